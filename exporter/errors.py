@@ -1,0 +1,170 @@
+"""Every error the exporter raises on purpose.
+
+    ExporterError
+    ├── ConfigError              a settings, taxonomy or token file is wrong; commands exit with 1
+    ├── LedgerError              the ledger can't start or go on
+    │   ├── LedgerInUse          another process has the file
+    │   └── LedgerBroken         an I/O error: only a restart from the disk tells what was written
+    ├── Rejected                 one event is not counted; `reason` is a metric label
+    └── Refused                  a whole request is not counted; `status` and `reason`
+        ├── Unparseable          400
+        ├── Unauthorized         401
+        ├── NotFound             404
+        ├── MethodNotAllowed     405
+        ├── RequestTimeout       408
+        ├── BodyTooLarge         413
+        ├── TooManyEvents        413
+        ├── WrongMediaType       415
+        ├── WrongEncoding        415
+        ├── NothingValid         422
+        ├── TooManyRequests      429
+        ├── HeadersTooLarge      431
+        ├── Internal             500
+        ├── QueueFull            503
+        ├── LedgerUnavailable    503
+        └── ShuttingDown         503
+
+`Refused` says nothing was counted, `Rejected` that this one event was not: both always reach a
+counter, and `REFUSED_REASONS` and `REJECTED_REASONS` are the closed sets of their labels.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+REJECTED_REASONS: Final = (
+    "invalid_json",
+    "not_an_object",
+    "duplicate_key",
+    "too_deep",
+    "missing_system",
+    "unknown_system",
+    "invalid_field",
+    "invalid_label",
+    "invalid_cloudevent",
+    "clock_skew",
+    "conflict",
+)
+
+
+class ExporterError(Exception):
+    """The root: whatever is not below it is a defect."""
+
+
+class ConfigError(ExporterError):
+    """Mistakes in files the operator wrote, each a line that names place, value and what is allowed."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class LedgerError(ExporterError):
+    """The ledger can't be opened or can't go on; the text is for the operator."""
+
+
+class LedgerInUse(LedgerError):
+    """Another process holds the ledger: two writers would count twice."""
+
+
+class LedgerBroken(LedgerError):
+    """The store failed in a way that only a restart from the disk can resolve."""
+
+
+class Rejected(ExporterError):
+    """One event breaks a rule; `reason` is one of `REJECTED_REASONS`, `message` names field and rule."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Refused(ExporterError):
+    """A request none of whose events were counted, as the sender is told."""
+
+    status: ClassVar[int]
+    reason: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, *, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Unparseable(Refused):
+    status, reason, title = 400, "unparseable", "The body can't be parsed"
+
+
+class Unauthorized(Refused):
+    status, reason, title = 401, "unauthorized", "No valid token"
+
+
+class NotFound(Refused):
+    status, reason, title = 404, "not_found", "No such path"
+
+
+class MethodNotAllowed(Refused):
+    status, reason, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class RequestTimeout(Refused):
+    status, reason, title = 408, "timeout", "The request took too long to arrive"
+
+
+class BodyTooLarge(Refused):
+    status, reason, title = 413, "body_too_large", "The body is too large"
+
+
+class TooManyEvents(Refused):
+    status, reason, title = 413, "too_many_events", "Too many events in one request"
+
+
+class WrongMediaType(Refused):
+    status, reason, title = 415, "media_type", "Unsupported media type"
+
+
+class WrongEncoding(Refused):
+    status, reason, title = 415, "content_encoding", "Unsupported content encoding"
+
+
+class NothingValid(Refused):
+    """Carries the rejections, so that the sender learns what was wrong with every event."""
+
+    status, reason, title = 422, "nothing_valid", "No valid event in the request"
+
+    def __init__(self, detail: str, rejected: list[dict[str, object]]) -> None:
+        super().__init__(detail)
+        self.rejected = rejected
+
+
+class TooManyRequests(Refused):
+    status, reason, title = 429, "throttled", "Too many requests"
+
+
+class HeadersTooLarge(Refused):
+    status, reason, title = 431, "headers_too_large", "The request's headers are too large"
+
+
+class Internal(Refused):
+    status, reason, title = 500, "internal", "A defect of the exporter"
+
+
+class QueueFull(Refused):
+    status, reason, title = 503, "queue_full", "The ledger's queue is full"
+
+
+class LedgerUnavailable(Refused):
+    status, reason, title = 503, "ledger_unavailable", "The ledger can't take events now"
+
+
+class ShuttingDown(Refused):
+    status, reason, title = 503, "shutting_down", "The exporter is shutting down"
+
+
+def refusals() -> Iterator[type[Refused]]:
+    """Every kind of refusal, in the order of the tree above."""
+    return iter(Refused.__subclasses__())
+
+
+REFUSED_REASONS: Final = tuple(kind.reason for kind in refusals())

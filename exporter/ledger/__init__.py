@@ -1,0 +1,1 @@
+"""The ledger: where events are counted exactly once. `contract` says what every ledger promises."""

@@ -1,0 +1,90 @@
+"""Self-metrics: every path that loses, refuses or delays an event increments one of these."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from exporter import names
+from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
+
+_COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Seconds: a flash disk's fsync (0.5 ms) to one that hangs."""
+_DELAY_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
+"""Seconds: live senders to yesterday's file; 900 s is the default `max_event_age`."""
+_STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503)
+
+
+class OwnMetrics:
+    """The exporter's counters about itself, on a registry that is handed in.
+
+    Closed label sets (`reason`, `status`, `system`, `label`) are all present at 0 from the start.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, systems: Iterable[str], labels: Iterable[str]
+    ) -> None:
+        def counter(
+            name: str, text: str, label: str = "", values: Iterable[object] = ()
+        ) -> Counter:
+            made = Counter(name, text, (label,) if label else (), registry=registry)
+            for value in values:
+                made.labels(value)
+            return made
+
+        self.requests = counter(
+            names.REQUESTS, "Ingest requests answered.", names.STATUS, _STATUSES
+        )
+        self.refused = counter(
+            names.REFUSED_REQUESTS,
+            "Requests of which nothing was counted.",
+            names.REASON,
+            REFUSED_REASONS,
+        )
+        self.accepted = counter(names.ACCEPTED_EVENTS, "Events counted.")
+        self.duplicates = counter(
+            names.DUPLICATE_EVENTS, "Events that had been counted before: retries."
+        )
+        self.rejected = counter(
+            names.REJECTED_EVENTS,
+            "Events that break a rule or conflict with a counted one.",
+            names.REASON,
+            REJECTED_REASONS,
+        )
+        self.late = counter(names.LATE_EVENTS, "Events counted as late.")
+        self.at_least_once = counter(
+            names.AT_LEAST_ONCE_EVENTS, "Events counted without an id: a retry counts again."
+        )
+        self.unknown = counter(
+            names.UNKNOWN_CODE_EVENTS,
+            "Events whose code the taxonomy does not have.",
+            names.SYSTEM,
+            systems,
+        )
+        self.capped = counter(
+            names.CAPPED_LABELS,
+            "Label values replaced by `other` because the label has too many.",
+            names.LABEL,
+            labels,
+        )
+        self.commit_failures = counter(
+            names.COMMIT_FAILURES,
+            "Ledger transactions that failed; their events were answered 503.",
+        )
+        self.commit_seconds = Histogram(
+            names.COMMIT_SECONDS,
+            "Time of a ledger transaction, fsync included.",
+            buckets=_COMMIT_BUCKETS,
+            registry=registry,
+        )
+        self.event_delay = Histogram(
+            names.EVENT_DELAY,
+            "Age of the oldest event of a request at its receipt.",
+            buckets=_DELAY_BUCKETS,
+            registry=registry,
+        )
+        self.scrape_seconds = Histogram(
+            names.SCRAPE_SECONDS,
+            "Time to render /metrics.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+            registry=registry,
+        )

@@ -1,0 +1,194 @@
+"""All settings: one frozen object, from a TOML file, `SESSION_EXPORTER_*` variables and a few flags.
+
+Nothing else in the package reads the environment. Flags win over variables, variables over the file.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from exporter.errors import ConfigError
+from exporter.names import RESERVED_LABELS
+
+PREFIX: Final = "SESSION_EXPORTER_"
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
+_LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
+
+
+def _seconds(value: object) -> object:
+    """`"15m"` and plain numbers of seconds alike."""
+    if isinstance(value, str) and (
+        found := re.fullmatch(r"([\d.]+)\s*(ms|s|m|h|d)", value.strip())
+    ):
+        return float(found[1]) * _UNITS[found[2]]
+    return value
+
+
+def _bytes(value: object) -> object:
+    """`"1MiB"` and plain numbers of bytes alike."""
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d+)\s*([a-zA-Z]*)", value.strip())):
+        unit = found[2].lower()
+        return int(found[1]) * _SIZES[unit] if unit in _SIZES else value
+    return value
+
+
+def _items(value: object) -> object:
+    """A comma-separated variable is a list."""
+    return (
+        [item.strip() for item in value.split(",") if item.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _label(name: str) -> str:
+    if not _LABEL.fullmatch(name) or name.startswith("__"):
+        raise ValueError(
+            f"{name!r} is not a label name: letters, digits and _, not starting with __"
+        )
+    if name in RESERVED_LABELS:
+        raise ValueError(f"{name!r} is one of the exporter's own labels")
+    return name
+
+
+def _listener(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:10400")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Listener = Annotated[str, AfterValidator(_listener)]
+LabelName = Annotated[str, AfterValidator(_label)]
+Names = Annotated[tuple[LabelName, ...], BeforeValidator(_items), NoDecode]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_items), NoDecode]
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Durations are seconds or "15m", sizes bytes or "1MiB"."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    ingest: Listener = Field("127.0.0.1:10400", description="where senders post events")
+    ops: Listener = Field("127.0.0.1:10401", description="where Prometheus and people look")
+    data_dir: Path = Field(Path("data"), description="where the ledger is kept")
+    taxonomy: Paths = Field((), description="folders with further systems' YAML files")
+
+    ingest_token_file: Path | None = Field(None, description="bearer tokens of senders, one a line")
+    ops_token_file: Path | None = Field(
+        None, description="bearer tokens of the ops listener, one a line"
+    )
+    allow_anonymous: Literal["none", "ingest", "ops", "both"] = Field(
+        "none", description="listeners that may leave loopback without a token file"
+    )
+    ingest_tls_cert: Path | None = Field(
+        None, description="certificate chain of the ingest listener, PEM"
+    )
+    ingest_tls_key: Path | None = Field(None, description="its private key, PEM")
+    ops_tls_cert: Path | None = Field(
+        None, description="certificate chain of the ops listener, PEM"
+    )
+    ops_tls_key: Path | None = Field(None, description="its private key, PEM")
+
+    labels: Names = Field((), description="event labels that become metric labels")
+    max_label_values: int = Field(
+        50, gt=0, le=10_000, description="values a label may take; then `other`"
+    )
+    max_event_age: Seconds = Field(900, description="older events count as late")
+    max_clock_skew: Seconds = Field(300, description="events further in the future are rejected")
+    first_seen_zero_for: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
+        75, description="how long a series that is new at run time is shown as 0"
+    )
+    dedup_window_age: Seconds = Field(86400, description="how long an id is remembered")
+    dedup_window_ids: int = Field(
+        1_000_000, gt=0, le=100_000_000, description="how many ids are remembered"
+    )
+
+    max_body: Size = Field(1024**2, description="bytes of a body, compressed or not")
+    max_events: int = Field(1000, gt=0, description="events in one request")
+    max_depth: int = Field(32, gt=2, le=100, description="nesting of a JSON body")
+    max_header: Size = Field(16 * 1024, description="bytes of a request's line and headers")
+    receive_timeout: Seconds = Field(
+        10, description="time for a request to arrive, and for an answer to leave"
+    )
+    max_queue_events: int = Field(200_000, gt=0, description="events waiting for the ledger")
+    max_queue_bytes: Size = Field(64 * 1024**2, description="bytes of bodies being read or waiting")
+    shutdown_timeout: Seconds = Field(
+        5, description="time for requests in flight to end at SIGTERM"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is logged"
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "Settings":
+        for name in ("ingest", "ops"):
+            host = getattr(self, name).rpartition(":")[0]
+            if (
+                not _LOOPBACK.fullmatch(host)
+                and getattr(self, f"{name}_token_file") is None
+                and self.allow_anonymous not in (name, "both")
+            ):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} leaves loopback without a token: set "
+                    f"{name}_token_file, or allow_anonymous to {name!r} or 'both'"
+                )
+            if (getattr(self, f"{name}_tls_cert") is None) != (
+                getattr(self, f"{name}_tls_key") is None
+            ):
+                raise ValueError(
+                    f"{name}_tls_cert and {name}_tls_key: one is set without the other"
+                )
+        return self
+
+
+def load(config: Path | None = None, **flags: Any) -> Settings:
+    """Settings from `config` (TOML), the environment and the flags that are not None.
+
+    Raises `ConfigError` with a line for each mistake: key, value and what is allowed.
+    """
+    table = _read(config) if config is not None else {}
+    given = {key: value for key, value in flags.items() if value is not None}
+    unset = {key: value for key, value in table.items() if key not in _environment()}
+    try:
+        return Settings(**{**unset, **given})
+    except ValidationError as error:
+        raise ConfigError(*(_mistake(item, config, table) for item in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+
+
+def _environment() -> set[str]:
+    """The settings that the environment names: they win over the file."""
+    import os
+
+    return {
+        key[len(PREFIX) :].lower()
+        for key in os.environ
+        if key.upper().startswith(PREFIX) and key[len(PREFIX) :].lower() in Settings.model_fields
+    }
+
+
+def _mistake(item: Any, config: Path | None, table: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    top = str(item["loc"][0]) if item["loc"] else ""
+    place = f"{config}: " if top in table and top not in _environment() else ""
+    if item["type"] == "extra_forbidden":
+        return f"{place}{key}: no such setting; there are {', '.join(Settings.model_fields)}"
+    text = item["msg"].removeprefix("Value error, ")
+    return f"{place}{key} = {item['input']!r}: {text}" if key else f"{place}{text}"
