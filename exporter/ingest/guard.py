@@ -1,0 +1,117 @@
+"""Who may send and how much: everything that is decided before a body is understood."""
+
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+from exporter.errors import (
+    BodyTooLarge,
+    MethodNotAllowed,
+    QueueFull,
+    RequestTimeout,
+    Unparseable,
+    WrongEncoding,
+)
+from exporter.ingest.media import Media, media
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Headers = dict[bytes, bytes]
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Gate(Protocol):
+    """Lets requests with a valid token pass; see `exporter.tokens`."""
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        """Raises `Unauthorized` or `TooManyRequests`."""
+
+
+class Guard:
+    """The limits of the ingest listener: `max_body` bytes a request, packed and unpacked, and `budget`
+    bytes of bodies being read at once in all, so that a thousand slow senders can't fill the memory."""
+
+    def __init__(self, gate: Gate, max_body: int, budget: int) -> None:
+        self._gate = gate
+        self._max_body = max_body
+        self._budget = budget
+        self._reading = 0
+
+    def admit(self, method: str, headers: Headers, client: str) -> Media:
+        """The body's format, once sender, method, type, encoding and declared size are accepted.
+
+        Raises a `Refused`; nothing of the body has been read.
+        """
+        self._gate.check(headers.get(b"authorization"), client)
+        if method != "POST":
+            raise MethodNotAllowed(f"{method}: events are sent with POST")
+        found = media(headers.get(b"content-type", b""), b"ce-specversion" in headers)
+        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"identity", b"gzip"):
+            raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: it must be gzip or identity")
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self._max_body:
+            raise self._too_large()
+        return found
+
+    async def read(self, headers: Headers, receive: Receive) -> bytes | None:
+        """The unpacked body, or None when the sender went away.
+
+        Raises `BodyTooLarge` at the first byte past the limit, `Unparseable` for bad gzip and
+        `QueueFull` while other bodies take up the budget.
+        """
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            body = await self._rest(body, receive)
+        elif message["type"] == "http.disconnect":
+            return None
+        if len(body) > self._max_body:
+            raise self._too_large()
+        if headers.get(b"content-encoding", b"").strip().lower() == b"gzip":
+            return self._unpack(body)
+        return body
+
+    async def _rest(self, first: bytes, receive: Receive) -> bytes:
+        chunks, size = [first], len(first)
+        more = True
+        self._reading += size
+        try:
+            while more:
+                if size > self._max_body:
+                    raise self._too_large()
+                if self._reading > self._budget:
+                    raise QueueFull(
+                        f"{self._reading} bytes of other requests are being read", retry_after=1
+                    )
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestTimeout("the body did not arrive whole")
+                chunk: bytes = message.get("body", b"")
+                chunks.append(chunk)
+                size += len(chunk)
+                self._reading += len(chunk)
+                more = message.get("more_body", False)
+        finally:
+            self._reading -= size
+        return b"".join(chunks)
+
+    def _unpack(self, body: bytes) -> bytes:
+        """Never more than a byte past the limit is unpacked, whatever the body would make."""
+        unpacked = b""
+        while body:
+            unpacker = zlib.decompressobj(_GZIP)
+            try:
+                unpacked += unpacker.decompress(body, self._max_body + 1 - len(unpacked))
+            except zlib.error as error:
+                raise Unparseable(f"not gzip: {error}") from None
+            if len(unpacked) > self._max_body:
+                raise self._too_large()
+            if not unpacker.eof:
+                raise Unparseable("not gzip: it ends too early")
+            body = unpacker.unused_data
+        return unpacked
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"at most {self._max_body} bytes, unpacked ones too (max_body)")

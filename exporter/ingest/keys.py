@@ -1,0 +1,61 @@
+"""The deduplication key of an event, and the print that tells a retry from a conflict.
+
+xxHash (XXH3), not a cryptographic hash: a key is compared with at most some million others, so 128 bits do,
+and who could craft a collision with somebody's id could as well send that id. BLAKE2 took 9 times as
+long (712 against 82 ns).
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Final
+
+import msgspec
+from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh3_128_digest
+
+from exporter.ingest.event import Columns
+from exporter.ingest.series import Kind
+
+_encode = msgspec.msgpack.Encoder().encode
+_DERIVED: Final = 1 << 63
+"""Keeps keys made of an event's fields apart from those made of ids."""
+
+
+class Sources(dict[tuple[str, str], int]):
+    """Hash seeds of (system, CloudEvents source), remembered up to a bound."""
+
+    def __missing__(self, origin: tuple[str, str]) -> int:
+        seed = xxh3_64_intdigest("\0".join(origin).encode()) & ~_DERIVED
+        if len(self) >= 1000:
+            self.clear()
+        self[origin] = seed
+        return seed
+
+
+def keys(
+    events: Columns, kinds: Sequence[Kind], sources: Sequence[str] | None, seeds: Sources
+) -> list[bytes | None]:
+    """A key for each event; None when it has neither an id nor session_id and occurred_at."""
+    if sources is None and len(set(events.system)) == 1:
+        origins: Sequence[int] = [seeds[(events.system[0], "")]] * len(events.system)
+    else:
+        pairs = zip(events.system, sources or repeat(""), strict=False)
+        origins = [seeds[pair] for pair in pairs]
+    if None not in events.id:
+        ids: Sequence[str] = events.id  # type: ignore[assignment]
+        return list(map(xxh3_128_digest, map(str.encode, ids), origins))
+    return [
+        xxh3_128_digest(id_.encode(), origin)
+        if id_ is not None
+        else xxh3_128_digest(_encode((session, kind.unknown or kind.code, at)), origin | _DERIVED)
+        if session and at is not None
+        else None
+        for id_, session, at, kind, origin in zip(
+            events.id, events.session_id, events.occurred_at, kinds, origins, strict=True
+        )
+    ]
+
+
+def prints(events: Columns, kinds: Sequence[Kind]) -> list[bytes]:
+    """8 bytes an event that differ when any of its fields does, however the code was spelled."""
+    rest = zip(events.session_id, events.occurred_at, events.duration_seconds, strict=True)
+    return list(map(xxh3_64_digest, map(_encode, rest), [kind.seed for kind in kinds]))

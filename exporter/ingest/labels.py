@@ -1,0 +1,98 @@
+"""The configured labels of an event: an allow-list, with a bound on the values of each."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from exporter.errors import Rejected, Unparseable
+from exporter.ingest import careful
+from exporter.names import OTHER
+
+_MAX_BYTES: Final = 128
+_CACHED_TEXTS: Final = 10_000
+_CACHED_BYTES: Final = 1024
+_FORBIDDEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control and bidirectional-formatting characters, line separators, and halves of surrogate pairs: one of
+the latter in a label breaks prometheus-client's exposition for good."""
+
+Values = tuple[str, ...]
+
+
+class LabelValues(dict[bytes, Values]):
+    """Label values by the JSON text of an event's `labels`: what was seen before is one look-up.
+
+    `names` in the settings' order, at most `most` values of each, in text nested at most `max_depth`
+    levels; `known` are the values that the ledger has already, a tuple a series.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        most: int,
+        max_depth: int,
+        known: Iterable[Values] = (),
+    ) -> None:
+        super().__init__()
+        self._names = tuple(names)
+        self._most = most
+        self._max_depth = max_depth
+        self._known: tuple[set[str], ...] = tuple(set() for _ in self._names)
+        self.none: Values = ("",) * len(self._names)
+        for values in known:
+            for seen, value in zip(self._known, values, strict=True):
+                if value not in ("", OTHER):
+                    seen.add(value)
+
+    def __missing__(self, text: bytes) -> Values:
+        """Values for a text not seen before. Raises `Rejected`."""
+        if not text:
+            return self.none
+        labels = _parse(text)
+        careful.check(labels, self._max_depth - 1)
+        checked = [_checked(name, labels.get(name)) for name in self._names]
+        values = tuple(map(self._bound, self._known, checked))
+        if len(text) <= _CACHED_BYTES:
+            if len(self) >= _CACHED_TEXTS:
+                self.clear()
+            self[text] = values
+        return values
+
+    def _bound(self, seen: set[str], value: str) -> str:
+        if not value or value in seen or value == OTHER:
+            return value
+        if len(seen) >= self._most:
+            return OTHER
+        seen.add(value)
+        return value
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        labels = careful.parse(text)
+    except Unparseable as error:
+        raise Rejected("invalid_field", f"labels: {error.detail}") from None
+    if labels is None:
+        return {}
+    if not isinstance(labels, dict):
+        raise Rejected("invalid_field", f"labels: must be an object, not {careful.kind(labels)}")
+    return labels
+
+
+def _checked(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Rejected(
+            "invalid_label", f"labels.{name}: must be a string, not {careful.kind(value)}"
+        )
+    if found := _FORBIDDEN.search(value):
+        raise Rejected(
+            "invalid_label",
+            f"labels.{name}: has the character U+{ord(found[0]):04X}: no control, bidirectional or "
+            "surrogate characters",
+        )
+    if len(value.encode()) > _MAX_BYTES:
+        raise Rejected("invalid_label", f"labels.{name}: longer than {_MAX_BYTES} bytes")
+    return value

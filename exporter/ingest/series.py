@@ -1,0 +1,96 @@
+"""Which series an event counts in: the taxonomy's answer, remembered per spelling."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import xxhash
+
+from exporter.errors import Rejected
+from exporter.ledger.contract import Family, Series
+from exporter.names import UNKNOWN
+from exporter.taxonomy import PHASES, Taxonomy
+
+_REMEMBERED: Final = 10_000
+_CODE_CHARS: Final = 128
+
+Spelling = tuple[str, str | int | None, str | None, bool | None, tuple[str, ...]]
+"""system, code, phase, final and label values as sent."""
+
+
+class Row(NamedTuple):
+    """The label values that the taxonomy decides."""
+
+    system: str
+    code: str
+    phase: str
+    category: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """What events of one spelling have in common.
+
+    `series` when on time, `late` when not; `seed` tells events of different content apart (see
+    `exporter.ingest.keys`); `unknown` is the raw code when the taxonomy does not have it.
+    """
+
+    series: Series
+    late: Series
+    system: str
+    code: str
+    seed: int
+    unknown: str | None
+
+
+class Kinds(dict[Spelling, Kind]):
+    """Kinds by spelling; series are interned, so equal ones are the same object."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        super().__init__()
+        self._systems = taxonomy.systems
+        self._series: dict[tuple[str, ...], Series] = {}
+
+    def __missing__(self, spelling: Spelling) -> Kind:
+        """The kind of a spelling not seen before. Raises `Rejected`."""
+        name, raw, phase, final, labels = spelling
+        system = self._systems.get(name)
+        if system is None:
+            raise Rejected(
+                "unknown_system",
+                f"system: {name[:80]!r} is not loaded; there are {', '.join(self._systems)}",
+            )
+        if phase is not None and phase not in PHASES:
+            raise Rejected(
+                "invalid_field", f"phase: {phase[:80]!r} is not one of {', '.join(PHASES)}"
+            )
+        text = _text(raw)
+        code = system.match(text)
+        row = Row(name, code.code, phase or code.phase, code.category, code.outcome.value)
+        interrupted = final is False
+        on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
+        late = on_time if interrupted else self._intern(Family.LATE, row, labels)
+        unknown = text if code.code == UNKNOWN else None
+        seed = xxhash.xxh3_64_intdigest("\0".join((*on_time.key, unknown or "")).encode())
+        kind = Kind(on_time, late, name, code.code, seed, unknown)
+        # What a sender can make up without end is not remembered.
+        if unknown is None or len(unknown) < _CODE_CHARS:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[spelling] = kind
+        return kind
+
+    def _intern(self, family: Family, row: Row, labels: tuple[str, ...]) -> Series:
+        key = (family.value, *row, *labels)
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series(family, *row, labels)
+        return found
+
+
+def _text(code: str | int | None) -> str:
+    """A code as text, cut to 128 characters: no documented one is longer."""
+    if code is None or isinstance(code, str):
+        return (code or "")[:_CODE_CHARS]
+    # Python refuses to write out more than 4,300 digits.
+    return str(code)[:_CODE_CHARS] if code.bit_length() < 400 else "an integer of over 400 bits"

@@ -1,0 +1,291 @@
+"""The embedded ledger: one writer thread, group commit, one SQLite file.
+
+While one transaction is on its way to the disk, arriving batches queue up and share the next.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import apsw
+import msgspec
+import structlog
+
+from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
+from exporter.ledger.book import Changes
+from exporter.ledger.contract import Batch, Receipt, Status, Totals
+from exporter.ledger.group import Group
+from exporter.ledger.recovery import Opened, Plan, open_ledger
+from exporter.ledger.store import Ids
+
+log = structlog.get_logger("ledger")
+
+GROUP_EVENTS: Final = 8192
+"""A transaction takes no further batch once it has as many events: it bounds a single event's wait."""
+_TICK: Final = 1.0
+"""Seconds between looks at what is due without events: expiry, held series, a disk with space again."""
+
+_Item = tuple[Batch, "asyncio.Future[Receipt]"]
+
+
+def _nothing(_: float = 0.0) -> None:
+    """For callers that don't watch."""
+
+
+class SqliteLedger:
+    """The contract of `exporter.ledger.contract` on a file; made by `SqliteLedger.open`.
+
+    `on_commit` gets each transaction's seconds, `on_failure` is called per failed one (both on the
+    writer's thread), `on_broken` once, on the loop, when only a restart helps.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        plan: Plan,
+        *,
+        hold: float = 75.0,
+        queue_events: int = 200_000,
+        queue_bytes: int = 64 * 1024**2,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_commit: Callable[[float], None] = _nothing,
+        on_failure: Callable[[], None] = _nothing,
+        on_broken: Callable[[], None] = _nothing,
+    ) -> None:
+        self._opened = opened
+        self._plan = plan
+        self._hold = hold
+        self._bounds = (queue_events, queue_bytes)
+        self._monotonic = monotonic
+        self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
+        self._meta = opened.meta
+        self._started, self._age = monotonic(), opened.meta.age
+        # A series held when the last process ended may never have been scraped at 0: it starts again.
+        self._reveal = {total.series: self._started + hold for total in opened.book.held()}
+        self._problem: str | None = None
+        self._broken = self._closing = False
+        self._events = self._bytes = self._size = 0
+        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._housekeep(self._started)
+        self._thread.start()
+
+    @classmethod
+    async def open(cls, plan: Plan, **options: object) -> "SqliteLedger":
+        """Read the ledger back on a thread of its own; raises as `open_ledger`."""
+        opened = await asyncio.get_running_loop().run_in_executor(None, open_ledger, plan)
+        return cls(opened, plan, **options)  # type: ignore[arg-type]
+
+    # --- the event loop's side -----------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if self._closing:
+            raise ShuttingDown("the exporter is shutting down; send the events again")
+        if self._broken:
+            raise LedgerUnavailable(f"{self._problem}; send the events again", retry_after=5)
+        size = _size(batch)
+        # A single batch larger than the queue is still taken when the queue is empty.
+        if self._events and (
+            self._events + len(batch) > self._bounds[0] or self._bytes + size > self._bounds[1]
+        ):
+            raise QueueFull(
+                f"{self._events} events are waiting for the disk; send the events again",
+                retry_after=1,
+            )
+        self._events += len(batch)
+        self._bytes += size
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._inbox.put((batch, future))
+        return await future
+
+    def totals(self) -> Totals:
+        book = self._opened.book
+        return Totals(self._meta.ledger, book.totals(), book.durations())
+
+    def status(self) -> Status:
+        now = self._now()
+        meta = self._meta
+        return Status(
+            problem="shutting down" if self._closing and not self._broken else self._problem,
+            damaged=str(self._opened.moved_to) if self._opened.moved_to else None,
+            damaged_at=meta.damaged_at,
+            queue_events=self._events,
+            queue_bytes=self._bytes,
+            window_ids=len(self._opened.window),
+            window_capacity=self._plan.ids,
+            window_span=self._opened.segments.span(now),
+            window_expired=dict(self._opened.segments.expired),
+            size_bytes=self._size,
+        )
+
+    async def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._inbox.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _answer(self, answers: Sequence[tuple[_Item, Receipt | Refused]]) -> None:
+        for (batch, future), answer in answers:
+            self._events -= len(batch)
+            self._bytes -= _size(batch)
+            if future.done():
+                continue
+            if isinstance(answer, Receipt):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+    # --- the writer's side ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        tick = self._monotonic() + _TICK
+        going = True
+        while going:
+            items, going = self._collect(max(0.0, tick - self._monotonic()))
+            if items:
+                self._commit(items)
+            now = self._monotonic()
+            if now >= tick and going:
+                tick = now + _TICK
+                self._housekeep(now)
+        self._finish()
+
+    def _collect(self, timeout: float) -> tuple[list[_Item], bool]:
+        """The batches of the next group, and whether to go on after it."""
+        items: list[_Item] = []
+        events = 0
+        try:
+            item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
+            while item is not None:
+                items.append(item)
+                events += len(item[0])
+                if events >= GROUP_EVENTS:
+                    return items, True
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            return items, True
+        return items, False
+
+    def _commit(self, items: Sequence[_Item]) -> None:
+        answers: list[Receipt] | None = None
+        if not self._broken:
+            group = Group([batch for batch, _ in items], self._opened.window)
+            answers = self._attempt(group)
+        if answers is not None:
+            pairs: list[tuple[_Item, Receipt | Refused]] = list(zip(items, answers, strict=True))
+        else:
+            detail = f"{self._problem}; nothing was counted, send the events again"
+            if self._broken:
+                detail = f"{self._problem}; send the events again once the exporter is back"
+            pairs = [(item, LedgerUnavailable(detail, retry_after=5)) for item in items]
+        self._call(lambda: self._answer(pairs))
+
+    def _attempt(self, group: Group) -> list[Receipt] | None:
+        """Durable, then published, then the receipts; None when it failed."""
+        now = self._plan.wall()
+        series = group.series()
+        changes = self._opened.book.change(series, group.durations(), group.sessions(), now)
+        if not changes.series:
+            # Only duplicates: their first copies are durable already, because groups are in order.
+            return group.receipts()
+        ids = Ids(self._meta.commit + 1, self._now(), group.keys.tobytes(), group.prints.tobytes())
+        if not self._write(changes, ids, now):
+            return None
+        if ids.count:
+            self._opened.window.add(group.keys, group.prints)
+            self._opened.segments.append(ids.number, ids.count, ids.age)
+        due = self._monotonic() + self._hold
+        for total in changes.series:
+            if total.held:
+                self._reveal.setdefault(total.series, due)
+        return group.receipts()
+
+    def _write(self, changes: Changes, ids: Ids | None, now: float) -> bool:
+        """One transaction and what follows from its success; False when nothing was written."""
+        segments = self._opened.segments
+        incoming = ids.count if ids else 0
+        expiry = segments.due(self._now(), incoming)
+        meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=self._now())
+        began = time.perf_counter()
+        try:
+            self._opened.store.write(
+                meta,
+                changes,
+                self._plan.label_names,
+                ids if incoming else None,
+                now,
+                expiry.number,
+            )
+        except apsw.FullError:
+            self._fail(f"the disk of {self._plan.folder} is full")
+            return False
+        except Exception as error:
+            # SQLite may or may not have written it ("ghost commit"): nothing is answered from memory
+            # any more.
+            self._break(f"the ledger's disk failed: {type(error).__name__}: {error}")
+            return False
+        self._on_commit(time.perf_counter() - began)
+        self._opened.witness.write(meta.commit)
+        if self._problem:
+            log.info("ledger_recovered", problem=self._problem)
+        self._problem, self._meta = None, meta
+        segments.drop(expiry, self._opened.window)
+        self._opened.book.publish(changes)
+        return True
+
+    def _housekeep(self, now: float) -> None:
+        """What is due without events; an empty transaction when the last one failed, to see whether the
+        disk takes one again."""
+        if self._broken:
+            return
+        book, plan = self._opened.book, self._plan
+        wall = plan.wall()
+        changes = book.missing(plan.zero, plan.zero_durations, wall)
+        due = [series for series, at in self._reveal.items() if now >= at]
+        revealed = book.reveal(total for total in book.held() if total.series in set(due))
+        changes.series.extend(revealed.series)
+        expiring = self._opened.segments.due(self._now(), 0).number
+        if (self._problem or changes.series or changes.durations or expiring) and self._write(
+            changes, None, wall
+        ):
+            for series in due:
+                del self._reveal[series]
+        self._size = self._opened.store.size()
+
+    def _finish(self) -> None:
+        if not self._broken:
+            try:
+                self._opened.store.checkpoint()
+            except apsw.Error as error:
+                log.warning("ledger_checkpoint_failed", error=str(error))
+        self._opened.close()
+
+    def _fail(self, problem: str) -> None:
+        self._on_failure()
+        if self._problem is None:
+            log.error("ledger_unavailable", problem=problem)
+        self._problem = problem
+
+    def _break(self, problem: str) -> None:
+        self._fail(problem)
+        self._broken = True
+        log.critical("ledger_broken", problem=problem)
+        self._call(self._on_broken)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        # The loop may be closed already when a process ends without `close`.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
+
+    def _now(self) -> float:
+        """The ledger's own clock, seconds: it stands still between processes."""
+        return self._age + self._monotonic() - self._started
+
+
+def _size(batch: Batch) -> int:
+    """Bytes a waiting batch takes, about: its key columns and some ninety for each event's objects."""
+    return len(batch.keys) + len(batch.prints) + 90 * len(batch)
