@@ -1,5 +1,6 @@
 """The shape of a taxonomy: systems and their codes, as everything else in the project sees them."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -47,15 +48,19 @@ class Page(StrEnum):
 
 
 PHASES: Final = tuple(phase.value for phase in Phase)
+LONGEST_SPELLING: Final = 128
+"""Characters; the loader refuses a longer alias, so a longer code from a sender can't be one."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
     """One documented way for a session to end.
 
-    `phase` and `category` are label values; `phase` is `"unknown"` for the unknown code only.
-    `aliases` are further spellings as written in the YAML; spellings that follow from `code` and
-    `name` by rule are added by the loader's matching, not listed here.
+    `phase` and `category` are label values, `"unknown"` for the unknown code only. `aliases` are
+    further spellings as written in the YAML; those that follow from `code` and `name` by rule are
+    in `System.spellings` alone.
     """
 
     system: str
@@ -76,6 +81,8 @@ class Code:
 class System:
     """One vendor's table: `codes` in the file's order, `normal` among them, `unknown` apart.
 
+    `title` is the system's name and `source` the vendor's page, for people; `phase_source` is
+    `"vendor"` or `"derived"` (ours); `categories` maps a category's label value to its heading.
     `spellings` maps every accepted spelling, normalised by `normalise`, to its code.
     """
 
@@ -90,10 +97,21 @@ class System:
     spellings: dict[str, Code]
 
     def match(self, raw: str | int | None) -> Code:
-        """The code a sender's spelling means; `unknown` when no row has it, `normal` for nothing."""
+        """The code a sender's spelling means; `unknown` when no row has it, `normal` for nothing.
+
+        Never raises: senders write anything, and an event with a code nobody knows still counts.
+        """
         if raw is None or raw == "":
             return self.normal
-        return self.spellings.get(normalise(str(raw)), self.unknown)
+        if isinstance(raw, int):
+            # str() of an integer of more than 4300 digits raises ValueError.
+            if raw.bit_length() > 64:
+                return self.unknown
+            raw = str(raw)
+        # Checked before `normalise`, which would strip a newline and turn "01\n" into "01".
+        if len(raw) > LONGEST_SPELLING or _CONTROL.search(raw):
+            return self.unknown
+        return self.spellings.get(normalise(raw), self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +122,11 @@ class Taxonomy:
 
 
 def normalise(spelling: str) -> str:
-    """One form for spellings that differ in case, spaces, hyphens and underscores only."""
-    return " ".join(spelling.casefold().replace("-", " ").replace("_", " ").split())
+    """One form for spellings that differ in case, spaces, and hyphens or underscores inside words.
+
+    A hyphen in front stays: "-1" is a negative number, not Softdrive's "01".
+    """
+    return " ".join(_JOINT.sub(" ", spelling).casefold().split())
 
 
 def unknown_code(system: str) -> Code:
