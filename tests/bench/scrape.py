@@ -1,0 +1,84 @@
+"""What a scrape of 2,000 series costs, and how long it keeps an event waiting."""
+
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+from tests.bench.table import Row, spread
+from tests.e2e.exporter_process import ExporterProcess
+
+SERIES = 2000
+_OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
+
+
+def scrapes(folder: Path, runs: int) -> list[Row]:
+    """Seconds of /metrics with 2,000 series, and a single event's longest wait with and without it."""
+    settings = {"labels": "region", "max_label_values": 1000, "first_seen_zero_for": 0}
+    with ExporterProcess(folder / "scrape", settings=settings) as exporter:
+        events = [
+            {"system": "streampixel", "code": 4001, "labels": {"region": f"region-{number % 1000}"}}
+            for number in range(SERIES)
+        ]
+        for start in range(0, SERIES, 1000):
+            batch = [{**event, "final": start == 0} for event in events[start : start + 1000]]
+            assert exporter.post(batch).status == 200
+        assert sum(name.startswith("session_") for name, _ in exporter.metrics()) >= SERIES
+        times = [_timed(exporter) for _ in range(runs)]
+        quiet = _longest_wait(exporter, scraping=False)
+        scraped = _longest_wait(exporter, scraping=True)
+    return [
+        Row(
+            "ms for /metrics with 2,000 series",
+            spread((one * 1000 for one in times), 1),
+            "OpenMetrics, created included",
+            "≤ 20",
+            median(times) * 1000 <= 20,
+        ),
+        Row(
+            "ms longest wait of an event while it is scraped",
+            f"{scraped * 1000:.1f}",
+            f"without scrapes {quiet * 1000:.1f}",
+            "≤ 20 more",
+            scraped - quiet <= 0.02,
+        ),
+    ]
+
+
+def _timed(exporter: ExporterProcess) -> float:
+    began = time.perf_counter()
+    reply = exporter.request("ops", "GET", "/metrics", headers=_OPENMETRICS)
+    assert reply.body.endswith(b"# EOF\n")
+    return time.perf_counter() - began
+
+
+def _longest_wait(exporter: ExporterProcess, *, scraping: bool) -> float:
+    """The median over rounds of each round's longest wait: one stall of the machine is not ours."""
+    stop = threading.Event()
+
+    def scrape() -> None:
+        while not stop.is_set():
+            _timed(exporter)
+
+    scraper = threading.Thread(target=scrape if scraping else stop.wait)
+    scraper.start()
+    connection = http.client.HTTPConnection("127.0.0.1", exporter.ports["ingest"])
+    longest = []
+    try:
+        for _ in range(7):
+            waits = []
+            for _ in range(100):
+                body = json.dumps({"id": str(time.time_ns()), "system": "softdrive"})
+                began = time.perf_counter()
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", "/v1/session-ends", body, headers)
+                connection.getresponse().read()
+                waits.append(time.perf_counter() - began)
+            longest.append(max(waits))
+    finally:
+        connection.close()
+        stop.set()
+        scraper.join()
+    return median(longest)

@@ -1,0 +1,116 @@
+"""Events a second, single and in batches, and what a single event waits while batches run."""
+
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from exporter.ingest.event import Event
+from tests.bench.table import Row, spread
+from tests.bench.wrk import command, read, wrk
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.prometheus_process import free_port
+
+
+def singles(folder: Path, runs: int, seconds: float) -> Row:
+    """Durable single events against Pushgateway's plain pushes, in turn."""
+    port = free_port()
+    peer = subprocess.Popen(
+        ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with ExporterProcess(folder / "singles") as exporter:
+            wrk("push.lua", port, 64, 1)
+            ours, theirs = [], []
+            for _ in range(runs):
+                run = wrk("single.lua", exporter.ports["ingest"], 64, seconds)
+                assert run.failed == 0
+                ours.append(run.rate)
+                theirs.append(wrk("push.lua", port, 64, seconds).rate)
+    finally:
+        peer.terminate()
+        peer.wait()
+    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
+    return Row(
+        "single durable events/s, 64 connections",
+        spread(ours),
+        f"Pushgateway {spread(theirs)}: × {ratio:.1f}",
+        "≥ × 3",
+        ratio >= 3,
+    )
+
+
+def batches(folder: Path, runs: int, seconds: float) -> Row:
+    """Batches of 1,000 new ids against decoding alone; both use one core's worth of Python."""
+    with ExporterProcess(folder / "batches") as exporter:
+        ours, limit = [], []
+        for _ in range(runs):
+            before = exporter.total("session_ends_total")
+            began = time.monotonic()
+            run = wrk("batch.lua", exporter.ports["ingest"], 8, seconds)
+            assert run.failed == 0
+            counted = exporter.total("session_ends_total") - before
+            ours.append(counted / (time.monotonic() - began))
+            limit.append(_decoding())
+    ratio = median(one / other for one, other in zip(ours, limit, strict=True))
+    return Row(
+        "events/s in batches of 1,000 new ids",
+        spread(ours),
+        f"msgspec alone {spread(limit)}: × {ratio:.2f}",
+        "≥ 500,000",
+        median(ours) >= 500_000,
+    )
+
+
+def _decoding() -> float:
+    events = [
+        {
+            "id": f"{time.time_ns()}-{number}",
+            "system": "streampixel",
+            "code": 4001,
+            "occurred_at": "2026-11-20T19:00:00Z",
+        }
+        for number in range(1000)
+    ]
+    body = msgspec.json.encode(events)
+    decoder = msgspec.json.Decoder(list[Event])
+    began = time.perf_counter()
+    rounds = 0
+    while time.perf_counter() - began < 0.5:
+        decoder.decode(body)
+        rounds += 1
+    return rounds * 1000 / (time.perf_counter() - began)
+
+
+def waiting(folder: Path, seconds: float) -> Row:
+    """A single event's p99 while batches run at full speed and /metrics is scraped each second."""
+    with ExporterProcess(folder / "waiting") as exporter:
+        port = exporter.ports["ingest"]
+        flood = subprocess.Popen(command("batch.lua", port, 8, seconds + 4), stdout=subprocess.PIPE)
+        try:
+            wait_for(lambda: exporter.total("session_ends_total") > 100_000)
+            single = subprocess.Popen(
+                command("single.lua", port, 1, seconds), stdout=subprocess.PIPE, text=True
+            )
+            scrapes = 0
+            while single.poll() is None:
+                exporter.metrics()
+                scrapes += 1
+                time.sleep(1)
+            assert single.stdout is not None
+            with single.stdout:
+                run = read(single.stdout.read())
+        finally:
+            flood.wait()
+            assert flood.stdout is not None
+            flood.stdout.close()
+    return Row(
+        "p99 of a single event while batches run",
+        f"{run.p99 * 1000:.0f} ms",
+        f"{scrapes} scrapes, {run.rate:.0f} single events/s",
+        "≤ 50 ms",
+        run.p99 <= 0.05,
+    )

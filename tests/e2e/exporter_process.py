@@ -1,0 +1,194 @@
+"""A real exporter in a process of its own, on free loopback ports."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
+_READY = re.compile(r"(send events to|metrics)\s+https?://([\d.]+):(\d+)")
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+    """The condition's first true value; AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+
+
+class Reply:
+    """A status, headers and body."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ExporterProcess:
+    """Starts at `start`, ends at the latest when the `with` block does; its stderr is in `log`.
+
+    `wrapper` is a command in front, such as strace; `mutant` is Python that runs before the program and
+    takes a guard out of it, so that a test can show that it would notice.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *flags: str,
+        settings: Mapping[str, object] | None = None,
+        wrapper: Sequence[str] = (),
+        mutant: str = "",
+        log_file: Path | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.log_file = log_file or data_dir.parent / f"{data_dir.name}.log"
+        self._command = [
+            *wrapper,
+            *(sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()"),
+            *("serve", "--data-dir", str(data_dir)),
+            *("--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", *flags),
+        ]
+        self._settings = {
+            f"SESSION_EXPORTER_{key.upper()}": str(value) for key, value in (settings or {}).items()
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self.ports: dict[str, int] = {}
+        self.announced = ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> Self:
+        self.launch()
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self.announced = ""
+        while "curl" not in self.announced:
+            line = self._process.stdout.readline()
+            if not line:
+                raise AssertionError(f"ended at start, {self._process.wait()}: {self.log}")
+            self.announced += line
+            if found := _READY.search(line):
+                self.ports["ops" if found[1] == "metrics" else "ingest"] = int(found[3])
+        return self
+
+    def launch(self) -> subprocess.Popen[str]:
+        """Start without waiting for it to be ready."""
+        self.ports = {}
+        with self.log_file.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, **self._settings, "PYTHONUNBUFFERED": "1"},
+            )
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log's JSON lines."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def stop_traced(self) -> None:
+        """SIGTERM to the program under a tracer, which itself only waits for it."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGTERM)
+        self.wait()
+
+    def wait(self, seconds: float = 30.0) -> int:
+        assert self._process is not None
+        code = self._process.wait(seconds)
+        self._close()
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, when it still runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._close()
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def request(
+        self,
+        listener: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[listener], timeout=30)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def post(self, events: object, **headers: str) -> Reply:
+        """Post events as JSON."""
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        return self.request(
+            "ingest",
+            "POST",
+            "/v1/session-ends",
+            json.dumps(events).encode(),
+            {"Content-Type": "application/json", **named},
+        )
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample of /metrics by name and labels."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        reply = self.request("ops", "GET", "/metrics")
+        assert reply.status == 200, reply.body
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(reply.body.decode())
+            for sample in family.samples
+        }
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels."""
+        wanted = set(labels.items())
+        return sum(
+            value
+            for (found, have), value in self.metrics().items()
+            if found == name and wanted <= have
+        )

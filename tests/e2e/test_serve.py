@@ -1,0 +1,76 @@
+"""A real process from start to stop."""
+
+import json
+import subprocess
+
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+
+
+def test_an_event_is_counted_and_survives_a_restart(tmp_path):
+    with ExporterProcess(tmp_path / "data") as exporter:
+        reply = exporter.post({"id": "a", "system": "streampixel", "code": 4001})
+        assert (reply.status, reply.json) == (200, {"accepted": 1, "duplicates": 0, "rejected": []})
+        assert exporter.total("session_ends_total", system="streampixel", code="4001") == 1
+        assert exporter.stop() == 0
+        exporter.start()
+        assert exporter.total("session_ends_total", system="streampixel", code="4001") == 1
+        again = exporter.post({"id": "a", "system": "streampixel", "code": "4001"})
+        assert again.json == {"accepted": 0, "duplicates": 1, "rejected": []}
+        assert exporter.total("session_ends_total") == 1
+
+
+def test_the_curl_line_that_serve_prints_works(tmp_path):
+    with ExporterProcess(tmp_path / "data") as exporter:
+        printed = exporter.announced
+        line = next(line for line in printed.splitlines() if line.strip().startswith("curl"))
+        ran = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+        assert json.loads(ran.stdout)["accepted"] == 1
+        assert exporter.total("session_ends_total", code="4001") == 1
+
+
+def test_a_second_process_on_the_same_ledger_exits_with_a_clear_message(tmp_path):
+    with ExporterProcess(tmp_path / "data") as first:
+        second = ExporterProcess(tmp_path / "data")
+        second.launch()
+        assert second.wait() == 1
+        assert "in use by another process" in second.log
+        assert "Traceback" not in second.log
+        assert first.post({"id": "a", "system": "softdrive"}).status == 200
+
+
+def test_a_taken_port_is_a_line_and_no_traceback(tmp_path):
+    with ExporterProcess(tmp_path / "data") as first:
+        second = ExporterProcess(
+            tmp_path / "other", "--ingest", f"127.0.0.1:{first.ports['ingest']}"
+        )
+        second.launch()
+        assert second.wait() == 1
+        assert "ingest" in second.log
+        assert "Traceback" not in second.log
+
+
+def test_a_damaged_ledger_is_moved_aside_named_and_readiness_says_why(tmp_path):
+    data = tmp_path / "data"
+    with ExporterProcess(data) as exporter:
+        exporter.post([{"id": str(n), "system": "softdrive", "code": 13} for n in range(100)])
+        exporter.stop()
+        database = data / "ledger.db"
+        content = bytearray(database.read_bytes())
+        content[4096 : 4096 * 2] = bytes(4096)
+        database.write_bytes(content)
+        exporter.start()
+        ready = exporter.request("ops", "GET", "/-/ready")
+        moved = [path for path in data.iterdir() if ".damaged-" in path.name]
+        assert len(moved) == 1
+        assert moved[0].read_bytes() == bytes(content)
+        assert ready.status == 503
+        assert moved[0].name in ready.body.decode()
+        assert any(moved[0].name in str(line.get("moved_to")) for line in exporter.lines())
+        assert exporter.request("ops", "GET", "/metrics").status == 200
+
+
+def test_scrapes_and_health_answer_while_the_process_runs(tmp_path):
+    with ExporterProcess(tmp_path / "data") as exporter:
+        assert exporter.request("ops", "GET", "/-/healthy").status == 200
+        assert wait_for(lambda: exporter.request("ops", "GET", "/-/ready").status == 200)
+        assert exporter.request("ops", "GET", "/").status == 200

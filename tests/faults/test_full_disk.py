@@ -1,0 +1,52 @@
+import time
+
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.full_disk import fill, small_disk
+
+
+def _event(number):
+    return {"id": f"event-{number}", "system": "streampixel", "code": 4001}
+
+
+def test_a_full_disk_is_answered_503_and_left_without_a_restart(tmp_path):
+    """Fails when FullError is treated like other I/O errors: the process then exits."""
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        ExporterProcess(
+            disk / "data", settings={"dedup_window_ids": 2000}, log_file=tmp_path / "log"
+        ) as exporter,
+    ):
+        accepted = exporter.post([_event(number) for number in range(500)]).json["accepted"]
+        assert accepted == 500
+        filler = fill(disk)
+        refused = []
+
+        def full():
+            reply = exporter.post([_event(len(refused) * 500 + 1000 + n) for n in range(500)])
+            if reply.status == 200:
+                refused.append(False)
+                return None
+            return reply
+
+        reply = wait_for(full, what="a refusal for a full disk")
+        taken = 500 + 500 * len(refused)
+        assert reply.status == 503
+        assert int(reply.headers["Retry-After"]) > 0
+        assert "full" in reply.json["detail"]
+        ready = exporter.request("ops", "GET", "/-/ready")
+        assert ready.status == 503
+        assert "full" in ready.body.decode()
+        assert exporter.total("session_ends_total") == taken
+        assert exporter.total("session_exporter_ledger_writable") == 0
+        assert exporter.total("session_exporter_commit_failures_total") >= 1
+        pid = exporter.pid
+        filler.unlink()
+        freed = time.monotonic()
+        events = [_event(len(refused) * 500 + 1000 + n) for n in range(500)]
+        wait_for(lambda: exporter.post(events).status == 200, 5, "an accepted retry")
+        assert time.monotonic() - freed < 5
+        assert exporter.pid == pid
+        assert exporter.request("ops", "GET", "/-/ready").status == 200
+        assert exporter.post(events).json["duplicates"] == 500
+        assert exporter.total("session_ends_total") == taken + 500
+        assert exporter.stop() == 0
