@@ -1,0 +1,90 @@
+# `make run` and `make test` each work as the first command on a fresh Debian with python3 and make.
+# What is installed comes from the hash-locked requirements*.lock; stamps in .venv remember it, so
+# that the next `make run` starts the exporter and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Given on the command line: make run ARGS="--ops 127.0.0.1:9999", make test PYTEST_ARGS="-k ledger"
+ARGS ?=
+PYTEST_ARGS ?=
+
+# What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
+DEBIAN_TEST_PACKAGES ?= curl git openssl prometheus strace
+DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway wrk
+
+# Wheels only: a fresh machine has no compiler, and no package runs code of its own at installation.
+# Not compiled beforehand: Python does that at the first import, for the fraction that is imported.
+INSTALL := PIP_QUIET=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-compile
+LOCKED := $(INSTALL) --only-binary :all: --require-hashes
+
+# The resolver is pinned, as what it writes is.
+UV := uv==0.13.8
+COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench faults lock clean test-packages
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/.run ## serve: install what is missing, say where to send events
+	@exec $(BIN)/session-end-exporter serve $(ARGS)
+
+test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --strict
+
+bench: $(VENV)/.test ## speed and memory: a table of medians and ratios
+	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+faults: test-packages $(VENV)/.test ## the fault tests at full length: a table
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+test-packages: ## the Debian packages that tests run, those that are missing
+	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
+
+lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
+	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
+	@$(COMPILE) pyproject.toml --group test -c requirements.lock -o requirements-test.lock
+
+clean: ## remove .venv, build output and caches; the ledger in data/ stays
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	@find exporter tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing that venv writes: without it the folder is half made, and is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) must be Python 3.11 or later; another one: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/debian-packages \
+		"$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# The real editable install, not a .pth file and a script written here: the command, its entry point
+# and its version are then declared in pyproject.toml only. hatchling comes from a lock of its own.
+$(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml exporter/__init__.py $(BIN)/pip
+	@echo "Installing into $(VENV) (the first time only, less than a minute) …" >&2
+	@$(LOCKED) -r requirements.lock -r requirements-build.lock
+	@$(INSTALL) --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.run
+	@echo "Installing what the tests need …" >&2
+	@$(LOCKED) -r requirements-test.lock
+	@touch $@
+
+build/uv/bin/uv: Makefile
+	@$(PYTHON) -m venv --clear build/uv
+	@build/uv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: $(UV)
+	@touch $@
