@@ -3,6 +3,8 @@
 Nothing else in the package reads the environment. Flags win over variables, variables over the file.
 """
 
+import difflib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -47,6 +49,12 @@ def _items(value: object) -> object:
     )
 
 
+def _anonymous(value: object) -> object:
+    """`true` and `false` stand for both listeners and none."""
+    text = str(value).lower() if isinstance(value, str | bool) else value
+    return {"true": "both", "false": "none"}.get(text, value) if isinstance(text, str) else value
+
+
 def _label(name: str) -> str:
     if not _LABEL.fullmatch(name) or name.startswith("__"):
         raise ValueError(
@@ -86,8 +94,11 @@ class Settings(BaseSettings):
     ops_token_file: Path | None = Field(
         None, description="bearer tokens of the ops listener, one a line"
     )
-    allow_anonymous: Literal["none", "ingest", "ops", "both"] = Field(
-        "none", description="listeners that may leave loopback without a token file"
+    allow_anonymous: Annotated[
+        Literal["none", "ingest", "ops", "both"], BeforeValidator(_anonymous)
+    ] = Field(
+        "none",
+        description="listeners that may leave loopback without a token file; true is both",
     )
     ingest_tls_cert: Path | None = Field(
         None, description="certificate chain of the ingest listener, PEM"
@@ -151,17 +162,29 @@ class Settings(BaseSettings):
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:
-    """Settings from `config` (TOML), the environment and the flags that are not None.
+    """Settings from the flags that are not None, the environment and `config` (TOML).
 
-    Raises `ConfigError` with a line for each mistake: key, value and what is allowed.
+    Without `config`, `SESSION_EXPORTER_CONFIG` may name the file. Raises `ConfigError` with a line
+    for each mistake: key, value and what is allowed.
     """
+    variables = _environment()
+    strange = [_strange(key) for key in sorted(variables.keys() - Settings.model_fields.keys())]
+    named = os.environ.get(variables["config"]) if "config" in variables else None
+    if config is None and named:
+        config = Path(named)
     table = _read(config) if config is not None else {}
     given = {key: value for key, value in flags.items() if value is not None}
-    unset = {key: value for key, value in table.items() if key not in _environment()}
+    unset = {key: value for key, value in table.items() if key not in variables}
     try:
-        return Settings(**{**unset, **given})
+        settings = Settings(**{**unset, **given})
     except ValidationError as error:
-        raise ConfigError(*(_mistake(item, config, table) for item in error.errors())) from None
+        places = {key: f"{config}: {key}" for key in unset} | {key: key for key in given}
+        places = {key: name for key, name in variables.items() if key not in given} | places
+        mistakes = [_mistake(item, places) for item in error.errors()]
+        raise ConfigError(*(text for text in strange if text), *mistakes) from None
+    if any(strange):
+        raise ConfigError(*(text for text in strange if text))
+    return settings
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -173,22 +196,27 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
-def _environment() -> set[str]:
-    """The settings that the environment names: they win over the file."""
-    import os
-
-    return {
-        key[len(PREFIX) :].lower()
-        for key in os.environ
-        if key.upper().startswith(PREFIX) and key[len(PREFIX) :].lower() in Settings.model_fields
-    }
+def _environment() -> dict[str, str]:
+    """The exporter's variables that are set: what follows the prefix, in lower case, to its name."""
+    return {key[len(PREFIX) :].lower(): key for key in os.environ if key.upper().startswith(PREFIX)}
 
 
-def _mistake(item: Any, config: Path | None, table: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    top = str(item["loc"][0]) if item["loc"] else ""
-    place = f"{config}: " if top in table and top not in _environment() else ""
+def _strange(key: str) -> str:
+    """A variable that is no setting, by name only: its value may be a token put in a wrong place."""
+    return "" if key == "config" else f"{PREFIX}{key.upper()}: no such setting; {_near(key)}"
+
+
+def _near(key: str) -> str:
+    near = difflib.get_close_matches(key, Settings.model_fields, n=3, cutoff=0.5)
+    return (
+        f"near it: {', '.join(near)}" if near else f"there are {', '.join(Settings.model_fields)}"
+    )
+
+
+def _mistake(item: Any, places: dict[str, str]) -> str:
+    top, *rest = [str(part) for part in item["loc"]] or [""]
+    place = ".".join([places.get(top, top), *rest])
     if item["type"] == "extra_forbidden":
-        return f"{place}{key}: no such setting; there are {', '.join(Settings.model_fields)}"
+        return f"{place}: no such setting; {_near(top)}"
     text = item["msg"].removeprefix("Value error, ")
-    return f"{place}{key} = {item['input']!r}: {text}" if key else f"{place}{text}"
+    return f"{place} = {item['input']!r}: {text}" if top else text

@@ -1,0 +1,57 @@
+"""A refusal as the sender reads it: `application/problem+json` (RFC 9457)."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from exporter.errors import NothingValid, Refused, Unauthorized
+
+CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="session-end-exporter"')
+"""RFC 9110 11.6.1 wants it on every 401; without it Go and Java clients call the answer malformed."""
+RETRY_AFTER: Final = 1
+"""Seconds, for a 429 or 503 that names none: senders that find no Retry-After back off for minutes
+(OpenTelemetry's default is 5 s growing to 30 s), and a full queue is empty again within one."""
+_URN: Final = "urn:session-end-exporter:"
+
+Header = tuple[bytes, bytes]
+
+
+def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body of the answer to a request that was refused.
+
+    The body has type (a stable URN), title, status, detail and reason, and `rejected` where the
+    error carries it. The headers are complete but for `date` and `connection`: names in lower case,
+    with Retry-After (whole seconds) on 429 and 503 and WWW-Authenticate on 401.
+    """
+    document: dict[str, Any] = {
+        "type": _URN + refused.reason,
+        "title": refused.title,
+        "status": refused.status,
+        "detail": refused.detail,
+        "reason": refused.reason,
+    }
+    if isinstance(refused, NothingValid):
+        document["rejected"] = refused.rejected
+    body = _encode(document)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    wait = refused.retry_after
+    if wait is None and refused.status in (429, 503):
+        wait = RETRY_AFTER
+    if wait is not None:
+        headers.append((b"retry-after", b"%d" % max(wait, 1)))
+    if isinstance(refused, Unauthorized):
+        headers.append(CHALLENGE)
+    return refused.status, headers, body
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        # A "\ud800" in an event came back in the message about it, and the 422 turned into a 500.
+        return json.dumps(document).encode("ascii")

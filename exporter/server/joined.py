@@ -1,0 +1,46 @@
+"""An answer's head and body in one write."""
+
+import asyncio
+from typing import Any, Final
+
+_STATUS: Final = b"HTTP/1.1 "
+_CONTINUE: Final = b"HTTP/1.1 100"
+
+
+class JoinedTransport:
+    """A transport that keeps an answer's head back until its body follows, or the loop's next turn.
+
+    uvicorn writes head and body apart: two system calls and two packets for an answer of 43 bytes were
+    a fifth of the time of a single event. Everything else goes to the transport itself.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data.startswith(_STATUS) and not data.startswith(_CONTINUE):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
