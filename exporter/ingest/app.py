@@ -3,16 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
-
 from exporter import names
 from exporter.errors import Internal, NotFound, Refused
 from exporter.ingest.guard import Message, Receive
 from exporter.ingest.pipeline import Pipeline
+from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import problem
 
-log = structlog.get_logger("ingest")
+log = Log("exporter.ingest")
 
 Scope = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -54,7 +53,7 @@ class IngestApp:
         except Refused as refused:
             status, headers, body = self._refuse(refused)
         except Exception:
-            log.exception("defect")
+            log.error("defect", exc_info=True)
             status, headers, body = self._refuse(
                 Internal("a defect of the exporter; its log has the details")
             )
@@ -66,6 +65,8 @@ class IngestApp:
         self._own.refused.labels(refused.reason).inc()
         self._refused(refused.reason, refused.detail)
         status, headers, body = problem(refused)
+        if refused.status == 405:
+            headers = [*headers, (b"allow", b"POST")]
         # What is left of the body must not be read as the next request.
         if refused.status in (401, 404, 405, 408, 413, 415, 429):
             headers = [*headers, (b"connection", b"close")]

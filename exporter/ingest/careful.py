@@ -66,7 +66,7 @@ def event(value: Any) -> Event:
     """A checked JSON value as an event. Raises `Rejected`, naming field and rule."""
     if not isinstance(value, dict):
         raise Rejected("not_an_object", f"an event is a JSON object, not {kind(value)}")
-    if value.get("system") in (None, ""):
+    if value.get("system") is None:
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     for name in _TEXTS:
         _text(name, value.get(name))

@@ -11,12 +11,14 @@ from exporter.ingest.event import Columns, Decoded, Rejection
 from exporter.ingest.keys import Sources, keys, prints
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.series import Kind, Kinds
-from exporter.ledger.contract import Batch, Series
+from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 
 T = TypeVar("T")
 
 _ID_BYTES: Final = 128
+_EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+"""Year 1 with an offset is before the first instant that can be written in UTC."""
 _EXEMPLAR_CHARS: Final = 117
 """OpenMetrics allows 128 characters for an exemplar's label names and values; `session_id` takes 10."""
 
@@ -64,6 +66,7 @@ class Classifier:
                 Rejection(places[index] if places else index, error.reason, error.message)
                 for index, error in found
             ]
+            rejected.sort(key=lambda one: one.index)
             events = events.only(keep)
             sources = [sources[index] for index in keep] if sources else None
             places = [places[index] for index in keep] if places else keep
@@ -123,7 +126,10 @@ class Classifier:
                 f"occurred_at: more than {self._max_skew.total_seconds():g} s in the future "
                 "(max_clock_skew); check the sender's clock",
             )
-        return min(times)
+        oldest = min(times)
+        if oldest < _EARLIEST:
+            raise Rejected("invalid_field", "occurred_at: earlier than a clock can be")
+        return oldest
 
     def _sift(self, events: Columns, now: datetime) -> tuple[list[int], list[tuple[int, Rejected]]]:
         """Places of the valid events, and places and reasons of the others."""
@@ -146,9 +152,12 @@ class Classifier:
         since = now - self._max_age
         if oldest is None or oldest >= since:
             return [kind.series for kind in kinds], 0
-        late = [time is not None and time < since for time in events.occurred_at]
-        pairs = zip(kinds, late, strict=True)
-        return [kind.late if old else kind.series for kind, old in pairs], sum(late)
+        series = [
+            kind.late if time is not None and time < since else kind.series
+            for kind, time in zip(kinds, events.occurred_at, strict=True)
+        ]
+        # An interruption stays one however old it is.
+        return series, sum(one.family is Family.LATE for one in series)
 
 
 def _present(values: Sequence[T | None]) -> Sequence[T]:

@@ -6,6 +6,7 @@ SDK writes.
 
 import base64
 import binascii
+import re
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -14,23 +15,26 @@ from exporter.ingest import careful
 from exporter.ingest.event import Event
 
 _REQUIRED: Final = ("id", "source", "type", "specversion")
-_DATA_DEPTH: Final = 2
-"""Levels of a base64 event: itself and its labels."""
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 def from_headers(headers: dict[bytes, bytes], data: Any) -> dict[str, Any]:
-    """The envelope of an event in binary mode: attributes are `ce-` headers, percent-encoded UTF-8."""
+    """The envelope of an event in binary mode: attributes are `ce-` headers, percent-encoded UTF-8.
+
+    Raises `Unparseable`.
+    """
     attributes = {
-        name[3:].decode("latin-1"): unquote(value.decode("latin-1"), errors="strict")
+        name[3:].decode("latin-1"): _attribute(name, value)
         for name, value in headers.items()
         if name.startswith(b"ce-")
     }
     return {**attributes, "data": data}
 
 
-def event(envelope: Any) -> tuple[Event, str]:
+def event(envelope: Any, max_depth: int) -> tuple[Event, str]:
     """The session-end event in an envelope, with the envelope's id, and its source.
 
+    `max_depth` holds for base64 data, which nobody has looked into before; the rest is checked.
     The key is source + id, so an `id` in the data is ignored; `time` stands in for `occurred_at`.
     Raises `Rejected`.
     """
@@ -46,7 +50,7 @@ def event(envelope: Any) -> tuple[Event, str]:
         raise Rejected(
             "invalid_cloudevent", f"specversion: {envelope['specversion'][:20]!r} is not '1.0'"
         )
-    found = careful.event({**_data(envelope), "id": envelope["id"]})
+    found = careful.event({**_data(envelope, max_depth), "id": envelope["id"]})
     at = envelope.get("time")
     if found.occurred_at is None and at is not None:
         if not isinstance(at, str):
@@ -60,7 +64,18 @@ def event(envelope: Any) -> tuple[Event, str]:
     return found, source
 
 
-def _data(envelope: dict[str, Any]) -> dict[str, Any]:
+def _attribute(name: bytes, value: bytes) -> str:
+    """A header's value: unquoted, then percent-decoded once (CloudEvents HTTP binding 1.0.2, 3.1.3.2)."""
+    text = value.decode("latin-1")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = _ESCAPED.sub(r"\1", text[1:-1])
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise Unparseable(f"{name.decode('latin-1')}: is not percent-encoded UTF-8") from None
+
+
+def _data(envelope: dict[str, Any], max_depth: int) -> dict[str, Any]:
     data = envelope.get("data")
     encoded = envelope.get("data_base64")
     if data is None and encoded is not None:
@@ -70,7 +85,7 @@ def _data(envelope: dict[str, Any]) -> dict[str, Any]:
             data = careful.parse(base64.b64decode(encoded, validate=True))
         except (binascii.Error, ValueError, Unparseable):
             raise Rejected("invalid_cloudevent", "data_base64: is not base64 of JSON") from None
-        careful.check(data, _DATA_DEPTH)
+        careful.check(data, max_depth)
     if not isinstance(data, dict):
         raise Rejected(
             "invalid_cloudevent", f"data: must be an event, a JSON object, not {careful.kind(data)}"

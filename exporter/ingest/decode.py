@@ -42,19 +42,24 @@ class Decoder:
             return self._fast(media, body) or self._plain(media, body)
         parsed = careful.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
-            return self._each(cloudevents.event, [cloudevents.from_headers(headers, parsed)])
+            return self._each(self._enveloped, [cloudevents.from_headers(headers, parsed)])
         if (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed, list):
             raise Unparseable(
                 "application/cloudevents-batch+json is an array of CloudEvents, "
                 "application/cloudevents+json is one"
             )
-        return self._each(cloudevents.event, parsed if isinstance(parsed, list) else [parsed])
+        return self._each(self._enveloped, parsed if isinstance(parsed, list) else [parsed])
 
     def _fast(self, media: Media, body: bytes) -> Decoded | None:
         """The events, or None when the body needs a closer look."""
         try:
+            if not body.isascii():
+                # msgspec does not look inside labels.
+                body.decode()
             if media is Media.NDJSON:
                 events = self._one.decode_lines(body)
+                if not _one_a_line(body, len(events)):
+                    return None
             elif body[:1] == b"{":
                 events = [self._one.decode(body)]
             else:
@@ -75,6 +80,9 @@ class Decoder:
         if all(isinstance(value, Unparseable) for value in values):
             raise Unparseable(f"no line is JSON; the first one: {values[0]}")
         return self._each(_event, values)
+
+    def _enveloped(self, value: Any) -> tuple[Event, str]:
+        return cloudevents.event(value, self._max_depth)
 
     def _bounded(self, values: list[Any]) -> list[Any]:
         if len(values) > self._max_events:
@@ -122,6 +130,13 @@ def _line(line: bytes) -> Any:
         return careful.parse(line)
     except Unparseable as error:
         return error
+
+
+def _one_a_line(body: bytes, events: int) -> bool:
+    """Whether decoded lines are that: msgspec also takes an event over several, or several in one."""
+    body = body.strip()
+    ends = body.count(b"\n")
+    return ends == events - 1 and ends in (body.count(b"}\n{"), body.count(b"}\r\n{"))
 
 
 def _filled(columns: Columns) -> int:

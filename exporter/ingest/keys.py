@@ -16,6 +16,8 @@ from exporter.ingest.event import Columns
 from exporter.ingest.series import Kind
 
 _encode = msgspec.msgpack.Encoder().encode
+_REMEMBERED: Final = 1000
+_REMEMBERED_CHARS: Final = 1024
 _DERIVED: Final = 1 << 63
 """Keeps keys made of an event's fields apart from those made of ids."""
 
@@ -25,9 +27,11 @@ class Sources(dict[tuple[str, str], int]):
 
     def __missing__(self, origin: tuple[str, str]) -> int:
         seed = xxh3_64_intdigest("\0".join(origin).encode()) & ~_DERIVED
-        if len(self) >= 1000:
-            self.clear()
-        self[origin] = seed
+        # A source is a URI of any length the body allows: a thousand long ones are a gigabyte.
+        if len(origin[1]) <= _REMEMBERED_CHARS:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[origin] = seed
         return seed
 
 

@@ -23,10 +23,15 @@ _TYPES = {
     "application/cloudevents-batch+json": Media.CLOUDEVENT_BATCH,
 }
 
+CE_HEADERS = frozenset((b"ce-specversion", b"ce-id", b"ce-source", b"ce-type"))
+"""Attributes that a CloudEvent must have: whoever sends one of them means binary mode, and is told of the
+others instead of being counted without the id."""
+
 
 @lru_cache(maxsize=256)
 def media(content_type: bytes, cloudevent_headers: bool) -> Media:
-    """The format of a Content-Type value; `cloudevent_headers` when `ce-specversion` came with it.
+    """The format of a Content-Type value; `cloudevent_headers` when any of
+    `CE_HEADERS` came with it.
 
     Raises `WrongMediaType` for anything else, a missing one included: guessing a format is how a body
     meant for another service gets counted.

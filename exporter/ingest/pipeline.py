@@ -2,22 +2,24 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from exporter.errors import NothingValid, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
 from exporter.ingest.guard import Guard, Headers, Receive
-from exporter.ledger.contract import CONFLICT, Ledger, Receipt
+from exporter.ingest.series import Kind
+from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
+from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.names import OTHER
 
-log = structlog.get_logger("ingest")
+log = Log("exporter.ingest")
 
 _ONE_ACCEPTED = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 
@@ -25,8 +27,8 @@ _ONE_ACCEPTED = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 class UnknownCodes(Protocol):
     """Where raw codes go that must not become label values."""
 
-    def record(self, system: str, raw: str, at: float) -> None:
-        """Note one event with an undocumented code, at Unix seconds."""
+    def record(self, system: str, raw_code: str, at: float, count: int) -> None:
+        """Note `count` events with an undocumented code, at Unix seconds."""
 
 
 class Pipeline:
@@ -85,13 +87,20 @@ class Pipeline:
         own.accepted.inc(receipt.accepted)
         if receipt.duplicates:
             own.duplicates.inc(receipt.duplicates)
-        if classified.late:
-            own.late.inc(classified.late)
+        kinds, late = classified.kinds, classified.late
+        if receipt.verdicts:
+            # A retry was noted when it was counted.
+            fresh = [verdict == ACCEPTED for verdict in receipt.verdicts]
+            kinds = list(compress(kinds, fresh))
+            series = compress(classified.batch.series, fresh)
+            late = sum(one.family is Family.LATE for one in series)
+        if late:
+            own.late.inc(late)
         if classified.unkeyed:
             own.at_least_once.inc(classified.unkeyed)
         if classified.delay is not None:
             own.event_delay.observe(max(0.0, classified.delay))
-        self._note(classified, now)
+        self._note(kinds, now)
         rejected = classified.rejected
         if receipt.conflicts:
             rejected = sorted(rejected + _conflicts(classified, receipt), key=lambda one: one.index)
@@ -110,12 +119,12 @@ class Pipeline:
             reply["at_least_once"] = classified.unkeyed
         return msgspec.json.encode(reply)
 
-    def _note(self, classified: Classified, now: float) -> None:
+    def _note(self, kinds: Sequence[Kind], now: float) -> None:
         """Unknown codes and capped labels, a look per kind and not per event."""
-        for kind, count in Counter(classified.kinds).items():
+        for kind, count in Counter(kinds).items():
             if kind.unknown is not None:
                 self._own.unknown.labels(kind.system).inc(count)
-                self._unknown_codes.record(kind.system, kind.unknown, now)
+                self._unknown_codes.record(kind.system, kind.unknown, now, count)
             if OTHER in kind.series.labels:
                 for name, value in zip(self._label_names, kind.series.labels, strict=True):
                     if value == OTHER:

@@ -12,6 +12,8 @@ from exporter.taxonomy import PHASES, Taxonomy
 
 _REMEMBERED: Final = 10_000
 _CODE_CHARS: Final = 128
+_HASH_BITS: Final = 60
+"""Python hashes an integer to its remainder by 2**61 - 1."""
 
 Spelling = tuple[str, str | int | None, str | None, bool | None, tuple[str, ...]]
 """system, code, phase, final and label values as sent."""
@@ -65,7 +67,7 @@ class Kinds(dict[Spelling, Kind]):
                 "invalid_field", f"phase: {phase[:80]!r} is not one of {', '.join(PHASES)}"
             )
         text = _text(raw)
-        code = system.match(text)
+        code = system.match(raw)
         row = Row(name, code.code, phase or code.phase, code.category, code.outcome.value)
         interrupted = final is False
         on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
@@ -73,8 +75,7 @@ class Kinds(dict[Spelling, Kind]):
         unknown = text if code.code == UNKNOWN else None
         seed = xxhash.xxh3_64_intdigest("\0".join((*on_time.key, unknown or "")).encode())
         kind = Kind(on_time, late, name, code.code, seed, unknown)
-        # What a sender can make up without end is not remembered.
-        if unknown is None or len(unknown) < _CODE_CHARS:
+        if _memorable(raw):
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[spelling] = kind
@@ -86,6 +87,14 @@ class Kinds(dict[Spelling, Kind]):
         if found is None:
             found = self._series[key] = Series(family, *row, labels)
         return found
+
+
+def _memorable(code: str | int | None) -> bool:
+    """Whether to remember a spelling: long ones would fill the memory, and of integers past 2**61 any
+    number can be found that have one hash, which makes each look-up walk past all the others."""
+    if code is None or isinstance(code, str):
+        return len(code or "") <= _CODE_CHARS
+    return code.bit_length() <= _HASH_BITS
 
 
 def _text(code: str | int | None) -> str:

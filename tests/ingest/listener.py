@@ -1,0 +1,169 @@
+"""The ingest listener without a socket: raw ASGI messages in, the answer out."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from exporter.ingest.app import IngestApp
+from exporter.ingest.classify import Classifier
+from exporter.ingest.decode import Decoder
+from exporter.ingest.guard import Gate, Guard, Message
+from exporter.ingest.labels import LabelValues
+from exporter.ingest.pipeline import Pipeline
+from exporter.ingest.unknown import UnknownCodes
+from exporter.ledger.contract import Ledger
+from exporter.metrics.own import OwnMetrics
+from exporter.names import INGEST_PATH
+from exporter.taxonomy import Taxonomy
+from tests.ingest.memory_ledger import MemoryLedger
+
+NOW = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
+LABELS = ("region", "project")
+JSON = {b"content-type": b"application/json"}
+NDJSON = {b"content-type": b"application/x-ndjson"}
+
+
+class OpenGate:
+    """Lets everybody through."""
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; `status` 0 when there was none."""
+
+    status: int
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Stream:
+    """A body that arrives in `chunks`; `read` is how many bytes of it were asked for."""
+
+    chunks: Iterable[bytes]
+    disconnects: bool = False
+    read: int = 0
+
+    def __post_init__(self) -> None:
+        self._chunks = iter(self.chunks)
+        self._next = next(self._chunks, b"")
+
+    async def receive(self) -> Message:
+        chunk, following = self._next, next(self._chunks, None)
+        if chunk is None:
+            return {"type": "http.disconnect"}
+        self._next = following  # type: ignore[assignment]
+        self.read += len(chunk)
+        more = following is not None or self.disconnects
+        return {"type": "http.request", "body": chunk, "more_body": more}
+
+
+class Listener:
+    """Everything behind the ingest port, with the settings' defaults and the clock at `now`."""
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        ledger: Ledger | None = None,
+        *,
+        gate: Gate | None = None,
+        max_body: int = 1024**2,
+        budget: int = 64 * 1024**2,
+        max_events: int = 1000,
+        most: int = 50,
+        labels: tuple[str, ...] = LABELS,
+    ) -> None:
+        self.now = NOW.timestamp()
+        self.memory = MemoryLedger()
+        self.registry = CollectorRegistry()
+        self.own = OwnMetrics(self.registry, taxonomy.systems, labels)
+        self.unknown = UnknownCodes(taxonomy.systems)
+        self.guard = Guard(gate or OpenGate(), max_body, budget)
+        self.logged: list[str] = []
+        self.pipeline = Pipeline(
+            self.guard,
+            Decoder(max_events, 32),
+            Classifier(taxonomy, LabelValues(labels, most, 32), 900, 300),
+            ledger or self.memory,
+            self.own,
+            self.unknown,
+            labels,
+            clock=lambda: self.now,
+            refused=lambda reason, _message: self.logged.append(reason),
+        )
+        self.app = IngestApp(
+            self.pipeline, self.own, lambda reason, _detail: self.logged.append(reason)
+        )
+
+    async def answer(
+        self,
+        body: bytes | Stream,
+        headers: dict[bytes, bytes] = JSON,
+        *,
+        method: str = "POST",
+        path: str = INGEST_PATH,
+    ) -> Answer:
+        """What the application sends for one request."""
+        stream = body if isinstance(body, Stream) else Stream([body])
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "path": path,
+            "method": method,
+            "headers": list(headers.items()),
+            "client": ("127.0.0.1", 50000),
+        }
+        await self.app(scope, stream.receive, send)
+        if not sent:
+            return Answer(0)
+        start, end = sent
+        assert start["type"] == "http.response.start"
+        assert end["type"] == "http.response.body"
+        found = dict(start["headers"])
+        assert len(found) == len(start["headers"])
+        assert int(found[b"content-length"]) == len(end["body"])
+        return Answer(start["status"], found, end["body"])
+
+    def post(
+        self, body: bytes | Stream, headers: dict[bytes, bytes] = JSON, **request: str
+    ) -> Answer:
+        """`answer` for tests that need no event loop of their own."""
+        return asyncio.run(self.answer(body, headers, **request))
+
+    def send(self, *events: object, **headers: str) -> Answer:
+        """Post events as JSON: one as an object, several as an array."""
+        body = json.dumps(events[0] if len(events) == 1 else events).encode()
+        extra = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        return self.post(body, {**JSON, **extra})
+
+    def value(self, name: str, **labels: str) -> float:
+        """The value of one of the exporter's own series, its prefix left out."""
+        found = self.registry.get_sample_value(f"session_exporter_{name}", labels)
+        assert found is not None, f"{name}{labels} is not there"
+        return found
+
+    def total(self, name: str) -> float:
+        """The sum over a self-metric's series."""
+        full = f"session_exporter_{name}"
+        return sum(
+            sample.value
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if sample.name == full
+        )

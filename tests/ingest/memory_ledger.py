@@ -1,0 +1,55 @@
+"""A ledger in memory."""
+
+from exporter.errors import Refused
+from exporter.ledger.contract import (
+    ACCEPTED,
+    CONFLICT,
+    DUPLICATE,
+    KEY_BYTES,
+    PRINT_BYTES,
+    Batch,
+    Receipt,
+    Status,
+    Totals,
+)
+
+
+class MemoryLedger:
+    """Keeps the contract's verdicts; `batches` are what it took, `refusal` is raised when set.
+
+    Does not test durability, group commit, the window's bounds, restarts or any concurrency: those
+    are the real ledger's.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.refusal: Refused | None = None
+        self._prints: dict[bytes, bytes] = {}
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if self.refusal is not None:
+            raise self.refusal
+        keyed = len(batch.keys) // KEY_BYTES
+        assert len(batch.keys) == keyed * KEY_BYTES
+        assert len(batch.prints) == keyed * PRINT_BYTES
+        assert keyed <= len(batch)
+        for column in (batch.durations, batch.sessions):
+            assert column is None or len(column) == len(batch)
+        self.batches.append(batch)
+        verdicts = bytearray(len(batch))
+        for index in range(keyed):
+            key = batch.keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
+            print_ = batch.prints[index * PRINT_BYTES : (index + 1) * PRINT_BYTES]
+            first = self._prints.setdefault(key, print_)
+            if first is not print_:
+                verdicts[index] = DUPLICATE if first == print_ else CONFLICT
+        return Receipt(len(batch), bytes(verdicts) if any(verdicts) else None)
+
+    def totals(self) -> Totals:
+        return Totals("memory", (), ())
+
+    def status(self) -> Status:
+        return Status()
+
+    async def close(self) -> None:
+        assert ACCEPTED == 0
