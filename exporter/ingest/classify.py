@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Final, TypeVar
+from typing import Final
 
 from exporter.errors import Rejected
 from exporter.ingest.event import Columns, Decoded, Rejection
@@ -13,8 +13,6 @@ from exporter.ingest.labels import LabelValues
 from exporter.ingest.series import Kind, Kinds
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
-
-T = TypeVar("T")
 
 _ID_BYTES: Final = 128
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
@@ -74,14 +72,14 @@ class Classifier:
             oldest = self._screen(events, at)
         series, late = self._series(events, kinds, oldest, at)
         found_keys = keys(events, kinds, sources, self._sources)
-        if None in found_keys:
+        keyed: Sequence[bytes] = found_keys  # type: ignore[assignment]
+        if not all(found_keys):
             # A batch has its keyed events in front.
             order = sorted(range(len(kinds)), key=lambda index: found_keys[index] is None)
             events, series = events.only(order), [series[index] for index in order]
             kinds = [kinds[index] for index in order]
             places = [places[index] if places else index for index in order]
-            found_keys = [found_keys[index] for index in order]
-        keyed = [key for key in found_keys if key is not None]
+            keyed = list(filter(None, found_keys))
         batch = Batch(
             series,
             b"".join(keyed),
@@ -111,13 +109,13 @@ class Classifier:
 
     def _screen(self, events: Columns, now: datetime) -> datetime | None:
         """The oldest time among the events. Raises `Rejected` when any breaks a rule."""
-        ids = _present(events.id)
-        if ids and not (min(map(len, ids)) and _longest(ids) <= _ID_BYTES):
+        lengths = _lengths(events.id)
+        if lengths and not (min(lengths) and max(lengths) <= _ID_BYTES):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
         seconds = _present(events.duration_seconds)
         if seconds and not (min(seconds) >= 0 and max(seconds) < inf):
             raise Rejected("invalid_field", "duration_seconds: must be finite and not negative")
-        times = _present(events.occurred_at)
+        times = list(filter(None, events.occurred_at))
         if not times:
             return None
         if max(times) > now + self._max_skew:
@@ -160,18 +158,21 @@ class Classifier:
         return series, sum(one.family is Family.LATE for one in series)
 
 
-def _present(values: Sequence[T | None]) -> Sequence[T]:
-    """The values that are there; a column that is whole is not copied."""
-    if None not in values:
-        return values  # type: ignore[return-value]
-    return [value for value in values if value is not None]
+def _present(numbers: Sequence[float | None]) -> Sequence[float]:
+    """The numbers that are there."""
+    if numbers.count(None) == len(numbers):
+        return ()
+    return [number for number in numbers if number is not None]
 
 
-def _longest(texts: Sequence[str]) -> int:
-    """The bytes of the longest text."""
-    if "".join(texts).isascii():
-        return max(map(len, texts))
-    return max(len(text.encode()) for text in texts)
+def _lengths(texts: Sequence[str | None]) -> set[int]:
+    """The bytes that the texts that are there have."""
+    there = list(filter(None, texts))
+    found = set(map(len, there))
+    if not "".join(there).isascii():
+        found |= {len(text.encode()) for text in there}
+    # filter() leaves out empty texts as well, and has no time to lose on telling them from None.
+    return found if len(there) == len(texts) else found | {0 for text in texts if text == ""}
 
 
 def _some(values: Sequence[float | None]) -> Sequence[float | None] | None:

@@ -140,9 +140,16 @@ def _one_a_line(body: bytes, events: int) -> bool:
 
 
 def _filled(columns: Columns) -> int:
-    """How many keys a body of these events has when each is there once and none is null or unknown."""
+    """How many keys a body of these events has when each is there once and none is null or unknown.
+
+    An empty text counts as absent: comparing a text with None takes four times as long as asking
+    whether it is empty, and a body with one only gets its closer look.
+    """
     *fields, labels = columns
-    keys = sum(len(column) - column.count(None) for column in fields)
+    keys = 0
+    for column in fields:
+        numbers = column is columns.duration_seconds or column is columns.final
+        keys += len(column) - column.count(None) if numbers else len(list(filter(None, column)))
     if labels.count(b"") < len(labels):
         for text, count in Counter(labels).items():
             keys += count * (1 + _keys(text)) if text else 0

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 wants an offset; without one the same text means another instant on another machine."""
+
+
+_NO_LABELS: Final = msgspec.Raw()
 
 
 class Event(msgspec.Struct, gc=False):
@@ -26,7 +29,7 @@ class Event(msgspec.Struct, gc=False):
     duration_seconds: float | None = None
     phase: str | None = None
     final: bool | None = None
-    labels: msgspec.Raw = msgspec.Raw()
+    labels: msgspec.Raw = _NO_LABELS
 
 
 class Columns(NamedTuple):
@@ -45,7 +48,11 @@ class Columns(NamedTuple):
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Columns":
         columns = list(zip(*map(astuple, events), strict=True)) or [()] * len(cls._fields)
-        return cls(*columns[:-1], tuple(map(bytes, columns[-1])))  # type: ignore[call-arg]
+        labels = columns.pop()
+        # Events without labels share the field's default, and a tuple counts one object fast.
+        none = labels.count(_NO_LABELS) == len(labels)
+        texts = (b"",) * len(labels) if none else tuple(map(bytes, labels))
+        return cls(*columns, texts)  # type: ignore[call-arg]
 
     def only(self, places: Sequence[int]) -> "Columns":
         """The events at these places."""
