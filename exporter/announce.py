@@ -1,0 +1,46 @@
+"""What `serve` prints when it is ready: where to send, where to look, and a line to try it with."""
+
+import sys
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import TextIO
+
+from exporter import names
+from exporter.settings import Settings
+
+_EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
+
+
+def announce(
+    settings: Settings, bound: Mapping[str, tuple[str, int]], out: TextIO | None = None
+) -> None:
+    """Print the addresses as bound; the curl line works when pasted into a shell on this machine."""
+    ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
+    token = (
+        f' -H "Authorization: Bearer $(grep -m1 -v "^#" {settings.ingest_token_file})"'
+        if settings.ingest_token_file
+        else ""
+    )
+    insecure = " -k" if settings.ingest_tls_cert else ""
+    print(
+        f"""
+session-end-exporter is ready
+
+  send events to   {ingest}{names.INGEST_PATH}
+  metrics          {ops}{names.METRICS_PATH}
+  look around      {ops}/
+
+try it:
+  curl{insecure}{token} -H 'Content-Type: application/json' -d '{_EVENT}' {ingest}{names.INGEST_PATH}
+""",
+        file=out or sys.stdout,
+        flush=True,
+    )
+
+
+def _url(settings: Settings, name: str, host: str, port: int) -> str:
+    scheme = "https" if getattr(settings, f"{name}_tls_cert") else "http"
+    # A listener on every address is reached, from this machine, on loopback.
+    if ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

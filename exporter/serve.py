@@ -1,0 +1,167 @@
+"""`serve`: every part made and handed to the next, in one place, and the order of start and stop."""
+
+import asyncio
+import gc
+import importlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+from prometheus_client import CollectorRegistry
+
+from exporter.errors import LedgerBroken
+from exporter.ingest.app import IngestApp
+from exporter.ingest.classify import Classifier
+from exporter.ingest.decode import Decoder
+from exporter.ingest.guard import Guard
+from exporter.ingest.labels import LabelValues
+from exporter.ingest.pipeline import Pipeline
+from exporter.ingest.unknown import UnknownCodes
+from exporter.ledger.contract import Ledger
+from exporter.ledger.recovery import Plan
+from exporter.ledger.sqlite import GROUP_EVENTS, SqliteLedger
+from exporter.logs import Log, Sampler
+from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.own import OwnMetrics
+from exporter.metrics.state import StateCollector
+from exporter.metrics.zero import zero_durations, zero_series
+from exporter.server.listeners import Listener, serve
+from exporter.server.protocol import Limits, Refusals, guarded
+from exporter.settings import Settings
+from exporter.taxonomy import Taxonomy
+from exporter.tokens import Gate, Throttle, Tokens
+
+Addresses = Mapping[str, tuple[str, int]]
+"""Host and port of `ingest` and `ops`, as bound."""
+
+_SWITCH: Final = 0.001
+"""Seconds a thread may keep the interpreter: with Python's 5 ms a single event waited that long whenever
+the writer or a scrape was computing."""
+_YOUNG: Final = 50_000
+"""Objects between collections: a batch of 1,000 events makes some 10,000 that live for milliseconds, and
+at Python's 700 most of decoding was spent looking at them again."""
+
+
+async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
+    """Serve until SIGTERM; `ready` is called once with the bound addresses.
+
+    Raises `ConfigError` and `LedgerError` at start, `LedgerBroken` when the ledger's disk failed: nothing
+    in memory is to be trusted then, and the next start reads the truth from the disk.
+    """
+    sys.setswitchinterval(_SWITCH)
+    registry = CollectorRegistry()
+    own = OwnMetrics(registry, taxonomy.systems, settings.labels)
+    sampler = Sampler(Log("exporter.refusals"), time.monotonic)
+    stop, broken = asyncio.Event(), asyncio.Event()
+
+    def on_broken() -> None:
+        broken.set()
+        stop.set()
+
+    opening = asyncio.ensure_future(_open(settings, taxonomy, own, on_broken))
+    await asyncio.sleep(0)
+    # FastAPI takes about as long to import as the ledger to read back, mostly in C and on the disk.
+    importlib.import_module("exporter.ops.app")
+    ledger = await opening
+    try:
+        registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
+        registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
+        listeners = _listeners(settings, taxonomy, ledger, registry, own, sampler)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG, 20, 100)
+        await serve(listeners, settings.shutdown_timeout, ready, stop)
+    finally:
+        await ledger.close()
+        sampler.flush()
+    if broken.is_set():
+        raise LedgerBroken("the ledger's disk failed; start again to read what was written")
+
+
+async def _open(
+    settings: Settings, taxonomy: Taxonomy, own: OwnMetrics, on_broken: Callable[[], None]
+) -> SqliteLedger:
+    return await SqliteLedger.open(
+        Plan(
+            settings.data_dir,
+            settings.labels,
+            zero_series(taxonomy, settings.labels),
+            zero_durations(taxonomy),
+            settings.dedup_window_ids,
+            settings.dedup_window_age,
+            GROUP_EVENTS + settings.max_events,
+        ),
+        hold=settings.first_seen_zero_for,
+        queue_events=settings.max_queue_events,
+        queue_bytes=settings.max_queue_bytes,
+        on_commit=own.commit_seconds.observe,
+        on_failure=own.commit_failures.inc,
+        on_broken=on_broken,
+    )
+
+
+def _listeners(
+    settings: Settings,
+    taxonomy: Taxonomy,
+    ledger: Ledger,
+    registry: CollectorRegistry,
+    own: OwnMetrics,
+    sampler: Sampler,
+) -> list[Listener]:
+    from exporter.ops.app import create_app
+
+    unknown_codes = UnknownCodes(taxonomy.systems)
+    pipeline = Pipeline(
+        Guard(_gate(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes),
+        Decoder(settings.max_events, settings.max_depth),
+        Classifier(
+            taxonomy,
+            LabelValues(
+                settings.labels,
+                settings.max_label_values,
+                settings.max_depth,
+                (total.series.labels for total in ledger.totals().series),
+            ),
+            settings.max_event_age,
+            settings.max_clock_skew,
+        ),
+        ledger,
+        own,
+        unknown_codes,
+        settings.labels,
+        refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
+        debug=settings.log_level == "debug",
+    )
+    ingest = IngestApp(
+        pipeline,
+        own,
+        lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
+    )
+    ops = create_app(
+        settings, taxonomy, ledger, registry, own, unknown_codes, _gate(settings.ops_token_file)
+    )
+    return [
+        _listener("ingest", ingest, settings, own, sampler),
+        _listener("ops", ops, settings, own, sampler),
+    ]
+
+
+def _listener(
+    name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler
+) -> Listener:
+    watch = Refusals(own, sampler, ingest=name == "ingest")
+    return Listener(
+        name,
+        getattr(settings, name),
+        app,
+        guarded(Limits(settings.max_header, settings.receive_timeout, watch)),
+        getattr(settings, f"{name}_tls_cert"),
+        getattr(settings, f"{name}_tls_key"),
+    )
+
+
+def _gate(file: Path | None) -> Gate:
+    return Gate(Tokens(file, time.monotonic) if file else None, Throttle(time.monotonic))
