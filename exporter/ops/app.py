@@ -1,0 +1,160 @@
+"""The ops listener: /metrics for Prometheus, health for the platform, pages for people.
+
+The routes are plain Starlette endpoints on the FastAPI app: nothing here has a body to parse, and each
+answers HEAD. Importing FastAPI takes some 0.4 s beyond what settings and metrics import anyway, half
+of it for its OpenAPI models: the server imports this module while the ledger reads itself back.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+import exporter
+from exporter import names
+from exporter.errors import Internal, LedgerUnavailable, MethodNotAllowed, NotFound, Refused
+from exporter.ingest.unknown import UnknownCodes
+from exporter.ledger.contract import Ledger
+from exporter.metrics.exposition import compress, render, takes_gzip
+from exporter.metrics.own import OwnMetrics
+from exporter.ops.docs import docs
+from exporter.ops.door import Door, Gate, refusal
+from exporter.ops.landing import landing
+from exporter.ops.notices import count, notices
+from exporter.ops.openapi import document
+from exporter.ops.page import POLICY, page
+from exporter.ops.readiness import unready
+from exporter.settings import Settings
+from exporter.taxonomy.model import Taxonomy
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    settings: Settings,
+    taxonomy: Taxonomy,
+    ledger: Ledger,
+    registry: CollectorRegistry,
+    own: OwnMetrics,
+    unknown_codes: UnknownCodes,
+    gate: Gate,
+) -> FastAPI:
+    """The ops listener's ASGI app; further pages go on with `app.add_route`, behind the same door.
+
+    `registry` holds the collectors of `exporter.metrics`. Nothing is started: the app has no lifespan.
+    """
+    # FastAPI's own telemetry would read OTEL_* from the environment and send elsewhere; its own docs
+    # pages load scripts from a CDN. No request leaves the host.
+    app = FastAPI(
+        title="session-end-exporter",
+        version=exporter.__version__,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.add_middleware(Door, gate=gate, policy=POLICY)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(Exception, _defect)
+    # More than one rendering at once takes the GIL from ingest and is no faster for Prometheus.
+    one_at_a_time = anyio.CapacityLimiter(1)
+
+    @cache
+    def described() -> dict[str, Any]:
+        return document(settings, taxonomy)
+
+    async def metrics(request: Request) -> Response:
+        accept = ",".join(request.headers.getlist("accept"))
+        zipped = takes_gzip(",".join(request.headers.getlist("accept-encoding")))
+
+        def scrape() -> tuple[bytes, str]:
+            started = time.perf_counter()
+            body, content_type = render(registry, accept)
+            own.scrape_seconds.observe(time.perf_counter() - started)
+            return (compress(body) if zipped else body), content_type
+
+        body, content_type = await run_sync(scrape, limiter=one_at_a_time)
+        headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
+        return Response(body, headers=headers | ({"content-encoding": "gzip"} if zipped else {}))
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def ready(_: Request) -> Response:
+        reason = unready(ledger.status())
+        if reason is not None:
+            raise LedgerUnavailable(reason)
+        return PlainTextResponse("ready")
+
+    async def unknown(_: Request) -> Response:
+        rows = [
+            {
+                names.SYSTEM: one.system,
+                names.CODE: one.code,
+                "count": one.count,
+                "first_seen": datetime.fromtimestamp(one.first_seen, UTC),
+                "last_seen": datetime.fromtimestamp(one.last_seen, UTC),
+            }
+            for one in unknown_codes.snapshot()
+        ]
+        return Response(msgspec.json.encode(rows), media_type="application/json")
+
+    async def openapi(_: Request) -> Response:
+        return Response(msgspec.json.encode(described()), media_type="application/json")
+
+    async def read_docs(_: Request) -> Response:
+        return page("HTTP API of session-end-exporter", docs(described()))
+
+    async def home(_: Request) -> Response:
+        status = ledger.status()
+        body = landing(
+            taxonomy,
+            ledger.totals(),
+            status,
+            count(own.accepted),
+            notices(settings, status, own, unknown_codes),
+            frozenset(getattr(route, "path", "") for route in app.routes),
+        )
+        return page("session-end-exporter", body)
+
+    routes: dict[str, Endpoint] = {
+        "/": home,
+        names.METRICS_PATH: metrics,
+        names.HEALTHY_PATH: healthy,
+        names.READY_PATH: ready,
+        names.UNKNOWN_CODES_PATH: unknown,
+        names.OPENAPI_PATH: openapi,
+        names.DOCS_PATH: read_docs,
+    }
+    for path, endpoint in routes.items():
+        app.add_route(path, endpoint, methods=["GET"])
+    return app
+
+
+async def _refused(_: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refused)
+    return refusal(refused)
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    """Starlette's 404 and 405 in the one error format."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "GET, HEAD")
+        return refusal(MethodNotAllowed(f"{request.method} is not for this path"), allow)
+    return refusal(NotFound("the pages of this listener are listed at /"))
+
+
+async def _defect(_: Request, __: Exception) -> Response:
+    """Starlette logs the traceback; the answer keeps it to itself."""
+    return refusal(Internal("the exporter's log has the traceback"))

@@ -1,0 +1,70 @@
+"""What somebody should know although the exporter is running: the landing page's warnings."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from prometheus_client import Counter
+
+from exporter.ingest.unknown import UnknownCodes
+from exporter.ledger.contract import Status
+from exporter.metrics.own import OwnMetrics
+from exporter.settings import Settings
+
+
+def notices(
+    settings: Settings, status: Status, own: OwnMetrics, unknown_codes: UnknownCodes
+) -> list[str]:
+    """Sentences, as text, what is worst first; none when all is well."""
+    found = [*_listeners(settings)]
+    if status.damaged_at:
+        day = datetime.fromtimestamp(status.damaged_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        found.append(f"A damaged ledger was moved aside on {day}; counting began anew then.")
+    if failures := count(own.commit_failures):
+        found.append(f"{failures} ledger transactions failed since the start; senders got 503.")
+    if status.window_expired.get("ids"):
+        hours = status.window_span / 3600
+        found.append(
+            f"The deduplication window reaches back {hours:.1f} h only: dedup_window_ids "
+            f"({status.window_capacity}) was hit before dedup_window_age."
+        )
+    if events := count(own.at_least_once):
+        found.append(
+            f"{events} events came without an id (or session_id and occurred_at): "
+            "their retries are counted again."
+        )
+    if events := count(own.unknown):
+        found.append(f"{events} events had a code that no taxonomy has: see unknown codes.")
+    if unknown_codes.evicted:
+        found.append(f"{unknown_codes.evicted} unknown codes were forgotten to bound the list.")
+    if values := count(own.capped):
+        found.append(f"{values} label values became `other`: a label has too many values.")
+    return found
+
+
+def count(counter: Counter) -> int:
+    """The sum of a counter's series."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+
+
+def _listeners(settings: Settings) -> list[str]:
+    """Listeners that leave loopback without a token, or with one that anybody on the way can read."""
+    found = []
+    for name, listener, tokens, tls in (
+        ("ingest", settings.ingest, settings.ingest_token_file, settings.ingest_tls_cert),
+        ("ops", settings.ops, settings.ops_token_file, settings.ops_tls_cert),
+    ):
+        if _loopback(listener.rpartition(":")[0]):
+            continue
+        if tokens is None:
+            found.append(f"The {name} listener ({listener}) is open to everybody who reaches it.")
+        elif tls is None:
+            found.append(f"The {name} listener ({listener}) takes tokens without TLS.")
+    return found
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

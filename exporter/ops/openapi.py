@@ -1,0 +1,200 @@
+"""The OpenAPI 3.1 description of both listeners, as data: what /openapi.json and /docs show.
+
+Written by hand because the ingest route is a plain ASGI endpoint that FastAPI knows nothing of.
+"""
+
+from typing import Any, Final
+
+import exporter
+from exporter import names
+from exporter.errors import Refused, refusals
+from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.ops.schemas import CLOUDEVENT_EXAMPLE, EXAMPLE, schemas
+from exporter.settings import Settings
+from exporter.taxonomy.model import Taxonomy
+
+INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 422, 429, 431, 503)
+_GATED: Final = {401: "No valid token.", 429: "Too many wrong tokens from this address."}
+_CURL: Final = """curl -sS --fail-with-body {url} \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"id": "7f1c2f0a", "system": "streampixel", "code": 4001, "session_id": "s-91"}}'"""
+
+
+def document(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
+    """The whole description; limits, systems, labels and addresses are those of this process."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "session-end-exporter",
+            "version": exporter.__version__,
+            "description": "Counts the ends of streaming sessions, each exactly once.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [
+            {"name": "ingest", "description": "For senders of events."},
+            {"name": "ops", "description": "For Prometheus and people."},
+        ],
+        "paths": {
+            names.INGEST_PATH: {
+                "servers": [_server(settings.ingest, settings.ingest_tls_cert is not None)],
+                "post": _send(settings),
+            },
+            **_ops(settings),
+        },
+        "components": {
+            "schemas": schemas(settings, taxonomy),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _send(settings: Settings) -> dict[str, Any]:
+    event = {"$ref": "#/components/schemas/Event"}
+    cloudevent = {"$ref": "#/components/schemas/CloudEvent"}
+    several = {"type": "array", "minItems": 1, "maxItems": settings.max_events}
+    tls = settings.ingest_tls_cert is not None
+    url = _server(settings.ingest, tls)["url"] + names.INGEST_PATH
+    return {
+        "operationId": "sendSessionEnds",
+        "tags": ["ingest"],
+        "summary": "Report ended sessions",
+        "description": "Safe to repeat: an event that was counted is not counted again. At most "
+        f"{settings.max_events} events, {settings.max_body} bytes (also when unpacked) and "
+        f"{settings.max_depth} levels of nesting. `Content-Encoding: gzip` is taken.",
+        "security": _security(settings.ingest_token_file is not None),
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "Stands in for the id of a single event.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [event, {**several, "items": event}]},
+                    "example": EXAMPLE,
+                },
+                "application/x-ndjson": {
+                    "schema": {"type": "string", "description": "An Event a line."},
+                    "example": '{"id":"1","system":"softdrive","code":"08"}\n'
+                    '{"id":"2","system":"softdrive"}\n',
+                },
+                "application/cloudevents+json": {
+                    "schema": cloudevent,
+                    "example": CLOUDEVENT_EXAMPLE,
+                },
+                "application/cloudevents-batch+json": {
+                    "schema": {**several, "items": cloudevent},
+                    "example": [CLOUDEVENT_EXAMPLE],
+                },
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "At least one event was valid; every accepted one is on disk and counted.",
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}
+                },
+            },
+            **{str(status): _refused(status) for status in INGEST_STATUSES},
+        },
+        "x-codeSamples": [{"lang": "Shell", "source": _CURL.format(url=url)}],
+    }
+
+
+def _ops(settings: Settings) -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    html = {"text/html": {"schema": {"type": "string"}}}
+    metrics = {kind: {"schema": {"type": "string"}} for kind in (OPENMETRICS, TEXT)}
+    unknown = {"type": "array", "items": {"$ref": "#/components/schemas/UnknownCode"}}
+    codes = {"application/json": {"schema": unknown}}
+    described = {"application/json": {"schema": {"type": "object"}}}
+    guarded = settings.ops_token_file is not None
+    routes: tuple[tuple[str, str, str, dict[str, Any], bool, dict[int, str]], ...] = (
+        ("/", "landingPage", "The landing page", html, True, {}),
+        (
+            names.METRICS_PATH,
+            "scrape",
+            "Metrics: OpenMetrics when Accept names it, else text",
+            metrics,
+            True,
+            {},
+        ),
+        (names.HEALTHY_PATH, "healthy", "200 while the process answers", text, False, {}),
+        (
+            names.READY_PATH,
+            "ready",
+            "200 when events can be taken, else the reason",
+            text,
+            False,
+            {503: "The reason, in detail."},
+        ),
+        (
+            names.UNKNOWN_CODES_PATH,
+            "unknownCodes",
+            "Codes that no taxonomy has, last seen first",
+            codes,
+            True,
+            {},
+        ),
+        (names.DOCS_PATH, "docs", "This description, for people", html, True, {}),
+        (names.OPENAPI_PATH, "openapi", "This description, for machines", described, True, {}),
+    )
+    server = _server(settings.ops, settings.ops_tls_cert is not None)
+    return {
+        path: {
+            "servers": [server],
+            "get": {
+                "operationId": name,
+                "tags": ["ops"],
+                "summary": summary,
+                "security": _security(guarded and gated),
+                "responses": {
+                    "200": {"description": summary, "content": content},
+                    **{
+                        str(status): _problem(status, said)
+                        for status, said in {**(_GATED if gated else {}), **failures}.items()
+                    },
+                },
+            },
+        }
+        for path, name, summary, content, gated, failures in routes
+    }
+
+
+def _refused(status: int) -> dict[str, Any]:
+    """All refusals of ingest that have this status."""
+    kinds: list[type[Refused]] = [kind for kind in refusals() if kind.status == status]
+    said = "; ".join(f"{kind.title} (`{kind.reason}`)" for kind in kinds)
+    return _problem(status, f"{said}. Nothing was counted.")
+
+
+def _problem(status: int, said: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "description": said,
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+    if status in (429, 503):
+        made["headers"] = {
+            "Retry-After": {
+                "description": "Seconds to wait before sending the same again.",
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        }
+    return made
+
+
+def _security(guarded: bool) -> list[dict[str, list[str]]]:
+    return [{"token": []}] if guarded else []
+
+
+def _server(listener: str, tls: bool) -> dict[str, str]:
+    """A listener on every address is reached by some name that only the operator knows."""
+    host, _, port = listener.rpartition(":")
+    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+    return {"url": f"{'https' if tls else 'http'}://{shown}:{port}"}

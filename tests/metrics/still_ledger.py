@@ -1,0 +1,121 @@
+"""A ledger that stands still: totals and status are what a test sets, in memory.
+
+It does not test counting, deduplication, durability, the hold at 0 or concurrency with a writer: those
+are the tests of `exporter.ledger`. `commit` and `close` are not there to be called.
+"""
+
+from dataclasses import dataclass, field
+
+from exporter.ledger.contract import (
+    BUCKETS,
+    Batch,
+    DurationTotal,
+    Exemplar,
+    Family,
+    Receipt,
+    Series,
+    Status,
+    Total,
+    Totals,
+)
+from exporter.taxonomy.model import (
+    Code,
+    Outcome,
+    Owner,
+    Page,
+    System,
+    Taxonomy,
+    unknown_code,
+)
+
+CREATED = 1_790_000_000.25
+
+
+@dataclass
+class StillLedger:
+    """Shows what it was given."""
+
+    series: list[Total] = field(default_factory=list)
+    durations: list[DurationTotal] = field(default_factory=list)
+    state: Status = field(default_factory=Status)
+    ledger: str = "k3f9"
+
+    async def commit(self, batch: Batch) -> Receipt:
+        raise NotImplementedError
+
+    def totals(self) -> Totals:
+        return Totals(self.ledger, self.series, self.durations)
+
+    def status(self) -> Status:
+        return self.state
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+def code(system: str, spelling: str, outcome: Outcome = Outcome.FAILURE) -> Code:
+    return Code(
+        system=system,
+        code=spelling,
+        name=f"Name of {spelling}",
+        phase="stream",
+        category="things",
+        outcome=outcome,
+        owner=Owner.PLATFORM,
+        page=Page.TICKET,
+        description="It ended.",
+        causes="Many.",
+        fix="Some.",
+    )
+
+
+def taxonomy(**systems: tuple[Code, ...]) -> Taxonomy:
+    """A taxonomy of systems and their codes, the first of which is the normal one."""
+    return Taxonomy(
+        {
+            name: System(
+                system=name,
+                title=name.title(),
+                source="a test",
+                phase_source="derived",
+                categories={"things": "Things"},
+                codes=codes,
+                normal=codes[0],
+                unknown=unknown_code(name),
+                spellings={},
+            )
+            for name, codes in systems.items()
+        }
+    )
+
+
+def two_systems() -> Taxonomy:
+    """`alpha` has all three outcomes, `beta` shares the spelling 1001 and knows no neutral end."""
+    return taxonomy(
+        alpha=(
+            code("alpha", "none", Outcome.SUCCESS),
+            code("alpha", "1001"),
+            code("alpha", "10", Outcome.NEUTRAL),
+        ),
+        beta=(code("beta", "1000", Outcome.SUCCESS), code("beta", "1001", Outcome.SUCCESS)),
+    )
+
+
+def total(
+    value: int = 1,
+    *labels: str,
+    family: Family = Family.ENDS,
+    code: str = "1001",
+    held: bool = False,
+    session: str | None = None,
+    at: float = CREATED,
+) -> Total:
+    series = Series(family, "alpha", code, "stream", "things", "failure", labels)
+    example = Exemplar(session, at) if session is not None else None
+    return Total(series, value, CREATED, held, example)
+
+
+def duration(*counts: int, seconds: float = 0.0) -> DurationTotal:
+    """A histogram of `alpha`'s failures; counts not given are 0."""
+    filled = (*counts, *(0,) * (len(BUCKETS) + 1 - len(counts)))
+    return DurationTotal("alpha", "failure", filled, seconds, CREATED)

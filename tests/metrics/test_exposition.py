@@ -1,0 +1,320 @@
+"""/metrics as bytes: negotiated, parseable whatever senders wrote, equal to prometheus-client's writing."""
+
+import gzip
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.samples import Sample
+
+from exporter import names
+from exporter.ledger.contract import Exemplar, Family, Series, Total
+from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.exposition import (
+    OPENMETRICS,
+    TEXT,
+    compress,
+    render,
+    takes_gzip,
+    wants_openmetrics,
+)
+from exporter.metrics.own import OwnMetrics
+from exporter.metrics.state import StateCollector
+from exporter.metrics.zero import zero_series
+from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
+
+PROMETHEUS_2_42 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_3_TEXT_FIRST = "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.1"
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
+    ('"', "\\", "\n", '\\n"', "\0", "\r", "\U0001f600", "a\u2028b", '"} 1\nfake_total 9', "# EOF")
+)
+moments = st.floats(min_value=0, max_value=4e9, allow_subnormal=False)
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> list[Total]:
+    """Totals of two configured labels with anything in labels and session ids, no series twice."""
+    series = draw(
+        st.lists(
+            st.builds(
+                Series,
+                st.sampled_from(Family),
+                texts,
+                texts,
+                texts,
+                texts,
+                texts,
+                st.tuples(texts, texts),
+            ),
+            max_size=6,
+            unique_by=lambda one: one.key,
+        )
+    )
+    return [
+        Total(
+            one,
+            draw(st.integers(0, 2**63)),
+            draw(moments),
+            draw(st.booleans()),
+            draw(st.none() | st.builds(Exemplar, texts | st.text("x", min_size=116), moments)),
+        )
+        for one in series
+    ]
+
+
+def registry(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
+    made = CollectorRegistry()
+    made.register(LedgerCollector(two_systems(), label_names, ledger))
+    return made
+
+
+def samples(families: Iterable[object]) -> list[Sample]:
+    """Sorted, with values as Prometheus has them: we write integers whole, prometheus-client as 1e+18."""
+    return sorted(
+        (
+            sample._replace(value=float(sample.value))
+            for family in families
+            for sample in family.samples  # type: ignore[attr-defined]
+        ),
+        key=lambda sample: (sample.name, sorted(sample.labels.items())),
+    )
+
+
+def apart(body: str) -> tuple[str, list[str]]:
+    """OpenMetrics without its exemplars, and these.
+
+    The parser of prometheus-client 0.26 takes an escaped quote for the end of an exemplar's label value;
+    Prometheus reads what is written here.
+    """
+    labels = r'\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\}'
+    line = re.compile(rf"^(\w+{labels} \S+) (# {labels} \S+ \S+)$", re.M)
+    return line.sub(r"\1", body), sorted(found[1] for found in line.findall(body))
+
+
+def openmetrics(ledger: StillLedger, *label_names: str) -> str:
+    return render(registry(ledger, *label_names), PROMETHEUS_2_42)[0].decode()
+
+
+def text(ledger: StillLedger, *label_names: str) -> str:
+    return render(registry(ledger, *label_names), None)[0].decode()
+
+
+def shown(body: str) -> dict[str, float]:
+    """Values of the text or OpenMetrics `session_ends_total` by code."""
+    found = re.findall(r'^session_ends_total\{.*code="(\w+)".*?\} (\S+)', body, re.M)
+    return {code: float(value) for code, value in found}
+
+
+# --- the same as prometheus-client writes ------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(totals())
+def test_the_text_format_says_sample_by_sample_what_prometheus_client_says(
+    given_totals: list[Total],
+) -> None:
+    held = registry(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
+    ours = samples(parse_text(render(held, None)[0].decode()))
+    assert ours == samples(parse_text(generate_latest(held).decode()))
+
+
+@settings(deadline=None, max_examples=60)
+@given(totals())
+def test_openmetrics_says_sample_by_sample_what_prometheus_client_says(
+    given_totals: list[Total],
+) -> None:
+    held = registry(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
+    ours, our_exemplars = apart(render(held, PROMETHEUS_3)[0].decode())
+    theirs, their_exemplars = apart(generate_openmetrics(held).decode())
+    assert samples(parse_openmetrics(ours)) == samples(parse_openmetrics(theirs))
+    assert our_exemplars == their_exemplars
+
+
+@settings(deadline=None, max_examples=60)
+@given(totals())
+def test_labels_come_back_as_they_went_in(given_totals: list[Total]) -> None:
+    body, _ = apart(openmetrics(StillLedger(given_totals), "region", "project"))
+    found = {
+        tuple(sample.labels[name] for name in (*names.SERIES_LABELS, "region", "project"))
+        for sample in samples(parse_openmetrics(body))
+        if sample.name == names.SESSION_ENDS
+    }
+    ends = [one.series for one in given_totals if one.series.family is Family.ENDS]
+    assert found == {one.key[1:] for one in ends}
+
+
+@pytest.mark.parametrize("accept", [PROMETHEUS_2_42, "text/plain"])
+def test_a_lone_surrogate_in_a_label_does_not_break_the_exposition(accept: str) -> None:
+    """Fails when `write` encodes strictly, as prometheus-client does."""
+    body = render(registry(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
+    assert 'region="?"' in body
+
+
+# --- promtool ---------------------------------------------------------------------------------------
+
+
+def promtool(body: bytes) -> tuple[int, str]:
+    tool = shutil.which("promtool")
+    assert tool, "promtool is in Debian's prometheus package"
+    done = subprocess.run([tool, "check", "metrics"], input=body, capture_output=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def everything() -> CollectorRegistry:
+    """Each collector the exporter has, with something in it."""
+    zeros = [Total(one, 0, CREATED) for one in zero_series(two_systems(), ("region",))]
+    ledger = StillLedger([*zeros, total(5, "eu", session="s-1")], [duration(1, 2, seconds=9.5)])
+    made = registry(ledger, "region")
+    made.register(StateCollector(ledger, sqlite="3.51.3"))
+    OwnMetrics(made, ["alpha", "beta"], ["region"])
+    return made
+
+
+def test_promtool_has_nothing_to_say_about_the_text_format() -> None:
+    assert promtool(render(everything(), None)[0]) == (0, "")
+
+
+@settings(max_examples=25, deadline=None)
+@given(totals())
+def test_promtool_reads_the_text_format_whatever_the_labels(given_totals: list[Total]) -> None:
+    held = registry(StillLedger(given_totals), "region", "project")
+    assert promtool(render(held, None)[0]) == (0, "")
+
+
+def test_every_metric_that_has_a_name_is_exposed() -> None:
+    named = {
+        value
+        for key, value in vars(names).items()
+        if key.isupper() and isinstance(value, str) and re.fullmatch(r"session_[a-z_]+", value)
+    } - {names.SESSION_ID, names._OWN}
+    body = render(everything(), None)[0].decode()
+    assert named - set(re.findall(r"^# TYPE (\S+)", body, re.M)) == set()
+
+
+# --- held, created, exemplars ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [text, openmetrics])
+def test_a_held_series_is_shown_as_0_and_the_others_with_their_value(write: object) -> None:
+    ledger = StillLedger([total(7, code="1001", held=True), total(7, code="10")])
+    assert shown(write(ledger)) == {"1001": 0, "10": 7}  # type: ignore[operator]
+
+
+def test_a_counter_beyond_a_doubles_precision_is_written_exactly() -> None:
+    assert " 9007199254740993\n" in text(StillLedger([total(2**53 + 1)]))
+
+
+@pytest.mark.parametrize("write", [text, openmetrics])
+def test_each_counter_and_histogram_says_when_it_was_created(write: object) -> None:
+    body = write(StillLedger([total()], [duration(1)]))  # type: ignore[operator]
+    parse = parse_text if write is text else parse_openmetrics
+    created = {one.name: one.value for one in samples(parse(body)) if one.name.endswith("_created")}
+    assert created == {
+        "session_ends_created": CREATED,
+        "session_duration_seconds_created": CREATED,
+    }
+
+
+def test_openmetrics_shows_the_last_session_as_an_exemplar_with_its_time() -> None:
+    body = openmetrics(StillLedger([total(session="s-\U0001f600", at=1_790_000_000.5)]))
+    (found,) = [one for one in samples(parse_openmetrics(body)) if one.exemplar]
+    assert found.exemplar is not None
+    assert found.exemplar[:2] == ({"session_id": "s-\U0001f600"}, 1.0)
+    assert float(found.exemplar.timestamp or 0) == 1_790_000_000.5
+
+
+def test_quotes_backslashes_and_newlines_in_a_session_id_are_escaped() -> None:
+    _, (found,) = apart(openmetrics(StillLedger([total(session='s"\\\n1', at=1.5)])))
+    assert found == r"""# {session_id="s\"\\\n1"} 1.0 1.5"""
+
+
+def test_the_text_format_has_no_exemplars() -> None:
+    assert "s-91" not in text(StillLedger([total(session="s-91")]))
+
+
+@pytest.mark.parametrize(
+    ("session", "shown_"), [("é" * 118, True), ("é" * 119, False), ("a\0b", False), ("", True)]
+)
+def test_an_exemplar_of_over_128_characters_or_with_a_nul_is_left_out(
+    session: str, shown_: bool
+) -> None:
+    """Prometheus 2.42 fails the whole scrape at a NUL; 10 of the 128 characters are `session_id`."""
+    assert (" # {" in openmetrics(StillLedger([total(session=session)]))) is shown_
+
+
+def test_a_held_series_has_no_exemplar_before_it_has_its_count() -> None:
+    assert " # {" not in openmetrics(StillLedger([total(held=True, session="s-1")]))
+
+
+# --- negotiation --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics_"),
+    [
+        (PROMETHEUS_2_42, True),
+        (PROMETHEUS_3, True),
+        ("application/openmetrics-text", True),
+        ('Application/OpenMetrics-Text; Version="1.0.0"; charset=utf-8', True),
+        ("application/openmetrics-text;q=0.5, text/plain;q=0.5", True),
+        (PROMETHEUS_3_TEXT_FIRST, False),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=much", False),
+        ("application/openmetrics-text;q=nan", False),
+        ("application/openmetrics-text;version=2.0.0", False),
+        ("application/openmetrics-text;version=abc", False),
+        ("application/vnd.google.protobuf;encoding=delimited", False),
+        ("text/plain;version=1.0.0;escaping=allow-utf-8", False),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("*/*", False),
+        (";;,,=;q", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_openmetrics_is_for_those_who_like_it_at_least_as_much_as_text(
+    accept: str | None, openmetrics_: bool
+) -> None:
+    assert wants_openmetrics(accept) is openmetrics_
+    body, content_type = render(registry(StillLedger()), accept)
+    assert content_type == (OPENMETRICS if openmetrics_ else TEXT)
+    assert body.endswith(b"# EOF\n") is openmetrics_
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "zipped"),
+    [
+        ("gzip", True),
+        ("deflate, GZip;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("br", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_gzip_is_for_those_who_take_it(accept_encoding: str | None, zipped: bool) -> None:
+    assert takes_gzip(accept_encoding) is zipped
+
+
+def test_a_compressed_body_unpacks_to_itself_and_is_the_same_each_time() -> None:
+    assert gzip.decompress(compress(b"# EOF\n")) == b"# EOF\n"
+    assert compress(b"# EOF\n")[4:8] == bytes(4), "the time of compression"

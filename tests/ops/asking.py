@@ -1,0 +1,116 @@
+"""The ops app with all around it that it needs, and requests to it without a socket."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import Message
+
+from exporter.errors import Unauthorized
+from exporter.ingest.unknown import UnknownCodes
+from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.own import OwnMetrics
+from exporter.metrics.state import StateCollector
+from exporter.ops.app import create_app
+from exporter.settings import Settings
+from exporter.taxonomy.model import Taxonomy
+from tests.metrics.still_ledger import StillLedger, total, two_systems
+
+TOKEN = b"Bearer right"
+
+
+class OpenGate:
+    """Lets everything through, as `exporter.tokens.Gate` does without tokens."""
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        del authorization, client
+
+
+class ShutGate:
+    """Wants TOKEN; notes who asked. It does not test constant time or throttling."""
+
+    def __init__(self) -> None:
+        self.clients: list[str] = []
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        self.clients.append(client)
+        if authorization != TOKEN:
+            raise Unauthorized("send Authorization: Bearer <token>")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass
+class Ops:
+    """An ops app; what is not given is an exporter that is well and has counted 5 events."""
+
+    ledger: StillLedger = field(default_factory=lambda: StillLedger([total(5)]))
+    settings: Settings = field(default_factory=Settings)
+    taxonomy: Taxonomy = field(default_factory=two_systems)
+    gate: Any = field(default_factory=OpenGate)
+
+    def __post_init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.own = OwnMetrics(self.registry, self.taxonomy.systems, self.settings.labels)
+        self.registry.register(LedgerCollector(self.taxonomy, self.settings.labels, self.ledger))
+        self.registry.register(StateCollector(self.ledger, sqlite="3.51.3"))
+        self.unknown_codes = UnknownCodes(self.taxonomy.systems)
+        self.app: FastAPI = create_app(
+            self.settings,
+            self.taxonomy,
+            self.ledger,
+            self.registry,
+            self.own,
+            self.unknown_codes,
+            self.gate,
+        )
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """One request on an event loop of its own; `accept_encoding` is Accept-Encoding."""
+        return asyncio.run(self.ask(path, method, **headers))
+
+    async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        pairs = [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ]
+        return await self.send(path, method, pairs)
+
+    async def send(self, path: str, method: str, headers: list[tuple[bytes, bytes]]) -> Answer:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("192.0.2.7", 50000),
+            "server": ("127.0.0.1", 10401),
+        }
+        await self.app(scope, receive, send)
+        start = sent[0]
+        found = {name.decode(): value.decode() for name, value in start["headers"]}
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return Answer(start["status"], found, body)
