@@ -12,16 +12,39 @@ import time
 from pathlib import Path
 from typing import Final
 
+import apsw
 import msgspec
 import xxhash
 
 from exporter.errors import LedgerError
 
 _WITNESS: Final = struct.Struct("<QQ")
+_ENVIRONMENT: Final = (
+    apsw.FullError,
+    apsw.CantOpenError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.PermissionsError,
+    apsw.AuthError,
+)
+"""What goes wrong around a file that may be sound: it is not to be moved aside for that."""
 
 
 class Damaged(LedgerError):
     """The store's content can't be trusted; the text says what was found."""
+
+
+def says_damage(error: apsw.Error, database: Path) -> bool:
+    """Whether SQLite's error while reading is about the file's content, not about its surroundings.
+
+    Bits flipped in the header came out as SQLError, ReadOnlyError, TooBigError and more.
+    """
+    if isinstance(error, apsw.ReadOnlyError):
+        return os.access(database, os.W_OK)
+    if isinstance(error, apsw.IOError):
+        # What should be there is not: the file was cut. Any other I/O error is the disk's.
+        return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
+    return not isinstance(error, _ENVIRONMENT)
 
 
 def checksum(*values: object) -> int:
@@ -63,16 +86,20 @@ def move_aside(database: Path, now: float) -> Path:
     `now` in Unix seconds names the file; a number is added when the name is taken.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    target = database.with_name(f"{database.name}.damaged-{stamp}")
+    first = target = database.with_name(f"{database.name}.damaged-{stamp}")
     number = 1
-    while target.exists():
+    while any(file.exists() for file in _files(target)):
         number += 1
-        target = database.with_name(f"{database.name}.damaged-{stamp}-{number}")
-    for suffix in ("", "-wal", "-shm"):
-        source = database.with_name(database.name + suffix)
+        target = first.with_name(f"{first.name}-{number}")
+    for source, aside in zip(_files(database), _files(target), strict=True):
         if source.exists():
-            source.rename(target.with_name(target.name + suffix))
+            source.rename(aside)
     return target
+
+
+def _files(database: Path) -> list[Path]:
+    """The files a database may consist of."""
+    return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
 def _check(commit: int) -> int:

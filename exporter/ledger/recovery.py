@@ -1,25 +1,34 @@
 """Opening a ledger from the disk: lock, verify, read back, or move aside and start a new one."""
 
+import errno
 import fcntl
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import apsw
-import structlog
+import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
 from exporter.ledger.book import Book, Cell, Changes
 from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Series, Total
-from exporter.ledger.damage import Damaged, Witness, move_aside
+from exporter.ledger.damage import Damaged, Witness, move_aside, says_damage
 from exporter.ledger.segments import Segments
-from exporter.ledger.store import Meta, Store
+from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.window import Window, words
+from exporter.logs import Log
 
-log = structlog.get_logger("ledger")
+log = Log("exporter.ledger")
+
+_CHUNK: Final = 8192
+"""Ids that go into the window at a time at start: one by one, 15,625 commits of 64 ids took 1.2 s."""
+_ROOM: Final = 1024**2
+"""Bytes that a disk has free again after it was full: a large group commit, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,8 @@ class Plan:
     """What a ledger is opened with.
 
     `zero` and `zero_durations` are the series that are present from the first scrape; `ids` and `age`
-    (seconds) bound the deduplication window, `slack` is the largest group commit in events.
+    (seconds) bound the deduplication window, `slack` is the largest group commit in events, beyond
+    which the id bound is not kept.
     """
 
     folder: Path
@@ -56,10 +66,26 @@ class Opened:
     segments: Segments
     moved_to: Path | None = None
 
+    def has_room(self) -> bool:
+        """Whether the disk takes more than a page or two.
+
+        A small transaction fits where a larger one just failed, into the same place of the WAL: taken
+        for recovery, it made readiness flap once a second on a full disk.
+        """
+        try:
+            os.posix_fallocate(self.lock, 0, _ROOM)
+        except OSError as error:
+            return error.errno not in {errno.ENOSPC, errno.EDQUOT}
+        finally:
+            os.ftruncate(self.lock, 0)
+        return True
+
     def close(self) -> None:
-        self.store.close()
-        self.witness.close()
-        os.close(self.lock)
+        """Release the file, then the lock, so that the next process finds both free."""
+        with ExitStack() as closing:
+            closing.callback(os.close, self.lock)
+            closing.callback(self.witness.close)
+            closing.callback(self.store.close)
 
 
 def open_ledger(plan: Plan) -> Opened:
@@ -68,32 +94,24 @@ def open_ledger(plan: Plan) -> Opened:
     Raises `LedgerInUse` when another process has it and `LedgerError` when the folder can't be used. A
     damaged one is moved aside and a new one started, which `meta.damaged` tells from then on.
     """
-    path = plan.folder / "ledger.db"
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(plan.folder / "ledger.lock")
-    except OSError as error:
-        raise LedgerError(f"data_dir {plan.folder}: {error.strerror}") from None
-    try:
-        witness = Witness(plan.folder / "ledger.witness")
+    with ExitStack() as undo:
         try:
-            return _read(path, plan, witness, lock, Meta(ledger=secrets.token_hex(4)))
-        except (Damaged, apsw.NotADBError, apsw.CorruptError, apsw.SchemaChangeError) as found:
-            now = plan.wall()
-            aside = move_aside(path, now)
-            log.error("ledger_damaged", found=str(found), moved_to=str(aside))
-            witness.write(0)
-            meta = Meta(ledger=secrets.token_hex(4), damaged=str(aside), damaged_at=now)
-            return replace(_read(path, plan, witness, lock, meta), moved_to=aside)
-    except apsw.FullError:
-        os.close(lock)
-        raise LedgerError(f"the disk of data_dir {plan.folder} is full") from None
-    except (apsw.Error, OSError) as error:
-        os.close(lock)
-        raise LedgerError(f"data_dir {plan.folder}: {error}") from None
-    except LedgerError:
-        os.close(lock)
-        raise
+            if plan.folder.exists() and not plan.folder.is_dir():
+                raise LedgerError(f"data_dir {plan.folder} is not a directory")
+            plan.folder.mkdir(parents=True, exist_ok=True)
+            lock = _lock(plan.folder / "ledger.lock")
+            undo.callback(os.close, lock)
+            witness = Witness(plan.folder / "ledger.witness")
+            undo.callback(witness.close)
+            opened = _sound_or_new(plan, witness, lock)
+        except apsw.FullError:
+            raise LedgerError(f"the disk of data_dir {plan.folder} is full") from None
+        except OSError as error:
+            raise LedgerError(f"data_dir {plan.folder}: {error.strerror}") from None
+        except apsw.Error as error:
+            raise LedgerError(f"data_dir {plan.folder}: {error}") from None
+        undo.pop_all()
+        return opened
 
 
 def _lock(path: Path) -> int:
@@ -110,36 +128,65 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _read(path: Path, plan: Plan, witness: Witness, lock: int, fresh: Meta) -> Opened:
-    acknowledged = witness.read()
+def _sound_or_new(plan: Plan, witness: Witness, lock: int) -> Opened:
+    path = plan.folder / "ledger.db"
+    fresh = Meta(ledger=secrets.token_hex(4))
+    try:
+        return _read(path, plan, witness, lock, fresh, witness.read())
+    except Damaged as found:
+        now = plan.wall()
+        aside = move_aside(path, now)
+        log.error("ledger_damaged", found=str(found), moved_to=str(aside))
+        fresh = msgspec.structs.replace(fresh, damaged=str(aside), damaged_at=now)
+        opened = replace(_read(path, plan, witness, lock, fresh, 0), moved_to=aside)
+        # Only now: a process that ended before would have left a start from zero that nobody sees.
+        witness.write(0)
+        return opened
+
+
+def _read(
+    path: Path, plan: Plan, witness: Witness, lock: int, fresh: Meta, acknowledged: int
+) -> Opened:
+    # Before SQLite sees it: beside an empty database it deletes the WAL.
     if acknowledged and not path.exists():
         raise Damaged(f"{path} is gone, but commit {acknowledged} was acknowledged")
-    store = Store(path)
-    try:
-        _empty_wal(store)
-        if store.is_new():
-            if acknowledged:
-                raise Damaged(f"{path} is empty, but commit {acknowledged} was acknowledged")
-            store.create(fresh)
-        store.check()
-        meta = store.meta()
-        if meta.commit < acknowledged:
-            raise Damaged(
-                f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
-            )
-        book = _book(store, plan)
-        window, segments = _window(store, plan)
-    except apsw.SQLError as error:
-        store.close()
-        raise Damaged(str(error)) from None
-    except BaseException:
-        store.close()
-        raise
+    if acknowledged and not path.stat().st_size:
+        raise Damaged(f"{path} is empty, but commit {acknowledged} was acknowledged")
+    with ExitStack() as undo:
+        try:
+            store = Store(path)
+            undo.callback(store.abandon)
+            if store.is_new():
+                if acknowledged:
+                    raise Damaged(
+                        f"{path} has no tables, but commit {acknowledged} was acknowledged"
+                    )
+                store.create(fresh)
+            store.check()
+            meta = store.meta()
+            if meta.commit < acknowledged:
+                raise Damaged(
+                    f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
+                )
+            book, outdated = _book(store, plan)
+            window, segments = _window(store, plan)
+            # Nothing was written until here: what is moved aside is what was found.
+            _empty_wal(store)
+            if outdated:
+                store.replace_series(book.totals(), plan.label_names)
+        except apsw.Error as error:
+            if says_damage(error, path):
+                raise Damaged(f"{type(error).__name__}: {error}") from None
+            raise
+        except UnicodeDecodeError as error:
+            raise Damaged(f"text that is no UTF-8: {error}") from None
+        undo.pop_all()
     return Opened(store, witness, lock, meta, book, window, segments)
 
 
 def _empty_wal(store: Store) -> None:
-    """After a failed fsync only this tells what the last transaction came to: it is on the disk, or gone."""
+    """After a failed fsync only this tells what the last transaction came to: when it returns, what was
+    read is on the disk."""
     try:
         store.checkpoint()
     except apsw.FullError:
@@ -147,18 +194,22 @@ def _empty_wal(store: Store) -> None:
         log.warning("ledger_disk_full", at="start")
 
 
-def _book(store: Store, plan: Plan) -> Book:
+def _book(store: Store, plan: Plan) -> tuple[Book, bool]:
+    """The totals, and whether they are stored under names that are no longer theirs.
+
+    Left under its old name, a series whose label was taken out of the settings would be counted again
+    beside the new one at the next start.
+    """
     book = Book()
     stored = store.series(plan.label_names)
     merged: dict[tuple[str, ...], Total] = {}
-    for total in stored:
+    for total in stored.values():
         same = merged.get(total.series.key)
         merged[total.series.key] = total if same is None else _sum(same, total)
-    if len(merged) < len(stored):
-        # A configured label was taken away: series that differed in it only are one from now on.
-        store.replace_series(merged.values(), plan.label_names)
     book.publish(Changes(list(merged.values()), store.durations()))
-    return book
+    return book, any(
+        store.name(total.series, plan.label_names) != name for name, total in stored.items()
+    )
 
 
 def _sum(one: Total, other: Total) -> Total:
@@ -177,17 +228,31 @@ def _sum(one: Total, other: Total) -> Total:
 
 def _window(store: Store, plan: Plan) -> tuple[Window, Segments]:
     window = Window(plan.ids, plan.slack)
-    segments = Segments(plan.ids, plan.age)
+    segments = Segments(plan.ids, plan.age, window.size)
+    gathered: list[Ids] = []
+    count = 0
     for ids in store.ids():
         if ids.count > window.size:
             # Written under settings with far larger requests: remembering part of a commit would be
             # a promise half kept, and the bound is the operator's.
             log.warning("dedup_window_too_small", commit=ids.number, ids=ids.count)
             continue
-        room = window.size - len(window)
-        while ids.count > room:
-            # The window was made smaller in the settings: the oldest commits are forgotten.
-            room += segments.drop_oldest(window)
-        window.add(words(ids.keys, KEY_BYTES), words(ids.prints, PRINT_BYTES))
-        segments.append(ids.number, ids.count, ids.age)
+        if count + ids.count > min(_CHUNK, window.size):
+            _remember(gathered, count, window, segments)
+            gathered, count = [], 0
+        gathered.append(ids)
+        count += ids.count
+    _remember(gathered, count, window, segments)
     return window, segments
+
+
+def _remember(gathered: Sequence[Ids], count: int, window: Window, segments: Segments) -> None:
+    room = window.size - len(window)
+    while count > room:
+        # The window was made smaller in the settings: the oldest commits are forgotten.
+        room += segments.drop_oldest(window)
+    keys = b"".join([ids.keys for ids in gathered])
+    prints = b"".join([ids.prints for ids in gathered])
+    window.add(words(keys, KEY_BYTES), words(prints, PRINT_BYTES))
+    for ids in gathered:
+        segments.append(ids.number, ids.count, ids.age)

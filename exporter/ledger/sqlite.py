@@ -8,20 +8,22 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import apsw
 import msgspec
-import structlog
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.ledger.book import Changes
-from exporter.ledger.contract import Batch, Receipt, Status, Totals
+from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan, open_ledger
+from exporter.ledger.segments import Run
 from exporter.ledger.store import Ids
+from exporter.logs import Log
 
-log = structlog.get_logger("ledger")
+log = Log("exporter.ledger")
 
 GROUP_EVENTS: Final = 8192
 """A transaction takes no further batch once it has as many events: it bounds a single event's wait."""
@@ -59,6 +61,8 @@ class SqliteLedger:
         self._plan = plan
         self._hold = hold
         self._bounds = (queue_events, queue_bytes)
+        # The last batch of a group may go beyond it, and the window must have room for both.
+        self._group = min(GROUP_EVENTS, opened.window.size // 2)
         self._monotonic = monotonic
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._meta = opened.meta
@@ -83,6 +87,8 @@ class SqliteLedger:
     # --- the event loop's side -----------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> Receipt:
+        if len(batch.keys) // KEY_BYTES > self._opened.window.size - self._group:
+            raise ValueError(f"{len(batch)} events in a batch are more than the window can hold")
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
         if self._broken:
@@ -163,7 +169,7 @@ class SqliteLedger:
             while item is not None:
                 items.append(item)
                 events += len(item[0])
-                if events >= GROUP_EVENTS:
+                if events >= self._group:
                     return items, True
                 item = self._inbox.get_nowait()
         except queue.Empty:
@@ -173,8 +179,12 @@ class SqliteLedger:
     def _commit(self, items: Sequence[_Item]) -> None:
         answers: list[Receipt] | None = None
         if not self._broken:
-            group = Group([batch for batch, _ in items], self._opened.window)
-            answers = self._attempt(group)
+            try:
+                group = Group([batch for batch, _ in items], self._opened.window)
+                answers = self._attempt(group)
+            except Exception as error:
+                # Whatever it is: a writer that dies of it leaves its senders waiting for ever.
+                self._break(error)
         if answers is not None:
             pairs: list[tuple[_Item, Receipt | Refused]] = list(zip(items, answers, strict=True))
         else:
@@ -205,10 +215,14 @@ class SqliteLedger:
         return group.receipts()
 
     def _write(self, changes: Changes, ids: Ids | None, now: float) -> bool:
-        """One transaction and what follows from its success; False when nothing was written."""
+        """One transaction and what follows from its success; False when the disk is full and nothing
+        was written. What else it raises breaks the ledger."""
         segments = self._opened.segments
         incoming = ids.count if ids else 0
         expiry = segments.due(self._now(), incoming)
+        run = segments.run()
+        if run and run.first <= expiry.number:
+            run = None
         meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=self._now())
         began = time.perf_counter()
         try:
@@ -219,34 +233,46 @@ class SqliteLedger:
                 ids if incoming else None,
                 now,
                 expiry.number,
+                (run.first, self._together(run)) if run else None,
             )
         except apsw.FullError:
             self._fail(f"the disk of {self._plan.folder} is full")
-            return False
-        except Exception as error:
-            # SQLite may or may not have written it ("ghost commit"): nothing is answered from memory
-            # any more.
-            self._break(f"the ledger's disk failed: {type(error).__name__}: {error}")
             return False
         self._on_commit(time.perf_counter() - began)
         self._opened.witness.write(meta.commit)
         if self._problem:
             log.info("ledger_recovered", problem=self._problem)
         self._problem, self._meta = None, meta
+        if run:
+            segments.merge(run)
         segments.drop(expiry, self._opened.window)
         self._opened.book.publish(changes)
         return True
+
+    def _together(self, run: Run) -> Ids:
+        """The run's ids: the newest in the window, which the present group is not in yet."""
+        return Ids(run.last, run.age, *self._opened.window.latest(run.count))
 
     def _housekeep(self, now: float) -> None:
         """What is due without events; an empty transaction when the last one failed, to see whether the
         disk takes one again."""
         if self._broken:
             return
+        try:
+            if not self._problem or self._opened.has_room():
+                self._write_due(now)
+            self._size = self._opened.store.size()
+        except Exception as error:
+            self._break(error)
+
+    def _write_due(self, now: float) -> None:
         book, plan = self._opened.book, self._plan
         wall = plan.wall()
         changes = book.missing(plan.zero, plan.zero_durations, wall)
-        due = [series for series, at in self._reveal.items() if now >= at]
-        revealed = book.reveal(total for total in book.held() if total.series in set(due))
+        due = {series for series, at in self._reveal.items() if now >= at}
+        revealed = book.reveal(
+            [total for total in book.held() if total.series in due] if due else []
+        )
         changes.series.extend(revealed.series)
         expiring = self._opened.segments.due(self._now(), 0).number
         if (self._problem or changes.series or changes.durations or expiring) and self._write(
@@ -254,15 +280,21 @@ class SqliteLedger:
         ):
             for series in due:
                 del self._reveal[series]
-        self._size = self._opened.store.size()
 
     def _finish(self) -> None:
-        if not self._broken:
-            try:
-                self._opened.store.checkpoint()
-            except apsw.Error as error:
-                log.warning("ledger_checkpoint_failed", error=str(error))
-        self._opened.close()
+        store = self._opened.store
+        try:
+            if self._broken:
+                # What the WAL holds is for the next start to judge, from the disk.
+                store.abandon()
+            else:
+                store.checkpoint()
+        except apsw.Error as error:
+            log.warning("ledger_checkpoint_failed", error=str(error))
+        try:
+            self._opened.close()
+        except apsw.Error as error:
+            log.warning("ledger_close_failed", error=str(error))
 
     def _fail(self, problem: str) -> None:
         self._on_failure()
@@ -270,15 +302,19 @@ class SqliteLedger:
             log.error("ledger_unavailable", problem=problem)
         self._problem = problem
 
-    def _break(self, problem: str) -> None:
-        self._fail(problem)
+    def _break(self, error: Exception) -> None:
+        """After an error of the disk SQLite may or may not have written the transaction ("ghost
+        commit"): nothing is answered from memory any more."""
+        what = "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
+        problem = f"{what}: {type(error).__name__}: {error}"
         self._broken = True
-        log.critical("ledger_broken", problem=problem)
+        self._fail(problem)
+        log.error("ledger_broken", problem=problem)
         self._call(self._on_broken)
 
     def _call(self, function: Callable[[], None]) -> None:
         # The loop may be closed already when a process ends without `close`.
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function)
 
     def _now(self) -> float:

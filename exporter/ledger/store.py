@@ -103,9 +103,19 @@ class Store:
             )
         return meta
 
-    def series(self, label_names: Sequence[str]) -> list[Total]:
-        """All totals; labels that are no longer configured are dropped, new ones are empty."""
-        return [_total(row, label_names) for row in self._verified("series", "a counter's row")]
+    def series(self, label_names: Sequence[str]) -> dict[str, Total]:
+        """All totals by primary key; labels that are no longer configured are dropped, new ones are
+        empty."""
+        return {
+            row[0]: _total(row, label_names) for row in self._verified("series", "a counter's row")
+        }
+
+    def name(self, series: Series, label_names: Sequence[str]) -> str:
+        """The primary key that a series is written under."""
+        name = self._names.get(series)
+        if name is None:
+            name = self._names[series] = _name(series, label_names)
+        return name
 
     def durations(self) -> list[DurationTotal]:
         return [
@@ -129,13 +139,19 @@ class Store:
         ids: Ids | None = None,
         received: float = 0.0,
         expired: int = 0,
+        merged: tuple[int, Ids] | None = None,
     ) -> None:
-        """One transaction, durable when this returns: totals, the group's ids, and the ids of commits
-        up to number `expired` gone."""
+        """One transaction, durable when this returns: totals, the group's ids, the ids of commits up to
+        number `expired` gone, and those from number `merged[0]` on in one row instead of many."""
         with self._transaction():
+            if merged is not None:
+                first, together = merged
+                self._execute(
+                    "DELETE FROM ids WHERE number BETWEEN ? AND ?", (first, together.number)
+                )
+                self._insert(together, received)
             if ids is not None:
-                row = (ids.number, received, ids.age, ids.keys, ids.prints)
-                self._execute("INSERT INTO ids VALUES (?,?,?,?,?,?)", (*row, checksum(*row)))
+                self._insert(ids, received)
             if expired:
                 self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
             for total in changes.series:
@@ -146,7 +162,7 @@ class Store:
                 )
             for one in changes.durations:
                 counts = json.dumps(one.counts)
-                observed = (one.system, one.outcome, counts, one.total, one.created)
+                observed = (one.system, one.outcome, counts, one.total, float(one.created))
                 self._execute(
                     "INSERT OR REPLACE INTO durations VALUES (?,?,?,?,?,?)",
                     (*observed, checksum(*observed)),
@@ -173,6 +189,11 @@ class Store:
     def close(self) -> None:
         self._connection.close()
 
+    def abandon(self) -> None:
+        """Close without moving the WAL into the database, so that both stay as they were found."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._connection.close()
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._execute("BEGIN IMMEDIATE")
@@ -185,18 +206,20 @@ class Store:
                 self._execute("ROLLBACK")
             raise
 
+    def _insert(self, ids: Ids, received: float) -> None:
+        row = (ids.number, float(received), float(ids.age), ids.keys, ids.prints)
+        self._execute("INSERT INTO ids VALUES (?,?,?,?,?,?)", (*row, checksum(*row)))
+
     def _row(self, total: Total, label_names: Sequence[str]) -> tuple[Any, ...]:
-        name = self._names.get(total.series)
-        if name is None:
-            name = self._names[total.series] = _name(total.series, label_names)
         exemplar = total.exemplar
+        # Whole numbers would come back from a REAL column as floats, and fail their checksum.
         return (
-            name,
+            self.name(total.series, label_names),
             total.value,
-            total.created,
+            float(total.created),
             int(total.held),
             exemplar.session_id if exemplar else None,
-            exemplar.at if exemplar else None,
+            float(exemplar.at) if exemplar else None,
         )
 
     def _write_meta(self, meta: Meta) -> None:
@@ -218,9 +241,14 @@ def _open(path: Path) -> apsw.Connection:
         connection.set_busy_timeout(0)
         # Set before WAL, so that the WAL index lives in our memory and no second process can join.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
-        connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        if not path.stat().st_size:
+            connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        elif connection.execute("PRAGMA journal_mode").fetchall() != [("wal",)]:
+            # Setting it would write to a file whose header is wrong, and can't be trusted.
+            raise Damaged(f"{path} is not in WAL mode, which it was created in")
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
+        connection.execute("PRAGMA cell_size_check=ON").fetchall()
     except (apsw.BusyError, apsw.LockedError):
         connection.close()
         raise LedgerInUse(f"{path} is in use by another process") from None
@@ -242,7 +270,7 @@ def _name(series: Series, label_names: Sequence[str]) -> str:
         "outcome": series.outcome,
         "labels": {name: value for name, value in labels if value},
     }
-    return json.dumps(key)
+    return json.dumps(key, sort_keys=True)
 
 
 def _total(row: tuple[Any, ...], label_names: Sequence[str]) -> Total:

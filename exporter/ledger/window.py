@@ -81,15 +81,27 @@ class Window:
         self._keys[slots] = keys
         self._prints[slots] = prints.reshape(-1)
         buckets = keys[:, 0] & self._mask
-        order = np.argsort(buckets, kind="stable")
-        buckets, positions = buckets[order], positions[order]
-        previous = self._heads[buckets]
-        again = np.flatnonzero(buckets[1:] == buckets[:-1]) + 1
-        previous[again] = positions[again - 1]
-        self._previous[slots[order]] = previous
+        self._previous[slots] = self._heads[buckets]
         # Of repeated indices the last assignment holds (numpy's documented rule): the newest key.
         self._heads[buckets] = positions
+        newest = self._heads[buckets]
+        older = np.flatnonzero(newest != positions)
+        if older.size:
+            self._chain(buckets, np.union1d(older, newest[older] - self._next))
         self._next += count
+
+    def _chain(self, buckets: Words, shared: Positions) -> None:
+        """Link the keys that share a bucket with another of the same `add`: few, and so only they are
+        sorted. `shared` are their indices, ascending."""
+        shared = shared[np.argsort(buckets[shared], kind="stable")]
+        again = np.flatnonzero(buckets[shared[1:]] == buckets[shared[:-1]]) + 1
+        slots = (shared[again] + self._next) % self.size
+        self._previous[slots] = shared[again - 1] + self._next
+
+    def latest(self, count: int) -> tuple[bytes, bytes]:
+        """Keys and prints of the `count` newest events, in their order."""
+        slots = np.arange(self._next - count, self._next) % self.size
+        return self._keys[slots].tobytes(), self._prints[slots].tobytes()
 
     def expire(self, count: int) -> None:
         """Forget the `count` oldest keys."""

@@ -1,0 +1,34 @@
+"""What the tests of the ledger share: a home for it, async tests, and how long the fault tests run."""
+
+import asyncio
+import inspect
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.home import SqliteHome
+
+_DEADLINE = 120.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test on a loop of its own; a hanging one fails."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), _DEADLINE))
+    return True
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """FAULTS=full runs every fault at the figure of the design, not at that of `make test`."""
+    return os.environ.get("FAULTS") == "full"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> SqliteHome:
+    return SqliteHome(tmp_path / "data")

@@ -1,0 +1,374 @@
+"""The contract of `exporter.ledger.contract` as tests: a ledger passes by subclassing `LedgerContract`
+in a test module, with a fixture `home` that opens it."""
+
+import asyncio
+import threading
+
+import pytest
+
+from exporter.errors import QueueFull, ShuttingDown
+from exporter.ledger.contract import (
+    ACCEPTED,
+    BUCKETS,
+    CONFLICT,
+    DUPLICATE,
+    Exemplar,
+    Ledger,
+    Receipt,
+    Series,
+    Total,
+)
+from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
+from tests.ledger.home import Home
+from tests.ledger.waiting import until
+
+
+def total(ledger: Ledger, of: Series = FAILURE) -> Total:
+    [found] = [one for one in ledger.totals().series if one.series.key == of.key]
+    return found
+
+
+def value(ledger: Ledger, of: Series = FAILURE) -> int:
+    return sum(one.value for one in ledger.totals().series if one.series.key == of.key)
+
+
+class LedgerContract:
+    """Each test opens the ledger of the fixture `home`, and closes it."""
+
+    async def test_an_id_counts_once_within_a_batch(self, home: Home) -> None:
+        ledger = await home.open()
+        receipt = await ledger.commit(batch([1, 2, 1, 1]))
+        assert receipt.verdicts == bytes([ACCEPTED, ACCEPTED, DUPLICATE, DUPLICATE])
+        assert (receipt.accepted, receipt.duplicates, receipt.conflicts) == (2, 2, 0)
+        assert value(ledger) == 2
+        await ledger.close()
+
+    async def test_an_id_counts_once_across_batches(self, home: Home) -> None:
+        ledger = await home.open()
+        assert await ledger.commit(batch([1, 2])) == Receipt(2)
+        assert (await ledger.commit(batch([3, 2]))).verdicts == bytes([ACCEPTED, DUPLICATE])
+        assert (await ledger.commit(batch([1, 2, 3]))).duplicates == 3
+        assert value(ledger) == 3
+        await ledger.close()
+
+    async def test_an_id_counts_once_across_concurrent_commits(self, home: Home) -> None:
+        ledger = await home.open()
+        batches = [batch(range(start, start + 20)) for start in range(100)]
+        receipts = await asyncio.gather(*map(ledger.commit, batches))
+        assert sum(receipt.accepted for receipt in receipts) == value(ledger) == 119
+        assert sum(receipt.duplicates for receipt in receipts) == 2000 - 119
+        await ledger.close()
+
+    async def test_the_first_call_of_concurrent_commits_wins(self, home: Home) -> None:
+        ledger = await home.open()
+        receipts = await asyncio.gather(*(ledger.commit(batch([(7, n)])) for n in range(20)))
+        assert [receipt.conflicts for receipt in receipts] == [0] + [1] * 19
+        await ledger.close()
+
+    async def test_the_same_id_with_other_content_is_a_conflict_and_the_first_wins(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open()
+        inside = await ledger.commit(batch([(1, 0), (1, 1), (1, 0)]))
+        assert inside.verdicts == bytes([ACCEPTED, CONFLICT, DUPLICATE])
+        later = await ledger.commit(batch([(1, 1), (1, 0), (2, 1)], of=OTHER))
+        assert later.verdicts == bytes([CONFLICT, DUPLICATE, ACCEPTED])
+        assert (value(ledger), value(ledger, OTHER)) == (1, 1)
+        await ledger.close()
+
+    async def test_an_event_without_a_key_is_always_counted(self, home: Home) -> None:
+        ledger = await home.open()
+        assert await ledger.commit(batch([], unkeyed=3)) == Receipt(3)
+        mixed = await asyncio.gather(*(ledger.commit(batch([1], unkeyed=2)) for _ in range(3)))
+        assert [receipt.accepted for receipt in mixed] == [3, 2, 2]
+        assert mixed[1].verdicts == bytes([DUPLICATE, ACCEPTED, ACCEPTED])
+        assert value(ledger) == 10
+        await ledger.close()
+
+    async def test_an_empty_batch_gets_its_receipt(self, home: Home) -> None:
+        ledger = await home.open()
+        assert await ledger.commit(batch([])) == Receipt(0)
+        await ledger.close()
+
+    async def test_a_receipt_comes_after_its_events_show_in_the_totals(self, home: Home) -> None:
+        ledger = await home.open()
+
+        async def send(number: int) -> None:
+            before = value(ledger)
+            await ledger.commit(batch([number], unkeyed=4))
+            assert value(ledger) >= before + 5
+
+        await asyncio.gather(*map(send, range(50)))
+        assert value(ledger) == 250
+        await ledger.close()
+
+    async def test_a_cancelled_caller_does_not_take_its_batch_back(self, home: Home) -> None:
+        ledger = await home.open()
+        task = asyncio.create_task(ledger.commit(batch([1, 2])))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await ledger.commit(batch([1, 2, 3]))).duplicates == 2
+        assert value(ledger) == 3
+        assert ledger.status().queue_events == ledger.status().queue_bytes == 0
+        await ledger.close()
+
+    async def test_close_answers_what_it_took_and_refuses_what_comes_later(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open()
+        taken = [asyncio.create_task(ledger.commit(batch([n]))) for n in range(200)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(ledger.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDown):
+            await ledger.commit(batch([1000]))
+        await closing
+        assert all(task.done() and task.result().accepted for task in taken)
+        with pytest.raises(ShuttingDown):
+            await ledger.commit(batch([1000]))
+        await asyncio.gather(ledger.close(), ledger.close())
+        assert ledger.status().problem == "shutting down"
+        again = await home.open()
+        assert value(again) == 200
+        assert (await again.commit(batch([1000]))).accepted == 1
+        await again.close()
+
+    async def test_totals_and_status_can_be_read_from_any_thread(self, home: Home) -> None:
+        ledger = await home.open(ids=8)
+        seen: set[int] = set()
+        stop, mistakes = threading.Event(), []
+
+        def read() -> None:
+            last = 0
+            try:
+                while not stop.is_set():
+                    before, last = last, sum(one.value for one in ledger.totals().series)
+                    assert before <= last
+                    seen.add(last)
+                    status = ledger.status()
+                    assert status.window_ids >= 0
+                    assert status.problem is None
+            except BaseException as mistake:
+                mistakes.append(mistake)
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        for number in range(25):
+            await ledger.commit(batch([number], of=series(f"{number % 10}"), unkeyed=1))
+            await ledger.commit(batch([number + 1000]))
+        stop.set()
+        for reader in readers:
+            reader.join()
+        assert not mistakes
+        assert seen
+        assert sum(one.value for one in ledger.totals().series) == 75
+        await ledger.close()
+
+    async def test_a_queue_that_is_full_refuses_and_counts_nothing(self, home: Home) -> None:
+        ledger = await home.open(queue_events=10)
+        taken = asyncio.create_task(ledger.commit(batch(range(8))))
+        await asyncio.sleep(0)
+        assert ledger.status().queue_events == 8
+        with pytest.raises(QueueFull) as refusal:
+            await ledger.commit(batch([100, 101, 102]))
+        assert refusal.value.retry_after
+        assert (await taken).accepted == 8
+        assert (await ledger.commit(batch([100, 101, 102]))).accepted == 3
+        await ledger.close()
+
+    async def test_a_queue_is_bounded_in_bytes_too(self, home: Home) -> None:
+        ledger = await home.open(queue_bytes=1000)
+        taken = asyncio.create_task(ledger.commit(batch(range(20))))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await ledger.commit(batch([100]))
+        assert (await taken).accepted == 20
+        await ledger.close()
+
+    async def test_durations_fall_into_buckets_with_inclusive_bounds(self, home: Home) -> None:
+        ledger = await home.open()
+        seconds = [0.0, *BUCKETS, 28800.1, None, 1.1]
+        await ledger.commit(batch([], unkeyed=len(seconds), durations=seconds))
+        [found] = ledger.totals().durations
+        assert (found.system, found.outcome) == ("streampixel", "failure")
+        assert found.counts == (2, 2, *[1] * 10, 1)
+        assert found.total == pytest.approx(sum(BUCKETS) + 28800.1 + 1.1)
+        assert found.created == home.wall.now
+        await ledger.close()
+
+    async def test_durations_of_duplicates_and_interruptions_are_not_observed(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1, 2], of=INTERRUPTION, durations=[5.0, 6.0]))
+        assert ledger.totals().durations == []
+        await ledger.commit(batch([3, 3], durations=[5.0, 6.0]))
+        await ledger.commit(batch([4], of=LATE, durations=[7.0]))
+        [found] = ledger.totals().durations
+        assert (sum(found.counts), found.total) == (2, 12.0)
+        await ledger.close()
+
+    async def test_histograms_add_up_across_commits_and_restarts(self, home: Home) -> None:
+        ledger = await home.open()
+        created = home.wall.now
+        await asyncio.gather(*(ledger.commit(batch([n], durations=[n / 2])) for n in range(40)))
+        await ledger.close()
+        home.wall.advance(60)
+        ledger = await home.open()
+        await ledger.commit(batch([], unkeyed=1, durations=[0.25]))
+        [found] = ledger.totals().durations
+        assert found.counts == (4, 8, 20, 9, *[0] * 9)
+        assert found.total == sum(n / 2 for n in range(40)) + 0.25
+        assert found.created == created
+        await ledger.close()
+
+    async def test_the_last_session_of_a_series_is_its_exemplar(self, home: Home) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1, 2, 3], sessions=["a", "b", None]))
+        first = Exemplar("b", home.wall.now)
+        assert total(ledger).exemplar == first
+        home.wall.advance(5)
+        await ledger.commit(batch([1], sessions=["duplicate"]))
+        await ledger.commit(batch([4]))
+        assert total(ledger).exemplar == first
+        await ledger.commit(batch([5], sessions=["c"]))
+        assert total(ledger).exemplar == Exemplar("c", home.wall.now)
+        await ledger.close()
+
+    async def test_a_series_keeps_when_it_was_created(self, home: Home) -> None:
+        ledger = await home.open()
+        created = home.wall.now
+        await ledger.commit(batch([1]))
+        home.wall.advance(60)
+        await ledger.commit(batch([2]))
+        assert total(ledger).created == created
+        await ledger.close()
+        ledger = await home.open()
+        assert total(ledger).created == created
+        await ledger.close()
+
+    async def test_known_series_start_at_zero_and_are_not_held(self, home: Home) -> None:
+        ledger = await home.open(zero=[FAILURE, LATE])
+        await until(lambda: len(ledger.totals().series) == 2)
+        assert total(ledger) == Total(FAILURE, 0, home.wall.now)
+        await ledger.commit(batch([1]))
+        assert not total(ledger).held
+        await ledger.close()
+
+    async def test_a_new_series_is_held_until_scrapes_have_seen_it_at_zero(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open(hold=75.0)
+        await ledger.commit(batch([1]))
+        assert (total(ledger).held, total(ledger).value) == (True, 1)
+        home.monotonic.advance(74.9)
+        # A look at what is due comes with every commit once a second has passed.
+        await ledger.commit(batch([2]))
+        await ledger.commit(batch([3], of=OTHER))
+        assert total(ledger).held
+        home.monotonic.advance(1.2)
+        await ledger.commit(batch([4], of=OTHER))
+        await until(lambda: not total(ledger).held)
+        assert total(ledger).value == 2
+        assert total(ledger, OTHER).held
+        await ledger.close()
+
+    async def test_a_held_series_is_held_anew_after_a_restart_and_a_shown_one_is_not(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open(hold=75.0)
+        await ledger.commit(batch([1]))
+        home.monotonic.advance(76)
+        await ledger.commit(batch([2], of=OTHER))
+        await until(lambda: not total(ledger).held)
+        home.monotonic.advance(74)
+        await ledger.close()
+        ledger = await home.open(hold=75.0)
+        assert (total(ledger).held, total(ledger, OTHER).held) == (False, True)
+        home.monotonic.advance(74)
+        await ledger.commit(batch([3]))
+        await ledger.commit(batch([4]))
+        assert total(ledger, OTHER).held
+        home.monotonic.advance(2)
+        await ledger.commit(batch([5]))
+        await until(lambda: not total(ledger, OTHER).held)
+        await ledger.close()
+
+    async def test_a_restart_forgets_neither_totals_nor_ids_nor_its_name(self, home: Home) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([(1, 5), (2, 6)], unkeyed=1, sessions=["a", "b", "c"]))
+        before = ledger.totals()
+        await ledger.close()
+        home.wall.advance(25 * 3600)
+        ledger = await home.open()
+        after = ledger.totals()
+        assert after.ledger == before.ledger
+        assert [(one.series.key, one.value, one.exemplar) for one in after.series] == [
+            (one.series.key, one.value, one.exemplar) for one in before.series
+        ]
+        receipt = await ledger.commit(batch([(1, 5), (2, 5), (3, 5)]))
+        assert receipt.verdicts == bytes([DUPLICATE, CONFLICT, ACCEPTED])
+        await ledger.close()
+
+    async def test_as_many_ids_as_asked_for_are_remembered_and_older_ones_are_not(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open(ids=50)
+        for number in range(200):
+            await ledger.commit(batch([number]))
+        assert ledger.status().window_ids == 50
+        assert ledger.status().window_expired["ids"] == 150
+        assert (await ledger.commit(batch(range(150, 200)))).duplicates == 50
+        assert (await ledger.commit(batch([149]))).accepted == 1
+        await ledger.close()
+
+    async def test_ids_expire_at_their_age_and_not_before(self, home: Home) -> None:
+        ledger = await home.open(age=100.0)
+        await ledger.commit(batch([1]))
+        home.monotonic.advance(60)
+        await ledger.commit(batch([2]))
+        assert ledger.status().window_span == 60
+        home.monotonic.advance(40)
+        assert (await ledger.commit(batch([1], unkeyed=1))).duplicates == 1
+        home.monotonic.advance(2)
+        await ledger.commit(batch([], unkeyed=1))
+        assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([ACCEPTED, DUPLICATE])
+        assert ledger.status().window_expired == {"age": 1, "ids": 0}
+        await ledger.close()
+
+    async def test_ids_expire_without_traffic(self, home: Home) -> None:
+        ledger = await home.open(age=100.0)
+        for number in range(20):
+            await ledger.commit(batch([number]))
+        home.monotonic.advance(101)
+        while ledger.status().window_ids:
+            await ledger.commit(batch([]))
+            home.monotonic.advance(1)
+        await ledger.close()
+
+    @pytest.mark.parametrize("hours", [-25, 25])
+    async def test_a_wall_clock_that_jumps_expires_nothing(self, home: Home, hours: int) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1]))
+        home.wall.advance(hours * 3600)
+        await ledger.commit(batch([2]))
+        assert (await ledger.commit(batch([1]))).duplicates == 1
+        await ledger.close()
+        home.wall.advance(hours * 3600)
+        ledger = await home.open()
+        assert (await ledger.commit(batch([1, 2]))).duplicates == 2
+        await ledger.close()
+
+    async def test_time_without_an_open_ledger_does_not_age_ids(self, home: Home) -> None:
+        ledger = await home.open(age=100.0)
+        await ledger.commit(batch([1]))
+        await ledger.close()
+        home.wall.advance(1000)
+        home.monotonic.advance(1000)
+        ledger = await home.open(age=100.0)
+        await ledger.commit(batch([], unkeyed=1))
+        assert (await ledger.commit(batch([1]))).duplicates == 1
+        await ledger.close()

@@ -1,0 +1,151 @@
+"""Any history of commits, retries, changed content, restarts, crashes and clock jumps, against a dict.
+
+Row 9 and 11 of the fault table. Mutants it was seen to fail on: conflicts judged without the print, ids
+expired one commit early, the wall clock used for ages, `drop` before the write.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from exporter.ledger import segments
+from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE
+from exporter.ledger.sqlite import SqliteLedger
+from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
+from tests.ledger.home import SqliteHome, crash
+
+IDS, AGE = 30, 100.0
+RUN, SHARE = 4, 2
+"""Small commits are merged by the hundred: here by four, so that it happens in a short history."""
+FULL = os.environ.get("FAULTS") == "full"
+SERIES = st.sampled_from([FAILURE, OTHER, LATE])
+BATCH = st.tuples(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=12),
+    st.integers(0, 2),
+    SERIES,
+)
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """The model: when each id was counted, with which content, and how many events a series has."""
+
+    @initialize()
+    def start(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(segments, "RUN", RUN)
+        self.patch.setattr(segments, "SHARE", SHARE)
+        self.loop = asyncio.new_event_loop()
+        self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+        self.copies = 0
+        self.home = SqliteHome(self.folder / "0")
+        self.elapsed = 0.0
+        self.order: dict[int, tuple[int, float]] = {}
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.ledger = self.opened()
+        self.name = self.ledger.totals().ledger
+
+    def opened(self) -> SqliteLedger:
+        return self.loop.run_until_complete(self.home.open(ids=IDS, age=AGE))
+
+    def judge(self, events: list[Event], verdicts: bytes) -> int:
+        """Compare verdicts with the model, and take over what it leaves open; how many were accepted.
+
+        Left open is only whether an id beyond a bound of the window is still known.
+        """
+        promised = {
+            number
+            for number, (_, at) in list(self.order.items())[-IDS:]
+            if self.elapsed - at <= AGE
+        }
+        seen: set[int] = set()
+        accepted = 0
+        for (number, what), verdict in zip(events, verdicts, strict=True):
+            if verdict == ACCEPTED:
+                assert number not in promised | seen
+                self.order.pop(number, None)
+                self.order[number] = (what, self.elapsed)
+                accepted += 1
+            else:
+                assert number in self.order
+                assert verdict == (DUPLICATE if self.order[number][0] == what else CONFLICT)
+            seen.add(number)
+        return accepted
+
+    @rule(batches=st.lists(BATCH, min_size=1, max_size=4))
+    def commit_at_once(self, batches: list[tuple[list[Event], int, object]]) -> None:
+        async def commit() -> list[bytes]:
+            sent = [batch(e, unkeyed=n, of=s) for e, n, s in batches]  # type: ignore[arg-type]
+            receipts = await asyncio.gather(*map(self.ledger.commit, sent))
+            return [receipt.verdicts or bytes(receipt.events) for receipt in receipts]
+
+        answers = self.loop.run_until_complete(commit())
+        for (events, unkeyed, of), verdicts in zip(batches, answers, strict=True):
+            assert not any(verdicts[len(events) :])
+            accepted = self.judge(events, verdicts[: len(events)])
+            self.counts[of.key] += accepted + unkeyed  # type: ignore[attr-defined]
+
+    @rule()
+    def retry_all_that_was_counted(self) -> None:
+        self.commit_at_once([([(n, what) for n, (what, _) in self.order.items()][-IDS:], 0, LATE)])
+
+    @rule(seconds=st.floats(0, 60))
+    def time_passes(self, seconds: float) -> None:
+        self.home.monotonic.advance(seconds)
+        self.elapsed += seconds
+
+    @rule(hours=st.sampled_from([-25, 25]))
+    def the_wall_clock_jumps(self, hours: int) -> None:
+        self.home.wall.advance(hours * 3600)
+
+    @rule()
+    def restart(self) -> None:
+        self.loop.run_until_complete(self.ledger.close())
+        self.ledger = self.opened()
+
+    @rule()
+    def crash(self) -> None:
+        """What is on the disk now, with no time to close it, is all that the next process has."""
+        self.copies += 1
+        copy = self.folder / str(self.copies)
+        crash(self.home.folder, copy)
+        old, self.home.folder = self.ledger, copy
+        self.ledger = self.opened()
+        self.loop.run_until_complete(old.close())
+
+    @invariant()
+    def the_totals_are_those_of_the_model(self) -> None:
+        if not hasattr(self, "ledger"):
+            return
+        totals = self.ledger.totals()
+        shown = {one.series.key: one.value for one in totals.series if one.value}
+        assert shown == {of: count for of, count in self.counts.items() if count}
+        assert totals.ledger == self.name
+        status = self.ledger.status()
+        assert status.problem is None
+        assert status.damaged is None
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.loop.run_until_complete(self.ledger.close())
+        if hasattr(self, "loop"):
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            shutil.rmtree(self.folder)
+            self.patch.undo()
+
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = settings(
+    max_examples=1000 if FULL else 25,
+    stateful_step_count=40 if FULL else 25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,13 @@
+"""Waiting for a condition, with a deadline: no test of the ledger sleeps for a fixed time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Return when the condition holds; `AssertionError` when it doesn't in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.002)
