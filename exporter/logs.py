@@ -25,6 +25,23 @@ def configure(level: str) -> None:
     Lines of the standard library's loggers, uvicorn's and asyncio's among them, come out alike from
     warning up. Calling it again replaces what was set.
     """
+    _Wanted.level = level
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, _Relay)]:
+        root.removeHandler(handler)
+    root.addHandler(_Relay(logging.WARNING))
+    # A start that has nothing to log need not wait for the import.
+    if "structlog" in sys.modules:
+        _apply()
+
+
+class _Wanted:
+    """The level that `configure` was called with last."""
+
+    level = "info"
+
+
+def _apply() -> None:
     import structlog
 
     structlog.configure(
@@ -35,14 +52,10 @@ def configure(level: str) -> None:
             _tidy,
             structlog.processors.JSONRenderer(serializer=json.dumps),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Stderr,
+        wrapper_class=structlog.make_filtering_bound_logger(_Wanted.level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if isinstance(one, _Relay)]:
-        root.removeHandler(handler)
-    root.addHandler(_Relay(logging.WARNING))
 
 
 class Log:
@@ -131,7 +144,7 @@ def _emit(level: str, event: str, name: str, fields: dict[str, Any]) -> None:
 
     if not structlog.is_configured():
         # structlog's own default prints to stdout, into the middle of `codes` and `render`.
-        configure("info")
+        _apply()
     getattr(structlog.get_logger(), level)(event, logger=name, **fields)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import importlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.zero import zero_durations, zero_series
+from exporter.ops.front import ASGIApp, Front
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.settings import Settings
@@ -61,30 +61,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         broken.set()
         stop.set()
 
-    opening = asyncio.ensure_future(_open(settings, taxonomy, own, on_broken))
-    await asyncio.sleep(0)
-    # FastAPI takes about as long to import as the ledger to read back, mostly in C and on the disk.
-    importlib.import_module("exporter.ops.app")
-    ledger = await opening
-    try:
-        registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
-        registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
-        listeners = _listeners(settings, taxonomy, ledger, registry, own, sampler)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_YOUNG, 20, 100)
-        await serve(listeners, settings.shutdown_timeout, ready, stop)
-    finally:
-        await ledger.close()
-        sampler.flush()
-    if broken.is_set():
-        raise LedgerBroken("the ledger's disk failed; start again to read what was written")
-
-
-async def _open(
-    settings: Settings, taxonomy: Taxonomy, own: OwnMetrics, on_broken: Callable[[], None]
-) -> SqliteLedger:
-    return await SqliteLedger.open(
+    ledger = await SqliteLedger.open(
         Plan(
             settings.data_dir,
             settings.labels,
@@ -101,33 +78,50 @@ async def _open(
         on_failure=own.commit_failures.inc,
         on_broken=on_broken,
     )
+    try:
+        registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
+        registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
+        unknown_codes = UnknownCodes(taxonomy.systems)
+        ingest = _ingest(settings, taxonomy, ledger, own, unknown_codes, sampler)
+        ops = _ops(settings, taxonomy, ledger, own, unknown_codes, registry)
+        listeners = [
+            _listener("ingest", ingest, settings, own, sampler),
+            _listener("ops", ops, settings, own, sampler),
+        ]
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG, 20, 100)
+
+        def up(bound: Addresses) -> None:
+            ready(bound)
+            ops.prepare()
+
+        await serve(listeners, settings.shutdown_timeout, up, stop)
+    finally:
+        await ledger.close()
+        sampler.flush()
+    if broken.is_set():
+        raise LedgerBroken("the ledger's disk failed; start again to read what was written")
 
 
-def _listeners(
+def _ingest(
     settings: Settings,
     taxonomy: Taxonomy,
     ledger: Ledger,
-    registry: CollectorRegistry,
     own: OwnMetrics,
+    unknown_codes: UnknownCodes,
     sampler: Sampler,
-) -> list[Listener]:
-    from exporter.ops.app import create_app
-
-    unknown_codes = UnknownCodes(taxonomy.systems)
+) -> IngestApp:
+    labels = LabelValues(
+        settings.labels,
+        settings.max_label_values,
+        settings.max_depth,
+        (total.series.labels for total in ledger.totals().series),
+    )
     pipeline = Pipeline(
         Guard(_gate(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes),
         Decoder(settings.max_events, settings.max_depth),
-        Classifier(
-            taxonomy,
-            LabelValues(
-                settings.labels,
-                settings.max_label_values,
-                settings.max_depth,
-                (total.series.labels for total in ledger.totals().series),
-            ),
-            settings.max_event_age,
-            settings.max_clock_skew,
-        ),
+        Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
         ledger,
         own,
         unknown_codes,
@@ -135,18 +129,29 @@ def _listeners(
         refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
         debug=settings.log_level == "debug",
     )
-    ingest = IngestApp(
+    return IngestApp(
         pipeline,
         own,
         lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
     )
-    ops = create_app(
-        settings, taxonomy, ledger, registry, own, unknown_codes, _gate(settings.ops_token_file)
-    )
-    return [
-        _listener("ingest", ingest, settings, own, sampler),
-        _listener("ops", ops, settings, own, sampler),
-    ]
+
+
+def _ops(
+    settings: Settings,
+    taxonomy: Taxonomy,
+    ledger: Ledger,
+    own: OwnMetrics,
+    unknown_codes: UnknownCodes,
+    registry: CollectorRegistry,
+) -> Front:
+    gate = _gate(settings.ops_token_file)
+
+    def create() -> ASGIApp:
+        from exporter.ops.app import create_app
+
+        return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, gate)
+
+    return Front(ledger, create)
 
 
 def _listener(

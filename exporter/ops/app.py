@@ -1,8 +1,8 @@
-"""The ops listener: /metrics for Prometheus, health for the platform, pages for people.
+"""The ops listener behind its front: /metrics for Prometheus, pages for people.
 
 The routes are plain Starlette endpoints on the FastAPI app: nothing here has a body to parse, and each
 answers HEAD. Importing FastAPI takes some 0.4 s beyond what settings and metrics import anyway, half
-of it for its OpenAPI models: the server imports this module while the ledger reads itself back.
+of it for its OpenAPI models: `exporter.ops.front` imports this module once senders are served.
 """
 
 import time
@@ -18,11 +18,11 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 import exporter
 from exporter import names
-from exporter.errors import Internal, LedgerUnavailable, MethodNotAllowed, NotFound, Refused
+from exporter.errors import Internal, MethodNotAllowed, NotFound, Refused
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.exposition import compress, render, takes_gzip
@@ -33,7 +33,6 @@ from exporter.ops.landing import landing
 from exporter.ops.notices import count, notices
 from exporter.ops.openapi import document
 from exporter.ops.page import POLICY, page
-from exporter.ops.readiness import unready
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 
@@ -87,15 +86,6 @@ def create_app(
         headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
         return Response(body, headers=headers | ({"content-encoding": "gzip"} if zipped else {}))
 
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    async def ready(_: Request) -> Response:
-        reason = unready(ledger.status())
-        if reason is not None:
-            raise LedgerUnavailable(reason)
-        return PlainTextResponse("ready")
-
     async def unknown(_: Request) -> Response:
         rows = [
             {
@@ -123,15 +113,14 @@ def create_app(
             status,
             count(own.accepted),
             notices(settings, status, own, unknown_codes),
-            frozenset(getattr(route, "path", "") for route in app.routes),
+            frozenset(getattr(route, "path", "") for route in app.routes)
+            | {names.HEALTHY_PATH, names.READY_PATH},
         )
         return page("session-end-exporter", body)
 
     routes: dict[str, Endpoint] = {
         "/": home,
         names.METRICS_PATH: metrics,
-        names.HEALTHY_PATH: healthy,
-        names.READY_PATH: ready,
         names.UNKNOWN_CODES_PATH: unknown,
         names.OPENAPI_PATH: openapi,
         names.DOCS_PATH: read_docs,

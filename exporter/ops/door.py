@@ -1,17 +1,13 @@
 """What every ops request passes before any route: the gate on the way in, safe headers on the way out."""
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter import names
 from exporter.errors import Refused
 from exporter.problem import problem
-
-_OPEN: Final = frozenset({names.HEALTHY_PATH, names.READY_PATH})
-"""Kubelets and load balancers have no token; the answers tell nothing about sessions."""
 
 
 class Gate(Protocol):
@@ -47,8 +43,7 @@ class Door:
             await send(message)
 
         try:
-            if scope["path"] not in _OPEN:
-                self._admit(scope)
+            self._admit(scope)
         except Refused as refused:
             await refusal(refused)(scope, receive, guarded)
         else:

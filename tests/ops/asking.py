@@ -14,6 +14,7 @@ from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.ops.app import create_app
+from exporter.ops.front import Front
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from tests.metrics.still_ledger import StillLedger, total, two_systems
@@ -66,7 +67,7 @@ class Ops:
         self.registry.register(LedgerCollector(self.taxonomy, self.settings.labels, self.ledger))
         self.registry.register(StateCollector(self.ledger, sqlite="3.51.3"))
         self.unknown_codes = UnknownCodes(self.taxonomy.systems)
-        self.app: FastAPI = create_app(
+        self.pages: FastAPI = create_app(
             self.settings,
             self.taxonomy,
             self.ledger,
@@ -87,6 +88,8 @@ class Ops:
         return await self.send(path, method, pairs)
 
     async def send(self, path: str, method: str, headers: list[tuple[bytes, bytes]]) -> Answer:
+        # Each request runs on a loop of its own, and a future belongs to one.
+        self.app = Front(self.ledger, lambda: self.pages)
         sent: list[Message] = []
 
         async def receive() -> Message:

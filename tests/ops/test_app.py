@@ -51,7 +51,7 @@ def test_a_defect_is_answered_as_a_problem_without_its_text() -> None:
     async def broken(_: object) -> None:
         raise RuntimeError("secret text")
 
-    ops.app.add_route("/broken", broken)  # type: ignore[arg-type]
+    ops.pages.add_route("/broken", broken)  # type: ignore[arg-type]
 
     async def ask() -> bytes:
         sent: list[bytes] = []
@@ -61,7 +61,7 @@ def test_a_defect_is_answered_as_a_problem_without_its_text() -> None:
 
         scope = {"type": "http", "method": "GET", "path": "/broken", "headers": []}
         with pytest.raises(RuntimeError):
-            await ops.app(scope, None, send)  # type: ignore[arg-type]
+            await ops.pages(scope, None, send)  # type: ignore[arg-type]
         return b"".join(sent)
 
     sent = asyncio.run(ask())
@@ -208,7 +208,7 @@ def test_fastapi_does_not_send_telemetry_when_the_environment_says_so(
             sent.append(message["type"])  # type: ignore[index]
 
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        await ops.app(scope, receive, send)
+        await ops.pages(scope, receive, send)
         return sent
 
     assert asyncio.run(start()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -85,7 +85,7 @@ def test_a_page_that_is_added_is_linked() -> None:
     async def codes(_: object) -> None:
         """Never asked."""
 
-    ops.app.add_route(names.CODES_PATH, codes)  # type: ignore[arg-type]
+    ops.pages.add_route(names.CODES_PATH, codes)  # type: ignore[arg-type]
     assert names.CODES_PATH in Reader(ops.get("/").text).refs
 
 

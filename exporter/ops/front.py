@@ -1,0 +1,62 @@
+"""The ops listener from its first moment: health is answered at once, everything else when FastAPI is there.
+
+Importing FastAPI takes as long as reading a ledger of a million ids back. Senders should not wait for it
+after a restart, nor whoever asks whether they can send.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from exporter import names
+from exporter.errors import LedgerUnavailable, MethodNotAllowed
+from exporter.ledger.contract import Ledger
+from exporter.ops.readiness import unready
+from exporter.problem import problem
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+class Front:
+    """ASGI: `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none; other paths
+    by the app that `create` makes, on a thread, from `prepare` or the first request on."""
+
+    def __init__(self, ledger: Ledger, create: Callable[[], ASGIApp]) -> None:
+        self._ledger = ledger
+        self._create = create
+        self._app: asyncio.Future[ASGIApp] | None = None
+
+    def prepare(self) -> None:
+        """Begin to make the app; called on the event loop."""
+        if self._app is None:
+            self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):
+            status, headers, body = self._health(scope)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            body = b"" if scope["method"] == "HEAD" else body
+            await send({"type": "http.response.body", "body": body})
+            return
+        self.prepare()
+        assert self._app is not None
+        app = await asyncio.shield(self._app)
+        await app(scope, receive, send)
+
+    def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        if scope["method"] not in ("GET", "HEAD"):
+            answer = problem(MethodNotAllowed(f"{scope['method']} is not for this path"))
+            return answer[0], [*answer[1], (b"allow", b"GET, HEAD")], answer[2]
+        reason = unready(self._ledger.status()) if scope["path"] == names.READY_PATH else None
+        if reason is not None:
+            status, headers, body = problem(LedgerUnavailable(reason))
+            return status, [*headers, *_SAFE], body
+        body = b"ok" if scope["path"] == names.HEALTHY_PATH else b"ready"
+        length = (b"content-length", b"%d" % len(body))
+        return 200, [(b"content-type", b"text/plain; charset=utf-8"), length, *_SAFE], body
