@@ -1,6 +1,7 @@
 """The commands, thin: flags in, exit code out."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,21 +16,29 @@ app = typer.Typer(
     help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.",
     no_args_is_help=True,
     add_completion=False,
+    # Plain help: boxes show Python's types, and don't survive grep or a narrow terminal.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[Path | None, typer.Option(help="TOML file with settings")]
-Ingest = Annotated[str | None, typer.Option(help="HOST:PORT where senders post events")]
-Ops = Annotated[str | None, typer.Option(help="HOST:PORT where Prometheus and people look")]
-DataDir = Annotated[Path | None, typer.Option(help="where the ledger is kept")]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="settings, TOML; SESSION_EXPORTER_CONFIG names it too"),
+]
+Ingest = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where senders post events")]
+Ops = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="where Prometheus and people look")
+]
+DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="where the ledger is kept")]
 Folders = Annotated[
-    list[Path] | None, typer.Option("--taxonomy", help="folder with further systems' YAML files")
+    list[Path] | None,
+    typer.Option("--taxonomy", metavar="DIR", help="further systems' YAML files; may be repeated"),
 ]
 
 
 @app.callback(invoke_without_command=True)
 def about(
-    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
 ) -> None:
     if version:
         typer.echo(f"session-end-exporter {__version__}")
@@ -44,7 +53,10 @@ def serve(
     data_dir: DataDir = None,
     taxonomy: Folders = None,
 ) -> None:
-    """Run both listeners until SIGTERM."""
+    """Run both listeners until SIGTERM.
+
+    Says on standard output where to send events; the log, JSON lines, is on standard error.
+    """
     import uvloop
 
     from exporter import logs
@@ -52,7 +64,7 @@ def serve(
     from exporter.serve import run
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    settings = _settings(config, ingest=ingest, ops=ops, data_dir=data_dir, taxonomy=taxonomy)
+    settings = load(config, ingest=ingest, ops=ops, data_dir=data_dir, taxonomy=taxonomy)
     logs.configure(settings.log_level)
     uvloop.run(
         run(settings, load_taxonomy(settings.taxonomy), lambda bound: announce(settings, bound))
@@ -67,41 +79,66 @@ def check(
     data_dir: DataDir = None,
     taxonomy: Folders = None,
 ) -> None:
-    """Load settings, taxonomies and tokens; print every mistake with its place."""
+    """Print every mistake in settings, taxonomies and files.
+
+    Looks at the settings, the token and certificate files that they name, and the taxonomies. Starts nothing and writes nothing. Exits with 1 when there is a mistake.
+    """
     from exporter.taxonomy.loader import load as load_taxonomy
-    from exporter.tokens import Tokens
 
     mistakes: list[str] = []
     settings: Settings | None = None
-    folders = taxonomy or []
     try:
-        settings = _settings(config, ingest=ingest, ops=ops, data_dir=data_dir, taxonomy=taxonomy)
-        folders = list(settings.taxonomy)
+        settings = load(config, ingest=ingest, ops=ops, data_dir=data_dir, taxonomy=taxonomy)
+        mistakes += _files(settings)
     except ConfigError as error:
         mistakes += error.mistakes
-    for file in (settings.ingest_token_file, settings.ops_token_file) if settings else ():
-        if file is not None:
-            try:
-                Tokens(file, lambda: 0.0)
-            except ConfigError as error:
-                mistakes += error.mistakes
+    folders = taxonomy or [] if settings is None else settings.taxonomy
     try:
-        loaded = load_taxonomy(folders)
+        systems = load_taxonomy(folders).systems
     except ConfigError as error:
         raise ConfigError(*mistakes, *error.mistakes) from None
     if mistakes:
         raise ConfigError(*mistakes)
-    codes = sum(len(system.codes) for system in loaded.systems.values())
-    typer.echo(f"ok: {len(loaded.systems)} systems, {codes} codes")
+    shown = ", ".join(f"{name} ({len(one.codes)} codes)" for name, one in systems.items())
+    typer.echo(f"ok: {shown}")
+
+
+def _files(settings: Settings) -> list[str]:
+    """What is wrong with the token and certificate files that the settings name."""
+    from exporter.server.listeners import certificate
+    from exporter.tokens import Tokens
+
+    mistakes: list[str] = []
+    for name in ("ingest", "ops"):
+        tokens = getattr(settings, f"{name}_token_file")
+        cert, key = (getattr(settings, f"{name}_tls_{part}") for part in ("cert", "key"))
+        if tokens is not None:
+            try:
+                Tokens(tokens, lambda: 0.0)
+            except ConfigError as error:
+                mistakes += error.mistakes
+        if cert is not None and key is not None:
+            try:
+                certificate(name, cert, key)
+            except ConfigError as error:
+                mistakes += error.mistakes
+    return mistakes
 
 
 @app.command()
 def codes(
-    query: Annotated[list[str] | None, typer.Argument(help="a code, a system, or words")] = None,
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="QUERY", help="a code, a system, or words")
+    ] = None,
+    config: Config = None,
     taxonomy: Folders = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """What a code means, who acts, and what to do: `codes 4001`, `codes softdrive 08`, `codes timeout`."""
+    """What a code means, who acts, and what to do.
+
+    `codes` prints the table, `codes softdrive` one system's, `codes 4001` and `codes softdrive 08` a
+    code, `codes timeout` searches. Exits with 1 when nothing is found.
+    """
     from rich.console import Console
 
     from exporter.lookup.page import as_json
@@ -109,7 +146,7 @@ def codes(
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    loaded = load_taxonomy(taxonomy or [])
+    loaded = load_taxonomy(_folders(config, taxonomy))
     words = query or []
     if json:
         found = search(loaded, words)
@@ -119,24 +156,55 @@ def codes(
         raise typer.Exit(1)
 
 
+def _folders(config: Path | None, taxonomy: list[Path] | None) -> Sequence[Path]:
+    """The configured taxonomies.
+
+    Who looks up a code at night is not to be stopped by a port that is wrong in some variable: without
+    `config`, mistakes in the environment are told and left.
+    """
+    try:
+        return load(config, taxonomy=taxonomy).taxonomy
+    except ConfigError as error:
+        if config is not None:
+            raise
+        for mistake in error.mistakes:
+            print(f"warning: {mistake}", file=sys.stderr)
+        return taxonomy or []
+
+
 @app.command()
 def send(
-    files: Annotated[list[Path], typer.Argument(help="JSON, NDJSON or CSV, .gz too; - is stdin")],
-    url: Annotated[str, typer.Option(help="the ingest listener")] = "http://127.0.0.1:10400",
-    token_file: Annotated[Path | None, typer.Option(help="bearer token")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="certificates to trust, PEM")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="JSON, NDJSON or CSV, .gz too; - is standard input"),
+    ],
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="the ingest listener")
+    ] = "http://127.0.0.1:10400",
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="bearer token to send")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="certificates to trust, PEM")
+    ] = None,
     format_: Annotated[
         Literal["json", "ndjson", "csv"] | None,
-        typer.Option("--format", help="instead of guessing"),
+        typer.Option("--format", help="of every FILE, instead of guessing it"),
     ] = None,
-    batch: Annotated[int, typer.Option(help="events a request")] = 500,
+    batch: Annotated[int, typer.Option(metavar="N", help="events in a request")] = 500,
     max_wait: Annotated[
-        float, typer.Option(help="seconds without progress before giving up")
+        float, typer.Option(metavar="SECONDS", help="without progress, then give up")
     ] = 300,
-    quiet: Annotated[bool, typer.Option("--quiet", help="only mistakes")] = False,
-    json: Annotated[bool, typer.Option("--json", help="summary as JSON on stdout")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print mistakes only")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="print the summary as JSON, the rest on stderr")
+    ] = False,
 ) -> None:
-    """Post events from files; repeating the same command counts nothing twice."""
+    """Post events from files; safe to run again.
+
+    Retries while the exporter is away; an event that was counted is not counted again. Exits with 0 when all are counted, with 1 when some were rejected or skipped and repeating won't
+    help, with 2 when not all were delivered: run it again.
+    """
     from rich.console import Console
 
     from exporter.send.command import send as deliver
@@ -153,10 +221,6 @@ def send(
         json=json,
     )
     raise typer.Exit(deliver(files, options, Console(stderr=json)).exit_code)
-
-
-def _settings(config: Path | None, **flags: object) -> Settings:
-    return load(config, **flags)
 
 
 def main() -> None:

@@ -26,13 +26,13 @@ def configure(level: str) -> None:
     warning up. Calling it again replaces what was set.
     """
     _Wanted.level = level
+    # A start that has nothing to log need not wait for the import.
+    if "structlog" in sys.modules:
+        _apply()
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Relay)]:
         root.removeHandler(handler)
     root.addHandler(_Relay(logging.WARNING))
-    # A start that has nothing to log need not wait for the import.
-    if "structlog" in sys.modules:
-        _apply()
 
 
 class _Wanted:
@@ -53,7 +53,7 @@ def _apply() -> None:
             structlog.processors.JSONRenderer(serializer=json.dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_Wanted.level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
 

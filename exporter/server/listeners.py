@@ -69,7 +69,8 @@ async def serve(
     with contextlib.ExitStack() as opened:
         servers = []
         for listener in listeners:
-            context = _tls(listener)
+            cert, key = listener.tls_cert, listener.tls_key
+            context = certificate(listener.name, cert, key) if cert and key else None
             sockets = _bind(listener)
             for one in sockets:
                 opened.callback(one.close)
@@ -252,15 +253,13 @@ def _listen(family: int, kind: int, number: int, address: Any) -> socket.socket:
     return made
 
 
-def _tls(listener: Listener) -> ssl.SSLContext | None:
-    cert, key = listener.tls_cert, listener.tls_key
-    if cert is None or key is None:
-        return None
+def certificate(name: str, cert: Path, key: Path) -> ssl.SSLContext:
+    """TLS with these PEM files for the listener `name`; raises `ConfigError` when they are no use."""
     for suffix, path in (("tls_cert", cert), ("tls_key", key)):
         try:
             path.read_bytes()
         except OSError as error:
-            raise ConfigError(f"{listener.name}_{suffix} = '{path}': {error.strerror}") from None
+            raise ConfigError(f"{name}_{suffix} = '{path}': {error.strerror}") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -270,7 +269,7 @@ def _tls(listener: Listener) -> ssl.SSLContext | None:
     except (ssl.SSLError, ValueError) as error:
         why = getattr(error, "reason", None) or str(error)
         raise ConfigError(
-            f"{listener.name}_tls_cert = '{cert}' and {listener.name}_tls_key = '{key}': not a PEM "
+            f"{name}_tls_cert = '{cert}' and {name}_tls_key = '{key}': not a PEM "
             f"certificate and its unencrypted key: {why}"
         ) from None
     return context

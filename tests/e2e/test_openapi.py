@@ -1,0 +1,171 @@
+"""What /openapi.json says of a real exporter, held against what it answers to schemathesis."""
+
+import subprocess
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from prometheus_client.parser import text_string_to_metric_families
+from schemathesis import GenerationMode
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from exporter import names
+from tests.e2e.exporter_process import ExporterProcess
+
+EXAMPLES = 60
+CONFORMANCE: list[CheckFunction] = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OPS = (
+    "/",
+    names.METRICS_PATH,
+    names.HEALTHY_PATH,
+    names.READY_PATH,
+    names.UNKNOWN_CODES_PATH,
+    names.DOCS_PATH,
+    names.OPENAPI_PATH,
+)
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+MEDIA = (
+    "application/json",
+    "application/x-ndjson",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+)
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(_: object, value: Any) -> bytes:
+    items = value if isinstance(value, list) else [value]
+    return b"\n".join(schemathesis_json(item) for item in items)
+
+
+def schemathesis_json(value: Any) -> bytes:
+    """JSON of whatever schemathesis makes up, lone surrogates included."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        return repr(value).encode("utf-8", "backslashreplace")
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    data = tmp_path_factory.mktemp("openapi") / "data"
+    with ExporterProcess(data, settings={"labels": "region", "max_label_values": 5}) as running:
+        yield running
+
+
+def described(exporter: ExporterProcess) -> dict[str, Any]:
+    reply = exporter.request("ops", "GET", names.OPENAPI_PATH)
+    assert reply.status == 200
+    found: dict[str, Any] = reply.json
+    return found
+
+
+def operation(exporter: ExporterProcess, document: dict[str, Any], listener: str, path: str) -> Any:
+    """The one operation of `path`, at the address where `listener` really is."""
+    document = deepcopy(document)
+    document["paths"] = {path: document["paths"][path]}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=f"http://127.0.0.1:{exporter.ports[listener]}")
+    (found,) = (one.ok() for one in schema.get_all_operations())
+    return found
+
+
+def hold(target: Any, mode: GenerationMode, examples: int = EXAMPLES) -> set[int]:
+    """Send what schemathesis makes of an operation; the statuses that came, each as described."""
+    statuses = set()
+
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    @hypothesis.given(case=target.as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        response = case.call()
+        assert response.status_code < 500 or response.status_code == 503, response.text
+        case.validate_response(response, checks=CONFORMANCE)
+        statuses.add(response.status_code)
+
+    send()
+    return statuses
+
+
+def parses(exporter: ExporterProcess) -> str:
+    reply = exporter.request("ops", "GET", names.METRICS_PATH)
+    assert reply.status == 200
+    text = reply.body.decode()
+    assert any(family.name == "session_ends" for family in text_string_to_metric_families(text))
+    return text
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("media", MEDIA)
+def test_ingest_answers_as_described_to_whatever_is_sent(
+    exporter: ExporterProcess, media: str, mode: GenerationMode
+) -> None:
+    document = described(exporter)
+    content = document["paths"][names.INGEST_PATH]["post"]["requestBody"]["content"]
+    assert set(content) == set(MEDIA)
+    chosen = content[media]
+    if media == "application/x-ndjson":
+        # JSON Schema has no words for lines; the serializer above makes lines of an array.
+        chosen = {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}}}
+    document["paths"][names.INGEST_PATH]["post"]["requestBody"]["content"] = {media: chosen}
+    statuses = hold(operation(exporter, document, "ingest", names.INGEST_PATH), mode)
+    if mode is GenerationMode.POSITIVE:
+        assert 200 in statuses, "nothing that fits the description was taken"
+    else:
+        assert statuses & {400, 415, 422}, "nothing that does not fit was refused"
+    parses(exporter)
+
+
+@pytest.mark.parametrize("path", OPS)
+def test_ops_paths_answer_as_described(exporter: ExporterProcess, path: str) -> None:
+    document = described(exporter)
+    assert set(document["paths"]) == {*OPS, names.INGEST_PATH}
+    assert hold(operation(exporter, document, "ops", path), GenerationMode.POSITIVE, 3) == {200}
+
+
+def test_an_answer_that_is_not_described_is_noticed(exporter: ExporterProcess) -> None:
+    """The mutant: a description without 422, which is what an unknown system is answered."""
+    document = described(exporter)
+    post = document["paths"][names.INGEST_PATH]["post"]
+    del post["responses"]["422"]
+    document["components"]["schemas"]["Event"]["properties"]["system"]["enum"] = ["nowhere"]
+    target = operation(exporter, document, "ingest", names.INGEST_PATH)
+    with pytest.raises(BaseException, match="422"):
+        hold(target, GenerationMode.POSITIVE)
+
+
+def test_promtool_has_nothing_to_say_after_all_that(
+    exporter: ExporterProcess, tmp_path: Path
+) -> None:
+    exporter.post({"system": "softdrive", "code": "nobody's", "labels": {"region": "\\\"'"}})
+    said = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=parses(exporter),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
