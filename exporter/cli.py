@@ -1,5 +1,6 @@
 """The commands, thin: flags in, exit code out."""
 
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,8 @@ def check(
 ) -> None:
     """Print every mistake in settings, taxonomies and files.
 
-    Looks at the settings, the token and certificate files that they name, and the taxonomies. Starts nothing and writes nothing. Exits with 1 when there is a mistake.
+    Looks at the settings, at the token and certificate files that they name, and at the taxonomies.
+    Starts nothing and writes nothing. Exits with 1 when there is a mistake.
     """
     from exporter.taxonomy.loader import load as load_taxonomy
 
@@ -105,7 +107,6 @@ def check(
 
 def _files(settings: Settings) -> list[str]:
     """What is wrong with the token and certificate files that the settings name."""
-    from exporter.server.listeners import certificate
     from exporter.tokens import Tokens
 
     mistakes: list[str] = []
@@ -119,9 +120,11 @@ def _files(settings: Settings) -> list[str]:
                 mistakes += error.mistakes
         if cert is not None and key is not None:
             try:
-                certificate(name, cert, key)
-            except ConfigError as error:
-                mistakes += error.mistakes
+                # Without a password to try, OpenSSL asks for one on the terminal.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+            except (OSError, ValueError) as error:
+                why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+                mistakes.append(f"{name}_tls_cert = '{cert}', {name}_tls_key = '{key}': {why}")
     return mistakes
 
 
@@ -202,8 +205,9 @@ def send(
 ) -> None:
     """Post events from files; safe to run again.
 
-    Retries while the exporter is away; an event that was counted is not counted again. Exits with 0 when all are counted, with 1 when some were rejected or skipped and repeating won't
-    help, with 2 when not all were delivered: run it again.
+    Retries while the exporter is away, and what was counted is not counted again. Exits with 0 when all
+    are counted, with 1 when some were rejected or skipped and repeating won't help, with 2 when not
+    all were delivered: run it again.
     """
     from rich.console import Console
 

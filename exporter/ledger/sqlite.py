@@ -25,7 +25,7 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
-GROUP_EVENTS: Final = 8192
+GROUP_EVENTS: Final = 4096
 """A transaction takes no further batch once it has as many events: it bounds a single event's wait."""
 _TICK: Final = 1.0
 """Seconds between looks at what is due without events: expiry, held series, a disk with space again."""

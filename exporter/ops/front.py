@@ -5,6 +5,7 @@ after a restart, nor whoever asks whether they can send.
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -36,6 +37,7 @@ class Front:
         """Begin to make the app; called on the event loop."""
         if self._app is None:
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
+            self._app.add_done_callback(_freeze)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):
@@ -60,3 +62,10 @@ class Front:
         body = b"ok" if scope["path"] == names.HEALTHY_PATH else b"ready"
         length = (b"content-length", b"%d" % len(body))
         return 200, [(b"content-type", b"text/plain; charset=utf-8"), length, *_SAFE], body
+
+
+def _freeze(_: object) -> None:
+    """FastAPI and what it brings stay for good: looking at them again and again took a tenth of the time
+    of a batch."""
+    gc.collect()
+    gc.freeze()

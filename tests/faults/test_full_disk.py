@@ -1,7 +1,9 @@
 import time
 
+import pytest
+
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.full_disk import fill, small_disk
+from tests.faults.full_disk import CantMount, fill, small_disk
 
 
 def _event(number):
@@ -50,3 +52,15 @@ def test_a_full_disk_is_answered_503_and_left_without_a_restart(tmp_path):
         assert exporter.post(events).json["duplicates"] == 500
         assert exporter.total("session_ends_total") == taken + 500
         assert exporter.stop() == 0
+
+
+def test_without_the_right_to_mount_the_test_fails_and_says_what_is_missing(tmp_path, monkeypatch):
+    mount = tmp_path / "mount"
+    mount.write_text("#!/bin/sh\necho 'must be superuser to use mount.' >&2\nexit 1\n")
+    mount.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with (
+        pytest.raises(CantMount, match=r"needs root with CAP_SYS_ADMIN.*must be superuser"),
+        small_disk(tmp_path / "disk"),
+    ):
+        pass
