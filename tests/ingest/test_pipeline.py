@@ -498,3 +498,22 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("content_type", TYPES)
 def test_hostile_json_is_refused_and_no_defect(name: str, content_type: bytes) -> None:
     never_a_defect(HOSTILE[name](), {b"content-type": content_type})
+
+
+def test_a_single_event_passes_between_large_bodies(listener: Listener) -> None:
+    """Fails without the lock around large bodies: all of them are then understood in one turn of the
+    loop, and whatever came meanwhile waits for all."""
+    large = json.dumps([{**EVENT, "id": f"{'x' * 100}{number}"} for number in range(500)]).encode()
+    single = json.dumps({**EVENT, "id": "single"}).encode()
+
+    async def late() -> None:
+        await asyncio.sleep(0)
+        await listener.answer(single)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(listener.answer(large) for _ in range(6)), late())
+
+    asyncio.run(all_at_once())
+    sizes = [len(batch) for batch in listener.memory.batches]
+    assert sorted(sizes) == [1, *[500] * 6]
+    assert sizes.index(1) <= 2
