@@ -1,0 +1,1 @@
+"""Pure builders: taxonomy + policy → rules, runbooks, Alertmanager's configuration; only `generate` writes."""

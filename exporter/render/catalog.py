@@ -1,0 +1,83 @@
+"""Which alerts there are: their names, signals, severities and subjects, before any expression or text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from exporter.names import UNKNOWN
+from exporter.taxonomy.model import Code, Page, System, Taxonomy
+
+PAGE: Final = "page"
+TICKET: Final = "ticket"
+
+
+class Signal(StrEnum):
+    """What an alert has seen."""
+
+    SPIKE = "spike"
+    OVERRUN = "overrun"
+    ELEVATED = "elevated"
+    NEW = "new"
+    STOPPED = "stopped"
+    BUDGET = "budget"
+    PIPELINE = "pipeline"
+
+
+PIPELINE: Final = {
+    "SessionEndExporterDown": PAGE,
+    "SessionEndExporterAbsent": PAGE,
+    "SessionEndExporterNoEvents": TICKET,
+    "SessionEndExporterLedgerNotWritable": PAGE,
+    "SessionEndExporterLedgerDamaged": TICKET,
+    "SessionEndExporterEventsRejected": TICKET,
+    "SessionEndExporterUnknownCodes": TICKET,
+    "SessionEndExporterClockSkew": TICKET,
+    "SessionEndExporterEventsDelayed": TICKET,
+    "SessionEndExporterDedupWindowFull": TICKET,
+}
+"""Alerts about the exporter itself, with their severities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One alert: `code` is None for a system's, `system` too for the exporter's own."""
+
+    alert: str
+    signal: Signal
+    severity: str
+    system: System | None = None
+    code: Code | None = None
+
+
+def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterator[Subject]:
+    """Every alert, systems in load order, codes in the file's; `planned` are (system, code) pairs whose
+    bursts are expected, which get `overrun` instead of `spike`."""
+    for system in taxonomy.systems.values():
+        for code in (*system.codes, system.unknown):
+            if code.page is Page.NEVER:
+                continue
+            is_planned = (code.system, code.code) in planned
+            burst = Signal.OVERRUN if is_planned else Signal.SPIKE
+            severity = TICKET if is_planned else str(code.page.value)
+            stem = stem_of(system, code)
+            yield Subject(stem + _camel(burst), burst, severity, system, code)
+            for signal in (Signal.ELEVATED, Signal.NEW):
+                yield Subject(stem + _camel(signal), signal, TICKET, system, code)
+        for signal, severity in ((Signal.STOPPED, PAGE), (Signal.BUDGET, TICKET)):
+            yield Subject(_camel(system.system) + _camel(signal), signal, severity, system)
+    for alert, severity in PIPELINE.items():
+        yield Subject(alert, Signal.PIPELINE, severity)
+
+
+def stem_of(system: System, code: Code) -> str:
+    """System and name in CamelCase; the code too where a name is shared: `SoftdriveInternalError1001`."""
+    shared = sum(other.name == code.name for other in system.codes) > 1
+    name = "UnknownCode" if code.code == UNKNOWN else _camel(code.name)
+    return _camel(system.system) + name + (_camel(code.code) if shared else "")
+
+
+def _camel(text: str) -> str:
+    """Words joined, each with a capital; capitals inside a word stay (`TLSHandshakeFailed`)."""
+    return "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", text))
