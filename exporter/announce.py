@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from ipaddress import ip_address
+from shlex import quote
 from typing import TextIO
 
 from exporter import names
@@ -17,7 +18,7 @@ def announce(
     """Print the addresses as bound; the curl line works when pasted into a shell on this machine."""
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = (
-        f' -H "Authorization: Bearer $(grep -m1 -v "^#" {settings.ingest_token_file})"'
+        f' -H "Authorization: Bearer $(grep -m1 "^[[:space:]]*[^#[:space:]]" {quote(str(settings.ingest_token_file))})"'
         if settings.ingest_token_file
         else ""
     )

@@ -1,1 +1,1 @@
-"""Pure builders: taxonomy + policy → rules, runbooks, Alertmanager's configuration; only `generate` writes."""
+"""Pure builders: taxonomy + policy → rules, runbooks, Alertmanager; only `generate` writes files."""

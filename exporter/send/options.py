@@ -84,7 +84,7 @@ class Options:
         return Target.parse(self.url)
 
     def token(self) -> str | None:
-        """The bearer token: the file's first line that is not blank; its text is never shown.
+        """The bearer token: the file's first line that is neither blank nor a # comment, as in the exporter's own; its text is never shown.
 
         Raises `ConfigError` when there is none, or when it could not stand in a header.
         """
@@ -96,7 +96,8 @@ class Options:
             raise ConfigError(f"--token-file {self.token_file}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"--token-file {self.token_file}: not text") from None
-        token = next((line.strip() for line in text.splitlines() if line.strip()), "")
+        lines = (line.strip() for line in text.splitlines())
+        token = next((line for line in lines if line and not line.startswith("#")), "")
         if not token:
             raise ConfigError(f"--token-file {self.token_file}: no token in it")
         if not token.isascii() or not token.isprintable() or " " in token:
