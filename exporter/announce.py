@@ -17,11 +17,10 @@ def announce(
 ) -> None:
     """Print the addresses as bound; the curl line works when pasted into a shell on this machine."""
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
-    token = (
-        f' -H "Authorization: Bearer $(grep -m1 "^[[:space:]]*[^#[:space:]]" {quote(str(settings.ingest_token_file))})"'
-        if settings.ingest_token_file
-        else ""
-    )
+    token = ""
+    if settings.ingest_token_file:
+        first = f'grep -m1 "^[[:space:]]*[^#[:space:]]" {quote(str(settings.ingest_token_file))}'
+        token = f' -H "Authorization: Bearer $({first})"'
     insecure = " -k" if settings.ingest_tls_cert else ""
     print(
         f"""

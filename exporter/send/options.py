@@ -84,7 +84,8 @@ class Options:
         return Target.parse(self.url)
 
     def token(self) -> str | None:
-        """The bearer token: the file's first line that is neither blank nor a # comment, as in the exporter's own; its text is never shown.
+        """The bearer token: the file's first line that is neither blank nor a # comment, as in the exporter's
+        own; its text is never shown.
 
         Raises `ConfigError` when there is none, or when it could not stand in a header.
         """

@@ -88,6 +88,7 @@ def test_a_flag_that_can_not_work_is_wrong_usage_and_sends_nothing(
     ("content", "said"),
     [
         (b"\n \n", "no token in it"),
+        (b"# hunter2\n", "no token in it"),
         (b"hunter2\xc3\xa9", "a token is printable ASCII"),
         (b"hunter2 b", "a token is printable ASCII"),
         (b"hunter2\xff", "not text"),

@@ -1,0 +1,38 @@
+"""The line that `serve` prints has to work as it stands."""
+
+import io
+import shlex
+import subprocess
+from pathlib import Path
+
+from exporter.announce import announce
+from exporter.settings import Settings
+
+BOUND = {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)}
+
+
+def printed(**settings: object) -> str:
+    out = io.StringIO()
+    announce(Settings(**settings), BOUND, out)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_a_listener_on_every_address_is_shown_as_loopback() -> None:
+    text = printed()
+    assert "http://127.0.0.1:10400/v1/session-ends" in text
+    assert "http://[::1]:10401/metrics" in text
+
+
+def test_the_line_takes_the_first_token_of_the_file(tmp_path: Path) -> None:
+    """Fails with a path that is not quoted, and where a blank line or a comment is taken for a token."""
+    tokens = tmp_path / "my tokens"
+    tokens.write_text("\n# senders\n  \nfirst-token-0123456789\nsecond-token-012345678\n")
+    line = next(line for line in printed(ingest_token_file=tokens).splitlines() if "curl" in line)
+    ran = subprocess.run(
+        ["sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Authorization: Bearer first-token-0123456789" in ran.stdout.splitlines()
+    assert shlex.split(line)[0] == "curl"
