@@ -43,6 +43,8 @@ the writer or a scrape was computing."""
 _YOUNG: Final = 50_000
 """Objects between collections: a batch of 1,000 events makes some 10,000 that live for milliseconds, and
 at Python's 700 most of decoding was spent looking at them again."""
+_PAGES: Final = 1.0
+"""Seconds before the pages' import begins: senders that waited for a restart come first."""
 
 
 async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
@@ -88,13 +90,12 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             _listener("ingest", ingest, settings, own, sampler),
             _listener("ops", ops, settings, own, sampler),
         ]
-        gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG, 20, 100)
 
         def up(bound: Addresses) -> None:
             ready(bound)
-            ops.prepare()
+            asyncio.get_running_loop().call_later(_PAGES, ops.prepare)
 
         await serve(listeners, settings.shutdown_timeout, up, stop)
     finally:

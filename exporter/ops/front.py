@@ -67,5 +67,4 @@ class Front:
 def _freeze(_: object) -> None:
     """FastAPI and what it brings stay for good: looking at them again and again took a tenth of the time
     of a batch."""
-    gc.collect()
     gc.freeze()
