@@ -1,6 +1,5 @@
 """The commands, thin: flags in, exit code out."""
 
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,6 +106,7 @@ def check(
 
 def _files(settings: Settings) -> list[str]:
     """What is wrong with the token and certificate files that the settings name."""
+    from exporter.server.listeners import certificate
     from exporter.tokens import Tokens
 
     mistakes: list[str] = []
@@ -120,11 +120,9 @@ def _files(settings: Settings) -> list[str]:
                 mistakes += error.mistakes
         if cert is not None and key is not None:
             try:
-                # Without a password to try, OpenSSL asks for one on the terminal.
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
-            except (OSError, ValueError) as error:
-                why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-                mistakes.append(f"{name}_tls_cert = '{cert}', {name}_tls_key = '{key}': {why}")
+                certificate(name, cert, key)
+            except ConfigError as error:
+                mistakes += error.mistakes
     return mistakes
 
 

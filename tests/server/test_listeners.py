@@ -169,9 +169,9 @@ def test_tls_is_served_from_the_two_files(pair: tuple[Path, Path]) -> None:
 
 def test_tls_below_1_2_is_refused(pair: tuple[Path, Path]) -> None:
     """Passes without `minimum_version` on Python 3.11, whose own default is 1.2: it holds it there."""
-    from exporter.server.listeners import _tls
+    from exporter.server.listeners import certificate
 
-    context = _tls(listener("ops", tls_cert=pair[0], tls_key=pair[1]))
+    context = certificate("ops", *pair)
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
