@@ -1,0 +1,77 @@
+"""The policy that alerts are rendered with: the shipped one or the operator's own."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from exporter.errors import ConfigError
+from exporter.policy.fields import Section
+from exporter.policy.model import Policy
+from exporter.taxonomy.document import read
+from exporter.taxonomy.model import Taxonomy
+
+
+def load(path: Path | None = None) -> Policy:
+    """The policy in a file, the shipped one without a path.
+
+    Raises `ConfigError` with every mistake, each as `path:line: message`.
+    """
+    if path is None:
+        with as_file(files("exporter") / "policy.yaml") as shipped:
+            return load(shipped)
+    mistakes: list[str] = []
+    document = read(path, "the policy", mistakes)
+    policy = None if document is None else Section(document).read(Policy)
+    if policy is None or mistakes:
+        raise ConfigError(*mistakes)
+    mistakes = [f"{path}: {mistake}" for mistake in _contradictions(policy)]
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return policy
+
+
+def fits(policy: Policy, taxonomy: Taxonomy) -> list[str]:
+    """What the policy says about systems and codes that the taxonomy does not have."""
+    mistakes = []
+    named = [(one.system, one.place) for one in policy.overrun.planned]
+    named += [(one.system, one.place) for one in policy.budget.objectives]
+    for system_name, place in named:
+        if system_name not in taxonomy.systems:
+            known = ", ".join(taxonomy.systems)
+            mistakes.append(f"{place}: system {system_name!r} is not known; known are {known}")
+    for planned in policy.overrun.planned:
+        system = taxonomy.systems.get(planned.system)
+        if system is not None and planned.code not in {code.code for code in system.codes}:
+            known = ", ".join(code.code for code in system.codes)
+            mistakes.append(
+                f"{planned.place}: code {planned.code!r} is not one of {planned.system}'s; "
+                f"its codes are {known}"
+            )
+    return mistakes
+
+
+def _contradictions(policy: Policy) -> list[str]:
+    """Windows that refer to windows which are not there."""
+    mistakes = []
+    short = [str(one.window) for one in policy.limit.windows]
+    long = [str(one.window) for one in policy.elevated.windows]
+    references = [
+        ("spike's confirm_window", policy.spike.confirm_window, "limit", short),
+        ("overrun's window", policy.overrun.window, "limit", short),
+        ("new's window", policy.new.window, "limit", short),
+        ("elevated's planned_window", policy.elevated.planned_window, "elevated", long),
+        ("baseline's window", policy.baseline.window, "elevated", long),
+    ]
+    for one in policy.elevated.windows:
+        what = f"the confirm_window of elevated's {one.window}"
+        references.append((what, one.confirm_window, "limit or elevated", [*short, *long]))
+    for what, window, section, windows in references:
+        if window not in windows:
+            mistakes.append(f"{what} {window} is not a window of {section}: {', '.join(windows)}")
+    if repeated := sorted({w for w in [*short, *long] if [*short, *long].count(w) > 1}):
+        mistakes.append(f"windows of limit and elevated are written twice: {', '.join(repeated)}")
+    if policy.new.memory.seconds <= policy.baseline.window.seconds:
+        mistakes.append(
+            f"new's memory {policy.new.memory} is not longer than baseline's window "
+            f"{policy.baseline.window}"
+        )
+    return mistakes

@@ -1,0 +1,144 @@
+"""A policy is read strictly: every mistake is found in one run and named with file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.policy.loader import load
+
+SHIPPED = (Path(__file__).parents[2] / "exporter" / "policy.yaml").read_text()
+NUMBER = "that is not negative, such as 4 or 0.5"
+
+
+def mistakes_of(path: Path, text: str) -> list[str]:
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return list(caught.value.mistakes)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "policy.yaml"
+
+
+def line_of(text: str) -> int:
+    """The line of a text that the shipped policy has once."""
+    (line,) = [n for n, line in enumerate(SHIPPED.splitlines(), start=1) if line == text]
+    return line
+
+
+def test_without_a_path_the_shipped_policy_is_loaded() -> None:
+    policy = load()
+    assert policy.planned == {("softdrive", "13")}
+    assert [one.window for one in policy.limit.windows] == ["5m", "15m", "1h"]
+    assert policy.budget.objective_of("softdrive") == 0.995
+
+
+def test_a_policy_with_another_threshold_is_loaded(path: Path) -> None:
+    path.write_text(SHIPPED.replace("    of_ends: 0.02\n", "    of_ends: 0.03\n"))
+    assert load(path).limit.windows[0].of_ends == 0.03
+
+
+def test_a_system_can_have_an_objective_of_its_own(path: Path) -> None:
+    own = "  objectives:\n    - {system: softdrive, objective: 0.9, reason: a trial}\n"
+    path.write_text(SHIPPED.replace("  objective: 0.995\n", "  objective: 0.995\n" + own))
+    assert load(path).budget.objective_of("softdrive") == 0.9
+    assert load(path).budget.objective_of("streampixel") == 0.995
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        (
+            "  confirm_factor: 4",
+            "  confirm_factor: four",
+            f"confirm_factor in spike must be a number {NUMBER}, not 'four'",
+        ),
+        (
+            "  confirm_factor: 4",
+            "  confirm_factor: -4",
+            f"confirm_factor in spike must be a number {NUMBER}, not '-4'",
+        ),
+        (
+            "  confirm_factor: 4",
+            '  confirm_factor: "4"',
+            f"confirm_factor in spike must be a number {NUMBER}, not '4'",
+        ),
+        (
+            "  confirm_factor: 4",
+            "  confirm_factor: .inf",
+            f"confirm_factor in spike must be a number {NUMBER}, not '.inf'",
+        ),
+        (
+            "  confirm_factor: 4",
+            "  confirm_factor: [4]",
+            f"confirm_factor in spike must be a number {NUMBER}, not more than one value",
+        ),
+        (
+            "  objective: 0.995",
+            "  objective: 99.5",
+            "objective in budget must be a number between 0 and 1, not '99.5'",
+        ),
+        (
+            "  changes_window: 1h",
+            "  changes_window: 1 hour",
+            "changes_window '1 hour' in spike is not a duration; allowed are a whole number and one of "
+            "s, m, h, d, w, such as 5m",
+        ),
+        (
+            "  job: session-end-exporter",
+            "  job: 1",
+            'job 1 in pipeline is not text to YAML: quote it as "1"',
+        ),
+        ("limit:", "limit: 4\nlimits:", "limit must be a mapping of keys, not a single value"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line(
+    path: Path, written: str, instead: str, message: str
+) -> None:
+    found = mistakes_of(path, SHIPPED.replace(written + "\n", instead + "\n", 1))
+    assert f"{path}:{line_of(written)}: {message}" in found
+
+
+def test_an_unknown_key_is_refused(path: Path) -> None:
+    text = SHIPPED.replace("  confirm_factor: 4\n", "  confirm_factor: 4\n  colour: red\n")
+    allowed = (
+        "reason, confirm_window, confirm_factor, confirm_share, changes_window, changes, for, "
+        "keep_firing_for"
+    )
+    assert mistakes_of(path, text) == [
+        f"{path}:{line_of('  confirm_factor: 4') + 1}: unknown key 'colour' in spike; "
+        f"allowed are {allowed}"
+    ]
+
+
+def test_a_number_without_a_reason_is_refused(path: Path) -> None:
+    reason = "      reason: 2 % of the month's budget in an hour.\n"
+    assert mistakes_of(path, SHIPPED.replace(reason, "")) == [
+        f"{path}:{line_of('    - long: 1h')}: key 'reason' is missing in windows[1]; required are "
+        "reason, long, short, factor"
+    ]
+
+
+def test_a_key_that_is_written_twice_is_refused(path: Path) -> None:
+    text = SHIPPED.replace("  confirm_factor: 4\n", "  confirm_factor: 4\n  confirm_factor: 5\n")
+    line = line_of("  confirm_factor: 4")
+    assert mistakes_of(path, text) == [
+        f"{path}:{line + 1}: key 'confirm_factor' is in spike twice, first on line {line}"
+    ]
+
+
+def test_a_window_that_no_rule_records_is_refused(path: Path) -> None:
+    text = SHIPPED.replace("  confirm_window: 5m\n", "  confirm_window: 10m\n")
+    assert mistakes_of(path, text) == [
+        f"{path}: spike's confirm_window 10m is not a window of limit: 5m, 15m, 1h"
+    ]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.yaml"
+    with pytest.raises(ConfigError) as caught:
+        load(missing)
+    assert caught.value.mistakes == (f"{missing}: can't be read: No such file or directory",)
