@@ -34,6 +34,9 @@ Folders = Annotated[
     list[Path] | None,
     typer.Option("--taxonomy", metavar="DIR", help="further systems' YAML files; may be repeated"),
 ]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="thresholds instead of the shipped")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,12 +81,16 @@ def check(
     ops: Ops = None,
     data_dir: DataDir = None,
     taxonomy: Folders = None,
+    policy: PolicyFile = None,
 ) -> None:
-    """Print every mistake in settings, taxonomies and files.
+    """Print every mistake in settings, taxonomies, policy and files.
 
-    Looks at the settings, at the token and certificate files that they name, and at the taxonomies.
+    Looks at the settings, at the token and certificate files that they name, at the taxonomies, and at
+    the policy that alerts are rendered with.
     Starts nothing and writes nothing. Exits with 1 when there is a mistake.
     """
+    from exporter.policy.loader import fits
+    from exporter.policy.loader import load as load_policy
     from exporter.taxonomy.loader import load as load_taxonomy
 
     mistakes: list[str] = []
@@ -95,11 +102,19 @@ def check(
         mistakes += error.mistakes
     folders = taxonomy or [] if settings is None else settings.taxonomy
     try:
-        systems = load_taxonomy(folders).systems
+        loaded_policy = load_policy(policy)
+    except ConfigError as error:
+        loaded_policy = None
+        mistakes += error.mistakes
+    try:
+        loaded = load_taxonomy(folders)
     except ConfigError as error:
         raise ConfigError(*mistakes, *error.mistakes) from None
+    if loaded_policy is not None:
+        mistakes += fits(loaded_policy, loaded)
     if mistakes:
         raise ConfigError(*mistakes)
+    systems = loaded.systems
     shown = ", ".join(f"{name} ({len(one.codes)} codes)" for name, one in systems.items())
     typer.echo(f"ok: {shown}")
 
@@ -171,6 +186,43 @@ def _folders(config: Path | None, taxonomy: list[Path] | None) -> Sequence[Path]
         for mistake in error.mistakes:
             print(f"warning: {mistake}", file=sys.stderr)
         return taxonomy or []
+
+
+@app.command()
+def render(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="the folder that gets rules/ and deploy/")
+    ] = Path(),
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing, print what would change, exit with 1")
+    ] = False,
+    config: Config = None,
+    taxonomy: Folders = None,
+    policy: PolicyFile = None,
+    runbook_base_url: Annotated[
+        str, typer.Option(metavar="URL", help="where alerts find runbooks: the ops listener")
+    ] = "http://127.0.0.1:10401",
+    dashboard_base_url: Annotated[
+        str, typer.Option(metavar="URL", help="where alerts find dashboards: Grafana")
+    ] = "http://127.0.0.1:3000",
+) -> None:
+    """Write the alerting rules for the taxonomies' systems.
+
+    The same taxonomy and policy give the same bytes. Files that were rendered once and no longer belong
+    are removed.
+    """
+    from exporter.policy.loader import load as load_policy
+    from exporter.render import generate
+    from exporter.taxonomy.loader import load as load_taxonomy
+
+    loaded = load_taxonomy(_folders(config, taxonomy))
+    urls = runbook_base_url, dashboard_base_url
+    if check:
+        if mistakes := generate.check(loaded, load_policy(policy), out, *urls):
+            raise ConfigError(*mistakes)
+        return
+    for line in generate.render(loaded, load_policy(policy), out, *urls):
+        typer.echo(line)
 
 
 @app.command()

@@ -65,6 +65,26 @@ WINDOW_SPAN: Final = _OWN + "dedup_window_span_seconds"
 WINDOW_EXPIRED: Final = _OWN + "dedup_window_expired_ids_total"
 SCRAPE_SECONDS: Final = _OWN + "scrape_seconds"
 
+# --- recording rules ----------------------------------------------------------------------------------
+# A stem, then the window: `system_code:session_ends:increase` + `5m`. level:metric:operation, as
+# Prometheus' own practice names rules.
+RULE_SHARE_DAY: Final = "system_code:session_ends:share1d"
+RULE_SHARE: Final = "system_code:session_ends:share"
+RULE_COUNT: Final = "system_code:session_ends:increase"
+RULE_ENDS: Final = "system:session_ends:increase"
+RULE_USUAL: Final = "system_code:session_ends:usual"
+RULE_LIMIT: Final = "system_code:session_ends:limit"
+RULE_CHANGES: Final = "system_code:session_ends:changes"
+RULE_SPIKE: Final = "system_code:session_ends:spike"
+RULE_ELEVATED: Final = "system_code:session_ends:elevated"
+RULE_NEW: Final = "system_code:session_ends:new"
+RULE_SUCCESSES: Final = "system:session_ends:successes"
+RULE_SUCCESS_FLOOR: Final = "system:session_ends:success_floor"
+RULE_STOPPED: Final = "system:session_ends:stopped"
+RULE_FAILURES: Final = "system:session_ends:failures"
+RULE_COUNTED: Final = "system:session_ends:counted"
+RULE_ERROR_RATIO: Final = "system:session_ends:error_ratio"
+
 # --- paths ------------------------------------------------------------------------------------------
 INGEST_PATH: Final = "/v1/session-ends"
 METRICS_PATH: Final = "/metrics"
