@@ -1,0 +1,126 @@
+"""What amtool makes of the rendered configuration: nothing here starts an Alertmanager."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from exporter.render import alertmanager
+from exporter.render.catalog import PIPELINE
+from exporter.render.rule import COMMAND, MARK
+from exporter.taxonomy.model import Owner
+from tests.alertmanager import shipped
+
+ROUTES = {
+    ("page", None): "page-platform",
+    ("page", "customer_network"): "page-platform",
+    ("page", "client"): "page-application",
+    ("page", "platform"): "page-platform",
+    ("page", "capacity"): "page-platform",
+    ("page", "application"): "page-application",
+    ("page", "policy"): "page-platform",
+    ("page", "user"): "page-platform",
+    ("page", "nobody"): "page-platform",
+    ("ticket", None): "ticket-platform",
+    ("ticket", "customer_network"): "ticket-customer-network",
+    ("ticket", "client"): "ticket-client",
+    ("ticket", "platform"): "ticket-platform",
+    ("ticket", "capacity"): "ticket-capacity",
+    ("ticket", "application"): "ticket-application",
+    ("ticket", "policy"): "ticket-policy",
+    ("ticket", "user"): "ticket-user",
+    ("ticket", "nobody"): "ticket-platform",
+}
+
+
+def _amtool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = ["amtool", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _routed(config, *labels):
+    return _amtool("config", "routes", "test", f"--config.file={config}", *labels).stdout.split()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return shipped.write(tmp_path_factory.mktemp("alertmanager"), quick=False)
+
+
+def test_amtool_accepts_the_configuration_and_finds_its_templates(config):
+    checked = _amtool("check-config", config)
+    assert checked.returncode == 0, checked.stderr
+    assert "FAILED" not in checked.stdout
+    assert " - 1 templates\n" in checked.stdout
+
+
+def test_amtool_refuses_the_configuration_with_a_misspelt_key(config, tmp_path):
+    """The check above can fail."""
+    broken = tmp_path / "alertmanager.yml"
+    broken.write_text(config.read_text().replace("group_by:", "group_bye:"))
+    assert _amtool("check-config", broken).returncode == 1
+
+
+def test_the_blocks_to_paste_are_accepted_in_a_receiver(config, tmp_path):
+    text = config.read_text()
+    document = yaml.safe_load(text)
+    document["receivers"][0] |= shipped.pasted()
+    pasted = tmp_path / "alertmanager.yml"
+    pasted.write_text(yaml.safe_dump(document | {"templates": [f"{config.parent}/templates/*"]}))
+    checked = _amtool("check-config", pasted)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(("severity", "owner"), ROUTES)
+def test_an_alert_goes_to_the_receiver_of_its_severity_and_owner(config, severity, owner):
+    labels = [f"severity={severity}", *([f"owner={owner}"] if owner else [])]
+    expected = ROUTES[severity, owner]
+    assert _routed(config, *labels, "system=streampixel") == [expected]
+    assert alertmanager.receiver(severity, owner and Owner(owner)) == expected
+
+
+def test_every_owner_has_its_case_above():
+    assert {owner for _, owner in ROUTES} == {None, *Owner}
+
+
+def test_an_alert_of_an_unheard_of_severity_or_owner_is_not_lost(config):
+    assert _routed(config, "severity=critical", "owner=capacity") == ["ticket-platform"]
+    assert _routed(config, "severity=page", "owner=the_moon") == ["page-platform"]
+
+
+def test_every_receiver_is_somebodys_and_every_route_has_one(config):
+    names = [one["name"] for one in yaml.safe_load(config.read_text())["receivers"]]
+    assert sorted(names) == sorted(set(ROUTES.values()))
+
+
+def test_alerts_that_silence_stopped_exist():
+    assert set(alertmanager.BLINDING) <= set(PIPELINE)
+
+
+def test_every_template_that_a_receiver_uses_is_defined():
+    files = shipped.files()
+    used = set(re.findall(r'template "(session_end[^"]*)"', "".join(files.values())))
+    defined = re.findall(r'define "([^"]*)"', "".join(files.values()))
+    assert used == set(defined)
+    assert len(defined) == len(set(defined))
+
+
+def test_every_file_says_that_it_is_rendered_and_from_what():
+    for path, text in shipped.files().items():
+        header = text.split("\n", 1)[0]
+        assert MARK in header, path
+        assert COMMAND in header
+        source = re.search(r"exporter/render/\w+\.py", header)
+        assert source, path
+        assert (shipped.ROOT / source[0]).is_file()
+
+
+def test_what_is_rendered_is_what_is_committed():
+    for path, text in shipped.files().items():
+        assert (shipped.ROOT / path).read_text() == text, f"run {COMMAND}"
+
+
+def test_no_filter_is_left_unfilled_in_a_template():
+    for path, text in shipped.files().items():
+        assert path.endswith(".yml") or not re.search(r"@[a-z]", text), path

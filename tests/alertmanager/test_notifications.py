@@ -1,0 +1,145 @@
+"""Who gets what from a real Alertmanager with the rendered routes and inhibitions; timings are shorter."""
+
+import re
+
+import pytest
+
+from tests.alertmanager import shipped
+from tests.alertmanager.shipped import alert
+from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookCatcher
+
+NO_WORKERS = {"annotations": {"summary": "4001 No Worker Node Available spike on streampixel"}}
+DOWN = {"alertname": "SessionEndExporterDown", "severity": "page", "system": None}
+
+
+@pytest.fixture
+def catcher():
+    with WebhookCatcher() as running:
+        yield running
+
+
+@pytest.fixture
+def manager(tmp_path, catcher):
+    with AlertmanagerProcess(shipped.with_webhooks(tmp_path, catcher.url)) as running:
+        yield running
+
+
+def _signals(notification):
+    """The receiver, the status, and signal and code of each alert."""
+    path, body = notification
+    alerts = {(one["labels"]["signal"], one["labels"].get("code")) for one in body["alerts"]}
+    return path, body["status"], alerts
+
+
+def _without(config, key):
+    """The configuration with one top-level list of it emptied: the guard is out."""
+    config.write_text(
+        re.sub(rf"^{key}:\n(?:[- ].*\n)+", f"{key}: []\n", config.read_text(), flags=re.M)
+    )
+    return config
+
+
+def test_two_codes_of_one_system_rising_together_are_one_notification_then_one_resolution(
+    manager, catcher
+):
+    """Fails when pages are routed by owner, or grouped by code or alert name: 4001 is capacity's, 4005
+    the platform's."""
+    manager.post(
+        alert("spike", "4001", owner="capacity", **NO_WORKERS),
+        alert("spike", "4005", owner="platform"),
+    )
+    both = {("spike", "4001"), ("spike", "4005")}
+    first = catcher.next()
+    assert _signals(first) == ("/page-platform", "firing", both)
+    summaries = {one["annotations"].get("summary") for one in first[1]["alerts"]}
+    assert NO_WORKERS["annotations"]["summary"] in summaries
+    manager.post(
+        alert("spike", "4001", owner="capacity", resolved=True, **NO_WORKERS),
+        alert("spike", "4005", owner="platform", resolved=True),
+    )
+    assert _signals(catcher.next()) == ("/page-platform", "resolved", both)
+    assert catcher.rest() == []
+
+
+def test_two_systems_are_two_notifications(manager, catcher):
+    manager.post(
+        alert("spike", "4001", owner="capacity"),
+        alert("spike", "502", system="softdrive", owner="platform"),
+    )
+    systems = [catcher.next()[1]["groupLabels"]["system"] for _ in range(2)]
+    assert sorted(systems) == ["softdrive", "streampixel"]
+
+
+def test_a_flapping_alert_is_notified_when_it_begins_and_when_it_is_over(manager, catcher):
+    manager.post(alert("spike", "4001", owner="capacity"))
+    assert _signals(catcher.next())[1] == "firing"
+    for _ in range(3):
+        manager.post(alert("spike", "4001", owner="capacity", resolved=True))
+        manager.post(alert("spike", "4001", owner="capacity"))
+    manager.post(alert("spike", "4001", owner="capacity", resolved=True))
+    assert _signals(catcher.next())[1] == "resolved"
+    assert catcher.rest() == []
+
+
+def test_a_spike_inhibits_the_tickets_of_its_code_and_no_others(manager, catcher):
+    """4006 in the same group shows that the group was notified, without 4003's tickets."""
+    app = {"owner": "application"}
+    manager.post(alert("spike", "4003", **app))
+    assert _signals(catcher.next()) == ("/page-application", "firing", {("spike", "4003")})
+    manager.post(
+        alert("elevated", "4003", **app),
+        alert("new", "4003", **app),
+        alert("elevated", "4006", **app),
+    )
+    assert _signals(catcher.next()) == ("/ticket-application", "firing", {("elevated", "4006")})
+    muted = manager.get("alerts", active="false", inhibited="true")
+    assert {one["labels"]["signal"] for one in muted} == {"elevated", "new"}
+
+
+def test_a_spike_of_another_system_inhibits_nothing(manager, catcher):
+    manager.post(alert("spike", "1001", system="other", owner="platform"))
+    catcher.next()
+    manager.post(alert("elevated", "1001", owner="platform"))
+    assert _signals(catcher.next()) == ("/ticket-platform", "firing", {("elevated", "1001")})
+
+
+@pytest.mark.parametrize(
+    "blind",
+    ["SessionEndExporterDown", "SessionEndExporterAbsent", "SessionEndExporterLedgerNotWritable"],
+)
+def test_an_exporter_that_cant_count_inhibits_stopped(manager, catcher, blind):
+    """The spike in the same group shows that the group was notified, without `stopped`."""
+    manager.post(alert("pipeline", **{**DOWN, "alertname": blind}))
+    assert _signals(catcher.next()) == ("/page-platform", "firing", {("pipeline", None)})
+    manager.post(alert("stopped"), alert("spike", "4005", owner="platform"))
+    assert _signals(catcher.next()) == ("/page-platform", "firing", {("spike", "4005")})
+
+
+def test_a_trouble_of_the_exporter_that_leaves_it_counting_inhibits_nothing(manager, catcher):
+    manager.post(alert("pipeline", **{**DOWN, "alertname": "SessionEndExporterClockSkew"}))
+    catcher.next()
+    manager.post(alert("stopped"))
+    assert _signals(catcher.next()) == ("/page-platform", "firing", {("stopped", None)})
+
+
+def test_stopped_and_the_spike_that_explains_it_are_one_notification(manager, catcher):
+    manager.post(alert("stopped"), alert("spike", "4001", owner="capacity"))
+    both = {("stopped", None), ("spike", "4001")}
+    assert _signals(catcher.next()) == ("/page-platform", "firing", both)
+
+
+def test_without_the_inhibitions_the_same_alerts_are_notified(tmp_path, catcher):
+    """The tests above can fail."""
+    config = _without(shipped.with_webhooks(tmp_path, catcher.url), "inhibit_rules")
+    assert "inhibit_rules: []" in config.read_text()
+    with AlertmanagerProcess(config) as manager:
+        manager.post(
+            *(alert("pipeline", **DOWN), alert("stopped"), alert("elevated", "4005")),
+            alert("spike", "4005", owner="platform"),
+        )
+        notified = [_signals(catcher.next()) for _ in range(3)]
+    assert sorted(notified, key=lambda one: (one[0], len(one[2]))) == [
+        ("/page-platform", "firing", {("pipeline", None)}),
+        ("/page-platform", "firing", {("stopped", None), ("spike", "4005")}),
+        ("/ticket-platform", "firing", {("elevated", "4005")}),
+    ]

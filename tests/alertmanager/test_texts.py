@@ -1,0 +1,224 @@
+"""What people read: Slack messages and mails that a real Alertmanager sent with the rendered templates."""
+
+import html
+import re
+from datetime import datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from exporter.render import alerts
+from tests.alertmanager import shipped
+from tests.alertmanager.shipped import alert
+from tests.e2e.alertmanager_process import AlertmanagerProcess, MailCatcher, WebhookCatcher
+
+RUNBOOK = "https://runbooks.example.org/codes/streampixel/4001?a=1&b=2"
+DASHBOARD = "https://grafana.example.org/d/session-end-code?var-system=streampixel&var-code=4001"
+NO_WORKERS = {
+    "summary": "4001 No Worker Node Available spike on streampixel",
+    "description": "48 in 5 minutes, usual are 1.2.\nCauses: every worker is busy.\nFix: add workers & wait.",
+    "runbook_url": RUNBOOK,
+    "dashboard_url": DASHBOARD,
+}
+EVIL = (
+    '<https://evil.example|x> <!channel> {{ .ExternalURL }} {{ template "x" }} <script>alert(1)</script>'
+    " &lt; \u202etxt.exe\u202c \u2066a\u2069 \u200f \u200b \x1b[31m"
+)
+HOSTILE = {
+    "summary": f"S {EVIL}\nOwner: nobody\r\nBcc: victim@example.org",
+    "description": f"D {EVIL}\nRunbook: https://evil.example/1\u2028Owner: evil\r\n\u200b\r\n> done",
+    "runbook_url": 'javascript:alert("1")',
+    "dashboard_url": "https://evil.example/|x> <!channel>\n<b>",
+}
+_FIGURE = re.compile(r"\{\{ with query.*?\{\{ end \}\}|\{\{.*?\}\}")
+INVISIBLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
+
+
+def _time(sent):
+    """The minute of an alert's beginning as it is shown."""
+    at = datetime.fromisoformat(sent["startsAt"])
+    return f"{at.day} {at:%b %H:%M} UTC"
+
+
+class _Page(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def slack(tmp_path):
+    with (
+        WebhookCatcher() as catcher,
+        AlertmanagerProcess(shipped.with_slack(tmp_path, catcher.url)) as manager,
+    ):
+
+        def send(*sent):
+            manager.post(*sent)
+            path, body = catcher.next()
+            (attachment,) = body["attachments"]
+            return path, attachment
+
+        yield send
+
+
+@pytest.fixture
+def mail(tmp_path):
+    with (
+        MailCatcher() as catcher,
+        AlertmanagerProcess(shipped.with_mail(tmp_path, catcher.address)) as manager,
+    ):
+
+        def send(*sent):
+            manager.post(*sent)
+            message = catcher.next()
+            text, markup = (
+                message.get_body((kind,)).get_content().replace("\r\n", "\n")
+                for kind in ("plain", "html")
+            )
+            return message, text, markup
+
+        yield send
+
+
+def test_slack_shows_a_page_in_few_lines_and_then_that_it_is_over(slack):
+    sent = alert("spike", "4001", owner="capacity", annotations=NO_WORKERS)
+    path, shown = slack(sent)
+    assert path == "/slack-page"
+    assert shown["title"] == shown["fallback"] == NO_WORKERS["summary"]
+    assert shown["color"] == "danger"
+    assert shown["text"].strip().split("\n") == [
+        "> 48 in 5 minutes, usual are 1.2.",
+        "> Causes: every worker is busy.",
+        "> Fix: add workers &amp; wait.",
+        f"Owner: capacity, since {_time(sent)} "
+        f"· <{RUNBOOK.replace('&', '&amp;')}|Runbook> · <{DASHBOARD.replace('&', '&amp;')}|Dashboard>",
+    ]
+    _, shown = slack(
+        alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, resolved=True)
+    )
+    assert shown["title"] == f"Over: {NO_WORKERS['summary']}"
+    assert shown["color"] == "good"
+    assert re.fullmatch(r"since \d+ \w+ [\d:]+ UTC, over at \d+ \w+ [\d:]+ UTC\n?", shown["text"])
+
+
+def test_slack_shows_every_alert_of_a_group_under_its_summary(slack):
+    path, shown = slack(
+        alert("elevated", "4001", owner="capacity", annotations=NO_WORKERS),
+        alert("new", "4099", owner="capacity", annotations={"summary": "4099 <new>"}),
+    )
+    assert path == "/slack-ticket"
+    assert shown["color"] == "warning"
+    assert shown["title"].endswith(" (2 alerts)")
+    assert f"*{NO_WORKERS['summary']}*\n> 48 in" in shown["text"]
+    assert "*4099 &lt;new&gt;*\nOwner: capacity" in shown["text"]
+
+
+def test_slack_shows_an_alert_without_any_annotation_by_its_name(slack):
+    _, shown = slack(alert("spike", "4001", alertname="Bare"))
+    assert shown["title"] == "Bare"
+    assert shown["text"].startswith("since ")
+
+
+def test_slack_shows_all_that_a_rendered_alert_says(slack):
+    """The rule of 4001's spike as it is shipped, with figures where Prometheus puts them."""
+    (subject,) = (
+        one
+        for one in shipped.pack().subjects
+        if one.alert == "StreampixelNoWorkerNodeAvailableSpike"
+    )
+    rule = alerts.rule(shipped.pack(), subject)
+    said = {key: _FIGURE.sub("7", text) for key, text in rule.annotations.items()}
+    assert "{{" not in "".join(said.values())
+    path, shown = slack(alert(annotations=said, alertname=rule.alert, **rule.labels))
+    assert path == "/slack-page"
+    assert shown["title"] == "4001 No Worker Node Available spike on streampixel"
+    text = html.unescape(shown["text"])
+    for line in said["description"].splitlines():
+        assert f"> {line}\n" in text
+    assert f"Owner: {rule.labels['owner']}, since" in text
+    assert f"<{said['runbook_url']}|Runbook>" in text
+    assert f"<{said['dashboard_url']}|Dashboard>" in text
+
+
+def test_hostile_text_is_inert_in_slack(slack):
+    """Fails without `@slack`, `@line`, `@quoted` or `@link` in slack.tmpl."""
+    _, shown = slack(
+        alert("spike", "4001", owner="<!here>\nx", annotations=HOSTILE),
+        alert("spike", "4005", owner="platform", annotations=NO_WORKERS),
+    )
+    text = "\n".join(shown[field] for field in ("title", "fallback", "text"))
+    links = {f"<{url.replace('&', '&amp;')}|" for url in (RUNBOOK, DASHBOARD)}
+    assert set(re.findall(r"<[^>]*?\|", text)) == links
+    assert text.count("<") == 2
+    assert not INVISIBLE.search(text)
+    assert "&lt;https://evil.example|x&gt; &lt;!channel&gt; {{ .ExternalURL }}" in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;" in text
+    assert "javascript" not in text
+    assert "\n" not in shown["title"]
+    _assert_ours(
+        shown["text"],
+        ("> ", "*S ", "*4001 No Worker Node", "Owner: &lt;!here&gt; x", "Owner: platform"),
+    )
+
+
+def test_a_mail_shows_a_page_in_few_lines_and_then_that_it_is_over(mail):
+    sent = alert("spike", "4001", owner="capacity", annotations=NO_WORKERS)
+    message, text, markup = mail(sent)
+    assert message["Subject"] == NO_WORKERS["summary"]
+    assert text.strip().split("\n") == [
+        NO_WORKERS["summary"],
+        "> 48 in 5 minutes, usual are 1.2.",
+        "> Causes: every worker is busy.",
+        "> Fix: add workers & wait.",
+        f"Owner: capacity, since {_time(sent)}",
+        f"Runbook: {RUNBOOK}",
+        f"Dashboard: {DASHBOARD}",
+    ]
+    page = _Page(markup)
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == [RUNBOOK, DASHBOARD]
+    for shown in (NO_WORKERS["summary"], NO_WORKERS["description"], "Owner: capacity, since"):
+        assert shown in page.text
+    message, text, markup = mail(
+        alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, resolved=True)
+    )
+    assert message["Subject"] == f"Over: {NO_WORKERS['summary']}"
+    assert re.fullmatch(r"Over: 4001 [^\n]*\nsince [^\n]*, over at [^\n]* UTC", text.strip())
+    assert "Over: 4001" in _Page(markup).text
+
+
+def test_hostile_text_is_inert_in_a_mail(mail):
+    """Fails without `@line`, `@quoted`, `@broken` or `@link` in text.tmpl and email.tmpl."""
+    message, text, markup = mail(alert("spike", "4001", owner="<b>\nx", annotations=HOSTILE))
+    assert message["Bcc"] is None
+    for shown in (message["Subject"], text, markup):
+        assert not INVISIBLE.search(shown)
+        assert "{{ .ExternalURL }}" in shown
+    _assert_ours(text, ("S <https://evil", "> ", "Owner: <b> x, since"))
+    page = _Page(markup)
+    assert {tag for tag, _ in page.tags} == {
+        "html",
+        "head",
+        "meta",
+        "body",
+        "h3",
+        "blockquote",
+        "p",
+    }
+    assert "<script>alert(1)</script>" in page.text
+
+
+def _assert_ours(text, beginnings):
+    """No line begins in another way."""
+    for line in filter(None, text.strip().split("\n")):
+        assert line.startswith(beginnings), line

@@ -1,0 +1,150 @@
+"""Runs of `promtool test rules`: tests say which series come in and which alerts must be there.
+
+promtool evaluates every group at every step, whatever its interval, and stops a query at 10,000
+samples, so long baselines are fed as inputs.
+"""
+
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter import names
+from exporter.policy.loader import load as load_policy
+from exporter.render import generate
+from exporter.render.pack import DASHBOARD_BASE_URL, RUNBOOK_BASE_URL, Pack
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.taxonomy.model import Code
+
+RULES = Path(__file__).parents[2] / "rules"
+BASELINE = "baseline.yml"
+WINDOWS = "windows.yml"
+
+
+def shipped() -> Pack:
+    return generate.pack_of(load_taxonomy(), load_policy(), RUNBOOK_BASE_URL, DASHBOARD_BASE_URL)
+
+
+PACK = shipped()
+CODES = {
+    (name, code.code): code
+    for name, system in PACK.taxonomy.systems.items()
+    for code in (*system.codes, system.unknown)
+}
+
+
+def series(metric: str, labels: Mapping[str, str]) -> str:
+    inner = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+    return f"{metric}{{{inner}}}"
+
+
+def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: str) -> str:
+    """The exporter's counter of one code, as Prometheus has it."""
+    return series(
+        names.SESSION_ENDS,
+        {
+            "system": code.system,
+            "code": code.code,
+            "phase": code.phase,
+            "category": code.category,
+            "outcome": code.outcome.value,
+            "ledger": ledger,
+            "instance": instance,
+            "job": "session-end-exporter",
+            **more,
+        },
+    )
+
+
+def share(code: Code) -> str:
+    """The baseline's result, for tests that feed it."""
+    return series(
+        names.RULE_SHARE, {"system": code.system, "code": code.code, "category": code.category}
+    )
+
+
+def counted(steps: Iterable[float]) -> str:
+    """A counter's values from 0, `steps` being its increases."""
+    total, values = 0.0, ["0"]
+    for step in steps:
+        total += step
+        values.append(f"{total:.9g}")
+    return " ".join(values)
+
+
+@dataclass
+class Case:
+    """One test of promtool's; times are durations from the first sample."""
+
+    interval: str
+    inputs: dict[str, str]
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    queries: list[dict[str, Any]] = field(default_factory=list)
+
+    def silent(self, at: str, *alerts: str) -> None:
+        self.alerts += [{"eval_time": at, "alertname": alert, "exp_alerts": []} for alert in alerts]
+
+    def firing(
+        self, at: str, alert: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+    ) -> None:
+        expected = {"exp_labels": dict(labels), "exp_annotations": dict(annotations)}
+        self.alerts.append({"eval_time": at, "alertname": alert, "exp_alerts": [expected]})
+
+    def query(self, at: str, expr: str, expected: Mapping[str, float]) -> None:
+        samples = [{"labels": labels, "value": value} for labels, value in expected.items()]
+        self.queries.append({"eval_time": at, "expr": expr, "exp_samples": samples})
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "interval": self.interval,
+            "input_series": [
+                {"series": name, "values": values} for name, values in self.inputs.items()
+            ],
+            "alert_rule_test": self.alerts,
+            "promql_expr_test": self.queries,
+        }
+
+
+def run(
+    folder: Path,
+    files: Sequence[str],
+    *cases: Case,
+    step: str = "1m",
+    only: Sequence[str] = (),
+    records: Sequence[str] = (),
+) -> str:
+    """What promtool says against the cases; empty when it agrees.
+
+    `only` and `records` leave groups and recording rules out that a test does not need: a step of all
+    takes some 30 ms.
+    """
+    groups, paths = [], []
+    for file in files:
+        document = yaml.safe_load((RULES / file).read_text())
+        chosen = [one for one in document["groups"] if not only or one["name"] in only]
+        groups += [one["name"] for one in chosen]
+        for one in chosen:
+            kept = [r for r in one["rules"] if not records or r.get("record", "") in ("", *records)]
+            one["rules"] = kept
+        paths.append(folder / file)
+        paths[-1].write_text(yaml.safe_dump({"groups": chosen}, width=1_000_000))
+    path = folder / "test.yml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "rule_files": [str(one) for one in paths],
+                "evaluation_interval": step,
+                "group_eval_order": groups,
+                "tests": [case.document() for case in cases],
+            },
+            sort_keys=False,
+            width=1_000_000,
+        )
+    )
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr

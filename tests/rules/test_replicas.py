@@ -1,0 +1,91 @@
+"""The same numbers with one exporter, with two that share the work, and with replicas of one ledger."""
+
+from pathlib import Path
+
+from exporter import names
+from tests.rules.promtool import BASELINE, CODES, WINDOWS, Case, counted, ends, run
+
+SUCCESS, OUTAGE = CODES["streampixel", "1000"], CODES["streampixel", "4001"]
+MINUTES = 90
+SUCCESSES = [20.0] * MINUTES
+FAILURES = [1.0] * 60 + [8.0] * 30
+
+
+def one_exporter() -> dict[str, str]:
+    return {ends(SUCCESS): counted(SUCCESSES), ends(OUTAGE): counted(FAILURES)}
+
+
+def two_exporters() -> dict[str, str]:
+    """Each with a ledger of its own, three quarters of the work and one."""
+    return {
+        ends(code, ledger, instance): counted(step * part for step in steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        for ledger, instance, part in (("a", "exporter:1", 0.75), ("b", "exporter:2", 0.25))
+    }
+
+
+def three_replicas() -> dict[str, str]:
+    """One ledger, so each shows all of it."""
+    return {
+        ends(code, "a", f"replica:{number}"): counted(steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        for number in range(3)
+    }
+
+
+def label_combinations() -> dict[str, str]:
+    """One exporter whose ends are split by a configured label."""
+    return {
+        ends(code, region=region): counted(step * part for step in steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        for region, part in (("eu", 0.5), ("us", 0.5))
+    }
+
+
+def numbers(inputs: dict[str, str]) -> Case:
+    """What all of them must show 90 minutes in: 8 of 28 a minute, for the last half-hour."""
+    case = Case("1m", inputs)
+    labels = 'category="capacity", code="4001", system="streampixel"'
+    per_code, per_system = f"{{{labels}}}", '{system="streampixel"}'
+    at = f"{MINUTES}m"
+    for record, expected in (
+        (names.RULE_COUNT + "5m", 40),
+        (names.RULE_COUNT + "15m", 120),
+        (names.RULE_COUNT + "1h", 270),
+        (names.RULE_SPIKE, 40),
+    ):
+        case.query(at, f"round({record}, 0.001)", {per_code: expected})
+    for record, expected in (
+        (names.RULE_ENDS + "5m", 140),
+        (names.RULE_ENDS + "1h", 1470),
+        (names.RULE_SUCCESSES + "15m", 300),
+        (names.RULE_FAILURES + "1h", 270),
+        (names.RULE_COUNTED + "1h", 1470),
+    ):
+        case.query(at, f"round({record}, 0.001)", {per_system: expected})
+    # (0.3 + 300) / (30 + 2100), and the median of the steps at which the share was still a 21st.
+    case.query(at, f"round({names.RULE_SHARE_DAY}, 0.0001)", {per_code: 0.141})
+    case.query(at, "count(ALERTS{alertstate='firing', signal='spike'})", {"{}": 1})
+    return case
+
+
+def test_the_rules_give_the_same_numbers_however_many_exporters_there_are(tmp_path: Path) -> None:
+    cases = [
+        numbers(inputs)
+        for inputs in (one_exporter(), two_exporters(), three_replicas(), label_combinations())
+    ]
+    assert run(tmp_path, (BASELINE, WINDOWS, "alerts-streampixel.yml"), *cases) == ""
+
+
+def test_a_replica_that_is_scraped_late_adds_nothing(tmp_path: Path) -> None:
+    late = [0.0, *FAILURES[:-1]]
+    case = Case(
+        "1m",
+        {
+            ends(SUCCESS): counted(SUCCESSES),
+            ends(OUTAGE, "a", "replica:0"): counted(FAILURES),
+            ends(OUTAGE, "a", "replica:1"): counted(late),
+        },
+    )
+    case.query(f"{MINUTES}m", f"sum(round({names.RULE_COUNT}5m, 0.001))", {"{}": 40})
+    assert run(tmp_path, (BASELINE, WINDOWS), case) == ""
