@@ -19,11 +19,15 @@ COMMAND = (sys.executable, "-m", "exporter")
 CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--taxonomy")
 OPTIONS = {
     "serve": CONFIGURED,
-    "check": CONFIGURED,
+    "check": (*CONFIGURED, "--policy"),
     "codes": ("QUERY", "--config", "--taxonomy", "--json"),
     "send": (
         *("FILE", "--url", "--token-file", "--ca-file", "--format"),
         *("--batch", "--max-wait", "--quiet", "--json"),
+    ),
+    "render": (
+        *("--out", "--check", "--config", "--taxonomy", "--policy"),
+        *("--runbook-base-url", "--dashboard-base-url"),
     ),
 }
 TOKENS = {name: f"{name}-token-that-is-long-enough-0123456789" for name in ("one", "two", "ops")}
@@ -380,3 +384,14 @@ def test_tls_is_spoken_to_whoever_trusts_the_certificate(tmp_path: Path) -> None
         (line,) = (line for line in running.announced.splitlines() if "curl" in line)
         done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)["accepted"] == 1
+
+
+def test_render_writes_a_pack_and_its_check_sees_an_edit(tmp_path: Path) -> None:
+    out = ("render", "--out", str(tmp_path / "pack"))
+    assert run(*out).returncode == 0
+    assert run(*out, "--check").returncode == 0
+    rules = tmp_path / "pack" / "rules" / "windows.yml"
+    rules.write_text(rules.read_text().replace("0.02", "0.2"))
+    checked = run(*out, "--check")
+    assert checked.returncode == 1
+    assert "rules/windows.yml" in checked.stdout + checked.stderr
