@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.bench.memory import per_id, start
+from tests.bench.rules import evaluation
 from tests.bench.scrape import scrapes
 from tests.bench.table import Row, show
 from tests.bench.throughput import batches, singles, waiting
@@ -20,6 +21,7 @@ def main() -> None:
             lambda: [per_id()],
             lambda: [start(folder, runs)],
             lambda: scrapes(folder, 5 * runs),
+            lambda: [evaluation(folder, combinations) for combinations in (1, 10, 50)],
             lambda: [singles(folder, runs, seconds)],
             lambda: [batches(folder, runs, seconds)],
             lambda: [waiting(folder, 2 * seconds)],

@@ -20,15 +20,22 @@ def free_port() -> int:
 
 
 class PrometheusProcess:
-    """Scrapes `targets` every `interval` seconds from `start` on."""
+    """Scrapes `targets` every `interval` seconds and evaluates the rule files `rules`."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        targets: Sequence[str],
+        interval: float = 1.0,
+        rules: Sequence[Path] = (),
+    ) -> None:
         folder.mkdir()
         self._folder = folder
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         config = {
             "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
+            "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": "exporter", "static_configs": [{"targets": [*targets]}]}
             ],
