@@ -1,0 +1,267 @@
+"""Who is woken: a real exporter, Prometheus and Alertmanager (Debian's), and a webhook that they page.
+
+Events come over HTTP; the rules, prometheus.yml and alertmanager.yml are the shipped ones. So that an
+incident takes seconds, the rules' windows and waits, the scrapes and Alertmanager's timings are shorter
+(`history.quick_rules`, `_quick`); so that baselines exist, the exporter's first counts are backfilled as
+three hours of scrapes. Each test begins and ends in quiet: same traffic as ever, no alert.
+"""
+
+import contextlib
+import http.client
+import itertools
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.alertmanager import shipped
+from tests.e2e import history
+from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookCatcher
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.prometheus_process import PrometheusProcess, free_port
+
+SYSTEMS = ("streampixel", "softdrive")
+PER_SECOND = 2
+"""Ends per second of each system, in the past and now."""
+LONG = 120.0
+"""Seconds; what is waited for takes some 30 on a machine that has time."""
+
+
+def usual(number: int) -> list[dict[str, object]]:
+    """One end of each system: 97 % of streampixel's are normal, and all of softdrive's."""
+    code = {0: 4001, 33: 4005, 66: 1006}.get(number % 100, 1000)
+    return [
+        {"id": f"streampixel-{number}", "system": "streampixel", "code": code},
+        {"id": f"softdrive-{number}", "system": "softdrive", "code": "none"},
+    ]
+
+
+class Traffic:
+    """Posts what is usual until the `with` block ends, without the systems that are `silent`, and with
+    it the codes of `outage`, each three times."""
+
+    def __init__(self, exporter: ExporterProcess, first: int) -> None:
+        self.outage: tuple[int, ...] = ()
+        self.silent: tuple[str, ...] = ()
+        self.trouble: list[object] = []
+        """What went wrong with posts."""
+        self._exporter = exporter
+        self._numbers = itertools.count(first)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(1 / PER_SECOND):
+            number = next(self._numbers)
+            failed = [
+                {"id": f"outage-{number}-{code}-{n}", "system": "streampixel", "code": code}
+                for code in self.outage
+                for n in range(3)
+            ]
+            sent = [end for end in usual(number) if end["system"] not in self.silent]
+            try:
+                reply = self._exporter.post([*sent, *failed])
+                if reply.status != 200:
+                    self.trouble.append(reply.body)
+            except (OSError, KeyError, http.client.HTTPException) as error:
+                self.trouble.append(error)
+
+
+@dataclass
+class Pager:
+    """Everything that runs, and the pages (not the tickets) that came since the last `forget`."""
+
+    exporter: ExporterProcess
+    prometheus: PrometheusProcess
+    traffic: Traffic
+    webhook: WebhookCatcher
+    pages: list[Any] = field(default_factory=list)
+
+    def wait(self, status: str, *alerts: str) -> Any:
+        """The first page of this status that has these alerts."""
+
+        def found() -> Any:
+            self.hear()
+            same = (page for page in self.pages if page["status"] == status)
+            return next((page for page in same if set(alerts) <= names(page)), None)
+
+        return wait_for(found, LONG, f"{status} {alerts}")
+
+    def hear(self) -> list[Any]:
+        for path, body in self.webhook.rest():
+            if path.startswith("/page-"):
+                self.pages.append(body)
+        return self.pages
+
+    def forget(self) -> None:
+        self.hear()
+        self.pages.clear()
+        self.traffic.trouble.clear()
+
+    def present(self, promql: str) -> Callable[[], bool]:
+        """Whether each system has the recorded value."""
+
+        def found() -> bool:
+            have = {dict(labels)["system"] for labels in self.prometheus.query(promql)}
+            return have == set(SYSTEMS)
+
+        return found
+
+
+def names(*pages: Any, status: str = "") -> set[str]:
+    """Of the alerts in these pages, or of those that have this status."""
+    alerts = [alert for page in pages for alert in page["alerts"]]
+    return {one["labels"]["alertname"] for one in alerts if status in ("", one["status"])}
+
+
+def _quick(config: Path) -> Path:
+    """Alertmanager waits more than one evaluation of the rules before a first page, as shipped (40 s and
+    30 s); a second here, and a busy machine's evaluations may be late."""
+    text = re.sub(r"\bgroup_wait: \w+", "group_wait: 4s", config.read_text())
+    config.write_text(text)
+    return config
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pager]:
+    folder = tmp_path_factory.mktemp("pager")
+    past = history.HOURS * 3600 * PER_SECOND
+    flags = ("--ops", f"127.0.0.1:{free_port()}", "--ingest", f"127.0.0.1:{free_port()}")
+    with contextlib.ExitStack() as stack:
+        webhook = stack.enter_context(WebhookCatcher())
+        config = _quick(shipped.with_webhooks(_made(folder / "alertmanager"), webhook.url))
+        alertmanager = stack.enter_context(AlertmanagerProcess(config))
+        exporter = stack.enter_context(ExporterProcess(folder / "data", *flags))
+        for first in range(0, past, 400):
+            events = [event for n in range(first, first + 400) for event in usual(n)]
+            assert exporter.post(events).json["accepted"] == 800
+        wait_for(lambda: exporter.total("session_ends_total") == 2 * past, what="the past's ends")
+        prometheus = PrometheusProcess(folder / "prometheus", [])
+        rules = history.quick_rules(folder / "pack")
+        (folder / "prometheus" / "prometheus.yml").write_text(
+            history.prometheus_config(rules, exporter, alertmanager.port)
+        )
+        history.backfill(exporter, folder / "prometheus" / "data")
+        traffic = stack.enter_context(Traffic(exporter, past))
+        stack.enter_context(prometheus)
+        pager = Pager(exporter, prometheus, traffic, webhook)
+        wait_for(pager.present("system:session_ends:success_floor30s > 2"), LONG, "baselines")
+        yield pager
+
+
+@pytest.fixture
+def pager(running: Pager) -> Iterator[Pager]:
+    """In quiet, whatever the test before did."""
+    wait_for(lambda: not running.prometheus.query('ALERTS{severity="page"}'), LONG, "quiet")
+    running.forget()
+    yield running
+    running.traffic.outage = ()
+    running.traffic.silent = ()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_over(
+    pager: Pager,
+) -> None:
+    pager.traffic.outage = (4001,)
+    page = pager.wait("firing", "StreampixelNoWorkerNodeAvailableSpike")
+    pager.traffic.outage = ()
+    assert page["receiver"] == "page-platform"
+    (alert,) = page["alerts"]
+    assert alert["labels"] == {
+        "alertname": "StreampixelNoWorkerNodeAvailableSpike",
+        "severity": "page",
+        "signal": "spike",
+        "system": "streampixel",
+        "code": "4001",
+        "phase": "connect",
+        "category": "capacity",
+        "owner": "capacity",
+    }
+    says = alert["annotations"]
+    assert says["summary"] == "4001 No Worker Node Available spike on streampixel"
+    count, causes, fix = says["description"].splitlines()
+    found = re.match(r"(\d+) in 15s, usual (\d+\.\d); [\d.]+% of all ends\. Since 2\d{3}-", count)
+    assert found, count
+    assert int(found[1]) > 5 * float(found[2]) > 0
+    assert causes.startswith("Causes: All worker nodes are busy, GPU resources do not suffice")
+    assert fix.startswith("Fix: Check the status of workers and GPUs, then the capacity mode.")
+    assert says["runbook_url"].endswith("/codes/streampixel/4001")
+    assert says["dashboard_url"].endswith("var-system=streampixel&var-code=4001")
+
+    resolved = pager.wait("resolved", "StreampixelNoWorkerNodeAvailableSpike")
+    assert [one["status"] for one in resolved["alerts"]] == ["resolved"]
+    assert [one["status"] for one in pager.pages] == ["firing", "resolved"]
+    assert pager.traffic.trouble == []
+
+
+def test_two_codes_that_rise_together_are_one_notification(pager: Pager) -> None:
+    both = ("StreampixelNoWorkerNodeAvailableSpike", "StreampixelStreamerNotFoundSpike")
+    pager.traffic.outage = (4001, 4005)
+    page = pager.wait("firing", *both)
+    pager.traffic.outage = ()
+    assert names(page) == set(both)
+    assert pager.pages == [page]
+
+    wait_for(lambda: names(*pager.hear(), status="resolved") == set(both), LONG, "the end of both")
+    # The two may end at neighbouring evaluations, which is told in one notification or in two.
+    assert [one for one in pager.pages if not names(one, status="resolved")] == [page]
+    assert pager.traffic.trouble == []
+
+
+def test_successes_that_cease_while_the_exporter_runs_page_for_their_system(pager: Pager) -> None:
+    """What the next test must not see is there to be seen."""
+    pager.traffic.silent = ("streampixel",)
+    page = pager.wait("firing", "StreampixelStopped")
+    pager.traffic.silent = ()
+    assert names(page) == {"StreampixelStopped"}
+    pager.wait("resolved", "StreampixelStopped")
+    assert names(*pager.pages) == {"StreampixelStopped"}
+    assert pager.traffic.trouble == []
+
+
+def test_an_exporter_that_is_killed_pages_for_itself_and_for_none_of_its_systems(
+    pager: Pager,
+) -> None:
+    """Until its return has been looked at for as long as `stopped` looks back: neither the silence nor
+    the hole that it leaves in the counts is taken for sessions that fail."""
+    assert pager.present("system:session_ends:success_floor30s > 2")()
+    killed = time.time()
+    pager.exporter.kill()
+    page = pager.wait("firing", "SessionEndExporterDown")
+    assert page["receiver"] == "page-platform"
+    (alert,) = page["alerts"]
+    instance = f"127.0.0.1:{pager.exporter.ports['ops']}"
+    assert alert["labels"]["instance"] == instance
+    assert alert["annotations"]["summary"] == f"The exporter {instance} is down"
+    wait_for(
+        lambda: not pager.prometheus.query("system:session_ends:successes30s"), LONG, "silence"
+    )
+
+    pager.exporter.start()
+    pager.wait("resolved", "SessionEndExporterDown")
+    compared = "system:session_ends:successes30s and system:session_ends:success_floor30s"
+    wait_for(pager.present(compared), LONG, "successes that are compared again")
+    full = 'count_over_time(up{job="session-end-exporter"}[30s]) > 20 and'
+    up = 'min_over_time(up{job="session-end-exporter"}[30s]) == 1'
+    wait_for(lambda: pager.prometheus.query(f"{full} {up}"), LONG, "a whole window")
+    since = f"{time.time() - killed:.0f}s"
+    assert pager.prometheus.query(f'count_over_time(ALERTS{{signal="stopped"}}[{since}])') == {}
+    assert [names(one) for one in pager.hear()] == [{"SessionEndExporterDown"}] * 2
