@@ -65,6 +65,5 @@ class Front:
 
 
 def _freeze(_: object) -> None:
-    """FastAPI and what it brings stay for good: looking at them again and again took a tenth of the time
-    of a batch."""
+    """FastAPI and what it brings stay for good, so the collector need not look at them again."""
     gc.freeze()
