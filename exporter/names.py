@@ -68,6 +68,9 @@ SCRAPE_SECONDS: Final = _OWN + "scrape_seconds"
 # --- recording rules ----------------------------------------------------------------------------------
 # A stem, then the window: `system_code:session_ends:increase` + `5m`. level:metric:operation, as
 # Prometheus' own practice names rules.
+RULE_SUM: Final = "instance_code:session_ends:sum"
+RULE_SNAPSHOT: Final = "_snapshot"
+"""Ends the name of a record that is a copy of another, made seldom and read over a week."""
 RULE_SHARE_DAY: Final = "system_code:session_ends:share1d"
 RULE_SHARE: Final = "system_code:session_ends:share"
 RULE_COUNT: Final = "system_code:session_ends:increase"

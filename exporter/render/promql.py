@@ -1,13 +1,12 @@
 """PromQL from parts: the same numbers with one exporter, with many, and with replicas of one ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from exporter.names import CATEGORY, CODE, LEDGER, SESSION_ENDS, SYSTEM
+from exporter.names import CATEGORY, CODE, LEDGER, OUTCOME, RULE_SUM, SYSTEM
 
 INSTANCE: Final = "instance"
-CODE_LABELS: Final = (SYSTEM, CODE, CATEGORY)
-SYSTEM_LABELS: Final = (SYSTEM,)
+CODE_LABELS: Final = (SYSTEM, CODE, CATEGORY, OUTCOME)
 ON_SYSTEM: Final = f"on ({SYSTEM})"
 PER_SYSTEM: Final = f"on ({SYSTEM}) group_left ()"
 """Many codes against their one system."""
@@ -29,31 +28,28 @@ def number(value: float) -> str:
     return f"{value:.12g}"
 
 
-def ends(
-    function: str,
-    window: str,
-    by: Sequence[str],
-    selectors: Sequence[str],
-    offset: str = "",
-) -> str:
-    """A range function of the ends, summed so that replicas of one ledger count once.
+def ends(function: str, window: str) -> str:
+    """A range function of each code's ends, replicas of one ledger counted once.
 
-    `selectors` are label matchers without braces, "" for all ends; a series matches one of them.
-    An instance's series are summed, replicas of a ledger agree but for the scrape's instant, so the
-    largest is taken, and ledgers are summed.
+    Replicas agree but for the scrape's instant, so the largest is taken; ledgers are summed.
+    The range is a second longer than the window: samples 30 s apart then span the whole window, and a
+    count comes out as one, whether Prometheus takes the range's first instant in (up to 2.x) or not.
     """
-    back = f" offset {offset}" if offset else ""
-    inner = " or ".join(
-        f"{function}({SESSION_ENDS}{{{one}}}[{window}]{back})"
-        if one
-        else f"{function}({SESSION_ENDS}[{window}]{back})"
-        for one in selectors
-    )
-    outer = ", ".join(by)
+    by = ", ".join(CODE_LABELS)
+    return f"sum by ({by}) (max by ({LEDGER}, {by}) ({function}({RULE_SUM}[{_second_longer(window)}])))"
+
+
+def of_system(record: str, matchers: str = "") -> str:
+    """A record per code, summed per system."""
     return (
-        f"sum by ({outer}) (max by ({LEDGER}, {outer}) "
-        f"(sum by ({LEDGER}, {INSTANCE}, {outer}) ({inner})))"
+        f"sum by ({SYSTEM}) ({record}{{{matchers}}})"
+        if matchers
+        else f"sum by ({SYSTEM}) ({record})"
     )
+
+
+def _second_longer(window: str) -> str:
+    return f"{int(window[:-1]) + 1}s" if window.endswith("s") else f"{window}1s"
 
 
 def duration(seconds: int) -> str:

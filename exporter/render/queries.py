@@ -103,7 +103,9 @@ def _beside(scope: Scope) -> tuple[str, ...]:
 
 
 def _others(scope: Scope) -> tuple[str, ...]:
-    return (f"topk(5, {scope.of_system(names.RULE_COUNT, scope.long)})",)
+    labels = f"{names.SYSTEM}={quoted(scope.system)}, " if scope.system else ""
+    failing = f"{labels}{names.OUTCOME}!={quoted(Outcome.SUCCESS.value)}"
+    return (f"topk(5, {names.RULE_COUNT}{scope.long}{{{failing}}})",)
 
 
 def _labels(scope: Scope) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from exporter import names
 from exporter.policy import loader as policy
 from exporter.render import generate
 from exporter.render.pack import DASHBOARD_BASE_URL, RUNBOOK_BASE_URL
@@ -17,6 +18,8 @@ JOB = "session-end-exporter"
 HOURS = 3
 STEP = 15
 """Seconds between two samples of the past, as deploy/prometheus/prometheus.yml scrapes."""
+SUMMED = ("ledger", "instance", "system", "code", "category", "outcome")
+"""Labels that the first recording rule keeps."""
 Labels = frozenset[tuple[str, str]]
 
 
@@ -24,17 +27,29 @@ def backfill(exporter: ExporterProcess, data: Path) -> None:
     """Into Prometheus' `data`, as if it had scraped this exporter for three hours.
 
     What the exporter has counted so far is spread evenly over the time until now, under the labels of
-    its series: the scrapes that follow go on where the past ends, with no seam in any window.
+    its series: the scrapes that follow go on where the past ends, with no seam in any window. With it
+    come the sums that the first recording rule would have made of it: the other rules read these.
     """
     now = int(time.time())
     steps = HOURS * 3600 // STEP
-    lines = ["# TYPE session_ends counter"]
+    counted: dict[Labels, int] = {}
+    sums: dict[Labels, int] = {}
     for (name, labels), value in exporter.metrics().items():
         if name == "session_ends_total":
-            series = _selector(labels | _target(exporter))
+            series = labels | _target(exporter)
+            counted[series] = int(value)
+            kept = frozenset(one for one in series if one[0] in SUMMED)
+            sums[kept] = sums.get(kept, 0) + int(value)
+    lines = []
+    for kind, metric, totals in (
+        ("counter", "session_ends_total", counted),
+        ("gauge", names.RULE_SUM, sums),
+    ):
+        lines.append(f"# TYPE {metric.removesuffix('_total')} {kind}")
+        for labels, total in totals.items():
             for step in range(steps + 1):
                 at = now - (steps - step) * STEP
-                lines.append(f"{name}{series} {int(value) * step // steps} {at}")
+                lines.append(f"{metric}{_selector(labels)} {total * step // steps} {at}")
     text = data.with_suffix(".openmetrics")
     text.write_text("\n".join([*lines, "# EOF", ""]))
     subprocess.run(

@@ -62,7 +62,13 @@ def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: st
 def share(code: Code) -> str:
     """The baseline's result, for tests that feed it."""
     return series(
-        names.RULE_SHARE, {"system": code.system, "code": code.code, "category": code.category}
+        names.RULE_SHARE,
+        {
+            "system": code.system,
+            "code": code.code,
+            "category": code.category,
+            "outcome": code.outcome.value,
+        },
     )
 
 

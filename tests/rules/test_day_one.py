@@ -13,7 +13,13 @@ from tests.rules.promtool import BASELINE, CODES, WINDOWS, Case, counted, ends, 
 
 FILES = (BASELINE, WINDOWS, "alerts-streampixel.yml")
 STEPS_PER_HOUR = 60
-GROUPS = ("session-ends-baseline", "session-ends-windows", "session-ends-streampixel")
+GROUPS = (
+    "session-ends-baseline",
+    "session-ends-windows",
+    "session-ends-long",
+    "session-ends-snapshots",
+    "session-ends-streampixel",
+)
 ONSET = 3 * STEPS_PER_HOUR
 SEEDS = (1, 2, 3)
 SHARES = {
@@ -109,18 +115,20 @@ def test_successes_that_vanish_page_within_twelve_minutes(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("ends_an_hour", [30, 3000])
-@pytest.mark.parametrize("factor", [5, 0.2], ids=["launch", "quiet evening"])
-def test_noise_and_then_an_hour_of_other_traffic_wake_nobody(
-    tmp_path: Path, ends_an_hour: int, factor: float
+@pytest.mark.parametrize(
+    "factors", [(5, 1), (0.2,)], ids=["a launch and its end", "a quiet evening"]
+)
+def test_noise_and_then_hours_of_other_traffic_wake_nobody(
+    tmp_path: Path, ends_an_hour: int, factors: tuple[float, ...]
 ) -> None:
     cases = []
     for seed in SEEDS:
         random = np.random.default_rng(seed)
-        hours = [ends_an_hour] * 3 + [factor * ends_an_hour]
+        hours = [ends_an_hour * factor for factor in (1, 1, 1, *factors)]
         case = Case("1m", {})
         for code, part in (SHARES | {"1000": 1 - sum(SHARES.values())}).items():
             rates = np.repeat(hours, STEPS_PER_HOUR) / STEPS_PER_HOUR * part
             case.inputs[ends(CODES["streampixel", code])] = counted(random.poisson(rates))
-        case.query("240m", f"count_over_time({PAGES}[4h])", {})
+        case.query(f"{60 * len(hours)}m", f"count_over_time({PAGES}[5h])", {})
         cases.append(case)
     assert run(tmp_path, FILES, *cases, only=GROUPS) == ""

@@ -192,12 +192,20 @@ def test_a_code_is_new_when_a_system_that_is_known_for_a_day_has_it_first(tmp_pa
         case.silent(at, alert)
     forgotten = weeks({2: 1, 180: 3}, 182)
     with_labels(forgotten, "10830m", alert, "ticket", "new", **OUTAGE_LABELS)
-    only = ("session-ends-windows", "session-ends-long", "session-ends-streampixel-long")
+    only = (
+        "session-ends-windows",
+        "session-ends-long",
+        "session-ends-snapshots",
+        "session-ends-streampixel-long",
+    )
     cases = (first, learning, one, remembered, forgotten)
     read = (
+        names.RULE_SUM,
         names.RULE_COUNT + "1h",
         names.RULE_COUNT + "1d",
         names.RULE_ENDS + "1d",
+        names.RULE_COUNT + "1d" + names.RULE_SNAPSHOT,
+        names.RULE_ENDS + "1d" + names.RULE_SNAPSHOT,
         names.RULE_NEW,
     )
     assert run(tmp_path, STREAMPIXEL, *cases, step="15m", only=only, records=read) == ""
@@ -251,16 +259,16 @@ def test_a_budget_burns_at_a_fast_and_a_slow_rate_and_not_below(tmp_path: Path) 
     alert, minutes = "StreampixelBudget", 130
     # 14.4 * 0.5 % = 7.2 % within an hour; 6 * 0.5 % = 3 % within six, so far the same.
     fast = streampixel([18.0] * minutes, [0.0] * 70 + [2.0] * 60, 0.1)
-    fast.silent("99m", alert)
-    with_labels(fast, "100m", alert, "ticket", "budget", system="streampixel")
+    fast.silent("100m", alert)
+    with_labels(fast, "101m", alert, "ticket", "budget", system="streampixel")
     fast.firing(
         "130m",
         alert,
         {"severity": "ticket", "signal": "budget", "system": "streampixel"},
         {
             "summary": "Error budget burns too fast on streampixel",
-            "description": "10% of the sessions that count failed; the objective allows 0.5% of them "
-            "over 30d. Since 1970-01-01 01:38:00 +0000 UTC.",
+            "description": "9.998% of the sessions that count failed; the objective allows 0.5% of them "
+            "over 30d. Since 1970-01-01 01:39:00 +0000 UTC.",
         }
         | SYSTEM_LINKS,
     )
