@@ -1,0 +1,110 @@
+"""From conditions to alerts: `for`, `keep_firing_for`, and from when until when each alert fires."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from exporter.backtest.counters import Counters
+from exporter.backtest.records import Flags, Records
+from exporter.backtest.schedule import Cadence
+from exporter.policy.model import Duration, Policy
+from exporter.render.catalog import Signal, Subject
+from exporter.taxonomy.model import Code, System
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """An alert fired from `start` until `end`, Unix seconds; `end` is None when it was firing still."""
+
+    subject: Subject
+    start: float
+    end: float | None
+
+
+def firings(
+    counters: Counters, system: System, policy: Policy, subjects: Iterable[Subject]
+) -> list[Firing]:
+    """What the alerts of `subjects` about this system would have done, in order of time."""
+    records = Records(counters, system, policy)
+    found = [
+        firing
+        for subject in subjects
+        if subject.system is not None and subject.system.system == system.system
+        for firing in _of(records, subject)
+    ]
+    return sorted(found, key=lambda one: (one.start, one.subject.alert))
+
+
+def _of(records: Records, subject: Subject) -> Iterator[Firing]:
+    policy, schedule = records.policy, records.schedule
+    signal, code = subject.signal, subject.code
+    if code is None:
+        if signal is Signal.STOPPED:
+            stopped = policy.stopped
+            lasting = stopped.for_, stopped.keep_firing_for
+            return _runs(records, subject, records.stopped, schedule.windows, lasting)
+        budget = policy.budget.for_, policy.budget.keep_firing_for
+        return _runs(records, subject, records.budget, schedule.budget, budget)
+    column = records.counters.codes.index(code.code)
+    if signal is Signal.ELEVATED:
+        flags = np.zeros(len(schedule.long.rows), np.bool_)
+        for window in _watched(policy, code):
+            flags |= records.elevated(window)[:, column]
+        elevated = policy.elevated.for_, policy.elevated.keep_firing_for
+        return _runs(records, subject, flags, schedule.long, elevated)
+    if signal is Signal.NEW:
+        kept = Duration("0s"), policy.new.keep_firing_for
+        return _runs(records, subject, records.new[:, column], schedule.long, kept)
+    chosen, lasting_for = (
+        (records.overrun, (policy.overrun.for_, policy.overrun.keep_firing_for))
+        if signal is Signal.OVERRUN
+        else (records.spike, (policy.spike.for_, policy.spike.keep_firing_for))
+    )
+    return _runs(records, subject, chosen[:, column], schedule.windows, lasting_for)
+
+
+def _watched(policy: Policy, code: Code) -> list[Duration]:
+    """The long windows of a code: the planned have one."""
+    planned = (code.system, code.code) in policy.planned
+    return [
+        one.window
+        for one in policy.elevated.windows
+        if not planned or one.window == policy.elevated.planned_window
+    ]
+
+
+def _runs(
+    records: Records,
+    subject: Subject,
+    flags: Flags,
+    cadence: Cadence,
+    lasting: tuple[Duration, Duration],
+) -> Iterator[Firing]:
+    counters = records.counters
+    interval = cadence.every * counters.step
+    wait, keep = (-(-one.seconds // interval) for one in lasting)
+    for start, end in spans(flags, wait, keep):
+        began, ended = counters.times(cadence.rows[[start]])[0], None
+        if end is not None:
+            ended = float(counters.times(cadence.rows[[end]])[0])
+        yield Firing(subject, float(began), ended)
+
+
+def spans(flags: Flags, wait: int, keep: int) -> Iterator[tuple[int, int | None]]:
+    """First evaluation at which an alert fires and first at which it does no more, None when it still
+    does at the end. It fires when true at `wait` further evaluations, and for `keep` after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    begun: int | None = None
+    until = -1
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if begun is not None and start <= until:
+            until = end + keep
+            continue
+        if begun is not None:
+            yield begun, until
+            begun = None
+        if start + wait < end:
+            begun, until = start + wait, end + keep
+    if begun is not None:
+        yield begun, until if until < len(flags) else None
