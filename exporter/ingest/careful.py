@@ -6,6 +6,7 @@ surrogate fail alone instead of the whole body.
 
 import json
 from datetime import datetime
+from math import isinf
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -101,7 +102,8 @@ def time(name: str, value: str) -> datetime:
     """An RFC 3339 timestamp with its offset."""
     try:
         return msgspec.convert(value, Time)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        # Half of a surrogate pair is no UTF-8, and msgspec wants UTF-8: it was answered 500.
         raise Rejected(
             "invalid_field",
             f"{name}: {value[:40]!r} is not an RFC 3339 time with an offset, such as "
@@ -143,7 +145,20 @@ def _labels(value: Any) -> msgspec.Raw:
         return msgspec.Raw()
     if not isinstance(value, dict):
         raise Rejected("invalid_field", f"labels: must be an object, not {kind(value)}")
-    return msgspec.Raw(json.dumps(value).encode())
+    text = json.dumps(value)
+    if "Infinity" in text:
+        # 1e999 is JSON, and what json makes of it is not: an unknown label cost the event.
+        text = json.dumps(_finite(value))
+    return msgspec.Raw(text.encode())
+
+
+def _finite(value: Any) -> Any:
+    """The value with 0 for infinite numbers: no label is a number, so it does not matter which."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return 0 if isinstance(value, float) and isinf(value) else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -49,8 +49,10 @@ class LabelValues(dict[bytes, Values]):
         """Values for a text not seen before. Raises `Rejected`."""
         if not text:
             return self.none
-        labels = _parse(text)
-        careful.check(labels, self._max_depth - 1)
+        parsed = _parse(text)
+        # Before anything else is said of it, as `careful` does: one body has one reason.
+        careful.check(parsed, self._max_depth - 1)
+        labels = _object(parsed)
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
         if len(text) <= _CACHED_BYTES:
@@ -68,16 +70,19 @@ class LabelValues(dict[bytes, Values]):
         return value
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def _parse(text: bytes) -> Any:
     try:
-        labels = careful.parse(text)
+        return careful.parse(text)
     except Unparseable as error:
-        raise Rejected("invalid_field", f"labels: {error.detail}") from None
-    if labels is None:
+        raise Rejected("invalid_json", f"labels: {error.detail}") from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if value is None:
         return {}
-    if not isinstance(labels, dict):
-        raise Rejected("invalid_field", f"labels: must be an object, not {careful.kind(labels)}")
-    return labels
+    if not isinstance(value, dict):
+        raise Rejected("invalid_field", f"labels: must be an object, not {careful.kind(value)}")
+    return value
 
 
 def _checked(name: str, value: Any) -> str:

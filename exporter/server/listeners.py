@@ -15,6 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from exporter.errors import ConfigError
+from exporter.server.buffered import READ, BufferedConnection
 from exporter.server.protocol import GuardedProtocol
 
 KEEP_ALIVE: Final = 75
@@ -141,6 +142,8 @@ class _Server(uvicorn.Server):
         self.sockets = sockets
         self.bound: Address = sockets[0].getsockname()[:2]
         self.up = asyncio.Event()
+        # One for all connections: one each would be 56 MiB for a thousand idle ones.
+        self.buffer = memoryview(bytearray(READ))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -170,10 +173,11 @@ class _Server(uvicorn.Server):
         await self.on_tick(0)
         self.up.set()
 
-    def _connection(self) -> GuardedProtocol:
-        return self.listener.protocol(
+    def _connection(self) -> BufferedConnection:
+        made = self.listener.protocol(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+        return BufferedConnection(made, self.buffer)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)

@@ -1,11 +1,15 @@
 """A server on loopback in a thread: what it serves, refuses and drops, seen from real sockets."""
 
 import asyncio
+import json
+import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +22,7 @@ from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 
 DEADLINE = 15.0
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 
 
 @dataclass
@@ -118,20 +123,57 @@ def echo(seen: Seen) -> Any:
     return app
 
 
+def post(body: bytes) -> bytes:
+    return POST % (len(body), body)
+
+
+def status(reply: bytes) -> int:
+    return int(reply.split(b" ", 2)[1])
+
+
+def document(reply: bytes) -> Any:
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert re.search(rb"date: \w{3}, \d\d", head)
+    return json.loads(body)
+
+
+def openssl(arguments: str) -> None:
+    subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
+    )
+    return cert, key
+
+
 Start = Callable[..., Running]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers; `start(receive_timeout=..., max_header=..., app=...)`; all end with the test."""
+    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=...)`, the latter the files of
+    `pair`; all end with the test."""
     ends: list[Callable[[], None]] = []
 
-    def begin(receive_timeout: float = 10.0, max_header: int = 16384, app: Any = None) -> Running:
+    def begin(
+        receive_timeout: float = 10.0,
+        max_header: int = 16384,
+        app: Any = None,
+        tls: tuple[Path, Path] | tuple[()] = (),
+    ) -> Running:
         own = OwnMetrics(CollectorRegistry(), (), ())
         seen = Seen()
         watch = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
         protocol = guarded(Limits(max_header, receive_timeout, watch))
-        listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol)
+        listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol, *tls)
         ready = threading.Event()
         running: list[Running] = []
         handles: list[Any] = []

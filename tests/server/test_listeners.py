@@ -20,7 +20,7 @@ import uvloop
 from exporter.errors import ConfigError
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, guarded
-from tests.server.conftest import DEADLINE, answer, eventually, rest
+from tests.server.conftest import DEADLINE, answer, eventually, openssl, rest
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,21 +140,6 @@ def test_localhost_is_every_loopback_address_there_is() -> None:
         return get(("localhost", bound["ops"][1]), b"/x")
 
     assert run(during([listener("ops", address="localhost:0")], work)).endswith(b"/x")
-
-
-def openssl(arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    )
-    return cert, key
 
 
 def test_tls_is_served_from_the_two_files(pair: tuple[Path, Path]) -> None:

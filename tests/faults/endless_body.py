@@ -1,0 +1,53 @@
+"""Row 14 of the fault table: a body without end."""
+
+import socket
+from dataclasses import dataclass
+
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.posting import post
+from tests.faults.usage import taken
+
+MAX_BODY = 1024**2
+MOST_READ = MAX_BODY + 64 * 1024
+"""Bytes that the process may have read when it refuses a body without end; head, framing of chunks and
+whatever else it read meanwhile (its event loop's own wake-ups) are among them."""
+
+
+@dataclass(frozen=True)
+class Endless:
+    """`status` of the answer (0: none came), bytes that were `sent` and that the process has `read`."""
+
+    status: int
+    sent: int
+    read: int
+
+
+def endless(exporter: ExporterProcess, size: int, declared: bool = False) -> Endless:
+    """Send a body of `size` bytes, made up as it leaves, chunked or with a Content-Length."""
+    piece = b" " * 65536
+    framing = b"Transfer-Encoding: chunked"
+    if declared:
+        framing = b"Content-Length: %d" % size
+    else:
+        piece = b"10000\r\n" + piece + b"\r\n"
+    # What the first answer, refusal, log line and page make the process import is no body.
+    assert exporter.request("ops", "GET", "/docs").status == 200
+    assert exporter.post({"system": "softdrive"}).status == 200
+    assert post(exporter, b"", Content_Type="text/plain").status == 415
+    before, sent = taken(exporter), 0
+    with socket.create_connection(("127.0.0.1", exporter.ports["ingest"]), timeout=30) as client:
+        head = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        client.sendall(head + framing + b"\r\n\r\n")
+        try:
+            while sent < size:
+                client.sendall(piece)
+                sent += len(piece)
+            if not declared:
+                client.sendall(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            answer = client.recv(65536)
+        except ConnectionResetError:
+            answer = b""
+    return Endless(int(answer.split(b" ", 2)[1]) if answer else 0, sent, taken(exporter) - before)
