@@ -12,6 +12,8 @@ CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="session-end-exporter"')
 RETRY_AFTER: Final = 1
 """Seconds, for a 429 or 503 that names none: senders that find no Retry-After back off for minutes
 (OpenTelemetry's default is 5 s growing to 30 s), and a full queue is empty again within one."""
+REFUSED: Final = "session_end_exporter.refused"
+"""Key of an ASGI scope: the listener has refused, answered and counted this request already."""
 _URN: Final = "urn:session-end-exporter:"
 
 Header = tuple[bytes, bytes]

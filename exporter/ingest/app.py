@@ -9,7 +9,7 @@ from exporter.ingest.guard import Message, Receive
 from exporter.ingest.pipeline import Pipeline
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
-from exporter.problem import problem
+from exporter.problem import REFUSED, problem
 
 log = Log("exporter.ingest")
 
@@ -51,6 +51,8 @@ class IngestApp:
             ]
             status = 200
         except Refused as refused:
+            if REFUSED in scope:
+                return
             status, headers, body = self._refuse(refused)
         except Exception:
             log.error("defect", exc_info=True)

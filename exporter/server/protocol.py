@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
 from exporter.logs import Sampler
 from exporter.metrics.own import OwnMetrics
-from exporter.problem import problem
+from exporter.problem import REFUSED, problem
 from exporter.server.joined import JoinedTransport
 
 READ_AHEAD: Final = 4 * 1024
@@ -258,6 +258,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._phase = _IDLE
         if answered:
             if pending:
+                # What reads the body would take it for a sender that went away, and count it again.
+                cycle.scope[REFUSED] = True
                 cycle.disconnected = True
                 cycle.message_event.set()
             status, headers, body = problem(error)

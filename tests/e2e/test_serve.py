@@ -1,6 +1,7 @@
 """A real process from start to stop."""
 
 import json
+import socket
 import subprocess
 
 from tests.e2e.exporter_process import ExporterProcess, wait_for
@@ -26,6 +27,22 @@ def test_the_curl_line_that_serve_prints_works(tmp_path):
         ran = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
         assert json.loads(ran.stdout)["accepted"] == 1
         assert exporter.total("session_ends_total", code="4001") == 1
+
+
+def test_a_body_that_does_not_arrive_in_time_is_refused_and_counted_once(tmp_path):
+    settings = {"receive_timeout": 0.3}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        head = (
+            b"POST /v1/session-ends HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n["
+        )
+        with socket.create_connection(("127.0.0.1", exporter.ports["ingest"])) as sender:
+            sender.sendall(head)
+            assert sender.recv(4096).startswith(b"HTTP/1.1 408")
+        assert exporter.post({"system": "softdrive"}).status == 200
+        refused = "session_exporter_refused_requests_total"
+        assert exporter.total(refused, reason="timeout") == 1
+        assert exporter.total("session_exporter_requests_total", status="408") == 1
 
 
 def test_a_second_process_on_the_same_ledger_exits_with_a_clear_message(tmp_path):

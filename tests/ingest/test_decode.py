@@ -93,7 +93,9 @@ def test_a_body_with_nothing_unusual_is_not_decoded_twice(
     """The speed is real only when ordinary bodies take the fast path; so is the test of it."""
     values = values + FILLER if long else values
     texts = [json.dumps(_dict(one), ensure_ascii=False) for one in values]
-    # An empty text counts as absent in the fast path's sum, and only costs a closer look.
+    # An empty text and a code 0 count as absent in the fast path's sum, and only cost a closer look.
+    if any(_dict(one).get("code") == 0 for one in values):
+        return
     if any(not text or '":' in "".join(text.split()) for one in values for text in _texts(one)):
         return
     body = "\n".join(texts) if media is Media.NDJSON else f"[{','.join(texts)}]"
