@@ -1,4 +1,4 @@
-"""One system's counters as Prometheus' first recording rule has them, and range functions over them."""
+"""One system's counters as Prometheus' first recording rule has them, and range functions."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -32,7 +32,7 @@ class Counters:
 
 
 class Ranges:
-    """`increase` and `changes` over `Counters`, as Prometheus computes them.
+    """`increase` over `Counters`, as Prometheus computes it.
 
     The arithmetic is `extrapolatedRate` of Prometheus' promql/functions.go: the difference of the first
     and last sample is stretched to the range's edges where these are near, but not below zero. A range
@@ -48,14 +48,12 @@ class Ranges:
         first = np.where(counters.present, rows, beyond)
         self._first = np.minimum.accumulate(first[::-1])[::-1]
         self._seen = np.cumsum(counters.present)
-        known = counters.totals[counters.present]
-        moved = np.zeros(known.shape, np.int64)
-        moved[1:] = np.cumsum(known[1:] != known[:-1], axis=0)
-        self._moved = moved
 
     def increase(self, rows: Rows, window: int) -> Floats:
         """(rows, codes): ends in the last `window` seconds before each row; NaN without two samples."""
-        first, last, there = self._edges(rows, window, 2)
+        begin = np.maximum(rows - window // self._counters.step, 0)
+        first, last = self._first[begin], self._last[rows]
+        there = last > first
         step, totals = self._counters.step, self._counters.totals
         result = np.full((len(rows), len(self._counters.codes)), np.nan)
         first, last, rows = first[there], last[there], rows[there]
@@ -77,16 +75,15 @@ class Ranges:
         result[there] = counted * (stretched / sampled[:, np.newaxis])
         return result
 
-    def changes(self, rows: Rows, window: int) -> Floats:
-        """(rows, codes): how often a code's count moved from sample to sample; NaN without a sample."""
-        first, last, there = self._edges(rows, window, 1)
-        result = np.full((len(rows), len(self._counters.codes)), np.nan)
-        first, last = self._seen[first[there]] - 1, self._seen[last[there]] - 1
-        result[there] = self._moved[last] - self._moved[first]
-        return result
 
-    def _edges(self, rows: Rows, window: int, samples: int) -> tuple[Rows, Rows, NDArray[np.bool_]]:
-        """First and last row with a sample in each range, and whether there are `samples` of them."""
-        begin = np.maximum(rows - window // self._counters.step, 0)
-        first, last = self._first[begin], self._last[rows]
-        return first, last, last - first >= samples - 1
+def highest(values: Floats, span: int) -> Floats:
+    """`max_over_time`: the largest of each row and the `span` before it, NaN left out."""
+    found, covered = values, 1
+    while covered <= span:
+        # Twice as far with each step, as far as it goes.
+        step = min(covered, span + 1 - covered)
+        earlier = np.full(values.shape, np.nan)
+        earlier[step:] = found[:-step]
+        found = np.fmax(found, earlier)
+        covered += step
+    return found

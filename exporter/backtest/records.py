@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.backtest.baseline import usual_share
-from exporter.backtest.counters import Counters, Floats, Ranges, Rows
+from exporter.backtest.counters import Counters, Floats, Ranges, Rows, highest
 from exporter.backtest.schedule import Schedule
 from exporter.errors import ConfigError
 from exporter.policy.model import Duration, Policy
+from exporter.render.recording import slow_windows
 from exporter.taxonomy.model import Outcome, System
 
 Flags = NDArray[np.bool_]
@@ -59,22 +60,30 @@ class Records:
             np.float64,
         )
 
+    def rest(self, window: Duration) -> Floats:
+        """`system_code:session_ends:rest<w>`: the count without its worst burst."""
+        burst = self.policy.spike.burst
+        inside = (window.seconds - burst.seconds) // self.counters.step
+        return np.asarray(self.count(window) - highest(self.count(burst), inside), np.float64)
+
     @cached_property
     def spike(self) -> Flags:
         """Where `system_code:session_ends:spike` is there."""
         spike = self.policy.spike
-        count = self.count(spike.confirm_window)
-        above = np.zeros(count.shape, np.bool_)
-        for one in self.policy.limit.windows:
-            above |= self.count(one.window) > self.limit(one.window)
-        share = _share(count)
-        usual = self._usual(self.schedule.windows.rows)
-        changes = self._ranges.changes(self.schedule.windows.rows, spike.changes_window.seconds)
-        return np.asarray(
-            above
-            & (share > spike.confirm_factor * usual + spike.confirm_share)
-            & (changes > spike.changes)
-        )
+        share = self._usual(self.schedule.windows.rows)
+        found = np.zeros(share.shape, np.bool_)
+        shorter: Duration | None = None
+        for one in sorted(self.policy.limit.windows, key=lambda one: one.window.seconds):
+            count = self.count(one.window)
+            usual = share * _ends(count)
+            rest = one.rest + spike.rest_factor * usual + spike.rest_root * np.sqrt(usual)
+            above = (count > self.limit(one.window)) & (self.rest(one.window) > rest)
+            if shorter is not None:
+                above &= self.count(shorter) > _part(shorter, one.window, spike.still) * count
+            found |= above
+            shorter = one.window
+        recent = _share(self.count(spike.confirm_window))
+        return np.asarray(found & (recent > spike.confirm_factor * share + spike.confirm_share))
 
     @cached_property
     def overrun(self) -> Flags:
@@ -88,17 +97,15 @@ class Records:
     def stopped(self) -> Flags:
         """(rows,): where `system:session_ends:stopped` is there."""
         stopped, step = self.policy.stopped, self.counters.step
-        before = self._successes(stopped.before)
-        found = np.zeros(len(before), np.bool_)
+        present = self.counters.present
+        found = np.zeros(len(present), np.bool_)
         for one in stopped.windows:
-            factor = stopped.factor * one.window.seconds / stopped.before.seconds
-            then = _offset(before, one.window.seconds // step)
-            floor = factor * then - stopped.slack
-            half = _offset(
-                self.counters.present.astype(np.float64), one.window.seconds // 2 // step
-            )
-            there = self.counters.present & (half == 1.0)
-            found |= (self._successes(one.window) < floor) & there
+            before = _offset(self._successes(one.before), one.window.seconds // step)
+            floor = stopped.factor * one.window.seconds / one.before.seconds * before - one.slack
+            most = stopped.confirm_factor * one.confirm.seconds / one.before.seconds * before
+            half = _offset(present.astype(np.float64), one.window.seconds // 2 // step)
+            below = (self._successes(one.window) < floor) & (self._successes(one.confirm) < most)
+            found |= below & present & (half == 1.0)
         return found
 
     # --- longer -------------------------------------------------------------------------------------
@@ -121,7 +128,21 @@ class Records:
         usual = share * ends
         limit = own.floor + own.factor * usual + own.root * np.sqrt(usual) + own.of_ends * ends
         recent = _share(self._any(own.confirm_window))
-        return np.asarray((count > limit) & (recent > own.confirm_factor * share))
+        found = (count > limit) & (recent > own.confirm_factor * share)
+        elevated = self.policy.elevated
+        for shorter in elevated.confirming(own.window):
+            found &= self._any(shorter) > _part(shorter, own.window, elevated.still) * count
+        shortest = elevated.windows[0].window
+        part = _part(shortest, own.window, elevated.still)
+        return np.asarray(found & (self._long_rest > part * count))
+
+    @cached_property
+    def _long_rest(self) -> Floats:
+        """`system_code:session_ends:rest<w>` of elevated's shortest window."""
+        window, burst = self.policy.elevated.windows[0].window, self.policy.spike.burst
+        inside = (window.seconds - burst.seconds) // self.counters.step
+        worst = highest(self.count(burst), inside)
+        return self._any(window) - self.schedule.windows.at(worst, self.schedule.long.rows)
 
     @cached_property
     def new(self) -> Flags:
@@ -166,6 +187,10 @@ class Records:
         return self.schedule.baseline.before(self.share, rows)
 
     def _successes(self, window: Duration) -> Floats:
+        rows = self.schedule.windows.rows
+        if window in self._long_windows:
+            # The long group runs after the windows'.
+            return _total(self.schedule.long.before(self.long_count(window), rows), self._success)
         return _total(self.count(window), self._success)
 
     def _any(self, window: Duration) -> Floats:
@@ -176,9 +201,7 @@ class Records:
 
     @cached_property
     def _long_windows(self) -> set[Duration]:
-        policy = self.policy
-        windows = {one.window for one in policy.elevated.windows} | {policy.baseline.window}
-        return windows | {policy.budget.base}
+        return slow_windows(self.policy)
 
     def _burnt(self, window: Duration) -> tuple[Floats, Floats]:
         """(budget's rows,): failures, and their ratio to the ends that count."""
@@ -212,6 +235,11 @@ class Records:
             if end >= 0:
                 found[place] = filled[max(begin, 0) : end + 1].max(axis=0)
         return np.where(np.isneginf(found), np.nan, found)
+
+
+def _part(shorter: Duration, window: Duration, still: float) -> float:
+    """What a shorter window must have of a window's count, when what made it is going on."""
+    return still * shorter.seconds / window.seconds
 
 
 def _ends(counts: Floats) -> Floats:

@@ -5,8 +5,6 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from yaml.nodes import ScalarNode
-
 from exporter.policy.model import SECONDS, Duration, Fraction
 from exporter.taxonomy.document import Mapping
 
@@ -18,11 +16,11 @@ _PLACE: Final = "place"
 T = TypeVar("T")
 
 
-class Section(Mapping):
-    """A `Mapping` that also answers with numbers, durations and mappings inside it."""
+class Section:
+    """A `Mapping` read by the types of a dataclass's fields: numbers, durations and mappings inside it."""
 
     def __init__(self, mapping: Mapping) -> None:
-        self.__dict__.update(mapping.__dict__)
+        self._mapping = mapping
 
     def read(self, kind: type[T]) -> T:
         """The dataclass in this mapping; worth using when no mistake was kept."""
@@ -31,49 +29,51 @@ class Section(Mapping):
         given = [one for one in fields(kind) if one.name != _PLACE]
         optional = [one.name.rstrip("_") for one in given if one.default is not MISSING]
         required = [one.name.rstrip("_") for one in given if one.default is MISSING]
-        self.expect(required, optional)
+        self._mapping.expect(required, optional)
         values = {one.name: self._value(one.name.rstrip("_"), hints[one.name]) for one in given}
         if _PLACE in hints:
-            values[_PLACE] = f"{self._path}:{self.line}"
+            values[_PLACE] = self._mapping.place
         made: T = kind(**values)
         return made
 
     def _value(self, key: str, kind: Any) -> Any:
         if get_origin(kind) is tuple:
-            return tuple(Section(one).read(get_args(kind)[0]) for one in self.mappings(key))
+            return tuple(
+                Section(one).read(get_args(kind)[0]) for one in self._mapping.mappings(key)
+            )
         if is_dataclass(kind) and isinstance(kind, type):
-            inner = self._mapping(self._nodes.get(key), key)
+            inner = self._mapping.mapping(key)
             return None if inner is None else Section(inner).read(kind)
         if kind is Duration:
             return self._duration(key)
         if kind in (float, Fraction):
             return kind(self._number(key, below_one=kind is Fraction))
-        return self.text(key, longest=None if key == "reason" else _LONGEST)
+        return self._mapping.text(key, longest=None if key == "reason" else _LONGEST)
 
     def _duration(self, key: str) -> Duration:
-        value = self.text(key, longest=_LONGEST)
+        value = self._mapping.text(key, longest=_LONGEST)
         if value and not _DURATION.fullmatch(value):
-            self.wrong(
-                self.line_of(key),
-                f"{key} {value!r} in {self.what} is not a duration; allowed are a whole number and "
+            self._mapping.wrong(
+                self._mapping.line_of(key),
+                f"{key} {value!r} in {self._mapping.what} is not a duration; allowed are a whole number and "
                 f"one of {', '.join(SECONDS)}, such as 5m",
             )
             value = ""
         return Duration(value or "1s")
 
     def _number(self, key: str, *, below_one: bool) -> float:
-        node = self._nodes.get(key)
-        if node is None:
+        if key not in self._mapping:
             return 0.5
-        shown = node.value if isinstance(node, ScalarNode) else ""
+        given = self._mapping.scalar(key)
         # A quoted "5" is a text to YAML, and a number in nobody's other tool.
-        if shown and not node.tag.endswith(":str") and _NUMBER.fullmatch(shown):
-            number = float(shown)
+        if given and not given.is_text and _NUMBER.fullmatch(given.written):
+            number = float(given.written)
             if math.isfinite(number) and (0 < number < 1 or not below_one):
                 return number
         allowed = "between 0 and 1" if below_one else "that is not negative, such as 4 or 0.5"
-        found = repr(shown) if isinstance(node, ScalarNode) else "more than one value"
-        self.wrong(
-            self.line_of(key), f"{key} in {self.what} must be a number {allowed}, not {found}"
+        found = repr(given.written) if given else "more than one value"
+        self._mapping.wrong(
+            self._mapping.line_of(key),
+            f"{key} in {self._mapping.what} must be a number {allowed}, not {found}",
         )
         return 0.5

@@ -61,6 +61,12 @@ def _contradictions(policy: Policy) -> list[str]:
         ("elevated's planned_window", policy.elevated.planned_window, "elevated", long),
         ("baseline's window", policy.baseline.window, "elevated", long),
     ]
+    stopped = [str(one.window) for one in policy.stopped.windows]
+    recorded = list(dict.fromkeys((*short, *long, *stopped)))
+    for below in policy.stopped.windows:
+        for name, window in (("before", below.before), ("confirm", below.confirm)):
+            what = f"the {name} of stopped's {below.window}"
+            references.append((what, window, "limit, elevated or stopped", recorded))
     for one in policy.elevated.windows:
         what = f"the confirm_window of elevated's {one.window}"
         references.append((what, one.confirm_window, "limit or elevated", [*short, *long]))
@@ -69,9 +75,19 @@ def _contradictions(policy: Policy) -> list[str]:
             mistakes.append(f"{what} {window} is not a window of {section}: {', '.join(windows)}")
     if repeated := sorted({w for w in [*short, *long] if [*short, *long].count(w) > 1}):
         mistakes.append(f"windows of limit and elevated are written twice: {', '.join(repeated)}")
+    shortest = min(one.window.seconds for one in policy.limit.windows)
+    if policy.spike.burst.seconds >= shortest:
+        mistakes.append(f"spike's burst {policy.spike.burst} is not shorter than limit's windows")
     if policy.new.memory.seconds <= policy.baseline.window.seconds:
         mistakes.append(
             f"new's memory {policy.new.memory} is not longer than baseline's window "
             f"{policy.baseline.window}"
+        )
+    longest = max(one.window.seconds + one.before.seconds for one in policy.stopped.windows)
+    memory = policy.pipeline.counts_missing.memory
+    if memory.seconds < longest:
+        mistakes.append(
+            f"counts_missing's memory {memory} is shorter than stopped's longest window and its before "
+            "together"
         )
     return mistakes

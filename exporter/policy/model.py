@@ -49,12 +49,14 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class LimitWindow:
-    """One window's own terms: `floor` ends, and `of_ends` of all ends."""
+    """One window's own terms: `floor` ends, and `of_ends` of all ends; `rest` is the floor of what must be
+    left without the worst burst."""
 
     reason: str
     window: Duration
     floor: float
     of_ends: Fraction
+    rest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Spike:
-    """Above a limit, confirmed by the share in `confirm_window` and by more than `changes` changes."""
+    """Above a limit, confirmed by the share in `confirm_window`.
+
+    Without its worst `burst` a window must hold more than
+    rest + rest_factor * usual + rest_root * sqrt(usual), and the next shorter window more than `still` of
+    its part of the window's count.
+    """
 
     reason: str
     confirm_window: Duration
     confirm_factor: float
     confirm_share: Fraction
-    changes_window: Duration
-    changes: float
+    burst: Duration
+    rest_factor: float
+    rest_root: float
+    still: Fraction
     for_: Duration
     keep_firing_for: Duration
 
@@ -119,13 +128,21 @@ class ElevatedWindow:
 
 @dataclass(frozen=True, slots=True)
 class Elevated:
-    """A slow creep; planned codes are watched in `planned_window` only."""
+    """A slow creep; planned codes are watched in `planned_window` only. Confirming windows must each have
+    more than `still` of their part of the window's count."""
 
     reason: str
     planned_window: Duration
+    still: Fraction
     windows: tuple[ElevatedWindow, ...]
     for_: Duration
     keep_firing_for: Duration
+
+    def confirming(self, window: Duration) -> tuple[Duration, ...]:
+        """The windows in which what made `window` must be going on, shortest first: its own confirming one
+        and those of the windows below it."""
+        found = {one.confirm_window for one in self.windows if one.window.seconds <= window.seconds}
+        return tuple(sorted(found, key=lambda one: one.seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +159,23 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class StoppedWindow:
-    """One window in which successes are looked for."""
+    """Successes in `window` below factor * window / before * (those in `before`, just before it) - slack,
+    and in `confirm` below confirm_factor * confirm / before * (the same)."""
 
     reason: str
     window: Duration
+    before: Duration
+    slack: float
+    confirm: Duration
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Successes below factor * window / before * (successes in `before`, just before it) - slack."""
+    """Successes far below those of the hours before, in any of `windows`."""
 
     reason: str
     factor: Fraction
-    slack: float
-    before: Duration
+    confirm_factor: Fraction
     windows: tuple[StoppedWindow, ...]
     for_: Duration
     keep_firing_for: Duration
@@ -239,6 +259,30 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """More than `requests` refused in `window`, and more than `share` of all requests."""
+
+    reason: str
+    window: Duration
+    requests: float
+    share: Fraction
+    for_: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Counts that were there in `memory` and are not now, or were not in the last `settled`, for longer than
+    `for`; looked at every `memory_step` and every `settled_step`."""
+
+    reason: str
+    memory: Duration
+    memory_step: Duration
+    settled: Duration
+    settled_step: Duration
+    for_: Duration
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """A quantile of the events' age, in seconds, over `window`."""
 
@@ -258,9 +302,11 @@ class Pipeline:
     keep_firing_for: Duration
     down: Lasting
     absent: Lasting
+    counts_missing: Missing
     no_events: Silence
     ledger_not_writable: Lasting
     ledger_damaged: Recent
+    requests_refused: Refusals
     events_rejected: Counted
     unknown_codes: Counted
     clock_skew: Counted

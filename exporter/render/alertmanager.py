@@ -23,12 +23,14 @@ Two rotas and not one per owner: Alertmanager groups within a route only, so 400
 (platform) rising together would be two pages for one incident.
 """
 BURSTS: Final = (Signal.SPIKE, Signal.OVERRUN)
-BLINDING: Final = (
+INCOMPLETE: Final = "SessionEndExporterCountsMissing"
+"""While it fires a part of its system's ends is not counted, which looks as if no session succeeded."""
+CAUSES: Final = (
     "SessionEndExporterDown",
     "SessionEndExporterAbsent",
     "SessionEndExporterLedgerNotWritable",
 )
-"""While one of these fires nothing is counted, which looks as if no session succeeded."""
+"""Pages about an exporter that doesn't count; `INCOMPLETE` follows from them, unless a replica does."""
 
 _NOTICE: Final = f"{MARK}: written by `{COMMAND}` from exporter/render/{{}}.py."
 _CONFIG: Final = """\
@@ -75,10 +77,15 @@ inhibit_rules:
   - source_matchers: [{signal}=~"{bursts}"]
     target_matchers: [{signal}=~"{creeps}"]
     equal: [{system}, {code}]
-  # Without the exporter nothing is counted, which looks as if no session succeeded: a page about what
-  # can't be seen. Without `equal`, because the exporter's alerts have no system.
-  - source_matchers: [alertname=~"{blinding}"]
+  # Counts that are missing look as if no session succeeded: a page about what can't be seen. Only for
+  # the systems that they are missing of, which the alerts of an exporter that is down don't name: the
+  # other systems are counted elsewhere, and a replica of its ledger counts these too.
+  - source_matchers: [alertname="{incomplete}"]
     target_matchers: [{signal}="{stopped}"]
+    equal: [{system}]
+  # Somebody was woken for that exporter already; the alert above still inhibits what it does.
+  - source_matchers: [alertname=~"{causes}"]
+    target_matchers: [alertname="{incomplete}"]
 
 receivers:
 {receivers}
@@ -139,7 +146,8 @@ def _config() -> str:
         ticket_routes=_routes(TICKET),
         bursts="|".join(BURSTS),
         creeps="|".join((Signal.ELEVATED, Signal.NEW)),
-        blinding="|".join(BLINDING),
+        incomplete=INCOMPLETE,
+        causes="|".join(CAUSES),
         stopped=Signal.STOPPED,
         receivers="\n".join((*_receivers(PAGE), *_receivers(TICKET))),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from exporter.errors import ConfigError
 from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, Page, System, Taxonomy
 
@@ -28,9 +29,11 @@ class Signal(StrEnum):
 PIPELINE: Final = {
     "SessionEndExporterDown": PAGE,
     "SessionEndExporterAbsent": PAGE,
+    "SessionEndExporterCountsMissing": TICKET,
     "SessionEndExporterNoEvents": TICKET,
     "SessionEndExporterLedgerNotWritable": PAGE,
     "SessionEndExporterLedgerDamaged": TICKET,
+    "SessionEndExporterRequestsRefused": TICKET,
     "SessionEndExporterEventsRejected": TICKET,
     "SessionEndExporterUnknownCodes": TICKET,
     "SessionEndExporterClockSkew": TICKET,
@@ -51,9 +54,30 @@ class Subject:
     code: Code | None = None
 
 
-def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterator[Subject]:
+def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> tuple[Subject, ...]:
     """Every alert, systems in load order, codes in the file's; `planned` are (system, code) pairs whose
-    bursts are expected, which get `overrun` instead of `spike`."""
+    bursts are expected, which get `overrun` instead of `spike`.
+
+    Raises `ConfigError` when two alerts would have one name.
+    """
+    found: dict[str, Subject] = {}
+    clashes: dict[tuple[str, str], str] = {}
+    for subject in _subjects(taxonomy, planned):
+        first = found.setdefault(subject.alert, subject)
+        # Prometheus takes both, and then a silence, a runbook's heading and `Since` mean either.
+        if first is not subject:
+            clashes.setdefault((_about(first), _about(subject)), subject.alert)
+    if clashes:
+        raise ConfigError(
+            *(
+                f"{first} and {second} would both have the alert {alert}; give one another name"
+                for (first, second), alert in clashes.items()
+            )
+        )
+    return tuple(found.values())
+
+
+def _subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterator[Subject]:
     for system in taxonomy.systems.values():
         for code in (*system.codes, system.unknown):
             if code.page is Page.NEVER:
@@ -73,11 +97,27 @@ def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterato
 
 def stem_of(system: System, code: Code) -> str:
     """System and name in CamelCase; the code too where a name is shared: `SoftdriveInternalError1001`."""
-    shared = sum(other.name == code.name for other in system.codes) > 1
-    name = "UnknownCode" if code.code == UNKNOWN else _camel(code.name)
-    return _camel(system.system) + name + (_camel(code.code) if shared else "")
+    word = _word(code)
+    shared = sum(_word(other) == word for other in (*system.codes, system.unknown)) > 1
+    return _camel(system.system) + word + (_camel(code.code) if shared else "")
+
+
+def _word(code: Code) -> str:
+    """The name; the code where the name has nothing for an alert's name, such as one in Japanese."""
+    if code.code == UNKNOWN:
+        return "UnknownCode"
+    name = _camel(code.name)
+    return name if re.search("[A-Za-z]", name) else _camel(code.code)
+
+
+def _about(subject: Subject) -> str:
+    if subject.system is None:
+        return "the exporter itself"
+    system = f"system {subject.system.system!r}"
+    return f"code {subject.code.code!r} of {system}" if subject.code else system
 
 
 def _camel(text: str) -> str:
-    """Words joined, each with a capital; capitals inside a word stay (`TLSHandshakeFailed`)."""
+    """Words of ASCII letters and digits joined, each with a capital; capitals inside a word stay
+    (`TLSHandshakeFailed`)."""
     return "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", text))

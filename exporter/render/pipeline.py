@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from exporter import names
-from exporter.policy.model import Counted, Pipeline
-from exporter.render.promql import number, quoted
+from exporter.policy.model import Counted, Missing, Pipeline
+from exporter.render.promql import INSTANCE, number, quoted
 from exporter.render.texts import plain
 
 _PER_INSTANCE = "{{ $labels.instance }}"
@@ -25,13 +25,14 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
     sums are of instances."""
     up = f"up{{job={quoted(policy.job)}}}"
     silence, damaged, full = policy.no_events, policy.ledger_damaged, policy.dedup_window_full
-    delay = policy.events_delayed
+    delay, refused, missing = policy.events_delayed, policy.requests_refused, policy.counts_missing
     return {
         "SessionEndExporterDown": Condition(
             f"{up} == 0",
             f"The exporter {_PER_INSTANCE} is down",
             f"Prometheus can't scrape {_PER_INSTANCE}. Its senders keep their events and try again; "
-            "no alert about its systems can fire until it is back. Look at its process and its log.",
+            "unless a replica shows its counts, no alert about its systems can fire until it is back. "
+            "Look at its process and its log.",
             policy.down.for_,
         ),
         "SessionEndExporterAbsent": Condition(
@@ -40,6 +41,15 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
             f"No target has job={plain(quoted(policy.job))}: nothing counts session ends, and no other "
             "alert can fire. Look at Prometheus' scrape configuration and its service discovery.",
             policy.absent.for_,
+        ),
+        "SessionEndExporterCountsMissing": Condition(
+            _missing(missing),
+            "Counts of {{ $labels.system }} are missing",
+            "No exporter that takes events shows ledger {{ $labels.ledger }}, or none did for a "
+            f"part of the last {missing.settled}. Sums over {{{{ $labels.system }}}} are too low, and "
+            "nobody is told that its successes stopped. Look for an exporter that is down or no "
+            "longer among Prometheus' targets.",
+            missing.for_,
         ),
         "SessionEndExporterNoEvents": Condition(
             f"sum(increase({names.ACCEPTED_EVENTS}[{silence.window}])) == 0\n"
@@ -63,6 +73,15 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
             f"A damaged ledger of {_PER_INSTANCE} was moved aside",
             "Moved aside at {{ $value | humanizeTimestamp }}; what could be read of it was kept, and "
             "counting went on. Keep the damaged file, look at the disk, read the log.",
+        ),
+        "SessionEndExporterRequestsRefused": Condition(
+            f"sum(increase({names.REFUSED_REQUESTS}[{refused.window}])) > {number(refused.requests)}\n"
+            f"and sum(increase({names.REFUSED_REQUESTS}[{refused.window}]))"
+            f" > {number(refused.share)} * sum(increase({names.REQUESTS}[{refused.window}]))",
+            "The exporter refuses requests",
+            f'{{{{ $value | printf "%.0f" }}}} requests in {refused.window} were refused, and nothing in '
+            f"them was counted. {names.REFUSED_REQUESTS} by reason says why, the log which sender.",
+            refused.for_,
         ),
         "SessionEndExporterEventsRejected": Condition(
             _share(f"sum(increase({names.REJECTED_EVENTS}[@window]))", policy.events_rejected),
@@ -120,4 +139,32 @@ def _share(count: str, policy: Counted) -> str:
     return (
         f"{count} > {number(policy.events)}\n"
         f"and {count} > on () group_left () {number(policy.share)} * ({every})"
+    )
+
+
+def _missing(policy: Missing) -> str:
+    """Per system and ledger. A replica that shows the ledger makes up for one that doesn't, and an exporter
+    that counts makes up for the ledger it was started with: a damaged one is moved aside for a new one.
+
+    Also for a while after a return, when the hole is still in what `stopped` compares. Looking at one
+    instant of that while let `stopped`, which fires on when its reason is gone, out for a minute.
+    """
+    often = (policy.settled.seconds - policy.for_.seconds) / policy.settled_step.seconds
+
+    def shown(label: str) -> str:
+        now = (
+            f"group by ({names.SYSTEM}, {label}) "
+            f"({names.RULE_SUM} unless on ({INSTANCE}) {names.LEDGER_WRITABLE} == 0)"
+        )
+        settled = f"count_over_time({now}[{policy.settled}:{policy.settled_step}])"
+        return f"unless on ({names.SYSTEM}, {label}) ({now} and {settled} >= {number(often)})"
+
+    known = f"group by ({names.SYSTEM}, {names.LEDGER}, {INSTANCE}) ({names.RULE_SUM})"
+    memory = f"{known}[{policy.memory}:{policy.memory_step}] offset {policy.settled}"
+    return (
+        f"group by ({names.SYSTEM}, {names.LEDGER}) (\n"
+        f"  last_over_time({memory})\n"
+        f"  {shown(names.LEDGER)}\n"
+        f"  {shown(INSTANCE)}\n"
+        ")"
     )

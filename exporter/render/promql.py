@@ -28,15 +28,17 @@ def number(value: float) -> str:
     return f"{value:.12g}"
 
 
-def ends(function: str, window: str) -> str:
-    """A range function of each code's ends, replicas of one ledger counted once.
+def increase(window: str) -> str:
+    """How many ends of each code there were in a window, replicas of one ledger counted once.
 
     Replicas agree but for the scrape's instant, so the largest is taken; ledgers are summed.
     The range is a second longer than the window: samples 30 s apart then span the whole window, and a
     count comes out as one, whether Prometheus takes the range's first instant in (up to 2.x) or not.
     """
     by = ", ".join(CODE_LABELS)
-    return f"sum by ({by}) (max by ({LEDGER}, {by}) ({function}({RULE_SUM}[{_second_longer(window)}])))"
+    return (
+        f"sum by ({by}) (max by ({LEDGER}, {by}) (increase({RULE_SUM}[{second_longer(window)}])))"
+    )
 
 
 def of_system(record: str, matchers: str = "") -> str:
@@ -48,7 +50,8 @@ def of_system(record: str, matchers: str = "") -> str:
     )
 
 
-def _second_longer(window: str) -> str:
+def second_longer(window: str) -> str:
+    """A range that has the samples at both ends of the window in it."""
     return f"{int(window[:-1]) + 1}s" if window.endswith("s") else f"{window}1s"
 
 

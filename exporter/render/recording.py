@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from exporter import names
-from exporter.policy.model import Duration
+from exporter.policy.model import Duration, Policy
 from exporter.render.pack import Pack
 from exporter.render.promql import (
     CODE_LABELS,
@@ -13,9 +13,10 @@ from exporter.render.promql import (
     PER_SYSTEM,
     duration,
     either,
-    ends,
+    increase,
     number,
     of_system,
+    second_longer,
 )
 from exporter.render.rule import Group, Rule, RuleFile
 from exporter.taxonomy.model import Outcome, Page
@@ -61,7 +62,7 @@ def watched(pack: Pack) -> list[str]:
 
 
 def _increase(window: Duration) -> Rule:
-    return Rule(record=names.RULE_COUNT + window, expr=ends("increase", window))
+    return Rule(record=names.RULE_COUNT + window, expr=increase(window))
 
 
 def _baseline(pack: Pack) -> Iterator[Rule]:
@@ -111,32 +112,36 @@ def _above_share(window: Duration, factor: float, plus: float) -> str:
     )
 
 
-def _fast(pack: Pack) -> set[Duration]:
-    """The windows that pages read."""
-    policy = pack.policy
+def fast_windows(policy: Policy) -> set[Duration]:
+    """The windows that pages read: short enough to be read every time."""
     windows = {one.window for one in policy.limit.windows}
     windows |= {one.window for one in policy.stopped.windows}
-    windows |= {policy.stopped.before, policy.overrun.window, policy.new.window}
+    windows |= {policy.spike.burst, policy.overrun.window, policy.new.window}
     longest = max(window.seconds for window in windows)
-    return windows | {one for one in _budget_windows(pack) if one.seconds <= longest}
+    windows |= {one for one in _budget_windows(policy) if one.seconds <= longest}
+    return windows | {
+        window
+        for one in policy.stopped.windows
+        for window in (one.before, one.confirm)
+        if window.seconds <= longest
+    }
 
 
-def _slow(pack: Pack) -> set[Duration]:
-    """The windows that only tickets and the baseline read, seldom since they hold many samples."""
-    policy = pack.policy
+def slow_windows(policy: Policy) -> set[Duration]:
+    """The windows that only tickets and baselines read, seldom since they hold many samples."""
     windows = {one.window for one in policy.elevated.windows} | {policy.baseline.window}
-    return (windows | {policy.budget.base}) - _fast(pack)
+    windows |= {one.before for one in policy.stopped.windows} | {policy.budget.base}
+    return windows - fast_windows(policy)
 
 
 def _windows(pack: Pack) -> Iterator[Rule]:
     """Every window is read from one sum per exporter and code, which is recorded first: its cost does not
     grow with the configured labels. Summing before `increase` is safe here and not elsewhere, because
     an exporter's counters are read in one scrape and survive its restarts; a new ledger is new series."""
-    limit, spike = pack.policy.limit, pack.policy.spike
+    limit = pack.policy.limit
     kept = ", ".join((names.LEDGER, INSTANCE, *CODE_LABELS))
     yield Rule(record=names.RULE_SUM, expr=f"sum by ({kept}) ({names.SESSION_ENDS})")
-    limited = [one.window for one in limit.windows]
-    for window in sorted(_fast(pack), key=lambda one: one.seconds):
+    for window in sorted(fast_windows(pack.policy), key=lambda one: one.seconds):
         yield _increase(window)
     for one in limit.windows:
         yield Rule(
@@ -144,17 +149,49 @@ def _windows(pack: Pack) -> Iterator[Rule]:
         )
         yield _usual(one.window)
         yield _limit(one.window, one.floor, limit.factor, limit.root, one.of_ends)
-    changes = names.RULE_CHANGES + spike.changes_window
-    yield Rule(record=changes, expr=ends("changes", spike.changes_window))
-    above = either(*(f"({_above_limit(window)})" for window in limited))
-    yield Rule(
+        yield _rest(pack, one.window)
+    yield _spike(pack)
+    yield from _stopped(pack)
+
+
+def _rest(pack: Pack, window: Duration) -> Rule:
+    """A window's count without its worst burst, which lies within the window."""
+    burst = pack.policy.spike.burst
+    inside = second_longer(duration(window.seconds - burst.seconds))
+    count = names.RULE_COUNT
+    return Rule(
+        record=names.RULE_REST + window,
+        expr=f"{count}{window} - max_over_time({count}{burst}[{inside}])",
+    )
+
+
+def _spike(pack: Pack) -> Rule:
+    spike, windows = pack.policy.spike, pack.policy.limit.windows
+    above = []
+    shorter: Duration | None = None
+    for one in sorted(windows, key=lambda one: one.window.seconds):
+        usual = names.RULE_USUAL + one.window
+        parts = [
+            _above_limit(one.window),
+            f"{names.RULE_REST}{one.window} > {number(one.rest)} + {number(spike.rest_factor)} * {usual}"
+            f" + {number(spike.rest_root)} * sqrt({usual})",
+        ]
+        if shorter is not None:
+            parts.append(_still(shorter, one.window, spike.still))
+        above.append("(" + "\n    and ".join(parts) + ")")
+        shorter = one.window
+    return Rule(
         record=names.RULE_SPIKE,
         expr=f"{names.RULE_COUNT}{spike.confirm_window}\n"
-        f"and (\n  {above}\n)\n"
-        f"and {_above_share(spike.confirm_window, spike.confirm_factor, spike.confirm_share)}\n"
-        f"and {changes} > {number(spike.changes)}",
+        f"and (\n  {either(*above)}\n)\n"
+        f"and {_above_share(spike.confirm_window, spike.confirm_factor, spike.confirm_share)}",
     )
-    yield from _stopped(pack)
+
+
+def _still(shorter: Duration, window: Duration, still: float, stem: str = names.RULE_COUNT) -> str:
+    """The shorter window has its part of the window's count: what made it is going on."""
+    part = still * shorter.seconds / window.seconds
+    return f"{stem}{shorter} > {number(part)} * {names.RULE_COUNT}{window}"
 
 
 def _stopped(pack: Pack) -> Iterator[Rule]:
@@ -162,33 +199,33 @@ def _stopped(pack: Pack) -> Iterator[Rule]:
     down, and while a window has more of that outage in it than of what came after."""
     stopped = pack.policy.stopped
     present = f"group by ({names.SYSTEM}) ({names.RULE_SUM}"
-    before = names.RULE_SUCCESSES + stopped.before
-    windows = {one.window for one in stopped.windows} | {stopped.before}
+    windows = {one for each in stopped.windows for one in (each.window, each.before, each.confirm)}
     for window in sorted(windows, key=lambda one: one.seconds):
         yield Rule(
             record=names.RULE_SUCCESSES + window,
             expr=of_system(names.RULE_COUNT + window, _SUCCESS),
         )
+    below = []
     for one in stopped.windows:
-        factor = stopped.factor * one.window.seconds / stopped.before.seconds
+        before = f"{names.RULE_SUCCESSES}{one.before} offset {one.window}"
+        factor = stopped.factor * one.window.seconds / one.before.seconds
         half = duration(one.window.seconds // 2)
         yield Rule(
             record=names.RULE_SUCCESS_FLOOR + one.window,
-            expr=f"({number(factor)} * {before} offset {one.window} - {number(stopped.slack)})\n"
+            expr=f"({number(factor)} * {before} - {number(one.slack)})\n"
             f"and {present}) and {present} offset {half})",
         )
-    below = either(
-        *(
-            f"({names.RULE_SUCCESSES}{one.window} < {names.RULE_SUCCESS_FLOOR}{one.window})"
-            for one in stopped.windows
+        confirm = stopped.confirm_factor * one.confirm.seconds / one.before.seconds
+        below.append(
+            f"({names.RULE_SUCCESSES}{one.window} < {names.RULE_SUCCESS_FLOOR}{one.window}"
+            f" and {names.RULE_SUCCESSES}{one.confirm} < {number(confirm)} * {before})"
         )
-    )
-    yield Rule(record=names.RULE_STOPPED, expr=below)
+    yield Rule(record=names.RULE_STOPPED, expr=either(*below))
 
 
-def _budget_windows(pack: Pack) -> list[Duration]:
+def _budget_windows(policy: Policy) -> list[Duration]:
     """The windows of the burn rates, shortest first, and the one that longer ones are summed from."""
-    budget = pack.policy.budget
+    budget = policy.budget
     used = {window for pair in budget.windows for window in (pair.long, pair.short)} | {budget.base}
     return sorted(used, key=lambda window: window.seconds)
 
@@ -197,7 +234,7 @@ def _budget(pack: Pack) -> Iterator[Rule]:
     """Windows longer than `base` are summed from it: three days of samples every minute cost more than
     all other rules together."""
     budget = pack.policy.budget
-    for window in _budget_windows(pack):
+    for window in _budget_windows(pack.policy):
         failures, counted = names.RULE_FAILURES + window, names.RULE_COUNTED + window
         if window.seconds <= budget.base.seconds:
             yield Rule(record=failures, expr=of_system(names.RULE_COUNT + window, _FAILURE))
@@ -217,18 +254,25 @@ def _budget(pack: Pack) -> Iterator[Rule]:
 
 def _long(pack: Pack) -> Iterator[Rule]:
     elevated = pack.policy.elevated
-    for window in sorted(_slow(pack), key=lambda one: one.seconds):
+    for window in sorted(slow_windows(pack.policy), key=lambda one: one.seconds):
         yield _increase(window)
         yield Rule(record=names.RULE_ENDS + window, expr=of_system(names.RULE_COUNT + window))
     for one in elevated.windows:
         yield _usual(one.window)
         yield _limit(one.window, one.floor, one.factor, one.root, one.of_ends)
+    shortest = elevated.windows[0].window
+    yield _rest(pack, shortest)
     for one in elevated.windows:
-        yield Rule(
-            record=names.RULE_ELEVATED + one.window,
-            expr=f"{_above_limit(one.window)}\n"
-            f"and {_above_share(one.confirm_window, one.confirm_factor, 0)}",
-        )
+        parts = [
+            _above_limit(one.window),
+            _above_share(one.confirm_window, one.confirm_factor, 0),
+            *(
+                _still(shorter, one.window, elevated.still)
+                for shorter in elevated.confirming(one.window)
+            ),
+            _still(shortest, one.window, elevated.still, names.RULE_REST),
+        ]
+        yield Rule(record=names.RULE_ELEVATED + one.window, expr="\nand ".join(parts))
     yield _new(pack)
 
 

@@ -81,11 +81,10 @@ def _of_code(policy: Policy, signal: Signal, code: Code) -> str:
 def _of_system(policy: Policy, signal: Signal, system: System) -> str:
     labels = {names.SYSTEM: system.system}
     if signal is Signal.STOPPED:
-        window = policy.stopped.before
         now = policy.spike.confirm_window
         ends = _query(selector(names.RULE_ENDS + now, labels), 'printf "%.0f"')
         return (
-            f"Fewer than {policy.stopped.factor:.0%} of the successes of the {window} before: "
+            f"Fewer than {policy.stopped.factor:.0%} of the successes of the hours before: "
             "sessions no longer reach a normal end, or their ends no longer reach the exporter. "
             f"Ends of any kind in {now}: {ends}."
         )

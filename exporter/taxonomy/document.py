@@ -25,6 +25,14 @@ class Text:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value as it was written; `is_text` says whether YAML takes it for a text, as with quotes."""
+
+    written: str
+    is_text: bool
+
+
 class Mapping:
     """The keys of one YAML mapping; what is wrong with them goes to `mistakes`.
 
@@ -51,9 +59,17 @@ class Mapping:
             self._nodes[name] = value
             self._key_lines[name] = _line(key)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._nodes
+
     def wrong(self, line: int, message: str) -> None:
         """Keeps a mistake as `path:line: message`."""
         self._mistakes.append(f"{self._path}:{line}: {message}")
+
+    @property
+    def place(self) -> str:
+        """Where the mapping begins, as `path:line`."""
+        return f"{self._path}:{self.line}"
 
     def line_of(self, key: str) -> int:
         """The line of the key, or of the mapping when the key is missing."""
@@ -97,13 +113,25 @@ class Mapping:
 
     def pairs(self, key: str, *, longest: int) -> list[tuple[Text, str]]:
         """A mapping of free keys to single-line texts, such as categories to headings."""
-        inner = self._mapping(self._nodes.get(key), key)
+        inner = self.mapping(key)
         if inner is None:
             return []
         return [
             (Text(name, line), inner.text(name, longest=longest))
             for name, line in inner._key_lines.items()
         ]
+
+    def scalar(self, key: str) -> Scalar | None:
+        """The one value of a key, whatever its type; None when the key is missing or has more than one.
+        Keeps no mistake: what is allowed is for the caller to say."""
+        node = self._nodes.get(key)
+        if not isinstance(node, ScalarNode):
+            return None
+        return Scalar(node.value, node.tag == _TEXT_TAG)
+
+    def mapping(self, key: str) -> "Mapping | None":
+        """The mapping of a key, named by the key; None when the key is missing or has something else."""
+        return self._mapping(self._nodes.get(key), key)
 
     def mappings(self, key: str) -> Iterator["Mapping"]:
         """A list of mappings, each named by the key and its place in the list, from 1."""

@@ -94,8 +94,8 @@ def test_every_receiver_is_somebodys_and_every_route_has_one(config):
     assert sorted(names) == sorted(set(ROUTES.values()))
 
 
-def test_alerts_that_silence_stopped_exist():
-    assert set(alertmanager.BLINDING) <= set(PIPELINE)
+def test_alerts_about_the_exporter_that_inhibit_others_exist():
+    assert {alertmanager.INCOMPLETE, *alertmanager.CAUSES} <= set(PIPELINE)
 
 
 def test_every_template_that_a_receiver_uses_is_defined():

@@ -36,7 +36,7 @@ def shortened(folder: Path) -> Path:
     document["baseline"] |= {"window": "40m", "median_window": "60m", "median_step": "30s"}
     for one, window in zip(document["limit"]["windows"], ("3m", "6m", "15m"), strict=True):
         one["window"] = window
-    document["spike"] |= {"confirm_window": "3m", "changes_window": "15m", "keep_firing_for": "2m"}
+    document["spike"] |= {"confirm_window": "3m", "burst": "60s", "keep_firing_for": "2m"}
     document["overrun"] |= {"window": "15m", "for": "2m", "keep_firing_for": "4m"}
     for one, window, confirm in zip(
         document["elevated"]["windows"], ("20m", "40m"), ("15m", "20m"), strict=True
@@ -50,9 +50,15 @@ def shortened(folder: Path) -> Path:
         "keep_firing_for": "10m",
     }
     document["stopped"]["windows"] = document["stopped"]["windows"][:3]
-    for one, window in zip(document["stopped"]["windows"], ("1m", "3m", "6m"), strict=True):
-        one["window"] = window
-    document["stopped"] |= {"before": "15m", "keep_firing_for": "2m"}
+    for one, window, before, confirm in zip(
+        document["stopped"]["windows"],
+        ("1m", "3m", "6m"),
+        ("15m", "15m", "20m"),
+        ("1m", "1m", "3m"),
+        strict=True,
+    ):
+        one |= {"window": window, "before": before, "confirm": confirm}
+    document["stopped"]["keep_firing_for"] = "2m"
     document["budget"] |= {"base": "20m", "for": "1m", "keep_firing_for": "3m"}
     for one, long, short in zip(
         document["budget"]["windows"], ("15m", "20m", "60m"), ("3m", "6m", "20m"), strict=True
@@ -157,7 +163,7 @@ def test_every_alert_fires_when_promtool_says_so(
     found = firings(counters, TAXONOMY.systems[system], policy, alerts)
     records = Records(counters, TAXONOMY.systems[system], policy)
     window = policy.limit.windows[0].window
-    count, limit = records.count(window), records.limit(window)
+    count, limit, rest = records.count(window), records.limit(window), records.rest(window)
     queries: list[dict[str, Any]] = []
     fired = set()
     for row in range(ROWS):
@@ -172,7 +178,11 @@ def test_every_alert_fires_when_promtool_says_so(
                 ],
             }
         )
-        for record, array in ((names.RULE_COUNT, count), (names.RULE_LIMIT, limit)):
+        for record, array in (
+            (names.RULE_COUNT, count),
+            (names.RULE_LIMIT, limit),
+            (names.RULE_REST, rest),
+        ):
             value = array[row, 1]
             labels = f'{{code="{codes[1]}", system="{system}"}}'
             queries.append(

@@ -62,17 +62,30 @@ def backfill(exporter: ExporterProcess, data: Path) -> None:
 def quick_rules(folder: Path) -> Path:
     """The pack of the shipped policy with shorter times, in `folder`; a glob of its rule files.
 
-    Replaced are the groups' intervals, `for`, `keep_firing_for`, the shortest window of a spike (5m)
-    with its confirmation, and the shortest of `stopped` (2m). Factors, floors, the baseline and the
-    longer windows are the shipped ones, and so is every expression's form: it comes from the builders.
+    Replaced are the groups' intervals, `for`, `keep_firing_for`, the windows of a spike by a twentieth of
+    them, the burst that they are judged without (90s), and the shortest of `stopped` (2m), also where it
+    confirms. Factors, floors, the baseline and the longer windows are the shipped ones, and so is every
+    expression's form: it comes from the builders.
+
+    All windows of a spike, since of 15m beside 15s a single end is a part: an outage that was over paged
+    again for the first usual end of its code.
     """
     document = yaml.safe_load((ROOT / "exporter/policy.yaml").read_text())
     document["intervals"] |= {"baseline": "2s", "windows": "1s", "budget": "5s", "long": "5s"}
     document["intervals"] |= {"pipeline": "1s"}
-    document["limit"]["windows"][0]["window"] = "15s"
-    document["spike"] |= {"confirm_window": "15s", "for": "2s", "keep_firing_for": "5s"}
-    document["stopped"]["windows"][0]["window"] = "30s"
-    document["stopped"] |= {"for": "1s", "keep_firing_for": "5s"}
+    limit, spike, stopped = (document[section] for section in ("limit", "spike", "stopped"))
+    quick = {"5m": "15s", "15m": "45s", "1h": "3m"}
+    for one in limit["windows"]:
+        one["window"] = quick[one["window"]]
+    for one in (document["overrun"], document["new"]):
+        one["window"] = quick[one["window"]]
+    for one in (spike, document["elevated"]["windows"][0]):
+        one["confirm_window"] = quick[one["confirm_window"]]
+    spike |= {"burst": "5s", "for": "2s", "keep_firing_for": "5s"}
+    shortest = stopped["windows"][0]["window"]
+    for one in stopped["windows"]:
+        one |= {key: "30s" for key in ("window", "confirm") if one[key] == shortest}
+    stopped |= {"for": "1s", "keep_firing_for": "5s"}
     document["pipeline"] |= {"keep_firing_for": "5s"}
     document["pipeline"]["down"]["for"] = "5s"
     folder.mkdir()

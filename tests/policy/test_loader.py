@@ -37,7 +37,7 @@ def test_without_a_path_the_shipped_policy_is_loaded() -> None:
 
 
 def test_a_policy_with_another_threshold_is_loaded(path: Path) -> None:
-    path.write_text(SHIPPED.replace("    of_ends: 0.02\n", "    of_ends: 0.03\n"))
+    path.write_text(SHIPPED.replace("    of_ends: 0.015\n", "    of_ends: 0.03\n"))
     assert load(path).limit.windows[0].of_ends == 0.03
 
 
@@ -82,9 +82,9 @@ def test_a_system_can_have_an_objective_of_its_own(path: Path) -> None:
             "objective in budget must be a number between 0 and 1, not '99.5'",
         ),
         (
-            "  changes_window: 1h",
-            "  changes_window: 1 hour",
-            "changes_window '1 hour' in spike is not a duration; allowed are a whole number and one of "
+            "  burst: 90s",
+            "  burst: 1.5m",
+            "burst '1.5m' in spike is not a duration; allowed are a whole number and one of "
             "s, m, h, d, w, such as 5m",
         ),
         (
@@ -105,8 +105,8 @@ def test_a_wrong_value_is_named_with_its_line(
 def test_an_unknown_key_is_refused(path: Path) -> None:
     text = SHIPPED.replace("  confirm_factor: 4\n", "  confirm_factor: 4\n  colour: red\n")
     allowed = (
-        "reason, confirm_window, confirm_factor, confirm_share, changes_window, changes, for, "
-        "keep_firing_for"
+        "reason, confirm_window, confirm_factor, confirm_share, burst, rest_factor, rest_root, still, "
+        "for, keep_firing_for"
     )
     assert mistakes_of(path, text) == [
         f"{path}:{line_of('  confirm_factor: 4') + 1}: unknown key 'colour' in spike; "
@@ -134,6 +134,49 @@ def test_a_window_that_no_rule_records_is_refused(path: Path) -> None:
     text = SHIPPED.replace("  confirm_window: 5m\n", "  confirm_window: 10m\n")
     assert mistakes_of(path, text) == [
         f"{path}: spike's confirm_window 10m is not a window of limit: 5m, 15m, 1h"
+    ]
+
+
+@pytest.mark.parametrize(("burst", "fits"), [("4m", True), ("299s", True), ("5m", False)])
+def test_a_burst_as_long_as_a_limits_window_is_refused(path: Path, burst: str, fits: bool) -> None:
+    """Without its worst five minutes nothing is left of five minutes."""
+    text = SHIPPED.replace("  burst: 90s\n", f"  burst: {burst}\n")
+    if fits:
+        path.write_text(text)
+        assert load(path).spike.burst == burst
+    else:
+        message = f"spike's burst {burst} is not shorter than limit's windows"
+        assert mistakes_of(path, text) == [f"{path}: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "shipped", "window"), [("before", "1h", "3h"), ("confirm", "2m", "1m")]
+)
+def test_a_window_of_stopped_that_no_rule_records_is_refused(
+    path: Path, key: str, shipped: str, window: str
+) -> None:
+    # The first place is of stopped's first window.
+    text = SHIPPED.replace(f"      {key}: {shipped}\n", f"      {key}: {window}\n", 1)
+    assert mistakes_of(path, text) == [
+        f"{path}: the {key} of stopped's 2m {window} is not a window of limit, elevated or stopped: "
+        "5m, 15m, 1h, 6h, 1d, 2m, 30m, 2h"
+    ]
+
+
+def test_a_window_of_elevated_may_be_what_stopped_compares_with(path: Path) -> None:
+    """The day is recorded for tickets; the exporter's memory must be as long."""
+    text = SHIPPED.replace("      before: 6h\n", "      before: 1d\n")
+    path.write_text(text.replace("    memory: 8h\n", "    memory: 26h\n"))
+    assert [one.before for one in load(path).stopped.windows] == ["1h", "1h", "1h", "1d", "1d"]
+
+
+def test_counts_that_are_forgotten_before_stopped_compares_with_them_are_refused(
+    path: Path,
+) -> None:
+    text = SHIPPED.replace("    memory: 8h\n", "    memory: 7h\n")
+    assert mistakes_of(path, text) == [
+        f"{path}: counts_missing's memory 7h is shorter than stopped's longest window and its before "
+        "together"
     ]
 
 

@@ -81,6 +81,19 @@ def counted(steps: Iterable[float]) -> str:
     return " ".join(values)
 
 
+def without(folder: Path, *clauses: str, instead: str = "") -> Path:
+    """The rules in a new folder, each clause of the windows replaced: what a test is true because of."""
+    rules = folder / "without"
+    rules.mkdir()
+    for path in RULES.glob("*.yml"):
+        (rules / path.name).write_text(path.read_text())
+    for clause in clauses:
+        whole = (rules / WINDOWS).read_text()
+        assert whole.count(clause) == 1, clause
+        (rules / WINDOWS).write_text(whole.replace(clause, instead))
+    return rules
+
+
 @dataclass
 class Case:
     """One test of promtool's; times are durations from the first sample."""
@@ -99,6 +112,11 @@ class Case:
         expected = {"exp_labels": dict(labels), "exp_annotations": dict(annotations)}
         self.alerts.append({"eval_time": at, "alertname": alert, "exp_alerts": [expected]})
 
+    @property
+    def fired(self) -> set[str]:
+        """The alerts that must fire, with their labels and annotations, at some time."""
+        return {one["alertname"] for one in self.alerts if one["exp_alerts"]}
+
     def query(self, at: str, expr: str, expected: Mapping[str, float]) -> None:
         samples = [{"labels": labels, "value": value} for labels, value in expected.items()]
         self.queries.append({"eval_time": at, "expr": expr, "exp_samples": samples})
@@ -114,6 +132,32 @@ class Case:
         }
 
 
+@dataclass(frozen=True)
+class Run:
+    """Cases with what they are run against: the arguments of `run`."""
+
+    files: tuple[str, ...]
+    cases: tuple[Case, ...]
+    only: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    step: str = "1m"
+
+    def verdict(self, folder: Path, rules: Path = RULES) -> str:
+        return run(
+            folder,
+            self.files,
+            *self.cases,
+            step=self.step,
+            only=self.only,
+            records=self.records,
+            rules=rules,
+        )
+
+    @property
+    def fired(self) -> set[str]:
+        return {alert for case in self.cases for alert in case.fired}
+
+
 def run(
     folder: Path,
     files: Sequence[str],
@@ -121,6 +165,7 @@ def run(
     step: str = "1m",
     only: Sequence[str] = (),
     records: Sequence[str] = (),
+    rules: Path = RULES,
 ) -> str:
     """What promtool says against the cases; empty when it agrees.
 
@@ -129,7 +174,7 @@ def run(
     """
     groups, paths = [], []
     for file in files:
-        document = yaml.safe_load((RULES / file).read_text())
+        document = yaml.safe_load((rules / file).read_text())
         chosen = [one for one in document["groups"] if not only or one["name"] in only]
         groups += [one["name"] for one in chosen]
         for one in chosen:

@@ -1,0 +1,195 @@
+"""Cases for the alerts about the exporter itself; the first hour is quiet in all of them."""
+
+from dataclasses import dataclass
+
+from exporter import names
+from exporter.render.catalog import PIPELINE
+from tests.rules.promtool import Case, Run, series
+
+INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
+DASHBOARD_URL = "http://127.0.0.1:3000/d/session-end-exporter"
+
+
+def own(metric: str, **labels: str) -> str:
+    """A series as Prometheus has it of one exporter."""
+    return series(metric, labels | INSTANCE)
+
+
+UP = own("up")
+ACCEPTED = own(names.ACCEPTED_EVENTS)
+REJECTED = own(names.REJECTED_EVENTS, reason="invalid_field")
+SKEWED = own(names.REJECTED_EVENTS, reason="clock_skew")
+ANSWERED = own(names.REQUESTS, status="200")
+REFUSED = own(names.REFUSED_REQUESTS, reason="unauthorized")
+UNAUTHORIZED = own(names.REQUESTS, status="401")
+UNKNOWN = own(names.UNKNOWN_CODE_EVENTS, system="softdrive")
+WRITABLE = own(names.LEDGER_WRITABLE)
+DAMAGED = own(names.LEDGER_DAMAGED)
+EXPIRED = own(names.WINDOW_EXPIRED, bound="ids")
+COUNTS = series(
+    names.RULE_SUM,
+    {
+        "ledger": "a",
+        "instance": "exporter:1",
+        "system": "softdrive",
+        "code": "07",
+        "category": "session_server",
+        "outcome": "failure",
+    },
+)
+
+
+def delays(*steps: float) -> dict[str, str]:
+    """Events a minute in the buckets to 60, 300 and 900 s and in all."""
+    bounds = ("60", "300", "900", "+Inf")
+    return {
+        own(f"{names.EVENT_DELAY}_bucket", le=le): f"0+{step}x300"
+        for le, step in zip(bounds, steps, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What comes in, the first minute at which the alert fires, and what it then says; `near` are
+    inputs at which it never does."""
+
+    inputs: dict[str, str]
+    minute: int
+    labels: dict[str, str]
+    summary: str
+    description: str
+    near: dict[str, str]
+
+
+TROUBLES = {
+    "SessionEndExporterDown": Trouble(
+        {UP: "1x60 0x20"},
+        63,
+        INSTANCE,
+        "The exporter exporter:1 is down",
+        "Prometheus can't scrape exporter:1. Its senders keep their events and try again; unless a "
+        "replica shows its counts, no alert about its systems can fire until it is back. Look at its "
+        "process and its log.",
+        {UP: "1x60 0x1 1x140"},
+    ),
+    "SessionEndExporterAbsent": Trouble(
+        {UP: "1x60 stale"},
+        66,
+        {"job": "session-end-exporter"},
+        "Prometheus knows no exporter",
+        'No target has job="session-end-exporter": nothing counts session ends, and no other alert can '
+        "fire. Look at Prometheus' scrape configuration and its service discovery.",
+        {UP: "1x60 0x140"},
+    ),
+    "SessionEndExporterCountsMissing": Trouble(
+        {COUNTS: "1x60 stale", WRITABLE: "1x60 stale"},
+        62,
+        {"system": "softdrive", "ledger": "a"},
+        "Counts of softdrive are missing",
+        "No exporter that takes events shows ledger a, or none did for a part of the last 10m. Sums over "
+        "softdrive are too low, and nobody is told that its successes stopped. Look for an exporter that "
+        "is down or no longer among Prometheus' targets.",
+        {COUNTS: "1x60 _ 1x140", WRITABLE: "1x60 0 1x140"},
+    ),
+    "SessionEndExporterNoEvents": Trouble(
+        # 600 before; the last of them leaves the two hours at 180m.
+        {ACCEPTED: "0+10x60 600x140"},
+        185,
+        {},
+        "The exporter gets no events",
+        "Not one event in 2h, and more than 500 in the 1d before. Look at the senders, their tokens and "
+        "the way to the ingest listener.",
+        {ACCEPTED: "0+8x60 480x140"},
+    ),
+    "SessionEndExporterLedgerNotWritable": Trouble(
+        {WRITABLE: "1x60 0x20"},
+        62,
+        INSTANCE,
+        "The ledger of exporter:1 takes no events",
+        "Events are answered 503 and wait with their senders. Look at the disk: full, read-only or "
+        "failing; the log names the error.",
+        {WRITABLE: "1x60 0 1x140"},
+    ),
+    "SessionEndExporterLedgerDamaged": Trouble(
+        {DAMAGED: "0x60 3600x20"},
+        61,
+        INSTANCE,
+        "A damaged ledger of exporter:1 was moved aside",
+        "Moved aside at 1970-01-01 01:00:00 +0000 UTC; what could be read of it was kept, and counting "
+        "went on. Keep the damaged file, look at the disk, read the log.",
+        {DAMAGED: "0x200"},
+    ),
+    "SessionEndExporterRequestsRefused": Trouble(
+        # Of 100 a minute 6 are refused: 78 of 1,500 at 73m.
+        {ANSWERED: "0+100x60 6094+94x40", REFUSED: "0x60 6+6x40", UNAUTHORIZED: "0x60 6+6x40"},
+        83,
+        {},
+        "The exporter refuses requests",
+        "90 requests in 15m were refused, and nothing in them was counted. "
+        "session_exporter_refused_requests_total by reason says why, the log which sender.",
+        # 5 of 100.
+        {ANSWERED: "0+95x200", REFUSED: "0+5x200", UNAUTHORIZED: "0+5x200"},
+    ),
+    "SessionEndExporterEventsRejected": Trouble(
+        {ACCEPTED: "0+100x100", REJECTED: "0x60 2+2x40"},
+        78,
+        {},
+        "The exporter rejects events",
+        "30 events in 15m broke a rule and were not counted. session_exporter_rejected_events_total by "
+        "reason says which rule, the log which sender.",
+        {ACCEPTED: "0+100x200", REJECTED: "0+1x200"},
+    ),
+    "SessionEndExporterUnknownCodes": Trouble(
+        {ACCEPTED: "0+10x100", UNKNOWN: "0x60 1+1x40"},
+        69,
+        {"system": "softdrive"},
+        "Codes that the taxonomy does not have on softdrive",
+        "9 events in 1h were counted as unknown. /api/unknown-codes of the exporter lists the codes as "
+        "they came.",
+        {ACCEPTED: "0+10x200", UNKNOWN: "0x60 3x140"},
+    ),
+    "SessionEndExporterClockSkew": Trouble(
+        {ACCEPTED: "0+100x100", SKEWED: "0x60 1+1x40"},
+        76,
+        {},
+        "Events come from the future",
+        "15 events in 15m were rejected because they end later than now. Compare the clocks of the "
+        "senders and the exporter.",
+        {ACCEPTED: "0+100x200", SKEWED: "0x60 5x140"},
+    ),
+    "SessionEndExporterEventsDelayed": Trouble(
+        delays(5, 8, 10, 10),
+        31,
+        {},
+        "Events come late",
+        "One request in 10 has events older than 10m 0s: alerts see incidents that much later. Look at "
+        "the senders' queues.",
+        delays(5, 9.2, 10, 10),
+    ),
+    "SessionEndExporterDedupWindowFull": Trouble(
+        {EXPIRED: "0x60 10+10x20"},
+        61,
+        INSTANCE | {"bound": "ids"},
+        "The deduplication window of exporter:1 is full",
+        "10 ids left it in 1h for want of room; an event that is sent again after that counts again. "
+        "Raise the window's capacity.",
+        {EXPIRED: "700x200"},
+    ),
+}
+
+
+def run_of(alert: str) -> Run:
+    trouble = TROUBLES[alert]
+    case = Case("1m", trouble.inputs)
+    case.silent(f"{trouble.minute - 1}m", alert)
+    labels = {"severity": PIPELINE[alert], "signal": "pipeline"} | trouble.labels
+    texts = {"summary": trouble.summary, "description": trouble.description}
+    links = {
+        "runbook_url": f"http://127.0.0.1:10401/alerts/{alert}",
+        "dashboard_url": DASHBOARD_URL,
+    }
+    case.firing(f"{trouble.minute}m", alert, labels, texts | links)
+    near = Case("1m", trouble.near)
+    for minute in range(1, 200):
+        near.silent(f"{minute}m", alert)
+    return Run(("pipeline.yml",), (case, near))

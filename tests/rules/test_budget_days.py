@@ -1,0 +1,109 @@
+"""The budget's slowest pair at full length: three days against six hours, counted every minute.
+
+The six hours' counts are inputs: three days of them are 4,320 samples, where promtool reads 10,000.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from exporter import names
+from tests.rules import system_cases
+from tests.rules.promtool import WINDOWS, Case, Run, series
+
+SYSTEM = "streampixel"
+ALERT = system_cases.alert_of(SYSTEM, "budget")
+DAY = 1440
+COUNTED = 6000
+"""Sessions that count, in any six hours."""
+
+
+def days(*parts: tuple[int, float]) -> Case:
+    """So many minutes with such a part of the sessions failing, in each of their six hours."""
+    ratio = [part for minutes, part in parts for _ in range(minutes)]
+    labels = {"system": SYSTEM}
+    return Case(
+        "1m",
+        {
+            series(names.RULE_FAILURES + "6h", labels): " ".join(
+                f"{COUNTED * one:g}" for one in ratio
+            ),
+            series(names.RULE_COUNTED + "6h", labels): f"{COUNTED}x{len(ratio)}",
+        },
+    )
+
+
+def run_of(*cases: Case) -> Run:
+    """Evaluated every four minutes: `Since` is read back, and Prometheus forgets a sample after five."""
+    records = [stem + "3d" for stem in (names.RULE_FAILURES, names.RULE_COUNTED)]
+    records += [names.RULE_ERROR_RATIO + window for window in ("3d", "6h")]
+    only = ("session-ends-budget", f"session-ends-{SYSTEM}-budget")
+    files = (WINDOWS, f"alerts-{SYSTEM}.yml")
+    return Run(files, cases, only=only, records=tuple(records), step="4m")
+
+
+def test_three_days_at_the_objective_are_silent_and_above_it_a_ticket(tmp_path: Path) -> None:
+    at, above = days((4 * DAY, 0.0049)), days((4 * DAY, 0.0051))
+    last = f"{4 * DAY - 4}m"
+    at.query(last, f'count_over_time(ALERTS{{alertname="{ALERT}"}}[4d])', {})
+    above.firing(
+        last,
+        ALERT,
+        system_cases.labels_of(SYSTEM, "budget"),
+        system_cases.texts_of(
+            SYSTEM,
+            "Error budget burns too fast",
+            "0.51% of the sessions that count failed; the objective allows 0.5% of them over 30d. "
+            # Two hours in, there are ten failures.
+            "Since 1970-01-01 02:00:00 +0000 UTC.",
+        ),
+    )
+    assert run_of(at, above).verdict(tmp_path) == ""
+
+
+def test_a_bad_day_after_two_good_ones_is_a_ticket_when_the_three_days_are_over(
+    tmp_path: Path,
+) -> None:
+    """1.6 % from the fourth day on: three days hold 0.5 % after 1,351 minutes of it."""
+    case = days((3 * DAY, 0), (DAY, 0.016))
+    case.silent(f"{3 * DAY + 1352}m", ALERT)
+    case.firing(
+        f"{3 * DAY + 1356}m",
+        ALERT,
+        system_cases.labels_of(SYSTEM, "budget"),
+        system_cases.texts_of(
+            SYSTEM,
+            "Error budget burns too fast",
+            "0.5025% of the sessions that count failed; the objective allows 0.5% of them over 30d. "
+            "Since 1970-01-04 22:32:00 +0000 UTC.",
+        ),
+    )
+    assert run_of(case).verdict(tmp_path) == ""
+
+
+def test_a_bad_day_that_is_over_for_six_hours_is_silent_though_three_days_remember_it(
+    tmp_path: Path,
+) -> None:
+    case = days((2 * DAY, 0), (DAY, 0.016), (DAY, 0.001))
+    at = f"{3 * DAY + 30}m"
+    case.query(at, f"{names.RULE_ERROR_RATIO}3d > bool 0.005", {f'{{system="{SYSTEM}"}}': 1})
+    case.silent(at, ALERT)
+    assert run_of(case).verdict(tmp_path) == ""
+
+
+@pytest.mark.parametrize(("failures", "fires"), [(0.8, False), (0.9, True)])
+def test_fewer_than_ten_failures_in_three_days_are_none_whatever_their_share(
+    tmp_path: Path, failures: float, fires: bool
+) -> None:
+    """A failure is in 360 of the six hours' counts, so 0.8 in each are 9.6 in three days."""
+    labels = {"system": SYSTEM}
+    case = Case(
+        "1m",
+        {
+            series(names.RULE_FAILURES + "6h", labels): f"{failures}x{4 * DAY}",
+            series(names.RULE_COUNTED + "6h", labels): f"8x{4 * DAY}",
+        },
+    )
+    firing = f'count(ALERTS{{alertname="{ALERT}", alertstate="firing"}})'
+    case.query(f"{4 * DAY - 4}m", firing, {"{}": 1} if fires else {})
+    assert run_of(case).verdict(tmp_path) == ""

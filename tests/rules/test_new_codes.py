@@ -1,0 +1,35 @@
+"""What is forgotten is new again: a week at full length, which the cases of every code do not have."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter import names
+from tests.rules import code_cases
+from tests.rules.promtool import CODES, WINDOWS, Case, Run, counted, ends
+
+SUCCESS, OUTAGE = CODES["streampixel", "1000"], CODES["streampixel", "4001"]
+ALERT = code_cases.alert_of(OUTAGE, "new")
+
+
+def case_of(known: dict[int, int], hours: int) -> Case:
+    """Four values an hour; `known` has how many of 4001 there are in an hour."""
+    steps = [part for hour in range(hours) for part in (known.get(hour, 0), 0, 0, 0)]
+    return Case("15m", {ends(SUCCESS): counted([10.0] * len(steps)), ends(OUTAGE): counted(steps)})
+
+
+@pytest.mark.parametrize(("again", "new"), [(168, False), (172, True)])
+def test_a_code_is_new_again_when_a_week_has_passed_since_its_last(
+    tmp_path: Path, again: int, new: bool
+) -> None:
+    """Last in the third hour, and so in a day's count until the 27th; six days later nothing has it."""
+    case = case_of({2: 1, again: 3}, again + 2)
+    found = f'count(ALERTS{{alertname="{ALERT}", alertstate="firing"}})'
+    case.query(f"{60 * again + 30}m", found, {"{}": 1} if new else {})
+    count, every = names.RULE_COUNT + "1d", names.RULE_ENDS + "1d"
+    read = (names.RULE_SUM, names.RULE_COUNT + "1h", count, every, names.RULE_NEW)
+    read += (count + names.RULE_SNAPSHOT, every + names.RULE_SNAPSHOT)
+    only = ("session-ends-windows", "session-ends-long", "session-ends-snapshots")
+    only += ("session-ends-streampixel-long",)
+    run = Run((WINDOWS, "alerts-streampixel.yml"), (case,), only, read, "15m")
+    assert run.verdict(tmp_path) == ""
