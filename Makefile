@@ -11,7 +11,8 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
-DEBIAN_TEST_PACKAGES ?= curl git openssl prometheus prometheus-alertmanager strace
+DEBIAN_TEST_PACKAGES ?= chromium curl fonts-dejavu-core git openssl prometheus prometheus-alertmanager strace
+DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
 DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway wrk
 
 # Wheels only: a fresh machine has no compiler, and no package runs code of its own at installation.
@@ -28,13 +29,17 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench faults lock clean test-packages
+.PHONY: help run demo test check bench faults alert-lab lock clean test-packages
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.run ## serve: install what is missing, say where to send events
 	@exec $(BIN)/session-end-exporter serve $(ARGS)
+
+demo: $(VENV)/.run ## an outage from its first event to the page, with Prometheus and Alertmanager; Ctrl-C ends it
+	@scripts/debian-packages $(DEBIAN_DEMO_PACKAGES)
+	@exec $(BIN)/python -m exporter.demo $(ARGS)
 
 test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory check
@@ -52,13 +57,16 @@ bench: $(VENV)/.test ## speed and memory: a table of medians and ratios
 faults: test-packages $(VENV)/.test ## the fault tests at full length: a table
 	@$(BIN)/python -m tests.faults $(ARGS)
 
+alert-lab: $(VENV)/.test ## recall, detection and false pages of the rules: tables, and the plot
+	@$(BIN)/python -m tests.lab --plot docs/alert-lab.svg $(ARGS)
+
 test-packages: ## the Debian packages that tests run, those that are missing
 	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
 
 lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
-	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) pyproject.toml --extra render -o requirements.lock
 	@$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
-	@$(COMPILE) pyproject.toml --group test -c requirements.lock -o requirements-test.lock
+	@$(COMPILE) pyproject.toml --extra render --group test -c requirements.lock -o requirements-test.lock
 
 clean: ## remove .venv, build output and caches; the ledger in data/ stays
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -19,14 +19,15 @@ import exporter
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUN = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["render"]]
 LOCKS = {
-    "requirements.lock": PROJECT["project"]["dependencies"],
+    "requirements.lock": RUN,
     "requirements-build.lock": [
         *PROJECT["dependency-groups"]["build"],
         *PROJECT["build-system"]["requires"],
     ],
     "requirements-test.lock": [
-        *PROJECT["project"]["dependencies"],
+        *RUN,
         *PROJECT["dependency-groups"]["test"],
     ],
 }

@@ -36,6 +36,18 @@ def _operator(pack: Pack) -> dict[str, str]:
     return {operator.PATH: operator.text(rule_files(pack))}
 
 
+def _dashboards(pack: Pack) -> dict[str, str]:
+    # Needed by nothing else, so that it is an extra and the exporter starts without it.
+    try:
+        from exporter.render.dashboards import files
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"dashboards are made with {error.name}, which is not installed: "
+            "pip install 'session-end-exporter[render]'"
+        ) from error
+    return files.files(pack)
+
+
 PARTS: Final[Sequence[Part]] = (
     Part(_rules, ("rules/*.yml", "rules/*.yaml")),
     Part(_operator, (operator.PATH,)),
@@ -43,6 +55,10 @@ PARTS: Final[Sequence[Part]] = (
     Part(
         alertmanager.files,
         (f"{alertmanager.FOLDER}/alertmanager.yml", f"{alertmanager.FOLDER}/templates/*.tmpl"),
+    ),
+    Part(
+        _dashboards,
+        ("dashboards/*.json", "deploy/kubernetes/components/dashboards/configmaps.yaml"),
     ),
 )
 

@@ -1,0 +1,308 @@
+"""The rules of Grafana's dashboard-linter, and the house's own, over the committed JSON."""
+
+import re
+from collections import Counter
+from itertools import combinations, pairwise
+
+import pytest
+
+from exporter import names
+from exporter.render import generate
+from exporter.render.rule import MARK
+from exporter.taxonomy.model import PHASES, Outcome
+from tests.render.dashboards import promql
+from tests.render.dashboards.shipped import (
+    FOLDER,
+    UIDS,
+    Asked,
+    Json,
+    asked,
+    dashboards,
+    find,
+    interpolated,
+    panels,
+    variables,
+)
+from tests.render.test_generate import POLICY, TAXONOMY
+
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+UNITS = {"short", "percentunit", "s", "bytes", "dateTimeFromNow"}
+CORE = {"stat", "timeseries", "bargauge", "table", "state-timeline"}
+FIXED = "1m"
+INTERVALS = {"__rate_interval": FIXED, "label": "region"}
+"""For the parser, which takes a duration or a label where Grafana writes one."""
+RESULT_LABELS = {
+    "alertname",
+    "alertstate",
+    "severity",
+    "signal",
+    "le",
+    "instance",
+    "region",
+    "window",
+}
+"""Of Prometheus itself, of the alerts, and what a label of somebody's own and a union of windows add."""
+PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE"}
+QUERIES = asked()
+BOARDS = dashboards()
+
+
+def metric_names() -> set[str]:
+    """Metrics of names.py, and the records of the shipped rules, which are named there too."""
+    own = {
+        value
+        for name, value in vars(names).items()
+        if isinstance(value, str) and re.match(r"[a-z_]+$", value) and name.isupper()
+    }
+    scraped = {one for one in own if one.startswith(("session_", "session_exporter_"))}
+    histograms = {f"{one}_bucket" for one in scraped}
+    pack = generate.pack_of(TAXONOMY, POLICY, "http://r", "http://d")
+    records = {
+        rule.record
+        for file in generate.rule_files(pack)
+        for group in file.groups
+        for rule in group.rules
+        if rule.record
+    }
+    stems = {value for name, value in vars(names).items() if name.startswith("RULE_")}
+    assert all(any(record.startswith(stem) for stem in stems) for record in records)
+    return scraped | histograms | records
+
+
+def label_names() -> set[str]:
+    return {*names.SERIES_LABELS, *names.RESERVED_LABELS, "reason", "status", "bound", "label"} | {
+        names.VERSION
+    }
+
+
+def name(query: Asked) -> str:
+    return f"{query.uid} {query.panel} {query.ref}"
+
+
+def every(values: dict[str, str]) -> dict[str, str]:
+    return {name(one): interpolated(one.expr, values) for one in QUERIES}
+
+
+def test_the_folder_has_the_four_dashboards_each_in_a_file_of_its_uid() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(BOARDS) == set(UIDS)
+    assert len({one["title"] for one in BOARDS.values()}) == len(UIDS)
+
+
+def test_every_file_says_in_its_first_line_not_to_edit_it() -> None:
+    for path in FOLDER.glob("*.json"):
+        assert MARK in path.read_text()[:400], path
+
+
+def test_every_metric_and_record_in_every_query_is_one_of_ours() -> None:
+    known = metric_names() | PROMETHEUS
+    unknown = {one: promql.metrics(expr) - known for one, expr in every(INTERVALS).items()}
+    assert {one: found for one, found in unknown.items() if found} == {}
+
+
+def test_every_label_in_every_query_is_one_of_ours() -> None:
+    known = label_names() | RESULT_LABELS
+    unknown = {
+        one: promql.labels(expr) - known - promql.made(expr)
+        for one, expr in every(INTERVALS).items()
+    }
+    assert {one: found for one, found in unknown.items() if found} == {}
+
+
+def test_queries_are_promql_when_no_label_is_configured() -> None:
+    for expr in every({**INTERVALS, "label": ""}).values():
+        promql.parsed(expr)
+
+
+def test_the_range_of_a_rate_is_what_grafana_finds_right_for_the_scrape_interval() -> None:
+    """Fixed windows are those of the alerts, whose numbers they repeat."""
+    for query in QUERIES:
+        for call in re.findall(r"\b(?:rate|irate|delta|idelta)\([^[]*\[([^]]+)\]", query.expr):
+            assert call == "$__rate_interval", name(query)
+        for call in re.findall(r"\bincrease\([^[]*\[([^]]+)\]", query.expr):
+            assert call == POLICY.limit.windows[-1].window, name(query)
+
+
+def test_only_counters_have_a_rate() -> None:
+    for query in QUERIES:
+        for metric in re.findall(r"\b(?:rate|increase)\((\w+)", query.expr):
+            assert metric.endswith(("_total", "_bucket")), name(query)
+
+
+def test_sums_over_counters_of_a_ledger_take_replicas_once() -> None:
+    """And not what an exporter counts for itself, which replicas share."""
+    ours = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
+    found = 0
+    for query in QUERIES:
+        for metric in re.findall(r"\b(?:rate|increase)\((\w+)", query.expr):
+            if metric in ours or metric == f"{names.SESSION_DURATION}_bucket":
+                assert f"max by ({names.LEDGER}, " in query.expr, name(query)
+                found += 1
+    assert found >= 10
+
+
+def test_neither_job_nor_instance_nor_cluster_is_written_out() -> None:
+    for query in QUERIES:
+        assert not re.search(r"\bjob\s*[=!]", query.expr), name(query)
+        assert not re.search(r'\b(?:instance|cluster)\s*[=!]~?\s*"(?!\$)', query.expr), name(query)
+
+
+def test_every_variable_in_a_query_or_title_is_one_of_its_dashboard() -> None:
+    built_in = {"__rate_interval", "__data", "__url_time_range"}
+    for uid, board in BOARDS.items():
+        known = set(variables(board)) | built_in
+        texts = [
+            text
+            for panel in panels(board)
+            for text in (panel["title"], *(str(target) for target in panel["targets"]))
+        ]
+        texts += [str(one["query"]) for one in variables(board).values()]
+        texts += [one["expr"] for one in board["annotations"]["list"]]
+        for text in texts:
+            used = {found[0] or found[1] for found in re.findall(r"\$(?:\{(\w+)|(\w+))", text)}
+            assert used <= known, (uid, text, used - known)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_everything_asks_the_chosen_prometheus(uid: str) -> None:
+    board = BOARDS[uid]
+    assert variables(board)["datasource"]["type"] == "datasource"
+    assert variables(board)["datasource"]["query"] == "prometheus"
+    sources = [panel["datasource"] for panel in panels(board)]
+    sources += [target["datasource"] for panel in panels(board) for target in panel["targets"]]
+    sources += [one["datasource"] for one in board["annotations"]["list"]]
+    sources += [one["datasource"] for one in variables(board).values() if one["type"] == "query"]
+    assert sources
+    assert all(one == SOURCE for one in sources)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_every_panel_has_a_title_a_reading_a_unit_and_words_for_when_it_is_empty(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert panel["title"], panel["id"]
+        assert len(panel["description"]) > 40, panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert len(defaults["noValue"]) > 5, panel["title"]
+        assert defaults["unit"] in UNITS, panel["title"]
+        assert panel["type"] in CORE, panel["title"]
+        assert panel["targets"], panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_ids_and_titles_are_there_once(uid: str) -> None:
+    board = BOARDS[uid]
+    everything = [
+        *board["panels"],
+        *(one for row in board["panels"] for one in row.get("panels", ())),
+    ]
+    for key in ("id", "title"):
+        counts = Counter(one[key] for one in everything)
+        assert [one for one, count in counts.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_panels_fill_the_grid_and_do_not_overlap(uid: str) -> None:
+    board = BOARDS[uid]
+    everything = [
+        *board["panels"],
+        *(one for row in board["panels"] for one in row.get("panels", ())),
+    ]
+    places = [one["gridPos"] for one in everything]
+    for one in places:
+        assert one["x"] >= 0
+        assert one["x"] + one["w"] <= 24
+    for one, other in combinations(places, 2):
+        apart = (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+        assert apart, (one, other)
+    for row in {one["y"] for one in places}:
+        assert sum(one["w"] for one in places if one["y"] == row) == 24, row
+
+
+def test_the_first_screen_of_the_overview_is_22_rows_high() -> None:
+    """A row is 30 pixels and 8 between: 22 are 836, which is what 1080 leave under a browser's and
+    Grafana's bars."""
+    board = BOARDS["session-ends"]
+    heading = next(one for one in board["panels"] if one["type"] == "row")
+    above = [
+        one["gridPos"] for one in board["panels"] if one["gridPos"]["y"] < heading["gridPos"]["y"]
+    ]
+    assert max(one["y"] + one["h"] for one in above) == 22 == heading["gridPos"]["y"]
+
+
+def colours(panel: Json) -> dict[str, str]:
+    """Fixed colours of series and values by name."""
+    found = {}
+    for override in panel["fieldConfig"]["overrides"]:
+        for one in override["properties"]:
+            if one["id"] == "color":
+                found[override["matcher"]["options"]] = one["value"]["fixedColor"]
+            if one["id"] == "mappings":
+                for mapping in one["value"]:
+                    found |= {
+                        value: shown["color"]
+                        for value, shown in mapping["options"].items()
+                        if "color" in shown
+                    }
+    return found
+
+
+def test_an_outcome_has_one_colour_in_every_panel() -> None:
+    seen: dict[str, set[str]] = {outcome.value: set() for outcome in Outcome}
+    for board in BOARDS.values():
+        for panel in panels(board):
+            for what, colour in colours(panel).items():
+                if what in seen:
+                    seen[what].add(colour)
+    assert seen == {"success": {"green"}, "neutral": {"#8e8e8e"}, "failure": {"red"}}
+
+
+def test_phases_come_in_the_order_of_a_sessions_life() -> None:
+    phases = find("session-ends", "In which phase?")["targets"]
+    order = [re.search(r'phase="(\w+)"', one["expr"])[1] for one in phases]
+    assert order == [*PHASES, "unknown"]
+    assert all(one < other for one, other in pairwise(one["refId"] for one in phases))
+
+
+def test_every_code_has_its_words_on_its_dashboard() -> None:
+    panel = find("session-end-code", "What does")
+    (texts,) = [
+        mapping["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "mappings"
+        for mapping in one["value"]
+    ]
+    codes = [
+        code for system in TAXONOMY.systems.values() for code in (*system.codes, system.unknown)
+    ]
+    assert len(texts) == 4 * len(codes)
+    for code in codes:
+        assert texts[f"{code.system}/{code.code}/Fix"]["text"] == code.fix
+        assert texts[f"{code.system}/{code.code}/Causes"]["text"] == code.causes
+
+
+def test_exemplars_are_asked_for_where_there_are_any() -> None:
+    """The collector gives them with its three counters; a recorded series has none."""
+    counters = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
+    for query in QUERIES:
+        shown = not query.now and bool(
+            promql.metrics(interpolated(query.expr, INTERVALS)) & counters
+        )
+        drawn = shown and query.expr.startswith("60 *")
+        assert query.target["exemplar"] == drawn, name(query)
+    assert sum(query.target["exemplar"] for query in QUERIES) == 5
+
+
+def test_the_trend_of_the_top_codes_is_the_only_query_that_becomes_a_sparkline() -> None:
+    """Grafana takes a table of one row for a series, so the change names the query."""
+    panel = find("session-ends", "Which codes, whose")
+    (trend,) = [one for one in panel["transformations"] if one["id"] == "timeSeriesTable"]
+    assert trend["filter"] == {"id": "byRefId", "options": "D"}
+    ranges = [one["refId"] for one in panel["targets"] if one["range"]]
+    assert ranges == ["D"]

@@ -1,0 +1,482 @@
+"""Every query of every panel, variable and annotation, asked of a real Prometheus about a real exporter.
+
+Grafana does not run here: what it does with a query before it is sent (variables, intervals, steps) is
+done by `shipped.interpolated` and `Choice`.
+"""
+
+import json
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from exporter import names
+from exporter.taxonomy.model import Outcome
+from tests.e2e.exporter_process import wait_for
+from tests.render.dashboards.shipped import (
+    UIDS,
+    Asked,
+    asked,
+    dashboards,
+    find,
+    interpolated,
+    variables,
+)
+from tests.render.dashboards.world import ENDS_PER_HOUR, HOURS, RENAMED, TAXONOMY, World, history
+
+Series = dict[str, Any]
+STEP = 30
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What somebody has chosen at the top of a dashboard."""
+
+    system: str
+    code: str
+
+    def of(self, text: str) -> str:
+        """The text as Grafana sends it."""
+        every = {"instance": ".+", "label": "region", "__rate_interval": "1m"}
+        return interpolated(text, {**every, "system": self.system, "code": self.code})
+
+
+CHOICES = {
+    "streampixel": Choice("streampixel", "4001"),
+    "softdrive": Choice("softdrive", "01"),
+    "both": Choice("(softdrive|streampixel)", "1001"),
+    "All": Choice(".+", "1001"),
+}
+
+EMPTY = {
+    "no ledger was ever damaged": ("Was a damaged ledger", ""),
+    "Streampixel has no code in that phase": ("In which phase?", 'phase="pre_session"'),
+    "1001 is at its usual on both systems": ("Which alerts are firing?", 'code="1001"'),
+    "a code has one outcome of the three, which has a test": (" under the limit", 'outcome="'),
+}
+"""Queries that may give nothing, by the reason: a part of the panel's title, and one of the query."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("world")) as made:
+        seen: set[float] = set()
+
+        def settled() -> bool:
+            """Sends a little after each scrape: what was simulated shall stay the most of it."""
+            scrapes = sum(made.prometheus.query("count_over_time(up[5m])").values())
+            if scrapes not in seen:
+                seen.add(scrapes)
+                made.send()
+            pages = made.prometheus.query('ALERTS{alertstate="firing", severity="page"}')
+            return len(seen) > 5 and bool(pages)
+
+        wait_for(settled, 60, "a page and some scrapes")
+        yield made
+
+
+def ask(world: World, query: Asked, choice: Choice) -> list[Series]:
+    """Series of an instant or of the whole past, with their values as numbers."""
+    expr = choice.of(query.expr)
+    now = time.time()
+    if query.now:
+        found = world.prometheus.get("query", query=expr, time=now)["result"]
+        return [{**one, "values": [one["value"]]} for one in found]
+    # Steps lie at multiples of themselves, as Grafana has them, so that two queries' can be compared.
+    # The last is the next multiple: the one before may be older than the exporter.
+    end = now // STEP * STEP + STEP
+    window = {"start": end - HOURS * 3600, "end": end, "step": STEP}
+    return world.prometheus.get("query_range", query=expr, **window)["result"]
+
+
+def of(title: str, ref: str) -> Asked:
+    """The query of the panel whose title begins so."""
+    (found,) = [one for one in asked() if one.panel.startswith(title) and one.ref == ref]
+    return found
+
+
+def last(series: Series) -> float:
+    return float(series["values"][-1][1])
+
+
+def by(label: str, found: list[Series]) -> dict[str, float]:
+    return {one["metric"][label]: last(one) for one in found}
+
+
+def excused(query: Asked, choice: Choice) -> bool:
+    expr = choice.of(query.expr)
+    return any(title in query.panel and part in expr for title, part in EMPTY.values())
+
+
+@pytest.mark.parametrize("uid", UIDS)
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_every_query_gives_data(world: World, uid: str, chosen: str) -> None:
+    choice = CHOICES[chosen]
+    silent = [
+        f"{query.panel} {query.ref}: {choice.of(query.expr)}"
+        for query in asked()
+        if query.uid == uid and not ask(world, query, choice) and not excused(query, choice)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_a_codes_count_is_in_the_colour_of_its_outcome_and_in_no_other(
+    world: World, chosen: str
+) -> None:
+    choice = CHOICES[chosen]
+    shown: dict[str, set[str]] = {}
+    for query in asked():
+        limited = "under the limit" in query.panel and 'outcome="' in query.expr
+        if limited and ask(world, query, choice):
+            shown.setdefault(query.panel, set()).add(query.ref)
+    expected = {
+        code.outcome
+        for name, system in TAXONOMY.systems.items()
+        if re.fullmatch(choice.system, name)
+        for code in system.codes
+        if code.code == choice.code
+    }
+    refs = {"ABC"[list(Outcome).index(outcome)] for outcome in expected}
+    assert set(map(frozenset, shown.values())) == {frozenset(refs)}
+    assert len(shown) == 5
+
+
+def test_an_outage_is_above_its_limit_while_it_lasts_and_not_before(world: World) -> None:
+    began = world.incident("capacity-large").start
+    choice = CHOICES["streampixel"]
+    (count,) = ask(world, of("Spike? Ends with it in 5m", "C"), choice)
+    (limit,) = ask(world, of("Spike? Ends with it in 5m", "D"), choice)
+    limits = dict(limit["values"])
+    above = {at: float(value) > float(limits[at]) for at, value in count["values"] if at in limits}
+    assert not any(high for at, high in above.items() if at < began)
+    during = [high for at, high in above.items() if began + 300 <= at <= world.now]
+    assert len(during) > 25
+    assert all(during)
+
+
+def test_the_timeline_of_codes_shows_each_incident_in_its_time(world: World) -> None:
+    query = of("Which codes are near their limit", "A")
+    for name, system in (
+        ("crash-loop", "streampixel"),
+        ("capacity-large", "streampixel"),
+        ("tls-inspection", "softdrive"),
+    ):
+        incident = world.incident(name)
+        (code,) = incident.codes
+        (row,) = [
+            one for one in ask(world, query, Choice(system, "")) if one["metric"]["code"] == code
+        ]
+        worst = {
+            when: max(float(value) for at, value in row["values"] if low <= at <= high)
+            for when, low, high in (
+                ("before", incident.start - 600, incident.start - 1),
+                ("during", incident.start + 300, min(incident.end, world.now)),
+            )
+        }
+        assert worst["during"] > 1 > worst["before"], (name, worst)
+    rows = ask(world, query, CHOICES["streampixel"])
+    assert {"4001 No Worker Node Available", "4006 Application Closed / Crashed"} <= {
+        f"{one['metric']['code']} {one['metric']['name']}" for one in rows
+    }
+
+
+def test_the_timeline_has_every_code_that_can_alert(world: World) -> None:
+    found = {
+        (one["metric"]["system"], one["metric"]["code"])
+        for one in ask(world, of("Which codes are near their limit", "A"), CHOICES["All"])
+    }
+    watched = {
+        (code.system, code.code)
+        for system in TAXONOMY.systems.values()
+        for code in (*system.codes, system.unknown)
+        if code.page.value != "never"
+    }
+    assert found == watched
+
+
+def test_the_table_of_top_codes_has_the_outages_code_with_its_name_owner_and_fix(
+    world: World,
+) -> None:
+    choice = CHOICES["All"]
+    title = "Which codes, whose"
+    columns = {ref: ask(world, of(title, ref), choice) for ref in "ABCD"}
+    keys = {
+        ref: {(one["metric"]["system"], one["metric"]["code"]) for one in rows}
+        for ref, rows in columns.items()
+    }
+    assert len(keys["A"]) == 10
+    assert keys["A"] == keys["B"] == keys["C"] == keys["D"]
+    first = max(columns["A"], key=last)
+    assert first["metric"] == {
+        "system": "streampixel",
+        "code": "4001",
+        "name": "No Worker Node Available",
+        "title": "4001 No Worker Node Available",
+        "outcome": "failure",
+        "owner": "capacity",
+        "fix": "streampixel/4001",
+    }
+    texts = [
+        mapping["options"]
+        for override in find("session-ends", title)["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "What to do"
+        for one in override["properties"]
+        if one["id"] == "mappings"
+        for mapping in one["value"]
+    ]
+    assert "capacity mode" in texts[0]["streampixel/4001"]["text"]
+    usual = {one["metric"]["code"]: last(one) for one in columns["C"]}
+    assert usual["4001"] == max(usual.values())
+
+
+def test_where_it_fails_is_the_outages_category_phase_and_owner(world: World) -> None:
+    choice = CHOICES["streampixel"]
+    for title, expected in (("What kind?", "capacity"), ("Whose job? F", "capacity")):
+        label = "category" if "kind" in title else "owner"
+        first, *_ = ask(world, of(title, "A"), choice)
+        assert first["metric"][label] == expected, title
+    phases: dict[str, float] = {}
+    for ref in "ABCDEF":
+        phases |= by("phase", ask(world, of("In which phase?", ref), choice))
+    assert max(phases, key=phases.__getitem__) == "connect"
+    assert set(phases) == {"connect", "handshake", "stream", "keep_alive", "unknown"}
+
+
+def test_replicas_of_one_ledger_are_counted_once_in_recorded_and_in_raw_queries(
+    world: World,
+) -> None:
+    """Both replicas show the same counts of the past: without the `max` all numbers are twice as large."""
+    choice = CHOICES["streampixel"]
+    truth = history(world, "streampixel")
+    codes = {code.code: code for code in TAXONOMY.systems["streampixel"].codes}
+    hour = truth.bins(world.now - 3600, world.now)
+    failed = sum(
+        int(truth.ends[hour, column].sum())
+        for column, code in enumerate(truth.codes)
+        if code == names.UNKNOWN or codes[code].outcome is Outcome.FAILURE
+    )
+    for title, refs in (("In which phase?", "ABCDEF"), ("What kind?", "A"), ("Whose job? F", "A")):
+        shown = sum(last(one) for ref in refs for one in ask(world, of(title, ref), choice))
+        # A minute or two have gone by, and the exporter has counted some hundred events of its own.
+        assert 0.85 * failed < shown < 1.3 * failed, title
+
+
+def test_failures_pull_the_success_ratio_below_the_objective_and_burn_the_budget(
+    world: World,
+) -> None:
+    ratio = by("system", ask(world, of("Do sessions end well?", "A"), CHOICES["All"]))
+    assert set(ratio) == {"softdrive", "streampixel"}
+    assert 0.5 < ratio["streampixel"] < 0.95
+    left = by("system", ask(world, of("Is the objective kept? Error", "A"), CHOICES["All"]))
+    success = by("system", ask(world, of("Is the objective kept? Success", "A"), CHOICES["All"]))
+    for system, part in left.items():
+        assert part == pytest.approx(1 - (1 - success[system]) / 0.005)
+        assert part < 0
+
+
+def test_the_parts_of_the_codes_add_up_to_the_budget_that_is_gone(world: World) -> None:
+    """Up to the full hours that the codes are summed in."""
+    eaten = ask(world, of("Which codes ate", "A"), CHOICES["All"])
+    gone = by("system", ask(world, of("Is the objective kept? Error", "A"), CHOICES["All"]))
+    assert {one["metric"]["title"] for one in eaten} >= {"4001 No Worker Node Available"}
+    for system, left in gone.items():
+        parts = sum(last(one) for one in eaten if one["metric"]["system"] == system)
+        assert 0.4 * (1 - left) < parts < 1.6 * (1 - left), system
+    counts = {
+        one["metric"]["code"] for one in ask(world, of("Which codes ate", "B"), CHOICES["All"])
+    }
+    assert counts == {one["metric"]["code"] for one in eaten}
+
+
+def test_ends_per_minute_are_what_was_simulated(world: World) -> None:
+    total = sum(
+        last(one)
+        for ref in "ABC"
+        for one in ask(world, of("Since when? Ends per minute", ref), CHOICES["All"])
+    )
+    assert 0 < total < 3 * 2 * ENDS_PER_HOUR / 60
+
+
+def test_a_page_is_in_the_table_with_when_it_began_and_in_the_annotations(world: World) -> None:
+    table = find("session-ends", "Which alerts are firing?")["targets"][0]["expr"]
+    found = world.prometheus.get("query", query=CHOICES["streampixel"].of(table))["result"]
+    (spike,) = [
+        one
+        for one in found
+        if one["metric"]["alertname"] == "StreampixelNoWorkerNodeAvailableSpike"
+    ]
+    assert spike["metric"]["severity"] == "page"
+    assert 1000 * (world.now - 60) < float(spike["value"][1]) < 1000 * (world.now + 600)
+    for uid in ("session-ends", "session-end-code"):
+        (annotation,) = dashboards()[uid]["annotations"]["list"]
+        shaded = world.prometheus.query(CHOICES["streampixel"].of(annotation["expr"]))
+        assert ("code", "4001") in frozenset().union(*shaded), uid
+    for uid in ("session-ends-slo", "session-end-exporter"):
+        (annotation,) = dashboards()[uid]["annotations"]["list"]
+        world.prometheus.query(CHOICES["All"].of(annotation["expr"]))
+
+
+def test_alerts_of_the_exporter_itself_are_in_the_table_whatever_the_system(world: World) -> None:
+    """They have no label `system`; the job of the tests' scrape is not the shipped one, so it is absent."""
+    table = find("session-ends", "Which alerts are firing?")["targets"][0]["expr"]
+    pending = table.replace('alertstate="firing"', 'alertstate=~".+"')
+    for choice in CHOICES.values():
+        found = wait_for(
+            lambda choice=choice: world.prometheus.query(choice.of(pending)), 20, "an alert"
+        )
+        assert any(("alertname", "SessionEndExporterAbsent") in one for one in found)
+
+
+def test_a_code_that_two_releases_name_differently_is_one_row(world: World) -> None:
+    """Without `topk` the join fails and takes every panel that has it along."""
+    system, code, *spelled = RENAMED
+    at = world.now - 600
+    both = world.prometheus.query(f'session_end_code_info{{system="{system}", code="{code}"}}', at)
+    assert {dict(one)["name"] for one in both} == set(spelled)
+    expr = CHOICES["softdrive"].of(of("Which codes are near their limit", "A").expr)
+    rows = world.prometheus.query(expr, at)
+    assert sum(("code", code) in one for one in rows) == 1
+
+
+def test_exemplars_are_sessions(world: World) -> None:
+    for query in asked():
+        if query.target["exemplar"] and query.uid == "session-end-code" and query.ref == "A":
+            found = world.prometheus.get(
+                "query_exemplars",
+                query=CHOICES["streampixel"].of(query.expr),
+                start=world.now - 60,
+                end=world.now + 600,
+            )
+            sessions = [one["labels"]["session_id"] for row in found for one in row["exemplars"]]
+            assert sessions, query.panel
+            assert all(one.startswith("session-") for one in sessions)
+
+
+def test_the_variables_offer_systems_codes_with_names_exporters_and_own_labels(
+    world: World,
+) -> None:
+    get = world.prometheus.get
+    for uid in UIDS:
+        offered = variables(dashboards()[uid])
+        for name, variable in offered.items():
+            found = _values(get, variable, CHOICES["streampixel"])
+            if name == "system":
+                assert found == {"softdrive": "softdrive", "streampixel": "streampixel"}
+            if name == "code":
+                assert found["4001"] == "4001 No Worker Node Available"
+                assert len(found) == 13
+            if name == "instance":
+                assert list(found) == [f"127.0.0.1:{world.exporter.ports['ops']}"]
+            if name == "label":
+                assert list(found) == ["region"]
+
+
+def _values(get: Any, variable: dict[str, Any], choice: Choice) -> dict[str, str]:
+    """Values and texts as Grafana reads them of what Prometheus answers (metric_find_query.ts)."""
+    query = choice.of(variable["query"])
+    if found := re.fullmatch(r"label_values\((.+), (\w+)\)", query):
+        values = get(f"label/{found[2]}/values", **{"match[]": found[1]})
+    elif found := re.fullmatch(r"label_names\((.+)\)", query):
+        values = get("labels", **{"match[]": f'{{__name__=~".*{found[1]}.*"}}'})
+    elif found := re.fullmatch(r"query_result\((.+)\)", query):
+        rows = get("query", query=found[1])["result"]
+        values = [
+            "{" + ",".join(f'{key}="{one}"' for key, one in row["metric"].items()) + "} 1 0"
+            for row in rows
+        ]
+    else:
+        assert variable["type"] == "datasource"
+        return {}
+    pattern = variable.get("regex", "")
+    if not pattern:
+        return {one: one for one in values}
+    compiled = re.compile(pattern.strip("/").replace("(?<", "(?P<").replace("(?P<!", "(?<!"))
+    matched = [one for one in map(compiled.search, values) if one]
+    named = "text" in compiled.groupindex
+    return (
+        {one["value"]: one["text"] for one in matched}
+        if named
+        else {one[0]: one[0] for one in matched}
+    )
+
+
+def test_the_words_of_the_chosen_code_come_in_their_order(world: World) -> None:
+    rows = ask(world, of("What does", "A"), CHOICES["streampixel"])
+    assert [one["metric"]["about"] for one in rows] == [
+        "What it means",
+        "Causes",
+        "Fix",
+        "Who acts",
+    ]
+    (texts,) = [
+        mapping["options"]
+        for override in find("session-end-code", "What does")["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "mappings"
+        for mapping in one["value"]
+    ]
+    assert all(one["metric"]["text"] in texts for one in rows)
+
+
+def test_every_alerts_link_to_a_dashboard_and_every_link_to_a_runbook_resolves(
+    world: World,
+) -> None:
+    rules = [rule for group in world.prometheus.get("rules")["groups"] for rule in group["rules"]]
+    alerts = [one for one in rules if one["type"] == "alerting"]
+    assert len(alerts) > 100
+    for alert in alerts:
+        url = urllib.parse.urlsplit(alert["annotations"]["dashboard_url"])
+        uid = url.path.removeprefix("/d/")
+        known = variables(dashboards()[uid])
+        given = urllib.parse.parse_qs(url.query)
+        assert {one.removeprefix("var-") for one in given} <= set(known), alert["name"]
+        if "var-code" in given:
+            choice = Choice(given["var-system"][0], "")
+            assert given["var-code"][0] in _values(world.prometheus.get, known["code"], choice)
+        assert leads_to_a_page(world, f"/alerts/{alert['name']}"), alert["name"]
+
+
+def leads_to_a_page(world: World, path: str) -> bool:
+    """On the ops listener, where an alert of a code leads on to the code."""
+    reply = world.exporter.request("ops", "GET", path)
+    if reply.status == 307:
+        reply = world.exporter.request("ops", "GET", reply.headers["location"])
+    return reply.status == 200
+
+
+CELLS = {
+    "system": "streampixel",
+    "System": "streampixel",
+    "code": "4001",
+    "Alert": "StreampixelNoWorkerNodeAvailableSpike",
+}
+"""A row of the tables, by the names of its columns."""
+
+
+def test_the_links_of_cells_and_dashboards_resolve(world: World) -> None:
+    for uid, board in dashboards().items():
+        for link in board["links"]:
+            if link["type"] == "dashboards":
+                assert link["includeVars"]
+                assert link["keepTime"]
+                tagged = [
+                    one for one in dashboards().values() if set(link["tags"]) <= set(one["tags"])
+                ]
+                assert len(tagged) == len(UIDS)
+            else:
+                path = urllib.parse.urlsplit(link["url"]).path
+                assert leads_to_a_page(world, path)
+        for url in re.findall(r'"url": "([^"]+__data[^"]+)"', json.dumps(board)):
+            filled = re.sub(r"\$\{__data\.fields\.(\w+)\}", lambda one: CELLS[one[1]], url)
+            parts = urllib.parse.urlsplit(filled)
+            if parts.path.startswith("/d/"):
+                assert parts.path.removeprefix("/d/") in UIDS, uid
+                assert "${__url_time_range}" in parts.query
+                assert "${datasource:queryparam}" in parts.query
+            else:
+                assert leads_to_a_page(world, parts.path), filled

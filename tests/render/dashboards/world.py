@@ -1,0 +1,229 @@
+"""A Prometheus that has seen two and a half hours of traffic with incidents, and now scrapes an exporter.
+
+The past is simulated: a ledger that two replicas show, and three incidents, which still go on. What the
+shipped recording rules would have made of it is made by promtool, rule by rule in the order in which they
+read each other. Then the rules go on in the real Prometheus, evaluated more often and with shorter waits,
+so that what is going on becomes an alert within seconds. The exporter is real too, and gets every kind
+of event that its own metrics count.
+"""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from exporter import names
+from exporter.policy import loader as policy_loader
+from exporter.render import generate
+from exporter.render.rule import Group, Rule, RuleFile
+from exporter.simulate.history import History
+from exporter.simulate.openmetrics import openmetrics
+from exporter.simulate.scenario import simulate
+from exporter.simulate.traffic import Traffic
+from exporter.taxonomy import loader as taxonomy_loader
+from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.e2e.prometheus_process import PrometheusProcess
+from tests.render.dashboards import promql
+
+HOURS = 2.5
+MINUTE = 60.0
+PLANS = {
+    "streampixel": (
+        ("crash-loop", 40 * MINUTE),
+        ("capacity-large", HOURS * 60 * MINUTE - 20 * MINUTE),
+    ),
+    "softdrive": (("tls-inspection", 30 * MINUTE),),
+}
+"""Two that page, the larger one since 20 minutes, and one that has crept up for two hours."""
+ENDS_PER_HOUR = 3000
+REPLICA = "127.0.0.1:10402"
+RENAMED = ("softdrive", "19", "ConnectionFailed", "Connection failed")
+"""A code whose name another release of the exporter spells in another way."""
+STEP = "30s"
+TAXONOMY, POLICY = taxonomy_loader.load(), policy_loader.load()
+
+
+class _Prometheus(PrometheusProcess):
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+
+class World:
+    """Times are Unix seconds: `began` and `now` of the past; `histories` what really happened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = time.time() // 15 * 15
+        self.began = self.now - HOURS * 3600
+        self.histories = [
+            simulate(
+                system,
+                Traffic(ends_per_hour=ENDS_PER_HOUR, restarts_per_day=0, p_missed_scrape=0),
+                days=HOURS / 24,
+                incidents=plan,
+                seed=3,
+                start=self.began,
+            )
+            for system, plan in PLANS.items()
+        ]
+        self.exporter = ExporterProcess(
+            folder / "ledger", settings={"labels": "region", "first_seen_zero_for": 0}
+        )
+        self._folder = folder
+        self._sent = 0
+        self._running = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as started:
+            started.enter_context(self.exporter)
+            self._begin(self._folder)
+            started.enter_context(self.prometheus)
+            self._running = started.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def _begin(self, folder: Path) -> None:
+        self.prometheus = _Prometheus(
+            folder / "prometheus",
+            [f"127.0.0.1:{self.exporter.ports['ops']}"],
+            rules=[folder / "rules" / "*.yml"],
+        )
+        (folder / "rules").mkdir()
+        self._create("openmetrics", folder / "ends", "".join(self._ends()))
+        self._create("openmetrics", folder / "info", "".join(self._info()))
+        for level in levels(generate.rule_files(self._pack(POLICY))):
+            self._record(level)
+        generate.render(TAXONOMY, _quick(folder), folder)
+
+    def incident(self, name: str) -> Any:
+        return next(
+            one for history in self.histories for one in history.incidents if one.name == name
+        )
+
+    def send(self) -> None:
+        """Some events of every kind: retried, refused, rejected, unknown, late, interrupted."""
+        first = self._sent
+        self._sent += 20
+        events: list[dict[str, Any]] = [
+            {
+                "id": f"event-{number}",
+                "system": ("streampixel", "softdrive")[number % 2],
+                "code": ("4001", "01")[number % 2],
+                "session_id": f"session-{number}",
+                "duration_seconds": 2.0 + number % 7,
+                "labels": {"region": ("eu-west", "us-east")[number // 2 % 2]},
+            }
+            for number in range(first, self._sent)
+        ]
+        events += [{**one, "id": f"healed-{one['id']}", "final": False} for one in events[:4]]
+        assert self.exporter.post(events).status == 200
+        assert self.exporter.post(events[:5]).json["duplicates"] == 5
+        odd = [
+            {"id": f"unknown-{first}", "system": "softdrive", "code": "no such code"},
+            {"id": f"both-{first}", "system": "softdrive", "code": "1001"},
+            {"id": f"late-{first}", "system": "softdrive", "occurred_at": "2020-01-01T00:00:00Z"},
+            {"system": "streampixel", "code": "1000", "duration_seconds": 300},
+            {"system": "nobody's"},
+        ]
+        assert len(self.exporter.post(odd).json["rejected"]) == 1
+        assert self.exporter.request("ingest", "POST", "/v1/session-ends", b"{").status == 415
+
+    def _ends(self) -> Iterator[str]:
+        for instance in ("127.0.0.1:10401", REPLICA):
+            lines = "".join(openmetrics(self.histories, instance=instance, ledger="51a7ed00"))
+            # One family each, and no end before the last.
+            yield lines.removesuffix("# EOF\n") if instance != REPLICA else _samples(lines)
+
+    def _info(self) -> Iterator[str]:
+        family = names.SESSION_END_CODE_INFO
+        yield f"# TYPE {family} gauge\n"
+        times = range(int(self.began), int(self.now) + 1, 15)
+        for system in TAXONOMY.systems.values():
+            for code in (*system.codes, system.unknown):
+                spelled = {code.name}
+                if (code.system, code.code) == RENAMED[:2]:
+                    assert code.name == RENAMED[2]
+                    spelled.add(RENAMED[3])
+                for name in sorted(spelled):
+                    labels = {
+                        "system": code.system,
+                        "code": code.code,
+                        "name": name,
+                        "phase": code.phase,
+                        "category": code.category,
+                        "outcome": code.outcome.value,
+                        "owner": code.owner.value,
+                    }
+                    written = ",".join(f"{key}={json.dumps(one)}" for key, one in labels.items())
+                    yield "".join(f"{family}{{{written}}} 1 {at}\n" for at in times)
+        yield "# EOF\n"
+
+    def _create(self, kind: str, path: Path, text: str) -> None:
+        path.write_text(text)
+        _promtool("tsdb", "create-blocks-from", kind, str(path), str(self._data))
+
+    def _record(self, rules: Sequence[Rule]) -> None:
+        path = self._folder / "level"
+        groups = (Group("level", STEP, tuple(rules)),)
+        path.write_text(RuleFile("", groups).text())
+        with self.prometheus:
+            url = self.prometheus.url
+            window = (f"--start={self.began:.0f}", f"--end={self.now:.0f}")
+            _promtool(
+                *("tsdb", "create-blocks-from", "rules", f"--url={url}", *window),
+                *(f"--output-dir={self._data}", f"--eval-interval={STEP}", str(path)),
+            )
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "prometheus" / "data"
+
+    @staticmethod
+    def _pack(policy: Any) -> Any:
+        return generate.pack_of(TAXONOMY, policy, "http://r", "http://d")
+
+
+def levels(files: Sequence[RuleFile]) -> Iterator[list[Rule]]:
+    """Recording rules, those first that read none, then those that read them, and so on."""
+    rules = [rule for file in files for group in file.groups for rule in group.rules if rule.record]
+    records = {rule.record for rule in rules}
+    reads = {rule.record: promql.metrics(rule.expr) & records - {rule.record} for rule in rules}
+    done: set[str] = set()
+    while len(done) < len(rules):
+        level = [rule for rule in rules if rule.record not in done and reads[rule.record] <= done]
+        assert level, "records that read each other"
+        done |= {rule.record for rule in level}
+        yield level
+
+
+def history(world: World, system: str) -> History:
+    return next(one for one in world.histories if one.system == system)
+
+
+def _quick(folder: Path) -> Any:
+    """The shipped policy with other intervals and waits: windows, factors and limits stay."""
+    document = yaml.safe_load((ROOT / "exporter/policy.yaml").read_text())
+    every = {name: "2s" for name in document["intervals"] if name != "reason"}
+    document["intervals"] |= every
+    document["spike"] |= {"for": "1s"}
+    path = folder / "policy.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return policy_loader.load(path)
+
+
+def _samples(lines: str) -> str:
+    return "".join(
+        f"{line}\n" for line in lines.splitlines() if not line.startswith(("# H", "# T"))
+    )
+
+
+def _promtool(*arguments: str) -> None:
+    ran = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
