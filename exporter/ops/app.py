@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -27,14 +27,19 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.exposition import compress, render, takes_gzip
 from exporter.metrics.own import OwnMetrics
+from exporter.ops.assets import POLICY
 from exporter.ops.docs import docs
 from exporter.ops.door import Door, Gate, refusal
+from exporter.ops.history import Recent
 from exporter.ops.landing import landing
 from exporter.ops.notices import count, notices
 from exporter.ops.openapi import document
-from exporter.ops.page import POLICY, page
+from exporter.ops.page import page
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
+
+if TYPE_CHECKING:
+    from exporter.ops.manual import Manual
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -50,7 +55,8 @@ def create_app(
 ) -> FastAPI:
     """The ops listener's ASGI app; further pages go on with `app.add_route`, behind the same door.
 
-    `registry` holds the collectors of `exporter.metrics`. Nothing is started: the app has no lifespan.
+    `registry` holds the collectors of `exporter.metrics`. Nothing is started: the app has no lifespan, and
+    the counts of the last minutes come with each request, from `exporter.ops.front`.
     """
     # FastAPI's own telemetry would read OTEL_* from the environment and send elsewhere; its own docs
     # pages load scripts from a CDN. No request leaves the host.
@@ -67,6 +73,15 @@ def create_app(
     app.add_exception_handler(Exception, _defect)
     # More than one rendering at once takes the GIL from ingest and is no faster for Prometheus.
     one_at_a_time = anyio.CapacityLimiter(1)
+
+    # A page adds up every series: with many labels that takes longer than an event may wait.
+    pages = anyio.CapacityLimiter(1)
+
+    @cache
+    def manual() -> "Manual":
+        from exporter.ops.manual import Manual
+
+        return Manual(taxonomy, unknown_codes)
 
     @cache
     def described() -> dict[str, Any]:
@@ -105,21 +120,41 @@ def create_app(
     async def read_docs(_: Request) -> Response:
         return page("HTTP API of session-end-exporter", docs(described()))
 
-    async def home(_: Request) -> Response:
+    def home(request: Request) -> Response:
         status = ledger.status()
         body = landing(
             taxonomy,
-            ledger.totals(),
+            _recent(request),
             status,
             count(own.accepted),
             notices(settings, status, own, unknown_codes),
-            frozenset(getattr(route, "path", "") for route in app.routes)
-            | {names.HEALTHY_PATH, names.READY_PATH},
         )
         return page("session-end-exporter", body)
 
+    def codes(request: Request) -> Response:
+        return manual().codes(_recent(request), request.query_params.get("q", ""))
+
+    def code(request: Request) -> Response:
+        return manual().code(_recent(request), **request.path_params)
+
+    def alerts(_: Request) -> Response:
+        return manual().alerts()
+
+    def alert(request: Request) -> Response:
+        return manual().alert(**request.path_params)
+
+    def on_thread(answer: Callable[[Request], Response]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return await run_sync(answer, request, limiter=pages)
+
+        return endpoint
+
     routes: dict[str, Endpoint] = {
-        "/": home,
+        "/": on_thread(home),
+        names.CODES_PATH: on_thread(codes),
+        names.CODES_PATH + "/{system}/{code}": on_thread(code),
+        names.ALERTS_PATH: on_thread(alerts),
+        names.ALERTS_PATH + "/{name}": on_thread(alert),
         names.METRICS_PATH: metrics,
         names.UNKNOWN_CODES_PATH: unknown,
         names.OPENAPI_PATH: openapi,
@@ -128,6 +163,11 @@ def create_app(
     for path, endpoint in routes.items():
         app.add_route(path, endpoint, methods=["GET"])
     return app
+
+
+def _recent(request: Request) -> Recent:
+    recent: Recent = request.state.history.read()
+    return recent
 
 
 async def _refused(_: Request, refused: Exception) -> Response:

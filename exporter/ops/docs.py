@@ -56,24 +56,26 @@ def _operation(path: str, method: str, operation: Description, url: str) -> str:
     ]
     if "description" in operation:
         parts.append(f"<p>{_prose(operation['description'])}</p>")
+    # Regions with one name can't be told apart by who jumps from region to region.
+    of = f"of {method.upper()} {path}"
     parts += [_code("Example", sample["source"]) for sample in operation.get("x-codeSamples", ())]
     if parameters := operation.get("parameters"):
         rows = [
             [f"<code>{escape(one['name'])}</code>", one["in"], _prose(one["description"])]
             for one in parameters
         ]
-        parts.append(table("Parameters", ["Parameter", "In", "Meaning"], rows))
+        parts.append(table(f"Parameters {of}", ["Parameter", "In", "Meaning"], rows))
     if body := operation.get("requestBody"):
         rows = [
             [f"<code>{escape(media)}</code>", _body(one["schema"])]
             for media, one in body["content"].items()
         ]
-        parts.append(table("Request bodies", ["Content-Type", "Body"], rows))
+        parts.append(table(f"Request bodies {of}", ["Content-Type", "Body"], rows))
     rows = [
-        [escape(status), _media(one["content"]), _prose(one["description"])]
+        [escape(status), _media(one.get("content", {})), _prose(one["description"])]
         for status, one in operation["responses"].items()
     ]
-    parts.append(table("Responses", ["Status", "Body", "When"], rows))
+    parts.append(table(f"Responses {of}", ["Status", "Body", "When"], rows))
     return "\n".join([*parts, "</section>"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
 from exporter.ledger.contract import Ledger
+from exporter.ops.history import History
 from exporter.ops.readiness import unready
 from exporter.problem import problem
 
@@ -26,11 +27,17 @@ _SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"
 
 class Front:
     """ASGI: `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none; other paths
-    by the app that `create` makes, on a thread, from `prepare` or the first request on."""
+    by the app that `create` makes, on a thread, from `prepare` or the first request on.
 
-    def __init__(self, ledger: Ledger, create: Callable[[], ASGIApp]) -> None:
+    From then on `history` is read every minute, and goes to the app as `request.state.history`.
+    """
+
+    def __init__(
+        self, ledger: Ledger, create: Callable[[], ASGIApp], history: History | None = None
+    ) -> None:
         self._ledger = ledger
         self._create = create
+        self._history = history or History(ledger.totals)
         self._app: asyncio.Future[ASGIApp] | None = None
 
     def prepare(self) -> None:
@@ -38,6 +45,13 @@ class Front:
         if self._app is None:
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
             self._app.add_done_callback(_freeze)
+            self._sample()
+
+    def _sample(self) -> None:
+        """On a thread: adding up many series takes longer than an event may wait."""
+        loop = asyncio.get_running_loop()
+        sampled = loop.run_in_executor(None, self._history.sample)
+        sampled.add_done_callback(lambda _: loop.call_later(self._history.due(), self._sample))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):
@@ -49,6 +63,7 @@ class Front:
         self.prepare()
         assert self._app is not None
         app = await asyncio.shield(self._app)
+        scope.setdefault("state", {})["history"] = self._history
         await app(scope, receive, send)
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

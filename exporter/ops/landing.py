@@ -7,13 +7,21 @@ from html import escape
 import exporter
 from exporter import names
 from exporter.ledger.contract import Family, Status, Totals
+from exporter.ops.history import Recent
+from exporter.ops.links import code_path
+from exporter.ops.markup import Html, element, joined, link
 from exporter.ops.page import table
 from exporter.ops.readiness import unready
+from exporter.ops.trend import trend
 from exporter.taxonomy.model import Outcome, Taxonomy
 
+MINUTES = 5
+"""As long as the shortest window of a spike."""
+_MOST = 10
 _LINKS = (
     (names.METRICS_PATH, "Metrics"),
     (names.CODES_PATH, "Codes and runbooks"),
+    (names.ALERTS_PATH, "Alerts"),
     (names.UNKNOWN_CODES_PATH, "Unknown codes"),
     (names.DOCS_PATH, "HTTP API"),
     (names.READY_PATH, "Readiness"),
@@ -22,16 +30,13 @@ _LINKS = (
 
 def landing(
     taxonomy: Taxonomy,
-    totals: Totals,
+    recent: Recent,
     status: Status,
     accepted: int,
     notices: Sequence[str],
-    paths: frozenset[str],
 ) -> str:
-    """The body's HTML. `accepted` events since the start; only links to `paths` that exist are shown."""
-    links = "\n".join(
-        f'<li><a href="{path}">{text}</a></li>' for path, text in _LINKS if path in paths
-    )
+    """The body's HTML. `accepted` events since the start."""
+    links = "\n".join(f'<li><a href="{path}">{text}</a></li>' for path, text in _LINKS)
     return "\n".join(
         (
             "<main>",
@@ -44,10 +49,12 @@ def landing(
                 for notice in notices
             ),
             f'<nav aria-label="Pages"><ul>\n{links}\n</ul></nav>',
+            f"<h2>The last {MINUTES} minutes</h2>",
+            _minutes(taxonomy, recent),
             "<h2>Counted so far</h2>",
-            _counts(taxonomy, totals),
+            _counts(taxonomy, recent),
             "<h2>This exporter</h2>",
-            _facts(totals, status, accepted),
+            _facts(recent.ledger, status, accepted),
             "</main>",
         )
     )
@@ -59,10 +66,45 @@ def _state(reason: str | None) -> str:
     return f'<p class="state bad"><strong>Not ready:</strong> {escape(reason)}</p>'
 
 
-def _counts(taxonomy: Taxonomy, totals: Totals) -> str:
+def _minutes(taxonomy: Taxonomy, recent: Recent) -> Html:
+    """What came in and what failed, the most first."""
+    failures = [
+        (ended, recent.ended((code.system, code.code), 60), code)
+        for system in taxonomy.systems.values()
+        for code in (*system.codes, system.unknown)
+        if code.outcome is Outcome.FAILURE
+        and (ended := recent.ended((code.system, code.code), MINUTES))
+    ]
+    failures.sort(key=lambda failure: -failure[0])
+    events = recent.accepted(MINUTES)
+    failed = sum(ended for ended, _, _ in failures)
+    rows = [
+        [
+            link(code_path(code), f"{taxonomy.systems[code.system].title} {code.code}"),
+            element("span", code.name),
+            f"{ended:,}",
+            f"{hour:,}",
+        ]
+        for ended, hour, code in failures[:_MOST]
+    ]
+    return joined(
+        element(
+            "p",
+            element("strong", f"{events:,} event{'' if events == 1 else 's'} accepted"),
+            f", {failed:,} of them failed sessions",
+            f"; the {_MOST} codes with the most:" if len(failures) > _MOST else ".",
+        ),
+        table("Failures by code", ["Code", "Name", f"{MINUTES} min", "1 h"], rows, numbers=2)
+        if rows
+        else Html(),
+        trend(recent.events, recent.seconds),
+    )
+
+
+def _counts(taxonomy: Taxonomy, recent: Recent) -> str:
     """Final ends by system and outcome, late ones included, and interruptions."""
     ends: Counter[tuple[str, str]] = Counter()
-    for total in totals.series:
+    for total in recent.ledger.series:
         column = (
             Family.INTERRUPTIONS.value
             if total.series.family is Family.INTERRUPTIONS

@@ -15,6 +15,17 @@ from exporter.taxonomy.model import Taxonomy
 
 INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 422, 429, 431, 503)
 _GATED: Final = {401: "No valid token.", 429: "Too many wrong tokens from this address."}
+_NAMED: Final = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,128}$"}
+_LEADING: Final = {
+    "307": {
+        "description": "To the page that has it.",
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "A path."}},
+    },
+    "404": {
+        "description": "There is none; the page names the nearest.",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    },
+}
 _CURL: Final = """curl -sS --fail-with-body {url} \\
   -H 'Content-Type: application/json' \\
   -d '{{"id": "7f1c2f0a", "system": "streampixel", "code": 4001, "session_id": "s-91"}}'"""
@@ -39,7 +50,7 @@ def document(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
                 "servers": [_server(settings.ingest, settings.ingest_tls_cert is not None)],
                 "post": _send(settings),
             },
-            **_ops(settings),
+            **_ops(settings, taxonomy),
         },
         "components": {
             "schemas": schemas(settings, taxonomy),
@@ -105,7 +116,7 @@ def _send(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _ops(settings: Settings) -> dict[str, Any]:
+def _ops(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
     text = {"text/plain": {"schema": {"type": "string"}}}
     html = {"text/html": {"schema": {"type": "string"}}}
     metrics = {kind: {"schema": {"type": "string"}} for kind in (OPENMETRICS, TEXT)}
@@ -115,6 +126,24 @@ def _ops(settings: Settings) -> dict[str, Any]:
     guarded = settings.ops_token_file is not None
     routes: tuple[tuple[str, str, str, dict[str, Any], bool, dict[int, str]], ...] = (
         ("/", "landingPage", "The landing page", html, True, {}),
+        (names.CODES_PATH, "codes", "Every code in a table, searched by `q`", html, True, {}),
+        (
+            names.CODES_PATH + "/{system}/{code}",
+            "codeRunbook",
+            "The runbook of a code, its counts of the last hour, and its alerts",
+            html,
+            True,
+            {},
+        ),
+        (names.ALERTS_PATH, "alerts", "Every alert", html, True, {}),
+        (
+            names.ALERTS_PATH + "/{name}",
+            "alertRunbook",
+            "The runbook of an alert; that of a code's alert is the code's",
+            html,
+            True,
+            {},
+        ),
         (
             names.METRICS_PATH,
             "scrape",
@@ -152,8 +181,10 @@ def _ops(settings: Settings) -> dict[str, Any]:
                 "tags": ["ops"],
                 "summary": summary,
                 "security": _security(guarded and gated),
+                **_asked(path, taxonomy),
                 "responses": {
                     "200": {"description": summary, "content": content},
+                    **(_LEADING if "{" in path else {}),
                     **{
                         str(status): _problem(status, said)
                         for status, said in {**(_GATED if gated else {}), **failures}.items()
@@ -163,6 +194,28 @@ def _ops(settings: Settings) -> dict[str, Any]:
         }
         for path, name, summary, content, gated, failures in routes
     }
+
+
+def _asked(path: str, taxonomy: Taxonomy) -> dict[str, Any]:
+    """The parameters of a page about codes or alerts; nothing for other paths."""
+    texts = {
+        "system": "A loaded taxonomy.",
+        "code": "A code's canonical spelling; others lead to it.",
+        "name": "An alert's name.",
+    }
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "description": text, "schema": _NAMED}
+        for name, text in texts.items()
+        if f"{{{name}}}" in path
+    ]
+    for one in found:
+        if one["name"] == "system":
+            one["schema"] = {"type": "string", "enum": list(taxonomy.systems)}
+    if path == names.CODES_PATH:
+        text = "A code, a system, or words, as `session-end-exporter codes` takes them."
+        schema = {"type": "string", "maxLength": 128}
+        found = [{"name": "q", "in": "query", "description": text, "schema": schema}]
+    return {"parameters": found} if found else {}
 
 
 def _refused(status: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from exporter import names
+from exporter.ops.links import ALERTS_PATH
 from tests.e2e.exporter_process import ExporterProcess
 
 EXAMPLES = 60
@@ -33,6 +34,8 @@ CONFORMANCE: list[CheckFunction] = [
 ]
 OPS = (
     "/",
+    names.CODES_PATH,
+    ALERTS_PATH,
     names.METRICS_PATH,
     names.HEALTHY_PATH,
     names.READY_PATH,
@@ -40,6 +43,8 @@ OPS = (
     names.DOCS_PATH,
     names.OPENAPI_PATH,
 )
+NAMING = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
+"""Paths with names in them: what is made up is seldom one."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 MEDIA = (
     "application/json",
@@ -142,8 +147,17 @@ def test_ingest_answers_as_described_to_whatever_is_sent(
 @pytest.mark.parametrize("path", OPS)
 def test_ops_paths_answer_as_described(exporter: ExporterProcess, path: str) -> None:
     document = described(exporter)
-    assert set(document["paths"]) == {*OPS, names.INGEST_PATH}
+    assert set(document["paths"]) == {*OPS, *NAMING, names.INGEST_PATH}
     assert hold(operation(exporter, document, "ops", path), GenerationMode.POSITIVE, 3) == {200}
+
+
+@pytest.mark.parametrize("path", NAMING)
+def test_pages_of_names_there_are_not_answer_as_described(
+    exporter: ExporterProcess, path: str
+) -> None:
+    document = described(exporter)
+    target = operation(exporter, document, "ops", path)
+    assert 404 in hold(target, GenerationMode.POSITIVE, 20) <= {200, 404}
 
 
 def test_an_answer_that_is_not_described_is_noticed(exporter: ExporterProcess) -> None:

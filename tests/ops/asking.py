@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -15,11 +16,22 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.ops.app import create_app
 from exporter.ops.front import Front
+from exporter.ops.history import History
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from tests.metrics.still_ledger import StillLedger, total, two_systems
 
 TOKEN = b"Bearer right"
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class OpenGate:
@@ -60,8 +72,10 @@ class Ops:
     settings: Settings = field(default_factory=Settings)
     taxonomy: Taxonomy = field(default_factory=two_systems)
     gate: Any = field(default_factory=OpenGate)
+    history: History | None = None
 
     def __post_init__(self) -> None:
+        self.history = self.history or History(self.ledger.totals)
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry, self.taxonomy.systems, self.settings.labels)
         self.registry.register(LedgerCollector(self.taxonomy, self.settings.labels, self.ledger))
@@ -78,7 +92,10 @@ class Ops:
         )
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """One request on an event loop of its own; `accept_encoding` is Accept-Encoding."""
+        """One request on an event loop of its own; `accept_encoding` is Accept-Encoding.
+
+        `path` is as a browser sends it, quoted and with a query.
+        """
         return asyncio.run(self.ask(path, method, **headers))
 
     async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
@@ -89,7 +106,7 @@ class Ops:
 
     async def send(self, path: str, method: str, headers: list[tuple[bytes, bytes]]) -> Answer:
         # Each request runs on a loop of its own, and a future belongs to one.
-        self.app = Front(self.ledger, lambda: self.pages)
+        self.app = Front(self.ledger, lambda: self.pages, self.history)
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -98,15 +115,16 @@ class Ops:
         async def send(message: Message) -> None:
             sent.append(message)
 
+        raw, _, query = path.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
+            "path": unquote(raw),
+            "raw_path": raw.encode(),
+            "query_string": query.encode(),
             "root_path": "",
             "headers": headers,
             "client": ("192.0.2.7", 50000),

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -12,12 +14,17 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from exporter import names
 from exporter.ledger.contract import Status, Totals
 from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.ops.history import History
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.asking import Ops
 
 OM = "application/openmetrics-text;version=1.0.0"
 PATHS = (
     "/",
+    names.CODES_PATH,
+    f"{names.CODES_PATH}/alpha/1001",
+    names.ALERTS_PATH,
+    f"{names.ALERTS_PATH}/AlphaStopped",
     names.METRICS_PATH,
     names.HEALTHY_PATH,
     names.READY_PATH,
@@ -120,7 +127,7 @@ class MeetingLedger(StillLedger):
 
 def test_scrapes_are_rendered_one_at_a_time_and_not_on_the_event_loop() -> None:
     ledger = MeetingLedger([total(5)])
-    ops = Ops(ledger)
+    ops = Ops(ledger, history=History(StillLedger().totals))
 
     async def twice() -> None:
         await asyncio.gather(ops.ask("/metrics"), ops.ask("/metrics"))
@@ -128,6 +135,36 @@ def test_scrapes_are_rendered_one_at_a_time_and_not_on_the_event_loop() -> None:
     asyncio.run(twice())
     assert not ledger.met
     assert threading.get_ident() not in ledger.threads
+
+
+def test_pages_are_not_made_on_the_event_loop() -> None:
+    ledger = MeetingLedger([total(5)])
+    ops = Ops(ledger)
+    ops.history.sample()  # type: ignore[union-attr]
+    ledger.threads.clear()
+
+    async def thrice() -> None:
+        await asyncio.gather(ops.ask("/"), ops.ask("/codes"), ops.ask("/codes/alpha/1001"))
+
+    asyncio.run(thrice())
+    assert ledger.threads
+    assert threading.get_ident() not in ledger.threads
+
+
+def test_runbooks_are_not_imported_for_who_only_scrapes() -> None:
+    """They take some 0.2 s, and what finds codes brings the terminal's library."""
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, exporter.serve, exporter.ops.app; "
+            "print([m for m in sys.modules if m.startswith(('exporter.r', 'exporter.lookup', 'rich'))])",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"
 
 
 # --- health ------------------------------------------------------------------------------------------

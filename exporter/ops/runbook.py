@@ -1,0 +1,225 @@
+"""/codes/{system}/{code} and /alerts/{alert}: what somebody needs who was just woken, what helps first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from exporter import names
+from exporter.ingest.unknown import UnknownCode
+from exporter.lookup.page import facts
+from exporter.ops.codes import outcome
+from exporter.ops.conditions import Condition
+from exporter.ops.history import Recent
+from exporter.ops.live import live
+from exporter.ops.markup import Html, element, items, joined, link
+from exporter.ops.page import table
+from exporter.render.page import Diagnosis, RunbookPage
+from exporter.taxonomy.model import Code, System
+
+_SECTIONS: Final = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Alerts")
+"""In the order of the Markdown runbooks."""
+_RAW: Final = "Codes as they came"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert of the page's subject; `meaning` is empty when the page's own says it."""
+
+    name: str
+    meaning: str
+    condition: Condition
+
+
+def runbook(
+    system: System,
+    code: Code,
+    page: RunbookPage,
+    alerts: Sequence[Alert],
+    recent: Recent,
+    raw: Iterable[UnknownCode],
+) -> Html:
+    """A code's page. `raw` are the codes as senders wrote them, for the page of `unknown`."""
+    rows = [*raw]
+    article = _article(page, alerts, before=_raw(rows), after=_facts(system, code))
+    return _body(
+        joined(link(names.CODES_PATH, "Codes")),
+        page,
+        joined(
+            _kind(system, code),
+            _first(page, code.fix if code.code != names.UNKNOWN else ""),
+        ),
+        live(code, recent),
+        [*([_RAW] if rows else []), *_SECTIONS, "Facts"],
+        article,
+    )
+
+
+def alert_page(page: RunbookPage, alert: Alert) -> Html:
+    """The page of an alert that is about a system or the exporter itself."""
+    return _body(
+        link(names.ALERTS_PATH, "Alerts"),
+        page,
+        joined(
+            element(
+                "p", element("code", alert.name), f" · {alert.condition.severity}", class_="kind"
+            ),
+            _first(page, ""),
+        ),
+        Html(),
+        list(_SECTIONS),
+        _article(page, [alert]),
+    )
+
+
+def _body(
+    back: Html, page: RunbookPage, top: Html, side: Html, sections: Sequence[str], article: Html
+) -> Html:
+    contents = items(*(link(f"#{_anchor(name)}", name) for name in sections))
+    return joined(
+        element("nav", items(link("/", "session-end-exporter"), back), aria_label="Back"),
+        element(
+            "main",
+            element("header", element("h1", page.title), top),
+            element("aside", side, element("nav", contents, aria_label="On this page")),
+            article,
+            class_="runbook",
+        ),
+        element("p", id="said", role="status", class_="unseen"),
+    )
+
+
+def _kind(system: System, code: Code) -> Html:
+    category = system.categories.get(code.category, code.category)
+    said = f" · {code.phase} · {category} · owner: {code.owner}"
+    return element("p", outcome(code), said, class_="kind")
+
+
+def _first(page: RunbookPage, fix: str) -> Html:
+    return element(
+        "div",
+        element("p", element("strong", "First: "), page.first),
+        element("p", element("strong", "Fix: "), fix) if fix else Html(),
+        class_="first",
+    )
+
+
+def _article(
+    page: RunbookPage,
+    alerts: Sequence[Alert],
+    before: Iterable[Html] = (),
+    after: Iterable[Html] = (),
+) -> Html:
+    parts = (
+        _section("Meaning", *_paragraphs(page.meaning)),
+        _section("Impact", *_paragraphs(page.impact)),
+        _section("Diagnosis", *_diagnoses(page)),
+        _section("Mitigation", items(*page.mitigation, tag="ol")),
+        _section("Alerts", *_alerts(alerts)),
+    )
+    return element("article", *before, *parts, *after)
+
+
+def _section(name: str, *children: str) -> Html:
+    return element("section", element("h2", name), *children, id=_anchor(name))
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _paragraphs(texts: Iterable[str]) -> Iterator[Html]:
+    yield from (element("p", text) for text in texts)
+
+
+def _diagnoses(page: RunbookPage) -> Iterator[Html]:
+    place = 0
+    for number, one in enumerate(page.diagnosis, start=1):
+        yield element("h3", f"{number}. {one.title}")
+        for query in one.queries:
+            place += 1
+            yield _copied(query, f"query-{place}", f"query {place}")
+        yield _answers(one)
+    if page.checks:
+        yield element("h3", "Look up outside Prometheus")
+        yield items(*page.checks)
+
+
+def _answers(one: Diagnosis) -> Html:
+    return items(*(joined(element("strong", seen), f": {points}") for seen, points in one.answers))
+
+
+def _copied(text: str, place: str, name: str) -> Html:
+    """PromQL with a button that copies it; `place` is its id, `name` is what the button says it copies."""
+    return element(
+        "div",
+        element("pre", element("code", text, id=place)),
+        element(
+            "button",
+            "Copy",
+            type="button",
+            class_="copy",
+            data_copies=place,
+            aria_label=f"Copy {name}",
+            hidden=True,
+        ),
+        class_="copied",
+    )
+
+
+def _alerts(alerts: Sequence[Alert]) -> Iterator[Html]:
+    if not alerts:
+        yield element("p", "None: this code wakes nobody and opens no ticket.")
+    for one in alerts:
+        anchor = one.name.lower()
+        condition = one.condition
+        yield element("h3", one.name, id=anchor)
+        yield element("p", element("strong", f"{condition.severity}."), f" {one.meaning}".rstrip())
+        if len(condition.parts) == 1:
+            yield element("p", f"When {condition.parts[0]}.")
+        elif condition.parts:
+            yield element("p", "When all of this holds:")
+            yield items(*condition.parts)
+        yield element("p", condition.lasting)
+        yield element(
+            "details",
+            element("summary", "In PromQL"),
+            _copied(condition.expr, f"{anchor}-expr", f"the expression of {one.name}"),
+        )
+
+
+def _raw(rows: Sequence[UnknownCode]) -> Iterator[Html]:
+    if not rows:
+        return
+    cells = [
+        [
+            element("code", _visible(row.code)),
+            f"{datetime.fromtimestamp(row.last_seen, UTC):%Y-%m-%d %H:%M:%S} UTC",
+            f"{row.count:,}",
+        ]
+        for row in rows
+    ]
+    yield _section(_RAW, table(_RAW, ["Code", "Last seen", "Events"], cells, numbers=1))
+
+
+def _visible(text: str) -> str:
+    """Characters that are not seen, written out: U+202E turns round what follows, and a zero-width space
+    makes two codes look the same."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def _facts(system: System, code: Code) -> Iterator[Html]:
+    shown = [(label, text) for label, text in facts(system, code) if label != "Runbook"]
+    rows = [
+        *shown,
+        ("Vendor's page", system.source),
+    ]
+    yield _section(
+        "Facts",
+        element(
+            "dl",
+            *(joined(element("dt", label), element("dd", text)) for label, text in rows),
+        ),
+    )

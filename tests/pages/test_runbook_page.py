@@ -1,0 +1,107 @@
+"""The page that an alert links to, as the person sees it who was woken."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, expect
+
+from exporter.render.pack import RUNBOOK_BASE_URL
+from tests.e2e.exporter_process import ExporterProcess
+from tests.pages.visit import PHONE, Visit
+
+SPIKE = "StreampixelNoWorkerNodeAvailableSpike"
+
+
+def runbook_path(rules: Path, file: str, alert: str) -> str:
+    """The path of an alert's runbook_url, which names the default address."""
+    groups = yaml.safe_load((rules / file).read_text(encoding="utf-8"))["groups"]
+    (url,) = (
+        rule["annotations"]["runbook_url"]
+        for group in groups
+        for rule in group["rules"]
+        if rule.get("alert") == alert
+    )
+    assert url.startswith(RUNBOOK_BASE_URL + "/")
+    return str(url.removeprefix(RUNBOOK_BASE_URL))
+
+
+def test_the_alerts_runbook_url_opens_the_page_with_counts(visit: Visit, rules: Path) -> None:
+    page = visit.open(runbook_path(rules, "alerts-streampixel.yml", SPIKE))
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Streampixel 4001: No Worker Node Available"
+    )
+    expect(page.locator(".figures div").first).to_have_text("3last 5 min")
+    expect(page.locator(".trend rect")).not_to_have_count(0)
+    expect(page.get_by_role("heading", name=SPIKE)).to_be_attached()
+
+
+@pytest.mark.parametrize("file", ["alerts-softdrive.yml", "alerts-streampixel.yml", "pipeline.yml"])
+def test_every_runbook_url_of_the_rules_is_served(
+    exporter: ExporterProcess, rules: Path, file: str
+) -> None:
+    groups = yaml.safe_load((rules / file).read_text(encoding="utf-8"))["groups"]
+    urls = {rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]}
+    for url in urls:
+        path = url.removeprefix(RUNBOOK_BASE_URL)
+        assert exporter.request("ops", "GET", path).status == 200, url
+
+
+def test_what_to_do_first_is_on_a_phones_first_screen(
+    browser: Browser, exporter: ExporterProcess
+) -> None:
+    base = f"http://127.0.0.1:{exporter.ports['ops']}"
+    with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
+        for system, code in (("streampixel", "4001"), ("softdrive", "15"), ("softdrive", "03")):
+            page = visit.open(f"/codes/{system}/{code}")
+            box = page.locator(".first").bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= PHONE["height"]
+
+
+def test_a_query_is_copied_by_keyboard_and_said_to_be(visit: Visit) -> None:
+    visit.grant("clipboard-read", "clipboard-write")
+    page = visit.open("/codes/streampixel/4001")
+    button = page.get_by_role("button", name="Copy query 2", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_text("Copied")
+    expect(page.get_by_role("status")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#query-2").text_content()
+    assert "limit1h" in copied
+    expect(button).to_have_text("Copy")
+
+
+def test_a_query_is_copied_without_the_clipboard_api(visit: Visit) -> None:
+    """Which browsers keep from pages that are neither https nor on this machine."""
+    visit.grant("clipboard-read")
+    page = visit.open("/codes/streampixel/4001")
+    page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
+    page.get_by_role("button", name="Copy query 3", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("Copied")
+    assert "limit1d" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_what_can_not_be_copied_is_selected_and_said_to_be(visit: Visit) -> None:
+    page = visit.open("/codes/streampixel/4001")
+    page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
+    page.evaluate("document.execCommand = () => false")
+    page.get_by_role("button", name="Copy query 3", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
+    assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
+
+
+def test_what_a_sender_wrote_is_text(visit: Visit) -> None:
+    page = visit.open("/codes/softdrive/unknown")
+    expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
+    assert page.locator("img").count() == 0
+
+
+def test_no_alert_is_without_a_way_on(visit: Visit) -> None:
+    """From the front page to the runbook of a pipeline alert, by links."""
+    page = visit.open("/")
+    page.get_by_role("link", name="Alerts").click()
+    page.get_by_role("link", name="SessionEndExporterDown").click()
+    page.wait_for_url("**/alerts/SessionEndExporterDown")
+    expect(page.get_by_text("First:")).to_be_visible()
