@@ -277,6 +277,162 @@ def send(
     raise typer.Exit(deliver(files, options, Console(stderr=json)).exit_code)
 
 
+@app.command()
+def simulate(
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="post to this ingest listener")
+    ] = None,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="write counters for promtool; one file a day into a directory"
+        ),
+    ] = None,
+    ndjson: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="write events for send; - is standard output"),
+    ] = None,
+    system: Annotated[
+        Literal["streampixel", "softdrive", "both"], typer.Option(help="whose sessions end")
+    ] = "streampixel",
+    ends_per_hour: Annotated[
+        float, typer.Option(metavar="N", help="of each system, the mean of a week")
+    ] = 1000,
+    days: Annotated[
+        float | None, typer.Option(metavar="N", help="how long; 1 hour by default")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(metavar="N", help="how long, in hours")] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="how long: 90s, 45m, 6h, 2d")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="RFC 3339, or now; by default files end now, and posting begins on a Monday at 8",
+        ),
+    ] = None,
+    incident: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[@OFFSET]", help="capacity-large@10m; may be repeated"),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(metavar="N", help="simulated seconds in a second; 1 is real time, from now"),
+    ] = 60,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="the same seed and start give the same events")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="bearer token to send")
+    ] = None,
+    list_incidents: Annotated[
+        bool, typer.Option("--list-incidents", help="print what can happen, and exit")
+    ] = False,
+) -> None:
+    """Make realistic session ends, with incidents, to try things with.
+
+    Posts them as time goes by, sixty times as fast as in reality, or writes them to a file. Events that
+    are posted in compressed time carry no time of their own: they happen when they arrive. Exits with 0
+    at the end and after Ctrl-C, with 1 when events were rejected, with 2 when something is wrong.
+
+    \b
+    An hour within a minute, in which a third finds no worker from 10 m on:
+      simulate --url http://127.0.0.1:10400 --incident capacity-large@10m
+    Both systems in real time, until Ctrl-C:
+      simulate --url http://127.0.0.1:10400 --system both --speed 1 --days 7
+    A month with 20 incidents to find, for Prometheus:
+      mkdir past; simulate --openmetrics past --incident standard
+      for day in past/*; do
+        promtool tsdb create-blocks-from openmetrics $day data/
+      done
+    """
+    from rich.console import Console
+
+    if list_incidents:
+        from exporter.simulate.catalogue import catalogue
+
+        typer.echo(catalogue())
+        return
+    from exporter.simulate.command import STDOUT, simulate
+    from exporter.simulate.options import Options
+
+    options = Options(
+        url=url,
+        openmetrics=openmetrics,
+        ndjson=ndjson,
+        system=system,
+        ends_per_hour=ends_per_hour,
+        days=days,
+        hours=hours,
+        duration=for_,
+        start=start,
+        incidents=incident or (),
+        speed=speed,
+        seed=seed,
+        token_file=token_file,
+    )
+    raise typer.Exit(simulate(options, Console(stderr=STDOUT in (openmetrics, ndjson))))
+
+
+@app.command()
+def backtest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="JSON, NDJSON or CSV, .gz too; - is standard input"),
+    ],
+    system: Annotated[
+        str | None, typer.Option(metavar="NAME", help="count this system's events only")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="report from here on: 2026-01-05, or RFC 3339"),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="report until here; the rules see all")
+    ] = None,
+    taxonomy: Folders = None,
+    policy: PolicyFile = None,
+    format_: Annotated[
+        Literal["json", "ndjson", "csv"] | None,
+        typer.Option("--format", help="of every FILE, instead of guessing it"),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="print the alerts as JSON, the rest on stderr")
+    ] = False,
+) -> None:
+    """What the alerts would have done with the events of files.
+
+    Reads what `send` reads, counts each event once, and runs the rules over the counts: what would have
+    paged and when, the pager's load, and which codes are noisy. Nothing is posted. Exits with 0 when
+    there is a report, with 1 when a file can't be read or has no end with a time, with 2 when an option
+    is wrong.
+
+    \b
+    Last month, before the rules are installed:
+      backtest october.ndjson.gz
+    With thresholds of your own, the last week of it:
+      backtest october.ndjson.gz --policy mine.yaml --since 2026-10-25
+    How many pages were there?
+      backtest *.csv --json | jq '[.[] | select(.severity == "page")] | length'
+    """
+    from rich.console import Console
+
+    from exporter.backtest.command import backtest as replay
+    from exporter.backtest.options import Options
+
+    options = Options(
+        taxonomy=tuple(taxonomy or ()),
+        policy=policy,
+        system=system,
+        format=format_,
+        since=since,
+        until=until,
+        json=json,
+    )
+    raise typer.Exit(replay(files, options, Console(), Console(stderr=True)))
+
+
 def main() -> None:
     """The console script: mistakes are lines on stderr and exit code 1, never a traceback."""
     try:

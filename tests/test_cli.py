@@ -29,6 +29,15 @@ OPTIONS = {
         *("--out", "--check", "--config", "--taxonomy", "--policy"),
         *("--runbook-base-url", "--dashboard-base-url"),
     ),
+    "simulate": (
+        *("--url", "--openmetrics", "--ndjson", "--system", "--ends-per-hour", "--days", "--hours"),
+        *("--for", "--start", "--incident", "--speed", "--seed", "--token-file"),
+        "--list-incidents",
+    ),
+    "backtest": (
+        *("FILE", "--system", "--since", "--until", "--taxonomy", "--policy", "--format"),
+        "--json",
+    ),
 }
 TOKENS = {name: f"{name}-token-that-is-long-enough-0123456789" for name in ("one", "two", "ops")}
 

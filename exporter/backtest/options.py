@@ -1,0 +1,57 @@
+"""What `backtest` was asked to do: flags as given, and the times in them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from exporter.errors import ConfigError
+from exporter.send.options import Format
+from exporter.taxonomy.model import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command's flags; None are those that were not given. `since` and `until` are as written."""
+
+    taxonomy: tuple[Path, ...] = ()
+    policy: Path | None = None
+    system: str | None = None
+    format: Format | None = None
+    since: str | None = None
+    until: str | None = None
+    json: bool = False
+
+    def period(self) -> tuple[float | None, float | None]:
+        """`since` and `until` in Unix seconds; raises `ConfigError` for what is none, or empty."""
+        since, until = _moment("--since", self.since), _moment("--until", self.until)
+        if since is not None and until is not None and since >= until:
+            raise ConfigError(f"--since {self.since} is not before --until {self.until}")
+        return since, until
+
+    def check(self, taxonomy: Taxonomy) -> None:
+        """Raises `ConfigError` for a system that the taxonomy does not have."""
+        if self.system is not None and self.system not in taxonomy.systems:
+            raise ConfigError(
+                f"--system = {self.system!r}: one of {', '.join(taxonomy.systems)}; another one "
+                "needs its --taxonomy"
+            )
+
+
+def _moment(option: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        # A date first: fromisoformat of a datetime takes one too, and leaves the zone to the machine.
+        return datetime.combine(date.fromisoformat(text), time(), UTC).timestamp()
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ConfigError(
+            f"{option} = {text!r}: a day such as 2026-01-05, or RFC 3339 such as "
+            "2026-01-05T08:00:00Z"
+        )
+    return at.timestamp()

@@ -1,0 +1,79 @@
+"""What the rules would have made of one system's history, in the part of it that was asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.backtest.counters import Counters
+from exporter.backtest.firing import Firing, firings
+from exporter.policy.model import Policy
+from exporter.render.catalog import Subject
+from exporter.taxonomy.model import System
+
+MONTH: Final = 30 * 86400.0
+WEEK: Final = 7 * 86400.0
+"""Weekdays and weekends differ: less than both says nothing about a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """`firings` are those of the alerts that began within [since, until), Unix seconds, in order of time.
+
+    The rules saw all of `counters`; `since` and `until` are inside them.
+    """
+
+    system: System
+    counters: Counters
+    firings: tuple[Firing, ...]
+    since: float
+    until: float
+
+    @classmethod
+    def of(
+        cls,
+        system: System,
+        counters: Counters,
+        policy: Policy,
+        subjects: Iterable[Subject],
+        since: float | None = None,
+        until: float | None = None,
+    ) -> "Replay | None":
+        """None when nothing of the history is between `since` and `until`."""
+        first = counters.start
+        last = first + (len(counters.totals) - 1) * counters.step
+        begin = first if since is None else max(first, since)
+        end = last if until is None else min(last, until)
+        if begin >= end:
+            return None
+        # A code that never came can't fire.
+        came = [one for one in subjects if one.code is None or one.code.code in counters.codes]
+        # The last evaluation is at the end itself, so what begins there is still the history's.
+        closing = end + counters.step if end == last else end
+        found = firings(counters, system, policy, came)
+        return cls(
+            system,
+            counters,
+            tuple(one for one in found if begin <= one.start < closing),
+            begin,
+            end,
+        )
+
+    @property
+    def end(self) -> float:
+        """The last evaluation of the rules, whatever part is reported."""
+        return self.counters.start + (len(self.counters.totals) - 1) * self.counters.step
+
+    def ends(self) -> dict[str, int]:
+        """Ends by code between `since` and `until`; codes that never came are not in it."""
+        counters = self.counters
+        rows = [int((at - counters.start) // counters.step) for at in (self.since, self.until)]
+        both = counters.totals[rows]
+        return dict(zip(counters.codes, (both[1] - both[0]).tolist(), strict=True))
+
+    def seconds(self, firing: Firing) -> float:
+        """How long an alert fired, until the history's end when it did so still."""
+        return (self.end if firing.end is None else firing.end) - firing.start
+
+    def months(self) -> float:
+        """The reported time in months of 30 days."""
+        return (self.until - self.since) / MONTH

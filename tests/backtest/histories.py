@@ -1,0 +1,60 @@
+"""Events of a history in memory, and what the command made of a file of them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from exporter.backtest.command import backtest
+from exporter.backtest.options import Options
+
+START = 1767571200.0
+"""2026-01-05T00:00:00Z, a Monday."""
+NOW = START + 300 * 86400.0
+
+
+def rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(at: float, code: str = "4001", **fields: Any) -> dict[str, Any]:
+    """A streampixel end `at` seconds after `START`, with an id of its own."""
+    made = {
+        "id": f"e-{at}-{code}",
+        "system": "streampixel",
+        "code": code,
+        "occurred_at": rfc3339(START + at),
+    }
+    return {key: value for key, value in {**made, **fields}.items() if value is not None}
+
+
+def write(path: Path, events: Iterable[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    return path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The command's exit code, report and errors."""
+
+    code: int
+    text: str
+    errors: str
+
+
+def run(files: Sequence[Path], now: float = NOW, **options: Any) -> Ran:
+    """The command in 80 columns."""
+    text, errors = StringIO(), StringIO()
+    code = backtest(
+        files,
+        Options(**options),
+        Console(file=text, width=80),
+        Console(file=errors, width=80),
+        now=lambda: now,
+    )
+    return Ran(code, text.getvalue(), errors.getvalue())

@@ -1,0 +1,182 @@
+"""`backtest` as it is used: exit codes, JSON, standard input, and a fortnight whose truth is known."""
+
+import io
+import json
+import re
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.simulate.events import ndjson
+from exporter.simulate.history import Incident
+from exporter.simulate.scenario import MONDAY, simulate
+from exporter.simulate.traffic import DAY, HOUR, Traffic
+from tests.backtest.histories import event, rfc3339, run, write
+
+PLAN = (
+    ("capacity-large", 3 * DAY + 10 * HOUR),
+    ("crash-loop", 5 * DAY + 2 * HOUR),
+    ("stop", 8 * DAY + 12 * HOUR),
+    ("new-code", 10 * DAY + 15 * HOUR),
+)
+STEADY = Traffic(1000.0, burst_chance=0.0, restarts_per_day=0.0, p_missed_scrape=0.0)
+"""Users who do not try again: how often the rules take a user's retries for an outage is theirs to
+answer, and would be a page outside the incidents here."""
+
+
+def policy(folder: Path) -> Path:
+    """The shipped one with an objective that the simulated system keeps: its usual failures are 5 %, so
+    that the shipped objective's budget burns the whole time."""
+    document: dict[str, Any] = yaml.safe_load(Path("exporter/policy.yaml").read_text())
+    document["budget"]["objectives"] = [
+        {"system": "streampixel", "objective": 0.9, "reason": "What it keeps."}
+    ]
+    path = folder / "policy.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def found(path: Path, capsys: pytest.CaptureFixture[str], **options: Any) -> list[dict[str, Any]]:
+    ran = run([path], json=True, **options)
+    assert (ran.code, ran.text) == (0, ""), ran.errors
+    alerts: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return alerts
+
+
+def about(incident: Incident, alert: dict[str, Any]) -> bool:
+    """Whether the alert began while the incident went on, and is about its codes."""
+    during = rfc3339(incident.start) <= alert["start"] <= rfc3339(incident.end)
+    same = alert["code"] in incident.codes if incident.codes else alert["signal"] == "stopped"
+    return during and same
+
+
+def names(incident: Incident, alert: dict[str, Any]) -> bool:
+    """Whether the alert says what it should, to whom it should."""
+    found = about(incident, alert)
+    return found and alert["severity"] == incident.expects and alert["signal"] in incident.signals
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_a_simulated_fortnight_has_its_incidents_named_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    history = simulate("streampixel", STEADY, 14, PLAN, seed)
+    path = tmp_path / "fortnight.ndjson"
+    with path.open("w") as file:
+        file.writelines(ndjson([history], seed))
+    alerts = found(path, capsys, policy=policy(tmp_path))
+    assert len(history.incidents) == len(PLAN)
+    for incident in history.incidents:
+        assert [one for one in alerts if names(incident, one)], incident.name
+    beside = [one for one in alerts if not any(about(each, one) for each in history.incidents)]
+    assert beside == []
+
+
+def outage(at: float = 0.0) -> list[dict[str, Any]]:
+    """Two hours with an end every 20 s, after one of which 4001 begins, for as long as there are any."""
+    return [
+        event(at + second, "1000" if second < HOUR else "4001")
+        for second in (20.0 * one for one in range(360))
+    ]
+
+
+def test_json_has_an_object_for_each_alert_with_times_in_utc(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alerts = found(write(tmp_path / "a.ndjson", outage()), capsys)
+    spike, stopped = (
+        next(one for one in alerts if one["signal"] == signal) for signal in ("spike", "stopped")
+    )
+    assert re.fullmatch(r"2026-01-05T01:0\d:[03]0Z", spike["start"])
+    assert spike == {
+        "alert": "StreampixelNoWorkerNodeAvailableSpike",
+        "signal": "spike",
+        "severity": "page",
+        "system": "streampixel",
+        "code": "4001",
+        "start": spike["start"],
+        "end": None,
+    }
+    assert (stopped["alert"], stopped["code"]) == ("StreampixelStopped", None)
+    assert [one["start"] for one in alerts] == sorted(one["start"] for one in alerts)
+
+
+def test_standard_input_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(json.dumps(one) + "\n" for one in outage())
+    stdin = SimpleNamespace(buffer=io.BytesIO(text.encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert found(Path("-"), capsys)
+
+
+def test_a_file_that_cannot_be_read_or_has_no_end_with_a_time_exits_with_1(tmp_path: Path) -> None:
+    ran = run([tmp_path / "none.ndjson"])
+    assert (ran.code, ran.text) == (1, "")
+    assert ran.errors == f"error: {tmp_path / 'none.ndjson'}: no such file\n"
+    undated = write(tmp_path / "a.ndjson", [event(0.0, occurred_at=None)] * 2)
+    ran = run([undated])
+    assert (ran.code, ran.text) == (1, "")
+    assert ran.errors == (
+        "error: no end to replay in 2 events: 1 left out without occurred_at: nothing says when they "
+        "happened; 1 left out duplicates of events that came before\n"
+    )
+
+
+def test_what_is_wrong_with_a_line_is_told_beside_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    write(path, outage())
+    path.write_text(path.read_text() + '{"system": "mine\\u001b[2J"}\n{"system"\n')
+    ran = run([path])
+    assert ran.code == 0
+    first, second = ran.errors.splitlines()
+    assert first.startswith(f"{path}:361: left out: system: 'mine\\x1b[2J' is not loaded")
+    assert second.startswith(f"{path}:362: left out: not JSON")
+    assert "1 left out that an exporter rejects (unknown_system)" in ran.text
+
+
+def test_nothing_in_a_file_moves_the_readers_cursor(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("system,occurred_at,\x1b[2J\nstreampixel,2026-01-05T00:00:00Z,\n")
+    ran = run([path])
+    assert ran.code == 0
+    assert "are ignored: \\x1b[2J" in ran.errors
+    assert "\x1b" not in ran.errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"since": "yesterday"}, "--since = 'yesterday': a day such as 2026-01-05"),
+        ({"until": "2026-01-05T08:00:00"}, "--until = '2026-01-05T08:00:00': a day such as"),
+        ({"since": "2026-01-06", "until": "2026-01-05"}, "--since 2026-01-06 is not before"),
+        ({"since": "2026-01-06"}, "--since, --until: nothing of the history (streampixel is from"),
+        ({"system": "mine"}, "--system = 'mine': one of softdrive, streampixel"),
+    ],
+    ids=["no time", "no zone", "backwards", "outside", "no such system"],
+)
+def test_a_wrong_option_exits_with_2_and_says_what_it_takes(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    ran = run([write(tmp_path / "a.ndjson", outage())], **options)
+    assert (ran.code, ran.text) == (2, "")
+    assert ran.errors.startswith(f"error: {message}")
+
+
+def test_a_day_is_a_day_in_utc_and_an_instant_any_offset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.ndjson", [*outage(), event(2 * DAY, "1000")])
+    every = found(path, capsys)
+    assert found(path, capsys, since=rfc3339(MONDAY)[:10]) == every
+    first = every[0]["start"]
+    later = datetime.fromisoformat(first).astimezone(timezone(timedelta(hours=1)))
+    later += timedelta(seconds=1)
+    late = found(path, capsys, since=later.isoformat())
+    assert late == [one for one in every if one["start"] > first]
+    assert 0 < len(late) < len(every)

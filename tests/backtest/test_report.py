@@ -1,0 +1,97 @@
+"""The report as it is read, in 80 columns, and its summaries against the alerts'."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.backtest import figures
+from exporter.backtest.report import summary
+from exporter.render import alerts
+from exporter.render.catalog import Subject
+from tests.alertmanager import shipped
+from tests.backtest.histories import event, run, write
+
+PACK = shipped.pack()
+MINUTE = 60.0
+
+
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six hours with an end in ten seconds, of which from 4:00 on for half an hour every second one has
+    4001, which comes back at the very end."""
+    events = []
+    for at in range(0, 6 * 3600, 10):
+        out = 240 * MINUTE <= at < 270 * MINUTE or at >= 350 * MINUTE
+        events.append(event(float(at), "4001" if out and at % 20 else "1000"))
+    return write(tmp_path_factory.mktemp("outage") / "a.ndjson", events)
+
+
+def test_the_report_has_the_pages_the_load_the_noise_and_what_was_left_out(outage: Path) -> None:
+    ran = run([outage, outage])
+    assert (ran.code, ran.errors) == (0, "")
+    lines = [line.rstrip() for line in ran.text.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == (
+        "streampixel  2,160 ends in 6h 00m, 2026-01-05 00:00 to 2026-01-05 06:00 UTC"
+    )
+    assert lines[2:4] == ["Would have paged: 2", "Begin, UTC        For  Alert"]
+    spike = "4001 No Worker Node Available spike on streampixel"
+    assert re.fullmatch(rf"Mon 05 Jan 04:0\d  3\dm  {spike}", lines[4])
+    assert re.fullmatch(rf"Mon 05 Jan 05:5\d  \dm\+  {spike}", lines[5])
+    assert "+: fired still when the events ended." in lines
+    load = lines.index("Load")
+    assert lines[load + 2].split() == ["streampixel", "pages", "2", "2"]
+    noisy = lines.index("Noisy codes")
+    assert lines[noisy + 2].split()[:2] == ["4001", "No"]
+    assert "2,160 ends counted of 4,320 events in 2 files" in lines
+    assert "    2,160 left out duplicates of events that came before" in lines
+
+
+def test_a_week_is_enough_for_the_load_of_a_month(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    week = [event(at * 600.0, "1000") for at in range(7 * 144 + 1)]
+    page = [event(86400.0 + at * 5.0) for at in range(60)]
+    for days, expected in ((7, ["1", "1", "4.3", "4.3"]), (6, ["1", "1"])):
+        write(path, [*week[: days * 144 + 1], *page])
+        lines = run([path]).text.splitlines()
+        (pages,) = (line for line in lines if line.startswith("streampixel  pages"))
+        assert pages.split()[2:] == expected
+
+
+def test_a_quiet_history_says_that_nobody_would_have_been_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", [event(at * 60.0, "1000") for at in range(200)])
+    ran = run([path])
+    assert "Would have paged: 0\n" in ran.text
+    assert "Would have opened tickets: 0\n" in ran.text
+    assert "Noisy codes" not in ran.text
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [one for one in PACK.subjects if one.system is not None],
+    ids=lambda one: one.alert,
+)
+def test_a_summary_is_the_alerts_own(subject: Subject) -> None:
+    assert summary(PACK, subject) == alerts.rule(PACK, subject).annotations["summary"]
+
+
+def test_a_name_with_braces_is_shown_as_it_is() -> None:
+    first = next(one for one in PACK.subjects if one.code is not None and one.code.code == "4001")
+    assert first.code is not None
+    braces = replace(first, code=replace(first.code, name="{{ x }} {y"))
+    assert summary(PACK, braces) == f"4001 {{{{ x }}}} {{y {first.signal} on streampixel"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, "0m"), (89, "1m"), (3599, "1h 00m"), (5400, "1h 30m"), (90_000, "1d 1h")],
+)
+def test_a_span_has_its_two_largest_units(seconds: float, expected: str) -> None:
+    assert figures.length(seconds) == expected
+
+
+def test_small_numbers_keep_a_digit_that_tells_them_from_none() -> None:
+    assert [figures.rate(one) for one in (0.24, 9.0, 12.3, 1234.0)] == ["0.2", "9.0", "12", "1,234"]
+    assert [figures.share(one) for one in (0.5, 0.0123, 0.00001)] == ["50.0%", "1.2%", "0.001%"]

@@ -1,0 +1,67 @@
+"""The ideal observer: who knows when an incident begins and what would have come without it.
+
+It decides which incidents could be seen at all, and how soon at best: when the count since the onset has
+a probability below one in a million under a Poisson law with the true background.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+
+from exporter.simulate.history import History, Incident
+from exporter.taxonomy.model import Outcome, System
+
+SURE: Final = math.log(1e-6)
+
+
+def seen_after(history: History, incident: Incident, system: System) -> float | None:
+    """Seconds from the onset until the observer is sure; None when it never is."""
+    bins = history.bins(incident.start, incident.end)
+    if incident.codes:
+        columns = [history.codes.index(code) for code in incident.codes]
+    else:
+        outcomes = {one.code: one.outcome for one in (*system.codes, system.unknown)}
+        columns = [
+            place for place, code in enumerate(history.codes) if outcomes[code] is Outcome.SUCCESS
+        ]
+    counted = np.cumsum(history.ends[bins][:, columns].sum(axis=1))
+    usual = np.cumsum(history.expected[bins][:, columns].sum(axis=1))
+    tail = log_at_least if incident.codes else log_at_most
+    # The tail is far from cheap at a million ends an hour, and a minute is as fine as the table.
+    every = max(1, round(60 / history.step))
+    for place in range(every - 1, len(counted), every):
+        if tail(int(counted[place]), float(usual[place])) < SURE:
+            return (place + 1) * history.step
+    return None
+
+
+def log_at_least(count: int, mean: float) -> float:
+    """Natural logarithm of P(X ≥ count), X Poisson of `mean`; 0 at or below the mean."""
+    if count <= mean or count == 0:
+        return 0.0
+    if mean == 0:
+        return -math.inf
+    # The terms fall by mean / k from the first on.
+    total, term, k = 1.0, 1.0, count + 1
+    while term > 1e-12 * total:
+        term *= mean / k
+        total += term
+        k += 1
+    return _log_probability(count, mean) + math.log(total)
+
+
+def log_at_most(count: int, mean: float) -> float:
+    """Natural logarithm of P(X ≤ count), X Poisson of `mean`; 0 at or above the mean."""
+    if count >= mean:
+        return 0.0
+    total, term, k = 1.0, 1.0, count
+    while k > 0 and term > 1e-12 * total:
+        term *= k / mean
+        total += term
+        k -= 1
+    return _log_probability(count, mean) + math.log(total)
+
+
+def _log_probability(count: int, mean: float) -> float:
+    return count * math.log(mean) - mean - math.lgamma(count + 1)

@@ -1,0 +1,66 @@
+"""The figures of the short lab: what a change of the rules has to keep.
+
+Seeds, volumes and days are fixed and so is every number drawn, so the figures are equal from run to run. A
+change that is better on the whole and worse here may record new ones: `python -m tests.lab --record`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from exporter.policy.model import Policy
+from tests.lab.runs import OURS, campaign
+from tests.lab.score import Score
+from tests.lab.table import minutes
+
+RECORDED: Final = Path(__file__).with_name("recorded.json")
+VOLUMES: Final = (100, 1_000, 10_000)
+SEEDS: Final = (1,)
+
+
+def short(policy: Policy | None = None) -> dict[str, dict[str, float]]:
+    """Both systems' standard four weeks with one unseen seed, by volume."""
+    scores = campaign(VOLUMES, SEEDS, (OURS,), policy)
+    return {str(volume): figures(score) for (_, volume), score in scores.items()}
+
+
+def figures(score: Score) -> dict[str, float]:
+    """Counts, and the median minutes to detect."""
+    took = minutes(score.pages)
+    return {
+        "pages": len(score.pages),
+        "found": len(took),
+        "median_minutes": round(median(took), 2) if took else -1,
+        "false_pages": len(score.false_pages),
+        "tickets": len(score.tickets),
+        "tickets_found": len(minutes(score.tickets)),
+        "false_tickets": len(score.false_tickets),
+    }
+
+
+def recorded() -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
+    return found
+
+
+def record(now: Mapping[str, Any]) -> None:
+    RECORDED.write_text(json.dumps(now, indent=1) + "\n")
+
+
+def worse(now: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What got worse than recorded, a line each."""
+    lines = []
+    for volume, then in recorded().items():
+        for name, more_is_better in (
+            ("found", True),
+            ("tickets_found", True),
+            ("median_minutes", False),
+            ("false_pages", False),
+            ("false_tickets", False),
+        ):
+            was, is_now = then[name], now[volume][name]
+            if is_now < was if more_is_better else is_now > was:
+                lines.append(f"{volume} ends/h: {name} {was:g} recorded, {is_now:g} now")
+    return lines

@@ -1,0 +1,95 @@
+"""Histories of every volume and seed, scored: the lab's work, on all cores."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from exporter.backtest.counters import Counters
+from exporter.policy.loader import load as load_policy
+from exporter.policy.model import Policy
+from exporter.simulate.history import History
+from exporter.simulate.scenario import STANDARD_DAYS, simulate
+from exporter.simulate.traffic import Traffic
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.taxonomy.model import Taxonomy
+from tests.lab.families import OTHERS, Plain, ours
+from tests.lab.score import Score, score
+
+VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
+SYSTEMS: Final = ("streampixel", "softdrive")
+OURS: Final = "ours"
+TUNING: Final = tuple(range(101, 109))
+"""Seeds that the policy's numbers were chosen on."""
+UNSEEN: Final = tuple(range(1, 9))
+"""Seeds that are reported: no number was chosen on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One history: `burstier` multiplies the noise."""
+
+    system: str
+    volume: float
+    seed: int
+    days: float = STANDARD_DAYS
+    burstier: float = 1.0
+
+
+def counters(history: History, step: int) -> Counters:
+    """What the first recording rule sees, every `step` seconds: the last scrape, or nothing when it
+    failed."""
+    bins = round(step / history.step)
+    rows = len(history.ends) // bins + 1
+    totals = np.zeros((rows, len(history.codes)), np.int64)
+    totals[1:] = np.cumsum(history.ends, axis=0)[bins - 1 :: bins][: rows - 1]
+    present = np.ones(rows, np.bool_)
+    present[1:] = history.scraped[bins - 1 :: bins][: rows - 1]
+    return Counters(history.system, history.start, step, history.codes, totals, present)
+
+
+@cache
+def taxonomy() -> Taxonomy:
+    return load_taxonomy()
+
+
+def scored(run: Run, policy: Policy, families: Sequence[str]) -> dict[str, Score]:
+    """Each family's score on one history."""
+    traffic = Traffic(ends_per_hour=run.volume, burst_scale=run.burstier)
+    history = simulate(run.system, traffic, run.days, "standard", run.seed)
+    system = taxonomy().systems[run.system]
+    found = counters(history, policy.intervals.windows.seconds)
+    plain = Plain(found, system)
+    alarms = {name: list(family(plain)) for name, family in OTHERS.items() if name in families}
+    if OURS in families:
+        alarms[OURS] = ours(found, system, taxonomy(), policy)
+    return {name: score(history, system, fired) for name, fired in alarms.items()}
+
+
+def campaign(
+    volumes: Iterable[float],
+    seeds: Iterable[int],
+    families: Sequence[str] = (OURS,),
+    policy: Policy | None = None,
+    days: float = STANDARD_DAYS,
+    burstier: float = 1.0,
+    systems: Sequence[str] = SYSTEMS,
+) -> dict[tuple[str, float], Score]:
+    """Scores by family and volume, all seeds and systems together."""
+    chosen = policy or load_policy()
+    runs = [
+        Run(system, volume, seed, days, burstier)
+        for volume, seed, system in product(volumes, seeds, systems)
+    ]
+    result: dict[tuple[str, float], Score] = {}
+    with ProcessPoolExecutor() as pool:
+        count = len(runs)
+        scores = pool.map(scored, runs, [chosen] * count, [tuple(families)] * count)
+        for run, found in zip(runs, scores, strict=True):
+            for family, one in found.items():
+                result.setdefault((family, run.volume), Score()).add(one)
+    return result
