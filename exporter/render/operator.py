@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from exporter.render.rule import RuleFile, write
 
-PATH: Final = "deploy/kubernetes/prometheusrule.yaml"
+PATH: Final = "deploy/kubernetes/components/rules/prometheusrule.yaml"
 
 
 def document(files: Iterable[RuleFile]) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if answered:
             if pending:
                 # What reads the body would take it for a sender that went away, and count it again.
-                cycle.scope[REFUSED] = True
+                cast("dict[str, object]", cycle.scope)[REFUSED] = True
                 cycle.disconnected = True
                 cycle.message_event.set()
             status, headers, body = problem(error)
