@@ -29,7 +29,8 @@ class Front:
     """ASGI: `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none; other paths
     by the app that `create` makes, on a thread, from `prepare` or the first request on.
 
-    From then on `history` is read every minute, and goes to the app as `request.state.history`.
+    `history` begins at once, is read every minute from then on, and goes to the app as
+    `request.state.history`.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Front:
         self._create = create
         self._history = history or History(ledger.totals)
         self._app: asyncio.Future[ASGIApp] | None = None
+        # Before senders are served: read a second later, the pages called what came first "before".
+        self._history.sample()
 
     def prepare(self) -> None:
         """Begin to make the app; called on the event loop."""

@@ -24,11 +24,19 @@ def test_minutes_are_read_from_prepare_on_without_a_request() -> None:
 
     async def run() -> None:
         front = Front(ledger, lambda: nowhere, history)
-        assert len(history._readings) == 0
+        assert len(history._readings) == 1
         front.prepare()
         await _until(lambda: len(history._readings) > 3)
 
     asyncio.run(run())
+
+
+def test_what_comes_before_the_app_is_prepared_came_in_the_last_minutes() -> None:
+    ledger = StillLedger([total(5)])
+    history = History(ledger.totals)
+    Front(ledger, lambda: nowhere, history)
+    ledger.series = [total(12)]
+    assert history.read().accepted(5) == 7
 
 
 def test_minutes_are_read_on_although_a_reading_failed() -> None:
