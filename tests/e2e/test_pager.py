@@ -177,6 +177,22 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def test_two_codes_that_rise_together_are_one_notification(pager: Pager) -> None:
+    """The first test: a window that remembers an outage has its code page at the first ends of the next,
+    seconds before one that has had none."""
+    both = ("StreampixelNoWorkerNodeAvailableSpike", "StreampixelStreamerNotFoundSpike")
+    pager.traffic.outage = (4001, 4005)
+    page = pager.wait("firing", *both)
+    pager.traffic.outage = ()
+    assert names(page) == set(both)
+    assert pager.pages == [page]
+
+    wait_for(lambda: names(*pager.hear(), status="resolved") == set(both), LONG, "the end of both")
+    # The two may end at neighbouring evaluations, which is told in one notification or in two.
+    assert [one for one in pager.pages if not names(one, status="resolved")] == [page]
+    assert pager.traffic.trouble == []
+
+
 def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_over(
     pager: Pager,
 ) -> None:
@@ -209,20 +225,6 @@ def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_
     resolved = pager.wait("resolved", "StreampixelNoWorkerNodeAvailableSpike")
     assert [one["status"] for one in resolved["alerts"]] == ["resolved"]
     assert [one["status"] for one in pager.pages] == ["firing", "resolved"]
-    assert pager.traffic.trouble == []
-
-
-def test_two_codes_that_rise_together_are_one_notification(pager: Pager) -> None:
-    both = ("StreampixelNoWorkerNodeAvailableSpike", "StreampixelStreamerNotFoundSpike")
-    pager.traffic.outage = (4001, 4005)
-    page = pager.wait("firing", *both)
-    pager.traffic.outage = ()
-    assert names(page) == set(both)
-    assert pager.pages == [page]
-
-    wait_for(lambda: names(*pager.hear(), status="resolved") == set(both), LONG, "the end of both")
-    # The two may end at neighbouring evaluations, which is told in one notification or in two.
-    assert [one for one in pager.pages if not names(one, status="resolved")] == [page]
     assert pager.traffic.trouble == []
 
 
