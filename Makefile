@@ -11,7 +11,10 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
-DEBIAN_TEST_PACKAGES ?= chromium curl fonts-dejavu-core git openssl prometheus prometheus-alertmanager strace
+# Node and Go may be there from elsewhere.
+DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core git openssl prometheus \
+	prometheus-alertmanager strace systemd $(shell command -v node >/dev/null || echo nodejs) \
+	$(shell command -v go >/dev/null || echo golang-go)
 DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
 DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway wrk
 

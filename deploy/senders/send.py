@@ -1,0 +1,64 @@
+"""Tells the exporter that a session ended: send.py SYSTEM CODE SESSION_ID
+
+SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
+"""
+
+import http.client
+import json
+import os
+import random
+import sys
+import time
+from urllib.parse import urlsplit
+
+URL = urlsplit(os.environ.get("SESSION_ENDS_URL", "http://127.0.0.1:10400/v1/session-ends"))
+TOKEN = os.environ.get("SESSION_ENDS_TOKEN")
+ATTEMPTS = 8
+
+
+def send(events: list[dict[str, object]]) -> dict[str, object]:
+    """The exporter's answer. Each event needs an `id` that is the same in every attempt.
+
+    Raises `RuntimeError` when repeating won't help, and when it did not.
+    """
+    body = json.dumps(events)
+    for attempt in range(ATTEMPTS):
+        wait = min(30.0, 0.5 * 2**attempt) * random.SystemRandom().uniform(0.5, 1)
+        try:
+            status, after, answer = post(body)
+        except (OSError, http.client.HTTPException):
+            # No answer is no news: the events may have been counted, and their ids make that harmless.
+            pass
+        else:
+            if status == 200:
+                return json.loads(answer)
+            if status < 500 and status not in (408, 429):
+                raise RuntimeError(f"{status}: {answer.decode()}")
+            wait = max(wait, after)
+        if attempt + 1 < ATTEMPTS:
+            time.sleep(wait)
+    raise RuntimeError(f"not delivered in {ATTEMPTS} attempts")
+
+
+def post(body: str) -> tuple[int, float, bytes]:
+    """Status, seconds to wait at least, and body of the answer to one request."""
+    https = URL.scheme == "https"
+    kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
+    connection = kind(URL.hostname, URL.port, timeout=15)
+    headers = {"Content-Type": "application/json"}
+    if TOKEN:
+        headers["Authorization"] = f"Bearer {TOKEN}"
+    try:
+        connection.request("POST", URL.path, body, headers)
+        response = connection.getresponse()
+        return response.status, float(response.headers.get("Retry-After", 0)), response.read()
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    system, code, session = sys.argv[1:]
+    # The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+    answer = send([{"id": session, "system": system, "code": code, "session_id": session}])
+    print(json.dumps(answer))
+    sys.exit(bool(answer["rejected"]))

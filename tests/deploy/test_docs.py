@@ -1,0 +1,302 @@
+"""docs/: commands print what the pages show, and tables are those of the code."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter import names
+from exporter.errors import REJECTED_REASONS, refusals
+from exporter.ledger.recovery import Plan
+from exporter.ledger.sqlite import GROUP_EVENTS
+from exporter.ledger.window import Window
+from exporter.settings import Settings
+from exporter.taxonomy.model import PHASES, Outcome, Owner, Page
+from exporter.taxonomy.system import _CODE_KEYS, _SYSTEM_KEYS
+from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.test_readme import Terminal, families, settled, shown
+
+DOCS = ROOT / "docs"
+PAGES = ("send", "add-a-system", "tune-the-pager", "operate", "scale")
+TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
+OPERATE = "operate"
+STOPPED = "Back up, restore, move"
+"""The section whose commands are run while no exporter runs."""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def section(text: str, heading: str) -> str:
+    assert f"\n## {heading}\n" in text, heading
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Cells of the rows of every table, without headings."""
+    return [
+        [[cell.strip() for cell in line.split("|")[1:-1]] for line in found.splitlines()[2:]]
+        for found in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    ]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a page's commands run: what they read of the checkout is there."""
+    (tmp_path / "exporter").symlink_to(ROOT / "exporter")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != OPERATE])
+def test_every_command_prints_what_the_page_shows(page: str, folder: Path) -> None:
+    written = re.findall(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```", TEXTS[page], re.M | re.S)
+    for name, text in written:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    commands = [one for block in blocks(TEXTS[page], "console") for one in shown(block)]
+    with ExporterProcess(folder / "data") as exporter:
+        terminal = Terminal(exporter, folder)
+        for one in commands:
+            assert settled(terminal.run(one.command)) == settled(one.output), one.command
+
+
+def test_the_pages_show_commands() -> None:
+    counted = {page: TEXTS[page].count("\n$ ") for page in PAGES}
+    assert counted == {
+        "send": 7,
+        "add-a-system": 5,
+        "tune-the-pager": 9,
+        "operate": 2,
+        "scale": 0,
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
+        path, _, heading = target.partition("#")
+        assert (DOCS / path).resolve().is_file(), target
+        if heading:
+            text = (DOCS / path).read_text(encoding="utf-8")
+            assert heading in [
+                line.lower().replace(" ", "-")
+                for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+            ], target
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "tune-the-pager"])
+def test_every_setting_that_a_page_names_is_one(page: str) -> None:
+    written = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first)_\w+)`", TEXTS[page])
+    assert set(written) <= set(Settings.model_fields)
+    variables = re.findall(r"SESSION_EXPORTER_(\w+)", TEXTS[page])
+    assert {name.lower() for name in variables} <= set(Settings.model_fields)
+
+
+# --- send ------------------------------------------------------------------------------------------
+
+
+def test_the_refusals_are_those_of_the_exporter() -> None:
+    (rows,) = tables(section(TEXTS["send"], "When a request is refused"))
+    assert [(int(row[0]), *quoted(row[1])) for row in rows] == [
+        (kind.status, kind.reason) for kind in refusals()
+    ]
+
+
+def test_the_rejections_are_those_of_the_exporter() -> None:
+    (rows,) = tables(section(TEXTS["send"], "When an event is rejected"))
+    assert [quoted(row[0])[0] for row in rows] == list(REJECTED_REASONS)
+
+
+# --- add a system --------------------------------------------------------------------------------
+
+
+def test_the_keys_of_a_system_are_those_that_the_loader_takes() -> None:
+    of_file, of_code = tables(section(TEXTS["add-a-system"], "The keys"))
+    assert [quoted(row[0])[0] for row in of_file] == list(_SYSTEM_KEYS)
+    keys = {quoted(row[0])[0]: row[1] for row in of_code}
+    assert set(keys) == {*_CODE_KEYS, "aliases"}
+    assert quoted(keys["phase"]) == list(PHASES)
+    for key, values in (("outcome", Outcome), ("owner", Owner), ("page", Page)):
+        assert quoted(keys[key]) == [one.value for one in values]
+
+
+# --- tune the pager ------------------------------------------------------------------------------
+
+
+def knobs(value: Any) -> Iterator[str]:
+    """The keys below a section of the policy that hold a value."""
+    for one in value if isinstance(value, list) else [value]:
+        for key, inner in one.items():
+            if isinstance(inner, list):
+                yield from knobs(inner)
+            elif key != "reason":
+                yield key
+
+
+def test_the_knobs_are_those_of_the_policy() -> None:
+    """Fails when a threshold is added that the page does not name."""
+    policy = yaml.safe_load((ROOT / "exporter" / "policy.yaml").read_text(encoding="utf-8"))
+    (rows,) = tables(section(TEXTS["tune-the-pager"], "The knobs"))
+    listed = {quoted(row[0])[0]: set(quoted(row[1])) for row in rows}
+    policy.pop("reason", None)
+    assert list(listed) == list(policy)
+    for name, part in policy.items():
+        own = {key for key in part if key != "reason"} if name == "pipeline" else set(knobs(part))
+        assert listed[name] - {"planned"} == own, name
+
+
+def test_the_lab_has_the_flags_that_the_page_names() -> None:
+    lab = (ROOT / "tests" / "lab" / "__main__.py").read_text(encoding="utf-8")
+    flags = re.findall(r"ARGS=(--\w+)", TEXTS["tune-the-pager"])
+    assert len(flags) == 2
+    for flag in flags:
+        assert f'"{flag}"' in lab, flag
+
+
+# --- operate -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(folder: Path) -> Iterator[tuple[ExporterProcess, Terminal]]:
+    """An exporter that counted two ends, on the page's `data`."""
+    with ExporterProcess(folder / "data") as exporter:
+        reply = exporter.post([{"id": one, "system": "streampixel", "code": 4001} for one in "ab"])
+        assert reply.json["accepted"] == 2
+        yield exporter, Terminal(exporter, folder)
+
+
+def stopped_commands() -> tuple[str, str]:
+    """Backup and restore, as the page has them."""
+    found = blocks(section(TEXTS[OPERATE], STOPPED), "console")
+    backup, restore = (one.command for block in found for one in shown(block))
+    return backup, restore
+
+
+def ledger(exporter: ExporterProcess) -> set[str]:
+    samples = [dict(labels) for name, labels in exporter.metrics() if name == names.SESSION_ENDS]
+    return {labels["ledger"] for labels in samples}
+
+
+def test_a_backup_that_is_restored_goes_on_where_it_was_made(
+    filled: tuple[ExporterProcess, Terminal],
+) -> None:
+    exporter, terminal = filled
+    backup, restore = stopped_commands()
+    before = ledger(exporter)
+    assert exporter.stop() == 0
+    assert terminal.run(backup) == ""
+    exporter.start()
+    later = {"id": "c", "system": "streampixel", "code": 4001}
+    assert exporter.post(later).json["accepted"] == 1
+    assert exporter.stop() == 0
+    assert terminal.run(restore) == ""
+    exporter.start()
+    assert exporter.request("ops", "GET", names.READY_PATH).status == 200
+    assert ledger(exporter) == before
+    assert exporter.total(names.SESSION_ENDS, code="4001") == 2
+    known = {"id": "a", "system": "streampixel", "code": 4001}
+    assert exporter.post(known).json["duplicates"] == 1
+    assert exporter.post(later).json["accepted"] == 1
+
+
+def test_an_older_ledger_under_a_newer_witness_is_found_damaged(
+    filled: tuple[ExporterProcess, Terminal],
+) -> None:
+    exporter, terminal = filled
+    backup, _ = stopped_commands()
+    assert exporter.stop() == 0
+    terminal.run(backup)
+    exporter.start()
+    exporter.post({"id": "c", "system": "streampixel", "code": 4001})
+    assert exporter.stop() == 0
+    shutil.copy(exporter.data_dir.parent / "backup" / "ledger.db", exporter.data_dir)
+    exporter.start()
+    ready = exporter.request("ops", "GET", names.READY_PATH)
+    assert (ready.status, "damaged" in ready.body.decode()) == (503, True)
+    assert exporter.post({"id": "d", "system": "streampixel"}).json["accepted"] == 1
+
+
+def test_a_copy_that_is_made_while_it_runs_is_found_damaged(
+    filled: tuple[ExporterProcess, Terminal], folder: Path
+) -> None:
+    _, terminal = filled
+    backup, _ = stopped_commands()
+    terminal.run(backup)
+    with ExporterProcess(folder / "backup") as copied:
+        assert copied.request("ops", "GET", names.READY_PATH).status == 503
+        assert copied.total(names.SESSION_ENDS) == 0
+
+
+def test_the_files_of_the_folder_are_those_that_the_page_lists(
+    filled: tuple[ExporterProcess, Terminal],
+) -> None:
+    exporter, _ = filled
+    (listed, *_) = tables(TEXTS[OPERATE])
+    named = {quoted(row[0])[0] for row in listed}
+    assert {path.name for path in exporter.data_dir.iterdir()} == {
+        name for name in named if "damaged" not in name
+    }
+
+
+def test_every_metric_about_the_exporter_is_explained() -> None:
+    """Fails when a self-metric is added to `exporter.names`."""
+    (rows,) = tables(section(TEXTS[OPERATE], "What it says of itself"))
+    own = {name for name in families().values() if name.startswith("session_exporter_")}
+    assert sorted(quoted(row[0])[0] for row in rows) == sorted(own)
+    assert set(re.findall(r"\bsession_exporter_\w+", TEXTS[OPERATE])) == own
+
+
+def test_the_failures_are_what_the_exporter_says() -> None:
+    (rows,) = tables(section(TEXTS[OPERATE], "When something is wrong"))
+    reasons = {quoted(row[0])[0] for row in rows if row[0].startswith("503")}
+    assert reasons == {kind.reason for kind in refusals() if kind.status == 503}
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "exporter").rglob("*.py")
+    )
+    messages = [text for row in rows for text in re.findall(r'"([^"]+)"', row[0])]
+    assert len(messages) >= 6
+    for message in messages:
+        for part in message.split("…"):
+            assert part.strip() in sources, message
+
+
+# --- scale ---------------------------------------------------------------------------------------
+
+
+def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
+    (rows, _) = tables(TEXTS["scale"])
+    settings = Settings()
+    slack = GROUP_EVENTS + settings.max_events
+    assert rows[0][0] == f"{settings.dedup_window_ids:,}"
+    assert settings.dedup_window_age == 86400
+    for ids, rate, memory in rows:
+        count = int(ids.replace(",", ""))
+        # numpy takes the memory of zeros when they are written to: nothing is filled here.
+        megabytes = Window(count, slack).nbytes / 1024**2
+        assert int(rate.split()[0].replace(",", "")) == count // 86400
+        assert float(memory.split()[0].replace(",", "")) == pytest.approx(megabytes, rel=0.01)
+    assert Plan(Path()).ids == settings.dedup_window_ids
+    assert f"{settings.max_queue_bytes // 1024**2} MiB" in TEXTS["scale"]
+    assert f"{settings.max_label_values} values a label" in TEXTS["scale"]
+
+
+def test_the_goals_are_those_of_the_benchmarks() -> None:
+    (_, rows) = tables(TEXTS["scale"])
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "bench").glob("*.py")
+    )
+    assert len(rows) >= 5
+    for figure, goal in rows:
+        assert f'"{figure}"' in sources, figure
+        amount = re.match(r"[≥≤<] (?:× )?[\d,.]+", goal)
+        assert amount, goal
+        assert re.search(rf'"{re.escape(amount[0])}\b', sources), goal

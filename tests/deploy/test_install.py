@@ -1,0 +1,184 @@
+"""docs/install.md: its commands are run, in a root of their own.
+
+Programs that need a daemon (systemctl, docker) or install packages are replaced by ones that write down how
+they were called; what they were asked for is then looked up.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.exporter_process import ROOT
+
+DOCUMENT = ROOT / "docs/install.md"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+TOLD = ("make", "systemctl", "docker", "scripts/debian-packages")
+UNITS = {"prometheus.service", "prometheus-alertmanager.service"}
+"""Of Debian's packages."""
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="files are given to other users"),
+    pytest.mark.skipif(
+        shutil.which("systemd-sysusers") is None, reason="this machine has no systemd-sysusers"
+    ),
+]
+
+
+class Machine:
+    """A folder that stands for /, with a copy of what the commands read of the repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.repository = folder / "repository"
+        self._told = folder / "told"
+        self._programs = folder / "bin"
+        self._programs.mkdir()
+        for name in ("etc/systemd/system", "etc/sysusers.d", "etc/tmpfiles.d", "etc/prometheus"):
+            (self.root / name).mkdir(parents=True)
+        (self.root / "etc/passwd").write_text("prometheus:x:998:998::/:/usr/sbin/nologin\n")
+        (self.root / "etc/group").write_text("prometheus:x:998:\n")
+        ignore = shutil.ignore_patterns("secrets")
+        for name in ("deploy", "rules", "scripts"):
+            shutil.copytree(ROOT / name, self.repository / name, ignore=ignore)
+        for name in TOLD:
+            program = self._programs / Path(name).name
+            program.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self._told}"\n')
+            program.chmod(0o755)
+
+    def run(self, block: str) -> None:
+        """The block's commands, with this machine's / in place of the real one."""
+        script = re.sub(r"(?<![\w.])/(etc|var)/", rf"{self.root}/\1/", block)
+        script = re.sub(r"^(systemd-\w+)", rf"\1 --root={self.root}", script, flags=re.MULTILINE)
+        script = re.sub(r"^scripts/", "", script, flags=re.MULTILINE)
+        # Names of users are the other root's.
+        for line in (self.root / "etc/passwd").read_text().splitlines():
+            name, _, uid, *_ = line.split(":")
+            script = script.replace(f"chown {name} ", f"chown {uid} ")
+            script = script.replace(f"-g {name} ", f"-g {uid} ")
+        done = subprocess.run(
+            ["sh", "-eu"],
+            input=script,
+            cwd=self.repository,
+            env={**os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (script, done.stdout, done.stderr)
+
+    def told(self, name: str) -> list[Sequence[str]]:
+        """How one of the replaced programs was called: its arguments, call by call."""
+        lines = self._told.read_text().splitlines()
+        return [line.split()[1:] for line in lines if line.startswith(f"{name} ")]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def installed(machine: Machine) -> Machine:
+    """After every command of the document."""
+    assert len(BLOCKS) >= 7
+    for block in BLOCKS:
+        machine.run(block)
+    return machine
+
+
+def test_every_command_of_the_document_is_in_a_block_that_is_run() -> None:
+    assert set(re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)) == {"sh", ""}
+
+
+def test_the_make_targets_are_in_the_makefile(installed: Machine) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    targets = {argument for call in installed.told("make") for argument in call}
+    assert {"demo", "run", ".venv/.run"} <= targets
+    for target in targets:
+        subprocess.run(
+            ["make", "--dry-run", target],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+
+
+def test_the_units_that_are_started_are_installed(installed: Machine) -> None:
+    units = {
+        argument
+        for call in installed.told("systemctl")
+        for argument in call
+        if argument.endswith(".service")
+    }
+    assert "session-end-exporter.service" in units
+    for unit in units - UNITS:
+        assert (installed.root / "etc/systemd/system" / unit).exists(), unit
+    brought = {
+        f"{name}.service" for call in installed.told("scripts/debian-packages") for name in call
+    }
+    assert units & UNITS <= brought
+
+
+def test_tokens_are_read_by_the_service_s_user_and_nobody_else(installed: Machine) -> None:
+    passwd = (installed.root / "etc/passwd").read_text().splitlines()
+    uid = next(int(line.split(":")[2]) for line in passwd if line.startswith("session-end-"))
+    tokens = (installed.root / "etc/session-end-exporter/ingest-tokens").stat()
+    assert (tokens.st_uid, tokens.st_mode & 0o777) == (uid, 0o400)
+
+
+def test_the_settings_that_are_written_are_settings_and_open_the_listener_with_its_tokens(
+    installed: Machine,
+) -> None:
+    text = (installed.root / "etc/session-end-exporter/environment").read_text()
+    given = dict(line.split("=", 1) for line in text.splitlines() if line and line[0] != "#")
+    assert len(given) == 2
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "-m", "exporter", "check"],
+        env={**os.environ, **given},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_compose_s_secrets_belong_to_the_users_of_the_containers(installed: Machine) -> None:
+    folder = installed.repository / "deploy/compose/secrets"
+    owners = {path.name: path.stat().st_uid for path in folder.iterdir()}
+    assert owners == {
+        "ingest-tokens": 10001,
+        "grafana-admin": 472,
+        "slack-page": 65534,
+        "slack-ticket": 65534,
+    }
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o400}
+
+
+def test_the_files_that_docker_is_given_are_there(installed: Machine) -> None:
+    calls = installed.told("docker")
+    assert {call[0] for call in calls} == {"compose", "build"}
+    for call in calls:
+        for flag, name in pairwise(call):
+            if flag == "-f":
+                folder = "deploy/compose" if call[0] == "compose" else "."
+                assert (ROOT / folder / name).exists(), name
+    assert (ROOT / "deploy/compose/compose.yaml").exists()
+
+
+def test_a_command_that_fails_is_noticed(machine: Machine) -> None:
+    with pytest.raises(AssertionError, match="no-such-file"):
+        machine.run("cp deploy/no-such-file /etc/systemd/system/\ntrue\n")
+
+
+def test_links_lead_to_files() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert (DOCUMENT.parent / target).exists(), target
