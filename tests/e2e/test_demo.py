@@ -21,6 +21,8 @@ def demo(folder: Path, *flags: str, **environment: str) -> Iterator[subprocess.P
     """Runs until it ends, or the block does; what it prints is in `folder`.txt."""
     variables = {**os.environ, **environment}
     command = [sys.executable, "-m", "exporter.demo", "--folder", str(folder), *flags]
+    # Tests in the background have SIGINT ignored, and children inherit that.
+    command = ["env", "--default-signal=INT", *command]
     with folder.with_suffix(".txt").open("w") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=variables

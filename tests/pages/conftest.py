@@ -13,7 +13,7 @@ from tests.pages.visit import Visit
 CHROMIUM = "/usr/bin/chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # Chromium's sandbox refuses to run as root, as tests in a container do.
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -40,6 +40,6 @@ def visit(browser: Browser, exporter: ExporterProcess) -> Iterator[Visit]:
         yield visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rules() -> Path:
     return Path(__file__).parents[2] / "rules"

@@ -162,7 +162,8 @@ def test_an_interrupt_ends_with_the_summary_and_exit_code_0(running: ExporterPro
 
 def test_a_real_sigint_does_the_same(running: ExporterProcess) -> None:
     process = subprocess.Popen(
-        arguments("simulate", "--url", url(running), "--days", 1),
+        # Tests in the background have SIGINT ignored, and children inherit that.
+        ["env", "--default-signal=INT", *arguments("simulate", "--url", url(running), "--days", 1)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -63,7 +63,14 @@ class World:
         self.histories = [
             simulate(
                 system,
-                Traffic(ends_per_hour=ENDS_PER_HOUR, restarts_per_day=0, p_missed_scrape=0),
+                # No hour and no weekend is quieter: the past ends now, and an incident must show then.
+                Traffic(
+                    ends_per_hour=ENDS_PER_HOUR,
+                    daily_ratio=1.0,
+                    weekend=1.0,
+                    restarts_per_day=0,
+                    p_missed_scrape=0,
+                ),
                 days=HOURS / 24,
                 incidents=plan,
                 seed=3,
