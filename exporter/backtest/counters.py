@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 _THRESHOLD: Final = 1.1
 """Average distances between samples that a range's edge may be away for the count to be stretched to it."""
 

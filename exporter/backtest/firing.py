@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.backtest.counters import Counters
-from exporter.backtest.records import Flags, Records
+from exporter.backtest.counters import Counters, Flags
+from exporter.backtest.detections import Detections
 from exporter.backtest.schedule import Cadence
 from exporter.policy.model import Duration, Policy
 from exporter.render.catalog import Signal, Subject
@@ -26,42 +26,42 @@ def firings(
     counters: Counters, system: System, policy: Policy, subjects: Iterable[Subject]
 ) -> list[Firing]:
     """What the alerts of `subjects` about this system would have done, in order of time."""
-    records = Records(counters, system, policy)
+    detections = Detections(counters, system, policy)
     found = [
         firing
         for subject in subjects
         if subject.system is not None and subject.system.system == system.system
-        for firing in _of(records, subject)
+        for firing in _of(detections, subject)
     ]
     return sorted(found, key=lambda one: (one.start, one.subject.alert))
 
 
-def _of(records: Records, subject: Subject) -> Iterator[Firing]:
-    policy, schedule = records.policy, records.schedule
+def _of(detections: Detections, subject: Subject) -> Iterator[Firing]:
+    policy, schedule = detections.policy, detections.schedule
     signal, code = subject.signal, subject.code
     if code is None:
         if signal is Signal.STOPPED:
             stopped = policy.stopped
             lasting = stopped.for_, stopped.keep_firing_for
-            return _runs(records, subject, records.stopped, schedule.windows, lasting)
+            return _runs(detections, subject, detections.stopped, schedule.windows, lasting)
         budget = policy.budget.for_, policy.budget.keep_firing_for
-        return _runs(records, subject, records.budget, schedule.budget, budget)
-    column = records.counters.codes.index(code.code)
+        return _runs(detections, subject, detections.budget, schedule.budget, budget)
+    column = detections.counters.codes.index(code.code)
     if signal is Signal.ELEVATED:
         flags = np.zeros(len(schedule.long.rows), np.bool_)
         for window in _watched(policy, code):
-            flags |= records.elevated(window)[:, column]
+            flags |= detections.elevated[window][:, column]
         elevated = policy.elevated.for_, policy.elevated.keep_firing_for
-        return _runs(records, subject, flags, schedule.long, elevated)
+        return _runs(detections, subject, flags, schedule.long, elevated)
     if signal is Signal.NEW:
         kept = Duration("0s"), policy.new.keep_firing_for
-        return _runs(records, subject, records.new[:, column], schedule.long, kept)
+        return _runs(detections, subject, detections.new[:, column], schedule.long, kept)
     chosen, lasting_for = (
-        (records.overrun, (policy.overrun.for_, policy.overrun.keep_firing_for))
+        (detections.overrun, (policy.overrun.for_, policy.overrun.keep_firing_for))
         if signal is Signal.OVERRUN
-        else (records.spike, (policy.spike.for_, policy.spike.keep_firing_for))
+        else (detections.spike, (policy.spike.for_, policy.spike.keep_firing_for))
     )
-    return _runs(records, subject, chosen[:, column], schedule.windows, lasting_for)
+    return _runs(detections, subject, chosen[:, column], schedule.windows, lasting_for)
 
 
 def _watched(policy: Policy, code: Code) -> list[Duration]:
@@ -75,13 +75,13 @@ def _watched(policy: Policy, code: Code) -> list[Duration]:
 
 
 def _runs(
-    records: Records,
+    detections: Detections,
     subject: Subject,
     flags: Flags,
     cadence: Cadence,
     lasting: tuple[Duration, Duration],
 ) -> Iterator[Firing]:
-    counters = records.counters
+    counters = detections.counters
     interval = cadence.every * counters.step
     wait, keep = (-(-one.seconds // interval) for one in lasting)
     for start, end in spans(flags, wait, keep):

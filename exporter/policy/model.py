@@ -128,8 +128,9 @@ class ElevatedWindow:
 
 @dataclass(frozen=True, slots=True)
 class Elevated:
-    """A slow creep; planned codes are watched in `planned_window` only. Confirming windows must each have
-    more than `still` of their part of the window's count."""
+    """A slow creep; planned codes are watched in `planned_window` only. The first window's
+    confirming one, and the first window without its worst burst, must have more than `still` of their
+    part of the window's count."""
 
     reason: str
     planned_window: Duration
@@ -137,12 +138,6 @@ class Elevated:
     windows: tuple[ElevatedWindow, ...]
     for_: Duration
     keep_firing_for: Duration
-
-    def confirming(self, window: Duration) -> tuple[Duration, ...]:
-        """The windows in which what made `window` must be going on, shortest first: its own confirming one
-        and those of the windows below it."""
-        found = {one.confirm_window for one in self.windows if one.window.seconds <= window.seconds}
-        return tuple(sorted(found, key=lambda one: one.seconds))
 
 
 @dataclass(frozen=True, slots=True)

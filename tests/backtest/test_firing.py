@@ -14,8 +14,8 @@ import yaml
 
 from exporter import names
 from exporter.backtest.counters import Counters
+from exporter.backtest.detections import Detections
 from exporter.backtest.firing import Firing, firings, spans
-from exporter.backtest.records import Records
 from exporter.policy import loader as policies
 from exporter.render import generate
 from exporter.render.catalog import Subject, subjects
@@ -161,9 +161,10 @@ def test_every_alert_fires_when_promtool_says_so(
     counters = eventful(system, codes, seed)
     alerts = chosen(subjects(TAXONOMY, policy.planned), system, codes)
     found = firings(counters, TAXONOMY.systems[system], policy, alerts)
-    records = Records(counters, TAXONOMY.systems[system], policy)
+    detections = Detections(counters, TAXONOMY.systems[system], policy)
+    records = detections.records
     window = policy.limit.windows[0].window
-    count, limit, rest = records.count(window), records.limit(window), records.rest(window)
+    count, limit, rest = records.count(window), detections.limit(window), records.rest(window)
     queries: list[dict[str, Any]] = []
     fired = set()
     for row in range(ROWS):
@@ -231,4 +232,4 @@ def test_a_step_that_is_not_the_policys_is_refused() -> None:
         "streampixel", 0.0, 60, ("1000",), np.zeros((5, 1), np.int64), np.ones(5, np.bool_)
     )
     with pytest.raises(Exception, match=r"a step of 60 s: .* every 30s"):
-        Records(counters, TAXONOMY.systems["streampixel"], policies.load())
+        Detections(counters, TAXONOMY.systems["streampixel"], policies.load())

@@ -10,9 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters, Floats, Ranges, Rows
+from exporter.backtest.counters import Counters, Flags, Floats, Ranges, Rows
 from exporter.backtest.firing import firings, spans
-from exporter.backtest.records import Flags
 from exporter.policy.model import Policy
 from exporter.render.catalog import PAGE, subjects
 from exporter.taxonomy.model import Outcome, System, Taxonomy

@@ -1,0 +1,68 @@
+"""Which windows are counted, and what is recorded of each: the count, the usual, the limit, the rest."""
+
+from exporter import names
+from exporter.policy.model import Duration, Policy
+from exporter.render.promql import PER_SYSTEM, duration, increase, number, second_longer
+from exporter.render.rule import Rule
+
+
+def fast_windows(policy: Policy) -> set[Duration]:
+    """The windows that pages read: short enough to be read every time."""
+    windows = {one.window for one in policy.limit.windows}
+    windows |= {one.window for one in policy.stopped.windows}
+    windows |= {policy.spike.burst, policy.overrun.window, policy.new.window}
+    longest = max(window.seconds for window in windows)
+    windows |= {one for one in budget_windows(policy) if one.seconds <= longest}
+    return windows | {
+        window
+        for one in policy.stopped.windows
+        for window in (one.before, one.confirm)
+        if window.seconds <= longest
+    }
+
+
+def slow_windows(policy: Policy) -> set[Duration]:
+    """The windows that only tickets and baselines read, seldom since they hold many samples."""
+    windows = {one.window for one in policy.elevated.windows} | {policy.baseline.window}
+    windows |= {one.before for one in policy.stopped.windows} | {policy.budget.base}
+    return windows - fast_windows(policy)
+
+
+def budget_windows(policy: Policy) -> list[Duration]:
+    """The windows of the burn rates, shortest first, and the one that longer ones are summed from."""
+    budget = policy.budget
+    used = {window for pair in budget.windows for window in (pair.long, pair.short)} | {budget.base}
+    return sorted(used, key=lambda window: window.seconds)
+
+
+def count(window: Duration) -> Rule:
+    """How many of each code."""
+    return Rule(record=names.RULE_COUNT + window, expr=increase(window))
+
+
+def usual(window: Duration) -> Rule:
+    """How many of each code are usual among as many ends."""
+    return Rule(
+        record=names.RULE_USUAL + window,
+        expr=f"{names.RULE_SHARE} * {PER_SYSTEM} {names.RULE_ENDS}{window}",
+    )
+
+
+def limit(window: Duration, floor: float, factor: float, root: float, of_ends: float) -> Rule:
+    """What is more than usual: floor + factor * usual + root * sqrt(usual) + of_ends * ends."""
+    expected = names.RULE_USUAL + window
+    return Rule(
+        record=names.RULE_LIMIT + window,
+        expr=f"{number(floor)} + {number(factor)} * {expected} + {number(root)} * sqrt({expected})\n"
+        f"  + {PER_SYSTEM} {number(of_ends)} * {names.RULE_ENDS}{window}",
+    )
+
+
+def rest(window: Duration, burst: Duration) -> Rule:
+    """A window's count without its worst burst, which lies within the window."""
+    inside = second_longer(duration(window.seconds - burst.seconds))
+    stem = names.RULE_COUNT
+    return Rule(
+        record=names.RULE_REST + window,
+        expr=f"{stem}{window} - max_over_time({stem}{burst}[{inside}])",
+    )
