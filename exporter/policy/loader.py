@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter.errors import ConfigError
 from exporter.policy.fields import Section
-from exporter.policy.model import Policy
+from exporter.policy.model import Duration, Policy
 from exporter.taxonomy.document import read
 from exporter.taxonomy.model import Taxonomy
 
@@ -73,6 +73,11 @@ def _contradictions(policy: Policy) -> list[str]:
     for what, window, section, windows in references:
         if window not in windows:
             mistakes.append(f"{what} {window} is not a window of {section}: {', '.join(windows)}")
+    for section, written in (("limit", short), ("elevated", long)):
+        if written != sorted(written, key=lambda window: Duration(window).seconds):
+            mistakes.append(
+                f"windows of {section} are not written shortest first: {', '.join(written)}"
+            )
     if repeated := sorted({w for w in [*short, *long] if [*short, *long].count(w) > 1}):
         mistakes.append(f"windows of limit and elevated are written twice: {', '.join(repeated)}")
     shortest = min(one.window.seconds for one in policy.limit.windows)

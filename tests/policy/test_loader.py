@@ -137,6 +137,23 @@ def test_a_window_that_no_rule_records_is_refused(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("section", "earlier", "later", "written"),
+    [("limit", "15m", "5m", "15m, 5m, 1h"), ("elevated", "1d", "6h", "1d, 6h")],
+)
+def test_windows_that_are_not_written_shortest_first_are_refused(
+    path: Path, section: str, earlier: str, later: str, written: str
+) -> None:
+    """The rules compare each window with the one before it."""
+    before, found, rest = SHIPPED.partition(f"\n{section}:\n")
+    own = rest.replace(f"- window: {later}\n", "- window: swap\n", 1)
+    own = own.replace(f"- window: {earlier}\n", f"- window: {later}\n", 1)
+    own = own.replace("- window: swap\n", f"- window: {earlier}\n", 1)
+    assert f"{path}: windows of {section} are not written shortest first: {written}" in (
+        mistakes_of(path, before + found + own)
+    )
+
+
 @pytest.mark.parametrize(("burst", "fits"), [("4m", True), ("299s", True), ("5m", False)])
 def test_a_burst_as_long_as_a_limits_window_is_refused(path: Path, burst: str, fits: bool) -> None:
     """Without its worst five minutes nothing is left of five minutes."""
