@@ -63,8 +63,10 @@ def scored(run: Run, policy: Policy, families: Sequence[str]) -> dict[str, Score
     history = simulate(run.system, traffic, run.days, "standard", run.seed)
     system = taxonomy().systems[run.system]
     found = counters(history, policy.intervals.windows.seconds)
-    plain = Plain(found, system)
-    alarms = {name: list(family(plain)) for name, family in OTHERS.items() if name in families}
+    alarms = {}
+    if others := [name for name in OTHERS if name in families]:
+        plain = Plain(found, system)
+        alarms = {name: list(OTHERS[name](plain)) for name in others}
     if OURS in families:
         alarms[OURS] = ours(found, system, taxonomy(), policy)
     return {name: score(history, system, fired) for name, fired in alarms.items()}
