@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.exporter_process import ROOT
+from tests.root import as_root, give, names, owned, read
 
 DOCUMENT = ROOT / "docs/install.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -22,13 +24,6 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 TOLD = ("make", "systemctl", "docker", "scripts/debian-packages")
 UNITS = {"prometheus.service", "prometheus-alertmanager.service"}
 """Of Debian's packages."""
-
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="files are given to other users"),
-    pytest.mark.skipif(
-        shutil.which("systemd-sysusers") is None, reason="this machine has no systemd-sysusers"
-    ),
-]
 
 
 class Machine:
@@ -44,6 +39,8 @@ class Machine:
             (self.root / name).mkdir(parents=True)
         (self.root / "etc/passwd").write_text("prometheus:x:998:998::/:/usr/sbin/nologin\n")
         (self.root / "etc/group").write_text("prometheus:x:998:\n")
+        # systemd-tmpfiles makes nothing of root's in a folder of somebody else.
+        give(self.root)
         ignore = shutil.ignore_patterns("secrets")
         for name in ("deploy", "rules", "scripts"):
             shutil.copytree(ROOT / name, self.repository / name, ignore=ignore)
@@ -62,14 +59,11 @@ class Machine:
             name, _, uid, *_ = line.split(":")
             script = script.replace(f"chown {name} ", f"chown {uid} ")
             script = script.replace(f"-g {name} ", f"-g {uid} ")
-        done = subprocess.run(
-            ["sh", "-eu"],
-            input=script,
+        done = as_root(
+            *("sh", "-eu"),
+            text=script,
             cwd=self.repository,
-            env={**os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
+            env={"PATH": f"{self._programs}:{os.environ['PATH']}"},
         )
         assert done.returncode == 0, (script, done.stdout, done.stderr)
 
@@ -80,8 +74,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(root_folder: Path) -> Machine:
+    return Machine(root_folder)
 
 
 @pytest.fixture
@@ -130,37 +124,30 @@ def test_the_units_that_are_started_are_installed(installed: Machine) -> None:
 def test_tokens_are_read_by_the_service_s_user_and_nobody_else(installed: Machine) -> None:
     passwd = (installed.root / "etc/passwd").read_text().splitlines()
     uid = next(int(line.split(":")[2]) for line in passwd if line.startswith("session-end-"))
-    tokens = (installed.root / "etc/session-end-exporter/ingest-tokens").stat()
-    assert (tokens.st_uid, tokens.st_mode & 0o777) == (uid, 0o400)
+    (tokens,) = owned(installed.root / "etc/session-end-exporter/ingest-tokens").values()
+    assert (tokens.uid, tokens.mode) == (uid, 0o400)
 
 
 def test_the_settings_that_are_written_are_settings_and_open_the_listener_with_its_tokens(
     installed: Machine,
 ) -> None:
-    text = (installed.root / "etc/session-end-exporter/environment").read_text()
+    text = read(installed.root / "etc/session-end-exporter/environment")
     given = dict(line.split("=", 1) for line in text.splitlines() if line and line[0] != "#")
     assert len(given) == 2
-    done = subprocess.run(
-        [ROOT / ".venv/bin/python", "-m", "exporter", "check"],
-        env={**os.environ, **given},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = as_root(sys.executable, "-m", "exporter", "check", cwd=ROOT, env=given)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_compose_s_secrets_belong_to_the_users_of_the_containers(installed: Machine) -> None:
     folder = installed.repository / "deploy/compose/secrets"
-    owners = {path.name: path.stat().st_uid for path in folder.iterdir()}
-    assert owners == {
+    found = owned(*names(folder))
+    assert {name: one.uid for name, one in found.items()} == {
         "ingest-tokens": 10001,
         "grafana-admin": 472,
         "slack-page": 65534,
         "slack-ticket": 65534,
     }
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o400}
+    assert {one.mode for one in found.values()} == {0o400}
 
 
 def test_the_files_that_docker_is_given_are_there(installed: Machine) -> None:

@@ -8,20 +8,15 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from exporter.settings import PREFIX, Settings
 from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.root import as_root, give, owned
 
 FOLDER = ROOT / "deploy/systemd"
 UNIT = FOLDER / "session-end-exporter.service"
 COMMAND = "/opt/session-end-exporter/.venv/bin/session-end-exporter"
 LIMIT = 2.0
 """Of systemd's exposure level, from 0 to 10; most of Debian's own services are between 8 and 9.6."""
-
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="this machine has no systemd-analyze"
-)
 
 
 def run(*command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -48,20 +43,17 @@ def exposure(unit: Path) -> float:
     return float(found[1])
 
 
-@needs_systemd
 def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
     done = run("systemd-analyze", "verify", "--man=no", unit_with(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@needs_systemd
 def test_a_directive_that_systemd_does_not_know_would_be_noticed(tmp_path: Path) -> None:
     unit = unit_with(tmp_path, ("ProtectHome=yes", "ProtectHomes=yes"))
     done = run("systemd-analyze", "verify", "--man=no", unit)
     assert "ProtectHomes" in done.stderr
 
 
-@needs_systemd
 def test_what_the_service_is_exposed_to_is_little(tmp_path: Path) -> None:
     assert exposure(UNIT) <= LIMIT
     bare = re.sub(
@@ -105,7 +97,6 @@ def allowed() -> set[str]:
     return found | {"fchown"} if os.geteuid() == 0 else found
 
 
-@needs_systemd
 def test_the_sandbox_has_room_for_all_that_the_exporter_does(tmp_path: Path) -> None:
     """Traced from its start over events, a scrape and pages to SIGTERM: system calls, socket families,
     and memory that is writable and executable. Fails with `@resources` in the filter's second line, which
@@ -173,28 +164,29 @@ def test_the_settings_of_the_environment_file_are_settings_when_they_are_comment
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@needs_systemd
-@pytest.mark.skipif(os.geteuid() != 0, reason="folders are given to another user")
 def test_the_user_and_the_folder_of_the_settings_are_made_as_the_unit_needs_them(
-    tmp_path: Path,
+    root_folder: Path,
 ) -> None:
     """By the real programs, in a root of their own."""
-    config = tmp_path / "etc/session-end-exporter"
+    root = root_folder / "root"
+    config = root / "etc/session-end-exporter"
     config.mkdir(parents=True)
     shutil.copy(FOLDER / "environment", config)
+    give(root)
     for program, file, flags in (
         ("systemd-sysusers", "sysusers", ()),
         ("systemd-tmpfiles", "tmpfiles", ("--create",)),
     ):
         text = (FOLDER / f"session-end-exporter.{file}.conf").read_text()
-        done = run(program, f"--root={tmp_path}", *flags, "-", text=text)
+        done = as_root(program, f"--root={root}", *flags, "-", text=text)
         assert done.returncode == 0, done.stderr
-    (user,) = (tmp_path / "etc/passwd").read_text().splitlines()
+    (user,) = (root / "etc/passwd").read_text().splitlines()
     name, _, uid, gid, _, home, shell = user.split(":")
     assert directives("User") == directives("Group") == [name]
     assert shell.endswith("nologin")
     assert home == f"/var/lib/{directives('StateDirectory')[0]}"
     assert uid != "0"
-    for path, mode in ((config, 0o750), (config / "environment", 0o640)):
-        found = path.stat()
-        assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, int(gid), mode)
+    assert owned(config, config / "environment") == {
+        config.name: (0, int(gid), 0o750),
+        "environment": (0, int(gid), 0o640),
+    }

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
+from tests.disk import CantMount, fill, small_disk
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.full_disk import CantMount, fill, small_disk
 
 
 def _event(number):

@@ -18,9 +18,9 @@ from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.contract import Receipt
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
+from tests.disk import fill, remount, small_disk
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.contract import value
-from tests.ledger.disk import fill, small_disk
 from tests.ledger.home import SqliteHome
 from tests.ledger.synced import unsynced
 from tests.ledger.waiting import until
@@ -159,12 +159,12 @@ def test_a_full_disk_takes_no_new_ledger_and_says_so(tmp_path: Path) -> None:
 def test_a_data_dir_that_can_t_be_written_is_named_and_left_alone(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as folder:
         open_ledger(Plan(folder / "data")).close()
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        remount(folder, "ro")
         with pytest.raises(LedgerError, match=r"data_dir .*: Read-only file system"):
             open_ledger(Plan(folder / "data"))
         with pytest.raises(LedgerError, match=r"data_dir .*: Read-only file system"):
             open_ledger(Plan(folder / "new"))
-        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+        remount(folder, "rw")
         opened = open_ledger(Plan(folder / "data"))
         assert opened.moved_to is None
         opened.close()
