@@ -2,12 +2,12 @@
 
 import json
 import queue
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from exporter.demo.on_thread import OnThread
 from exporter.demo.ports import HOST
 
 _LARGEST: Final = 1 << 20
@@ -28,12 +28,15 @@ class Notified:
         return self.labels.get("severity") == "page"
 
 
-class Receiver:
-    """Listens while the `with` block lasts; every receiver of Alertmanager is `url` and its own name."""
+class Receiver(OnThread):
+    """Listens while the `with` block lasts; every receiver of Alertmanager is `url` and its own name.
+
+    `caught` has the path and the body of each notification, in the order of arrival.
+    """
 
     def __init__(self) -> None:
-        caught: queue.Queue[Any] = queue.Queue()
-        self._caught = caught
+        caught: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.caught = caught
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -42,7 +45,7 @@ class Receiver:
                     self.send_error(413)
                     return
                 try:
-                    caught.put(json.loads(self.rfile.read(int(length))))
+                    caught.put((self.path, json.loads(self.rfile.read(int(length)))))
                 except ValueError:
                     self.send_error(400)
                     return
@@ -52,24 +55,15 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """Requests are told on the screen by what is in them."""
 
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://{HOST}:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        server = ThreadingHTTPServer((HOST, 0), Handler)
+        server.daemon_threads = True
+        super().__init__(server)
+        self.url = f"http://{HOST}:{server.server_port}"
 
     def come(self) -> Iterator[Notified]:
         """What has come since the last time, in the order of arrival."""
-        for _ in range(self._caught.qsize()):
-            body = self._caught.get_nowait()
+        for _ in range(self.caught.qsize()):
+            _, body = self.caught.get_nowait()
             for alert in body["alerts"]:
                 yield Notified(
                     body["receiver"],

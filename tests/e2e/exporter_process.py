@@ -125,8 +125,7 @@ class ExporterProcess:
 
     def stop_traced(self) -> None:
         """SIGTERM to the program under a tracer, which itself only waits for it."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGTERM)
+        os.kill(self._children()[0], signal.SIGTERM)
         self.wait()
 
     def wait(self, seconds: float = 30.0) -> int:
@@ -138,9 +137,18 @@ class ExporterProcess:
     def kill(self) -> None:
         """SIGKILL, when it still runs."""
         if self._process is not None:
+            # First, for strace leaves the program that it traces running when it is killed: the exporter of a
+            # test that failed stayed.
+            if self._process.poll() is None:
+                for child in self._children():
+                    os.kill(child, signal.SIGKILL)
             self._process.kill()
             self._process.wait()
             self._close()
+
+    def _children(self) -> list[int]:
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in text.split()]
 
     def _close(self) -> None:
         if self._process is not None and self._process.stdout is not None:

@@ -2,14 +2,13 @@
 
 import json
 import socket
-import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from tests.e2e.exporter_process import wait_for
+from exporter.demo.program import Program
 
 
 def free_port() -> int:
@@ -19,7 +18,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-class PrometheusProcess:
+class PrometheusProcess(Program):
     """Scrapes `targets` every `interval` seconds and evaluates the rule files `rules`."""
 
     def __init__(
@@ -30,9 +29,7 @@ class PrometheusProcess:
         rules: Sequence[Path] = (),
     ) -> None:
         folder.mkdir()
-        self._folder = folder
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
         config = {
             "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
             "rule_files": [str(path) for path in rules],
@@ -41,28 +38,18 @@ class PrometheusProcess:
             ],
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))
-
-    def __enter__(self) -> Self:
-        log = (self._folder / "log").open("wb")
-        self._process = subprocess.Popen(
+        super().__init__(
+            "Prometheus",
             [
                 "prometheus",
-                f"--config.file={self._folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={self._folder / 'data'}",
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self._port}",
                 "--enable-feature=exemplar-storage",
             ],
-            stdout=log,
-            stderr=log,
+            folder / "log",
+            f"http://127.0.0.1:{self._port}/-/ready",
         )
-        log.close()
-        wait_for(self._is_ready, what=f"Prometheus, see {self._folder / 'log'}")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(30)
 
     def get(self, path: str, **parameters: object) -> Any:
         """The `data` of an API answer."""
@@ -80,10 +67,3 @@ class PrometheusProcess:
             frozenset(one["metric"].items()): float(one["value"][1])
             for one in self.get("query", query=promql, **when)["result"]
         }
-
-    def _is_ready(self) -> bool:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=5).close()
-        except OSError:
-            return False
-        return True
