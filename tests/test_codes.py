@@ -7,9 +7,9 @@ import json
 import pytest
 from rich.console import Console
 
-from exporter.lookup import as_json, search, show
-from exporter.lookup.page import OUTCOMES, OWNERS, PAGES, facts, runbook
-from exporter.lookup.search import near
+from exporter.lookup.page import OUTCOMES, OWNERS, PAGES, as_json, facts, runbook
+from exporter.lookup.search import near, search
+from exporter.lookup.show import show
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Outcome, Owner, Page, Taxonomy
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.backtest.options import Options
 from exporter.errors import ConfigError
+from exporter.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +47,7 @@ def backtest(
     from exporter.taxonomy.loader import load as load_taxonomy
 
     def tell(text: str) -> None:
-        errors.print(_printable(text), markup=False, highlight=False, soft_wrap=True)
+        errors.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def failed(error: ConfigError, code: int) -> int:
         for mistake in error.mistakes:
@@ -160,8 +161,3 @@ def _span(counters: "Counters") -> str:
 
 def _rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _printable(text: str) -> str:
-    """Nothing in a file moves the cursor of the one who reads about it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

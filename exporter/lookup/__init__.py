@@ -1,7 +1,4 @@
-"""What a code means, looked up by the person it woke: `session-end-exporter codes [QUERY…]`."""
+"""What a code means, looked up by the person it woke: `session-end-exporter codes [QUERY…]`.
 
-from exporter.lookup.page import as_json
-from exporter.lookup.search import search
-from exporter.lookup.show import show
-
-__all__ = ["as_json", "search", "show"]
+`show` is for terminals and alone imports what draws there: the pages of the ops listener find codes too.
+"""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from exporter.names import UNKNOWN
@@ -55,9 +56,9 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
     systems, asked = scope(taxonomy, words)
     wanted = asked.split()
     found = [
-        code for system in systems for code in system.codes if _has(wanted, _texts(system, code))
+        code for system in systems for code in system.codes if _has(wanted, _row(system, code))
     ]
-    return sorted(found, key=lambda code: not _has(wanted, (code.name,)))
+    return sorted(found, key=lambda code: not _has(wanted, normalise(code.name)))
 
 
 def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
@@ -81,28 +82,43 @@ def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
     return [prefix + spelling for spelling in close]
 
 
-def _has(wanted: Sequence[str], texts: Iterable[str]) -> bool:
-    hay = normalise(" ".join(texts))
-    return all(word in hay for word in wanted)
+def _has(wanted: Iterable[str], text: str) -> bool:
+    return all(word in text for word in wanted)
 
 
-def _texts(system: System, code: Code) -> Iterable[str]:
-    yield from (code.code, code.name, *code.aliases, code.description, code.causes, code.fix)
-    yield from (code.phase, code.category, system.categories.get(code.category, ""))
-    yield from (code.outcome, code.owner)
+def _row(system: System, code: Code) -> str:
+    return _text(code, system.categories.get(code.category, ""))
+
+
+# Remembered: to normalise every row again was nearly all that a search took.
+@lru_cache(maxsize=1024)
+def _text(code: Code, category: str) -> str:
+    """All that is searched of a code's row."""
+    parts = (
+        *(code.code, code.name, *code.aliases, code.description, code.causes, code.fix),
+        *(code.phase, code.category, category, code.outcome, code.owner),
+    )
+    return normalise(" ".join(parts))
+
+
+@lru_cache(maxsize=64)
+def _vocabulary(rows: tuple[str, ...]) -> dict[str, None]:
+    """The words worth correcting to, in the rows' order."""
+    return dict.fromkeys(word for row in rows for word in _WORD.findall(row))
 
 
 def _corrected(taxonomy: Taxonomy, systems: Iterable[System], asked: str) -> str:
     """The query with each word that no row has replaced by the nearest one that some row has."""
-    vocabulary = dict.fromkeys(taxonomy.systems)
-    for system in systems:
-        for code in system.codes:
-            texts = normalise(" ".join(_texts(system, code)))
-            vocabulary.update(dict.fromkeys(_WORD.findall(texts)))
-    words = []
-    for word in asked.split():
+    rows = tuple(_row(system, code) for system in systems for code in system.codes)
+    vocabulary = {**dict.fromkeys(taxonomy.systems), **_vocabulary(rows)}
+    words = asked.split()
+    for place, word in enumerate(words):
         # "no" is close to "not", and to little that anyone means.
-        kept = len(word) < _SHORTEST or word in vocabulary
-        close = [] if kept else get_close_matches(word, vocabulary, n=1)
-        words.append(close[0] if close else word)
+        if len(word) < _SHORTEST or word in vocabulary:
+            continue
+        # Most words share less than half of its letters, which is told faster than how close they are.
+        letters = set(word)
+        alike = [one for one in vocabulary if 2 * len(letters.intersection(one)) >= len(letters)]
+        close = get_close_matches(word, alike, n=1)
+        words[place] = close[0] if close else word
     return " ".join(words)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.errors import ConfigError
+from exporter.printable import printable
 from exporter.send.options import Options
 from exporter.send.report import Report
 
@@ -39,7 +40,7 @@ def send(
     clock = clock or Clock()
 
     def tell(text: str) -> None:
-        console.print(_printable(text), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
 
     def note(text: str) -> None:
         if not options.quiet:
@@ -118,10 +119,3 @@ def _shown(
 
     with progress(console, report, sum(sizes) if all(sizes) else 0, position) as show:
         yield show
-
-
-def _printable(text: str) -> str:
-    """Nothing in a file or an answer moves the cursor of the one who reads about it."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
