@@ -1,3 +1,5 @@
+// Tells the exporter that sessions ended: send SYSTEM CODE SESSION_ID...
+// SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
 package main
 
 import (
@@ -67,19 +69,21 @@ func send(url string, events []event) ([]byte, error) {
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: send SYSTEM CODE SESSION_ID")
+	if len(os.Args) < 4 {
+		fmt.Fprintln(os.Stderr, "usage: send SYSTEM CODE SESSION_ID...")
 		os.Exit(2)
 	}
 	url := os.Getenv("SESSION_ENDS_URL")
 	if url == "" {
 		url = "http://127.0.0.1:10400/v1/session-ends"
 	}
-	session := os.Args[3]
-	answer, err := send(url, []event{{ID: session, System: os.Args[1], Code: os.Args[2], SessionID: session}})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, session := range os.Args[3:] {
+		// The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+		answer, err := send(url, []event{{ID: session, System: os.Args[1], Code: os.Args[2], SessionID: session}})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(string(answer))
 	}
-	fmt.Println(string(answer))
 }

@@ -1,4 +1,4 @@
-// Tells the exporter that a session ended: node send.mjs SYSTEM CODE SESSION_ID
+// Tells the exporter that sessions ended: node send.mjs SYSTEM CODE SESSION_ID...
 // SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
 // Node.js 18 or later: fetch is built in.
 
@@ -35,8 +35,14 @@ export async function send(events) {
   throw new Error(`not delivered in ${attempts} attempts`);
 }
 
-const [system, code, session] = process.argv.slice(2);
-// The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
-const answer = await send([{ id: session, system, code, session_id: session }]);
-console.log(JSON.stringify(answer));
-process.exitCode = answer.rejected.length ? 1 : 0;
+const [system, code, ...sessions] = process.argv.slice(2);
+if (!sessions.length) {
+  console.error("usage: node send.mjs SYSTEM CODE SESSION_ID...");
+  process.exit(2);
+}
+for (const session of sessions) {
+  // The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+  const answer = await send([{ id: session, system, code, session_id: session }]);
+  console.log(JSON.stringify(answer));
+  if (answer.rejected.length) process.exitCode = 1;
+}

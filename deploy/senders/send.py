@@ -1,4 +1,4 @@
-"""Tells the exporter that a session ended: send.py SYSTEM CODE SESSION_ID
+"""Tells the exporter that sessions ended: send.py SYSTEM CODE SESSION_ID...
 
 SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
 """
@@ -57,8 +57,14 @@ def post(body: str) -> tuple[int, float, bytes]:
 
 
 if __name__ == "__main__":
-    system, code, session = sys.argv[1:]
-    # The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
-    answer = send([{"id": session, "system": system, "code": code, "session_id": session}])
-    print(json.dumps(answer))
-    sys.exit(bool(answer["rejected"]))
+    if len(sys.argv) < 4:
+        print("usage: send.py SYSTEM CODE SESSION_ID...", file=sys.stderr)
+        sys.exit(2)
+    system, code, *sessions = sys.argv[1:]
+    rejected = False
+    for session in sessions:
+        # The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+        answer = send([{"id": session, "system": system, "code": code, "session_id": session}])
+        print(json.dumps(answer))
+        rejected |= bool(answer["rejected"])
+    sys.exit(rejected)

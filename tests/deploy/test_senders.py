@@ -4,8 +4,10 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,8 @@ import yaml
 from exporter import names
 from exporter.ingest.event import Event
 from exporter.settings import Settings, load
-from tests.deploy.lossy import LOST, REFUSED, lossy
-from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.deploy.lossy import HELD, KEPT, LOST, PASSED, REFUSED, lossy
+from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 
 FOLDER = ROOT / "deploy" / "senders"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -58,12 +60,16 @@ def exporter(tmp_path: Path) -> Iterator[ExporterProcess]:
         yield running
 
 
+def environment(url: str, token: str = TOKEN) -> dict[str, str]:
+    return {**os.environ, "SESSION_ENDS_URL": url, "SESSION_ENDS_TOKEN": token}
+
+
 def run(
     command: list[str], url: str, *ended: str, token: str = TOKEN
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *ended],
-        env={**os.environ, "SESSION_ENDS_URL": url, "SESSION_ENDS_TOKEN": token},
+        env=environment(url, token),
         capture_output=True,
         text=True,
         timeout=60,
@@ -103,6 +109,52 @@ def test_an_end_whose_answer_was_lost_and_that_was_refused_is_counted_once(
         assert len(set(network.bodies)) == 1
     assert json.loads(done.stdout) == {"accepted": 0, "duplicates": 1, "rejected": []}
     assert counted(exporter) == 1
+
+
+def killed(command: list[str], url: str, *ended: str, when: threading.Event, folder: Path) -> None:
+    """Run it, and kill it with all that it started as soon as `when` is set."""
+    # A session of its own, for send.sh is not alone.
+    sender = subprocess.Popen(
+        [*command, *ended],
+        env={**environment(url), "TMPDIR": str(folder)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(when.is_set, what="the request at which it is killed")
+        assert sender.poll() is None
+    finally:
+        os.killpg(sender.pid, signal.SIGKILL)
+        sender.wait()
+    assert sender.returncode == -signal.SIGKILL
+
+
+def test_a_sender_that_is_killed_half_way_and_run_again_counts_every_end_once(
+    command: list[str], exporter: ExporterProcess, tmp_path: Path
+) -> None:
+    """Killed twice: while its third end has not arrived, and when that is counted but it does not know.
+    Fails when a sender makes its ids anew at each run."""
+    ends = ("streampixel", "4001", *(f"s-{number}" for number in range(5)))
+    for at, before in ((KEPT, 2), (HELD, 3)):
+        with lossy(exporter.ports["ingest"], PASSED, PASSED, at) as network:
+            killed(command, network.url, *ends, when=network.waiting, folder=tmp_path)
+        assert counted(exporter) == before
+    done = run(command, f"http://127.0.0.1:{exporter.ports['ingest']}{names.INGEST_PATH}", *ends)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["duplicates"] for one in answers] == [1, 1, 1, 0, 0]
+    assert [one["accepted"] for one in answers] == [0, 0, 0, 1, 1]
+    assert counted(exporter) == 5
+
+
+def test_without_a_session_nothing_is_sent_and_the_usage_is_said(
+    command: list[str], exporter: ExporterProcess
+) -> None:
+    with lossy(exporter.ports["ingest"]) as network:
+        done = run(command, network.url, *ENDED[:2])
+        assert network.bodies == []
+    assert done.returncode == 2
+    assert "SESSION_ID..." in done.stderr
 
 
 def test_a_mistake_is_told_and_not_repeated(command: list[str], exporter: ExporterProcess) -> None:
