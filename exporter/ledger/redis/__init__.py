@@ -1,0 +1,1 @@
+"""The shared ledger: Redis or Valkey, alone or as a Cluster, under any number of replicas."""

@@ -1,0 +1,161 @@
+#!lua
+-- Claims ids and counts their events in one shard: all of it or nothing. What can fail comes before
+-- the first write, because Redis does not roll a script back. Without a flag after the shebang Redis
+-- refuses the script when it is out of memory, read-only or can't write its file.
+--
+-- KEYS  1 series, 2 durations, 3 the shard's last commit
+-- ARGV  1 milliseconds of the clock, "" for the engine's own
+--       2 milliseconds that an id is remembered
+--       3 `created` of what is new, Unix seconds
+--       4 this commit's name
+--       5 "repeats" when an id may come twice in this call
+--       6 "always" to write the commit's name even when all are duplicates
+--       7 keys, 16 bytes an event; 8 prints, 8 bytes an event
+--       9 the number of each event's series, 2 bytes; events beyond the keys have none
+--      10 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
+--      11 the duration of each event, a double
+--      12 how many series, 13 how many cells; then their names, then three for each exemplar:
+--         the number of its series, of its event, and the session
+-- Reply 1 the commit before this one, 2 the last commit now, 3 milliseconds of the clock,
+--       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
+local created, name = ARGV[3], ARGV[4]
+local repeats = ARGV[5] ~= ''
+local keys, prints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local n_series, n_cells = tonumber(ARGV[12]), tonumber(ARGV[13])
+local prefix = string.match(KEYS[3], '^{.-}:')
+local sub, byte, call = string.sub, string.byte, redis.call
+local MOST = 9007199254740992
+
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local clock = ARGV[1] ~= '' and ARGV[1] or string.format('%.0f', now)
+
+-- Lua can unpack no more than some thousands of values.
+local function chunked(first, last, run)
+  for from = first, last, 1000 do run(from, math.min(from + 999, last)) end
+end
+
+local before = call('GET', KEYS[3]) or ''
+local n, events = #keys / 16, #places / 2
+local ids, known = {}, {}
+for i = 1, n do ids[i] = prefix .. sub(keys, 16 * i - 15, 16 * i) end
+chunked(1, n, function(from, to)
+  local found = call('MGET', unpack(ids, from, to))
+  for i = 1, #found do known[from + i - 1] = found[i] end
+end)
+
+local counts, taken, claimed, marks = {}, {}, {}, nil
+for i = 1, n do
+  local old = known[i]
+  if not old and repeats then old = claimed[ids[i]] end
+  if old then
+    if not marks then
+      marks = {}
+      for j = 1, i - 1 do marks[j] = '0' end
+    end
+    marks[i] = old == sub(prints, 8 * i - 7, 8 * i) and '1' or '2'
+  else
+    taken[#taken + 1] = i
+    if repeats then claimed[ids[i]] = sub(prints, 8 * i - 7, 8 * i) end
+    if marks then marks[i] = '0' end
+  end
+end
+local claims = #taken
+for i = n + 1, events do taken[#taken + 1] = i end
+
+local observed, accepted = {}, {}
+for t = 1, #taken do
+  local i = taken[t]
+  local low, high = byte(places, 2 * i - 1, 2 * i)
+  local place = low + 256 * high + 1
+  counts[place] = (counts[place] or 0) + 1
+  accepted[i] = true
+  if n_cells > 0 then
+    local a, b, c, d = byte(cells, 4 * i - 3, 4 * i)
+    local cell = a + 256 * b
+    if cell > 0 then
+      local added = observed[cell]
+      if not added then
+        added = {0}
+        observed[cell] = added
+      end
+      local bucket = c + 256 * d + 2
+      added[bucket] = (added[bucket] or 0) + 1
+      added[1] = added[1] + struct.unpack('<d', seconds, 8 * i - 7)
+    end
+  end
+end
+
+local exemplars = {}
+for at = 14 + n_series + n_cells, #ARGV, 3 do
+  local place = tonumber(ARGV[at]) + 1
+  if not exemplars[place] and accepted[tonumber(ARGV[at + 1]) + 1] then
+    exemplars[place] = created .. ' ' .. ARGV[at + 2]
+  end
+end
+
+-- A series' record: count, high-water mark, created, when first seen (0: known from the start) and
+-- its exemplar. What does not look like one was not written by a ledger, and is not written over.
+local series, rows = {}, {}
+chunked(1, n_series, function(from, to)
+  local found = call('HMGET', KEYS[1], unpack(ARGV, 13 + from, 13 + to))
+  for i = 1, #found do
+    local place, record = from + i - 1, found[i]
+    if counts[place] then
+      local count, kept, exemplar = '0', '0 ' .. created .. ' ' .. clock, '-'
+      if record then
+        count, kept, exemplar = string.match(record, '^(%d+) (%d+ %S+ %d+) (.*)$')
+      end
+      if not count or tonumber(count) + counts[place] > MOST then
+        error({err = 'ERR the record of a series in ' .. KEYS[1] .. ' is damaged'})
+      end
+      record = string.format('%.0f %s ', tonumber(count) + counts[place], kept)
+        .. (exemplars[place] or exemplar)
+      rows[#rows + 1] = ARGV[13 + place]
+      rows[#rows + 1] = record
+    end
+    series[place] = record or ''
+  end
+end)
+
+-- A cell's record: created, sum, counts of the buckets; after the bar its high-water mark.
+local durations, lines = {}, {}
+for cell = 1, n_cells do
+  local field = ARGV[13 + n_series + cell]
+  local record = call('HGET', KEYS[2], field)
+  local added = observed[cell]
+  if added then
+    local head, mark = created .. ' 0' .. string.rep(' 0', 13), ''
+    if record then head, mark = string.match(record, '^([^|]*)|(.*)$') end
+    local parts = {}
+    for part in string.gmatch(head or '', '%S+') do parts[#parts + 1] = part end
+    if #parts ~= 15 then
+      error({err = 'ERR the record of a histogram in ' .. KEYS[2] .. ' is damaged'})
+    end
+    parts[2] = string.format('%.17g', tonumber(parts[2]) + added[1])
+    for bucket = 2, 14 do
+      if added[bucket] then
+        parts[bucket + 1] = string.format('%.0f', tonumber(parts[bucket + 1]) + added[bucket])
+      end
+    end
+    record = table.concat(parts, ' ') .. '|' .. mark
+    lines[#lines + 1] = field
+    lines[#lines + 1] = record
+  end
+  durations[cell] = record or ''
+end
+
+-- From here on nothing can fail. PXAT and not PX, which Redis would have to rewrite for its file.
+local expiry = string.format('%.0f', now + tonumber(ARGV[2]))
+for t = 1, claims do
+  local i = taken[t]
+  call('SET', ids[i], sub(prints, 8 * i - 7, 8 * i), 'PXAT', expiry)
+end
+chunked(1, #rows, function(from, to) call('HSET', KEYS[1], unpack(rows, from, to)) end)
+chunked(1, #lines, function(from, to) call('HSET', KEYS[2], unpack(lines, from, to)) end)
+local after = before
+if #taken > 0 or ARGV[6] ~= '' then
+  after = name
+  call('SET', KEYS[3], name)
+end
+return {before, after, clock, marks and table.concat(marks) or '', series, durations}

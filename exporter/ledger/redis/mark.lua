@@ -1,0 +1,52 @@
+#!lua
+-- Writes down what was shown before a failover took it back: high-water marks, and how many events.
+-- Counts stay as they are, since a sender that got no answer sends the event again.
+--
+-- KEYS  1 series, 2 durations, 3 the shard's last commit, 4 events lost
+-- ARGV  1 this commit's name; 2 how many series; then each with its record as it was, then cells
+-- Reply how many events were lost that nobody had noted
+local fields, rows, lost = {}, {}, 0
+local series = 2 + 2 * tonumber(ARGV[2])
+redis.call('GET', KEYS[3])
+local noted = tonumber(redis.call('GET', KEYS[4]) or '0')
+for i = 3, series, 2 do
+  local count, mark, rest = string.match(ARGV[i + 1], '^(%d+) (%d+) (.*)$')
+  local shown = math.max(tonumber(count), tonumber(mark))
+  local now, old = 0, 0
+  local record = redis.call('HGET', KEYS[1], ARGV[i])
+  if record then
+    now, old, rest = string.match(record, '^(%d+) (%d+) (.*)$')
+    now, old = tonumber(now), tonumber(old)
+  end
+  if shown > math.max(now, old) then
+    lost = lost + shown - math.max(now, old)
+    rows[#rows + 1] = ARGV[i]
+    rows[#rows + 1] = string.format('%.0f %.0f %s', now, shown, rest)
+  end
+end
+
+local function numbers(text)
+  local found = {}
+  for part in string.gmatch(text, '%S+') do found[#found + 1] = tonumber(part) end
+  return found
+end
+
+local lines = {}
+for i = series + 1, #ARGV, 2 do
+  local head, mark = string.match(ARGV[i + 1], '^(%S+ [^|]*)|(.*)$')
+  local created, rest = string.match(head, '^(%S+) (.*)$')
+  local record = redis.call('HGET', KEYS[2], ARGV[i]) or (created .. ' 0' .. string.rep(' 0', 13) .. '|')
+  local now, old = string.match(record, '^([^|]*)|(.*)$')
+  local shown, more, older = numbers(rest), numbers(mark), numbers(old)
+  for place = 1, 14 do
+    local most = math.max(shown[place], more[place] or 0, older[place] or 0)
+    shown[place] = string.format('%.17g', most)
+  end
+  lines[#lines + 1] = ARGV[i]
+  lines[#lines + 1] = now .. '|' .. table.concat(shown, ' ')
+end
+for i = 1, #rows, 2 do redis.call('HSET', KEYS[1], rows[i], rows[i + 1]) end
+for i = 1, #lines, 2 do redis.call('HSET', KEYS[2], lines[i], lines[i + 1]) end
+if lost > 0 then redis.call('SET', KEYS[4], string.format('%.0f', noted + lost)) end
+redis.call('SET', KEYS[3], ARGV[1])
+return lost

@@ -1,0 +1,39 @@
+#!lua
+-- Joins the ledger, or begins it: its id, its shape, and the series that are known from the start.
+--
+-- KEYS  1 series, 2 durations, 3 the shard's last commit, 4 the ledger's own record, 5 replicas
+-- ARGV  1 milliseconds of the clock, "" for the engine's own; 2 this commit's name
+--       3 a replica's name; 4 milliseconds after which a silent replica is gone
+--       5 format, 6 shards, 7 the id that a new ledger gets
+--       8 `created` of what is new, 9 how many series; then their names, then those of the cells
+-- Reply 1 format, 2 shards, 3 the ledger's id, 4 how many other replicas are there, 5 milliseconds
+--       of the clock
+local clock = ARGV[1]
+if clock == '' then
+  local time = redis.call('TIME')
+  clock = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+redis.call('HGET', KEYS[1], '')
+redis.call('HGET', KEYS[2], '')
+redis.call('GET', KEYS[3])
+local found = redis.call('HMGET', KEYS[4], 'format', 'shards', 'ledger')
+local others = redis.call(
+  'ZCOUNT', KEYS[5], string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), '+inf')
+if found[1] and (found[1] ~= ARGV[5] or found[2] ~= ARGV[6]) then
+  return {found[1], found[2], found[3], others, clock}
+end
+if not found[1] then
+  redis.call('HSET', KEYS[4], 'format', ARGV[5], 'shards', ARGV[6], 'ledger', ARGV[7])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', tonumber(clock) - tonumber(ARGV[4]))
+redis.call('ZADD', KEYS[5], clock, ARGV[3])
+local last, added = 9 + tonumber(ARGV[9]), 0
+for i = 10, last do
+  added = added + redis.call('HSETNX', KEYS[1], ARGV[i], '0 0 ' .. ARGV[8] .. ' 0 -')
+end
+for i = last + 1, #ARGV do
+  added = added + redis.call(
+    'HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
+end
+if added > 0 then redis.call('SET', KEYS[3], ARGV[2]) end
+return {ARGV[5], ARGV[6], found[3] or ARGV[7], others, clock}
