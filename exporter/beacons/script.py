@@ -1,0 +1,74 @@
+"""`GET /v1/collector.js`: the script that pages load, and its integrity hash."""
+
+import gzip
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import exporter
+from exporter.ingest.routes import Answer, Request
+from exporter.metrics.exposition import takes_gzip
+
+FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
+_FRESH: Final = 86400
+"""Seconds: a page that names another version in the query asks for another address."""
+
+
+class Script(NamedTuple):
+    """A script's bytes, plain and packed, and `integrity` as a script element has it (SRI)."""
+
+    body: bytes
+    packed: bytes
+    integrity: str
+
+    @property
+    def version(self) -> str:
+        """12 characters that are others when the script is another."""
+        return hashlib.sha256(self.body).hexdigest()[:12]
+
+
+def load(path: Path = FILE) -> Script:
+    """The script at `path`. Raises `OSError`."""
+    body = path.read_bytes()
+    integrity = "sha384-" + b64encode(hashlib.sha384(body).digest()).decode()
+    return Script(body, gzip.compress(body, mtime=0), integrity)
+
+
+class ScriptRoute:
+    """Answers with the script as it was at the start: to any page, packed for browsers that say so."""
+
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def take(self, request: Request) -> Answer:
+        packed = takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1"))
+        # Two representations of one resource need two strong tags (RFC 9110 8.8.3).
+        tag = f'"{self._script.version}{"-gzip" if packed else ""}"'.encode()
+        headers = [
+            (b"etag", tag),
+            (b"cache-control", b"public, max-age=%d" % _FRESH),
+            (b"vary", b"accept-encoding"),
+            (b"access-control-allow-origin", b"*"),
+            # Pages that isolate themselves (COEP) load nothing without it.
+            (b"cross-origin-resource-policy", b"cross-origin"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        if _matches(request.headers.get(b"if-none-match", b""), tag):
+            return 304, headers, b""
+        body = self._script.packed if packed else self._script.body
+        headers += [
+            (b"content-type", b"text/javascript; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        if packed:
+            headers.append((b"content-encoding", b"gzip"))
+        return 200, headers, body
+
+
+def _matches(asked: bytes, tag: bytes) -> bool:
+    """If-None-Match compares weakly: `W/` makes no difference."""
+    tags = [one.strip().removeprefix(b"W/") for one in asked.split(b",")]
+    return tag in tags or asked.strip() == b"*"
