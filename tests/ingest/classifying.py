@@ -1,0 +1,57 @@
+"""Events, and what the classifier makes of them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from exporter.ingest.classify import Classified, Classifier
+from exporter.ingest.decode import Decoder
+from exporter.ingest.media import Media
+from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES
+from exporter.taxonomy.loader import load
+from tests.ingest.listener import NOW
+
+MAX_AGE, MAX_SKEW = 900, 300
+CODES = [code for system in load().systems.values() for code in system.codes]
+BASE: dict[str, Any] = {
+    "system": "streampixel",
+    "code": 4001,
+    "id": "e-1",
+    "session_id": "s-1",
+    "occurred_at": "2026-11-20T18:59:00Z",
+    "duration_seconds": 12.5,
+    "phase": "connect",
+    "final": True,
+    "labels": {"region": "eu"},
+}
+
+
+def classify(classifier: Classifier, *events: Any, text: str = "") -> Classified:
+    body = (text or json.dumps(events)).encode()
+    decoded = Decoder(1000, 32).decode(Media.JSON, body, {})
+    return classifier.classify(decoded, NOW.timestamp())
+
+
+def one(classifier: Classifier, **fields: Any) -> Classified:
+    return classify(classifier, {"system": "softdrive", **fields})
+
+
+def reason(classifier: Classifier, **fields: Any) -> str | None:
+    rejected = one(classifier, **fields).rejected
+    return rejected[0].reason if rejected else None
+
+
+def known_by(found: Classified) -> tuple[list[bytes], list[bytes]]:
+    keys, prints = found.batch.keys, found.batch.prints
+    return (
+        [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)],
+        [prints[at : at + PRINT_BYTES] for at in range(0, len(prints), PRINT_BYTES)],
+    )
+
+
+def at(seconds: float) -> str:
+    return (NOW + timedelta(seconds=seconds)).isoformat()
+
+
+def spelling(code: Any) -> tuple[str, Any, None, None, tuple[str, ...]]:
+    return ("softdrive", code, None, None, ("", ""))
