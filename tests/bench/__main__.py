@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.bench.memory import per_id, start
 from tests.bench.rules import evaluation
 from tests.bench.scrape import scrapes
+from tests.bench.shared import replicas, shared
 from tests.bench.table import Row, show
 from tests.bench.throughput import batches, singles, waiting
 
@@ -25,6 +26,8 @@ def main() -> None:
             lambda: [singles(folder, runs, seconds)],
             lambda: [batches(folder, runs, seconds)],
             lambda: [waiting(folder, 2 * seconds)],
+            lambda: shared(folder, runs, seconds),
+            lambda: [replicas(folder, runs, seconds)],
         ]
         rows: list[Row] = []
         for part in parts:

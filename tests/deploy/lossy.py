@@ -10,12 +10,18 @@ from typing import Any, Final
 
 LOST: Final = "lost"
 """The request reaches the exporter; its answer reaches nobody."""
+HELD: Final = "held"
+"""The request reaches the exporter, and its answer waits here until nobody does any more."""
+KEPT: Final = "kept"
+"""The request waits here until nobody does any more, and the exporter does not see it."""
+PASSED: Final = "passed"
 REFUSED: Final = "refused"
 """503 with Retry-After: 1; the exporter does not see the request."""
 
 
 class LossyProxy(ThreadingHTTPServer):
-    """In front of an exporter's `port`; `faults` are used up, one a request. `bodies` are all requests'."""
+    """In front of an exporter's `port`; `faults` are used up, one a request. `bodies` are all requests',
+    `waiting` says that a sender waits for an answer that it will not get."""
 
     daemon_threads = False
     block_on_close = True
@@ -25,6 +31,8 @@ class LossyProxy(ThreadingHTTPServer):
         self.port = port
         self.faults = deque(faults)
         self.bodies: list[bytes] = []
+        self.waiting = threading.Event()
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -44,6 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == REFUSED:
             self._answer(503, b"{}", {"Retry-After": "1"})
             return
+        if fault == KEPT:
+            self._wait()
+            return
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         try:
             headers = {key: value for key, value in self.headers.items() if key != "Host"}
@@ -52,8 +63,14 @@ class _Handler(BaseHTTPRequestHandler):
             answer = response.read()
         finally:
             upstream.close()
-        if fault != LOST:
+        if fault == HELD:
+            self._wait()
+        elif fault != LOST:
             self._answer(response.status, answer, {})
+
+    def _wait(self) -> None:
+        self.server.waiting.set()
+        self.server.over.wait()
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -72,6 +89,7 @@ def lossy(port: int, *faults: str) -> Iterator[LossyProxy]:
     try:
         yield proxy
     finally:
+        proxy.over.set()
         proxy.shutdown()
         thread.join()
         proxy.server_close()

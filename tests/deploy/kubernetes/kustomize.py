@@ -15,7 +15,6 @@ import yaml
 
 Object = dict[str, Any]
 Builder = Callable[[Path], list[Object]]
-
 _KEYS: Final = {
     "apiVersion",
     "kind",
@@ -25,6 +24,7 @@ _KEYS: Final = {
     "images",
     "labels",
     "patches",
+    "configMapGenerator",
 }
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's: the rules and dashboards are 600 KB, ten times as long for the one in Python."""
@@ -63,13 +63,14 @@ def builders() -> dict[str, Builder]:
     return found
 
 
-def _build(folder: Path, kind: str) -> list[Object]:
+def _build(folder: Path, kind: str, objects: list[Object] | None = None) -> list[Object]:
+    """What the folder adds to `objects`, and makes of all of them: a component is given those of before."""
     document = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     if unknown := document.keys() - _KEYS:
         raise ValueError(f"{folder}: {unknown} is not assembled here")
     if document["kind"] != kind:
         raise ValueError(f"{folder}: kind {document['kind']}, wanted {kind}")
-    objects: list[Object] = []
+    objects = [] if objects is None else objects
     for name in document.get("resources", ()):
         path = (folder / name).resolve()
         if path.is_dir():
@@ -78,10 +79,11 @@ def _build(folder: Path, kind: str) -> list[Object]:
             raise ValueError(f"{folder}: kustomize reads no file outside of it: {name}")
         else:
             objects += _objects(path)
+    objects += [_config_map(folder, one) for one in document.get("configMapGenerator", ())]
     for name in document.get("components", ()):
-        objects += _build((folder / name).resolve(), "Component")
+        _build((folder / name).resolve(), "Component", objects)
     for patch in document.get("patches", ()):
-        _patch(objects, patch)
+        _patch(folder, objects, patch)
     for one in objects:
         if document.get("namespace") and one["kind"] not in _CLUSTER_WIDE:
             one["metadata"]["namespace"] = document["namespace"]
@@ -107,14 +109,28 @@ def _objects(path: Path) -> list[Object]:
     return found
 
 
-def _patch(objects: list[Object], patch: Object) -> None:
-    """JSON patches of values that are there."""
+def _config_map(folder: Path, generator: Object) -> Object:
+    """Of files, under the name that is written, which is what objects of other folders mount."""
+    options = generator["options"]
+    if generator.keys() != {"name", "files", "options"} or not options["disableNameSuffixHash"]:
+        raise ValueError(f"{folder}: {generator} is not assembled here")
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": generator["name"], "labels": dict(options["labels"])},
+        "data": {name: (folder / name).read_text(encoding="utf-8") for name in generator["files"]},
+    }
+
+
+def _patch(folder: Path, objects: list[Object], patch: Object) -> None:
+    """JSON patches, written out or in a file."""
     (target,) = (
         one
         for one in objects
         if identity(one) == (patch["target"]["kind"], patch["target"]["name"])
     )
-    for step in yaml.safe_load(patch["patch"]):
+    text = patch["patch"] if "patch" in patch else (folder / patch["path"]).read_text("utf-8")
+    for step in yaml.safe_load(text):
         *path, last = [
             int(part) if part.isdigit() else part.replace("~1", "/").replace("~0", "~")
             for part in step["path"].strip("/").split("/")
@@ -122,9 +138,24 @@ def _patch(objects: list[Object], patch: Object) -> None:
         at: Any = target
         for part in path:
             at = at[part]
-        if step["op"] != "replace" or (last not in at and not isinstance(last, int)):
-            raise ValueError(f"{step} is not assembled here")
-        at[last] = step["value"]
+        _step(at, last, step)
+
+
+def _step(at: Any, last: str | int, step: Object) -> None:
+    there = last in at if isinstance(at, dict) else isinstance(last, int) and last < len(at)
+    match step["op"]:
+        case "add" if isinstance(at, dict):
+            at[last] = step["value"]
+        case "add" if last == "-":
+            at.append(step["value"])
+        case "replace" if there:
+            at[last] = step["value"]
+        case "remove" if there:
+            del at[last]
+        case "test" if there and at[last] == step["value"]:
+            pass
+        case _:
+            raise ValueError(f"{step} is not assembled here, or not to be done")
 
 
 def _rename(one: Object, image: Object) -> None:

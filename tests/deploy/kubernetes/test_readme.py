@@ -1,0 +1,60 @@
+"""deploy/kubernetes/README.md: its overlay, its commands, its names."""
+
+import re
+from pathlib import Path
+
+import kubernetes_validate
+
+import exporter
+from tests.deploy.kubernetes.kustomize import Builder, Object, identity
+from tests.deploy.kubernetes.manifests import CUSTOM, FOLDER, VERSIONS, Objects
+from tests.e2e.exporter_process import ROOT
+
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_overlay_builds_and_changes_what_it_says(
+    build: Builder, tmp_path: Path
+) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    (tmp_path / "kubernetes").mkdir()
+    for path in FOLDER.rglob("*.yaml"):
+        copy = tmp_path / "kubernetes" / path.relative_to(FOLDER)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (overlay / "kustomization.yaml").write_text(block)
+    objects = {identity(one): one for one in build(overlay)}
+    spec = objects["StatefulSet", "session-end-exporter"]["spec"]["template"]["spec"]
+    assert spec["containers"][0]["image"] == (
+        f"registry.example.com/session-end-exporter:{exporter.__version__}"
+    )
+    ingress = objects["Ingress", "session-end-exporter"]["spec"]
+    assert ingress["tls"][0]["hosts"] == ["ends.example.org"]
+    assert ingress["rules"][0]["host"] == "ends.example.org"
+    for one in objects.values():
+        assert one["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    for one in objects.values():
+        if one["kind"] not in CUSTOM:
+            kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+
+
+def test_the_secret_that_the_readme_makes_is_the_one_that_the_pod_mounts(pod: Object) -> None:
+    made = re.search(r"create secret generic (\S+) --from-literal=(\w+)=", README)
+    assert made
+    (volume,) = pod["volumes"]
+    assert made[1] == volume["secret"]["secretName"]
+    assert made[2] == "ingest"
+
+
+def test_names_and_links_of_the_readme_are_those_of_the_objects(
+    everything: Objects,
+) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (FOLDER / target).exists(), target
+    named = {*re.findall(r"Service `([\w-]+)`", README), *re.findall(r"svc/([\w-]+)", README)}
+    assert named == {name for kind, name in everything if kind == "Service"}
+    for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
+        assert (ROOT / folder).exists(), folder
+    assert 'session-end-exporter/sender: "true"' in README

@@ -1,0 +1,115 @@
+"""The nodes of the Cluster for trying, as their scripts start them, on loopback.
+
+Debian 12 has no Valkey: its Redis takes the same configuration and commands, under Valkey's names.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+from tests.e2e.exporter_process import ROOT
+from tests.e2e.prometheus_process import free_port
+
+SCRIPTS: Final = ROOT / "deploy" / "kubernetes" / "components" / "valkey-for-trying"
+PASSWORD: Final = "5f1d7a84e96d3fbc"
+
+
+def _port() -> int:
+    """A free one, whose bus, 10,000 above it, is free too."""
+    while True:
+        port = free_port()
+        with socket.socket() as bus, suppress(OSError, OverflowError):
+            bus.bind(("127.0.0.1", port + 10_000))
+            return port
+
+
+class Nodes:
+    """Three nodes; `start` gives them other ports each time, as a cluster gives pods other addresses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.password_file = folder / "password"
+        self.password_file.write_text(f"{PASSWORD}\n")
+        self.ports: list[int] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+        programs = folder / "bin"
+        programs.mkdir()
+        for name in ("server", "cli"):
+            (programs / f"valkey-{name}").symlink_to(f"/usr/bin/redis-{name}")
+        self._path = f"{programs}:{os.environ['PATH']}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.ports = [_port() for _ in range(3)]
+        for number, port in enumerate(self.ports):
+            data = self.folder / str(number)
+            data.mkdir(exist_ok=True)
+            with (self.folder / f"{number}.log").open("ab") as log:
+                self._processes.append(
+                    subprocess.Popen(
+                        [
+                            *("sh", SCRIPTS / "node.sh", "--bind", "127.0.0.1"),
+                            *("--port", str(port)),
+                        ],
+                        env=self._environment(
+                            {"NODE": "127.0.0.1", "DATA": str(data), "MAXMEMORY": "64mb"}
+                        ),
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+
+    def stop(self) -> None:
+        for one in self._processes:
+            one.terminate()
+        for one in self._processes:
+            one.wait()
+        self._processes = []
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    def form(self) -> str:
+        """What form.sh says about these nodes."""
+        nodes = " ".join(f"127.0.0.1:{port}" for port in self.ports)
+        return self._output("sh", str(SCRIPTS / "form.sh"), NODES=nodes)
+
+    def ask(self, number: int, *command: str) -> str:
+        port = str(self.ports[number])
+        return self._output("valkey-cli", "-p", port, *command, REDISCLI_AUTH=PASSWORD)
+
+    def shell(self, command: str, number: int) -> int:
+        """The exit code of a probe: a command for a shell, on a node of its own."""
+        command = command.replace("valkey-cli", f"valkey-cli -p {self.ports[number]}")
+        command = command.replace("/secrets/password", str(self.password_file))
+        done = subprocess.run(["sh", "-c", command], env=self._environment({}), check=False)
+        return done.returncode
+
+    def command_lines(self) -> str:
+        return "".join(
+            Path(f"/proc/{one.pid}/cmdline").read_text() for one in self._processes
+        ) + "".join(Path(f"/proc/{one.pid}/environ").read_text() for one in self._processes)
+
+    def _output(self, *command: str, **variables: str) -> str:
+        return subprocess.run(
+            command,
+            env=self._environment(variables),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {"PATH": self._path, "PASSWORD_FILE": str(self.password_file), **variables}
