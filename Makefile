@@ -12,11 +12,11 @@ PYTEST_ARGS ?=
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
-DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core git openssl prometheus \
-	prometheus-alertmanager strace systemd $(shell command -v node >/dev/null || echo nodejs) \
+DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core git haproxy openssl prometheus \
+	prometheus-alertmanager redis-server strace systemd $(shell command -v node >/dev/null || echo nodejs) \
 	$(shell command -v go >/dev/null || echo golang-go)
 DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
-DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway wrk
+DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway redis-server wrk
 
 # Wheels only: a fresh machine has no compiler, and no package runs code of its own at installation.
 # Not compiled by pip: the import below compiles the fraction that is used, even where the environment

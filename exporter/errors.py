@@ -9,7 +9,9 @@
     └── Refused                  a whole request is not counted; `status` and `reason`
         ├── Unparseable          400
         ├── Unauthorized         401
+        ├── OriginNotAllowed     403
         ├── NotFound             404
+        ├── UnknownKey           404
         ├── MethodNotAllowed     405
         ├── RequestTimeout       408
         ├── BodyTooLarge         413
@@ -18,6 +20,7 @@
         ├── WrongEncoding        415
         ├── NothingValid         422
         ├── TooManyRequests      429
+        ├── RateLimited          429
         ├── HeadersTooLarge      431
         ├── Internal             500
         ├── QueueFull            503
@@ -38,6 +41,7 @@ REJECTED_REASONS: Final = (
     "too_deep",
     "missing_system",
     "unknown_system",
+    "foreign_system",
     "invalid_field",
     "invalid_label",
     "invalid_cloudevent",
@@ -80,7 +84,10 @@ class Rejected(ExporterError):
 
 
 class Refused(ExporterError):
-    """A request none of whose events were counted, as the sender is told."""
+    """A request none of whose events were counted, as the sender is told.
+
+    `headers` (lower-case names) go with the answer: a browser reads one only with those of CORS.
+    """
 
     status: ClassVar[int]
     reason: ClassVar[str]
@@ -90,6 +97,7 @@ class Refused(ExporterError):
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
+        self.headers: list[tuple[bytes, bytes]] = []
 
 
 class Unparseable(Refused):
@@ -100,12 +108,26 @@ class Unauthorized(Refused):
     status, reason, title = 401, "unauthorized", "No valid token"
 
 
+class OriginNotAllowed(Refused):
+    status, reason, title = 403, "origin_not_allowed", "Not from this origin"
+
+
 class NotFound(Refused):
     status, reason, title = 404, "not_found", "No such path"
 
 
+class UnknownKey(Refused):
+    status, reason, title = 404, "unknown_key", "No such key"
+
+
 class MethodNotAllowed(Refused):
+    """`allow` are the methods that the path takes."""
+
     status, reason, title = 405, "method_not_allowed", "Method not allowed"
+
+    def __init__(self, detail: str, *, allow: tuple[str, ...] = ("POST",)) -> None:
+        super().__init__(detail)
+        self.allow = allow
 
 
 class RequestTimeout(Refused):
@@ -140,6 +162,10 @@ class NothingValid(Refused):
 
 class TooManyRequests(Refused):
     status, reason, title = 429, "throttled", "Too many requests"
+
+
+class RateLimited(Refused):
+    status, reason, title = 429, "rate_limited", "Faster than the key or the address may send"
 
 
 class HeadersTooLarge(Refused):

@@ -11,6 +11,16 @@ from typing import Any, Final
 import apsw
 from prometheus_client import CollectorRegistry
 
+from exporter import names
+from exporter.beacons import script
+from exporter.beacons.buckets import Limit
+from exporter.beacons.route import MAX_BODY, BeaconRoute
+from exporter.beacons.script import ScriptRoute
+from exporter.beacons.sites import Loader
+from exporter.builds import webhook
+from exporter.builds.collector import BuildsCollector
+from exporter.builds.events import build_series
+from exporter.builds.webhook import BuildWebhook
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
@@ -18,10 +28,11 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.pipeline import Pipeline
+from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
-from exporter.ledger.contract import Ledger
-from exporter.ledger.recovery import Plan
-from exporter.ledger.sqlite import GROUP_EVENTS, SqliteLedger
+from exporter.ledger.chosen import open_chosen
+from exporter.ledger.contract import Ledger, Series
+from exporter.live.running import live_stats
 from exporter.logs import Log, Sampler
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
@@ -33,6 +44,7 @@ from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Gate, Throttle, Tokens
+from exporter.watched import Watched
 
 Addresses = Mapping[str, tuple[str, int]]
 """Host and port of `ingest` and `ops`, as bound."""
@@ -43,6 +55,8 @@ the writer or a scrape was computing."""
 _YOUNG: Final = 50_000
 """Objects between collections: a batch of 1,000 events makes some 10,000 that live for milliseconds, and
 at Python's 700 most of decoding was spent looking at them again."""
+_SHARE: Final = 4
+"""Beacons may take up a fourth of the ledger's queue, and of the bytes of bodies being read."""
 _PAGES: Final = 1.0
 """Seconds before the pages' import begins: senders that waited for a restart come first."""
 
@@ -50,8 +64,8 @@ _PAGES: Final = 1.0
 async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM; `ready` is called once with the bound addresses.
 
-    Raises `ConfigError` and `LedgerError` at start, `LedgerBroken` when the ledger's disk failed: nothing
-    in memory is to be trusted then, and the next start reads the truth from the disk.
+    Raises `ConfigError` and `LedgerError` at start, `LedgerBroken` when the ledger's store failed: nothing
+    in memory is to be trusted then, and the next start reads the truth from the store.
     """
     sys.setswitchinterval(_SWITCH)
     registry = CollectorRegistry()
@@ -63,28 +77,16 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         broken.set()
         stop.set()
 
-    ledger = await SqliteLedger.open(
-        Plan(
-            settings.data_dir,
-            settings.labels,
-            zero_series(taxonomy, settings.labels),
-            zero_durations(taxonomy),
-            settings.dedup_window_ids,
-            settings.dedup_window_age,
-            GROUP_EVENTS + settings.max_events,
-        ),
-        hold=settings.first_seen_zero_for,
-        queue_events=settings.max_queue_events,
-        queue_bytes=settings.max_queue_bytes,
-        on_commit=own.commit_seconds.observe,
-        on_failure=own.commit_failures.inc,
-        on_broken=on_broken,
+    labels = LabelValues(settings.labels, settings.max_label_values, settings.max_depth)
+    ledger = await open_chosen(
+        settings, _zero(settings, taxonomy), zero_durations(taxonomy), own, on_broken, labels.learn
     )
     try:
         registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
+        registry.register(BuildsCollector(ledger))
         registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
         unknown_codes = UnknownCodes(taxonomy.systems)
-        ingest = _ingest(settings, taxonomy, ledger, own, unknown_codes, sampler)
+        ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         ops = _ops(settings, taxonomy, ledger, own, unknown_codes, registry)
         listeners = [
             _listener("ingest", ingest, settings, own, sampler),
@@ -97,28 +99,24 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             ready(bound)
             asyncio.get_running_loop().call_later(_PAGES, ops.prepare)
 
-        await serve(listeners, settings.shutdown_timeout, up, stop)
+        async with live_stats(settings, registry):
+            await serve(listeners, settings.shutdown_timeout, up, stop)
     finally:
         await ledger.close()
         sampler.flush()
     if broken.is_set():
-        raise LedgerBroken("the ledger's disk failed; start again to read what was written")
+        raise LedgerBroken("the ledger's store failed; start again to read what was written")
 
 
 def _ingest(
     settings: Settings,
     taxonomy: Taxonomy,
+    labels: LabelValues,
     ledger: Ledger,
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
     sampler: Sampler,
 ) -> IngestApp:
-    labels = LabelValues(
-        settings.labels,
-        settings.max_label_values,
-        settings.max_depth,
-        (total.series.labels for total in ledger.totals().series),
-    )
     pipeline = Pipeline(
         Guard(_gate(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes),
         Decoder(settings.max_events, settings.max_depth),
@@ -134,7 +132,60 @@ def _ingest(
         pipeline,
         own,
         lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
+        routes=_routes(settings, taxonomy, pipeline) | _webhooks(settings, ledger, own, sampler),
+        proxies=settings.trusted_proxies,
     )
+
+
+def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[str, Route]:
+    """What the ingest listener serves beside session ends."""
+    routes: dict[str, Route] = {}
+    if script.FILE.exists():
+        routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
+    if settings.beacon_keys_file is not None:
+        routes[names.BEACONS_PATH] = BeaconRoute(
+            Watched(
+                settings.beacon_keys_file,
+                Loader.of(settings, taxonomy),
+                "file of beacon keys",
+                time.monotonic,
+            ),
+            pipeline,
+            Guard(
+                _gate(None), MAX_BODY, settings.max_queue_bytes // _SHARE, "the limit of a beacon"
+            ),
+            Limit(settings.beacon_address_rate, settings.beacon_address_burst),
+            settings.max_depth,
+            settings.max_queue_events // _SHARE,
+        )
+    return routes
+
+
+def _webhooks(
+    settings: Settings, ledger: Ledger, own: OwnMetrics, sampler: Sampler
+) -> dict[str, Route]:
+    """What platforms call, when a token was set for it."""
+    if settings.streampixel_webhook_token_file is None:
+        return {}
+    gate = _gate(settings.streampixel_webhook_token_file)
+    hook = BuildWebhook(
+        Guard(gate, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
+        ledger,
+        own,
+        build_series(settings.labels),
+        settings.max_clock_skew,
+        refused=lambda reason, message: sampler.warning(reason, "build rejected", detail=message),
+    )
+    return {names.BUILDS_PATH: hook}
+
+
+def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
+    """The series that are there at 0 from the first scrape."""
+    builds = settings.streampixel_webhook_token_file is not None
+    return [
+        *zero_series(taxonomy, settings.labels),
+        *(build_series(settings.labels).values() if builds else ()),
+    ]
 
 
 def _ops(

@@ -7,19 +7,23 @@ import difflib
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from exporter.errors import ConfigError
+from exporter.ledger.redis.address import masked, parse, replicas
 from exporter.names import RESERVED_LABELS
 
 PREFIX: Final = "SESSION_EXPORTER_"
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
@@ -72,11 +76,57 @@ def _listener(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is not an address or a network, such as 10.0.0.0/8 or ::1"
+        ) from None
+
+
+def _id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError(f"{value!r} is not an id: up to 64 letters, digits, _ and -")
+    return value
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host))
+    if not safe or not host or parts.port == 0 or set("?#@") & set(value):
+        raise ValueError(
+            f"{value!r} is not an https:// URL without a query; the key is sent to it, so http:// is "
+            "for loopback only"
+        )
+    return value.rstrip("/")
+
+
+def _ledger(value: str) -> str:
+    parse(value)
+    return value
+
+
+def _wait(value: str) -> str:
+    replicas(value)
+    return value
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Listener = Annotated[str, AfterValidator(_listener)]
+LedgerUrl = Annotated[str, AfterValidator(_ledger)]
+LedgerWait = Annotated[str, AfterValidator(_wait)]
 LabelName = Annotated[str, AfterValidator(_label)]
 Names = Annotated[tuple[LabelName, ...], BeforeValidator(_items), NoDecode]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_items), NoDecode
+]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Id = Annotated[str, AfterValidator(_id)]
+Ids = Annotated[tuple[Id, ...], BeforeValidator(_items), NoDecode]
+Address = Annotated[str, AfterValidator(_address)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_items), NoDecode]
 
 
@@ -88,6 +138,18 @@ class Settings(BaseSettings):
     ingest: Listener = Field("127.0.0.1:10400", description="where senders post events")
     ops: Listener = Field("127.0.0.1:10401", description="where Prometheus and people look")
     data_dir: Path = Field(Path("data"), description="where the ledger is kept")
+    ledger: LedgerUrl | None = Field(
+        None,
+        description="Redis or Valkey to keep it in instead, which replicas share: redis://HOST",
+    )
+    ledger_password_file: Path | None = Field(None, description="its password, one line")
+    ledger_shards: int = Field(
+        16, gt=0, le=1024, description="parts it is spread over; of a ledger that exists, for good"
+    )
+    ledger_wait: LedgerWait | None = Field(
+        None, description="what has to have a count before its answer: aof, replicas:1, …"
+    )
+    ledger_timeout: Seconds = Field(1, description="time for the engine to answer")
     taxonomy: Paths = Field((), description="folders with further systems' YAML files")
 
     ingest_token_file: Path | None = Field(None, description="bearer tokens of senders, one a line")
@@ -109,6 +171,36 @@ class Settings(BaseSettings):
     )
     ops_tls_key: Path | None = Field(None, description="its private key, PEM")
 
+    beacon_keys_file: Path | None = Field(
+        None, description="public keys of sites whose browsers send events, YAML"
+    )
+    beacon_rate: Rate = Field(50, description="events a second that a site's browsers may send")
+    beacon_burst: int = Field(500, gt=0, description="of them at once")
+    beacon_address_rate: Rate = Field(
+        5, description="events a second from the browsers of one address"
+    )
+    beacon_address_burst: int = Field(100, gt=0, description="of them at once")
+    trusted_proxies: Networks = Field(
+        (), description="proxies whose X-Forwarded-For the ingest listener believes"
+    )
+
+    streampixel_webhook_token_file: Path | None = Field(
+        None, description="tokens of Streampixel's build webhook, the end of its URL, one a line"
+    )
+    live_stats_projects: Ids = Field(
+        (),
+        max_length=50,
+        description="ids of the Streampixel projects whose users are counted live",
+    )
+    live_stats_user: Id | None = Field(None, description="id of the account that owns the projects")
+    live_stats_key_file: Path | None = Field(None, description="Streampixel's API key, one line")
+    live_stats_interval: Annotated[
+        float, BeforeValidator(_seconds), Field(ge=30, allow_inf_nan=False)
+    ] = Field(30, description="time between two questions about a project, at least 30s")
+    live_stats_url: Address = Field(
+        "https://api.streampixel.io/pixelStripeApi", description="where Streampixel's API is"
+    )
+
     labels: Names = Field((), description="event labels that become metric labels")
     max_label_values: int = Field(
         50, gt=0, le=10_000, description="values a label may take; then `other`"
@@ -120,7 +212,10 @@ class Settings(BaseSettings):
     )
     dedup_window_age: Seconds = Field(86400, description="how long an id is remembered")
     dedup_window_ids: int = Field(
-        1_000_000, gt=0, le=100_000_000, description="how many ids are remembered"
+        1_000_000,
+        gt=0,
+        le=100_000_000,
+        description="how many ids are remembered; in Redis its memory decides",
     )
 
     max_body: Size = Field(1024**2, description="bytes of a body, compressed or not")
@@ -141,6 +236,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> "Settings":
+        for name in ("ledger_password_file", "ledger_wait"):
+            if self.ledger is None and getattr(self, name) is not None:
+                raise ValueError(f"{name} needs ledger, the URL of a shared one")
         for name in ("ingest", "ops"):
             host = getattr(self, name).rpartition(":")[0]
             if (
@@ -158,6 +256,10 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{name}_tls_cert and {name}_tls_key: one is set without the other"
                 )
+        live = ("live_stats_projects", "live_stats_user", "live_stats_key_file")
+        missing = [name for name in live if not getattr(self, name)]
+        if 0 < len(missing) < len(live):
+            raise ValueError(f"live stats need {', '.join(live)}; not set: {', '.join(missing)}")
         return self
 
 
@@ -219,4 +321,10 @@ def _mistake(item: Any, places: dict[str, str]) -> str:
     if item["type"] == "extra_forbidden":
         return f"{place}: no such setting; {_near(top)}"
     text = item["msg"].removeprefix("Value error, ")
-    return f"{place} = {item['input']!r}: {text}" if top else text
+    # A URL is the one setting that people put a password into.
+    shown = (
+        masked(item["input"])
+        if top == "ledger" and isinstance(item["input"], str)
+        else item["input"]
+    )
+    return f"{place} = {shown!r}: {text}" if top else text

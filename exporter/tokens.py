@@ -15,7 +15,7 @@ from exporter.errors import ConfigError, TooManyRequests, Unauthorized
 from exporter.logs import Log
 from exporter.problem import CHALLENGE
 
-__all__ = ["CHALLENGE", "MIN_LENGTH", "Gate", "Throttle", "Tokens"]
+__all__ = ["CHALLENGE", "MIN_LENGTH", "Gate", "Throttle", "Tokens", "host"]
 
 MIN_LENGTH: Final = 16
 """Characters: 16 of base64 are 96 bits, out of reach of guesses over a network."""
@@ -135,7 +135,7 @@ class Throttle:
 
     def failed(self, client: str) -> int | None:
         """Note a wrong token from `client`; the seconds it has to wait, or None within its share."""
-        key = _host(client)
+        key = host(client)
         now = self._clock()
         left, since = self._left.pop(key, (float(self._burst), now))
         left = min(float(self._burst), left + (now - since) * self._rate)
@@ -172,7 +172,8 @@ class Gate:
         )
 
 
-def _host(client: str) -> str:
+def host(client: str) -> str:
+    """What stands for the host with this address: of an IPv6 one its /64, which is what one is given."""
     if ":" not in client:
         return client
     try:

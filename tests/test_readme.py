@@ -16,7 +16,9 @@ from exporter import names
 from exporter.ingest.event import Event
 from exporter.settings import Settings, load
 from tests import readme_settings
+from tests.builds.hook import token_file
 from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.live.vendor import USER, key_file
 
 TEXT = readme_settings.README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -127,7 +129,7 @@ def test_every_subcommand_that_the_readme_shows_exists_and_every_one_is_shown() 
 
     click = typer.main.get_command(app)
     named = set(getattr(click, "commands"))  # noqa: B009
-    used = set(re.findall(r"session-end-exporter (\w+)", "\n".join(BLOCKS)))
+    used = set(re.findall(r"session-end-exporter ([\w-]+)", "\n".join(BLOCKS)))
     assert used - {"is"} <= named
     for name in named:
         assert re.search(rf"`{name}\b|session-end-exporter {name}\b", TEXT), name
@@ -168,7 +170,7 @@ def families() -> dict[str, str]:
         if constant.isupper()
         and not constant.startswith("_")
         and isinstance(name, str)
-        and re.fullmatch(r"session_(exporter_\w+|\w+_(total|seconds|info))", name)
+        and re.fullmatch(r"session_(exporter_\w+|\w+_(total|seconds|info|users))", name)
     }
 
 
@@ -179,7 +181,14 @@ def test_the_table_of_metrics_names_every_family_and_its_type(tmp_path: Path) ->
         for name in re.findall(r"`(session_\w+)`", row[0])
     }
     assert set(named) == set(families().values())
-    with ExporterProcess(tmp_path / "data") as exporter:
+    everything = {
+        "streampixel_webhook_token_file": token_file(tmp_path),
+        "live_stats_projects": "p1",
+        "live_stats_user": USER,
+        "live_stats_key_file": key_file(tmp_path),
+        "live_stats_url": "http://127.0.0.1:9",
+    }
+    with ExporterProcess(tmp_path / "data", settings=everything) as exporter:
         text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
     exposed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     assert named == {name: exposed[name] for name in named}

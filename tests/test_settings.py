@@ -150,6 +150,12 @@ def test_settings_are_frozen() -> None:
             {"ingest_tls_key": "/k"},
             "ingest_tls_cert and ingest_tls_key: one is set without the other",
         ),
+        (
+            {"trusted_proxies": "10.0.0.1/8"},
+            "trusted_proxies.0 = '10.0.0.1/8': '10.0.0.1/8' is not an address or a network, such as "
+            "10.0.0.0/8 or ::1",
+        ),
+        ({"beacon_rate": 0}, "beacon_rate = 0: Input should be greater than 0"),
         ({"max_event": 5}, "max_event: no such setting; near it: max_events, max_event_age"),
         ({"zzz": 5}, f"zzz: no such setting; there are {ALL}"),
     ],

@@ -46,6 +46,9 @@ def _of(detections: Detections, subject: Subject) -> Iterator[Firing]:
             return _runs(detections, subject, detections.stopped, schedule.windows, lasting)
         budget = policy.budget.for_, policy.budget.keep_firing_for
         return _runs(detections, subject, detections.budget, schedule.budget, budget)
+    if signal is Signal.QUEUE:
+        # A history of ends does not know who waited.
+        return iter(())
     column = detections.counters.codes.index(code.code)
     if signal is Signal.ELEVATED:
         flags = np.zeros(len(schedule.long.rows), np.bool_)

@@ -80,10 +80,14 @@ class Classifier:
             kinds = [kinds[index] for index in order]
             places = [places[index] if places else index for index in order]
             keyed = list(filter(None, found_keys))
+        told = events
+        if decoded.aged:
+            # A retry's age is measured anew: every one of them was a conflict with its first.
+            told = events._replace(occurred_at=(None,) * len(kinds))
         batch = Batch(
             series,
             b"".join(keyed),
-            b"".join(prints(events, kinds)[: len(keyed)]),
+            b"".join(prints(told, kinds)[: len(keyed)]),
             _some(events.duration_seconds),
             _exemplars(events.session_id),
         )

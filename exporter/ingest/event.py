@@ -76,7 +76,8 @@ class Decoded:
     """A request's events.
 
     `places` are where `events` stood in the request, None when they are all of it; `sources` are their
-    CloudEvents sources, None for the plain formats. `total` counts the events that were sent.
+    CloudEvents sources, None for the plain formats. `total` counts the events that were sent. `aged`: times
+    were made of ages, so they differ a little each time an event is sent.
     """
 
     events: Columns
@@ -84,3 +85,4 @@ class Decoded:
     rejected: list[Rejection] = field(default_factory=list)
     places: Sequence[int] | None = None
     sources: Sequence[str] | None = None
+    aged: bool = False

@@ -34,11 +34,13 @@ class Gate(Protocol):
 
 class Guard:
     """The limits of the ingest listener: `max_body` bytes a request, packed and unpacked, and `budget`
-    bytes of bodies being read at once in all, so that a thousand slow senders can't fill the memory."""
+    bytes of bodies being read at once in all, so that a thousand slow senders can't fill the memory.
+    `limit` is what the sender is told that `max_body` comes from."""
 
-    def __init__(self, gate: Gate, max_body: int, budget: int) -> None:
+    def __init__(self, gate: Gate, max_body: int, budget: int, limit: str = "max_body") -> None:
         self._gate = gate
         self._max_body = max_body
+        self._limit = limit
         self._budget = budget
         self._reading = 0
 
@@ -54,10 +56,14 @@ class Guard:
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding not in (b"identity", b"gzip"):
             raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: it must be gzip or identity")
+        self.measure(headers)
+        return found
+
+    def measure(self, headers: Headers) -> None:
+        """Raises `BodyTooLarge` when the headers say so already."""
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:_DIGITS]) > self._max_body:
             raise self._too_large()
-        return found
 
     async def read(self, headers: Headers, receive: Receive) -> bytes | None:
         """The unpacked body, or None when the sender went away.
@@ -122,4 +128,4 @@ class Guard:
         raise Unparseable(f"not gzip: more than {_MEMBERS} members")
 
     def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"at most {self._max_body} bytes, unpacked ones too (max_body)")
+        return BodyTooLarge(f"at most {self._max_body} bytes, unpacked ones too ({self._limit})")

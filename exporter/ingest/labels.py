@@ -41,9 +41,7 @@ class LabelValues(dict[bytes, Values]):
         self._known: tuple[set[str], ...] = tuple(set() for _ in self._names)
         self.none: Values = ("",) * len(self._names)
         for values in known:
-            for seen, value in zip(self._known, values, strict=True):
-                if value not in ("", OTHER):
-                    seen.add(value)
+            self.learn(values)
 
     def __missing__(self, text: bytes) -> Values:
         """Values for a text not seen before. Raises `Rejected`."""
@@ -60,6 +58,14 @@ class LabelValues(dict[bytes, Values]):
                 self.clear()
             self[text] = values
         return values
+
+    def learn(self, values: Values) -> None:
+        """Admit what the ledger has, whoever brought it: its series are there, past the bound too."""
+        for seen, value in zip(self._known, values, strict=True):
+            if value not in ("", OTHER) and value not in seen:
+                seen.add(value)
+                # Texts that were bound to `other` before are not any more.
+                self.clear()
 
     def _bound(self, seen: set[str], value: str) -> str:
         if not value or value in seen or value == OTHER:

@@ -83,11 +83,25 @@ class Pipeline:
                 classified, now = self._understand(media, body, headers)
         else:
             classified, now = self._understand(media, body, headers)
+        receipt = await self._commit(classified)
+        rejected = self._counted(classified, receipt, now)
+        return _reply(classified, receipt, rejected)
+
+    async def count(self, decoded: Decoded) -> list[Rejection]:
+        """Count events that another route has decoded; those that were rejected, by their places.
+
+        A conflict is among them. Raises a `Refused` as `take` does.
+        """
+        now = self._clock()
+        classified = self._classifier.classify(decoded, now)
+        receipt = await self._commit(classified)
+        return self._counted(classified, receipt, now)
+
+    async def _commit(self, classified: Classified) -> Receipt:
         if not classified.kinds:
             self._reject(classified.rejected)
             raise _nothing_valid(classified.rejected)
-        receipt = await self._ledger.commit(classified.batch)
-        return self._counted(classified, receipt, now)
+        return await self._ledger.commit(classified.batch)
 
     def _understand(self, media: Media, body: bytes, headers: Headers) -> tuple[Classified, float]:
         """A body's events as a batch, and when they were received, Unix seconds."""
@@ -97,7 +111,7 @@ class Pipeline:
         now = self._clock()
         return self._classifier.classify(decoded, now), now
 
-    def _counted(self, classified: Classified, receipt: Receipt, now: float) -> bytes:
+    def _counted(self, classified: Classified, receipt: Receipt, now: float) -> list[Rejection]:
         own = self._own
         own.accepted.inc(receipt.accepted)
         if receipt.duplicates:
@@ -123,16 +137,7 @@ class Pipeline:
             self._reject(rejected)
         if self._debug:
             self._log(classified, receipt)
-        if receipt.accepted == 1 == receipt.events and not rejected and not classified.unkeyed:
-            return _ONE_ACCEPTED
-        reply: dict[str, Any] = {
-            "accepted": receipt.accepted,
-            "duplicates": receipt.duplicates,
-            "rejected": [one.as_json() for one in rejected],
-        }
-        if classified.unkeyed:
-            reply["at_least_once"] = classified.unkeyed
-        return msgspec.json.encode(reply)
+        return rejected
 
     def _note(self, kinds: Sequence[Kind], now: float) -> None:
         """Unknown codes and capped labels, a look per kind and not per event."""
@@ -162,6 +167,19 @@ class Pipeline:
                 session_id=session,
                 verdict=("accepted", "duplicate", "conflict")[verdict],
             )
+
+
+def _reply(classified: Classified, receipt: Receipt, rejected: list[Rejection]) -> bytes:
+    if receipt.accepted == 1 == receipt.events and not rejected and not classified.unkeyed:
+        return _ONE_ACCEPTED
+    reply: dict[str, Any] = {
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "rejected": [one.as_json() for one in rejected],
+    }
+    if classified.unkeyed:
+        reply["at_least_once"] = classified.unkeyed
+    return msgspec.json.encode(reply)
 
 
 def _stand_in(decoded: Decoded, key: bytes) -> None:

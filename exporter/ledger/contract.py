@@ -20,6 +20,11 @@ leaves the store so that the next open needs no repair. Closing twice is fine.
 **Failure.** `QueueFull` and `LedgerUnavailable`: nothing of the batch was counted, send it again.
 After `LedgerBroken` (told through `on_broken`, once) the batches in flight get `LedgerUnavailable`,
 nobody knows whether they were counted, and only a restart from the store tells.
+
+A ledger that several processes share over a network can't promise all of this. Where
+`exporter.ledger.redis.ledger` promises less it says so in these words: what a batch that failed means, what
+durable means, and when a process shows what others counted. Its retries are exact all the same for
+every event with a key.
 """
 
 from collections.abc import Sequence
@@ -54,11 +59,20 @@ BUCKETS: Final = (
 
 
 class Family(StrEnum):
-    """Which of the three counters an event goes to: exactly one of them."""
+    """Which counter an event goes to: exactly one of them.
+
+    `BUILDS` counts a platform's build events: `code` is the event's name, phase, category and outcome
+    are empty, and the exemplar's `session_id` is when the last one happened (Unix seconds, as text).
+    """
 
     ENDS = "ends"
     LATE = "late"
     INTERRUPTIONS = "interruptions"
+    BUILDS = "builds"
+
+
+OF_SESSIONS: Final = (Family.ENDS, Family.LATE, Family.INTERRUPTIONS)
+"""The counters of session ends, which have the taxonomy's labels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +191,9 @@ class Status:
     """How the ledger is doing, for readiness and self-metrics.
 
     `problem` is None when events can be taken. `damaged` names the file a damaged ledger was moved
-    to at start, `damaged_at` when (Unix seconds, 0 for never).
+    to at start, `damaged_at` when (Unix seconds, 0 for never). A `window_capacity` of 0 is a window
+    whose ids expire by age alone. `lost_events` were counted, and a failover of the store took them
+    back; `misconfigured` has a sentence for each setting of the store that risks it.
     """
 
     problem: str | None = None
@@ -190,6 +206,8 @@ class Status:
     window_span: float = 0.0
     window_expired: dict[str, int] = field(default_factory=dict)
     size_bytes: int = 0
+    lost_events: int = 0
+    misconfigured: dict[str, str] = field(default_factory=dict)
 
 
 class Ledger(Protocol):

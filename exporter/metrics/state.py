@@ -9,7 +9,8 @@ from prometheus_client.registry import Collector
 
 import exporter
 from exporter import names
-from exporter.ledger.contract import Ledger
+from exporter.ledger.contract import Ledger, Status
+from exporter.ledger.redis.health import CONDITIONS
 
 _BOUNDS = ("age", "ids")
 """Why an id left the deduplication window: it was too old, or there were too many."""
@@ -38,7 +39,11 @@ class StateCollector(Collector):
                 "1 when the ledger takes events, 0 when they are answered 503.",
                 float(status.problem is None),
             ),
-            (names.LEDGER_SIZE, "Bytes of the ledger on disk.", status.size_bytes),
+            (
+                names.LEDGER_SIZE,
+                "Bytes of the ledger, on disk or in the engine's memory.",
+                status.size_bytes,
+            ),
             (
                 names.LEDGER_DAMAGED,
                 "When a damaged ledger was last moved aside; 0 for never.",
@@ -46,20 +51,22 @@ class StateCollector(Collector):
             ),
             (names.QUEUE_EVENTS, "Events waiting for the disk.", status.queue_events),
             (names.QUEUE_BYTES, "Bytes of the batches waiting for the disk.", status.queue_bytes),
-            (names.WINDOW_IDS, "Ids in the deduplication window.", status.window_ids),
-            (
-                names.WINDOW_CAPACITY,
-                "Ids that the deduplication window can hold.",
-                status.window_capacity,
-            ),
-            (
-                names.WINDOW_SPAN,
-                "Age of the oldest id in the deduplication window.",
-                status.window_span,
-            ),
         )
-        for name, text, value in gauges:
+        for name, text, value in (*gauges, *_window(status)):
             yield GaugeMetricFamily(name, text, value)
+        yield CounterMetricFamily(
+            names.LEDGER_LOST,
+            "Events that were counted and that a failover of the ledger's engine took back.",
+            status.lost_events,
+        )
+        misconfigured = GaugeMetricFamily(
+            names.LEDGER_MISCONFIGURED,
+            "1 when the ledger's engine is set up to lose counts or ids.",
+            labels=(names.SETTING,),
+        )
+        for setting in CONDITIONS:
+            misconfigured.add_metric((setting,), float(setting in status.misconfigured))
+        yield misconfigured
         expired = CounterMetricFamily(
             names.WINDOW_EXPIRED,
             "Ids that left the deduplication window, by the bound that they hit.",
@@ -69,3 +76,23 @@ class StateCollector(Collector):
             expired.add_metric((bound,), status.window_expired.get(bound, 0))
         yield expired
         yield self._build
+
+
+def _window(status: Status) -> tuple[tuple[str, str, float], ...]:
+    """The deduplication window's gauges. An engine that forgets ids by their age alone has no window to
+    fill, and a gauge of 0 would say that it is empty."""
+    if not status.window_capacity:
+        return ()
+    return (
+        (names.WINDOW_IDS, "Ids in the deduplication window.", status.window_ids),
+        (
+            names.WINDOW_CAPACITY,
+            "Ids that the deduplication window can hold.",
+            status.window_capacity,
+        ),
+        (
+            names.WINDOW_SPAN,
+            "Age of the oldest id in the deduplication window.",
+            status.window_span,
+        ),
+    )

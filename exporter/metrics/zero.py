@@ -6,7 +6,7 @@ collector then shows totals and nothing else.
 
 from collections.abc import Sequence
 
-from exporter.ledger.contract import Family, Series
+from exporter.ledger.contract import OF_SESSIONS, Series
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 
@@ -19,7 +19,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
     labels = ("",) * len(label_names)
     return [
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)
-        for family in Family
+        for family in OF_SESSIONS
         for name, system in taxonomy.systems.items()
         for code in (*system.codes, system.unknown)
     ]

@@ -123,6 +123,7 @@ def create_app(
     def home(request: Request) -> Response:
         status = ledger.status()
         body = landing(
+            settings,
             taxonomy,
             _recent(request),
             status,

@@ -53,6 +53,13 @@ def _parts(policy: Policy, subject: Subject) -> tuple[str, ...]:
             f"at least {new.ends:g} ends with it came in {new.window}",
             f"none came in the {new.memory} before, and the system is known for {new.learning}",
         )
+    if signal is Signal.QUEUE:
+        queue = policy.queue
+        return (
+            f"users of a project who wait, on the average of {queue.window}, are more than "
+            f"{queue.factor:g} times those {queue.before} before, and {queue.users:g} more",
+            "the code does not spike yet",
+        )
     return () if subject.system is None else _of_system(policy, signal, subject.system.system)
 
 

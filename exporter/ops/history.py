@@ -13,7 +13,7 @@ from itertools import pairwise
 from threading import Lock
 from typing import Final
 
-from exporter.ledger.contract import Family, Totals
+from exporter.ledger.contract import OF_SESSIONS, Family, Totals
 
 MINUTES: Final = 60
 """How far back: the longest window of a page is an hour."""
@@ -134,7 +134,7 @@ class History:
         ends = totals[Family.ENDS]
         for key in ends:
             self._places.setdefault(key, len(self._places))
-        events = sum(count.total() for count in totals.values())
+        events = sum(totals[family].total() for family in OF_SESSIONS)
         return _Reading(events, array("q", (ends[key] for key in self._places)))
 
 

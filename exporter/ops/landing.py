@@ -6,13 +6,15 @@ from html import escape
 
 import exporter
 from exporter import names
-from exporter.ledger.contract import Family, Status, Totals
+from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
+from exporter.ops.embed import embed
 from exporter.ops.history import Recent
 from exporter.ops.links import code_path
 from exporter.ops.markup import Html, element, joined, link
 from exporter.ops.page import table
 from exporter.ops.readiness import unready
 from exporter.ops.trend import trend
+from exporter.settings import Settings
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 MINUTES = 5
@@ -29,6 +31,7 @@ _LINKS = (
 
 
 def landing(
+    settings: Settings,
     taxonomy: Taxonomy,
     recent: Recent,
     status: Status,
@@ -53,6 +56,7 @@ def landing(
             _minutes(taxonomy, recent),
             "<h2>Counted so far</h2>",
             _counts(taxonomy, recent),
+            embed(settings),
             "<h2>This exporter</h2>",
             _facts(recent.ledger, status, accepted),
             "</main>",
@@ -105,6 +109,8 @@ def _counts(taxonomy: Taxonomy, recent: Recent) -> str:
     """Final ends by system and outcome, late ones included, and interruptions."""
     ends: Counter[tuple[str, str]] = Counter()
     for total in recent.ledger.series:
+        if total.series.family not in OF_SESSIONS:
+            continue
         column = (
             Family.INTERRUPTIONS.value
             if total.series.family is Family.INTERRUPTIONS
@@ -128,12 +134,16 @@ def _facts(totals: Totals, status: Status, accepted: int) -> str:
         ("Ledger's size", f"{status.size_bytes / 1024**2:,.1f} MiB"),
         ("Events accepted since the start", f"{accepted:,}"),
         ("Events waiting for the disk", f"{status.queue_events:,}"),
-        (
-            "Deduplication window",
-            f"{status.window_ids:,} of {status.window_capacity:,} ids, "
-            f"back to {status.window_span / 3600:.1f} h ago",
-        ),
+        *_window(status),
         ("New series shown as 0", f"{sum(total.held for total in totals.series):,}"),
     )
     rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<dl>\n{rows}\n</dl>"
+
+
+def _window(status: Status) -> tuple[tuple[str, str], ...]:
+    """How full the deduplication window is, where it can be full."""
+    if not status.window_capacity:
+        return ()
+    ids = f"{status.window_ids:,} of {status.window_capacity:,} ids"
+    return (("Deduplication window", f"{ids}, back to {status.window_span / 3600:.1f} h ago"),)

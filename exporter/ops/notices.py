@@ -19,6 +19,12 @@ def notices(
     if status.damaged_at:
         day = datetime.fromtimestamp(status.damaged_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         found.append(f"A damaged ledger was moved aside on {day}; counting began anew then.")
+    found += status.misconfigured.values()
+    if status.lost_events:
+        found.append(
+            f"{status.lost_events} events were counted and lost again in a failover of the ledger's "
+            "engine; totals stay where they were until new events have made up for them."
+        )
     if failures := count(own.commit_failures):
         found.append(f"{failures} ledger transactions failed since the start; senders got 503.")
     if status.window_expired.get("ids"):

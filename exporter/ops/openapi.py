@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import exporter
 from exporter import names
-from exporter.errors import Refused, refusals
 from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.ops import beacons, builds
+from exporter.ops.described import ingest_server, problem, refused, security, server
 from exporter.ops.schemas import CLOUDEVENT_EXAMPLE, EXAMPLE, schemas
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 
 INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 422, 429, 431, 503)
+_OF_BROWSERS: Final = ("rate_limited",)
 _GATED: Final = {401: "No valid token.", 429: "Too many wrong tokens from this address."}
 _NAMED: Final = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,128}$"}
 _LEADING: Final = {
@@ -47,13 +49,19 @@ def document(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
         ],
         "paths": {
             names.INGEST_PATH: {
-                "servers": [_server(settings.ingest, settings.ingest_tls_cert is not None)],
+                "servers": [ingest_server(settings)],
                 "post": _send(settings),
             },
+            **beacons.paths(settings),
+            **builds.paths(settings),
             **_ops(settings, taxonomy),
         },
         "components": {
-            "schemas": schemas(settings, taxonomy),
+            "schemas": {
+                **schemas(settings, taxonomy),
+                **beacons.schemas(settings),
+                **builds.schemas(),
+            },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -63,8 +71,7 @@ def _send(settings: Settings) -> dict[str, Any]:
     event = {"$ref": "#/components/schemas/Event"}
     cloudevent = {"$ref": "#/components/schemas/CloudEvent"}
     several = {"type": "array", "minItems": 1, "maxItems": settings.max_events}
-    tls = settings.ingest_tls_cert is not None
-    url = _server(settings.ingest, tls)["url"] + names.INGEST_PATH
+    url = ingest_server(settings)["url"] + names.INGEST_PATH
     return {
         "operationId": "sendSessionEnds",
         "tags": ["ingest"],
@@ -72,7 +79,7 @@ def _send(settings: Settings) -> dict[str, Any]:
         "description": "Safe to repeat: an event that was counted is not counted again. At most "
         f"{settings.max_events} events, {settings.max_body} bytes (also when unpacked) and "
         f"{settings.max_depth} levels of nesting. `Content-Encoding: gzip` is taken.",
-        "security": _security(settings.ingest_token_file is not None),
+        "security": security(settings.ingest_token_file is not None),
         "parameters": [
             {
                 "name": "Idempotency-Key",
@@ -110,7 +117,7 @@ def _send(settings: Settings) -> dict[str, Any]:
                     "application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}
                 },
             },
-            **{str(status): _refused(status) for status in INGEST_STATUSES},
+            **{str(status): refused(status, _OF_BROWSERS) for status in INGEST_STATUSES},
         },
         "x-codeSamples": [{"lang": "Shell", "source": _CURL.format(url=url)}],
     }
@@ -172,21 +179,21 @@ def _ops(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
         (names.DOCS_PATH, "docs", "This description, for people", html, True, {}),
         (names.OPENAPI_PATH, "openapi", "This description, for machines", described, True, {}),
     )
-    server = _server(settings.ops, settings.ops_tls_cert is not None)
+    servers = [server(settings.ops, settings.ops_tls_cert is not None)]
     return {
         path: {
-            "servers": [server],
+            "servers": servers,
             "get": {
                 "operationId": name,
                 "tags": ["ops"],
                 "summary": summary,
-                "security": _security(guarded and gated),
+                "security": security(guarded and gated),
                 **_asked(path, taxonomy),
                 "responses": {
                     "200": {"description": summary, "content": content},
                     **(_LEADING if "{" in path else {}),
                     **{
-                        str(status): _problem(status, said)
+                        str(status): problem(status, said)
                         for status, said in {**(_GATED if gated else {}), **failures}.items()
                     },
                 },
@@ -216,38 +223,3 @@ def _asked(path: str, taxonomy: Taxonomy) -> dict[str, Any]:
         schema = {"type": "string", "maxLength": 128}
         found = [{"name": "q", "in": "query", "description": text, "schema": schema}]
     return {"parameters": found} if found else {}
-
-
-def _refused(status: int) -> dict[str, Any]:
-    """All refusals of ingest that have this status."""
-    kinds: list[type[Refused]] = [kind for kind in refusals() if kind.status == status]
-    said = "; ".join(f"{kind.title} (`{kind.reason}`)" for kind in kinds)
-    return _problem(status, f"{said}. Nothing was counted.")
-
-
-def _problem(status: int, said: str) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        "description": said,
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-        },
-    }
-    if status in (429, 503):
-        made["headers"] = {
-            "Retry-After": {
-                "description": "Seconds to wait before sending the same again.",
-                "schema": {"type": "integer", "minimum": 1},
-            }
-        }
-    return made
-
-
-def _security(guarded: bool) -> list[dict[str, list[str]]]:
-    return [{"token": []}] if guarded else []
-
-
-def _server(listener: str, tls: bool) -> dict[str, str]:
-    """A listener on every address is reached by some name that only the operator knows."""
-    host, _, port = listener.rpartition(":")
-    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
-    return {"url": f"{'https' if tls else 'http'}://{shown}:{port}"}

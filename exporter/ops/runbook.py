@@ -14,6 +14,7 @@ from exporter.ops.history import Recent
 from exporter.ops.live import live
 from exporter.ops.markup import Html, element, items, joined, link
 from exporter.ops.page import table
+from exporter.printable import printable
 from exporter.render.page import Diagnosis, RunbookPage
 from exporter.taxonomy.model import Code, System
 
@@ -193,21 +194,13 @@ def _raw(rows: Sequence[UnknownCode]) -> Iterator[Html]:
         return
     cells = [
         [
-            element("code", _visible(row.code)),
+            element("code", printable(row.code)),
             f"{datetime.fromtimestamp(row.last_seen, UTC):%Y-%m-%d %H:%M:%S} UTC",
             f"{row.count:,}",
         ]
         for row in rows
     ]
     yield _section(_RAW, table(_RAW, ["Code", "Last seen", "Events"], cells, numbers=1))
-
-
-def _visible(text: str) -> str:
-    """Characters that are not seen, written out: U+202E turns round what follows, and a zero-width space
-    makes two codes look the same."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
 
 
 def _facts(system: System, code: Code) -> Iterator[Html]:

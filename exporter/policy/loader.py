@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter.errors import ConfigError
 from exporter.policy.fields import Section
-from exporter.policy.model import Duration, Policy
+from exporter.policy.model import Chosen, Duration, Planned, Policy
 from exporter.taxonomy.document import read
 from exporter.taxonomy.model import Taxonomy
 
@@ -32,19 +32,23 @@ def load(path: Path | None = None) -> Policy:
 def fits(policy: Policy, taxonomy: Taxonomy) -> list[str]:
     """What the policy says about systems and codes that the taxonomy does not have."""
     mistakes = []
-    named = [(one.system, one.place) for one in policy.overrun.planned]
+    listed: tuple[Planned | Chosen, ...] = (
+        *policy.overrun.planned,
+        *policy.queue.codes,
+        *policy.builds.codes,
+    )
+    named = [(one.system, one.place) for one in listed]
     named += [(one.system, one.place) for one in policy.budget.objectives]
     for system_name, place in named:
         if system_name not in taxonomy.systems:
             known = ", ".join(taxonomy.systems)
             mistakes.append(f"{place}: system {system_name!r} is not known; known are {known}")
-    for planned in policy.overrun.planned:
-        system = taxonomy.systems.get(planned.system)
-        if system is not None and planned.code not in {code.code for code in system.codes}:
+    for one in listed:
+        system = taxonomy.systems.get(one.system)
+        if system is not None and one.code not in {code.code for code in system.codes}:
             known = ", ".join(code.code for code in system.codes)
             mistakes.append(
-                f"{planned.place}: code {planned.code!r} is not one of {planned.system}'s; "
-                f"its codes are {known}"
+                f"{one.place}: code {one.code!r} is not one of {one.system}'s; its codes are {known}"
             )
     return mistakes
 

@@ -177,6 +177,40 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A code that a section is about; `place` is file and line."""
+
+    reason: str
+    system: str
+    code: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Users of a project who wait, averaged over `window`: more than `factor` times those `before`, and
+    `users` more, while the code that turns users away does not spike yet."""
+
+    reason: str
+    window: Duration
+    before: Duration
+    factor: float
+    users: float
+    for_: Duration
+    keep_firing_for: Duration
+    codes: tuple[Chosen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Spikes of `codes` say how long ago the last build came, when that is no longer than `window`."""
+
+    reason: str
+    window: Duration
+    codes: tuple[Chosen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
     """A system's own objective; `place` is file and line."""
 
@@ -322,9 +356,21 @@ class Policy:
     new: New
     stopped: Stopped
     budget: Budget
+    queue: Queue
+    builds: Builds
     pipeline: Pipeline
 
     @property
     def planned(self) -> frozenset[tuple[str, str]]:
         """(system, code) pairs whose bursts are expected."""
         return frozenset((one.system, one.code) for one in self.overrun.planned)
+
+    @property
+    def queued(self) -> frozenset[tuple[str, str]]:
+        """(system, code) pairs ahead of which users queue."""
+        return frozenset((one.system, one.code) for one in self.queue.codes)
+
+    @property
+    def suspect(self) -> frozenset[tuple[str, str]]:
+        """(system, code) pairs that a new build can cause."""
+        return frozenset((one.system, one.code) for one in self.builds.codes)

@@ -73,7 +73,7 @@ route:
 
 # Nothing inhibits a spike, and `stopped` inhibits nothing: one says why, the other how bad it is.
 inhibit_rules:
-  # A page for a code says more than the tickets that follow from it.
+  # A page for a code says more than the tickets that follow from it, or came before it.
   - source_matchers: [{signal}=~"{bursts}"]
     target_matchers: [{signal}=~"{creeps}"]
     equal: [{system}, {code}]
@@ -145,7 +145,7 @@ def _config() -> str:
         page_routes=_routes(PAGE),
         ticket_routes=_routes(TICKET),
         bursts="|".join(BURSTS),
-        creeps="|".join((Signal.ELEVATED, Signal.NEW)),
+        creeps="|".join((Signal.ELEVATED, Signal.NEW, Signal.QUEUE)),
         incomplete=INCOMPLETE,
         causes="|".join(CAUSES),
         stopped=Signal.STOPPED,

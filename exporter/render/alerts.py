@@ -39,7 +39,7 @@ def _groups(pack: Pack, system: str) -> Iterator[Group]:
     intervals = pack.policy.intervals
     stem = f"session-ends-{system.replace('_', '-')}"
     for name, interval, signals in (
-        (stem, intervals.windows, (Signal.SPIKE, Signal.OVERRUN, Signal.STOPPED)),
+        (stem, intervals.windows, (Signal.SPIKE, Signal.OVERRUN, Signal.STOPPED, Signal.QUEUE)),
         (f"{stem}-budget", intervals.budget, (Signal.BUDGET,)),
         (f"{stem}-long", intervals.long, (Signal.ELEVATED, Signal.NEW)),
     ):
@@ -100,6 +100,8 @@ def _code_signal(policy: Policy, signal: Signal, code: Code) -> tuple[str, str, 
             f"{number(share)} * {ends}"
         )
         return expr, policy.overrun.for_, policy.overrun.keep_firing_for
+    if signal is Signal.QUEUE:
+        return _queue(policy, code, summed(names.RULE_SPIKE))
     if signal is Signal.ELEVATED:
         planned = (code.system, code.code) in policy.planned
         windows = [
@@ -110,6 +112,25 @@ def _code_signal(policy: Policy, signal: Signal, code: Code) -> tuple[str, str, 
         expr = either(*(summed(names.RULE_ELEVATED + window) for window in windows))
         return expr, policy.elevated.for_, policy.elevated.keep_firing_for
     return summed(names.RULE_NEW), "", policy.new.keep_firing_for
+
+
+def _queue(policy: Policy, code: Code, spike: str) -> tuple[str, str, str]:
+    """Project by project, since each has a queue of its own; replicas that all ask tell the same."""
+    queue = policy.queue
+    waiting = selector(names.QUEUED_USERS, {names.SYSTEM: code.system})
+
+    def users(back: str = "") -> str:
+        by = f"{names.SYSTEM}, {names.PROJECT}"
+        return f"max by ({by}) (avg_over_time({waiting}[{queue.window}]{back}))"
+
+    expr = (
+        f"sum by ({names.SYSTEM}) (\n"
+        f"  {users()}\n"
+        f"  > {number(queue.factor)} * {users(f' offset {queue.before}')} + {number(queue.users)}\n"
+        f")\n"
+        f"unless on ({names.SYSTEM}) {spike}"
+    )
+    return expr, queue.for_, queue.keep_firing_for
 
 
 def _of_system(pack: Pack, subject: Subject, system: str, labels: dict[str, str]) -> Rule:

@@ -21,6 +21,7 @@ class Signal(StrEnum):
     OVERRUN = "overrun"
     ELEVATED = "elevated"
     NEW = "new"
+    QUEUE = "queue"
     STOPPED = "stopped"
     BUDGET = "budget"
     PIPELINE = "pipeline"
@@ -54,15 +55,21 @@ class Subject:
     code: Code | None = None
 
 
-def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> tuple[Subject, ...]:
-    """Every alert, systems in load order, codes in the file's; `planned` are (system, code) pairs whose
-    bursts are expected, which get `overrun` instead of `spike`.
+Codes = frozenset[tuple[str, str]]
+"""(system, code) pairs."""
+
+
+def subjects(
+    taxonomy: Taxonomy, planned: Codes, queued: Codes = frozenset()
+) -> tuple[Subject, ...]:
+    """Every alert, systems in load order, codes in the file's; `planned` are codes whose bursts are expected,
+    which get `overrun` instead of `spike`, `queued` those ahead of which users wait, which get `queue`.
 
     Raises `ConfigError` when two alerts would have one name.
     """
     found: dict[str, Subject] = {}
     clashes: dict[tuple[str, str], str] = {}
-    for subject in _subjects(taxonomy, planned):
+    for subject in _subjects(taxonomy, planned, queued):
         first = found.setdefault(subject.alert, subject)
         # Prometheus takes both, and then a silence, a runbook's heading and `Since` mean either.
         if first is not subject:
@@ -77,7 +84,7 @@ def subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> tuple[S
     return tuple(found.values())
 
 
-def _subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterator[Subject]:
+def _subjects(taxonomy: Taxonomy, planned: Codes, queued: Codes) -> Iterator[Subject]:
     for system in taxonomy.systems.values():
         for code in (*system.codes, system.unknown):
             if code.page is Page.NEVER:
@@ -87,7 +94,8 @@ def _subjects(taxonomy: Taxonomy, planned: frozenset[tuple[str, str]]) -> Iterat
             severity = TICKET if is_planned else str(code.page.value)
             stem = stem_of(system, code)
             yield Subject(stem + _camel(burst), burst, severity, system, code)
-            for signal in (Signal.ELEVATED, Signal.NEW):
+            waiting = (Signal.QUEUE,) if (code.system, code.code) in queued else ()
+            for signal in (Signal.ELEVATED, Signal.NEW, *waiting):
                 yield Subject(stem + _camel(signal), signal, TICKET, system, code)
         for signal, severity in ((Signal.STOPPED, PAGE), (Signal.BUDGET, TICKET)):
             yield Subject(_camel(system.system) + _camel(signal), signal, severity, system)

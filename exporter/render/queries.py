@@ -142,6 +142,20 @@ def _yesterday(scope: Scope) -> tuple[str, ...]:
     return (f"# graph it over the last 3h\n{now}", f"# the same a day ago\n{now} offset 1d")
 
 
+def _waiting(scope: Scope) -> tuple[str, ...]:
+    by = f"{names.SYSTEM}, {names.PROJECT}"
+    return (
+        "# waiting; graph it over the last 3h\n"
+        f"max by ({by}) ({scope.of_system(names.QUEUED_USERS)})",
+        f"# streaming\nmax by ({by}) ({scope.of_system(names.LIVE_USERS)})",
+    )
+
+
+def _last_build(scope: Scope) -> tuple[str, ...]:
+    last = scope.of_system(names.PLATFORM_LAST_BUILD)
+    return (f"# hours ago\n(time() - max by ({names.EVENT}) ({last} > 0)) / 3600",)
+
+
 def _interruptions(scope: Scope) -> tuple[str, ...]:
     healed = _total(scope, scope.long, metric=names.SESSION_INTERRUPTIONS)
     return f"# interruptions that healed\n{healed}", f"# ends\n{_total(scope, scope.long)}"
@@ -302,6 +316,8 @@ BUILDERS: Final[dict[str, Callable[[Scope], tuple[str, ...]]]] = {
     "traffic": _traffic,
     "successes": _successes,
     "yesterday": _yesterday,
+    "waiting": _waiting,
+    "last_build": _last_build,
     "interruptions": _interruptions,
     "duration": _duration,
     "week": _week,

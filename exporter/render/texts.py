@@ -5,10 +5,11 @@ escaped, single ones too: "{" before our own "{{" would open the action one char
 """
 
 from exporter import names
+from exporter.builds.events import REACHING
 from exporter.policy.model import Policy
 from exporter.render.catalog import Signal, Subject
 from exporter.render.pack import Pack
-from exporter.render.promql import PER_SYSTEM, selector
+from exporter.render.promql import PER_SYSTEM, number, quoted, selector
 from exporter.taxonomy.model import Code, System
 
 
@@ -31,6 +32,8 @@ def _summary(subject: Subject) -> str:
     code, system = subject.code, subject.system
     if code is not None and system is not None:
         name = code.name if code.code == names.UNKNOWN else f"{code.code} {code.name}"
+        if subject.signal is Signal.QUEUE:
+            return f"The queue ahead of {name} grows on {system.system}"
         return f"{name} {subject.signal.value} on {system.system}"
     if system is not None:
         what = {
@@ -50,8 +53,9 @@ def _description(policy: Policy, subject: Subject) -> str:
     new = subject.signal is Signal.NEW
     if code is None:
         return f"{_of_system(policy, subject.signal, system)} {since}"
+    build = _build(policy, code) if subject.signal is Signal.SPIKE else ""
     return (
-        f"{_of_code(policy, subject.signal, code)}{'' if new else f' {since}'}\n"
+        f"{_of_code(policy, subject.signal, code)}{'' if new else f' {since}'}{build}\n"
         f"Causes: {plain(code.causes)}\nFix: {plain(code.fix)}"
     )
 
@@ -61,6 +65,13 @@ def _of_code(policy: Policy, signal: Signal, code: Code) -> str:
     if signal is Signal.NEW:
         new = policy.new
         return f"{count} in {new.window}, none in the {new.memory} before."
+    if signal is Signal.QUEUE:
+        queue = policy.queue
+        return (
+            f"{count} users wait for a worker, on the average of {queue.window}: more than "
+            f"{number(queue.factor)} times those {queue.before} before, and {number(queue.users)} more. "
+            f"{plain(code.code)} does not spike yet."
+        )
     window = {
         Signal.SPIKE: policy.spike.confirm_window,
         Signal.OVERRUN: policy.overrun.window,
@@ -76,6 +87,18 @@ def _of_code(policy: Policy, signal: Signal, code: Code) -> str:
         "humanizePercentage",
     )
     return f"{count} in {window}, usual {usual}; {share} of all ends."
+
+
+def _build(policy: Policy, code: Code) -> str:
+    """How long ago a build began to reach users, on a line of its own; nothing when that is long ago."""
+    if (code.system, code.code) not in policy.suspect:
+        return ""
+    builds = f'{names.SYSTEM}={quoted(code.system)}, {names.EVENT}=~"{"|".join(REACHING)}"'
+    window = policy.builds.window.seconds
+    age = f"time() - max({names.PLATFORM_LAST_BUILD}{{{builds}}}) <= {window}"
+    ago = "{{ . | first | value | humanizeDuration }} ago"
+    said = f"A build was approved or distributed {ago}: look at it first."
+    return f"{{{{ with query `{age}` }}}}\n{said}{{{{ end }}}}"
 
 
 def _of_system(policy: Policy, signal: Signal, system: System) -> str:

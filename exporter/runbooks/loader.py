@@ -91,7 +91,7 @@ def _generic(document: Mapping, library: Library) -> None:
         library.questions[row.text("ask", longest=_LONGEST_NAME)] = Question(
             row.text("title", longest=_LONGEST), _answers(row)
         )
-    signals = ("spike", "overrun", "elevated", "new")
+    signals = ("spike", "overrun", "elevated", "new", "queue")
     library.signals |= _texts(document, "signals", "signal", signals)
     library.outcomes |= _texts(document, "outcomes", "outcome", tuple(Outcome))
     library.phases |= _texts(document, "phases", "phase", (*PHASES, UNKNOWN))

@@ -66,6 +66,10 @@ class Mapping:
         """Keeps a mistake as `path:line: message`."""
         self._mistakes.append(f"{self._path}:{line}: {message}")
 
+    def names(self) -> list[str]:
+        """The keys there are, in the file's order."""
+        return list(self._nodes)
+
     @property
     def place(self) -> str:
         """Where the mapping begins, as `path:line`."""

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,24 @@ import pytest
 import yaml
 
 from exporter import names
+from exporter.builds.events import EVENTS
 from exporter.errors import REJECTED_REASONS, refusals
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import GROUP_EVENTS
 from exporter.ledger.window import Window
+from exporter.live.failures import REASONS
 from exporter.settings import Settings
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Page
 from exporter.taxonomy.system import _CODE_KEYS, _SYSTEM_KEYS
-from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.live.vendor import vendor
 from tests.test_readme import Terminal, families, settled, shown
 
 DOCS = ROOT / "docs"
-PAGES = ("send", "add-a-system", "tune-the-pager", "operate", "scale")
+PAGES = ("send", "add-a-system", "tune-the-pager", "operate", "scale", "builds")
 TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
 OPERATE = "operate"
+BUILDS = "builds"
 STOPPED = "Back up, restore, move"
 """The section whose commands are run while no exporter runs."""
 
@@ -56,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != OPERATE])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in (OPERATE, BUILDS)])
 def test_every_command_prints_what_the_page_shows(page: str, folder: Path) -> None:
     written = re.findall(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```", TEXTS[page], re.M | re.S)
     for name, text in written:
@@ -77,6 +83,7 @@ def test_the_pages_show_commands() -> None:
         "tune-the-pager": 9,
         "operate": 2,
         "scale": 0,
+        "builds": 6,
     }
 
 
@@ -114,6 +121,40 @@ def test_the_refusals_are_those_of_the_exporter() -> None:
 def test_the_rejections_are_those_of_the_exporter() -> None:
     (rows,) = tables(section(TEXTS["send"], "When an event is rejected"))
     assert [quoted(row[0])[0] for row in rows] == list(REJECTED_REASONS)
+
+
+# --- builds and live users -------------------------------------------------------------------------
+
+
+def test_builds_are_counted_and_users_shown_as_the_page_says(folder: Path) -> None:
+    """With the page's settings, but for the address of the platform."""
+    commands = [one for block in blocks(TEXTS[BUILDS], "console") for one in shown(block)]
+    made = [one for one in commands if not one.output.strip()]
+    assert len(made) == 2
+    for one in made:
+        subprocess.run(one.command, shell=True, check=True, cwd=folder)
+    written = "".join(blocks(TEXTS[BUILDS], "toml"))
+    config = folder / "exporter.toml"
+    config.write_text(written.replace('"secrets/', f'"{folder}/secrets/'))
+    project = tomllib.loads(written)["live_stats_projects"][0]
+    with vendor() as platform:
+        platform.counts = {project: (7, 2)}
+        platform.key = "your-api-key"
+        platform.user = tomllib.loads(written)["live_stats_user"]
+        flags = ("--config", str(config))
+        address = {"live_stats_url": platform.url}
+        with ExporterProcess(folder / "data", *flags, settings=address) as exporter:
+            wait_for(lambda: exporter.total(names.LIVE_USERS) == 7)
+            terminal = Terminal(exporter, folder)
+            for one in commands:
+                if one not in made:
+                    assert settled(terminal.run(one.command)) == settled(one.output), one.command
+
+
+def test_the_events_and_the_reasons_are_those_of_the_exporter() -> None:
+    events, reasons = tables(TEXTS[BUILDS])
+    assert tuple(quoted(row[0])[0] for row in events) == EVENTS
+    assert tuple(quoted(row[0])[0] for row in reasons) == REASONS
 
 
 # --- add a system --------------------------------------------------------------------------------
@@ -273,7 +314,7 @@ def test_the_failures_are_what_the_exporter_says() -> None:
 
 
 def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
-    (rows, _) = tables(TEXTS["scale"])
+    rows, *_ = tables(TEXTS["scale"])
     settings = Settings()
     slack = GROUP_EVENTS + settings.max_events
     assert rows[0][0] == f"{settings.dedup_window_ids:,}"
@@ -290,7 +331,7 @@ def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
 
 
 def test_the_goals_are_those_of_the_benchmarks() -> None:
-    (_, rows) = tables(TEXTS["scale"])
+    _, rows, *_ = tables(TEXTS["scale"])
     sources = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "bench").glob("*.py")
     )

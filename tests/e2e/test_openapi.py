@@ -22,7 +22,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from exporter import names
+from exporter.beacons.keys import digest
 from exporter.ops.links import ALERTS_PATH
+from tests.builds.hook import TOKEN, token_file
 from tests.e2e.exporter_process import ExporterProcess
 
 EXAMPLES = 60
@@ -43,6 +45,14 @@ OPS = (
     names.DOCS_PATH,
     names.OPENAPI_PATH,
 )
+INGEST = (
+    names.INGEST_PATH,
+    names.BEACONS_PATH + "{key}",
+    names.COLLECTOR_PATH,
+    names.BUILDS_PATH + "{token}",
+)
+KEY = "k" * 24
+ORIGIN = "https://pages.example"
 NAMING = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
 """Paths with names in them: what is made up is seldom one."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -52,6 +62,11 @@ MEDIA = (
     "application/cloudevents+json",
     "application/cloudevents-batch+json",
 )
+
+
+@schemathesis.serializer("text/plain")
+def _text(_: object, value: Any) -> bytes:
+    return schemathesis_json(value)
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -70,8 +85,19 @@ def schemathesis_json(value: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
-    data = tmp_path_factory.mktemp("openapi") / "data"
-    with ExporterProcess(data, settings={"labels": "region", "max_label_values": 5}) as running:
+    folder = tmp_path_factory.mktemp("openapi")
+    (folder / "sites.yaml").write_text(
+        f"sites: [{{site: a, system: softdrive, origins: [{ORIGIN}], keys: ['{digest(KEY)}']}}]\n"
+    )
+    settings = {
+        "labels": "region",
+        "max_label_values": 5,
+        "beacon_keys_file": folder / "sites.yaml",
+        "beacon_rate": 10_000,
+        "beacon_address_rate": 10_000,
+        "streampixel_webhook_token_file": token_file(folder),
+    }
+    with ExporterProcess(folder / "data", settings=settings) as running:
         yield running
 
 
@@ -144,10 +170,48 @@ def test_ingest_answers_as_described_to_whatever_is_sent(
     parses(exporter)
 
 
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("media", ["text/plain", "application/json"])
+def test_beacons_are_answered_as_described_to_whatever_is_sent(
+    exporter: ExporterProcess, media: str, mode: GenerationMode
+) -> None:
+    document = described(exporter)
+    path = names.BEACONS_PATH + "{key}"
+    post = document["paths"][path]["post"]
+    post["requestBody"]["content"] = {media: post["requestBody"]["content"][media]}
+    for parameter, value in zip(post["parameters"], (KEY, ORIGIN), strict=True):
+        parameter["schema"] = {"type": "string", "enum": [value]}
+    statuses = hold(operation(exporter, document, "ingest", path), mode)
+    if mode is GenerationMode.POSITIVE:
+        assert 204 in statuses, "nothing that fits the description was taken"
+    else:
+        assert statuses & {400, 403, 404, 422}, "nothing that does not fit was refused"
+    parses(exporter)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+def test_the_build_webhook_answers_as_described_to_whatever_is_sent(
+    exporter: ExporterProcess, mode: GenerationMode
+) -> None:
+    document = described(exporter)
+    path = names.BUILDS_PATH + "{token}"
+    (token,) = document["paths"][path]["post"]["parameters"]
+    token["schema"] = {"type": "string", "enum": [TOKEN]}
+    stamp = document["components"]["schemas"]["BuildEvent"]["properties"]["timestamp"]
+    # Of the times that fit the format half are in the future, which is another rule.
+    stamp["enum"] = ["2026-01-02T03:04:05Z", "1999-12-31T23:59:59.999+05:30"]
+    statuses = hold(operation(exporter, document, "ingest", path), mode)
+    if mode is GenerationMode.POSITIVE:
+        assert statuses == {200}
+    else:
+        assert statuses & {400, 415, 422}, "nothing that does not fit was refused"
+    parses(exporter)
+
+
 @pytest.mark.parametrize("path", OPS)
 def test_ops_paths_answer_as_described(exporter: ExporterProcess, path: str) -> None:
     document = described(exporter)
-    assert set(document["paths"]) == {*OPS, *NAMING, names.INGEST_PATH}
+    assert set(document["paths"]) == {*OPS, *NAMING, *INGEST}
     assert hold(operation(exporter, document, "ops", path), GenerationMode.POSITIVE, 3) == {200}
 
 

@@ -13,8 +13,13 @@ from typing import Final
 from tests.e2e import test_serve
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults import test_full_disk
+from tests.faults.beacon_flood import ALLOWED, BURST
+from tests.faults.beacon_flood import RATE as BEACONS
+from tests.faults.beacon_flood import flood as send_beacons
 from tests.faults.endless_body import MAX_BODY, MOST_READ, endless
+from tests.faults.engine_kills import kill_engine
 from tests.faults.exposition import SHOWN_AT_ONCE
+from tests.faults.failovers import fail_over
 from tests.faults.fuzz import fuzz_in_processes
 from tests.faults.gzip_bomb import FITTING, GROWTH, MIB, bomb, growth
 from tests.faults.kills import end_under_load
@@ -159,6 +164,36 @@ def label_values(folder: Path, quick: bool) -> str:
     )
 
 
+def beacon_flood(folder: Path, quick: bool) -> str:
+    """Rounds and medians, as for the passwords below."""
+    rounds, seconds = (1, 2.0) if quick else (9, 10.0)
+    found = []
+    for number in range(rounds):
+        (folder / str(number)).mkdir()
+        found.append(send_beacons(folder / str(number), seconds))
+    ratio = statistics.median(one.during / one.before for one in found)
+    rate = statistics.median(one.rate for one in found)
+    before, during = (
+        statistics.median(getattr(one, name) for one in found) for name in ("before", "during")
+    )
+    statuses = sum((one.statuses for one in found), found[0].statuses.__class__())
+    counted = f"{statuses[204]} × 204, {statuses[429]} × 429, {statuses[403]} × 403"
+    read = {path for one in found for path in one.read}
+    figure = (
+        f"{rate:.0f}/s: {counted}; read {len(read)}; p99 {before * 1000:.1f} → {during * 1000:.1f} ms, "
+        f"× {ratio:.2f}"
+    )
+    within = all(one.accepted <= BURST + 1 + one.seconds * ALLOWED for one in found)
+    return reached(
+        figure,
+        within
+        and not read
+        and set(statuses) == {204, 403, 429}
+        and rate > 0.9 * BEACONS
+        and (quick or ratio <= 1.2),
+    )
+
+
 def password_flood(folder: Path, quick: bool) -> str:
     """Rounds by turns and medians of them: a p99 of seconds moves by more than a tenth by itself."""
     rounds, seconds = (1, 2.0) if quick else (9, 10.0)
@@ -181,6 +216,26 @@ def password_flood(folder: Path, quick: bool) -> str:
         figure,
         set(statuses) == {401, 429} and rate > 0.9 * RATE and (quick or ratio <= 1.1),
     )
+
+
+def engine_kills(folder: Path, quick: bool) -> str:
+    found = kill_engine(folder, 5 if quick else 100)
+    figure = (
+        f"{found.kills} kills, {found.events:,} events, {found.counted:,} counted, {found.retries:,} "
+        f"retries; back in {found.slowest:.1f} s"
+    )
+    return reached(figure, found.counted == found.events and found.codes == {503})
+
+
+def failovers(folder: Path, quick: bool) -> str:
+    found = fail_over(folder, 2 if quick else 100)
+    lost = found.events - found.written
+    figure = (
+        f"{found.failovers} failovers, {found.events:,} events: {lost:,} lost "
+        f"({found.lost:,} noticed), {found.fell} totals went down, "
+        f"{found.written - found.claims} counted twice; back in {found.slowest:.1f} s"
+    )
+    return reached(figure, found.fell == 0 and found.written == found.claims <= found.events)
 
 
 _LEDGER: Final = "tests/ledger/test_"
@@ -230,7 +285,38 @@ ROWS: Final = (
     Row(16, "hostile JSON, NDJSON, CloudEvents", "10 M inputs, 0 crashes", hostile_json),
     Row(17, "/metrics poisoning", "parses after each input", poisoning),
     Row(18, "1 M label values", "exact; ≤ 2,000 series, < 100 ms", label_values),
+    Row(
+        20,
+        f"flood with a public key, {BEACONS}/s",
+        "429, reads nothing; p99 + ≤ 20 %",
+        beacon_flood,
+    ),
     Row(21, f"password flood, {RATE}/s", "401, then 429; p99 + ≤ 10 %", password_flood),
+    Row(22, "Redis killed, AOF always", f"100 × 503 and back, {_NOTHING_LOST}", engine_kills),
+    Row(23, "Redis failover, 3 + 3", "100: loss measured, no total goes down", failovers),
+    Row(
+        24,
+        "Redis: flush, OOM, reshard, timeout",
+        "503; a retry is exact",
+        parts(
+            *(
+                f"{_LEDGER}redis.py::test_{name}"
+                for name in (
+                    "scripts_that_the_engine_forgot_are_loaded_again",
+                    "without_memory_nothing_of_a_batch_is_written_and_a_retry_is_exact",
+                    "a_silent_engine_is_answered_503_in_time_and_a_retry_is_exact",
+                    "writes_that_are_paused_are_answered_503_and_come_back_by_themselves",
+                )
+            ),
+            *(
+                f"{_LEDGER}redis_cluster.py::test_{name}"
+                for name in (
+                    "a_batch_of_which_some_shards_failed_is_503_and_its_retry_is_exact",
+                    "a_slot_that_moves_under_load_loses_and_doubles_nothing",
+                )
+            ),
+        ),
+    ),
 )
 
 

@@ -18,7 +18,7 @@ class Sender(threading.Thread):
 
     def __init__(self, name: str, port: Callable[[], int | None], seed: int, batch: int) -> None:
         super().__init__(name=name, daemon=True)
-        self._port = port
+        self.port = port
         self._random = random.Random(seed)
         self._batch = batch
         self._connection: http.client.HTTPConnection | None = None
@@ -67,11 +67,14 @@ class Sender(threading.Thread):
 
     def _post(self, body: str) -> tuple[int, dict[str, int]]:
         """Status and JSON; status 0 when there was no answer."""
-        port = self._port()
+        port = self.port()
         if port is None:
             return 0, {}
         try:
-            if self._connection is None or self._connection.port != port:
+            if self._connection is not None and self._connection.port != port:
+                self._connection.close()
+                self._connection = None
+            if self._connection is None:
                 self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             headers = {"Content-Type": "application/json"}
             self._connection.request("POST", "/v1/session-ends", body, headers)

@@ -8,6 +8,7 @@ import pytest
 from exporter.errors import Rejected
 from exporter.ingest import labels as module
 from exporter.ingest.labels import LabelValues
+from exporter.names import OTHER
 
 
 def text(**labels: Any) -> bytes:
@@ -145,3 +146,13 @@ def test_the_memory_of_texts_is_bounded(
     before = set(values)
     assert values[text(region="eu", x="x" * 2000)] == ("eu", "")
     assert set(values) == before
+
+
+def test_a_value_that_the_ledger_has_is_admitted_past_the_bound(values: LabelValues) -> None:
+    """Another replica counted it: `other` here and its name there would be two series of one thing."""
+    for region in ("a", "b", "c", "late"):
+        values[text(region=region)]
+    assert values[text(region="late")] == (OTHER, "")
+    values.learn(("late", ""))
+    assert values[text(region="late")] == ("late", "")
+    assert values[text(region="later")] == (OTHER, "")

@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ledger.home import SqliteHome
+from tests.ledger.redis_server import RedisCluster, RedisServer
 
 _DEADLINE = 120.0
 
@@ -32,3 +34,17 @@ def full() -> bool:
 @pytest.fixture
 def home(tmp_path: Path) -> SqliteHome:
     return SqliteHome(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server for all tests; each empties it first."""
+    with RedisServer(tmp_path_factory.mktemp("redis") / "one") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Three masters and three replicas for all tests; each empties them first."""
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as six:
+        yield six

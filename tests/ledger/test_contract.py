@@ -1,7 +1,7 @@
 """The embedded ledger keeps the contract."""
 
-from tests.ledger.contract import LedgerContract
+from tests.ledger.contract import LedgerContract, OwnWindowContract
 
 
-class TestSqliteLedger(LedgerContract):
+class TestSqliteLedger(LedgerContract, OwnWindowContract):
     """What is particular to it is in `test_sqlite`."""

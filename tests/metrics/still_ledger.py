@@ -37,7 +37,7 @@ class StillLedger:
 
     series: list[Total] = field(default_factory=list)
     durations: list[DurationTotal] = field(default_factory=list)
-    state: Status = field(default_factory=Status)
+    state: Status = field(default_factory=lambda: Status(window_capacity=1_000_000))
     ledger: str = "k3f9"
 
     async def commit(self, batch: Batch) -> Receipt:

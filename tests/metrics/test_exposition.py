@@ -16,7 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.samples import Sample
 
 from exporter import names
+from exporter.builds.collector import BuildsCollector
+from exporter.builds.events import build_series
 from exporter.ledger.contract import Exemplar, Family, Series, Total
+from exporter.live.client import Client
+from exporter.live.collector import LiveCollector, failures
+from exporter.live.poller import Poller
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import (
     OPENMETRICS,
@@ -179,9 +184,14 @@ def promtool(body: bytes) -> tuple[int, str]:
 
 def everything() -> CollectorRegistry:
     """Each collector the exporter has, with something in it."""
-    zeros = [Total(one, 0, CREATED) for one in zero_series(two_systems(), ("region",))]
+    series = [*zero_series(two_systems(), ("region",)), *build_series(("region",)).values()]
+    zeros = [Total(one, 0, CREATED) for one in series]
     ledger = StillLedger([*zeros, total(5, "eu", session="s-1")], [duration(1, 2, seconds=9.5)])
     made = registry(ledger, "region")
+    made.register(BuildsCollector(ledger))
+    client = Client("http://127.0.0.1", 1)
+    made.register(LiveCollector(Poller(("p1",), 30, client, lambda _: ("", ""), print)))
+    failures(made)
     made.register(StateCollector(ledger, sqlite="3.51.3"))
     OwnMetrics(made, ["alpha", "beta"], ["region"])
     return made

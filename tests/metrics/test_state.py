@@ -48,6 +48,29 @@ def test_the_ledger_is_writable_until_it_has_a_problem() -> None:
     assert registry(Status(problem="disk full")).get_sample_value(names.LEDGER_WRITABLE) == 0
 
 
+def test_a_window_that_cannot_be_full_has_no_gauges() -> None:
+    """Ids that expire by age alone: 0 would say that none is remembered."""
+    shown = registry(Status(window_ids=0, window_capacity=0))
+    for name in (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN):
+        assert shown.get_sample_value(name) is None
+
+
+def test_what_an_engine_lost_and_what_it_risks_are_there_at_0_before() -> None:
+    def values(status: Status) -> list[float | None]:
+        shown = registry(status)
+        return [
+            shown.get_sample_value(names.LEDGER_LOST),
+            *(
+                shown.get_sample_value(names.LEDGER_MISCONFIGURED, {names.SETTING: setting})
+                for setting in ("version", "appendonly", "maxmemory_policy")
+            ),
+        ]
+
+    assert values(Status()) == [0, 0, 0, 0]
+    wrong = Status(lost_events=7, misconfigured={"appendonly": "Set it."})
+    assert values(wrong) == [7, 0, 1, 0]
+
+
 def test_both_bounds_of_the_window_are_there_at_0_before_one_is_hit() -> None:
     shown = registry(Status(window_expired={"ids": 9}))
     found = [

@@ -152,7 +152,7 @@ def test_pages_are_not_made_on_the_event_loop() -> None:
 
 
 def test_runbooks_are_not_imported_for_who_only_scrapes() -> None:
-    """They take some 0.2 s, and what finds codes brings the terminal's library."""
+    """They take some 0.2 s."""
     ran = subprocess.run(
         [
             sys.executable,
@@ -164,6 +164,15 @@ def test_runbooks_are_not_imported_for_who_only_scrapes() -> None:
         text=True,
         check=True,
     )
+    assert ran.stdout == "[]\n"
+
+
+def test_no_page_brings_what_draws_in_terminals() -> None:
+    """It did, with what finds codes: the exporter's memory had a library that it never uses."""
+    code = (
+        "import sys, exporter.ops.manual; print([m for m in sys.modules if m.startswith('rich')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
 
 

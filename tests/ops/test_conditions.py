@@ -15,6 +15,7 @@ from tests.metrics.still_ledger import code, taxonomy
 
 SHIPPED = load(())
 SPIKE = "StreampixelNoWorkerNodeAvailableSpike"
+QUEUE = "StreampixelNoWorkerNodeAvailableQueue"
 
 
 def of(alert: str, policy: Policy | None = None) -> Condition:
@@ -73,6 +74,8 @@ def test_a_spike_in_words() -> None:
         ("SoftdriveStopped", changed(stopped={"factor": Fraction(0.2)}), "below 20 %"),
         ("SoftdriveBudget", changed(budget={"objective": Fraction(0.9)}), "objective is 90 %"),
         ("SoftdriveBudget", changed(budget={"objective": Fraction(0.99)}), "more than 14.4 %"),
+        (QUEUE, changed(queue={"users": 9.0}), "and 9 more"),
+        (QUEUE, changed(queue={"before": Duration("40m")}), "those 40m before"),
         ("SessionEndExporterDown", changed(pipeline={"keep_firing_for": Duration("9m")}), "for 9m"),
     ],
 )

@@ -129,6 +129,8 @@ def test_texts_from_outside_are_escaped() -> None:
             Status(window_expired={"ids": 1}, window_span=7200.0, window_capacity=10),
             "reaches back 2.0 h only",
         ),
+        (Status(lost_events=7), "7 events were counted and lost again in a failover"),
+        (Status(misconfigured={"appendonly": "It is off."}), "It is off."),
     ],
 )
 def test_a_status_to_know_about_is_a_warning(status: Status, said: str) -> None:

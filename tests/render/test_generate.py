@@ -1,5 +1,6 @@
 """Rendered files: the same bytes from the same inputs, and a check that sees what is not as rendered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_there_is_one_rule_for_each_alert_of_the_catalog(pack: Pack) -> None:
         for rule in group.rules
         if rule.alert
     ]
-    expected = [one.alert for one in subjects(TAXONOMY, POLICY.planned)]
+    expected = [one.alert for one in subjects(TAXONOMY, POLICY.planned, POLICY.queued)]
     assert sorted(rendered) == sorted(expected)
     assert len(set(rendered)) == len(rendered)
 
@@ -143,6 +144,28 @@ def test_a_planned_code_that_no_taxonomy_has_is_refused_with_its_place(tmp_path:
     assert caught.value.mistakes == (
         f"{path}:{line}: code '99' is not one of softdrive's; its codes are {codes}",
     )
+
+
+@pytest.mark.parametrize("code", ["4001", "4006"])
+def test_a_code_of_the_queue_or_of_builds_that_no_taxonomy_has_is_refused_with_its_place(
+    tmp_path: Path, code: str
+) -> None:
+    shipped = (REPOSITORY / "exporter" / "policy.yaml").read_text()
+    path = tmp_path / "policy.yaml"
+    path.write_text(shipped.replace(f'code: "{code}"', 'code: "99"'))
+    line = shipped.splitlines().index(f'      code: "{code}"')
+    with pytest.raises(ConfigError) as caught:
+        generate.pack_of(TAXONOMY, load_policy(path), "http://r", "http://d")
+    codes = ", ".join(code.code for code in TAXONOMY.systems["streampixel"].codes)
+    assert caught.value.mistakes == (
+        f"{path}:{line}: code '99' is not one of streampixel's; its codes are {codes}",
+    )
+
+
+def test_a_policy_without_a_queue_has_no_alert_for_one() -> None:
+    policy = replace(POLICY, queue=replace(POLICY.queue, codes=()))
+    pack = generate.pack_of(TAXONOMY, policy, "http://r", "http://d")
+    assert not [one for one in pack.subjects if one.signal == "queue"]
 
 
 @pytest.mark.parametrize("text", ["{{ $labels }}", "ends with {", "{{{", "{ { }}", "a {b} c"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import yaml
 
 from exporter import names
-from tests.rules import code_cases, pipeline_cases, system_cases
+from tests.rules import code_cases, pipeline_cases, queue_cases, system_cases
 from tests.rules.promtool import BASELINE, PACK, RULES, WINDOWS, Run
 
 
@@ -21,6 +21,7 @@ def runs() -> Iterator[Run]:
         yield code_cases.firsts(system)
         yield system_cases.stops(system)
         yield system_cases.burns(system)
+    yield queue_cases.grows()
     for alert in pipeline_cases.TROUBLES:
         yield pipeline_cases.run_of(alert)
 

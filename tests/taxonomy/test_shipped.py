@@ -149,14 +149,19 @@ def test_the_gaps_in_softdrives_numbering_are_unknown_codes(missing: str | int) 
         ("Application Not Found", "4002"),
         ("Maximum Runtime Reached", "4004"),
         ("No streamer connected", "4005"),
+        ("Application Error", "4006"),
     ],
 )
 def test_streampixels_reason_strings_mean_the_code_we_infer(reason: str, code: str) -> None:
     assert TAXONOMY.systems["streampixel"].match(reason).code == code
 
 
-def test_a_reason_that_two_codes_share_means_neither() -> None:
-    assert TAXONOMY.systems["streampixel"].match("Application Error").code == "unknown"
+def test_the_reason_that_two_codes_share_differs_in_name_and_phase_only() -> None:
+    """Fails when the choice of 4006 for "Application Error" begins to matter to who is told, and how."""
+    launch, crash = (TAXONOMY.systems["streampixel"].match(code) for code in (4003, 4006))
+    assert (launch.category, launch.outcome, launch.owner, launch.page) == (
+        *(crash.category, crash.outcome, crash.owner, crash.page),
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
 """A whole dashboard: variables, links, annotations, and panels on Grafana's grid of 24 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
+from exporter.builds.events import TEST
 from exporter.render.alerts import SEVERITY
 from exporter.render.dashboards.panels import SOURCE
 from exporter.render.dashboards.queries import (
     ALERTS,
     FIRING,
     OF_THE_PACK,
+    SYSTEMS,
     of,
 )
 from exporter.render.dashboards.variables import datasource
@@ -57,9 +59,11 @@ def board(
     variables: Sequence[models.VariableModel],
     links: Sequence[models.DashboardLink],
     alerts: Sequence[str],
+    *,
+    builds: bool = False,
 ) -> models.Dashboard:
     """The dashboard; ids and positions follow from the order of the panels. `alerts` are the matchers of
-    those whose times it shades."""
+    those whose times it shades, `builds` marks when the chosen systems' builds came."""
     return models.Dashboard(
         uid=head.uid,
         title=head.title,
@@ -72,7 +76,9 @@ def board(
         refresh=head.refresh,
         panels=_laid(sections),
         templating=models.DashboardDashboardTemplating(list_val=[datasource(), *variables]),
-        annotations=models.AnnotationContainer(list_val=[_shaded(alerts)]),
+        annotations=models.AnnotationContainer(
+            list_val=[_shaded(alerts), *([_builds()] if builds else [])]
+        ),
         links=[_others(), *links],
     )
 
@@ -136,22 +142,47 @@ def _others() -> models.DashboardLink:
 class _Annotation(models.AnnotationQuery):
     """With what Grafana's Prometheus data source reads besides, and the SDK's type does not have."""
 
+    more: Mapping[str, object]
+
     def to_json(self) -> dict[str, object]:
-        tags = ",".join((SEVERITY, names.SYSTEM, names.CODE))
-        return {
-            **super().to_json(),
-            "titleFormat": "{{alertname}}",
-            "textFormat": "{{system}} {{code}}",
-            "tagKeys": tags,
-        }
+        return {**super().to_json(), **self.more}
 
 
 def _shaded(matchers: Sequence[str]) -> models.AnnotationQuery:
     """Shades the times in which the alerts fired."""
-    return _Annotation(
+    annotation = _Annotation(
         name="Alerts",
         datasource=SOURCE,
         enable=True,
         icon_color="red",
         expr=of(ALERTS, FIRING, OF_THE_PACK, *matchers),
     )
+    annotation.more = {
+        "titleFormat": "{{alertname}}",
+        "textFormat": "{{system}} {{code}}",
+        "tagKeys": ",".join((SEVERITY, names.SYSTEM, names.CODE)),
+    }
+    return annotation
+
+
+def _builds() -> models.AnnotationQuery:
+    """Marks each build event at the time it happened, which is the series' value, in milliseconds.
+
+    Those before the dashboard's range are left out: an event of last week is a value of today.
+    """
+    no_test = f'{names.EVENT}!="{TEST}"'
+    last = f"max by ({names.SYSTEM}, {names.EVENT}) ({of(names.PLATFORM_LAST_BUILD, SYSTEMS, no_test)})"
+    annotation = _Annotation(
+        name="Builds",
+        datasource=SOURCE,
+        enable=True,
+        icon_color="blue",
+        expr=f"1000 * {last} > $__from",
+    )
+    annotation.more = {
+        "titleFormat": "{{event}}",
+        "textFormat": "{{system}}",
+        "tagKeys": ",".join((names.SYSTEM, names.EVENT)),
+        "useValueForTime": True,
+    }
+    return annotation

@@ -28,6 +28,7 @@ from exporter.render.dashboards.queries import (
     share,
     summed,
 )
+from exporter.render.dashboards.users import streaming, waiting
 from exporter.render.dashboards.verdict import meaning, now, owner, phase, share_now
 from exporter.render.pack import Pack
 
@@ -70,12 +71,17 @@ def dashboard(pack: Pack) -> models.Dashboard:
             ),
         ),
         Section(
+            "Is there room on the platform?",
+            [Strip(8, [(12, streaming()), (12, waiting(paging[0]))])],
+        ),
+        Section(
             "A slow creep?",
             [Strip(8, [(24 // len(creeping), _limit(one, "Creep?")) for one in creeping])],
         ),
     )
     chosen = [variables.system(), variables.code(), variables.label()]
-    return board.board(head, sections, chosen, [board.runbooks(pack)], [THIS_CODE])
+    links = [board.runbooks(pack)]
+    return board.board(head, sections, chosen, links, [THIS_CODE], builds=True)
 
 
 def _limit(window: str, question: str) -> models.Panel:

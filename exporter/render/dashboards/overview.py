@@ -69,7 +69,9 @@ def dashboard(pack: Pack) -> models.Dashboard:
         Section("By a label of your own", [Strip(8, [(24, by_label())])], folded=True),
     )
     page = f"{SEVERITY}={quoted(PAGE)}"
-    return board(head, sections, [system(), label()], [runbooks(pack)], [page, SYSTEMS_OR_NONE])
+    chosen = [system(), label()]
+    alerts = [page, SYSTEMS_OR_NONE]
+    return board(head, sections, chosen, [runbooks(pack)], alerts, builds=True)
 
 
 def _ratio(pack: Pack) -> models.Panel:

@@ -29,12 +29,16 @@ def test_a_dashboard_loads_back_through_the_sdk_and_is_the_same(uid: str) -> Non
     register_default_plugins()
     document = json.loads((FOLDER / f"{uid}.json").read_text())
     loaded = Dashboard.from_json(json.loads((FOLDER / f"{uid}.json").read_text()))
-    (annotation,) = document["annotations"]["list"]
-    assert [annotation.pop(key) for key in BEYOND_THE_SDK] == [
+    alerts, *builds = document["annotations"]["list"]
+    assert [alerts.pop(key) for key in BEYOND_THE_SDK] == [
         "{{alertname}}",
         "{{system}} {{code}}",
         "severity,system,code",
     ]
+    for annotation in builds:
+        keys = (*BEYOND_THE_SDK, "useValueForTime")
+        found = [annotation.pop(key) for key in keys]
+        assert found == ["{{event}}", "{{system}}", "system,event", True]
     assert json.loads(json.dumps(loaded, cls=JSONEncoder)) == document
 
 

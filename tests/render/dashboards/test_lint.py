@@ -71,7 +71,8 @@ def metric_names() -> set[str]:
 
 def label_names() -> set[str]:
     return {*names.SERIES_LABELS, *names.RESERVED_LABELS, "reason", "status", "bound", "label"} | {
-        names.VERSION
+        names.VERSION,
+        names.PROJECT,
     }
 
 
@@ -147,7 +148,7 @@ def test_neither_job_nor_instance_nor_cluster_is_written_out() -> None:
 
 
 def test_every_variable_in_a_query_or_title_is_one_of_its_dashboard() -> None:
-    built_in = {"__rate_interval", "__data", "__url_time_range"}
+    built_in = {"__rate_interval", "__data", "__url_time_range", "__from"}
     for uid, board in BOARDS.items():
         known = set(variables(board)) | built_in
         texts = [

@@ -57,6 +57,8 @@ EMPTY = {
     "Streampixel has no code in that phase": ("In which phase?", 'phase="pre_session"'),
     "1001 is at its usual on both systems": ("Which alerts are firing?", 'code="1001"'),
     "a code has one outcome of the three, which has a test": (" under the limit", 'outcome="'),
+    "Softdrive tells no live users": ("How many are in?", '=~"softdrive"'),
+    "nor who waits": ("Do users wait", 'session_queued_users{system=~"softdrive"'),
 }
 """Queries that may give nothing, by the reason: a part of the panel's title, and one of the query."""
 
@@ -313,12 +315,36 @@ def test_a_page_is_in_the_table_with_when_it_began_and_in_the_annotations(world:
     assert spike["metric"]["severity"] == "page"
     assert 1000 * (world.now - 60) < float(spike["value"][1]) < 1000 * (world.now + 600)
     for uid in ("session-ends", "session-end-code"):
-        (annotation,) = dashboards()[uid]["annotations"]["list"]
+        annotation, _ = dashboards()[uid]["annotations"]["list"]
         shaded = world.prometheus.query(CHOICES["streampixel"].of(annotation["expr"]))
         assert ("code", "4001") in frozenset().union(*shaded), uid
     for uid in ("session-ends-slo", "session-end-exporter"):
         (annotation,) = dashboards()[uid]["annotations"]["list"]
         world.prometheus.query(CHOICES["All"].of(annotation["expr"]))
+
+
+def test_builds_are_annotations_at_the_time_they_happened_within_the_range(world: World) -> None:
+    """Fails without `$__from`: an event that never happened, at 0, and one of last year were marks too."""
+    for uid in ("session-ends", "session-end-code"):
+        _, annotation = dashboards()[uid]["annotations"]["list"]
+        assert annotation["useValueForTime"] is True
+        for since, shown in ((world.now, 1), (time.time() + 60, 0)):
+            expr = CHOICES["streampixel"].of(annotation["expr"])
+            expr = interpolated(expr, {"__from": f"{1000 * since:.0f}"})
+            found = world.prometheus.query(expr)
+            assert len(found) == shown, uid
+            for labels, milliseconds in found.items():
+                assert dict(labels) == {"system": "streampixel", "event": "build.approved"}
+                assert 1000 * world.now < milliseconds <= 1000 * time.time()
+        softdrive = CHOICES["softdrive"].of(annotation["expr"])
+        assert not world.prometheus.query(interpolated(softdrive, {"__from": "0"}))
+
+
+def test_live_users_and_the_queue_are_the_platforms(world: World) -> None:
+    (users,) = ask(world, of("How many are in?", "A"), CHOICES["streampixel"])
+    assert (users["metric"]["project"], last(users)) == ("p1", 7)
+    (queue,) = ask(world, of("Do users wait", "A"), CHOICES["streampixel"])
+    assert last(queue) == 2
 
 
 def test_alerts_of_the_exporter_itself_are_in_the_table_whatever_the_system(world: World) -> None:

@@ -12,6 +12,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,8 +27,11 @@ from exporter.simulate.openmetrics import openmetrics
 from exporter.simulate.scenario import simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import loader as taxonomy_loader
+from tests.builds.hook import TOKEN, token_file
+from tests.builds.payloads import body
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
+from tests.live.vendor import USER, Vendor, key_file, running
 from tests.render.dashboards import promql
 
 HOURS = 2.5
@@ -78,8 +82,18 @@ class World:
             )
             for system, plan in PLANS.items()
         ]
+        self.platform = Vendor()
         self.exporter = ExporterProcess(
-            folder / "ledger", settings={"labels": "region", "first_seen_zero_for": 0}
+            folder / "ledger",
+            settings={
+                "labels": "region",
+                "first_seen_zero_for": 0,
+                "streampixel_webhook_token_file": token_file(folder),
+                "live_stats_projects": "p1",
+                "live_stats_user": USER,
+                "live_stats_key_file": key_file(folder),
+                "live_stats_url": self.platform.url,
+            },
         )
         self._folder = folder
         self._sent = 0
@@ -87,6 +101,7 @@ class World:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as started:
+            started.enter_context(running(self.platform))
             started.enter_context(self.exporter)
             self._begin(self._folder)
             started.enter_context(self.prometheus)
@@ -141,6 +156,14 @@ class World:
         ]
         assert len(self.exporter.post(odd).json["rejected"]) == 1
         assert self.exporter.request("ingest", "POST", "/v1/session-ends", b"{").status == 415
+        self.build("build.approved")
+
+    def build(self, event: str) -> None:
+        """A build event that happened now."""
+        sent = body(event, timestamp=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        headers = {"Content-Type": "application/json"}
+        path = names.BUILDS_PATH + TOKEN
+        assert self.exporter.request("ingest", "POST", path, sent, headers).status == 200
 
     def _ends(self) -> Iterator[str]:
         for instance in ("127.0.0.1:10401", REPLICA):

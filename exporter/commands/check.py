@@ -1,0 +1,57 @@
+"""`check`."""
+
+import typer
+
+from exporter.commands.files import mistaken, mistaken_sites
+from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops, PolicyFile
+from exporter.errors import ConfigError
+from exporter.settings import Settings, load
+
+
+def check(
+    config: Config = None,
+    ingest: Ingest = None,
+    ops: Ops = None,
+    data_dir: DataDir = None,
+    ledger: Ledger = None,
+    taxonomy: Folders = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Print every mistake in settings, taxonomies, policy and files.
+
+    Looks at the settings, at the token, key and certificate files that they name, at the taxonomies, and
+    at the policy that alerts are rendered with.
+    Starts nothing and writes nothing. Exits with 1 when there is a mistake.
+    """
+    from exporter.policy.loader import fits
+    from exporter.policy.loader import load as load_policy
+    from exporter.taxonomy.loader import load as load_taxonomy
+
+    mistakes: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = load(
+            config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
+        )
+        mistakes += mistaken(settings)
+    except ConfigError as error:
+        mistakes += error.mistakes
+    folders = taxonomy or [] if settings is None else settings.taxonomy
+    try:
+        loaded_policy = load_policy(policy)
+    except ConfigError as error:
+        loaded_policy = None
+        mistakes += error.mistakes
+    try:
+        loaded = load_taxonomy(folders)
+    except ConfigError as error:
+        raise ConfigError(*mistakes, *error.mistakes) from None
+    if loaded_policy is not None:
+        mistakes += fits(loaded_policy, loaded)
+    if settings is not None:
+        mistakes += mistaken_sites(settings, loaded)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    systems = loaded.systems
+    shown = ", ".join(f"{name} ({len(one.codes)} codes)" for name, one in systems.items())
+    typer.echo(f"ok: {shown}")

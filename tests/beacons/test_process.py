@@ -1,0 +1,119 @@
+"""From the command that makes a key to the count on /metrics, with real processes and sockets."""
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.beacons.browsers import DESK, KEY, SHOP, SITES
+from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
+
+SETTINGS = {"labels": "region,project"}
+
+
+def command(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
+    clean = {key: value for key, value in os.environ.items() if "SESSION_EXPORTER" not in key}
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env={**clean, **variables},
+        check=False,
+    )
+
+
+def made(site: str, *origins: str) -> tuple[str, str]:
+    """A key and its entry, as the command prints them."""
+    flags = [word for origin in origins for word in ("--origin", origin)]
+    ran = command("beacon-key", "--site", site, *flags)
+    assert ran.returncode == 0, ran.stderr
+    found = re.fullmatch(r"key [^:]*: (\S+)\nentry [^\n]*:\n\n(sites:\n.*)", ran.stdout, re.DOTALL)
+    assert found, ran.stdout
+    return found[1], found[2]
+
+
+def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP) -> Reply:
+    headers = {"Origin": origin, "Content-Type": "text/plain;charset=UTF-8"}
+    return exporter.request("ingest", "POST", f"/v1/beacons/{key}", body, headers)
+
+
+def test_a_key_that_the_command_made_sends_events_until_its_hash_is_removed(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.yaml"
+    key, entry = made("shop", SHOP, "http://localhost:3000")
+    assert key not in entry
+    sites.write_text(entry)
+    with ExporterProcess(tmp_path / "data", settings={"beacon_keys_file": sites}) as exporter:
+        assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
+        assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
+        assert exporter.total("session_ends_total", system="streampixel", code="4001") == 1
+        new, newer = made("shop", SHOP)
+        hashes = re.findall(r"sha256:\w+", entry + newer)
+        sites.write_text(entry + "      - " + hashes[1] + "\n")
+        wait_for(lambda: beacon(exporter, new, b'{"id":"b"}').status == 204)
+        assert beacon(exporter, key, b'{"id":"c"}').status == 204
+        sites.write_text(newer)
+        wait_for(lambda: beacon(exporter, key, b'{"id":"d"}').status == 404)
+        assert key not in exporter.log
+        assert new not in exporter.log
+        assert exporter.total("session_exporter_refused_requests_total", reason="unknown_key") >= 1
+
+
+def test_several_beacons_and_refusals_on_one_connection(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.yaml"
+    sites.write_text(SITES)
+    rates = {"beacon_address_burst": 2, "beacon_address_rate": 0.001}
+    settings = {**SETTINGS, "beacon_keys_file": sites, **rates}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        connection = http.client.HTTPConnection("127.0.0.1", exporter.ports["ingest"], timeout=30)
+        statuses = []
+        for number in range(5):
+            body = f'{{"id":"{number}","code":1000}}'
+            headers = {"Origin": SHOP, "Content-Type": "text/plain"}
+            connection.request("POST", f"/v1/beacons/{KEY}", body, headers)
+            reply = connection.getresponse()
+            statuses.append(reply.status)
+            reply.read()
+        connection.close()
+        assert statuses == [204, 204, 429, 429, 429]
+        assert exporter.total("session_ends_total", code="1000") == 2
+
+
+def test_a_wrong_file_ends_the_start_and_check_says_the_same(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.yaml"
+    sites.write_text(SITES.replace(DESK, "desk.example"))
+    settings = {**SETTINGS, "beacon_keys_file": str(sites)}
+    variables = {f"SESSION_EXPORTER_{name.upper()}": text for name, text in settings.items()}
+    checked = command("check", **variables)
+    assert checked.returncode == 1
+    assert f"{sites}:10: origin 'desk.example' in sites[2] is not one" in checked.stderr
+    exporter = ExporterProcess(tmp_path / "data", settings=settings)
+    exporter.launch()
+    assert exporter.wait() == 1
+    sites.write_text(SITES)
+    assert command("check", **variables).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--site", "A b", "--origin", SHOP), "--site 'A b' is not a site's name"),
+        (
+            ("--site", "a", "--origin", SHOP + "/"),
+            f"--origin '{SHOP}/' is not one as browsers send",
+        ),
+        (
+            ("--site", "a", "--origin", SHOP, "--system", "x"),
+            "--system 'x' is not loaded; there are softdrive, streampixel",
+        ),
+    ],
+)
+def test_the_command_refuses_what_the_file_would(flags: tuple[str, ...], said: str) -> None:
+    ran = command("beacon-key", *flags)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr

@@ -1,0 +1,202 @@
+"""The file of sites: read strictly, one message for each kind of mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.beacons.buckets import Limit
+from exporter.beacons.keys import digest, make
+from exporter.beacons.sites import Loader, Sites, origin_fault
+from exporter.errors import ConfigError
+
+HASH = digest("a-key")
+SOUND = f"""\
+sites:
+  - site: shop
+    system: streampixel
+    origins: [https://shop.example]
+    keys: ["{HASH}"]
+"""
+LOADER = Loader(("softdrive", "streampixel"), ("region",), Limit(50, 500))
+
+
+def read(folder: Path, text: str | bytes) -> Sites:
+    path = folder / "sites.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return LOADER(path)
+
+
+def mistakes(folder: Path, text: str | bytes) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text)
+    return [one.removeprefix(f"{folder}/sites.yaml:") for one in caught.value.mistakes]
+
+
+def test_a_site_is_found_by_each_of_its_keys(tmp_path: Path) -> None:
+    other = digest("another")
+    sites = read(tmp_path, SOUND.replace(f'"{HASH}"', f'"{HASH}", "{other}"'))
+    assert sites[HASH] is sites[other]
+    site = sites[HASH]
+    assert (site.name, site.system) == ("shop", "streampixel")
+    assert site.origins == {b"https://shop.example"}
+    assert (site.limit, site.labels) == (Limit(50, 500), {})
+
+
+def test_rates_and_labels_are_a_sites_own_where_it_has_them(tmp_path: Path) -> None:
+    more = "    rate: 2.5\n    burst: 9\n    labels:\n      region: [eu-west, us-east]\n"
+    site = read(tmp_path, SOUND + more)[HASH]
+    assert site.limit == Limit(2.5, 9)
+    assert site.labels == {"region": frozenset({"eu-west", "us-east"})}
+
+
+NOT_AN_ORIGIN = (
+    "is not one as browsers send it; write scheme://host or scheme://host:port, in lower case, without "
+    "default port, path or wildcard, such as https://shop.example"
+)
+MISTAKES = {
+    "no sites": ("", "1: the file must be a mapping of keys, not an empty file"),
+    "a list": ("- a\n", "1: the file must be a mapping of keys, not a list"),
+    "unknown key": (
+        SOUND + "more: 1\n",
+        "6: unknown key 'more' in the file; allowed are sites",
+    ),
+    "empty list": ("sites: []\n", "1: sites in the file is empty"),
+    "not a list": ("sites: a\n", "1: sites in the file must be a list, not a single value"),
+    "unknown key of a site": (
+        SOUND + "    orign: x\n",
+        "6: unknown key 'orign' in sites[1]; allowed are site, system, origins, keys, rate, burst, labels",
+    ),
+    "missing key": (
+        SOUND.replace("    system: streampixel\n", ""),
+        "2: key 'system' is missing in sites[1]; required are site, system, origins, keys",
+    ),
+    "name": (
+        SOUND.replace("shop\n", "Shop 1\n"),
+        "2: site 'Shop 1' is not a site's name; allowed are lower-case letters, digits, '.', '_' and "
+        "'-', starting with a letter or digit",
+    ),
+    "system": (
+        SOUND.replace("streampixel", "other"),
+        "3: system 'other' in sites[1] is not allowed; allowed are softdrive, streampixel",
+    ),
+    "origin": (
+        SOUND.replace("shop.example]", "shop.example/]"),
+        f"4: origin 'https://shop.example/' in sites[1] {NOT_AN_ORIGIN}",
+    ),
+    "wildcard": (
+        SOUND.replace("https://shop.example", '"*"'),
+        f"4: origin '*' in sites[1] {NOT_AN_ORIGIN}",
+    ),
+    "no origins": (
+        SOUND.replace("[https://shop.example]", "[]"),
+        "4: origins in sites[1] is empty",
+    ),
+    "key": (
+        SOUND.replace(HASH, "my-secret-key"),
+        "5: a key in sites[1] is not sha256: and 64 hexadecimal digits, as `session-end-exporter "
+        "beacon-key` prints them",
+    ),
+    "hash of nothing": (
+        SOUND.replace(HASH, digest("")),
+        "5: a key in sites[1] is the hash of no key at all",
+    ),
+    "key twice": (
+        SOUND.replace(f'"{HASH}"', f'"{HASH}", "{HASH}"'),
+        "5: a key in sites[1] is written twice, first for site 'shop'",
+    ),
+    "site twice": (
+        SOUND + SOUND.removeprefix("sites:\n").replace(HASH, digest("b")),
+        "6: site 'shop' is written twice, first on line 2",
+    ),
+    "rate": (
+        SOUND + "    rate: 0\n",
+        "6: rate in sites[1] must be a number above 0, not '0'",
+    ),
+    "rate in words": (
+        SOUND + "    rate: fast\n",
+        "6: rate in sites[1] must be a number above 0, not 'fast'",
+    ),
+    "burst": (
+        SOUND + "    burst: 1.5\n",
+        "6: burst in sites[1] must be a whole number above 0, not '1.5'",
+    ),
+    "bursts": (
+        SOUND + "    burst: [1]\n",
+        "6: burst in sites[1] must be a whole number above 0, not more than one value",
+    ),
+    "label": (
+        SOUND + "    labels: {project: [a]}\n",
+        "6: label 'project' in sites[1] is not configured; the setting `labels` has region",
+    ),
+    "labels": (
+        SOUND + "    labels: [region]\n",
+        "6: labels must be a mapping of keys, not a list",
+    ),
+    "value": (
+        SOUND + "    labels: {region: [5]}\n",
+        '6: region 5 in labels is not text to YAML: quote it as "5"',
+    ),
+    "not UTF-8": (SOUND.encode() + b"# \xff\n", "6: is not UTF-8: invalid start byte"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_is_named_with_its_line_and_what_is_allowed(tmp_path: Path, kind: str) -> None:
+    text, message = MISTAKES[kind]
+    assert mistakes(tmp_path, text) == [message]
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = SOUND.replace("streampixel", "x").replace("shop\n", "A\n") + "    rate: -1\n"
+    assert [one.partition(":")[0] for one in mistakes(tmp_path, text)] == ["2", "3", "6"]
+
+
+def test_a_key_put_where_its_hash_belongs_is_not_told(tmp_path: Path) -> None:
+    assert "my-secret-key" not in "".join(mistakes(tmp_path, SOUND.replace(HASH, "my-secret-key")))
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read: No such file or directory"):
+        LOADER(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "https://a",
+            "http://localhost:3000",
+            "https://x-1.example:8443",
+            "http://[::1]:80a"[:12],
+        ),
+        *("https://shop.example:80", "http://shop.example:443", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_origins_as_browsers_send_them(origin: str) -> None:
+    assert origin_fault(origin) == ""
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "null",
+            "https://",
+            "https://A.example",
+            "https://a:443",
+            "http://a:80",
+            "ftp://a",
+            "a.b",
+        ),
+        *("https://a/", "https://a/b", "https://*.a", "https://u@a", "https://a?b", "https://a\n"),
+        *("https://a:0", "https://a:", "https://.a", " https://a", "https://bücher.example"),
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(origin: str) -> None:
+    assert origin_fault(origin)
+
+
+def test_keys_are_long_different_and_fit_into_a_path() -> None:
+    keys = {make() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(len(key) == 24 and key.replace("-", "").replace("_", "").isalnum() for key in keys)

@@ -1,0 +1,41 @@
+"""What Streampixel sends, field by field as its documentation has it."""
+
+import json
+from typing import Any
+
+from exporter.builds.events import TEST
+
+STATUS = {
+    "build.uploaded": "pending",
+    "build.downloading": "Downloading Files",
+    "build.extracting": "Extracting & Scanning",
+    "build.saving": "Saving to Repository",
+    "build.distributing": "Distribute",
+    "build.approved": "Approved",
+    "build.rejected": "Reject",
+}
+"""The raw status that goes with each event."""
+PROJECT = "664f1a2b3c4d5e6f7a8b9c0d"
+UPLOAD = "665a2b3c4d5e6f7a8b9c0e1f"
+
+
+def payload(event: str = "build.approved", **other: Any) -> dict[str, Any]:
+    """A whole payload; `other` replaces fields, None as null."""
+    build = event in STATUS
+    return {
+        "event": event,
+        "projectId": PROJECT,
+        "uploadId": UPLOAD if build else None,
+        "fileUrl": "https://your-bucket.s3.amazonaws.com/builds/v1.2.0.zip" if build else None,
+        "status": STATUS.get(event, "Test"),
+        "objection": "Unsupported file formats." if event == "build.rejected" else None,
+        "timestamp": "2026-11-20T18:50:00.000Z",
+        **other,
+    }
+
+
+def body(event: str = "build.approved", **other: Any) -> bytes:
+    return json.dumps(payload(event, **other)).encode()
+
+
+TESTED = body(TEST)

@@ -1,0 +1,95 @@
+"""A real exporter that takes beacons, Debian's Chromium, and a site on another origin."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from exporter.beacons.keys import digest, make
+from tests.collector.site import Site
+from tests.collector.visitor import Visitor
+from tests.e2e.exporter_process import ExporterProcess
+from tests.pages.conftest import CHROMIUM
+
+HEAD = '<!doctype html><title>Shop</title><link rel="icon" href="data:,"><script src="/sdk.js"></script>'
+APP = """\
+<script>
+  const sdk = new Sdk();
+  SessionEndCollector.streampixel(sdk);
+</script>"""
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    flags = ["--host-resolver-rules=MAP shop.test 127.0.0.1"]
+    # Chromium's sandbox refuses to run as root, as tests in a container do.
+    flags += ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=flags,
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    folder = tmp_path_factory.mktemp("collector")
+    keys = {name: make() for name in ("shop", "slow")}
+    (folder / "sites.yaml").write_text(
+        "sites:\n"
+        + "".join(
+            f"  - site: {name}\n"
+            "    system: streampixel\n"
+            f"    origins: ['{site.origin}', '{site.player}', '{site.plain}']\n"
+            f"    keys: ['{digest(key)}']\n"
+            "    labels: {project: [configurator]}\n"
+            + ("    rate: 0.3\n    burst: 1\n" if name == "slow" else "")
+            for name, key in keys.items()
+        )
+    )
+    settings = {
+        "beacon_keys_file": folder / "sites.yaml",
+        "beacon_address_burst": 10_000,
+        "labels": "project",
+        "first_seen_zero_for": "10ms",
+    }
+    with ExporterProcess(folder / "data", settings=settings) as running:
+        ingest = f"http://127.0.0.1:{running.ports['ingest']}"
+        script = f'<script src="{ingest}/v1/collector.js"'
+        tags = {name: f'{script} data-key="{key}"></script>' for name, key in keys.items()}
+        shop = tags["shop"]
+        frame = f'<iframe id="player" src="{site.player}/player"></iframe>'
+        framed = f' data-frame="#player" data-origin="{site.player}"></script>'
+        site.pages = {
+            "/": HEAD + shop + APP,
+            "/labelled": HEAD + shop.replace("></", ' data-project="configurator"></') + APP,
+            "/twice": HEAD
+            + shop
+            + APP
+            + shop
+            + "<script>SessionEndCollector.streampixel(sdk)</script>",
+            "/slow": HEAD + tags["slow"] + APP,
+            "/frame": HEAD
+            + shop.replace("></script>", framed)
+            + frame
+            + frame.replace("player", "other", 1),
+            "/bare": HEAD + f"{script}></script><script>const KEY = '{keys['shop']}'</script>",
+            "/elsewhere": HEAD,
+        }
+        yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site, exporter: ExporterProcess) -> Iterator[Visitor]:
+    with Visitor(browser, site, exporter) as one:
+        yield one

@@ -1,0 +1,88 @@
+"""A site on loopback, and a stream on its pages that behaves as the Web SDK's documentation says."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+SDK = """\
+// What StreamPixelApplication resolves to, with the events and times of its documentation.
+class Sdk {
+  constructor() {
+    this.reachable = true;
+    const listeners = [];
+    this.reconnectStream = { on: (_event, listener) => listeners.push(listener) };
+    this.pixelStreaming = new EventTarget();
+    this.say = (state) => listeners.forEach((listener) => listener(state));
+  }
+  play() {
+    this.say({ status: "connecting" });
+    this.pixelStreaming.dispatchEvent(new Event("webRtcConnected"));
+  }
+  close(code, reason = "") {
+    this.say({ status: "disconnected", code, reason });
+    if (code !== 1005 && code !== 1006) return;
+    const gaveUp = Date.now() + 60_000;
+    const retry = () => {
+      this.say({ status: "retrying" });
+      if (this.reachable) return this.say({ status: "connected" });
+      if (Date.now() >= gaveUp) return this.say({ status: "failed", code: 4007 });
+      this.say({ status: "disconnected", code: 1006, reason });
+      setTimeout(retry, 5_000);
+    };
+    this.say({ status: "reconnecting" });
+    setTimeout(retry, 5_000);
+  }
+}
+"""
+PLAYER = """\
+<!doctype html><title>Player</title>
+<script>
+  const say = (value, more = {}) => parent.postMessage({ type: "stream-state", value, ...more }, "*");
+</script>
+"""
+
+
+class Site:
+    """Serves `pages` (path to HTML), with `{ingest}` and `{player}` in them filled in.
+
+    `origin` is where its pages are; `player` is another origin, with what the stream's iframe holds;
+    `plain` is an origin that is no secure context, for a browser that finds `shop.test` here.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        port = self._server.server_port
+        self.origin = f"http://localhost:{port}"
+        self.player = f"http://127.0.0.1:{port}"
+        self.plain = f"http://shop.test:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = request.path.partition("?")[0]
+        found = {"/player": PLAYER, "/sdk.js": SDK, **self.pages}.get(path)
+        body = (found or "").encode()
+        request.send_response(404 if found is None else 200)
+        kind = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
+        request.send_header("content-type", kind)
+        request.send_header("content-length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)

@@ -1,0 +1,95 @@
+"""docs/browser.md, followed step by step: its commands are run, its pages are opened."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Route
+
+from exporter.settings import Settings
+from tests.collector.site import PLAYER, SDK, Site
+from tests.collector.test_privacy import FIELDS
+from tests.collector.visitor import Visitor, end
+from tests.deploy.test_docs import DOCS, blocks, quoted, section, tables
+from tests.e2e.exporter_process import ExporterProcess
+from tests.test_readme import Terminal, settled, shown
+
+TEXT = re.sub(r"^   ", "", (DOCS / "browser.md").read_text("utf-8"), flags=re.MULTILINE)
+INGEST, KEY, PLAYERS = "https://ends.example.com", "YOUR-KEY", "https://share.streampixel.io"
+MODULE = """<script type="importmap">{"imports": {"streampixelsdk": "/sdk.module.js"}}</script>"""
+
+
+def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path: Path) -> None:
+    make, look = [one for block in blocks(TEXT, "console") for one in shown(block)]
+    with ExporterProcess(tmp_path / "before") as before:
+        command = make.command.replace("https://shop.example", site.origin)
+        made = Terminal(before, tmp_path).run(command)
+    key = re.search(r"key .*: (\S+)", made)
+    assert key, made
+    (tmp_path / "sites.yaml").write_text(made[made.index("sites:") :])
+    settings = {"beacon_keys_file": tmp_path / "sites.yaml"}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        ingest = f"http://127.0.0.1:{exporter.ports['ingest']}"
+        pages = [one.replace(INGEST, ingest).replace(KEY, key[1]) for one in blocks(TEXT, "html")]
+        head = '<!doctype html><link rel="icon" href="data:,">' + MODULE
+        site.pages |= {f"/docs/{number}": head + page for number, page in enumerate(pages)}
+        site.pages["/sdk.module.js"] = (
+            f"{SDK}export const StreamPixelApplication = async () => window.sdk = new Sdk();"
+        )
+        with Visitor(browser, site, exporter) as visitor:
+            page = visitor.open("/docs/0")
+            page.wait_for_function("window.sdk", polling=20)
+            page.evaluate("sdk.play()")
+            visitor.close(page)
+            visitor.counted(end(1001))
+            assert settled(Terminal(exporter, tmp_path).run(look.command)) == re.sub(
+                r'ledger="\w+"', 'ledger="…"', settled(look.output)
+            )
+        with Visitor(browser, site, exporter) as visitor:
+            visitor.context.route(f"{PLAYERS}/**", _play)
+            page = visitor.open("/docs/1")
+            page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
+            page.evaluate("new Promise((done) => { onmessage = done; postMessage(0); })")
+            visitor.close(page)
+            visitor.counted(end(1001))
+        with Visitor(browser, site, exporter) as visitor:
+            page = visitor.open("/docs/2")
+            page.evaluate("SessionEndCollector.end(4006)")
+            visitor.ahead(page, 1)
+            visitor.settled(page)
+            visitor.counted(end(4006))
+
+
+def _play(route: Route) -> None:
+    route.fulfill(content_type="text/html", body=PLAYER)
+
+
+def test_the_tables_are_those_of_the_script(visitor: Visitor) -> None:
+    sent, options = section(TEXT, "What is sent"), section(TEXT, "Add it to your page")
+    (rows,) = tables(sent)
+    assert {quoted(row[0])[0] for row in rows} == FIELDS
+    (rows,) = tables(options)
+    config = re.search(r"interface Config \{(.*?)\n\}", _types(), re.DOTALL)
+    assert config
+    assert [quoted(row[1])[0] for row in rows] == sorted(
+        re.findall(r"^  (\w+)\??:", config[1], re.MULTILINE),
+        key=["key", "ingest", "window", "frame", "origin", "labels"].index,
+    )
+
+
+def test_every_call_that_the_page_shows_is_there(visitor: Visitor) -> None:
+    called = set(re.findall(r"SessionEndCollector(?:\?)?\.(\w+)\(", TEXT))
+    page = visitor.open()
+    assert called <= set(page.evaluate("Object.keys(SessionEndCollector)"))
+    assert len(called) >= 7
+
+
+def test_links_and_settings_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)", TEXT):
+        assert (DOCS / target).resolve().is_file(), target
+    assert {"ingest_tls_cert", "ingest_tls_key", "labels"} <= set(Settings.model_fields)
+
+
+def _types() -> str:
+    from tests.collector.test_privacy import TYPES
+
+    return TYPES.read_text("utf-8")

@@ -1,0 +1,14 @@
+"""An exporter to send to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.exporter_process import ExporterProcess
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[ExporterProcess]:
+    with ExporterProcess(tmp_path / "data") as started:
+        yield started

@@ -1,0 +1,51 @@
+"""`codes` as people run it."""
+
+import json
+import re
+from pathlib import Path
+
+from tests.commands.running import run, write
+from tests.e2e.exporter_process import ROOT
+
+
+def test_codes_shows_a_code_and_exits_with_1_for_nonsense() -> None:
+    shown = run("codes", 4001)
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("Streampixel 4001  No Worker Node Available\n")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    shown = run("codes", "nonsense")
+    assert shown.returncode == 1
+    assert shown.stdout.startswith("No code matches 'nonsense'.")
+    assert json.loads(run("codes", 4001, "--json").stdout)[0]["code"] == "4001"
+    assert run("codes", "nonsense", "--json").returncode == 1
+
+
+def test_codes_knows_the_systems_that_are_configured(tmp_path: Path) -> None:
+    folder = own_system(tmp_path)
+    config = write(tmp_path / "s.toml", f"taxonomy = ['{folder}']\n")
+    for way in (
+        run("codes", "mine", "--config", config),
+        run("codes", "mine", "--taxonomy", folder),
+        run("codes", "mine", SESSION_EXPORTER_TAXONOMY=str(folder)),
+        run("codes", "mine", SESSION_EXPORTER_CONFIG=str(config)),
+    ):
+        assert (way.returncode, way.stderr) == (0, "")
+        assert "4001" in way.stdout
+    assert run("codes", "mine").returncode == 1
+
+
+def test_codes_answers_although_some_variable_is_wrong() -> None:
+    shown = run("codes", 4001, SESSION_EXPORTER_OPS="nowhere")
+    assert shown.returncode == 0
+    assert "No Worker Node Available" in shown.stdout
+    assert shown.stderr.startswith("warning: SESSION_EXPORTER_OPS = 'nowhere'")
+    assert run("codes", 4001, "--config", "/none.toml").returncode == 1
+
+
+def own_system(tmp_path: Path) -> Path:
+    folder = tmp_path / "codes"
+    folder.mkdir()
+    text = (ROOT / "exporter" / "taxonomy" / "streampixel.yaml").read_text()
+    text = re.sub(r"^system: streampixel$", "system: mine", text, flags=re.MULTILINE)
+    (folder / "mine.yaml").write_text(text)
+    return folder

@@ -1,0 +1,76 @@
+"""`send` as people run it: with an exporter, without, and killed half-way."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.commands.running import arguments, environment, events, run, summary, url, write
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+
+
+def test_send_posts_ndjson_csv_and_standard_input_and_repeats_as_duplicates(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    lines = write(tmp_path / "a.ndjson", events(700))
+    rows = "".join(f"softdrive,08,s-{number}\n" for number in range(50))
+    table = write(tmp_path / "b.csv", f"system,code,session_id\n{rows}")
+    for accepted in (760, 0):
+        done = run(
+            *("send", lines, table, "-", "--url", url(running), "--json"), stdin=events(10, 900)
+        )
+        assert done.returncode == 0, done.stderr
+        said = summary(done)
+        assert (said["read"], said["accepted"], said["duplicates"]) == (
+            760,
+            accepted,
+            760 - accepted,
+        )
+        assert running.total("session_ends_total", system="streampixel") == 710
+        assert running.total("session_ends_total", system="softdrive", code="08") == 50
+    plain = run("send", lines, "--url", url(running))
+    assert re.match(r"700 read, 0 accepted, 700 duplicates, .* seconds\n$", plain.stdout)
+
+
+def test_send_exits_with_1_for_rejected_events_and_2_when_nobody_answers(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    mixed = write(tmp_path / "a.ndjson", events(1) + '{"system":"nowhere"}\nno json\n')
+    done = run("send", mixed, "--url", url(running))
+    assert done.returncode == 1
+    assert f"{mixed}" in done.stdout
+    assert "1 accepted" in done.stdout
+    running.stop()
+    away = run("send", mixed, "--url", url(running), "--max-wait", 0.2)
+    assert away.returncode == 2
+    assert "Traceback" not in away.stderr
+    assert run("send", tmp_path / "none.csv").returncode == 2
+
+
+def test_send_that_is_killed_half_way_and_run_again_counts_everything_once(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    """Fails when ids are made anew at each run; `accepted` of the second shows the kill hit half way."""
+    row = "streampixel,4001,s-%d\n"
+    table = write(
+        tmp_path / "a.csv",
+        "system,code,session_id\n" + "".join(row % number for number in range(50_000)),
+    )
+    command = ("send", table, "--url", url(running), "--batch", 100, "--json")
+    first = subprocess.Popen(
+        arguments(*command),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    try:
+        wait_for(lambda: running.total("session_ends_total") > 0, what="a first batch")
+    finally:
+        first.kill()
+        first.wait()
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    said = summary(done)
+    assert said["read"] == 50_000
+    assert 0 < int(str(said["accepted"])) < 50_000
+    assert int(str(said["accepted"])) + int(str(said["duplicates"])) == 50_000
+    assert running.total("session_ends_total") == 50_000

@@ -1,0 +1,106 @@
+"""Whom `serve` lets in."""
+
+import http.client
+import json
+import re
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import events, run, summary, url, write
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+
+TOKENS = {name: f"{name}-token-that-is-long-enough-0123456789" for name in ("one", "two", "ops")}
+
+
+@pytest.mark.parametrize("listener", ["ingest", "ops"])
+def test_serve_does_not_leave_loopback_without_a_token(tmp_path: Path, listener: str) -> None:
+    arguments = ("serve", "--data-dir", tmp_path / "data", f"--{listener}", "0.0.0.0:0")
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{listener}_token_file" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_tokens_open_each_listener_rotate_without_a_restart_and_leave_health_open(
+    tmp_path: Path,
+) -> None:
+    """Fails when one listener's token opens the other, or when the file is read only once."""
+    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
+    people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
+    settings = {"ingest_token_file": senders, "ops_token_file": people}
+
+    with ExporterProcess(tmp_path / "data", settings=settings) as running:
+
+        def post(token: str | None) -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return running.post({"system": "softdrive"}, **headers).status
+
+        def look(path: str, token: str | None) -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return running.request("ops", "GET", path, headers=headers).status
+
+        assert [post(None), post(TOKENS["ops"]), post(TOKENS["one"])] == [401, 401, 200]
+        assert [look("/metrics", token) for token in (None, TOKENS["one"])] == [401, 401]
+        assert look("/metrics", TOKENS["ops"]) == 200
+        assert [look(path, None) for path in ("/-/healthy", "/-/ready")] == [200, 200]
+        assert [look(path, None) for path in ("/", "/docs", "/nowhere")] == [401, 401, 401]
+
+        write(senders, f"{TOKENS['two']}\n")
+        wait_for(lambda: post(TOKENS["two"]) == 200, what="the new token")
+        assert post(TOKENS["one"]) in (401, 429)
+        assert look("/metrics", TOKENS["ops"]) == 200
+
+        lines = write(tmp_path / "a.ndjson", events(3))
+        refused = run("send", lines, "--url", url(running), "--max-wait", 0)
+        assert refused.returncode == 2
+        sent = run("send", lines, "--url", url(running), "--token-file", senders, "--json")
+        assert summary(sent)["accepted"] == 3
+        for secret in TOKENS.values():
+            assert secret not in running.log + sent.stderr + refused.stderr + refused.stdout
+
+
+def test_the_curl_line_of_a_guarded_exporter_works_and_shows_no_token(tmp_path: Path) -> None:
+    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
+    with ExporterProcess(tmp_path / "data", settings={"ingest_token_file": senders}) as running:
+        assert TOKENS["one"] not in running.announced
+        (line,) = (line for line in running.announced.splitlines() if "curl" in line)
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["accepted"] == 1
+
+
+def test_tls_is_spoken_to_whoever_trusts_the_certificate(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", key, "-out", cert),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    settings = {
+        **{f"{name}_tls_cert": cert for name in ("ingest", "ops")},
+        **{f"{name}_tls_key": key for name in ("ingest", "ops")},
+    }
+    with ExporterProcess(tmp_path / "data", settings=settings) as running:
+        assert running.announced.count("https://") >= 3
+        lines = write(tmp_path / "a.ndjson", events(5))
+        sent = run("send", lines, "--url", url(running, "https"), "--ca-file", cert, "--json")
+        assert summary(sent)["accepted"] == 5
+        distrusted = run("send", lines, "--url", url(running, "https"), "--max-wait", 0)
+        assert distrusted.returncode == 2
+        assert "certificate" in distrusted.stdout + distrusted.stderr
+        trusting = ssl.create_default_context(cafile=str(cert))
+        ops = http.client.HTTPSConnection("127.0.0.1", running.ports["ops"], context=trusting)
+        ops.request("GET", "/metrics")
+        text = ops.getresponse().read().decode()
+        ops.close()
+        assert re.search(r'session_ends_total\{.*code="4001".* 5\.?0?$', text, re.MULTILINE)
+        (line,) = (line for line in running.announced.splitlines() if "curl" in line)
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["accepted"] == 1

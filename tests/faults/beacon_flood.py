@@ -1,0 +1,140 @@
+"""Row 20 of the fault table: a flood with a site's public key, beside an honest sender."""
+
+import http.client
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from exporter.beacons.keys import digest
+from exporter.names import BEACONS_PATH
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.honest import honest
+
+ALLOWED: Final = 50
+"""Events a second that the site may send: the setting's default."""
+RATE: Final = 10 * ALLOWED
+"""Beacons a second."""
+BURST: Final = 100
+KEY: Final = "the-key-that-everybody-reads"
+_ORIGINS: Final = ("https://shop.example", "https://evil.example")
+_SENDERS: Final = 4
+_READS: Final = (
+    *(("ingest", method, BEACONS_PATH + KEY) for method in ("GET", "HEAD", "PUT", "DELETE")),
+    ("ingest", "GET", BEACONS_PATH + KEY + "/events"),
+    ("ingest", "GET", "/v1/session-ends"),
+    *(("ops", "GET", path) for path in ("/", "/metrics", "/codes", "/api/unknown-codes", "/docs")),
+)
+
+
+@dataclass
+class Flood:
+    """`statuses` of the flood's requests, `rate` of them a second, `accepted` events that it brought to be
+    counted in `seconds`, `read` paths that the key opened, and the honest sender's p99 in seconds
+    `before` and `during` it."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    rate: float = 0.0
+    seconds: float = 0.0
+    accepted: int = 0
+    read: list[str] = field(default_factory=list)
+    before: float = 0.0
+    during: float = 0.0
+
+
+def flood(
+    folder: Path, seconds: float, mutant: str = "", *, addresses: int = 100, **more: object
+) -> Flood:
+    """The p99 without a flood for `seconds`, then with one, both on one process.
+
+    Half of the flood forges the site's origin, half comes with its own; all of it forges X-Forwarded-For, and
+    comes from `addresses` of loopback's, so that no address alone is too fast and the site's own
+    limit is what holds it. `more` are settings beside those of the site.
+    """
+    for name, text in (
+        ("token", "the-right-token-of-the-senders\n"),
+        ("ops", "for-scraping-only-1\n"),
+    ):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    sites = folder / "sites.yaml"
+    sites.write_text(
+        f"sites:\n  - site: shop\n    system: streampixel\n    origins: [{_ORIGINS[0]}]\n"
+        f'    keys: ["{digest(KEY)}"]\n'
+    )
+    settings = {
+        "ingest_token_file": folder / "token",
+        "ops_token_file": folder / "ops",
+        "beacon_keys_file": sites,
+        "beacon_rate": ALLOWED,
+        "beacon_burst": BURST,
+        **more,
+    }
+    token = (folder / "token").read_text().strip()
+    found = Flood()
+    with ExporterProcess(folder / "data", settings=settings, mutant=mutant) as exporter:
+        port = exporter.ports["ingest"]
+        with honest(port, token) as sender:
+            time.sleep(seconds)  # what is measured is a length of time
+        found.before = sender.p99
+        with honest(port, token) as sender:
+            began = time.monotonic()
+            _send(port, seconds, found.statuses, addresses)
+            found.seconds = time.monotonic() - began
+        found.during = sender.p99
+        found.rate = found.statuses.total() / found.seconds
+        found.accepted = found.statuses[204]
+        found.read = [
+            f"{method} {path}"
+            for listener, method, path in _READS
+            if exporter.request(listener, method, path, headers=_forged(1)).status
+            not in (401, 404, 405, 429)
+        ]
+    return found
+
+
+def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> None:
+    senders = [
+        threading.Thread(target=_flood, args=(port, seconds, statuses, addresses, number))
+        for number in range(_SENDERS)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+
+
+def _flood(port: int, seconds: float, statuses: Counter[int], addresses: int, sender: int) -> None:
+    """A connection for each of its addresses, opened again when it is closed."""
+    connections = [
+        http.client.HTTPConnection(
+            "127.0.0.1", port, timeout=30, source_address=(f"127.20.{sender}.{number + 1}", 0)
+        )
+        for number in range(max(1, addresses // _SENDERS))
+    ]
+    began = time.monotonic()
+    number = 0
+    while (now := time.monotonic()) < began + seconds:
+        due = began + number * _SENDERS / RATE
+        if due > now:
+            time.sleep(due - now)
+        number += 1
+        connection = connections[number % len(connections)]
+        body = f'{{"id":"{sender}-{number}","code":4001}}'
+        headers = _forged(number) | {"Content-Type": "text/plain;charset=UTF-8"}
+        connection.request("POST", BEACONS_PATH + KEY, body, headers)
+        reply = connection.getresponse()
+        reply.read()
+        statuses[reply.status] += 1
+    for connection in connections:
+        connection.close()
+
+
+def _forged(number: int) -> dict[str, str]:
+    return {
+        "Origin": _ORIGINS[number % 2],
+        "X-Forwarded-For": f"198.51.{number % 256}.{number // 256 % 256}",
+        "Authorization": f"Bearer {KEY}",
+    }

@@ -1,0 +1,61 @@
+"""Row 22 of the fault table: Redis itself is killed under load, with `appendfsync always`."""
+
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.exporter_process import wait_for
+from tests.faults.replicas import Replicas
+from tests.ledger.redis_server import RedisServer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign came to; `slowest` is the longest from a Redis that is back to an acknowledged
+    event, in seconds."""
+
+    kills: int
+    events: int
+    counted: int
+    retries: int
+    slowest: float
+    codes: frozenset[int]
+
+
+def kill_engine(
+    folder: Path, kills: int, *, fsync: str = "always", replicas: int = 2, seed: int = 1
+) -> Outcome:
+    """Kill Redis `kills` times while senders post and retry; count at the end, on every replica."""
+    rng = random.Random(seed)
+    codes: set[int] = set()
+    slowest = 0.0
+    with (
+        RedisServer(folder / "redis", "--appendfsync", fsync) as server,
+        Replicas(folder, server.url, replicas, ledger_timeout=1) as exporters,
+    ):
+        load = exporters.load()
+        load.start()
+        for _ in range(kills):
+            before = load.acknowledged
+            wait_for(lambda at=before: load.acknowledged > at, what="an acknowledged event")
+            time.sleep(rng.uniform(0.0, 0.15))  # when in its work the process is hit is random
+            server.kill()
+            acknowledged = load.acknowledged
+            first = exporters.exporters[0]
+            wait_for(lambda one=first: one.request("ops", "GET", "/-/ready").status == 503)
+            codes.add(first.post({"system": "streampixel", "id": f"probe-{before}"}).status)
+            server.start()
+            began = time.monotonic()
+            at = load.acknowledged
+            wait_for(lambda at=at: load.acknowledged > at, what="recovery by itself")
+            slowest = max(slowest, time.monotonic() - began)
+            # What another replica was told shows here about a second later.
+            wait_for(
+                lambda at=acknowledged: min(exporters.counts()) >= at, 5, "acknowledged ⊆ counted"
+            )
+        load.finish()
+        counted = exporters.agree()
+        lost = first.total("session_exporter_ledger_lost_events_total")
+        assert lost == 0, f"{lost} events were lost"
+    return Outcome(kills, load.sent, counted, load.retries, slowest, frozenset(codes))

@@ -1,0 +1,119 @@
+"""Row 23 of the fault table: masters of a Cluster are killed under load, and replicas take over.
+
+Replication is asynchronous: what the replica had not got is gone, its ids and their counts together. What
+is measured is how much, and that totals do not go down and no id that survived counts twice.
+"""
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.replicas import Replicas
+from tests.ledger.redis_server import RedisCluster, RedisServer
+
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign came to. `claims` are the ids that the masters hold at the end, `written` the sum of
+    their counts, `shown` what every replica shows, `lost` what they say was lost, `fell` how often a
+    total was seen to go down; `slowest` in seconds from a kill to an acknowledged event."""
+
+    failovers: int
+    events: int
+    claims: int
+    written: int
+    shown: int
+    lost: int
+    fell: int
+    retries: int
+    slowest: float
+
+
+class _Watch(threading.Thread):
+    """Reads every total of an exporter again and again, and counts those that went down."""
+
+    def __init__(self, exporter: ExporterProcess) -> None:
+        super().__init__(daemon=True)
+        self._exporter = exporter
+        self._over = threading.Event()
+        self.looks = self.fell = 0
+
+    def run(self) -> None:
+        last: dict[object, float] = {}
+        while not self._over.wait(0.05):
+            shown = {
+                key: value
+                for key, value in self._exporter.metrics().items()
+                if key[0] == "session_ends_total"
+            }
+            self.fell += sum(value < last.get(key, 0) for key, value in shown.items())
+            self.looks += 1
+            last = shown
+
+    def end(self) -> None:
+        self._over.set()
+        self.join(30)
+
+
+def fail_over(
+    folder: Path, failovers: int, *, wait: str | None = None, replicas: int = 2, seed: int = 1
+) -> Outcome:
+    """Kill a master `failovers` times while senders post and retry; the killed node comes back as a
+    replica each time."""
+    rng = random.Random(seed)
+    settings = {} if wait is None else {"ledger_wait": wait}
+    slowest = 0.0
+    with (
+        RedisCluster(folder / "cluster") as cluster,
+        Replicas(folder, cluster.url, replicas, ledger_timeout=1, **settings) as exporters,
+    ):
+        load = exporters.load()
+        watches = [_Watch(exporter) for exporter in exporters.exporters]
+        for one in (load, *watches):
+            one.start()
+        for _ in range(failovers):
+            before = load.acknowledged
+            wait_for(lambda at=before: load.acknowledged > at + 100, what="acknowledged events")
+            time.sleep(rng.uniform(0.0, 0.15))  # when in its work the process is hit is random
+            master = rng.choice(cluster.masters())
+            master.kill()
+            began = time.monotonic()
+            wait_for(lambda one=master: _took_over(cluster, one), what="a new master")
+            at = load.acknowledged
+            wait_for(lambda at=at: load.acknowledged > at, what="recovery by itself")
+            slowest = max(slowest, time.monotonic() - began)
+            master.start()
+            wait_for(cluster.settled, 60, "a Cluster with all its replicas")
+        load.finish()
+        for watch in watches:
+            watch.end()
+        shown = exporters.agree()
+        lost = int(exporters.exporters[0].total("session_exporter_ledger_lost_events_total"))
+        claims, written = _stored(cluster)
+    assert all(watch.looks > failovers for watch in watches)
+    fell = sum(watch.fell for watch in watches)
+    return Outcome(failovers, load.sent, claims, written, shown, lost, fell, load.retries, slowest)
+
+
+def _took_over(cluster: RedisCluster, dead: RedisServer) -> bool:
+    masters = cluster.masters()
+    return len(masters) == 3 and dead not in masters
+
+
+def _stored(cluster: RedisCluster) -> tuple[int, int]:
+    """The ids that the masters hold, and the sum of their counts."""
+    claims = written = 0
+    for node in cluster.masters():
+        for name in node.command("KEYS", "*"):
+            rest = name.partition(b"}:")[2]
+            claims += len(rest) == _ID_BYTES
+            if rest == b"series":
+                records = node.command("HGETALL", name)
+                values = records.values() if isinstance(records, dict) else records[1::2]
+                written += sum(int(record.split()[0]) for record in values)
+    return claims, written

@@ -1,0 +1,62 @@
+"""Exporters over one shared ledger, and senders that take them in turn."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.senders import Load
+
+
+class Replicas:
+    """`number` exporters over the ledger at `url`; they end when the `with` block does."""
+
+    def __init__(self, folder: Path, url: str, number: int, **settings: object) -> None:
+        self.exporters = [
+            ExporterProcess(folder / f"replica-{one}", settings={"ledger": url, **settings})
+            for one in range(number)
+        ]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            for one in self.exporters:
+                self._stack.enter_context(one)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def ports(self) -> Callable[[], int | None]:
+        """For one sender: the next exporter that is up, so that a retry goes to another one."""
+        turn = count()
+
+        def port() -> int | None:
+            up = [one.ports["ingest"] for one in self.exporters if "ingest" in one.ports]
+            return up[next(turn) % len(up)] if up else None
+
+        return port
+
+    def load(self, senders: int = 4, batch: int = 20) -> Load:
+        load = Load(lambda: None, senders, batch)
+        for sender in load.senders:
+            sender.port = self.ports()
+        return load
+
+    def counts(self, name: str = "session_ends_total") -> list[int]:
+        """The total that each replica shows."""
+        return [int(one.total(name)) for one in self.exporters]
+
+    def agree(self, seconds: float = 10.0) -> int:
+        """The total that all replicas show, once they show the same."""
+        counts: list[int] = []
+
+        def same() -> bool:
+            counts[:] = self.counts()
+            return len(set(counts)) == 1
+
+        wait_for(same, seconds, f"replicas that agree: {counts}")
+        return counts[0]

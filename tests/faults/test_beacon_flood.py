@@ -1,0 +1,43 @@
+"""Row 20 of the fault table, in seconds; at full length, and with the p99 held to 20 % more, in `make
+faults`."""
+
+from tests.faults.beacon_flood import ALLOWED, BURST, RATE, Flood, flood
+
+WITHOUT_LIMITS = """
+from exporter.beacons.buckets import Buckets
+Buckets.take = lambda *_: None
+"""
+
+
+def held(found: Flood, allowed: float, burst: int) -> bool:
+    """No more events than the limit, and everything else is refused."""
+    most = burst + found.seconds * allowed + 1
+    return found.accepted <= most and set(found.statuses) == {204, 403, 429}
+
+
+def test_a_flood_with_a_public_key_is_held_to_its_rate_and_reads_nothing(tmp_path):
+    found = flood(tmp_path, 2)
+    assert held(found, ALLOWED, BURST), found
+    assert found.accepted >= ALLOWED, "the limit holds off everybody"
+    assert found.statuses[429] > RATE / 4
+    assert found.statuses[403] > RATE / 2
+    assert found.read == []
+    assert 0 < found.during < 1
+
+
+def test_without_the_buckets_the_flood_is_counted(tmp_path):
+    """The mutant: what the test above is for."""
+    found = flood(tmp_path, 2, WITHOUT_LIMITS)
+    assert not held(found, ALLOWED, BURST)
+    assert found.statuses[429] == 0
+
+
+def test_a_forged_x_forwarded_for_makes_no_other_address(tmp_path):
+    """The mutant is the setting that believes everybody: each beacon is then from an address of its own."""
+    limits = {"beacon_burst": 10_000, "beacon_address_burst": 20, "addresses": 4}
+    for name in ("sound", "mutant"):
+        (tmp_path / name).mkdir()
+    found = flood(tmp_path / "sound", 2, **limits)
+    assert held(found, 4 * 5, 4 * 20)
+    mutant = flood(tmp_path / "mutant", 2, trusted_proxies="127.0.0.0/8", **limits)
+    assert not held(mutant, 4 * 5, 4 * 20)

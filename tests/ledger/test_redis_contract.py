@@ -1,0 +1,25 @@
+"""The shared ledger keeps the contract, on one server and on a Cluster of three masters and replicas."""
+
+import pytest
+
+from tests.ledger.contract import LedgerContract
+from tests.ledger.redis_home import RedisHome
+from tests.ledger.redis_server import RedisCluster, RedisServer
+
+
+class TestRedisLedger(LedgerContract):
+    """What is particular to it is in `test_redis`."""
+
+    @pytest.fixture
+    def home(self, redis_server: RedisServer) -> RedisHome:
+        redis_server.command("FLUSHALL")
+        return RedisHome(redis_server.url)
+
+
+class TestClusterLedger(LedgerContract):
+    """What is particular to it is in `test_redis_cluster`."""
+
+    @pytest.fixture
+    def home(self, redis_cluster: RedisCluster) -> RedisHome:
+        redis_cluster.empty()
+        return RedisHome(redis_cluster.url)
