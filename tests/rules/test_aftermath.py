@@ -45,8 +45,8 @@ def test_a_page_ends_ten_minutes_after_its_outage(tmp_path: Path) -> None:
     assert verdict(tmp_path, case) == ""
 
 
-STILL_1H = f"\n          and {names.RULE_COUNT}15m > 0.15 * {names.RULE_COUNT}1h"
-STILL_15M = f"\n          and {names.RULE_COUNT}5m > 0.2 * {names.RULE_COUNT}15m"
+STILL_1H = f"\n          and {names.RULE_COUNT}15m > 0.2 * {names.RULE_COUNT}1h"
+STILL_15M = f"\n          and {names.RULE_COUNT}5m > 0.266666666667 * {names.RULE_COUNT}15m"
 
 
 def single() -> Case:
@@ -68,33 +68,33 @@ def test_without_the_part_that_must_be_going_on_it_would(tmp_path: Path) -> None
     assert verdict(tmp_path, case, without(tmp_path, STILL_1H)) == ""
 
 
-@pytest.mark.parametrize(("ends", "again"), [(7, False), (8, True)])
+@pytest.mark.parametrize(("ends", "again"), [(9, False), (11, True)])
 def test_a_quarter_of_an_hour_with_its_part_of_the_hours_ends_is_going_on(
     tmp_path: Path, ends: int, again: bool
 ) -> None:
-    """After 40: 7 are below 0.15 * 47 = 7.05, and 8 above 0.15 * 48 = 7.2. At once, so that neither of the
+    """After 40: 9 are below 0.2 * 49 = 9.8, and 11 above 0.2 * 51 = 10.2. At once, so that neither of the
     shorter windows has anything left without them."""
     case = case_of(2 * ends, (20, 2), (20, 0), (0.5, 2 * ends), (20, 0))
     paged(case, 31, 60, again)
     assert verdict(tmp_path, case) == ""
 
 
-@pytest.mark.parametrize(("ends", "again"), [(11, False), (12, True)])
+@pytest.mark.parametrize(("ends", "again"), [(14, False), (15, True)])
 def test_five_minutes_with_their_part_of_a_quarter_of_an_hour_are_going_on(
     tmp_path: Path, ends: int, again: bool
 ) -> None:
-    """Of 100 ends a minute, after 45 in five: 11 are below 0.2 * 56 = 11.2, and 12 above 0.2 * 57 = 11.4;
-    limit15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, and limit1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
+    """Of 100 ends a minute, after 40 in five: 14 are below 0.2667 * 54 = 14.4, and 15 above 0.2667 * 55 =
+    14.67; limit15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, and limit1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
     assert verdict(tmp_path, quarter(ends, again)) == ""
 
 
-def test_without_their_part_eleven_would_be_a_spike(tmp_path: Path) -> None:
-    assert verdict(tmp_path, quarter(11, True), without(tmp_path, STILL_15M)) == ""
+def test_without_their_part_fourteen_would_be_a_spike(tmp_path: Path) -> None:
+    assert verdict(tmp_path, quarter(14, True), without(tmp_path, STILL_15M)) == ""
 
 
 def quarter(ends: float, spike: bool) -> Case:
     """From the twelfth minute on until a quarter of an hour has passed; the page itself fires on."""
-    case = case_of(100, (5, 9), (6.5, 0), (0.5, 2 * ends), (4, 0))
+    case = case_of(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0))
     found = f'count(count_over_time({names.RULE_SPIKE}{{code="{OUTAGE.code}"}}[179s]))'
     case.query(f"{QUIET + 15}m", found, {"{}": 1} if spike else {})
     return case
