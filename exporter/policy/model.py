@@ -335,6 +335,8 @@ class Pipeline:
     no_events: Silence
     ledger_not_writable: Lasting
     ledger_damaged: Recent
+    ledger_lost: Recent
+    ledger_misconfigured: Lasting
     requests_refused: Refusals
     events_rejected: Counted
     unknown_codes: Counted

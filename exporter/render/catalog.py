@@ -34,6 +34,8 @@ PIPELINE: Final = {
     "SessionEndExporterNoEvents": TICKET,
     "SessionEndExporterLedgerNotWritable": PAGE,
     "SessionEndExporterLedgerDamaged": TICKET,
+    "SessionEndExporterLedgerLost": TICKET,
+    "SessionEndExporterLedgerMisconfigured": TICKET,
     "SessionEndExporterRequestsRefused": TICKET,
     "SessionEndExporterEventsRejected": TICKET,
     "SessionEndExporterUnknownCodes": TICKET,

@@ -25,6 +25,7 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
     sums are of instances."""
     up = f"up{{job={quoted(policy.job)}}}"
     silence, damaged, full = policy.no_events, policy.ledger_damaged, policy.dedup_window_full
+    lost = policy.ledger_lost
     delay, refused, missing = policy.events_delayed, policy.requests_refused, policy.counts_missing
     return {
         "SessionEndExporterDown": Condition(
@@ -64,8 +65,8 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
         "SessionEndExporterLedgerNotWritable": Condition(
             f"{names.LEDGER_WRITABLE} == 0",
             f"The ledger of {_PER_INSTANCE} takes no events",
-            "Events are answered 503 and wait with their senders. Look at the disk: full, read-only "
-            "or failing; the log names the error.",
+            "Events are answered 503 and wait with their senders. Look at the disk (full, read-only or "
+            "failing), or at the engine of a shared ledger; the log names the error.",
             policy.ledger_not_writable.for_,
         ),
         "SessionEndExporterLedgerDamaged": Condition(
@@ -73,6 +74,21 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
             f"A damaged ledger of {_PER_INSTANCE} was moved aside",
             "Moved aside at {{ $value | humanizeTimestamp }}; what could be read of it was kept, and "
             "counting went on. Keep the damaged file, look at the disk, read the log.",
+        ),
+        # Replicas all tell of the same loss.
+        "SessionEndExporterLedgerLost": Condition(
+            f"max(increase({names.LEDGER_LOST}[{lost.window}])) > 0",
+            "A failover of the shared ledger lost counts",
+            f'{{{{ $value | printf "%.0f" }}}} events of the last {lost.window} were answered 200 and are '
+            "not in the ledger any more. Totals stand still until they are reached again, and retries of "
+            "these events may count twice. Look at the engine's failover, and at the setting ledger_wait.",
+        ),
+        "SessionEndExporterLedgerMisconfigured": Condition(
+            f"max by ({names.SETTING}) ({names.LEDGER_MISCONFIGURED}) == 1",
+            "The shared ledger's engine may lose counts: {{ $labels.setting }}",
+            "The engine's {{ $labels.setting }} is not what a ledger needs. Events are counted all the "
+            "same. The landing page and the log of the exporter say what to change.",
+            policy.ledger_misconfigured.for_,
         ),
         "SessionEndExporterRequestsRefused": Condition(
             f"sum(increase({names.REFUSED_REQUESTS}[{refused.window}])) > {number(refused.requests)}\n"

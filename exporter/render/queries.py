@@ -281,6 +281,13 @@ def _damage(_scope: Scope) -> tuple[str, ...]:
     return (f"# hours ago\n(time() - ({names.LEDGER_DAMAGED} > 0)) / 3600",)
 
 
+def _lost(_scope: Scope) -> tuple[str, ...]:
+    return (
+        f"# graph it over two days\n{names.LEDGER_LOST}",
+        f"{names.LEDGER_MISCONFIGURED} == 1",
+    )
+
+
 def _resets(_scope: Scope) -> tuple[str, ...]:
     counted = f"sum by ({names.LEDGER}, {INSTANCE}) ({names.SESSION_ENDS})"
     return (f"# graph it over two days\n{counted}",)
@@ -339,6 +346,7 @@ BUILDERS: Final[dict[str, Callable[[Scope], tuple[str, ...]]]] = {
     "commits": _commits,
     "size": _size,
     "damage": _damage,
+    "lost": _lost,
     "resets": _resets,
     "delays": _delays,
     "late_all": _late_all,

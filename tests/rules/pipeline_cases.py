@@ -25,6 +25,8 @@ UNAUTHORIZED = own(names.REQUESTS, status="401")
 UNKNOWN = own(names.UNKNOWN_CODE_EVENTS, system="softdrive")
 WRITABLE = own(names.LEDGER_WRITABLE)
 DAMAGED = own(names.LEDGER_DAMAGED)
+LOST = own(names.LEDGER_LOST)
+MISCONFIGURED = own(names.LEDGER_MISCONFIGURED, setting="appendonly")
 EXPIRED = own(names.WINDOW_EXPIRED, bound="ids")
 COUNTS = series(
     names.RULE_SUM,
@@ -106,8 +108,8 @@ TROUBLES = {
         62,
         INSTANCE,
         "The ledger of exporter:1 takes no events",
-        "Events are answered 503 and wait with their senders. Look at the disk: full, read-only or "
-        "failing; the log names the error.",
+        "Events are answered 503 and wait with their senders. Look at the disk (full, read-only or "
+        "failing), or at the engine of a shared ledger; the log names the error.",
         {WRITABLE: "1x60 0 1x140"},
     ),
     "SessionEndExporterLedgerDamaged": Trouble(
@@ -118,6 +120,27 @@ TROUBLES = {
         "Moved aside at 1970-01-01 01:00:00 +0000 UTC; what could be read of it was kept, and counting "
         "went on. Keep the damaged file, look at the disk, read the log.",
         {DAMAGED: "0x200"},
+    ),
+    "SessionEndExporterLedgerLost": Trouble(
+        # Two replicas tell of the same 40; a day's increase of 41 minutes is not stretched beyond them.
+        {LOST: "0x60 40x140", LOST.replace("exporter:1", "exporter:2"): "0x60 40x140"},
+        61,
+        {},
+        "A failover of the shared ledger lost counts",
+        "40 events of the last 1d were answered 200 and are not in the ledger any more. Totals stand still "
+        "until they are reached again, and retries of these events may count twice. Look at the engine's "
+        "failover, and at the setting ledger_wait.",
+        # Lost long ago, told again by a replica that starts.
+        {LOST: "40x200"},
+    ),
+    "SessionEndExporterLedgerMisconfigured": Trouble(
+        {MISCONFIGURED: "0x60 1x140"},
+        66,
+        {"setting": "appendonly"},
+        "The shared ledger's engine may lose counts: appendonly",
+        "The engine's appendonly is not what a ledger needs. Events are counted all the same. The landing "
+        "page and the log of the exporter say what to change.",
+        {MISCONFIGURED: "0x60 1x4 0x130"},
     ),
     "SessionEndExporterRequestsRefused": Trouble(
         # Of 100 a minute 6 are refused: 78 of 1,500 at 73m.
