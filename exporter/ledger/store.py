@@ -20,11 +20,11 @@ from exporter.ledger.contract import (
     KEY_BYTES,
     DurationTotal,
     Exemplar,
-    Family,
     Series,
     Total,
 )
 from exporter.ledger.damage import Damaged, checksum
+from exporter.ledger.naming import name_of, series_of
 
 VERSION: Final = 1
 _SCHEMA: Final = """
@@ -114,7 +114,7 @@ class Store:
         """The primary key that a series is written under."""
         name = self._names.get(series)
         if name is None:
-            name = self._names[series] = _name(series, label_names)
+            name = self._names[series] = name_of(series, label_names)
         return name
 
     def durations(self) -> list[DurationTotal]:
@@ -258,26 +258,8 @@ def _open(path: Path) -> apsw.Connection:
     return connection
 
 
-def _name(series: Series, label_names: Sequence[str]) -> str:
-    """A series' primary key: it names its labels, so that it can be read under other settings."""
-    labels = zip(label_names, series.labels, strict=True)
-    key = {
-        "family": series.family.value,
-        "system": series.system,
-        "code": series.code,
-        "phase": series.phase,
-        "category": series.category,
-        "outcome": series.outcome,
-        "labels": {name: value for name, value in labels if value},
-    }
-    return json.dumps(key, sort_keys=True)
-
-
 def _total(row: tuple[Any, ...], label_names: Sequence[str]) -> Total:
-    text, value, created, held, session, session_at, _ = row
-    key = json.loads(text)
-    named = key.pop("labels")
-    labels = tuple(named.get(name, "") for name in label_names)
-    series = Series(family=Family(key.pop("family")), labels=labels, **key)
+    name, value, created, held, session, session_at, _ = row
+    series = series_of(name, label_names)
     exemplar = Exemplar(session, session_at) if session is not None else None
     return Total(series, value, created, bool(held), exemplar)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from exporter.ledger.contract import Series
-from exporter.ledger.redis.records import Cell, cell_name, named_cell, named_series, series_name
+from exporter.ledger.naming import name_of, series_of
+from exporter.ledger.redis.records import Cell, cell_name, named_cell
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
@@ -30,7 +31,7 @@ class Names:
         """The name of a series."""
         name = self._names.get(series)
         if name is None:
-            name = self._names[series] = series_name(series, self._label_names)
+            name = self._names[series] = name_of(series, self._label_names).encode()
             self._series.setdefault(name, self._keys.setdefault(series.key, series))
         return name
 
@@ -39,7 +40,7 @@ class Names:
         found = self._series.get(name)
         if found is None and name not in self._strange:
             try:
-                made = named_series(name, self._label_names)
+                made = series_of(name, self._label_names)
             except (ValueError, KeyError, TypeError, AttributeError):
                 self._strange.add(name)
                 log.warning("ledger_has_a_strange_series", name=name.decode("utf-8", "replace"))

@@ -1,11 +1,10 @@
 """What is written about a series and a histogram in a shard, and what it is called there."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.ledger.contract import BUCKETS, Exemplar, Family, Series
+from exporter.ledger.contract import BUCKETS, Exemplar
 
 Cell = tuple[str, str]
 """The (system, outcome) of a duration histogram."""
@@ -58,29 +57,6 @@ def read_cell(text: bytes) -> Observed:
     created, *numbers = map(float, head.split())
     marks = list(map(float, tail.split())) or [0.0] * _PLACES
     return Observed(created, tuple(map(max, zip(numbers, marks, strict=True))))
-
-
-def series_name(series: Series, label_names: Sequence[str]) -> bytes:
-    """What a series is called: with its labels' names, so that it can be read under other settings."""
-    labels = zip(label_names, series.labels, strict=True)
-    name = {
-        "family": series.family.value,
-        "system": series.system,
-        "code": series.code,
-        "phase": series.phase,
-        "category": series.category,
-        "outcome": series.outcome,
-        "labels": {label: value for label, value in labels if value},
-    }
-    return json.dumps(name, sort_keys=True).encode()
-
-
-def named_series(name: bytes, label_names: Sequence[str]) -> Series:
-    """The series of a name; labels that are no longer configured are dropped, new ones are empty."""
-    parts = json.loads(name)
-    named = parts.pop("labels")
-    labels = tuple(named.get(label, "") for label in label_names)
-    return Series(family=Family(parts.pop("family")), labels=labels, **parts)
 
 
 def cell_name(cell: Cell) -> bytes:
