@@ -58,5 +58,6 @@ class Watched(Generic[T]):
             found = self._path.stat()
         except OSError as error:
             return error.errno
-        # The inode too: Kubernetes swaps a symlink, and two versions may share size and time.
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        # The inode too: Kubernetes swaps a symlink, and two versions may share size and time. The mode,
+        # because secrets that others can read are warned of.
+        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

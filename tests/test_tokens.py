@@ -163,22 +163,6 @@ def test_a_broken_new_version_keeps_the_tokens_and_is_logged_once(
     assert tokens.accepts(SECOND.encode())
 
 
-def test_the_file_is_looked_at_once_a_second_at_most(
-    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tokens = Tokens(write(path, FIRST), clock)
-    looks: list[Path] = []
-    monkeypatch.setattr(tokens, "_stat", lambda: looks.append(path))
-    monkeypatch.setattr(tokens, "_load", lambda: ())
-    for _ in range(100):
-        tokens.accepts(b"x")
-    assert not looks
-    clock.now += 1
-    for _ in range(100):
-        tokens.accepts(b"x")
-    assert len(looks) == 1
-
-
 # --- the throttle ---------------------------------------------------------------------------------
 
 

@@ -81,3 +81,33 @@ def test_a_file_that_does_not_change_is_not_read_again(tmp_path: Path) -> None:
         clock.now += 1
         watched.now()
     assert reads == [path]
+
+
+def test_a_file_is_looked_at_once_a_second_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, path = Clock(), tmp_path / "file"
+    write(path, "one")
+    watched = Watched(path, load, "file", clock)
+    looks: list[Path] = []
+    monkeypatch.setattr(watched, "_stat", lambda: looks.append(path))
+    for _ in range(100):
+        watched.now()
+    assert not looks
+    clock.now += 1
+    for _ in range(100):
+        watched.now()
+    assert len(looks) == 1
+
+
+def test_a_change_of_its_mode_is_a_change(tmp_path: Path) -> None:
+    """Fails without the mode: secrets that were opened to others since are warned of."""
+    clock, path = Clock(), tmp_path / "file"
+    write(path, "one")
+    path.chmod(0o600)
+    reads: list[int] = []
+    watched = Watched(path, lambda one: reads.append(one.stat().st_mode & 0o777), "file", clock)
+    path.chmod(0o644)
+    clock.now += 1
+    watched.now()
+    assert reads == [0o600, 0o644]
