@@ -1,8 +1,9 @@
 """A site on loopback, and a stream on its pages that behaves as the Web SDK's documentation says."""
 
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from exporter.demo.on_thread import OnThread
 
 SDK = """\
 // What StreamPixelApplication resolves to, with the events and times of its documentation.
@@ -42,7 +43,7 @@ PLAYER = """\
 """
 
 
-class Site:
+class Site(OnThread):
     """Serves `pages` (path to HTML), with `{ingest}` and `{player}` in them filled in.
 
     `origin` is where its pages are; `player` is another origin, with what the stream's iframe holds;
@@ -60,21 +61,12 @@ class Site:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        port = self._server.server_port
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(server)
+        port = server.server_port
         self.origin = f"http://localhost:{port}"
         self.player = f"http://127.0.0.1:{port}"
         self.plain = f"http://shop.test:{port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]

@@ -1,13 +1,26 @@
 """What the tests of live stats share."""
 
+import logging
 import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from exporter import logs
 from tests.live.vendor import Vendor, vendor
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[None]:
+    """The exporter's own, whatever a test before set up."""
+    handlers = list(logging.getLogger().handlers)
+    logs.configure("info")
+    yield
+    logging.getLogger().handlers[:] = handlers
+    structlog.reset_defaults()
 
 
 @pytest.fixture
