@@ -22,6 +22,8 @@ COMMIT_KEYS: Final = ("series", "durations", "commit")
 _EXEMPLARS: Final = 4
 """Sessions of a series that a call takes along, newest first: the newest may be a retry's."""
 _NO_DURATION: Final = (0, 0, 0.0)
+_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
+"""The first bytes of a key, which say its shard."""
 
 
 class _Numbers(dict[Any, int]):
@@ -41,13 +43,8 @@ class Part:
         self.cells = _Numbers()
         self.positions: list[int] = []
         self.unkeyed: list[int] = []
-        self._keys: list[bytes] = []
-        self._prints: list[bytes] = []
-
-    def add(self, position: int, key: bytes, print_: bytes) -> None:
-        self.positions.append(position)
-        self._keys.append(key)
-        self._prints.append(print_)
+        self.keys: list[bytes] = []
+        self.prints: list[bytes] = []
 
     def call(
         self,
@@ -71,10 +68,10 @@ class Part:
             expiry,
             repr(created),
             commit,
-            "repeats" if len(set(self._keys)) < len(self._keys) else "",
+            "repeats" if len(set(self.keys)) < len(self.keys) else "",
             "always" if always else "",
-            b"".join(self._keys),
-            b"".join(self._prints),
+            b"".join(self.keys),
+            b"".join(self.prints),
             struct.pack(f"<{len(numbers)}H", *numbers),
             cells,
             seconds,
@@ -145,16 +142,22 @@ class Group:
         self._batches = batches
         self.columns = _Columns(batches)
         self._parts: dict[int, Part] = {}
+        parts = self._parts
         self._verdicts = bytearray(len(self.columns.series))
         self._failed: set[int] = set()
         start = 0
         for batch in batches:
-            keys, prints = batch.keys, batch.prints
-            keyed = len(keys) // KEY_BYTES
-            for index in range(keyed):
-                key = keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
-                print_ = prints[index * PRINT_BYTES : (index + 1) * PRINT_BYTES]
-                self._part(int.from_bytes(key[:4]) % shards).add(start + index, key, print_)
+            keys, prints = _cut(batch.keys, KEY_BYTES), _cut(batch.prints, PRINT_BYTES)
+            keyed = len(keys)
+            positions = range(start, start + keyed)
+            # A loop of these few lines, because a call for each event took longer than all the rest here.
+            for position, (number,), key, print_ in zip(
+                positions, _NUMBER.iter_unpack(batch.keys), keys, prints, strict=True
+            ):
+                part = parts.get(number % shards) or self._part(number % shards)
+                part.positions.append(position)
+                part.keys.append(key)
+                part.prints.append(print_)
             if keyed < len(batch):
                 self._part(spare).unkeyed.extend(range(start + keyed, start + len(batch)))
             start += len(batch)
@@ -195,6 +198,10 @@ class Group:
         if part is None:
             part = self._parts[shard] = Part(shard)
         return part
+
+
+def _cut(column: bytes, size: int) -> list[bytes]:
+    return [column[at : at + size] for at in range(0, len(column), size)]
 
 
 def _joined(batches: Sequence[Batch], name: str) -> list[Any] | None:
