@@ -123,3 +123,12 @@ class _From:
 
 
 __all__ = ["DESK", "EVENT", "INGEST_PATH", "KEY", "OLD_KEY", "OTHER_KEY", "SHOP", "Browsers"]
+
+
+def refused(browsers: Browsers, answer: Answer, status: int, reason: str) -> None:
+    """It says so, is counted once under its reason, and no event is."""
+    assert (answer.status, answer.json["reason"]) == (status, reason)
+    assert browsers.listener.value("refused_requests_total", reason=reason) == 1
+    assert browsers.listener.value("requests_total", status=str(status)) == 1
+    assert browsers.listener.logged[-1] == reason
+    assert browsers.ends() == []

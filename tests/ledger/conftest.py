@@ -43,6 +43,16 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield one
 
 
+@pytest.fixture
+def server(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """One that is empty, and left as it was found."""
+    redis_server.command("FLUSHALL")
+    yield redis_server
+    redis_server.command("CONFIG", "SET", "maxmemory", 0)
+    redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    redis_server.command("CONFIG", "SET", "appendonly", "yes")
+
+
 @pytest.fixture(scope="session")
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """Three masters and three replicas for all tests; each empties them first."""

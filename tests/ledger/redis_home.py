@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
+
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.contract import Series
 from exporter.ledger.redis.address import parse
@@ -11,6 +13,8 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.clock import Clock
+from tests.ledger.contract import value
+from tests.ledger.waiting import until
 
 PLAN = (
     "on_labels",
@@ -65,3 +69,17 @@ async def retried(
             else:
                 assert receipt.accepted + receipt.duplicates == len(one)
                 return
+
+
+def same(ledger: RedisLedger, other: RedisLedger, of: Series = FAILURE) -> bool:
+    return value(ledger, of) == value(other, of)
+
+
+async def unavailable(ledger: RedisLedger, *numbers: int) -> LedgerUnavailable:
+    with pytest.raises(LedgerUnavailable) as refusal:
+        await ledger.commit(batch(numbers))
+    return refusal.value
+
+
+async def works(ledger: RedisLedger) -> None:
+    await until(lambda: ledger.status().problem is None)

@@ -1,0 +1,114 @@
+"""Who sends too fast is held off, and nobody else is."""
+
+from pathlib import Path
+
+from exporter.beacons.buckets import Limit
+from exporter.taxonomy import Taxonomy
+from tests.beacons.browsers import (
+    DESK,
+    INGEST_PATH,
+    KEY,
+    OLD_KEY,
+    OTHER_KEY,
+    SHOP,
+    Browsers,
+)
+from tests.ingest.listener import Stream
+
+ALLOW = b"access-control-allow-origin"
+
+
+def test_an_address_that_sends_too_fast_is_429_with_retry_after_and_others_are_not(
+    browsers: Browsers,
+) -> None:
+    """Fails without the bucket of addresses."""
+    statuses = [browsers.post({"id": str(number)}).status for number in range(21)]
+    assert statuses == [204] * 20 + [429]
+    answer = browsers.post()
+    assert (answer.status, answer.headers[b"retry-after"]) == (429, b"1")
+    assert answer.json["reason"] == "rate_limited"
+    assert b"connection" not in answer.headers
+    assert answer.headers[ALLOW] == SHOP.encode()
+    assert browsers.post({"id": "x"}, client="192.0.2.8").status == 204
+    browsers.now += 0.2
+    assert browsers.post({"id": "y"}).status == 204
+
+
+def test_a_forged_x_forwarded_for_changes_nothing(browsers: Browsers) -> None:
+    """Fails when the header is believed of anybody."""
+    statuses = [
+        browsers.post({"id": str(number)}, x_forwarded_for=f"198.51.100.{number}").status
+        for number in range(40)
+    ]
+    assert statuses.count(429) == 20
+
+
+def test_browsers_behind_a_trusted_proxy_have_a_bucket_each(
+    taxonomy: Taxonomy, tmp_path: Path
+) -> None:
+    browsers = Browsers(taxonomy, tmp_path, proxies=("192.0.2.0/24",))
+    for number in range(30):
+        assert browsers.post({"id": str(number)}, x_forwarded_for=f"1.2.3.{number}").status == 204
+    forged = [
+        browsers.post({"id": f"f{number}"}, x_forwarded_for=f"5.6.7.{number}, 1.2.4.1").status
+        for number in range(30)
+    ]
+    assert forged.count(429) == 10
+
+
+def test_hosts_of_one_ipv6_network_share_a_bucket(browsers: Browsers) -> None:
+    statuses = [
+        browsers.post({"id": str(number)}, client=f"2001:db8:0:1::{number:x}").status
+        for number in range(40)
+    ]
+    assert statuses.count(429) == 20
+
+
+def test_a_site_has_a_rate_of_its_own_and_other_sites_do_not_feel_it(browsers: Browsers) -> None:
+    """Fails without the bucket of sites; desk's entry says 2 a second and 4 at once."""
+
+    def desk(number: int) -> int:
+        return browsers.post(
+            {"id": str(number)}, key=OTHER_KEY, origin=DESK, client=f"1.1.1.{number}"
+        ).status
+
+    assert [desk(number) for number in range(6)] == [204] * 4 + [429] * 2
+    assert browsers.post().status == 204
+    browsers.now += 0.5
+    assert desk(7) == 204
+
+
+def test_both_keys_of_a_site_have_one_rate(taxonomy: Taxonomy, tmp_path: Path) -> None:
+    browsers = Browsers(taxonomy, tmp_path, site=Limit(1, 4))
+    statuses = [
+        browsers.post({"id": str(number)}, key=(KEY, OLD_KEY)[number % 2]).status
+        for number in range(6)
+    ]
+    assert statuses == [204] * 4 + [429] * 2
+
+
+def test_events_in_one_request_cost_as_much_as_alone(browsers: Browsers) -> None:
+    """Fails when only requests are charged: a hundred events went for the price of one."""
+    assert browsers.post([{"id": str(number)} for number in range(40)]).status == 204
+    assert browsers.post().headers[b"retry-after"] == b"5"
+    browsers.now += 4.3
+    assert browsers.post({"id": "later"}).status == 204
+
+
+def test_who_is_held_off_is_refused_before_the_body_is_read(browsers: Browsers) -> None:
+    for number in range(20):
+        browsers.post({"id": str(number)})
+    stream = Stream([b"x" * 100])
+    assert browsers.post(stream).status == 429
+    assert stream.read == 0
+
+
+def test_session_ends_are_taken_while_beacons_are_not(browsers: Browsers) -> None:
+    for _ in range(30):
+        browsers.post()
+    answer = browsers.listener.post(
+        b'{"system":"streampixel","id":"s"}',
+        {b"content-type": b"application/json"},
+        path=INGEST_PATH,
+    )
+    assert answer.status == 200
