@@ -3,8 +3,6 @@
 import asyncio
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +10,9 @@ import apsw
 import pytest
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.contract import Total
 from exporter.ledger.damage import checksum
 from exporter.ledger.recovery import Plan, open_ledger
-from exporter.ledger.sqlite import SqliteLedger
-from tests.ledger.batches import FAILURE, batch, series
+from tests.ledger.batches import batch
 from tests.ledger.damaged import (
     Sample,
     digests,
@@ -28,7 +24,7 @@ from tests.ledger.damaged import (
     link_a_page_twice,
     lose_a_row,
 )
-from tests.ledger.home import SqliteHome, crash
+from tests.ledger.home import SqliteHome
 
 SAMPLES = ("database", "wal", "both")
 
@@ -252,184 +248,6 @@ def test_a_newer_format_is_refused_and_left_alone_and_no_file_stays_open(home: S
     assert len(list(Path("/proc/self/fd").iterdir())) == files
 
 
-# --- label names and window settings between restarts ------------------------------------------
-
-EU, US = series(region="eu"), series(region="us")
-
-
-async def _count(home: SqliteHome, names: tuple[str, ...], events: dict[object, list[int]]) -> None:
-    ledger = await home.open(label_names=names)
-    for of, ids in events.items():
-        await ledger.commit(batch(ids, of=of))  # type: ignore[arg-type]
-    await ledger.close()
-
-
-async def _values(home: SqliteHome, names: tuple[str, ...]) -> dict[tuple[str, ...], int]:
-    ledger = await home.open(label_names=names)
-    await ledger.close()
-    return {one.series.labels: one.value for one in ledger.totals().series}
-
-
-async def test_a_label_taken_away_merges_its_series_once(home: SqliteHome) -> None:
-    await _count(home, ("region",), {EU: [1, 2, 3], US: [4]})
-    for _ in range(3):
-        assert await _values(home, ()) == {(): 4}
-    await _count(home, (), {FAILURE: [5, 1]})
-    for _ in range(2):
-        assert await _values(home, ()) == {(): 5}
-
-
-async def test_a_label_taken_away_from_a_single_series_does_not_count_it_again(
-    home: SqliteHome,
-) -> None:
-    """The series merged with no other, stayed under its old name, and was added at the next start."""
-    await _count(home, ("region",), {EU: [1, 2, 3]})
-    await _count(home, (), {FAILURE: [5]})
-    assert await _values(home, ()) == {(): 4}
-    assert await _values(home, ("region",)) == {("",): 4}
-
-
-async def test_a_new_label_is_empty_for_what_was_counted_before(home: SqliteHome) -> None:
-    await _count(home, (), {FAILURE: [1, 2]})
-    await _count(home, ("region",), {EU: [3], series(region=""): [4]})
-    assert await _values(home, ("region",)) == {("",): 3, ("eu",): 1}
-
-
-async def test_labels_in_another_order_are_the_same_series(home: SqliteHome) -> None:
-    await _count(home, ("region", "project"), {series(region="eu", project="p"): [1, 2]})
-    await _count(home, ("project", "region"), {series(project="p", region="eu"): [3]})
-    assert await _values(home, ("project", "region")) == {("p", "eu"): 3}
-    assert await _values(home, ("region", "project")) == {("eu", "p"): 3}
-
-
-async def test_merged_series_keep_the_oldest_start_and_the_latest_session(home: SqliteHome) -> None:
-    ledger = await home.open(label_names=("region",))
-    created = home.wall.now
-    await ledger.commit(batch([1], of=EU, sessions=["first"]))
-    home.wall.advance(10)
-    await ledger.commit(batch([2], of=US, sessions=["second"]))
-    await ledger.close()
-    ledger = await home.open()
-    [total] = ledger.totals().series
-    assert isinstance(total, Total)
-    assert (total.created, total.held) == (created, True)
-    assert total.exemplar is not None
-    assert (total.exemplar.session_id, total.exemplar.at) == ("second", created + 10)
-    await ledger.close()
-
-
-async def test_a_smaller_window_keeps_the_latest_ids(home: SqliteHome) -> None:
-    ledger = await home.open(ids=1000)
-    for number in range(100):
-        await ledger.commit(batch([number]))
-    await ledger.close()
-    ledger = await SqliteLedger.open(home.plan(ids=10, slack=5))
-    assert ledger.status().window_ids == 10
-    assert (await ledger.commit(batch(range(90, 95)))).duplicates == 5
-    assert (await ledger.commit(batch(range(95, 100)))).duplicates == 5
-    assert (await ledger.commit(batch([0]))).accepted == 1
-    assert ledger.status().window_ids == 10
-    await ledger.close()
-
-
-async def test_a_larger_window_remembers_more_from_then_on(home: SqliteHome) -> None:
-    ledger = await home.open(ids=10)
-    for number in range(30):
-        await ledger.commit(batch([number]))
-    await ledger.close()
-    ledger = await home.open(ids=40)
-    for number in range(100, 130):
-        await ledger.commit(batch([number]))
-    assert (await ledger.commit(batch([*range(20, 30), *range(100, 130)]))).duplicates == 40
-    await ledger.close()
-
-
-async def test_a_commit_too_large_for_the_window_is_not_remembered_by_halves(
-    home: SqliteHome,
-) -> None:
-    ledger = await home.open(ids=100)
-    await ledger.commit(batch(range(50)))
-    await ledger.commit(batch([100]))
-    await ledger.close()
-    ledger = await SqliteLedger.open(home.plan(ids=10, slack=0))
-    assert ledger.status().window_ids == 1
-    assert (await ledger.commit(batch([100]))).duplicates == 1
-    with pytest.raises(ValueError, match="11 events in a batch are more than the window can hold"):
-        await ledger.commit(batch(range(11)))
-    await ledger.close()
-
-
-async def test_a_shorter_age_forgets_at_once_what_is_older(home: SqliteHome) -> None:
-    ledger = await home.open(age=1000.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(500)
-    await ledger.commit(batch([2]))
-    await ledger.close()
-    ledger = await home.open(age=100.0)
-    assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([0, 1])
-    await ledger.close()
-
-
-async def test_clocks_of_whole_numbers_leave_a_sound_ledger(home: SqliteHome) -> None:
-    """An int came back from a REAL column as a float, and failed its checksum."""
-    home.wall.now, home.monotonic.now = 1_800_000_000, 1000
-    ledger = await home.open(zero=[series("4003")])
-    await ledger.commit(batch([1], sessions=["s"], durations=[1]))
-    await ledger.close()
-    ledger = await home.open()
-    assert ledger.status().damaged is None
-    assert (await ledger.commit(batch([1]))).duplicates == 1
-    await ledger.close()
-
-
-# --- who may open it ---------------------------------------------------------------------------
-
-OPEN = """
-import sys
-from pathlib import Path
-from exporter.errors import LedgerInUse
-from exporter.ledger.recovery import Plan, open_ledger
-try:
-    open_ledger(Plan(Path(sys.argv[1]))).close()
-except LedgerInUse as error:
-    sys.exit(f"in use: {error}")
-"""
-
-
-def _open_elsewhere(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", OPEN, folder],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-async def test_a_second_process_is_told_that_the_ledger_is_in_use(home: SqliteHome) -> None:
-    """Row 7. Mutant it fails on: no lock file."""
-    ledger = await home.open()
-    second = await asyncio.to_thread(_open_elsewhere, home.folder)
-    assert second.returncode == 1
-    assert second.stderr == (
-        f"in use: the ledger in {home.folder} is in use by another process: two exporters need two "
-        "data_dirs\n"
-    )
-    assert (await ledger.commit(batch([1]))).accepted == 1
-    await ledger.close()
-    assert (await asyncio.to_thread(_open_elsewhere, home.folder)).returncode == 0
-
-
-async def test_not_even_sqlite_itself_can_look_into_an_open_ledger(home: SqliteHome) -> None:
-    """Mutant it fails on: no exclusive locking mode."""
-    ledger = await home.open()
-    connection = apsw.Connection(str(home.folder / "ledger.db"))
-    with pytest.raises(apsw.BusyError):
-        connection.execute("SELECT * FROM series").fetchall()
-    connection.close()
-    await ledger.close()
-
-
 def test_a_database_in_use_by_someone_without_the_lock_is_refused_and_not_damaged(
     samples: dict[str, Sample], tmp_path: Path
 ) -> None:
@@ -440,22 +258,3 @@ def test_a_database_in_use_by_someone_without_the_lock_is_refused_and_not_damage
         open_ledger(Plan(folder))
     connection.close()
     open_ledger(Plan(folder)).close()
-
-
-def test_a_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match=r"data_dir .*/file is not a directory"):
-        open_ledger(Plan(tmp_path / "file"))
-    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
-        open_ledger(Plan(tmp_path / "file" / "below"))
-
-
-async def test_a_crash_before_the_first_commit_leaves_a_ledger_that_opens(
-    home: SqliteHome, tmp_path: Path
-) -> None:
-    ledger = await home.open()
-    crash(home.folder, tmp_path / "copy")
-    await ledger.close()
-    opened = open_ledger(Plan(tmp_path / "copy"))
-    assert (opened.moved_to, opened.meta.ledger) == (None, ledger.totals().ledger)
-    opened.close()

@@ -1,7 +1,7 @@
 """Every query of every panel, variable and annotation, asked of a real Prometheus about a real exporter.
 
 Grafana does not run here: what it does with a query before it is sent (variables, intervals, steps) is
-done by `shipped.interpolated` and `Choice`.
+done by `shipped.interpolated` and `asking.Choice`.
 """
 
 import json
@@ -9,7 +9,6 @@ import re
 import time
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,50 +16,16 @@ import pytest
 from exporter import names
 from exporter.taxonomy.model import Outcome
 from tests.e2e.exporter_process import wait_for
+from tests.render.dashboards.asking import CHOICES, Choice, ask, by, excused, last, of
 from tests.render.dashboards.shipped import (
     UIDS,
-    Asked,
     asked,
     dashboards,
     find,
     interpolated,
     variables,
 )
-from tests.render.dashboards.world import ENDS_PER_HOUR, HOURS, RENAMED, TAXONOMY, World, history
-
-Series = dict[str, Any]
-STEP = 30
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What somebody has chosen at the top of a dashboard."""
-
-    system: str
-    code: str
-
-    def of(self, text: str) -> str:
-        """The text as Grafana sends it."""
-        every = {"instance": ".+", "label": "region", "__rate_interval": "1m"}
-        return interpolated(text, {**every, "system": self.system, "code": self.code})
-
-
-CHOICES = {
-    "streampixel": Choice("streampixel", "4001"),
-    "softdrive": Choice("softdrive", "01"),
-    "both": Choice("(softdrive|streampixel)", "1001"),
-    "All": Choice(".+", "1001"),
-}
-
-EMPTY = {
-    "no ledger was ever damaged": ("Was a damaged ledger", ""),
-    "Streampixel has no code in that phase": ("In which phase?", 'phase="pre_session"'),
-    "1001 is at its usual on both systems": ("Which alerts are firing?", 'code="1001"'),
-    "a code has one outcome of the three, which has a test": (" under the limit", 'outcome="'),
-    "Softdrive tells no live users": ("How many are in?", '=~"softdrive"'),
-    "nor who waits": ("Do users wait", 'session_queued_users{system=~"softdrive"'),
-}
-"""Queries that may give nothing, by the reason: a part of the panel's title, and one of the query."""
+from tests.render.dashboards.world import ENDS_PER_HOUR, RENAMED, TAXONOMY, World, history
 
 
 @pytest.fixture(scope="module")
@@ -79,39 +44,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
         wait_for(settled, 60, "a page and some scrapes")
         yield made
-
-
-def ask(world: World, query: Asked, choice: Choice) -> list[Series]:
-    """Series of an instant or of the whole past, with their values as numbers."""
-    expr = choice.of(query.expr)
-    now = time.time()
-    if query.now:
-        found = world.prometheus.get("query", query=expr, time=now)["result"]
-        return [{**one, "values": [one["value"]]} for one in found]
-    # Steps lie at multiples of themselves, as Grafana has them, so that two queries' can be compared.
-    # The last is the next multiple: the one before may be older than the exporter.
-    end = now // STEP * STEP + STEP
-    window = {"start": end - HOURS * 3600, "end": end, "step": STEP}
-    return world.prometheus.get("query_range", query=expr, **window)["result"]
-
-
-def of(title: str, ref: str) -> Asked:
-    """The query of the panel whose title begins so."""
-    (found,) = [one for one in asked() if one.panel.startswith(title) and one.ref == ref]
-    return found
-
-
-def last(series: Series) -> float:
-    return float(series["values"][-1][1])
-
-
-def by(label: str, found: list[Series]) -> dict[str, float]:
-    return {one["metric"][label]: last(one) for one in found}
-
-
-def excused(query: Asked, choice: Choice) -> bool:
-    expr = choice.of(query.expr)
-    return any(title in query.panel and part in expr for title, part in EMPTY.values())
 
 
 @pytest.mark.parametrize("uid", UIDS)
