@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # Given on the command line: make run ARGS="--ops 127.0.0.1:9999", make test PYTEST_ARGS="-k ledger"
 ARGS ?=
 PYTEST_ARGS ?=
+# Half of the tests wait for a scrape, a rule or a browser most of their time. 0 runs them in one process.
+TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
@@ -46,7 +48,7 @@ demo: $(VENV)/.run ## an outage from its first event to the page, with Prometheu
 
 test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check
