@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.home import SqliteHome
-from tests.ledger.redis_server import RedisCluster, RedisServer
+from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 _DEADLINE = 120.0
 
@@ -51,6 +51,13 @@ def server(redis_server: RedisServer) -> Iterator[RedisServer]:
     redis_server.command("CONFIG", "SET", "maxmemory", 0)
     redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
     redis_server.command("CONFIG", "SET", "appendonly", "yes")
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One server for all tests; each empties it first."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "one") as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

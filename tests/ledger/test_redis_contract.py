@@ -1,10 +1,10 @@
-"""The shared ledger keeps the contract, on one server and on a Cluster of three masters and replicas."""
+"""The shared ledger keeps the contract: on Redis, on Valkey, on a Cluster of three masters and replicas."""
 
 import pytest
 
 from tests.ledger.contract import LedgerContract
 from tests.ledger.redis_home import RedisHome
-from tests.ledger.redis_server import RedisCluster, RedisServer
+from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 
 class TestRedisLedger(LedgerContract):
@@ -14,6 +14,15 @@ class TestRedisLedger(LedgerContract):
     def home(self, redis_server: RedisServer) -> RedisHome:
         redis_server.command("FLUSHALL")
         return RedisHome(redis_server.url)
+
+
+class TestValkeyLedger(LedgerContract):
+    """What is particular to it is in `test_valkey`."""
+
+    @pytest.fixture
+    def home(self, valkey_server: ValkeyServer) -> RedisHome:
+        valkey_server.command("FLUSHALL")
+        return RedisHome(valkey_server.url)
 
 
 class TestClusterLedger(LedgerContract):
