@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from exporter.errors import LedgerUnavailable
+from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.redis.ledger import RedisLedger
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
@@ -42,6 +42,12 @@ def claims(cluster: RedisCluster) -> int:
         for node in cluster.masters()
         for name in node.command("KEYS", "*")
     )
+
+
+async def test_a_cluster_is_not_taken_for_a_server_alone(cluster: RedisCluster) -> None:
+    """Fails without the look at cluster_enabled: two thirds of the shards would be refused for ever."""
+    with pytest.raises(LedgerError, match=r"a node of a Cluster; its scheme is redis\+cluster://"):
+        await RedisHome(cluster.nodes[0].url).open(patience=0.1)
 
 
 async def test_a_batch_of_which_some_shards_failed_is_503_and_its_retry_is_exact(

@@ -93,7 +93,7 @@ async def test_an_engine_that_is_not_there_is_said_without_its_password(
 
 async def test_a_server_alone_is_no_cluster(home: RedisHome) -> None:
     home.url = home.url.replace("redis://", "redis+cluster://")
-    with pytest.raises(LedgerError, match=r"redis://|support disabled"):
+    with pytest.raises(LedgerError, match="cluster support disabled"):
         await home.open(patience=0.1)
 
 

@@ -72,7 +72,6 @@ def _fit(info: dict[str, str], plan: Plan) -> None:
         raise LedgerError(
             f"ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is {text}"
         )
-    if (info.get("cluster_enabled") == "1") != plan.address.cluster:
-        is_, scheme = ("no", "redis://") if plan.address.cluster else ("a", "redis+cluster://")
+    if info.get("cluster_enabled") == "1" and not plan.address.cluster:
         hosts = address.described(plan.address)
-        raise LedgerError(f"ledger: {hosts} is {is_} node of a Cluster; its scheme is {scheme}")
+        raise LedgerError(f"ledger: {hosts} is a node of a Cluster; its scheme is redis+cluster://")
