@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from exporter.beacons.keys import digest
 from exporter.names import BEACONS_PATH
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.honest import honest
+from tests.faults.honest import elsewhere, honest
 
 ALLOWED: Final = 50
 """Events a second that the site may send: the setting's default."""
@@ -32,22 +33,22 @@ _READS: Final = (
 @dataclass
 class Flood:
     """`statuses` of the flood's requests, `rate` of them a second, `accepted` events that it brought to be
-    counted in `seconds`, `read` paths that the key opened, and the honest sender's p99 in seconds
-    `before` and `during` it."""
+    counted in `seconds`, `read` paths that the key opened, and the honest sender's
+    latencies in seconds `before` and `during` it."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     rate: float = 0.0
     seconds: float = 0.0
     accepted: int = 0
     read: list[str] = field(default_factory=list)
-    before: float = 0.0
-    during: float = 0.0
+    before: Sequence[float] = ()
+    during: Sequence[float] = ()
 
 
 def flood(
     folder: Path, seconds: float, mutant: str = "", *, addresses: int = 100, **more: object
 ) -> Flood:
-    """The p99 without a flood for `seconds`, then with one, both on one process.
+    """The latencies without a flood for `seconds`, then with one, both on one process.
 
     Half of the flood forges the site's origin, half comes with its own; all of it forges X-Forwarded-For, and
     comes from `addresses` of loopback's, so that no address alone is too fast and the site's own
@@ -78,12 +79,12 @@ def flood(
         port = exporter.ports["ingest"]
         with honest(port, token) as sender:
             time.sleep(seconds)  # what is measured is a length of time
-        found.before = sender.p99
+        found.before = sender.latencies
         with honest(port, token) as sender:
             began = time.monotonic()
             _send(port, seconds, found.statuses, addresses)
             found.seconds = time.monotonic() - began
-        found.during = sender.p99
+        found.during = sender.latencies
         found.rate = found.statuses.total() / found.seconds
         found.accepted = found.statuses[204]
         found.read = [
@@ -108,6 +109,7 @@ def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> 
 
 def _flood(port: int, seconds: float, statuses: Counter[int], addresses: int, sender: int) -> None:
     """A connection for each of its addresses, opened again when it is closed."""
+    elsewhere()
     connections = [
         http.client.HTTPConnection(
             "127.0.0.1", port, timeout=30, source_address=(f"127.20.{sender}.{number + 1}", 0)
