@@ -28,6 +28,10 @@ def simulate(
     ends_per_hour: Annotated[
         float, typer.Option(metavar="N", help="of each system, the mean of a week")
     ] = 1000,
+    failing: Annotated[
+        float | None,
+        typer.Option(metavar="PART", help="of the usual ends, 0.0025 say; by default about 0.05"),
+    ] = None,
     days: Annotated[
         float | None, typer.Option(metavar="N", help="how long; 1 hour by default")
     ] = None,
@@ -92,6 +96,7 @@ def simulate(
         ndjson=ndjson,
         system=system,
         ends_per_hour=ends_per_hour,
+        failing=failing,
         days=days,
         hours=hours,
         duration=for_,

@@ -33,6 +33,7 @@ class Options:
     ndjson: Path | None = None
     system: str = "streampixel"
     ends_per_hour: float = 1000.0
+    failing: float | None = None
     days: float | None = None
     hours: float | None = None
     duration: str | None = None
@@ -56,6 +57,8 @@ class Options:
             raise ConfigError(f"--system = {self.system!r}: one of {', '.join((*SYSTEMS, BOTH))}")
         if not 0.1 <= self.ends_per_hour <= 1e8:
             raise ConfigError(f"--ends-per-hour = {self.ends_per_hour:g}: from 0.1 to 100,000,000")
+        if self.failing is not None and not 0 <= self.failing <= 1:
+            raise ConfigError(f"--failing = {self.failing:g}: from 0 to 1, a part of all ends")
         if not 0.01 <= self.speed <= 1e6:
             raise ConfigError(f"--speed = {self.speed:g}: from 0.01 to 1,000,000")
         if self.seed is not None and self.seed < 0:
@@ -176,9 +179,11 @@ def resolve(options: Options, now: float, draw: Callable[[], int]) -> Run:
 
 def _traffic(options: Options) -> Traffic:
     if options.openmetrics is not None:
-        return Traffic(options.ends_per_hour)
+        return Traffic(options.ends_per_hour, failing=options.failing)
     # An exporter that events are posted to has restarts of its own, and its scrapes are Prometheus'.
-    return Traffic(options.ends_per_hour, restarts_per_day=0.0, p_missed_scrape=0.0)
+    return Traffic(
+        options.ends_per_hour, failing=options.failing, restarts_per_day=0.0, p_missed_scrape=0.0
+    )
 
 
 def rfc3339(at: float) -> str:

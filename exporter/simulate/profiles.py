@@ -8,7 +8,7 @@ from typing import Final
 from exporter.errors import ConfigError
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import System
+from exporter.taxonomy.model import Outcome, System
 
 STREAMPIXEL: Final[Mapping[str, float]] = {
     "1000": 0.8225,
@@ -76,14 +76,39 @@ SYSTEMS: Final = tuple(PROFILES)
 
 
 def fitted(traffic: Traffic, system: str) -> Traffic:
-    """`traffic` with the system's profile where it has None."""
+    """`traffic` with the system's profile where it has None, and failures as many as `failing` says."""
     profile = PROFILES[taxonomy(system).system]
+    shares = profile.shares if traffic.shares is None else traffic.shares
     return replace(
         traffic,
-        shares=profile.shares if traffic.shares is None else traffic.shares,
+        shares=shares if traffic.failing is None else _failing(shares, traffic.failing, system),
         peak_hour=profile.peak_hour if traffic.peak_hour is None else traffic.peak_hour,
         weekend=profile.weekend if traffic.weekend is None else traffic.weekend,
     )
+
+
+def _failing(shares: Mapping[str, float], wanted: float, system: str) -> Mapping[str, float]:
+    """`shares` whose failures are `wanted` together, in the same proportion, at the cost of successes.
+
+    Raises `ConfigError` when nothing fails or succeeds that could be more or less.
+    """
+    known = taxonomy(system)
+    outcomes = {one.code: one.outcome for one in (*known.codes, known.unknown)}
+
+    def total(outcome: Outcome) -> float:
+        return sum(share for code, share in shares.items() if outcomes.get(code) is outcome)
+
+    now, good = total(Outcome.FAILURE), total(Outcome.SUCCESS)
+    if not now or good + now < wanted:
+        raise ConfigError(f"failing = {wanted:g}: {now:g} of the shares fail, {good:g} succeed")
+    factors = {
+        Outcome.FAILURE: wanted / now,
+        Outcome.SUCCESS: (good + now - wanted) / good if good else 1.0,
+        Outcome.NEUTRAL: 1.0,
+    }
+    return {
+        code: share * factors[outcomes.get(code, Outcome.NEUTRAL)] for code, share in shares.items()
+    }
 
 
 @cache

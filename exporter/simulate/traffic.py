@@ -26,7 +26,8 @@ class Traffic:
 
     `ends_per_hour` is the mean over a week. The day goes from 1 to `daily_ratio` and is fullest at
     `peak_hour` UTC; a weekend day has `weekend` times a working day's ends. `shares` maps codes to
-    their part of all ends; successes take what the others leave, in the proportion given.
+    their part of all ends; successes take what the others leave, in the proportion given. `failing`
+    is the part of all ends that fail, in the proportion of `shares`; 0.005 keeps an objective of 99.5 %.
 
     `drift` is the standard deviation, after a day, of the random walk of a share's logarithm.
     `level_noise` and `code_noise` are coefficients of variation from minute to minute, of all ends and
@@ -44,6 +45,7 @@ class Traffic:
 
     ends_per_hour: float = 1000.0
     shares: Mapping[str, float] | None = None
+    failing: float | None = None
     daily_ratio: float = 4.0
     peak_hour: float | None = None
     weekend: float | None = None
@@ -118,6 +120,7 @@ class Traffic:
 
 _RANGES: Final = (
     ("ends_per_hour", 0.1, 1e8),
+    ("failing", 0.0, 1.0),
     ("daily_ratio", 1.0, 100.0),
     ("peak_hour", 0.0, 24.0),
     ("weekend", 0.01, 10.0),

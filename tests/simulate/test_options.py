@@ -84,6 +84,12 @@ def test_both_systems_have_the_incidents_that_they_know() -> None:
     assert names == {"streampixel": ["stop"], "softdrive": ["tls-inspection", "stop"]}
 
 
+def test_as_many_fail_as_asked_for_however_it_is_written() -> None:
+    for options in ({"url": URL}, {"ndjson": FILE}, {"openmetrics": FILE}):
+        assert run(**options, failing=0.01).traffic.failing == 0.01
+        assert run(**options).traffic.failing is None
+
+
 def test_only_a_scraped_past_has_missed_scrapes_and_restarts() -> None:
     """Fails when posted events wait for the restarts of an exporter that does not restart."""
     assert run(openmetrics=FILE).traffic.restarts_per_day > 0
@@ -100,6 +106,8 @@ def test_only_a_scraped_past_has_missed_scrapes_and_restarts() -> None:
         ({"system": "mine"}, "--system = 'mine': one of streampixel, softdrive, both"),
         ({"ends_per_hour": 0.0}, "--ends-per-hour = 0: from 0.1 to 100,000,000"),
         ({"ends_per_hour": float("nan")}, "--ends-per-hour = nan"),
+        ({"failing": 1.5}, "--failing = 1.5: from 0 to 1, a part of all ends"),
+        ({"failing": float("nan")}, "--failing = nan"),
         ({"speed": 0.0}, "--speed = 0: from 0.01 to 1,000,000"),
         ({"speed": float("inf")}, "--speed = inf"),
         ({"seed": -1}, "--seed = -1: at least 0"),

@@ -108,3 +108,32 @@ def test_a_profile_fills_in_only_what_was_not_given() -> None:
     assert own.shares == PROFILES["softdrive"].shares
     with pytest.raises(ConfigError, match="system = 'mine': one of streampixel, softdrive"):
         fitted(Traffic(), "mine")
+
+
+@pytest.mark.parametrize("failing", [0.0025, 0.3, 0.0])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_failures_are_as_many_as_asked_for_in_the_profiles_proportion(
+    system: str, failing: float
+) -> None:
+    usual, found = PROFILES[system].shares, fitted(Traffic(failing=failing), system).shares
+    assert found is not None
+    table = taxonomy(system)
+    outcomes = {code.code: code.outcome for code in (*table.codes, table.unknown)}
+    failed = [code for code in usual if outcomes[code] is Outcome.FAILURE]
+    assert sum(found.values()) == pytest.approx(1.0)
+    assert sum(found[code] for code in failed) == pytest.approx(failing)
+    before = sum(usual[code] for code in failed)
+    for code, share in usual.items():
+        if outcomes[code] is Outcome.NEUTRAL:
+            assert found[code] == share
+        elif code in failed:
+            assert found[code] == pytest.approx(share * failing / before)
+
+
+def test_what_can_not_fail_more_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"failing = 0\.1: 0 of the shares fail, 1 succeed"):
+        fitted(Traffic(shares={"1000": 1.0}, failing=0.1), "streampixel")
+    with pytest.raises(
+        ConfigError, match=r"failing = 0\.99: 0\.05\S* of the shares fail, 0\.9\d* succeed"
+    ):
+        fitted(Traffic(failing=0.99), "streampixel")
