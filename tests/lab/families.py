@@ -17,7 +17,7 @@ from exporter.render.catalog import PAGE, subjects
 from exporter.taxonomy.model import Outcome, System, Taxonomy
 
 LEARNING: Final = 3 * 86400
-STOPPED, SPIKE = "stopped", "spike"
+STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Alarm:
 
 
 def ours(counters: Counters, system: System, taxonomy: Taxonomy, policy: Policy) -> list[Alarm]:
-    """The shipped alerts, budgets left out: these follow the objective, not incidents."""
+    """The shipped alerts."""
     end = counters.start + len(counters.present) * counters.step
     return [
         Alarm(
@@ -46,7 +46,6 @@ def ours(counters: Counters, system: System, taxonomy: Taxonomy, policy: Policy)
             end if one.end is None else one.end,
         )
         for one in firings(counters, system, policy, subjects(taxonomy, policy.planned))
-        if one.subject.signal.value != "budget"
     ]
 
 

@@ -23,6 +23,8 @@ from tests.lab.score import Score, score
 VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEMS: Final = ("streampixel", "softdrive")
 OURS: Final = "ours"
+KEPT: Final = 0.0025
+"""The part of ordinary ends that fail where half of the shipped objective's budget is spent."""
 TUNING: Final = tuple(range(101, 109))
 """Seeds that the policy's numbers were chosen on."""
 UNSEEN: Final = tuple(range(1, 9))
@@ -31,13 +33,15 @@ UNSEEN: Final = tuple(range(1, 9))
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One history: `burstier` multiplies the noise."""
+    """One history: `burstier` multiplies the noise, `failing` is the part of ends that fail ordinarily, None
+    the profile's (5 %)."""
 
     system: str
     volume: float
     seed: int
     days: float = STANDARD_DAYS
     burstier: float = 1.0
+    failing: float | None = None
 
 
 def counters(history: History, step: int) -> Counters:
@@ -59,7 +63,7 @@ def taxonomy() -> Taxonomy:
 
 def scored(run: Run, policy: Policy, families: Sequence[str]) -> dict[str, Score]:
     """Each family's score on one history."""
-    traffic = Traffic(ends_per_hour=run.volume, burst_scale=run.burstier)
+    traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
     history = simulate(run.system, traffic, run.days, "standard", run.seed)
     system = taxonomy().systems[run.system]
     found = counters(history, policy.intervals.windows.seconds)
@@ -80,11 +84,12 @@ def campaign(
     days: float = STANDARD_DAYS,
     burstier: float = 1.0,
     systems: Sequence[str] = SYSTEMS,
+    failing: float | None = None,
 ) -> dict[tuple[str, float], Score]:
     """Scores by family and volume, all seeds and systems together."""
     chosen = policy or load_policy()
     runs = [
-        Run(system, volume, seed, days, burstier)
+        Run(system, volume, seed, days, burstier, failing)
         for volume, seed, system in product(volumes, seeds, systems)
     ]
     result: dict[tuple[str, float], Score] = {}

@@ -7,7 +7,7 @@ from typing import Final
 from exporter.render.catalog import PAGE, TICKET
 from exporter.simulate.history import History, Incident
 from exporter.taxonomy.model import System
-from tests.lab.families import SPIKE, STOPPED, Alarm
+from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
 from tests.lab.observer import seen_after
 
 AFTER: Final = 600.0
@@ -36,7 +36,8 @@ class Found:
 
 @dataclass(slots=True)
 class Score:
-    """Of one or many histories; `days` is their length together, `unseen` what nobody could see."""
+    """Of one or many histories; `days` is their length together, `unseen` what nobody could see. `budgets`
+    are the tickets about an error budget, right or wrong: they follow the objective, not incidents."""
 
     days: float = 0.0
     pages: list[Found] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Score:
     unseen: int = 0
     false_pages: list[Alarm] = field(default_factory=list)
     false_tickets: list[Alarm] = field(default_factory=list)
+    budgets: int = 0
     first_days: float = 0.0
     first_false: int = 0
 
@@ -54,6 +56,7 @@ class Score:
         self.unseen += other.unseen
         self.false_pages += other.false_pages
         self.false_tickets += other.false_tickets
+        self.budgets += other.budgets
         self.first_days += other.first_days
         self.first_false += other.first_false
 
@@ -61,6 +64,8 @@ class Score:
 def score(history: History, system: System, alarms: Sequence[Alarm]) -> Score:
     """One family's alarms on one history."""
     result = Score(days=(history.end - history.start) / 86400, first_days=FIRST_DAYS / 86400)
+    result.budgets = len(notifications([one for one in alarms if one.signal == BUDGET]))
+    alarms = [one for one in alarms if one.signal != BUDGET]
     real = [one for one in history.incidents if one.expects != "nothing"]
     for incident in real:
         best = seen_after(history, incident, system)

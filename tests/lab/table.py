@@ -45,6 +45,7 @@ def row(score: Score) -> list[str]:
         f"{max(flapping, default=0)}",
         f"{recall(score.tickets):.2f}",
         f"{per_month(len(score.false_tickets), score.days):.1f}",
+        f"{per_month(score.budgets, score.days):.1f}",
         f"{recall(first):.2f}",
         f"{per_month(score.first_false, score.first_days):.1f}",
     ]
@@ -59,6 +60,7 @@ HEADINGS = (
     "most notif.\nof a flapping",
     "tickets'\nrecall",
     "false tickets\nin 30 d",
+    "budget's\nin 30 d",
     "first 3 d:\nrecall",
     "false pages\nin 30 d",
 )
