@@ -8,6 +8,7 @@ from exporter import names
 from exporter.render.dashboards import board, panels, variables
 from exporter.render.dashboards.board import Head, Section, Strip
 from exporter.render.dashboards.durations import durations
+from exporter.render.dashboards.empty import NO_ENDS, NO_LIMIT
 from exporter.render.dashboards.firing import firing
 from exporter.render.dashboards.looks import (
     LIMIT,
@@ -19,23 +20,12 @@ from exporter.render.dashboards.looks import (
     line,
 )
 from exporter.render.dashboards.panels import About, Query
-from exporter.render.dashboards.queries import (
-    KEYS,
-    RATE_INTERVAL,
-    THIS_CODE,
-    counted,
-    of,
-    share,
-    summed,
-)
+from exporter.render.dashboards.queries import THIS_CODE, of_code, per_minute, share
 from exporter.render.dashboards.users import streaming, waiting
 from exporter.render.dashboards.verdict import meaning, now, owner, phase, share_now
 from exporter.render.pack import Pack
 
 UID: Final = "session-end-code"
-NO_LIMIT: Final = (
-    "No data: this code never alerts and has no limit, or the recording rules are not loaded."
-)
 
 
 def dashboard(pack: Pack) -> models.Dashboard:
@@ -94,16 +84,13 @@ def _limit(window: str, question: str) -> models.Panel:
         decimals=0,
     )
     counts = [
-        Query(
-            summed(KEYS, of(names.RULE_COUNT + window, THIS_CODE, f'{names.OUTCOME}="{outcome}"')),
-            "{{system}} ends",
-        )
+        Query(of_code(names.RULE_COUNT + window, f'{names.OUTCOME}="{outcome}"'), "{{system}} ends")
         for outcome in OUTCOMES
     ]
     queries = [
         *counts,
-        Query(summed(KEYS, of(names.RULE_LIMIT + window, THIS_CODE)), "{{system}} limit"),
-        Query(summed(KEYS, of(names.RULE_USUAL + window, THIS_CODE)), "{{system}} usual"),
+        Query(of_code(names.RULE_LIMIT + window), "{{system}} limit"),
+        Query(of_code(names.RULE_USUAL + window), "{{system}} usual"),
     ]
     colours = [
         by_query(ref, coloured(colour))
@@ -121,7 +108,7 @@ def _share(window: str) -> models.Panel:
         title="More of it, or more of everything? Share of all ends",
         reading=f"The part of all ends of {window} that have this code, and the usual part. When the "
         "count rises and the share does not, there is more traffic and nothing else.",
-        empty="No data: nothing ended, or the recording rules are not loaded.",
+        empty=NO_ENDS,
         unit="percentunit",
         decimals=1,
     )
@@ -129,7 +116,7 @@ def _share(window: str) -> models.Panel:
         about,
         [
             Query(share(window, THIS_CODE), "{{system}} share"),
-            Query(summed(KEYS, of(names.RULE_SHARE, THIS_CODE)), "{{system}} usual"),
+            Query(of_code(names.RULE_SHARE), "{{system}} usual"),
         ],
         [by_regexp(" usual$", line(USUAL))],
     )
@@ -142,8 +129,8 @@ def _by_label() -> models.Panel:
         "settings keep (`labels`). One value far above the others points at a region, a project or a build.",
         empty="No data: no such ends, or no label is chosen because the exporter's settings keep none.",
     )
-    rate = counted("rate", names.SESSION_ENDS, (THIS_CODE,), RATE_INTERVAL, "$label")
-    return panels.graph(about, [Query(f"60 * {rate}", "{{$label}}", exemplars=True)])
+    rate = per_minute(names.SESSION_ENDS, "$label", THIS_CODE)
+    return panels.graph(about, [Query(rate, "{{$label}}", exemplars=True)])
 
 
 def _ends() -> models.Panel:
@@ -162,7 +149,7 @@ def _ends() -> models.Panel:
         about,
         [
             Query(
-                f"60 * {counted('rate', metric, (THIS_CODE,), RATE_INTERVAL, names.SYSTEM)}",
+                per_minute(metric, names.SYSTEM, THIS_CODE),
                 f"{{{{system}}}} {what}",
                 exemplars=True,
             )

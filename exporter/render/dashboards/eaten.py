@@ -8,8 +8,8 @@ from exporter import names
 from exporter.policy.model import Policy
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.firing import link, to_code, to_runbook
-from exporter.render.dashboards.looks import BAD, by_name
-from exporter.render.dashboards.panels import About, Query, change
+from exporter.render.dashboards.looks import BAD, HIDDEN, by_name
+from exporter.render.dashboards.panels import About, Query, merged
 from exporter.render.dashboards.queries import (
     FAILURE,
     KEYS,
@@ -57,28 +57,16 @@ def eaten(pack: Pack) -> models.Panel:
             Query(named, rows=True),
             Query(f"{_failures(pack.policy)}\nand on ({KEYS}) {largest}", rows=True),
         ],
-        [
-            change("filterFieldsByName", exclude={"names": ["Time"]}),
-            change("merge"),
-            change(
-                "organize",
-                excludeByName={names.NAME: True},
-                indexByName={
-                    names.SYSTEM: 0,
-                    "title": 1,
-                    names.OWNER: 2,
-                    "Value #B": 3,
-                    "Value #A": 4,
-                },
-                renameByName={
-                    names.SYSTEM: "System",
-                    "title": "Code",
-                    names.OWNER: "Whose job",
-                    "Value #B": "Failures",
-                    "Value #A": "Of the budget",
-                },
-            ),
-        ],
+        merged(
+            {
+                names.SYSTEM: "System",
+                "title": "Code",
+                names.OWNER: "Whose job",
+                "Value #B": "Failures",
+                "Value #A": "Of the budget",
+            },
+            names.NAME,
+        ),
         [
             by_name("System", {"custom.width": 120}),
             by_name(
@@ -103,7 +91,7 @@ def eaten(pack: Pack) -> models.Panel:
                     "color": {"mode": "fixed", "fixedColor": BAD},
                 },
             ),
-            by_name(names.CODE, {"custom.hidden": True}),
+            by_name(names.CODE, HIDDEN),
         ],
         sort="Of the budget",
     )

@@ -11,7 +11,6 @@ from exporter.taxonomy.model import Outcome
 GOOD: Final = "green"
 BAD: Final = "red"
 WARNING: Final = "orange"
-PLAIN: Final = "text"
 OUTCOMES: Final[Mapping[str, str]] = {
     Outcome.SUCCESS.value: GOOD,
     Outcome.NEUTRAL.value: "#8e8e8e",
@@ -23,6 +22,9 @@ DASHED: Final = {"fill": "dash", "dash": [10, 10]}
 
 Properties = Mapping[str, object]
 Steps = Sequence[tuple[float | None, str]]
+PLAIN: Final[Steps] = ((None, "text"),)
+BUDGET_LEFT: Final[Steps] = ((None, BAD), (0, WARNING), (0.25, GOOD))
+HIDDEN: Final[Properties] = {"custom.hidden": True}
 
 
 def by_name(name: str, properties: Properties) -> models.DashboardFieldConfigSourceOverrides:

@@ -9,9 +9,11 @@ from exporter.render.alerts import SEVERITY
 from exporter.render.catalog import PAGE
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.board import Head, Section, Strip, board, runbooks
+from exporter.render.dashboards.empty import NO_RULES
 from exporter.render.dashboards.firing import SEVERITIES, firing
 from exporter.render.dashboards.looks import (
-    BAD,
+    BUDGET_LEFT,
+    PLAIN,
     above,
     by_name,
     from_objective,
@@ -26,9 +28,9 @@ from exporter.render.dashboards.queries import (
     OF_THE_PACK,
     SYSTEMS,
     SYSTEMS_OR_NONE,
-    burn,
-    error_ratio,
+    budget_left,
     of,
+    recorded_error_ratio,
 )
 from exporter.render.dashboards.top import top_codes
 from exporter.render.dashboards.variables import label, system
@@ -37,7 +39,6 @@ from exporter.render.pack import Pack
 from exporter.render.promql import quoted
 
 UID: Final = "session-ends"
-NO_RULES: Final = "No data: Prometheus has no exporter, or has not loaded the recording rules."
 
 
 def dashboard(pack: Pack) -> models.Dashboard:
@@ -77,7 +78,6 @@ def dashboard(pack: Pack) -> models.Dashboard:
 def _ratio(pack: Pack) -> models.Panel:
     budget = pack.policy.budget
     window = budget.windows[0].long
-    ratio = of(names.RULE_ERROR_RATIO + window, SYSTEMS)
     about = About(
         title=f"Do sessions end well? Success ratio, {window}, of {percent(budget.objective)}",
         reading=f"Successes among successes and failures in the last {window}; neutral ends don't "
@@ -88,8 +88,7 @@ def _ratio(pack: Pack) -> models.Panel:
     )
     return panels.number(
         about,
-        # The comparison drops NaN, which is what nothing divided by nothing records.
-        [Query(f"1 - ({ratio} >= 0)", "{{system}}")],
+        [Query(f"1 - ({recorded_error_ratio(window)})", "{{system}}")],
         from_objective(budget.objective),
         own_objectives(budget),
         sparkline=True,
@@ -113,12 +112,8 @@ def _budget(pack: Pack) -> models.Panel:
         unit="percentunit",
         decimals=1,
     )
-    left = f"1 - {burn(pack.policy, error_ratio(pack.policy))}"
-    return panels.number(
-        about,
-        [Query(left, "{{system}}", now=True)],
-        ((None, BAD), (0, "orange"), (0.25, "green")),
-    )
+    left = Query(budget_left(pack.policy), "{{system}}", now=True)
+    return panels.number(about, [left], BUDGET_LEFT)
 
 
 def _above(pack: Pack) -> models.Panel:
@@ -170,4 +165,4 @@ def _all(pack: Pack) -> models.Panel:
         decimals=0,
     )
     ends = of(names.RULE_ENDS + window, SYSTEMS)
-    return panels.number(about, [Query(ends, "{{system}}")], ((None, "text"),), sparkline=True)
+    return panels.number(about, [Query(ends, "{{system}}")], PLAIN, sparkline=True)

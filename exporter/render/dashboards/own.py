@@ -9,6 +9,7 @@ from exporter.render.alerts import SIGNAL
 from exporter.render.catalog import Signal
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.board import Head, Section, Strip, board, runbooks
+from exporter.render.dashboards.empty import NO_EXPORTER
 from exporter.render.dashboards.looks import (
     BAD,
     GOOD,
@@ -18,7 +19,7 @@ from exporter.render.dashboards.looks import (
     coloured,
 )
 from exporter.render.dashboards.pace import commits, delay, doubtful, queue, scrapes, unknown
-from exporter.render.dashboards.panels import About, Query
+from exporter.render.dashboards.panels import PER_INSTANCE, About, Query
 from exporter.render.dashboards.queries import INSTANCES, of, own
 from exporter.render.dashboards.room import held, reach, size, window
 from exporter.render.dashboards.variables import instance
@@ -26,8 +27,6 @@ from exporter.render.pack import Pack
 from exporter.render.promql import INSTANCE, duration
 
 UID: Final = "session-end-exporter"
-NO_EXPORTER: Final = "No data: Prometheus scrapes no exporter, or not this one."
-PER_INSTANCE: Final = "{{instance}}"
 
 
 def dashboard(pack: Pack) -> models.Dashboard:
@@ -70,12 +69,8 @@ def _running() -> models.Panel:
         empty=NO_EXPORTER,
     )
     builds = f"max by ({INSTANCE}, {names.VERSION}) ({of(names.BUILD_INFO, INSTANCES)})"
-    return panels.number(
-        about,
-        [Query(builds, "{{instance}}: {{version}}", now=True)],
-        ((None, PLAIN),),
-        names_only=True,
-    )
+    running = Query(builds, "{{instance}}: {{version}}", now=True)
+    return panels.number(about, [running], PLAIN, names_only=True)
 
 
 def _writable() -> models.Panel:

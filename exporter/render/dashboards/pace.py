@@ -1,20 +1,15 @@
 """Whether the exporter keeps pace, and whether events come in time and with codes that are known."""
 
-from typing import Final
-
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
 from exporter.render.dashboards import panels
-from exporter.render.dashboards.looks import (
-    by_regexp,
-)
+from exporter.render.dashboards.empty import NO_EXPORTER
+from exporter.render.dashboards.looks import by_regexp
 from exporter.render.dashboards.panels import About, Query
 from exporter.render.dashboards.queries import INSTANCES, of, own, quantile
 from exporter.render.pack import Pack
 from exporter.render.promql import INSTANCE
-
-NO_EXPORTER: Final = "No data: Prometheus scrapes no exporter, or not this one."
 
 
 def commits() -> models.Panel:

@@ -1,6 +1,6 @@
 """Panels by kind, each with the question that it answers, how it is read, and what it says when empty."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +15,11 @@ from grafana_foundation_sdk.models import (
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
-from exporter.render.dashboards.looks import Steps, thresholds
+from exporter.render.dashboards.looks import PLAIN, Steps, thresholds
 
 SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+PER_INSTANCE: Final = "{{instance}}"
+"""The legend of what each exporter has one of."""
 _REFS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Override = models.DashboardFieldConfigSourceOverrides
@@ -149,7 +151,7 @@ def rows(
         cell_height=common.TableCellHeight.SM,
         sort_by=[common.TableSortByFieldState(display_name=sort, desc=True)] if sort else [],
     )
-    _by_threshold(panel, ((None, "text"),))
+    _by_threshold(panel, PLAIN)
     _defaults(panel).custom = common.TableFieldOptions(
         align=common.FieldTextAlignment.AUTO, cell_options=common.TableAutoCellOptions()
     )
@@ -179,6 +181,26 @@ def change(name: str, only: str = "", **options: object) -> models.DataTransform
     """A transformation of a table's rows or columns; of one query's alone when `only` is its letter."""
     matcher = models.MatcherConfig(id_val="byRefId", options=only) if only else None
     return models.DataTransformerConfig(id_val=name, filter_val=matcher, options=options)
+
+
+def organized(columns: Mapping[str, str], *dropped: str) -> models.DataTransformerConfig:
+    """A table's columns in this order, by the names that queries give them, with those to be shown."""
+    return change(
+        "organize",
+        excludeByName=dict.fromkeys(dropped, True),
+        indexByName={name: at for at, name in enumerate(columns)},
+        renameByName=dict(columns),
+    )
+
+
+def merged(columns: Mapping[str, str], *dropped: str) -> list[models.DataTransformerConfig]:
+    """One table of several queries' rows, organized."""
+    return [
+        # Each of the tables has an instant of its own, which would keep their rows apart.
+        change("filterFieldsByName", exclude={"names": ["Time"]}),
+        change("merge"),
+        organized(columns, *dropped),
+    ]
 
 
 def _panel(

@@ -49,6 +49,16 @@ def counted(function: str, metric: str, matchers: Iterable[str], window: str, by
     return summed(by, f"max by ({names.LEDGER}, {by}) ({per_instance})")
 
 
+def per_minute(metric: str, by: str, *matchers: str) -> str:
+    """A counter's rate a minute, counted in the same way."""
+    return f"60 * {counted('rate', metric, matchers, RATE_INTERVAL, by)}"
+
+
+def of_code(metric: str, *matchers: str) -> str:
+    """A recorded series of the chosen code, per system."""
+    return summed(KEYS, of(metric, THIS_CODE, *matchers))
+
+
 def meaning(*labels: str) -> str:
     """One row per code with labels of the taxonomy, to join with.
 
@@ -121,6 +131,17 @@ def error_ratio(policy: Policy) -> str:
 
     # Nothing divided by nothing is NaN, which a panel shows as a number of its own.
     return f"{total(names.RULE_FAILURES)} / ({total(names.RULE_COUNTED)} > 0)"
+
+
+def budget_left(policy: Policy) -> str:
+    """The part of the error budget's period that is left, per system."""
+    return f"1 - {burn(policy, error_ratio(policy))}"
+
+
+def recorded_error_ratio(window: str) -> str:
+    """The same ratio over a window that is recorded, where something ended that counts."""
+    # The comparison drops NaN, which is what nothing divided by nothing records.
+    return f"{of(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0"
 
 
 def share(window: str, *matchers: str) -> str:

@@ -1,11 +1,10 @@
 """Whether there is room: ids, bytes, series."""
 
-from typing import Final
-
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
 from exporter.render.dashboards import panels
+from exporter.render.dashboards.empty import NO_EXPORTER
 from exporter.render.dashboards.looks import (
     BAD,
     by_name,
@@ -13,12 +12,9 @@ from exporter.render.dashboards.looks import (
     coloured,
     line,
 )
-from exporter.render.dashboards.panels import About, Query
+from exporter.render.dashboards.panels import PER_INSTANCE, About, Query
 from exporter.render.dashboards.queries import INSTANCES, of, own
 from exporter.render.promql import INSTANCE
-
-NO_EXPORTER: Final = "No data: Prometheus scrapes no exporter, or not this one."
-PER_INSTANCE: Final = "{{instance}}"
 
 
 def window() -> models.Panel:

@@ -11,9 +11,9 @@ from exporter.render.catalog import Signal
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.board import Head, Section, Strip, board, runbooks
 from exporter.render.dashboards.eaten import by_owner, eaten
+from exporter.render.dashboards.empty import NO_RULES
 from exporter.render.dashboards.looks import (
-    BAD,
-    GOOD,
+    BUDGET_LEFT,
     above,
     by_regexp,
     from_objective,
@@ -25,9 +25,11 @@ from exporter.render.dashboards.panels import About, Query
 from exporter.render.dashboards.queries import (
     FAILURE,
     SYSTEMS,
+    budget_left,
     burn,
     error_ratio,
     of,
+    recorded_error_ratio,
     summed,
 )
 from exporter.render.dashboards.variables import system
@@ -36,7 +38,6 @@ from exporter.render.promql import number
 from exporter.taxonomy.model import Outcome
 
 UID: Final = "session-ends-slo"
-NO_RULES: Final = "No data: Prometheus has no exporter, or has not loaded the recording rules."
 
 
 def dashboard(pack: Pack) -> models.Dashboard:
@@ -95,12 +96,8 @@ def _left(policy: Policy) -> models.Panel:
         unit="percentunit",
         decimals=1,
     )
-    left = f"1 - {burn(policy, error_ratio(policy))}"
-    return panels.number(
-        about,
-        [Query(left, "{{system}}", now=True)],
-        ((None, BAD), (0, "orange"), (0.25, GOOD)),
-    )
+    left = Query(budget_left(policy), "{{system}}", now=True)
+    return panels.number(about, [left], BUDGET_LEFT)
 
 
 def _fast(policy: Policy) -> models.Panel:
@@ -118,9 +115,7 @@ def _fast(policy: Policy) -> models.Panel:
 
 
 def _rate(policy: Policy, window: str) -> Query:
-    # The comparison drops NaN, which is what nothing divided by nothing records.
-    ratio = f"{of(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0"
-    return Query(burn(policy, ratio), f"{{{{system}}}} {window}")
+    return Query(burn(policy, recorded_error_ratio(window)), f"{{{{system}}}} {window}")
 
 
 def _burn(policy: Policy, pair: BurnRate) -> models.Panel:
@@ -150,8 +145,8 @@ def _left_over_time(policy: Policy) -> models.Panel:
         unit="percentunit",
         decimals=1,
     )
-    left = f"1 - {burn(policy, error_ratio(policy))}"
-    return panels.graph(about, [Query(left, "{{system}}")], line_at=0, low=None, top=1)
+    left = Query(budget_left(policy), "{{system}}")
+    return panels.graph(about, [left], line_at=0, low=None, top=1)
 
 
 def _daily(policy: Policy) -> models.Panel:

@@ -6,8 +6,16 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
 from exporter.render.dashboards.firing import link, to_code, to_runbook
-from exporter.render.dashboards.looks import OUTCOMES, above, by_name, mapped, marked, thresholds
-from exporter.render.dashboards.panels import About, Query, change, rows
+from exporter.render.dashboards.looks import (
+    HIDDEN,
+    OUTCOMES,
+    above,
+    by_name,
+    mapped,
+    marked,
+    thresholds,
+)
+from exporter.render.dashboards.panels import About, Query, change, merged, rows
 from exporter.render.dashboards.queries import (
     KEYS,
     NO_SUCCESS,
@@ -57,23 +65,8 @@ def top_codes(pack: Pack) -> models.Panel:
         [
             # Of the trend alone: a table of one row looks like a series to Grafana.
             change("timeSeriesTable", only="D"),
-            # Each of the tables has an instant of its own, which would keep their rows apart.
-            change("filterFieldsByName", exclude={"names": ["Time"]}),
-            change("merge"),
-            change(
-                "organize",
-                excludeByName={names.NAME: True},
-                indexByName={
-                    "title": 0,
-                    names.OUTCOME: 1,
-                    names.OWNER: 2,
-                    "Value #A": 3,
-                    "Value #B": 4,
-                    "Value #C": 5,
-                    "Trend #D": 6,
-                    "fix": 7,
-                },
-                renameByName={
+            *merged(
+                {
                     "title": "Code",
                     names.OUTCOME: "Outcome",
                     names.OWNER: "Whose job",
@@ -83,6 +76,7 @@ def top_codes(pack: Pack) -> models.Panel:
                     "Trend #D": "Trend",
                     "fix": "What to do",
                 },
+                names.NAME,
             ),
         ],
         _columns(pack),
@@ -125,6 +119,6 @@ def _columns(pack: Pack) -> list[models.DashboardFieldConfigSourceOverrides]:
                 "links": [link("Runbook", to_runbook(pack, names.SYSTEM, names.CODE), away=True)],
             },
         ),
-        by_name(names.SYSTEM, {"custom.hidden": True}),
-        by_name(names.CODE, {"custom.hidden": True}),
+        by_name(names.SYSTEM, HIDDEN),
+        by_name(names.CODE, HIDDEN),
     ]

@@ -8,7 +8,7 @@ from exporter import names
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.looks import WARNING, by_regexp, coloured
 from exporter.render.dashboards.panels import About, Query
-from exporter.render.dashboards.queries import KEYS, SYSTEMS, THIS_CODE, of, summed
+from exporter.render.dashboards.queries import SYSTEMS, of, of_code
 
 NO_STATS: Final = (
     "No data: live stats are off (live_stats_projects), the platform's API has not answered for minutes, "
@@ -39,12 +39,11 @@ def waiting(window: str) -> models.Panel:
         decimals=0,
     )
     queue = f"max by ({names.SYSTEM}, {names.PROJECT}) ({of(names.QUEUED_USERS, SYSTEMS)})"
-    ends = summed(KEYS, of(names.RULE_COUNT + window, THIS_CODE))
     return panels.graph(
         about,
         [
             Query(f"sum by ({names.SYSTEM}) ({queue})", "{{system}} users waiting"),
-            Query(ends, "{{system}} ends with {{code}}"),
+            Query(of_code(names.RULE_COUNT + window), "{{system}} ends with {{code}}"),
         ],
         [by_regexp(" users waiting$", coloured(WARNING))],
     )

@@ -1,34 +1,17 @@
 """The first answers about a code: too many or not, whose job, what it means and what is to be done."""
 
-from typing import Final
-
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
 from exporter.policy.model import Duration
 from exporter.render.dashboards import panels
+from exporter.render.dashboards.empty import NO_CODE, NO_ENDS, NO_LIMIT
 from exporter.render.dashboards.firing import link, to_runbook
-from exporter.render.dashboards.looks import (
-    OUTCOMES,
-    above,
-    by_name,
-    coloured,
-    mapped,
-)
-from exporter.render.dashboards.panels import About, Query, change
-from exporter.render.dashboards.queries import (
-    KEYS,
-    THIS_CODE,
-    of,
-    share,
-    summed,
-)
+from exporter.render.dashboards.looks import HIDDEN, PLAIN, above, by_name, mapped, outcomes
+from exporter.render.dashboards.panels import About, Query, organized
+from exporter.render.dashboards.queries import THIS_CODE, of, of_code, share
 from exporter.render.dashboards.texts import lines, lines_query
 from exporter.render.pack import Pack
-
-NO_LIMIT: Final = (
-    "No data: this code never alerts and has no limit, or the recording rules are not loaded."
-)
 
 
 def now(windows: list[Duration]) -> models.Panel:
@@ -45,8 +28,7 @@ def now(windows: list[Duration]) -> models.Panel:
         about,
         [
             Query(
-                f"{summed(KEYS, of(names.RULE_COUNT + window, THIS_CODE))} / "
-                f"{summed(KEYS, of(names.RULE_LIMIT + window, THIS_CODE))}",
+                f"{of_code(names.RULE_COUNT + window)} / {of_code(names.RULE_LIMIT + window)}",
                 f"{{{{system}}}} {window}",
             )
             for window in windows
@@ -62,7 +44,7 @@ def share_now(window: str) -> models.Panel:
         title=f"Its share of all ends, {window}",
         reading=f"The part of all ends in the last {window} that have this code, and its usual share: "
         "the median of a week. Normal is that they are alike.",
-        empty="No data: nothing ended, or the recording rules are not loaded.",
+        empty=NO_ENDS,
         unit="percentunit",
         decimals=2,
     )
@@ -70,9 +52,9 @@ def share_now(window: str) -> models.Panel:
         about,
         [
             Query(share(window, THIS_CODE), "{{system}} now"),
-            Query(summed(KEYS, of(names.RULE_SHARE, THIS_CODE)), "{{system}} usual"),
+            Query(of_code(names.RULE_SHARE), "{{system}} usual"),
         ],
-        ((None, "text"),),
+        PLAIN,
     )
 
 
@@ -81,7 +63,7 @@ def owner() -> models.Panel:
     about = About(
         title="Whose job is it?",
         reading="Who acts on a spike of this code, for each of the chosen systems.",
-        empty="No data: no exporter knows this code.",
+        empty=NO_CODE,
     )
     return _label(about, names.OWNER)
 
@@ -92,7 +74,7 @@ def phase() -> models.Panel:
         title="What is it? Phase, category, outcome",
         reading="Where in its life the session was (pre_session, connect, handshake, stream, "
         "keep_alive), the vendor's group of codes, and whether it counts against the objective.",
-        empty="No data: no exporter knows this code.",
+        empty=NO_CODE,
     )
     return _label(about, names.PHASE, names.CATEGORY, names.OUTCOME)
 
@@ -104,8 +86,7 @@ def _label(about: About, *labels: str) -> models.Panel:
         Query(f"max by ({names.SYSTEM}, {name}) ({info})", f"{{{{{name}}}}}", now=True)
         for name in labels
     ]
-    colours = [by_name(name, coloured(colour)) for name, colour in OUTCOMES.items()]
-    return panels.number(about, queries, ((None, "text"),), colours, names_only=True)
+    return panels.number(about, queries, PLAIN, outcomes(), names_only=True)
 
 
 def meaning(pack: Pack) -> models.Panel:
@@ -113,19 +94,12 @@ def meaning(pack: Pack) -> models.Panel:
     about = About(
         title="What does ${code:text} mean, and what is to be done?",
         reading="The taxonomy's words. A line leads to the runbook, which has the queries too.",
-        empty="No data: no exporter knows this code.",
+        empty=NO_CODE,
     )
     return panels.rows(
         about,
         [Query(lines_query(), rows=True)],
-        [
-            change(
-                "organize",
-                excludeByName={"Time": True, "Value": True},
-                indexByName={"about": 0, "text": 1},
-                renameByName={"about": "About", "text": "Text"},
-            )
-        ],
+        [organized({"about": "About", "text": "Text"}, "Time", "Value")],
         [
             by_name("About", {"custom.width": 120}),
             by_name(
@@ -139,8 +113,8 @@ def meaning(pack: Pack) -> models.Panel:
                     ],
                 },
             ),
-            by_name(names.SYSTEM, {"custom.hidden": True}),
-            by_name(names.CODE, {"custom.hidden": True}),
+            by_name(names.SYSTEM, HIDDEN),
+            by_name(names.CODE, HIDDEN),
         ],
         header=False,
     )

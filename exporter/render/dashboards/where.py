@@ -1,12 +1,12 @@
 """Since when, what kind, in which phase, whose job: the overview's middle, and every code's limit."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import names
 from exporter.render.dashboards import panels
+from exporter.render.dashboards.empty import NO_RULES
 from exporter.render.dashboards.looks import (
     BAD,
     OUTCOMES,
@@ -16,19 +16,17 @@ from exporter.render.dashboards.looks import (
 from exporter.render.dashboards.panels import About, Query
 from exporter.render.dashboards.queries import (
     FAILURE,
-    RATE_INTERVAL,
     SYSTEMS,
     counted,
     of,
     of_limit,
+    per_minute,
     summed,
     with_meaning,
 )
 from exporter.render.pack import Pack
 from exporter.render.promql import number
 from exporter.taxonomy.model import PHASES
-
-NO_RULES: Final = "No data: Prometheus has no exporter, or has not loaded the recording rules."
 
 
 def since_when(pack: Pack) -> models.Panel:
@@ -60,11 +58,10 @@ def places(pack: Pack) -> Sequence[models.Panel]:
     """What kind, which phase, whose job: the failures of the longest window that pages, three ways."""
     window = pack.policy.limit.windows[-1].window
     failures = of(names.RULE_COUNT + window, SYSTEMS, FAILURE)
-    empty = NO_RULES
     category = About(
         title=f"What kind? Failures, {window}",
         reading=f"Failures of the last {window} by category, the most first.",
-        empty=empty,
+        empty=NO_RULES,
         decimals=0,
     )
     phase = About(
@@ -77,7 +74,7 @@ def places(pack: Pack) -> Sequence[models.Panel]:
     owner = About(
         title=f"Whose job? Failures, {window}",
         reading=f"Failures of the last {window} by who acts on them, the most first.",
-        empty=empty,
+        empty=NO_RULES,
         decimals=0,
     )
     by_owner = summed(
@@ -127,5 +124,5 @@ def by_label() -> models.Panel:
         "keep (`labels`). One value far above the others points at a region, a project or a build.",
         empty="No data: no failures, or no label is chosen because the exporter's settings keep none.",
     )
-    rate = counted("rate", names.SESSION_ENDS, (SYSTEMS, FAILURE), RATE_INTERVAL, "$label")
-    return panels.graph(about, [Query(f"60 * {rate}", "{{$label}}", exemplars=True)])
+    rate = per_minute(names.SESSION_ENDS, "$label", SYSTEMS, FAILURE)
+    return panels.graph(about, [Query(rate, "{{$label}}", exemplars=True)])

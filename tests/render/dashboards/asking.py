@@ -4,11 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tests.render.dashboards.shipped import (
-    Asked,
-    asked,
-    interpolated,
-)
+from tests.render.dashboards.shipped import Asked, interpolated
 from tests.render.dashboards.world import HOURS, World
 
 Series = dict[str, Any]
@@ -58,12 +54,6 @@ def ask(world: World, query: Asked, choice: Choice) -> list[Series]:
     end = now // STEP * STEP + STEP
     window = {"start": end - HOURS * 3600, "end": end, "step": STEP}
     return world.prometheus.get("query_range", query=expr, **window)["result"]
-
-
-def of(title: str, ref: str) -> Asked:
-    """The query of the panel whose title begins so."""
-    (found,) = [one for one in asked() if one.panel.startswith(title) and one.ref == ref]
-    return found
 
 
 def last(series: Series) -> float:

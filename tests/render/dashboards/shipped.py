@@ -53,6 +53,23 @@ def asked() -> list[Asked]:
     ]
 
 
+def of(title: str, ref: str) -> Asked:
+    """The query of the panel whose title begins so."""
+    (found,) = [one for one in asked() if one.panel.startswith(title) and one.ref == ref]
+    return found
+
+
+def mappings(panel: Json) -> dict[str, Json]:
+    """What the values of a column are shown as, by the column's name."""
+    return {
+        override["matcher"]["options"]: mapping["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "mappings"
+        for mapping in one["value"]
+    }
+
+
 def variables(dashboard: Json) -> dict[str, Json]:
     return {one["name"]: one for one in dashboard["templating"]["list"]}
 

@@ -15,6 +15,7 @@ from exporter.render import generate
 from exporter.render.dashboards.files import CONFIGMAPS
 from tests.e2e.exporter_process import ROOT
 from tests.render.dashboards import promql
+from tests.render.dashboards.recording import recording
 from tests.render.dashboards.shipped import FOLDER, UIDS, interpolated
 from tests.render.test_generate import POLICY, TAXONOMY
 
@@ -78,16 +79,11 @@ def test_another_policys_windows_and_objectives_are_those_that_its_rules_record(
     path = tmp_path / "policy.yaml"
     path.write_text(yaml.safe_dump(document))
     policy = load_policy(path)
-    pack = generate.pack_of(TAXONOMY, policy, "http://r", "http://d")
-    records = {
-        rule.record
-        for file in generate.rule_files(pack)
-        for group in file.groups
-        for rule in group.rules
-    }
-    text = {path: json.dumps(board) for path, board in rendered(policy).items()}
+    records = {rule.record for rule in recording(policy)}
+    boards = rendered(policy)
+    text = {path: json.dumps(board) for path, board in boards.items()}
     values = {"__rate_interval": "1m", "label": "region"}
-    for board in rendered(policy).values():
+    for board in boards.values():
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 used = promql.metrics(interpolated(target["expr"], values))

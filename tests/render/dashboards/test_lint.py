@@ -7,10 +7,10 @@ from itertools import combinations, pairwise
 import pytest
 
 from exporter import names
-from exporter.render import generate
 from exporter.render.rule import MARK
 from exporter.taxonomy.model import PHASES, Outcome
 from tests.render.dashboards import promql
+from tests.render.dashboards.recording import recording
 from tests.render.dashboards.shipped import (
     FOLDER,
     UIDS,
@@ -20,6 +20,7 @@ from tests.render.dashboards.shipped import (
     dashboards,
     find,
     interpolated,
+    mappings,
     panels,
     variables,
 )
@@ -43,6 +44,8 @@ RESULT_LABELS = {
 }
 """Of Prometheus itself, of the alerts, and what a label of somebody's own and a union of windows add."""
 PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE"}
+COUNTERS = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
+"""Of a ledger, which replicas share; what else counts is an exporter's own."""
 QUERIES = asked()
 BOARDS = dashboards()
 
@@ -56,14 +59,7 @@ def metric_names() -> set[str]:
     }
     scraped = {one for one in own if one.startswith(("session_", "session_exporter_"))}
     histograms = {f"{one}_bucket" for one in scraped}
-    pack = generate.pack_of(TAXONOMY, POLICY, "http://r", "http://d")
-    records = {
-        rule.record
-        for file in generate.rule_files(pack)
-        for group in file.groups
-        for rule in group.rules
-        if rule.record
-    }
+    records = {rule.record for rule in recording(POLICY)}
     stems = {value for name, value in vars(names).items() if name.startswith("RULE_")}
     assert all(any(record.startswith(stem) for stem in stems) for record in records)
     return scraped | histograms | records
@@ -131,11 +127,10 @@ def test_only_counters_have_a_rate() -> None:
 
 def test_sums_over_counters_of_a_ledger_take_replicas_once() -> None:
     """And not what an exporter counts for itself, which replicas share."""
-    ours = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
     found = 0
     for query in QUERIES:
         for metric in re.findall(r"\b(?:rate|increase)\((\w+)", query.expr):
-            if metric in ours or metric == f"{names.SESSION_DURATION}_bucket":
+            if metric in COUNTERS or metric == f"{names.SESSION_DURATION}_bucket":
                 assert f"max by ({names.LEDGER}, " in query.expr, name(query)
                 found += 1
     assert found >= 10
@@ -190,26 +185,22 @@ def test_every_panel_has_a_title_a_reading_a_unit_and_words_for_when_it_is_empty
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
+def laid(board: Json) -> list[Json]:
+    """Rows and panels, those of folded rows too."""
+    rows = board["panels"]
+    return [*rows, *(one for row in rows for one in row.get("panels", ()))]
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_ids_and_titles_are_there_once(uid: str) -> None:
-    board = BOARDS[uid]
-    everything = [
-        *board["panels"],
-        *(one for row in board["panels"] for one in row.get("panels", ())),
-    ]
     for key in ("id", "title"):
-        counts = Counter(one[key] for one in everything)
+        counts = Counter(one[key] for one in laid(BOARDS[uid]))
         assert [one for one, count in counts.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_panels_fill_the_grid_and_do_not_overlap(uid: str) -> None:
-    board = BOARDS[uid]
-    everything = [
-        *board["panels"],
-        *(one for row in board["panels"] for one in row.get("panels", ())),
-    ]
-    places = [one["gridPos"] for one in everything]
+    places = [one["gridPos"] for one in laid(BOARDS[uid])]
     for one in places:
         assert one["x"] >= 0
         assert one["x"] + one["w"] <= 24
@@ -243,13 +234,8 @@ def colours(panel: Json) -> dict[str, str]:
         for one in override["properties"]:
             if one["id"] == "color":
                 found[override["matcher"]["options"]] = one["value"]["fixedColor"]
-            if one["id"] == "mappings":
-                for mapping in one["value"]:
-                    found |= {
-                        value: shown["color"]
-                        for value, shown in mapping["options"].items()
-                        if "color" in shown
-                    }
+    for values in mappings(panel).values():
+        found |= {value: shown["color"] for value, shown in values.items() if "color" in shown}
     return found
 
 
@@ -271,14 +257,7 @@ def test_phases_come_in_the_order_of_a_sessions_life() -> None:
 
 
 def test_every_code_has_its_words_on_its_dashboard() -> None:
-    panel = find("session-end-code", "What does")
-    (texts,) = [
-        mapping["options"]
-        for override in panel["fieldConfig"]["overrides"]
-        for one in override["properties"]
-        if one["id"] == "mappings"
-        for mapping in one["value"]
-    ]
+    texts = mappings(find("session-end-code", "What does"))["Text"]
     codes = [
         code for system in TAXONOMY.systems.values() for code in (*system.codes, system.unknown)
     ]
@@ -290,10 +269,9 @@ def test_every_code_has_its_words_on_its_dashboard() -> None:
 
 def test_exemplars_are_asked_for_where_there_are_any() -> None:
     """The collector gives them with its three counters; a recorded series has none."""
-    counters = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
     for query in QUERIES:
         shown = not query.now and bool(
-            promql.metrics(interpolated(query.expr, INTERVALS)) & counters
+            promql.metrics(interpolated(query.expr, INTERVALS)) & COUNTERS
         )
         drawn = shown and query.expr.startswith("60 *")
         assert query.target["exemplar"] == drawn, name(query)

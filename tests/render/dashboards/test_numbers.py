@@ -7,15 +7,14 @@ from typing import Any
 
 import yaml
 
-from tests.render.dashboards.shipped import asked, find, interpolated
+from tests.render.dashboards.shipped import find, interpolated, of
 
 VALUES = {"system": ".+", "code": "4001", "instance": ".+", "__rate_interval": "5m"}
 SAMPLES = "x10"
 
 
 def query(title: str, ref: str) -> str:
-    (found,) = [one for one in asked() if one.panel.startswith(title) and one.ref == ref]
-    return interpolated(found.expr, VALUES)
+    return interpolated(of(title, ref).expr, VALUES)
 
 
 def evaluated(folder: Path, series: Mapping[str, str], expr: str, *expected: Any) -> str:

@@ -16,13 +16,15 @@ import pytest
 from exporter import names
 from exporter.taxonomy.model import Outcome
 from tests.e2e.exporter_process import wait_for
-from tests.render.dashboards.asking import CHOICES, Choice, ask, by, excused, last, of
+from tests.render.dashboards.asking import CHOICES, Choice, ask, by, excused, last
 from tests.render.dashboards.shipped import (
     UIDS,
     asked,
     dashboards,
     find,
     interpolated,
+    mappings,
+    of,
     variables,
 )
 from tests.render.dashboards.world import ENDS_PER_HOUR, RENAMED, TAXONOMY, World, history
@@ -155,15 +157,8 @@ def test_the_table_of_top_codes_has_the_outages_code_with_its_name_owner_and_fix
         "owner": "capacity",
         "fix": "streampixel/4001",
     }
-    texts = [
-        mapping["options"]
-        for override in find("session-ends", title)["fieldConfig"]["overrides"]
-        if override["matcher"]["options"] == "What to do"
-        for one in override["properties"]
-        if one["id"] == "mappings"
-        for mapping in one["value"]
-    ]
-    assert "capacity mode" in texts[0]["streampixel/4001"]["text"]
+    texts = mappings(find("session-ends", title))["What to do"]
+    assert "capacity mode" in texts["streampixel/4001"]["text"]
     usual = {one["metric"]["code"]: last(one) for one in columns["C"]}
     assert usual["4001"] == max(usual.values())
 
@@ -371,13 +366,7 @@ def test_the_words_of_the_chosen_code_come_in_their_order(world: World) -> None:
         "Fix",
         "Who acts",
     ]
-    (texts,) = [
-        mapping["options"]
-        for override in find("session-end-code", "What does")["fieldConfig"]["overrides"]
-        for one in override["properties"]
-        if one["id"] == "mappings"
-        for mapping in one["value"]
-    ]
+    texts = mappings(find("session-end-code", "What does"))["Text"]
     assert all(one["metric"]["text"] in texts for one in rows)
 
 

@@ -33,6 +33,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.live.vendor import USER, Vendor, key_file, running
 from tests.render.dashboards import promql
+from tests.render.dashboards.recording import recording
 
 HOURS = 2.5
 MINUTE = 60.0
@@ -120,7 +121,7 @@ class World:
         (folder / "rules").mkdir()
         self._create("openmetrics", folder / "ends", "".join(self._ends()))
         self._create("openmetrics", folder / "info", "".join(self._info()))
-        for level in levels(generate.rule_files(self._pack(POLICY))):
+        for level in levels(recording(POLICY)):
             self._record(level)
         generate.render(TAXONOMY, _quick(folder), folder)
 
@@ -215,14 +216,9 @@ class World:
     def _data(self) -> Path:
         return self._folder / "prometheus" / "data"
 
-    @staticmethod
-    def _pack(policy: Any) -> Any:
-        return generate.pack_of(TAXONOMY, policy, "http://r", "http://d")
 
-
-def levels(files: Sequence[RuleFile]) -> Iterator[list[Rule]]:
+def levels(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Recording rules, those first that read none, then those that read them, and so on."""
-    rules = [rule for file in files for group in file.groups for rule in group.rules if rule.record]
     records = {rule.record for rule in rules}
     reads = {rule.record: promql.metrics(rule.expr) & records - {rule.record} for rule in rules}
     done: set[str] = set()
