@@ -63,9 +63,7 @@ def test_what_the_server_counted_and_could_not_say_is_one(visitor: Visitor) -> N
         visitor.ahead(page, 1)
     visitor.counted(end(4001))
     visitor.context.unroute_all()
-    visitor.ahead(page, 10)
-    visitor.settled(page)
-    visitor.counted(end(4001))
+    visitor.delivered(page, end(4001), after=10)
     assert len(visitor.sent) == 2
 
 
@@ -224,9 +222,7 @@ def test_an_end_before_the_start_is_sent_after_it(visitor: Visitor) -> None:
         "SessionEndCollector.start({ key: KEY }); SessionEndCollector.start({ key: 'no' })"
     )
     page.evaluate("SessionEndCollector.end(4003)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4002) | end(4003))
+    visitor.delivered(page, end(4002) | end(4003))
 
 
 def test_settings_that_make_no_sense_are_passed_over(visitor: Visitor) -> None:
@@ -241,9 +237,7 @@ def test_settings_that_make_no_sense_are_passed_over(visitor: Visitor) -> None:
     )
     visitor.ahead(page, 59)
     assert visitor.sent == []
-    visitor.ahead(page, 2)
-    visitor.settled(page)
-    visitor.counted(end(4007))
+    visitor.delivered(page, end(4007), after=2)
 
 
 def test_what_was_sent_a_day_ago_is_not_sent_again(visitor: Visitor) -> None:
@@ -270,9 +264,7 @@ def test_a_hidden_page_that_dies_is_ended_by_another(visitor: Visitor) -> None:
     other = visitor.open()
     visitor.ahead(other, 170)
     assert visitor.sent == []
-    visitor.ahead(other, 70)
-    visitor.settled(other)
-    visitor.counted(end(1001))
+    visitor.delivered(other, end(1001), after=70)
 
 
 def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:
@@ -286,9 +278,7 @@ def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:
     page.evaluate(HIDE, False)
     assert page.evaluate(KEPT) == 0
     page.evaluate("sdk.close(1000)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000))
+    visitor.delivered(page, end(1000))
 
 
 def test_spoilt_storage_stops_nothing(visitor: Visitor) -> None:

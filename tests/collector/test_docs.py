@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, Route
 
 from exporter.settings import Settings
 from tests.collector.site import PLAYER, SDK, Site
-from tests.collector.test_privacy import FIELDS
-from tests.collector.visitor import Visitor, end
+from tests.collector.test_privacy import FIELDS, TYPES
+from tests.collector.visitor import HEARD, Visitor, end
 from tests.deploy.test_docs import DOCS, blocks, quoted, section, tables
 from tests.e2e.exporter_process import ExporterProcess
 from tests.test_readme import Terminal, settled, shown
@@ -48,15 +48,13 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
             visitor.context.route(f"{PLAYERS}/**", _play)
             page = visitor.open("/docs/1")
             page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
-            page.evaluate("new Promise((done) => { onmessage = done; postMessage(0); })")
+            page.evaluate(HEARD)
             visitor.close(page)
             visitor.counted(end(1001))
         with Visitor(browser, site, exporter) as visitor:
             page = visitor.open("/docs/2")
             page.evaluate("SessionEndCollector.end(4006)")
-            visitor.ahead(page, 1)
-            visitor.settled(page)
-            visitor.counted(end(4006))
+            visitor.delivered(page, end(4006))
 
 
 def _play(route: Route) -> None:
@@ -68,7 +66,7 @@ def test_the_tables_are_those_of_the_script(visitor: Visitor) -> None:
     (rows,) = tables(sent)
     assert {quoted(row[0])[0] for row in rows} == FIELDS
     (rows,) = tables(options)
-    config = re.search(r"interface Config \{(.*?)\n\}", _types(), re.DOTALL)
+    config = re.search(r"interface Config \{(.*?)\n\}", TYPES.read_text("utf-8"), re.DOTALL)
     assert config
     assert [quoted(row[1])[0] for row in rows] == sorted(
         re.findall(r"^  (\w+)\??:", config[1], re.MULTILINE),
@@ -87,9 +85,3 @@ def test_links_and_settings_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)", TEXT):
         assert (DOCS / target).resolve().is_file(), target
     assert {"ingest_tls_cert", "ingest_tls_key", "labels"} <= set(Settings.model_fields)
-
-
-def _types() -> str:
-    from tests.collector.test_privacy import TYPES
-
-    return TYPES.read_text("utf-8")

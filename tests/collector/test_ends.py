@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.collector.site import Site
-from tests.collector.visitor import Visitor, end, interruption
+from tests.collector.visitor import HEARD, Visitor, end, interruption
 from tests.e2e.exporter_process import ExporterProcess
 
 
@@ -16,9 +16,7 @@ def test_a_normal_end_is_counted_with_its_duration(
     page.evaluate("sdk.play()")
     visitor.ahead(page, 90)
     page.evaluate("sdk.close(1000)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000))
+    visitor.delivered(page, end(1000))
     after = exporter.total("session_duration_seconds_sum", system="streampixel")
     assert 90 <= after - before < 91
 
@@ -27,9 +25,7 @@ def test_no_worker_is_counted_for_each_try(visitor: Visitor) -> None:
     page = visitor.open()
     for _ in range(2):
         page.evaluate("sdk.say({ status: 'connecting' }); sdk.close(4001)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4001, 2))
+    visitor.delivered(page, end(4001, 2))
 
 
 def test_a_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> None:
@@ -37,13 +33,9 @@ def test_a_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) ->
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     visitor.ahead(page, 7)
     page.evaluate("sdk.reachable = true")
-    visitor.ahead(page, 90)
-    visitor.settled(page)
-    visitor.counted(interruption(1006))
+    visitor.delivered(page, interruption(1006), after=90)
     page.evaluate("sdk.close(1000)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(interruption(1006) | end(1000))
+    visitor.delivered(page, interruption(1006) | end(1000))
 
 
 def test_a_drop_that_never_recovers_is_one_4007_and_no_1006(visitor: Visitor) -> None:
@@ -53,9 +45,7 @@ def test_a_drop_that_never_recovers_is_one_4007_and_no_1006(visitor: Visitor) ->
     page.evaluate("sdk.pixelStreaming.dispatchEvent(new Event('webRtcConnected'))")
     visitor.ahead(page, 59)
     assert visitor.sent == []
-    visitor.ahead(page, 61)
-    visitor.settled(page)
-    visitor.counted(end(4007))
+    visitor.delivered(page, end(4007), after=61)
 
 
 def test_the_window_ends_a_session_whose_sdk_says_nothing_more(visitor: Visitor) -> None:
@@ -65,31 +55,23 @@ def test_the_window_ends_a_session_whose_sdk_says_nothing_more(visitor: Visitor)
     )
     visitor.ahead(page, 59)
     assert visitor.sent == []
-    visitor.ahead(page, 2)
-    visitor.settled(page)
-    visitor.counted(end(4007))
+    visitor.delivered(page, end(4007), after=2)
     # What the SDK says of the same failure afterwards is no other end.
     page.evaluate("sdk.say({ status: 'connecting' }); sdk.say({ status: 'failed', code: 4007 })")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4007))
+    visitor.delivered(page, end(4007))
     assert len(visitor.sent) == 1
 
 
 def test_a_reason_goes_through_when_no_number_came(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.close(undefined, 'Worker Node Unavailable')")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4001))
+    visitor.delivered(page, end(4001))
 
 
 def test_a_script_that_is_loaded_twice_counts_once(visitor: Visitor) -> None:
     page = visitor.open("/twice")
     page.evaluate("sdk.play(); sdk.close(4006)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4006))
+    visitor.delivered(page, end(4006))
     assert len(visitor.sent) == 1
 
 
@@ -104,9 +86,7 @@ def test_any_websocket_is_followed(visitor: Visitor) -> None:
             socket.dispatchEvent(new CloseEvent("close", { code: 4004 }));
         }"""
     )
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(4004))
+    visitor.delivered(page, end(4004))
 
 
 def test_the_page_itself_may_say_that_a_session_ended(visitor: Visitor) -> None:
@@ -114,9 +94,7 @@ def test_the_page_itself_may_say_that_a_session_ended(visitor: Visitor) -> None:
     page.evaluate(
         "SessionEndCollector.end(); SessionEndCollector.end('4000', { phase: 'connect' })"
     )
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000) | end(4000))
+    visitor.delivered(page, end(1000) | end(4000))
 
 
 def test_sessions_beside_each_other_end_each_for_itself(visitor: Visitor) -> None:
@@ -132,9 +110,7 @@ def test_sessions_beside_each_other_end_each_for_itself(visitor: Visitor) -> Non
             sdk.close(1000);
         }"""
     )
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000) | end(4006))
+    visitor.delivered(page, end(1000) | end(4006))
 
 
 @pytest.mark.parametrize(
@@ -158,10 +134,8 @@ def test_the_iframes_messages_are_followed(
     assert player is not None
     for state in said:
         player.evaluate("(state) => say(state)", state)
-        page.evaluate("new Promise((done) => { onmessage = done; postMessage(0); })")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(counted)
+        page.evaluate(HEARD)
+    visitor.delivered(page, counted)
 
 
 def test_no_other_frame_and_no_other_origin_can_end_a_session(visitor: Visitor) -> None:
@@ -173,7 +147,7 @@ def test_no_other_frame_and_no_other_origin_can_end_a_session(visitor: Visitor) 
     page.evaluate("player.src = '/player'")
     page.wait_for_function("player.contentDocument?.title === 'Player'", polling=20)
     page.evaluate("""player.contentWindow.eval("say('disconnected')")""")
-    page.evaluate("new Promise((done) => { onmessage = done; postMessage(0); })")
+    page.evaluate(HEARD)
     visitor.ahead(page, 1)
     assert visitor.sent == []
     visitor.counted({})
@@ -248,9 +222,7 @@ def test_a_page_that_stays_in_the_back_forward_cache_is_ended_by_another(
         other.goto(site.origin)
         visitor.ahead(other, 170)
         assert visitor.sent == []
-        visitor.ahead(other, 70)
-        visitor.settled(other)
-        visitor.counted(end(1001))
+        visitor.delivered(other, end(1001), after=70)
         # Back after all: that session has its end, and the next one gets its own.
         page.evaluate("setTimeout(() => history.back())")
         visitor.counted(end(1001) | end(4004))

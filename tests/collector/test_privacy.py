@@ -71,9 +71,7 @@ def test_a_page_that_is_no_secure_context_is_heard(visitor: Visitor, site: Site)
     page = visitor.open(origin=site.plain)
     assert page.evaluate("[isSecureContext, crypto.randomUUID]") == [False, None]
     page.evaluate("sdk.play(); sdk.close(1000)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000))
+    visitor.delivered(page, end(1000))
 
 
 def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
@@ -90,9 +88,7 @@ def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
         page.evaluate(f"void SessionEndCollector.{call}")
     page.evaluate("postMessage(null)")
     page.evaluate("SessionEndCollector.end(1000, null)")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    visitor.counted(end(1000))
+    visitor.delivered(page, end(1000))
 
 
 def test_the_types_are_those_of_the_script(visitor: Visitor) -> None:

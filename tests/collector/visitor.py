@@ -10,6 +10,8 @@ from tests.collector.site import Site
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:')).length"
+HEARD = "new Promise((done) => { onmessage = done; postMessage(0); })"
+"""Resolves when the page has had all messages that were sent to it before."""
 COUNTERS = (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS)
 
 
@@ -80,6 +82,14 @@ class Visitor:
     def settled(self, page: Page) -> None:
         """Wait until the page has nothing to send any more."""
         page.wait_for_function(f"() => ({KEPT}) === 0", polling=20)
+
+    def delivered(
+        self, page: Page, expected: Mapping[tuple[str, str], float], *, after: float = 1
+    ) -> None:
+        """Let so many seconds go by, and wait until the page has sent all and exactly that was counted."""
+        self.ahead(page, after)
+        self.settled(page)
+        self.counted(expected)
 
     def new(self) -> dict[tuple[str, str], float]:
         """What was counted since this visitor came."""
