@@ -4,15 +4,15 @@ from copy import deepcopy
 
 import pytest
 
-from tests.deploy.kubernetes.kustomize import Builder, Object, identity
-from tests.deploy.kubernetes.manifests import BUILDERS, FOLDER, Objects, relative
+from tests.deploy.kubernetes.kustomize import Builder, Object
+from tests.deploy.kubernetes.manifests import BUILDERS, FOLDER, Objects, made, relative
 
 
 @pytest.fixture(scope="session", params=BUILDERS.values(), ids=list(BUILDERS))
 def build(request: pytest.FixtureRequest) -> Builder:
     """Ours, and kubectl's where there is one."""
-    made: Builder = request.param
-    return made
+    builder: Builder = request.param
+    return builder
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def built(build: Builder, tmp_path_factory: pytest.TempPathFactory) -> Objects:
         f"resources: [{relative(folder, FOLDER)}]\n"
         f"components: [{relative(folder, FOLDER / 'components/ingress')}]\n"
     )
-    return {identity(one): one for one in build(folder)}
+    return made(build, folder)
 
 
 @pytest.fixture

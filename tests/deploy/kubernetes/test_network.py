@@ -9,7 +9,7 @@ from exporter import names
 from exporter.policy.loader import load as load_policy
 from exporter.settings import Settings
 from tests.deploy.kubernetes.kustomize import Object
-from tests.deploy.kubernetes.manifests import Objects
+from tests.deploy.kubernetes.manifests import Objects, of_kind
 
 
 def chosen(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -23,7 +23,7 @@ def test_each_service_leads_to_its_listener_of_the_pod(
 ) -> None:
     labels = stateful_set["template"]["metadata"]["labels"]
     ports = {one["name"]: one["containerPort"] for one in container["ports"]}
-    services = {name: one for (kind, name), one in everything.items() if kind == "Service"}
+    services = of_kind(everything, "Service")
     assert stateful_set["serviceName"] in services
     served = set()
     for service in services.values():
@@ -78,7 +78,7 @@ def test_the_network_lets_senders_post_and_monitoring_look(
     labels: dict[str, str],
     reaches: set[str],
 ) -> None:
-    policies = [one["spec"] for (kind, _), one in everything.items() if kind == "NetworkPolicy"]
+    policies = [one["spec"] for one in of_kind(everything, "NetworkPolicy").values()]
     space = {"kubernetes.io/metadata.name": namespace}
     assert {
         port
@@ -100,8 +100,8 @@ def test_prometheus_scrapes_the_ops_service_under_the_job_that_the_alerts_look_f
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     (service,) = (
         one
-        for (kind, _), one in everything.items()
-        if kind == "Service" and chosen(monitor["spec"]["selector"], one["metadata"]["labels"])
+        for one in of_kind(everything, "Service").values()
+        if chosen(monitor["spec"]["selector"], one["metadata"]["labels"])
     )
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in [one["name"] for one in service["spec"]["ports"]]

@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import kubernetes_validate
-
 import exporter
-from tests.deploy.kubernetes.kustomize import Builder, Object, identity
-from tests.deploy.kubernetes.manifests import CUSTOM, FOLDER, VERSIONS, Objects
+from tests.deploy.kubernetes.kustomize import Builder, Object
+from tests.deploy.kubernetes.manifests import FOLDER, VERSIONS, Objects, of_kind, overlay, valid
 from tests.e2e.exporter_process import ROOT
 
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -16,16 +14,7 @@ README = (FOLDER / "README.md").read_text(encoding="utf-8")
 def test_the_readmes_overlay_builds_and_changes_what_it_says(
     build: Builder, tmp_path: Path
 ) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    overlay = tmp_path / "overlay"
-    overlay.mkdir()
-    (tmp_path / "kubernetes").mkdir()
-    for path in FOLDER.rglob("*.yaml"):
-        copy = tmp_path / "kubernetes" / path.relative_to(FOLDER)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (overlay / "kustomization.yaml").write_text(block)
-    objects = {identity(one): one for one in build(overlay)}
+    objects = overlay(README, build, tmp_path)
     spec = objects["StatefulSet", "session-end-exporter"]["spec"]["template"]["spec"]
     assert spec["containers"][0]["image"] == (
         f"registry.example.com/session-end-exporter:{exporter.__version__}"
@@ -35,9 +24,7 @@ def test_the_readmes_overlay_builds_and_changes_what_it_says(
     assert ingress["rules"][0]["host"] == "ends.example.org"
     for one in objects.values():
         assert one["metadata"]["labels"]["release"] == "kube-prometheus-stack"
-    for one in objects.values():
-        if one["kind"] not in CUSTOM:
-            kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+    assert valid(objects, VERSIONS[-1])
 
 
 def test_the_secret_that_the_readme_makes_is_the_one_that_the_pod_mounts(pod: Object) -> None:
@@ -54,7 +41,7 @@ def test_names_and_links_of_the_readme_are_those_of_the_objects(
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (FOLDER / target).exists(), target
     named = {*re.findall(r"Service `([\w-]+)`", README), *re.findall(r"svc/([\w-]+)", README)}
-    assert named == {name for kind, name in everything if kind == "Service"}
+    assert named == of_kind(everything, "Service").keys()
     for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
         assert (ROOT / folder).exists(), folder
     assert 'session-end-exporter/sender: "true"' in README

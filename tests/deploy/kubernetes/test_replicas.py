@@ -1,18 +1,24 @@
 """deploy/kubernetes/replicas: exporters without a volume over one ledger, and a ledger to try them with."""
 
 import re
-import shutil
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
 
 from exporter.settings import PREFIX, load
-from tests.deploy.kubernetes.kustomize import Builder, Object, identity
-from tests.deploy.kubernetes.manifests import BUILDERS, CUSTOM, FOLDER, VERSIONS, Objects
+from tests.deploy.kubernetes.kustomize import Builder, Object
+from tests.deploy.kubernetes.manifests import (
+    FOLDER,
+    VERSIONS,
+    Objects,
+    copied,
+    made,
+    of_kind,
+    overlay,
+    valid,
+)
 from tests.deploy.kubernetes.pod_security import violations
 from tests.deploy.kubernetes.test_network import chosen
 from tests.e2e.exporter_process import ROOT
@@ -22,31 +28,15 @@ README = (COMPONENT / "README.md").read_text(encoding="utf-8")
 LEDGER = "session-end-ledger"
 
 
-@pytest.fixture(scope="session", params=BUILDERS.values(), ids=list(BUILDERS))
-def made(request: pytest.FixtureRequest) -> Objects:
-    return {identity(one): one for one in request.param(FOLDER / "replicas")}
+@pytest.fixture(scope="session")
+def built(build: Builder) -> Objects:
+    """Of replicas, instead of one exporter alone: the fixtures made of it are theirs in this module."""
+    return made(build, FOLDER / "replicas")
 
 
 @pytest.fixture
-def replicated(made: Objects) -> Objects:
-    """All objects, by kind and name; a copy."""
-    return deepcopy(made)
-
-
-@pytest.fixture
-def exporters(replicated: Objects) -> Object:
-    return replicated["StatefulSet", "session-end-exporter"]["spec"]
-
-
-@pytest.fixture
-def exporter(exporters: Object) -> Object:
-    (one,) = exporters["template"]["spec"]["containers"]
-    return one
-
-
-@pytest.fixture
-def nodes(replicated: Objects) -> Object:
-    return replicated["StatefulSet", LEDGER]["spec"]
+def nodes(everything: Objects) -> Object:
+    return everything["StatefulSet", LEDGER]["spec"]
 
 
 def templates(objects: Objects) -> Iterator[tuple[str, Object]]:
@@ -56,17 +46,13 @@ def templates(objects: Objects) -> Iterator[tuple[str, Object]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_is_valid_for_kubernetes(replicated: Objects, version: str) -> None:
-    validated = [one for one in replicated.values() if one["kind"] not in CUSTOM]
-    assert {"StatefulSet", "Job", "NetworkPolicy", "ConfigMap"} <= {
-        one["kind"] for one in validated
-    }
-    for one in validated:
-        kubernetes_validate.validate(one, version, strict=True)
+def test_every_object_is_valid_for_kubernetes(everything: Objects, version: str) -> None:
+    kinds = {"StatefulSet", "Job", "NetworkPolicy", "ConfigMap"}
+    assert kinds <= set(valid(everything, version))
 
 
-def test_every_pod_keeps_the_restricted_pod_security_standard(replicated: Objects) -> None:
-    found = dict(templates(replicated))
+def test_every_pod_keeps_the_restricted_pod_security_standard(everything: Objects) -> None:
+    found = dict(templates(everything))
     assert set(found) == {"session-end-exporter", LEDGER, f"{LEDGER}-form"}
     for name, template in found.items():
         spec = template["spec"]
@@ -79,19 +65,21 @@ def test_every_pod_keeps_the_restricted_pod_security_standard(replicated: Object
         assert re.search(r":\d+\.\d+\.\d+$", container["image"]), name
 
 
-def test_three_exporters_keep_nothing_of_their_own(exporters: Object, exporter: Object) -> None:
-    assert exporters["replicas"] == 3
-    assert "volumeClaimTemplates" not in exporters
-    assert "persistentVolumeClaimRetentionPolicy" not in exporters
-    assert all("secret" in one for one in exporters["template"]["spec"]["volumes"])
-    assert all(one["readOnly"] for one in exporter["volumeMounts"])
+def test_three_exporters_keep_nothing_of_their_own(
+    stateful_set: Object, pod: Object, container: Object
+) -> None:
+    assert stateful_set["replicas"] == 3
+    assert "volumeClaimTemplates" not in stateful_set
+    assert "persistentVolumeClaimRetentionPolicy" not in stateful_set
+    assert all("secret" in one for one in pod["volumes"])
+    assert all(one["readOnly"] for one in container["volumeMounts"])
 
 
 def test_a_node_a_zone_or_a_drain_takes_one_exporter_with_it(
-    exporters: Object, replicated: Objects
+    stateful_set: Object, pod: Object, container: Object, everything: Objects
 ) -> None:
-    labels = exporters["template"]["metadata"]["labels"]
-    spread = exporters["template"]["spec"]["topologySpreadConstraints"]
+    labels = stateful_set["template"]["metadata"]["labels"]
+    spread = pod["topologySpreadConstraints"]
     assert [one["topologyKey"] for one in spread] == [
         "kubernetes.io/hostname",
         "topology.kubernetes.io/zone",
@@ -99,50 +87,51 @@ def test_a_node_a_zone_or_a_drain_takes_one_exporter_with_it(
     for one in spread:
         assert chosen(one["labelSelector"], labels)
         assert (one["maxSkew"], one["whenUnsatisfiable"]) == (1, "ScheduleAnyway")
-    budget = replicated["PodDisruptionBudget", "session-end-exporter"]["spec"]
+    budget = everything["PodDisruptionBudget", "session-end-exporter"]["spec"]
     assert budget["maxUnavailable"] == 1
-    assert exporters["updateStrategy"] == {"type": "RollingUpdate"}
+    assert stateful_set["updateStrategy"] == {"type": "RollingUpdate"}
     # Kubernetes counts both against the same time.
-    (_, seconds) = exporters["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"][
-        "command"
-    ]
-    grace = exporters["template"]["spec"]["terminationGracePeriodSeconds"]
+    (_, seconds) = container["lifecycle"]["preStop"]["exec"]["command"]
+    grace = pod["terminationGracePeriodSeconds"]
     assert grace >= int(seconds) + 2 * load().shutdown_timeout
 
 
-def test_events_go_to_exporters_that_are_ready_and_prometheus_sees_all(replicated: Objects) -> None:
+def test_events_go_to_exporters_that_are_ready_and_prometheus_sees_all(everything: Objects) -> None:
     ready = {
         name: not one["spec"]["publishNotReadyAddresses"]
-        for (kind, name), one in replicated.items()
-        if kind == "Service" and name != LEDGER
+        for name, one in of_kind(everything, "Service").items()
+        if name != LEDGER
     }
     assert ready == {"session-end-exporter": True, "session-end-exporter-ops": False}
-    monitor = replicated["ServiceMonitor", "session-end-exporter"]["spec"]
-    ops = replicated["Service", "session-end-exporter-ops"]
+    monitor = everything["ServiceMonitor", "session-end-exporter"]["spec"]
+    ops = everything["Service", "session-end-exporter-ops"]
     assert chosen(monitor["selector"], ops["metadata"]["labels"])
 
 
 def test_the_variables_name_the_ledger_and_the_file_of_its_password(
-    exporters: Object, exporter: Object, replicated: Objects, monkeypatch: pytest.MonkeyPatch
+    stateful_set: Object,
+    container: Object,
+    environment: dict[str, str],
+    everything: Objects,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    environment = {one["name"]: one["value"] for one in exporter["env"]}
     assert f"{PREFIX}DATA_DIR" not in environment
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = load()
-    service = replicated["Service", LEDGER]["spec"]
+    service = everything["Service", LEDGER]["spec"]
     (port,) = (one["port"] for one in service["ports"] if one["name"] == "ledger")
     assert settings.ledger == f"redis+cluster://{LEDGER}:{port}"
-    (mount,) = (one for one in exporter["volumeMounts"] if one["name"] == "ledger-password")
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == "ledger-password")
     assert settings.ledger_password_file == Path(mount["mountPath"], "password")
     volumes = [
         volume["secret"]
-        for _, template in templates(replicated)
+        for _, template in templates(everything)
         for volume in template["spec"]["volumes"]
         if "secret" in volume and "ledger" in volume["secret"]["secretName"]
     ]
     assert volumes == [{"secretName": "session-end-exporter-ledger", "defaultMode": 0o400}] * 3
-    assert exporters["serviceName"] == "session-end-exporter"
+    assert stateful_set["serviceName"] == "session-end-exporter"
 
 
 def allowed(policies: list[Object], source: Object, target: Object, port: int) -> bool:
@@ -171,10 +160,10 @@ def allowed(policies: list[Object], source: Object, target: Object, port: int) -
 
 
 def test_the_network_lets_exporters_reach_the_ledger_and_nodes_each_other(
-    replicated: Objects,
+    everything: Objects,
 ) -> None:
-    policies = [one["spec"] for (kind, _), one in replicated.items() if kind == "NetworkPolicy"]
-    by_name = dict(templates(replicated))
+    policies = [one["spec"] for one in of_kind(everything, "NetworkPolicy").values()]
+    by_name = dict(templates(everything))
     reached = {
         (source, target, port)
         for source, one in by_name.items()
@@ -192,9 +181,9 @@ def test_the_network_lets_exporters_reach_the_ledger_and_nodes_each_other(
     }
 
 
-def test_nothing_but_the_ledger_and_dns_is_reached_from_here(replicated: Objects) -> None:
+def test_nothing_but_the_ledger_and_dns_is_reached_from_here(everything: Objects) -> None:
     for name in ("session-end-exporter-ledger", LEDGER):
-        ledger, dns = replicated["NetworkPolicy", name]["spec"]["egress"]
+        ledger, dns = everything["NetworkPolicy", name]["spec"]["egress"]
         assert {one["port"] for one in ledger["ports"]} <= {6379, 16379}
         assert {(one["port"], one["protocol"]) for one in dns["ports"]} == {
             (53, "UDP"),
@@ -205,11 +194,11 @@ def test_nothing_but_the_ledger_and_dns_is_reached_from_here(replicated: Objects
         assert local == {"ipBlock": {"cidr": "169.254.20.10/32"}}
 
 
-def test_the_nodes_run_the_scripts_of_the_folder(replicated: Objects, nodes: Object) -> None:
-    data = replicated["ConfigMap", LEDGER]["data"]
+def test_the_nodes_run_the_scripts_of_the_folder(everything: Objects, nodes: Object) -> None:
+    data = everything["ConfigMap", LEDGER]["data"]
     folder = FOLDER / "components" / "valkey-for-trying"
     assert data == {path.name: path.read_text() for path in folder.glob("*.sh")}
-    for name, template in templates(replicated):
+    for name, template in templates(everything):
         if name == "session-end-exporter":
             continue
         (container,) = template["spec"]["containers"]
@@ -226,16 +215,16 @@ def test_the_nodes_run_the_scripts_of_the_folder(replicated: Objects, nodes: Obj
 
 
 def test_the_job_makes_a_cluster_of_the_names_that_the_nodes_have(
-    replicated: Objects, nodes: Object
+    everything: Objects, nodes: Object
 ) -> None:
     (container,) = nodes["template"]["spec"]["containers"]
     named = {one["name"]: one.get("value") for one in container["env"]}["NODE"]
-    (job,) = replicated["Job", f"{LEDGER}-form"]["spec"]["template"]["spec"]["containers"]
+    (job,) = everything["Job", f"{LEDGER}-form"]["spec"]["template"]["spec"]["containers"]
     given = {one["name"]: one["value"] for one in job["env"]}["NODES"]
     assert given.split() == [
         named.replace("$(POD)", f"{LEDGER}-{number}") for number in range(nodes["replicas"])
     ]
-    service = replicated["Service", LEDGER]["spec"]
+    service = everything["Service", LEDGER]["spec"]
     assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
     assert chosen({"matchLabels": service["selector"]}, nodes["template"]["metadata"]["labels"])
     assert named.endswith(f".{nodes['serviceName']}")
@@ -246,11 +235,6 @@ def test_a_node_uses_less_memory_than_its_pod_may_have(nodes: Object) -> None:
     used = {one["name"]: one.get("value") for one in container["env"]}["MAXMEMORY"]
     limit = container["resources"]["limits"]["memory"]
     assert 2 * int(used.removesuffix("mb")) <= int(limit.removesuffix("Mi"))
-
-
-def copied(folder: Path) -> Path:
-    """deploy/kubernetes, where it may be changed."""
-    return Path(shutil.copytree(FOLDER, folder / "kubernetes"))
 
 
 @pytest.mark.parametrize(
@@ -276,11 +260,7 @@ def test_a_base_in_another_order_is_refused_and_nothing_else_replaced(
 def test_the_readmes_overlay_builds_and_changes_what_it_says(
     build: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copied(tmp_path)
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    (tmp_path / "overlay").mkdir()
-    (tmp_path / "overlay" / "kustomization.yaml").write_text(block)
-    objects = {identity(one): one for one in build(tmp_path / "overlay")}
+    objects = overlay(README, build, tmp_path)
     spec = objects["StatefulSet", "session-end-exporter"]["spec"]
     assert spec["replicas"] == 5
     for one in spec["template"]["spec"]["containers"][0]["env"]:
@@ -289,25 +269,23 @@ def test_the_readmes_overlay_builds_and_changes_what_it_says(
     policy = objects["NetworkPolicy", "session-end-exporter-ledger"]["spec"]
     assert policy["egress"][0]["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
     assert not [name for _, name in objects if name == LEDGER]
-    for one in objects.values():
-        if one["kind"] not in CUSTOM:
-            kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+    assert valid(objects, VERSIONS[-1])
 
 
 def test_secrets_names_and_links_of_the_readme_are_those_of_the_objects(
-    replicated: Objects,
+    everything: Objects,
 ) -> None:
     made = dict(re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", README))
     mounted = {
         volume["secret"]["secretName"]
-        for _, template in templates(replicated)
+        for _, template in templates(everything)
         for volume in template["spec"]["volumes"]
         if "secret" in volume
     }
     assert mounted == set(made)
     assert set(made.values()) == {"ingest", "password"}
     for kind, name in re.findall(r"^\| (\w+) `([\w-]+)` \|", README, re.MULTILINE):
-        assert (kind, name) in replicated
+        assert (kind, name) in everything
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", README):
         assert (COMPONENT / target).exists(), target
     for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
@@ -317,5 +295,5 @@ def test_secrets_names_and_links_of_the_readme_are_those_of_the_objects(
         assert f"`{line}`" in README
         assert f"\n{line}\n" in text
     label = yaml.safe_load(re.findall(r"`(session-end-exporter/ledger: .+?)`", README)[0])
-    labels = replicated["StatefulSet", LEDGER]["spec"]["template"]["metadata"]["labels"]
+    labels = everything["StatefulSet", LEDGER]["spec"]["template"]["metadata"]["labels"]
     assert label.items() <= labels.items()
