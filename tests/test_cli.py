@@ -22,7 +22,16 @@ OPTIONS = {
         *("--runbook-base-url", "--dashboard-base-url"),
     ),
     "simulate": (
-        *("--url", "--openmetrics", "--ndjson", "--system", "--ends-per-hour", "--days", "--hours"),
+        *(
+            "--url",
+            "--openmetrics",
+            "--ndjson",
+            "--system",
+            "--ends-per-hour",
+            "--failing",
+            "--days",
+            "--hours",
+        ),
         *("--for", "--start", "--incident", "--speed", "--seed", "--token-file"),
         "--list-incidents",
     ),
