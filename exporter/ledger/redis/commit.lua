@@ -145,6 +145,16 @@ for cell = 1, n_cells do
   durations[cell] = record or ''
 end
 
+-- A user who may SET and not HSET would leave ids that are claimed and not counted.
+for _, write in ipairs({
+  {'SET', prefix .. string.rep('x', 16), '', 'PXAT', '1'}, {'SET', KEYS[3], ''},
+  {'HSET', KEYS[1], '', ''}, {'HSET', KEYS[2], '', ''},
+}) do
+  if not redis.acl_check_cmd(unpack(write)) then
+    error({err = 'NOPERM the ledger needs ' .. write[1] .. ' on its keys'})
+  end
+end
+
 -- From here on nothing can fail. PXAT and not PX, which Redis would have to rewrite for its file.
 local expiry = string.format('%.0f', now + tonumber(ARGV[2]))
 for t = 1, claims do
