@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.crc import key_slot
-from redis.exceptions import MovedError, NoScriptError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    ResponseError,
+)
 
 from exporter.ledger.redis.address import Address
 from exporter.ledger.redis.link import Command, Link, Unreached
@@ -68,6 +74,7 @@ class Engine:
         self._shards, self._wait = shards, wait
         self._links: dict[tuple[str, int], Link] = {}
         self._routes: list[Link] = []
+        self._nodes: set[Link] = set()
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
         """A reply or a `Failed` for each call; with `confirmed`, as durable as `wait` asks for."""
@@ -133,8 +140,11 @@ class Engine:
         for index, reply in zip(group, found, strict=True):
             done = unconfirmed is None or isinstance(reply, Exception)
             replies[index] = reply if done else unconfirmed
-        if any(isinstance(reply, MovedError) for reply in found):
+        if any(isinstance(reply, _ELSEWHERE) for reply in found):
             self._routes = []
+        if any(isinstance(reply, ReadOnlyError) for reply in found):
+            # The name of a server alone may lead to another one by now.
+            await link.close()
         if any(isinstance(reply, NoScriptError) for reply in found):
             await self._load(link)
 
@@ -171,27 +181,44 @@ class Engine:
         if not self._address.cluster:
             self._routes = [self._link(*self._address.hosts[0])] * self._shards
             return
-        problem = "no node"
-        for host, port in dict.fromkeys([*self._links, *self._address.hosts]):
-            link = self._link(host, port)
-            try:
-                [slots] = await link.run([("CLUSTER", "SLOTS")])
-                if isinstance(slots, ResponseError):
-                    raise Unreached(f"{link.name}: {_text(slots)}")
-                self._routes = self._routed(slots, host)
-            except Unreached as error:
-                problem = str(error)
-            else:
-                await self._forget(set(self._routes))
-                return
+        nodes = dict.fromkeys([*self._links, *self._address.hosts])
+        # All at once: one after the other, each that is silent would take a whole deadline.
+        asked = {asyncio.create_task(self._slots(self._link(*node))) for node in nodes}
+        problem, waiting = "no node", asked
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    try:
+                        self._routes = self._routed(*task.result())
+                    except Unreached as error:
+                        problem = str(error)
+                if self._routes:
+                    return
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            await self._forget()
         raise Unreached(problem)
 
-    def _routed(self, slots: Iterable[Any], asked: str) -> list[Link]:
+    async def _slots(self, link: Link) -> tuple[str, Sequence[Any]]:
+        """A node's host, and what it says of the Cluster. Raises `Unreached`."""
+        [slots] = await link.run([("CLUSTER", "SLOTS")])
+        if isinstance(slots, ResponseError):
+            raise Unreached(f"{link.name}: {_text(slots)}")
+        return link.host, slots
+
+    def _routed(self, asked: str, slots: Iterable[Any]) -> list[Link]:
+        """Each shard's link. Notes all nodes that the Cluster has now, replicas too. Raises
+        `Unreached`."""
         masters: list[tuple[int, int, Link]] = []
-        for first, last, master, *_ in slots:
+        there: set[Link] = set()
+        for first, last, *nodes in slots:
             # A node that does not know its own name leaves it out: it is the one that was asked.
-            host = (master[0] or b"").decode() or asked
-            masters.append((first, last, self._link(host, master[1])))
+            links = [self._link((node[0] or b"").decode() or asked, node[1]) for node in nodes]
+            masters.append((first, last, links[0]))
+            there.update(links)
         routes = []
         for shard in range(self._shards):
             slot = key_slot(key(shard, "").encode())
@@ -199,12 +226,18 @@ class Engine:
             if not found:
                 raise Unreached(f"the Cluster has no master for slot {slot}")
             routes.append(found[0])
+        self._nodes = there
         return routes
 
-    async def _forget(self, used: set[Link]) -> None:
-        """Close what is no master any more; its address is kept, to ask it when the others are gone."""
-        for link in set(self._links.values()) - used:
-            await link.close()
+    async def _forget(self) -> None:
+        """Close what is no master. The addresses of the Cluster's nodes and those of the settings are
+        kept, to ask them when the others are gone; nodes come and go, and all that ever were are not."""
+        kept = set(self._address.hosts)
+        for node, link in list(self._links.items()):
+            if link not in self._routes:
+                await link.close()
+            if link not in self._nodes and node not in kept:
+                del self._links[node]
 
     def _link(self, host: str, port: int) -> Link:
         if (host, port) not in self._links:
@@ -214,6 +247,10 @@ class Engine:
 
 _AGAIN: Final = (NoScriptError, MovedError)
 """Answers after which a call is sent again: it has not been run."""
+
+
+_ELSEWHERE: Final = (MovedError, ReadOnlyError, ClusterDownError)
+"""Answers of a server that may not be a shard's any more."""
 
 
 def _text(error: Exception) -> str:
