@@ -219,7 +219,7 @@ class Settings(BaseSettings):
     )
 
     max_body: Size = Field(1024**2, description="bytes of a body, compressed or not")
-    max_events: int = Field(1000, gt=0, description="events in one request")
+    max_events: int = Field(1000, gt=0, le=50_000, description="events in one request")
     max_depth: int = Field(32, gt=2, le=100, description="nesting of a JSON body")
     max_header: Size = Field(16 * 1024, description="bytes of a request's line and headers")
     receive_timeout: Seconds = Field(

@@ -159,6 +159,13 @@ class RedisCluster:
         [found] = [one for one in self.nodes if _replication(one).get("master_port") == port]
         return found
 
+    def level(self, master: RedisServer) -> bool:
+        """Whether a master's replica has all that the master has."""
+        there = _replication(self.replica_of(master))
+        return bool(
+            int(there["slave_repl_offset"]) >= int(_replication(master)["master_repl_offset"])
+        )
+
     def settled(self) -> bool:
         """Whether all slots are served, and every master has a replica that is up to date."""
         try:

@@ -200,11 +200,13 @@ class RedisLedger:
         try:
             if self._problem is not None:
                 await member.probe()
-            await member.look()
-            await member.note_losses()
+            # Before the marks: they would go to the other ledger.
             there = await member.show_life()
             if there != member.ledger:
                 self._break(f"the shared ledger {member.ledger} has become {there}")
+                return
+            await member.look()
+            await member.note_losses()
             if now >= self._check_at:
                 self._check_at = now + _CHECK
                 self._judge(await infos_of(member.engine))

@@ -54,8 +54,13 @@ class Names:
             name = self._cell_names[cell] = cell_name(cell)
         return name
 
-    def cell(self, name: bytes) -> Cell:
+    def cell(self, name: bytes) -> Cell | None:
+        """The cell of a name; None for one that this version does not understand."""
         found = self._cells.get(name)
-        if found is None:
-            found = self._cells[name] = named_cell(name)
+        if found is None and name not in self._strange:
+            try:
+                found = self._cells[name] = named_cell(name)
+            except (ValueError, KeyError, TypeError):
+                self._strange.add(name)
+                log.warning("ledger_has_a_strange_cell", name=name.decode("utf-8", "replace"))
         return found

@@ -19,6 +19,9 @@ redis.call('GET', KEYS[3])
 local found = redis.call('HMGET', KEYS[4], 'format', 'shards', 'ledger')
 local others = redis.call(
   'ZCOUNT', KEYS[5], string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), '+inf')
+-- A start that is tried again finds itself.
+local own = redis.call('ZSCORE', KEYS[5], ARGV[3])
+if own and tonumber(own) >= tonumber(clock) - tonumber(ARGV[4]) then others = others - 1 end
 if found[1] and (found[1] ~= ARGV[5] or found[2] ~= ARGV[6]) then
   return {found[1], found[2], found[3], others, clock}
 end

@@ -80,10 +80,19 @@ class View:
             and self._first_seen.get(one, 0) > since
         ]
 
+    def hold_from(self, names: Iterable[bytes], now: float) -> None:
+        """Hold series as if they were first seen now."""
+        for name in names:
+            if (one := self._names.series(name)) is not None:
+                self._first_seen[one] = round(now * 1000)
+
     def reveal(self, now: float, hold: float) -> None:
-        """Forget when series were first seen that are held no more."""
-        since = (now - hold) * 1000
-        self._first_seen = {one: at for one, at in self._first_seen.items() if at > since}
+        """Forget when series were first seen that are held no more. What was first seen later than now is
+        from before the engine's clock was set back: it is held no longer than what is new."""
+        since, latest = (now - hold) * 1000, round(now * 1000)
+        self._first_seen = {
+            one: min(at, latest) for one, at in self._first_seen.items() if at > since
+        }
 
     def wrote(self, shard: int, before: bytes, after: bytes, series: Rows, cells: Rows) -> None:
         """Take over a commit's own reply, which has the records that it touched."""
@@ -115,7 +124,7 @@ class View:
     def _take(self, shard: _Shard, series: Rows, cells: Rows) -> None:
         changed = {}
         for name, text in series:
-            old = shard.series.get(name)
+            old = shard.series.get(name, b"")
             if text == old:
                 continue
             one = self._names.series(name)
@@ -123,7 +132,8 @@ class View:
                 continue
             record, before = read_series(text) if text else _GONE, shard.records.get(name)
             if before is not None and record.shown < before.shown:
-                shard.fallen.setdefault(name, old or text)
+                rest = (old or text).split(b" ", 2)[2]
+                shard.fallen.setdefault(name, b"%d 0 %b" % (before.shown, rest))
                 # A gone record's time and exemplar are those that it had.
                 record = replace(record if text else before, mark=before.shown)
             shard.series[name], shard.records[name] = text, record
@@ -135,8 +145,11 @@ class View:
             self._add_up(one)
         touched = {}
         for name, text in cells:
-            old = shard.cells.get(name)
+            old = shard.cells.get(name, b"")
             if text == old:
+                continue
+            cell = self._names.cell(name)
+            if cell is None:
                 continue
             observed, earlier = read_cell(text) if text else EMPTY, shard.observed.get(name)
             if earlier is not None and any(map(float.__lt__, observed.numbers, earlier.numbers)):
@@ -144,7 +157,7 @@ class View:
                 most = tuple(map(max, observed.numbers, earlier.numbers))
                 observed = Observed(earlier.created, most)
             shard.cells[name], shard.observed[name] = text, observed
-            touched[self._names.cell(name)] = name
+            touched[cell] = name
         for cell, name in touched.items():
             self._add_up_cell(cell, name)
 
@@ -156,7 +169,9 @@ class View:
             if (record := shard.records.get(name)) is not None
         ]
         first_seen = min(record.first_seen for record in records)
-        if series in self._first_seen or (first_seen and series not in self._totals):
+        if series in self._first_seen:
+            self._first_seen[series] = min(first_seen, self._first_seen[series])
+        elif first_seen and series not in self._totals:
             self._first_seen[series] = first_seen
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
         self._totals[series] = Total(
