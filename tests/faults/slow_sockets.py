@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.honest import honest
+from tests.faults.honest import honest, p99
 
 HEAD = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nX: "
 BODY = (
@@ -80,7 +80,7 @@ def besiege(exporter: ExporterProcess, sockets: int, patience: float) -> Siege:
                     with contextlib.suppress(OSError):
                         key.fileobj.send(b"1")  # type: ignore[union-attr]
     timeouts = exporter.total("session_exporter_refused_requests_total", reason="timeout")
-    return Siege(sockets, gone, sender.p99, len(sender.latencies), int(timeouts))
+    return Siege(sockets, gone, p99(sender.latencies), len(sender.latencies), int(timeouts))
 
 
 def _descriptors(exporter: ExporterProcess) -> int:
