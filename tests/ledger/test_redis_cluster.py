@@ -233,7 +233,7 @@ async def test_addresses_that_do_not_answer_take_one_deadline_together_and_are_f
 ) -> None:
     """Fails when they are asked one after the other, or when all that the Cluster ever had are kept."""
     ledger = await home.open(timeout=0.5)
-    engine = ledger._member.engine
+    routes = ledger._member.engine._routes
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -241,13 +241,13 @@ async def test_addresses_that_do_not_answer_take_one_deadline_together_and_are_f
 
     hosts = [f"127.0.1.{number}" for number in range(1, 9)]
     silent = await asyncio.start_server(listen, hosts, 0)
-    there = set(engine._links)
+    there = set(routes._links)
     nodes = [one.getsockname() for one in silent.sockets]
-    engine._links = {node: engine._link(*node) for node in nodes} | engine._links
-    engine._routes = []
+    routes._links = {node: routes._link(*node) for node in nodes} | routes._links
+    routes.doubt()
     began = asyncio.get_running_loop().time()
     await retried(ledger, range(40))
     assert asyncio.get_running_loop().time() - began < 2
-    assert set(engine._links) == there
+    assert set(routes._links) == there
     silent.close()
     await ledger.close()

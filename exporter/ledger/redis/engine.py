@@ -1,11 +1,10 @@
 """Script calls by shard, sent to the servers that hold the shards: one round trip a server."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.crc import key_slot
 from redis.exceptions import (
     ClusterDownError,
     MovedError,
@@ -16,6 +15,7 @@ from redis.exceptions import (
 
 from exporter.ledger.redis.address import Address
 from exporter.ledger.redis.link import Command, Link, Unreached
+from exporter.ledger.redis.routes import Routes, key, words
 from exporter.ledger.redis.scripts import ALL, Script
 
 _ROUNDS: Final = 3
@@ -23,7 +23,10 @@ _ROUNDS: Final = 3
 that answers so has not run them."""
 _WAIT_SHARE: Final = 0.8
 """Part of the deadline that WAIT and WAITAOF may take, so that their answer comes before it."""
-
+_AGAIN: Final = (NoScriptError, MovedError)
+"""Answers after which a call is sent again: it has not been run."""
+_ELSEWHERE: Final = (MovedError, ReadOnlyError, ClusterDownError)
+"""Answers of a server that may not be a shard's any more."""
 
 Arguments = Sequence[bytes | str | int | float]
 
@@ -50,11 +53,6 @@ class Failed:
     unknown: bool = False
 
 
-def key(shard: int, name: str) -> str:
-    """A key of a shard. What is in braces decides a Cluster's slot: a shard is on one server."""
-    return f"{{{shard}}}:{name}"
-
-
 class Engine:
     """One server, or the masters of a Cluster. Used by one task at a time.
 
@@ -70,11 +68,8 @@ class Engine:
         shards: int,
         wait: int | None = None,
     ) -> None:
-        self._address, self._password, self._timeout = address, password, timeout
-        self._shards, self._wait = shards, wait
-        self._links: dict[tuple[str, int], Link] = {}
-        self._routes: list[Link] = []
-        self._nodes: set[Link] = set()
+        self._routes = Routes(address, password, timeout, shards)
+        self._timeout, self._wait = timeout, wait
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
         """A reply or a `Failed` for each call; with `confirmed`, as durable as `wait` asks for."""
@@ -82,14 +77,14 @@ class Engine:
         pending = list(range(len(calls)))
         for _ in range(_ROUNDS):
             try:
-                await self._locate()
+                await self._routes.learn()
             except Unreached as error:
                 for index in pending:
                     replies[index] = Failed(str(error))
                 break
             groups: dict[Link, list[int]] = {}
             for index in pending:
-                groups.setdefault(self._routes[calls[index].shard], []).append(index)
+                groups.setdefault(self._routes.of(calls[index].shard), []).append(index)
             await asyncio.gather(
                 *(
                     self._send(link, group, calls, replies, confirmed)
@@ -99,22 +94,20 @@ class Engine:
             pending = [index for index in pending if isinstance(replies[index], _AGAIN)]
             if not pending:
                 break
-        return [Failed(_text(one)) if isinstance(one, Exception) else one for one in replies]
+        return [Failed(words(one)) if isinstance(one, Exception) else one for one in replies]
 
     async def ask(self, *command: str) -> list[Any]:
         """The reply of each server to a command. Raises `Unreached` when one has none."""
-        await self._locate()
-        return [await self._ask(link, command) for link in dict.fromkeys(self._routes)]
+        await self._routes.learn()
+        return [await self._ask(link, command) for link in self._routes.servers()]
 
     async def tell(self, shard: int, *command: str) -> None:
         """A command to a shard's server. Raises `Unreached`."""
-        await self._locate()
-        await self._ask(self._routes[shard], command)
+        await self._routes.learn()
+        await self._ask(self._routes.of(shard), command)
 
     async def close(self) -> None:
-        for link in self._links.values():
-            await link.close()
-        self._links, self._routes = {}, []
+        await self._routes.close()
 
     async def _send(
         self,
@@ -132,7 +125,7 @@ class Engine:
         try:
             found = await link.run(commands)
         except Unreached as error:
-            self._routes = []
+            self._routes.doubt()
             for index in group:
                 replies[index] = Failed(str(error), unknown=True)
             return
@@ -141,7 +134,7 @@ class Engine:
             done = unconfirmed is None or isinstance(reply, Exception)
             replies[index] = reply if done else unconfirmed
         if any(isinstance(reply, _ELSEWHERE) for reply in found):
-            self._routes = []
+            self._routes.doubt()
         if any(isinstance(reply, ReadOnlyError) for reply in found):
             # The name of a server alone may lead to another one by now.
             await link.close()
@@ -151,7 +144,7 @@ class Engine:
     def _unconfirmed(self, link: Link, reply: Any) -> Failed | None:
         """What WAIT or WAITAOF says against a group of writes."""
         if isinstance(reply, Exception):
-            return Failed(f"{link.name} can't confirm a write: {_text(reply)}", unknown=True)
+            return Failed(f"{link.name} can't confirm a write: {words(reply)}", unknown=True)
         if self._wait:
             enough, said = reply >= self._wait, f"{reply} of {self._wait} replicas"
         else:
@@ -162,98 +155,14 @@ class Engine:
         try:
             [reply] = await link.run([command])
         except Unreached:
-            self._routes = []
+            self._routes.doubt()
             raise
         if isinstance(reply, ResponseError):
-            raise Unreached(f"{link.name} refuses {command[0]}: {_text(reply)}")
+            raise Unreached(f"{link.name} refuses {command[0]}: {words(reply)}")
         return reply
 
     async def _load(self, link: Link) -> None:
         try:
             await link.run([("SCRIPT", "LOAD", script.text) for script in ALL])
         except Unreached:
-            self._routes = []
-
-    async def _locate(self) -> None:
-        """Learn which server holds each shard, unless known. Raises `Unreached`."""
-        if self._routes:
-            return
-        if not self._address.cluster:
-            self._routes = [self._link(*self._address.hosts[0])] * self._shards
-            return
-        nodes = dict.fromkeys([*self._links, *self._address.hosts])
-        # All at once: one after the other, each that is silent would take a whole deadline.
-        asked = {asyncio.create_task(self._slots(self._link(*node))) for node in nodes}
-        problem, waiting = "no node", asked
-        try:
-            while waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    try:
-                        self._routes = self._routed(*task.result())
-                    except Unreached as error:
-                        problem = str(error)
-                if self._routes:
-                    return
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
-            await self._forget()
-        raise Unreached(problem)
-
-    async def _slots(self, link: Link) -> tuple[str, Sequence[Any]]:
-        """A node's host, and what it says of the Cluster. Raises `Unreached`."""
-        [slots] = await link.run([("CLUSTER", "SLOTS")])
-        if isinstance(slots, ResponseError):
-            raise Unreached(f"{link.name}: {_text(slots)}")
-        return link.host, slots
-
-    def _routed(self, asked: str, slots: Iterable[Any]) -> list[Link]:
-        """Each shard's link. Notes all nodes that the Cluster has now, replicas too. Raises
-        `Unreached`."""
-        masters: list[tuple[int, int, Link]] = []
-        there: set[Link] = set()
-        for first, last, *nodes in slots:
-            # A node that does not know its own name leaves it out: it is the one that was asked.
-            links = [self._link((node[0] or b"").decode() or asked, node[1]) for node in nodes]
-            masters.append((first, last, links[0]))
-            there.update(links)
-        routes = []
-        for shard in range(self._shards):
-            slot = key_slot(key(shard, "").encode())
-            found = [link for first, last, link in masters if first <= slot <= last]
-            if not found:
-                raise Unreached(f"the Cluster has no master for slot {slot}")
-            routes.append(found[0])
-        self._nodes = there
-        return routes
-
-    async def _forget(self) -> None:
-        """Close what is no master. The addresses of the Cluster's nodes and those of the settings are
-        kept, to ask them when the others are gone; nodes come and go, and all that ever were are not."""
-        kept = set(self._address.hosts)
-        for node, link in list(self._links.items()):
-            if link not in self._routes:
-                await link.close()
-            if link not in self._nodes and node not in kept:
-                del self._links[node]
-
-    def _link(self, host: str, port: int) -> Link:
-        if (host, port) not in self._links:
-            self._links[host, port] = Link(host, port, self._address, self._password, self._timeout)
-        return self._links[host, port]
-
-
-_AGAIN: Final = (NoScriptError, MovedError)
-"""Answers after which a call is sent again: it has not been run."""
-
-
-_ELSEWHERE: Final = (MovedError, ReadOnlyError, ClusterDownError)
-"""Answers of a server that may not be a shard's any more."""
-
-
-def _text(error: Exception) -> str:
-    """The engine's own words, without what a script's traceback adds."""
-    said = str(error).partition(" script: ")[0].strip().rstrip(".")
-    return f"{type(error).__name__}: {said[:200]}"
+            self._routes.doubt()
