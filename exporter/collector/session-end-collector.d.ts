@@ -21,8 +21,6 @@ export interface StreamPixelApp {
 export interface EndDetails {
   /** Seconds from connected to the end, when not the collector's own count. */
   duration_seconds?: number;
-  /** Where in a session it ended, when not where the taxonomy has the code. */
-  phase?: "pre_session" | "connect" | "handshake" | "stream" | "keep_alive";
   /** Labels of this end only. */
   labels?: Record<string, string>;
 }

@@ -1,7 +1,9 @@
 """What is sent again, by whom, and until when."""
 
+import json
+
 import pytest
-from playwright.sync_api import Error, Route
+from playwright.sync_api import Error, Page, Route
 
 from tests.collector.visitor import KEPT, Visitor, end
 from tests.e2e.exporter_process import wait_for
@@ -203,6 +205,43 @@ def test_who_is_told_to_wait_waits(visitor: Visitor) -> None:
     visitor.counted(end(1000) | end(4001) | end(4002))
 
 
+def test_who_is_told_to_wait_until_a_date_does_not_hurry(visitor: Visitor) -> None:
+    """Fails when a date is taken for seconds: no time is before NaN, so that tries followed on each other."""
+    answer = {
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "retry-after",
+        "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT",
+    }
+    visitor.context.route(
+        "**/v1/beacons/**", lambda route: route.fulfill(status=503, headers=answer)
+    )
+    page = visitor.open()
+    page.evaluate("SessionEndCollector.end(1000)")
+    for _ in range(20):
+        visitor.ahead(page, 0.04)
+    assert len(visitor.sent) == 1
+    visitor.context.unroute_all()
+    visitor.delivered(page, end(1000), after=10)
+
+
+def test_what_is_left_for_a_key_that_was_replaced_holds_up_no_end(visitor: Visitor) -> None:
+    """Fails when the oldest is always sent first: nothing else was, for as long as it was kept."""
+    visitor.context.route("**/v1/beacons/replaced", lambda route: route.abort())
+    old = visitor.open("/bare")
+    old.evaluate("SessionEndCollector.start({ key: 'replaced' }); SessionEndCollector.end(4001)")
+    visitor.ahead(old, 1)
+    visitor.close(old)
+    page = visitor.open()
+    page.evaluate("sdk.play(); sdk.close(4006)")
+
+    def done() -> bool:
+        visitor.ahead(page, 2)
+        return bool(page.evaluate(KEPT) == 1)
+
+    wait_for(done)
+    visitor.counted(end(4006))
+
+
 def test_what_is_refused_for_good_is_not_sent_again(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("SessionEndCollector.end(4001, { duration_seconds: -1 })")
@@ -256,17 +295,73 @@ def test_what_was_sent_a_day_ago_is_not_sent_again(visitor: Visitor) -> None:
     assert len(visitor.sent) == 1
 
 
+def killed(page: Page) -> None:
+    with pytest.raises(Error, match="crash"):
+        page.goto("chrome://crash", timeout=5_000)
+    page.close()
+
+
 def test_a_hidden_page_that_dies_is_ended_by_another(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
-    with pytest.raises(Error, match="crash"):
-        page.goto("chrome://crash", timeout=5_000)
-    page.close()
+    killed(page)
     other = visitor.open()
     visitor.ahead(other, 170)
     assert visitor.sent == []
     visitor.delivered(other, end(1001), after=70)
+
+
+def test_a_page_that_connected_while_it_was_hidden_is_ended_by_another(visitor: Visitor) -> None:
+    """Fails when only the moment of hiding writes the end down: it was before the session."""
+    page = visitor.open()
+    page.evaluate(HIDE, True)
+    page.evaluate("sdk.play()")
+    killed(page)
+    other = visitor.open()
+    assert other.evaluate(KEPT) == 1
+    visitor.delivered(other, end(1001), after=240)
+
+
+def test_an_end_dated_by_a_clock_that_was_a_year_ahead_is_sent_now(visitor: Visitor) -> None:
+    """Fails when the date is believed: the end was held back until the year was over."""
+    page = visitor.context.new_page()
+    page.add_init_script("{ const now = Date.now; Date.now = () => now() + 365 * 864e5; }")
+    page.goto(visitor.open("/elsewhere").url.replace("elsewhere", ""))
+    page.evaluate("sdk.play()")
+    page.evaluate(HIDE, True)
+    killed(page)
+    visitor.delivered(visitor.open(), end(1001))
+    (sent,) = json.loads(visitor.sent[-1].post_data or "")
+    assert sent["age_seconds"] == 0
+
+
+def test_a_hidden_page_whose_timers_run_once_a_minute_is_left_alone(visitor: Visitor) -> None:
+    """Fails when a window of ten seconds makes the date three of them: another tab sent its end."""
+    page = visitor.open("/bare")
+    page.evaluate("SessionEndCollector.start({ key: KEY, window: 10 })")
+    page.evaluate("SessionEndCollector.connected()")
+    page.evaluate(HIDE, True)
+    other = visitor.open()
+    for _ in range(5):
+        visitor.ahead(other, 60)
+        assert visitor.sent == []
+        page.clock.fast_forward(60_000)
+    page.evaluate(HIDE, False)
+    page.evaluate("SessionEndCollector.end(4006)")
+    visitor.delivered(page, end(4006))
+
+
+def test_storage_that_is_cleared_while_a_page_is_hidden_costs_no_end(visitor: Visitor) -> None:
+    """Fails when nothing written down is taken for sent: a log-out in another tab lost the session's end."""
+    page = visitor.open()
+    page.evaluate("sdk.play()")
+    page.evaluate(HIDE, True)
+    page.evaluate("localStorage.clear()")
+    visitor.ahead(page, 30)
+    page.evaluate(HIDE, False)
+    page.evaluate("sdk.close(4006)")
+    visitor.delivered(page, end(4006))
 
 
 def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:

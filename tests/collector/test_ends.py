@@ -1,7 +1,7 @@
 """What becomes of a session in a real browser, in a real exporter's counters."""
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from tests.collector.site import Site
 from tests.collector.visitor import HEARD, Visitor, end, interruption
@@ -68,6 +68,18 @@ def test_a_reason_goes_through_when_no_number_came(visitor: Visitor) -> None:
     visitor.delivered(page, end(4001))
 
 
+def test_who_never_connected_failed_for_the_reason_that_is_said(visitor: Visitor) -> None:
+    """Fails when `failed` is 4007 whenever there is no number, as it is after a drop."""
+    page = visitor.open()
+    page.evaluate(
+        """() => {
+            sdk.say({ status: "connecting" });
+            sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
+        }"""
+    )
+    visitor.delivered(page, end(4001))
+
+
 def test_a_script_that_is_loaded_twice_counts_once(visitor: Visitor) -> None:
     page = visitor.open("/twice")
     page.evaluate("sdk.play(); sdk.close(4006)")
@@ -92,7 +104,7 @@ def test_any_websocket_is_followed(visitor: Visitor) -> None:
 def test_the_page_itself_may_say_that_a_session_ended(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate(
-        "SessionEndCollector.end(); SessionEndCollector.end('4000', { phase: 'connect' })"
+        "SessionEndCollector.end(); SessionEndCollector.end('4000', { duration_seconds: 5 })"
     )
     visitor.delivered(page, end(1000) | end(4000))
 
@@ -224,5 +236,38 @@ def test_a_page_that_stays_in_the_back_forward_cache_is_ended_by_another(
         assert visitor.sent == []
         visitor.delivered(other, end(1001), after=70)
         # Back after all: that session has its end, and the next one gets its own.
+        page.evaluate("setTimeout(() => history.back())")
+        visitor.counted(end(1001) | end(4004))
+
+
+def test_an_end_that_another_page_sent_is_not_taken_back_although_no_answer_was_heard(
+    browser: Browser, site: Site, exporter: ExporterProcess
+) -> None:
+    """Fails when the page that returns looks only for what it wrote down: it had a second end."""
+
+    def unheard(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    with Visitor(browser, site, exporter, clock=False) as visitor:
+        page = visitor.open()
+        page.evaluate(
+            """() => {
+                sdk.play();
+                onpageshow = () => {
+                    sdk.close(1000);
+                    sdk.play();
+                    sdk.close(4004);
+                };
+            }"""
+        )
+        page.goto(f"{site.origin}/elsewhere")
+        visitor.context.route("**/v1/beacons/**", unheard, times=1)
+        other = visitor.context.new_page()
+        other.clock.install()
+        other.goto(site.origin)
+        with other.expect_event("requestfailed"):
+            visitor.ahead(other, 240)
+        visitor.counted(end(1001))
         page.evaluate("setTimeout(() => history.back())")
         visitor.counted(end(1001) | end(4004))

@@ -11,7 +11,7 @@ from tests.collector.visitor import Visitor, end
 from tests.e2e.exporter_process import ROOT
 
 FIELDS = {
-    *("id", "code", "final", "session_id", "duration_seconds", "phase", "labels", "age_seconds"),
+    *("id", "code", "final", "session_id", "duration_seconds", "labels", "age_seconds"),
 }
 TYPES = FILE.with_suffix(".d.ts")
 
