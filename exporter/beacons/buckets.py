@@ -45,20 +45,25 @@ class Buckets:
 
         Who comes too early is not held off longer for it.
         """
+        return self._draw(name, limit, 1, 1)
+
+    def charge(self, name: str, limit: Limit, cost: int) -> int | None:
+        """Take `cost` tokens more for a request that took one: None, or the seconds to wait as of `take`.
+
+        They may be more than there are. While such a debt is unpaid nobody else makes another: of many
+        requests that took their token before any was charged, one overdraws.
+        """
+        return self._draw(name, limit, cost, 0)
+
+    def _draw(self, name: str, limit: Limit, cost: int, least: int) -> int | None:
+        """Take `cost` tokens if there are at least `least`; else the whole seconds until there is one."""
         now = self._clock()
         name = self._known(name, now)
         full_at = max(self._full_at.get(name, now), now)
-        wait = full_at - now - (limit.burst - 1) / limit.rate
-        if wait > _ROUNDING:
-            return math.ceil(wait)
-        self._full_at[name] = full_at + 1 / limit.rate
+        if full_at - now - (limit.burst - least) / limit.rate > _ROUNDING:
+            return math.ceil(full_at - now - (limit.burst - 1) / limit.rate - _ROUNDING)
+        self._full_at[name] = full_at + cost / limit.rate
         return None
-
-    def charge(self, name: str, limit: Limit, cost: int) -> None:
-        """Take `cost` tokens more, whether they are there or not: what was read must be paid for."""
-        now = self._clock()
-        name = self._known(name, now)
-        self._full_at[name] = max(self._full_at.get(name, now), now) + cost / limit.rate
 
     def _known(self, name: str, now: float) -> str:
         """The name whose bucket is used, with room made for it."""

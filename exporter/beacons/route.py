@@ -119,12 +119,23 @@ class BeaconRoute:
         _check_type(request.headers)
         self._guard.measure(request.headers)
 
+    def _charge(self, more: int, request: Request, site: Site) -> None:
+        """Pay for all events but the first. Raises `RateLimited`: a hundred requests that were let in before
+        one's body came were ten thousand events, and kept all of the site's browsers out for minutes."""
+        wait = self._addresses.charge(host(request.client), self._address, more)
+        if wait is None:
+            wait = self._rates.charge(site.name, site.limit, more)
+        if wait is not None:
+            raise RateLimited(
+                f"site {site.name!r}: {more + 1} events, and too many are on their way already",
+                retry_after=wait,
+            )
+
     async def _count(
         self, decoded: Decoded, request: Request, site: Site, cors: list[tuple[bytes, bytes]]
     ) -> Answer:
         if decoded.total > 1:
-            self._addresses.charge(host(request.client), self._address, decoded.total - 1)
-            self._rates.charge(site.name, site.limit, decoded.total - 1)
+            self._charge(decoded.total - 1, request, site)
         if self._waiting and self._waiting + decoded.total > self._queue_events:
             raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
         self._waiting += decoded.total

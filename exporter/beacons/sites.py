@@ -10,6 +10,7 @@ from typing import Final
 from exporter.beacons.buckets import Limit
 from exporter.beacons.keys import PREFIX, digest
 from exporter.errors import ConfigError
+from exporter.names import OTHER
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy, document
 
@@ -24,6 +25,8 @@ _ORIGIN: Final = re.compile(
 """An origin as a browser serializes it (RFC 6454 6.1): lower case, no default port, no path."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _LONGEST: Final = 128
+_COMBINATIONS: Final = 200
+"""Of label values: who reads the public key can make a series of each, for every code, for good."""
 
 Sites = Mapping[str, "Site"]
 """Sites by each of their keys' digests."""
@@ -110,6 +113,14 @@ class Loader:
                     f"label {name!r} in {one.what} is not configured; the setting `labels` has {allowed}",
                 )
             found[name] = frozenset(text.value for text in labels.texts(name, longest=_LONGEST))
+        # Any other value is counted as `other`, and a label that is not sent as none.
+        number = math.prod(len(values | {OTHER, ""}) for values in found.values())
+        if number > _COMBINATIONS:
+            one.wrong(
+                one.line_of("labels"),
+                f"labels in {one.what} allow {number:,} combinations, `{OTHER}` and none at all included; "
+                f"allowed are {_COMBINATIONS}",
+            )
         return found
 
 

@@ -7,7 +7,6 @@ from exporter.beacons.decode import MAX_AGE, MAX_EVENTS
 from exporter.beacons.route import MAX_BODY
 from exporter.ops.described import ingest_server, problem, refused
 from exporter.settings import Settings
-from exporter.taxonomy.model import PHASES
 
 STATUSES: Final = (400, 408, 413, 415, 422, 429, 431, 503)
 _TOKENS: Final = ("throttled",)
@@ -59,7 +58,6 @@ def schemas(settings: Settings) -> dict[str, Any]:
             f"occurred_at, which no browser may send. Above {settings.max_event_age:g} it counts as late.",
         },
         "duration_seconds": {"type": ["number", "null"], "minimum": 0},
-        "phase": {"type": ["string", "null"], "enum": [*PHASES, None]},
         "final": {"type": ["boolean", "null"], "default": True, "description": "As in Event."},
         "labels": {
             "type": ["object", "null"],

@@ -61,6 +61,16 @@ def test_what_was_charged_is_a_debt(clock: Clock) -> None:
     assert buckets.take("a", limit) is None
 
 
+def test_of_those_let_in_at_once_one_overdraws(clock: Clock) -> None:
+    buckets, limit = Buckets(clock), Limit(2, 5)
+    assert granted(buckets, "a", limit, 5) == 5
+    assert buckets.charge("a", limit, 99) is None
+    assert buckets.charge("a", limit, 1) == 50
+    assert buckets.take("a", limit) == 50
+    clock.now += 49.5
+    assert buckets.charge("a", limit, 99) is None
+
+
 def test_full_buckets_are_forgotten_first(clock: Clock) -> None:
     buckets, limit = Buckets(clock, most=100), Limit(1, 5)
     for number in range(100):
@@ -90,6 +100,21 @@ def test_who_was_there_before_a_flood_keeps_his_bucket(clock: Clock) -> None:
     for number in range(1000):
         buckets.take(f"flood-{number}", limit)
     assert granted(buckets, "honest", limit, 10) == 4
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 5), st.integers(1, 50)), max_size=50))
+def test_never_more_than_one_debt_beside_the_burst_and_the_rate(
+    steps: list[tuple[float, int, int]],
+) -> None:
+    clock = Clock()
+    buckets, limit = Buckets(clock), Limit(2, 3)
+    taken = 0
+    for pause, together, cost in steps:
+        clock.now += pause
+        let_in = granted(buckets, "a", limit, together)
+        taken += let_in
+        taken += cost * sum(buckets.charge("a", limit, cost) is None for _ in range(let_in))
+    assert taken <= limit.burst + 50 + (clock.now - 1000) * limit.rate + 1e-3
 
 
 @given(

@@ -117,6 +117,15 @@ def test_labels_have_names_and_values_of_the_sites_entry() -> None:
     assert json.loads(made_up) == {"region": "other"}
 
 
+@pytest.mark.parametrize("phase", ["pre_session", "keep_alive", "x", 5, None])
+def test_the_phase_is_the_taxonomys(browsers: Browsers, phase: Any) -> None:
+    """Fails when a browser's is kept: with a public key each code became five series, for good."""
+    browsers.post({"id": "a", "code": 4001})
+    assert browsers.post({"id": "b", "code": 4001, "phase": phase}).status == 204
+    (first, second) = (one for batch in browsers.listener.memory.batches for one in batch.series)
+    assert first is second
+
+
 @pytest.mark.parametrize(
     ("labels", "reason"), [(5, "invalid_field"), ({"region": 5}, "invalid_label")]
 )

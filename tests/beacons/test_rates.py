@@ -1,8 +1,11 @@
 """Who sends too fast is held off, and nobody else is."""
 
+import asyncio
+import json
 from pathlib import Path
 
 from exporter.beacons.buckets import Limit
+from exporter.ingest.guard import Message
 from exporter.taxonomy import Taxonomy
 from tests.beacons.browsers import (
     DESK,
@@ -13,9 +16,35 @@ from tests.beacons.browsers import (
     SHOP,
     Browsers,
 )
-from tests.ingest.listener import Stream
+from tests.ingest.listener import Answer, Stream
 
 ALLOW = b"access-control-allow-origin"
+
+
+class Later(Stream):
+    """A body that comes after other requests were let in."""
+
+    async def receive(self) -> Message:
+        await asyncio.sleep(0)
+        return await super().receive()
+
+
+def at_once(browsers: Browsers, clients: list[str]) -> list[Answer]:
+    """The answers to a hundred events from each, all let in before a body is there."""
+
+    async def run() -> list[Answer]:
+        bodies = [
+            json.dumps([{"id": f"{place}-{number}"} for number in range(100)]).encode()
+            for place in range(len(clients))
+        ]
+        return await asyncio.gather(
+            *(
+                browsers.answer(Later([body]), client=client)
+                for body, client in zip(bodies, clients, strict=True)
+            )
+        )
+
+    return asyncio.run(run())
 
 
 def test_an_address_that_sends_too_fast_is_429_with_retry_after_and_others_are_not(
@@ -93,6 +122,28 @@ def test_events_in_one_request_cost_as_much_as_alone(browsers: Browsers) -> None
     assert browsers.post().headers[b"retry-after"] == b"5"
     browsers.now += 4.3
     assert browsers.post({"id": "later"}).status == 204
+
+
+def test_batches_at_once_are_not_worth_more_than_one_after_the_other(browsers: Browsers) -> None:
+    """Fails when what was let in is charged without a look: twenty batches were 2,000 events, and the site's
+    other visitors were refused for 38 seconds."""
+    answers = at_once(browsers, ["192.0.2.7"] * 20)
+    assert [one.status for one in answers] == [204] + [429] * 19
+    refused = answers[-1]
+    assert (refused.json["reason"], refused.headers[b"retry-after"]) == ("rate_limited", b"20")
+    assert refused.headers[ALLOW] == SHOP.encode()
+    assert len(browsers.ends()) == 100
+    browsers.now += 1
+    assert browsers.post({"id": "a visitor's"}, client="192.0.2.8").status == 204
+
+
+def test_batches_of_many_addresses_at_once_are_held_to_the_sites_burst(browsers: Browsers) -> None:
+    """Fails when an address's bucket alone is asked again: a hundred of them were 10,000 events."""
+    answers = at_once(browsers, [f"192.0.2.{number}" for number in range(100)])
+    assert [one.status for one in answers].count(204) == 1
+    assert len(browsers.ends()) == 100
+    browsers.now += 3
+    assert browsers.post({"id": "a visitor's"}, client="198.51.100.1").status == 204
 
 
 def test_who_is_held_off_is_refused_before_the_body_is_read(browsers: Browsers) -> None:

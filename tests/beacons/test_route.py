@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from xxhash import xxh3_128_digest
 
 from exporter.errors import LedgerUnavailable
+from exporter.ingest.keys import Sources
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
 from tests.beacons.browsers import (
@@ -112,8 +114,21 @@ def test_ids_are_a_sites_own(browsers: Browsers) -> None:
     assert answer.json == {"accepted": 1, "duplicates": 0, "rejected": []}
 
 
+def test_no_id_of_a_browser_can_be_made_to_have_the_key_of_somebody_elses(
+    browsers: Browsers,
+) -> None:
+    """Fails when XXH3 sees it as it was sent: this one was calculated from the id that was to come."""
+    coming, made = "session-2026-11-20-583604", "bkx\x11pN.U?\x0e;\\RqBI"
+    seeds = Sources()
+    key = xxh3_128_digest(coming.encode(), seeds["streampixel", ""])
+    assert xxh3_128_digest(made.encode(), seeds["streampixel", "beacon:shop"]) == key
+    assert browsers.post({"id": made, "code": 1000}).status == 204
+    trusted = {"system": "streampixel", "id": coming, "code": 4001}
+    assert browsers.listener.send(trusted).json["accepted"] == 1
+
+
 def test_what_is_rejected_is_named_and_the_rest_is_counted(browsers: Browsers) -> None:
-    events = [{"id": "a"}, {"id": "b", "phase": "x"}, {"id": "c"}, 5]
+    events = [{"id": "a"}, {"id": "b", "code": True}, {"id": "c"}, 5]
     answer = browsers.post(events)
     assert answer.status == 200
     assert set(answer.json) == {"rejected"}

@@ -17,13 +17,17 @@ sites:
     origins: [https://shop.example]
     keys: ["{HASH}"]
 """
-LOADER = Loader(("softdrive", "streampixel"), ("region",), Limit(50, 500))
+LOADER = Loader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
 
 
 def read(folder: Path, text: str | bytes) -> Sites:
     path = folder / "sites.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return LOADER(path)
+
+
+def values(label: str, number: int) -> str:
+    return f"      {label}: [{', '.join(f'a{one}' for one in range(number))}]\n"
 
 
 def mistakes(folder: Path, text: str | bytes) -> list[str]:
@@ -125,8 +129,8 @@ MISTAKES = {
         "6: burst in sites[1] must be a whole number above 0, not more than one value",
     ),
     "label": (
-        SOUND + "    labels: {project: [a]}\n",
-        "6: label 'project' in sites[1] is not configured; the setting `labels` has region",
+        SOUND + "    labels: {tenant: [a]}\n",
+        "6: label 'tenant' in sites[1] is not configured; the setting `labels` has region, project",
     ),
     "labels": (
         SOUND + "    labels: [region]\n",
@@ -136,6 +140,10 @@ MISTAKES = {
         SOUND + "    labels: {region: [5]}\n",
         '6: region 5 in labels is not text to YAML: quote it as "5"',
     ),
+    "combinations": (
+        SOUND + "    rate: 1\n    labels:\n" + values("region", 198) + values("project", 1),
+        "7: labels in sites[1] allow 600 combinations, `other` and none at all included; allowed are 200",
+    ),
     "not UTF-8": (SOUND.encode() + b"# \xff\n", "6: is not UTF-8: invalid start byte"),
 }
 
@@ -144,6 +152,17 @@ MISTAKES = {
 def test_a_mistake_is_named_with_its_line_and_what_is_allowed(tmp_path: Path, kind: str) -> None:
     text, message = MISTAKES[kind]
     assert mistakes(tmp_path, text) == [message]
+
+
+@pytest.mark.parametrize("labels", [{"region": 198}, {"region": 8, "project": 18}])
+def test_labels_may_allow_200_combinations_and_no_more(
+    tmp_path: Path, labels: dict[str, int]
+) -> None:
+    """Fails without a bound: with a page's key each became a series, for every code, and none ever goes."""
+    text = SOUND + "    labels:\n" + "".join(values(*one) for one in labels.items())
+    assert {name: len(one) for name, one in read(tmp_path, text)[HASH].labels.items()} == labels
+    (said,) = mistakes(tmp_path, text.replace("[a0", "[more, a0", 1))
+    assert said.endswith("allowed are 200")
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
