@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import LedgerUnavailable, TooManyRequests, Unauthorized
+from exporter.errors import (
+    LedgerUnavailable,
+    OriginNotAllowed,
+    RateLimited,
+    Refused,
+    TooManyRequests,
+    Unauthorized,
+    UnknownKey,
+)
+from exporter.ingest.app import IngestApp
+from exporter.ingest.routes import Answer as RouteAnswer
+from exporter.ingest.routes import Request
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import JSON, Answer, Listener
 
@@ -82,6 +93,32 @@ def test_a_refusal_of_a_body_that_was_read_keeps_the_connection(listener: Listen
         answer = listener.post(body)
         assert answer.status == status
         assert b"connection" not in answer.headers
+
+
+class Refusing:
+    """A route of browsers that refuses with `error`."""
+
+    methods: tuple[str, ...] = ("POST",)
+
+    def __init__(self, error: Refused) -> None:
+        self.error = error
+
+    async def take(self, request: Request) -> RouteAnswer | None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OriginNotAllowed("no"), UnknownKey("no"), RateLimited("slower")])
+def test_a_refused_browser_keeps_its_connection_unless_it_asked_whether_to_send(
+    listener: Listener, error: Refused
+) -> None:
+    """Fails when the header is not looked at: a body of so many bytes was waited for that the client never
+    sends after such an answer, and its next request was taken for it."""
+    listener.app = IngestApp(listener.pipeline, listener.own, routes={"/route/": Refusing(error)})
+    length = {b"content-length": b"41"}
+    assert b"connection" not in listener.post(EVENT, length, path="/route/a").headers
+    asking = {**length, b"expect": b"100-continue"}
+    answer = listener.post(EVENT, asking, path="/route/a")
+    assert (answer.status, answer.headers[b"connection"]) == (error.status, b"close")
 
 
 def test_a_defect_is_500_says_nothing_of_itself_and_is_counted(
