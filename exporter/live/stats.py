@@ -4,6 +4,7 @@
 `{"message": "…"}` (docs.streampixel.io, "Project User Stats" and "Rate limits & error codes").
 """
 
+import re
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -46,7 +47,7 @@ def counts(answer: Answer, key: str) -> Counts:
     try:
         stats = msgspec.json.decode(answer.body, type=_Stats)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Failure("bad_answer", f"status 200: {error}".replace(key, "***")) from None
+        raise Failure("bad_answer", _without(key, f"status 200: {error}")) from None
     return Counts(stats.liveUser, stats.queueUser)
 
 
@@ -60,7 +61,17 @@ def _said(answer: Answer, key: str) -> str:
         message = msgspec.json.decode(answer.body, type=_Error).message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         message = ""
-    return f"status {answer.status}: {message}".replace(key, "***").rstrip(": ")
+    return _without(key, f"status {answer.status}: {message}").rstrip(": ")
+
+
+def _without(key: str, text: str) -> str:
+    """The text without the key, however it is escaped: servers say back the address that they don't know."""
+    return re.sub("".join(map(_spellings, key)), "***", text)
+
+
+def _spellings(character: str) -> str:
+    """A pattern for one of the key's characters, as it is or percent-encoded."""
+    return f"(?:{re.escape(character)}|%(?i:{ord(character):02x}))"
 
 
 def _wait(answer: Answer) -> float:

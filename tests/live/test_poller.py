@@ -215,6 +215,26 @@ def test_a_message_that_repeats_the_key_is_logged_without_it(
     assert KEY not in logged
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Zm9v+YmFy/MTIz==",
+        "Zm9v%2BYmFy%2FMTIz%3D%3D",
+        "Zm9v%2bYmFy%2fMTIz%3d%3d",
+        "Zm9v%2BYmFy/MTIz==",
+    ],
+)
+def test_an_address_that_is_said_back_is_logged_without_the_key(
+    server: Vendor, capfd: pytest.CaptureFixture[str], said: str
+) -> None:
+    """Fails when the key is looked for as it is in its file: in an address its signs are escaped."""
+    server.faults.append(says(404, {"message": f"Cannot GET /projects?userId=u&apikey={said}&x=1"}))
+    Told(server.url, key=lambda: "Zm9v+YmFy/MTIz==").ask()
+    logged = capfd.readouterr().err
+    assert "Cannot GET /projects?userId=u&apikey=***&x=1" in logged
+    assert "MTIz" not in logged
+
+
 # --- staleness -----------------------------------------------------------------------------------
 
 
