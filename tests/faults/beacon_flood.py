@@ -109,7 +109,7 @@ def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> 
 
 def _flood(port: int, seconds: float, statuses: Counter[int], addresses: int, sender: int) -> None:
     """A connection for each of its addresses, opened again when it is closed."""
-    elsewhere()
+    elsewhere(seconds)
     connections = [
         http.client.HTTPConnection(
             "127.0.0.1", port, timeout=30, source_address=(f"127.20.{sender}.{number + 1}", 0)

@@ -57,7 +57,7 @@ def _flood(port: int, seconds: float, statuses: Counter[int]) -> None:
 
 def _guess(port: int, seconds: float, rate: float, statuses: Counter[int]) -> None:
     """A connection a guess: a refusal ends it."""
-    elsewhere()
+    elsewhere(seconds)
     began = time.monotonic()
     number = 0
     while (now := time.monotonic()) < began + seconds:

@@ -31,12 +31,13 @@ class Told:
     reasons: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     enough: int = 0
+    timeout: float = 10.0
 
     def __post_init__(self) -> None:
         self.poller = Poller(
             self.projects,
             INTERVAL,
-            Client(self.url, 0.5),
+            Client(self.url, self.timeout),
             questions(self.url, USER, self.key),
             self.reasons.append,
             clock=lambda: self.now,
@@ -145,7 +146,7 @@ def test_a_wrong_or_slow_answer_has_a_reason_and_leaves_what_is_known(
 ) -> None:
     """The drip fails without a deadline for the whole answer: each wait alone is short."""
     fault, reason = WRONG[name]
-    told = Told(server.url)
+    told = Told(server.url, timeout=2.0 if reason == "timeout" else 10.0)
     told.ask()
     server.faults.append(fault)
     told.now += INTERVAL
