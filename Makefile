@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 # Given on the command line: make run ARGS="--ops 127.0.0.1:9999", make test PYTEST_ARGS="-k ledger"
 ARGS ?=
 PYTEST_ARGS ?=
-# Half of the tests wait for a scrape, a rule or a browser most of their time. 0 runs them in one process.
-TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
+# Processes that run tests: one a core, because more make the tests of time limits wait for each other.
+TEST_WORKERS ?= $(shell nproc)
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
