@@ -32,10 +32,14 @@ def test_what_ends_without_a_network_is_sent_when_it_is_back(visitor: Visitor) -
 
 def test_tries_without_a_network_become_rare(visitor: Visitor) -> None:
     page = visitor.open()
+    failed: list[str | None] = []
+    page.on("requestfailed", lambda one: failed.append(one.failure))
     visitor.context.set_offline(True)
     page.evaluate("SessionEndCollector.end(1000)")
     for _ in range(60):
         visitor.ahead(page, 10)
+        # A try takes time of this machine's, while the page's clock stands still.
+        wait_for(lambda: page.evaluate("1") and len(failed) == len(visitor.sent))
     assert 4 <= len(visitor.sent) <= 10
     visitor.context.set_offline(False)
     visitor.settled(page)
