@@ -1,11 +1,29 @@
 """What becomes of a session in a real browser, in a real exporter's counters."""
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Page, Route
 
 from tests.collector.site import Site
 from tests.collector.visitor import HEARD, Visitor, end, interruption
 from tests.e2e.exporter_process import ExporterProcess
+
+TWO_SESSIONS = """() => {
+    sdk.play();
+    onpageshow = () => {
+        sdk.close(1000);
+        sdk.play();
+        sdk.close(4004);
+    };
+}"""
+"""The page's own ends when it comes back, and the next session has one too."""
+
+
+def _another(visitor: Visitor, site: Site) -> Page:
+    """A second page of the site, with a clock of its own."""
+    page = visitor.context.new_page()
+    page.clock.install()
+    page.goto(site.origin)
+    return page
 
 
 def test_a_normal_end_is_counted_with_its_duration(
@@ -218,20 +236,9 @@ def test_a_page_that_stays_in_the_back_forward_cache_is_ended_by_another(
 ) -> None:
     with Visitor(browser, site, exporter, clock=False) as visitor:
         page = visitor.open()
-        page.evaluate(
-            """() => {
-                sdk.play();
-                onpageshow = () => {
-                    sdk.close(1000);
-                    sdk.play();
-                    sdk.close(4004);
-                };
-            }"""
-        )
+        page.evaluate(TWO_SESSIONS)
         page.goto(f"{site.origin}/elsewhere")
-        other = visitor.context.new_page()
-        other.clock.install()
-        other.goto(site.origin)
+        other = _another(visitor, site)
         visitor.ahead(other, 170)
         assert visitor.sent == []
         visitor.delivered(other, end(1001), after=70)
@@ -251,21 +258,10 @@ def test_an_end_that_another_page_sent_is_not_taken_back_although_no_answer_was_
 
     with Visitor(browser, site, exporter, clock=False) as visitor:
         page = visitor.open()
-        page.evaluate(
-            """() => {
-                sdk.play();
-                onpageshow = () => {
-                    sdk.close(1000);
-                    sdk.play();
-                    sdk.close(4004);
-                };
-            }"""
-        )
+        page.evaluate(TWO_SESSIONS)
         page.goto(f"{site.origin}/elsewhere")
         visitor.context.route("**/v1/beacons/**", unheard, times=1)
-        other = visitor.context.new_page()
-        other.clock.install()
-        other.goto(site.origin)
+        other = _another(visitor, site)
         with other.expect_event("requestfailed"):
             visitor.ahead(other, 240)
         visitor.counted(end(1001))
