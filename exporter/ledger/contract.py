@@ -11,6 +11,9 @@ could take back.
 one likes: concurrent batches may share one write. `totals` and `status` may be called from any thread
 and never wait for a write.
 
+**Patience.** A patient batch starts no write for `exporter.ledger.riders.LONGEST_WAIT` seconds: it shares the
+next one that somebody else's batch starts. Nothing else about it differs, its place in the order neither.
+
 **Cancellation.** A batch that `commit` took is written even when the task that awaits it is
 cancelled.
 
@@ -109,7 +112,8 @@ class Batch:
     """The classified events of one request, as columns.
 
     The first `len(keys) / KEY_BYTES` events have a key and a print, the rest have neither.
-    `durations` (seconds) and `sessions` (exemplars) are None when no event has one.
+    `durations` (seconds) and `sessions` (exemplars) are None when no event has one. `patient`: nobody waits
+    for its receipt.
     """
 
     series: Sequence[Series]
@@ -117,6 +121,7 @@ class Batch:
     prints: bytes = b""
     durations: Sequence[float | None] | None = None
     sessions: Sequence[str | None] | None = None
+    patient: bool = False
 
     def __len__(self) -> int:
         return len(self.series)

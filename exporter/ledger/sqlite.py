@@ -19,6 +19,7 @@ from exporter.ledger.book import Changes
 from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan, open_ledger
+from exporter.ledger.riders import LONGEST_WAIT, Riders
 from exporter.ledger.segments import Run
 from exporter.ledger.store import Ids
 from exporter.logs import Log
@@ -52,6 +53,7 @@ class SqliteLedger:
         hold: float = 75.0,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
+        longest_wait: float = LONGEST_WAIT,
         monotonic: Callable[[], float] = time.monotonic,
         on_commit: Callable[[float], None] = _nothing,
         on_failure: Callable[[], None] = _nothing,
@@ -74,6 +76,7 @@ class SqliteLedger:
         self._events = self._bytes = self._size = 0
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._riders = Riders(self._loop, self._inbox.put, longest_wait)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep(self._started)
         self._thread.start()
@@ -105,7 +108,11 @@ class SqliteLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._inbox.put((batch, future))
+        if batch.patient:
+            self._riders.wait((batch, future))
+        else:
+            self._riders.board()
+            self._inbox.put((batch, future))
         return await future
 
     def totals(self) -> Totals:
@@ -131,6 +138,7 @@ class SqliteLedger:
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
+            self._riders.board()
             self._inbox.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 

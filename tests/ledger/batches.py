@@ -36,6 +36,7 @@ def batch(
     of: Series = FAILURE,
     durations: Sequence[float | None] | None = None,
     sessions: Sequence[str | None] | None = None,
+    patient: bool = False,
 ) -> Batch:
     """Events with a key, whose content is 0 unless told, then `unkeyed` ones."""
     pairs = [(event, 0) if isinstance(event, int) else event for event in events]
@@ -45,4 +46,5 @@ def batch(
         b"".join(content(what) for _, what in pairs),
         durations,
         sessions,
+        patient,
     )

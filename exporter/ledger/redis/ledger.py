@@ -29,6 +29,7 @@ from exporter.ledger.redis.link import Unreached
 from exporter.ledger.redis.member import Member
 from exporter.ledger.redis.opening import infos_of, open_shared
 from exporter.ledger.redis.plan import Plan
+from exporter.ledger.riders import LONGEST_WAIT, Riders
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
@@ -65,6 +66,7 @@ class RedisLedger:
         *,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
+        longest_wait: float = LONGEST_WAIT,
         on_commit: Callable[[float], None] = _nothing,
         on_failure: Callable[[], None] = _nothing,
         on_broken: Callable[[], None] = _nothing,
@@ -80,6 +82,7 @@ class RedisLedger:
         self._inbox: deque[_Item] = deque()
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._riders = Riders(self._loop, self._put, longest_wait)
         self._look_at = self._loop.time() + _LOOK
         self._check_at = self._loop.time() + _CHECK
         self._judge(infos)
@@ -107,9 +110,16 @@ class RedisLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._inbox.append((batch, future))
-        self._awake.set()
+        if batch.patient:
+            self._riders.wait((batch, future))
+        else:
+            self._riders.board()
+            self._put((batch, future))
         return await future
+
+    def _put(self, item: _Item) -> None:
+        self._inbox.append(item)
+        self._awake.set()
 
     def totals(self) -> Totals:
         member = self._member
@@ -128,6 +138,7 @@ class RedisLedger:
 
     async def close(self) -> None:
         self._closing = True
+        self._riders.board()
         self._awake.set()
         # Closing twice must not cancel the first.
         await asyncio.shield(self._task)
