@@ -140,7 +140,8 @@ class BeaconRoute:
             raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
         self._waiting += decoded.total
         try:
-            rejected = await self._pipeline.count(decoded)
+            # Nobody waits for the answer, and an fsync for each was what other senders waited for.
+            rejected = await self._pipeline.count(decoded, patient=True)
         finally:
             self._waiting -= decoded.total
         # Which id was counted with other content is not for everybody to know.

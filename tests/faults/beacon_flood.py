@@ -1,6 +1,7 @@
 """Row 20 of the fault table: a flood with a site's public key, beside an honest sender."""
 
 import http.client
+import re
 import threading
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.beacons.keys import digest
-from exporter.names import BEACONS_PATH
+from exporter.names import BEACONS_PATH, COMMIT_SECONDS
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.honest import elsewhere, honest
 
@@ -19,6 +20,7 @@ ALLOWED: Final = 50
 RATE: Final = 10 * ALLOWED
 """Beacons a second."""
 BURST: Final = 100
+_SCRAPER: Final = "for-scraping-only-1"
 KEY: Final = "the-key-that-everybody-reads"
 _ORIGINS: Final = ("https://shop.example", "https://evil.example")
 _SENDERS: Final = 4
@@ -33,13 +35,14 @@ _READS: Final = (
 @dataclass
 class Flood:
     """`statuses` of the flood's requests, `rate` of them a second, `accepted` events that it brought to be
-    counted in `seconds`, `read` paths that the key opened, and the honest sender's
-    latencies in seconds `before` and `during` it."""
+    counted in `seconds`, `writes` of the ledger beyond one for each event of the honest sender, `read` paths
+    that the key opened, and the honest sender's latencies in seconds `before` and `during` it."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     rate: float = 0.0
     seconds: float = 0.0
     accepted: int = 0
+    writes: int = 0
     read: list[str] = field(default_factory=list)
     before: Sequence[float] = ()
     during: Sequence[float] = ()
@@ -56,7 +59,7 @@ def flood(
     """
     for name, text in (
         ("token", "the-right-token-of-the-senders\n"),
-        ("ops", "for-scraping-only-1\n"),
+        ("ops", _SCRAPER + "\n"),
     ):
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
@@ -80,11 +83,13 @@ def flood(
         with honest(port, token) as sender:
             time.sleep(seconds)  # what is measured is a length of time
         found.before = sender.latencies
+        written = _writes(exporter)
         with honest(port, token) as sender:
             began = time.monotonic()
             _send(port, seconds, found.statuses, addresses)
             found.seconds = time.monotonic() - began
         found.during = sender.latencies
+        found.writes = _writes(exporter) - written - len(found.during)
         found.rate = found.statuses.total() / found.seconds
         found.accepted = found.statuses[204]
         found.read = [
@@ -94,6 +99,13 @@ def flood(
             not in (401, 404, 405, 429)
         ]
     return found
+
+
+def _writes(exporter: ExporterProcess) -> int:
+    headers = {"Authorization": f"Bearer {_SCRAPER}"}
+    shown = exporter.request("ops", "GET", "/metrics", headers=headers).body.decode()
+    [count] = re.findall(rf"^{COMMIT_SECONDS}_count (\d+)", shown, re.MULTILINE)
+    return int(count)
 
 
 def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> None:

@@ -1,12 +1,17 @@
 """Row 20 of the fault table, in seconds; at full length, and with the p99 held to 20 % more, in `make
 faults`."""
 
+from exporter.ledger.riders import LONGEST_WAIT
 from tests.faults.beacon_flood import ALLOWED, BURST, RATE, Flood, flood
 from tests.faults.honest import p99
 
 WITHOUT_LIMITS = """
 from exporter.beacons.buckets import Buckets
 Buckets.take = lambda *_: None
+"""
+AT_ONCE = """
+from exporter.ledger.riders import Riders
+Riders.wait = lambda self, item: self._send(item)
 """
 
 
@@ -31,6 +36,18 @@ def test_without_the_buckets_the_flood_is_counted(tmp_path):
     found = flood(tmp_path, 2, WITHOUT_LIMITS)
     assert not held(found, ALLOWED, BURST)
     assert found.statuses[429] == 0
+
+
+def test_what_a_flood_brings_is_written_along_with_other_senders_events(tmp_path):
+    """The mutant writes at once: an fsync for nearly each of its events, which other senders wait for."""
+    for name in ("sound", "mutant"):
+        (tmp_path / name).mkdir()
+    found = flood(tmp_path / "sound", 2)
+    # Twice what it takes without other senders at all, and the ledger's own, one a second.
+    most = 2 * found.seconds / LONGEST_WAIT + found.seconds
+    assert found.accepted > most > found.writes
+    mutant = flood(tmp_path / "mutant", 2, AT_ONCE)
+    assert mutant.writes > most
 
 
 def test_a_forged_x_forwarded_for_makes_no_other_address(tmp_path):
