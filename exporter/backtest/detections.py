@@ -9,7 +9,7 @@ import numpy as np
 
 from exporter.backtest.counters import Counters, Flags, Floats
 from exporter.backtest.records import Records, earlier, ends
-from exporter.policy.model import Duration, Policy
+from exporter.policy.model import Duration, Policy, StoppedWindow
 from exporter.taxonomy.model import System
 
 
@@ -42,7 +42,9 @@ class Detections:
             count = records.count(one.window)
             usual = share * ends(count)
             rest = one.rest + spike.rest_factor * usual + spike.rest_root * np.sqrt(usual)
-            above = (count > self.limit(one.window)) & (records.rest(one.window) > rest)
+            limit = self.limit(one.window)
+            above = (count > limit) & (records.steady(one.window) > limit)
+            above &= records.rest(one.window) > rest
             if shorter is not None:
                 part = _part(shorter.window, one.window, spike.still)
                 above &= records.count(shorter.window) > part * count
@@ -61,18 +63,25 @@ class Detections:
     @cached_property
     def stopped(self) -> Flags:
         """(windows' rows,)"""
+        found = np.zeros(len(self.counters.present), np.bool_)
+        windows = self.policy.stopped.windows
+        for one in windows:
+            found |= self._fallen(one, one.before, one.longer_before)
+        return held(found, self._fallen(windows[-1], windows[-1].longer_before))
+
+    def _fallen(self, window: StoppedWindow, *befores: Duration) -> Flags:
+        """Where successes are far below the lowest rate of `befores`, the exporter being there."""
         records, stopped, step = self.records, self.policy.stopped, self.counters.step
-        present = self.counters.present
-        found = np.zeros(len(present), np.bool_)
-        for one in stopped.windows:
-            before = earlier(records.successes(one.before), one.window.seconds // step)
-            floor = stopped.factor * one.window.seconds / one.before.seconds * before - one.slack
-            most = stopped.confirm_factor * one.confirm.seconds / one.before.seconds * before
-            half = earlier(present.astype(np.float64), one.window.seconds // 2 // step)
-            below = records.successes(one.window) < floor
-            below &= records.successes(one.confirm) < most
-            found |= below & present & (half == 1.0)
-        return found
+        seconds, present = window.window.seconds, self.counters.present
+        rates = [earlier(records.successes(one), seconds // step) / one.seconds for one in befores]
+        before = np.min(rates, axis=0)
+        below = records.successes(window.window) < (
+            stopped.factor * seconds * before - window.slack
+        )
+        most = stopped.confirm_factor * window.confirm.seconds * before
+        half = earlier(present.astype(np.float64), seconds // 2 // step)
+        below &= records.successes(window.confirm) < most
+        return np.asarray(below & present & (half == 1.0))
 
     @cached_property
     def elevated(self) -> dict[Duration, Flags]:
@@ -138,6 +147,14 @@ class Detections:
             if end >= 0:
                 found[place] = filled[max(begin, 0) : end + 1].max(axis=0)
         return np.where(np.isneginf(found), np.nan, found)
+
+
+def held(begins: Flags, goes_on: Flags) -> Flags:
+    """Where something began, and from there on as long as it goes on."""
+    rows = np.arange(len(begins))
+    began = np.maximum.accumulate(np.where(begins, rows, -1))
+    ended = np.maximum.accumulate(np.where(begins | goes_on, -1, rows))
+    return np.asarray(began > ended)
 
 
 def _limit(

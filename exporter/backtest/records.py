@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from exporter.backtest.baseline import usual_share
-from exporter.backtest.counters import Counters, Flags, Floats, Ranges, highest
+from exporter.backtest.counters import Counters, Flags, Floats, Ranges, highest, mean
 from exporter.backtest.schedule import Cadence, Schedule
 from exporter.errors import ConfigError
 from exporter.policy.model import Duration, Policy
@@ -62,6 +62,22 @@ class Records:
         if window in self._slow:
             worst = self.schedule.windows.at(worst, self.schedule.long.rows)
         return np.asarray(self.count(window) - worst, np.float64)
+
+    @cached_property
+    def capped(self) -> Floats:
+        """(windows' rows, codes): `system_code:session_ends:capped<burst>`."""
+        spike = self.policy.spike
+        count = self.count(spike.burst)
+        among = ends(count)
+        usual = self.usual_share(self.schedule.windows) * among
+        cap = spike.cap + spike.cap_factor * usual + spike.cap_of_ends * among
+        return np.asarray(np.minimum(count, cap), np.float64)
+
+    def steady(self, window: Duration) -> Floats:
+        """`system_code:session_ends:steady<w>`: the window's count when it has its capped slices' mean."""
+        burst = self.policy.spike.burst
+        span = (window.seconds - burst.seconds) // self.counters.step
+        return np.asarray(window.seconds / burst.seconds * mean(self.capped, span), np.float64)
 
     @cached_property
     def share(self) -> Floats:

@@ -9,6 +9,8 @@ from exporter.policy.model import SECONDS, Duration, Fraction
 from exporter.taxonomy.document import Mapping
 
 _DURATION: Final = re.compile(f"[1-9][0-9]{{0,5}}[{''.join(SECONDS)}]")
+_WAIT: Final = "for"
+"""The one duration that may be none."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _LONGEST: Final = 128
 _PLACE: Final = "place"
@@ -52,7 +54,8 @@ class Section:
 
     def _duration(self, key: str) -> Duration:
         value = self._mapping.text(key, longest=_LONGEST)
-        if value and not _DURATION.fullmatch(value):
+        nothing = key == _WAIT and value == "0s"
+        if value and not nothing and not _DURATION.fullmatch(value):
             self._mapping.wrong(
                 self._mapping.line_of(key),
                 f"{key} {value!r} in {self._mapping.what} is not a duration; allowed are a whole number and "

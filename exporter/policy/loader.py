@@ -68,7 +68,11 @@ def _contradictions(policy: Policy) -> list[str]:
     stopped = [str(one.window) for one in policy.stopped.windows]
     recorded = list(dict.fromkeys((*short, *long, *stopped)))
     for below in policy.stopped.windows:
-        for name, window in (("before", below.before), ("confirm", below.confirm)):
+        for name, window in (
+            ("before", below.before),
+            ("longer_before", below.longer_before),
+            ("confirm", below.confirm),
+        ):
             what = f"the {name} of stopped's {below.window}"
             references.append((what, window, "limit, elevated or stopped", recorded))
     for one in policy.elevated.windows:
@@ -92,7 +96,10 @@ def _contradictions(policy: Policy) -> list[str]:
             f"new's memory {policy.new.memory} is not longer than baseline's window "
             f"{policy.baseline.window}"
         )
-    longest = max(one.window.seconds + one.before.seconds for one in policy.stopped.windows)
+    longest = max(
+        one.window.seconds + max(one.before.seconds, one.longer_before.seconds)
+        for one in policy.stopped.windows
+    )
     memory = policy.pipeline.counts_missing.memory
     if memory.seconds < longest:
         mistakes.append(

@@ -75,7 +75,8 @@ class Spike:
 
     Without its worst `burst` a window must hold more than
     rest + rest_factor * usual + rest_root * sqrt(usual), and the next shorter window more than `still` of
-    its part of the window's count.
+    its part of the window's count. Seen through slices as long as `burst`, of which none counts for more
+    than cap + cap_factor * usual + cap_of_ends * ends, the window must be above its limit too.
     """
 
     reason: str
@@ -85,6 +86,9 @@ class Spike:
     burst: Duration
     rest_factor: float
     rest_root: float
+    cap: float
+    cap_factor: float
+    cap_of_ends: Fraction
     still: Fraction
     for_: Duration
     keep_firing_for: Duration
@@ -154,19 +158,22 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class StoppedWindow:
-    """Successes in `window` below factor * window / before * (those in `before`, just before it) - slack,
-    and in `confirm` below confirm_factor * confirm / before * (the same)."""
+    """Successes in `window` below factor * (as many as came in that time before it) - slack, and in `confirm`
+    below confirm_factor * (the same): at the rate of `before`, or of `longer_before` when that is less, both
+    just before the window."""
 
     reason: str
     window: Duration
     before: Duration
+    longer_before: Duration
     slack: float
     confirm: Duration
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Successes far below those of the hours before, in any of `windows`."""
+    """Successes far below those of the hours before, in any of `windows`; going on while the last of them is
+    below what its `longer_before` alone makes of it."""
 
     reason: str
     factor: Fraction

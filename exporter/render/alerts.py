@@ -74,11 +74,16 @@ def _of_code(pack: Pack, subject: Subject, code: Code, labels: dict[str, str]) -
     return Rule(
         alert=subject.alert,
         expr=expr,
-        for_=lasting,
+        for_=_wait(lasting),
         keep_firing_for=kept,
         labels=labels,
         annotations=annotations(pack, subject),
     )
+
+
+def _wait(lasting: str) -> str:
+    """No `for` at all where there is nothing to wait for."""
+    return "" if lasting == "0s" else lasting
 
 
 def _code_signal(policy: Policy, signal: Signal, code: Code) -> tuple[str, str, str]:
@@ -156,7 +161,7 @@ def _of_system(pack: Pack, subject: Subject, system: str, labels: dict[str, str]
     return Rule(
         alert=subject.alert,
         expr=expr,
-        for_=lasting,
+        for_=_wait(lasting),
         keep_firing_for=kept,
         labels=labels,
         annotations=annotations(pack, subject),
@@ -168,7 +173,7 @@ def _own(pack: Pack, subject: Subject, labels: dict[str, str]) -> Rule:
     return Rule(
         alert=subject.alert,
         expr=condition.expr,
-        for_=condition.for_,
+        for_=_wait(condition.for_),
         keep_firing_for=pack.policy.pipeline.keep_firing_for,
         labels=labels,
         annotations={

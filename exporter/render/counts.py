@@ -1,8 +1,19 @@
-"""Which windows are counted, and what is recorded of each: the count, the usual, the limit, the rest."""
+"""Which windows are counted, and what is recorded of each: the count, the usual, the limit, the rest, and the
+count as its capped slices have it."""
+
+from collections.abc import Iterator
 
 from exporter import names
-from exporter.policy.model import Duration, Policy
-from exporter.render.promql import PER_SYSTEM, duration, increase, number, second_longer
+from exporter.policy.model import Duration, Policy, Spike
+from exporter.render.promql import (
+    PER_SYSTEM,
+    duration,
+    increase,
+    lower,
+    number,
+    of_system,
+    second_longer,
+)
 from exporter.render.rule import Rule
 
 
@@ -16,7 +27,7 @@ def fast_windows(policy: Policy) -> set[Duration]:
     return windows | {
         window
         for one in policy.stopped.windows
-        for window in (one.before, one.confirm)
+        for window in (one.before, one.longer_before, one.confirm)
         if window.seconds <= longest
     }
 
@@ -25,6 +36,7 @@ def slow_windows(policy: Policy) -> set[Duration]:
     """The windows that only tickets and baselines read, seldom since they hold many samples."""
     windows = {one.window for one in policy.elevated.windows} | {policy.baseline.window}
     windows |= {one.before for one in policy.stopped.windows} | {policy.budget.base}
+    windows |= {one.longer_before for one in policy.stopped.windows}
     return windows - fast_windows(policy)
 
 
@@ -55,6 +67,31 @@ def limit(window: Duration, floor: float, factor: float, root: float, of_ends: f
         record=names.RULE_LIMIT + window,
         expr=f"{number(floor)} + {number(factor)} * {expected} + {number(root)} * sqrt({expected})\n"
         f"  + {PER_SYSTEM} {number(of_ends)} * {names.RULE_ENDS}{window}",
+    )
+
+
+def capped(spike: Spike) -> Iterator[Rule]:
+    """A slice's count, and none larger than what one of an outage may have: a user who tries again and again
+    has many ends in few slices, an outage has some in each."""
+    slice_ = spike.burst
+    cap = names.RULE_CAP + slice_
+    yield Rule(record=names.RULE_ENDS + slice_, expr=of_system(names.RULE_COUNT + slice_))
+    yield usual(slice_)
+    yield Rule(
+        record=cap,
+        expr=f"{number(spike.cap)} + {number(spike.cap_factor)} * {names.RULE_USUAL}{slice_}\n"
+        f"  + {PER_SYSTEM} {number(spike.cap_of_ends)} * {names.RULE_ENDS}{slice_}",
+    )
+    yield Rule(record=names.RULE_CAPPED + slice_, expr=lower(cap, f"{names.RULE_COUNT}{slice_}"))
+
+
+def steady(window: Duration, slice_: Duration) -> Rule:
+    """How many a window has when it is made of its capped slices' mean."""
+    inside = second_longer(duration(window.seconds - slice_.seconds))
+    slices = number(window.seconds / slice_.seconds)
+    return Rule(
+        record=names.RULE_STEADY + window,
+        expr=f"{slices} * avg_over_time({names.RULE_CAPPED}{slice_}[{inside}])",
     )
 
 

@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from exporter import names
-from exporter.policy.model import Duration, Elevated, New, Policy, Stopped
+from exporter.policy.model import Duration, Elevated, New, Policy, Stopped, StoppedWindow
 from exporter.render.promql import (
     ON_SYSTEM,
     PER_SYSTEM,
     duration,
     either,
+    lower,
     number,
     of_system,
 )
 from exporter.render.rule import Rule
 from exporter.taxonomy.model import Outcome
 
+_HOUR: Final = 3600
 _SUCCESS: Final = f'{names.OUTCOME}="{Outcome.SUCCESS.value}"'
 
 
@@ -27,6 +29,7 @@ def spike(policy: Policy) -> Rule:
         usual = names.RULE_USUAL + one.window
         parts = [
             _above_limit(one.window),
+            f"{names.RULE_STEADY}{one.window} > {names.RULE_LIMIT}{one.window}",
             f"{names.RULE_REST}{one.window} > {number(one.rest)} + {number(spike.rest_factor)} * {usual}"
             f" + {number(spike.rest_root)} * sqrt({usual})",
         ]
@@ -48,7 +51,11 @@ def stopped(policy: Stopped) -> Iterator[Rule]:
     down, and while a window has more of that outage in it than of what came after.
     """
     present = f"group by ({names.SYSTEM}) ({names.RULE_SUM}"
-    windows = {one for each in policy.windows for one in (each.window, each.before, each.confirm)}
+    windows = {
+        one
+        for each in policy.windows
+        for one in (each.window, each.before, each.longer_before, each.confirm)
+    }
     for window in sorted(windows, key=lambda one: one.seconds):
         yield Rule(
             record=names.RULE_SUCCESSES + window,
@@ -56,20 +63,51 @@ def stopped(policy: Stopped) -> Iterator[Rule]:
         )
     below = []
     for one in policy.windows:
-        before = f"{names.RULE_SUCCESSES}{one.before} offset {one.window}"
-        factor = policy.factor * one.window.seconds / one.before.seconds
+        before = names.RULE_SUCCESS_BEFORE + one.window
+        yield Rule(record=before, expr=_an_hour_before(one))
+        factor = policy.factor * one.window.seconds / _HOUR
         half = duration(one.window.seconds // 2)
         yield Rule(
             record=names.RULE_SUCCESS_FLOOR + one.window,
             expr=f"({number(factor)} * {before} - {number(one.slack)})\n"
             f"and {present}) and {present} offset {half})",
         )
-        confirm = policy.confirm_factor * one.confirm.seconds / one.before.seconds
+        confirm = policy.confirm_factor * one.confirm.seconds / _HOUR
         below.append(
             f"({names.RULE_SUCCESSES}{one.window} < {names.RULE_SUCCESS_FLOOR}{one.window}"
             f" and {names.RULE_SUCCESSES}{one.confirm} < {number(confirm)} * {before})"
         )
-    yield Rule(record=names.RULE_STOPPED, expr=either(*below))
+    yield Rule(record=names.RULE_STOPPED, expr=either(*below, *_held(policy)))
+
+
+def _held(policy: Stopped) -> Iterator[str]:
+    """What was stopped a moment ago still is while its last window is below what the longer look alone makes
+    of it: hours into an outage the shorter look has only the outage."""
+    last = policy.windows[-1]
+    if last.before == last.longer_before:
+        return
+    before = f"{names.RULE_SUCCESSES}{last.longer_before} offset {last.window}"
+    floor = policy.factor * last.window.seconds / last.longer_before.seconds
+    confirm = policy.confirm_factor * last.confirm.seconds / last.longer_before.seconds
+    yield (
+        f"({names.RULE_STOPPED} and {names.RULE_SUCCESS_FLOOR}{last.window}"
+        f" and {names.RULE_SUCCESSES}{last.window} < {number(floor)} * {before} - {number(last.slack)}"
+        f" and {names.RULE_SUCCESSES}{last.confirm} < {number(confirm)} * {before})"
+    )
+
+
+def _an_hour_before(window: StoppedWindow) -> str:
+    """Successes an hour before the window: the lower of two rates, since a quiet evening that has begun shows
+    in the shorter and a busy hour that has passed in the longer."""
+    rates = []
+    for before in dict.fromkeys((window.before, window.longer_before)):
+        rate = f"{names.RULE_SUCCESSES}{before} offset {window.window}"
+        if before.seconds != _HOUR:
+            rate = f"{number(_HOUR / before.seconds)} * {rate}"
+        rates.append(rate)
+    if len(rates) == 1:
+        return rates[0]
+    return lower(*rates)
 
 
 def new(policy: New, day: Duration) -> Rule:

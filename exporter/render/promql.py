@@ -63,6 +63,12 @@ def duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
+def lower(one: str, other: str) -> str:
+    """The smaller of two values. Without `or`: its two sides keep names of their own, and a backfill of the
+    record then has two series for one."""
+    return f"{one} - clamp_min({one} - {other}, 0)"
+
+
 def either(*parts: str) -> str:
     """Parts joined by `or`, a line each."""
     return "\n  or ".join(parts)

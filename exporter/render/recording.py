@@ -76,6 +76,7 @@ def _windows(pack: Pack) -> Iterator[Rule]:
     yield Rule(record=names.RULE_SUM, expr=f"sum by ({kept}) ({names.SESSION_ENDS})")
     for window in sorted(fast_windows(policy), key=lambda one: one.seconds):
         yield counts.count(window)
+    yield from counts.capped(policy.spike)
     for one in policy.limit.windows:
         yield Rule(
             record=names.RULE_ENDS + one.window, expr=of_system(names.RULE_COUNT + one.window)
@@ -85,6 +86,7 @@ def _windows(pack: Pack) -> Iterator[Rule]:
             one.window, one.floor, policy.limit.factor, policy.limit.root, one.of_ends
         )
         yield counts.rest(one.window, policy.spike.burst)
+        yield counts.steady(one.window, policy.spike.burst)
     yield detections.spike(policy)
     yield from detections.stopped(policy.stopped)
 

@@ -123,9 +123,10 @@ def _labels(code: Code) -> dict[str, str]:
 
 
 def _since(alert: str) -> str:
-    """Prometheus writes ALERTS_FOR_STATE after the evaluation that it starts with."""
+    """Prometheus writes ALERTS_FOR_STATE after the evaluation that it starts with: what fires in that one
+    starts now."""
     starts = selector("ALERTS_FOR_STATE", {"alertname": alert})
-    return f"Since {_query(starts, 'humanizeTimestamp')}."
+    return f"Since {_query(f'min({starts} or vector(time()))', 'humanizeTimestamp')}."
 
 
 def _query(promql: str, shown: str) -> str:

@@ -50,14 +50,14 @@ def shortened(folder: Path) -> Path:
         "keep_firing_for": "10m",
     }
     document["stopped"]["windows"] = document["stopped"]["windows"][:3]
-    for one, window, before, confirm in zip(
+    for one, window, longer, confirm in zip(
         document["stopped"]["windows"],
         ("1m", "3m", "6m"),
         ("15m", "15m", "20m"),
         ("1m", "1m", "3m"),
         strict=True,
     ):
-        one |= {"window": window, "before": before, "confirm": confirm}
+        one |= {"window": window, "before": "15m", "longer_before": longer, "confirm": confirm}
     document["stopped"]["keep_firing_for"] = "2m"
     document["budget"] |= {"base": "20m", "for": "1m", "keep_firing_for": "3m"}
     for one, long, short in zip(
@@ -79,12 +79,13 @@ def eventful(system: str, codes: tuple[str, ...], seed: int) -> Counters:
     rates[150:180, 2] = 1.0
     rates[250:330, 3] = 0.7
     rates[300:330, -1] = 0.2
-    rates[350:380] = 0.0
+    # So long that at its end only the longer look back has anything but the stop in it.
+    rates[335:385] = 0.0
     totals = np.cumsum(random.poisson(rates), axis=0)
     present = np.ones(ROWS, np.bool_)
     for start in random.integers(20, ROWS, 12):
         present[start : start + random.integers(1, 4)] = False
-    present[390:402] = False
+    present[400:412] = False
     return Counters(system, 0.0, STEP, codes, totals, present)
 
 
@@ -164,7 +165,8 @@ def test_every_alert_fires_when_promtool_says_so(
     detections = Detections(counters, TAXONOMY.systems[system], policy)
     records = detections.records
     window = policy.limit.windows[0].window
-    count, limit, rest = records.count(window), detections.limit(window), records.rest(window)
+    count, limit = records.count(window), detections.limit(window)
+    rest, steady = records.rest(window), records.steady(window)
     queries: list[dict[str, Any]] = []
     fired = set()
     for row in range(ROWS):
@@ -183,6 +185,7 @@ def test_every_alert_fires_when_promtool_says_so(
             (names.RULE_COUNT, count),
             (names.RULE_LIMIT, limit),
             (names.RULE_REST, rest),
+            (names.RULE_STEADY, steady),
         ):
             value = array[row, 1]
             labels = f'{{code="{codes[1]}", system="{system}"}}'

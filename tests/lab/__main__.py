@@ -28,6 +28,10 @@ def _rest(policy: Policy) -> Policy:
     return replace(policy, limit=replace(policy.limit, windows=windows))
 
 
+def _uncapped(policy: Policy) -> Policy:
+    return replace(policy, spike=replace(policy.spike, cap=1e12))
+
+
 def _still(policy: Policy) -> Policy:
     return replace(policy, spike=replace(policy.spike, still=Fraction(1e-9)))
 
@@ -56,19 +60,26 @@ def _no_hour(policy: Policy) -> Policy:
     return replace(policy, limit=replace(policy.limit, windows=windows))
 
 
+def _one_look(policy: Policy) -> Policy:
+    windows = tuple(replace(one, before=one.longer_before) for one in policy.stopped.windows)
+    return replace(policy, stopped=replace(policy.stopped, windows=windows))
+
+
 def _stop_confirm(policy: Policy) -> Policy:
     return replace(policy, stopped=replace(policy.stopped, confirm_factor=Fraction(0.999)))
 
 
 ABLATION: Final[dict[str, Callable[[Policy], Policy]]] = {
     "ours": lambda policy: policy,
-    "bursts count": _rest,
+    "a window's burst counts": _rest,
+    "slices count in full": _uncapped,
     "an hour remembers": _still,
     "no confirmation in 5m": _confirm,
     "factor 4": _factor,
     "no root term": _root,
     "no part of all ends": _of_ends,
     "no window of an hour": _no_hour,
+    "stopped: one look back": _one_look,
     "stopped: confirmed at 99.9 %": _stop_confirm,
 }
 

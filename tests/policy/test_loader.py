@@ -105,8 +105,8 @@ def test_a_wrong_value_is_named_with_its_line(
 def test_an_unknown_key_is_refused(path: Path) -> None:
     text = SHIPPED.replace("  confirm_factor: 4\n", "  confirm_factor: 4\n  colour: red\n")
     allowed = (
-        "reason, confirm_window, confirm_factor, confirm_share, burst, rest_factor, rest_root, still, "
-        "for, keep_firing_for"
+        "reason, confirm_window, confirm_factor, confirm_share, burst, rest_factor, rest_root, cap, "
+        "cap_factor, cap_of_ends, still, for, keep_firing_for"
     )
     assert mistakes_of(path, text) == [
         f"{path}:{line_of('  confirm_factor: 4') + 1}: unknown key 'colour' in spike; "
@@ -167,7 +167,8 @@ def test_a_burst_as_long_as_a_limits_window_is_refused(path: Path, burst: str, f
 
 
 @pytest.mark.parametrize(
-    ("key", "shipped", "window"), [("before", "1h", "3h"), ("confirm", "2m", "1m")]
+    ("key", "shipped", "window"),
+    [("before", "1h", "3h"), ("longer_before", "1h", "3h"), ("confirm", "2m", "1m")],
 )
 def test_a_window_of_stopped_that_no_rule_records_is_refused(
     path: Path, key: str, shipped: str, window: str
@@ -176,15 +177,23 @@ def test_a_window_of_stopped_that_no_rule_records_is_refused(
     text = SHIPPED.replace(f"      {key}: {shipped}\n", f"      {key}: {window}\n", 1)
     assert mistakes_of(path, text) == [
         f"{path}: the {key} of stopped's 2m {window} is not a window of limit, elevated or stopped: "
-        "5m, 15m, 1h, 6h, 1d, 2m, 30m, 2h"
+        "5m, 15m, 1h, 6h, 1d, 2m, 30m, 90m"
     ]
 
 
 def test_a_window_of_elevated_may_be_what_stopped_compares_with(path: Path) -> None:
     """The day is recorded for tickets; the exporter's memory must be as long."""
-    text = SHIPPED.replace("      before: 6h\n", "      before: 1d\n")
+    text = SHIPPED.replace("      longer_before: 6h\n", "      longer_before: 1d\n")
     path.write_text(text.replace("    memory: 8h\n", "    memory: 26h\n"))
-    assert [one.before for one in load(path).stopped.windows] == ["1h", "1h", "1h", "1d", "1d"]
+    longer = ["1h", "1h", "1h", "1d", "1d", "1d"]
+    assert [one.longer_before for one in load(path).stopped.windows] == longer
+
+
+def test_only_the_time_that_an_alert_waits_may_be_none(path: Path) -> None:
+    path.write_text(SHIPPED.replace("  for: 30m\n", "  for: 0s\n"))
+    assert load(path).elevated.for_ == "0s"
+    text = SHIPPED.replace("  burst: 90s\n", "  burst: 0s\n")
+    assert "burst '0s' in spike is not a duration" in mistakes_of(path, text)[0]
 
 
 def test_counts_that_are_forgotten_before_stopped_compares_with_them_are_refused(

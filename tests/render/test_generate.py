@@ -8,8 +8,10 @@ import yaml
 
 from exporter.errors import ConfigError
 from exporter.policy.loader import load as load_policy
+from exporter.policy.model import Duration
 from exporter.render import generate, operator
-from exporter.render.catalog import subjects
+from exporter.render.alerts import rule
+from exporter.render.catalog import Signal, subjects
 from exporter.render.pack import Pack
 from exporter.render.rule import MARK
 from exporter.render.texts import plain
@@ -160,6 +162,15 @@ def test_a_code_of_the_queue_or_of_builds_that_no_taxonomy_has_is_refused_with_i
     assert caught.value.mistakes == (
         f"{path}:{line}: code '99' is not one of streampixel's; its codes are {codes}",
     )
+
+
+def test_a_spike_that_waits_for_nothing_has_no_for(pack: Pack) -> None:
+    for wait, written in (("0s", ""), ("2m", "2m")):
+        policy = replace(POLICY, spike=replace(POLICY.spike, for_=Duration(wait)))
+        spikes = [one for one in pack.subjects if one.signal is Signal.SPIKE]
+        rules = [rule(replace(pack, policy=policy), one) for one in spikes]
+        assert rules
+        assert {one.for_ for one in rules} == {written}
 
 
 def test_a_policy_without_a_queue_has_no_alert_for_one() -> None:

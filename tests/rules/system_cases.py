@@ -59,8 +59,13 @@ def stops(system: str) -> Run:
 def stopped_records() -> tuple[str, ...]:
     """What `stopped` is made from, and what its alert says."""
     windows = PACK.policy.stopped.windows
-    read = {one for each in windows for one in (each.window, each.before, each.confirm)}
-    floors = (names.RULE_SUCCESS_FLOOR + one.window for one in windows)
+    read = {
+        one
+        for each in windows
+        for one in (each.window, each.before, each.longer_before, each.confirm)
+    }
+    stems = (names.RULE_SUCCESS_BEFORE, names.RULE_SUCCESS_FLOOR)
+    floors = (stem + one.window for one in windows for stem in stems)
     counts = (stem + one for one in read for stem in (names.RULE_COUNT, names.RULE_SUCCESSES))
     now = (stem + PACK.policy.spike.confirm_window for stem in (names.RULE_COUNT, names.RULE_ENDS))
     return (names.RULE_SUM, names.RULE_STOPPED, *counts, *floors, *now)

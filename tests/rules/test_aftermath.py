@@ -37,11 +37,11 @@ def paged(case: Case, after: float, until: float, again: bool) -> Case:
     return case
 
 
-def test_a_page_ends_ten_minutes_after_its_outage(tmp_path: Path) -> None:
-    """Five until the confirming window is empty, and five that it fires on."""
+def test_a_page_ends_eight_minutes_after_its_outage(tmp_path: Path) -> None:
+    """Five until the confirming window is empty, and three that it fires on."""
     case = case_of(24, (20, 8), (15, 0))
-    paged(case, 28.5, 29, True)
-    paged(case, 29.5, 35, False)
+    paged(case, 27.5, 28, True)
+    paged(case, 28.5, 35, False)
     assert verdict(tmp_path, case) == ""
 
 

@@ -17,7 +17,7 @@ def fires_all(run: Run, codes: list, signal: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_code_that_is_not_planned_spikes_in_the_fourth_minute_of_an_outage(
+def test_every_code_that_is_not_planned_spikes_in_the_third_minute_of_an_outage(
     tmp_path: Path, system: str
 ) -> None:
     fires_all(code_cases.spikes(system), code_cases.bursting(system), "spike", tmp_path)

@@ -16,14 +16,16 @@ HOURS = 8
 FROM = {
     # 0.07 * 2 / 60 * 642.9 = 1.5
     "2m": (2, 639, 656),
-    # 0.07 * 15 / 60 * 85.7 = 1.5
-    "15m": (15, 85, 87.6),
-    # 0.07 * 30 / 60 * 42.9 = 1.5
-    "30m": (30, 42.5, 43.8),
-    # 0.07 * 1 / 6 * 111.4 = 1.3, which are 18.57 an hour
-    "1h": (60, 18.4, 18.7),
-    # 0.07 * 2 / 6 * 55.7 = 1.3, which are 9.29 an hour
-    "2h": (120, 9.2, 9.4),
+    # 0.07 * 5 / 60 * 257.1 = 1.5
+    "5m": (5, 255, 262.5),
+    # 0.07 * 15 / 60 * 68.6 = 1.2
+    "15m": (15, 68, 70.1),
+    # 0.07 * 30 / 60 * 28.6 = 1
+    "30m": (30, 28.3, 29.2),
+    # 0.07 * 15.7 = 1.1
+    "1h": (60, 15.5, 16.1),
+    # 0.07 * 1.5 * 10.48 = 1.1
+    "90m": (90, 10.3, 10.75),
 }
 """The window's minutes, and the successes an hour that are just too few for it and just enough: in the
 minute of the rule's `for`, the hour before has one less in it."""
@@ -102,24 +104,43 @@ def two_hours() -> Case:
 BACK = 60 * HOURS + 120
 
 
-def test_a_page_ends_eight_minutes_after_successes_are_back(tmp_path: Path) -> None:
-    """A quarter of an hour has 0.00625 * 7200 = 45 of them after two and a half minutes, and the page fires
-    on for five."""
+def test_a_page_ends_six_minutes_after_successes_are_back(tmp_path: Path) -> None:
+    """A quarter of an hour has 0.0375 * 1200 = 45 of them after two and a half minutes, and the page fires
+    on for three."""
     case = two_hours()
-    firing(case, BACK - 110, BACK - 60, BACK, BACK + 6.5)
-    silent(case, BACK + 8, BACK + 30)
+    firing(case, BACK - 110, BACK - 60, BACK, BACK + 4.5)
+    silent(case, BACK + 6, BACK + 30)
     assert verdict(tmp_path, case, step="30s") == ""
 
 
 def test_without_a_shorter_window_to_confirm_it_a_page_lasts_until_its_own_has_filled(
     tmp_path: Path,
 ) -> None:
-    """Two hours have 0.07 / 3 * 7200 - 1.3 = 166.7 after eight and a half minutes."""
+    """An hour and a half has 0.07 * 1.5 * 1100 - 1.1 = 114 after five and a half minutes."""
     case = two_hours()
-    firing(case, BACK + 12)
-    silent(case, BACK + 14, BACK + 30)
-    confirm = f" and {names.RULE_SUCCESSES}15m < 0.00625 * {names.RULE_SUCCESSES}6h offset 2h"
-    assert verdict(tmp_path, case, without(tmp_path, confirm), "30s") == ""
+    firing(case, BACK + 8)
+    silent(case, BACK + 10, BACK + 30)
+    recent = f" and {names.RULE_SUCCESSES}15m <"
+    begins = f"{recent} 0.0375 * {names.RULE_SUCCESS_BEFORE}90m"
+    goes_on = f"{recent} 0.00625 * {names.RULE_SUCCESSES}6h offset 90m"
+    assert verdict(tmp_path, case, without(tmp_path, begins, goes_on), "30s") == ""
+
+
+def test_a_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
+    case = none_after(HOURS, 100, 360)
+    firing(case, *range(60 * HOURS + 30, 60 * (HOURS + 6), 15))
+    assert verdict(tmp_path, case) == ""
+
+
+def test_without_the_longer_look_a_page_ends_when_the_shorter_one_has_only_the_outage(
+    tmp_path: Path,
+) -> None:
+    case = none_after(HOURS, 100, 360)
+    firing(case, 60 * HOURS + 140)
+    silent(case, 60 * HOURS + 160, 60 * (HOURS + 6))
+    goes_on = f"({names.RULE_STOPPED} and "
+    rules = without(tmp_path, goes_on, instead=f"({names.RULE_STOPPED} > Inf and ")
+    assert verdict(tmp_path, case, rules) == ""
 
 
 def test_an_exporter_that_is_away_and_comes_back_is_not_a_stop(tmp_path: Path) -> None:
