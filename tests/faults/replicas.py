@@ -1,11 +1,13 @@
 """Exporters over one shared ledger, and senders that take them in turn."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Self
 
+from exporter.ledger.redis.ledger import LOOK
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import Load
 
@@ -50,13 +52,20 @@ class Replicas:
         """The total that each replica shows."""
         return [int(one.total(name)) for one in self.exporters]
 
-    def agree(self, seconds: float = 10.0) -> int:
-        """The total that all replicas show, once they show the same."""
-        counts: list[int] = []
+    def agree(self, seconds: float = 20.0) -> int:
+        """The total that all replicas show: the same one, for longer than they take to look at each other's.
 
-        def same() -> bool:
-            counts[:] = self.counts()
-            return len(set(counts)) == 1
+        Before that two of them may each lack as many of what the other has counted.
+        """
+        shown: list[int] = []
+        since = time.monotonic()
 
-        wait_for(same, seconds, f"replicas that agree: {counts}")
-        return counts[0]
+        def settled() -> bool:
+            nonlocal since
+            now = self.counts()
+            if now != shown or len(set(now)) > 1:
+                shown[:], since = now, time.monotonic()
+            return time.monotonic() - since > 2 * LOOK
+
+        wait_for(settled, seconds, f"replicas that agree: {shown}")
+        return shown[0]

@@ -36,7 +36,7 @@ log = Log("exporter.ledger")
 
 GROUP_EVENTS: Final = 4096
 """A tick takes no further batch once it has as many events: it bounds a single event's wait."""
-_LOOK: Final = 1.0
+LOOK: Final = 1.0
 """Seconds between looks at what other replicas counted."""
 _PROBE: Final = 0.25
 """Seconds between tries while the engine takes no writes."""
@@ -83,7 +83,7 @@ class RedisLedger:
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._riders = Riders(self._loop, self._put, longest_wait)
-        self._look_at = self._loop.time() + _LOOK
+        self._look_at = self._loop.time() + LOOK
         self._check_at = self._loop.time() + _CHECK
         self._judge(infos)
         self._task = self._loop.create_task(self._run())
@@ -157,7 +157,7 @@ class RedisLedger:
                 if now >= self._look_at and not self._closing:
                     await self._housekeep(now)
                     timer.cancel()
-                    pause = _LOOK if self._problem is None else _PROBE
+                    pause = LOOK if self._problem is None else _PROBE
                     self._look_at = self._loop.time() + pause
                     timer = self._loop.call_at(self._look_at, self._awake.set)
                 if self._inbox:
