@@ -76,11 +76,10 @@ def capped(spike: Spike) -> Iterator[Rule]:
     slice_ = spike.burst
     cap = names.RULE_CAP + slice_
     yield Rule(record=names.RULE_ENDS + slice_, expr=of_system(names.RULE_COUNT + slice_))
-    yield usual(slice_)
     yield Rule(
         record=cap,
-        expr=f"{number(spike.cap)} + {number(spike.cap_factor)} * {names.RULE_USUAL}{slice_}\n"
-        f"  + {PER_SYSTEM} {number(spike.cap_of_ends)} * {names.RULE_ENDS}{slice_}",
+        expr=f"{number(spike.cap)} + ({number(spike.cap_factor)} * {names.RULE_SHARE} + "
+        f"{number(spike.cap_of_ends)})\n  * {PER_SYSTEM} {names.RULE_ENDS}{slice_}",
     )
     yield Rule(record=names.RULE_CAPPED + slice_, expr=lower(cap, f"{names.RULE_COUNT}{slice_}"))
 

@@ -63,8 +63,11 @@ def stopped(policy: Stopped) -> Iterator[Rule]:
         )
     below = []
     for one in policy.windows:
-        before = names.RULE_SUCCESS_BEFORE + one.window
-        yield Rule(record=before, expr=_an_hour_before(one))
+        before = _an_hour_before(one)
+        if one.before != one.longer_before:
+            record = names.RULE_SUCCESS_BEFORE + one.window
+            yield Rule(record=record, expr=before)
+            before = record
         factor = policy.factor * one.window.seconds / _HOUR
         half = duration(one.window.seconds // 2)
         yield Rule(

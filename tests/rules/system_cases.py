@@ -64,8 +64,10 @@ def stopped_records() -> tuple[str, ...]:
         for each in windows
         for one in (each.window, each.before, each.longer_before, each.confirm)
     }
-    stems = (names.RULE_SUCCESS_BEFORE, names.RULE_SUCCESS_FLOOR)
-    floors = (stem + one.window for one in windows for stem in stems)
+    floors = [names.RULE_SUCCESS_FLOOR + one.window for one in windows]
+    floors += [
+        names.RULE_SUCCESS_BEFORE + one.window for one in windows if one.before != one.longer_before
+    ]
     counts = (stem + one for one in read for stem in (names.RULE_COUNT, names.RULE_SUCCESSES))
     now = (stem + PACK.policy.spike.confirm_window for stem in (names.RULE_COUNT, names.RULE_ENDS))
     return (names.RULE_SUM, names.RULE_STOPPED, *counts, *floors, *now)
