@@ -88,15 +88,3 @@ def highest(values: Floats, span: int) -> Floats:
         found = np.fmax(found, earlier)
         covered += step
     return found
-
-
-def mean(values: Floats, span: int) -> Floats:
-    """`avg_over_time`: the mean of each row and the `span` before it, NaN left out."""
-    present = ~np.isnan(values)
-    sums = np.cumsum(np.where(present, values, 0.0), axis=0)
-    there = np.cumsum(present, axis=0).astype(np.float64)
-    for running in (sums, there):
-        # From the end, so that what is taken away is still the running sum.
-        running[span + 1 :] -= running[: -span - 1].copy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(sums / there, np.float64)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from exporter.backtest.baseline import usual_share
-from exporter.backtest.counters import Counters, Flags, Floats, Ranges, highest, mean
+from exporter.backtest.counters import Counters, Flags, Floats, Ranges, highest
 from exporter.backtest.schedule import Cadence, Schedule
 from exporter.errors import ConfigError
 from exporter.policy.model import Duration, Policy
@@ -67,17 +67,15 @@ class Records:
     def capped(self) -> Floats:
         """(windows' rows, codes): `system_code:session_ends:capped<burst>`."""
         spike = self.policy.spike
-        count = self.count(spike.burst)
-        among = ends(count)
-        usual = self.usual_share(self.schedule.windows) * among
-        cap = spike.cap + spike.cap_factor * usual + spike.cap_of_ends * among
+        count, share = self.count(spike.burst), self.usual_share(self.schedule.windows)
+        cap = spike.cap + (spike.cap_factor * share + spike.cap_of_ends) * ends(count)
         return np.asarray(np.minimum(count, cap), np.float64)
 
     def steady(self, window: Duration) -> Floats:
         """`system_code:session_ends:steady<w>`: the window's count when it has its capped slices' mean."""
         burst = self.policy.spike.burst
         span = (window.seconds - burst.seconds) // self.counters.step
-        return np.asarray(window.seconds / burst.seconds * mean(self.capped, span), np.float64)
+        return np.asarray(window.seconds / burst.seconds * _mean(self.capped, span), np.float64)
 
     @cached_property
     def share(self) -> Floats:
@@ -135,8 +133,21 @@ def _total(counts: Floats, chosen: Flags) -> Floats:
 
 def _summed(values: Floats, span: int) -> Floats:
     """`sum_over_time` of each value and the `span` before it, NaN left out."""
-    sums = np.cumsum(np.nan_to_num(values))
-    there = np.cumsum(~np.isnan(values)).astype(np.float64)
+    sums, there = _running(values, span)
+    return np.where(there > 0, sums, np.nan)
+
+
+def _mean(values: Floats, span: int) -> Floats:
+    """`avg_over_time` of the same."""
+    sums, there = _running(values, span)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums / there, np.float64)
+
+
+def _running(values: Floats, span: int) -> tuple[Floats, Floats]:
+    """The sum of each value and the `span` before it, and how many of them are there."""
+    sums = np.cumsum(np.nan_to_num(values), axis=0)
+    there = np.cumsum(~np.isnan(values), axis=0).astype(np.float64)
     sums -= np.nan_to_num(earlier(sums, span + 1))
     there -= np.nan_to_num(earlier(there, span + 1))
-    return np.where(there > 0, sums, np.nan)
+    return sums, there

@@ -12,7 +12,7 @@ notices no answer that is later by so much, and a disk's fsync takes 1 to 10 ms.
 
 
 class Riders(Generic[T]):
-    """Items that wait on `loop`, and are handed to `send` in the order in which they came."""
+    """Items on their way to `send`, in the order in which they came; patient ones wait for another one."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, send: Callable[[T], None], longest: float
@@ -23,8 +23,12 @@ class Riders(Generic[T]):
         self._waiting: list[T] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def wait(self, item: T) -> None:
-        """Send it with the next `board`, which comes by itself after the longest wait in seconds."""
+    def take(self, item: T, *, patient: bool) -> None:
+        """Send it with those who wait, or let it wait: `longest` seconds at most."""
+        if not patient:
+            self.board()
+            self._send(item)
+            return
         self._waiting.append(item)
         if self._timer is None:
             self._timer = self._loop.call_later(self._longest, self.board)

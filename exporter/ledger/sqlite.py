@@ -108,11 +108,7 @@ class SqliteLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        if batch.patient:
-            self._riders.wait((batch, future))
-        else:
-            self._riders.board()
-            self._inbox.put((batch, future))
+        self._riders.take((batch, future), patient=batch.patient)
         return await future
 
     def totals(self) -> Totals:

@@ -86,19 +86,22 @@ def capped(spike: Spike) -> Iterator[Rule]:
 
 def steady(window: Duration, slice_: Duration) -> Rule:
     """How many a window has when it is made of its capped slices' mean."""
-    inside = second_longer(duration(window.seconds - slice_.seconds))
     slices = number(window.seconds / slice_.seconds)
     return Rule(
         record=names.RULE_STEADY + window,
-        expr=f"{slices} * avg_over_time({names.RULE_CAPPED}{slice_}[{inside}])",
+        expr=f"{slices} * avg_over_time({names.RULE_CAPPED}{slice_}[{_inside(window, slice_)}])",
     )
 
 
 def rest(window: Duration, burst: Duration) -> Rule:
     """A window's count without its worst burst, which lies within the window."""
-    inside = second_longer(duration(window.seconds - burst.seconds))
     stem = names.RULE_COUNT
     return Rule(
         record=names.RULE_REST + window,
-        expr=f"{stem}{window} - max_over_time({stem}{burst}[{inside}])",
+        expr=f"{stem}{window} - max_over_time({stem}{burst}[{_inside(window, burst)}])",
     )
+
+
+def _inside(window: Duration, slice_: Duration) -> str:
+    """The range in which slices end that begin within the window."""
+    return second_longer(duration(window.seconds - slice_.seconds))

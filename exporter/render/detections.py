@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from exporter import names
-from exporter.policy.model import Duration, Elevated, New, Policy, Stopped, StoppedWindow
+from exporter.policy.model import SECONDS, Duration, Elevated, New, Policy, Stopped, StoppedWindow
 from exporter.render.promql import (
     ON_SYSTEM,
     PER_SYSTEM,
@@ -17,7 +17,7 @@ from exporter.render.promql import (
 from exporter.render.rule import Rule
 from exporter.taxonomy.model import Outcome
 
-_HOUR: Final = 3600
+_HOUR: Final = SECONDS["h"]
 _SUCCESS: Final = f'{names.OUTCOME}="{Outcome.SUCCESS.value}"'
 
 

@@ -21,7 +21,7 @@ from exporter.ledger.damage import Witness
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.batches import batch
-from tests.ledger.contract import value
+from tests.ledger.shown import value
 
 SECTOR = 512
 """Bytes that a disk writes as a whole or not at all."""

@@ -11,7 +11,7 @@ Buckets.take = lambda *_: None
 """
 AT_ONCE = """
 from exporter.ledger.riders import Riders
-Riders.wait = lambda self, item: self._send(item)
+Riders.take = lambda self, item, patient: self._send(item)
 """
 
 

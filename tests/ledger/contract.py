@@ -9,30 +9,17 @@ import pytest
 from exporter.errors import QueueFull, ShuttingDown
 from exporter.ledger.contract import (
     ACCEPTED,
-    BUCKETS,
     CONFLICT,
     DUPLICATE,
-    Exemplar,
-    Ledger,
     Receipt,
-    Series,
-    Total,
 )
-from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
+from tests.ledger.batches import OTHER, batch, series
 from tests.ledger.home import Home
-from tests.ledger.waiting import until
+from tests.ledger.shown import value
+from tests.ledger.totals_contract import TotalsContract
 
 
-def total(ledger: Ledger, of: Series = FAILURE) -> Total:
-    [found] = [one for one in ledger.totals().series if one.series.key == of.key]
-    return found
-
-
-def value(ledger: Ledger, of: Series = FAILURE) -> int:
-    return sum(one.value for one in ledger.totals().series if one.series.key == of.key)
-
-
-class LedgerContract:
+class LedgerContract(TotalsContract):
     """Each test opens the ledger of the fixture `home`, and closes it."""
 
     async def test_an_id_counts_once_within_a_batch(self, home: Home) -> None:
@@ -219,115 +206,6 @@ class LedgerContract:
         assert (await taken).accepted == 20
         await ledger.close()
 
-    async def test_durations_fall_into_buckets_with_inclusive_bounds(self, home: Home) -> None:
-        ledger = await home.open()
-        seconds = [0.0, *BUCKETS, 28800.1, None, 1.1]
-        await ledger.commit(batch([], unkeyed=len(seconds), durations=seconds))
-        [found] = ledger.totals().durations
-        assert (found.system, found.outcome) == ("streampixel", "failure")
-        assert found.counts == (2, 2, *[1] * 10, 1)
-        assert found.total == pytest.approx(sum(BUCKETS) + 28800.1 + 1.1)
-        assert found.created == home.wall.now
-        await ledger.close()
-
-    async def test_durations_of_duplicates_and_interruptions_are_not_observed(
-        self, home: Home
-    ) -> None:
-        ledger = await home.open()
-        await ledger.commit(batch([1, 2], of=INTERRUPTION, durations=[5.0, 6.0]))
-        assert ledger.totals().durations == []
-        await ledger.commit(batch([3, 3], durations=[5.0, 6.0]))
-        await ledger.commit(batch([4], of=LATE, durations=[7.0]))
-        [found] = ledger.totals().durations
-        assert (sum(found.counts), found.total) == (2, 12.0)
-        await ledger.close()
-
-    async def test_histograms_add_up_across_commits_and_restarts(self, home: Home) -> None:
-        ledger = await home.open()
-        created = home.wall.now
-        await asyncio.gather(*(ledger.commit(batch([n], durations=[n / 2])) for n in range(40)))
-        await ledger.close()
-        home.wall.advance(60)
-        ledger = await home.open()
-        await ledger.commit(batch([], unkeyed=1, durations=[0.25]))
-        [found] = ledger.totals().durations
-        assert found.counts == (4, 8, 20, 9, *[0] * 9)
-        assert found.total == sum(n / 2 for n in range(40)) + 0.25
-        assert found.created == created
-        await ledger.close()
-
-    async def test_the_last_session_of_a_series_is_its_exemplar(self, home: Home) -> None:
-        ledger = await home.open()
-        await ledger.commit(batch([1, 2, 3], sessions=["a", "b", None]))
-        first = Exemplar("b", home.wall.now)
-        assert total(ledger).exemplar == first
-        home.wall.advance(5)
-        await ledger.commit(batch([1], sessions=["duplicate"]))
-        await ledger.commit(batch([4]))
-        assert total(ledger).exemplar == first
-        await ledger.commit(batch([5], sessions=["c"]))
-        assert total(ledger).exemplar == Exemplar("c", home.wall.now)
-        await ledger.close()
-
-    async def test_a_series_keeps_when_it_was_created(self, home: Home) -> None:
-        ledger = await home.open()
-        created = home.wall.now
-        await ledger.commit(batch([1]))
-        home.wall.advance(60)
-        await ledger.commit(batch([2]))
-        assert total(ledger).created == created
-        await ledger.close()
-        ledger = await home.open()
-        assert total(ledger).created == created
-        await ledger.close()
-
-    async def test_known_series_start_at_zero_and_are_not_held(self, home: Home) -> None:
-        ledger = await home.open(zero=[FAILURE, LATE])
-        await until(lambda: len(ledger.totals().series) == 2)
-        assert total(ledger) == Total(FAILURE, 0, home.wall.now)
-        await ledger.commit(batch([1]))
-        assert not total(ledger).held
-        await ledger.close()
-
-    async def test_a_new_series_is_held_until_scrapes_have_seen_it_at_zero(
-        self, home: Home
-    ) -> None:
-        ledger = await home.open(hold=75.0)
-        await ledger.commit(batch([1]))
-        assert (total(ledger).held, total(ledger).value) == (True, 1)
-        home.monotonic.advance(74.9)
-        # A look at what is due comes with every commit once a second has passed.
-        await ledger.commit(batch([2]))
-        await ledger.commit(batch([3], of=OTHER))
-        assert total(ledger).held
-        home.monotonic.advance(1.2)
-        await ledger.commit(batch([4], of=OTHER))
-        await until(lambda: not total(ledger).held)
-        assert total(ledger).value == 2
-        assert total(ledger, OTHER).held
-        await ledger.close()
-
-    async def test_a_held_series_is_held_anew_after_a_restart_and_a_shown_one_is_not(
-        self, home: Home
-    ) -> None:
-        ledger = await home.open(hold=75.0)
-        await ledger.commit(batch([1]))
-        home.monotonic.advance(76)
-        await ledger.commit(batch([2], of=OTHER))
-        await until(lambda: not total(ledger).held)
-        home.monotonic.advance(74)
-        await ledger.close()
-        ledger = await home.open(hold=75.0)
-        assert (total(ledger).held, total(ledger, OTHER).held) == (False, True)
-        home.monotonic.advance(74)
-        await ledger.commit(batch([3]))
-        await ledger.commit(batch([4]))
-        assert total(ledger, OTHER).held
-        home.monotonic.advance(2)
-        await ledger.commit(batch([5]))
-        await until(lambda: not total(ledger, OTHER).held)
-        await ledger.close()
-
     async def test_a_restart_forgets_neither_totals_nor_ids_nor_its_name(self, home: Home) -> None:
         ledger = await home.open()
         await ledger.commit(batch([(1, 5), (2, 6)], unkeyed=1, sessions=["a", "b", "c"]))
@@ -355,56 +233,4 @@ class LedgerContract:
         home.wall.advance(hours * 3600)
         ledger = await home.open()
         assert (await ledger.commit(batch([1, 2]))).duplicates == 2
-        await ledger.close()
-
-
-class OwnWindowContract:
-    """For a ledger that keeps its window itself: bounded in ids too, by a clock that stands still while no
-    process has it open."""
-
-    async def test_as_many_ids_as_asked_for_are_remembered_and_older_ones_are_not(
-        self, home: Home
-    ) -> None:
-        ledger = await home.open(ids=50)
-        for number in range(200):
-            await ledger.commit(batch([number]))
-        assert ledger.status().window_ids == 50
-        assert ledger.status().window_expired["ids"] == 150
-        assert (await ledger.commit(batch(range(150, 200)))).duplicates == 50
-        assert (await ledger.commit(batch([149]))).accepted == 1
-        await ledger.close()
-
-    async def test_ids_expire_at_their_age_and_not_before(self, home: Home) -> None:
-        ledger = await home.open(age=100.0)
-        await ledger.commit(batch([1]))
-        home.monotonic.advance(60)
-        await ledger.commit(batch([2]))
-        assert ledger.status().window_span == 60
-        home.monotonic.advance(40)
-        assert (await ledger.commit(batch([1], unkeyed=1))).duplicates == 1
-        home.monotonic.advance(2)
-        await ledger.commit(batch([], unkeyed=1))
-        assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([ACCEPTED, DUPLICATE])
-        assert ledger.status().window_expired == {"age": 1, "ids": 0}
-        await ledger.close()
-
-    async def test_ids_expire_without_traffic(self, home: Home) -> None:
-        ledger = await home.open(age=100.0)
-        for number in range(20):
-            await ledger.commit(batch([number]))
-        home.monotonic.advance(101)
-        while ledger.status().window_ids:
-            await ledger.commit(batch([]))
-            home.monotonic.advance(1)
-        await ledger.close()
-
-    async def test_time_without_an_open_ledger_does_not_age_ids(self, home: Home) -> None:
-        ledger = await home.open(age=100.0)
-        await ledger.commit(batch([1]))
-        await ledger.close()
-        home.wall.advance(1000)
-        home.monotonic.advance(1000)
-        ledger = await home.open(age=100.0)
-        await ledger.commit(batch([], unkeyed=1))
-        assert (await ledger.commit(batch([1]))).duplicates == 1
         await ledger.close()

@@ -13,7 +13,7 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.clock import Clock
-from tests.ledger.contract import value
+from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
 PLAN = (

@@ -1,6 +1,7 @@
 """The embedded ledger keeps the contract."""
 
-from tests.ledger.contract import LedgerContract, OwnWindowContract
+from tests.ledger.contract import LedgerContract
+from tests.ledger.window_contract import OwnWindowContract
 
 
 class TestSqliteLedger(LedgerContract, OwnWindowContract):

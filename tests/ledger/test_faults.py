@@ -20,8 +20,8 @@ from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount, small_disk
 from tests.ledger.batches import FAILURE, batch
-from tests.ledger.contract import value
 from tests.ledger.home import SqliteHome
+from tests.ledger.shown import value
 from tests.ledger.synced import unsynced
 from tests.ledger.waiting import until
 

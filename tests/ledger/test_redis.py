@@ -6,9 +6,9 @@ import pytest
 
 from exporter.errors import LedgerError
 from tests.ledger.batches import OTHER, batch, key, series
-from tests.ledger.contract import total, value
 from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import total, value
 from tests.ledger.waiting import until
 
 

@@ -10,9 +10,9 @@ from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.redis.ledger import RedisLedger
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
-from tests.ledger.contract import value
 from tests.ledger.redis_home import RedisHome, retried
 from tests.ledger.redis_server import RedisCluster, RedisServer
+from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
 SHARDS = 16

@@ -7,9 +7,9 @@ import pytest
 
 from exporter.errors import LedgerUnavailable
 from tests.ledger.batches import FAILURE, LATE, batch, key
-from tests.ledger.contract import value
 from tests.ledger.redis_home import RedisHome, retried, same, unavailable, works
 from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
 MIB = 1024**2

@@ -12,9 +12,9 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import batch, series
-from tests.ledger.contract import total
 from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import total
 from tests.ledger.waiting import until
 
 CERTIFICATE = Path(__file__).parent.parent / "send/loopback.pem"

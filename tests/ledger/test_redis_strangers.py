@@ -12,9 +12,9 @@ from exporter.ledger.redis.member import Member
 from exporter.ledger.redis.names import Names
 from exporter.ledger.redis.view import View
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch
-from tests.ledger.contract import total, value
 from tests.ledger.redis_home import RedisHome, retried, unavailable, works
 from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import total, value
 from tests.ledger.waiting import until
 
 

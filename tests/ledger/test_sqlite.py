@@ -13,8 +13,8 @@ from exporter.ledger import sqlite
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
 from tests.ledger.batches import OTHER, batch
-from tests.ledger.contract import value
 from tests.ledger.home import SqliteHome
+from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
 WRITE = Store.write

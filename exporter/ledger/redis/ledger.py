@@ -110,11 +110,7 @@ class RedisLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        if batch.patient:
-            self._riders.wait((batch, future))
-        else:
-            self._riders.board()
-            self._put((batch, future))
+        self._riders.take((batch, future), patient=batch.patient)
         return await future
 
     def _put(self, item: _Item) -> None:

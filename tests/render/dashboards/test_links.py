@@ -1,0 +1,117 @@
+"""What variables offer, and where links lead, asked of a real Prometheus and a real exporter."""
+
+import json
+import re
+import urllib.parse
+from typing import Any
+
+from tests.render.dashboards.asking import CHOICES, Choice
+from tests.render.dashboards.shipped import UIDS, dashboards, variables
+from tests.render.dashboards.world import World
+
+
+def test_the_variables_offer_systems_codes_with_names_exporters_and_own_labels(
+    world: World,
+) -> None:
+    get = world.prometheus.get
+    for uid in UIDS:
+        offered = variables(dashboards()[uid])
+        for name, variable in offered.items():
+            found = _values(get, variable, CHOICES["streampixel"])
+            if name == "system":
+                assert found == {"softdrive": "softdrive", "streampixel": "streampixel"}
+            if name == "code":
+                assert found["4001"] == "4001 No Worker Node Available"
+                assert len(found) == 13
+            if name == "instance":
+                assert list(found) == [f"127.0.0.1:{world.exporter.ports['ops']}"]
+            if name == "label":
+                assert list(found) == ["region"]
+
+
+def _values(get: Any, variable: dict[str, Any], choice: Choice) -> dict[str, str]:
+    """Values and texts as Grafana reads them of what Prometheus answers (metric_find_query.ts)."""
+    query = choice.of(variable["query"])
+    if found := re.fullmatch(r"label_values\((.+), (\w+)\)", query):
+        values = get(f"label/{found[2]}/values", **{"match[]": found[1]})
+    elif found := re.fullmatch(r"label_names\((.+)\)", query):
+        values = get("labels", **{"match[]": f'{{__name__=~".*{found[1]}.*"}}'})
+    elif found := re.fullmatch(r"query_result\((.+)\)", query):
+        rows = get("query", query=found[1])["result"]
+        values = [
+            "{" + ",".join(f'{key}="{one}"' for key, one in row["metric"].items()) + "} 1 0"
+            for row in rows
+        ]
+    else:
+        assert variable["type"] == "datasource"
+        return {}
+    pattern = variable.get("regex", "")
+    if not pattern:
+        return {one: one for one in values}
+    compiled = re.compile(pattern.strip("/").replace("(?<", "(?P<").replace("(?P<!", "(?<!"))
+    matched = [one for one in map(compiled.search, values) if one]
+    named = "text" in compiled.groupindex
+    return (
+        {one["value"]: one["text"] for one in matched}
+        if named
+        else {one[0]: one[0] for one in matched}
+    )
+
+
+def test_every_alerts_link_to_a_dashboard_and_every_link_to_a_runbook_resolves(
+    world: World,
+) -> None:
+    rules = [rule for group in world.prometheus.get("rules")["groups"] for rule in group["rules"]]
+    alerts = [one for one in rules if one["type"] == "alerting"]
+    assert len(alerts) > 100
+    for alert in alerts:
+        url = urllib.parse.urlsplit(alert["annotations"]["dashboard_url"])
+        uid = url.path.removeprefix("/d/")
+        known = variables(dashboards()[uid])
+        given = urllib.parse.parse_qs(url.query)
+        assert {one.removeprefix("var-") for one in given} <= set(known), alert["name"]
+        if "var-code" in given:
+            choice = Choice(given["var-system"][0], "")
+            assert given["var-code"][0] in _values(world.prometheus.get, known["code"], choice)
+        assert leads_to_a_page(world, f"/alerts/{alert['name']}"), alert["name"]
+
+
+def leads_to_a_page(world: World, path: str) -> bool:
+    """On the ops listener, where an alert of a code leads on to the code."""
+    reply = world.exporter.request("ops", "GET", path)
+    if reply.status == 307:
+        reply = world.exporter.request("ops", "GET", reply.headers["location"])
+    return reply.status == 200
+
+
+CELLS = {
+    "system": "streampixel",
+    "System": "streampixel",
+    "code": "4001",
+    "Alert": "StreampixelNoWorkerNodeAvailableSpike",
+}
+"""A row of the tables, by the names of its columns."""
+
+
+def test_the_links_of_cells_and_dashboards_resolve(world: World) -> None:
+    for uid, board in dashboards().items():
+        for link in board["links"]:
+            if link["type"] == "dashboards":
+                assert link["includeVars"]
+                assert link["keepTime"]
+                tagged = [
+                    one for one in dashboards().values() if set(link["tags"]) <= set(one["tags"])
+                ]
+                assert len(tagged) == len(UIDS)
+            else:
+                path = urllib.parse.urlsplit(link["url"]).path
+                assert leads_to_a_page(world, path)
+        for url in re.findall(r'"url": "([^"]+__data[^"]+)"', json.dumps(board)):
+            filled = re.sub(r"\$\{__data\.fields\.(\w+)\}", lambda one: CELLS[one[1]], url)
+            parts = urllib.parse.urlsplit(filled)
+            if parts.path.startswith("/d/"):
+                assert parts.path.removeprefix("/d/") in UIDS, uid
+                assert "${__url_time_range}" in parts.query
+                assert "${datasource:queryparam}" in parts.query
+            else:
+                assert leads_to_a_page(world, parts.path), filled
