@@ -1,5 +1,6 @@
 """What a stock Grafana container is given: a data source and the dashboards, as the README mounts them."""
 
+import json
 import re
 from typing import Any
 
@@ -46,3 +47,13 @@ def test_the_readmes_table_has_every_dashboard_by_its_title_and_file() -> None:
     titles = {one["title"]: uid for uid, one in dashboards().items()}
     assert listed == titles
     assert set(listed.values()) == set(UIDS)
+
+
+def test_uids_of_folders_and_dashboards_are_distinct() -> None:
+    """Grafana keeps both in one namespace, and never saves a dashboard whose uid its folder has."""
+    providers = load("dashboards/session-ends.yaml")["providers"]
+    files = (ROOT / "dashboards").glob("*.json")
+    uids = [json.loads(path.read_text())["uid"] for path in files]
+    uids += [provider["folderUid"] for provider in providers]
+    assert len(uids) == len(UIDS) + len(providers)
+    assert len(set(uids)) == len(uids), sorted(uids)
