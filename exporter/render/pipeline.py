@@ -72,8 +72,9 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
         "SessionEndExporterLedgerDamaged": Condition(
             f"({names.LEDGER_DAMAGED} > 0) > time() - {damaged.window.seconds}",
             f"A damaged ledger of {_PER_INSTANCE} was moved aside",
-            "Moved aside at {{ $value | humanizeTimestamp }}; what could be read of it was kept, and "
-            "counting went on. Keep the damaged file, look at the disk, read the log.",
+            "Moved aside at {{ $value | humanizeTimestamp }}. A new ledger was started: totals begin at 0, "
+            "and retries of earlier events count again. Keep the damaged file, check the disk, read the "
+            "log.",
         ),
         # Replicas all tell of the same loss.
         "SessionEndExporterLedgerLost": Condition(

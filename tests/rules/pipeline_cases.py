@@ -117,8 +117,9 @@ TROUBLES = {
         61,
         INSTANCE,
         "A damaged ledger of exporter:1 was moved aside",
-        "Moved aside at 1970-01-01 01:00:00 +0000 UTC; what could be read of it was kept, and counting "
-        "went on. Keep the damaged file, look at the disk, read the log.",
+        "Moved aside at 1970-01-01 01:00:00 +0000 UTC. A new ledger was started: totals begin at 0, "
+        "and retries of earlier events count again. Keep the damaged file, check the disk, read the "
+        "log.",
         {DAMAGED: "0x200"},
     ),
     "SessionEndExporterLedgerLost": Trouble(
