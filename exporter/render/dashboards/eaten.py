@@ -8,7 +8,7 @@ from exporter import names
 from exporter.policy.model import Policy
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.firing import link, to_code, to_runbook
-from exporter.render.dashboards.looks import BAD, HIDDEN, by_name
+from exporter.render.dashboards.looks import AS_WRITTEN, BAD, HIDDEN, by_name
 from exporter.render.dashboards.panels import About, Query, merged
 from exporter.render.dashboards.queries import (
     FAILURE,
@@ -91,7 +91,7 @@ def eaten(pack: Pack) -> models.Panel:
                     "color": {"mode": "fixed", "fixedColor": BAD},
                 },
             ),
-            by_name(names.CODE, HIDDEN),
+            by_name(names.CODE, {**HIDDEN, **AS_WRITTEN}),
         ],
         sort="Of the budget",
     )

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from exporter import names
 from exporter.render.alerts import SEVERITY
 from exporter.render.catalog import PAGE, TICKET
-from exporter.render.dashboards.looks import BAD, HIDDEN, WARNING, by_name, marked
+from exporter.render.dashboards.looks import AS_WRITTEN, BAD, HIDDEN, WARNING, by_name, marked
 from exporter.render.dashboards.panels import About, Query, change, rows
 from exporter.render.dashboards.queries import alerts
 from exporter.render.pack import DASHBOARD_PATH, Pack
@@ -75,7 +75,7 @@ def firing(pack: Pack, *matchers: str) -> models.Panel:
                 },
             ),
             by_name(names.SYSTEM, HIDDEN),
-            by_name(names.CODE, HIDDEN),
+            by_name(names.CODE, {**HIDDEN, **AS_WRITTEN}),
         ],
         sort="Since",
     )

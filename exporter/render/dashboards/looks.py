@@ -25,6 +25,8 @@ Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, "text"),)
 BUDGET_LEFT: Final[Steps] = ((None, BAD), (0, WARNING), (0.25, GOOD))
 HIDDEN: Final[Properties] = {"custom.hidden": True}
+AS_WRITTEN: Final[Properties] = {"unit": "string"}
+"""Text that may look like a number. With any other unit Grafana passes the code 4001 to links as "4.00 K"."""
 
 
 def by_name(name: str, properties: Properties) -> models.DashboardFieldConfigSourceOverrides:

@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from exporter import names
 from exporter.render.dashboards.firing import link, to_code, to_runbook
 from exporter.render.dashboards.looks import (
+    AS_WRITTEN,
     HIDDEN,
     OUTCOMES,
     above,
@@ -120,5 +121,5 @@ def _columns(pack: Pack) -> list[models.DashboardFieldConfigSourceOverrides]:
             },
         ),
         by_name(names.SYSTEM, HIDDEN),
-        by_name(names.CODE, HIDDEN),
+        by_name(names.CODE, {**HIDDEN, **AS_WRITTEN}),
     ]

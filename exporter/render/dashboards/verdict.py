@@ -7,7 +7,15 @@ from exporter.policy.model import Duration
 from exporter.render.dashboards import panels
 from exporter.render.dashboards.empty import NO_CODE, NO_ENDS, NO_LIMIT
 from exporter.render.dashboards.firing import link, to_runbook
-from exporter.render.dashboards.looks import HIDDEN, PLAIN, above, by_name, mapped, outcomes
+from exporter.render.dashboards.looks import (
+    AS_WRITTEN,
+    HIDDEN,
+    PLAIN,
+    above,
+    by_name,
+    mapped,
+    outcomes,
+)
 from exporter.render.dashboards.panels import About, Query, organized
 from exporter.render.dashboards.queries import THIS_CODE, of, of_code, share
 from exporter.render.dashboards.texts import lines, lines_query
@@ -114,7 +122,7 @@ def meaning(pack: Pack) -> models.Panel:
                 },
             ),
             by_name(names.SYSTEM, HIDDEN),
-            by_name(names.CODE, HIDDEN),
+            by_name(names.CODE, {**HIDDEN, **AS_WRITTEN}),
         ],
         header=False,
     )

@@ -1,13 +1,14 @@
 """What variables offer, and where links lead, asked of a real Prometheus and a real exporter."""
 
+import itertools
 import json
 import re
 import urllib.parse
 from typing import Any
 
 from tests.render.dashboards.asking import CHOICES, Choice
-from tests.render.dashboards.shipped import UIDS, dashboards, variables
-from tests.render.dashboards.world import World
+from tests.render.dashboards.shipped import UIDS, dashboards, panels, variables
+from tests.render.dashboards.world import TAXONOMY, World
 
 
 def test_the_variables_offer_systems_codes_with_names_exporters_and_own_labels(
@@ -91,6 +92,8 @@ CELLS = {
     "Alert": "StreampixelNoWorkerNodeAvailableSpike",
 }
 """A row of the tables, by the names of its columns."""
+CODES = [(name, code.code) for name, system in TAXONOMY.systems.items() for code in system.codes]
+_FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 
 
 def test_the_links_of_cells_and_dashboards_resolve(world: World) -> None:
@@ -107,7 +110,7 @@ def test_the_links_of_cells_and_dashboards_resolve(world: World) -> None:
                 path = urllib.parse.urlsplit(link["url"]).path
                 assert leads_to_a_page(world, path)
         for url in re.findall(r'"url": "([^"]+__data[^"]+)"', json.dumps(board)):
-            filled = re.sub(r"\$\{__data\.fields\.(\w+)\}", lambda one: CELLS[one[1]], url)
+            filled = _FIELD.sub(lambda found: CELLS[found[1]], url)
             parts = urllib.parse.urlsplit(filled)
             if parts.path.startswith("/d/"):
                 assert parts.path.removeprefix("/d/") in UIDS, uid
@@ -115,3 +118,41 @@ def test_the_links_of_cells_and_dashboards_resolve(world: World) -> None:
                 assert "${datasource:queryparam}" in parts.query
             else:
                 assert leads_to_a_page(world, parts.path), filled
+
+
+def test_the_links_of_tables_have_every_code_as_it_is_written(world: World) -> None:
+    """Fails when column `code` has a number's unit: Grafana then passes 4001 as "4.00 K" and 04 as 4."""
+    tables = [
+        panel
+        for board in dashboards().values()
+        for panel in panels(board)
+        if "__data.fields.code" in json.dumps(panel)
+    ]
+    assert len({panel["title"] for panel in tables}) == 4
+    resolved = set()
+    for panel, (system, code) in itertools.product(tables, CODES):
+        cells = {**CELLS, "system": system, "System": system, "code": code}
+        for url in re.findall(r'"url": "([^"]+__data[^"]+code[^"]*)"', json.dumps(panel)):
+            filled = url
+            for column in _FIELD.findall(url):
+                shown = formatted(panel, column, cells[column])
+                filled = filled.replace(f"${{__data.fields.{column}}}", shown)
+            parts = urllib.parse.urlsplit(filled)
+            if parts.path.startswith("/d/"):
+                assert f"?var-system={system}&var-code={code}&" in filled, panel["title"]
+            else:
+                assert parts.path == f"/codes/{system}/{code}", panel["title"]
+                resolved.add(parts.path)
+    assert len(resolved) == len(CODES)
+    assert all(leads_to_a_page(world, path) for path in resolved)
+
+
+def formatted(panel: dict[str, Any], column: str, text: str) -> str:
+    """A cell in a link as Grafana formats it (getDisplayProcessor): text that looks like a number is
+    formatted as a number, with the column's unit or else the panel's, unless that unit is "string"."""
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"] == {"id": "byName", "options": column}:
+            for changed in override["properties"]:
+                unit = changed["value"] if changed["id"] == "unit" else unit
+    return text if unit == "string" or not text.isdecimal() else f"{int(text)} {unit}"
