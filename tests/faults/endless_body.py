@@ -2,9 +2,13 @@
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.gzip_bomb import MIB
 from tests.faults.posting import post
+from tests.faults.table import Row, reached
 from tests.faults.usage import taken
 
 MAX_BODY = 1024**2
@@ -51,3 +55,18 @@ def endless(exporter: ExporterProcess, size: int, declared: bool = False) -> End
         except ConnectionResetError:
             answer = b""
     return Endless(int(answer.split(b" ", 2)[1]) if answer else 0, sent, taken(exporter) - before)
+
+
+def _run(folder: Path, quick: bool) -> str:
+    with ExporterProcess(folder / "data") as exporter:
+        found = [endless(exporter, 1024 * MIB) for _ in range(1 if quick else 20)]
+    statuses = {one.status for one in found}
+    most = max(one.read for one in found)
+    figure = f"{statuses}, {len(found)} ×; read at most {most:,} bytes"
+    return reached(
+        f"{figure}, limit + {(most - MAX_BODY) / 1024:.0f} KiB",
+        statuses == {413} and most <= MOST_READ,
+    )
+
+
+ROW: Final = Row(14, "1 GiB chunked body", "413, reads ≤ limit + 64 KiB", _run)

@@ -4,9 +4,11 @@ import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import wait_for
 from tests.faults.replicas import Replicas
+from tests.faults.table import Row, reached
 from tests.ledger.redis_server import RedisServer
 
 
@@ -59,3 +61,17 @@ def kill_engine(
         lost = first.total("session_exporter_ledger_lost_events_total")
         assert lost == 0, f"{lost} events were lost"
     return Outcome(kills, load.sent, counted, load.retries, slowest, frozenset(codes))
+
+
+def _run(folder: Path, quick: bool) -> str:
+    found = kill_engine(folder, 5 if quick else 100)
+    figure = (
+        f"{found.kills} kills, {found.events:,} events, {found.counted:,} counted, {found.retries:,} "
+        f"retries; back in {found.slowest:.1f} s"
+    )
+    return reached(figure, found.counted == found.events and found.codes == {503})
+
+
+ROW: Final = Row(
+    22, "Redis killed, AOF always", "100 × 503 and back, nothing lost or doubled", _run
+)

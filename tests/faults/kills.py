@@ -4,9 +4,11 @@ import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import Load
+from tests.faults.table import Row, reached
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,26 @@ def end_under_load(
         load.finish()
         counted = int(exporter.total("session_ends_total"))
     return Outcome(ends, load.sent, counted, load.retries, tuple(stops))
+
+
+_NOTHING_LOST: Final = "nothing lost or doubled"
+
+
+def _kill(folder: Path, quick: bool) -> str:
+    outcome = end_under_load(folder, 5 if quick else 500, graceful=False)
+    assert outcome.retries, "the kills hit nothing"
+    figure = f"{outcome.ends} kills, {outcome.events:,} events, {outcome.retries:,} retries"
+    return reached(f"{figure}, {outcome.counted:,} counted", outcome.counted == outcome.events)
+
+
+def _stop(folder: Path, quick: bool) -> str:
+    outcome = end_under_load(folder, 3 if quick else 100, graceful=True)
+    figure = (
+        f"{outcome.ends} stops, {outcome.events:,} events, {outcome.counted:,} counted, "
+        f"slowest {max(outcome.stops):.2f} s"
+    )
+    return reached(figure, outcome.counted == outcome.events and max(outcome.stops) <= 5)
+
+
+KILLS: Final = Row(1, "kill -9 under load", f"500 kills, {_NOTHING_LOST}", _kill)
+STOPS: Final = Row(10, "SIGTERM under load", f"100 × ≤ 5 s, {_NOTHING_LOST}", _stop)

@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.table import Row, reached
 
 _CALLS = "openat,close,fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg"
 _OPENED = re.compile(r'openat\(.*"([^"]*ledger\.db-wal)".*= (\d+)')
@@ -60,3 +62,13 @@ def _read(trace: str) -> Order:
             unsynced += not synced
             synced = False
     return Order(answers, unsynced)
+
+
+def _run(folder: Path, quick: bool) -> str:
+    events = 10 if quick else 500
+    order = observe(folder, events)
+    figure = f"{order.answers} acknowledgements, {order.unsynced} before their fdatasync"
+    return reached(figure, (order.answers, order.unsynced) == (events, 0))
+
+
+ROW: Final = Row(2, "acknowledge only after fsync", "0 of 500 before it", _run)

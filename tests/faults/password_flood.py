@@ -1,15 +1,19 @@
 """Row 21 of the fault table: guesses at the password, hundreds a second, beside an honest sender."""
 
 import http.client
+import statistics
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.honest import elsewhere, honest
+from tests.faults.honest import elsewhere, honest, p99
+from tests.faults.table import Row, reached
 
 RATE = 500
 """Guesses a second."""
@@ -70,3 +74,29 @@ def _guess(port: int, seconds: float, rate: float, statuses: Counter[int]) -> No
         connection.request("POST", "/v1/session-ends", b"{}", headers)
         statuses[connection.getresponse().status] += 1
         connection.close()
+
+
+def _run(folder: Path, quick: bool) -> str:
+    """Rounds by turns, and the p99 of all: see the flood with a public key."""
+    rounds, seconds = (1, 2.0) if quick else (9, 10.0)
+    found = []
+    for number in range(rounds):
+        (folder / str(number)).mkdir()
+        found.append(guess(folder / str(number), seconds))
+    rate = statistics.median(one.rate for one in found)
+    before = p99(chain.from_iterable(one.before for one in found))
+    during = p99(chain.from_iterable(one.during for one in found))
+    ratio = during / before
+    statuses = sum((one.statuses for one in found), found[0].statuses.__class__())
+    figure = (
+        f"{rate:.0f}/s: {statuses[401]} × 401, {statuses[429]} × 429; p99 {before * 1000:.1f} → "
+        f"{during * 1000:.1f} ms, × {ratio:.2f}"
+    )
+    # A round of two seconds says nothing of a p99.
+    return reached(
+        figure,
+        set(statuses) == {401, 429} and rate > 0.9 * RATE and (quick or ratio <= 1.1),
+    )
+
+
+ROW: Final = Row(21, f"password flood, {RATE}/s", "401, then 429; p99 + ≤ 10 %", _run)

@@ -1,9 +1,12 @@
 """Row 17 of the fault table: texts that would break /metrics."""
 
 import random
+from pathlib import Path
+from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.exposition import parses
+from tests.faults.exposition import SHOWN_AT_ONCE, parses
+from tests.faults.table import Row, reached
 
 FORBIDDEN = {
     "NUL": "\0",
@@ -68,3 +71,15 @@ def _text(chance: random.Random) -> object:
     if chance.random() < 0.5:
         return chance.choice(values)
     return "".join(str(chance.choice(values))[:20] for _ in range(chance.choice((2, 3, 5))))
+
+
+def _run(folder: Path, quick: bool) -> str:
+    inputs = 20 if quick else 2000
+    with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE) as exporter:
+        accepted = poison(exporter, inputs, seed=1)
+    figure = f"parsed in both formats and by promtool after each of {inputs:,} inputs"
+    # What is rejected is never shown: it proves less.
+    return reached(f"{figure}, {accepted:,} accepted", accepted > inputs // 10)
+
+
+ROW: Final = Row(17, "/metrics poisoning", "parses after each input", _run)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
@@ -20,6 +20,7 @@ from exporter.ledger import recovery
 from exporter.ledger.damage import Witness
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
+from tests.faults.table import Row, reached
 from tests.ledger.batches import batch
 from tests.ledger.shown import value
 
@@ -257,3 +258,19 @@ async def _open(folder: Path, acknowledged: set[int], ids: list[int], outcome: O
         outcome.doubled += abs(survived) + abs(value(ledger) - len(ids))
     finally:
         await ledger.close()
+
+
+def _run(folder: Path, quick: bool) -> str:
+    async def campaign() -> str:
+        journal = await write_down(folder / "writing", 6000 if quick else 100_000, seed=1)
+        found = await cut_power(folder / "cut", journal, 20 if quick else 100, seed=2)
+        figure = (
+            f"{found.cuts} cuts, {found.torn} with writes on their way: {found.lost} lost, "
+            f"{found.doubled} doubled, {found.damaged} damaged"
+        )
+        return reached(figure, not (found.lost or found.doubled or found.damaged))
+
+    return asyncio.run(campaign())
+
+
+ROW: Final = Row(3, "power cut", "100 cuts, nothing lost or doubled", _run)

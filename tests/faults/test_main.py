@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.faults import __main__ as faults
+from tests.faults import label_flood
 from tests.faults.label_flood import Flood
 from tests.faults.table import Missed, Row, main, parts, reached
 
@@ -62,6 +63,6 @@ def test_the_command_runs_the_row_that_is_asked_for_and_says_its_goal():
 
 
 def test_a_row_whose_figure_misses_its_goal_says_the_figure(tmp_path, monkeypatch):
-    monkeypatch.setattr(faults, "flood", lambda *_: Flood(52, 92, 19_999, 19_950, 0.01))
+    monkeypatch.setattr(label_flood, "flood", lambda *_: Flood(52, 92, 19_999, 19_950, 0.01))
     with pytest.raises(Missed, match="19,999 counted"):
-        faults.label_values(tmp_path, True)
+        label_flood.ROW.run(tmp_path, True)
