@@ -5,6 +5,13 @@ from typing import Final
 from tests.faults.table import Row, parts
 
 _LEDGER: Final = "tests/ledger/test_"
+LEDGERS: Final = (
+    ("contract.py", "TestSqliteLedger"),
+    ("redis_contract.py", "TestRedisLedger"),
+    ("redis_contract.py", "TestValkeyLedger"),
+    ("redis_contract.py", "TestClusterLedger"),
+)
+"""The module and class of the contract's tests for each implementation."""
 
 FSYNC: Final = Row(
     4,
@@ -58,5 +65,50 @@ ENGINE: Final = Row(
                 "a_slot_that_moves_under_load_loses_and_doubles_nothing",
             )
         ),
+    ),
+)
+
+_HISTORIES: Final = f"{_LEDGER}stateful.py"
+CONFLICTS: Final = Row(
+    9,
+    "same id, other payload",
+    "first wins, `conflict`",
+    parts(
+        _HISTORIES,
+        *(
+            f"{_LEDGER}{module}::{ledger}::test_the_same_id_with_other_content_is_a_conflict_and_the_first_wins"
+            for module, ledger in LEDGERS
+        ),
+        "tests/ingest/test_pipeline.py::test_a_conflict_is_rejected_at_its_place_and_the_first_one_stands",
+        full="1,000 histories of 40 steps against a dict; 4 ledgers; first wins, conflict",
+        short="25 histories of 25 steps against a dict; 4 ledgers; first wins, conflict",
+    ),
+)
+CLOCKS: Final = Row(
+    11,
+    "clock jumps ±25 h",
+    "no early expiry, no doubles",
+    parts(
+        _HISTORIES,
+        *(
+            f"{_LEDGER}{module}::{ledger}::test_a_wall_clock_that_jumps_expires_nothing"
+            for module, ledger in LEDGERS
+        ),
+        full="1,000 histories of 40 steps with jumps; 4 ledgers, both ways: nothing expired, 0 doubles",
+        short="25 histories of 25 steps with jumps; 4 ledgers, both ways: nothing expired, 0 doubles",
+    ),
+)
+NOTIFICATIONS: Final = Row(
+    19,
+    "event text in notifications",
+    "inert",
+    parts(
+        *(
+            f"tests/alertmanager/test_texts.py::test_hostile_text_is_inert_in_{channel}"
+            for channel in ("slack", "a_mail")
+        ),
+        "tests/rules/test_hostile_text.py",
+        full="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
+        short="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
     ),
 )
