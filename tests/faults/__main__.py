@@ -23,6 +23,7 @@ from tests.faults import (
     row_tests,
     second_writer,
     slow_sockets,
+    soak,
     test_full_disk,
 )
 from tests.faults.table import Row, main
@@ -52,6 +53,7 @@ ROWS: Final[tuple[Row, ...]] = (
     engine_kills.ROW,
     failovers.ROW,
     row_tests.ENGINE,
+    soak.ROW,
 )
 
 

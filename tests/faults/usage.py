@@ -15,3 +15,9 @@ def peak(exporter: ExporterProcess) -> int:
     """Bytes of resident memory at its highest."""
     text = Path(f"/proc/{exporter.pid}/status").read_text()
     return int(text.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def resident(exporter: ExporterProcess) -> int:
+    """Bytes of resident memory now."""
+    text = Path(f"/proc/{exporter.pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) * 1024
