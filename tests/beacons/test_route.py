@@ -189,7 +189,7 @@ def test_beacons_fill_no_more_than_their_share_of_the_queue(
         ]
         await slow.full.wait()
         # Without the share it waits for the ledger, as everybody then does.
-        more = await asyncio.wait_for(browsers.answer(EVENT), 5)
+        more = await asyncio.wait_for(browsers.answer(EVENT), 60)
         slow.go.set()
         answers = [await one for one in first]
         assert (await browsers.answer({"id": "after"})).status == 204

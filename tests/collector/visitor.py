@@ -110,7 +110,7 @@ class Visitor:
             return bool(last[0] == wanted)
 
         try:
-            wait_for(same, 10)
+            wait_for(same)
         except AssertionError:
             raise AssertionError(f"counted {last[0]}, not {wanted}") from None
 

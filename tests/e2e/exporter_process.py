@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 _READY = re.compile(r"(send events to|metrics)\s+https?://([\d.]+):(\d+)")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """The condition's first true value; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -117,7 +117,7 @@ class ExporterProcess:
         """The log's JSON lines."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = 30.0) -> int:
         """SIGTERM, and the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)

@@ -181,8 +181,7 @@ def _run(folder: Path, quick: bool) -> str:
         within
         and not read
         and set(statuses) == {204, 403, 429}
-        and rate > 0.9 * RATE
-        and (quick or ratio <= 1.2),
+        and (quick or (rate > 0.9 * RATE and ratio <= 1.2)),
     )
 
 

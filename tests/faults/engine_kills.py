@@ -54,7 +54,8 @@ def kill_engine(
             slowest = max(slowest, time.monotonic() - began)
             # What another replica was told shows here about a second later.
             wait_for(
-                lambda at=acknowledged: min(exporters.counts()) >= at, 5, "acknowledged ⊆ counted"
+                lambda at=acknowledged: min(exporters.counts()) >= at,
+                what="acknowledged ⊆ counted",
             )
         load.finish()
         counted = exporters.agree()

@@ -33,7 +33,7 @@ def parses(exporter: ExporterProcess, promtool: bool = False) -> str:
 
 def counted(exporter: ExporterProcess, ends: int) -> None:
     """Wait until /metrics shows that many ends: a new series is shown at 0 first."""
-    wait_for(lambda: exporter.total("session_ends_total") == ends, 10, f"{ends} ends")
+    wait_for(lambda: exporter.total("session_ends_total") == ends, what=f"{ends} ends")
 
 
 def _without_escapes(text: str) -> str:

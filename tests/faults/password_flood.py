@@ -21,11 +21,12 @@ RATE = 500
 
 @dataclass
 class Guesses:
-    """`statuses` of the guesses, `rate` of them a second, and the honest sender's latencies in
-    seconds `before` and `during` them."""
+    """`statuses` of the guesses, `rate` of them a second for `seconds`, and the honest sender's
+    latencies in seconds `before` and `during` them."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     rate: float = 0.0
+    seconds: float = 0.0
     before: Sequence[float] = ()
     during: Sequence[float] = ()
 
@@ -44,7 +45,8 @@ def guess(folder: Path, seconds: float) -> Guesses:
         with honest(port, token.read_text().strip()) as sender:
             began = time.monotonic()
             _flood(port, seconds, found.statuses)
-            found.rate = found.statuses.total() / (time.monotonic() - began)
+            found.seconds = time.monotonic() - began
+            found.rate = found.statuses.total() / found.seconds
         found.during = sender.latencies
     return found
 
@@ -95,7 +97,7 @@ def _run(folder: Path, quick: bool) -> str:
     # A round of two seconds says nothing of a p99.
     return reached(
         figure,
-        set(statuses) == {401, 429} and rate > 0.9 * RATE and (quick or ratio <= 1.1),
+        set(statuses) == {401, 429} and (quick or (rate > 0.9 * RATE and ratio <= 1.1)),
     )
 
 

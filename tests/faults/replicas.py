@@ -52,7 +52,7 @@ class Replicas:
         """The total that each replica shows."""
         return [int(one.total(name)) for one in self.exporters]
 
-    def agree(self, seconds: float = 20.0) -> int:
+    def agree(self, seconds: float = 60.0) -> int:
         """The total that all replicas show: the same one, for longer than they take to look at each other's.
 
         Before that two of them may each lack as many of what the other has counted.

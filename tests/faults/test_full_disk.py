@@ -6,7 +6,7 @@ import pytest
 
 from tests.disk import CantMount, fill, small_disk
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.table import Row
+from tests.faults.table import Row, reached
 
 
 def _event(number):
@@ -14,7 +14,13 @@ def _event(number):
 
 
 def test_a_full_disk_is_answered_503_and_left_without_a_restart(tmp_path):
-    """Fails when FullError is treated like other I/O errors: the process then exits."""
+    """Fails when FullError is treated like other I/O errors: the process then exits. `make faults` holds the
+    time that it takes."""
+    fill_and_free(tmp_path)
+
+
+def fill_and_free(tmp_path):
+    """Fill an exporter's disk, then free it: seconds until an event is accepted again."""
     with (
         small_disk(tmp_path / "disk") as disk,
         ExporterProcess(
@@ -48,13 +54,14 @@ def test_a_full_disk_is_answered_503_and_left_without_a_restart(tmp_path):
         filler.unlink()
         freed = time.monotonic()
         events = [_event(len(refused) * 500 + 1000 + n) for n in range(500)]
-        wait_for(lambda: exporter.post(events).status == 200, 5, "an accepted retry")
-        assert time.monotonic() - freed < 5
+        wait_for(lambda: exporter.post(events).status == 200, what="an accepted retry")
+        took = time.monotonic() - freed
         assert exporter.pid == pid
         assert exporter.request("ops", "GET", "/-/ready").status == 200
         assert exporter.post(events).json["duplicates"] == 500
         assert exporter.total("session_ends_total") == taken + 500
         assert exporter.stop() == 0
+    return took
 
 
 def test_without_the_right_to_mount_the_test_fails_and_says_what_is_missing(tmp_path, monkeypatch):
@@ -70,13 +77,12 @@ def test_without_the_right_to_mount_the_test_fails_and_says_what_is_missing(tmp_
 
 
 def _run(folder: Path, quick: bool) -> str:
-    rounds = 1 if quick else 10
-    began = time.monotonic()
-    for number in range(rounds):
+    took = []
+    for number in range(1 if quick else 10):
         (folder / str(number)).mkdir()
-        test_a_full_disk_is_answered_503_and_left_without_a_restart(folder / str(number))
-    took = time.monotonic() - began
-    return f"filled {rounds} × and each time back in < 5 s; {took / rounds:.1f} s a round"
+        took.append(fill_and_free(folder / str(number)))
+    figure = f"filled {len(took)} × and each time back within {max(took):.1f} s"
+    return reached(figure, quick or max(took) < 5)
 
 
 ROW: Final = Row(5, "disk full, 8 MiB tmpfs", "503; back < 5 s, no restart", _run)

@@ -11,7 +11,7 @@ import pytest
 from tests.ledger.home import SqliteHome
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
-_DEADLINE = 120.0
+_DEADLINE = 300.0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -105,7 +105,7 @@ class LedgerContract(TotalsContract):
         ledger = await home.open(on_commit=writes.append)
         for numbers in ([1, 2], [2, 3]):
             alone = (ledger.commit(batch([number], patient=True)) for number in numbers)
-            receipts = await asyncio.wait_for(asyncio.gather(*alone), 10)
+            receipts = await asyncio.wait_for(asyncio.gather(*alone), 60)
         assert [receipt.duplicates for receipt in receipts] == [1, 0]
         assert (len(writes), value(ledger)) == (2, 3)
         await ledger.close()
@@ -115,7 +115,7 @@ class LedgerContract(TotalsContract):
         rider = asyncio.create_task(ledger.commit(batch([1], patient=True)))
         await asyncio.sleep(0)
         await ledger.close()
-        assert (await asyncio.wait_for(rider, 10)).accepted == 1
+        assert (await asyncio.wait_for(rider, 60)).accepted == 1
         again = await home.open()
         assert value(again) == 1
         await again.close()

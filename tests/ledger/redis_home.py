@@ -56,7 +56,7 @@ class RedisHome:
 
 
 async def retried(
-    ledger: RedisLedger, numbers: Iterable[int], of: Series = FAILURE, seconds: float = 20.0
+    ledger: RedisLedger, numbers: Iterable[int], of: Series = FAILURE, seconds: float = 60.0
 ) -> None:
     """Send a batch until it is acknowledged, as a sender does."""
     one = batch(numbers, of=of)

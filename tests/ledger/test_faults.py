@@ -90,7 +90,7 @@ async def test_a_full_disk_refuses_shows_its_totals_and_recovers_without_a_resta
                     receipt = await ledger.commit(batch(refused))
                     break
                 except LedgerUnavailable:
-                    assert time.monotonic() < began + 5
+                    assert time.monotonic() < began + (5 if full else 60)
             counted += len(refused)
             first = start + len(refused)
             assert (receipt.accepted, value(ledger)) == (len(refused), counted)

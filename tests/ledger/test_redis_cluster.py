@@ -116,7 +116,7 @@ async def test_a_slot_that_moves_under_load_loses_and_doubles_nothing(
     stop.set()
     await load
     # Sent again through the other replica, which has not heard of the move.
-    receipt = await asyncio.wait_for(_again(other, numbers), 20)
+    receipt = await asyncio.wait_for(_again(other, numbers), 60)
     assert (receipt.accepted, receipt.duplicates) == (len(numbers) - 100, 100)
     for of, count in ((FAILURE, done), (OTHER, len(numbers))):
         await until(lambda of=of, count=count: value(ledger, of) == value(other, of) == count)

@@ -196,7 +196,7 @@ async def test_a_defect_in_the_writer_leaves_nobody_waiting(
     ledger = await home.open(on_broken=lambda: broken.append(1))
     monkeypatch.setattr(sqlite, where, None)
     with pytest.raises(LedgerUnavailable):
-        await asyncio.wait_for(ledger.commit(batch([1])), 5)
+        await asyncio.wait_for(ledger.commit(batch([1])), 60)
     await until(lambda: broken)
     await ledger.close()
 

@@ -169,7 +169,7 @@ def test_texts_of_a_taxonomy_are_never_markup() -> None:
 
 
 def test_a_page_is_made_in_less_than_five_milliseconds() -> None:
-    """The best of many on a machine that has other things to do: the code is measured and not its luck."""
+    """Of the processor's time, and the best of many: the machine may have other things to do."""
     series = [total(7, code=code.code) for code in CODES for _ in range(3)]
     ops = Ops(StillLedger(series), taxonomy=SHIPPED)
     clock = Clock()
@@ -188,7 +188,7 @@ def test_a_page_is_made_in_less_than_five_milliseconds() -> None:
     ):
         took = []
         for _ in range(30):
-            started = time.perf_counter()
+            started = time.thread_time()
             make()
-            took.append(time.perf_counter() - started)
+            took.append(time.thread_time() - started)
         assert min(took) < 0.005

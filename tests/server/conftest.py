@@ -21,7 +21,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 
-DEADLINE = 15.0
+DEADLINE = 60.0
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 
 
