@@ -19,7 +19,7 @@ def free_port() -> int:
 
 
 class PrometheusProcess(Program):
-    """Scrapes `targets` every `interval` seconds and evaluates the rule files `rules`."""
+    """Scrapes `targets` every `interval` seconds, `jobs` times, and evaluates the rule files `rules`."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class PrometheusProcess(Program):
         targets: Sequence[str],
         interval: float = 1.0,
         rules: Sequence[Path] = (),
+        jobs: int = 1,
     ) -> None:
         folder.mkdir()
         self._port = free_port()
@@ -34,7 +35,8 @@ class PrometheusProcess(Program):
             "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
-                {"job_name": "exporter", "static_configs": [{"targets": [*targets]}]}
+                {"job_name": name, "static_configs": [{"targets": [*targets]}]}
+                for name in ("exporter", "again")[:jobs]
             ],
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))

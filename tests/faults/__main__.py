@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.faults import (
     beacon_flood,
+    double_scrape,
     endless_body,
     engine_kills,
     failovers,
@@ -54,6 +55,7 @@ ROWS: Final[tuple[Row, ...]] = (
     failovers.ROW,
     row_tests.ENGINE,
     soak.ROW,
+    double_scrape.ROW,
 )
 
 
