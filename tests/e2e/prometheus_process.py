@@ -1,6 +1,8 @@
 """A real Prometheus (Debian's) on loopback, scraping whatever a test starts."""
 
+import contextlib
 import json
+import random
 import socket
 import urllib.parse
 import urllib.request
@@ -10,12 +12,21 @@ from typing import Any
 
 from exporter.demo.program import Program
 
+_PORTS = (11_000, 32_768)
+
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A loopback port that nobody listens on.
+
+    Below the kernel's ephemeral ports: one of those may be some connection's before the program that it is
+    for listens there, and a busy machine leaves seconds in between.
+    """
+    while True:
+        # Hypothesis seeds `random`: processes would take the same ports.
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class PrometheusProcess(Program):

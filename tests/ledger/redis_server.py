@@ -68,8 +68,10 @@ class RedisServer:
             )
 
     def answers(self) -> bool:
+        """Whether this very process does: another server may have come to listen on its port."""
         try:
-            return bool(self.command("PING"))
+            info = self.command("INFO", "server")
+            return self._process is not None and int(info["process_id"]) == self._process.pid
         except redis.RedisError:
             return False
 
