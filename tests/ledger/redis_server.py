@@ -110,9 +110,10 @@ class ValkeyServer(RedisServer):
 
 
 class RedisCluster:
-    """Six servers, of which three begin as masters; `timeout` is the Cluster's node timeout, seconds."""
+    """Six servers, of which three begin as masters; `timeout` is the node timeout in seconds: on a busy
+    machine a node that is there may be silent for one."""
 
-    def __init__(self, folder: Path, timeout: float = 1.0) -> None:
+    def __init__(self, folder: Path, timeout: float = 3.0) -> None:
         self.nodes = []
         for number in range(2 * MASTERS):
             bus = free_port()
