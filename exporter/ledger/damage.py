@@ -18,6 +18,8 @@ import xxhash
 
 from exporter.errors import LedgerError
 
+FILES: Final = ("", "-journal", "-wal", "-shm")
+"""What SQLite adds to a database's name for the files that a database may consist of."""
 _WITNESS: Final = struct.Struct("<QQ")
 _ENVIRONMENT: Final = (
     apsw.FullError,
@@ -99,7 +101,7 @@ def move_aside(database: Path, now: float) -> Path:
 
 def _files(database: Path) -> list[Path]:
     """The files a database may consist of."""
-    return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
+    return [database.with_name(database.name + suffix) for suffix in FILES]
 
 
 def _check(commit: int) -> int:

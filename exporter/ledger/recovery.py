@@ -17,7 +17,9 @@ import msgspec
 from exporter.errors import LedgerError, LedgerInUse
 from exporter.ledger.book import Book, Cell, Changes
 from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Series, Total
+from exporter.ledger.creation import create, remove_leftovers, sync_names
 from exporter.ledger.damage import Damaged, Witness, move_aside, says_damage
+from exporter.ledger.identity import OpenFiles
 from exporter.ledger.segments import Segments
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.window import Window, words
@@ -54,7 +56,8 @@ class Plan:
 class Opened:
     """A ledger read back: everything that its writer goes on with.
 
-    `moved_to` names the damaged file that this very open found and moved aside.
+    A receipt is given only while the paths of `files` lead to the open files. `moved_to` names the damaged
+    file that this very open found and moved aside.
     """
 
     store: Store
@@ -64,6 +67,7 @@ class Opened:
     book: Book
     window: Window
     segments: Segments
+    files: OpenFiles
     moved_to: Path | None = None
 
     def has_room(self) -> bool:
@@ -103,6 +107,7 @@ def open_ledger(plan: Plan) -> Opened:
             undo.callback(os.close, lock)
             witness = Witness(plan.folder / "ledger.witness")
             undo.callback(witness.close)
+            remove_leftovers(plan.folder / "ledger.db")
             opened = _sound_or_new(plan, witness, lock)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {plan.folder} is full") from None
@@ -148,20 +153,18 @@ def _read(
     path: Path, plan: Plan, witness: Witness, lock: int, fresh: Meta, acknowledged: int
 ) -> Opened:
     # Before SQLite sees it: beside an empty database it deletes the WAL.
-    if acknowledged and not path.exists():
-        raise Damaged(f"{path} is gone, but commit {acknowledged} was acknowledged")
-    if acknowledged and not path.stat().st_size:
-        raise Damaged(f"{path} is empty, but commit {acknowledged} was acknowledged")
+    if not _size(path):
+        wal = path.with_name(f"{path.name}-wal")
+        gone = f"{path} is {'empty' if path.exists() else 'gone'}"
+        if acknowledged:
+            raise Damaged(f"{gone}, but commit {acknowledged} was acknowledged")
+        if _size(wal):
+            raise Damaged(f"{gone}, but {wal} is there")
+        create(path, fresh)
     with ExitStack() as undo:
         try:
             store = Store(path)
             undo.callback(store.abandon)
-            if store.is_new():
-                if acknowledged:
-                    raise Damaged(
-                        f"{path} has no tables, but commit {acknowledged} was acknowledged"
-                    )
-                store.create(fresh)
             store.check()
             meta = store.meta()
             if meta.commit < acknowledged:
@@ -174,6 +177,9 @@ def _read(
             _empty_wal(store)
             if outdated:
                 store.replace_series(book.totals(), plan.label_names)
+            sync_names(plan.folder)
+            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.witness")
+            files = OpenFiles([plan.folder / name for name in names])
         except apsw.Error as error:
             if says_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None
@@ -181,7 +187,12 @@ def _read(
         except UnicodeDecodeError as error:
             raise Damaged(f"text that is no UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, witness, lock, meta, book, window, segments)
+    return Opened(store, witness, lock, meta, book, window, segments, files)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 when there is none."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _empty_wal(store: Store) -> None:

@@ -77,9 +77,6 @@ class Store:
         self._execute = self._connection.execute
         self._names: dict[Series, str] = {}
 
-    def is_new(self) -> bool:
-        return not list(self._execute("SELECT 1 FROM sqlite_schema LIMIT 1"))
-
     def create(self, meta: Meta) -> None:
         with self._transaction():
             self._execute(_SCHEMA)

@@ -7,6 +7,7 @@ are taken to be durable.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,13 +59,19 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    file: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """The ledger said that these ids are counted."""
 
     ids: tuple[int, ...]
 
 
-Step = Write | Truncate | Sync | Delete | Acknowledge
+Step = Write | Truncate | Sync | Delete | Rename | Acknowledge
 Journal = list[Step]
 Image = dict[str, bytes]
 """The content of each file of a folder."""
@@ -116,13 +123,19 @@ def noted() -> Iterator[Journal]:
             content = Path(f"/proc/self/fd/{self._file}").read_bytes()
             journal.append(Write("ledger.witness", 0, content))
 
-    made = recovery.Witness
+    def replace(source: Path, target: Path) -> None:
+        replaced(source, target)
+        journal.append(Rename(source.name, target.name))
+
+    made, replaced = recovery.Witness, os.replace
+    os.replace = replace  # type: ignore[assignment]
     recovery.Witness = NotedWitness  # type: ignore[attr-defined, misc]
     vfs = _NotingVFS(journal)
     try:
         yield journal
     finally:
         vfs.unregister()
+        os.replace = replaced
         recovery.Witness = made  # type: ignore[attr-defined, misc]
 
 
@@ -171,6 +184,9 @@ class Disk:
         elif isinstance(step, Delete):
             self.durable.pop(step.file, None)
             self.pending.pop(step.file, None)
+        elif isinstance(step, Rename):
+            self.durable[step.to] = self.durable.pop(step.file)
+            self.pending[step.to] = self.pending.pop(step.file, [])
         else:
             self.pending.setdefault(step.file, []).append(step)
 

@@ -179,11 +179,12 @@ async def test_a_failed_fsync_breaks_the_ledger_and_a_retry_after_the_restart_co
     """Row 4. Mutants it fails on: an I/O error handled like a full disk, the batch in flight answered
     with its receipt."""
     events = 60 if full else 16
-    points = range(1, 51) if full else (2, 3, 5, 9, 14)
+    points = range(1, 51) if full else (1, 3, 5, 9, 14)
 
     async def inject(point: int) -> None:
         folder = tmp_path / str(point)
-        strace = ["strace", "-f", "-o", str(folder) + ".trace", "-e", "trace=fdatasync,fsync"]
+        trace = Path(f"{folder}.trace")
+        strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fdatasync,fsync"]
         strace += ["-e", f"inject=fdatasync,fsync:error=EIO:when={point}"]
         process = await asyncio.create_subprocess_exec(
             *strace,
@@ -192,8 +193,13 @@ async def test_a_failed_fsync_breaks_the_ledger_and_a_retry_after_the_restart_co
             stderr=subprocess.PIPE,
         )
         output, errors = (text.decode() for text in await process.communicate())
-        assert process.returncode == 1, errors
         acknowledged, refused = told(output, "ack"), told(output, "refused")
+        injected = [line for line in trace.read_text().splitlines() if "(INJECTED)" in line]
+        if all(f"<{folder}>" in line and " fdatasync" in line for line in injected):
+            # SQLite goes on when it can't sync the folder. The start did so before, with fsync.
+            assert (process.returncode, len(acknowledged)) == (0, events)
+            return
+        assert process.returncode == 1, errors
         if "unopened" in output:
             assert "data_dir" in output
             assert not acknowledged
