@@ -102,10 +102,10 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         async with live_stats(settings, registry):
             await serve(listeners, settings.shutdown_timeout, up, stop)
     finally:
-        await ledger.close()
         sampler.flush()
+        await ledger.close()
     if broken.is_set():
-        raise LedgerBroken("the ledger's store failed; start again to read what was written")
+        raise LedgerBroken(f"{ledger.status().problem}; start again to read what was written")
 
 
 def _ingest(

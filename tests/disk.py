@@ -1,10 +1,11 @@
-"""A small disk that can be filled up."""
+"""Small disks: one that can be filled up, and one that can be made to hang."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.root import as_root
+from tests.root import as_root, give
 
 
 class CantMount(AssertionError):
@@ -47,3 +48,37 @@ def fill(folder: Path, spare: int = 0) -> Path:
                 continue
         file.truncate(file.tell() - spare)
     return filler
+
+
+@contextmanager
+def freezable_disk(folder: Path) -> Iterator[Path]:
+    """An ext4 of 64 MiB at `folder`, for `freeze`; gone afterwards. Raises `CantMount`, saying what is missing."""
+    folder.mkdir()
+    image = folder.with_name(f"{folder.name}.img")
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    for command in (("mkfs.ext4", "-q", image), ("mount", "-o", "loop", image, folder)):
+        done = as_root(*command)
+        if done.returncode:
+            raise CantMount(
+                "a disk that hangs is tried on an ext4 image, and mounting it needs root with CAP_SYS_ADMIN "
+                f"and loop devices (in a container: --privileged): {done.stderr.strip()}"
+            )
+    try:
+        give(folder, os.getuid(), os.getgid())
+        yield folder
+    finally:
+        thaw(folder)
+        done = as_root("umount", "--lazy", folder)
+        assert done.returncode == 0, done.stderr
+
+
+def freeze(disk: Path) -> None:
+    """Make every write to the disk wait until `thaw`. A process that waits can't be killed before that."""
+    done = as_root("fsfreeze", "--freeze", disk)
+    assert done.returncode == 0, done.stderr
+
+
+def thaw(disk: Path) -> None:
+    """Let the writes go on; nothing when the disk is not frozen."""
+    as_root("fsfreeze", "--unfreeze", disk)

@@ -18,6 +18,7 @@ from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.ledger.book import Changes
 from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
 from exporter.ledger.group import Group
+from exporter.ledger.identity import Replaced
 from exporter.ledger.recovery import Opened, Plan, open_ledger
 from exporter.ledger.riders import LONGEST_WAIT, Riders
 from exporter.ledger.segments import Run
@@ -28,8 +29,12 @@ log = Log("exporter.ledger")
 
 GROUP_EVENTS: Final = 4096
 """A transaction takes no further batch once it has as many events: it bounds a single event's wait."""
-_TICK: Final = 1.0
-"""Seconds between looks at what is due without events: expiry, held series, a disk with space again."""
+LONGEST_WRITE: Final = 10.0
+"""Seconds after which a write that is under way counts as hanging: a frozen or unreachable disk. A disk that
+works takes milliseconds, and a second when it is overloaded."""
+_TICK: Final = 0.5
+"""Seconds between looks at what is due without events: expiry, held series, a disk with space again, a write
+that hangs, files that were replaced. An idle exporter notices within a second."""
 
 _Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
@@ -54,6 +59,7 @@ class SqliteLedger:
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
         longest_wait: float = LONGEST_WAIT,
+        longest_write: float = LONGEST_WRITE,
         monotonic: Callable[[], float] = time.monotonic,
         on_commit: Callable[[float], None] = _nothing,
         on_failure: Callable[[], None] = _nothing,
@@ -75,11 +81,18 @@ class SqliteLedger:
         self._broken = self._closing = False
         self._events = self._bytes = self._size = 0
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._waiting: dict[asyncio.Future[Receipt], Batch] = {}
+        self._longest_write = longest_write
+        # When the writer began what it does now; None while it waits for batches.
+        self._began: float | None = None
+        self._hung: str | None = None
+        self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._riders = Riders(self._loop, self._inbox.put, longest_wait)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep(self._started)
         self._thread.start()
+        self._watch = self._loop.call_later(_TICK, self._look)
 
     @classmethod
     async def open(cls, plan: Plan, **options: object) -> "SqliteLedger":
@@ -96,6 +109,8 @@ class SqliteLedger:
             raise ShuttingDown("the exporter is shutting down; send the events again")
         if self._broken:
             raise LedgerUnavailable(f"{self._problem}; send the events again", retry_after=5)
+        if hang := self._hang():
+            raise LedgerUnavailable(f"{hang}; send the events again", retry_after=5)
         size = _size(batch)
         # A single batch larger than the queue is still taken when the queue is empty.
         if self._events and (
@@ -108,6 +123,7 @@ class SqliteLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._waiting[future] = batch
         self._riders.take((batch, future), patient=batch.patient)
         return await future
 
@@ -119,7 +135,9 @@ class SqliteLedger:
         now = self._now()
         meta = self._meta
         return Status(
-            problem="shutting down" if self._closing and not self._broken else self._problem,
+            problem=(
+                "shutting down" if self._closing and not self._broken else self._hang() or self._problem
+            ),
             damaged=str(self._opened.moved_to) if self._opened.moved_to else None,
             damaged_at=meta.damaged_at,
             queue_events=self._events,
@@ -136,10 +154,26 @@ class SqliteLedger:
             self._closing = True
             self._riders.board()
             self._inbox.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        while not await self._has_ended():
+            if hang := self._hang():
+                # Nobody can end a thread that waits for the disk; the process ends without it.
+                self._refuse_waiting(hang)
+                if not self._broken:
+                    self._break(TimeoutError(hang))
+                break
+        self._watch.cancel()
+
+    async def _has_ended(self) -> bool:
+        """Whether the writer's thread has ended, or does within a tick."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), _TICK)
+        return self._ended.is_set()
 
     def _answer(self, answers: Sequence[tuple[_Item, Receipt | Refused]]) -> None:
-        for (batch, future), answer in answers:
+        for (_, future), answer in answers:
+            batch = self._waiting.pop(future, None)
+            if batch is None:
+                continue
             self._events -= len(batch)
             self._bytes -= _size(batch)
             if future.done():
@@ -149,6 +183,36 @@ class SqliteLedger:
             else:
                 future.set_exception(answer)
 
+    def _hang(self) -> str | None:
+        """What is wrong when the writer has been at the disk for too long."""
+        began = self._began
+        if began is None or time.monotonic() - began <= self._longest_write:
+            return None
+        return (
+            f"the disk of {self._plan.folder} hangs: a write has been under way for more than "
+            f"{self._longest_write:g} s"
+        )
+
+    def _look(self) -> None:
+        """Notice that a write hangs, or that one came back, without waiting for the writer."""
+        self._watch = self._loop.call_later(_TICK, self._look)
+        before, self._hung = self._hung, self._hang()
+        if self._hung:
+            self._refuse_waiting(self._hung)
+        if self._hung and not before:
+            log.error("ledger_unavailable", problem=self._hung)
+        elif before and not self._hung:
+            log.info("ledger_recovered", problem=before)
+
+    def _refuse_waiting(self, hang: str) -> None:
+        """Answer the batches that wait for a write that hangs: senders would wait without bound."""
+        detail = (
+            f"{hang}; nobody knows yet whether the events are counted. Send them again: an event with an id "
+            "is counted once"
+        )
+        waiting = [(batch, future) for future, batch in self._waiting.items()]
+        self._answer([(item, LedgerUnavailable(detail, retry_after=5)) for item in waiting])
+
     # --- the writer's side ---------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -156,13 +220,17 @@ class SqliteLedger:
         going = True
         while going:
             items, going = self._collect(max(0.0, tick - self._monotonic()))
+            self._began = time.monotonic()
             if items:
                 self._commit(items)
             now = self._monotonic()
             if now >= tick and going:
                 tick = now + _TICK
                 self._housekeep(now)
+            self._began = None
+        self._began = time.monotonic()
         self._finish()
+        self._call(self._ended.set)
 
     def _collect(self, timeout: float) -> tuple[list[_Item], bool]:
         """The batches of the next group, and whether to go on after it."""
@@ -171,8 +239,12 @@ class SqliteLedger:
         try:
             item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
             while item is not None:
-                items.append(item)
-                events += len(item[0])
+                batch, future = item
+                # Answered when a write hung: its events are sent again, and those without an id would be
+                # counted twice. Events of a sender that only went away are counted.
+                if not future.done() or future.cancelled():
+                    items.append(item)
+                    events += len(batch)
                 if events >= self._group:
                     return items, True
                 item = self._inbox.get_nowait()
@@ -205,6 +277,7 @@ class SqliteLedger:
         changes = self._opened.book.change(series, group.durations(), group.sessions(), now)
         if not changes.series:
             # Only duplicates: their first copies are durable already, because groups are in order.
+            self._opened.files.check()
             return group.receipts()
         ids = Ids(self._meta.commit + 1, self._now(), group.keys.tobytes(), group.prints.tobytes())
         if not self._write(changes, ids, now):
@@ -242,6 +315,7 @@ class SqliteLedger:
         except apsw.FullError:
             self._fail(f"the disk of {self._plan.folder} is full")
             return False
+        self._opened.files.check()
         self._on_commit(time.perf_counter() - began)
         self._opened.witness.write(meta.commit)
         if self._problem:
@@ -263,6 +337,7 @@ class SqliteLedger:
         if self._broken:
             return
         try:
+            self._opened.files.check()
             if not self._problem or self._opened.has_room():
                 self._write_due(now)
             self._size = self._opened.store.size()
@@ -287,6 +362,13 @@ class SqliteLedger:
 
     def _finish(self) -> None:
         store = self._opened.store
+        try:
+            # A store that is closed deletes its WAL by name: that of another process, if the path leads to
+            # one.
+            self._opened.files.check()
+        except Replaced as error:
+            if not self._broken:
+                self._break(error)
         try:
             if self._broken:
                 # What the WAL holds is for the next start to judge, from the disk.
