@@ -119,9 +119,13 @@ class ExporterProcess:
 
     def stop(self, seconds: float = 30.0) -> int:
         """SIGTERM, and the exit code."""
+        self.terminate()
+        return self.wait(seconds)
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self.wait(seconds)
 
     def stop_traced(self) -> None:
         """SIGTERM to the program under a tracer, which itself only waits for it."""
