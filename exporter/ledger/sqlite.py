@@ -160,6 +160,8 @@ class SqliteLedger:
                 self._refuse_waiting(hang)
                 if not self._broken:
                     self._break(TimeoutError(hang))
+                    # `on_broken` is called before `close` returns.
+                    await asyncio.sleep(0)
                 break
         self._watch.cancel()
 

@@ -121,7 +121,7 @@ def stop_while_it_hangs(folder: Path, longest: float) -> tuple[float, int]:
         freeze(disk)
         began = time.monotonic()
         post = sender.submit(lambda: exporter.post(_event(1)).status)
-        wait_for(lambda: exporter.total(names.QUEUE_EVENTS) == 1, what="a post that waits")
+        wait_for(lambda: exporter.request("ops", "GET", "/-/ready").status == 503, what="a hang")
         exporter.terminate()
         wait_for(lambda: "start again" in exporter.log, what="the last line of the log")
         seconds = time.monotonic() - began

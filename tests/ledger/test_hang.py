@@ -136,13 +136,15 @@ async def test_a_hang_is_logged_once(
 
 
 async def test_closing_does_not_wait_for_a_write_that_hangs(home: SqliteHome, hang: Hang) -> None:
-    """Mutant it fails on: `close` waits for the writer's thread."""
+    """Mutant it fails on: `close` waits for the writer's thread, or returns before
+    `on_broken` was called."""
     broken: list[int] = []
     ledger = await home.open(longest_write=LONGEST, on_broken=lambda: broken.append(1))
     hang.begin()
     waiting = asyncio.create_task(ledger.commit(batch([1])))
     await until(hang.writing.is_set)
     await asyncio.wait_for(ledger.close(), 20)
+    assert broken == [1]
     await asyncio.wait_for(ledger.close(), 20)
     with pytest.raises(LedgerUnavailable):
         await waiting
