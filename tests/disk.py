@@ -52,7 +52,8 @@ def fill(folder: Path, spare: int = 0) -> Path:
 
 @contextmanager
 def freezable_disk(folder: Path) -> Iterator[Path]:
-    """An ext4 of 64 MiB at `folder`, for `freeze`; gone afterwards. Raises `CantMount`, saying what is missing."""
+    """An ext4 of 64 MiB at `folder`, for `freeze`; gone afterwards. Raises `CantMount`, saying what is
+    missing."""
     folder.mkdir()
     image = folder.with_name(f"{folder.name}.img")
     with image.open("wb") as file:

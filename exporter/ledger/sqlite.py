@@ -136,7 +136,9 @@ class SqliteLedger:
         meta = self._meta
         return Status(
             problem=(
-                "shutting down" if self._closing and not self._broken else self._hang() or self._problem
+                "shutting down"
+                if self._closing and not self._broken
+                else self._hang() or self._problem
             ),
             damaged=str(self._opened.moved_to) if self._opened.moved_to else None,
             damaged_at=meta.damaged_at,

@@ -1,10 +1,11 @@
 """Row 33 of the fault table: the process is killed while it creates its ledger.
 
-`python -m tests.faults.first_start FOLDER KILLS [--in-place]` forks a process for each of KILLS ledgers, kills it
-at a random moment, opens the ledger and prints an `Outcome` as JSON. `--in-place` is the mutant that creates the
-file under its name.
+`python -m tests.faults.first_start FOLDER KILLS [--in-place]` forks a process for each of KILLS ledgers,
+kills it at a random moment, opens the ledger and prints an `Outcome` as JSON. `--in-place` is the mutant that
+creates the file under its name.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -30,8 +31,8 @@ WITHIN = 0.1
 
 @dataclass
 class Outcome:
-    """Of that many `kills`: those `unfinished`, which left no ledger, and those whose next start found the ledger
-    `damaged` or was left with `leftovers`."""
+    """Of that many `kills`: those `unfinished`, which left no ledger, and those whose next start found the
+    ledger `damaged` or left `leftovers`."""
 
     kills: int = 0
     unfinished: int = 0
@@ -84,7 +85,9 @@ def kill_first_starts(folder: Path, kills: int) -> Outcome:
     for number in range(kills):
         place = folder / str(number)
         place.mkdir()
-        with ExporterProcess(place / "data") as exporter:
+        exporter = ExporterProcess(place / "data")
+        with contextlib.ExitStack() as undo:
+            undo.callback(exporter.kill)
             process = exporter.launch()
             _wait_for_lock(exporter.data_dir)
             time.sleep(chance.uniform(0, WITHIN))  # when in its work the process is hit is random
@@ -103,7 +106,7 @@ def kill_first_starts(folder: Path, kills: int) -> Outcome:
 def _wait_for_lock(data: Path) -> None:
     """Return at once when the first file is there: a creation takes a few milliseconds."""
     lock, deadline = str(data / "ledger.lock"), time.monotonic() + 30
-    while not os.path.exists(lock):  # noqa: PTH110 (pathlib takes several times as long)
+    while not os.path.exists(lock):
         assert time.monotonic() < deadline, "no lock file within 30 s"
         time.sleep(0.0002)
 

@@ -30,9 +30,9 @@ SqliteLedger.__init__.__kwdefaults__["longest_write"] = {seconds}
 
 @dataclass(frozen=True)
 class Outcome:
-    """Posts of the time when the disk hung: the `statuses` of those under way and of new ones, seconds until the
-    slowest of the former was answered, and seconds from the thaw until it was `back`; `counted` of `events`
-    after all were sent again."""
+    """Posts of the time when the disk hung: the `statuses` of those under way and of new ones, and seconds
+    until the `slowest` of the former was answered. Seconds from the thaw until the exporter was `back`;
+    `counted` of `events` after all were sent again."""
 
     statuses: frozenset[int]
     slowest: float
@@ -93,7 +93,9 @@ def hang(
         assert exporter.total(names.LEDGER_WRITABLE) == 1
 
         def told() -> list[str]:
-            return [line["event"] for line in exporter.lines() if "hangs" in str(line.get("problem"))]
+            return [
+                line["event"] for line in exporter.lines() if "hangs" in str(line.get("problem"))
+            ]
 
         wait_for(lambda: told() == ["ledger_unavailable", "ledger_recovered"], what="two lines")
         assert exporter.pid == pid

@@ -51,8 +51,8 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class Noticed:
-    """`acknowledged` posts after the change, `seconds` from the change until nothing was accepted or the exporter
-    was not ready, `ended` until the process had ended, and its exit `code` and last line."""
+    """`acknowledged` posts after the change, `seconds` from the change until nothing was accepted or the
+    exporter was not ready, `ended` until the process had ended, and its exit `code` and last line."""
 
     acknowledged: int
     seconds: float

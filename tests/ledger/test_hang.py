@@ -21,7 +21,7 @@ LONGEST = 1.5
 
 
 class Hang:
-    """Makes `Store.write` wait before it writes, from `begin` to `end`; `writing` is set when it is called."""
+    """Makes `Store.write` wait before it writes, from `begin` to `end`; `writing` is set by a call."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._free = threading.Event()
