@@ -18,9 +18,13 @@ next one that somebody else's batch starts. Nothing else about it differs, its p
 cancelled.
 
 **Shutdown.** `close` refuses further batches with `ShuttingDown`, answers every batch it took, and
-leaves the store so that the next open needs no repair. Closing twice is fine.
+leaves the store so that the next open needs no repair. Closing twice is fine. While a write hangs, `close`
+gives up instead, as after `LedgerBroken`: the write's thread can't be ended, only the process.
 
 **Failure.** `QueueFull` and `LedgerUnavailable`: nothing of the batch was counted, send it again.
+A write that hangs is the exception: the batches that wait for it get `LedgerUnavailable` too, and nobody
+knows yet whether they will be counted. Sent again, their events with a key are counted once, those without
+a key may be counted twice. New batches get `LedgerUnavailable` until the write has returned.
 After `LedgerBroken` (told through `on_broken`, once) the batches in flight get `LedgerUnavailable`,
 nobody knows whether they were counted, and only a restart from the store tells.
 

@@ -1,6 +1,7 @@
 """The embedded ledger: one writer thread, group commit, one SQLite file.
 
-While one transaction is on its way to the disk, arriving batches queue up and share the next.
+While one transaction is on its way to the disk, arriving batches queue up and share the next. A
+receipt is given only while the ledger's paths lead to the files that are open.
 """
 
 import asyncio

@@ -65,8 +65,8 @@ def conditions(policy: Pipeline) -> dict[str, Condition]:
         "SessionEndExporterLedgerNotWritable": Condition(
             f"{names.LEDGER_WRITABLE} == 0",
             f"The ledger of {_PER_INSTANCE} takes no events",
-            "Events are answered 503 and wait with their senders. Look at the disk (full, read-only or "
-            "failing), or at the engine of a shared ledger; the log names the error.",
+            "Events are answered 503 and wait with their senders. Look at the disk (full, read-only, "
+            "hanging or failing), or at the engine of a shared ledger; the log names the error.",
             policy.ledger_not_writable.for_,
         ),
         "SessionEndExporterLedgerDamaged": Condition(

@@ -108,8 +108,8 @@ TROUBLES = {
         62,
         INSTANCE,
         "The ledger of exporter:1 takes no events",
-        "Events are answered 503 and wait with their senders. Look at the disk (full, read-only or "
-        "failing), or at the engine of a shared ledger; the log names the error.",
+        "Events are answered 503 and wait with their senders. Look at the disk (full, read-only, "
+        "hanging or failing), or at the engine of a shared ledger; the log names the error.",
         {WRITABLE: "1x60 0 1x140"},
     ),
     "SessionEndExporterLedgerDamaged": Trouble(
