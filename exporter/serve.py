@@ -34,11 +34,13 @@ from exporter.ledger.chosen import open_chosen
 from exporter.ledger.contract import Ledger, Series
 from exporter.live.running import live_stats
 from exporter.logs import Log, Sampler
+from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.front import ASGIApp, Front
+from exporter.server.certificates import Certificate
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.settings import Settings
@@ -92,6 +94,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             _listener("ingest", ingest, settings, own, sampler),
             _listener("ops", ops, settings, own, sampler),
         ]
+        registry.register(CertificateCollector([listener.certificate for listener in listeners]))
         gc.freeze()
         gc.set_threshold(_YOUNG, 20, 100)
 
@@ -210,13 +213,13 @@ def _listener(
     name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler
 ) -> Listener:
     watch = Refusals(own, sampler, ingest=name == "ingest")
+    cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
     return Listener(
         name,
         getattr(settings, name),
         app,
         guarded(Limits(settings.max_header, settings.receive_timeout, watch)),
-        getattr(settings, f"{name}_tls_cert"),
-        getattr(settings, f"{name}_tls_key"),
+        Certificate(name, cert, key) if cert and key else None,
     )
 
 

@@ -9,7 +9,7 @@ def mistaken(settings: Settings) -> list[str]:
     """What is wrong with the token, key and certificate files that the settings name."""
     from exporter.ledger.redis.plan import read_password
     from exporter.live.key import read_key
-    from exporter.server.listeners import certificate
+    from exporter.server.certificates import Certificate
     from exporter.tokens import Tokens
 
     mistakes: list[str] = []
@@ -33,7 +33,7 @@ def mistaken(settings: Settings) -> list[str]:
                 mistakes += error.mistakes
         if cert is not None and key is not None:
             try:
-                certificate(name, cert, key)
+                Certificate(name, cert, key)
             except ConfigError as error:
                 mistakes += error.mistakes
     return mistakes

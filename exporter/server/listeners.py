@@ -5,17 +5,16 @@ import contextlib
 import errno
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from exporter.errors import ConfigError
 from exporter.server.buffered import READ, BufferedConnection
+from exporter.server.certificates import Certificate
 from exporter.server.protocol import GuardedProtocol
 
 KEEP_ALIVE: Final = 75
@@ -40,15 +39,14 @@ class Listener:
     """An application and where it listens: `name` is the setting that `address` comes from.
 
     `address` is HOST:PORT, IPv6 in brackets, port 0 for any free one. `protocol` comes from
-    `protocol.guarded`. With `tls_cert` (a PEM chain) and `tls_key` only TLS 1.2 and later is spoken.
+    `protocol.guarded`. With a `certificate` only TLS 1.2 and later is spoken.
     """
 
     name: str
     address: str
     app: Any
     protocol: type[GuardedProtocol]
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    certificate: Certificate | None = None
 
 
 async def serve(
@@ -64,18 +62,18 @@ async def serve(
     `shutdown_timeout` seconds and are then cancelled; a SIGINT during that cancels them at once.
     When this returns no request runs any more: the caller may close the ledger. Signals are handled
     in the main thread only and left as they were. Raises `ConfigError`, before anything is served,
-    when an address can't be had or a certificate can't be used.
+    when an address can't be had.
     """
     stop = asyncio.Event() if stop is None else stop
     with contextlib.ExitStack() as opened:
         servers = []
         for listener in listeners:
-            cert, key = listener.tls_cert, listener.tls_key
-            context = certificate(listener.name, cert, key) if cert and key else None
             sockets = _bind(listener)
             for one in sockets:
                 opened.callback(one.close)
-            servers.append(_Server(listener, context, sockets, shutdown_timeout))
+            servers.append(_Server(listener, sockets, shutdown_timeout))
+            if listener.certificate is not None:
+                opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
         with _signals(servers, stop):
             await _run(servers, stop, on_ready)
 
@@ -114,7 +112,6 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         listener: Listener,
-        context: ssl.SSLContext | None,
         sockets: list[socket.socket],
         shutdown_timeout: float,
     ) -> None:
@@ -138,7 +135,7 @@ class _Server(uvicorn.Server):
             )
         )
         self.listener = listener
-        self.context = context
+        self.context = listener.certificate.context if listener.certificate is not None else None
         self.sockets = sockets
         self.bound: Address = sockets[0].getsockname()[:2]
         self.up = asyncio.Event()
@@ -255,25 +252,3 @@ def _listen(family: int, kind: int, number: int, address: Any) -> socket.socket:
         made.close()
         raise
     return made
-
-
-def certificate(name: str, cert: Path, key: Path) -> ssl.SSLContext:
-    """TLS with these PEM files for the listener `name`; raises `ConfigError` when they are no use."""
-    for suffix, path in (("tls_cert", cert), ("tls_key", key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{name}_{suffix} = '{path}': {error.strerror}") from None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        # Without a password to try, OpenSSL asks for one on the terminal and the start hangs.
-        context.load_cert_chain(cert, key, password="")
-    except (ssl.SSLError, ValueError) as error:
-        why = getattr(error, "reason", None) or str(error)
-        raise ConfigError(
-            f"{name}_tls_cert = '{cert}' and {name}_tls_key = '{key}': not a PEM "
-            f"certificate and its unencrypted key: {why}"
-        ) from None
-    return context

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
+from exporter.server.certificates import Certificate
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 
@@ -173,7 +174,8 @@ def start() -> Iterator[Start]:
         seen = Seen()
         watch = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
         protocol = guarded(Limits(max_header, receive_timeout, watch))
-        listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol, *tls)
+        certificate = Certificate("ingest", *tls) if tls else None
+        listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol, certificate)
         ready = threading.Event()
         running: list[Running] = []
         handles: list[Any] = []

@@ -18,9 +18,10 @@ import pytest
 import uvloop
 
 from exporter.errors import ConfigError
+from exporter.server.certificates import Certificate
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, guarded
-from tests.server.conftest import DEADLINE, answer, eventually, openssl, rest
+from tests.server.conftest import DEADLINE, answer, eventually, rest
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,8 +41,12 @@ async def named(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def listener(name: str, app: Any = named, address: str = "127.0.0.1:0", **tls: Any) -> Listener:
-    return Listener(name, address, app, PROTOCOL, **tls)
+def listener(
+    name: str, app: Any = named, address: str = "127.0.0.1:0", tls: tuple[Path, ...] = ()
+) -> Listener:
+    """`tls` are the files of a certificate and its key."""
+    certificate = Certificate(name, *tls) if tls else None
+    return Listener(name, address, app, PROTOCOL, certificate)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -149,55 +154,19 @@ def test_tls_is_served_from_the_two_files(pair: tuple[Path, Path]) -> None:
     def work(bound: Any) -> bytes:
         return get(bound["ops"], b"/tls", context)
 
-    assert run(during([listener("ops", tls_cert=pair[0], tls_key=pair[1])], work)).endswith(b"/tls")
-
-
-def test_tls_below_1_2_is_refused(pair: tuple[Path, Path]) -> None:
-    """Passes without `minimum_version` on Python 3.11, whose own default is 1.2: it holds it there."""
-    from exporter.server.listeners import certificate
-
-    context = certificate("ops", *pair)
-    assert context is not None
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert run(during([listener("ops", tls=pair)], work)).endswith(b"/tls")
 
 
 def test_tls_handshakes_that_stall_are_dropped(pair: tuple[Path, Path]) -> None:
     """Fails without `ssl_handshake_timeout`: a silent peer stays for 60 s."""
     quick = guarded(Limits(16384, 0.2, Unwatched()))
-    one = Listener("ops", "127.0.0.1:0", named, quick, *pair)
+    one = Listener("ops", "127.0.0.1:0", named, quick, Certificate("ops", *pair))
 
     def work(bound: Any) -> bytes:
         with socket.create_connection(bound["ops"], timeout=DEADLINE) as client:
             return rest(client)
 
     assert run(during([one], work)) == b""
-
-
-def test_a_missing_certificate_names_setting_and_file(pair: tuple[Path, Path]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        run(during([listener("ops", tls_cert=Path("/no/cert.pem"), tls_key=pair[1])], print))
-    assert str(caught.value) == "ops_tls_cert = '/no/cert.pem': No such file or directory"
-
-
-def test_a_key_that_is_none_names_both_files(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.pem"
-    wrong.write_text("not a key")
-    with pytest.raises(ConfigError) as caught:
-        run(during([listener("ops", tls_cert=pair[0], tls_key=wrong)], print))
-    assert str(caught.value).startswith(
-        f"ops_tls_cert = '{pair[0]}' and ops_tls_key = '{wrong}': not a PEM certificate and its "
-        "unencrypted key: "
-    )
-
-
-def test_an_encrypted_key_is_a_mistake_not_a_question(
-    pair: tuple[Path, Path], tmp_path: Path
-) -> None:
-    """Fails without a password given: OpenSSL asks for one on the terminal and waits."""
-    locked = tmp_path / "locked.pem"
-    openssl(f"pkcs8 -topk8 -in {pair[1]} -out {locked} -passout pass:secret")
-    with pytest.raises(ConfigError, match="unencrypted key"):
-        run(during([listener("ops", tls_cert=pair[0], tls_key=locked)], print))
 
 
 # --- the end --------------------------------------------------------------------------------------
