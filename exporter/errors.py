@@ -18,6 +18,7 @@
         ├── TooManyEvents        413
         ├── WrongMediaType       415
         ├── WrongEncoding        415
+        ├── HostNotAllowed       421
         ├── NothingValid         422
         ├── TooManyRequests      429
         ├── RateLimited          429
@@ -148,6 +149,10 @@ class WrongMediaType(Refused):
 
 class WrongEncoding(Refused):
     status, reason, title = 415, "content_encoding", "Unsupported content encoding"
+
+
+class HostNotAllowed(Refused):
+    status, reason, title = 421, "host_not_allowed", "Not for this host name"
 
 
 class NothingValid(Refused):

@@ -41,6 +41,7 @@ from exporter.metrics.state import StateCollector
 from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.front import ASGIApp, Front
 from exporter.server.certificates import Certificate
+from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.settings import Settings
@@ -59,6 +60,12 @@ _YOUNG: Final = 50_000
 at Python's 700 most of decoding was spent looking at them again."""
 _SHARE: Final = 4
 """Beacons may take up a fourth of the ledger's queue, and of the bytes of bodies being read."""
+_OPEN_PATHS: Final = {
+    "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
+    "ops": (names.HEALTHY_PATH, names.READY_PATH),
+}
+"""Answered for any Host: what other sites' pages are meant to send and load, with a key in the path, a
+webhook with a token in the path, and health."""
 _PAGES: Final = 1.0
 """Seconds before the pages' import begins: senders that waited for a restart come first."""
 
@@ -218,9 +225,21 @@ def _listener(
         name,
         getattr(settings, name),
         app,
-        guarded(Limits(settings.max_header, settings.receive_timeout, watch)),
+        guarded(
+            Limits(
+                settings.max_header, settings.receive_timeout, watch, _allowed_hosts(name, settings)
+            )
+        ),
         Certificate(name, cert, key) if cert and key else None,
     )
+
+
+def _allowed_hosts(name: str, settings: Settings) -> AllowedHosts | None:
+    """None for a listener with a token, which no page of another site has."""
+    if getattr(settings, f"{name}_token_file") is not None:
+        return None
+    listens = getattr(settings, name).rpartition(":")[0]
+    return AllowedHosts(settings.allowed_hosts, listens, _OPEN_PATHS[name])
 
 
 def _gate(file: Path | None) -> Gate:

@@ -24,6 +24,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
@@ -85,6 +86,14 @@ def _network(value: str) -> str:
         ) from None
 
 
+def _host_name(value: str) -> str:
+    if not _HOST_NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a host name without a port, such as exporter.example.com or *.example.com"
+        )
+    return value
+
+
 def _id(value: str) -> str:
     if not _ID.fullmatch(value):
         raise ValueError(f"{value!r} is not an id: up to 64 letters, digits, _ and -")
@@ -122,6 +131,9 @@ LabelName = Annotated[str, AfterValidator(_label)]
 Names = Annotated[tuple[LabelName, ...], BeforeValidator(_items), NoDecode]
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_items), NoDecode
+]
+HostNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_host_name)], ...], BeforeValidator(_items), NoDecode
 ]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Id = Annotated[str, AfterValidator(_id)]
@@ -161,6 +173,11 @@ class Settings(BaseSettings):
     ] = Field(
         "none",
         description="listeners that may leave loopback without a token file; true is both",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="names that requests to a listener without a token file may have in Host: "
+        "exporter.example.com, or *.example.com for all below it",
     )
     ingest_tls_cert: Path | None = Field(
         None, description="certificate chain of the ingest listener, PEM"

@@ -151,6 +151,16 @@ def test_settings_are_frozen() -> None:
             "ingest_tls_cert and ingest_tls_key: one is set without the other",
         ),
         (
+            {"allowed_hosts": "exporter.example.com:10401"},
+            "allowed_hosts.0 = 'exporter.example.com:10401': 'exporter.example.com:10401' is not a "
+            "host name without a port, such as exporter.example.com or *.example.com",
+        ),
+        (
+            {"allowed_hosts": "*"},
+            "allowed_hosts.0 = '*': '*' is not a host name without a port, such as "
+            "exporter.example.com or *.example.com",
+        ),
+        (
             {"trusted_proxies": "10.0.0.1/8"},
             "trusted_proxies.0 = '10.0.0.1/8': '10.0.0.1/8' is not an address or a network, such as "
             "10.0.0.0/8 or ::1",

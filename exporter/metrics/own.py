@@ -11,7 +11,7 @@ _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1
 """Seconds: a flash disk's fsync (0.5 ms) to one that hangs."""
 _DELAY_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
 """Seconds: live senders to yesterday's file; 900 s is the default `max_event_age`."""
-_STATUSES = (200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503)
+_STATUSES = (200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 431, 500, 503)
 
 
 class OwnMetrics:

@@ -14,7 +14,7 @@ from exporter.ops.schemas import CLOUDEVENT_EXAMPLE, EXAMPLE, schemas
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 
-INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 422, 429, 431, 503)
+INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 421, 422, 429, 431, 503)
 _OF_BROWSERS: Final = ("rate_limited",)
 _GATED: Final = {401: "No valid token.", 429: "Too many wrong tokens from this address."}
 _NAMED: Final = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,128}$"}

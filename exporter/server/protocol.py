@@ -18,6 +18,7 @@ from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseabl
 from exporter.logs import Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
+from exporter.server.hosts import AllowedHosts, host_of
 from exporter.server.joined import JoinedTransport
 
 READ_AHEAD: Final = 4 * 1024
@@ -48,11 +49,13 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of a head, seconds for a head, a body and an answer, and who is told."""
+    """Bytes of a head, seconds for a head, a body and an answer, who is told, and the hosts that requests
+    may be for: None for any, because a token is asked for."""
 
     max_header: int
     receive_timeout: float
     watch: Watch
+    hosts: AllowedHosts | None = None
 
 
 class Refusals:
@@ -176,10 +179,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._upgrade = True
             return
+        self._check_host()
         super().on_headers_complete()
         # uvicorn would add trailers to the scope's headers, under the application's feet.
         self.headers = []
         self._phase, self._fresh = _BODY, True
+
+    def _check_host(self) -> None:
+        try:
+            host = host_of(self.headers, self.parser.get_http_version(), self.url)
+            if self.limits.hosts is not None:
+                self.limits.hosts.check(host, self.url)
+        except Refused as refused:
+            self._stopped = refused
+            raise _StopError from None
 
     def on_body(self, body: bytes) -> None:
         self._stirred = True

@@ -22,6 +22,7 @@ from exporter.ledger.contract import Exemplar, Family, Series, Total
 from exporter.live.client import Client
 from exporter.live.collector import LiveCollector, failures
 from exporter.live.poller import Poller
+from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import (
     OPENMETRICS,
@@ -193,6 +194,7 @@ def everything() -> CollectorRegistry:
     made.register(LiveCollector(Poller(("p1",), 30, client, lambda _: ("", ""), print)))
     failures(made)
     made.register(StateCollector(ledger, sqlite="3.51.3"))
+    made.register(CertificateCollector([]))
     OwnMetrics(made, ["alpha", "beta"], ["region"])
     return made
 

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
+from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import Limits, Refusals, guarded
 
@@ -160,8 +161,8 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=...)`, the latter the files of
-    `pair`; all end with the test."""
+    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=..., hosts=...)`, `tls` the
+    files of `pair`; all end with the test."""
     ends: list[Callable[[], None]] = []
 
     def begin(
@@ -169,11 +170,12 @@ def start() -> Iterator[Start]:
         max_header: int = 16384,
         app: Any = None,
         tls: tuple[Path, Path] | tuple[()] = (),
+        hosts: AllowedHosts | None = None,
     ) -> Running:
         own = OwnMetrics(CollectorRegistry(), (), ())
         seen = Seen()
         watch = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
-        protocol = guarded(Limits(max_header, receive_timeout, watch))
+        protocol = guarded(Limits(max_header, receive_timeout, watch, hosts))
         certificate = Certificate("ingest", *tls) if tls else None
         listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol, certificate)
         ready = threading.Event()

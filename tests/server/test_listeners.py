@@ -210,9 +210,9 @@ def test_a_stop_waits_for_requests_and_closes_idle_connections_at_once() -> None
         idle = socket.create_connection(bound["ops"], timeout=DEADLINE)
         busy = socket.create_connection(bound["ingest"], timeout=DEADLINE)
         with idle, busy:
-            idle.sendall(b"GET /idle HTTP/1.1\r\n\r\n")
+            idle.sendall(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await asyncio.to_thread(answer, idle)).endswith(b"/idle")
-            busy.sendall(b"GET /busy HTTP/1.1\r\n\r\n")
+            busy.sendall(b"GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
             await asyncio.to_thread(held.begun.wait, DEADLINE)
             stop.set()
             assert await asyncio.to_thread(rest, idle) == b""
@@ -234,7 +234,7 @@ def test_a_request_that_does_not_end_is_cancelled_before_serve_returns() -> None
 
     def work(bound: Any) -> socket.socket:
         client = socket.create_connection(bound["ingest"], timeout=DEADLINE)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         held.begun.wait(DEADLINE)
         return client
 
@@ -253,7 +253,7 @@ def test_a_connection_that_never_reads_does_not_hold_up_the_end() -> None:
 
     def work(bound: Any) -> socket.socket:
         client = socket.create_connection(bound["ingest"], timeout=DEADLINE)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         client.recv(10)
         return client
 
@@ -294,7 +294,7 @@ def test_a_second_interrupt_does_not_wait_for_requests() -> None:
         assert program.stdout is not None
         port = int(program.stdout.readline())
         with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
-            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert program.stdout.readline() == "stuck\n"
             program.send_signal(signal.SIGINT)
             eventually(lambda: _refuses(port))

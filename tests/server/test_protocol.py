@@ -97,7 +97,7 @@ def test_a_request_to_upgrade_is_served_as_if_it_had_not_asked(start: Start, pie
 
 def test_many_requests_to_upgrade_in_one_read_are_bounded(start: Start) -> None:
     server = start()
-    one = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    one = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
     assert 0 < server.exchange(one * 2000).count(b"HTTP/1.1 200") <= 66
 
 
@@ -137,7 +137,7 @@ def test_a_head_over_the_limit_is_answered_431(start: Start, pieces: int) -> Non
 
 def test_a_head_at_the_limit_is_served(start: Start) -> None:
     server = start(max_header=4096)
-    head = b"GET / HTTP/1.1\r\nConnection: close\r\nX: "
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: "
     head += b"x" * (4096 - len(head) - 4) + b"\r\n\r\n"
     assert len(head) == 4096
     assert status(server.exchange(head)) == 200
@@ -246,7 +246,7 @@ def test_a_malformed_body_behind_another_request_is_dropped_with_its_connection(
 def test_requests_waiting_behind_one_answer_are_bounded(start: Start) -> None:
     """Fails without `MAX_PIPELINE`: a single read of 250 KB made 14,000 requests."""
     server = start()
-    got = server.exchange(b"GET / HTTP/1.1\r\n\r\n" * 10_000)
+    got = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 10_000)
     assert 64 <= got.count(b"HTTP/1.1 200") <= 66
 
 
@@ -276,7 +276,7 @@ def test_nothing_is_left_after_a_connection_ends(start: Start) -> None:
     from exporter.server.protocol import GuardedProtocol
 
     server = start(receive_timeout=0.2)
-    answer_to = server.exchange(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    answer_to = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert status(answer_to) == 200
 
     def left() -> int:

@@ -55,6 +55,26 @@ def test_without_token_or_leave_no_listener_goes_beyond_loopback(
         load()
 
 
+def test_the_ops_listener_answers_the_names_of_its_service_and_the_addresses_of_pods(
+    environment: dict[str, str], everything: Objects, tmp_path: Path
+) -> None:
+    """Fails without ALLOWED_HOSTS."""
+    (service,) = (name for kind, name in everything if kind == "Service" and name.endswith("-ops"))
+    namespace = everything["Service", service]["metadata"]["namespace"]
+    settings = {"allowed_hosts": environment[PREFIX + "ALLOWED_HOSTS"]}
+    with ExporterProcess(tmp_path / "data", settings=settings) as running:
+        for host, status in {
+            "10.244.1.7:10401": 200,
+            service: 200,
+            f"{service}.{namespace}:10401": 200,
+            f"{service}.{namespace}.svc": 200,
+            f"{service}.{namespace}.svc.cluster.local": 200,
+            f"{service}.{namespace}.svc.example.com": 421,
+        }.items():
+            reply = running.request("ops", "GET", names.METRICS_PATH, headers={"Host": host})
+            assert reply.status == status, host
+
+
 def test_an_exporter_with_these_settings_answers_the_probes_and_asks_senders_for_a_token(
     environment: dict[str, str], container: Object, tmp_path: Path
 ) -> None:
