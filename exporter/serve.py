@@ -43,6 +43,7 @@ from exporter.ops.front import ASGIApp, Front
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
+from exporter.server.notify import report
 from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
@@ -80,7 +81,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     registry = CollectorRegistry()
     own = OwnMetrics(registry, taxonomy.systems, settings.labels)
     sampler = Sampler(Log("exporter.refusals"), time.monotonic)
-    stop, broken = asyncio.Event(), asyncio.Event()
+    listening, stop, broken = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def on_broken() -> None:
         broken.set()
@@ -90,6 +91,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     ledger = await open_chosen(
         settings, _zero(settings, taxonomy), zero_durations(taxonomy), own, on_broken, labels.learn
     )
+    reporting = asyncio.create_task(report(ledger.status, listening, stop))
     try:
         registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
         registry.register(BuildsCollector(ledger))
@@ -106,12 +108,14 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         gc.set_threshold(_YOUNG, 20, 100)
 
         def up(bound: Addresses) -> None:
+            listening.set()
             ready(bound)
             asyncio.get_running_loop().call_later(_PAGES, ops.prepare)
 
         async with live_stats(settings, registry):
             await serve(listeners, settings.shutdown_timeout, up, stop)
     finally:
+        reporting.cancel()
         sampler.flush()
         await ledger.close()
     if broken.is_set():

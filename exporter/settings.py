@@ -1,6 +1,7 @@
 """All settings: one frozen object, from a TOML file, `SESSION_EXPORTER_*` variables and a few flags.
 
-Nothing else in the package reads the environment. Flags win over variables, variables over the file.
+Nothing else in the package reads settings from the environment. Flags win over variables, variables over
+the file.
 """
 
 import difflib

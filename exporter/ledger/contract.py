@@ -199,13 +199,15 @@ class Totals:
 class Status:
     """How the ledger is doing, for readiness and self-metrics.
 
-    `problem` is None when events can be taken. `damaged` names the file a damaged ledger was moved
+    `problem` is None when events can be taken. `alive` is False when what writes has ended without
+    `close`, so that only a restart helps. `damaged` names the file a damaged ledger was moved
     to at start, `damaged_at` when (Unix seconds, 0 for never). A `window_capacity` of 0 is a window
     whose ids expire by age alone. `lost_events` were counted, and a failover of the store took them
     back; `misconfigured` has a sentence for each setting of the store that risks it.
     """
 
     problem: str | None = None
+    alive: bool = True
     damaged: str | None = None
     damaged_at: float = 0.0
     queue_events: int = 0

@@ -141,6 +141,7 @@ class SqliteLedger:
                 if self._closing and not self._broken
                 else self._hang() or self._problem
             ),
+            alive=self._closing or self._thread.is_alive(),
             damaged=str(self._opened.moved_to) if self._opened.moved_to else None,
             damaged_at=meta.damaged_at,
             queue_events=self._events,

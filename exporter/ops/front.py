@@ -13,7 +13,7 @@ from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
 from exporter.ledger.contract import Ledger
 from exporter.ops.history import History
-from exporter.ops.readiness import unready
+from exporter.ops.readiness import ended, unready
 from exporter.problem import problem
 
 Message = MutableMapping[str, Any]
@@ -73,7 +73,8 @@ class Front:
         if scope["method"] not in ("GET", "HEAD"):
             answer = problem(MethodNotAllowed(f"{scope['method']} is not for this path"))
             return answer[0], [*answer[1], (b"allow", b"GET, HEAD")], answer[2]
-        reason = unready(self._ledger.status()) if scope["path"] == names.READY_PATH else None
+        look = unready if scope["path"] == names.READY_PATH else ended
+        reason = look(self._ledger.status())
         if reason is not None:
             status, headers, body = problem(LedgerUnavailable(reason))
             return status, [*headers, *_SAFE], body

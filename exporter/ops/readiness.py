@@ -11,6 +11,8 @@ def unready(status: Status) -> str | None:
     A ledger that was moved aside keeps it unready until a restart, although events are counted again:
     the counts began anew, and somebody has to know.
     """
+    if dead := ended(status):
+        return dead
     if status.problem is not None:
         return status.problem
     if status.damaged is not None:
@@ -19,3 +21,8 @@ def unready(status: Status) -> str | None:
             "anew. Keep that file, find out why, then restart the exporter."
         )
     return None
+
+
+def ended(status: Status) -> str | None:
+    """Why only a restart helps, a sentence for people; None when none is needed."""
+    return None if status.alive else "the ledger's writer has ended; restart the exporter"

@@ -8,6 +8,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+import yaml
+
 from exporter.settings import PREFIX, Settings
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.root import as_root, give, owned
@@ -97,11 +100,14 @@ def allowed() -> set[str]:
     return found | {"fchown"} if os.geteuid() == 0 else found
 
 
-def test_the_sandbox_has_room_for_all_that_the_exporter_does(tmp_path: Path) -> None:
+def test_the_sandbox_has_room_for_all_that_the_exporter_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Traced from its start over events, a scrape and pages to SIGTERM: system calls, socket families,
     and memory that is writable and executable. Fails with `@resources` in the filter's second line, which
-    has a call of numpy's."""
+    has a call of numpy's, and without AF_UNIX, which systemd's socket needs."""
     trace = tmp_path / "trace"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     strace = ("strace", "-f", "-qq", "-o", str(trace))
     settings = {"shutdown_timeout": 5}
     exporter = ExporterProcess(tmp_path / "data", wrapper=strace, settings=settings)
@@ -118,7 +124,7 @@ def test_the_sandbox_has_room_for_all_that_the_exporter_does(tmp_path: Path) -> 
 
     families = {found[1] for line in lines if (found := re.search(r" socket\((\w+)", line))}
     (permitted,) = directives("RestrictAddressFamilies")
-    assert families
+    assert "AF_UNIX" in families
     assert families <= set(permitted.split())
 
     assert directives("MemoryDenyWriteExecute") == ["yes"]
@@ -129,6 +135,36 @@ def test_it_is_started_again_after_a_failure_for_as_long_as_it_takes() -> None:
     """The exporter ends with an error when the disk fails, and is to read from it what was written."""
     assert directives("Restart") == ["on-failure"]
     assert directives("StartLimitIntervalSec") == ["0"]
+
+
+def test_systemd_waits_until_it_is_ready_and_starts_it_again_when_it_hangs() -> None:
+    assert directives("Type") == ["notify"]
+    (watchdog,) = directives("WatchdogSec")
+    assert 10 <= int(watchdog) <= 60
+    assert directives("Restart") == ["on-failure"]
+
+
+def test_memory_limit_is_the_same_in_the_unit_compose_and_kubernetes() -> None:
+    compose = [
+        yaml.safe_load((ROOT / "deploy/compose" / name).read_text())["services"]
+        for name in ("compose.yaml", "compose.replicas.yaml")
+    ]
+    stateful_set = yaml.safe_load(
+        (ROOT / "deploy/kubernetes/base/statefulset.yaml").read_text(encoding="utf-8")
+    )
+    (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
+    limits = [
+        *directives("MemoryMax"),
+        container["resources"]["limits"]["memory"],
+        *(
+            service["mem_limit"]
+            for services in compose
+            for name, service in services.items()
+            if name.startswith("exporter")
+        ),
+    ]
+    assert len(limits) == 6
+    assert {limit.lower().removesuffix("i") for limit in limits} == {"512m"}
 
 
 def test_it_is_given_longer_to_end_than_it_takes_at_most() -> None:

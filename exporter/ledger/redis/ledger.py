@@ -125,6 +125,7 @@ class RedisLedger:
     def status(self) -> Status:
         return Status(
             problem="shutting down" if self._closing and not self._broken else self._problem,
+            alive=self._closing or not self._task.done(),
             queue_events=self._events,
             queue_bytes=self._bytes,
             size_bytes=self._size,

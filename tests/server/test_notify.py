@@ -1,0 +1,214 @@
+"""What systemd is told, received by a socket such as systemd's own."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+
+WATCHDOG = 0.4
+"""Seconds; the shipped unit has 30."""
+EVENT = {"id": "a", "system": "streampixel", "code": 4001}
+
+
+class Manager:
+    """The socket that NOTIFY_SOCKET names, and what came in."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
+        self._socket.settimeout(30)
+
+    def next(self, seconds: float = 30) -> list[str]:
+        """The lines of the next message. Raises `TimeoutError` when none comes."""
+        self._socket.settimeout(seconds)
+        return self._socket.recv(4096).decode().split("\n")
+
+    def until(self, line: str) -> list[list[str]]:
+        """The messages up to the first with `line`."""
+        messages = [self.next()]
+        while line not in messages[-1]:
+            messages.append(self.next())
+        return messages
+
+    def forget(self) -> None:
+        """Drop what has come in so far."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self._socket.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Manager]:
+    address = {"path": str(tmp_path / "notify"), "abstract": f"@{tmp_path}/notify"}[request.param]
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG * 1e6)))
+    made = Manager(address)
+    yield made
+    made.close()
+
+
+only_path = pytest.mark.parametrize("manager", ["path"], indirect=True)
+
+
+def test_service_is_ready_when_both_listeners_answer_and_alive_until_it_stops(
+    manager: Manager, tmp_path: Path
+) -> None:
+    """Fails without `report` in `exporter.serve`."""
+    with ExporterProcess(tmp_path / "data") as exporter:
+        (*before, first) = manager.until("READY=1")
+        assert all(not {"READY=1", "STOPPING=1"} & set(lines) for lines in before)
+        assert first == ["READY=1", "WATCHDOG=1", "STATUS=ready"]
+        assert exporter.post(EVENT).status == exporter.request("ops", "GET", "/-/ready").status
+        for _ in range(5):
+            assert "WATCHDOG=1" in manager.next()
+        manager.forget()
+        assert exporter.stop() == 0
+        assert manager.until("STOPPING=1")[-1] == ["STOPPING=1", "STATUS=shutting down"]
+
+
+def test_watchdog_beats_at_least_twice_in_its_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ratio of two intervals in the same run. Fails with a beat that does not follow WATCHDOG_USEC."""
+    beats = []
+    for interval in (200_000, 4_000_000):
+        address = str(tmp_path / f"notify-{interval}")
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        monkeypatch.setenv("WATCHDOG_USEC", str(interval))
+        manager = Manager(address)
+        with ExporterProcess(tmp_path / f"data-{interval}"):
+            manager.until("READY=1")
+            manager.forget()
+            count = 0
+            end = time.monotonic() + 3
+            while (left := end - time.monotonic()) > 0:
+                try:
+                    count += "WATCHDOG=1" in manager.next(left)
+                except TimeoutError:
+                    break
+            beats.append(count)
+        manager.close()
+    assert beats[1] in (1, 2)
+    assert beats[0] > 3 * beats[1]
+
+
+DEAD_WRITER = """
+from exporter.ledger.sqlite import SqliteLedger
+def _commit(self, items):
+    raise SystemExit
+SqliteLedger._commit = _commit
+"""
+"""The writer's thread ends at the first event, and nobody is told."""
+DEAD_LOOP = """
+import asyncio, time
+from exporter import announce
+made = announce.announce
+def announce_and_block(*given):
+    made(*given)
+    asyncio.get_running_loop().call_later(1, time.sleep, 600)
+announce.announce = announce_and_block
+"""
+
+
+@only_path
+def test_watchdog_is_not_fed_when_the_ledgers_writer_has_ended(
+    manager: Manager, tmp_path: Path
+) -> None:
+    """Fails without `Status.alive` in `SqliteLedger.status`; Kubernetes asks /-/healthy the same."""
+    with ExporterProcess(tmp_path / "data", mutant=DEAD_WRITER) as exporter:
+        manager.until("READY=1")
+        assert exporter.request("ops", "GET", "/-/healthy").status == 200
+        with socket.create_connection(("127.0.0.1", exporter.ports["ingest"])) as client:
+            body = b'{"id":"a","system":"streampixel","code":4001}'
+            client.sendall(
+                b"POST /v1/session-ends HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            wait_for(lambda: exporter.request("ops", "GET", "/-/healthy").status == 503)
+            assert exporter.request("ops", "GET", "/-/ready").status == 503
+            manager.forget()
+            with pytest.raises(TimeoutError):
+                manager.next(5 * WATCHDOG)
+
+
+@only_path
+def test_watchdog_is_not_fed_when_the_event_loop_is_blocked(
+    manager: Manager, tmp_path: Path
+) -> None:
+    """Fails with messages that a thread of their own sends."""
+    with ExporterProcess(tmp_path / "data", mutant=DEAD_LOOP):
+        manager.until("READY=1")
+
+        def silent() -> bool:
+            try:
+                manager.next(5 * WATCHDOG)
+            except TimeoutError:
+                return True
+            return False
+
+        wait_for(silent)
+
+
+FULL_DISK = """
+import os
+import apsw
+from exporter.ledger.store import Store
+write = Store.write
+def full(self, *given):
+    if os.path.exists({path!r}):
+        raise apsw.FullError("full")
+    return write(self, *given)
+Store.write = full
+"""
+
+
+def status_of(lines: list[str]) -> Any:
+    return next(line for line in lines if line.startswith("STATUS="))
+
+
+@only_path
+def test_full_disk_delays_ready_and_feeds_the_watchdog(manager: Manager, tmp_path: Path) -> None:
+    """A restart makes no room. Fails with `state.problem` in the condition on `alive`."""
+    full = tmp_path / "full"
+    full.touch()
+    mutant = FULL_DISK.format(path=str(full))
+    with ExporterProcess(tmp_path / "data", mutant=mutant) as exporter:
+        for _ in range(3):
+            lines = manager.next()
+            assert "READY=1" not in lines
+            assert "WATCHDOG=1" in lines
+            assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in lines)
+            assert "is full" in status_of(lines)
+        full.unlink()
+        assert status_of(manager.until("READY=1")[-1]) == "STATUS=ready"
+        full.touch()
+        assert exporter.post(EVENT).status == 503
+        wait_for(lambda: "is full" in status_of(manager.next()))
+        for _ in range(5):
+            assert {"READY=1", "WATCHDOG=1"} <= set(manager.next())
+        full.unlink()
+        wait_for(lambda: exporter.post(EVENT).status == 200)
+        wait_for(lambda: status_of(manager.next()) == "STATUS=ready")
+
+
+def test_without_systemd_and_with_one_that_has_gone_events_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    with ExporterProcess(tmp_path / "data") as exporter:
+        assert exporter.post(EVENT).status == 200
+        wait_for(lambda: "systemd can't be notified" in exporter.log)
+        assert exporter.stop() == 0
