@@ -16,7 +16,11 @@ from exporter.taxonomy.model import Taxonomy
 
 INGEST_STATUSES: Final = (400, 401, 408, 413, 415, 421, 422, 429, 431, 503)
 _OF_BROWSERS: Final = ("rate_limited",)
-_GATED: Final = {401: "No valid token.", 429: "Too many wrong tokens from this address."}
+_GATED: Final = {
+    401: "No valid token.",
+    421: "No token is asked for, and `allowed_hosts` does not have the name in Host.",
+    429: "Too many wrong tokens from this address.",
+}
 _NAMED: Final = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,128}$"}
 _LEADING: Final = {
     "307": {
@@ -159,7 +163,14 @@ def _ops(settings: Settings, taxonomy: Taxonomy) -> dict[str, Any]:
             True,
             {},
         ),
-        (names.HEALTHY_PATH, "healthy", "200 while the process answers", text, False, {}),
+        (
+            names.HEALTHY_PATH,
+            "healthy",
+            "200 while the process answers and the ledger's writer runs",
+            text,
+            False,
+            {503: "Only a restart helps; the reason, in detail."},
+        ),
         (
             names.READY_PATH,
             "ready",
