@@ -71,6 +71,16 @@ def _label(name: str) -> str:
     return name
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            # Prometheus drops a whole scrape in which one series has a label twice.
+            raise ValueError(
+                f"{name!r} is listed twice, as items {names.index(name)} and {index}; remove one of them"
+            )
+    return names
+
+
 def _listener(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
@@ -129,7 +139,9 @@ Listener = Annotated[str, AfterValidator(_listener)]
 LedgerUrl = Annotated[str, AfterValidator(_ledger)]
 LedgerWait = Annotated[str, AfterValidator(_wait)]
 LabelName = Annotated[str, AfterValidator(_label)]
-Names = Annotated[tuple[LabelName, ...], BeforeValidator(_items), NoDecode]
+Names = Annotated[
+    tuple[LabelName, ...], BeforeValidator(_items), AfterValidator(_distinct), NoDecode
+]
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_items), NoDecode
 ]

@@ -132,6 +132,11 @@ def test_settings_are_frozen() -> None:
             {"labels": "9a"},
             "labels.0 = '9a': '9a' is not a label name: letters, digits and _, not starting with __",
         ),
+        (
+            {"labels": "region,shop,region"},
+            "labels = 'region,shop,region': 'region' is listed twice, as items 0 and 2; remove one of "
+            "them",
+        ),
         ({"labels": "code"}, "labels.0 = 'code': 'code' is one of the exporter's own labels"),
         (
             {"log_level": "loud"},
