@@ -23,6 +23,8 @@ from exporter.names import RESERVED_LABELS
 PREFIX: Final = "SESSION_EXPORTER_"
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_LONGEST: Final = 10 * 366 * 86400
+"""Seconds: with `max_event_age = "800000d"` every request was answered 500, for no date is that old."""
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -133,7 +135,7 @@ def _wait(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=_LONGEST, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Listener = Annotated[str, AfterValidator(_listener)]
 LedgerUrl = Annotated[str, AfterValidator(_ledger)]
@@ -237,9 +239,9 @@ class Settings(BaseSettings):
     )
     max_event_age: Seconds = Field(900, description="older events count as late")
     max_clock_skew: Seconds = Field(300, description="events further in the future are rejected")
-    first_seen_zero_for: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
-        75, description="how long a series that is new at run time is shown as 0"
-    )
+    first_seen_zero_for: Annotated[
+        float, BeforeValidator(_seconds), Field(ge=0, le=_LONGEST, allow_inf_nan=False)
+    ] = Field(75, description="how long a series that is new at run time is shown as 0")
     dedup_window_age: Seconds = Field(86400, description="how long an id is remembered")
     dedup_window_ids: int = Field(
         1_000_000,

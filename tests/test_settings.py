@@ -114,7 +114,18 @@ def test_settings_are_frozen() -> None:
             "max_event_age = 'soon': Input should be a valid number, unable to parse string as a "
             "number",
         ),
-        ({"max_event_age": "inf"}, "max_event_age = 'inf': Input should be a finite number"),
+        (
+            {"max_event_age": "800000d"},
+            "max_event_age = '800000d': Input should be less than or equal to 316224000",
+        ),
+        (
+            {"first_seen_zero_for": "inf"},
+            "first_seen_zero_for = 'inf': Input should be less than or equal to 316224000",
+        ),
+        (
+            {"max_event_age": "inf"},
+            "max_event_age = 'inf': Input should be less than or equal to 316224000",
+        ),
         (
             {"max_body": "1 acre"},
             "max_body = '1 acre': Input should be a valid integer, unable to parse string as an "

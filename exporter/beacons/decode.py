@@ -15,6 +15,9 @@ MAX_EVENTS: Final = 100
 """Events in one beacon: what waits in a browser that was offline for a day is fewer."""
 MAX_AGE: Final = 366 * 86400
 """Seconds: a browser that was closed sends its queue when it is opened again."""
+MAX_DURATION: Final = 7 * 86400
+"""Seconds, a week: no viewer's session is longer, and anybody who reads the key may send any number, which
+stays in the mean of all sessions for good."""
 _ID_BYTES: Final = 128
 """As everybody's: looked at here because they have another length when they are hashed."""
 
@@ -78,6 +81,10 @@ def _event(value: Any, site: Site, now: datetime) -> Event:
             "labels": _labels(value.get("labels"), site),
         }
     )
+    if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
+        raise Rejected(
+            "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a week) in a beacon"
+        )
     event.id = _hashed(event.id or "")
     event.occurred_at = now - timedelta(seconds=_age(value.get("age_seconds")))
     return event

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import inf
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.ingest.event import Columns, Decoded, Rejection
+from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
 from exporter.ingest.keys import Sources, keys, prints
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.series import Kind, Kinds
@@ -117,8 +116,10 @@ class Classifier:
         if lengths and not (min(lengths) and max(lengths) <= _ID_BYTES):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
         seconds = _present(events.duration_seconds)
-        if seconds and not (min(seconds) >= 0 and max(seconds) < inf):
-            raise Rejected("invalid_field", "duration_seconds: must be finite and not negative")
+        if seconds and not (min(seconds) >= 0 and max(seconds) <= MAX_DURATION):
+            raise Rejected(
+                "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a year)"
+            )
         times = list(filter(None, events.occurred_at))
         if not times:
             return None

@@ -11,7 +11,8 @@ from msgspec.structs import astuple
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 wants an offset; without one the same text means another instant on another machine."""
 
-
+MAX_DURATION: Final = 366 * 86400
+"""Seconds, a year: two durations of 1e308 made the sum of all of them infinite for good."""
 _NO_LABELS: Final = msgspec.Raw()
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from exporter import names
-from exporter.beacons.decode import MAX_AGE, MAX_EVENTS
+from exporter.beacons.decode import MAX_AGE, MAX_DURATION, MAX_EVENTS
 from exporter.beacons.route import MAX_BODY
 from exporter.ops.described import ingest_server, problem, refused
 from exporter.settings import Settings
@@ -57,7 +57,12 @@ def schemas(settings: Settings) -> dict[str, Any]:
             "description": "How long ago it ended, by a clock that only counts; default 0. Stands for "
             f"occurred_at, which no browser may send. Above {settings.max_event_age:g} it counts as late.",
         },
-        "duration_seconds": {"type": ["number", "null"], "minimum": 0},
+        "duration_seconds": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": MAX_DURATION,
+            "description": "At most a week.",
+        },
         "final": {"type": ["boolean", "null"], "default": True, "description": "As in Event."},
         "labels": {
             "type": ["object", "null"],

@@ -3,6 +3,7 @@
 from typing import Any
 
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
+from exporter.ingest.event import MAX_DURATION
 from exporter.settings import Settings
 from exporter.taxonomy.model import PHASES, Taxonomy
 
@@ -70,7 +71,12 @@ def _event(settings: Settings, taxonomy: Taxonomy) -> Schema:
             f"{settings.max_event_age:g} s counts as late, more than {settings.max_clock_skew:g} s "
             "in the future is rejected.",
         },
-        "duration_seconds": {"type": ["number", "null"], "minimum": 0},
+        "duration_seconds": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": MAX_DURATION,
+            "description": "At most a year.",
+        },
         "phase": {
             "type": ["string", "null"],
             "enum": [*PHASES, None],

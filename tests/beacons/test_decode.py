@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.beacons.buckets import Limit
-from exporter.beacons.decode import MAX_AGE, decode
+from exporter.beacons.decode import MAX_AGE, MAX_DURATION, decode
 from exporter.beacons.sites import Site
 from exporter.errors import NothingValid, TooManyEvents, Unparseable
 from exporter.ingest.event import Decoded
@@ -58,6 +58,18 @@ def test_an_infinite_age_is_rejected(text: bytes) -> None:
 @pytest.mark.parametrize("age", [0, 0.0, 5, MAX_AGE])
 def test_ages_up_to_a_year_are_taken(age: float) -> None:
     assert read({"id": "a", "age_seconds": age}).rejected == []
+
+
+@pytest.mark.parametrize("seconds", [-1, MAX_DURATION + 1, 366 * 86400, 1e308, 10**400], ids=str)
+def test_beacon_duration_longer_than_a_week_is_rejected(seconds: float) -> None:
+    """Fails without the bound of beacons."""
+    reason, message = rejection(duration_seconds=seconds)
+    assert reason == "invalid_field"
+    assert message.startswith("duration_seconds: must be ")
+
+
+def test_beacon_duration_of_a_week_is_taken() -> None:
+    assert read({"id": "a", "duration_seconds": MAX_DURATION}).rejected == []
 
 
 def test_an_old_event_counts_as_late(browsers: Browsers) -> None:

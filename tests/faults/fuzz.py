@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -24,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.errors import REJECTED_REASONS, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.event import Decoded
+from exporter.ingest.event import MAX_DURATION, Decoded
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
 from exporter.ledger.book import Book
@@ -182,7 +181,7 @@ class Target:
         assert len(batch) == len(found.places) == count
         places = [*found.places, *(one.index for one in found.rejected)]
         assert sorted(places) == list(range(total))
-        assert all(one is None or 0 <= one < inf for one in batch.durations or ())
+        assert all(one is None or 0 <= one <= MAX_DURATION for one in batch.durations or ())
         assert all(one.reason in REJECTED_REASONS for one in found.rejected)
 
     # --- the application -----------------------------------------------------------------------
