@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.errors import Rejected
 from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
-from exporter.ingest.keys import Sources, keys, prints
+from exporter.ingest.keys import Sources, fingerprints, keys
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.series import Kind, Kinds
 from exporter.ledger.contract import Batch, Family, Series
@@ -79,14 +79,17 @@ class Classifier:
             kinds = [kinds[index] for index in order]
             places = [places[index] if places else index for index in order]
             keyed = list(filter(None, found_keys))
-        told = events
+        written = events
         if decoded.aged:
-            # A retry's age is measured anew: every one of them was a conflict with its first.
-            told = events._replace(occurred_at=(None,) * len(kinds))
+            # A retry's age is measured anew: every one of them was a conflict with its first. Its labels have
+            # the values that the site's entry allows now.
+            count = len(kinds)
+            written = events._replace(occurred_at=(None,) * count, labels=(b"",) * count)
+        labels = self._labels.fingerprints(written.labels)
         batch = Batch(
             series,
             b"".join(keyed),
-            b"".join(prints(told, kinds)[: len(keyed)]),
+            b"".join(fingerprints(written, kinds, labels)[: len(keyed)]),
             _some(events.duration_seconds),
             _exemplars(events.session_id),
         )

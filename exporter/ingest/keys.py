@@ -1,4 +1,7 @@
-"""The deduplication key of an event, and the print that tells a retry from a conflict.
+"""The deduplication key of an event, and the fingerprint that tells a retry from a conflict.
+
+Both are made of what the sender wrote and nothing else: an event that is sent again after the settings or a
+taxonomy changed is still the same event.
 
 xxHash (XXH3), not a cryptographic hash: a key is compared with at most some million others, so 128 bits do
 against chance. They do not against intent: of sixteen bytes XXH3 is a bijection, so that an id with the key
@@ -9,6 +12,7 @@ long (712 against 82 ns).
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from operator import xor
 from typing import Final
 
 import msgspec
@@ -52,7 +56,7 @@ def keys(
     return [
         xxh3_128_digest(id_.encode(), origin)
         if id_ is not None
-        else xxh3_128_digest(_encode((session, kind.unknown or kind.code, at)), origin | _DERIVED)
+        else xxh3_128_digest(_encode((session, kind.written, at)), origin | _DERIVED)
         if session and at is not None
         else None
         for id_, session, at, kind, origin in zip(
@@ -61,7 +65,12 @@ def keys(
     ]
 
 
-def prints(events: Columns, kinds: Sequence[Kind]) -> list[bytes]:
-    """8 bytes an event that differ when any of its fields does, however the code was spelled."""
+def fingerprints(
+    events: Columns, kinds: Sequence[Kind], labels: Sequence[int] | None
+) -> list[bytes]:
+    """8 bytes an event that differ when a field does; `labels` are the fingerprints of the events' labels."""
+    seeds: Iterable[int] = [kind.seed for kind in kinds]
+    if labels is not None:
+        seeds = map(xor, seeds, labels)
     rest = zip(events.session_id, events.occurred_at, events.duration_seconds, strict=True)
-    return list(map(xxh3_64_digest, map(_encode, rest), [kind.seed for kind in kinds]))
+    return list(map(xxh3_64_digest, map(_encode, rest), seeds))

@@ -1,8 +1,11 @@
 """The configured labels of an event: an allow-list, with a bound on the values of each."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+
+from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, Unparseable
 from exporter.ingest import careful
@@ -39,6 +42,7 @@ class LabelValues(dict[bytes, Values]):
         self._most = most
         self._max_depth = max_depth
         self._known: tuple[set[str], ...] = tuple(set() for _ in self._names)
+        self._fingerprints = _Fingerprints()
         self.none: Values = ("",) * len(self._names)
         for values in known:
             self.learn(values)
@@ -56,8 +60,17 @@ class LabelValues(dict[bytes, Values]):
         if len(text) <= _CACHED_BYTES:
             if len(self) >= _CACHED_TEXTS:
                 self.clear()
+                self._fingerprints.clear()
             self[text] = values
+            self._fingerprints[text] = _fingerprint(labels)
         return values
+
+    def fingerprints(self, texts: Sequence[bytes]) -> list[int] | None:
+        """A number for each text that was looked up, the same whatever names are configured and however
+        the text is laid out. None when all are empty."""
+        if texts.count(b"") == len(texts):
+            return None
+        return list(map(self._fingerprints.__getitem__, texts))
 
     def learn(self, values: Values) -> None:
         """Admit what the ledger has, whoever brought it: its series are there, past the bound too."""
@@ -74,6 +87,24 @@ class LabelValues(dict[bytes, Values]):
             return OTHER
         seen.add(value)
         return value
+
+
+class _Fingerprints(dict[bytes, int]):
+    """Fingerprints by text; of texts that are too long to be remembered, made anew each time."""
+
+    def __missing__(self, text: bytes) -> int:
+        return _fingerprint(_object(_parse(text))) if text else 0
+
+
+def _fingerprint(labels: dict[str, Any]) -> int:
+    """Of the labels that could be configured; 0 without any. A null or empty value is none."""
+    texts = sorted((name, value) for name, value in labels.items() if _is_text(value))
+    # As ASCII: half a surrogate pair, in a label that is not configured, has no UTF-8.
+    return xxh3_64_intdigest(json.dumps(texts).encode()) if texts else 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _parse(text: bytes) -> Any:

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import xxhash
+import msgspec
+from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
+from exporter.taxonomy.model import normalise
 
+_encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 10_000
 _CODE_CHARS: Final = 128
 _HASH_BITS: Final = 60
@@ -33,14 +36,16 @@ class Row(NamedTuple):
 class Kind:
     """What events of one spelling have in common.
 
-    `series` when on time, `late` when not; `seed` tells events of different content apart (see
-    `exporter.ingest.keys`); `unknown` is the raw code when the taxonomy does not have it.
+    `series` when on time, `late` when not; `written` is the code as sent, whatever case and spaces it had;
+    `seed` is of system, code, phase and finality as sent (see `exporter.ingest.keys`); `unknown` is the raw
+    code when the taxonomy does not have it.
     """
 
     series: Series
     late: Series
     system: str
     code: str
+    written: str
     seed: int
     unknown: str | None
 
@@ -73,8 +78,9 @@ class Kinds(dict[Spelling, Kind]):
         on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
         late = on_time if interrupted else self._intern(Family.LATE, row, labels)
         unknown = text if code.code == UNKNOWN else None
-        seed = xxhash.xxh3_64_intdigest("\0".join((*on_time.key, unknown or "")).encode())
-        kind = Kind(on_time, late, name, code.code, seed, unknown)
+        written = normalise(text)
+        seed = xxh3_64_intdigest(_encode((name, written, phase, interrupted)))
+        kind = Kind(on_time, late, name, code.code, written, seed, unknown)
         if _memorable(raw):
             if len(self) >= _REMEMBERED:
                 self.clear()

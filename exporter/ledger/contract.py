@@ -42,7 +42,7 @@ from typing import Final, Protocol
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
 PRINT_BYTES: Final = 8
-"""A print is a 64-bit hash of the event's content: the same key with another print is a conflict."""
+"""A print is a 64-bit hash of what the sender wrote: the same key with another print is a conflict."""
 
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1

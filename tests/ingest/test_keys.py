@@ -1,13 +1,17 @@
 """What an event is known by: its key and its print."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from exporter.ingest.classify import Classifier
 from exporter.ingest.keys import Sources
-from tests.ingest.classifying import BASE, classify, known_by
+from exporter.ingest.labels import LabelValues
+from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Outcome
+from tests.ingest.classifying import BASE, MAX_AGE, MAX_SKEW, classify, known_by
 
 KEYLESS = {name: value for name, value in BASE.items() if name != "id"}
 
@@ -25,10 +29,10 @@ def test_another_id_or_system_is_another_key(
     assert first != second
 
 
-@pytest.mark.parametrize("spelling", ["4001", " 4001", "Code 4001", "NO worker-node available"])
+@pytest.mark.parametrize("spelling", ["4001", " 4001", 4001])
 @pytest.mark.parametrize("time", ["2026-11-20T18:59:00.000Z", "2026-11-20T20:59:00+02:00"])
 def test_without_an_id_the_key_is_of_system_session_code_and_time(
-    classifier: Classifier, spelling: str, time: str
+    classifier: Classifier, spelling: str | int, time: str
 ) -> None:
     found = classify(classifier, KEYLESS, {**KEYLESS, "code": spelling, "occurred_at": time})
     (first, second), (one_print, other_print) = known_by(found)
@@ -88,6 +92,9 @@ def test_without_session_or_time_there_is_no_key(
         {"labels": {"region": "us"}},
         {"labels": {"region": "eu", "project": "p"}},
         {"labels": {}},
+        {"labels": {"region": "eu", "user": "bob"}},
+        {"code": "Code 4001"},
+        {"phase": None},
     ],
 )
 def test_the_print_differs_when_a_field_does(
@@ -109,13 +116,12 @@ def test_two_unknown_codes_have_two_prints(classifier: Classifier) -> None:
     "change",
     [
         {"code": "4001"},
-        {"code": "error code 4001"},
+        {"code": " 4001 "},
         {"occurred_at": "2026-11-20T19:59:00+01:00"},
         {"occurred_at": "2026-11-20t18:59:00.000z"},
         {"final": None},
-        {"phase": None},
         {"unknown": {"field": [1]}},
-        {"labels": {"user": "bob", "region": "eu", "project": None}},
+        {"labels": {"user": "", "region": "eu", "project": None, "floor": 3}},
     ],
 )
 def test_the_print_is_the_same_when_only_the_spelling_differs(
@@ -130,6 +136,67 @@ def test_the_print_is_the_same_in_other_json(classifier: Classifier) -> None:
     second = known_by(classify(classifier, text=json.dumps({**BASE, "x": 1}, indent=3)))
     number = known_by(classify(classifier, text=json.dumps(BASE).replace("12.5", "125e-1")))
     assert first == second == number
+
+
+def test_the_print_is_the_same_when_labels_are_in_another_order(classifier: Classifier) -> None:
+    """However long they are: long ones are not remembered."""
+    for size in (3, 2000):
+        pairs = {"region": "eu", "note": "x" * size, "é": "\ud800"}
+        events = [
+            {**BASE, "labels": dict(order)} for order in (pairs.items(), [*pairs.items()][::-1])
+        ]
+        first, second = known_by(classify(classifier, *events))[1]
+        assert first == second
+
+
+# --- retries after the settings changed -------------------------------------------------------------
+
+
+def changed(taxonomy: Taxonomy) -> Taxonomy:
+    """An upgrade: other phases, categories and outcomes, a code that is new, an alias that moved."""
+    systems = {}
+    for name, system in taxonomy.systems.items():
+        codes = [
+            replace(code, phase="stream", category="x", outcome=Outcome.NEUTRAL)
+            for code in system.codes
+        ]
+        new = replace(codes[0], code="4099")
+        spellings = dict.fromkeys(system.spellings, codes[-1]) | {"4099": new}
+        systems[name] = replace(system, codes=(*codes, new), normal=new, spellings=spellings)
+    return Taxonomy(systems)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        BASE,
+        KEYLESS,
+        {"system": "streampixel", "id": "a"},
+        {
+            "system": "softdrive",
+            "id": "a",
+            "code": "TLSHandshakeFailed",
+            "labels": {"project": "p"},
+        },
+        {**KEYLESS, "code": 4099, "labels": {"region": "eu", "project": "p"}},
+        {**KEYLESS, "code": "no worker node available", "final": False},
+        {**BASE, "labels": {"note": "x" * 2000, "region": "eu"}},
+    ],
+)
+@pytest.mark.parametrize("names", [(), ("project",), ("project", "region")])
+@pytest.mark.parametrize("text", ["[{}]", '[{},{{"system":"streampixel","x":1}}]'])
+def test_key_and_print_are_the_same_after_the_settings_changed(
+    classifier: Classifier,
+    taxonomy: Taxonomy,
+    event: dict[str, Any],
+    names: tuple[str, ...],
+    text: str,
+) -> None:
+    """Fails when a key or print has a code, phase, category or label value that a setting decided."""
+    before = known_by(classify(classifier, text=f"[{json.dumps(event)}]"))
+    values = LabelValues(names, 1, 32, [("taken",) * len(names)])
+    now = Classifier(changed(taxonomy), values, MAX_AGE, MAX_SKEW)
+    assert known_by(classify(now, text=text.format(json.dumps(event)))) == before
 
 
 # --- what is remembered ---------------------------------------------------------------------------
