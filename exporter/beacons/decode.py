@@ -32,25 +32,25 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     Raises `Unparseable`, `TooManyEvents` or `NothingValid`.
     """
     parsed = careful.parse(body)
-    values = parsed if isinstance(parsed, list) else [parsed]
-    if len(values) > MAX_EVENTS:
-        raise TooManyEvents(f"{len(values)} events: at most {MAX_EVENTS} in one beacon")
-    if not values:
-        raise NothingValid("no event in the body", [])
+    if isinstance(parsed.value, list):
+        if len(parsed.value) > MAX_EVENTS:
+            raise TooManyEvents(f"{len(parsed.value)} events: at most {MAX_EVENTS} in one beacon")
+        if not parsed.value:
+            raise NothingValid("no event in the body", [])
+    items = parsed.items(max_depth)
     events: list[Event] = []
     places: list[int] = []
     rejected: list[Rejection] = []
     at = datetime.fromtimestamp(now, UTC)
-    for place, value in enumerate(values):
+    for place, item in enumerate(items):
         try:
-            careful.check(value, max_depth)
-            events.append(_event(value, site, at))
+            events.append(_event(item.checked(max_depth), site, at))
             places.append(place)
         except Rejected as error:
             rejected.append(Rejection(place, error.reason, error.message))
     return Decoded(
         Columns.of(events),
-        len(values),
+        len(items),
         rejected,
         places if rejected else None,
         [f"beacon:{site.name}"] * len(events),

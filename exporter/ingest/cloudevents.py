@@ -82,10 +82,10 @@ def _data(envelope: dict[str, Any], max_depth: int) -> dict[str, Any]:
         if not isinstance(encoded, str):
             raise Rejected("invalid_cloudevent", "data_base64: must be a string")
         try:
-            data = careful.parse(base64.b64decode(encoded, validate=True))
+            parsed = careful.parse(base64.b64decode(encoded, validate=True))
         except (binascii.Error, ValueError, Unparseable):
             raise Rejected("invalid_cloudevent", "data_base64: is not base64 of JSON") from None
-        careful.check(data, max_depth)
+        data = parsed.checked(max_depth)
     if not isinstance(data, dict):
         raise Rejected(
             "invalid_cloudevent", f"data: must be an event, a JSON object, not {careful.kind(data)}"

@@ -15,6 +15,7 @@ import numpy as np
 
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import careful, cloudevents
+from exporter.ingest.careful import Parsed
 from exporter.ingest.event import Columns, Decoded, Event, Rejection
 from exporter.ingest.media import Media
 
@@ -42,13 +43,16 @@ class Decoder:
             return self._fast(media, body) or self._plain(media, body)
         parsed = careful.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
-            return self._each(self._enveloped, [cloudevents.from_headers(headers, parsed)])
-        if (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed, list):
+            envelope = cloudevents.from_headers(headers, parsed.value)
+            return self._each(
+                self._enveloped, [parsed._replace(value=envelope, depth=parsed.depth + 1)]
+            )
+        if (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
             raise Unparseable(
                 "application/cloudevents-batch+json is an array of CloudEvents, "
                 "application/cloudevents+json is one"
             )
-        return self._each(self._enveloped, parsed if isinstance(parsed, list) else [parsed])
+        return self._each(self._enveloped, self._items(parsed))
 
     def _fast(self, media: Media, body: bytes) -> Decoded | None:
         """The events, or None when the body needs a closer look."""
@@ -73,13 +77,17 @@ class Decoder:
 
     def _plain(self, media: Media, body: bytes) -> Decoded:
         if media is Media.JSON:
-            parsed = careful.parse(body)
-            return self._each(_event, parsed if isinstance(parsed, list) else [parsed])
+            return self._each(_event, self._items(careful.parse(body)))
         lines = [line for line in _LINES.split(body) if line.strip()]
-        values = [_line(line) for line in self._bounded(lines)]
-        if all(isinstance(value, Unparseable) for value in values):
-            raise Unparseable(f"no line is JSON; the first one: {values[0]}")
-        return self._each(_event, values)
+        parsed = [_line(line) for line in self._bounded(lines)]
+        if all(isinstance(line.value, Unparseable) for line in parsed):
+            raise Unparseable(f"no line is JSON; the first one: {parsed[0].value}")
+        return self._each(_event, parsed)
+
+    def _items(self, parsed: Parsed) -> list[Parsed]:
+        if isinstance(parsed.value, list):
+            self._bounded(parsed.value)
+        return parsed.items(self._max_depth)
 
     def _enveloped(self, value: Any) -> tuple[Event, str]:
         return cloudevents.event(value, self._max_depth)
@@ -93,16 +101,15 @@ class Decoder:
             raise NothingValid("no event in the body", [])
         return values
 
-    def _each(self, read: Callable[[Any], tuple[Event, str]], values: list[Any]) -> Decoded:
+    def _each(self, read: Callable[[Any], tuple[Event, str]], items: list[Parsed]) -> Decoded:
         """Events and their sources, as `read` finds them in checked JSON values."""
         events: list[Event] = []
         sources: list[str] = []
         places: list[int] = []
         rejected: list[Rejection] = []
-        for place, value in enumerate(self._bounded(values)):
+        for place, item in enumerate(items):
             try:
-                careful.check(value, self._max_depth)
-                event, source = read(value)
+                event, source = read(item.checked(self._max_depth))
             except Rejected as error:
                 rejected.append(Rejection(place, error.reason, error.message))
             else:
@@ -111,7 +118,7 @@ class Decoder:
                 places.append(place)
         return Decoded(
             Columns.of(events),
-            len(values),
+            len(items),
             rejected,
             places if rejected else None,
             sources if any(sources) else None,
@@ -124,12 +131,12 @@ def _event(value: Any) -> tuple[Event, str]:
     return careful.event(value), ""
 
 
-def _line(line: bytes) -> Any:
+def _line(line: bytes) -> Parsed:
     """A line's value, or the reason why it has none."""
     try:
         return careful.parse(line)
     except Unparseable as error:
-        return error
+        return Parsed(error)
 
 
 def _one_a_line(body: bytes, events: int) -> bool:

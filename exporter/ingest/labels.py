@@ -1,6 +1,5 @@
 """The configured labels of an event: an allow-list, with a bound on the values of each."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -51,10 +50,8 @@ class LabelValues(dict[bytes, Values]):
         """Values for a text not seen before. Raises `Rejected`."""
         if not text:
             return self.none
-        parsed = _parse(text)
         # Before anything else is said of it, as `careful` does: one body has one reason.
-        careful.check(parsed, self._max_depth - 1)
-        labels = _object(parsed)
+        labels = _object(_parse(text).checked(self._max_depth - 1))
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
         if len(text) <= _CACHED_BYTES:
@@ -93,21 +90,20 @@ class _Fingerprints(dict[bytes, int]):
     """Fingerprints by text; of texts that are too long to be remembered, made anew each time."""
 
     def __missing__(self, text: bytes) -> int:
-        return _fingerprint(_object(_parse(text))) if text else 0
+        return _fingerprint(_object(_parse(text).value)) if text else 0
 
 
 def _fingerprint(labels: dict[str, Any]) -> int:
     """Of the labels that could be configured; 0 without any. A null or empty value is none."""
-    texts = sorted((name, value) for name, value in labels.items() if _is_text(value))
-    # As ASCII: half a surrogate pair, in a label that is not configured, has no UTF-8.
-    return xxh3_64_intdigest(json.dumps(texts).encode()) if texts else 0
+    fingerprint = 0
+    for name, value in labels.items():
+        if value and isinstance(value, str):
+            # Half of a surrogate pair is allowed in a label that is not configured.
+            fingerprint ^= xxh3_64_intdigest(f"{name}\0{value}".encode("utf-8", "surrogatepass"))
+    return fingerprint
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _parse(text: bytes) -> Any:
+def _parse(text: bytes) -> careful.Parsed:
     try:
         return careful.parse(text)
     except Unparseable as error:
