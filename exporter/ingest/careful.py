@@ -5,6 +5,8 @@ surrogate fail alone instead of the whole body.
 """
 
 import json
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate
 from math import isinf
@@ -29,7 +31,7 @@ _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_STEPS: Final = bytes(byte for byte in range(256) if byte not in b"[{]}")
 _SMALL: Final = 100
 """Steps from which on numpy is faster."""
-_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_BEFORE_ITEM: Final = re.compile(r"[ \t\n\r]*[\[,][ \t\n\r]*")
 
 
 class Parsed(NamedTuple):
@@ -50,7 +52,7 @@ class Parsed(NamedTuple):
         return self.value
 
     def items(self, max_depth: int) -> "list[Parsed]":
-        """The items of an array; of any other value, itself. Raises `Unparseable`.
+        """The items of an array; of any other value, itself.
 
         Only where the array as a whole would not pass, its items are looked at one by one.
         """
@@ -58,23 +60,13 @@ class Parsed(NamedTuple):
             return [self]
         if self.duplicate is None and self.depth <= max_depth + 1:
             return [Parsed(value) for value in self.value]
-        try:
-            texts = _items(self.text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Unparseable(f"not JSON: {error}") from None
-        return [parse(bytes(text)) for text in texts]
+        return list(_items(self.text.decode()))
 
 
 def parse(text: bytes) -> Parsed:
     """A JSON text's value. Raises `Unparseable`."""
     duplicates: list[str] = []
-
-    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            duplicates.append(_duplicate(pairs))
-        return value
-
+    build = _builder(duplicates)
     try:
         value = json.loads(text.decode("utf-8"), object_pairs_hook=build, parse_constant=_constant)
     except UnicodeDecodeError as error:
@@ -185,6 +177,31 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(inner) for inner in value]
     return 0 if isinstance(value, float) and isinf(value) else value
+
+
+def _items(array: str) -> Iterator[Parsed]:
+    """The items of an array that is JSON."""
+    duplicates: list[str] = []
+    read = json.JSONDecoder(object_pairs_hook=_builder(duplicates)).raw_decode
+    end = 0
+    while before := _BEFORE_ITEM.match(array, end):
+        start = before.end()
+        value, end = read(array, start)
+        depth = _depth(array[start:end].encode())
+        yield Parsed(value, depth, duplicates[0] if duplicates else None)
+        duplicates.clear()
+
+
+def _builder(duplicates: list[str]) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Makes objects of their pairs; keys that are there twice are added to `duplicates`."""
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            duplicates.append(_duplicate(pairs))
+        return value
+
+    return build
 
 
 def _duplicate(pairs: list[tuple[str, Any]]) -> str:

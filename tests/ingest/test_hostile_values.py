@@ -126,6 +126,15 @@ def test_half_of_a_surrogate_pair_is_rejected_and_only_that_event(field: str) ->
     assert isinstance(found[1], dict)
 
 
+@pytest.mark.parametrize("fault", ['"id":"a","id":"b"', f'"x":{"[" * 40}{"]" * 40}'])
+def test_half_of_a_surrogate_pair_beside_a_faulty_event_costs_no_other_event(fault: str) -> None:
+    """Fails when msgspec takes such an array apart: it refuses the whole body."""
+    events = ['{"system":"softdrive","x":"\\ud800"}', '{"system":"softdrive",' + fault + "}"]
+    found = outcome(Media.JSON, f" [{events[0]} , {events[1]},{events[0]} ] ".encode())
+    assert isinstance(found, dict)
+    assert [type(found[place]) for place in range(3)] == [dict, str, dict]
+
+
 def test_a_whole_surrogate_pair_is_a_character() -> None:
     found = outcome(Media.JSON, b'{"system":"softdrive","id":"\\ud83d\\ude00"}')
     assert isinstance(found, dict)
