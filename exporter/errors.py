@@ -170,7 +170,7 @@ class TooManyRequests(Refused):
 
 
 class RateLimited(Refused):
-    status, reason, title = 429, "rate_limited", "Faster than the key or the address may send"
+    status, reason, title = 429, "rate_limited", "Rate limit exceeded"
 
 
 class HeadersTooLarge(Refused):

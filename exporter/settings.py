@@ -206,10 +206,13 @@ class Settings(BaseSettings):
     beacon_keys_file: Path | None = Field(
         None, description="public keys of sites whose browsers send events, YAML"
     )
-    beacon_rate: Rate = Field(50, description="events a second that a site's browsers may send")
+    beacon_rate: Rate = Field(
+        50,
+        description="events a second that a site's browsers may send; a started KiB counts as one",
+    )
     beacon_burst: int = Field(500, gt=0, description="of them at once")
     beacon_address_rate: Rate = Field(
-        5, description="events a second from the browsers of one address"
+        5, description="events a second from the browsers of one address, counted likewise"
     )
     beacon_address_burst: int = Field(100, gt=0, description="of them at once")
     trusted_proxies: Networks = Field(

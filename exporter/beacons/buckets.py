@@ -55,7 +55,11 @@ class Buckets:
         """
         return self._draw(name, limit, cost, 0)
 
-    def _draw(self, name: str, limit: Limit, cost: int, least: int) -> int | None:
+    def owe(self, name: str, limit: Limit, cost: int) -> None:
+        """Take `cost` tokens more for a request that was charged a moment ago, though none may be left."""
+        self._draw(name, limit, cost, -math.inf)
+
+    def _draw(self, name: str, limit: Limit, cost: int, least: float) -> int | None:
         """Take `cost` tokens if there are at least `least`; else the whole seconds until there is one."""
         now = self._clock()
         name = self._known(name, now)

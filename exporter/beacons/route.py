@@ -31,7 +31,11 @@ MAX_BODY: Final = 64 * 1024
 """Bytes: browsers send no more with `sendBeacon`, or with `fetch` and `keepalive` (the Fetch standard)."""
 _MAX_AGE: Final = 7200
 """Seconds for which a preflight's answer is kept: Chromium keeps none longer."""
+BYTES_PER_EVENT: Final = 1024
+"""Each started KiB of a beacon costs as much as an event: 64 KiB in a field that nobody reads had the price of
+one event, and reading them kept other senders waiting. The collector's events are smaller."""
 _TYPES: Final = ("text/plain", "application/json")
+_SIZE: Final = "; each started KiB of a beacon counts as an event"
 _VARY: Final = (b"vary", b"origin")
 
 
@@ -95,9 +99,17 @@ class BeaconRoute:
             body = await self._guard.read(request.headers, request.receive)
             if body is None:
                 return None
-            return await self._count(
-                decode(body, site, self._wall(), self._max_depth), request, site, cors
-            )
+            # Before anything is decoded: a body of which nothing can be read has to cost its bytes too.
+            size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
+            if size:
+                self._charge(size, f"{len(body)} bytes", request, site)
+            decoded = decode(body, site, self._wall(), self._max_depth)
+            more = decoded.total - 1 - size
+            if more > 0 and size:
+                self._owe(more, request, site)
+            elif more > 0:
+                self._charge(more, f"{decoded.total} events", request, site)
+            return await self._count(decoded, cors)
         except Refused as refused:
             refused.headers = cors
             raise
@@ -107,35 +119,39 @@ class BeaconRoute:
         wait = self._addresses.take(host(request.client), self._address)
         if wait is not None:
             raise RateLimited(
-                f"site {site.name!r}: {self._address.rate:g} events a second from one address",
+                f"site {site.name!r}: at most {self._address.rate:g} events/s from one address{_SIZE}",
                 retry_after=wait,
             )
         wait = self._rates.take(site.name, site.limit)
         if wait is not None:
             raise RateLimited(
-                f"site {site.name!r}: {site.limit.rate:g} events a second with its keys",
+                f"site {site.name!r}: at most {site.limit.rate:g} events/s with its keys{_SIZE}",
                 retry_after=wait,
             )
         _check_type(request.headers)
         self._guard.measure(request.headers)
 
-    def _charge(self, more: int, request: Request, site: Site) -> None:
-        """Pay for all events but the first. Raises `RateLimited`: a hundred requests that were let in before
-        one's body came were ten thousand events, and kept all of the site's browsers out for minutes."""
+    def _charge(self, more: int, what: str, request: Request, site: Site) -> None:
+        """Pay for more than one event. Raises `RateLimited`.
+
+        A hundred requests that were let in before one's body came were ten thousand events, and kept all of
+        the site's browsers out for minutes.
+        """
         wait = self._addresses.charge(host(request.client), self._address, more)
         if wait is None:
             wait = self._rates.charge(site.name, site.limit, more)
         if wait is not None:
             raise RateLimited(
-                f"site {site.name!r}: {more + 1} events, and too many are on their way already",
+                f"site {site.name!r}: {what} in one beacon, and an earlier one used up the rate{_SIZE}",
                 retry_after=wait,
             )
 
-    async def _count(
-        self, decoded: Decoded, request: Request, site: Site, cors: list[tuple[bytes, bytes]]
-    ) -> Answer:
-        if decoded.total > 1:
-            self._charge(decoded.total - 1, request, site)
+    def _owe(self, more: int, request: Request, site: Site) -> None:
+        """Pay more for a request that was charged a moment ago, whatever that left."""
+        self._addresses.owe(host(request.client), self._address, more)
+        self._rates.owe(site.name, site.limit, more)
+
+    async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
         if self._waiting and self._waiting + decoded.total > self._queue_events:
             raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
         self._waiting += decoded.total

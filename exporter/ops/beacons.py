@@ -97,8 +97,9 @@ def _beacon() -> dict[str, Any]:
         "tags": ["ingest"],
         "summary": "Report ended sessions from a browser, with a site's public key",
         "description": f"At most {MAX_EVENTS} events and {MAX_BODY} bytes, from the pages that the site's "
-        "entry in `beacon_keys_file` names. OPTIONS answers preflights; no cookie is read or set. Any 4xx "
-        "but 408 and 429 is final: the same will be refused again.",
+        "entry in `beacon_keys_file` names. Rates count events, and each started KiB as one. OPTIONS answers "
+        "preflights; no cookie is read or set. Any 4xx but 408 and 429 is final: the same will be refused "
+        "again.",
         "security": [],
         "parameters": [
             {

@@ -99,7 +99,8 @@ def test_a_body_of_64_kib_is_taken_and_one_byte_more_is_not(browsers: Browsers) 
         event = json.dumps({"id": "a", "x": ""}).encode()
         padded = event.replace(b'""', b'"' + b"x" * (65536 - len(event) + extra) + b'"')
         assert len(padded) == 65536 + extra
-        assert browsers.post(Stream([padded[:30_000], padded[30_000:]])).status == status
+        body = Stream([padded[:30_000], padded[30_000:]])
+        assert browsers.post(body, client=f"192.0.2.{extra}").status == status
 
 
 def test_a_body_that_stops_arriving_is_a_timeout_and_one_that_never_began_is_nothing(

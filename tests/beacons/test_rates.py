@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from exporter.beacons.buckets import Limit
 from exporter.ingest.guard import Message
 from exporter.taxonomy import Taxonomy
@@ -122,6 +124,34 @@ def test_events_in_one_request_cost_as_much_as_alone(browsers: Browsers) -> None
     assert browsers.post().headers[b"retry-after"] == b"5"
     browsers.now += 4.3
     assert browsers.post({"id": "later"}).status == 204
+
+
+@pytest.mark.parametrize("extra", [{"x": "y" * 9000}, {"x": [[]] * 3000}])
+def test_each_started_kib_costs_as_much_as_an_event(
+    browsers: Browsers, extra: dict[str, object]
+) -> None:
+    """Fails when events alone are charged: 64 KiB that nobody reads had the price of one event."""
+    body = json.dumps({"id": "a", **extra}).encode()
+    assert browsers.post(body).status == 204
+    left = 20 - -(-len(body) // 1024)
+    statuses = [browsers.post({"id": str(number)}).status for number in range(20)]
+    assert statuses.count(204) == left
+
+
+def test_bytes_that_are_no_events_cost_the_same(browsers: Browsers) -> None:
+    """Fails when bytes are charged after they are decoded."""
+    assert browsers.post(b"{" * 30 * 1024).status == 400
+    answer = browsers.post()
+    assert (answer.status, answer.headers[b"retry-after"]) == (429, b"3")
+    assert "each started KiB of a beacon counts as an event" in answer.json["detail"]
+
+
+def test_events_and_their_bytes_are_not_charged_twice(browsers: Browsers) -> None:
+    events = [{"id": f"{number:100}"} for number in range(15)]
+    assert 1024 < len(json.dumps(events)) < 3 * 1024
+    assert browsers.post(events).status == 204
+    statuses = [browsers.post({"id": str(number)}).status for number in range(10)]
+    assert statuses.count(204) == 5
 
 
 def test_batches_at_once_are_not_worth_more_than_one_after_the_other(browsers: Browsers) -> None:
