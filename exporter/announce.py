@@ -7,23 +7,27 @@ from shlex import quote
 from typing import TextIO
 
 from exporter import names
+from exporter.logs import Log
 from exporter.settings import Settings
 
+log = Log("exporter")
 _EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 
 
 def announce(
     settings: Settings, bound: Mapping[str, tuple[str, int]], out: TextIO | None = None
 ) -> None:
-    """Print the addresses as bound; the curl line works when pasted into a shell on this machine."""
+    """Print the addresses as bound; the curl line works when pasted into a shell on this machine.
+
+    An output that cannot be written (closed, or on a full disk) is logged, and no reason not to serve.
+    """
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = ""
     if settings.ingest_token_file:
         first = f'grep -m1 "^[[:space:]]*[^#[:space:]]" {quote(str(settings.ingest_token_file))}'
         token = f' -H "Authorization: Bearer $({first})"'
     insecure = " -k" if settings.ingest_tls_cert else ""
-    print(
-        f"""
+    greeting = f"""
 session-end-exporter is ready
 
   send events to   {ingest}{names.INGEST_PATH}
@@ -32,10 +36,11 @@ session-end-exporter is ready
 
 try it:
   curl{insecure}{token} -H 'Content-Type: application/json' -d '{_EVENT}' {ingest}{names.INGEST_PATH}
-""",
-        file=out or sys.stdout,
-        flush=True,
-    )
+"""
+    try:
+        print(greeting, file=out or sys.stdout, flush=True)
+    except (OSError, ValueError) as error:
+        log.warning("greeting not printed", error=str(error), ingest=ingest, ops=ops)
 
 
 def _url(settings: Settings, name: str, host: str, port: int) -> str:

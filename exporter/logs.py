@@ -1,7 +1,9 @@
 """Logs: one JSON object a line on stderr, for people at 3 a.m. and for Loki.
 
-structlog is imported at the first line logged, not with this module: its `dev` module pulls in all
-of rich (about two thirds of its import), which `codes` and `check` would pay for without logging.
+A line that cannot be written is counted and lost: no log call raises, whatever became of stderr.
+
+structlog is imported by `configure`, not with this module: its `dev` module pulls in all of rich (about
+two thirds of its import), which `codes` and `check` would pay for without logging.
 """
 
 import json
@@ -23,22 +25,27 @@ def configure(level: str) -> None:
     """Write everything of `level` (debug, info, warning or error) and above to stderr as JSON.
 
     Lines of the standard library's loggers, uvicorn's and asyncio's among them, come out alike from
-    warning up. Calling it again replaces what was set.
+    warning up. Calling it again replaces what was set. Nothing is imported at the first line: by then a
+    process may have no file descriptor left for it.
     """
-    _Wanted.level = level
-    # A start that has nothing to log need not wait for the import.
-    if "structlog" in sys.modules:
-        _apply()
+    _State.level = level
+    _apply()
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Relay)]:
         root.removeHandler(handler)
     root.addHandler(_Relay(logging.WARNING))
 
 
-class _Wanted:
-    """The level that `configure` was called with last."""
+def lost_lines() -> int:
+    """How many lines could not be written since the process started."""
+    return _State.lost
+
+
+class _State:
+    """The level that `configure` was called with last, and the lines that were lost."""
 
     level = "info"
+    lost = 0
 
 
 def _apply() -> None:
@@ -52,7 +59,7 @@ def _apply() -> None:
             _tidy,
             structlog.processors.JSONRenderer(serializer=json.dumps),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_Wanted.level),
+        wrapper_class=structlog.make_filtering_bound_logger(_State.level),
         logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
@@ -136,16 +143,25 @@ class _Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
         fields = {"exc_info": record.exc_info} if record.exc_info else {}
-        _emit(level, record.getMessage().strip(), record.name, fields)
+        try:
+            message = record.getMessage().strip()
+        except Exception:
+            self.handleError(record)
+        else:
+            _emit(level, message, record.name, fields)
 
 
 def _emit(level: str, event: str, name: str, fields: dict[str, Any]) -> None:
-    import structlog
+    try:
+        import structlog
 
-    if not structlog.is_configured():
-        # structlog's own default prints to stdout, into the middle of `codes` and `render`.
-        _apply()
-    getattr(structlog.get_logger(), level)(event, logger=name, **fields)
+        if not structlog.is_configured():
+            # structlog's own default prints to stdout, into the middle of what `codes` prints.
+            _apply()
+        getattr(structlog.get_logger(), level)(event, logger=name, **fields)
+    except Exception:
+        # A closed stderr raised in the ledger's error handler: its writer ended, and posts hung.
+        _State.lost += 1
 
 
 def _tidy(_logger: Any, _method: str, line: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ MAX_BODY: Final = 64 * 1024
 _MAX_AGE: Final = 7200
 """Seconds for which a preflight's answer is kept: Chromium keeps none longer."""
 BYTES_PER_EVENT: Final = 1024
-"""Each started KiB of a beacon costs as much as an event: 64 KiB in a field that nobody reads had the price of
+"""Each started KiB of a beacon costs as much as an event: 64 KiB in an ignored field had the price of
 one event, and reading them kept other senders waiting. The collector's events are smaller."""
 _TYPES: Final = ("text/plain", "application/json")
 _SIZE: Final = "; each started KiB of a beacon counts as an event"

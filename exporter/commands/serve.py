@@ -16,6 +16,10 @@ def serve(
 
     Says on standard output where to send events; the log, JSON lines, is on standard error.
     """
+    from exporter import streams
+
+    streams.reserve()
+
     import uvloop
 
     from exporter import logs
@@ -27,6 +31,9 @@ def serve(
         config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
     )
     logs.configure(settings.log_level)
-    uvloop.run(
-        run(settings, load_taxonomy(settings.taxonomy), lambda bound: announce(settings, bound))
-    )
+    try:
+        uvloop.run(
+            run(settings, load_taxonomy(settings.taxonomy), lambda bound: announce(settings, bound))
+        )
+    finally:
+        streams.release()

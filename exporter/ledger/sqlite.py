@@ -324,9 +324,9 @@ class SqliteLedger:
         self._opened.files.check()
         self._on_commit(time.perf_counter() - began)
         self._opened.witness.write(meta.commit)
-        if self._problem:
-            log.info("ledger_recovered", problem=self._problem)
-        self._problem, self._meta = None, meta
+        before, self._problem, self._meta = self._problem, None, meta
+        if before:
+            log.info("ledger_recovered", problem=before)
         if run:
             segments.merge(run)
         segments.drop(expiry, self._opened.window)
@@ -389,10 +389,10 @@ class SqliteLedger:
             log.warning("ledger_close_failed", error=str(error))
 
     def _fail(self, problem: str) -> None:
+        first, self._problem = self._problem is None, problem
         self._on_failure()
-        if self._problem is None:
+        if first:
             log.error("ledger_unavailable", problem=problem)
-        self._problem = problem
 
     def _break(self, error: Exception) -> None:
         """After an error of the disk SQLite may or may not have written the transaction ("ghost
@@ -400,9 +400,9 @@ class SqliteLedger:
         what = "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
         problem = f"{what}: {type(error).__name__}: {error}"
         self._broken = True
+        self._call(self._on_broken)
         self._fail(problem)
         log.error("ledger_broken", problem=problem)
-        self._call(self._on_broken)
 
     def _call(self, function: Callable[[], None]) -> None:
         # The loop may be closed already when a process ends without `close`.

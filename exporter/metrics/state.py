@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 import exporter
-from exporter import names
+from exporter import logs, names
 from exporter.ledger.contract import Ledger, Status
 from exporter.ledger.redis.health import CONDITIONS
 
@@ -54,6 +54,11 @@ class StateCollector(Collector):
         )
         for name, text, value in (*gauges, *_window(status)):
             yield GaugeMetricFamily(name, text, value)
+        yield CounterMetricFamily(
+            names.LOG_LOST_LINES,
+            "Log lines that could not be written to stderr.",
+            logs.lost_lines(),
+        )
         yield CounterMetricFamily(
             names.LEDGER_LOST,
             "Events that were counted and that a failover of the ledger's engine took back.",

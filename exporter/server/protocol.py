@@ -330,9 +330,19 @@ class GuardedProtocol(HttpToolsProtocol):
         now = self.loop.time()
         timeout = self.limits.receive_timeout
         if now >= self._write_due:
-            self.limits.watch.unread(self._peer())
             self.transport.abort()
+            self.limits.watch.unread(self._peer())
             return
+        try:
+            self._check_read(now)
+        finally:
+            due = self._due if self._phase != _IDLE else math.inf
+            at = min(due, self._write_due, now + timeout)
+            self._timer = self.loop.call_at(at, self._check)
+
+    def _check_read(self, now: float) -> None:
+        """Refuse the request whose head or body is overdue."""
+        timeout = self.limits.receive_timeout
         if self._phase != _IDLE and now >= self._due:
             if self.flow.read_paused:
                 # It is the application that has not asked for more.
@@ -344,9 +354,6 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(
                     RequestTimeout(f"the {part} took more than {timeout:g} s (receive_timeout)")
                 )
-        due = self._due if self._phase != _IDLE else math.inf
-        at = min(due, self._write_due, now + timeout)
-        self._timer = self.loop.call_at(at, self._check)
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""

@@ -165,15 +165,16 @@ class ExporterProcess:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[listener], timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[listener], timeout=timeout)
         try:
             connection.request(method, path, body, dict(headers or {}))
             return Reply(connection.getresponse())
         finally:
             connection.close()
 
-    def post(self, events: object, **headers: str) -> Reply:
+    def post(self, events: object, timeout: float = 30, **headers: str) -> Reply:
         """Post events as JSON."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return self.request(
@@ -182,6 +183,7 @@ class ExporterProcess:
             "/v1/session-ends",
             json.dumps(events).encode(),
             {"Content-Type": "application/json", **named},
+            timeout,
         )
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -166,4 +166,4 @@ def _campaign(folder: Path, quick: bool) -> str:
     )
 
 
-HANGING_DISK = Row(30, "disk hangs, fsfreeze for 31 s", "503 after 10 s, counted once", _campaign)
+ROW = Row(30, "disk hangs, fsfreeze for 31 s", "503 after 10 s, counted once", _campaign)

@@ -108,4 +108,4 @@ def _campaign(folder: Path, quick: bool) -> str:
     )
 
 
-REPLACED_FILES = Row(28, "data_dir deleted, replaced, swapped", "503 within 1 s, exit", _campaign)
+ROW = Row(28, "data_dir deleted, replaced, swapped", "503 within 1 s, exit", _campaign)

@@ -225,8 +225,8 @@ class RedisLedger:
             self._fail(f"the ledger failed: {type(error).__name__}: {error}")
         else:
             if self._problem is not None and not self._broken:
-                log.info("ledger_recovered", problem=self._problem)
-                self._problem = None
+                before, self._problem = self._problem, None
+                log.info("ledger_recovered", problem=before)
 
     def _judge(self, infos: Sequence[dict[str, str]]) -> None:
         """Say what is set up wrong, once."""
@@ -246,20 +246,20 @@ class RedisLedger:
     def _fail(self, problem: str) -> None:
         if self._broken:
             return
-        if self._problem is None:
+        first, self._problem = self._problem is None, problem
+        if first:
             self._on_failure()
-            log.error("ledger_unavailable", problem=problem)
             # The next look may be a second away: senders are told to come back sooner than that and a try.
             self._look_at = min(self._look_at, self._loop.time() + _PROBE)
             self._loop.call_at(self._look_at, self._awake.set)
-        self._problem = problem
+            log.error("ledger_unavailable", problem=problem)
 
     def _break(self, problem: str) -> None:
         if not self._broken:
             self._fail(problem)
             self._broken = True
-            log.error("ledger_broken", problem=problem)
             self._on_broken()
+            log.error("ledger_broken", problem=problem)
 
 
 def _size(batch: Batch) -> int:
