@@ -16,6 +16,6 @@ def test_without_a_watch_posts_wait_for_as_long_as_the_disk_hangs(tmp_path):
 
 
 def test_sigterm_while_the_disk_hangs_ends_the_exporter_with_an_error(tmp_path):
-    """Fails when `close` waits for the writer's thread."""
+    """Fails when `close` waits for the writer's thread, or returns before it called `on_broken`."""
     _, code = stop_while_it_hangs(tmp_path, 1)
     assert code == 1
