@@ -53,7 +53,7 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
             f"    origins: ['{site.origin}', '{site.player}', '{site.plain}']\n"
             f"    keys: ['{digest(key)}']\n"
             "    labels: {project: [configurator]}\n"
-            + ("    rate: 0.3\n    burst: 1\n" if name == "slow" else "")
+            + ("    rate: 0.1\n    burst: 1\n" if name == "slow" else "")
             for name, key in keys.items()
         )
     )

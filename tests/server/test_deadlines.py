@@ -64,7 +64,7 @@ def _drip(client: socket.socket, first: bytes, drip: bytes) -> bytes:
 
 
 def test_a_second_request_has_a_deadline_of_its_own(start: Start) -> None:
-    server = start(receive_timeout=0.3)
+    server = start(receive_timeout=1)
     with server.connect() as client:
         client.sendall(post(b"one"))
         answer(client)
@@ -74,7 +74,7 @@ def test_a_second_request_has_a_deadline_of_its_own(start: Start) -> None:
 
 def test_a_connection_idle_between_requests_has_no_deadline(start: Start) -> None:
     """Fails when the deadline of a finished request is left standing."""
-    server = start(receive_timeout=0.1)
+    server = start(receive_timeout=0.5)
     client, other = server.connect(), server.connect()
     client.sendall(post(b"one"))
     answer(client)
