@@ -20,11 +20,11 @@ def besieged(folder, sockets, patience, mutant="") -> Siege:
 
 def test_slow_heads_bodies_and_readers_go_while_others_are_served(tmp_path):
     """A thousand of them in `make faults`, within 10 s. The mutants have no deadline for requests, and none
-    for answers: their sockets stay for twice as long as all others took to go. A request that had to wait
-    for a slow socket would wait for its timeout."""
+    for answers: their sockets stay for twice as long as all others took to go. Requests that
+    each had to wait for a slow socket would take a timeout each."""
     sound = besieged(tmp_path / "sound", 90, patience=60)
     assert sound.gone < 60
-    assert sound.p99 < TIMEOUT
+    assert sound.requests > 2 * sound.gone / TIMEOUT
     for number, mutant in enumerate((WITHOUT_CHECK, WITHOUT_WRITE_DEADLINE)):
         found = besieged(tmp_path / str(number), 9, patience=2 * sound.gone, mutant=mutant)
         assert found.gone == float("inf")
