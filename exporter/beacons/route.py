@@ -32,8 +32,10 @@ MAX_BODY: Final = 64 * 1024
 _MAX_AGE: Final = 7200
 """Seconds for which a preflight's answer is kept: Chromium keeps none longer."""
 BYTES_PER_EVENT: Final = 1024
-"""Each started KiB of a beacon costs as much as an event: 64 KiB in an ignored field had the price of
-one event, and reading them kept other senders waiting. The collector's events are smaller."""
+"""Each started KiB of a beacon costs as much as an event, and the collector's events are smaller.
+
+64 KiB in a field that nobody reads had the price of one event, and decoding them kept other senders waiting.
+"""
 _TYPES: Final = ("text/plain", "application/json")
 _SIZE: Final = "; each started KiB of a beacon counts as an event"
 _VARY: Final = (b"vary", b"origin")

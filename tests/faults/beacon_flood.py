@@ -6,7 +6,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,8 @@ BURST: Final = 100
 _SCRAPER: Final = "for-scraping-only-1"
 KEY: Final = "the-key-that-everybody-reads"
 _ORIGINS: Final = ("https://shop.example", "https://evil.example")
+Body = Callable[[str], bytes]
+"""A beacon with this id."""
 _SENDERS: Final = 4
 _READS: Final = (
     *(("ingest", method, BEACONS_PATH + KEY) for method in ("GET", "HEAD", "PUT", "DELETE")),
@@ -51,8 +53,30 @@ class Flood:
     during: Sequence[float] = ()
 
 
+@dataclass(frozen=True)
+class Attack:
+    """`rate` beacons a second from `addresses` of loopback's, with `origins` in turn and bodies of `body`."""
+
+    rate: int
+    addresses: int
+    origins: Sequence[str]
+    body: Body
+
+
+def _event(id_: str) -> bytes:
+    return f'{{"id":"{id_}","code":4001}}'.encode()
+
+
 def flood(
-    folder: Path, seconds: float, mutant: str = "", *, addresses: int = 100, **more: object
+    folder: Path,
+    seconds: float,
+    mutant: str = "",
+    *,
+    addresses: int = 100,
+    rate: int = RATE,
+    origins: Sequence[str] = _ORIGINS,
+    body: Body = _event,
+    **more: object,
 ) -> Flood:
     """The latencies without a flood for `seconds`, then with one of `seconds` × `RATE` requests, both on
     one process.
@@ -61,6 +85,7 @@ def flood(
     comes from `addresses` of loopback's, so that no address alone is too fast and the site's own
     limit is what holds it. `more` are settings beside those of the site.
     """
+    attack = Attack(rate, addresses, origins, body)
     for name, text in (
         ("token", "the-right-token-of-the-senders\n"),
         ("ops", _SCRAPER + "\n"),
@@ -90,7 +115,7 @@ def flood(
         written = _writes(exporter)
         with honest(port, token) as sender:
             began = time.monotonic()
-            _send(port, seconds, found.statuses, addresses)
+            _send(port, seconds, found.statuses, attack)
             found.seconds = time.monotonic() - began
         found.during = sender.latencies
         found.writes = _writes(exporter) - written - len(found.during)
@@ -112,9 +137,9 @@ def _writes(exporter: ExporterProcess) -> int:
     return int(count)
 
 
-def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> None:
+def _send(port: int, seconds: float, statuses: Counter[int], attack: Attack) -> None:
     senders = [
-        threading.Thread(target=_flood, args=(port, seconds, statuses, addresses, number))
+        threading.Thread(target=_flood, args=(port, seconds, statuses, attack, number))
         for number in range(_SENDERS)
     ]
     for sender in senders:
@@ -123,26 +148,34 @@ def _send(port: int, seconds: float, statuses: Counter[int], addresses: int) -> 
         sender.join()
 
 
-def _flood(port: int, seconds: float, statuses: Counter[int], addresses: int, sender: int) -> None:
+def _flood(port: int, seconds: float, statuses: Counter[int], attack: Attack, sender: int) -> None:
     """A connection for each of its addresses, opened again when it is closed."""
     elsewhere(seconds)
     connections = [
         http.client.HTTPConnection(
             "127.0.0.1", port, timeout=30, source_address=(f"127.20.{sender}.{number + 1}", 0)
         )
-        for number in range(max(1, addresses // _SENDERS))
+        for number in range(max(1, attack.addresses // _SENDERS))
     ]
     began = time.monotonic()
     # By number and not by time: a busy machine's flood is slower, and as large.
-    for number in range(1, int(seconds * RATE / _SENDERS) + 1):
-        time.sleep(max(0.0, began + (number - 1) * _SENDERS / RATE - time.monotonic()))
+    for number in range(1, int(seconds * attack.rate / _SENDERS) + 1):
+        time.sleep(max(0.0, began + (number - 1) * _SENDERS / attack.rate - time.monotonic()))
         connection = connections[number % len(connections)]
-        body = f'{{"id":"{sender}-{number}","code":4001}}'
-        headers = _forged(number) | {"Content-Type": "text/plain;charset=UTF-8"}
-        connection.request("POST", BEACONS_PATH + KEY, body, headers)
-        reply = connection.getresponse()
-        reply.read()
-        statuses[reply.status] += 1
+        headers = _forged(number) | {
+            "Content-Type": "text/plain;charset=UTF-8",
+            "Origin": attack.origins[number % len(attack.origins)],
+        }
+        try:
+            body = attack.body(f"{sender}-{number}")
+            connection.request("POST", BEACONS_PATH + KEY, body, headers)
+            reply = connection.getresponse()
+            reply.read()
+            statuses[reply.status] += 1
+        except (OSError, http.client.HTTPException):
+            # A large body that is refused unread: the answer comes before the body is sent.
+            connection.close()
+            statuses[0] += 1
     for connection in connections:
         connection.close()
 
