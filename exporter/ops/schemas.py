@@ -58,7 +58,7 @@ def _event(settings: Settings, taxonomy: Taxonomy) -> Schema:
             "minLength": 1,
             "maxLength": 128,
             "description": "1 to 128 bytes of UTF-8: the key for exactly-once. Without it the key is "
-            "system, session_id, code and occurred_at; without these a retry is counted again.",
+            "system, session_id, code as written and occurred_at; without these a retry is counted again.",
         },
         "session_id": {
             "type": ["string", "null"],
