@@ -65,8 +65,8 @@ SETTINGS: Final = (
 
 @dataclass
 class Found:
-    """Events `sent` once and again after each of `changes` of the settings: what the answers to the retries said,
-    and how many were `counted` in the end."""
+    """Events `sent` once and again after each of `changes` of the settings: what the answers to the retries
+    said, and how many were `counted` in the end."""
 
     sent: int = 0
     changes: int = 0
