@@ -26,6 +26,7 @@
         ├── Internal             500
         ├── QueueFull            503
         ├── LedgerUnavailable    503
+        ├── TooManyConnections   503
         └── ShuttingDown         503
 
 `Refused` says nothing was counted, `Rejected` that this one event was not: both always reach a
@@ -187,6 +188,10 @@ class QueueFull(Refused):
 
 class LedgerUnavailable(Refused):
     status, reason, title = 503, "ledger_unavailable", "The ledger can't take events now"
+
+
+class TooManyConnections(Refused):
+    status, reason, title = 503, "too_many_connections", "Too many open connections"
 
 
 class ShuttingDown(Refused):

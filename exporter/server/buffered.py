@@ -1,6 +1,7 @@
 """Reads of a bounded size: how much a transport takes from its socket at once."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, cast
 
 from exporter.server.protocol import GuardedProtocol
@@ -12,16 +13,26 @@ three of 32 KiB it took 5 % more of the processor, with 16 KiB 7 %, with these 2
 
 
 class BufferedConnection(asyncio.BufferedProtocol):
-    """What a transport feeds: hands `connection` a view of each read, and everything else as it is.
+    """What a transport feeds: hands its connection a view of each read, and everything else as it is.
 
     An object of its own, because uvloop ignores `get_buffer` on a subclass of `asyncio.Protocol`, which
-    uvicorn's protocol is. `connection` must not keep the view. `buffer` may be shared by the connections of
-    one event loop, which are read one after the other; never by loops in several threads.
+    uvicorn's protocol is. `make` creates the connection once there is a transport: none is created for a TLS
+    handshake that fails. The connection must not keep the view. `buffer` may be shared by the connections
+    of one event loop, which are read one after the other; never by loops in several threads. `ended` is
+    called when the transport is closed; until then a connection that was made is kept, and no longer.
     """
 
-    def __init__(self, connection: GuardedProtocol, buffer: memoryview) -> None:
-        self._connection = connection
+    _connection: GuardedProtocol
+
+    def __init__(
+        self,
+        make: Callable[[], GuardedProtocol],
+        buffer: memoryview,
+        ended: "Callable[[BufferedConnection], None]",
+    ) -> None:
+        self._make = make
         self._buffer = buffer
+        self._ended = ended
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -30,10 +41,15 @@ class BufferedConnection(asyncio.BufferedProtocol):
         self._connection.data_received(self._buffer[:nbytes])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection = self._make()
         self._connection.connection_made(cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connection.connection_lost(exc)
+        self._ended(self)
+        connection = self._connection
+        # uvloop's TLS object keeps this object: it would keep its own transport and buffers with it.
+        del self._connection
+        connection.connection_lost(exc)
 
     def eof_received(self) -> None:
         self._connection.eof_received()

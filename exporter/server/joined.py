@@ -8,6 +8,28 @@ _STATUS: Final = b"HTTP/1.1 "
 _CONTINUE: Final = b"HTTP/1.1 100"
 
 
+class _Closed(asyncio.Transport):
+    """A transport that was closed: whatever is asked of it has happened."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+    abort = pause_reading = resume_reading = close
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+_CLOSED: Final = _Closed()
+
+
+def _never() -> bool:
+    return False
+
+
 class JoinedTransport:
     """A transport that keeps an answer's head back until its body follows, or the loop's next turn.
 
@@ -58,6 +80,12 @@ class JoinedTransport:
     def write_eof(self) -> None:
         self._flush()
         self._transport.write_eof()
+
+    def release(self) -> None:
+        """Let go of the closed transport and the connection: whoever keeps this object, such as an
+        application that still computes an answer, does not keep a connection's buffers."""
+        self._transport, self._lingers = _CLOSED, _never
+        self._head, self._ending = b"", True
 
     def _flush(self) -> None:
         head, self._head = self._head, b""

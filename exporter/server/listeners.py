@@ -15,6 +15,7 @@ import uvicorn
 from exporter.errors import ConfigError
 from exporter.server.buffered import READ, BufferedConnection
 from exporter.server.certificates import Certificate
+from exporter.server.connections import Connections, Ended
 from exporter.server.protocol import GuardedProtocol
 
 KEEP_ALIVE: Final = 75
@@ -39,7 +40,8 @@ class Listener:
     """An application and where it listens: `name` is the setting that `address` comes from.
 
     `address` is HOST:PORT, IPv6 in brackets, port 0 for any free one. `protocol` comes from
-    `protocol.guarded`. With a `certificate` only TLS 1.2 and later is spoken.
+    `protocol.guarded`. With a `certificate` only TLS 1.2 and later is spoken. At most `max_connections` are
+    open at a time.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Listener:
     app: Any
     protocol: type[GuardedProtocol]
     certificate: Certificate | None = None
+    max_connections: int = 400
 
 
 async def serve(
@@ -151,30 +154,28 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn's own leaves a TLS handshake the 60 s and a TLS goodbye the 30 s of asyncio.
         limits = self.listener.protocol.limits
-        loop = asyncio.get_running_loop()
         await self.lifespan.startup()
-        timeout = limits.receive_timeout if self.context is not None else None
-        self.servers = [
-            await loop.create_server(
-                self._connection,
-                sock=one,
-                ssl=self.context,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=timeout,
-                ssl_shutdown_timeout=timeout,
-            )
-            for one in sockets or ()
-        ]
+        accepting = Connections(
+            sockets or (),
+            self._connection,
+            self.listener.max_connections,
+            limits.watch,
+            self.context,
+            limits.receive_timeout,
+        )
+        self.servers = [accepting]  # type: ignore[list-item]
         self.started = True
         # The date header is set on the first tick, requests may come before it.
         await self.on_tick(0)
         self.up.set()
 
-    def _connection(self) -> BufferedConnection:
-        made = self.listener.protocol(
+    def _connection(self, ended: Ended) -> BufferedConnection:
+        return BufferedConnection(self._protocol, self.buffer, ended)
+
+    def _protocol(self) -> GuardedProtocol:
+        return self.listener.protocol(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-        return BufferedConnection(made, self.buffer)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)

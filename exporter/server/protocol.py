@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
@@ -101,22 +102,31 @@ class GuardedProtocol(HttpToolsProtocol):
     _discarded = 0
     _stopped: Refused | None = None
     _timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
+    _joined: JoinedTransport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # With asyncio's 64 KiB an answer smaller than that is never known to be unread.
         transport.set_write_buffer_limits(high=1, low=0)
-        self.transport = cast(
-            "asyncio.Transport", JoinedTransport(transport, self.loop, self._lingers)
-        )
+        self._joined = JoinedTransport(transport, self.loop, self._lingers)
+        self.transport = cast("asyncio.Transport", self._joined)
+        self.flow = FlowControl(self.transport)
         timeout = self.limits.receive_timeout
         self._due = self.loop.time() + timeout
         self._timer = self.loop.call_later(timeout, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        # A cycle or a timer that holds the transport holds some 300 kB of TLS buffers, and the collector
+        # comes after thousands of connections. uvicorn leaves the keep-alive timer after a reset.
+        for timer in (self._timer, self._linger_timer, self.timeout_keep_alive_task):
+            if timer is not None:
+                timer.cancel()
+        self._joined.release()
         super().connection_lost(exc)
+        # Requests that wait behind an answer are never begun: each would keep this connection.
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
 
     # --- what arrives -----------------------------------------------------------------------------
 
@@ -315,7 +325,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         else:
             self.flow.pause_reading()
-        self.loop.call_later(LINGER, self.transport.abort)
+        self._linger_timer = self.loop.call_later(LINGER, self.transport.abort)
 
     def _discard(self, size: int) -> None:
         self._discarded += size
