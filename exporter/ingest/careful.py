@@ -215,6 +215,8 @@ def _depth(text: bytes) -> int:
 
     A walk through the values took a call of Python each: 64 KiB from a browser kept everybody waiting.
     """
+    if text.count(b"[") + text.count(b"{") < 2:
+        return 1
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     steps = b"".join(unescaped.split(b'"')[::2]).translate(_STEPS, _NO_STEPS)
     if len(steps) < _SMALL:
