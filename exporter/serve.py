@@ -45,6 +45,7 @@ from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
 from exporter.server.notify import report
 from exporter.server.protocol import Limits, Refusals, guarded
+from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Gate, Throttle, Tokens
@@ -78,6 +79,8 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     in memory is to be trusted then, and the next start reads the truth from the store.
     """
     sys.setswitchinterval(_SWITCH)
+    return_large_blocks()
+    limits = connection_limits(settings.max_connections)
     registry = CollectorRegistry()
     own = OwnMetrics(registry, taxonomy.systems, settings.labels)
     sampler = Sampler(Log("exporter.refusals"), time.monotonic)
@@ -100,8 +103,8 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         ops = _ops(settings, taxonomy, ledger, own, unknown_codes, registry)
         listeners = [
-            _listener("ingest", ingest, settings, own, sampler),
-            _listener("ops", ops, settings, own, sampler),
+            _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
+            _listener("ops", ops, settings, own, sampler, limits["ops"]),
         ]
         registry.register(CertificateCollector([listener.certificate for listener in listeners]))
         gc.freeze()
@@ -221,7 +224,7 @@ def _ops(
 
 
 def _listener(
-    name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler
+    name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler, connections: int
 ) -> Listener:
     watch = Refusals(own, sampler, ingest=name == "ingest")
     cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
@@ -235,6 +238,7 @@ def _listener(
             )
         ),
         Certificate(name, cert, key) if cert and key else None,
+        max_connections=connections,
     )
 
 

@@ -28,6 +28,10 @@ _LONGEST: Final = 10 * 366 * 86400
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_MAX_CONNECTIONS: Final = 400
+"""Over TLS a connection takes 20 kB while it is idle, and up to 540 kB after a large body: these and 64 at
+the ops listener 245 MiB of the 512 MiB that the deployments allow. The rest is for a ledger of a million
+ids (132 MiB), bodies being read (`max_queue_bytes`, 64 MiB) and scrapes."""
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
@@ -262,6 +266,12 @@ class Settings(BaseSettings):
     )
     max_queue_events: int = Field(200_000, gt=0, description="events waiting for the ledger")
     max_queue_bytes: Size = Field(64 * 1024**2, description="bytes of bodies being read or waiting")
+    max_connections: int = Field(
+        _MAX_CONNECTIONS,
+        gt=0,
+        le=100_000,
+        description="open connections of the ingest listener; each takes up to 0.6 MiB of memory",
+    )
     shutdown_timeout: Seconds = Field(
         5, description="time for requests in flight to end at SIGTERM"
     )

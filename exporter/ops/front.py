@@ -40,14 +40,17 @@ class Front:
         self._create = create
         self._history = history or History(ledger.totals)
         self._app: asyncio.Future[ASGIApp] | None = None
+        self._sampling = False
         # Before senders are served: read a second later, the pages called what came first "before".
         self._history.sample()
 
     def prepare(self) -> None:
-        """Begin to make the app; called on the event loop."""
-        if self._app is None:
+        """Begin to make the app, again when that failed; called on the event loop."""
+        if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
             self._app.add_done_callback(_freeze)
+        if not self._sampling:
+            self._sampling = True
             self._sample()
 
     def _sample(self) -> None:
@@ -83,6 +86,12 @@ class Front:
         return 200, [(b"content-type", b"text/plain; charset=utf-8"), length, *_SAFE], body
 
 
-def _freeze(_: object) -> None:
+def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
+    """An import fails while no descriptor is free: a failure that is kept would last until a restart."""
+    return app.done() and (app.cancelled() or app.exception() is not None)
+
+
+def _freeze(app: "asyncio.Future[ASGIApp]") -> None:
     """FastAPI and what it brings stay for good, so the collector need not look at them again."""
-    gc.freeze()
+    if not _failed(app):
+        gc.freeze()

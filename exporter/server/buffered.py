@@ -22,7 +22,7 @@ class BufferedConnection(asyncio.BufferedProtocol):
     called when the transport is closed; until then a connection that was made is kept, and no longer.
     """
 
-    _connection: GuardedProtocol
+    _connection: GuardedProtocol | None = None
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class BufferedConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        assert self._connection is not None
         self._connection.data_received(self._buffer[:nbytes])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,16 +47,21 @@ class BufferedConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(self)
-        connection = self._connection
         # uvloop's TLS object keeps this object: it would keep its own transport and buffers with it.
-        del self._connection
-        connection.connection_lost(exc)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.connection_lost(exc)
+
+    def close_if_idle(self) -> bool:
+        return self._connection is not None and self._connection.close_if_idle()
 
     def eof_received(self) -> None:
-        self._connection.eof_received()
+        """`close` follows."""
 
     def pause_writing(self) -> None:
-        self._connection.pause_writing()
+        if self._connection is not None:
+            self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        self._connection.resume_writing()
+        if self._connection is not None:
+            self._connection.resume_writing()

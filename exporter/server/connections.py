@@ -26,6 +26,9 @@ Ended = Callable[[BufferedConnection], None]
 class Connections:
     """Accepts connections of one listener from its `sockets`: at most `limit` are open at a time.
 
+    At the limit a new connection takes the place of the oldest that is idle: a browser keeps one for
+    minutes after a single request. When none is idle, the new connection is refused and counted.
+
     In the place of `loop.create_server`, for two reasons. It accepts without a limit, and the first TLS
     bytes are handled before the application can look at the connection. And uvloop closes a listening
     socket for good when `accept` fails, which is what happens without a descriptor.
@@ -56,7 +59,8 @@ class Connections:
                 "ssl_shutdown_timeout": timeout,
             }
         self._loop = asyncio.get_running_loop()
-        self._open: set[BufferedConnection] = set()
+        # By age, as dictionaries keep their order and sets do not.
+        self._open: dict[BufferedConnection, None] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._error = TooManyConnections(
@@ -92,11 +96,11 @@ class Connections:
                 self._loop.call_later(_PAUSE, self._listen, listening)
                 return
             accepted.setblocking(False)
-            if len(self._open) >= self._limit:
+            if len(self._open) >= self._limit and not self._close_idle():
                 self._refuse(accepted, peer[0])
                 continue
-            connection = self._make(self._open.discard)
-            self._open.add(connection)
+            connection = self._make(self._ended)
+            self._open[connection] = None
             task = self._loop.create_task(self._start(accepted, connection))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
@@ -112,7 +116,16 @@ class Connections:
                 started = not transport.is_closing()
         finally:
             if not started:
-                self._open.discard(connection)
+                self._ended(connection)
+
+    def _ended(self, connection: BufferedConnection) -> None:
+        self._open.pop(connection, None)
+
+    def _close_idle(self) -> bool:
+        idle = next((made for made in self._open if made.close_if_idle()), None)
+        if idle is not None:
+            self._ended(idle)
+        return idle is not None
 
     def _refuse(self, accepted: socket.socket, client: str) -> None:
         """Close at once. Without TLS the peer is told why, as far as its kernel keeps the answer."""

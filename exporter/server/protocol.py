@@ -109,6 +109,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         # With asyncio's 64 KiB an answer smaller than that is never known to be unread.
         transport.set_write_buffer_limits(high=1, low=0)
+        if hasattr(transport, "set_read_buffer_limits"):
+            # TLS: uvloop's 256 KiB of undecrypted bytes were two fifths of what a connection may take.
+            transport.set_read_buffer_limits(high=64 * 1024)
         self._joined = JoinedTransport(transport, self.loop, self._lingers)
         self.transport = cast("asyncio.Transport", self._joined)
         self.flow = FlowControl(self.transport)
@@ -269,6 +272,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def close_if_idle(self) -> bool:
+        """Close between two requests, once the last answer left; whether it did."""
+        if self.timeout_keep_alive_task is None or self.flow.write_paused:
+            return False
+        self.transport.abort()
+        return True
 
     def _refuse(self, error: Refused) -> None:
         """End the connection over `error`, answering it if the next answer due is this one's."""

@@ -43,7 +43,7 @@ def test_a_guard_without_its_limit_is_noticed(tmp_path: Path) -> None:
 
 WHOLE_READS = """
 from exporter.server import listeners
-listeners.BufferedConnection = lambda connection, buffer: connection
+listeners.BufferedConnection = lambda make, buffer, ended: make()
 """
 
 

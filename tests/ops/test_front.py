@@ -1,7 +1,10 @@
 """The ops listener's front: who is served before the app is there, and the minutes that are read."""
 
 import asyncio
+import errno
 from typing import Any
+
+import pytest
 
 from exporter.ops.front import Front
 from exporter.ops.history import History
@@ -57,6 +60,29 @@ def test_minutes_are_read_on_although_a_reading_failed() -> None:
         await _until(lambda: asked > 4)
 
     asyncio.run(run())
+
+
+def test_an_app_that_could_not_be_created_is_created_at_the_next_request() -> None:
+    """Fails when the first failure is kept: a failed import answered 500 until a restart."""
+    created = 0
+
+    def create() -> Any:
+        nonlocal created
+        created += 1
+        if created == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return nowhere
+
+    async def run() -> None:
+        front = Front(StillLedger(), create)
+        request: Any = ({"path": "/metrics", "type": "http"}, None, None)
+        with pytest.raises(OSError, match="Too many open files"):
+            await front(*request)
+        await front(*request)
+        await front(*request)
+
+    asyncio.run(run())
+    assert created == 2
 
 
 def test_preparing_twice_reads_each_minute_once() -> None:

@@ -161,8 +161,8 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=..., hosts=...)`, `tls` the
-    files of `pair`; all end with the test."""
+    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=..., hosts=...,
+    max_connections=...)`, `tls` the files of `pair`; all end with the test."""
     ends: list[Callable[[], None]] = []
 
     def begin(
@@ -171,13 +171,17 @@ def start() -> Iterator[Start]:
         app: Any = None,
         tls: tuple[Path, Path] | tuple[()] = (),
         hosts: AllowedHosts | None = None,
+        max_connections: int = 400,
     ) -> Running:
         own = OwnMetrics(CollectorRegistry(), (), ())
         seen = Seen()
         watch = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
         protocol = guarded(Limits(max_header, receive_timeout, watch, hosts))
         certificate = Certificate("ingest", *tls) if tls else None
-        listener = Listener("ingest", "127.0.0.1:0", app or echo(seen), protocol, certificate)
+        listener = Listener(
+            *("ingest", "127.0.0.1:0", app or echo(seen), protocol, certificate),
+            max_connections=max_connections,
+        )
         ready = threading.Event()
         running: list[Running] = []
         handles: list[Any] = []

@@ -1,6 +1,5 @@
 """Connections that ended leave nothing behind, and those past the limit are refused."""
 
-import asyncio
 import gc
 import socket
 import ssl
@@ -8,11 +7,10 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.server.conftest import Start, answer, document, eventually, post, rest, status
+from tests.server.conftest import Start, answer, eventually, post, rest, status
 
 OF_TLS = {"SSLProtocol", "_SSLProtocolTransport"}
 OF_A_CONNECTION = OF_TLS | {
@@ -58,6 +56,7 @@ def reset(use: Callable[[socket.socket], None]) -> Callable[[socket.socket], Non
     return and_reset
 
 
+LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 LARGE = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + bytes(400_000)
 USES: dict[str, Callable[[socket.socket], None]] = {
     "nothing": lambda _: None,
@@ -103,6 +102,85 @@ def test_a_failed_handshake_is_freed_without_the_collector(
         with server.connect() as client:
             client.sendall(hello)
     eventually(lambda: not kept())
+
+
+def test_a_connection_past_the_limit_is_refused_and_counted(start: Start) -> None:
+    """Fails without the look at `limit` in `_accept`."""
+    server = start(max_connections=2)
+    busy = [_busy(server.connect()) for _ in range(2)]
+    for number in (1, 2):
+        reply = server.exchange(b"")
+        assert status(reply) == 503
+        assert b'"reason":"too_many_connections"' in reply
+        assert b"retry-after: 1\r\n" in reply
+        assert server.refused("too_many_connections") == number
+        assert server.requests(503) == number
+    for client in busy:
+        client.sendall(b"x")
+        assert status(answer(client)) == 200
+    busy[0].close()
+    eventually(lambda: status(server.exchange(LAST)) == 200)
+
+
+def test_a_tls_connection_past_the_limit_is_closed_before_its_handshake(
+    start: Start, pair: tuple[Path, Path]
+) -> None:
+    """Fails when only connections with a finished handshake are counted."""
+    server = start(tls=pair, max_connections=2)
+    waiting = [server.connect() for _ in range(2)]
+    assert rest(server.connect()) == b""
+    assert server.refused("too_many_connections") == 1
+    assert server.requests(503) == 0
+    for client in waiting:
+        client.close()
+    eventually(lambda: _greeted(server.connect()))
+
+
+def test_an_idle_connection_makes_room_for_a_new_one(start: Start) -> None:
+    """Fails without `_close_idle`: a browser keeps a connection for minutes after a single request."""
+    server = start(max_connections=3)
+    busy = _busy(server.connect())
+    older, newer = server.connect(), server.connect()
+    for client in (older, newer):
+        client.sendall(post(b"x"))
+        answer(client)
+    other = server.connect()
+    other.sendall(post(b"y"))
+    assert status(answer(other)) == 200
+    assert older.recv(1) == b""
+    for client, body in ((newer, post(b"z")), (busy, b"x")):
+        client.sendall(body)
+        assert status(answer(client)) == 200
+    assert server.refused("too_many_connections") == 0
+
+
+def test_connections_whose_handshake_failed_no_longer_count(
+    start: Start, pair: tuple[Path, Path]
+) -> None:
+    """Fails without the `finally` of `Connections._start`."""
+    server = start(tls=pair, max_connections=2)
+    for _ in range(5):
+        with server.connect() as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            rest(client)
+    eventually(lambda: _greeted(server.connect()))
+
+
+def _busy(client: socket.socket) -> socket.socket:
+    """In the middle of a request, as the server knows once it has asked for the body."""
+    client.sendall(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    )
+    assert status(client.recv(1000)) == 100
+    return client
+
+
+def _greeted(connection: socket.socket) -> bool:
+    try:
+        _tls(connection).close()
+    except OSError:
+        return False
+    return True
 
 
 def _tls(connection: socket.socket) -> ssl.SSLSocket:
