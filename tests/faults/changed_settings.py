@@ -14,7 +14,7 @@ from exporter.names import (
     SESSION_INTERRUPTIONS,
 )
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.table import reached
+from tests.faults.table import Row, reached
 
 _TAXONOMY: Final = """\
 system: acme
@@ -150,3 +150,6 @@ def changed_settings(folder: Path, quick: bool) -> str:
         f"{found.counted:,.0f} counted",
         found.holds,
     )
+
+
+ROW = Row(36, "settings change before a retry", "duplicate, not conflict", changed_settings)

@@ -8,7 +8,7 @@ from typing import Final
 from exporter.beacons.route import BYTES_PER_EVENT, MAX_BODY
 from tests.faults.beacon_flood import ALLOWED, Flood, flood
 from tests.faults.honest import p99
-from tests.faults.table import reached
+from tests.faults.table import Row, reached
 
 ADDRESSES: Final = 12
 RATE: Final = ADDRESSES * 5
@@ -63,3 +63,6 @@ def deep_beacons(folder: Path, quick: bool) -> str:
     )
     # Some hundred requests say nothing of a p99.
     return reached(figure, all(map(held, found)) and (quick or during <= 1.2 * before))
+
+
+ROW = Row(31, "64 KiB of deep JSON with a public key", "p99 + ≤ 20 %; bytes charged", deep_beacons)

@@ -23,8 +23,8 @@ IDLE_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Flooded:
-    """With `connections` of senders open that do nothing: `scrapes` that were answered 200, connections that were
-    `refused`, and whether a sender is served once the flood has ended."""
+    """With `connections` of senders open that do nothing: `scrapes` that were answered 200, connections that
+    were `refused`, and whether a sender is served once the flood has ended."""
 
     connections: int
     scrapes: int
@@ -34,8 +34,8 @@ class Flooded:
 
 @dataclass(frozen=True)
 class Exhausted:
-    """`during`: status of a scrape on an open connection while no descriptor was free. `processor`: seconds per
-    second meanwhile. `after`: statuses of a scrape and an event when descriptors were free again; 0: none."""
+    """`during`: status of a scrape on an open connection while no descriptor was free. `processor`: seconds
+    per second meanwhile. `after`: statuses of a scrape and an event with descriptors free again; 0: none."""
 
     during: int
     processor: float
@@ -136,8 +136,9 @@ def run(folder: Path, quick: bool) -> str:
     figure = (
         f"{TOO_FEW} at the start: {'exits with 1, clear message' if clear else 'no clear message'}; "
         f"{flooded.connections} connections with {FEW}: {flooded.scrapes} of {scrapes} scrapes, "
-        f"{flooded.refused} refused, then {'recovered' if flooded.recovered else 'NOT recovered'}; none left for "
-        f"{seconds:g} s: {exhausted.during}, {exhausted.processor:.0%} processor, then {exhausted.after}"
+        f"{flooded.refused} refused, then {'recovered' if flooded.recovered else 'NOT recovered'}; "
+        f"none left for {seconds:g} s: {exhausted.during}, {exhausted.processor:.0%} processor, then "
+        f"{exhausted.after}"
     )
     return reached(
         figure,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.commands.running import environment
-from tests.faults.table import reached
+from tests.faults.table import Row, reached
 
 MISTAKES: Final = {
     '["region", "region"]': "'region' is listed twice",
@@ -57,3 +57,6 @@ def label_settings(folder: Path, quick: bool) -> str:
     ]
     figure = f"{len(mistakes)} settings, refused by {' and '.join(COMMANDS)} with key and value"
     return reached(f"{figure}; accepted: {', '.join(passed) or 'none'}", not passed)
+
+
+ROW = Row(37, "labels that break a scrape", "refused by check and serve", label_settings)

@@ -11,7 +11,7 @@ from exporter.beacons.keys import digest
 from exporter.ingest.event import MAX_DURATION
 from exporter.names import BEACONS_PATH, INGEST_PATH, REJECTED_EVENTS, SESSION_DURATION
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.table import reached
+from tests.faults.table import Row, reached
 
 _KEY: Final = "the-key-that-everybody-reads"
 _ORIGIN: Final = "https://shop.example"
@@ -99,3 +99,6 @@ def long_durations(folder: Path, quick: bool) -> str:
         f"refused; sum {found.sum:,.0f} s",
         found.holds,
     )
+
+
+ROW = Row(32, "durations of 1e308", "refused; the sum stays finite", long_durations)
