@@ -20,11 +20,17 @@ FEW = 192
 IDLE_SHARE = 0.15
 """Processor seconds a second that a listener without descriptors may take, while connections wait."""
 
+AT_FIRST_REQUEST = """
+from exporter import serve
+serve._PAGES = 3600
+"""
+"""Run before the program: the first scrape imports the pages, not a timer a second after the start."""
+
 
 @dataclass(frozen=True)
 class Flooded:
-    """With `connections` of senders open that do nothing: `scrapes` that were answered 200, connections that
-    were `refused`, and whether a sender is served once the flood has ended."""
+    """With `connections` of senders open that do nothing: `scrapes` that were answered 200, connections
+    that were `refused`, and whether a sender is served once the flood has ended."""
 
     connections: int
     scrapes: int
@@ -35,7 +41,7 @@ class Flooded:
 @dataclass(frozen=True)
 class Exhausted:
     """`during`: status of a scrape on an open connection while no descriptor was free. `processor`: seconds
-    per second meanwhile. `after`: statuses of a scrape and an event with descriptors free again; 0: none."""
+    per second meanwhile. `after`: statuses of a scrape and an event when descriptors were free again."""
 
     during: int
     processor: float
@@ -66,12 +72,14 @@ def flood(exporter: ExporterProcess, connections: int, scrapes: int) -> Flooded:
 
 
 def exhaust(exporter: ExporterProcess, seconds: float, patience: float = 15) -> Exhausted:
-    """Take every free descriptor from the process for `seconds`, before its first scrape."""
+    """Take every free descriptor for `seconds` from a process that runs with `AT_FIRST_REQUEST`."""
     scraping = http.client.HTTPConnection("127.0.0.1", exporter.ports["ops"], timeout=30)
     scraping.connect()
     # The connection is accepted once it is answered; health needs no import.
     scraping.request("GET", "/-/healthy")
     assert scraping.getresponse().read() == b"ok"
+    # The first line logged imports what writes it.
+    assert exporter.request("ingest", "GET", "/").status == 404
     _, hard = resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE, (descriptors(exporter), hard))
     try:
@@ -131,14 +139,13 @@ def run(folder: Path, quick: bool) -> str:
     scrapes, seconds = (20, 2.0) if quick else (200, 20.0)
     with few(folder / "flood", FEW) as exporter:
         flooded = flood(exporter, 2 * FEW, scrapes)
-    with ExporterProcess(folder / "run") as exporter:
+    with ExporterProcess(folder / "run" / "data", mutant=AT_FIRST_REQUEST) as exporter:
         exhausted = exhaust(exporter, seconds)
     figure = (
         f"{TOO_FEW} at the start: {'exits with 1, clear message' if clear else 'no clear message'}; "
         f"{flooded.connections} connections with {FEW}: {flooded.scrapes} of {scrapes} scrapes, "
-        f"{flooded.refused} refused, then {'recovered' if flooded.recovered else 'NOT recovered'}; "
-        f"none left for {seconds:g} s: {exhausted.during}, {exhausted.processor:.0%} processor, then "
-        f"{exhausted.after}"
+        f"{flooded.refused} refused, then {'recovered' if flooded.recovered else 'NOT recovered'}; none left "
+        f"for {seconds:g} s: {exhausted.during}, {exhausted.processor:.0%} processor, then {exhausted.after}"
     )
     return reached(
         figure,

@@ -1,7 +1,15 @@
 from pathlib import Path
 
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.few_descriptors import FEW, IDLE_SHARE, exhaust, few, flood, refused_start
+from tests.faults.few_descriptors import (
+    AT_FIRST_REQUEST,
+    FEW,
+    IDLE_SHARE,
+    exhaust,
+    few,
+    flood,
+    refused_start,
+)
 
 
 def test_a_start_with_too_few_descriptors_is_refused_with_a_clear_message(tmp_path: Path) -> None:
@@ -30,7 +38,7 @@ def test_connections_without_a_limit_are_noticed(tmp_path: Path) -> None:
 
 def test_both_listeners_come_back_after_no_descriptor_was_left(tmp_path: Path) -> None:
     """Fails on each mutant of the next test."""
-    with ExporterProcess(tmp_path / "data") as exporter:
+    with ExporterProcess(tmp_path / "data", mutant=AT_FIRST_REQUEST) as exporter:
         found = exhaust(exporter, 1.0)
     assert found.during == 500
     assert found.processor < IDLE_SHARE
@@ -49,7 +57,7 @@ connections._PAUSE = 3600
 
 def test_a_failure_that_is_kept_is_noticed(tmp_path: Path) -> None:
     for number, (mutant, after) in enumerate(((IMPORT_ONCE, (500, 200)), (ACCEPT_ONCE, (0, 0)))):
-        with ExporterProcess(tmp_path / str(number), mutant=mutant) as exporter:
+        with ExporterProcess(tmp_path / str(number), mutant=AT_FIRST_REQUEST + mutant) as exporter:
             assert exhaust(exporter, 0.1, patience=2).after == after
 
 
@@ -60,5 +68,5 @@ connections._PAUSE = 0
 
 
 def test_a_listener_that_tries_again_at_once_is_noticed(tmp_path: Path) -> None:
-    with ExporterProcess(tmp_path / "data", mutant=SPINNING) as exporter:
+    with ExporterProcess(tmp_path / "data", mutant=AT_FIRST_REQUEST + SPINNING) as exporter:
         assert exhaust(exporter, 2.0).processor > IDLE_SHARE
