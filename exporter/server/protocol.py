@@ -274,8 +274,9 @@ class GuardedProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def close_if_idle(self) -> bool:
-        """Close between two requests, once the last answer left; whether it did."""
-        if self.timeout_keep_alive_task is None or self.flow.write_paused:
+        """Close between two requests or after the last, once the answer left; whether it did."""
+        idle = self.timeout_keep_alive_task is not None or self._linger_timer is not None
+        if not idle or self.flow.write_paused:
             return False
         self.transport.abort()
         return True

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import resource
 import socket
 import time
@@ -78,10 +79,12 @@ def exhaust(exporter: ExporterProcess, seconds: float, patience: float = 15) -> 
     # The connection is accepted once it is answered; health needs no import.
     scraping.request("GET", "/-/healthy")
     assert scraping.getresponse().read() == b"ok"
+    idle = descriptors(exporter)
     # The first line logged imports what writes it.
     assert exporter.request("ingest", "GET", "/").status == 404
+    wait_for(lambda: descriptors(exporter) <= idle, what="a connection closed")
     _, hard = resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE, (descriptors(exporter), hard))
+    resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE, (_first_free(exporter), hard))
     try:
         scraping.request("GET", "/metrics")
         during = scraping.getresponse().status
@@ -95,6 +98,12 @@ def exhaust(exporter: ExporterProcess, seconds: float, patience: float = 15) -> 
     with contextlib.suppress(AssertionError):
         wait_for(lambda: _scrape(exporter) == 200, patience)
     return Exhausted(during, processor, (_scrape(exporter), _post(exporter)))
+
+
+def _first_free(exporter: ExporterProcess) -> int:
+    """The lowest number that no descriptor has: with this limit none can be opened."""
+    taken = {int(name) for name in os.listdir(f"/proc/{exporter.pid}/fd")}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
 @contextlib.contextmanager

@@ -153,6 +153,18 @@ def test_an_idle_connection_makes_room_for_a_new_one(start: Start) -> None:
     assert server.refused("too_many_connections") == 0
 
 
+def test_a_connection_that_was_answered_early_makes_room_for_a_new_one(start: Start) -> None:
+    """Fails when `close_if_idle` looks at keep-alive only: 400 uploads without a token closed the listener to
+    everybody for a second."""
+    server = start(max_connections=2)
+    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
+    for _ in range(6):
+        client = server.connect()
+        client.sendall(early)
+        assert status(answer(client)) == 200
+    assert server.refused("too_many_connections") == 0
+
+
 def test_connections_whose_handshake_failed_no_longer_count(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
