@@ -19,7 +19,7 @@ class BufferedConnection(asyncio.BufferedProtocol):
     uvicorn's protocol is. `make` creates the connection once there is a transport: none is created for a TLS
     handshake that fails. The connection must not keep the view. `buffer` may be shared by the connections
     of one event loop, which are read one after the other; never by loops in several threads. `ended` is
-    called when the transport is closed; until then a connection that was made is kept, and no longer.
+    called when the transport is closed.
     """
 
     _connection: GuardedProtocol | None = None
@@ -47,10 +47,8 @@ class BufferedConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(self)
-        # uvloop's TLS object keeps this object: it would keep its own transport and buffers with it.
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.connection_lost(exc)
+        if self._connection is not None:
+            self._connection.connection_lost(exc)
 
     def close_if_idle(self) -> bool:
         return self._connection is not None and self._connection.close_if_idle()

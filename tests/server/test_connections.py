@@ -1,15 +1,19 @@
 """Connections that ended leave nothing behind, and those past the limit are refused."""
 
+import asyncio
 import gc
 import socket
 import ssl
 import struct
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from exporter.server import protocol
 from tests.server.conftest import Start, answer, eventually, post, rest, status
 
 OF_TLS = {"SSLProtocol", "_SSLProtocolTransport"}
@@ -79,8 +83,8 @@ USES: dict[str, Callable[[socket.socket], None]] = {
 def test_a_closed_connection_is_freed_without_the_collector(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
-    """Fails when `connection_lost` does not release the transport, cancel the timers, end the pipeline or
-    drop the cycle, and when `BufferedConnection` keeps its connection or makes it before a handshake."""
+    """Fails when `connection_lost` does not release the transport, cancel the keep-alive timer, end the
+    pipeline or drop the cycle."""
     server = start(tls=pair if with_tls else ())
     clients = [server.connect() for _ in USES]
     if with_tls:
@@ -97,10 +101,48 @@ def test_a_closed_connection_is_freed_without_the_collector(
 def test_a_failed_handshake_is_freed_without_the_collector(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
+    """Fails when `BufferedConnection` makes its connection before there is a transport."""
     server = start(tls=pair)
-    for hello in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"):
+    for _ in range(3):
         with server.connect() as client:
-            client.sendall(hello)
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            rest(client)
+    eventually(lambda: not kept())
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_request_that_goes_on_keeps_no_buffers_of_its_closed_connection(
+    start: Start, pair: tuple[Path, Path]
+) -> None:
+    """Fails when `release` keeps the transport, and when uvicorn's flow control has a reference of its own."""
+    begun, go = threading.Event(), threading.Event()
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        await asyncio.to_thread(go.wait, 60)
+
+    server = start(app=late, tls=pair)
+    try:
+        with _tls(server.connect()) as client:
+            client.sendall(post(b"x"))
+            assert begun.wait(60)
+        eventually(lambda: not kept().keys() & OF_TLS)
+        assert kept()["RequestResponseCycle"]
+    finally:
+        go.set()
+    eventually(lambda: not kept())
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_connection_closed_by_its_peer_is_not_kept_until_its_timers_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when `connection_lost` leaves the timer of a connection that lingers."""
+    monkeypatch.setattr(protocol, "LINGER", 3600.0)
+    server = start()
+    with server.connect() as client:
+        client.sendall(b"\x00\x01\r\n\r\n")
+        assert status(answer(client)) == 400
     eventually(lambda: not kept())
 
 
