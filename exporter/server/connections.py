@@ -110,10 +110,8 @@ class Connections:
         try:
             # A peer that leaves, or whose handshake fails, is no defect.
             with contextlib.suppress(OSError):
-                transport, _ = await self._loop.connect_accepted_socket(
-                    lambda: connection, accepted, **self._tls
-                )
-                started = not transport.is_closing()
+                await self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
+                started = True
         finally:
             if not started:
                 self._ended(connection)

@@ -114,7 +114,7 @@ def test_a_failed_handshake_is_freed_without_the_collector(
 def test_a_request_that_goes_on_keeps_no_buffers_of_its_closed_connection(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `release` keeps the transport, and when uvicorn's flow control has one of its own."""
+    """Fails when `release` keeps the transport, or uvicorn's flow control has a reference of its own."""
     begun, go = threading.Event(), threading.Event()
 
     async def late(scope: Any, receive: Any, send: Any) -> None:
