@@ -134,6 +134,23 @@ def test_a_request_that_goes_on_keeps_no_buffers_of_its_closed_connection(
 
 
 @pytest.mark.usefixtures("no_collector")
+def test_an_upload_over_tls_that_goes_on_after_its_answer_is_closed_and_freed(
+    start: Start, pair: tuple[Path, Path]
+) -> None:
+    """Fails without `_discard`, as its plain version in test_protocol."""
+    server = start(tls=pair)
+    sent = 0
+    with _tls(server.connect()) as client:
+        client.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+        assert status(answer(client)) == 200
+        with pytest.raises(OSError):  # noqa: PT011 - a reset, a broken pipe, or the end of TLS
+            while sent < 200 * 1024**2:
+                sent += client.send(bytes(65536))
+    assert sent < 64 * 1024**2
+    eventually(lambda: not kept())
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_a_connection_closed_by_its_peer_is_not_kept_until_its_timers_end(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
