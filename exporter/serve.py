@@ -38,6 +38,7 @@ from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
+from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.front import ASGIApp, Front
 from exporter.server.certificates import Certificate
@@ -96,7 +97,8 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     )
     reporting = asyncio.create_task(report(ledger.status, listening, stop))
     try:
-        registry.register(LedgerCollector(taxonomy, settings.labels, ledger))
+        registry.register(LedgerCollector(settings.labels, ledger))
+        registry.register(TaxonomyCollector(taxonomy, settings.runbooks, settings.dashboard_url))
         registry.register(BuildsCollector(ledger))
         registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
         unknown_codes = UnknownCodes(taxonomy.systems)

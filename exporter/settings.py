@@ -35,6 +35,11 @@ ids (132 MiB), bodies being read (`max_queue_bytes`, 64 MiB) and scrapes."""
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a host; IPv6 with or without brackets."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
 def _seconds(value: object) -> object:
     """`"15m"` and plain numbers of seconds alike."""
     if isinstance(value, str) and (
@@ -120,12 +125,21 @@ def _id(value: str) -> str:
 def _address(value: str) -> str:
     parts = urlsplit(value)
     host = parts.hostname or ""
-    safe = parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not safe or not host or parts.port == 0 or set("?#@") & set(value):
         raise ValueError(
             f"{value!r} is not an https:// URL without a query; the key is sent to it, so http:// is "
             "for loopback only"
         )
+    return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in ("http", "https") or not parts.hostname or set("?#@") & set(value)
+    ):
+        raise ValueError(f"{value!r} is not a URL such as https://ops.example.com, without a query")
     return value.rstrip("/")
 
 
@@ -158,6 +172,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Id = Annotated[str, AfterValidator(_id)]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(_items), NoDecode]
 Address = Annotated[str, AfterValidator(_address)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_items), NoDecode]
 
 
@@ -182,6 +197,14 @@ class Settings(BaseSettings):
     )
     ledger_timeout: Seconds = Field(1, description="time for the engine to answer")
     taxonomy: Paths = Field((), description="folders with further systems' YAML files")
+
+    runbook_url: BaseUrl = Field(
+        "",
+        description="base URL of runbooks in notifications; the ops listener's where it is empty",
+    )
+    dashboard_url: BaseUrl = Field(
+        "", description="base URL of Grafana in notifications; no links where it is empty"
+    )
 
     ingest_token_file: Path | None = Field(None, description="bearer tokens of senders, one a line")
     ops_token_file: Path | None = Field(
@@ -279,6 +302,11 @@ class Settings(BaseSettings):
         "info", description="what is logged"
     )
 
+    @property
+    def runbooks(self) -> str:
+        """The base URL of runbooks: `runbook_url`, or where this exporter's ops listener is."""
+        return self.runbook_url or base_url(self.ops, self.ops_tls_cert is not None)
+
     @model_validator(mode="after")
     def _guarded(self) -> "Settings":
         for name in ("ledger_password_file", "ledger_wait"):
@@ -287,7 +315,7 @@ class Settings(BaseSettings):
         for name in ("ingest", "ops"):
             host = getattr(self, name).rpartition(":")[0]
             if (
-                not _LOOPBACK.fullmatch(host)
+                not is_loopback(host)
                 and getattr(self, f"{name}_token_file") is None
                 and self.allow_anonymous not in (name, "both")
             ):
@@ -306,6 +334,13 @@ class Settings(BaseSettings):
         if 0 < len(missing) < len(live):
             raise ValueError(f"live stats need {', '.join(live)}; not set: {', '.join(missing)}")
         return self
+
+
+def base_url(listener: str, tls: bool) -> str:
+    """The URL of a listener; `localhost` where it takes every address."""
+    host, _, port = listener.rpartition(":")
+    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:

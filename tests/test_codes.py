@@ -7,11 +7,11 @@ import json
 import pytest
 from rich.console import Console
 
-from exporter.lookup.page import OUTCOMES, OWNERS, PAGES, as_json, facts, runbook
+from exporter.lookup.page import OUTCOMES, OWNERS, SEVERITIES, as_json, facts, runbook
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Outcome, Owner, Page, Taxonomy
+from exporter.taxonomy.model import Outcome, Owner, Severity, Taxonomy
 
 TAXONOMY = load()
 CODES = [code for system in TAXONOMY.systems.values() for code in system.codes]
@@ -268,7 +268,7 @@ def test_a_shared_name_is_not_shown_as_a_spelling_and_the_normal_ends_silence_is
 def test_every_owner_outcome_and_kind_of_page_has_words() -> None:
     assert set(OWNERS) == set(Owner)
     assert set(OUTCOMES) == set(Outcome)
-    assert set(PAGES) == set(Page)
+    assert set(SEVERITIES) == set(Severity)
 
 
 def test_the_vendors_phase_is_told_from_our_reading() -> None:

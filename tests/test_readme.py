@@ -170,7 +170,7 @@ def families() -> dict[str, str]:
         if constant.isupper()
         and not constant.startswith("_")
         and isinstance(name, str)
-        and re.fullmatch(r"session_(exporter_\w+|\w+_(total|seconds|info|users))", name)
+        and re.fullmatch(r"session_(exporter_\w+|\w+_(total|seconds|info|help|users))", name)
     }
 
 

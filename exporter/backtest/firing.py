@@ -69,11 +69,10 @@ def _of(detections: Detections, subject: Subject) -> Iterator[Firing]:
 
 def _watched(policy: Policy, code: Code) -> list[Duration]:
     """The long windows of a code: the planned have one."""
-    planned = (code.system, code.code) in policy.planned
     return [
         one.window
         for one in policy.elevated.windows
-        if not planned or one.window == policy.elevated.planned_window
+        if not code.planned or one.window == policy.elevated.planned_window
     ]
 
 

@@ -1,11 +1,13 @@
 """`check`."""
 
+from urllib.parse import urlsplit
+
 import typer
 
 from exporter.commands.files import mistaken, mistaken_sites
 from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops, PolicyFile
 from exporter.errors import ConfigError
-from exporter.settings import Settings, load
+from exporter.settings import Settings, is_loopback, load
 
 
 def check(
@@ -52,6 +54,19 @@ def check(
         mistakes += mistaken_sites(settings, loaded)
     if mistakes:
         raise ConfigError(*mistakes)
+    if settings is not None and (warning := _unreachable_runbooks(settings)):
+        typer.echo(f"warning: {warning}", err=True)
     systems = loaded.systems
     shown = ", ".join(f"{name} ({len(one.codes)} codes)" for name, one in systems.items())
     typer.echo(f"ok: {shown}")
+
+
+def _unreachable_runbooks(settings: Settings) -> str:
+    """Why on-call can't open the runbooks that notifications link to; "" when they can be."""
+    host = urlsplit(settings.runbooks).hostname or ""
+    if is_loopback(settings.ops.rpartition(":")[0]) or not is_loopback(host):
+        return ""
+    return (
+        f"runbooks are linked as {settings.runbooks}, which opens on this machine only; set "
+        "runbook_url to the address of the ops listener that on-call uses"
+    )

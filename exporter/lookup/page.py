@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Page, System, normalise
+from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System, normalise
 from exporter.taxonomy.spellings import PREFIXES, numbers, shared_names
 
 OWNERS: Final = {
@@ -18,10 +18,10 @@ OWNERS: Final = {
     Owner.USER: "the user; only a spike of it is anyone else's matter",
     Owner.NOBODY: "nothing is wrong",
 }
-PAGES: Final = {
-    Page.PAGE: "yes, a spike wakes on-call",
-    Page.TICKET: "no, a spike opens a ticket",
-    Page.NEVER: "never",
+SEVERITIES: Final = {
+    Severity.PAGE: "yes, a spike wakes on-call",
+    Severity.TICKET: "no, a spike opens a ticket",
+    Severity.NONE: "never",
 }
 OUTCOMES: Final = {
     Outcome.SUCCESS: "success: counts for the success ratio",
@@ -42,7 +42,7 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
         ("Causes", code.causes),
         ("Fix", code.fix),
         ("Who acts", f"{code.owner}: {OWNERS[code.owner]}"),
-        ("Wakes someone", PAGES[code.page]),
+        ("Wakes someone", SEVERITIES[code.severity]),
         ("Outcome", OUTCOMES[code.outcome]),
         ("Phase", _phase(system, code)),
         ("Category", _category(system, code)),
@@ -62,7 +62,8 @@ def as_json(codes: Sequence[Code]) -> str:
             "category": code.category,
             "outcome": code.outcome,
             "owner": code.owner,
-            "page": code.page,
+            "severity": code.severity,
+            "planned": code.planned,
             "description": code.description,
             "causes": code.causes,
             "fix": code.fix,

@@ -11,7 +11,7 @@ from rich.text import Text
 from exporter.lookup.page import facts, runbook
 from exporter.lookup.search import near, number, scope, search, spelled
 from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
-from exporter.taxonomy.model import Code, Outcome, Page, System, Taxonomy
+from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 
 _WIDE = 96
 """Columns from which the table has room for the outcome."""
@@ -76,7 +76,7 @@ def _table(console: Console, system: System, codes: Sequence[Code]) -> None:
         cells = [Text(code.code, style="bold"), Text(code.name), Text(code.phase)]
         if wide:
             cells.append(Text(code.outcome, style=_STYLES[code.outcome]))
-        spike = Text(code.page, style="red" if code.page is Page.PAGE else "")
+        spike = Text(code.severity, style="red" if code.severity is Severity.PAGE else "")
         table.add_row(*cells, Text(code.owner), spike)
     console.print(table)
 

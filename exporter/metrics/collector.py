@@ -8,7 +8,6 @@ from prometheus_client import Metric
 from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
-    InfoMetricFamily,
 )
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -16,7 +15,6 @@ from prometheus_client.samples import Sample
 from exporter import names
 from exporter.ledger.contract import BUCKETS, DurationTotal, Family, Ledger, Total
 from exporter.metrics.family import CounterFamily, LabelText
-from exporter.taxonomy.model import Code, Taxonomy
 
 _COUNTERS: Final = {
     Family.ENDS: (names.SESSION_ENDS, "Sessions that ended, by code."),
@@ -39,10 +37,9 @@ class LedgerCollector(Collector):
     two scrapes at once share a cache of label texts to no gain.
     """
 
-    def __init__(self, taxonomy: Taxonomy, label_names: Sequence[str], ledger: Ledger) -> None:
+    def __init__(self, label_names: Sequence[str], ledger: Ledger) -> None:
         self._ledger = ledger
         self._texts = LabelText(label_names)
-        self._info = _code_info(taxonomy)
 
     def collect(self) -> Iterable[Metric]:
         totals = self._ledger.totals()
@@ -55,7 +52,6 @@ class LedgerCollector(Collector):
                 name, text, totals.ledger, families[family], texts, self._texts.names
             )
         yield _durations(totals.durations)
-        yield self._info
         # Here and not with the ledger's state: it is to agree with the zeros of this very scrape.
         yield GaugeMetricFamily(
             names.HELD_SERIES,
@@ -76,26 +72,3 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
         created = dict(zip(labels, cell, strict=True))
         metric.samples.append(Sample(f"{names.SESSION_DURATION}_created", created, one.created))
     return metric
-
-
-def _code_info(taxonomy: Taxonomy) -> InfoMetricFamily:
-    """Constant while the process lives. An OpenMetrics info is a gauge of 1 in the text format."""
-    metric = InfoMetricFamily(
-        names.SESSION_END_CODE_INFO.removesuffix("_info"), "What a code means, and whose it is."
-    )
-    for system in taxonomy.systems.values():
-        for code in (*system.codes, system.unknown):
-            metric.add_metric((), _meaning(code))
-    return metric
-
-
-def _meaning(code: Code) -> dict[str, str]:
-    return {
-        names.SYSTEM: code.system,
-        names.CODE: code.code,
-        names.NAME: code.name,
-        names.PHASE: code.phase,
-        names.CATEGORY: code.category,
-        names.OUTCOME: code.outcome.value,
-        names.OWNER: code.owner.value,
-    }

@@ -224,7 +224,7 @@ def _words(system: System, code: Code) -> tuple[str, ...]:
             heading,
             code.outcome.value,
             code.owner.value,
-            code.page.value,
+            code.severity.value,
         ),
         *(code.description, code.causes, code.fix),
     )

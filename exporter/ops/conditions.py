@@ -99,7 +99,7 @@ def _limit(policy: Policy, window: str) -> str:
 
 def _elevated(policy: Policy, subject: Subject) -> tuple[str, ...]:
     code, elevated = subject.code, policy.elevated
-    planned = code is not None and (code.system, code.code) in policy.planned
+    planned = code is not None and code.planned
     windows = [
         f"in {one.window}, above {_formula(one.floor, one.factor, one.root, one.of_ends)}, and in "
         f"{one.confirm_window} still more than {one.confirm_factor:g} times its usual share and "

@@ -3,7 +3,7 @@
 from typing import Any
 
 from exporter.errors import Refused, refusals
-from exporter.settings import Settings
+from exporter.settings import Settings, base_url
 
 
 def refused(status: int, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -45,6 +45,4 @@ def ingest_server(settings: Settings) -> dict[str, str]:
 
 def server(listener: str, tls: bool) -> dict[str, str]:
     """A listener on every address is reached by some name that only the operator knows."""
-    host, _, port = listener.rpartition(":")
-    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
-    return {"url": f"{'https' if tls else 'http'}://{shown}:{port}"}
+    return {"url": base_url(listener, tls)}

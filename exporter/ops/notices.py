@@ -1,14 +1,13 @@
 """What somebody should know although the exporter is running: the landing page's warnings."""
 
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
 from prometheus_client import Counter
 
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Status
 from exporter.metrics.own import OwnMetrics
-from exporter.settings import Settings
+from exporter.settings import Settings, is_loopback
 
 
 def notices(
@@ -60,17 +59,10 @@ def _listeners(settings: Settings) -> list[str]:
         ("ingest", settings.ingest, settings.ingest_token_file, settings.ingest_tls_cert),
         ("ops", settings.ops, settings.ops_token_file, settings.ops_tls_cert),
     ):
-        if _loopback(listener.rpartition(":")[0]):
+        if is_loopback(listener.rpartition(":")[0]):
             continue
         if tokens is None:
             found.append(f"The {name} listener ({listener}) is open to everybody who reaches it.")
         elif tls is None:
             found.append(f"The {name} listener ({listener}) takes tokens without TLS.")
     return found
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -34,7 +34,7 @@ class Shelf:
     def alerts(self) -> tuple[Subject, ...]:
         """Every alert, in the order of the rules."""
         try:
-            return tuple(subjects(self.taxonomy, self.policy.planned, self.policy.queued))
+            return tuple(subjects(self.taxonomy, self.policy.queued))
         except ConfigError as error:
             # Two codes whose alerts would have one name: no rules can be rendered, but events are counted,
             # and a code's page still has something to say.

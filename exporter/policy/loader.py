@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter.errors import ConfigError
 from exporter.policy.fields import Section
-from exporter.policy.model import Chosen, Duration, Planned, Policy
+from exporter.policy.model import Chosen, Duration, Policy
 from exporter.taxonomy.document import read
 from exporter.taxonomy.model import Taxonomy
 
@@ -32,11 +32,7 @@ def load(path: Path | None = None) -> Policy:
 def fits(policy: Policy, taxonomy: Taxonomy) -> list[str]:
     """What the policy says about systems and codes that the taxonomy does not have."""
     mistakes = []
-    listed: tuple[Planned | Chosen, ...] = (
-        *policy.overrun.planned,
-        *policy.queue.codes,
-        *policy.builds.codes,
-    )
+    listed: tuple[Chosen, ...] = (*policy.queue.codes, *policy.builds.codes)
     named = [(one.system, one.place) for one in listed]
     named += [(one.system, one.place) for one in policy.budget.objectives]
     for system_name, place in named:

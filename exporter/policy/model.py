@@ -95,16 +95,6 @@ class Spike:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A code whose bursts are expected; `place` is file and line."""
-
-    reason: str
-    system: str
-    code: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
 class Overrun:
     """What a planned code has instead of `Spike`: more than `share` of all ends in `window`."""
 
@@ -113,7 +103,6 @@ class Overrun:
     share: Fraction
     for_: Duration
     keep_firing_for: Duration
-    planned: tuple[Planned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,11 +357,6 @@ class Policy:
     queue: Queue
     builds: Builds
     pipeline: Pipeline
-
-    @property
-    def planned(self) -> frozenset[tuple[str, str]]:
-        """(system, code) pairs whose bursts are expected."""
-        return frozenset((one.system, one.code) for one in self.overrun.planned)
 
     @property
     def queued(self) -> frozenset[tuple[str, str]]:

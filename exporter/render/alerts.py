@@ -108,11 +108,10 @@ def _code_signal(policy: Policy, signal: Signal, code: Code) -> tuple[str, str, 
     if signal is Signal.QUEUE:
         return _queue(policy, code, summed(names.RULE_SPIKE))
     if signal is Signal.ELEVATED:
-        planned = (code.system, code.code) in policy.planned
         windows = [
             one.window
             for one in policy.elevated.windows
-            if not planned or one.window == policy.elevated.planned_window
+            if not code.planned or one.window == policy.elevated.planned_window
         ]
         expr = either(*(summed(names.RULE_ELEVATED + window) for window in windows))
         return expr, policy.elevated.for_, policy.elevated.keep_firing_for

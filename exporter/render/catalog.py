@@ -8,7 +8,7 @@ from typing import Final
 
 from exporter.errors import ConfigError
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import Code, Page, System, Taxonomy
+from exporter.taxonomy.model import Code, Severity, System, Taxonomy
 
 PAGE: Final = "page"
 TICKET: Final = "ticket"
@@ -61,17 +61,15 @@ Codes = frozenset[tuple[str, str]]
 """(system, code) pairs."""
 
 
-def subjects(
-    taxonomy: Taxonomy, planned: Codes, queued: Codes = frozenset()
-) -> tuple[Subject, ...]:
-    """Every alert, systems in load order, codes in the file's; `planned` are codes whose bursts are expected,
-    which get `overrun` instead of `spike`, `queued` those ahead of which users wait, which get `queue`.
+def subjects(taxonomy: Taxonomy, queued: Codes = frozenset()) -> tuple[Subject, ...]:
+    """Every alert, systems in load order, codes in the file's. Planned codes get `overrun` instead of
+    `spike`; `queued` are those ahead of which users wait, which get `queue`.
 
     Raises `ConfigError` when two alerts would have one name.
     """
     found: dict[str, Subject] = {}
     clashes: dict[tuple[str, str], str] = {}
-    for subject in _subjects(taxonomy, planned, queued):
+    for subject in _subjects(taxonomy, queued):
         first = found.setdefault(subject.alert, subject)
         # Prometheus takes both, and then a silence, a runbook's heading and `Since` mean either.
         if first is not subject:
@@ -86,14 +84,13 @@ def subjects(
     return tuple(found.values())
 
 
-def _subjects(taxonomy: Taxonomy, planned: Codes, queued: Codes) -> Iterator[Subject]:
+def _subjects(taxonomy: Taxonomy, queued: Codes) -> Iterator[Subject]:
     for system in taxonomy.systems.values():
         for code in (*system.codes, system.unknown):
-            if code.page is Page.NEVER:
+            if code.severity is Severity.NONE:
                 continue
-            is_planned = (code.system, code.code) in planned
-            burst = Signal.OVERRUN if is_planned else Signal.SPIKE
-            severity = TICKET if is_planned else str(code.page.value)
+            burst = Signal.OVERRUN if code.planned else Signal.SPIKE
+            severity = TICKET if code.planned else str(code.severity.value)
             stem = stem_of(system, code)
             yield Subject(stem + _camel(burst), burst, severity, system, code)
             waiting = (Signal.QUEUE,) if (code.system, code.code) in queued else ()

@@ -72,7 +72,7 @@ def pack_of(
     return Pack(
         taxonomy=taxonomy,
         policy=policy,
-        subjects=tuple(subjects(taxonomy, policy.planned, policy.queued)),
+        subjects=tuple(subjects(taxonomy, policy.queued)),
         runbook_base_url=runbook_base_url.rstrip("/"),
         dashboard_base_url=dashboard_base_url.rstrip("/"),
     )

@@ -11,7 +11,7 @@ from exporter.render.catalog import Signal, Subject
 from exporter.render.queries import Scope, queries
 from exporter.runbooks.loader import load
 from exporter.runbooks.model import Answers, Facts, Library, Step
-from exporter.taxonomy.model import Code, Owner, Page, Taxonomy
+from exporter.taxonomy.model import Code, Owner, Severity, Taxonomy
 
 _OPENING: Final = (Step("limit"), Step("share"))
 _CLOSING: Final = (Step("labels"), Step("week"), Step("late"), Step("counting"))
@@ -115,7 +115,7 @@ def _facts(library: Library, code: Code, *, generic: bool) -> Facts:
 
 
 def _asked(code: Code, facts: Facts) -> Sequence[Step]:
-    if code.page is Page.NEVER:
+    if code.severity is Severity.NONE:
         # No rule counts a code without alerts, so there is no limit to compare with.
         return facts.steps
     own = {step.ask for step in facts.steps}

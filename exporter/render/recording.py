@@ -10,7 +10,7 @@ from exporter.render.counts import fast_windows, slow_windows
 from exporter.render.pack import Pack
 from exporter.render.promql import CODE_LABELS, INSTANCE, PER_SYSTEM, either, number, of_system
 from exporter.render.rule import Group, Rule, RuleFile
-from exporter.taxonomy.model import Outcome, Page
+from exporter.taxonomy.model import Outcome, Severity
 
 BASELINE_PATH: Final = "rules/baseline.yml"
 WINDOWS_PATH: Final = "rules/windows.yml"
@@ -45,7 +45,7 @@ def watched(pack: Pack) -> list[str]:
         f'{_SUCCESS}, {names.SYSTEM}="{code.system}", {names.CODE}="{code.code}"'
         for system in pack.taxonomy.systems.values()
         for code in system.codes
-        if code.outcome is Outcome.SUCCESS and code.page is not Page.NEVER
+        if code.outcome is Outcome.SUCCESS and code.severity is not Severity.NONE
     ]
     return [_NO_SUCCESS, *successes]
 

@@ -94,10 +94,29 @@ class Mapping:
                     f"key {key!r} is missing in {self.what}; required are {', '.join(required)}",
                 )
 
-    def text(self, key: str, *, longest: int | None = None) -> str:
+    def text(self, key: str, *, longest: int | None = None, most_bytes: int | None = None) -> str:
         """A text that is not empty; with `longest` (characters) a single line of at most that."""
         node = self._nodes.get(key)
-        return "" if node is None else self._text(node, self.line_of(key), key, longest).value
+        if node is None:
+            return ""
+        value = self._text(node, self.line_of(key), key, longest).value
+        size = len(value.encode())
+        if most_bytes is not None and size > most_bytes:
+            self.wrong(
+                self.line_of(key),
+                f"{key} in {self.what} has {size} bytes; allowed are {most_bytes}",
+            )
+        return value
+
+    def flag(self, key: str) -> bool:
+        """`true` or `false`; false when the key is missing."""
+        node = self._nodes.get(key)
+        if node is None:
+            return False
+        if not isinstance(node, ScalarNode) or node.value not in ("true", "false"):
+            self.wrong(self.line_of(key), f"{key} in {self.what} must be true or false")
+            return False
+        return bool(node.value == "true")
 
     def one_of(self, key: str, allowed: Sequence[str], otherwise: str = "") -> str:
         """One of the allowed texts; `otherwise` after a mistake."""

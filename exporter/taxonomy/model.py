@@ -39,17 +39,19 @@ class Owner(StrEnum):
     NOBODY = "nobody"
 
 
-class Page(StrEnum):
-    """What a spike of the code does."""
+class Severity(StrEnum):
+    """What a spike of the code does: wake on-call, open a ticket, or neither."""
 
     PAGE = "page"
     TICKET = "ticket"
-    NEVER = "never"
+    NONE = "none"
 
 
 PHASES: Final = tuple(phase.value for phase in Phase)
 LONGEST_SPELLING: Final = 128
 """Characters; the loader refuses a longer alias, so a longer code from a sender can't be one."""
+LONGEST_HELP: Final = 1000
+"""Bytes of `causes` and of `fix`: they are labels of a series and part of every notification."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 
@@ -60,7 +62,7 @@ class Code:
 
     `phase` and `category` are label values, `"unknown"` for the unknown code only. `aliases` are
     further spellings as written in the YAML; those that follow from `code` and `name` by rule are
-    in `System.spellings` alone.
+    in `System.spellings` alone. `planned` codes come in expected bursts, such as a maintenance.
     """
 
     system: str
@@ -70,11 +72,12 @@ class Code:
     category: str
     outcome: Outcome
     owner: Owner
-    page: Page
+    severity: Severity
     description: str
     causes: str
     fix: str
     aliases: tuple[str, ...] = ()
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def unknown_code(system: str) -> Code:
         category=UNKNOWN,
         outcome=Outcome.FAILURE,
         owner=Owner.PLATFORM,
-        page=Page.TICKET,
+        severity=Severity.TICKET,
         description="The sender reported a code that the taxonomy does not have.",
         causes="A vendor release with new codes, or a sender that misspells one.",
         fix="Read /api/unknown-codes for the raw codes, then add them to the taxonomy's YAML.",

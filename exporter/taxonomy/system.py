@@ -7,12 +7,13 @@ from typing import Final
 from exporter.names import UNKNOWN
 from exporter.taxonomy.document import Mapping, read
 from exporter.taxonomy.model import (
+    LONGEST_HELP,
     LONGEST_SPELLING,
     PHASES,
     Code,
     Outcome,
     Owner,
-    Page,
+    Severity,
     System,
     normalise,
     unknown_code,
@@ -36,7 +37,7 @@ _CODE_KEYS: Final = (
     "category",
     "outcome",
     "owner",
-    "page",
+    "severity",
     "description",
     "causes",
     "fix",
@@ -109,7 +110,7 @@ def _code(
     code = row.text("code", longest=64)
     if code:
         row.what = f"code {code!r}"
-    row.expect(_CODE_KEYS, optional=("aliases",))
+    row.expect(_CODE_KEYS, optional=("aliases", "planned"))
     name = row.text("name", longest=LONGEST_SPELLING)
     read_code = Code(
         system=system,
@@ -120,11 +121,12 @@ def _code(
         category=row.one_of("category", tuple(categories)) if categories else "",
         outcome=Outcome(row.one_of("outcome", tuple(Outcome), Outcome.FAILURE)),
         owner=Owner(row.one_of("owner", tuple(Owner), Owner.NOBODY)),
-        page=Page(row.one_of("page", tuple(Page), Page.NEVER)),
+        severity=Severity(row.one_of("severity", tuple(Severity), Severity.NONE)),
         description=row.text("description"),
-        causes=row.text("causes"),
-        fix=row.text("fix"),
+        causes=row.text("causes", most_bytes=LONGEST_HELP),
+        fix=row.text("fix", most_bytes=LONGEST_HELP),
         aliases=_aliases(row),
+        planned=row.flag("planned"),
     )
     if normalise(name) == UNKNOWN:
         row.wrong(

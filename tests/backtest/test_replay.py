@@ -30,7 +30,7 @@ def replay(since: float | None = None, until: float | None = None) -> Replay | N
         np.cumsum(ends, axis=0),
         np.ones(ROWS, np.bool_),
     )
-    return Replay.of(SYSTEM, counters, POLICY, subjects(TAXONOMY, POLICY.planned), since, until)
+    return Replay.of(SYSTEM, counters, POLICY, subjects(TAXONOMY), since, until)
 
 
 def pages(found: Replay | None) -> list[float]:

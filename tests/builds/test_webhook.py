@@ -189,7 +189,7 @@ def test_builds_are_in_none_of_the_counters_of_session_ends(tmp_path: Path) -> N
     """Fails when the zero series go through all families."""
 
     async def what(hook: Hook) -> None:
-        hook.registry.register(LedgerCollector(two_systems(), ("region",), hook.ledger))
+        hook.registry.register(LedgerCollector(("region",), hook.ledger))
         await hook.post(body())
         for name in (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS):
             assert hook.value(name) is None

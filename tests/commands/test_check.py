@@ -57,3 +57,25 @@ def test_check_names_a_settings_file_that_is_missing_or_no_toml(tmp_path: Path) 
         assert shown.returncode == 1
         assert shown.stderr.startswith(f"error: {path}: ")
         assert len(shown.stderr.splitlines()) == 1
+
+
+def test_check_warns_of_runbooks_on_loopback_while_the_ops_listener_is_not() -> None:
+    open_ops = {
+        "SESSION_EXPORTER_OPS": "0.0.0.0:10401",
+        "SESSION_EXPORTER_ALLOW_ANONYMOUS": "ops",
+    }
+    shown = run("check", **open_ops)
+    assert shown.returncode == 0
+    assert shown.stderr == (
+        "warning: runbooks are linked as http://localhost:10401, which opens on this machine only; set "
+        "runbook_url to the address of the ops listener that on-call uses\n"
+    )
+    named = run("check", SESSION_EXPORTER_RUNBOOK_URL="https://ops.example/", **open_ops)
+    assert (named.returncode, named.stderr) == (0, "")
+
+
+def test_check_refuses_base_urls_of_links_that_are_no_urls() -> None:
+    shown = run("check", SESSION_EXPORTER_DASHBOARD_URL="grafana.example")
+    assert shown.returncode == 1
+    assert "SESSION_EXPORTER_DASHBOARD_URL = 'grafana.example'" in shown.stderr
+    assert "such as https://ops.example.com" in shown.stderr

@@ -19,7 +19,7 @@ from exporter.ledger.sqlite import GROUP_EVENTS
 from exporter.ledger.window import Window
 from exporter.live.failures import REASONS
 from exporter.settings import Settings
-from exporter.taxonomy.model import PHASES, Outcome, Owner, Page
+from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import _CODE_KEYS, _SYSTEM_KEYS
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.live.vendor import vendor
@@ -166,7 +166,7 @@ def test_the_keys_of_a_system_are_those_that_the_loader_takes() -> None:
     keys = {quoted(row[0])[0]: row[1] for row in of_code}
     assert set(keys) == {*_CODE_KEYS, "aliases"}
     assert quoted(keys["phase"]) == list(PHASES)
-    for key, values in (("outcome", Outcome), ("owner", Owner), ("page", Page)):
+    for key, values in (("outcome", Outcome), ("owner", Owner), ("severity", Severity)):
         assert quoted(keys[key]) == [one.value for one in values]
 
 
@@ -192,7 +192,7 @@ def test_the_knobs_are_those_of_the_policy() -> None:
     assert list(listed) == list(policy)
     for name, part in policy.items():
         own = {key for key in part if key != "reason"} if name == "pipeline" else set(knobs(part))
-        assert listed[name] - {"planned"} == own, name
+        assert listed[name] == own, name
 
 
 def test_the_lab_has_the_flags_that_the_page_names() -> None:

@@ -130,7 +130,7 @@ class Target:
         self._ledger = ShownLedger()
         self._listener = Listener(self._taxonomy, self._ledger)
         self._registry = CollectorRegistry()
-        self._registry.register(LedgerCollector(self._taxonomy, LABELS, self._ledger))
+        self._registry.register(LedgerCollector(LABELS, self._ledger))
 
     # --- decoding and classifying --------------------------------------------------------------
 

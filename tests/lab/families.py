@@ -45,7 +45,7 @@ def ours(counters: Counters, system: System, taxonomy: Taxonomy, policy: Policy)
             one.start,
             end if one.end is None else one.end,
         )
-        for one in firings(counters, system, policy, subjects(taxonomy, policy.planned))
+        for one in firings(counters, system, policy, subjects(taxonomy))
     ]
 
 

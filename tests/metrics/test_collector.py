@@ -6,12 +6,12 @@ from exporter import names
 from exporter.ledger.contract import BUCKETS, Family, Series, Total
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.family import LabelText
-from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
+from tests.metrics.still_ledger import CREATED, StillLedger, duration, total
 
 
 def registry(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(LedgerCollector(two_systems(), label_names, ledger))
+    made.register(LedgerCollector(label_names, ledger))
     return made
 
 
@@ -63,23 +63,6 @@ def test_buckets_are_cumulative_and_the_last_one_is_the_count() -> None:
     assert bucket("+Inf") == 7
     assert shown.get_sample_value("session_duration_seconds_count", cell) == 7
     assert shown.get_sample_value("session_duration_seconds_sum", cell) == 99.5
-
-
-def test_code_info_explains_every_code_and_unknown() -> None:
-    shown = registry(StillLedger())
-    found = {
-        (sample.labels["system"], sample.labels["code"]): (sample.value, set(sample.labels))
-        for metric in shown.collect()
-        for sample in metric.samples
-        if sample.name == names.SESSION_END_CODE_INFO
-    }
-    labels = {"system", "code", "name", "phase", "category", "outcome", "owner"}
-    assert all(value == (1, labels) for value in found.values())
-    assert set(found) == {
-        (system.system, code.code)
-        for system in two_systems().systems.values()
-        for code in (*system.codes, system.unknown)
-    }
 
 
 def test_the_number_of_held_series_agrees_with_the_zeros_of_the_same_scrape() -> None:

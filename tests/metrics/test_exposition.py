@@ -34,6 +34,7 @@ from exporter.metrics.exposition import (
 )
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
+from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.metrics.zero import zero_series
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 
@@ -87,7 +88,7 @@ def totals(draw: st.DrawFn) -> list[Total]:
 
 def registry(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(LedgerCollector(two_systems(), label_names, ledger))
+    made.register(LedgerCollector(label_names, ledger))
     return made
 
 
@@ -189,6 +190,7 @@ def everything() -> CollectorRegistry:
     zeros = [Total(one, 0, CREATED) for one in series]
     ledger = StillLedger([*zeros, total(5, "eu", session="s-1")], [duration(1, 2, seconds=9.5)])
     made = registry(ledger, "region")
+    made.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
     made.register(BuildsCollector(ledger))
     client = Client("http://127.0.0.1", 1)
     made.register(LiveCollector(Poller(("p1",), 30, client, lambda _: ("", ""), print)))

@@ -78,7 +78,7 @@ class Ops:
         self.history = self.history or History(self.ledger.totals)
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry, self.taxonomy.systems, self.settings.labels)
-        self.registry.register(LedgerCollector(self.taxonomy, self.settings.labels, self.ledger))
+        self.registry.register(LedgerCollector(self.settings.labels, self.ledger))
         self.registry.register(StateCollector(self.ledger, sqlite="3.51.3"))
         self.unknown_codes = UnknownCodes(self.taxonomy.systems)
         self.pages: FastAPI = create_app(

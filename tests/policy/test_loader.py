@@ -31,7 +31,6 @@ def line_of(text: str) -> int:
 
 def test_without_a_path_the_shipped_policy_is_loaded() -> None:
     policy = load()
-    assert policy.planned == {("softdrive", "13")}
     assert [one.window for one in policy.limit.windows] == ["5m", "15m", "1h"]
     assert policy.budget.objective_of("softdrive") == 0.995
 

@@ -17,7 +17,7 @@ POLICY = load_policy()
 
 
 def pack_of(taxonomy: Taxonomy) -> Pack:
-    found = subjects(taxonomy, POLICY.planned, POLICY.queued)
+    found = subjects(taxonomy, POLICY.queued)
     return Pack(taxonomy, POLICY, found, RUNBOOK_BASE_URL, DASHBOARD_BASE_URL)
 
 

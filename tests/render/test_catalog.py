@@ -5,13 +5,11 @@ from dataclasses import replace
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.policy.loader import load as load_policy
 from exporter.render.catalog import subjects
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 
 TAXONOMY = load()
-PLANNED = load_policy().planned
 ROW = next(one for one in TAXONOMY.systems["streampixel"].codes if one.code == "4001")
 
 
@@ -25,7 +23,7 @@ def acme(*codes: tuple[str, str], system: str = "acme") -> Taxonomy:
 
 def spikes(*codes: tuple[str, str]) -> list[str]:
     """The names of the codes' spikes, without the unknown code's."""
-    found = [one.alert for one in subjects(acme(*codes), frozenset()) if one.signal == "spike"]
+    found = [one.alert for one in subjects(acme(*codes)) if one.signal == "spike"]
     return found[:-1]
 
 
@@ -52,14 +50,14 @@ def test_names_that_give_one_word_have_their_codes_too(names: tuple[str, str]) -
 
 
 def test_a_code_that_is_called_unknown_code_is_told_from_the_unknown_one() -> None:
-    found = [one.alert for one in subjects(acme(("7", "Unknown code")), frozenset())]
+    found = [one.alert for one in subjects(acme(("7", "Unknown code")))]
     assert found[:1] == ["AcmeUnknownCode7Spike"]
     assert "AcmeUnknownCodeUnknownSpike" in found
 
 
 def test_codes_that_can_only_have_one_name_are_refused_once_for_all_their_alerts() -> None:
     with pytest.raises(ConfigError) as caught:
-        subjects(acme(("a.b", "終了"), ("a-b", "切断")), frozenset())
+        subjects(acme(("a.b", "終了"), ("a-b", "切断")))
     assert caught.value.mistakes == (
         "code 'a.b' of system 'acme' and code 'a-b' of system 'acme' would both have the alert "
         "AcmeABABSpike; give one another name",
@@ -68,13 +66,13 @@ def test_codes_that_can_only_have_one_name_are_refused_once_for_all_their_alerts
 
 def test_a_name_that_ends_as_anothers_code_is_refused() -> None:
     with pytest.raises(ConfigError, match="AcmeGone7Spike; give one another name"):
-        subjects(acme(("7", "Gone"), ("8", "Gone"), ("9", "Gone 7")), frozenset())
+        subjects(acme(("7", "Gone"), ("8", "Gone"), ("9", "Gone 7")))
 
 
 def test_systems_and_codes_that_run_into_each_other_are_refused() -> None:
     both = acme(("1", "B C"), system="a").systems | acme(("1", "C"), system="a_b").systems
     with pytest.raises(ConfigError) as caught:
-        subjects(Taxonomy(both), frozenset())
+        subjects(Taxonomy(both))
     assert caught.value.mistakes == (
         "code '1' of system 'a' and code '1' of system 'a_b' would both have the alert ABCSpike; "
         "give one another name",
@@ -82,5 +80,5 @@ def test_systems_and_codes_that_run_into_each_other_are_refused() -> None:
 
 
 def test_every_shipped_alert_has_its_own_name() -> None:
-    found = [one.alert for one in subjects(TAXONOMY, PLANNED)]
+    found = [one.alert for one in subjects(TAXONOMY)]
     assert len(set(found)) == len(found) > 100

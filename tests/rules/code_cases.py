@@ -1,7 +1,7 @@
 """Cases for the alerts of codes: all codes of a system at once, so that none is left out."""
 
 from exporter import names
-from exporter.taxonomy.model import Code, Page
+from exporter.taxonomy.model import Code, Severity
 from tests.rules.promtool import CODES, PACK, WINDOWS, Case, Run, counted, ends, share
 
 _WINDOWS, _LONG = "session-ends-windows", "session-ends-long"
@@ -10,12 +10,14 @@ _SNAPSHOTS = "session-ends-snapshots"
 
 def watched(system: str) -> list[Code]:
     return [
-        code for (name, _), code in CODES.items() if name == system and code.page is not Page.NEVER
+        code
+        for (name, _), code in CODES.items()
+        if name == system and code.page is not Severity.NEVER
     ]
 
 
 def planned(system: str) -> list[Code]:
-    return [code for code in watched(system) if (system, code.code) in PACK.policy.planned]
+    return [code for code in watched(system) if code.planned]
 
 
 def bursting(system: str) -> list[Code]:

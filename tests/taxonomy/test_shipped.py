@@ -22,7 +22,7 @@ OURS = {("softdrive", "none")}
 """Rows that no vendor's page has."""
 
 READING = {
-    ("softdrive", "none"): ("stream", "normal", "success", "nobody", "never"),
+    ("softdrive", "none"): ("stream", "normal", "success", "nobody", "none"),
     ("softdrive", "1001"): ("pre_session", "internal_http", "failure", "platform", "page"),
     ("softdrive", "1002"): ("pre_session", "internal_http", "failure", "platform", "page"),
     ("softdrive", "1003"): ("pre_session", "internal_http", "failure", "platform", "page"),
@@ -58,7 +58,7 @@ READING = {
         "customer_network",
         "ticket",
     ),
-    ("streampixel", "1000"): ("stream", "closure", "success", "nobody", "never"),
+    ("streampixel", "1000"): ("stream", "closure", "success", "nobody", "none"),
     ("streampixel", "1001"): ("stream", "closure", "success", "nobody", "ticket"),
     ("streampixel", "1005"): ("keep_alive", "network", "failure", "customer_network", "ticket"),
     ("streampixel", "1006"): ("keep_alive", "network", "failure", "customer_network", "page"),
@@ -71,7 +71,7 @@ READING = {
     ("streampixel", "4006"): ("stream", "application", "failure", "application", "page"),
     ("streampixel", "4007"): ("keep_alive", "network", "failure", "customer_network", "page"),
 }
-"""Phase, category, outcome, owner and page of every row, as the design's tables have them."""
+"""Phase, category, outcome, owner and severity of every row, as the design's tables have them."""
 
 TAXONOMY = load()
 SYSTEMS = list(TAXONOMY.systems.values())
@@ -117,7 +117,7 @@ def test_rows_are_in_the_order_of_the_vendors_pages() -> None:
 
 @pytest.mark.parametrize("code", DOCUMENTED, ids=name_of)
 def test_our_reading_of_a_row_is_the_designs(code: Code) -> None:
-    reading = (code.phase, code.category, code.outcome, code.owner, code.page)
+    reading = (code.phase, code.category, code.outcome, code.owner, code.severity)
     assert reading == READING[code.system, code.code]
 
 
@@ -159,8 +159,8 @@ def test_streampixels_reason_strings_mean_the_code_we_infer(reason: str, code: s
 def test_the_reason_that_two_codes_share_differs_in_name_and_phase_only() -> None:
     """Fails when the choice of 4006 for "Application Error" begins to matter to who is told, and how."""
     launch, crash = (TAXONOMY.systems["streampixel"].match(code) for code in (4003, 4006))
-    assert (launch.category, launch.outcome, launch.owner, launch.page) == (
-        *(crash.category, crash.outcome, crash.owner, crash.page),
+    assert (launch.category, launch.outcome, launch.owner, launch.severity) == (
+        *(crash.category, crash.outcome, crash.owner, crash.severity),
     )
 
 

@@ -8,7 +8,7 @@ from exporter.taxonomy.system import read_system
 
 TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
 SYSTEM_KEYS = "system, title, source, phase_source, normal, categories, codes"
-CODE_KEYS = "code, name, phase, category, outcome, owner, page, description, causes, fix"
+CODE_KEYS = "code, name, phase, category, outcome, owner, severity, description, causes, fix"
 PHASES = "pre_session, connect, handshake, stream, keep_alive"
 OWNERS = "customer_network, client, platform, capacity, application, policy, user, nobody"
 
@@ -118,8 +118,14 @@ MESSAGES = {
         "20: '7', 'error code 7', 'error 7', 'code 7' would mean code '07' and code '7' "
         "(line 10); a spelling means one code",
     ],
-    "page": [
-        "27: page 'sometimes' in code '07' is not allowed; allowed are page, ticket, never",
+    "severity": [
+        "27: severity 'sometimes' in code '07' is not allowed; allowed are page, ticket, none",
+    ],
+    "planned": [
+        "28: planned in code '07' must be true or false",
+    ],
+    "causes-too-long": [
+        "29: causes in code '07' has 1001 bytes; allowed are 1000",
     ],
     "phase-source": [
         "4: phase_source 'guessed' in the system is not allowed; allowed are vendor, derived",
@@ -157,7 +163,7 @@ MESSAGES = {
         "5: normal in the system must be one text, not a list",
     ],
     "unknown-key-in-code": [
-        f"22: unknown key 'severity' in code '07'; allowed are {CODE_KEYS}, aliases",
+        f"22: unknown key 'page' in code '07'; allowed are {CODE_KEYS}, aliases, planned",
     ],
     "unknown-key": [
         f"3: unknown key 'colour' in the system; allowed are {SYSTEM_KEYS}",
