@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import apsw
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from exporter import names
 from exporter.beacons import script
@@ -97,6 +97,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     )
     reporting = asyncio.create_task(report(ledger.status, listening, stop))
     try:
+        ProcessCollector(registry=registry)
         registry.register(LedgerCollector(settings.labels, ledger))
         registry.register(TaxonomyCollector(taxonomy, settings.runbooks, settings.dashboard_url))
         registry.register(BuildsCollector(ledger))

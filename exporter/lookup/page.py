@@ -64,6 +64,7 @@ def as_json(codes: Sequence[Code]) -> str:
             "owner": code.owner,
             "severity": code.severity,
             "planned": code.planned,
+            "spike_floor": code.spike_floor,
             "description": code.description,
             "causes": code.causes,
             "fix": code.fix,

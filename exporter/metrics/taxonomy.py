@@ -11,7 +11,7 @@ from exporter.taxonomy.model import Code, Taxonomy
 
 
 class TaxonomyCollector(Collector):
-    """A prometheus-client collector of series that are 1 while the process lives.
+    """A prometheus-client collector of series that stay the same while the process lives.
 
     `runbooks` and `dashboards` are the base URLs that notifications link to; `dashboards` may be "".
     """
@@ -20,7 +20,13 @@ class TaxonomyCollector(Collector):
         codes = [
             code for system in taxonomy.systems.values() for code in (*system.codes, system.unknown)
         ]
-        self._families = (_info(codes), _help(codes), _links(runbooks, dashboards))
+        self._families = (
+            _info(codes),
+            _help(codes),
+            _objectives(taxonomy),
+            _spike_floors(codes),
+            _links(runbooks, dashboards),
+        )
 
     def collect(self) -> Iterable[Metric]:
         return self._families
@@ -57,6 +63,29 @@ def _help(codes: Iterable[Code]) -> Metric:
     )
     for code in codes:
         metric.add_metric((code.system, code.code, code.causes, code.fix), 1)
+    return metric
+
+
+def _objectives(taxonomy: Taxonomy) -> Metric:
+    metric = GaugeMetricFamily(
+        names.SESSION_END_OBJECTIVE,
+        "The part of success / (success + failure) that a system is to reach.",
+        labels=(names.SYSTEM,),
+    )
+    for name, system in taxonomy.systems.items():
+        metric.add_metric((name,), system.objective)
+    return metric
+
+
+def _spike_floors(codes: Iterable[Code]) -> Metric:
+    metric = GaugeMetricFamily(
+        names.SESSION_END_SPIKE_FLOOR,
+        "The least count of ends in 5 minutes that can be a spike, of codes whose taxonomy sets it.",
+        labels=(names.SYSTEM, names.CODE),
+    )
+    for code in codes:
+        if code.spike_floor is not None:
+            metric.add_metric((code.system, code.code), code.spike_floor)
     return metric
 
 

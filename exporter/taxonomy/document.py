@@ -1,5 +1,6 @@
 """A YAML file as it was written: every value keeps its line, and every mistake is kept too."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,23 @@ class Mapping:
                 f"{key} in {self.what} has {size} bytes; allowed are {most_bytes}",
             )
         return value
+
+    def number(self, key: str, *, least: float, below: float = math.inf) -> float | None:
+        """A number from `least` up to, not including, `below`; None when the key is missing or wrong."""
+        node = self._nodes.get(key)
+        if node is None:
+            return None
+        try:
+            value = float(node.value) if isinstance(node, ScalarNode) else math.nan
+        except ValueError:
+            value = math.nan
+        if least <= value < below:
+            return value
+        bound = f", less than {below:g}" if below < math.inf else ""
+        self.wrong(
+            self.line_of(key), f"{key} in {self.what} must be a number from {least:g}{bound}"
+        )
+        return None
 
     def flag(self, key: str) -> bool:
         """`true` or `false`; false when the key is missing."""

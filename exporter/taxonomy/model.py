@@ -50,6 +50,7 @@ class Severity(StrEnum):
 PHASES: Final = tuple(phase.value for phase in Phase)
 LONGEST_SPELLING: Final = 128
 """Characters; the loader refuses a longer alias, so a longer code from a sender can't be one."""
+DEFAULT_OBJECTIVE: Final = 0.995
 LONGEST_HELP: Final = 1000
 """Bytes of `causes` and of `fix`: they are labels of a series and part of every notification."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -62,7 +63,8 @@ class Code:
 
     `phase` and `category` are label values, `"unknown"` for the unknown code only. `aliases` are
     further spellings as written in the YAML; those that follow from `code` and `name` by rule are
-    in `System.spellings` alone. `planned` codes come in expected bursts, such as a maintenance.
+    in `System.spellings` alone. `planned` codes come in expected bursts, such as a maintenance;
+    `spike_floor` is the least count of ends in 5 minutes that can be a spike, where somebody set it.
     """
 
     system: str
@@ -78,6 +80,7 @@ class Code:
     fix: str
     aliases: tuple[str, ...] = ()
     planned: bool = False
+    spike_floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class System:
 
     `title` is the system's name and `source` the vendor's page, for people; `phase_source` is
     `"vendor"` or `"derived"` (ours); `categories` maps a category's label value to its heading.
+    `objective` is the part of success / (success + failure) that the system is to reach.
     `spellings` maps every accepted spelling, normalised by `normalise`, to its code.
     """
 
@@ -98,6 +102,7 @@ class System:
     normal: Code
     unknown: Code
     spellings: dict[str, Code]
+    objective: float = DEFAULT_OBJECTIVE
 
     def match(self, raw: str | int | None) -> Code:
         """The code a sender's spelling means; `unknown` when no row has it, `normal` for nothing.

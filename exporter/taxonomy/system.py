@@ -7,6 +7,7 @@ from typing import Final
 from exporter.names import UNKNOWN
 from exporter.taxonomy.document import Mapping, read
 from exporter.taxonomy.model import (
+    DEFAULT_OBJECTIVE,
     LONGEST_HELP,
     LONGEST_SPELLING,
     PHASES,
@@ -53,7 +54,7 @@ def read_system(path: Path, mistakes: list[str]) -> System | None:
     document = read(path, "the system", mistakes)
     if document is None:
         return None
-    document.expect(_SYSTEM_KEYS)
+    document.expect(_SYSTEM_KEYS, optional=("objective",))
     name = document.text("system", longest=64)
     if name and not _NAME.fullmatch(name):
         document.wrong(
@@ -73,6 +74,7 @@ def read_system(path: Path, mistakes: list[str]) -> System | None:
     )
     spellings = _spellings(document, codes, lines)
     normal = _normal(document, codes)
+    objective = document.number("objective", least=0, below=1)
     if normal is None or len(mistakes) > before:
         return None
     return System(
@@ -85,6 +87,7 @@ def read_system(path: Path, mistakes: list[str]) -> System | None:
         normal=normal,
         unknown=unknown_code(name),
         spellings=spellings,
+        objective=DEFAULT_OBJECTIVE if objective is None else objective,
     )
 
 
@@ -110,7 +113,7 @@ def _code(
     code = row.text("code", longest=64)
     if code:
         row.what = f"code {code!r}"
-    row.expect(_CODE_KEYS, optional=("aliases", "planned"))
+    row.expect(_CODE_KEYS, optional=("aliases", "planned", "spike_floor"))
     name = row.text("name", longest=LONGEST_SPELLING)
     read_code = Code(
         system=system,
@@ -127,6 +130,7 @@ def _code(
         fix=row.text("fix", most_bytes=LONGEST_HELP),
         aliases=_aliases(row),
         planned=row.flag("planned"),
+        spike_floor=row.number("spike_floor", least=0),
     )
     if normalise(name) == UNKNOWN:
         row.wrong(

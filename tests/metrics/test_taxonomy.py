@@ -16,7 +16,7 @@ GRAFANA = "https://grafana.example"
 
 
 def scraped(taxonomy: Taxonomy) -> dict[str, list[dict[str, str]]]:
-    """The labels of each series by metric name; every value is 1."""
+    """The labels of each series by metric name."""
     registry = CollectorRegistry()
     registry.register(TaxonomyCollector(taxonomy, RUNBOOKS, GRAFANA))
     samples = [
@@ -24,7 +24,6 @@ def scraped(taxonomy: Taxonomy) -> dict[str, list[dict[str, str]]]:
         for family in text_string_to_metric_families(render(registry, None)[0].decode())
         for sample in family.samples
     ]
-    assert {sample.value for sample in samples} == {1}
     by_name: dict[str, list[dict[str, str]]] = {}
     for sample in samples:
         by_name.setdefault(sample.name, []).append(sample.labels)
@@ -72,3 +71,29 @@ def test_help_texts_survive_the_exposition_format() -> None:
 def test_links_are_the_base_urls() -> None:
     (links,) = scraped(two_systems())[names.LINKS_INFO]
     assert links == {"runbooks": RUNBOOKS, "dashboards": GRAFANA}
+
+
+def test_the_words_are_series_of_1() -> None:
+    registry = CollectorRegistry()
+    registry.register(TaxonomyCollector(two_systems(), RUNBOOKS, GRAFANA))
+    values = {
+        sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name != names.SESSION_END_OBJECTIVE
+    }
+    assert values == {1}
+
+
+def test_objective_and_spike_floor_have_the_taxonomys_numbers() -> None:
+    (system, *_) = two_systems().systems.values()
+    code = replace(system.codes[0], spike_floor=8.0)
+    taxonomy = Taxonomy({system.system: replace(system, codes=(code,), objective=0.9)})
+    registry = CollectorRegistry()
+    registry.register(TaxonomyCollector(taxonomy, RUNBOOKS, GRAFANA))
+    by_system = {"system": system.system}
+    assert registry.get_sample_value(names.SESSION_END_OBJECTIVE, by_system) == 0.9
+    by_code = by_system | {"code": code.code}
+    assert registry.get_sample_value(names.SESSION_END_SPIKE_FLOOR, by_code) == 8
+    unknown = by_system | {"code": "unknown"}
+    assert registry.get_sample_value(names.SESSION_END_SPIKE_FLOOR, unknown) is None

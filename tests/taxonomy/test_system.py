@@ -60,7 +60,7 @@ MESSAGES = {
         "30: fix in code '07' is empty",
     ],
     "everything": [
-        f"2: unknown key 'titel' in the system; allowed are {SYSTEM_KEYS}",
+        f"2: unknown key 'titel' in the system; allowed are {SYSTEM_KEYS}, objective",
         f"1: key 'title' is missing in the system; required are {SYSTEM_KEYS}",
         f"15: owner 'bob' in code 'ok' is not allowed; allowed are {OWNERS}",
         f"23: phase 'warm_up' in code '07' is not allowed; allowed are {PHASES}",
@@ -121,6 +121,12 @@ MESSAGES = {
     "severity": [
         "27: severity 'sometimes' in code '07' is not allowed; allowed are page, ticket, none",
     ],
+    "spike-floor": [
+        "28: spike_floor in code '07' must be a number from 0",
+    ],
+    "objective": [
+        "6: objective in the system must be a number from 0, less than 1",
+    ],
     "planned": [
         "28: planned in code '07' must be true or false",
     ],
@@ -163,10 +169,10 @@ MESSAGES = {
         "5: normal in the system must be one text, not a list",
     ],
     "unknown-key-in-code": [
-        f"22: unknown key 'page' in code '07'; allowed are {CODE_KEYS}, aliases, planned",
+        f"22: unknown key 'page' in code '07'; allowed are {CODE_KEYS}, aliases, planned, spike_floor",
     ],
     "unknown-key": [
-        f"3: unknown key 'colour' in the system; allowed are {SYSTEM_KEYS}",
+        f"3: unknown key 'colour' in the system; allowed are {SYSTEM_KEYS}, objective",
     ],
     "unprintable": [
         "21: name 'Link\\u202eLost' in code '07' has characters that can't be printed",
