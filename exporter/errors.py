@@ -2,6 +2,7 @@
 
     ExporterError
     ├── ConfigError              a settings, taxonomy or token file is wrong; commands exit with 1
+    │   └── UnsupportedRule      a rule file has PromQL that can't be evaluated here
     ├── LedgerError              the ledger can't start or go on
     │   ├── LedgerInUse          another process has the file
     │   └── LedgerBroken         an I/O error: only a restart from the disk tells what was written
@@ -62,6 +63,10 @@ class ConfigError(ExporterError):
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+class UnsupportedRule(ConfigError):
+    """Rules that can't be evaluated, each a line that names file, group, rule and function or operator."""
 
 
 class LedgerError(ExporterError):

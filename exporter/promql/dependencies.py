@@ -1,0 +1,101 @@
+"""Which rules read what other rules write, and the order to evaluate them in."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from exporter.promql.expression import Node, Selector, Subquery, children, selectors
+from exporter.promql.rulefile import ALERTNAME, Rule
+from exporter.promql.value import METRIC_NAME
+
+ALERTS: Final = "ALERTS"
+FOR_STATE: Final = "ALERTS_FOR_STATE"
+
+
+class Dependencies:
+    """Of rules by their places, which are the order in which Prometheus evaluates them."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._writers: dict[str, list[int]] = {}
+        for place, rule in enumerate(rules):
+            for name in (ALERTS, FOR_STATE) if rule.alert else (rule.name,):
+                self._writers.setdefault(name, []).append(place)
+        self.read = [
+            {other for selector in selectors(rule.tree) for other in self.writers(selector)}
+            for rule in rules
+        ]
+
+    def writers(self, selector: Selector) -> Iterator[int]:
+        """The rules that may write series that match."""
+        names = self._writers if selector.name is None else (selector.name,)
+        for name in names:
+            for place in self._writers.get(name, ()):
+                rule = self._rules[place]
+                known = {key: text for key, text in rule.labels.items() if "{{" not in text}
+                known[METRIC_NAME] = name
+                if rule.alert:
+                    known[ALERTNAME] = rule.name
+                if all(
+                    matcher.name not in known or matcher.matches(known[matcher.name])
+                    for matcher in selector.matchers
+                ):
+                    yield place
+
+    def components(self) -> list[list[int]]:
+        """Rules that read each other in a circle together, every other rule alone, each after all that
+        it reads."""
+        count = len(self._rules)
+        reach = [sum(1 << other for other in read) for read in self.read]
+        for middle in range(count):
+            for place in range(count):
+                if reach[place] >> middle & 1:
+                    reach[place] |= reach[middle]
+        components: dict[int, list[int]] = {}
+        for place in range(count):
+            together = next(
+                (
+                    other
+                    for other in range(place)
+                    if reach[place] >> other & 1 and reach[other] >> place & 1
+                ),
+                place,
+            )
+            components.setdefault(together, []).append(place)
+        # What a rule reads, directly or not, reaches a smaller set than the rule itself.
+        return sorted(
+            components.values(),
+            key=lambda places: (reach[places[0]].bit_count(), -self._circular(places)),
+        )
+
+    def _circular(self, places: list[int]) -> bool:
+        return len(places) > 1 or places[0] in self.read[places[0]]
+
+    def circular(self, places: list[int]) -> bool:
+        """Whether the component's rules read their own results."""
+        return self._circular(places)
+
+    def unsafe(self, place: int) -> set[Selector]:
+        """Selectors in subqueries that could see what is written only after the rule's evaluation.
+
+        In a subquery the same inner instant is seen at several evaluations; what is visible then differs.
+        """
+        found = set()
+        for selector, offset, fixed in _in_subqueries(self._rules[place].tree):
+            later = any(other >= place for other in self.writers(selector))
+            if fixed or offset < 0 or (offset == 0 and later):
+                found.add(selector)
+        return found
+
+
+def _in_subqueries(
+    node: Node, offset: int = 0, fixed: bool = False, inside: bool = False
+) -> Iterator[tuple[Selector, int, bool]]:
+    """Selectors in subqueries, with the sum of all offsets, and whether any has an @ modifier."""
+    if isinstance(node, Selector):
+        if inside:
+            yield node, offset + node.offset, fixed or node.at is not None
+        return
+    if isinstance(node, Subquery):
+        offset, fixed, inside = offset + node.offset, fixed or node.at is not None, True
+    for child in children(node):
+        yield from _in_subqueries(child, offset, fixed, inside)
