@@ -19,7 +19,8 @@ import exporter
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-RUN = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["render"]]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["render"], *EXTRAS["backtest"]]
 LOCKS = {
     "requirements.lock": RUN,
     "requirements-build.lock": [

@@ -23,11 +23,11 @@ def _sum(values: Floats, present: Flags) -> Floats:
 
 
 def _count(_: Floats, present: Flags) -> Floats:
-    return np.asarray(present.sum(axis=0, dtype=np.float64))
+    return np.asarray(present.sum(axis=0), np.float64)
 
 
 def _average(values: Floats, present: Flags) -> Floats:
-    return _sum(values, present) / present.sum(axis=0)
+    return np.asarray(_sum(values, present) / present.sum(axis=0))
 
 
 def _variance(values: Floats, present: Flags) -> Floats:
@@ -36,7 +36,9 @@ def _variance(values: Floats, present: Flags) -> Floats:
     apart = np.where(present, values - first, 0.0)
     count = present.sum(axis=0)
     mean = apart.sum(axis=0) / count
-    return np.asarray(np.where(present, apart - mean, 0.0).__pow__(2).sum(axis=0) / count)
+    squares = (np.where(present, apart - mean, 0.0) ** 2).sum(axis=0)
+    # Also of a NaN that is alone.
+    return np.where(count == 1, 0.0, squares / count)
 
 
 REDUCTIONS: Final[dict[str, Callable[[Floats, Flags], Floats]]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -71,7 +72,7 @@ class _Alert:
     def follow(self, present: Flags) -> None:
         edges = np.flatnonzero(present[1:] != present[:-1]) + 1
         places = [0, *edges.tolist(), len(present)]
-        for begin, end in zip(places, places[1:], strict=False):
+        for begin, end in pairwise(places):
             if begin < end:
                 (self._there if present[begin] else self._gone)(begin, end)
 

@@ -61,18 +61,15 @@ class Dependencies:
                 place,
             )
             components.setdefault(together, []).append(place)
-        # What a rule reads, directly or not, reaches a smaller set than the rule itself.
+        # What a rule reads reaches a smaller set than the rule, or the same one when it reads itself.
         return sorted(
             components.values(),
-            key=lambda places: (reach[places[0]].bit_count(), -self._circular(places)),
+            key=lambda places: (reach[places[0]].bit_count(), not self.circular(places)),
         )
-
-    def _circular(self, places: list[int]) -> bool:
-        return len(places) > 1 or places[0] in self.read[places[0]]
 
     def circular(self, places: list[int]) -> bool:
         """Whether the component's rules read their own results."""
-        return self._circular(places)
+        return len(places) > 1 or places[0] in self.read[places[0]]
 
     def unsafe(self, place: int) -> set[Selector]:
         """Selectors in subqueries that could see what is written only after the rule's evaluation.

@@ -1,5 +1,6 @@
 """The evaluation of an expression at many instants at once."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,7 +12,6 @@ from exporter.promql.expression import (
     Binary,
     Call,
     Fixed,
-    Negative,
     Node,
     Number,
     Range,
@@ -46,30 +46,21 @@ FUNCTIONS: Final = frozenset((*functions.ELEMENTWISE, *_OVER_RANGES, *_OTHERS))
 
 
 def prepared(text: str) -> Node:
-    """The expression's tree. Raises `Unsupported`, which names what is, when something in it is not."""
+    """The expression's tree. Raises `Unsupported`, and `ValueError` for what is no PromQL."""
     try:
         tree = parse(text)
-        for node in walk(tree):
-            match node:
-                case Call() if node.function not in FUNCTIONS:
-                    raise Unsupported(f"function '{node.function}'")
-                case Aggregate() if node.operator not in aggregation.OPERATORS:
-                    raise Unsupported(f"aggregation '{node.operator}'")
-                case Binary() if node.operator not in binary.OPERATORS:
-                    raise Unsupported(f"operator '{node.operator}'")
-    except Unsupported as error:
-        what = str(error)
-        kind = what.split(" ", maxsplit=1)[0]
-        supported = {
-            "function": FUNCTIONS,
-            "aggregation": aggregation.OPERATORS,
-            "operator": binary.OPERATORS,
-        }.get(kind)
-        if supported:
-            what += f" is not supported; supported: {', '.join(sorted(supported))}"
-        elif not what.startswith("invalid"):
-            what += " is not supported"
-        raise Unsupported(what) from None
+    except ValueError as error:
+        if unknown := re.search(r"unknown function with name ('\w+')", str(error)):
+            raise Unsupported(f"function {unknown[1]}", FUNCTIONS) from None
+        raise
+    for node in walk(tree):
+        match node:
+            case Call() if node.function not in FUNCTIONS:
+                raise Unsupported(f"function '{node.function}'", FUNCTIONS)
+            case Aggregate() if node.operator not in aggregation.OPERATORS:
+                raise Unsupported(f"aggregation '{node.operator}'", aggregation.OPERATORS)
+            case Binary() if node.operator not in binary.OPERATORS:
+                raise Unsupported(f"operator '{node.operator}'", binary.OPERATORS)
     return tree
 
 
@@ -103,7 +94,7 @@ class Evaluation:
         self.failed |= at
         self.reasons.append(reason)
 
-    def _value(self, node: Node) -> Value:
+    def _value(self, node: Node) -> Value:  # noqa: PLR0911
         match node:
             case Number():
                 return Scalar(np.full(len(self.instants.at), node.value))
@@ -113,8 +104,6 @@ class Evaluation:
                 return self._fixed(node)
             case Selector():
                 return instant(self.store, node, self.instants, self.settings)
-            case Negative():
-                return self._negated(self._value(node.inner))
             case Binary():
                 return binary.binary(
                     node, self._value(node.left), self._value(node.right), self.fail
@@ -137,18 +126,12 @@ class Evaluation:
             return Vector(value.labels, value.values[:, self.part], value.present[:, self.part])
         return value
 
-    def _negated(self, value: Value) -> Value:
-        if isinstance(value, Scalar):
-            return Scalar(-value.values)
-        vector = _vector(value)
-        return Vector(vector.labels, -vector.values, vector.present).without_name(self.fail)
-
     def _scalar(self, node: Node) -> Scalar:
         value = self._value(node)
         assert isinstance(value, Scalar)
         return value
 
-    def _call(self, node: Call) -> Value:
+    def _call(self, node: Call) -> Value:  # noqa: PLR0911
         name, arguments = node.function, node.arguments
         if name in _OVER_RANGES:
             return self._over_range(name, arguments)

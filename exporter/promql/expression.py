@@ -1,7 +1,7 @@
 """The tree of an expression, made from promql-parser's, whose nodes are new objects at each access."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final
@@ -15,7 +15,11 @@ SET_OPERATORS: Final = frozenset(("and", "or", "unless"))
 
 
 class Unsupported(Exception):
-    """The expression can't be parsed or uses something that is not supported; the text says what."""
+    """The expression can't be parsed, or something in it is not supported; the text says what."""
+
+    def __init__(self, what: str, supported: Iterable[str] = ()) -> None:
+        names = ", ".join(sorted(supported))
+        super().__init__(f"{what} is not supported" + (f"; supported: {names}" if names else ""))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +86,6 @@ class Subquery(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Negative(Node):
-    inner: Node
-
-
-@dataclass(frozen=True, eq=False)
 class Matching:
     """`many` is the side with several series per match: left, right, or none."""
 
@@ -130,11 +129,8 @@ class Fixed(Node):
 def children(node: Node) -> Iterator[Node]:
     for field in fields(node):
         value = getattr(node, field.name)
-        yield from (
-            part
-            for part in (value if isinstance(value, tuple) else (value,))
-            if isinstance(part, Node)
-        )
+        parts = value if isinstance(value, tuple) else (value,)
+        yield from (part for part in parts if isinstance(part, Node))
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -149,21 +145,15 @@ def selectors(node: Node) -> Iterator[Selector]:
 
 
 def parse(text: str) -> Node:
-    """Raises `Unsupported`."""
-    try:
-        return _node(promql_parser.parse(text))
-    except ValueError as error:
-        unknown = re.search(r"unknown function with name '(\w+)'", str(error))
-        raise Unsupported(
-            f"function '{unknown[1]}'" if unknown else f"invalid PromQL: {error}"
-        ) from None
+    """Raises `Unsupported`, and `ValueError` for what is no PromQL."""
+    return _node(promql_parser.parse(text))
 
 
 def milliseconds(duration: timedelta | None) -> int:
     return 0 if duration is None else round(duration / timedelta(milliseconds=1))
 
 
-def _node(tree: Any) -> Node:
+def _node(tree: Any) -> Node:  # noqa: PLR0911
     match tree:
         case promql_parser.ParenExpr():
             return _node(tree.expr)
@@ -185,7 +175,7 @@ def _node(tree: Any) -> Node:
                 _at(tree.at),
             )
         case promql_parser.UnaryExpr():
-            return Negative(_node(tree.expr))
+            return Binary("*", Number(-1.0), _node(tree.expr), Matching(False, ()), False)
         case promql_parser.BinaryExpr():
             return _binary(tree)
         case promql_parser.AggregateExpr():

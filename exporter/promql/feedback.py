@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from exporter.promql.expression import (
     Binary,
     Call,
     Fixed,
-    Negative,
     Node,
     Range,
     Selector,
@@ -136,13 +135,13 @@ class Feedback:
         return replace(rule, tree=tree)
 
     def _fixed(self, node: Node, evaluation: Evaluation) -> Node:
-        if isinstance(node, Selector | Call | Aggregate | Binary | Negative) and not any(
+        if isinstance(node, Selector | Call | Aggregate | Binary) and not any(
             map(self._dependent, selectors(node))
         ):
             return Fixed(evaluation.value(node))
         if isinstance(node, Selector | Range | Subquery):
             return node
-        parts = {}
+        parts: dict[str, Any] = {}
         for field in fields(node):
             value = getattr(node, field.name)
             if isinstance(value, Node):

@@ -11,6 +11,7 @@ from exporter.promql.quantile import of_buckets
 from exporter.promql.value import (
     METRIC_NAME,
     Fail,
+    Flags,
     Floats,
     Labels,
     Scalar,
@@ -31,6 +32,16 @@ def _round(values: Floats, nearest: Floats) -> Floats:
     return np.asarray(np.floor(values * inverse + 0.5) / inverse)
 
 
+def _lower(left: Floats, right: Floats) -> Floats:
+    """Go's `math.Min`: -Inf before NaN."""
+    infinite = np.isneginf(left) | np.isneginf(right)
+    return np.where(infinite, -np.inf, np.minimum(left, right))
+
+
+def _higher(left: Floats, right: Floats) -> Floats:
+    return -_lower(-left, -right)
+
+
 def _fields(values: Floats) -> Floats:
     """Seconds as Go converts them to an integer: without their fraction."""
     return np.trunc(values)
@@ -47,8 +58,8 @@ ELEMENTWISE: Final[dict[str, Callable[..., Floats]]] = {
     "sgn": np.sign,
     "sqrt": np.sqrt,
     "round": _round,
-    "clamp_min": np.maximum,
-    "clamp_max": np.minimum,
+    "clamp_min": _higher,
+    "clamp_max": _lower,
     "day_of_week": lambda values: np.mod(np.floor_divide(_fields(values), _DAY) + 4, 7),
     "hour": lambda values: np.floor_divide(np.mod(_fields(values), _DAY), 3600),
     "minute": lambda values: np.floor_divide(np.mod(_fields(values), 3600), 60),
@@ -69,7 +80,7 @@ def elementwise(function: str, vector: Vector, scalars: Sequence[Scalar], fail: 
 
 def clamp(vector: Vector, low: Scalar, high: Scalar, fail: Fail) -> Vector:
     """No series where the bounds are the wrong way round."""
-    values = np.maximum(low.values, np.minimum(high.values, vector.values))
+    values = _higher(low.values, _lower(high.values, vector.values))
     present = vector.present & ~(high.values < low.values)
     return Vector(vector.labels, values, present).without_name(fail)
 
@@ -89,9 +100,7 @@ def time(at: Times) -> Scalar:
     return Scalar(at / 1000)
 
 
-def absent(
-    flags: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]", selector: Selector | None
-) -> Vector:
+def absent(flags: Flags, selector: Selector | None) -> Vector:
     """1 where no row of `flags` is True, with the labels that the selector demands."""
     wanted: dict[str, str] = {}
     repeated = set()
@@ -101,7 +110,7 @@ def absent(
             repeated.add(matcher.name)
         wanted[matcher.name] = matcher.value
     kept = {name: value for name, value in wanted.items() if name not in {METRIC_NAME, *repeated}}
-    missing = ~flags.any(axis=0)
+    missing: Flags = ~np.asarray(flags.any(axis=0))
     return Vector((labels(kept),), np.ones((1, len(missing))), missing[np.newaxis])
 
 

@@ -31,8 +31,8 @@ def interpolated(values: Floats, low: Rows, high: Rows, quantile: Floats) -> Flo
         weights.append(weight)
     if not len(values):
         return np.full(len(low), np.nan)
-    weight = np.array(weights)
-    result = values[order[below]] * (1 - weight) + values[order[above]] * weight
+    shares = np.array(weights)
+    result = values[order[below]] * (1 - shares) + values[order[above]] * shares
     return outside(result, quantile)
 
 

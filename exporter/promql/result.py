@@ -49,7 +49,7 @@ def _written(
 ) -> Samples:
     """Only series that are ever there; a series that is gone gets a stale marker, a failed evaluation
     writes nothing."""
-    some = np.flatnonzero(present.any(axis=1))
+    some = np.flatnonzero(present.any(axis=1)).tolist()
     if len(some) < len(rows):
         rows, values, present = [rows[row] for row in some], values[some], present[some]
     return Samples(times, tuple(rows), values, present, ~present & ~failed)

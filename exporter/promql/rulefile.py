@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import promql_parser
 import yaml
 
@@ -14,6 +15,7 @@ from exporter.promql.evaluate import prepared
 from exporter.promql.expression import Node, Unsupported, milliseconds
 from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
 
+_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ALERTNAME: Final = "alertname"
 _LABEL: Final = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
@@ -63,6 +65,29 @@ class Group:
     rules: tuple[Rule, ...]
 
 
+_Text = str | int | float | bool
+
+
+class _Entry(msgspec.Struct, rename={"wait": "for"}):
+    expr: str | int | float
+    record: str = ""
+    alert: str = ""
+    wait: str | int = 0
+    keep_firing_for: str | int = 0
+    labels: dict[str, _Text] | None = None
+    annotations: dict[str, _Text] | None = None
+
+
+class _Group(msgspec.Struct):
+    name: str
+    interval: str | None = None
+    rules: list[_Entry] | None = None
+
+
+class _File(msgspec.Struct):
+    groups: list[_Group] | None = None
+
+
 def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     """The groups of all files, in order.
 
@@ -72,61 +97,51 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     groups: list[Group] = []
     mistakes: list[str] = []
     for path in paths:
-        document = _read(path)
-        for group in document.get("groups") or ():
-            where = f"{path}: group '{group.get('name')}'"
+        for group in _read(path).groups or ():
             rules = []
-            for entry in group.get("rules") or ():
+            for entry in group.rules or ():
                 try:
-                    rules.append(_rule(str(path), str(group["name"]), entry))
-                except (Unsupported, KeyError, ValueError) as error:
-                    name = entry.get("alert") or entry.get("record")
-                    why = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
-                    mistakes.append(f"{where}, rule '{name}': {why}")
-            interval = group.get("interval")
-            length = None if interval is None else _duration(interval)
-            groups.append(Group(str(path), str(group.get("name")), length, tuple(rules)))
+                    rules.append(_rule(str(path), group.name, entry))
+                except (Unsupported, ValueError) as error:
+                    name = entry.alert or entry.record
+                    mistakes.append(f"{path}: group '{group.name}', rule '{name}': {error}")
+            interval = None if group.interval is None else _duration(group.interval)
+            groups.append(Group(str(path), group.name, interval, tuple(rules)))
     if mistakes:
         raise UnsupportedRule(*mistakes)
     return tuple(groups)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> _File:
     try:
-        document = yaml.load(path.read_bytes(), yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
+        document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (it is the safe one)
+        return msgspec.convert(document, _File)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: is no rule file: it must be a mapping with 'groups'")
-    return document
 
 
-def _rule(file: str, group: str, entry: dict[str, Any]) -> Rule:
-    alert = "alert" in entry
-    own = {name: str(text) for name, text in (entry.get("labels") or {}).items()}
+def _rule(file: str, group: str, entry: _Entry) -> Rule:
+    """Raises `Unsupported`, and `ValueError` for a wrong expression or duration."""
+    own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
         if "{{" in _LABEL.sub("", text):
-            raise Unsupported(
-                f"label '{name}': only {{{{ $labels.name }}}} is supported in a template"
-            )
+            raise Unsupported(f"template '{text}' of label '{name}'", ["{{ $labels.name }}"])
     return Rule(
         file,
         group,
-        str(entry["alert" if alert else "record"]),
-        alert,
-        prepared(str(entry["expr"])),
+        entry.alert or entry.record,
+        bool(entry.alert),
+        prepared(str(entry.expr)),
         own,
-        dict(entry.get("annotations") or {}),
-        _duration(entry.get("for", 0)),
-        _duration(entry.get("keep_firing_for", 0)),
+        {name: str(text) for name, text in (entry.annotations or {}).items()},
+        _duration(entry.wait),
+        _duration(entry.keep_firing_for),
     )
 
 
-def _duration(text: object) -> int:
-    """Raises `ValueError` for what is no duration."""
-    if text in (0, "0", "0s"):
-        return 0
-    return milliseconds(promql_parser.parse_duration(str(text)))
+def _duration(text: str | int) -> int:
+    """Milliseconds. Raises `ValueError` for what is no duration."""
+    return milliseconds(promql_parser.parse_duration(str(text))) if text not in (0, "0") else 0
 
 
 def _filled(text: str, pairs: dict[str, str]) -> str:

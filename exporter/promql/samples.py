@@ -72,7 +72,7 @@ class Samples:
     def first_present(self) -> Rows:
         """(series or 1, timestamps): the place of the first sample from there on, or their number."""
         flags = self.shared_present
-        return flags.shape[1] - 1 - last_true(flags[:, ::-1])[:, ::-1]
+        return np.asarray(flags.shape[1] - 1 - last_true(flags[:, ::-1])[:, ::-1])
 
     @cached_property
     def counted(self) -> Rows:
@@ -143,7 +143,7 @@ def matching(matchers: Iterable[Matcher], rows: Iterable[Labels]) -> list[int]:
 def last_true(flags: Flags) -> Rows:
     """The place of the last True until each place, along the last axis; -1 for none."""
     places = np.where(flags, np.arange(flags.shape[-1]), -1)
-    return np.maximum.accumulate(places, axis=-1)
+    return np.asarray(np.maximum.accumulate(places, axis=-1))
 
 
 def _same(flags: Flags) -> Flags:

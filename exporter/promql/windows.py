@@ -30,8 +30,8 @@ class Windows:
         cls, samples: Samples, end: Times, limit: Times, range_: int, left_open: bool
     ) -> "Windows":
         """No sample after `limit` is in a window, though the range goes on to `end`."""
-        side = "right" if left_open else "left"
-        low = np.searchsorted(samples.times, end - range_, side=side)
+        start = end - range_ + (1 if left_open else 0)
+        low = np.searchsorted(samples.times, start)
         high = np.searchsorted(samples.times, limit, side="right")
         return cls(samples, end, range_, low, np.maximum(low, high))
 

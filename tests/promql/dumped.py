@@ -20,7 +20,11 @@ _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
 
 
 def dump(
-    folder: Path, files: Sequence[Path], groups: Sequence[str], scraped: Sequence[Samples], step: int
+    folder: Path,
+    files: Sequence[Path],
+    groups: Sequence[str],
+    scraped: Sequence[Samples],
+    step: int,
 ) -> Dump:
     """`groups` is the order of evaluation; all samples are at multiples of `step`, seconds, from 0 on."""
     count = len(scraped[0].times)
@@ -64,7 +68,7 @@ def _read(text: str) -> Dump:
     found: Dump = {}
     at = None
     for line in text.splitlines():
-        if match := re.search(r'expr: .*, time: (\w+),', line):
+        if match := re.search(r"expr: .*, time: (\w+),", line):
             at = _seconds(match[1])
             found[at] = {}
         elif at is not None and line.strip().startswith("got:"):

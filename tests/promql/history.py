@@ -40,7 +40,9 @@ def history(seed: int = 7) -> list[Samples]:
         for code in CODES
         for instance in ("a:1", "b:1")
     ]
-    steps = random.poisson(random.choice([0.0, 0.2, 3.0, 40.0], (len(targets), 1)), (len(targets), COUNT))
+    steps = random.poisson(
+        random.choice([0.0, 0.2, 3.0, 40.0], (len(targets), 1)), (len(targets), COUNT)
+    )
     totals = np.cumsum(steps, axis=1).astype(np.float64)
     for row in range(0, len(targets), 2):
         # A restart, and a second one soon after.

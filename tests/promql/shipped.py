@@ -20,7 +20,9 @@ def shorter(text: str) -> str:
     to include a range's first sample is added again."""
 
     def replaced(match: re.Match[str]) -> str:
-        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", match[1]))
+        seconds = sum(
+            int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", match[1])
+        )
         whole, rest = seconds - seconds % 30, seconds % 30
         return f"{max(30, round(60 * (whole / 60) ** 0.6 / 30) * 30) * bool(whole) + rest}s"
 
@@ -43,4 +45,6 @@ def shortened(folder: Path) -> list[Path]:
 def ordered(groups: Iterable[Group]) -> list[Group]:
     """Groups in an order in which each reads what those before it wrote at the same instant."""
     first = [f"session-ends-{name}" for name in ORDER]
-    return sorted(groups, key=lambda group: (group.name not in first, (*first, group.name).index(group.name)))
+    return sorted(
+        groups, key=lambda group: (group.name not in first, (*first, group.name).index(group.name))
+    )

@@ -1,7 +1,9 @@
 """Rules that read themselves, fail, or lose their series, evaluated here and by promtool."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +28,13 @@ GROUPS = {
         "late": "x offset 2m or y",
         "early": "x offset -1m",
         "fixed": "x @ 1200",
+        "earlier": "held * 2",
     },
     "itself": {
         "smooth": "0.5 * smooth + on (i) group_left (j) 0.5 * level or level * 1",
         "held": "x > 8 or (held and x > 3)",
         "highest": "x > highest or x unless highest or highest",
-        "steps": "count_over_time(steps[2m:30s]) or vector(0)",
+        "steps": "count_over_time(steps[2m:]) or vector(0)",
         "loud": "sum by (i) (fed > 1000) or sum by (i) (x)",
     },
     "circle": {"forth": "x + on (i, j) back or x", "back": "forth * 0.1"},
@@ -84,7 +87,10 @@ def scraped(seed: int) -> list[Samples]:
 
 def rule_file(folder: Path) -> Path:
     groups = [
-        {"name": name, "rules": [{"record": record, "expr": expr} for record, expr in rules.items()]}
+        {
+            "name": name,
+            "rules": [{"record": record, "expr": expr} for record, expr in rules.items()],
+        }
         for name, rules in GROUPS.items()
     ]
     path = folder / "rules.yml"
@@ -103,3 +109,79 @@ def test_a_run_writes_what_promtool_writes(tmp_path: Path, seed: int) -> None:
     assert compared(run, theirs)[:5] == []
     assert not run.failures
     assert {firing.rule.name for firing in run.firings} == {alert["alert"] for alert in ALERTS}
+
+
+def series(metric: str, values: list[float], **pairs: str) -> Samples:
+    """Of a scrape each minute from 0 on; NaN is a stale marker."""
+    numbers = np.array([values])
+    times = np.arange(len(values), dtype=np.int64) * 60_000
+    return Samples.of(times, [labels({METRIC_NAME: metric, **pairs})], numbers, ~np.isnan(numbers))
+
+
+def ran(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options: Any) -> Run:
+    path = folder / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+    last = (len(scraped[0].times) - 1) * 60
+    return Run(load([path]), scraped, 0, last, keep=None, **options)
+
+
+def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(tmp_path: Path) -> None:
+    """promtool refuses such rules; by rules/manager.go and rules/alerting.go of Prometheus 2.42.
+
+    What was written before goes on until the lookback ends, as there is no stale marker.
+    """
+    none = math.nan
+    run = ran(
+        tmp_path,
+        [
+            {"record": "joined", "expr": "x * on (j) y"},
+            {"record": "seen", "expr": "joined"},
+            {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
+        ],
+        series("x", [1, 2, 3, 4, 5, 6, none, none, none], j="a"),
+        series("y", [1] * 9, j="a"),
+        series("y", [none, none, none, 1, 1, none, none, none, none], j="a", k="2"),
+    )
+    seen = run.query("seen", range(0, 540, 60))
+    assert seen.present[0].tolist() == [True] * 6 + [False] * 3
+    assert seen.values[0, :6].tolist() == [1, 2, 3, 3, 3, 6]
+    (failure, _) = run.failures
+    assert (failure.rule.name, failure.instants, failure.start) == ("joined", 2, 180.0)
+    assert failure.reason.startswith("found duplicate series for the match group on the right")
+    (firing,) = run.firings
+    assert (firing.active, firing.start, firing.end) == (0.0, 120.0, 420.0)
+    assert firing.labels == {"alertname": "Joined", "j": "a"}
+
+
+def test_an_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
+    run = ran(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
+    assert [(firing.start, firing.end) for firing in run.firings] == [(60.0, None)]
+
+
+def test_ranges_of_prometheus_3_leave_out_their_first_instant(tmp_path: Path) -> None:
+    rules = [
+        {"record": "counted", "expr": "count_over_time(x[2m])"},
+        {"record": "inner", "expr": "count_over_time(x[2m:1m])"},
+    ]
+    found = {}
+    for left_open in (False, True):
+        settings = Settings(left_open=left_open)
+        run = ran(tmp_path, rules, series("x", [1.0] * 4), settings=settings)
+        found[left_open] = [run.query(text, [180]).values.tolist() for text in ("counted", "inner")]
+        ends = run.query("x", [180 + 299.999, 180 + 300]).present[0].tolist()
+        assert ends == [True, not left_open]
+    assert found == {False: [[[3.0]], [[3.0]]], True: [[[2.0]], [[2.0]]]}
+
+
+def test_a_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
+    """A rule of an earlier group sees a later group's result of the instant before, at most."""
+    path = tmp_path / "rules.yml"
+    slow = {"name": "slow", "interval": "2m", "rules": [{"record": "slow", "expr": "time()"}]}
+    fast = {"name": "fast", "interval": "1m", "rules": [{"record": "fast", "expr": "slow"}]}
+    found = []
+    for groups in ([slow, fast], [fast, slow]):
+        path.write_text(yaml.safe_dump({"groups": groups}))
+        run = Run(load([path]), [], 0, 300, keep=["fast"])
+        found.append(run.query("fast", range(120, 301, 60)).values.tolist())
+        assert run.query("slow", [300]).labels == ()
+    assert found == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]

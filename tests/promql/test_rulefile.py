@@ -1,0 +1,102 @@
+"""Rule files that can't be evaluated are refused with file, group, rule and what is not supported."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.errors import ConfigError, UnsupportedRule
+from exporter.promql.rulefile import load
+
+
+def written(folder: Path, **rule: object) -> Path:
+    path = folder / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "R", **rule}]}]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("expr", "message"),
+    [
+        (
+            "holt_winters(x[5m], 0.5, 0.5)",
+            "function 'holt_winters' is not supported; supported: abs, ",
+        ),
+        (
+            "predict_linear(x[5m], 60)",
+            "function 'predict_linear' is not supported; supported: abs, ",
+        ),
+        (
+            "count_values('v', x)",
+            "aggregation 'count_values' is not supported; supported: avg, bottomk",
+        ),
+        ("x atan2 y", "operator 'atan2' is not supported; supported: !=, %, "),
+        ("x @ end()", "modifier '@ start()' or '@ end()' is not supported"),
+        ('x{a="1" or b="2"}', "operator 'or' between label matchers is not supported"),
+        ("sum(x", "unclosed left parenthesis"),
+    ],
+)
+def test_an_unsupported_expression_is_named(tmp_path: Path, expr: str, message: str) -> None:
+    path = written(tmp_path, expr=expr)
+    with pytest.raises(UnsupportedRule) as error:
+        load([path])
+    (mistake,) = error.value.mistakes
+    assert mistake.startswith(f"{path}: group 'g', rule 'R': {message}")
+
+
+def test_all_rules_that_are_not_supported_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    rules = [
+        {"record": "a", "expr": "foo(x)"},
+        {"record": "b", "expr": "x"},
+        {"alert": "C", "expr": "x", "for": "1 hour"},
+    ]
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+    with pytest.raises(UnsupportedRule) as error:
+        load([path])
+    first, second = error.value.mistakes
+    assert "rule 'a': function 'foo' is not supported" in first
+    assert "rule 'C': " in second
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"for": "soon"}, "rule 'R': "),
+        (
+            {"labels": {"a": "{{ $value }}"}},
+            "template '{{ $value }}' of label 'a' is not supported",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, fields: dict[str, object], message: str) -> None:
+    with pytest.raises(UnsupportedRule, match=r"group 'g', rule 'R': ") as error:
+        load([written(tmp_path, expr="x", **fields)])
+    assert message in str(error.value)
+
+
+NO_RULES = (
+    "- a",
+    "groups: [",
+    "groups: 3",
+    "groups: [{rules: []}]",
+    "groups: [{name: g, rules: [{}]}]",
+)
+
+
+@pytest.mark.parametrize("text", NO_RULES)
+def test_what_is_no_rule_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"rules\.yml"):
+        load([path])
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yml"):
+        load([tmp_path / "none.yml"])
+
+
+def test_shipped_rules_are_supported() -> None:
+    groups = load(sorted((Path(__file__).parents[2] / "rules").glob("*.yml")))
+    assert {group.name for group in groups} >= {"session-ends-windows", "session-ends-pipeline"}
