@@ -50,22 +50,32 @@ class Dependencies:
             for place in range(count):
                 if reach[place] >> middle & 1:
                     reach[place] |= reach[middle]
-        components: dict[int, list[int]] = {}
-        for place in range(count):
-            together = next(
-                (
-                    other
-                    for other in range(place)
-                    if reach[place] >> other & 1 and reach[other] >> place & 1
-                ),
-                place,
-            )
-            components.setdefault(together, []).append(place)
-        # What a rule reads reaches a smaller set than the rule, or the same one when it reads itself.
-        return sorted(
-            components.values(),
-            key=lambda places: (reach[places[0]].bit_count(), not self.circular(places)),
-        )
+        members = [
+            [
+                other
+                for other in range(count)
+                if other == place or (reach[place] >> other & 1 and reach[other] >> place & 1)
+            ]
+            for place in range(count)
+        ]
+        ordered: list[list[int]] = []
+        visited: set[int] = set()
+
+        def visit(place: int) -> None:
+            if place in visited:
+                return
+            visited.update(members[place])
+            for member in members[place]:
+                for other in sorted(self.read[member]):
+                    visit(other)
+            ordered.append(members[place])
+
+        # From the rules that no other reads: what they need is then evaluated just before, and few
+        # results are kept at the same time.
+        needed: set[int] = set().union(*self.read)
+        for place in (*(place for place in range(count) if place not in needed), *range(count)):
+            visit(place)
+        return ordered
 
     def circular(self, places: list[int]) -> bool:
         """Whether the component's rules read their own results."""

@@ -95,17 +95,10 @@ def no_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(feedback.Feedback, "_advance", forgotten)
 
 
-def no_tie(patch: pytest.MonkeyPatch) -> None:
-    """A rule may come before the rule that it reads, where that reads itself."""
-    circular = dependencies.Dependencies.circular
-    patch.setattr(
-        dependencies.Dependencies,
-        "components",
-        lambda self: sorted(components(self), key=lambda places: circular(self, places)),
-    )
-
-
-components = dependencies.Dependencies.components
+def no_dependencies(patch: pytest.MonkeyPatch) -> None:
+    """Rules are evaluated in the order of their files."""
+    components = dependencies.Dependencies.components
+    patch.setattr(dependencies.Dependencies, "components", lambda self: sorted(components(self)))
 
 
 def without(**durations: int) -> Callable[..., Activity]:
@@ -134,7 +127,7 @@ def no_keep(patch: pytest.MonkeyPatch) -> None:
         no_feedback,
         no_steps,
         no_states,
-        no_tie,
+        no_dependencies,
         no_wait,
         no_keep,
     ],
