@@ -97,20 +97,20 @@ class _Alert:
         return min(max(int(np.searchsorted(self._times, time)), begin), end)
 
 
-def series(found: Activity) -> tuple[list[Labels], Floats, Flags]:
+def series(alerts: Activity) -> tuple[list[Labels], Floats, Flags]:
     """The rows of ALERTS and ALERTS_FOR_STATE: labels, values and where they are."""
     rows, values, present = [], [], []
-    there = found.active != INACTIVE
-    for place, row in enumerate(found.labels):
-        pairs, firing = dict(row), found.firing[place]
+    there = alerts.active != INACTIVE
+    for place, row in enumerate(alerts.labels):
+        pairs, firing = dict(row), alerts.firing[place]
         for state, flags in (("firing", firing), ("pending", there[place] & ~firing)):
             rows.append(labels(pairs | {METRIC_NAME: ALERTS, "alertstate": state}))
             values.append(np.ones(len(flags)))
             present.append(flags)
         rows.append(labels(pairs | {METRIC_NAME: FOR_STATE}))
-        values.append(np.floor(found.active[place] / 1000))
+        values.append(np.floor(alerts.active[place] / 1000))
         present.append(there[place])
-    shape = len(rows), found.active.shape[1]
+    shape = len(rows), alerts.active.shape[1]
     return rows, np.array(values).reshape(shape), np.array(present, np.bool_).reshape(shape)
 
 

@@ -86,12 +86,12 @@ class Dependencies:
 
         In a subquery the same inner instant is seen at several evaluations; what is visible then differs.
         """
-        found = set()
+        unsafe = set()
         for selector, offset, fixed in _in_subqueries(self._rules[place].tree):
             later = any(other >= place for other in self.writers(selector))
             if fixed or offset < 0 or (offset == 0 and later):
-                found.add(selector)
-        return found
+                unsafe.add(selector)
+        return unsafe
 
 
 def _in_subqueries(

@@ -172,26 +172,26 @@ class Evaluation:
         if isinstance(node, Selector):
             vector = timestamps(self.store, node, self.instants, self.settings)
         else:
-            found = _vector(self._value(node))
-            times = np.broadcast_to(self.instants.at / 1000, found.values.shape)
-            vector = Vector(found.labels, times, found.present)
+            vector = _vector(self._value(node))
+            times = np.broadcast_to(self.instants.at / 1000, vector.values.shape)
+            vector = Vector(vector.labels, times, vector.present)
         return vector.without_name(self.fail)
 
     def _over_range(self, name: str, arguments: tuple[Node, ...]) -> Vector:
         windows = list(self._windows(arguments[-1]))
         shape = (0, len(self.instants.at))
         if name == "absent_over_time":
-            there = [found.with_count(1) for found in windows]
+            there = [part.with_count(1) for part in windows]
             range_ = arguments[0]
             selector = range_.selector if isinstance(range_, Range) else None
             flags = np.concatenate([np.zeros(shape, np.bool_), *there])
             return functions.absent(flags, selector)
         if name == "quantile_over_time":
             quantile = self._scalar(arguments[0]).values
-            parts = [ranges.quantile_over_time(found, quantile) for found in windows]
+            parts = [ranges.quantile_over_time(part, quantile) for part in windows]
         else:
-            parts = [ranges.FUNCTIONS[name](found) for found in windows]
-        rows = [row for found in windows for row in found.samples.labels]
+            parts = [ranges.FUNCTIONS[name](part) for part in windows]
+        rows = [row for part in windows for row in part.samples.labels]
         if name != "last_over_time":
             rows = [drop(row, (METRIC_NAME,)) for row in rows]
         if len(parts) == 1:
@@ -217,9 +217,8 @@ class Evaluation:
         if now is not None:
             now = np.full_like(grid, now[0]) if len(now) == 1 else None
         inner = Evaluation(self.store, Instants(grid, now, self.instants.place), self.settings)
-        vector = inner._value(node.inner)
-        found = functions.vector(vector) if isinstance(vector, Scalar) else _vector(vector)
-        samples = Samples.of(grid, found.labels, found.values, found.present, gaps=True)
+        vector = inner.vector(node.inner)
+        samples = Samples.of(grid, vector.labels, vector.values, vector.present, gaps=True)
         windows = Windows.of(samples, end, end, node.range, self.settings.left_open)
         if inner.failed.any():
             counted = np.append(0, np.cumsum(inner.failed))

@@ -108,9 +108,9 @@ class Feedback:
                 self._store, Instants(times, times, place), self._settings, part
             )
             evaluation.failed |= self._failed[place][part]
-            found = self._last[place] = result(rule, evaluation, self._states[place])
-            self.reasons[place] += found.reasons[:1]
-            change = track.put(part, found.samples, found.failed)
+            outcome = self._last[place] = result(rule, evaluation, self._states[place])
+            self.reasons[place] += outcome.reasons[:1]
+            change = track.put(part, outcome.samples, outcome.failed)
             if change is not None:
                 changes.append(int(times[change]))
                 show(place)
@@ -123,8 +123,8 @@ class Feedback:
 
     def _advance(self, final: int) -> None:
         """The alerts' states until the last final instant."""
-        for place, found in self._last.items():
-            self._states[place] = found.until(final, self._rules[place], self._states[place])
+        for place, outcome in self._last.items():
+            self._states[place] = outcome.until(final, self._rules[place], self._states[place])
 
     def _hoisted(self, place: int, rule: Rule, times: Times) -> Rule:
         """The rule with all parts evaluated that do not depend on the circle."""

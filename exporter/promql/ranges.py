@@ -55,8 +55,8 @@ def _before(windows: Windows) -> Floats:
     samples = windows.samples
     result = np.full(samples.values.shape, np.nan)
     places = samples.last_present[:, :-1]
-    found = windows.values(np.maximum(places, 0))
-    result[:, 1:] = np.where(places >= 0, found, np.nan)
+    earlier = windows.values(np.maximum(places, 0))
+    result[:, 1:] = np.where(places >= 0, earlier, np.nan)
     return result
 
 
@@ -138,8 +138,8 @@ def quantile_over_time(windows: Windows, quantile: Floats) -> Result:
     for row, (values, present) in enumerate(zip(samples.values, samples.present, strict=True)):
         counted = samples.counted[row if len(samples.counted) > 1 else 0]
         low, high = counted[windows.low[begins]], counted[windows.high[begins]]
-        found = interpolated(values[present], low, high, quantile[begins])
-        result[row] = np.repeat(found, repeats)
+        quantiles = interpolated(values[present], low, high, quantile[begins])
+        result[row] = np.repeat(quantiles, repeats)
     return result, windows.with_count(1)
 
 

@@ -37,8 +37,8 @@ def result(rule: Rule, evaluation: Evaluation, states: States) -> Result:
     vector = rule.labeled(evaluation.vector(rule.tree), evaluation.fail)
     times, failed = evaluation.instants.at, evaluation.failed
     if rule.alert:
-        found = activity(vector, failed, times, states, rule.wait, rule.keep)
-        written = _written(times, *series(found), failed)
+        alerts = activity(vector, failed, times, states, rule.wait, rule.keep)
+        written = _written(times, *series(alerts), failed)
     else:
         written = _written(times, vector.labels, vector.values, vector.present & ~failed, failed)
     return Result(written, failed, evaluation.reasons, vector)

@@ -132,10 +132,10 @@ class Run:
     def _alone(self, place: int, wanted: bool) -> None:
         rule, times = self.rules[place], self._times[place]
         evaluation = Evaluation(self.store, Instants(times, times, place), self.settings)
-        found = result(rule, evaluation, {})
-        self._note(rule, found.samples, evaluation.failed, found.reasons)
+        outcome = result(rule, evaluation, {})
+        self._note(rule, outcome.samples, evaluation.failed, outcome.reasons)
         if wanted:
-            self.store.add(found.samples, place)
+            self.store.add(outcome.samples, place)
 
     def _note(self, rule: Rule, written: Samples, failed: Flags, reasons: Sequence[str]) -> None:
         if failed.any():

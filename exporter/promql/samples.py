@@ -123,8 +123,8 @@ class Store:
         """The samples of the series that match."""
         names = self._stored if selector.name is None else (selector.name,)
         for name in names:
-            for place, found in self._stored.get(name, {}).items():
-                for samples in found:
+            for place, written in self._stored.get(name, {}).items():
+                for samples in written:
                     rows = matching(selector.matchers, samples.labels)
                     if rows:
                         yield Stored(samples.rows(rows), place)

@@ -16,8 +16,8 @@ LOOKBACK: Final = 5 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`left_open`: a range and the lookback are without their first instant, as from Prometheus 3 on.
-    `subquery_step`: of a subquery that gives none. In milliseconds."""
+    """`left_open`: a range and the lookback are without their first instant, as from Prometheus 3 on; all
+    else is as in 2.42. `subquery_step`: of a subquery that gives none. In milliseconds."""
 
     left_open: bool = False
     lookback: int = LOOKBACK

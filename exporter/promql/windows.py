@@ -48,13 +48,13 @@ class Windows:
     def first(self) -> Rows:
         """The place of the first sample; anything where there is none."""
         column = np.minimum(self.low, max(len(self.samples.times) - 1, 0))
-        found = self.samples.first_present.take(column, axis=1)
-        return np.minimum(found, len(self.samples.times) - 1)
+        places = self.samples.first_present.take(column, axis=1)
+        return np.minimum(places, len(self.samples.times) - 1)
 
     def last(self) -> Rows:
         """The place of the last sample; anything where there is none."""
-        found = self.samples.last_present.take(np.maximum(self.high - 1, 0), axis=1)
-        return np.maximum(found, 0)
+        places = self.samples.last_present.take(np.maximum(self.high - 1, 0), axis=1)
+        return np.maximum(places, 0)
 
     def values(self, places: Rows) -> Floats:
         return take(self.samples.values, places)

@@ -11,16 +11,16 @@ def compared(run: Run, theirs: Dump) -> list[str]:
     everything = run.query('{__name__=~".+"}', theirs)
     rows = {frozenset(labels): row for row, labels in enumerate(everything.labels)}
     assert len(rows) == len(everything.labels)
-    found = []
+    differences = []
     for place, (at, series) in enumerate(theirs.items()):
         here = {key for key, row in rows.items() if everything.present[row, place]}
-        found += [f"{at} s: only here: {dict(key)}" for key in here - series.keys()]
-        found += [f"{at} s: only in promtool: {dict(key)}" for key in series.keys() - here]
+        differences += [f"{at} s: only here: {dict(key)}" for key in here - series.keys()]
+        differences += [f"{at} s: only in promtool: {dict(key)}" for key in series.keys() - here]
         for key in here & series.keys():
             ours, other = everything.values[rows[key], place], series[key]
             if not same(float(ours), other):
-                found.append(f"{at} s: {dict(key)}: {ours}, in promtool {other}")
-    return found
+                differences.append(f"{at} s: {dict(key)}: {ours}, in promtool {other}")
+    return differences
 
 
 def same(ours: float, other: float) -> bool:

@@ -65,17 +65,17 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
 
 
 def _read(text: str) -> Dump:
-    found: Dump = {}
+    values: Dump = {}
     at = None
     for line in text.splitlines():
         if match := re.search(r"expr: .*, time: (\w+),", line):
             at = _seconds(match[1])
-            found[at] = {}
+            values[at] = {}
         elif at is not None and line.strip().startswith("got:"):
             for inner, value in _SAMPLE.findall(line):
                 pairs = {key: json.loads(f'"{quoted}"') for key, quoted in _PAIR.findall(inner)}
-                found[at][frozenset(pairs.items())] = float(value)
-    return found
+                values[at][frozenset(pairs.items())] = float(value)
+    return values
 
 
 def _seconds(text: str) -> int:

@@ -18,12 +18,12 @@ def eventful(system: str, codes: tuple[str, ...], seed: int, rows: int) -> list[
     times = np.arange(rows, dtype=np.int64) * STEP * 1000
     there = [scrapes(random, rows), scrapes(random, rows)]
     there[1][rows // 2 : rows // 2 + 50] = False
-    found: list[Samples] = []
+    series: list[Samples] = []
 
     def add(metric: str, values: Floats, instance: int, **more: str) -> None:
         row = labels({METRIC_NAME: metric, "instance": INSTANCES[instance], "job": JOB, **more})
         present = there[instance] if metric != "up" else np.ones(rows, np.bool_)
-        found.append(Samples.of(times, [row], values[np.newaxis], present[np.newaxis]))
+        series.append(Samples.of(times, [row], values[np.newaxis], present[np.newaxis]))
 
     def counter(rate: float, begin: float = 0, end: float = 0, much: float = 0) -> Floats:
         rates = np.full(rows, rate)
@@ -72,7 +72,7 @@ def eventful(system: str, codes: tuple[str, ...], seed: int, rows: int) -> list[
         waiting = random.poisson(1.0, rows).astype(np.float64)
         waiting[rows // 6 : rows // 5] += np.arange(rows // 5 - rows // 6)
         add("session_queued_users", waiting, instance, system=system, project="shop")
-    return found
+    return series
 
 
 def ends(random: np.random.Generator, codes: int, rows: int) -> Floats:

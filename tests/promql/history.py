@@ -21,7 +21,7 @@ def history(seed: int = 7) -> list[Samples]:
     """Values are multiples of an eighth, so that sums are the same in any order."""
     random = np.random.default_rng(seed)
     times = np.arange(COUNT) * STEP * 1000 + START * 1000
-    found: list[Samples] = []
+    series: list[Samples] = []
 
     def add(metric: str, rows: list[dict[str, str]], values: Floats, missing: float) -> None:
         present = random.random(values.shape) >= missing
@@ -32,7 +32,7 @@ def history(seed: int = 7) -> list[Samples]:
             present[row, middle : middle + random.integers(1, 4)] = False
         jitter = random.integers(-400, 400, COUNT)
         names = [labels(row | {METRIC_NAME: metric}) for row in rows]
-        found.append(Samples.of(times + jitter, names, values, present, gaps=True))
+        series.append(Samples.of(times + jitter, names, values, present, gaps=True))
 
     targets = [
         {"system": system, "code": code, "instance": instance}
@@ -67,13 +67,13 @@ def history(seed: int = 7) -> list[Samples]:
     observed = random.poisson(2.0, (2, len(bounds), COUNT)).cumsum(axis=1).cumsum(axis=2)
     add("delay_seconds_bucket", buckets, observed.reshape(10, COUNT).astype(np.float64), 0.01)
     add("noise", pairs, random.random((len(pairs), COUNT)), 0.1)
-    return found
+    return series
 
 
-def write_blocks(found: list[Samples], data: Path) -> None:
+def write_blocks(series: list[Samples], data: Path) -> None:
     """What Prometheus would have stored of it, in its folder `data`."""
     lines = []
-    for samples in found:
+    for samples in series:
         for row, pairs in enumerate(samples.labels):
             named = dict(pairs)
             metric = named.pop(METRIC_NAME)

@@ -46,7 +46,7 @@ def store() -> Store:
 def asked(prometheus: PrometheusProcess, text: str) -> Answer | str:
     """Prometheus' answer, or the error of an evaluation that it refuses."""
     try:
-        found = prometheus.get("query_range", query=text, start=FIRST, end=LAST - 1, step=EVERY)
+        answer = prometheus.get("query_range", query=text, start=FIRST, end=LAST - 1, step=EVERY)
     except urllib.error.HTTPError as error:
         problem: dict[str, Any] = json.load(error)
         return f"{problem['errorType']}: {problem['error']}"
@@ -54,7 +54,7 @@ def asked(prometheus: PrometheusProcess, text: str) -> Answer | str:
         frozenset(series["metric"].items()): {
             round(at * 1000): float(value) for at, value in series["values"]
         }
-        for series in found["result"]
+        for series in answer["result"]
     }
 
 
@@ -76,17 +76,17 @@ def answered(vector: Vector) -> Answer:
 
 
 def differences(ours: Answer, theirs: Answer) -> list[str]:
-    found = [f"only here: {dict(key)}" for key in ours.keys() - theirs.keys()]
-    found += [f"only there: {dict(key)}" for key in theirs.keys() - ours.keys()]
+    differing = [f"only here: {dict(key)}" for key in ours.keys() - theirs.keys()]
+    differing += [f"only there: {dict(key)}" for key in theirs.keys() - ours.keys()]
     for key in ours.keys() & theirs.keys():
         mine, other = ours[key], theirs[key]
         if mine.keys() != other.keys():
-            found.append(f"{dict(key)}: at {sorted(mine.keys() ^ other.keys())[:5]}")
+            differing.append(f"{dict(key)}: at {sorted(mine.keys() ^ other.keys())[:5]}")
             continue
         values = [(mine[at], other[at]) for at in mine if not same(mine[at], other[at])]
         if values:
-            found.append(f"{dict(key)}: {values[:3]}")
-    return found
+            differing.append(f"{dict(key)}: {values[:3]}")
+    return differing
 
 
 def compare(prometheus: PrometheusProcess, store: Store, text: str) -> None:

@@ -74,8 +74,8 @@ def scraped(seed: int) -> list[Samples]:
             for begin in random.integers(0, ROWS, 4):
                 row[begin : begin + random.integers(1, 20)] = False
         names = [labels({METRIC_NAME: metric, **pair}) for pair in pairs]
-        found = Samples.of(times, names, values, present)
-        return replace(found, stale=found.stale & (random.random(values.shape) < 0.5))
+        results = Samples.of(times, names, values, present)
+        return replace(results, stale=results.stale & (random.random(values.shape) < 0.5))
 
     pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "3", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
@@ -163,14 +163,16 @@ def test_ranges_of_prometheus_3_leave_out_their_first_instant(tmp_path: Path) ->
         {"record": "counted", "expr": "count_over_time(x[2m])"},
         {"record": "inner", "expr": "count_over_time(x[2m:1m])"},
     ]
-    found = {}
+    results = {}
     for left_open in (False, True):
         settings = Settings(left_open=left_open)
         run = ran(tmp_path, rules, series("x", [1.0] * 4), settings=settings)
-        found[left_open] = [run.query(text, [180]).values.tolist() for text in ("counted", "inner")]
+        results[left_open] = [
+            run.query(text, [180]).values.tolist() for text in ("counted", "inner")
+        ]
         ends = run.query("x", [180 + 299.999, 180 + 300]).present[0].tolist()
         assert ends == [True, not left_open]
-    assert found == {False: [[[3.0]], [[3.0]]], True: [[[2.0]], [[2.0]]]}
+    assert results == {False: [[[3.0]], [[3.0]]], True: [[[2.0]], [[2.0]]]}
 
 
 def test_a_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
@@ -178,10 +180,10 @@ def test_a_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     slow = {"name": "slow", "interval": "2m", "rules": [{"record": "slow", "expr": "time()"}]}
     fast = {"name": "fast", "interval": "1m", "rules": [{"record": "fast", "expr": "slow"}]}
-    found = []
+    results = []
     for groups in ([slow, fast], [fast, slow]):
         path.write_text(yaml.safe_dump({"groups": groups}))
         run = Run(load([path]), [], 0, 300, keep=["fast"])
-        found.append(run.query("fast", range(120, 301, 60)).values.tolist())
+        results.append(run.query("fast", range(120, 301, 60)).values.tolist())
         assert run.query("slow", [300]).labels == ()
-    assert found == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]
+    assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]
