@@ -131,13 +131,11 @@ def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
         present &= kept
     if not matching.many:
         matches = grouped([signatures[row] for row, _ in pairs])
-        repeated = _several(matches, present)
-        if repeated.any():
-            fail(
-                repeated,
-                "multiple matches for labels: many-to-one matching must be explicit "
-                "(group_left/group_right)",
-            )
+        fail(
+            _several(matches, present),
+            "multiple matches for labels: many-to-one matching must be explicit "
+            "(group_left/group_right)",
+        )
     names = [
         _result(row, other, node) for row, other in zip(ours.labels, others.labels, strict=True)
     ]
@@ -151,13 +149,11 @@ def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
 def _check_single(
     groups: dict[Labels, list[int]], many: Vector, single: Vector, side: str, fail: Fail
 ) -> None:
-    repeated = _several(groups, single.present)
-    if repeated.any() and (repeated & many.present.any(axis=0)).any():
-        fail(
-            repeated & many.present.any(axis=0),
-            f"found duplicate series for the match group on the {side} hand-side of the operation: "
-            "many-to-many matching not allowed: matching labels must be unique on one side",
-        )
+    fail(
+        _several(groups, single.present) & many.present.any(axis=0),
+        f"found duplicate series for the match group on the {side} hand-side of the operation: "
+        "many-to-many matching not allowed: matching labels must be unique on one side",
+    )
 
 
 def _several(groups: dict[Labels, list[int]], present: Flags) -> Flags:

@@ -91,8 +91,9 @@ class Evaluation:
         return functions.vector(value) if isinstance(value, Scalar) else _vector(value)
 
     def fail(self, at: Flags, reason: str) -> None:
-        self.failed |= at
-        self.reasons.append(reason)
+        if at.any():
+            self.failed |= at
+            self.reasons.append(reason)
 
     def _value(self, node: Node) -> Value:  # noqa: PLR0911
         match node:
@@ -110,6 +111,8 @@ class Evaluation:
                 )
             case Aggregate():
                 parameter = None if node.parameter is None else self._scalar(node.parameter).values
+                if parameter is not None and node.operator in aggregation.RANKED:
+                    self.fail(~(np.abs(parameter) < 2**63), "scalar value overflows int64")
                 vector = _vector(self._value(node.inner))
                 return aggregation.aggregated(
                     node.operator, vector, parameter, node.without, node.names

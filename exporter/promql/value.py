@@ -87,8 +87,7 @@ def merged(rows: Sequence[Labels], values: Floats, present: Flags, fail: Fail) -
     for place, places in enumerate(groups.values()):
         for other in places[1:]:
             both = result.present[place] & present[other]
-            if both.any():
-                fail(both, "vector cannot contain metrics with the same labelset")
+            fail(both, "vector cannot contain metrics with the same labelset")
             np.copyto(result.values[place], values[other], where=present[other])
             result.present[place] |= present[other]
     return result

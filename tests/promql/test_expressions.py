@@ -29,6 +29,36 @@ AT = np.arange(FIRST, LAST, EVERY, dtype=np.int64) * 1000
 Answer = dict[frozenset[tuple[str, str]], dict[int, float]]
 
 
+EDGES = (
+    'abs({__name__=~"queue|limit"})',
+    '{__name__=~"queue|limit"} > noise',
+    "queue * on (system) limit",
+    "queue == on (system) group_left (code) limit",
+    "limit * on (system) group_right (code) up",
+    "clamp_max(-1 / (limit * 0), scalar(limit))",
+    "clamp_min(1 / (up - up), scalar(limit))",
+    "clamp(queue, 3, 1)",
+    "stddev by (system, code) (queue)",
+    "quantile(0.5, queue)",
+    "max(queue) or min by (system) (queue)",
+    'histogram_quantile(0.9, delay_seconds_bucket{le!="+Inf"})',
+    "histogram_quantile(0.9, queue)",
+    "topk(scalar(up{system='alpha'}) + 1, noise)",
+    "rate(ends_total[1h:2m] offset 3m)",
+    "timestamp(timestamp(queue))",
+    'absent(queue{code="x", code=~"y", system=~"a", instance="q"})',
+    "sum_over_time(time()[5m:45s])",
+    "count_over_time(absent(queue)[10m:])",
+    "-queue ^ 2 % 3 - 2 ^ 3 ^ 2",
+    "queue > 1 < bool 3",
+    "time() % 7 > bool 3",
+    "queue unless on () vector(1)",
+    "changes(queue[5m]) + resets(queue[5m])",
+    "nothing + queue or nothing{}",
+    'label_replace(up, "system", "same", "", "")',
+)
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
     folder = tmp_path_factory.mktemp("promql") / "prometheus"
@@ -102,6 +132,13 @@ def compare(prometheus: PrometheusProcess, store: Store, text: str) -> None:
         return
     assert not failed.any(), (text, "fails only here")
     assert not differences(answered(vector), theirs), (text, differences(answered(vector), theirs))
+
+
+@pytest.mark.parametrize("text", EDGES)
+def test_an_expression_has_the_values_of_prometheus(
+    prometheus: PrometheusProcess, store: Store, text: str
+) -> None:
+    compare(prometheus, store, text)
 
 
 def test_generated_expressions_have_the_values_of_prometheus(

@@ -125,7 +125,12 @@ def ran(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options:
     return Run(load([path]), scraped, 0, last, keep=None, **options)
 
 
-def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "more", ["", " or joined offset 1h", " or x * joined offset 1h * on (j) y"]
+)
+def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(
+    tmp_path: Path, more: str
+) -> None:
     """promtool refuses such rules; by rules/manager.go and rules/alerting.go of Prometheus 2.42.
 
     What was written before goes on until the lookback ends, as there is no stale marker.
@@ -134,7 +139,7 @@ def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(tmp_path: P
     run = ran(
         tmp_path,
         [
-            {"record": "joined", "expr": "x * on (j) y"},
+            {"record": "joined", "expr": "x * on (j) y" + more},
             {"record": "seen", "expr": "joined"},
             {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
         ],
