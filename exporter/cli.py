@@ -10,7 +10,6 @@ from exporter.commands.backtest import backtest
 from exporter.commands.beacon_key import beacon_key
 from exporter.commands.check import check
 from exporter.commands.codes import codes
-from exporter.commands.render import render
 from exporter.commands.send import send
 from exporter.commands.serve import serve
 from exporter.commands.simulate import simulate
@@ -26,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # In this order `--help` lists them.
-for command in (serve, check, codes, render, send, simulate, backtest, beacon_key):
+for command in (serve, check, codes, send, simulate, backtest, beacon_key):
     app.command()(command)
 
 

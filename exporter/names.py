@@ -91,31 +91,17 @@ LIVE_STATS_SUCCESS: Final = _OWN + "live_stats_last_success_timestamp_seconds"
 LIVE_STATS_FAILURES: Final = _OWN + "live_stats_failures_total"
 
 # --- recording rules ----------------------------------------------------------------------------------
-# A stem, then the window: `system_code:session_ends:increase` + `5m`. level:metric:operation, as
-# Prometheus' own practice names rules.
+# Records of rules/*.yml. A stem is followed by its window: `system_code:session_ends:increase` + `5m`.
 RULE_SUM: Final = "instance_code:session_ends:sum"
-RULE_SNAPSHOT: Final = "_snapshot"
-"""Ends the name of a record that is a copy of another, made seldom and read over a week."""
-RULE_SHARE_DAY: Final = "system_code:session_ends:share1d"
-RULE_SHARE: Final = "system_code:session_ends:share"
 RULE_COUNT: Final = "system_code:session_ends:increase"
-RULE_ENDS: Final = "system:session_ends:increase"
-RULE_USUAL: Final = "system_code:session_ends:usual"
-RULE_LIMIT: Final = "system_code:session_ends:limit"
-RULE_REST: Final = "system_code:session_ends:rest"
-RULE_CAP: Final = "system_code:session_ends:cap"
-RULE_CAPPED: Final = "system_code:session_ends:capped"
-RULE_STEADY: Final = "system_code:session_ends:steady"
-RULE_SPIKE: Final = "system_code:session_ends:spike"
-RULE_ELEVATED: Final = "system_code:session_ends:elevated"
-RULE_NEW: Final = "system_code:session_ends:new"
-RULE_SUCCESSES: Final = "system:session_ends:successes"
-RULE_SUCCESS_BEFORE: Final = "system:session_ends:success_before"
-RULE_SUCCESS_FLOOR: Final = "system:session_ends:success_floor"
+RULE_COUNT_BY_OUTCOME: Final = "system_outcome:session_ends:increase"
+RULE_SHARE: Final = "system_code:session_ends:share"
+RULE_THRESHOLD: Final = "system_code:session_ends:threshold"
 RULE_STOPPED: Final = "system:session_ends:stopped"
-RULE_FAILURES: Final = "system:session_ends:failures"
-RULE_COUNTED: Final = "system:session_ends:counted"
 RULE_ERROR_RATIO: Final = "system:session_ends:error_ratio"
+RULE_OBJECTIVE: Final = "system:session_end_objective:max"
+RULE_CODE_INFO: Final = "system_code:session_end_code_info:newest"
+RULE_CODE_HELP: Final = "system_code:session_end_code_help:newest"
 
 # --- paths ------------------------------------------------------------------------------------------
 INGEST_PATH: Final = "/v1/session-ends"

@@ -11,15 +11,11 @@ from tests.commands.running import run
 CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--ledger", "--taxonomy")
 OPTIONS = {
     "serve": CONFIGURED,
-    "check": (*CONFIGURED, "--policy"),
+    "check": CONFIGURED,
     "codes": ("QUERY", "--config", "--taxonomy", "--json"),
     "send": (
         *("FILE", "--url", "--token-file", "--ca-file", "--format"),
         *("--batch", "--max-wait", "--quiet", "--json"),
-    ),
-    "render": (
-        *("--out", "--check", "--config", "--taxonomy", "--policy"),
-        *("--runbook-base-url", "--dashboard-base-url"),
     ),
     "simulate": (
         *(
@@ -36,7 +32,7 @@ OPTIONS = {
         "--list-incidents",
     ),
     "backtest": (
-        *("FILE", "--system", "--since", "--until", "--taxonomy", "--policy", "--format"),
+        *("FILE", "--system", "--since", "--until", "--taxonomy", "--rules", "--format"),
         "--json",
     ),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),

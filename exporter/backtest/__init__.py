@@ -1,1 +1,1 @@
-"""The shipped rules over a history of ends, in numpy: what would have fired, and when."""
+"""Rule files over a history of ends: what would have fired, and when."""

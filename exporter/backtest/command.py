@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from exporter.backtest.counters import Counters
     from exporter.backtest.files import Files
-    from exporter.backtest.firing import Firing
     from exporter.backtest.left_out import LeftOut
-    from exporter.render.pack import Pack
+    from exporter.promql.run import Firing
+    from exporter.taxonomy.model import Taxonomy
 
 
 def backtest(
@@ -34,15 +34,13 @@ def backtest(
 
     0 is a report, 1 that a file can't be read or that none holds an end with a time, 2 a wrong option.
     The report goes to `console`, or as JSON to standard output; what is wrong with which line of a file,
-    and the progress, to `errors`. Raises `ConfigError` for mistakes in taxonomy and policy.
+    and the progress, to `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files.
     """
     from exporter.backtest.notifications import notifications
     from exporter.backtest.replay import Replay
     from exporter.backtest.report import Report
-    from exporter.backtest.routing import Routing
-    from exporter.policy.loader import load as load_policy
-    from exporter.render.generate import pack_of
-    from exporter.render.pack import DASHBOARD_BASE_URL, RUNBOOK_BASE_URL
+    from exporter.backtest.rules import load as load_rules
+    from exporter.rule_files import folder
     from exporter.send.sources import check
     from exporter.taxonomy.loader import load as load_taxonomy
 
@@ -55,8 +53,7 @@ def backtest(
         return code
 
     taxonomy = load_taxonomy(options.taxonomy)
-    policy = load_policy(options.policy)
-    pack = pack_of(taxonomy, policy, RUNBOOK_BASE_URL, DASHBOARD_BASE_URL)
+    groups = load_rules(options.rules or folder())
     try:
         since, until = options.period()
         options.check(taxonomy)
@@ -64,7 +61,7 @@ def backtest(
         return failed(error, 2)
     try:
         check(files)
-        read = _read(files, options, pack, errors, tell, now())
+        read = _read(files, options, taxonomy, errors, tell, now())
         counted = [one for ends in read.ends.values() if (one := ends.counters(read.left_out))]
         if not counted:
             raise ConfigError(_nothing(read.left_out))
@@ -73,43 +70,36 @@ def backtest(
     replays = [
         replay
         for counters in counted
-        if (
-            replay := Replay.of(
-                taxonomy.systems[counters.system], counters, policy, pack.subjects, since, until
-            )
-        )
+        if (replay := Replay.of(taxonomy.systems[counters.system], counters, groups, since, until))
     ]
     if not replays:
         spans = ", ".join(_span(one) for one in counted)
         return failed(ConfigError(f"--since, --until: nothing of the history ({spans})"), 2)
     firings = [one for replay in replays for one in replay.firings]
+    for failure in (one for replay in replays for one in replay.failures):
+        tell(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if options.json:
         print(as_json(firings), flush=True)
         for count, why in read.left_out.lines():
             tell(f"{count:,} left out {why}")
         return 0
-    routing = Routing(pack)
     told = [
         notification
         for replay in replays
-        for notification in notifications(replay.firings, routing, replay.end)
+        for notification in notifications(replay.firings, replay.end)
     ]
-    Report(pack, replays, told, read.left_out, len(files)).show(console)
+    Report(replays, told, read.left_out, len(files)).show(console)
     return 0
 
 
 def as_json(firings: "Sequence[Firing]") -> str:
     """An array with an object for each firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fired still when the history ended, `code` for a system's alert.
+    `end` is null for an alert that fired still when the history ended.
     """
     rows = [
         {
-            "alert": one.subject.alert,
-            "signal": one.subject.signal.value,
-            "severity": one.subject.severity,
-            "system": one.subject.system.system if one.subject.system else None,
-            "code": one.subject.code.code if one.subject.code else None,
+            "labels": one.labels,
             "start": _rfc3339(one.start),
             "end": None if one.end is None else _rfc3339(one.end),
         }
@@ -121,7 +111,7 @@ def as_json(firings: "Sequence[Firing]") -> str:
 def _read(
     files: Sequence[Path],
     options: Options,
-    pack: "Pack",
+    taxonomy: "Taxonomy",
     errors: "Console",
     tell: Callable[[str], None],
     now: float,
@@ -131,7 +121,7 @@ def _read(
     from exporter.send.sources import Source
 
     with Occurrences() as seen:
-        read = Files(pack.taxonomy, pack.policy, seen, now, options.system)
+        read = Files(taxonomy, seen, now, options.system)
         read.left_out.tell = tell
         with _shown(errors, read) as progress:
             for path in files:

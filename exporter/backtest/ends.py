@@ -1,4 +1,4 @@
-"""One system's ends in bins of the rules' interval, and from these its `Counters`."""
+"""One system's ends in bins of the scrape interval, and from these its `Counters`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from exporter.backtest.counters import Counters
 from exporter.backtest.left_out import LeftOut
 from exporter.errors import ConfigError
-from exporter.policy.model import Policy
 from exporter.taxonomy.model import System
 
+STEP: Final = 30
+"""Seconds between scrapes: the shortest interval of the shipped rules."""
+MEMORY: Final = 8 * 86400
+"""Seconds. What is longer ago is in no result of the shipped rules: a baseline is seven days of shares of a
+day."""
 MOST_BINS: Final = 200 * 2880
-"""200 days of 30 s. The rules' arrays then take 1.6 GB with 22 codes (measured)."""
+"""200 days of 30 s. The rules' arrays then take 3 GB with 25 codes (measured)."""
 ASTRAY: Final = 0.01
 """The part of a system's ends that may be far from all others and left out."""
 _BLOCK: Final = 2880
@@ -25,13 +29,8 @@ _MOST_BLOCKS: Final = 2 * MOST_BINS // _BLOCK
 class Ends:
     """Counts a system's ends by bin and code, in any order; memory is bounded by the bins."""
 
-    def __init__(self, system: System, policy: Policy) -> None:
+    def __init__(self, system: System) -> None:
         self.system = system
-        self._step = policy.intervals.windows.seconds
-        # What is longer ago than this is in no baseline and no memory of the rules.
-        base = policy.baseline
-        usual = base.window.seconds + base.median_window.seconds
-        self._memory = max(usual, policy.new.memory.seconds)
         self._codes = tuple(code.code for code in (*system.codes, system.unknown))
         self._columns = {code: place for place, code in enumerate(self._codes)}
         self._blocks: dict[int, NDArray[np.int32]] = {}
@@ -40,7 +39,7 @@ class Ends:
         """An end of each code at the time beside it, Unix seconds. Raises `ConfigError` when the times
         are so many different days that no history has them."""
         columns = np.array([self._columns[code] for code in codes], np.intp)
-        bins = np.floor(np.array(times) / self._step).astype(np.int64)
+        bins = np.floor(np.array(times) / STEP).astype(np.int64)
         blocks = bins // _BLOCK
         for block in np.unique(blocks).tolist():
             inside = blocks == block
@@ -68,9 +67,9 @@ class Ends:
         totals[bins - bins[0] + 1] = ends[:, came]
         np.cumsum(totals, axis=0, out=totals)
         codes = tuple(self._codes[column] for column in came)
-        start = float(bins[0] * self._step)
+        start = float(bins[0] * STEP)
         return Counters(
-            self.system.system, start, self._step, codes, totals, np.ones(count + 1, np.bool_)
+            self.system.system, start, STEP, codes, totals, np.ones(count + 1, np.bool_)
         )
 
     def _block(self, number: int) -> NDArray[np.int32]:
@@ -95,7 +94,7 @@ class Ends:
         self, bins: NDArray[np.int64], ends: NDArray[np.int64], left_out: LeftOut
     ) -> tuple[int, int]:
         """First of `bins` that belongs, and the one after the last."""
-        parts = np.flatnonzero(np.diff(bins) * self._step > self._memory) + 1
+        parts = np.flatnonzero(np.diff(bins) * STEP > MEMORY) + 1
         edges = [0, *parts.tolist(), len(bins)]
         bearable = ASTRAY * int(ends.sum())
         while len(edges) > 2:
@@ -106,13 +105,13 @@ class Ends:
             if bearable < 0:
                 break
             edges = edges[1:] if begin == edges[0] else edges[:-1]
-            times = bins[[begin, end - 1]] * float(self._step)
+            times = bins[[begin, end - 1]] * float(STEP)
             left_out.stray(lost, float(times[0]), float(times[1]))
         return edges[0], edges[-1]
 
     def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
-        first, last = (_time(float(one * self._step)) for one in (bins[0], bins[-1]))
-        days = MOST_BINS * self._step // 86400
+        first, last = (_time(float(one * STEP)) for one in (bins[0], bins[-1]))
+        days = MOST_BINS * STEP // 86400
         return ConfigError(
             f"{self.system.system}: ends from {first} to {last}, and at most {days} days can be "
             "replayed; cut the files, or look for a sender's wrong clock"

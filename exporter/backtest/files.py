@@ -14,7 +14,6 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import Columns, Decoded, Event
 from exporter.ingest.labels import LabelValues
 from exporter.ledger.contract import KEY_BYTES, Family
-from exporter.policy.model import Policy
 from exporter.send.events import FIELDS, spelled
 from exporter.send.lines import Found
 from exporter.send.occurrences import Occurrences
@@ -38,16 +37,13 @@ class Files:
     def __init__(
         self,
         taxonomy: Taxonomy,
-        policy: Policy,
         seen: Occurrences,
         now: float,
         only: str | None = None,
     ) -> None:
         self.left_out = LeftOut()
         self.ends = {
-            name: Ends(system, policy)
-            for name, system in taxonomy.systems.items()
-            if only in (None, name)
+            name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
         }
         self._seen = seen
         self._now = now

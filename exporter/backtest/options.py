@@ -14,7 +14,7 @@ class Options:
     """The command's flags; None are those that were not given. `since` and `until` are as written."""
 
     taxonomy: tuple[Path, ...] = ()
-    policy: Path | None = None
+    rules: Path | None = None
     system: str | None = None
     format: Format | None = None
     since: str | None = None

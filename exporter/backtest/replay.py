@@ -1,13 +1,13 @@
 """What the rules would have made of one system's history, in the part of it that was asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.firing import Firing, firings
-from exporter.policy.model import Policy
-from exporter.render.catalog import Subject
+from exporter.backtest.series import scraped
+from exporter.promql.rulefile import Group
+from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
 MONTH: Final = 30 * 86400.0
@@ -19,12 +19,14 @@ WEEK: Final = 7 * 86400.0
 class Replay:
     """`firings` are those of the alerts that began within [since, until), Unix seconds, in order of time.
 
-    The rules saw all of `counters`; `since` and `until` are inside them.
+    The rules saw all of `counters`; `since` and `until` are inside them. `failures` are rules that
+    Prometheus could not have evaluated.
     """
 
     system: System
     counters: Counters
     firings: tuple[Firing, ...]
+    failures: tuple[Failure, ...]
     since: float
     until: float
 
@@ -33,35 +35,25 @@ class Replay:
         cls,
         system: System,
         counters: Counters,
-        policy: Policy,
-        subjects: Iterable[Subject],
+        groups: Sequence[Group],
         since: float | None = None,
         until: float | None = None,
     ) -> "Replay | None":
         """None when nothing of the history is between `since` and `until`."""
-        first = counters.start
-        last = first + (len(counters.totals) - 1) * counters.step
-        begin = first if since is None else max(first, since)
-        end = last if until is None else min(last, until)
+        begin = counters.start if since is None else max(counters.start, since)
+        end = counters.end if until is None else min(counters.end, until)
         if begin >= end:
             return None
-        # A code that never came can't fire.
-        came = [one for one in subjects if one.code is None or one.code.code in counters.codes]
         # The last evaluation is at the end itself, so what begins there is still the history's.
-        closing = end + counters.step if end == last else end
-        found = firings(counters, system, policy, came)
-        return cls(
-            system,
-            counters,
-            tuple(one for one in found if begin <= one.start < closing),
-            begin,
-            end,
-        )
+        closing = end + counters.step if end == counters.end else end
+        run = Run(groups, scraped(counters, system), counters.start, counters.end)
+        found = tuple(firing for firing in run.firings if begin <= firing.start < closing)
+        return cls(system, counters, found, tuple(run.failures), begin, end)
 
     @property
     def end(self) -> float:
         """The last evaluation of the rules, whatever part is reported."""
-        return self.counters.start + (len(self.counters.totals) - 1) * self.counters.step
+        return self.counters.end
 
     def ends(self) -> dict[str, int]:
         """Ends by code between `since` and `until`; codes that never came are not in it."""

@@ -1,5 +1,6 @@
 """The replays for people: pages and tickets, the pager's load, and which codes are noisy."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,24 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.backtest.figures import date, length, minute, rate, share
-from exporter.backtest.firing import Firing
 from exporter.backtest.left_out import LeftOut
 from exporter.backtest.noise import noise
-from exporter.backtest.notifications import Notification
+from exporter.backtest.notifications import PAGE, TICKET, Notification, severity
 from exporter.backtest.replay import WEEK, Replay
-from exporter.render.catalog import PAGE, TICKET, Subject
-from exporter.render.pack import Pack
-from exporter.render.texts import annotations, plain
+from exporter.names import SYSTEM
+from exporter.promql.run import Firing
 
 _PLURAL: Final = {PAGE: "pages", TICKET: "tickets"}
 _STILL: Final = "+"
+_LABEL: Final = re.compile(r"\{\{ ?\$labels\.(\w+) ?\}\}")
+_UNLESS: Final = re.compile(r'\{\{ if ne \$labels\.(\w+) "([^"]*)" \}\}(.*?)\{\{ end \}\}')
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """`notifications` are those of all replays; `files` is how many files were read."""
 
-    pack: Pack
     replays: Sequence[Replay]
     notifications: Sequence[Notification]
     left_out: LeftOut
@@ -50,12 +50,12 @@ class Report:
             f" {date(replay.since)} to {date(replay.until)} UTC",
         )
 
-    def _firings(self, severity: str) -> list[tuple[Replay, Firing]]:
+    def _firings(self, wanted: str) -> list[tuple[Replay, Firing]]:
         found = [
             (replay, one)
             for replay in self.replays
             for one in replay.firings
-            if one.subject.severity == severity
+            if severity(one.labels) == wanted
         ]
         return sorted(found, key=lambda one: one[1].start)
 
@@ -67,7 +67,7 @@ class Report:
             table.add_row(
                 minute(one.start),
                 _lasted(replay, one),
-                Text(summary(self.pack, one.subject), style="red"),
+                Text(summary(one), style="red"),
             )
         if pages:
             console.print(table)
@@ -75,7 +75,7 @@ class Report:
     def _tickets(self, console: Console) -> None:
         groups: dict[str, list[tuple[Replay, Firing]]] = {}
         for replay, one in self._firings(TICKET):
-            groups.setdefault(one.subject.alert, []).append((replay, one))
+            groups.setdefault(summary(one), []).append((replay, one))
         total = sum(map(len, groups.values()))
         _heading(console, f"Would have opened tickets: {total:,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
@@ -86,7 +86,7 @@ class Report:
                 minute(group[0][1].start),
                 f"{len(group):,}",
                 length(seconds) + still,
-                Text(summary(self.pack, group[0][1].subject)),
+                Text(summary(group[0][1])),
             )
         if total:
             console.print(table)
@@ -102,14 +102,14 @@ class Report:
         table = _table("System", "", *numbers, right=numbers)
         for replay in self.replays:
             name, months = replay.system.system, replay.months()
-            for severity in (PAGE, TICKET):
-                alerts = sum(one.subject.severity == severity for one in replay.firings)
+            for kind in (PAGE, TICKET):
+                alerts = sum(severity(one.labels) == kind for one in replay.firings)
                 told = sum(
-                    one.system == name and one.severity == severity for one in self.notifications
+                    one.system == name and one.severity == kind for one in self.notifications
                 )
                 table.add_row(
-                    Text(name if severity == PAGE else ""),
-                    _PLURAL[severity],
+                    Text(name if kind == PAGE else ""),
+                    _PLURAL[kind],
                     f"{alerts:,}",
                     f"{told:,}",
                     *(rate(one / months) for one in (alerts, told)[: len(monthly)]),
@@ -132,14 +132,13 @@ class Report:
         titles = ["Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
         table = _table(*(["System"] if several else []), *titles, right=titles[2:])
         for row in sorted(rows, key=lambda one: (-one.pages, -one.tickets, -one.seconds)):
-            code = row.code
             cells = [Text(row.system)] if several else []
             cells += [
-                Text(code.code if code else "all", style="bold"),
-                Text(code.name if code else "stopped, or error budget"),
+                Text(row.code or "all", style="bold"),
+                Text(row.name if row.code else "stopped, or error budget"),
                 Text(f"{row.pages:,}"),
                 Text(f"{row.tickets:,}"),
-                Text(share(row.share) if code else ""),
+                Text(share(row.share) if row.code else ""),
                 Text(f"{row.seconds / 3600:,.1f} h"),
             ]
             table.add_row(*cells)
@@ -162,9 +161,17 @@ class Report:
         )
 
 
-def summary(pack: Pack, subject: Subject) -> str:
-    """The alert's summary as people get it, its template expanded as Prometheus does."""
-    return annotations(pack, subject)["summary"].replace(plain("{"), "{")
+def summary(firing: Firing) -> str:
+    """The alert's summary, when its template has only labels and whether a label has a value; else its
+    name and system."""
+    labels = firing.labels
+    template = _UNLESS.sub(
+        lambda found: found[3] if labels.get(found[1], "") != found[2] else "",
+        firing.rule.annotations.get("summary", ""),
+    )
+    if not template or "{{" in _LABEL.sub("", template):
+        template = f"{firing.rule.name} on {{{{ $labels.{SYSTEM} }}}}"
+    return _LABEL.sub(lambda found: labels.get(found[1], ""), template)
 
 
 def _heading(console: Console, text: str) -> None:

@@ -1,10 +1,11 @@
 """`backtest`."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from exporter.commands.options import EventFiles, Folders, Format, PolicyFile
+from exporter.commands.options import EventFiles, Folders, Format, RulesDir
 
 
 def backtest(
@@ -20,7 +21,7 @@ def backtest(
         str | None, typer.Option(metavar="WHEN", help="report until here; the rules see all")
     ] = None,
     taxonomy: Folders = None,
-    policy: PolicyFile = None,
+    rules: RulesDir = None,
     format_: Format = None,
     json: Annotated[
         bool, typer.Option("--json", help="print the alerts as JSON, the rest on stderr")
@@ -30,25 +31,31 @@ def backtest(
 
     Reads what `send` reads, counts each event once, and runs the rules over the counts: what would have
     paged and when, the pager's load, and which codes are noisy. Nothing is posted. Exits with 0 when
-    there is a report, with 1 when a file can't be read or has no end with a time, with 2 when an option
-    is wrong.
+    there is a report, with 1 when a file can't be read, has no end with a time, or is no rule file that
+    can be evaluated here, with 2 when an option is wrong.
 
     \b
     Last month, before the rules are installed:
       backtest october.ndjson.gz
-    With thresholds of your own, the last week of it:
-      backtest october.ndjson.gz --policy mine.yaml --since 2026-10-25
+    With rules of your own, the last week of it:
+      backtest october.ndjson.gz --rules mine --since 2026-10-25
     How many pages were there?
-      backtest *.csv --json | jq '[.[] | select(.severity == "page")] | length'
+      backtest a.csv --json | jq 'map(select(.labels.severity=="page")) | length'
     """
     from rich.console import Console
 
     from exporter.backtest.command import backtest as replay
     from exporter.backtest.options import Options
+    from exporter.errors import ConfigError
+
+    if find_spec("promql_parser") is None:
+        raise ConfigError(
+            "backtest needs the package promql-parser: pip install 'session-end-exporter[backtest]'"
+        )
 
     options = Options(
         taxonomy=tuple(taxonomy or ()),
-        policy=policy,
+        rules=rules,
         system=system,
         format=format_,
         since=since,

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import typer
 
 from exporter.commands.files import mistaken, mistaken_sites
-from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops, PolicyFile
+from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops
 from exporter.errors import ConfigError
 from exporter.settings import Settings, is_loopback, load
 
@@ -17,16 +17,12 @@ def check(
     data_dir: DataDir = None,
     ledger: Ledger = None,
     taxonomy: Folders = None,
-    policy: PolicyFile = None,
 ) -> None:
-    """Print every mistake in settings, taxonomies, policy and files.
+    """Print every mistake in settings, taxonomies and files.
 
-    Looks at the settings, at the token, key and certificate files that they name, at the taxonomies, and
-    at the policy that alerts are rendered with.
+    Looks at the settings, at the token, key and certificate files that they name, and at the taxonomies.
     Starts nothing and writes nothing. Exits with 1 when there is a mistake.
     """
-    from exporter.policy.loader import fits
-    from exporter.policy.loader import load as load_policy
     from exporter.taxonomy.loader import load as load_taxonomy
 
     mistakes: list[str] = []
@@ -40,16 +36,9 @@ def check(
         mistakes += error.mistakes
     folders = taxonomy or [] if settings is None else settings.taxonomy
     try:
-        loaded_policy = load_policy(policy)
-    except ConfigError as error:
-        loaded_policy = None
-        mistakes += error.mistakes
-    try:
         loaded = load_taxonomy(folders)
     except ConfigError as error:
         raise ConfigError(*mistakes, *error.mistakes) from None
-    if loaded_policy is not None:
-        mistakes += fits(loaded_policy, loaded)
     if settings is not None:
         mistakes += mistaken_sites(settings, loaded)
     if mistakes:

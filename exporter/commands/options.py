@@ -22,8 +22,8 @@ Folders = Annotated[
     list[Path] | None,
     typer.Option("--taxonomy", metavar="DIR", help="further systems' YAML files; may be repeated"),
 ]
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="thresholds instead of the shipped")
+RulesDir = Annotated[
+    Path | None, typer.Option("--rules", metavar="DIR", help="rule files instead of the shipped")
 ]
 EventFiles = Annotated[
     list[Path],

@@ -1,43 +1,28 @@
-"""The shipped policy and Alertmanager configuration with every time divided, and nothing else changed."""
+"""The shipped rules and Alertmanager configuration with every time divided, and nothing else changed."""
 
 import re
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar
-
-from exporter.policy.model import Duration
-from exporter.render.promql import duration
+from typing import Final
 
 SPEED: Final = 30
-"""Simulated seconds in a second. The greatest that leaves whole seconds of each of the policy's times and
-several scrapes, one a second, in its shortest: 90s are 3s, and an hour is two minutes."""
+"""Simulated seconds in a second. The greatest that leaves whole seconds of each time in the rules and
+several scrapes, one a second, in the shortest: 90s are 3s, and an hour is two minutes."""
 
-_Part = TypeVar("_Part")
-_TIMING: Final = re.compile(
-    r"^(\s*group_wait|\s*group_interval|\s*repeat_interval): (\d+[smhdw])$", re.M
-)
-
-
-def compressed(part: _Part, speed: int = SPEED) -> _Part:
-    """A policy, or a part of one, whose durations are `speed` times shorter, a second at least."""
-    changed: Any = part
-    if isinstance(part, Duration):
-        changed = _shorter(part, speed)
-    elif isinstance(part, tuple):
-        changed = tuple(compressed(one, speed) for one in part)
-    elif is_dataclass(part) and not isinstance(part, type):
-        values = {one.name: compressed(getattr(part, one.name), speed) for one in fields(part)}
-        changed = replace(part, **values)
-    found: _Part = changed
-    return found
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"\b(?:\d+[smhd])+\b")
+_PART: Final = re.compile(r"(\d+)([smhd])")
 
 
-def compressed_timings(alertmanager: str, speed: int = SPEED) -> str:
-    """The text of an Alertmanager configuration whose groups wait and repeat `speed` times sooner."""
-    return _TIMING.sub(
-        lambda found: f"{found[1]}: {_shorter(Duration(found[2]), speed)}", alertmanager
-    )
+def compressed(text: str, speed: int = SPEED) -> str:
+    """The text of a rule file or configuration whose durations are `speed` times shorter.
 
+    A range of the rules is a second longer than its window, and stays a second longer. Others are
+    rounded up: Alertmanager's 40 s outlast an evaluation of the rules, and must go on doing so.
+    """
 
-def _shorter(given: Duration, speed: int) -> Duration:
-    # Rounded up: Alertmanager's 40 s outlast an evaluation of the rules, and have to go on doing so.
-    return Duration(duration(-(-given.seconds // speed)))
+    def shorter(found: re.Match[str]) -> str:
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(found[0]))
+        if seconds % speed == 1:
+            return f"{seconds // speed + 1}s"
+        return f"{-(-seconds // speed)}s"
+
+    return _DURATION.sub(shorter, text)

@@ -1,4 +1,4 @@
-"""Grafana, where it is installed: the pack's dashboards over the demo's Prometheus, nothing to log in to."""
+"""Grafana, where it is installed: the shipped dashboards over the demo's Prometheus, nothing to log in to."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import yaml
 
 from exporter.demo.ports import HOST
 from exporter.demo.program import Program
-from exporter.demo.stack import PACK, SCRAPE, Urls
+from exporter.demo.stack import CHECKOUT, SCRAPE, Urls
 
 _HOMES: Final = ("/usr/share/grafana", "/usr/local/share/grafana", "/opt/grafana")
 
@@ -22,9 +22,9 @@ def command() -> tuple[str, ...]:
 
 
 def program(folder: Path, urls: Urls) -> Program:
-    """Grafana with the pack's dashboards and nothing to log in to; `command` is not empty."""
+    """Grafana with the shipped dashboards and nothing to log in to; `command` is not empty."""
     home = folder / "grafana"
-    _provision(home / "provisioning", folder / PACK / "dashboards", urls.prometheus)
+    _provision(home / "provisioning", CHECKOUT / "dashboards", urls.prometheus)
     homepath = next((path for path in _HOMES if Path(path).is_dir()), "")
     settings = {
         "PATHS_DATA": f"{home}/data",

@@ -25,7 +25,6 @@ SUMMED: Final = (
     "instance",
     names.SYSTEM,
     names.CODE,
-    names.CATEGORY,
     names.OUTCOME,
 )
 """Labels that the first recording rule keeps: it is backfilled too, because the others read it."""

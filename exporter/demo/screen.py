@@ -69,6 +69,11 @@ class Screen:
             return
         self.say(f"notified  {summary}, to {one.receiver}", "bold red")
         lines = [*one.annotations.get("description", "").splitlines()]
+        lines += [
+            f"{name.capitalize()}: {one.annotations[name]}"
+            for name in ("causes", "fix")
+            if name in one.annotations
+        ]
         lines.append(f"Runbook: {one.annotations.get('runbook_url', '')}")
         self._framed(summary, lines)
 

@@ -1,4 +1,4 @@
-"""The programs of the demo, each with its configuration: made from the rendered pack and in one folder."""
+"""The programs of the demo, each with its configuration, in one folder."""
 
 import fcntl
 import os
@@ -12,18 +12,18 @@ from typing import Any, Final
 
 import yaml
 
-from exporter.demo.compressed import compressed, compressed_timings
+from exporter import rule_files
+from exporter.demo.compressed import compressed
 from exporter.demo.ports import HOST, Ports
 from exporter.demo.program import Program
 from exporter.errors import ConfigError
 from exporter.names import READY_PATH
-from exporter.policy import loader as policy
-from exporter.render import alertmanager, generate
 from exporter.settings import PREFIX
-from exporter.taxonomy import loader as taxonomy
 
-PACK: Final = "pack"
-_FOLDERS: Final = (PACK, "exporter", "prometheus", "grafana")
+CHECKOUT: Final = Path(__file__).parents[2]
+_FOLDERS: Final = ("exporter", "prometheus", "alertmanager", "grafana")
+JOB: Final = "session-end-exporter"
+"""The job that the rules look for."""
 SCRAPE: Final = "1s"
 """15s of deploy/prometheus/prometheus.yml would be half a second; with a whole one there are three in the
 shortest window."""
@@ -80,24 +80,27 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield folder.resolve()
 
 
-def render(folder: Path, urls: Urls, receiver: str) -> None:
-    """The pack of the shipped taxonomy and policy, compressed, and the configurations that read it.
+def configure(folder: Path, urls: Urls, receiver: str) -> None:
+    """Write the shipped rules and Alertmanager configuration, compressed, and Prometheus' configuration.
 
     Alertmanager's receivers are webhooks at `receiver`, each at its own name.
     """
-    pack = folder / PACK
-    generate.render(
-        taxonomy.load(), compressed(policy.load()), pack, urls.ops, urls.grafana or _NOWHERE
-    )
-    config = pack / alertmanager.FOLDER / "alertmanager.yml"
-    document: dict[str, Any] = yaml.safe_load(compressed_timings(config.read_text("utf-8")))
+    rules = folder / "prometheus" / "rules"
+    rules.mkdir()
+    for path in rule_files.folder().glob("*.yml"):
+        (rules / path.name).write_text(compressed(path.read_text("utf-8")), encoding="utf-8")
+    shipped = CHECKOUT / "deploy" / "alertmanager"
+    shutil.copytree(shipped / "templates", folder / "alertmanager" / "templates")
+    document = yaml.safe_load(compressed((shipped / "alertmanager.yml").read_text("utf-8")))
     for one in document["receivers"]:
         url = f"{receiver}/{one['name']}"
         one.pop("slack_configs")
         one["webhook_configs"] = [{"url": url, "send_resolved": True}]
-    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    (folder / "alertmanager" / "alertmanager.yml").write_text(
+        yaml.safe_dump(document), encoding="utf-8"
+    )
     (folder / "prometheus" / "prometheus.yml").write_text(
-        yaml.safe_dump(_prometheus(pack, urls)), encoding="utf-8"
+        yaml.safe_dump(_prometheus(rules, urls)), encoding="utf-8"
     )
 
 
@@ -117,7 +120,8 @@ def exporter(folder: Path, urls: Urls) -> Program:
         ),
         folder / "exporter" / "log",
         f"{urls.ops}{READY_PATH}",
-        {key: value for key, value in os.environ.items() if not key.upper().startswith(PREFIX)},
+        {key: value for key, value in os.environ.items() if not key.upper().startswith(PREFIX)}
+        | {f"{PREFIX}DASHBOARD_URL": urls.grafana},
     )
 
 
@@ -140,7 +144,7 @@ def prometheus(folder: Path, urls: Urls) -> Program:
 def pager(folder: Path, urls: Urls) -> Program:
     """Alertmanager, which Debian installs under a longer name; without a cluster, which wants more ports."""
     name = next(filter(shutil.which, ("prometheus-alertmanager", "alertmanager")), "alertmanager")
-    home = folder / PACK / alertmanager.FOLDER
+    home = folder / "alertmanager"
     return Program(
         "Alertmanager",
         (
@@ -155,17 +159,13 @@ def pager(folder: Path, urls: Urls) -> Program:
     )
 
 
-_NOWHERE: Final = "http://127.0.0.1:3000"
-"""Grafana's default address: links have to lead somewhere."""
-
-
-def _prometheus(pack: Path, urls: Urls) -> dict[str, Any]:
+def _prometheus(rules: Path, urls: Urls) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": SCRAPE, "evaluation_interval": SCRAPE},
-        "rule_files": [f"{pack}/rules/*.yml"],
+        "rule_files": [f"{rules}/*.yml"],
         "scrape_configs": [
             {
-                "job_name": policy.load().pipeline.job,
+                "job_name": JOB,
                 "static_configs": [{"targets": [_address(urls.ops)]}],
             }
         ],

@@ -9,7 +9,6 @@ from typing import Final
 
 from exporter import names
 from exporter.demo import grafana, past, stack
-from exporter.demo.compressed import compressed
 from exporter.demo.ports import Ports
 from exporter.demo.program import Program
 from exporter.demo.receiver import Notified, Receiver
@@ -19,7 +18,6 @@ from exporter.demo.traffic import past as histories
 from exporter.demo.waiting import POLL, until
 from exporter.demo.watch import Prometheus
 from exporter.errors import ConfigError
-from exporter.policy import loader as policy
 from exporter.simulate.incidents import KINDS
 
 _PATIENCE: Final = 180.0
@@ -39,7 +37,7 @@ def tell(folder: Path, screen: Screen, *, once: bool, seed: int = 1) -> None:
     with ExitStack() as running, stack.scratch(folder) as home:
         urls = stack.Urls.choose(Ports(screen.say), grafana=bool(grafana.command()))
         receiver = running.enter_context(Receiver())
-        stack.render(home, urls, receiver.url)
+        stack.configure(home, urls, receiver.url)
         programs = [stack.exporter(home, urls), stack.pager(home, urls)]
         for one in programs:
             running.enter_context(one)
@@ -75,7 +73,7 @@ def _remember(home: Path, urls: stack.Urls, screen: Screen, seed: int) -> None:
             poster.post(events(history, seed, dated=False))
     finally:
         poster.close()
-    target = {"job": policy.load().pipeline.job, "instance": urls.ops.removeprefix("http://")}
+    target = {"job": stack.JOB, "instance": urls.ops.removeprefix("http://")}
     total = sum(int(history.ends.sum()) for history in before)
     series = until(lambda: _complete(urls.ops, total), _PATIENCE, "the past's ends in /metrics")
     past.backfill(
@@ -154,13 +152,11 @@ class _Act:
         until(found, _PATIENCE, what)
 
     def _baselines(self) -> bool:
-        shipped = compressed(policy.load())
-        window = shipped.limit.windows[0].window
-        stopped = shipped.stopped.windows[0].window
+        code = f'{{{names.SYSTEM}="{SYSTEM}", {names.CODE}="{CODE}"}}'
         return self._prometheus.has(
-            f'{names.RULE_LIMIT}{window}{{{names.SYSTEM}="{SYSTEM}", {names.CODE}="{CODE}"}}',
-            f'{names.RULE_REST}{window}{{{names.SYSTEM}="{SYSTEM}", {names.CODE}="{CODE}"}}',
-            f'{names.RULE_SUCCESS_FLOOR}{stopped}{{{names.SYSTEM}="{SYSTEM}"}}',
+            f"{names.RULE_THRESHOLD}5m{code}",
+            f'{names.RULE_COUNT_BY_OUTCOME}1h{{{names.SYSTEM}="{SYSTEM}"}}',
+            f"{names.RULE_CODE_INFO}{code}",
         )
 
     def _heard(self, *, resolved: bool) -> bool:

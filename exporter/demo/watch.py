@@ -5,7 +5,7 @@ import json
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 PENDING: Final = "pending"
@@ -45,26 +45,25 @@ class Prometheus:
         One that fires without having been seen pending was pending between two looks: both are told.
         """
         found = self._alerts()
-        for name, now in found.items():
-            before = self._known.get(name)
+        for series, now in found.items():
+            before = self._known.get(series)
             if before is None and now.state == FIRING:
-                yield Change(PENDING, name, now.summary, now.severity)
+                yield replace(now, state=PENDING)
             if before is None or before.state != now.state:
                 yield now
-        for name, before in self._known.items():
-            if name not in found:
-                yield Change(OVER, name, before.summary, before.severity)
+        for series, before in self._known.items():
+            if series not in found:
+                yield replace(before, state=OVER)
         self._known = found
 
     def _alerts(self) -> dict[str, Change]:
         found: dict[str, Change] = {}
-        for one in self._get("alerts", {})["alerts"]:
-            labels = one["labels"]
-            name = labels["alertname"]
-            # An alert of several series is firing when one of them is.
-            if name not in found or one["state"] == FIRING:
-                summary = one["annotations"].get("summary", name)
-                found[name] = Change(one["state"], name, summary, labels.get("severity", ""))
+        for alert in self._get("alerts", {})["alerts"]:
+            labels = alert["labels"]
+            summary = alert["annotations"].get("summary", labels["alertname"])
+            found[json.dumps(labels, sort_keys=True)] = Change(
+                alert["state"], labels["alertname"], summary, labels.get("severity", "")
+            )
         return found
 
     def _get(self, path: str, parameters: dict[str, str]) -> Any:

@@ -1,16 +1,17 @@
-"""/alerts: every alert that is rendered, with its runbook."""
+"""/alerts: every alert of the rule files, with its runbook."""
 
 from collections.abc import Iterable
-from itertools import groupby
 
-from exporter.ops.links import alert_path, code_path
+from exporter.ops.links import alert_path
 from exporter.ops.markup import Html, element, items, joined, link
 from exporter.ops.page import table
-from exporter.render.catalog import PAGE, Subject
+from exporter.rule_files import Alert
+
+_SEVERITIES = {"page": "wakes on-call", "ticket": "opens a ticket", "": "as its code says"}
 
 
-def alerts(subjects: Iterable[Subject], mistake: str) -> Html:
-    """The body. `mistake` is why there are none."""
+def alerts(rows: Iterable[Alert]) -> Html:
+    """The body."""
     return joined(
         element("nav", items(link("/", "session-end-exporter")), aria_label="Back"),
         element(
@@ -18,45 +19,19 @@ def alerts(subjects: Iterable[Subject], mistake: str) -> Html:
             element("h1", "Alerts"),
             element(
                 "p",
-                "Those of the shipped policy. A code's are on the code's page.",
+                "The alerts of the shipped rules. An alert about a code links to the page of its code.",
                 class_="lead",
             ),
-            _mistake(mistake),
-            *(
-                joined(
-                    element("h2", title),
-                    table(
-                        f"Alerts of {title}", ["Alert", "About", "Severity"], [*map(_row, group)]
-                    ),
-                )
-                for title, group in groupby(subjects, _title)
-            ),
+            table("Alerts", ["Alert", "Signal", "Severity"], [*map(_row, rows)]),
         ),
     )
 
 
-def runbook_of(subject: Subject) -> str:
-    """Where an alert is explained."""
-    if subject.code is None:
-        return alert_path(subject.alert)
-    return f"{code_path(subject.code)}#{subject.alert.lower()}"
+def severity(alert: Alert) -> Html:
+    """What the alert does when it fires."""
+    said = _SEVERITIES[alert.severity]
+    return element("strong", said) if alert.severity == "page" else joined(said)
 
 
-def _mistake(text: str) -> Html:
-    if not text:
-        return Html()
-    return element("p", element("strong", "No rules can be rendered: "), text, class_="state bad")
-
-
-def _title(subject: Subject) -> str:
-    return subject.system.title if subject.system else "The exporter itself"
-
-
-def _row(subject: Subject) -> tuple[Html, Html, Html]:
-    code = subject.code
-    wakes = subject.severity == PAGE
-    return (
-        link(runbook_of(subject), subject.alert),
-        joined(f"{code.code} {code.name}" if code else subject.signal.value),
-        element("strong", "wakes on-call") if wakes else joined("opens a ticket"),
-    )
+def _row(alert: Alert) -> tuple[Html, Html, Html]:
+    return link(alert_path(alert.name), alert.name), joined(alert.signal), severity(alert)

@@ -8,16 +8,17 @@ from starlette.responses import RedirectResponse, Response
 from exporter import names
 from exporter.ingest.unknown import UnknownCodes
 from exporter.lookup.search import near, search
-from exporter.ops.alerts import alerts, runbook_of
+from exporter.ops.alerts import alerts
 from exporter.ops.codes import codes, rows_of
-from exporter.ops.conditions import condition
 from exporter.ops.history import Recent
 from exporter.ops.links import code_path
 from exporter.ops.missing import missing_alert, missing_code
 from exporter.ops.page import page
-from exporter.ops.runbook import Alert, alert_page, runbook
-from exporter.ops.shelf import Shelf
-from exporter.render.catalog import Subject
+from exporter.ops.runbook import alert_page, runbook
+from exporter.rule_files import alerts as alert_rules
+from exporter.rule_files import alerts_of
+from exporter.runbooks.loader import load as load_runbooks
+from exporter.runbooks.page import page_of, page_of_alert
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy
 
 
@@ -27,7 +28,6 @@ class Manual:
     def __init__(self, taxonomy: Taxonomy, unknown_codes: UnknownCodes) -> None:
         self._taxonomy = taxonomy
         self._unknown_codes = unknown_codes
-        self._shelf = Shelf(taxonomy)
         self._rows = rows_of(taxonomy)
 
     def codes(self, recent: Recent, asked: str) -> Response:
@@ -50,32 +50,27 @@ class Manual:
 
     def alerts(self) -> Response:
         """The list of alerts."""
-        return page("Alerts", alerts(self._shelf.alerts, self._shelf.mistake))
+        return page("Alerts", alerts(alert_rules()))
 
     def alert(self, name: str) -> Response:
-        """The runbook of an alert; a code's is on the code's page, and none is a page with 404."""
-        subject = self._shelf.alert(name)
-        if subject is None:
-            close = self._shelf.near(name[:LONGEST_SPELLING])
-            return page("No such alert", missing_alert(name, close), status=404)
-        if subject.code is not None:
-            return RedirectResponse(runbook_of(subject))
-        body = alert_page(self._shelf.of_alert(subject), self._alert(subject))
-        return page(subject.alert, body, script="copy")
+        """The runbook of an alert; a name that no alert has is a page with 404."""
+        named = {alert.name: alert for alert in alert_rules()}
+        if name not in named:
+            return page("No such alert", missing_alert(name, list(named)), status=404)
+        alert = named[name]
+        body = alert_page(page_of_alert(self._taxonomy, alert), alert)
+        return page(name, body, script="copy")
 
     def _runbook(self, system: System, code: Code, recent: Recent) -> Response:
-        book = self._shelf.of_code(code)
+        book = page_of(self._taxonomy, code.system, code.code)
         raw = (
-            one
-            for one in self._unknown_codes.snapshot()
-            if code.code == names.UNKNOWN and one.system == system.system
+            row
+            for row in self._unknown_codes.snapshot()
+            if code.code == names.UNKNOWN and row.system == system.system
         )
-        about = [self._alert(one) for one in self._shelf.alerts_of(code)]
+        meanings = load_runbooks(self._taxonomy).signals
+        about = [(alert, meanings[alert.signal]) for alert in alerts_of(code)]
         return page(book.title, runbook(system, code, book, about, recent, raw), script="copy")
-
-    def _alert(self, subject: Subject) -> Alert:
-        meaning = "" if subject.code is None else self._shelf.signals[subject.signal]
-        return Alert(subject.alert, meaning, condition(self._shelf.pack, subject))
 
 
 def _row(system: System, code: str) -> Code | None:

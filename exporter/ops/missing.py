@@ -1,16 +1,16 @@
 """The page for a code or an alert that is not there: what it may be, and how to find it."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from exporter import names
 from exporter.lookup.search import near, search
-from exporter.ops.alerts import runbook_of
-from exporter.ops.links import code_path, search_path
+from exporter.ops.links import alert_path, code_path, search_path
 from exporter.ops.markup import Html, element, items, joined, link
-from exporter.render.catalog import Subject
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, Taxonomy
 
 _MOST = 5
+_CLOSE = 0.7
 
 
 def missing_code(taxonomy: Taxonomy, system: str, code: str) -> Html:
@@ -47,12 +47,11 @@ def nearest(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
     return []
 
 
-def missing_alert(name: str, close: Sequence[Subject]) -> Html:
-    """The body for an alert there is not; `close` are those with names like it."""
-    links = [link(runbook_of(one), one.alert) for one in close]
-    said = joined(
-        "It may be of another policy or taxonomy than this exporter has, or of another version."
-    )
+def missing_alert(name: str, known: Sequence[str]) -> Html:
+    """The body for a name that is not among the `known` alerts."""
+    close = get_close_matches(name[:LONGEST_SPELLING], known, n=_MOST, cutoff=_CLOSE)
+    links = [link(alert_path(alert), alert) for alert in close]
+    said = joined("It may come from rules of another version, or from rules of your own.")
     return _missing(f"No alert {name}", said, links, link(names.ALERTS_PATH, "All alerts"))
 
 

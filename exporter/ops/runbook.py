@@ -1,48 +1,46 @@
 """/codes/{system}/{code} and /alerts/{alert}: what somebody needs who was just woken, what helps first."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from exporter import names
 from exporter.ingest.unknown import UnknownCode
 from exporter.lookup.page import facts
+from exporter.ops.alerts import severity
 from exporter.ops.codes import outcome
-from exporter.ops.conditions import Condition
 from exporter.ops.history import Recent
+from exporter.ops.links import alert_path
 from exporter.ops.live import live
 from exporter.ops.markup import Html, element, items, joined, link
 from exporter.ops.page import table
 from exporter.printable import printable
-from exporter.render.page import Diagnosis, RunbookPage
+from exporter.rule_files import Alert
+from exporter.runbooks.page import Diagnosis, RunbookPage
 from exporter.taxonomy.model import Code, System
 
 _SECTIONS: Final = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Alerts")
-"""In the order of the Markdown runbooks."""
+_RULE: Final = "Rule"
 _RAW: Final = "Codes as they came"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert of the page's subject; `meaning` is empty when the page's own says it."""
-
-    name: str
-    meaning: str
-    condition: Condition
 
 
 def runbook(
     system: System,
     code: Code,
     page: RunbookPage,
-    alerts: Sequence[Alert],
+    alerts: Sequence[tuple[Alert, str]],
     recent: Recent,
     raw: Iterable[UnknownCode],
 ) -> Html:
-    """A code's page. `raw` are the codes as senders wrote them, for the page of `unknown`."""
+    """A code's page. `alerts` are the alerts of the code with the meaning of each; `raw` are the codes as
+    senders wrote them, for the page of `unknown`."""
     rows = [*raw]
-    article = _article(page, alerts, before=_raw(rows), after=_facts(system, code))
+    article = _article(
+        page,
+        _section("Alerts", *_alerts(alerts)),
+        before=_raw(rows),
+        after=_facts(system, code),
+    )
     return _body(
         joined(link(names.CODES_PATH, "Codes")),
         page,
@@ -57,19 +55,17 @@ def runbook(
 
 
 def alert_page(page: RunbookPage, alert: Alert) -> Html:
-    """The page of an alert that is about a system or the exporter itself."""
+    """The page of an alert."""
     return _body(
         link(names.ALERTS_PATH, "Alerts"),
         page,
         joined(
-            element(
-                "p", element("code", alert.name), f" · {alert.condition.severity}", class_="kind"
-            ),
+            element("p", element("code", alert.name), " · ", severity(alert), class_="kind"),
             _first(page, ""),
         ),
         Html(),
-        list(_SECTIONS),
-        _article(page, [alert]),
+        [*_SECTIONS[:-1], _RULE],
+        _article(page, _section(_RULE, *_rule(alert))),
     )
 
 
@@ -107,7 +103,7 @@ def _first(page: RunbookPage, fix: str) -> Html:
 
 def _article(
     page: RunbookPage,
-    alerts: Sequence[Alert],
+    last: Html,
     before: Iterable[Html] = (),
     after: Iterable[Html] = (),
 ) -> Html:
@@ -116,7 +112,7 @@ def _article(
         _section("Impact", *_paragraphs(page.impact)),
         _section("Diagnosis", *_diagnoses(page)),
         _section("Mitigation", items(*page.mitigation, tag="ol")),
-        _section("Alerts", *_alerts(alerts)),
+        last,
     )
     return element("article", *before, *parts, *after)
 
@@ -168,25 +164,18 @@ def _copied(text: str, place: str, name: str) -> Html:
     )
 
 
-def _alerts(alerts: Sequence[Alert]) -> Iterator[Html]:
+def _alerts(alerts: Sequence[tuple[Alert, str]]) -> Iterator[Html]:
     if not alerts:
         yield element("p", "None: this code wakes nobody and opens no ticket.")
-    for one in alerts:
-        anchor = one.name.lower()
-        condition = one.condition
-        yield element("h3", one.name, id=anchor)
-        yield element("p", element("strong", f"{condition.severity}."), f" {one.meaning}".rstrip())
-        if len(condition.parts) == 1:
-            yield element("p", f"When {condition.parts[0]}.")
-        elif condition.parts:
-            yield element("p", "When all of this holds:")
-            yield items(*condition.parts)
-        yield element("p", condition.lasting)
-        yield element(
-            "details",
-            element("summary", "In PromQL"),
-            _copied(condition.expr, f"{anchor}-expr", f"the expression of {one.name}"),
-        )
+    for alert, meaning in alerts:
+        yield element("h3", link(alert_path(alert.name), alert.name))
+        yield element("p", meaning)
+
+
+def _rule(alert: Alert) -> Iterator[Html]:
+    if alert.wait:
+        yield element("p", f"Fires when this lasts {alert.wait}:")
+    yield _copied(alert.expr, "expr", f"the expression of {alert.name}")
 
 
 def _raw(rows: Sequence[UnknownCode]) -> Iterator[Html]:

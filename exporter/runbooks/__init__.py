@@ -1,1 +1,1 @@
-"""What runbooks say beyond the taxonomy: facts in YAML, read strictly; `exporter.render` makes pages."""
+"""What runbooks say beyond the taxonomy: facts in YAML, read strictly, and the pages made of them."""

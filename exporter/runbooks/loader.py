@@ -105,15 +105,10 @@ def _generic(document: Mapping, library: Library) -> None:
 
 
 def _alerts(document: Mapping, library: Library) -> None:
-    document.expect(("systems", "exporter"))
-    signals = ("stopped", "budget")
-    for row in document.mappings("systems"):
-        row.expect(("signal", "meaning", *_FACTS), optional=("checks",))
-        library.systems[row.one_of("signal", signals)] = _facts(row, library)
-    _complete(document, "systems", library.systems, signals)
-    for row in document.mappings("exporter"):
+    document.expect(("alerts",))
+    for row in document.mappings("alerts"):
         row.expect(("alert", "meaning", *_FACTS), optional=("checks",))
-        library.exporter[row.text("alert", longest=_LONGEST_NAME)] = _facts(row, library)
+        library.alerts[row.text("alert", longest=_LONGEST_NAME)] = _facts(row, library)
 
 
 def _system(document: Mapping, library: Library) -> None:

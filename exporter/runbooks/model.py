@@ -39,8 +39,8 @@ class Facts:
 
 @dataclass(slots=True)
 class Library:
-    """All facts: by (system, code), by a system alert's signal, by the exporter's own alert, and what
-    holds for codes that have none."""
+    """All facts: by (system, code), by the name of an alert that is not about a code, and what holds for
+    codes that have none."""
 
     questions: dict[str, Question] = field(default_factory=dict)
     signals: dict[str, str] = field(default_factory=dict)
@@ -49,5 +49,4 @@ class Library:
     owners: dict[str, Facts] = field(default_factory=dict)
     unknown: Facts | None = None
     codes: dict[tuple[str, str], Facts] = field(default_factory=dict)
-    systems: dict[str, Facts] = field(default_factory=dict)
-    exporter: dict[str, Facts] = field(default_factory=dict)
+    alerts: dict[str, Facts] = field(default_factory=dict)

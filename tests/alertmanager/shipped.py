@@ -1,51 +1,41 @@
-"""The rendered Alertmanager files, and copies of them that a test can wait for."""
+"""The shipped Alertmanager files, and copies of them that a test can wait for."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from exporter.policy import loader as policy
-from exporter.render import alertmanager
-from exporter.render.generate import pack_of
-from exporter.render.pack import DASHBOARD_BASE_URL, RUNBOOK_BASE_URL, Pack
-from exporter.taxonomy import loader as taxonomy
-
 ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "alertmanager"
+SECRETS = "/etc/prometheus/secrets"
 _TIMES = {"group_wait": "500ms", "group_interval": "3s", "repeat_interval": "4h"}
 """Long enough for what one POST brings, and for a test's alert to come and go a few times."""
 
 
-@cache
-def pack() -> Pack:
-    return pack_of(taxonomy.load(), policy.load(), RUNBOOK_BASE_URL, DASHBOARD_BASE_URL)
-
-
 def files() -> dict[str, str]:
-    return alertmanager.files(pack())
+    """The shipped files by their path below the checkout."""
+    paths = [FOLDER / "alertmanager.yml", *sorted((FOLDER / "templates").glob("*.tmpl"))]
+    return {str(path.relative_to(ROOT)): path.read_text() for path in paths}
 
 
 def config_text() -> str:
-    return files()[f"{alertmanager.FOLDER}/alertmanager.yml"]
+    return (FOLDER / "alertmanager.yml").read_text()
 
 
 def write(folder: Path, *, quick: bool = True, secrets: str | None = None) -> Path:
-    """Everything rendered, in `folder`; the timings and the secrets' folder are replaced."""
-    for path, text in files().items():
-        target = folder / Path(path).relative_to(alertmanager.FOLDER)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    """A copy in `folder`; the timings and the secrets' folder are replaced."""
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     config = folder / "alertmanager.yml"
     text = config.read_text()
     if quick:
         for key, time in _TIMES.items():
             text = re.sub(rf"\b{key}: \w+", f"{key}: {time}", text)
     if secrets is not None:
-        text = text.replace(alertmanager.SECRETS, secrets)
+        text = text.replace(SECRETS, secrets)
     config.write_text(text)
     return config
 

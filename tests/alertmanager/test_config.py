@@ -1,4 +1,4 @@
-"""What amtool makes of the rendered configuration: nothing here starts an Alertmanager."""
+"""What amtool makes of the shipped configuration: nothing here starts an Alertmanager."""
 
 import re
 import subprocess
@@ -6,9 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from exporter.render import alertmanager
-from exporter.render.catalog import PIPELINE
-from exporter.render.rule import COMMAND, MARK
+from exporter.rule_files import alerts
 from exporter.taxonomy.model import Owner
 from tests.alertmanager import shipped
 
@@ -75,9 +73,7 @@ def test_the_blocks_to_paste_are_accepted_in_a_receiver(config, tmp_path):
 @pytest.mark.parametrize(("severity", "owner"), ROUTES)
 def test_an_alert_goes_to_the_receiver_of_its_severity_and_owner(config, severity, owner):
     labels = [f"severity={severity}", *([f"owner={owner}"] if owner else [])]
-    expected = ROUTES[severity, owner]
-    assert _routed(config, *labels, "system=streampixel") == [expected]
-    assert alertmanager.receiver(severity, owner and Owner(owner)) == expected
+    assert _routed(config, *labels, "system=streampixel") == [ROUTES[severity, owner]]
 
 
 def test_every_owner_has_its_case_above():
@@ -94,8 +90,16 @@ def test_every_receiver_is_somebodys_and_every_route_has_one(config):
     assert sorted(names) == sorted(set(ROUTES.values()))
 
 
-def test_alerts_about_the_exporter_that_inhibit_others_exist():
-    assert {alertmanager.INCOMPLETE, *alertmanager.CAUSES} <= set(PIPELINE)
+def test_alerts_and_signals_that_the_inhibitions_name_exist(config):
+    rules = str(yaml.safe_load(config.read_text())["inhibit_rules"])
+    named = set(re.findall(r"SessionEnd\w+", rules))
+    signals = {
+        word for found in re.findall(r'signal=~?"([\w|]+)"', rules) for word in found.split("|")
+    }
+    assert named
+    assert named <= {alert.name for alert in alerts()}
+    assert signals
+    assert signals <= {alert.signal for alert in alerts()}
 
 
 def test_every_template_that_a_receiver_uses_is_defined():
@@ -104,23 +108,3 @@ def test_every_template_that_a_receiver_uses_is_defined():
     defined = re.findall(r'define "([^"]*)"', "".join(files.values()))
     assert used == set(defined)
     assert len(defined) == len(set(defined))
-
-
-def test_every_file_says_that_it_is_rendered_and_from_what():
-    for path, text in shipped.files().items():
-        header = text.split("\n", 1)[0]
-        assert MARK in header, path
-        assert COMMAND in header
-        source = re.search(r"exporter/render/\w+\.py", header)
-        assert source, path
-        assert (shipped.ROOT / source[0]).is_file()
-
-
-def test_what_is_rendered_is_what_is_committed():
-    for path, text in shipped.files().items():
-        assert (shipped.ROOT / path).read_text() == text, f"run {COMMAND}"
-
-
-def test_no_filter_is_left_unfilled_in_a_template():
-    for path, text in shipped.files().items():
-        assert path.endswith(".yml") or not re.search(r"@[a-z]", text), path

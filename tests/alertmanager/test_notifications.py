@@ -1,15 +1,19 @@
-"""Who gets what from a real Alertmanager with the rendered routes and inhibitions; timings are shorter."""
+"""Who gets what from a real Alertmanager with the shipped routes and inhibitions; timings are shorter."""
 
 import re
 
 import pytest
 
-from exporter.render import alertmanager
-from exporter.render.alertmanager import INCOMPLETE
 from tests.alertmanager import shipped
 from tests.alertmanager.shipped import alert
 from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookCatcher
 
+INCOMPLETE = "SessionEndExporterCountsMissing"
+CAUSES = (
+    "SessionEndExporterDown",
+    "SessionEndExporterAbsent",
+    "SessionEndExporterLedgerNotWritable",
+)
 NO_WORKERS = {"annotations": {"summary": "4001 No Worker Node Available spike on streampixel"}}
 DOWN = {"alertname": "SessionEndExporterDown", "severity": "page", "system": None}
 MISSING = {"alertname": INCOMPLETE, "system": "streampixel", "ledger": "a"}
@@ -109,8 +113,8 @@ def test_a_spike_of_another_system_inhibits_nothing(manager, catcher):
 def test_missing_counts_inhibit_stopped_of_their_system_and_of_no_other(manager, catcher):
     """The other system's in the same receiver shows that pages were notified, without the first one's.
     Fails without `equal`: a system that is counted by another exporter is then silent too."""
-    manager.post(alert("pipeline", **MISSING))
-    assert _signals(catcher.next()) == ("/ticket-platform", "firing", {("pipeline", None)})
+    manager.post(alert("exporter", **MISSING))
+    assert _signals(catcher.next()) == ("/ticket-platform", "firing", {("exporter", None)})
     manager.post(alert("stopped"), alert("stopped", system="softdrive"))
     path, page = catcher.next()
     assert (path, page["groupLabels"]) == ("/page-platform", {"system": "softdrive"})
@@ -120,24 +124,24 @@ def test_missing_counts_inhibit_stopped_of_their_system_and_of_no_other(manager,
     assert (muted["labels"]["signal"], muted["labels"]["system"]) == ("stopped", "streampixel")
 
 
-@pytest.mark.parametrize("cause", alertmanager.CAUSES)
+@pytest.mark.parametrize("cause", CAUSES)
 def test_one_exporter_that_does_not_count_inhibits_no_stopped(manager, catcher, cause):
     """One of many: a replica, or another system's. Its alert names no system."""
-    manager.post(alert("pipeline", **DOWN | {"alertname": cause}))
-    assert _signals(catcher.next()) == ("/page-platform", "firing", {("pipeline", None)})
+    manager.post(alert("exporter", **DOWN | {"alertname": cause}))
+    assert _signals(catcher.next()) == ("/page-platform", "firing", {("exporter", None)})
     manager.post(alert("stopped"))
     assert _signals(catcher.next()) == ("/page-platform", "firing", {("stopped", None)})
 
 
-@pytest.mark.parametrize("cause", alertmanager.CAUSES)
+@pytest.mark.parametrize("cause", CAUSES)
 def test_an_exporter_whose_counts_are_missing_is_one_page_and_neither_ticket_nor_stopped(
     manager, catcher, cause
 ):
     """What is inhibited inhibits too. The spike in the same group shows that the group was notified,
     without `stopped`; the ticket of another system, that tickets were."""
-    manager.post(alert("pipeline", **DOWN | {"alertname": cause}))
-    assert _signals(catcher.next()) == ("/page-platform", "firing", {("pipeline", None)})
-    manager.post(alert("pipeline", **MISSING))
+    manager.post(alert("exporter", **DOWN | {"alertname": cause}))
+    assert _signals(catcher.next()) == ("/page-platform", "firing", {("exporter", None)})
+    manager.post(alert("exporter", **MISSING))
     manager.post(
         alert("stopped"), alert("spike", "4005", owner="platform"), alert("elevated", "4003")
     )
@@ -151,7 +155,7 @@ def test_an_exporter_whose_counts_are_missing_is_one_page_and_neither_ticket_nor
 
 
 def test_a_trouble_of_the_exporter_that_leaves_it_counting_inhibits_nothing(manager, catcher):
-    manager.post(alert("pipeline", **{**DOWN, "alertname": "SessionEndExporterClockSkew"}))
+    manager.post(alert("exporter", **{**DOWN, "alertname": "SessionEndExporterClockSkew"}))
     catcher.next()
     manager.post(alert("stopped"))
     assert _signals(catcher.next()) == ("/page-platform", "firing", {("stopped", None)})
@@ -169,13 +173,13 @@ def test_without_the_inhibitions_the_same_alerts_are_notified(tmp_path, catcher)
     assert "inhibit_rules: []" in config.read_text()
     with AlertmanagerProcess(config) as manager:
         manager.post(
-            *(alert("pipeline", **DOWN), alert("pipeline", **MISSING)),
+            *(alert("exporter", **DOWN), alert("exporter", **MISSING)),
             *(alert("stopped"), alert("elevated", "4005")),
             alert("spike", "4005", owner="platform"),
         )
         notified = [_signals(catcher.next()) for _ in range(3)]
     assert sorted(notified, key=lambda one: (one[0], len(one[2]))) == [
-        ("/page-platform", "firing", {("pipeline", None)}),
+        ("/page-platform", "firing", {("exporter", None)}),
         ("/page-platform", "firing", {("stopped", None), ("spike", "4005")}),
-        ("/ticket-platform", "firing", {("elevated", "4005"), ("pipeline", None)}),
+        ("/ticket-platform", "firing", {("elevated", "4005"), ("exporter", None)}),
     ]

@@ -32,11 +32,12 @@ def test_promtool_accepts_it_with_every_rule_file():
 
 def test_it_scrapes_the_default_ops_listener_under_the_job_that_the_alerts_look_for(config):
     (scrape,) = config["scrape_configs"]
-    assert scrape["job_name"] == shipped.pack().policy.pipeline.job
+    assert scrape["job_name"] == "session-end-exporter"
     ops = Settings.model_fields["ops"].default
     assert scrape["static_configs"] == [{"targets": [ops]}]
 
 
 def test_it_evaluates_as_often_as_the_rules_that_page(config):
-    intervals = shipped.pack().policy.intervals
-    assert config["global"]["evaluation_interval"] == intervals.windows
+    rules = yaml.safe_load((shipped.ROOT / "rules" / "session-ends.yml").read_text())
+    (windows,) = (one for one in rules["groups"] if one["name"] == "session-ends-windows")
+    assert config["global"]["evaluation_interval"] == windows["interval"]

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,7 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
+from exporter.errors import ConfigError
+from exporter.rule_files import folder
 from exporter.simulate.events import ndjson
 from exporter.simulate.history import Incident
 from exporter.simulate.scenario import MONDAY, simulate
@@ -40,9 +44,9 @@ def found(path: Path, capsys: pytest.CaptureFixture[str], **options: Any) -> lis
 def about(incident: Incident, alert: dict[str, Any]) -> bool:
     """Whether the alert began while the incident went on or could still be seen, and is about its codes,
     or about the budget that it used."""
-    signal = alert["signal"]
+    signal = alert["labels"]["signal"]
     last = incident.end + AFTER.get(signal, 600.0)
-    same = alert["code"] in incident.codes if incident.codes else signal == "stopped"
+    same = alert["labels"].get("code") in incident.codes if incident.codes else signal == "stopped"
     return rfc3339(incident.start) <= alert["start"] <= rfc3339(last) and (
         same or signal == "budget"
     )
@@ -51,7 +55,10 @@ def about(incident: Incident, alert: dict[str, Any]) -> bool:
 def names(incident: Incident, alert: dict[str, Any]) -> bool:
     """Whether the alert says what it should, to whom it should, while the incident went on."""
     during = about(incident, alert) and alert["start"] <= rfc3339(incident.end)
-    return during and alert["severity"] == incident.expects and alert["signal"] in incident.signals
+    labels = alert["labels"]
+    return (
+        during and labels["severity"] == incident.expects and labels["signal"] in incident.signals
+    )
 
 
 @pytest.mark.parametrize("seed", [11, 12])
@@ -68,7 +75,7 @@ def test_a_simulated_fortnight_has_its_incidents_named_and_nothing_else(
         assert [one for one in alerts if names(incident, one)], incident.name
     beside = [one for one in alerts if not any(about(each, one) for each in history.incidents)]
     assert beside == []
-    assert sum(one["signal"] == "budget" for one in alerts) <= len(PLAN)
+    assert sum(one["labels"]["signal"] == "budget" for one in alerts) <= len(PLAN)
 
 
 def outage(at: float = 0.0) -> list[dict[str, Any]]:
@@ -84,20 +91,100 @@ def test_json_has_an_object_for_each_alert_with_times_in_utc(
 ) -> None:
     alerts = found(write(tmp_path / "a.ndjson", outage()), capsys)
     spike, stopped = (
-        next(one for one in alerts if one["signal"] == signal) for signal in ("spike", "stopped")
+        next(one for one in alerts if one["labels"]["signal"] == signal)
+        for signal in ("spike", "stopped")
     )
     assert re.fullmatch(r"2026-01-05T01:0\d:[03]0Z", spike["start"])
     assert spike == {
-        "alert": "StreampixelNoWorkerNodeAvailableSpike",
-        "signal": "spike",
-        "severity": "page",
-        "system": "streampixel",
-        "code": "4001",
+        "labels": {
+            "alertname": "SessionEndSpike",
+            "signal": "spike",
+            "severity": "page",
+            "system": "streampixel",
+            "code": "4001",
+            "name": "No Worker Node Available",
+            "phase": "connect",
+            "category": "capacity",
+            "owner": "capacity",
+        },
         "start": spike["start"],
         "end": None,
     }
-    assert (stopped["alert"], stopped["code"]) == ("StreampixelStopped", None)
+    assert stopped["labels"]["alertname"] == "SessionEndsStopped"
+    assert "code" not in stopped["labels"]
     assert [one["start"] for one in alerts] == sorted(one["start"] for one in alerts)
+
+
+def test_a_copy_of_the_rules_with_a_doubled_factor_pages_for_less(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """4001 goes from 1 in 50 ends to 1 in 7, which is above three times its share and below six."""
+    ends = [
+        event(at, "4001" if at % 500 == 0 else "1000") for at in (10.0 * n for n in range(8640))
+    ]
+    ends += [
+        event(DAY + at, "4001" if at % 70 == 0 else "1000")
+        for at in (10.0 * n for n in range(1080))
+    ]
+    path = write(tmp_path / "a.ndjson", ends)
+    rules = tmp_path / "rules"
+    shutil.copytree(folder(), rules)
+    file = rules / "session-ends.yml"
+    factor = "+ 3 * (system_code:session_ends:share"
+    assert file.read_text().count(factor) == 3
+
+    def pages(**options: Any) -> list[dict[str, Any]]:
+        alerts = found(path, capsys, **options)
+        return [one for one in alerts if one["labels"]["severity"] == "page"]
+
+    shipped = pages()
+    assert [page["labels"]["code"] for page in shipped] == ["4001"]
+    assert pages(rules=rules) == shipped
+    file.write_text(file.read_text().replace(factor, factor.replace("3", "6")))
+    assert pages(rules=rules) == []
+
+
+RULE = {"alert": "Mine", "expr": "sum(rate(session_ends_total[5m])) > 0"}
+
+
+def rule_folder(path: Path, **rule: Any) -> Path:
+    path.mkdir()
+    group = {"name": "own", "rules": [RULE | rule]}
+    (path / "own.yml").write_text(yaml.safe_dump({"groups": [group]}))
+    return path
+
+
+def test_rules_of_ones_own_are_reported_whatever_their_labels(tmp_path: Path) -> None:
+    path, rules = write(tmp_path / "a.ndjson", outage()), rule_folder(tmp_path / "rules")
+    ran = run([path], rules=rules)
+    assert (ran.code, ran.errors) == (0, "")
+    assert re.search(r"1  1h 59m\+  Mine on", ran.text)
+    assert "Would have paged: 0" in ran.text
+
+
+def test_a_rule_that_cannot_be_evaluated_is_named_with_what_is_not_supported(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "a.ndjson", outage())
+    rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
+    with pytest.raises(ConfigError) as raised:
+        run([path], rules=rules)
+    assert str(raised.value).startswith(
+        f"{rules}/own.yml: group 'own', rule 'Mine': function 'predict_linear' is not supported"
+    )
+
+
+def test_a_rule_that_prometheus_would_fail_to_evaluate_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", outage())
+    rules = rule_folder(tmp_path / "rules", expr="session_ends_total * on () session_ends_total")
+    ran = run([path], rules=rules)
+    assert ran.code == 0
+    assert ran.errors.startswith(f"{rules}/own.yml: group 'own', rule 'Mine': fails at ")
+
+
+def test_a_folder_without_rule_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no rule file"):
+        run([write(tmp_path / "a.ndjson", outage())], rules=tmp_path)
 
 
 def test_standard_input_is_read(

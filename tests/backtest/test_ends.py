@@ -6,22 +6,20 @@ import pytest
 from exporter.backtest.ends import Ends
 from exporter.backtest.left_out import LeftOut
 from exporter.errors import ConfigError
-from exporter.policy import loader as policies
 from exporter.taxonomy.loader import load
 from tests.backtest.histories import START
 
 SYSTEM = load().systems["streampixel"]
-POLICY = policies.load()
 DAY = 86400.0
 
 
 def ends(*times: float, code: str = "4001") -> Ends:
-    made = Ends(SYSTEM, POLICY)
+    made = Ends(SYSTEM)
     made.add([code] * len(times), [START + at for at in times])
     return made
 
 
-def test_an_end_is_counted_at_the_first_evaluation_after_it() -> None:
+def test_an_end_is_counted_at_the_first_scrape_after_it() -> None:
     made = ends(1.0, 31.0, 89.9)
     made.add(["1000"], [START + 45.0])
     counters = made.counters(LeftOut())

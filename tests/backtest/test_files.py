@@ -10,7 +10,6 @@ import pytest
 
 from exporter.backtest.files import Files
 from exporter.backtest.left_out import LeftOut
-from exporter.policy import loader as policies
 from exporter.send.occurrences import Occurrences
 from exporter.send.sources import Source
 from exporter.settings import Settings
@@ -20,7 +19,7 @@ from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load
 from tests.backtest.histories import NOW, START, event, write
 
-TAXONOMY, POLICY = load(), policies.load()
+TAXONOMY = load()
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def seen() -> Iterator[Occurrences]:
 
 
 def read(seen: Occurrences, *paths: Path, only: str | None = None) -> tuple[Files, list[str]]:
-    files = Files(TAXONOMY, POLICY, seen, NOW, only)
+    files = Files(TAXONOMY, seen, NOW, only)
     told: list[str] = []
     files.left_out.tell = told.append
     for path in paths:

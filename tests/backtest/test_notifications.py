@@ -1,28 +1,61 @@
 """When Alertmanager tells somebody: groups, waits, repeats and inhibition, in minutes after an alert."""
 
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
+import yaml
 
-from exporter.backtest.firing import Firing
-from exporter.backtest.notifications import Notification, notifications
-from exporter.backtest.routing import Routing
-from tests.alertmanager import shipped
+from exporter.backtest.notifications import (
+    INHIBITED,
+    INHIBITING,
+    PAGES,
+    TICKETS,
+    Notification,
+    Timing,
+    notifications,
+    receiver,
+)
+from exporter.backtest.rules import load as load_rules
+from exporter.promql.run import Firing
+from exporter.rule_files import folder
+from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import Owner
 
-ALERTS = {one.alert: one for one in shipped.pack().subjects}
-ROUTING = Routing(shipped.pack())
-WORKERS, STREAMER = "StreampixelNoWorkerNodeAvailableSpike", "StreampixelStreamerNotFoundSpike"
-CRASHED, REMOTE = "StreampixelApplicationClosedCrashedSpike", "SoftdriveServerIsUnreachableSpike"
-ELEVATED = "StreampixelNoWorkerNodeAvailableElevated"
-BUDGET = "StreampixelBudget"
-Given = tuple[str, float, float | None]
+CONFIG = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
+RULES = {
+    rule.labels["signal"]: rule
+    for group in load_rules(folder())
+    for rule in group.rules
+    if rule.alert
+}
+CODES = {
+    (code.system, code.code): code for system in load().systems.values() for code in system.codes
+}
+Alert = tuple[str, str, str]
+WORKERS: Alert = ("spike", "streampixel", "4001")
+STREAMER: Alert = ("spike", "streampixel", "4005")
+CRASHED: Alert = ("spike", "streampixel", "4006")
+REMOTE: Alert = ("spike", "softdrive", "18")
+ELEVATED: Alert = ("elevated", "streampixel", "4001")
+BUDGET: Alert = ("budget", "streampixel", "")
+Given = tuple[Alert, float, float | None]
+
+
+def firing(alert: Alert, start: float, end: float | None) -> Firing:
+    signal, system, code = alert
+    rule = RULES[signal]
+    labels = {"alertname": rule.name, "system": system, **rule.labels}
+    if code:
+        labels |= {"code": code, "owner": CODES[system, code].owner.value}
+        labels.setdefault("severity", CODES[system, code].severity.value)
+    return Firing(rule, labels, start * 60, start * 60, None if end is None else end * 60)
 
 
 def sent(*given: Given, until: float = 10_000) -> list[Notification]:
     """For alerts that fire from a minute to another."""
-    firings = [
-        Firing(ALERTS[name], start * 60.0, None if end is None else end * 60.0)
-        for name, start, end in given
-    ]
-    return notifications(firings, ROUTING, until * 60.0)
+    return notifications([firing(*alert) for alert in given], until * 60.0)
 
 
 def minutes(found: list[Notification]) -> list[float]:
@@ -84,3 +117,40 @@ def test_a_ticket_that_was_sent_before_its_page_is_not_sent_again_after_it() -> 
 
 def test_tickets_are_repeated_after_three_days() -> None:
     assert minutes(sent((BUDGET, 0, None), until=3 * 1440 + 60)) == [5.0, 3 * 1440 + 5.0]
+
+
+def seconds(route: dict[str, Any]) -> Timing:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    wait, interval, repeat = (
+        float(route[name][:-1]) * units[route[name][-1]]
+        for name in ("group_wait", "group_interval", "repeat_interval")
+    )
+    return Timing(wait, interval, repeat)
+
+
+def test_times_groups_and_inhibitions_are_those_of_the_shipped_configuration() -> None:
+    config = yaml.safe_load(CONFIG.read_text())
+    route = config["route"]
+    (page,) = (inner for inner in route["routes"] if inner["matchers"] == ['severity="page"'])
+    assert route["group_by"] == ["system"]
+    assert (seconds(route | page), seconds(route)) == (PAGES, TICKETS)
+    assert config["inhibit_rules"][0] == {
+        "source_matchers": [f'signal=~"{"|".join(INHIBITING)}"'],
+        "target_matchers": [f'signal=~"{"|".join(INHIBITED)}"'],
+        "equal": ["system", "code"],
+    }
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+@pytest.mark.parametrize("owner", [*(owner.value for owner in Owner), ""])
+def test_an_alert_goes_to_the_receiver_that_amtool_names(severity: str, owner: str) -> None:
+    done = subprocess.run(
+        [
+            *("amtool", "config", "routes", "test", f"--config.file={CONFIG}"),
+            *(f"severity={severity}", f"owner={owner}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert receiver({"severity": severity, "owner": owner}) == done.stdout.strip()

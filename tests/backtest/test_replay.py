@@ -6,12 +6,11 @@ import pytest
 from exporter.backtest.counters import Counters
 from exporter.backtest.noise import noise
 from exporter.backtest.replay import Replay
-from exporter.policy import loader as policies
-from exporter.render.catalog import subjects
+from exporter.backtest.rules import load as load_rules
+from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
 
-TAXONOMY, POLICY = load(), policies.load()
-SYSTEM = TAXONOMY.systems["streampixel"]
+SYSTEM, GROUPS = load().systems["streampixel"], load_rules(folder())
 HOUR = 3600.0
 ROWS = 24 * 120 + 1
 
@@ -30,13 +29,15 @@ def replay(since: float | None = None, until: float | None = None) -> Replay | N
         np.cumsum(ends, axis=0),
         np.ones(ROWS, np.bool_),
     )
-    return Replay.of(SYSTEM, counters, POLICY, subjects(TAXONOMY), since, until)
+    return Replay.of(SYSTEM, counters, GROUPS, since, until)
 
 
 def pages(found: Replay | None) -> list[float]:
-    assert found is not None
     """The hours in which a page began, a quarter of an hour a step."""
-    return [one.start // (HOUR / 4) / 4 for one in found.firings if one.subject.severity == "page"]
+    assert found is not None
+    return [
+        one.start // (HOUR / 4) / 4 for one in found.firings if one.labels["severity"] == "page"
+    ]
 
 
 def test_all_of_a_history_is_reported_when_nothing_else_is_asked_for() -> None:
@@ -68,7 +69,7 @@ def test_a_part_outside_the_history_is_none() -> None:
 def test_an_alert_that_fires_still_lasted_until_the_end() -> None:
     found = replay(until=23.7 * HOUR)
     assert found is not None
-    last = next(one for one in reversed(found.firings) if one.subject.severity == "page")
+    last = next(one for one in reversed(found.firings) if one.labels["severity"] == "page")
     assert last.end is None
     assert found.seconds(last) == 24 * HOUR - last.start
 
@@ -76,10 +77,10 @@ def test_an_alert_that_fires_still_lasted_until_the_end() -> None:
 def test_a_codes_noise_is_its_alerts_its_share_and_its_time() -> None:
     found = replay(until=12 * HOUR)
     assert found is not None
-    row = next(one for one in noise(found) if one.code is not None)
-    assert row.code is not None
-    assert (row.system, row.code.code, row.pages) == ("streampixel", "4001", 1)
+    row = next(row for row in noise(found) if row.code)
+    assert (row.system, row.code, row.pages) == ("streampixel", "4001", 1)
+    assert row.name == "No Worker Node Available"
     assert row.share == pytest.approx(240 / (14390 + 240), rel=0.01)
-    own = [one for one in found.firings if one.subject.code is not None]
+    own = [one for one in found.firings if "code" in one.labels]
     assert row.seconds == sum(map(found.seconds, own))
     assert row.pages + row.tickets == len(own)

@@ -1,19 +1,19 @@
-"""The report as it is read, in 80 columns, and its summaries against the alerts'."""
+"""The report as it is read, in 80 columns, and the summaries of its alerts."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.backtest import figures
 from exporter.backtest.report import summary
-from exporter.render import alerts
-from exporter.render.catalog import Subject
-from tests.alertmanager import shipped
+from exporter.backtest.rules import load as load_rules
+from exporter.promql.rulefile import load
+from exporter.promql.run import Firing
+from exporter.rule_files import folder
 from tests.backtest.histories import event, run, write
 
-PACK = shipped.pack()
 MINUTE = 60.0
 
 
@@ -68,20 +68,37 @@ def test_a_quiet_history_says_that_nobody_would_have_been_told(tmp_path: Path) -
     assert "Noisy codes" not in ran.text
 
 
+LABELS = {"system": "streampixel", "code": "4001", "name": "{{ x }} {y", "other": "z"}
+
+
 @pytest.mark.parametrize(
-    "subject",
-    [one for one in PACK.subjects if one.system is not None],
-    ids=lambda one: one.alert,
+    ("template", "code", "expected"),
+    [
+        ("{{ $labels.name }} on {{$labels.system}}", "4001", "{{ x }} {y on streampixel"),
+        (
+            '{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike',
+            "4001",
+            "4001 spike",
+        ),
+        ('{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike', "unknown", "spike"),
+        ("{{ $labels.gone }}missing", "4001", "missing"),
+        ("{{ $value }} on {{ $labels.system }}", "4001", "Mine on streampixel"),
+        ("", "4001", "Mine on streampixel"),
+    ],
 )
-def test_a_summary_is_the_alerts_own(subject: Subject) -> None:
-    assert summary(PACK, subject) == alerts.rule(PACK, subject).annotations["summary"]
+def test_a_summary_has_the_alerts_labels_filled_in(
+    tmp_path: Path, template: str, code: str, expected: str
+) -> None:
+    path = tmp_path / "mine.yml"
+    rule = {"alert": "Mine", "expr": "up", "annotations": {"summary": template}}
+    path.write_text(yaml.safe_dump({"groups": [{"name": "mine", "rules": [rule]}]}))
+    (group,) = load([path])
+    assert summary(Firing(group.rules[0], LABELS | {"code": code}, 0, 0, None)) == expected
 
 
-def test_a_name_with_braces_is_shown_as_it_is() -> None:
-    first = next(one for one in PACK.subjects if one.code is not None and one.code.code == "4001")
-    assert first.code is not None
-    braces = replace(first, code=replace(first.code, name="{{ x }} {y"))
-    assert summary(PACK, braces) == f"4001 {{{{ x }}}} {{y {first.signal} on streampixel"
+def test_no_shipped_summary_is_replaced_by_the_alerts_name() -> None:
+    for rule in (rule for group in load_rules(folder()) for rule in group.rules if rule.alert):
+        assert rule.name not in summary(Firing(rule, {**LABELS, **rule.labels}, 0, 0, None))
 
 
 @pytest.mark.parametrize(

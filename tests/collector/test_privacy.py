@@ -100,6 +100,6 @@ def test_the_types_are_those_of_the_script(visitor: Visitor) -> None:
 
 def test_what_is_installed_has_the_script_and_its_types() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'packages = ["exporter"]' in project
+    assert 'only-include = ["exporter", "rules"]' in project
     assert FILE.is_file()
     assert TYPES.is_file()

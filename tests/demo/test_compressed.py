@@ -1,73 +1,43 @@
 """The shipped times, thirty times shorter."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
-from exporter.demo.compressed import SPEED, compressed, compressed_timings
-from exporter.policy import loader as policy
-from exporter.policy.model import Duration
+import yaml
+
+from exporter import rule_files
+from exporter.demo.compressed import SPEED, compressed
 from tests.alertmanager import shipped
 
-
-def times(part: object, place: str = "policy") -> Iterator[tuple[str, Duration]]:
-    if isinstance(part, Duration):
-        yield place, part
-    elif isinstance(part, tuple):
-        for number, one in enumerate(part):
-            yield from times(one, f"{place}[{number}]")
-    elif is_dataclass(part):
-        for one in fields(part):
-            yield from times(getattr(part, one.name), f"{place}.{one.name}")
+DURATIONS = re.compile(r"\b(?:\d+[smhd])+\b")
 
 
-def numbers(part: object, place: str = "policy") -> Iterator[tuple[str, object]]:
-    if isinstance(part, tuple):
-        for number, one in enumerate(part):
-            yield from numbers(one, f"{place}[{number}]")
-    elif is_dataclass(part):
-        for one in fields(part):
-            yield from numbers(getattr(part, one.name), f"{place}.{one.name}")
-    elif not isinstance(part, Duration):
-        yield place, part
+def seconds(duration: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(int(n) * units[unit] for n, unit in re.findall(r"(\d+)([smhd])", duration))
 
 
-def test_every_time_of_the_policy_is_shorter_by_the_same_factor() -> None:
-    """Fails when the speed leaves a part of a second: a window would be another one than its reason says."""
-    before, after = dict(times(policy.load())), dict(times(compressed(policy.load())))
-    assert len(before) > 40
-    assert {name: after[name].seconds * SPEED for name in before} == {
-        name: before[name].seconds for name in before
-    }
+def test_every_time_of_the_rules_is_shorter_by_the_same_factor() -> None:
+    """Fails when the speed leaves a part of a second: a window would be another than its reason says."""
+    for path in rule_files.folder().glob("*.yml"):
+        before = DURATIONS.findall(path.read_text())
+        after = DURATIONS.findall(compressed(path.read_text()))
+        assert len(before) == len(after)
+        for long, short in zip(before, after, strict=True):
+            # A range is a second longer than its window, before and after.
+            extra = seconds(long) % SPEED
+            assert extra in (0, 1), long
+            assert (seconds(short) - extra) * SPEED == seconds(long) - extra
 
 
-def test_no_number_of_the_policy_that_is_no_time_is_changed() -> None:
-    before = list(numbers(policy.load()))
-    assert len(before) > 40
-    assert list(numbers(compressed(policy.load()))) == before
+def test_nothing_but_times_is_changed() -> None:
+    for path in rule_files.folder().glob("*.yml"):
+        text = path.read_text()
+        assert DURATIONS.sub("", compressed(text)) == DURATIONS.sub("", text)
 
 
-def test_alertmanager_waits_as_much_shorter_and_never_less_than_an_evaluation_of_the_rules() -> (
-    None
-):
-    given = re.findall(r"group_\w+: (\w+)", shipped.config_text())
-    found = re.findall(r"group_\w+: (\w+)", compressed_timings(shipped.config_text()))
-    assert [Duration(one).seconds for one in given] == [300, 3600, 40, 600]
-    assert [Duration(one).seconds for one in found] == [10, 120, 2, 20]
-    evaluation = compressed(policy.load()).intervals.windows
-    assert min(Duration(one).seconds for one in found) > evaluation.seconds
-
-
-def test_of_alertmanager_s_configuration_nothing_but_timings_is_changed() -> None:
-    changed = [
-        (one, other)
-        for one, other in zip(
-            shipped.config_text().splitlines(),
-            compressed_timings(shipped.config_text()).splitlines(),
-            strict=True,
-        )
-        if one != other
-    ]
-    assert len(changed) == 6
-    for one, other in changed:
-        assert one.split(":")[0] == other.split(":")[0]
+def test_alertmanager_waits_as_much_shorter_and_longer_than_an_evaluation_of_the_rules() -> None:
+    found = re.findall(r"group_\w+: (\w+)", compressed(shipped.config_text()))
+    assert [seconds(time) for time in found] == [10, 120, 2, 20]
+    rules = compressed((rule_files.folder() / "session-ends.yml").read_text())
+    intervals = {group["name"]: group["interval"] for group in yaml.safe_load(rules)["groups"]}
+    assert min(map(seconds, found)) > seconds(intervals["session-ends-windows"])

@@ -68,7 +68,7 @@ def test_the_recording_rule_has_the_labels_that_it_keeps_and_the_counter_all() -
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-    assert labels[names.SESSION_ENDS] - labels[names.RULE_SUM] == {"phase", "job"}
+    assert labels[names.SESSION_ENDS] - labels[names.RULE_SUM] == {"phase", "category", "job"}
     assert labels[names.RULE_SUM] <= labels[names.SESSION_ENDS]
 
 

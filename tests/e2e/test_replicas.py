@@ -14,8 +14,8 @@ from tests.ledger.redis_server import RedisServer
 
 def _quick_rules(folder: Path) -> Path:
     """The shipped recording rules, evaluated each second."""
-    text = (ROOT / "rules/windows.yml").read_text()
-    rules = folder / "windows.yml"
+    text = (ROOT / "rules/session-ends.yml").read_text()
+    rules = folder / "session-ends.yml"
     rules.write_text(text.replace("interval: 30s", "interval: 1s"))
     return rules
 

@@ -35,7 +35,7 @@ _CODE: Final = """\
     category: {category}
     outcome: {outcome}
     owner: nobody
-    page: never
+    severity: none
     description: A test.
     causes: A test.
     fix: A test.

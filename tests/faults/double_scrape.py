@@ -16,8 +16,8 @@ _COUNT: Final = f"{names.RULE_COUNT}1h"
 def counted(folder: Path, jobs: int) -> float:
     """What the alerts count of `EVENTS` when so many jobs scrape the same target."""
     folder.mkdir()
-    rules = folder / "windows.yml"
-    text = (ROOT / "rules/windows.yml").read_text()
+    rules = folder / "session-ends.yml"
+    text = (ROOT / "rules/session-ends.yml").read_text()
     rules.write_text(text.replace("interval: 30s", "interval: 1s"))
     with ExporterProcess(folder / "data") as exporter:
         target = f"127.0.0.1:{exporter.ports['ops']}"

@@ -8,80 +8,16 @@ of the short version are not kept.
 import argparse
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
 
-from exporter.policy.loader import load
-from exporter.policy.model import Fraction, Policy
+from tests.lab.changed import ABLATION, changed
 from tests.lab.families import OTHERS
 from tests.lab.plot import draw
 from tests.lab.recorded import record, short, worse
 from tests.lab.runs import KEPT, OURS, TUNING, UNSEEN, VOLUMES, campaign
 from tests.lab.score import Score
 from tests.lab.table import show
-
-
-def _rest(policy: Policy) -> Policy:
-    windows = tuple(replace(one, rest=-1e9) for one in policy.limit.windows)
-    return replace(policy, limit=replace(policy.limit, windows=windows))
-
-
-def _uncapped(policy: Policy) -> Policy:
-    return replace(policy, spike=replace(policy.spike, cap=1e12))
-
-
-def _still(policy: Policy) -> Policy:
-    return replace(policy, spike=replace(policy.spike, still=Fraction(1e-9)))
-
-
-def _confirm(policy: Policy) -> Policy:
-    spike = replace(policy.spike, confirm_factor=0.0, confirm_share=Fraction(1e-9))
-    return replace(policy, spike=spike)
-
-
-def _factor(policy: Policy) -> Policy:
-    return replace(policy, limit=replace(policy.limit, factor=4.0))
-
-
-def _root(policy: Policy) -> Policy:
-    return replace(policy, limit=replace(policy.limit, root=0.0))
-
-
-def _of_ends(policy: Policy) -> Policy:
-    windows = tuple(replace(one, of_ends=Fraction(1e-9)) for one in policy.limit.windows)
-    return replace(policy, limit=replace(policy.limit, windows=windows))
-
-
-def _no_hour(policy: Policy) -> Policy:
-    *others, hour = policy.limit.windows
-    windows = (*others, replace(hour, floor=1e12))
-    return replace(policy, limit=replace(policy.limit, windows=windows))
-
-
-def _one_look(policy: Policy) -> Policy:
-    windows = tuple(replace(one, before=one.longer_before) for one in policy.stopped.windows)
-    return replace(policy, stopped=replace(policy.stopped, windows=windows))
-
-
-def _stop_confirm(policy: Policy) -> Policy:
-    return replace(policy, stopped=replace(policy.stopped, confirm_factor=Fraction(0.999)))
-
-
-ABLATION: Final[dict[str, Callable[[Policy], Policy]]] = {
-    "ours": lambda policy: policy,
-    "a window's burst counts": _rest,
-    "slices count in full": _uncapped,
-    "an hour remembers": _still,
-    "no confirmation in 5m": _confirm,
-    "factor 4": _factor,
-    "no root term": _root,
-    "no part of all ends": _of_ends,
-    "no window of an hour": _no_hour,
-    "stopped: one look back": _one_look,
-    "stopped: confirmed at 99.9 %": _stop_confirm,
-}
 
 
 def main() -> int:
@@ -103,9 +39,10 @@ def main() -> int:
     began = time.monotonic()
     if chosen.ablation:
         scores: dict[tuple[str, float], Score] = {}
-        for name, change in ABLATION.items():
-            for (_, volume), score in campaign(VOLUMES[:4], seeds, policy=change(load())).items():
-                scores[name, volume] = score
+        for name, edits in ABLATION.items():
+            with TemporaryDirectory() as target:
+                found = campaign(VOLUMES[:4], seeds, rules=changed(Path(target), edits))
+            scores |= {(name, volume): score for (_, volume), score in found.items()}
         show(scores, f"What each part buys: {title}")
         return 0
     scores = campaign(VOLUMES, seeds, (OURS, *OTHERS))

@@ -4,17 +4,19 @@ What a family needs to know of an installation (a usual rate, an objective) it t
 days, as whoever sets it up would.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters, Flags, Floats, Ranges, Rows
-from exporter.backtest.firing import firings, spans
-from exporter.policy.model import Policy
-from exporter.render.catalog import PAGE, subjects
-from exporter.taxonomy.model import Outcome, System, Taxonomy
+from exporter.backtest.counters import Counters, Floats, Rows
+from exporter.backtest.notifications import PAGE
+from exporter.backtest.series import scraped
+from exporter.promql.rulefile import Group
+from exporter.promql.run import Run
+from exporter.promql.value import Flags
+from exporter.taxonomy.model import Outcome, System
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -34,18 +36,19 @@ class Alarm:
     end: float
 
 
-def ours(counters: Counters, system: System, taxonomy: Taxonomy, policy: Policy) -> list[Alarm]:
-    """The shipped alerts."""
-    end = counters.start + len(counters.present) * counters.step
+def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
+    """The alerts of rule files."""
+    run = Run(groups, scraped(counters, system), counters.start, counters.end)
+    assert not run.failures
     return [
         Alarm(
-            one.subject.signal.value,
-            one.subject.code.code if one.subject.code else "",
-            one.subject.severity,
-            one.start,
-            end if one.end is None else one.end,
+            firing.labels["signal"],
+            firing.labels.get("code", ""),
+            firing.labels["severity"],
+            firing.start,
+            counters.end + counters.step if firing.end is None else firing.end,
         )
-        for one in firings(counters, system, policy, subjects(taxonomy))
+        for firing in run.firings
     ]
 
 
@@ -62,24 +65,30 @@ class Plain:
         self.failing = np.flatnonzero(found == Outcome.FAILURE)
         self.success = found == Outcome.SUCCESS
         self.counting = found != Outcome.NEUTRAL
-        self._ranges = Ranges(counters)
+        self._history = Run((), scraped(counters, system), counters.start, counters.end)
 
     def increase(self, window: int) -> Floats:
-        return np.nan_to_num(self._ranges.increase(self.rows, window))
+        """(rows, codes)"""
+        expression = f"sum by (code) (increase(session_ends_total[{window + 1}s]))"
+        found = self._history.query(expression, self.counters.times(self.rows).tolist())
+        columns = {dict(labels)["code"]: place for place, labels in enumerate(found.labels)}
+        counts = np.where(found.present, found.values, 0.0)
+        return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)
 
     def alarms(self, flags: Flags, code: str, wait: int = 2) -> Iterator[Alarm]:
         """Pages of a condition that must hold for `wait` minutes."""
         counters = self.counters
         seconds = self.every * counters.step
-        for begun, ended in spans(flags, wait, 0):
-            end = len(flags) if ended is None else ended
-            yield Alarm(
-                SPIKE if code else STOPPED,
-                code,
-                PAGE,
-                counters.start + begun * seconds,
-                counters.start + end * seconds,
-            )
+        edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
+        for begun, end in zip(edges[::2], edges[1::2], strict=True):
+            if begun + wait < end:
+                yield Alarm(
+                    SPIKE if code else STOPPED,
+                    code,
+                    PAGE,
+                    counters.start + (begun + wait) * seconds,
+                    counters.start + end * seconds,
+                )
 
     def per_code(self, flags: Flags, wait: int = 2) -> Iterator[Alarm]:
         for column in self.failing:

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from exporter.policy.model import Policy
 from tests.lab.runs import OURS, campaign
 from tests.lab.score import Score
 from tests.lab.table import minutes
@@ -20,9 +19,9 @@ VOLUMES: Final = (100, 1_000, 10_000)
 SEEDS: Final = (1,)
 
 
-def short(policy: Policy | None = None) -> dict[str, dict[str, float]]:
+def short(rules: Path | None = None) -> dict[str, dict[str, float]]:
     """Both systems' standard four weeks with one unseen seed, by volume."""
-    scores = campaign(VOLUMES, SEEDS, (OURS,), policy)
+    scores = campaign(VOLUMES, SEEDS, (OURS,), rules)
     return {str(volume): figures(score) for (_, volume), score in scores.items()}
 
 

@@ -5,13 +5,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from exporter.backtest.counters import Counters
-from exporter.policy.loader import load as load_policy
-from exporter.policy.model import Policy
+from exporter.backtest.ends import STEP
+from exporter.backtest.rules import load as load_rules
+from exporter.promql.rulefile import Group
+from exporter.rule_files import folder
 from exporter.simulate.history import History
 from exporter.simulate.scenario import STANDARD_DAYS, simulate
 from exporter.simulate.traffic import Traffic
@@ -26,7 +29,7 @@ OURS: Final = "ours"
 KEPT: Final = 0.0025
 """The part of ordinary ends that fail where half of the shipped objective's budget is spent."""
 TUNING: Final = tuple(range(101, 109))
-"""Seeds that the policy's numbers were chosen on."""
+"""Seeds that the rules' numbers were chosen on."""
 UNSEEN: Final = tuple(range(1, 9))
 """Seeds that are reported: no number was chosen on them."""
 
@@ -45,8 +48,7 @@ class Run:
 
 
 def counters(history: History, step: int) -> Counters:
-    """What the first recording rule sees, every `step` seconds: the last scrape, or nothing when it
-    failed."""
+    """What Prometheus sees every `step` seconds: the last scrape, or nothing when it failed."""
     bins = round(step / history.step)
     rows = len(history.ends) // bins + 1
     totals = np.zeros((rows, len(history.codes)), np.int64)
@@ -61,18 +63,23 @@ def taxonomy() -> Taxonomy:
     return load_taxonomy()
 
 
-def scored(run: Run, policy: Policy, families: Sequence[str]) -> dict[str, Score]:
+@cache
+def groups(rules: Path) -> tuple[Group, ...]:
+    return load_rules(rules)
+
+
+def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
     """Each family's score on one history."""
     traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
     history = simulate(run.system, traffic, run.days, "standard", run.seed)
     system = taxonomy().systems[run.system]
-    found = counters(history, policy.intervals.windows.seconds)
+    found = counters(history, STEP)
     alarms = {}
     if others := [name for name in OTHERS if name in families]:
         plain = Plain(found, system)
         alarms = {name: list(OTHERS[name](plain)) for name in others}
     if OURS in families:
-        alarms[OURS] = ours(found, system, taxonomy(), policy)
+        alarms[OURS] = ours(found, system, groups(rules))
     return {name: score(history, system, fired) for name, fired in alarms.items()}
 
 
@@ -80,14 +87,13 @@ def campaign(
     volumes: Iterable[float],
     seeds: Iterable[int],
     families: Sequence[str] = (OURS,),
-    policy: Policy | None = None,
+    rules: Path | None = None,
     days: float = STANDARD_DAYS,
     burstier: float = 1.0,
     systems: Sequence[str] = SYSTEMS,
     failing: float | None = None,
 ) -> dict[tuple[str, float], Score]:
-    """Scores by family and volume, all seeds and systems together."""
-    chosen = policy or load_policy()
+    """Scores by family and volume, all seeds and systems together; `rules` is a folder of rule files."""
     runs = [
         Run(system, volume, seed, days, burstier, failing)
         for volume, seed, system in product(volumes, seeds, systems)
@@ -95,7 +101,7 @@ def campaign(
     result: dict[tuple[str, float], Score] = {}
     with ProcessPoolExecutor() as pool:
         count = len(runs)
-        scores = pool.map(scored, runs, [chosen] * count, [tuple(families)] * count)
+        scores = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
         for run, found in zip(runs, scores, strict=True):
             for family, one in found.items():
                 result.setdefault((family, run.volume), Score()).add(one)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.render.catalog import PAGE, TICKET
+from exporter.backtest.notifications import PAGE, TICKET
 from exporter.simulate.history import History, Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm

@@ -24,7 +24,7 @@ PATHS = (
     names.CODES_PATH,
     f"{names.CODES_PATH}/alpha/1001",
     names.ALERTS_PATH,
-    f"{names.ALERTS_PATH}/AlphaStopped",
+    f"{names.ALERTS_PATH}/SessionEndsStopped",
     names.METRICS_PATH,
     names.HEALTHY_PATH,
     names.READY_PATH,

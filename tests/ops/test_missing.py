@@ -20,10 +20,7 @@ SHIPPED = load(())
         ("/codes/softdrive/99", "/codes/softdrive/unknown"),
         ("/codes/streampixl/4001", "/codes/streampixel/4001"),
         ("/codes/nowhere/nothing", "/codes"),
-        (
-            "/alerts/StreampixelNoWorkerNodeAvailable",
-            "/codes/streampixel/4001#streampixelnoworkernodeavailablespike",
-        ),
+        ("/alerts/SessionEndSpikes", "/alerts/SessionEndSpike"),
         ("/alerts/SessionEndExporterDwn", "/alerts/SessionEndExporterDown"),
         ("/alerts/x", "/alerts"),
     ],

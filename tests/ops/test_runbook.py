@@ -9,9 +9,8 @@ import pytest
 
 from exporter.ledger.contract import Family
 from exporter.ops.history import History
-from exporter.policy.loader import load as load_policy
-from exporter.render.catalog import subjects
-from exporter.render.page import page_of
+from exporter.rule_files import Alert, alerts, alerts_of
+from exporter.runbooks.page import page_of
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Code
 from tests.metrics.still_ledger import StillLedger, total
@@ -19,8 +18,6 @@ from tests.ops.asking import Clock, Ops
 from tests.ops.reader import Reader
 
 SHIPPED = load(())
-POLICY = load_policy()
-SUBJECTS = tuple(subjects(SHIPPED, POLICY.queued))
 CODES = [code for system in SHIPPED.systems.values() for code in (*system.codes, system.unknown)]
 EVIL = "<script>alert(1)</script>&\"'"
 
@@ -39,7 +36,7 @@ def flat(text: str) -> str:
 def test_a_codes_page_says_all_that_its_runbook_taxonomy_row_and_alerts_say(code: Code) -> None:
     page = Ops(taxonomy=SHIPPED).get(f"/codes/{code.system}/{code.code}").text
     text = said(page)
-    book = page_of(SHIPPED, POLICY, code.system, code.code)
+    book = page_of(SHIPPED, code.system, code.code)
     for one in (
         book.title,
         book.first,
@@ -55,8 +52,10 @@ def test_a_codes_page_says_all_that_its_runbook_taxonomy_row_and_alerts_say(code
             assert flat(query) in text
     for one in (code.causes, code.fix, code.owner, code.phase, code.outcome, *code.aliases):
         assert flat(one) in text
-    for subject in SUBJECTS:
-        assert (f">{subject.alert}</h3>" in page) is (subject.code == code)
+    for alert in alerts():
+        assert (f'href="/alerts/{alert.name}">{alert.name}</a></h3>' in page) is (
+            alert in alerts_of(code)
+        )
 
 
 def test_the_first_thing_to_do_and_the_fix_are_above_everything_else() -> None:
@@ -70,10 +69,15 @@ def test_a_code_that_wakes_nobody_says_so() -> None:
     assert "None: this code wakes nobody and opens no ticket." in text
 
 
-def test_the_fragment_of_each_alert_is_on_the_page() -> None:
-    ops = Ops(taxonomy=SHIPPED)
-    ids = Reader(ops.get("/codes/softdrive/13").text).ids
-    assert "softdriveserverrestartoverrun" in ids
+def test_the_alerts_of_a_code_are_those_that_can_fire_for_it() -> None:
+    def signals(system: str, code: str) -> list[str]:
+        (row,) = (one for one in CODES if (one.system, one.code) == (system, code))
+        return [alert.signal for alert in alerts_of(row)]
+
+    assert signals("softdrive", "13") == ["overrun", "elevated", "new"]
+    assert signals("streampixel", "4001") == ["spike", "queue", "elevated", "new"]
+    assert signals("streampixel", "4002") == ["spike", "elevated", "new"]
+    assert signals("streampixel", "1000") == []
 
 
 def test_counts_are_those_of_now_and_of_the_code() -> None:
@@ -105,31 +109,28 @@ def test_counts_are_those_of_now_and_of_the_code() -> None:
     [
         ("/codes/softdrive/8", "/codes/softdrive/08"),
         ("/codes/streampixel/No%20Worker%20Node%20Available", "/codes/streampixel/4001"),
-        (
-            "/alerts/StreampixelNoWorkerNodeAvailableSpike",
-            "/codes/streampixel/4001#streampixelnoworkernodeavailablespike",
-        ),
     ],
 )
-def test_other_spellings_and_alerts_of_codes_lead_to_the_codes_page(asked: str, leads: str) -> None:
+def test_other_spellings_lead_to_the_codes_page(asked: str, leads: str) -> None:
     answer = Ops(taxonomy=SHIPPED).get(asked)
     assert (answer.status, answer.headers["location"]) == (307, leads)
 
 
-@pytest.mark.parametrize("alert", [one.alert for one in SUBJECTS if one.code is None])
-def test_each_alert_that_is_no_codes_has_a_page(alert: str) -> None:
-    answer = Ops(taxonomy=SHIPPED).get(f"/alerts/{alert}")
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
+def test_each_alert_has_a_page_with_its_rule(alert: Alert) -> None:
+    answer = Ops(taxonomy=SHIPPED).get(f"/alerts/{alert.name}")
     assert answer.status == 200
     text = said(answer.text)
-    for word in (alert, "First:", "Meaning", "Impact", "Diagnosis", "Mitigation", "In PromQL"):
+    for word in (alert.name, "First:", "Meaning", "Impact", "Diagnosis", "Mitigation", "Rule"):
         assert word in text
+    assert flat(alert.expr) in text
 
 
 def test_the_list_of_alerts_has_each_once_and_its_links_lead_somewhere() -> None:
     ops = Ops(taxonomy=SHIPPED)
     page = ops.get("/alerts").text
-    for subject in SUBJECTS:
-        assert page.count(f">{subject.alert}<") == 1
+    for alert in alerts():
+        assert page.count(f">{alert.name}<") == 1
     refs = {ref.partition("#")[0] for ref in Reader(page).refs}
     assert {ops.get(ref).status for ref in refs} == {200}
 
@@ -162,7 +163,7 @@ def test_texts_of_a_taxonomy_are_never_markup() -> None:
         alpha, title=EVIL, source=EVIL, codes=(*alpha.codes[:5], evil, *alpha.codes[6:])
     )
     ops = Ops(taxonomy=dataclasses.replace(SHIPPED, systems={"streampixel": system}))
-    for path in ("/codes", f"/codes/streampixel/{evil.code}", "/alerts", "/codes/streampixel/1"):
+    for path in ("/codes", f"/codes/streampixel/{evil.code}", "/codes/streampixel/1"):
         page = ops.get(path).text
         assert "<script>alert" not in page
         assert EVIL in Reader(page).said
@@ -184,7 +185,7 @@ def test_a_page_is_made_in_less_than_five_milliseconds() -> None:
     for make in (
         lambda: manual.code(history.read(), "streampixel", "4001"),
         lambda: manual.codes(history.read(), ""),
-        lambda: manual.alert("SoftdriveStopped"),
+        lambda: manual.alert("SessionEndsStopped"),
     ):
         took = []
         for _ in range(30):

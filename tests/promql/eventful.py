@@ -47,8 +47,26 @@ def eventful(system: str, codes: tuple[str, ...], seed: int, rows: int) -> list[
                 outcome=known.outcome.value,
                 ledger="a",
             )
+            one = np.ones(rows)
+            of_code = {"system": system, "code": code}
+            add(
+                "session_end_code_info",
+                one,
+                instance,
+                **of_code,
+                name=f"{known.name} {instance}",
+                phase=known.phase,
+                category=known.category,
+                outcome=known.outcome.value,
+                owner=known.owner.value,
+                severity=known.severity.value,
+                planned="true" if known.planned else "false",
+            )
+            add("session_end_code_help", one, instance, **of_code, causes=known.causes, fix=known.fix)
     for instance in range(len(INSTANCES)):
         own = "session_exporter_"
+        add("process_start_time_seconds", np.full(rows, 1000.0 * (instance + 1)), instance)
+        add("session_end_objective", np.full(rows, 0.995), instance, system=system)
         add("up", there[instance].astype(np.float64), instance)
         add(f"{own}accepted_events_total", counter(8, 0.5, 0.75, 0), instance)
         add(f"{own}requests_total", counter(8), instance)

@@ -9,7 +9,7 @@ import yaml
 from exporter.promql.rulefile import Group
 
 RULES = Path(__file__).parents[2] / "rules"
-ORDER = ("windows", "budget", "long", "snapshots", "baseline")
+ORDER = ("words", "windows", "budget", "long", "snapshots", "baseline")
 """What the rules read of each other at the same instant."""
 _DURATION = re.compile(r"(?<=[\[ :])((?:\d+(?:ms|[smhdwy]))+)(?=[\]:) \n]|$)", re.M)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

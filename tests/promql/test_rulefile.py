@@ -99,4 +99,4 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_shipped_rules_are_supported() -> None:
     groups = load(sorted((Path(__file__).parents[2] / "rules").glob("*.yml")))
-    assert {group.name for group in groups} >= {"session-ends-windows", "session-ends-pipeline"}
+    assert {group.name for group in groups} >= {"session-ends-windows", "session-end-exporter"}

@@ -5,6 +5,7 @@ samples, so long baselines are fed as inputs.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,32 +16,58 @@ from typing import Any
 import yaml
 
 from exporter import names
-from exporter.policy.loader import load as load_policy
-from exporter.render import generate
-from exporter.render.pack import DASHBOARD_BASE_URL, RUNBOOK_BASE_URL, Pack
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Code
 
 RULES = Path(__file__).parents[2] / "rules"
 BASELINE = "baseline.yml"
-WINDOWS = "windows.yml"
+SESSION_ENDS = "session-ends.yml"
+EXPORTER = "exporter.yml"
+WORDS_GROUP = "session-ends-words"
+WINDOWS_GROUP = "session-ends-windows"
+BUDGET_GROUP = "session-ends-budget"
+LONG_GROUP = "session-ends-long"
+SNAPSHOTS_GROUP = "session-ends-snapshots"
+RUNBOOKS = "http://127.0.0.1:10401"
+DASHBOARDS = "http://127.0.0.1:3000"
 
-
-def shipped() -> Pack:
-    return generate.pack_of(load_taxonomy(), load_policy(), RUNBOOK_BASE_URL, DASHBOARD_BASE_URL)
-
-
-PACK = shipped()
+TAXONOMY = load_taxonomy()
 CODES = {
     (name, code.code): code
-    for name, system in PACK.taxonomy.systems.items()
+    for name, system in TAXONOMY.systems.items()
     for code in (*system.codes, system.unknown)
 }
 
 
 def series(metric: str, labels: Mapping[str, str]) -> str:
-    inner = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+    inner = ", ".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
     return f"{metric}{{{inner}}}"
+
+
+def escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def words(code: Code, instance: str = "exporter:1") -> list[str]:
+    """What the exporter says of a code beside its count."""
+    target = {"job": "session-end-exporter", "instance": instance}
+    of_code = {"system": code.system, "code": code.code}
+    info = {
+        "name": code.name,
+        "phase": code.phase,
+        "category": code.category,
+        "outcome": code.outcome.value,
+        "owner": code.owner.value,
+        "severity": code.severity.value,
+        "planned": "true" if code.planned else "false",
+    }
+    return [
+        series(names.SESSION_END_CODE_INFO, of_code | info | target),
+        series(
+            names.SESSION_END_CODE_HELP,
+            of_code | {"causes": code.causes, "fix": code.fix} | target,
+        ),
+    ]
 
 
 def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: str) -> str:
@@ -63,15 +90,7 @@ def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: st
 
 def share(code: Code) -> str:
     """The baseline's result, for tests that feed it."""
-    return series(
-        names.RULE_SHARE,
-        {
-            "system": code.system,
-            "code": code.code,
-            "category": code.category,
-            "outcome": code.outcome.value,
-        },
-    )
+    return series(names.RULE_SHARE, {"system": code.system, "code": code.code})
 
 
 def counted(steps: Iterable[float]) -> str:
@@ -84,34 +103,47 @@ def counted(steps: Iterable[float]) -> str:
 
 
 def without(folder: Path, *clauses: str, instead: str = "") -> Path:
-    """The rules in a new folder, each clause of the windows replaced: what a test is true because of."""
+    """The rules in a new folder, each clause replaced: what a test is true because of."""
     rules = folder / "without"
     rules.mkdir()
     for path in RULES.glob("*.yml"):
         (rules / path.name).write_text(path.read_text())
     for clause in clauses:
-        whole = (rules / WINDOWS).read_text()
+        whole = (rules / SESSION_ENDS).read_text()
         assert whole.count(clause) == 1, clause
-        (rules / WINDOWS).write_text(whole.replace(clause, instead))
+        (rules / SESSION_ENDS).write_text(whole.replace(clause, instead))
     return rules
 
 
 @dataclass
 class Case:
-    """One test of promtool's; times are durations from the first sample."""
+    """One test of promtool's; times are durations from the first sample.
+
+    The exporter's words of every code in `inputs` are inputs too; `codes` are the codes that no taxonomy
+    of ours has.
+    """
 
     interval: str
     inputs: dict[str, str]
+    codes: Mapping[tuple[str, str], Code] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     queries: list[dict[str, Any]] = field(default_factory=list)
 
     def silent(self, at: str, *alerts: str) -> None:
-        self.alerts += [{"eval_time": at, "alertname": alert, "exp_alerts": []} for alert in alerts]
+        self.alerts += [
+            {"eval_time": at, "alertname": alert, "exp_alerts": []}
+            for alert in dict.fromkeys(alerts)
+        ]
 
     def firing(
         self, at: str, alert: str, labels: Mapping[str, str], annotations: Mapping[str, str]
     ) -> None:
+        """The alert with these labels, beside those of earlier calls with the same time and name."""
         expected = {"exp_labels": dict(labels), "exp_annotations": dict(annotations)}
+        for test in self.alerts:
+            if (test["eval_time"], test["alertname"]) == (at, alert):
+                test["exp_alerts"].append(expected)
+                return
         self.alerts.append({"eval_time": at, "alertname": alert, "exp_alerts": [expected]})
 
     @property
@@ -124,14 +156,46 @@ class Case:
         self.queries.append({"eval_time": at, "expr": expr, "exp_samples": samples})
 
     def document(self) -> dict[str, Any]:
+        inputs = self._words() | self.inputs
         return {
             "interval": self.interval,
-            "input_series": [
-                {"series": name, "values": values} for name, values in self.inputs.items()
-            ],
+            "input_series": [{"series": name, "values": values} for name, values in inputs.items()],
             "alert_rule_test": self.alerts,
             "promql_expr_test": self.queries,
         }
+
+    def _words(self) -> dict[str, str]:
+        """The words of all codes that are counted, sampled every 50 minutes: promtool's limit of samples."""
+        known = {**CODES, **self.codes}
+        counted_codes = [
+            known[found[1], found[2]]
+            for name in self.inputs
+            if (found := re.match(r'session_ends_total\{system="(.*?)", code="(.*?)"', name))
+        ]
+        every = max(1, 3000 // _seconds(self.interval))
+        steps = max((len(expanded(values)) for values in self.inputs.values()), default=0)
+        values = " ".join([f"1 _x{every - 1}" if every > 1 else "1"] * (steps // every + 1))
+        target = {"job": "session-end-exporter", "instance": "exporter:1"}
+        links = {"runbooks": RUNBOOKS, "dashboards": DASHBOARDS}
+        made = {name: values for code in counted_codes for name in words(code)}
+        made[series(names.LINKS_INFO, links | target)] = values
+        for system in {code.system for code in counted_codes}:
+            objective = series(names.SESSION_END_OBJECTIVE, {"system": system} | target)
+            made[objective] = values.replace("1", "0.995", 1).replace(" 1", " 0.995")
+        return made
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
+
+
+def expanded(values: str) -> list[str]:
+    """promtool's shorthand written out, for its length."""
+    out: list[str] = []
+    for item in values.split():
+        repeated = re.fullmatch(r"(.+?)x(\d+)", item)
+        out += [item] * (int(repeated[2]) + 1 if repeated else 1)
+    return out
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,19 @@ import pytest
 
 from exporter import names
 from tests.rules import code_cases
-from tests.rules.promtool import CODES, RULES, WINDOWS, Case, Run, without
+from tests.rules.promtool import (
+    CODES,
+    RULES,
+    SESSION_ENDS,
+    WINDOWS_GROUP,
+    WORDS_GROUP,
+    Case,
+    Run,
+    without,
+)
 
 OUTAGE = CODES["streampixel", "4001"]
-ALERT = code_cases.alert_of(OUTAGE, "spike")
+ALERT = code_cases.ALERTS["spike"]
 QUIET = 60
 
 
@@ -23,8 +32,7 @@ def case_of(ends_a_minute: float, *parts: tuple[float, float]) -> Case:
 
 
 def verdict(folder: Path, case: Case, rules: Path = RULES) -> str:
-    only = ("session-ends-windows", "session-ends-streampixel")
-    run = Run((WINDOWS, "alerts-streampixel.yml"), (case,), only=only, step="30s")
+    run = Run((SESSION_ENDS,), (case,), only=(WORDS_GROUP, WINDOWS_GROUP), step="30s")
     return run.verdict(folder, rules)
 
 
@@ -45,8 +53,8 @@ def test_a_page_ends_eight_minutes_after_its_outage(tmp_path: Path) -> None:
     assert verdict(tmp_path, case) == ""
 
 
-STILL_1H = f"\n          and {names.RULE_COUNT}15m > 0.2 * {names.RULE_COUNT}1h"
-STILL_15M = f"\n          and {names.RULE_COUNT}5m > 0.266666666667 * {names.RULE_COUNT}15m"
+STILL_1H = f"\n                and {names.RULE_COUNT}15m > 0.2 * {names.RULE_COUNT}1h"
+STILL_15M = f"\n                and {names.RULE_COUNT}5m > 0.266666666667 * {names.RULE_COUNT}15m"
 
 
 def single() -> Case:
@@ -84,7 +92,7 @@ def test_five_minutes_with_their_part_of_a_quarter_of_an_hour_are_going_on(
     tmp_path: Path, ends: int, again: bool
 ) -> None:
     """Of 100 ends a minute, after 40 in five: 14 are below 0.2667 * 54 = 14.4, and 15 above 0.2667 * 55 =
-    14.67; limit15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, and limit1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
+    14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, and threshold1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
     assert verdict(tmp_path, quarter(ends, again)) == ""
 
 
@@ -93,8 +101,8 @@ def test_without_their_part_fourteen_would_be_a_spike(tmp_path: Path) -> None:
 
 
 def quarter(ends: float, spike: bool) -> Case:
-    """From the twelfth minute on until a quarter of an hour has passed; the page itself fires on."""
+    """From the twelfth minute on until a quarter of an hour has passed: by then the page has ended."""
     case = case_of(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0))
-    found = f'count(count_over_time({names.RULE_SPIKE}{{code="{OUTAGE.code}"}}[179s]))'
-    case.query(f"{QUIET + 15}m", found, {"{}": 1} if spike else {})
+    pending = f'count(count_over_time(ALERTS{{alertname="{ALERT}", alertstate="firing"}}[89s]))'
+    case.query(f"{QUIET + 15}m", pending, {"{}": 1} if spike else {})
     return case

@@ -6,14 +6,14 @@ import pytest
 
 from exporter import names
 from exporter.builds.events import BUILDS, REACHING, TEST
-from exporter.taxonomy.model import Code
+from exporter.taxonomy.model import Code, Owner
 from tests.rules import code_cases
-from tests.rules.promtool import CODES, PACK, WINDOWS, Case, Run, series
+from tests.rules.promtool import SESSION_ENDS, WINDOWS_GROUP, WORDS_GROUP, Case, Run, series
 
 AT = 23 * 60 + 30
 """When the spikes of `code_cases` fire, in seconds from the beginning."""
-NUMBERS = "140 in 5m, usual 5.0; 2.8% of all ends. Since 1970-01-01 00:23:00 +0000 UTC."
-SUSPECT = [CODES[one] for one in sorted(PACK.policy.suspect)]
+NUMBERS = "140 in 5 min (expected 5.0), 2.8% of all session ends, since 00:23 UTC."
+SUSPECT = [code for code in code_cases.bursting("streampixel") if code.owner is Owner.APPLICATION]
 OTHERS = [code for code in code_cases.bursting("streampixel") if code not in SUSPECT]
 
 
@@ -31,16 +31,15 @@ def spikes(codes: list[Code], builds: dict[str, float], line: str) -> Run:
         texts = code_cases.texts_of(code, "spike", NUMBERS + line)
         case.firing(
             "23m30s",
-            code_cases.alert_of(code, "spike"),
+            code_cases.ALERTS["spike"],
             code_cases.labels_of(code, "spike"),
             texts,
         )
-    only = ("session-ends-windows", "session-ends-streampixel")
-    return Run((WINDOWS, "alerts-streampixel.yml"), (case,), only=only, step="30s")
+    return Run((SESSION_ENDS,), (case,), only=(WORDS_GROUP, WINDOWS_GROUP), step="30s")
 
 
 def said(age: str) -> str:
-    return f"\nA build was approved or distributed {age} ago: look at it first."
+    return f" A build was approved or distributed {age} ago: check that build first."
 
 
 def test_the_suspect_codes_are_those_of_the_application() -> None:

@@ -10,16 +10,23 @@ import pytest
 
 from exporter import names
 from tests.rules import system_cases
-from tests.rules.promtool import CODES, WINDOWS, Case, ends, run, series
+from tests.rules.promtool import (
+    CODES,
+    EXPORTER,
+    LONG_GROUP,
+    SESSION_ENDS,
+    WINDOWS_GROUP,
+    Case,
+    ends,
+    run,
+    series,
+)
 
 MISSING = "SessionEndExporterCountsMissing"
 SUCCESS, OTHER = CODES["streampixel", "1000"], CODES["softdrive", "none"]
-FILES = (WINDOWS, "alerts-streampixel.yml", "pipeline.yml")
-ONLY = (
-    *("session-ends-windows", "session-ends-long"),
-    *("session-ends-streampixel", "session-ends-pipeline"),
-)
-RECORDS = system_cases.stopped_records()
+FILES = (SESSION_ENDS, EXPORTER)
+ONLY = (WINDOWS_GROUP, LONG_GROUP, "session-end-exporter")
+RECORDS = system_cases.STOPPED_READS
 KNOWN = 480
 """Minutes of an ordinary past: longer than anything looks back."""
 
@@ -43,7 +50,7 @@ def exporter(instance: str, ledger: str, *parts: tuple[int, float], writable: st
 
 def missing(case: Case, *minutes: int, ledger: str = "a") -> None:
     labels = {"alertname": MISSING, "alertstate": "firing", "severity": "ticket"}
-    labels |= {"signal": "pipeline", "system": "streampixel", "ledger": ledger}
+    labels |= {"signal": "exporter", "system": "streampixel", "ledger": ledger}
     inner = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
     for minute in minutes:
         query = f'ALERTS{{alertname="{MISSING}", alertstate="firing"}}'

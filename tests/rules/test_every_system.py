@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.rules import system_cases
-from tests.rules.promtool import PACK
+from tests.rules.promtool import TAXONOMY
 
-SYSTEMS = list(PACK.taxonomy.systems)
+SYSTEMS = list(TAXONOMY.systems)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -15,7 +15,7 @@ def test_every_system_pages_three_minutes_after_its_last_success(
     tmp_path: Path, system: str
 ) -> None:
     run = system_cases.stops(system)
-    assert run.fired == {system_cases.alert_of(system, "stopped")}
+    assert run.fired == {system_cases.ALERTS["stopped"]}
     assert run.verdict(tmp_path) == ""
 
 
@@ -24,5 +24,5 @@ def test_every_system_has_a_ticket_when_its_budget_burns_six_times_too_fast(
     tmp_path: Path, system: str
 ) -> None:
     run = system_cases.burns(system)
-    assert run.fired == {system_cases.alert_of(system, "budget")}
+    assert run.fired == {system_cases.ALERTS["budget"]}
     assert run.verdict(tmp_path) == ""

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from exporter import names
 from tests.rules import code_cases
-from tests.rules.promtool import CODES, WINDOWS, Case, Run, counted, ends
+from tests.rules.promtool import (
+    CODES,
+    LONG_GROUP,
+    SESSION_ENDS,
+    SNAPSHOTS_GROUP,
+    WINDOWS_GROUP,
+    WORDS_GROUP,
+    Case,
+    Run,
+    counted,
+    ends,
+)
 
 SUCCESS, OUTAGE = CODES["streampixel", "1000"], CODES["streampixel", "4001"]
-ALERT = code_cases.alert_of(OUTAGE, "new")
+ALERT = code_cases.ALERTS["new"]
 
 
 def case_of(known: dict[int, int], hours: int) -> Case:
@@ -26,10 +36,6 @@ def test_a_code_is_new_again_when_a_week_has_passed_since_its_last(
     case = case_of({2: 1, again: 3}, again + 2)
     found = f'count(ALERTS{{alertname="{ALERT}", alertstate="firing"}})'
     case.query(f"{60 * again + 30}m", found, {"{}": 1} if new else {})
-    count, every = names.RULE_COUNT + "1d", names.RULE_ENDS + "1d"
-    read = (names.RULE_SUM, names.RULE_COUNT + "1h", count, every, names.RULE_NEW)
-    read += (count + names.RULE_SNAPSHOT, every + names.RULE_SNAPSHOT)
-    only = ("session-ends-windows", "session-ends-long", "session-ends-snapshots")
-    only += ("session-ends-streampixel-long",)
-    run = Run((WINDOWS, "alerts-streampixel.yml"), (case,), only, read, "15m")
+    only = (WORDS_GROUP, WINDOWS_GROUP, LONG_GROUP, SNAPSHOTS_GROUP)
+    run = Run((SESSION_ENDS,), (case,), only, code_cases.NEW_READS, "15m")
     assert run.verdict(tmp_path) == ""

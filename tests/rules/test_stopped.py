@@ -6,11 +6,22 @@ import pytest
 
 from exporter import names
 from tests.rules import system_cases
-from tests.rules.promtool import CODES, PACK, RULES, WINDOWS, Case, Run, counted, ends, without
+from tests.rules.promtool import (
+    CODES,
+    LONG_GROUP,
+    RULES,
+    SESSION_ENDS,
+    WINDOWS_GROUP,
+    Case,
+    Run,
+    counted,
+    ends,
+    without,
+)
 
 SYSTEM = "streampixel"
 SUCCESS = CODES[SYSTEM, "1000"]
-ALERT = system_cases.alert_of(SYSTEM, "stopped")
+ALERT = system_cases.ALERTS["stopped"]
 HOURS = 8
 """Of ordinary traffic: as long as the longest window and what it compares with."""
 FROM = {
@@ -32,9 +43,8 @@ minute of the rule's `for`, the hour before has one less in it."""
 
 
 def verdict(folder: Path, case: Case, rules: Path = RULES, step: str = "1m") -> str:
-    groups = ("session-ends-windows", "session-ends-long", f"session-ends-{SYSTEM}")
-    records = system_cases.stopped_records()
-    run = Run((WINDOWS, f"alerts-{SYSTEM}.yml"), (case,), groups, records, step)
+    records = system_cases.STOPPED_READS
+    run = Run((SESSION_ENDS,), (case,), (WINDOWS_GROUP, LONG_GROUP), records, step)
     return run.verdict(folder, rules)
 
 
@@ -54,13 +64,14 @@ def none_after(hours: int, an_hour: float, minutes: int) -> Case:
     return system_cases.minutes(SYSTEM, success, [0.0] * len(success))
 
 
+def successes(window: str) -> str:
+    return f'{names.RULE_COUNT_BY_OUTCOME}{window}{{outcome="success"}}'
+
+
 def below(window: str) -> str:
-    """A window's comparison, as it is written."""
-    return f"({names.RULE_SUCCESSES}{window} < {names.RULE_SUCCESS_FLOOR}{window} "
-
-
-def test_every_window_of_the_policy_has_its_traffic() -> None:
-    assert [one.window for one in PACK.policy.stopped.windows] == list(FROM)
+    """The beginning of a window's comparison, as it is written."""
+    factor = {"2m": " / 30", "5m": " / 12", "15m": " / 4", "30m": " / 2", "1h": "", "90m": " * 1.5"}
+    return f"{successes(window)} < 0.07{factor[window]} * {successes('1h')}"
 
 
 @pytest.mark.parametrize("window", FROM)
@@ -91,7 +102,7 @@ def test_without_its_window_the_page_comes_later(tmp_path: Path, window: str) ->
     onset = 60 * HOURS
     case = none_after(HOURS, enough, minutes + 3)
     silent(case, onset, onset + minutes + 3)
-    instead = f"({names.RULE_SUCCESSES}{window} < -Inf "
+    instead = f"{successes(window)} < -Inf * {successes('1h')}"
     assert verdict(tmp_path, case, without(tmp_path, below(window), instead=instead)) == ""
 
 
@@ -120,10 +131,15 @@ def test_without_a_shorter_window_to_confirm_it_a_page_lasts_until_its_own_has_f
     case = two_hours()
     firing(case, BACK + 8)
     silent(case, BACK + 10, BACK + 30)
-    recent = f" and {names.RULE_SUCCESSES}15m <"
-    begins = f"{recent} 0.0375 * {names.RULE_SUCCESS_BEFORE}90m"
-    goes_on = f"{recent} 0.00625 * {names.RULE_SUCCESSES}6h offset 90m"
-    assert verdict(tmp_path, case, without(tmp_path, begins, goes_on), "30s") == ""
+    recent = f"{successes('15m')} < 0.15"
+    shorter = f"\n                and {recent} / 4 * {successes('1h')} offset 90m"
+    assert RULES.joinpath(SESSION_ENDS).read_text().count(shorter) == 1
+    longer = f"\n                and {recent} / 24 * {successes('6h')} offset 90m"
+    rules = without(tmp_path, shorter)
+    text = (rules / SESSION_ENDS).read_text()
+    assert text.count(longer) == 2
+    (rules / SESSION_ENDS).write_text(text.replace(longer, ""))
+    assert verdict(tmp_path, case, rules, "30s") == ""
 
 
 def test_a_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
@@ -138,8 +154,8 @@ def test_without_the_longer_look_a_page_ends_when_the_shorter_one_has_only_the_o
     case = none_after(HOURS, 100, 360)
     firing(case, 60 * HOURS + 140)
     silent(case, 60 * HOURS + 160, 60 * (HOURS + 6))
-    goes_on = f"({names.RULE_STOPPED} and "
-    rules = without(tmp_path, goes_on, instead=f"({names.RULE_STOPPED} > Inf and ")
+    goes_on = f"and on (system) {names.RULE_STOPPED}\n"
+    rules = without(tmp_path, goes_on, instead=f"and on (system) {names.RULE_STOPPED} > Inf\n")
     assert verdict(tmp_path, case, rules) == ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import exporter.runbooks
 from exporter.errors import ConfigError
-from exporter.render.catalog import PIPELINE, Signal
+from exporter.rule_files import alerts
 from exporter.runbooks.loader import load, misfits, read_library
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Taxonomy
@@ -55,11 +55,13 @@ def test_every_owner_phase_outcome_and_signal_has_its_texts() -> None:
     assert set(library.owners) == set(Owner)
     assert set(library.phases) == {*PHASES, "unknown"}
     assert set(library.outcomes) == set(Outcome)
-    assert {*library.signals, *library.systems, Signal.PIPELINE} == set(Signal)
 
 
-def test_the_exporters_own_alerts_are_those_of_the_catalog() -> None:
-    assert list(load(TAXONOMY).exporter) == list(PIPELINE)
+def test_every_alert_has_a_runbook_or_the_text_of_its_signal() -> None:
+    library = load(TAXONOMY)
+    assert library.alerts.keys() <= {alert.name for alert in alerts()}
+    for alert in alerts():
+        assert alert.name in library.alerts or alert.signal in library.signals
 
 
 @pytest.mark.parametrize(
@@ -104,9 +106,10 @@ def test_the_exporters_own_alerts_are_those_of_the_catalog() -> None:
         ),
         (
             "alerts.yaml",
-            "signal: budget",
-            "signal: spike",
-            r"alerts.yaml:\d+: signal 'spike' in systems\[2\] is not allowed; allowed are stopped, budget",
+            "    meaning:",
+            "    meanings:",
+            r"alerts.yaml:\d+: unknown key 'meanings' in alerts\[1\]; allowed are alert, meaning, first, "
+            "impact, steps, mitigation, checks",
         ),
     ],
 )

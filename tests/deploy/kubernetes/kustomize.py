@@ -25,6 +25,7 @@ _KEYS: Final = {
     "labels",
     "patches",
     "configMapGenerator",
+    "generatorOptions",
 }
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's: the rules and dashboards are 600 KB, ten times as long for the one in Python."""
@@ -79,7 +80,11 @@ def _build(folder: Path, kind: str, objects: list[Object] | None = None) -> list
             raise ValueError(f"{folder}: kustomize reads no file outside of it: {name}")
         else:
             objects += _objects(path)
-    objects += [_config_map(folder, one) for one in document.get("configMapGenerator", ())]
+    options = document.get("generatorOptions", {})
+    objects += [
+        _config_map(folder, {"options": options, **generator})
+        for generator in document.get("configMapGenerator", ())
+    ]
     for name in document.get("components", ()):
         _build((folder / name).resolve(), "Component", objects)
     for patch in document.get("patches", ()):

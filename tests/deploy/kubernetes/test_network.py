@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from exporter import names
-from exporter.policy.loader import load as load_policy
 from exporter.settings import Settings
 from tests.deploy.kubernetes.kustomize import Object
 from tests.deploy.kubernetes.manifests import Objects, of_kind
@@ -109,7 +108,7 @@ def test_prometheus_scrapes_the_ops_service_under_the_job_that_the_alerts_look_f
     assert endpoint["path"] == names.METRICS_PATH
     # The operator's documentation: the job is this label of the Service, else the Service's name.
     job = service["metadata"]["labels"][monitor["spec"]["jobLabel"]]
-    assert job == load_policy().pipeline.job
+    assert job == "session-end-exporter"
     assert int(endpoint["interval"].removesuffix("s")) * 5 <= Settings().first_seen_zero_for
 
 

@@ -1,17 +1,21 @@
-"""deploy/kubernetes: the objects, those that are rendered too, as far as it can be told without a cluster."""
+"""deploy/kubernetes: the objects, as far as it can be told without a cluster."""
 
+import json
+import subprocess
+import sys
 from copy import deepcopy
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from exporter.render import generate, operator
-from exporter.render.dashboards.files import CONFIGMAPS, SIDECAR
 from tests.deploy.kubernetes.kustomize import Builder
 from tests.deploy.kubernetes.manifests import CUSTOM, FOLDER, VERSIONS, Objects, of_kind, valid
 from tests.e2e.exporter_process import ROOT
-from tests.render.test_generate import POLICY, TAXONOMY
+
+SIDECAR = {"grafana_dashboard": "1"}
+
+LONGEST_ANNOTATION = 262_144
 
 
 def test_kubectl_apply_k_makes_the_exporter_its_scrape_rules_and_dashboards(build: Builder) -> None:
@@ -45,23 +49,34 @@ def test_a_misspelt_key_is_not_valid(everything: Objects) -> None:
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
 
-def test_the_rendered_objects_are_the_rendered_files(
-    everything: Objects,
-) -> None:
-    rendered = generate.texts(
-        generate.pack_of(TAXONOMY, POLICY, generate.RUNBOOK_BASE_URL, generate.DASHBOARD_BASE_URL)
-    )
-    for path in (operator.PATH, CONFIGMAPS):
-        assert (ROOT / path).read_bytes() == rendered[path].encode(), path
+def test_the_prometheusrule_has_the_rules_as_they_are(everything: Objects) -> None:
+    """Drift: `make prometheusrule` writes it again."""
+    written = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "prometheusrule"], capture_output=True, check=True
+    ).stdout
+    path = ROOT / "deploy/kubernetes/components/rules/prometheusrule.yaml"
+    assert path.read_bytes() == written, "run `make prometheusrule`"
     rules = everything["PrometheusRule", "session-end-exporter"]
-    assert rules["apiVersion"] == "monitoring.coreos.com/v1"
-    assert rules["spec"] == yaml.safe_load(rendered[operator.PATH])["spec"]
-    boards = {
+    groups = [
+        group
+        for file in sorted((ROOT / "rules").glob("*.yml"))
+        for group in yaml.safe_load(file.read_text())["groups"]
+    ]
+    assert rules["spec"]["groups"] == groups
+
+
+def test_the_configmaps_are_the_dashboards_with_the_sidecars_label(everything: Objects) -> None:
+    found = {
         name: text
-        for one in of_kind(everything, "ConfigMap").values()
-        if SIDECAR.items() <= one["metadata"]["labels"].items()
-        for name, text in one["data"].items()
+        for config_map in of_kind(everything, "ConfigMap").values()
+        if config_map["metadata"]["labels"].get("grafana_dashboard") == "1"
+        for name, text in config_map["data"].items()
     }
     files = (ROOT / "dashboards").glob("*.json")
-    assert boards == {file.name: file.read_text(encoding="utf-8") for file in files}
-    assert boards
+    assert found == {file.name: file.read_text(encoding="utf-8") for file in files}
+    assert found
+
+
+def test_kubectl_apply_can_note_each_configmap_in_its_annotation(everything: Objects) -> None:
+    for name, config_map in of_kind(everything, "ConfigMap").items():
+        assert len(json.dumps(config_map)) < LONGEST_ANNOTATION, name

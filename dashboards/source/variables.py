@@ -1,0 +1,89 @@
+"""The variables at the top of a dashboard."""
+
+from typing import Final
+
+from grafana_foundation_sdk.models import dashboard as models
+
+from dashboards.source.panels import SOURCE
+from dashboards.source.queries import INSTANCE, titled, words
+from exporter import names
+
+ALL: Final = models.VariableOption(selected=True, text="All", value="$__all")
+DEFAULT_RUNBOOKS: Final = "http://127.0.0.1:10401"
+"""The default address of the exporter's ops listener, which serves the runbooks."""
+NOT_CONFIGURED: Final = ("__name__", *names.SERIES_LABELS, names.LEDGER, INSTANCE, "job")
+"""Labels of session_ends_total in every installation; all others are configured."""
+
+
+def system() -> models.VariableModel:
+    """One, several or all systems."""
+    query = f"label_values({names.SESSION_END_CODE_INFO}, {names.SYSTEM})"
+    return _query(names.SYSTEM, "System", query, several=True)
+
+
+def code() -> models.VariableModel:
+    """A code of the chosen systems, shown with its name."""
+    known = f"max by ({names.CODE}, {names.NAME}) ({words()})"
+    variable = _query(names.CODE, "Code", f"query_result({titled(known)})")
+    variable.regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
+    return variable
+
+
+def instance() -> models.VariableModel:
+    """One, several or all exporters, by the address that Prometheus scrapes."""
+    query = f"label_values({names.BUILD_INFO}, {INSTANCE})"
+    return _query(INSTANCE, "Exporter", query, several=True)
+
+
+def label() -> models.VariableModel:
+    """One of the labels that the exporter's setting `labels` keeps.
+
+    No ad-hoc filter: Grafana adds it to every query, and recorded series do not have these labels.
+    """
+    variable = _query("label", "By label", f"label_names({names.SESSION_ENDS})")
+    variable.regex = f"/^(?!(?:{'|'.join(NOT_CONFIGURED)})$).+$/"
+    return variable
+
+
+def runbooks() -> models.VariableModel:
+    """The base URL of the runbooks, hidden: the exporter's setting `runbook_url`."""
+    now = f"group by ({names.RUNBOOKS}) ({names.LINKS_INFO})"
+    # While the exporter is down its runbooks may be up again soon, or be elsewhere.
+    before = f"group by ({names.RUNBOOKS}) (last_over_time({names.LINKS_INFO}[1h]))"
+    default = f'label_replace(vector(1), "{names.RUNBOOKS}", "{DEFAULT_RUNBOOKS}", "", "")'
+    query = " or on () ".join((now, before, default))
+    variable = _query(names.RUNBOOKS, "", f"query_result({query})")
+    variable.regex = f'/{names.RUNBOOKS}="([^"]+)"/'
+    variable.hide = models.VariableHide.HIDE_VARIABLE
+    variable.current = models.VariableOption(
+        selected=True, text=DEFAULT_RUNBOOKS, value=DEFAULT_RUNBOOKS
+    )
+    return variable
+
+
+def datasource() -> models.VariableModel:
+    """The Prometheus that all panels ask."""
+    return models.VariableModel(
+        type_val=models.VariableType.DATASOURCE,
+        name="datasource",
+        label="Prometheus",
+        query="prometheus",
+        refresh=models.VariableRefresh.ON_DASHBOARD_LOAD,
+    )
+
+
+def _query(name: str, label: str, query: str, *, several: bool = False) -> models.VariableModel:
+    return models.VariableModel(
+        type_val=models.VariableType.QUERY,
+        name=name,
+        label=label,
+        query=query,
+        datasource=SOURCE,
+        multi=several,
+        include_all=several,
+        # Instead of the list of all values: a value that appears later is then included.
+        all_value=".+" if several else None,
+        current=ALL if several else None,
+        refresh=models.VariableRefresh.ON_TIME_RANGE_CHANGED,
+        sort=models.VariableSort.ALPHABETICAL_ASC,
+    )

@@ -1,1 +1,0 @@
-"""Pure builders: taxonomy + policy → rules, runbooks, Alertmanager; only `generate` writes files."""

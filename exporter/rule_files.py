@@ -1,0 +1,63 @@
+"""The shipped rule files: where they are, and which alerts are in them."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from exporter.taxonomy.model import Code, Owner, Severity
+
+SPIKE: Final = "spike"
+OVERRUN: Final = "overrun"
+ELEVATED: Final = "elevated"
+NEW: Final = "new"
+QUEUE: Final = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert of the rule files. `severity` is "" where each code has its own; `wait` is its `for`."""
+
+    name: str
+    signal: str
+    severity: str
+    expr: str
+    wait: str
+
+
+def folder() -> Path:
+    """Where the rule files are: in a checkout beside the package, in an installed package within it."""
+    package = Path(__file__).parent
+    installed = package / "rules"
+    return installed if installed.is_dir() else package.parent / "rules"
+
+
+@cache
+def alerts() -> tuple[Alert, ...]:
+    """Every alert, in the order of the files."""
+    paths = [folder() / f"{name}.yml" for name in ("session-ends", "exporter")]
+    return tuple(
+        Alert(
+            name=rule["alert"],
+            signal=rule["labels"]["signal"],
+            severity=rule["labels"].get("severity", ""),
+            expr=rule["expr"].rstrip(),
+            wait=rule.get("for", ""),
+        )
+        for path in paths
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    )
+
+
+def alerts_of(code: Code) -> tuple[Alert, ...]:
+    """The alerts that can fire for a code."""
+    if code.severity is Severity.NONE:
+        return ()
+    signals = {OVERRUN if code.planned else SPIKE, ELEVATED, NEW}
+    if code.owner is Owner.CAPACITY:
+        signals.add(QUEUE)
+    return tuple(alert for alert in alerts() if alert.signal in signals)

@@ -1,0 +1,41 @@
+"""What `backtest` needs beyond an exporter's own packages, which nothing else imports."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.backtest.histories import event, write
+from tests.commands.running import environment
+
+WITHOUT_PARSER = """
+import sys
+sys.modules["promql_parser"] = None
+from exporter.cli import main
+main()
+"""
+
+
+def python(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment(),
+        check=False,
+    )
+
+
+def test_backtest_without_its_package_says_how_to_install_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", [event(0.0)])
+    done = python(WITHOUT_PARSER, "backtest", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: backtest needs the package promql-parser: "
+        "pip install 'session-end-exporter[backtest]'\n"
+    )
+
+
+def test_an_exporter_starts_without_that_package() -> None:
+    done = python("import sys, exporter.serve, exporter.cli; print('promql_parser' in sys.modules)")
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

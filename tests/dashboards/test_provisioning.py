@@ -1,0 +1,59 @@
+"""What a stock Grafana container is given: a data source and the dashboards, as the README mounts them."""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from tests.dashboards.shipped import UIDS, dashboards, variables
+from tests.e2e.exporter_process import ROOT
+
+FOLDER = ROOT / "deploy/grafana/provisioning"
+README = (ROOT / "README.md").read_text()
+
+
+def load(name: str) -> Any:
+    document = yaml.safe_load((FOLDER / name).read_text())
+    assert document["apiVersion"] == 1
+    return document
+
+
+def test_the_data_source_is_a_prometheus_with_the_scrape_interval_of_ours() -> None:
+    (source,) = load("datasources/prometheus.yaml")["datasources"]
+    prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
+    assert source["access"] == "proxy"
+    for dashboard in dashboards().values():
+        assert variables(dashboard)["datasource"]["query"] == source["type"]
+
+
+def test_the_variable_and_the_paths_of_the_files_are_those_of_the_readmes_command() -> None:
+    (source,) = load("datasources/prometheus.yaml")["datasources"]
+    (provider,) = load("dashboards/session-ends.yaml")["providers"]
+    assert f"-e {source['url'].removeprefix('$')}=http" in README
+    mounts = dict(re.findall(r'-v "\$PWD/([\w/]+):(/[\w/-]+):ro"', README))
+    assert mounts == {
+        "deploy/grafana/provisioning": "/etc/grafana/provisioning",
+        "dashboards": provider["options"]["path"],
+    }
+    assert all((ROOT / path).is_dir() for path in mounts)
+
+
+def test_the_readmes_table_has_every_dashboard_by_its_title_and_file() -> None:
+    listed = dict(
+        re.findall(r"^\| \[([^]]+)\]\(dashboards/([\w-]+)\.json\) ", README, re.MULTILINE)
+    )
+    titles = {one["title"]: uid for uid, one in dashboards().items()}
+    assert listed == titles
+    assert set(listed.values()) == set(UIDS)
+
+
+def test_uids_of_folders_and_dashboards_are_distinct() -> None:
+    """Grafana keeps both in one namespace, and never saves a dashboard whose uid its folder has."""
+    providers = load("dashboards/session-ends.yaml")["providers"]
+    files = (ROOT / "dashboards").glob("*.json")
+    uids = [json.loads(path.read_text())["uid"] for path in files]
+    uids += [provider["folderUid"] for provider in providers]
+    assert len(uids) == len(UIDS) + len(providers)
+    assert len(set(uids)) == len(uids), sorted(uids)

@@ -1,0 +1,220 @@
+"""Cases for the alerts about the exporter itself; the first hour is quiet in all of them."""
+
+from dataclasses import dataclass
+
+from exporter import names
+from tests.rules.promtool import DASHBOARDS, EXPORTER, RUNBOOKS, Case, Run, series
+
+INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
+PAGES = ("Down", "Absent", "LedgerNotWritable")
+"""Alerts that page; the others are tickets."""
+
+
+def own(metric: str, **labels: str) -> str:
+    """A series as Prometheus has it of one exporter."""
+    return series(metric, labels | INSTANCE)
+
+
+UP = own("up")
+ACCEPTED = own(names.ACCEPTED_EVENTS)
+REJECTED = own(names.REJECTED_EVENTS, reason="invalid_field")
+SKEWED = own(names.REJECTED_EVENTS, reason="clock_skew")
+ANSWERED = own(names.REQUESTS, status="200")
+REFUSED = own(names.REFUSED_REQUESTS, reason="unauthorized")
+UNAUTHORIZED = own(names.REQUESTS, status="401")
+UNKNOWN = own(names.UNKNOWN_CODE_EVENTS, system="softdrive")
+WRITABLE = own(names.LEDGER_WRITABLE)
+DAMAGED = own(names.LEDGER_DAMAGED)
+LOST = own(names.LEDGER_LOST)
+MISCONFIGURED = own(names.LEDGER_MISCONFIGURED, setting="appendonly")
+EXPIRED = own(names.WINDOW_EXPIRED, bound="ids")
+COUNTS = series(
+    names.RULE_SUM,
+    {
+        "ledger": "a",
+        "instance": "exporter:1",
+        "system": "softdrive",
+        "code": "07",
+        "outcome": "failure",
+    },
+)
+
+
+def delays(*steps: float) -> dict[str, str]:
+    """Events a minute in the buckets to 60, 300 and 900 s and in all."""
+    bounds = ("60", "300", "900", "+Inf")
+    return {
+        own(f"{names.EVENT_DELAY}_bucket", le=le): f"0+{step}x300"
+        for le, step in zip(bounds, steps, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What comes in, the first minute at which the alert fires, and what it then says; `near` are
+    inputs at which it never does."""
+
+    inputs: dict[str, str]
+    minute: int
+    labels: dict[str, str]
+    summary: str
+    description: str
+    near: dict[str, str]
+
+
+TROUBLES = {
+    "SessionEndExporterDown": Trouble(
+        {UP: "1x60 0x20"},
+        63,
+        INSTANCE,
+        "The exporter exporter:1 is down",
+        "Prometheus cannot scrape exporter:1. Senders keep their events and retry. No alert about "
+        "its systems can fire until it is back, unless a replica shows the same counts. Check its "
+        "process and its log.",
+        {UP: "1x60 0x1 1x140"},
+    ),
+    "SessionEndExporterAbsent": Trouble(
+        {UP: "1x60 stale"},
+        66,
+        {"job": "session-end-exporter"},
+        "Prometheus has no exporter among its targets",
+        'No target has job="session-end-exporter": nothing counts session ends, and no other '
+        "alert can fire. Check Prometheus' scrape configuration and its service discovery.",
+        {UP: "1x60 0x140"},
+    ),
+    "SessionEndExporterCountsMissing": Trouble(
+        {COUNTS: "1x60 stale", WRITABLE: "1x60 stale"},
+        62,
+        {"system": "softdrive", "ledger": "a"},
+        "Counts of softdrive are missing",
+        "No exporter that takes events shows ledger a, or none did for a part of the last 10 min. "
+        "Sums over softdrive are too low, and SessionEndsStopped is muted for it. Check for an "
+        "exporter that is down or no longer among the targets of Prometheus.",
+        {COUNTS: "1x60 _ 1x140", WRITABLE: "1x60 0 1x140"},
+    ),
+    "SessionEndExporterNoEvents": Trouble(
+        # 600 before; the last of them leaves the two hours at 180m.
+        {ACCEPTED: "0+10x60 600x140"},
+        185,
+        {},
+        "The exporter receives no events",
+        "No event in 2 h, and more than 500 in the day before. Check the senders, their tokens "
+        "and the network to the ingest listener.",
+        {ACCEPTED: "0+8x60 480x140"},
+    ),
+    "SessionEndExporterLedgerNotWritable": Trouble(
+        {WRITABLE: "1x60 0x20"},
+        62,
+        INSTANCE,
+        "The ledger of exporter:1 takes no events",
+        "Events are answered 503 and wait with their senders. Check the disk (full, read-only, "
+        "hanging or failing), or Redis for a shared ledger. The log names the error.",
+        {WRITABLE: "1x60 0 1x140"},
+    ),
+    "SessionEndExporterLedgerDamaged": Trouble(
+        {DAMAGED: "0x60 3600x20"},
+        61,
+        INSTANCE,
+        "A damaged ledger of exporter:1 was moved aside",
+        "Moved aside at 1970-01-01 01:00:00 +0000 UTC. A new ledger began at zero: the counts and "
+        "the deduplication window from before are in the damaged file only, and a retry of an "
+        "older event counts again. Keep the file, check the disk, read the log.",
+        {DAMAGED: "0x200"},
+    ),
+    "SessionEndExporterLedgerLost": Trouble(
+        # Two replicas tell of the same 40; a day's increase of 41 minutes is not stretched beyond them.
+        {LOST: "0x60 40x140", LOST.replace("exporter:1", "exporter:2"): "0x60 40x140"},
+        61,
+        {},
+        "A failover of the shared ledger lost counts",
+        "40 events of the last day were answered 200 and are no longer in the ledger. Totals "
+        "stand still until new events reach them again, and retries of these events may count "
+        "twice. Check the failover of Redis, and the setting ledger_wait.",
+        # Lost long ago, told again by a replica that starts.
+        {LOST: "40x200"},
+    ),
+    "SessionEndExporterLedgerMisconfigured": Trouble(
+        {MISCONFIGURED: "0x60 1x140"},
+        66,
+        {"setting": "appendonly"},
+        "Redis may lose counts of the shared ledger: appendonly",
+        "The setting appendonly of Redis is not what a ledger needs. Events are counted all the "
+        "same. The exporter's start page and its log say what to change.",
+        {MISCONFIGURED: "0x60 1x4 0x130"},
+    ),
+    "SessionEndExporterRequestsRefused": Trouble(
+        # Of 100 a minute 6 are refused: 78 of 1,500 at 73m.
+        {ANSWERED: "0+100x60 6094+94x40", REFUSED: "0x60 6+6x40", UNAUTHORIZED: "0x60 6+6x40"},
+        83,
+        {},
+        "The exporter refuses requests",
+        "90 requests in 15 min were refused; nothing in them was counted. "
+        "session_exporter_refused_requests_total by reason says why, the log says which sender.",
+        # 5 of 100.
+        {ANSWERED: "0+95x200", REFUSED: "0+5x200", UNAUTHORIZED: "0+5x200"},
+    ),
+    "SessionEndExporterEventsRejected": Trouble(
+        {ACCEPTED: "0+100x100", REJECTED: "0x60 2+2x40"},
+        78,
+        {},
+        "The exporter rejects events",
+        "30 events in 15 min broke a rule and were not counted. "
+        "session_exporter_rejected_events_total by reason says which rule, the log says which "
+        "sender.",
+        {ACCEPTED: "0+100x200", REJECTED: "0+1x200"},
+    ),
+    "SessionEndExporterUnknownCodes": Trouble(
+        {ACCEPTED: "0+10x100", UNKNOWN: "0x60 1+1x40"},
+        69,
+        {"system": "softdrive"},
+        "Unknown codes on softdrive",
+        "9 events in 1 h had a code that the taxonomy does not have; they were counted as "
+        "unknown. /api/unknown-codes of the exporter lists the codes as they came.",
+        {ACCEPTED: "0+10x200", UNKNOWN: "0x60 3x140"},
+    ),
+    "SessionEndExporterClockSkew": Trouble(
+        {ACCEPTED: "0+100x100", SKEWED: "0x60 1+1x40"},
+        76,
+        {},
+        "Events come from the future",
+        "15 events in 15 min were rejected because they end later than now. Compare the clocks of "
+        "the senders and the exporter.",
+        {ACCEPTED: "0+100x200", SKEWED: "0x60 5x140"},
+    ),
+    "SessionEndExporterEventsDelayed": Trouble(
+        delays(5, 8, 10, 10),
+        31,
+        {},
+        "Events arrive late",
+        "1 in 10 requests has events older than 10m 0s: alerts see incidents that much later. "
+        "Check the queues of the senders.",
+        delays(5, 9.2, 10, 10),
+    ),
+    "SessionEndExporterDedupWindowFull": Trouble(
+        {EXPIRED: "0x60 10+10x20"},
+        61,
+        INSTANCE | {"bound": "ids"},
+        "The deduplication window of exporter:1 is full",
+        "10 ids left the window in 1 h for lack of room; an event that is sent again after that "
+        "counts again. Raise dedup_window_ids.",
+        {EXPIRED: "700x200"},
+    ),
+}
+
+
+def run_of(alert: str) -> Run:
+    trouble = TROUBLES[alert]
+    case = Case("1m", trouble.inputs)
+    case.silent(f"{trouble.minute - 1}m", alert)
+    severity = "page" if alert.removeprefix("SessionEndExporter") in PAGES else "ticket"
+    labels = {"severity": severity, "signal": "exporter"} | trouble.labels
+    texts = {"summary": trouble.summary, "description": trouble.description}
+    links = {
+        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
+        "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
+    }
+    case.firing(f"{trouble.minute}m", alert, labels, texts | links)
+    near = Case("1m", trouble.near)
+    for minute in range(1, 200):
+        near.silent(f"{minute}m", alert)
+    return Run((EXPORTER,), (case, near))
