@@ -146,9 +146,9 @@ class _Relay(logging.Handler):
         try:
             message = record.getMessage().strip()
         except Exception:
-            self.handleError(record)
-        else:
-            _emit(level, message, record.name, fields)
+            # Arguments that don't fit: `handleError` would write to stderr on its own, and may raise.
+            message = str(record.msg)
+        _emit(level, message, record.name, fields)
 
 
 def _emit(level: str, event: str, name: str, fields: dict[str, Any]) -> None:

@@ -1,18 +1,20 @@
 """What a line of the log looks like, and how few a flood makes."""
 
+import io
 import json
 import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from exporter.logs import Log, Sampler, configure
+from exporter.logs import Log, Sampler, configure, lost_lines
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -114,6 +116,59 @@ def test_an_unconfigured_log_does_not_write_to_stdout() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout
     assert json.loads(done.stderr)["event"] == "hello"
+
+
+def closed() -> TextIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+def full() -> TextIO:
+    return Path("/dev/full").open("w")
+
+
+@pytest.mark.parametrize("stderr", [lambda: None, closed, full], ids=["none", "closed", "full"])
+def test_a_line_that_cannot_be_written_is_counted_and_raises_nothing(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], TextIO | None]
+) -> None:
+    """Fails without the `except` in `_emit`, and without the count there."""
+    before = lost_lines()
+    stream = stderr()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        Log("test").error("lost")
+        logging.getLogger("uvicorn.error").error("lost too")
+    assert lost_lines() == before + 2
+    Log("test").error("written")
+    assert [line["event"] for line in lines()] == ["written"]
+    if stream is not None:
+        with suppress(OSError):
+            stream.close()
+
+
+def test_a_record_whose_arguments_do_not_fit_is_logged_as_it_stands() -> None:
+    """Fails when `_Relay` lets the error of the formatting out."""
+    code = (
+        "import logging; from exporter.logs import configure; configure('info')\n"
+        "logging.getLogger('a').error('odd %d', 'thing')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stderr)["event"] == "odd %d"
+
+
+def test_configuring_imports_what_a_line_needs() -> None:
+    """An import at the first line fails where no file descriptor is left. Fails when `configure` puts
+    structlog off."""
+    code = (
+        "import sys; from exporter.logs import configure; configure('info'); before = set(sys.modules)\n"
+        "from exporter.logs import Log\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError: Log('a').error('hello', exc_info=True)\n"
+        "sys.exit(' '.join(set(sys.modules) - before) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
 
 
 def test_importing_the_module_does_not_import_structlog() -> None:

@@ -325,12 +325,12 @@ class SqliteLedger:
         self._on_commit(time.perf_counter() - began)
         self._opened.witness.write(meta.commit)
         before, self._problem, self._meta = self._problem, None, meta
-        if before:
-            log.info("ledger_recovered", problem=before)
         if run:
             segments.merge(run)
         segments.drop(expiry, self._opened.window)
         self._opened.book.publish(changes)
+        if before:
+            log.info("ledger_recovered", problem=before)
         return True
 
     def _together(self, run: Run) -> Ids:
@@ -399,9 +399,9 @@ class SqliteLedger:
         commit"): nothing is answered from memory any more."""
         what = "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
         problem = f"{what}: {type(error).__name__}: {error}"
-        self._broken = True
+        self._problem, self._broken = problem, True
         self._call(self._on_broken)
-        self._fail(problem)
+        self._on_failure()
         log.error("ledger_broken", problem=problem)
 
     def _call(self, function: Callable[[], None]) -> None:

@@ -363,18 +363,21 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _check_read(self, now: float) -> None:
         """Refuse the request whose head or body is overdue."""
+        if self._phase == _IDLE or now < self._due:
+            return
         timeout = self.limits.receive_timeout
-        if self._phase != _IDLE and now >= self._due:
-            if self.flow.read_paused:
-                # It is the application that has not asked for more.
-                self._due = now + timeout
-            elif self._phase == _BODY and self.cycle.response_complete:
-                self._hang_up()
-            else:
-                part = "body" if self._phase == _BODY else "head"
-                self._refuse(
-                    RequestTimeout(f"the {part} took more than {timeout:g} s (receive_timeout)")
-                )
+        # First: a refusal that fails is tried again a timeout later, and not without a pause.
+        self._due = now + timeout
+        if self.flow.read_paused:
+            # It is the application that has not asked for more.
+            return
+        if self._phase == _BODY and self.cycle.response_complete:
+            self._hang_up()
+        else:
+            part = "body" if self._phase == _BODY else "head"
+            self._refuse(
+                RequestTimeout(f"the {part} took more than {timeout:g} s (receive_timeout)")
+            )
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""

@@ -12,11 +12,17 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
 from tests.faults.table import Row, reached
 
+
+def _redirected(how: str) -> tuple[str, ...]:
+    # Buffered as in production: what could not be written is written again at exit.
+    return ("bash", "-c", f'unset PYTHONUNBUFFERED; exec "$@" {how}', "bash")
+
+
 STREAMS = {
-    "stderr's reader gone": ("bash", "-c", 'exec "$@" 2> >(exit 0)', "bash"),
-    "stderr closed": ("sh", "-c", 'exec "$@" 2>&-', "sh"),
-    "stderr on a full disk": ("sh", "-c", 'exec "$@" 2>/dev/full', "sh"),
-    "stdout on a full disk": ("sh", "-c", 'exec "$@" >/dev/full', "sh"),
+    "stderr's reader gone": _redirected("2> >(exit 0)"),
+    "stderr closed": _redirected("2>&-"),
+    "stderr on a full disk": _redirected("2>/dev/full"),
+    "stdout on a full disk": _redirected(">/dev/full"),
 }
 """Commands in front of the exporter that take a stream from it."""
 LOG_RAISES = """
@@ -26,17 +32,22 @@ def _emit(level, event, name, fields):
     getattr(structlog.get_logger(), level)(event, logger=name, **fields)
 logs._emit = _emit
 """
-WORDS_FIRST = (
-    LOG_RAISES
-    + """
+STATE_LAST = """
 from exporter.ledger import sqlite
+class Log:
+    def error(self, event, **fields):
+        raise OSError("log not written")
+sqlite.log = Log()
 def _break(self, error):
     sqlite.log.error("ledger_broken", problem=str(error))
-    self._broken = True
+    self._problem, self._broken = str(error), True
     self._call(self._on_broken)
 sqlite.SqliteLedger._break = _break
 """
-)
+STREAM_KEPT = """
+from exporter import streams
+streams.release = lambda: None
+"""
 GREETING_NEEDED = """
 from exporter import announce
 def warning(*_, **__):

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from exporter.errors import LedgerUnavailable
+from exporter.ledger.redis import ledger as shared
 from tests.ledger.batches import FAILURE, LATE, batch, key
 from tests.ledger.redis_home import RedisHome, retried, same, unavailable, works
 from tests.ledger.redis_server import RedisServer
@@ -189,6 +190,45 @@ async def test_events_that_a_store_lost_do_not_lower_totals_and_are_told(
     assert value(again, LATE) == 2
     assert again.status().lost_events == 42
     await again.close()
+
+
+async def test_a_broken_ledger_is_not_ready_before_its_first_log_line(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutants it fails on: the problem set, or `on_broken` called, after the log line."""
+    broken: list[bool] = []
+    seen: list[tuple[bool, bool]] = []
+    ledger = await home.open(on_broken=lambda: broken.append(True))
+
+    def log_line(_event: str, **_fields: object) -> None:
+        seen.append((ledger.status().problem is not None, bool(broken)))
+
+    monkeypatch.setattr(shared.log, "error", log_line)
+    server.command("HSET", "{0}:ledger", "ledger", "ffffffff")
+    await until(lambda: seen)
+    await ledger.close()
+    assert seen == [(True, True)]
+
+
+async def test_an_unreachable_engine_is_a_problem_before_its_first_log_line(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutants it fails on: the problem set after the line that tells it, or taken back after the line that
+    tells the recovery."""
+    seen: list[tuple[str, bool]] = []
+    ledger = await home.open(timeout=1)
+    for level in ("error", "info"):
+        monkeypatch.setattr(
+            shared.log,
+            level,
+            lambda event, **_: seen.append((event, ledger.status().problem is not None)),
+        )
+    server.command("CLIENT", "PAUSE", 3000, "WRITE")
+    await unavailable(ledger, 1)
+    server.command("CLIENT", "UNPAUSE")
+    await until(lambda: len(seen) == 2)
+    await ledger.close()
+    assert seen == [("ledger_unavailable", True), ("ledger_recovered", False)]
 
 
 async def test_a_store_that_became_another_ledger_breaks_this_one(

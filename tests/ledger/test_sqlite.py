@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,48 @@ async def test_any_other_failure_of_a_write_breaks_the_ledger_for_good(
     assert value(ledger) == 1
     await ledger.close()
     assert broken == [1]
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
+async def test_a_broken_ledger_is_not_ready_before_its_first_log_line(
+    home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A log call that raised left a ledger that was ready and answered nobody. Mutants it fails on: the
+    problem set, or `on_broken` called, after the log line."""
+    broken = threading.Event()
+    ledger = await home.open(on_broken=broken.set)
+    seen: list[tuple[bool, bool]] = []
+
+    def log_line(_event: str, **_fields: object) -> None:
+        seen.append((ledger.status().problem is not None, broken.wait(10)))
+
+    monkeypatch.setattr(sqlite.log, "error", log_line)
+    disk.errors.append(error)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.commit(batch([1]))
+    await ledger.close()
+    assert seen
+    assert set(seen) == {(True, True)}
+
+
+async def test_a_full_disk_is_a_problem_before_its_first_log_line(
+    home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutants it fails on: the problem set after the line that tells it, or taken back after the line that
+    tells the recovery."""
+    ledger = await home.open()
+    seen: list[tuple[str, str | None]] = []
+    for level in ("error", "info"):
+        monkeypatch.setattr(
+            sqlite.log, level, lambda event, **_: seen.append((event, ledger.status().problem))
+        )
+    disk.errors.append(apsw.FullError("full"))
+    with pytest.raises(LedgerUnavailable):
+        await ledger.commit(batch([1]))
+    await ledger.commit(batch([1]))
+    await ledger.close()
+    problem = f"the disk of {home.folder} is full"
+    assert seen == [("ledger_unavailable", problem), ("ledger_recovered", None)]
 
 
 @pytest.mark.parametrize("where", ["Group", "msgspec"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from exporter.server.protocol import Refusals
 from tests.server.conftest import DEADLINE, Start, answer, document, post, rest, status
 
 
@@ -30,6 +31,22 @@ def test_a_request_that_stops_arriving_is_answered_408(start: Start, begun: byte
     assert document(reply)["reason"] == "timeout"
     assert server.refused("timeout") == 1
     assert server.requests(408) == 1
+
+
+def test_a_deadline_is_looked_at_again_after_a_look_that_failed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log call that raised left the connection open for good. Fails without the `finally` in `_check`."""
+    refused, failures = Refusals.refused, [OSError("log not written")]
+
+    def fail_once(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        refused(*arguments)
+
+    monkeypatch.setattr(Refusals, "refused", fail_once)
+    assert status(start(receive_timeout=0.2).exchange(b"GET / HTTP/1.1\r\n")) == 408
+    assert not failures
 
 
 @pytest.mark.parametrize("drip", [b"x", b"X: y\r\n", b"\r\n"])

@@ -230,11 +230,11 @@ class RedisLedger:
 
     def _judge(self, infos: Sequence[dict[str, str]]) -> None:
         """Say what is set up wrong, once."""
-        wrong = health.wrong(infos)
-        for condition, sentence in wrong.items():
-            if condition not in self._wrong:
+        before, self._wrong = self._wrong, health.wrong(infos)
+        self._size = health.memory(infos)
+        for condition, sentence in self._wrong.items():
+            if condition not in before:
                 log.warning("ledger_misconfigured", setting=condition, detail=sentence)
-        self._wrong, self._size = wrong, health.memory(infos)
 
     def _unavailable(self) -> LedgerUnavailable:
         return LedgerUnavailable(
@@ -255,11 +255,14 @@ class RedisLedger:
             log.error("ledger_unavailable", problem=problem)
 
     def _break(self, problem: str) -> None:
-        if not self._broken:
-            self._fail(problem)
-            self._broken = True
-            self._on_broken()
-            log.error("ledger_broken", problem=problem)
+        if self._broken:
+            return
+        first = self._problem is None
+        self._problem, self._broken = problem, True
+        self._on_broken()
+        if first:
+            self._on_failure()
+        log.error("ledger_broken", problem=problem)
 
 
 def _size(batch: Batch) -> int:

@@ -1,0 +1,26 @@
+"""Standard streams that are closed when the program starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+RESERVED = """
+import os, sys
+from exporter import streams
+{call}
+with open(sys.argv[1], "w") as file:
+    os.write(2, b"what a library writes to stderr")
+sys.exit(os.path.getsize(sys.argv[1]))
+"""
+
+
+def run(call: str, path: Path) -> int:
+    code = RESERVED.format(call=call)
+    wrapper = ("sh", "-c", 'exec "$@" 2>&-', "sh")
+    return subprocess.run([*wrapper, sys.executable, "-c", code, path], check=False).returncode
+
+
+def test_a_file_does_not_take_the_place_of_a_closed_stderr(tmp_path: Path) -> None:
+    """Fails without `reserve`: the file that is opened next is descriptor 2."""
+    assert run("streams.reserve()", tmp_path / "file") == 0
+    assert run("", tmp_path / "file") > 0
