@@ -73,25 +73,26 @@ class Poller:
             log.error("defect", exc_info=True)
             self._note(project, Failure("internal", "a defect of the exporter"))
         else:
-            if project.failures:
-                log.info("live stats are back", project=project.id, failures=project.failures)
+            failures = project.failures
             project.succeeded(found, asked, self.clock(), self._wall(), self.interval)
+            if failures:
+                log.info("live stats are back", project=project.id, failures=failures)
 
     def _note(self, project: Project, failure: Failure) -> None:
         self._failed(failure.reason)
-        if project.reason != failure.reason:
+        before, now = project.reason, self.clock()
+        project.failed(failure.reason, now, self.interval, failure.retry_after, self._jitter())
+        if failure.reason == "throttled":
+            # The limits are the account's, whichever project reached them.
+            for one in self.projects:
+                one.due = max(one.due, project.due)
+        if before != failure.reason:
             log.warning(
                 "live stats failed",
                 project=project.id,
                 reason=failure.reason,
                 detail=failure.detail,
             )
-        now = self.clock()
-        project.failed(failure.reason, now, self.interval, failure.retry_after, self._jitter())
-        if failure.reason == "throttled":
-            # The limits are the account's, whichever project reached them.
-            for one in self.projects:
-                one.due = max(one.due, project.due)
 
 
 def questions(url: str, user: str, key: Callable[[], str]) -> Callable[[str], tuple[str, str]]:

@@ -62,7 +62,14 @@ def eventful(system: str, codes: tuple[str, ...], seed: int, rows: int) -> list[
                 severity=known.severity.value,
                 planned="true" if known.planned else "false",
             )
-            add("session_end_code_help", one, instance, **of_code, causes=known.causes, fix=known.fix)
+            add(
+                "session_end_code_help",
+                one,
+                instance,
+                **of_code,
+                causes=known.causes,
+                fix=known.fix,
+            )
     for instance in range(len(INSTANCES)):
         own = "session_exporter_"
         add("process_start_time_seconds", np.full(rows, 1000.0 * (instance + 1)), instance)
