@@ -1,4 +1,4 @@
-"""A world for the tests of queries: it takes a while to make, so that all of a process share one."""
+"""A world for the tests of queries: it takes a while to make, so that all tests of this folder share it."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.dashboards.world import World
 from tests.e2e.exporter_process import wait_for
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with World(tmp_path_factory.mktemp("world")) as made:
         seen: set[float] = set()
