@@ -52,7 +52,10 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None:
-    """The system in a file with its overlays; only worth using, and never None, where no mistake was kept."""
+    """The system in a file, with its overlays.
+
+    Use it only when reading kept no mistake; it is never None then.
+    """
     document.expect(_SYSTEM_KEYS, optional=("objective",))
     name = document.text("system", longest=64)
     if name and not _NAME.fullmatch(name):
