@@ -12,41 +12,34 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> list[Mapping]:
     `document` takes the overlays' objective. Every key keeps the line it was written on, so that a reader
     of the result names the overlay where a value does not fit.
     """
-    rows = list(document.mappings("codes"))
-    by_code = {_code(row): row for row in rows}
-    for overlay in overlays:
-        _take(document, "objective", overlay, document)
+    rows: dict[str, Mapping] = {}
+    for source in (document, *overlays):
+        if source is not document and "objective" in source:
+            _take(document, "objective", source, document)
         first: dict[str, Line] = {}
-        for change in overlay.mappings("codes"):
-            code = _code(change)
-            change.what = f"code {code!r}"
-            if (line := first.setdefault(code, change.line)) != change.line:
-                change.wrong(
-                    change.line,
-                    f"{change.what} is written twice, first on {line.seen_from(change.line)}",
+        for row in source.mappings("codes"):
+            given = row.scalar("code")
+            # A row without a code is a mistake of its own, found where it is read.
+            code = normalise(given.written) if given else str(row.line)
+            line = row.line_of("code")
+            if (before := first.setdefault(code, line)) != line:
+                row.wrong(
+                    line, f"code {code!r} is written twice, first on {before.seen_from(line)}"
                 )
-            elif (row := by_code.get(code)) is None:
-                by_code[code] = change
-                rows.append(change)
-            else:
-                # For its mistakes: a code that is not quoted would match all the same.
-                change.text("code")
-                for key in change.names():
-                    _take(row, key, change, document)
-    return rows
-
-
-def _code(row: Mapping) -> str:
-    given = row.scalar("code")
-    return normalise(given.written) if given else ""
+            elif (known := rows.setdefault(code, row)) is not row:
+                # Read for its mistakes: a code that is not quoted would match all the same.
+                row.what = f"code {row.text('code')!r}"
+                for key in row.names():
+                    if key != "code":
+                        _take(known, key, row, document)
+    return list(rows.values())
 
 
 def _take(target: Mapping, key: str, source: Mapping, document: Mapping) -> None:
-    if key == "code" or key not in source:
-        return
+    """Takes a key; it is a mistake to replace another value of another overlay."""
     there, here = target.line_of(key), source.line_of(key)
-    changed = key in target and there.path != document.line.path and key != "aliases"
-    if changed and target.scalar(key) != source.scalar(key):
+    replaces = key in target and there.path != document.line.path and key != "aliases"
+    if replaces and target.scalar(key) != source.scalar(key):
         source.wrong(
             here,
             f"{key} in {source.what} has another value on {there.seen_from(here)}; overlays must agree: "

@@ -68,11 +68,10 @@ def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None
     source = document.text("source", longest=256)
     phase_source = document.one_of("phase_source", PHASE_SOURCES)
     categories = _categories(document)
-    lines: dict[str, Line] = {}
     rows = {
         code: row
         for row in merge(document, overlays)
-        if (code := _code(row, document, name, categories, lines)) is not None
+        if (code := _code(row, document, name, categories)) is not None
     }
     codes = tuple(rows)
     spellings = _spellings(document, rows)
@@ -109,14 +108,8 @@ def _categories(document: Mapping) -> dict[str, str]:
     return categories
 
 
-def _code(
-    row: Mapping,
-    document: Mapping,
-    system: str,
-    categories: dict[str, str],
-    lines: dict[str, Line],
-) -> Code | None:
-    """One row; `lines` says where each code, normalised, was first written, and is added to."""
+def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, str]) -> Code | None:
+    """One row of the system in `document`; None where it says nothing of a code."""
     code = row.text("code", longest=64)
     line = row.line_of("code")
     if code:
@@ -160,19 +153,13 @@ def _code(
             row.line_of("name"),
             f"name {name!r} in {row.what} is reserved for undocumented codes",
         )
-    if not code:
-        return None
-    if not _CODE.fullmatch(code):
+    if code and not _CODE.fullmatch(code):
         row.wrong(
             line,
             f"code {code!r} can't be part of a path; allowed are letters, digits, '.', '_' and "
             "'-', starting with a letter or digit",
         )
-    first = lines.setdefault(normalise(code), line)
-    if first != line:
-        row.wrong(line, f"code {code!r} is written twice, first on {first.seen_from(line)}")
-        return None
-    return read_code
+    return read_code if code else None
 
 
 def _changed_by(row: Mapping, document: Mapping) -> str:

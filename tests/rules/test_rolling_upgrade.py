@@ -1,4 +1,4 @@
-"""Words of a code that differ: two exporters of a ledger in a rolling upgrade, and a restart of an exporter."""
+"""Words of a code that differ: exporters of a ledger in a rolling upgrade, and an exporter that restarts."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -53,7 +53,7 @@ MESSAGES = {
         "22: alias 'Link-Down' in code '07' is written twice, first on line 22",
     ],
     "duplicate-code": [
-        "20: code 'OK' is written twice, first on line 10",
+        "20: code 'ok' is written twice, first on line 10",
     ],
     "duplicate-key-in-code": [
         "31: key 'fix' is in codes[2] twice, first on line 30",
