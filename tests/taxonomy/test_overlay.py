@@ -115,6 +115,6 @@ def test_normal_code_that_an_overlay_makes_a_failure_is_named_in_the_overlay(fol
 def test_code_that_is_twice_in_an_overlay_or_not_quoted_is_refused(folder: Path) -> None:
     path = write(folder, "mine", "  - code: 4006", '  - code: "4001"', '  - code: "4001"')
     assert mistakes_of(folder) == [
-        f"{path}:3: code 4006 in codes[1] is not text to YAML: quote it as \"4006\"",
+        f'{path}:3: code 4006 in codes[1] is not text to YAML: quote it as "4006"',
         f"{path}:5: code '4001' is written twice, first on line 4",
     ]
