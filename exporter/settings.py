@@ -10,7 +10,7 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -196,7 +196,9 @@ class Settings(BaseSettings):
         None, description="what has to have a count before its answer: aof, replicas:1, …"
     )
     ledger_timeout: Seconds = Field(1, description="time for the engine to answer")
-    taxonomy: Paths = Field((), description="folders with further systems' YAML files")
+    taxonomy: Paths = Field(
+        (), description="folders with YAML files of further systems and of changes to systems"
+    )
 
     runbook_url: BaseUrl = Field(
         "",
@@ -336,6 +338,13 @@ class Settings(BaseSettings):
         return self
 
 
+_PATHS: Final = {
+    name
+    for name, field in Settings.model_fields.items()
+    if Path in (field.annotation, *get_args(field.annotation))
+}
+
+
 def base_url(listener: str, tls: bool) -> str:
     """The URL of a listener; `localhost` where it takes every address."""
     host, _, port = listener.rpartition(":")
@@ -347,7 +356,7 @@ def load(config: Path | None = None, **flags: Any) -> Settings:
     """Settings from the flags that are not None, the environment and `config` (TOML).
 
     Without `config`, `SESSION_EXPORTER_CONFIG` may name the file. Raises `ConfigError` with a line
-    for each mistake: key, value and what is allowed.
+    for each mistake: key, value and what is allowed. Paths in the file are relative to its folder.
     """
     variables = _environment()
     strange = [_strange(key) for key in sorted(variables.keys() - Settings.model_fields.keys())]
@@ -371,11 +380,22 @@ def load(config: Path | None = None, **flags: Any) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
+    for key in _PATHS & table.keys():
+        value = _items(table[key]) if key == "taxonomy" else table[key]
+        table[key] = _beside(path, value)
+    return table
+
+
+def _beside(file: Path, value: Any) -> Any:
+    """A path, or a list of paths, of a settings file: relative to its folder."""
+    if isinstance(value, list):
+        return [_beside(file, item) for item in value]
+    return str(file.parent / value) if isinstance(value, str) else value
 
 
 def _environment() -> dict[str, str]:

@@ -182,8 +182,9 @@ def test_an_undocumented_code_says_that_it_is_counted_as_unknown_and_what_to_do(
     assert text == (
         "Softdrive documents no code 05.\n"
         'Events with it are counted as code="unknown", as failures; the raw codes are in\n'
-        "/api/unknown-codes. If the sender means it, ask the vendor what it is and add a\n"
-        "row to the system's YAML; otherwise correct the sender.\n"
+        "/api/unknown-codes. If the sender means it, ask the vendor what it is and add it\n"
+        'as an alias or a new code in a YAML file that begins with "extends:" and the\n'
+        "system; otherwise correct the sender.\n"
         "Runbook: /codes/softdrive/unknown\n"
         '"codes" lists all there are, "codes softdrive" those of one system.'
     )

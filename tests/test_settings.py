@@ -64,6 +64,24 @@ def test_a_variable_names_the_file(toml: Any, monkeypatch: pytest.MonkeyPatch) -
     assert mistakes() == ["/no/such.toml: No such file or directory"]
 
 
+def test_paths_in_the_file_are_relative_to_it_and_others_to_the_working_directory(
+    toml: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without `_beside`: the exporter found its files from one working directory only."""
+    paths = 'ops_token_file = "tokens"\ningest_token_file = "/etc/tokens"\ndata_dir = "../data"\n'
+    path = toml(f'{paths}taxonomy = ["codes", "/etc/codes"]\nbeacon_keys_file = "keys.yaml"\n')
+    monkeypatch.setenv(PREFIX + "BEACON_KEYS_FILE", "keys.yaml")
+    settings = load(path, ops_tls_cert="cert.pem", ops_tls_key=Path("key.pem"))
+    assert settings.ops_token_file == tmp_path / "tokens"
+    assert settings.ingest_token_file == Path("/etc/tokens")
+    assert settings.data_dir == tmp_path / "../data"
+    assert settings.taxonomy == (tmp_path / "codes", Path("/etc/codes"))
+    assert settings.beacon_keys_file == Path("keys.yaml")
+    assert (settings.ops_tls_cert, settings.ops_tls_key) == (Path("cert.pem"), Path("key.pem"))
+    assert load(toml('taxonomy = "a, b"\n')).taxonomy == (tmp_path / "a", tmp_path / "b")
+    assert load(toml("")).data_dir == Path("data")
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("250ms", 0.25), ("10s", 10), ("15m", 900), ("1 h", 3600), ("1d", 86400)]
 )

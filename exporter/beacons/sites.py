@@ -65,13 +65,14 @@ class Loader:
         whole = document.read(path, "the file", mistakes)
         if whole is not None:
             whole.expect(("sites",))
-            names: dict[str, int] = {}
+            names: dict[str, document.Line] = {}
             for one in whole.mappings("sites"):
                 site = self._site(one)
                 if site.name in names:
                     one.wrong(
                         one.line_of("site"),
-                        f"site {site.name!r} is written twice, first on line {names[site.name]}",
+                        f"site {site.name!r} is written twice, first on line "
+                        f"{names[site.name].number}",
                     )
                 elif site.name:
                     names[site.name] = one.line_of("site")

@@ -20,7 +20,9 @@ Ledger = Annotated[
 ]
 Folders = Annotated[
     list[Path] | None,
-    typer.Option("--taxonomy", metavar="DIR", help="further systems' YAML files; may be repeated"),
+    typer.Option(
+        "--taxonomy", metavar="DIR", help="systems and changes to them, YAML files; may be repeated"
+    ),
 ]
 RulesDir = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="rule files instead of the shipped")

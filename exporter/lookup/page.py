@@ -37,6 +37,7 @@ def runbook(code: Code) -> str:
 
 def facts(system: System, code: Code) -> list[tuple[str, str]]:
     """Label and text of each line of a code's page, what to know first at the top."""
+    changed = [("Changed by", code.changed_by)] if code.changed_by else []
     return [
         ("What it means", code.description),
         ("Causes", code.causes),
@@ -47,6 +48,7 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
         ("Phase", _phase(system, code)),
         ("Category", _category(system, code)),
         ("Accepted as", _accepted(system, code)),
+        *changed,
         ("Runbook", runbook(code)),
     ]
 
@@ -69,6 +71,7 @@ def as_json(codes: Sequence[Code]) -> str:
             "causes": code.causes,
             "fix": code.fix,
             "aliases": code.aliases,
+            "changed_by": code.changed_by,
             "runbook": runbook(code),
         }
         for code in codes

@@ -90,8 +90,9 @@ def _nothing(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None
         console.print(
             Text(
                 f'Events with it are counted as code="{UNKNOWN}", as failures; the raw codes are in '
-                f"{UNKNOWN_CODES_PATH}. If the sender means it, ask the vendor what it is and add a "
-                "row to the system's YAML; otherwise correct the sender."
+                f"{UNKNOWN_CODES_PATH}. If the sender means it, ask the vendor what it is and add it "
+                'as an alias or a new code in a YAML file that begins with "extends:" and the system; '
+                "otherwise correct the sender."
             )
         )
         console.print(Text(f"Runbook: {', '.join(runbook(s.unknown) for s in systems)}"))

@@ -1,5 +1,6 @@
-"""A YAML file as it was written: every value keeps its line, and every mistake is kept too."""
+"""A YAML file as it was written: every value keeps its file and line, and every mistake is kept too."""
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,26 @@ _TEXT_TAG: Final = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file, from 1."""
+
+    path: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number}"
+
+    def seen_from(self, other: "Line") -> str:
+        """`line 7`, or with its path when `other` is in another file."""
+        return f"line {self.number}" if self.path == other.path else str(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """A text and the line (from 1) it stands on."""
+    """A text and the line it stands on."""
 
     value: str
-    line: int
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +57,20 @@ class Mapping:
     answered is only worth using when `mistakes` stayed empty. `what` names the mapping in messages.
     """
 
-    def __init__(self, node: MappingNode, what: str, path: Path, mistakes: list[str]) -> None:
+    def __init__(self, node: MappingNode, what: str, mistakes: list[str]) -> None:
         self.what = what
         self.line = _line(node)
-        self._path = path
         self._mistakes = mistakes
         self._nodes: dict[str, Any] = {}
-        self._key_lines: dict[str, int] = {}
+        self._key_lines: dict[str, Line] = {}
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 self.wrong(_line(key), f"a key in {what} must be one text, not {_kind(key)}")
                 continue
             name = str(key.value)
             if name in self._nodes:
-                first = self._key_lines[name]
-                self.wrong(_line(key), f"key {name!r} is in {what} twice, first on line {first}")
+                first = self._key_lines[name].seen_from(_line(key))
+                self.wrong(_line(key), f"key {name!r} is in {what} twice, first on {first}")
                 continue
             self._nodes[name] = value
             self._key_lines[name] = _line(key)
@@ -63,22 +78,35 @@ class Mapping:
     def __contains__(self, key: str) -> bool:
         return key in self._nodes
 
-    def wrong(self, line: int, message: str) -> None:
-        """Keeps a mistake as `path:line: message`."""
-        self._mistakes.append(f"{self._path}:{line}: {message}")
+    def wrong(self, line: Line, message: str) -> None:
+        """Keeps a mistake as `path:line: message`, once although a value may be read twice."""
+        if (mistake := f"{line}: {message}") not in self._mistakes:
+            self._mistakes.append(mistake)
 
     def names(self) -> list[str]:
         """The keys there are, in the file's order."""
         return list(self._nodes)
 
-    @property
-    def place(self) -> str:
-        """Where the mapping begins, as `path:line`."""
-        return f"{self._path}:{self.line}"
-
-    def line_of(self, key: str) -> int:
+    def line_of(self, key: str) -> Line:
         """The line of the key, or of the mapping when the key is missing."""
         return self._key_lines.get(key, self.line)
+
+    def lines_of(self, key: str) -> list[Line]:
+        """The line of each item when the key has a list, else of the key."""
+        node = self._nodes.get(key)
+        if isinstance(node, SequenceNode):
+            return [_line(item) for item in node.value]
+        return [self.line_of(key)]
+
+    def take(self, key: str, other: "Mapping") -> None:
+        """Takes a key from another mapping: a list is added to the one that is there, any other value
+        replaces it. What is taken keeps its line."""
+        mine, theirs = self._nodes.get(key), other._nodes[key]
+        if isinstance(mine, SequenceNode) and isinstance(theirs, SequenceNode):
+            items = [*mine.value, *theirs.value]
+            self._nodes[key] = SequenceNode(mine.tag, items, mine.start_mark, mine.end_mark)
+        else:
+            self._nodes[key], self._key_lines[key] = theirs, other._key_lines[key]
 
     def expect(self, required: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Refuses unknown keys and names the missing ones."""
@@ -181,7 +209,7 @@ class Mapping:
             if inner is not None:
                 yield inner
 
-    def _text(self, node: Any, line: int, key: str, longest: int | None) -> Text:
+    def _text(self, node: Any, line: Line, key: str, longest: int | None) -> Text:
         if not isinstance(node, ScalarNode):
             self.wrong(line, f"{key} in {self.what} must be one text, not {_kind(node)}")
         elif not node.value.strip():
@@ -218,7 +246,7 @@ class Mapping:
             return None
         if not node.value:
             self.wrong(_line(node), f"{name} is empty")
-        return Mapping(node, name, self._path, self._mistakes)
+        return Mapping(node, name, self._mistakes)
 
 
 def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
@@ -233,7 +261,10 @@ def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
         if deep := _too_deep(text):
             mistakes.append(f"{path}:{deep}: is nested deeper than {_DEEPEST} levels")
             return None
-        node = yaml.compose(text, Loader=_Loader)
+        stream = io.StringIO(text)
+        # Every node's mark has the name of its stream.
+        stream.name = str(path)
+        node = yaml.compose(stream, Loader=_Loader)
     except OSError as error:
         mistakes.append(f"{path}: can't be read: {error.strerror}")
     except UnicodeDecodeError as error:
@@ -249,7 +280,7 @@ def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
         mistakes.append(f"{path}:1: is not YAML: {error}")
     else:
         if isinstance(node, MappingNode):
-            return Mapping(node, what, path, mistakes)
+            return Mapping(node, what, mistakes)
         found = "an empty file" if node is None else _kind(node)
         mistakes.append(f"{path}:1: {what} must be a mapping of keys, not {found}")
     return None
@@ -263,14 +294,14 @@ def _too_deep(text: str) -> int:
         if isinstance(event, CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:
-                return _line(event)
+                return _line(event).number
         elif isinstance(event, CollectionEndEvent):
             depth -= 1
     return 0
 
 
-def _line(node: Any) -> int:
-    return int(node.start_mark.line) + 1
+def _line(node: Any) -> Line:
+    return Line(node.start_mark.name, node.start_mark.line + 1)
 
 
 def _kind(node: Any) -> str:

@@ -65,6 +65,7 @@ class Code:
     further spellings as written in the YAML; those that follow from `code` and `name` by rule are
     in `System.spellings` alone. `planned` codes come in expected bursts, such as a maintenance;
     `spike_floor` is the least count of ends in 5 minutes that can be a spike, where somebody set it.
+    `changed_by` says where overlays changed the row, and which keys; empty where none did.
     """
 
     system: str
@@ -81,6 +82,7 @@ class Code:
     aliases: tuple[str, ...] = ()
     planned: bool = False
     spike_floor: float | None = None
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +152,6 @@ def unknown_code(system: str) -> Code:
         severity=Severity.TICKET,
         description="The sender reported a code that the taxonomy does not have.",
         causes="A vendor release with new codes, or a sender that misspells one.",
-        fix="Read /api/unknown-codes for the raw codes, then add them to the taxonomy's YAML.",
+        fix="Read /api/unknown-codes for the raw codes. Add each as an alias, or as a new code, in a YAML "
+        f"file of your taxonomy folder that begins with extends: {system}.",
     )

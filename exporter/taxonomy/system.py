@@ -1,11 +1,13 @@
-"""One system read from its YAML file, strictly: what the file may hold and what it must."""
+"""One system read from its YAML file and its overlays, strictly: what they may hold and what they must."""
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.document import Mapping, read
+from exporter.taxonomy.document import Line, Mapping
 from exporter.taxonomy.model import (
     DEFAULT_OBJECTIVE,
     LONGEST_HELP,
@@ -19,6 +21,7 @@ from exporter.taxonomy.model import (
     normalise,
     unknown_code,
 )
+from exporter.taxonomy.overlay import merge
 from exporter.taxonomy.spellings import index
 
 PHASE_SOURCES: Final = ("vendor", "derived")
@@ -48,12 +51,11 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """A code is a path segment of its runbook and part of file names, so no slash and no space."""
 
 
-def read_system(path: Path, mistakes: list[str]) -> System | None:
-    """The system in a file, or None with at least one more line in `mistakes`."""
-    before = len(mistakes)
-    document = read(path, "the system", mistakes)
-    if document is None:
-        return None
+def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None:
+    """The system in a file, with its overlays.
+
+    Use it only when reading kept no mistake; it is never None then.
+    """
     document.expect(_SYSTEM_KEYS, optional=("objective",))
     name = document.text("system", longest=64)
     if name and not _NAME.fullmatch(name):
@@ -66,16 +68,16 @@ def read_system(path: Path, mistakes: list[str]) -> System | None:
     source = document.text("source", longest=256)
     phase_source = document.one_of("phase_source", PHASE_SOURCES)
     categories = _categories(document)
-    lines: dict[str, int] = {}
-    codes = tuple(
-        code
-        for row in document.mappings("codes")
-        if (code := _code(row, name, categories, lines)) is not None
-    )
-    spellings = _spellings(document, codes, lines)
-    normal = _normal(document, codes)
+    rows = {
+        code: row
+        for row in merge(document, overlays)
+        if (code := _code(row, document, name, categories)) is not None
+    }
+    codes = tuple(rows)
+    spellings = _spellings(document, rows)
+    normal = _normal(document, rows)
     objective = document.number("objective", least=0, below=1)
-    if normal is None or len(mistakes) > before:
+    if normal is None:
         return None
     return System(
         system=name,
@@ -106,13 +108,26 @@ def _categories(document: Mapping) -> dict[str, str]:
     return categories
 
 
-def _code(
-    row: Mapping, system: str, categories: dict[str, str], lines: dict[str, int]
-) -> Code | None:
-    """One row; `lines` says where each code, normalised, was first written, and is added to."""
+def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, str]) -> Code | None:
+    """One row of the system in `document`; None where it says nothing of a code."""
     code = row.text("code", longest=64)
+    line = row.line_of("code")
     if code:
         row.what = f"code {code!r}"
+    if normalise(code) == UNKNOWN:
+        row.wrong(
+            line,
+            f"code {code!r} is reserved for undocumented codes; it can't be written or changed",
+        )
+        return None
+    missing = [key for key in _CODE_KEYS if key not in row]
+    if code and missing and line.path != document.line.path:
+        row.wrong(
+            line,
+            f"{system} has no code {code!r}, and a new code needs {', '.join(missing)} too; correct "
+            "the code, or add these keys",
+        )
+        return None
     row.expect(_CODE_KEYS, optional=("aliases", "planned", "spike_floor"))
     name = row.text("name", longest=LONGEST_SPELLING)
     read_code = Code(
@@ -131,32 +146,41 @@ def _code(
         aliases=_aliases(row),
         planned=row.flag("planned"),
         spike_floor=row.number("spike_floor", least=0),
+        changed_by=_changed_by(row, document),
     )
     if normalise(name) == UNKNOWN:
         row.wrong(
             row.line_of("name"),
             f"name {name!r} in {row.what} is reserved for undocumented codes",
         )
-    if not code:
-        return None
-    line = row.line_of("code")
-    if normalise(code) == UNKNOWN:
-        row.wrong(line, f"code {code!r} is reserved for undocumented codes")
-    elif not _CODE.fullmatch(code):
+    if code and not _CODE.fullmatch(code):
         row.wrong(
             line,
             f"code {code!r} can't be part of a path; allowed are letters, digits, '.', '_' and "
             "'-', starting with a letter or digit",
         )
-    first = lines.setdefault(normalise(code), line)
-    if first != line:
-        row.wrong(line, f"code {code!r} is written twice, first on line {first}")
-        return None
-    return read_code
+    return read_code if code else None
+
+
+def _changed_by(row: Mapping, document: Mapping) -> str:
+    """Where overlays change a row, and which keys: `mine.yaml:7 (severity, aliases)`."""
+    taken = sorted(
+        (line.path, line.number, key)
+        for key in row.names()
+        for line in row.lines_of(key)
+        if line.path != document.line.path
+    )
+    parts = []
+    for path, group in groupby(taken, key=itemgetter(0)):
+        values = list(group)
+        keys = dict.fromkeys(key for _, _, key in values)
+        changed = "new code" if "code" in keys else ", ".join(keys)
+        parts.append(f"{path}:{values[0][1]} ({changed})")
+    return "; ".join(parts)
 
 
 def _aliases(row: Mapping) -> tuple[str, ...]:
-    first: dict[str, int] = {}
+    first: dict[str, Line] = {}
     kept = []
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
         spelling = normalise(alias.value)
@@ -166,44 +190,58 @@ def _aliases(row: Mapping) -> tuple[str, ...]:
                 f"alias {alias.value!r} in {row.what} is reserved for undocumented codes",
             )
         elif spelling and spelling in first:
-            row.wrong(
-                alias.line,
-                f"alias {alias.value!r} in {row.what} is written twice, "
-                f"first on line {first[spelling]}",
-            )
+            # An overlay may have an alias that a later release ships.
+            if first[spelling].path == alias.line.path:
+                row.wrong(
+                    alias.line,
+                    f"alias {alias.value!r} in {row.what} is written twice, "
+                    f"first on {first[spelling].seen_from(alias.line)}",
+                )
         elif spelling:
             first[spelling] = alias.line
             kept.append(alias.value)
     return tuple(kept)
 
 
-def _spellings(
-    document: Mapping, codes: tuple[Code, ...], lines: dict[str, int]
-) -> dict[str, Code]:
-    spellings, clashes = index(codes)
-    for (first, second), both in clashes.items():
+def _spellings(document: Mapping, rows: dict[Code, Mapping]) -> dict[str, Code]:
+    spellings, clashes = index(tuple(rows))
+    for (first, second), shared in clashes.items():
+        places = [(_line_of(rows[code], shared[0]), code) for code in (second, first)]
+        # The mistake is the overlay's where an overlay is part of it.
+        places.sort(key=lambda place: place[0].path == document.line.path)
+        (here, code), (there, other) = places
         document.wrong(
-            lines[normalise(second.code)],
-            f"{', '.join(map(repr, both))} would mean code {second.code!r} and code {first.code!r} "
-            f"(line {lines[normalise(first.code)]}); a spelling means one code",
+            here,
+            f"{', '.join(map(repr, shared))} would mean code {code.code!r} and code {other.code!r} "
+            f"({there.seen_from(here)}); a spelling means one code: remove it from one of the two",
         )
     return spellings
 
 
-def _normal(document: Mapping, codes: tuple[Code, ...]) -> Code | None:
+def _line_of(row: Mapping, spelling: str) -> Line:
+    """Where a row has a spelling: at the alias, the name, or the code that it follows from."""
+    for alias in row.texts("aliases", longest=LONGEST_SPELLING):
+        if normalise(alias.value) == spelling:
+            return alias.line
+    name = row.text("name", longest=LONGEST_SPELLING)
+    return row.line_of("name" if normalise(name) == spelling else "code")
+
+
+def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:
     written = document.text("normal", longest=64)
-    if not written or not codes:
+    if not written or not rows:
         return None
     line = document.line_of("normal")
-    for code in codes:
+    for code, row in rows.items():
         if code.code == written:
             if code.outcome is not Outcome.SUCCESS:
+                outcome = row.line_of("outcome")
                 document.wrong(
-                    line,
+                    line if outcome.path == line.path else outcome,
                     f"normal {written!r} has outcome {code.outcome.value!r}; the normal end must "
                     f"have outcome {Outcome.SUCCESS.value!r}",
                 )
             return code
-    allowed = ", ".join(code.code for code in codes)
+    allowed = ", ".join(code.code for code in rows)
     document.wrong(line, f"normal {written!r} is not a code of this file; its codes are {allowed}")
     return None

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.commands.running import run, write
+from tests.e2e.exporter_process import ROOT
 
 
 def test_check_says_ok_in_a_line_with_the_systems() -> None:
@@ -31,6 +32,53 @@ def test_check_prints_every_mistake_with_its_file_or_variable(tmp_path: Path) ->
         f"{bad}:",
     ):
         assert [line for line in lines if place in line], place
+
+
+def test_check_refuses_wrong_overlays_each_with_its_line_field_and_remedy(tmp_path: Path) -> None:
+    folder = tmp_path / "codes"
+    folder.mkdir()
+    shipped = ROOT / "exporter" / "taxonomy" / "streampixel.yaml"
+    for file, text in {
+        "alias": 'extends: streampixel\ncodes:\n  - code: "4006"\n    aliases: [Application Not Found]\n',
+        "copied": shipped.read_text(),
+        "key": "extends: streampixel\ntitle: Mine\n",
+        "new": 'extends: streampixel\ncodes:\n  - code: "4066"\n    severity: page\n    owner: client\n',
+        "system": "extends: streampixl\n",
+        "twice-a": 'extends: softdrive\ncodes:\n  - code: "08"\n    fix: Use one monitor.\n',
+        "twice-b": 'extends: softdrive\ncodes:\n  - code: "08"\n    fix: Use two monitors.\n',
+        "unknown": "extends: softdrive\ncodes:\n  - code: unknown\n    severity: page\n",
+        "value": 'extends: softdrive\ncodes:\n  - code: "08"\n    severity: never\n    page: x\n',
+    }.items():
+        write(folder / f"{file}.yaml", text)
+    shown = run("check", "--taxonomy", folder)
+    lines = shipped.read_text().splitlines()
+    system, name = (
+        lines.index(text) + 1 for text in ("system: streampixel", "    name: Application Not Found")
+    )
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert shown.stderr.splitlines() == [
+        f"error: {folder}/{message}"
+        for message in (
+            f"copied.yaml:{system}: system 'streampixel' is loaded already, from {shipped}; "
+            'to change it, write "extends: streampixel" in place of "system: streampixel", and only '
+            "what differs",
+            "key.yaml:2: unknown key 'title' in the overlay; allowed are extends, objective, codes",
+            "system.yaml:1: extends 'streampixl' in the overlay is not allowed; allowed are softdrive, "
+            "streampixel",
+            "twice-b.yaml:4: fix in code '08' has another value on "
+            f"{folder}/twice-a.yaml:4; overlays must agree: remove one of the two",
+            "value.yaml:5: unknown key 'page' in code '08'; allowed are code, name, phase, category, "
+            "outcome, owner, severity, description, causes, fix, aliases, planned, spike_floor",
+            "value.yaml:4: severity 'never' in code '08' is not allowed; allowed are page, ticket, none",
+            "unknown.yaml:3: code 'unknown' is reserved for undocumented codes; it can't be written or "
+            "changed",
+            "new.yaml:3: streampixel has no code '4066', and a new code needs name, phase, category, "
+            "outcome, description, causes, fix too; correct the code, or add these keys",
+            "alias.yaml:4: 'application not found' would mean code '4006' and code '4002' "
+            f"({shipped}:{name}); a spelling means one code: remove it from one of "
+            "the two",
+        )
+    ]
 
 
 def test_check_looks_into_token_and_certificate_files(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_pages_show_commands() -> None:
     counted = {page: TEXTS[page].count("\n$ ") for page in PAGES}
     assert counted == {
         "send": 7,
-        "add-a-system": 3,
+        "add-a-system": 5,
         "tune-alerts": 5,
         "operate": 2,
         "scale": 0,
@@ -135,7 +135,7 @@ def test_builds_are_counted_and_users_shown_as_the_page_says(folder: Path) -> No
         subprocess.run(one.command, shell=True, check=True, cwd=folder)
     written = "".join(blocks(TEXTS[BUILDS], "toml"))
     config = folder / "exporter.toml"
-    config.write_text(written.replace('"secrets/', f'"{folder}/secrets/'))
+    config.write_text(written)
     project = tomllib.loads(written)["live_stats_projects"][0]
     with vendor() as platform:
         platform.counts = {project: (7, 2)}

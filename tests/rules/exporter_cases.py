@@ -169,7 +169,8 @@ TROUBLES = {
         {"system": "softdrive"},
         "Unknown codes on softdrive",
         "9 events in 1 h had a code that the taxonomy does not have; they were counted as "
-        "unknown. /api/unknown-codes of the exporter lists the codes as they came.",
+        "unknown. /api/unknown-codes of the exporter lists the codes as they came. Add each as an alias or a "
+        'new code in a YAML file that begins with "extends: softdrive".',
         {ACCEPTED: "0+10x200", UNKNOWN: "0x60 3x140"},
     ),
     "SessionEndExporterClockSkew": Trouble(

@@ -1,4 +1,4 @@
-"""A rolling upgrade: two exporters of one ledger that say different words of a code."""
+"""Words of a code that differ: exporters of a ledger in a rolling upgrade, and an exporter that restarts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.rules.promtool import (
 OLD = CODES["streampixel", "4001"]
 NEW = replace(OLD, name="No Worker", severity=CODES["streampixel", "4000"].severity, fix="New fix.")
 STEPS = 70
+INFO = 'system_code:session_end_code_info:newest{code="4001"}'
 
 
 def outage(first: int, second: int, gone_after: int | None = None) -> Case:
@@ -65,4 +66,17 @@ def test_the_exporter_that_started_last_has_the_words_whatever_its_version(tmp_p
 def test_words_outlive_their_exporter(tmp_path: Path) -> None:
     """An exporter that is down takes its words along: for an hour they are remembered."""
     case = outage(1000, 2000, gone_after=50)
+    assert verdict(tmp_path, case, "New fix.", "ticket", "No Worker") == ""
+
+
+def test_restarted_exporter_has_its_new_words_within_two_minutes(tmp_path: Path) -> None:
+    """Fails where a start time is joined to words of before it: old and new words tie for an hour."""
+    case = outage(1000, 1000)
+    target = {"job": "session-end-exporter", "instance": "old:1"}
+    before, since = "1x55 stale", "_x56 1x13"
+    case.inputs |= dict.fromkeys(words(NEW, "new:1"), "_")
+    case.inputs |= dict.fromkeys(words(OLD, "old:1"), before)
+    case.inputs |= dict.fromkeys(words(NEW, "old:1"), since)
+    case.inputs[series("process_start_time_seconds", target)] = "1000x55 2000x13"
+    case.query("58m", f"count by (severity) ({INFO})", {'{severity="ticket"}': 1})
     assert verdict(tmp_path, case, "New fix.", "ticket", "No Worker") == ""
