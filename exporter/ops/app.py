@@ -27,7 +27,6 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.exposition import compress, render, takes_gzip
 from exporter.metrics.own import OwnMetrics
-from exporter.ops.assets import POLICY
 from exporter.ops.docs import docs
 from exporter.ops.door import Door, Gate, refusal
 from exporter.ops.history import Recent
@@ -35,6 +34,7 @@ from exporter.ops.landing import landing
 from exporter.ops.notices import count, notices
 from exporter.ops.openapi import document
 from exporter.ops.page import page
+from exporter.ops.render import POLICY
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 

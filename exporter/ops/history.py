@@ -42,6 +42,24 @@ class Recent:
         """Final ends of a code, late ones included."""
         return self.totals[Family.ENDS][key] + self.totals[Family.LATE][key]
 
+    def late(self, key: Key) -> int:
+        """Final ends of a code that arrived late."""
+        return self.totals[Family.LATE][key]
+
+    def recovered(self, key: Key) -> int:
+        """Interruptions with a code."""
+        return self.totals[Family.INTERRUPTIONS][key]
+
+    @property
+    def reach(self) -> str:
+        """How far back the history goes, for people."""
+        if self.seconds >= MINUTES * 60:
+            return "the last hour"
+        if self.seconds < 60:
+            return f"the {self.seconds:.0f} s since the exporter started"
+        minutes = int(self.seconds // 60)
+        return f"the {minutes} minute{'s' if minutes > 1 else ''} since the exporter started"
+
     def ended(self, key: Key, minutes: int) -> int:
         """A code's final ends on time in the last `minutes`, and in what has passed of the running one."""
         return sum(self.ends.get(key, ())[-minutes - 1 :])

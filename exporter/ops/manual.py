@@ -8,12 +8,12 @@ from starlette.responses import RedirectResponse, Response
 from exporter import names
 from exporter.ingest.unknown import UnknownCodes
 from exporter.lookup.search import near, search
-from exporter.ops.alerts import alerts
 from exporter.ops.codes import codes, rows_of
 from exporter.ops.history import Recent
 from exporter.ops.links import code_path
 from exporter.ops.missing import missing_alert, missing_code
 from exporter.ops.page import page
+from exporter.ops.render import render
 from exporter.ops.runbook import alert_page, runbook
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
@@ -50,7 +50,10 @@ class Manual:
 
     def alerts(self) -> Response:
         """The list of alerts."""
-        return page("Alerts", alerts(alert_rules()))
+        of_exporter = [alert for alert in alert_rules() if alert.signal == "exporter"]
+        of_sessions = [alert for alert in alert_rules() if alert.signal != "exporter"]
+        groups = (("Sessions", of_sessions), ("The exporter", of_exporter))
+        return render("alerts.html", groups=groups)
 
     def alert(self, name: str) -> Response:
         """The runbook of an alert; a name that no alert has is a page with 404."""

@@ -5,8 +5,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
-from exporter.ops.assets import SCRIPTS, STYLE
 from exporter.ops.markup import Html
+from exporter.ops.render import SCRIPTS, STYLE
 
 
 def page(title: str, body: str, status: int = 200, script: str = "") -> HTMLResponse:

@@ -7,7 +7,6 @@ from typing import Final
 from exporter import names
 from exporter.ingest.unknown import UnknownCode
 from exporter.lookup.page import facts
-from exporter.ops.alerts import severity
 from exporter.ops.codes import outcome
 from exporter.ops.history import Recent
 from exporter.ops.links import alert_path
@@ -67,6 +66,12 @@ def alert_page(page: RunbookPage, alert: Alert) -> Html:
         [*_SECTIONS[:-1], _RULE],
         _article(page, _section(_RULE, *_rule(alert))),
     )
+
+
+def severity(alert: Alert) -> Html:
+    """What the alert does when it fires."""
+    words = {"page": "wakes on-call", "ticket": "opens a ticket", "": "as its code says"}
+    return joined(words[alert.severity])
 
 
 def _body(

@@ -158,7 +158,8 @@ def test_runbooks_are_not_imported_for_who_only_scrapes() -> None:
             sys.executable,
             "-c",
             "import sys, exporter.serve, exporter.ops.app; "
-            "print([m for m in sys.modules if m.startswith(('exporter.r', 'exporter.lookup', 'rich'))])",
+            "print([m for m in sys.modules if m.startswith(('exporter.runbooks', 'exporter.rule', "
+            "'exporter.lookup', 'rich', 'jinja2'))])",
         ],
         capture_output=True,
         text=True,
