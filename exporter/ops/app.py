@@ -81,7 +81,7 @@ def create_app(
     def manual() -> "Manual":
         from exporter.ops.manual import Manual
 
-        return Manual(taxonomy, unknown_codes)
+        return Manual(settings, taxonomy, unknown_codes)
 
     @cache
     def described() -> dict[str, Any]:

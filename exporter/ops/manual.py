@@ -14,18 +14,19 @@ from exporter.ops.links import code_path
 from exporter.ops.missing import missing_alert, missing_code
 from exporter.ops.page import page
 from exporter.ops.render import render
-from exporter.ops.runbook import alert_page, runbook
+from exporter.ops.runbook import alert_page, code_page
 from exporter.rule_files import alerts as alert_rules
-from exporter.rule_files import alerts_of
-from exporter.runbooks.loader import load as load_runbooks
-from exporter.runbooks.page import page_of, page_of_alert
+from exporter.settings import Settings
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy
 
 
 class Manual:
     """Not safe to call from two threads at once."""
 
-    def __init__(self, taxonomy: Taxonomy, unknown_codes: UnknownCodes) -> None:
+    def __init__(
+        self, settings: Settings, taxonomy: Taxonomy, unknown_codes: UnknownCodes
+    ) -> None:
+        self._settings = settings
         self._taxonomy = taxonomy
         self._unknown_codes = unknown_codes
         self._rows = rows_of(taxonomy)
@@ -60,20 +61,15 @@ class Manual:
         named = {alert.name: alert for alert in alert_rules()}
         if name not in named:
             return page("No such alert", missing_alert(name, list(named)), status=404)
-        alert = named[name]
-        body = alert_page(page_of_alert(self._taxonomy, alert), alert)
-        return page(name, body, script="copy")
+        return alert_page(named[name], self._settings)
 
     def _runbook(self, system: System, code: Code, recent: Recent) -> Response:
-        book = page_of(self._taxonomy, code.system, code.code)
         raw = (
             row
             for row in self._unknown_codes.snapshot()
             if code.code == names.UNKNOWN and row.system == system.system
         )
-        meanings = load_runbooks(self._taxonomy).signals
-        about = [(alert, meanings[alert.signal]) for alert in alerts_of(code)]
-        return page(book.title, runbook(system, code, book, about, recent, raw), script="copy")
+        return code_page(system, code, self._settings, recent, raw)
 
 
 def _row(system: System, code: str) -> Code | None:
