@@ -51,5 +51,8 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
     }
     for folder in folders:
         for path in sorted((folder / "runbooks").rglob("*.md")):
-            if path.parent.parent != folder / "runbooks" or (path.parent.name, path.stem) not in codes:
+            if (
+                path.parent.parent != folder / "runbooks"
+                or (path.parent.name, path.stem) not in codes
+            ):
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"

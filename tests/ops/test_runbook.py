@@ -9,12 +9,11 @@ import pytest
 
 from exporter.ledger.contract import Family
 from exporter.ops.history import History
-from exporter.rule_files import Alert, alerts, alerts_of
+from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import pages
 from exporter.runbooks.links import QueryLinks
 from exporter.settings import Settings
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Code
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.asking import Clock, Ops
 from tests.ops.reader import Reader
@@ -53,7 +52,13 @@ def test_a_codes_page_has_its_runbook_taxonomy_row_and_alerts(system: str, code:
 
 def test_the_parts_of_a_page_are_in_the_order_in_which_they_are_needed() -> None:
     page = Ops(taxonomy=SHIPPED).get("/codes/streampixel/4001").text
-    parts = ("<h1>", 'class="kind"', 'class="first"', "Counted here", *map('id="{}"'.format, SECTIONS))
+    parts = (
+        "<h1>",
+        'class="kind"',
+        'class="first"',
+        "Counted here",
+        *map('id="{}"'.format, SECTIONS),
+    )
     places = [page.index(part) for part in parts]
     assert places == sorted(places)
 

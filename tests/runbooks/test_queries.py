@@ -20,7 +20,9 @@ OF_CODES = {
     f"{code.system}-{code.code}": [
         query
         for path in (files.of_code(system, code), files.shipped() / "diagnosis.md")
-        for query in queries((path or files.shipped() / "default.md").read_text(), pages.values(code))
+        for query in queries(
+            (path or files.shipped() / "default.md").read_text(), pages.values(code)
+        )
     ]
     for system in TAXONOMY.systems.values()
     for code in (*system.codes, system.unknown)
@@ -31,9 +33,7 @@ OF_ALERTS = {
 OF_DEFAULT = queries(
     (files.shipped() / "default.md").read_text(), (("system", "acme"), ("code", "07"))
 )
-EVERY = sorted(
-    {*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS.values())
-)
+EVERY = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS.values()))
 OF_PROMETHEUS = {"up", "scrape_duration_seconds", "ALERTS"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from exporter.runbooks.links import QueryLinks
 from exporter.runbooks.render import queries, render
 
-EVIL = "<script>alert(1)</script> [x](javascript:alert(1)) **b** `c` \"q\" & ![i](//e) {system}"
+EVIL = '<script>alert(1)</script> [x](javascript:alert(1)) **b** `c` "q" & ![i](//e) {system}'
 PAGE = """{fix}
 
 ## First section
@@ -24,9 +24,11 @@ def test_a_value_is_text_wherever_it_stands() -> None:
     """Fails when values are filled in before the Markdown is parsed."""
     page = render(PAGE, (("fix", EVIL), ("system", "s")), QueryLinks("http://p"))
     html = page.first + page.rest
-    for markup in ("<script", "<strong", "<img", "javascript:alert(1)\"", "<a href=\"java"):
+    for markup in ("<script", "<strong", "<img", 'javascript:alert(1)"', '<a href="java'):
         assert markup not in html
-    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt; [x](javascript:alert(1)) **b** `c`") == 4
+    assert (
+        html.count("&lt;script&gt;alert(1)&lt;/script&gt; [x](javascript:alert(1)) **b** `c`") == 4
+    )
     assert html.count("<code>") == 1
 
 
@@ -68,7 +70,9 @@ def test_a_query_has_a_link_for_each_address_that_is_set(
 ) -> None:
     assert [text for text, _ in links.of("up")] == texts
     page = render(PAGE, (("fix", "x"),), links)
-    assert [text for text in ("Open in Prometheus", "Open in Grafana") if text in page.rest] == texts
+    assert [
+        text for text in ("Open in Prometheus", "Open in Grafana") if text in page.rest
+    ] == texts
 
 
 def test_links_carry_the_query_unchanged() -> None:
