@@ -3,11 +3,17 @@
 from datetime import UTC, datetime
 
 from exporter.ledger.contract import Family
-from exporter.ops.codes import SHORT
 from exporter.ops.history import Recent
 from exporter.ops.markup import Html, element
 from exporter.ops.trend import reach, trend
 from exporter.taxonomy.model import Code
+
+SHORT = 5
+
+
+def outcome(code: Code) -> Html:
+    """The outcome with its color."""
+    return element("span", code.outcome.value, class_=f"outcome {code.outcome.value}")
 
 
 def live(code: Code, recent: Recent) -> Html:

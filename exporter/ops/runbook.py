@@ -4,26 +4,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from starlette.responses import Response
+
 from exporter import names
 from exporter.ingest.unknown import UnknownCode
 from exporter.lookup.page import facts
-from exporter.ops.codes import outcome
 from exporter.ops.history import Recent
 from exporter.ops.links import alert_path
-from exporter.ops.live import live
+from exporter.ops.live import live, outcome
 from exporter.ops.markup import Html, element, items, joined, link
+from exporter.ops.page import page as html_page
 from exporter.ops.page import table
 from exporter.printable import printable
-from exporter.rule_files import Alert
-from exporter.runbooks.page import Diagnosis, RunbookPage
-from exporter.taxonomy.model import Code, System
+from exporter.rule_files import Alert, alerts_of
+from exporter.runbooks.loader import load as load_runbooks
+from exporter.runbooks.page import Diagnosis, RunbookPage, page_of, page_of_alert
+from exporter.taxonomy.model import Code, System, Taxonomy
 
 _SECTIONS: Final = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Alerts")
 _RULE: Final = "Rule"
 _RAW: Final = "Codes as they came"
 
 
-def runbook(
+def code_page(
+    taxonomy: Taxonomy, system: System, code: Code, recent: Recent, raw: Sequence[UnknownCode]
+) -> Response:
+    """The runbook of a code. `raw` are the codes as senders wrote them, for the page of `unknown`."""
+    book = page_of(taxonomy, code.system, code.code)
+    meanings = load_runbooks(taxonomy).signals
+    about = [(alert, meanings[alert.signal]) for alert in alerts_of(code)]
+    return html_page(book.title, _runbook(system, code, book, about, recent, raw), script="copy")
+
+
+def alert_page(taxonomy: Taxonomy, alert: Alert) -> Response:
+    """The runbook of an alert."""
+    return html_page(alert.name, _alert_page(page_of_alert(taxonomy, alert), alert), script="copy")
+
+
+def _runbook(
     system: System,
     code: Code,
     page: RunbookPage,
@@ -53,7 +71,7 @@ def runbook(
     )
 
 
-def alert_page(page: RunbookPage, alert: Alert) -> Html:
+def _alert_page(page: RunbookPage, alert: Alert) -> Html:
     """The page of an alert."""
     return _body(
         link(names.ALERTS_PATH, "Alerts"),
