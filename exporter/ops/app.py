@@ -39,7 +39,7 @@ from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 
 if TYPE_CHECKING:
-    from exporter.ops.manual import Manual
+    from exporter.ops.runbook_index import RunbookIndex
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -78,10 +78,10 @@ def create_app(
     pages = anyio.CapacityLimiter(1)
 
     @cache
-    def manual() -> "Manual":
-        from exporter.ops.manual import Manual
+    def runbook_index() -> "RunbookIndex":
+        from exporter.ops.runbook_index import RunbookIndex
 
-        return Manual(settings, taxonomy, unknown_codes)
+        return RunbookIndex(settings, taxonomy, unknown_codes)
 
     @cache
     def described() -> dict[str, Any]:
@@ -133,16 +133,16 @@ def create_app(
         return page("session-end-exporter", body)
 
     def codes(request: Request) -> Response:
-        return manual().codes(_recent(request), request.query_params.get("q", ""))
+        return runbook_index().codes(_recent(request), request.query_params.get("q", ""))
 
     def code(request: Request) -> Response:
-        return manual().code(_recent(request), **request.path_params)
+        return runbook_index().code(_recent(request), **request.path_params)
 
     def alerts(_: Request) -> Response:
-        return manual().alerts()
+        return runbook_index().alerts()
 
     def alert(request: Request) -> Response:
-        return manual().alert(**request.path_params)
+        return runbook_index().alert(**request.path_params)
 
     def on_thread(answer: Callable[[Request], Response]) -> Endpoint:
         async def endpoint(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.ops.missing import nearest
+from exporter.ops.not_found import similar
 from exporter.taxonomy.loader import load
 from tests.ops.asking import Ops
 from tests.ops.reader import Reader
@@ -46,11 +46,11 @@ def test_a_path_deeper_than_a_code_is_no_code() -> None:
 
 
 def test_nearest_are_few_and_each_once() -> None:
-    found = nearest(SHIPPED, "softdrive", "Internal eror")
+    found = similar(SHIPPED, "softdrive", "Internal eror")
     assert 1 <= len(found) <= 5
     assert len(found) == len(set(found))
 
 
 def test_a_long_question_is_answered_as_fast_as_a_short_one() -> None:
-    assert nearest(SHIPPED, "softdrive", "x" * 128) == []
+    assert similar(SHIPPED, "softdrive", "x" * 128) == []
     assert Ops(taxonomy=SHIPPED).get(f"/alerts/{'Softdrive' * 800}").status == 404

@@ -187,13 +187,13 @@ def test_a_page_is_made_in_less_than_five_milliseconds() -> None:
         history.sample()
         clock.now += 60
 
-    from exporter.ops.manual import Manual
+    from exporter.ops.runbook_index import RunbookIndex
 
-    manual = Manual(ops.settings, SHIPPED, ops.unknown_codes)
+    index = RunbookIndex(ops.settings, SHIPPED, ops.unknown_codes)
     for make in (
-        lambda: manual.code(history.read(), "streampixel", "4001"),
-        lambda: manual.codes(history.read(), ""),
-        lambda: manual.alert("SessionEndsStopped"),
+        lambda: index.code(history.read(), "streampixel", "4001"),
+        lambda: index.codes(history.read(), ""),
+        lambda: index.alert("SessionEndsStopped"),
     ):
         took = []
         for _ in range(30):
