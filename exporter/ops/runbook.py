@@ -11,10 +11,10 @@ from exporter.ingest.unknown import UnknownCode
 from exporter.lookup.page import facts
 from exporter.ops.history import Recent
 from exporter.ops.links import alert_path
-from exporter.ops.live import live, outcome
 from exporter.ops.markup import Html, element, items, joined, link
 from exporter.ops.page import page as html_page
 from exporter.ops.page import table
+from exporter.ops.render import macros
 from exporter.printable import printable
 from exporter.rule_files import Alert, alerts_of
 from exporter.runbooks.loader import load as load_runbooks
@@ -65,7 +65,7 @@ def _runbook(
             _kind(system, code),
             _first(page, code.fix if code.code != names.UNKNOWN else ""),
         ),
-        live(code, recent),
+        Html(macros().counts(code, recent)),
         [*([_RAW] if rows else []), *_SECTIONS, "Facts"],
         article,
     )
@@ -112,7 +112,7 @@ def _body(
 def _kind(system: System, code: Code) -> Html:
     category = system.categories.get(code.category, code.category)
     said = f" · {code.phase} · {category} · owner: {code.owner}"
-    return element("p", outcome(code), said, class_="kind")
+    return element("p", Html(macros().outcome(code)), said, class_="kind")
 
 
 def _first(page: RunbookPage, fix: str) -> Html:
