@@ -17,7 +17,7 @@ def code_not_found(taxonomy: Taxonomy, system: str, code: str) -> Response:
     """For a (system, code) that no taxonomy has."""
     return render(
         "code_not_found.html",
-        status=404,
+        status_code=404,
         name=system,
         code=code,
         system=taxonomy.systems.get(system),
@@ -40,4 +40,4 @@ def similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
 def alert_not_found(name: str, known: Sequence[str]) -> Response:
     """For a name that is not among the `known` alerts."""
     close = get_close_matches(name[:LONGEST_SPELLING], known, n=_MOST, cutoff=_CUTOFF)
-    return render("alert_not_found.html", status=404, name=name, similar=close)
+    return render("alert_not_found.html", status_code=404, name=name, similar=close)

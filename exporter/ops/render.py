@@ -42,19 +42,25 @@ POLICY: Final = "; ".join(
 Hashes and no nonce, because the style sheet and the scripts never change while the process runs."""
 
 
-def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
     """A page. Every text in `values` is escaped; a name that the template uses and `values` lacks is an
     error."""
     text = _environment().get_template(template).render(values)
     # An event may bring half of a surrogate pair.
-    return HTMLResponse(text.encode("utf-8", "replace"), status)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code)
 
 
 @cache
 def _environment() -> "Environment":
     """Loaded with the first page: a scrape does not need Jinja2."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
+
+    def code_spans(text: str) -> Markup:
+        """Text with `code` between backticks."""
+        pieces = enumerate(str(escape(text)).split("`"))
+        spans = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
+        return Markup("".join(spans))  # noqa: S704 - escaped above
 
     environment = Environment(
         loader=PackageLoader("exporter.ops"),
@@ -64,7 +70,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(thousands="{:,}".format, utc=_utc)
+    environment.filters.update(thousands="{:,}".format, utc=_utc, code_spans=code_spans)
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
         scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704

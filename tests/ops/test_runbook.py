@@ -105,8 +105,8 @@ def test_counts_are_those_of_now_and_of_the_code() -> None:
         ("2,039", "in all"),
     ]
     text = said(page)
-    assert "5 of them arrived late" in text
-    assert "7 interruptions that recovered" in text
+    assert "5 of them arrived late." in text
+    assert "7 interruptions that recovered." in text
     assert "As of 2026-09-21 14:13:20 UTC" in text
     assert "A restart of the exporter empties this chart" in text
 

@@ -1,7 +1,7 @@
-"""The ops listener from its first moment: health is answered at once, everything else when FastAPI is there.
+"""The ops listener from the start: health is answered at once, other paths as soon as FastAPI is loaded.
 
-Importing FastAPI takes as long as reading a ledger of a million ids back. Senders should not wait for it
-after a restart, nor whoever asks whether they can send.
+Importing FastAPI takes as long as reading a ledger of a million ids. Senders must not wait for it after a
+restart, nor a kubelet that asks whether events can be sent.
 """
 
 import asyncio
@@ -25,12 +25,11 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
-class Front:
-    """ASGI: `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none; other paths
-    by the app that `create` makes, on a thread, from `prepare` or the first request on.
+class LazyApp:
+    """ASGI: answers `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none. Other
+    paths go to the app that `create` makes, on a thread, after `prepare` or the first request.
 
-    `history` begins at once, is read every minute from then on, and goes to the app as
-    `request.state.history`.
+    `history` begins at once, is sampled every minute, and goes to the app as `request.state.history`.
     """
 
     def __init__(
@@ -41,11 +40,11 @@ class Front:
         self._history = history or History(ledger.totals)
         self._app: asyncio.Future[ASGIApp] | None = None
         self._sampling = False
-        # Before senders are served: read a second later, the pages called what came first "before".
+        # Before senders are served: later, the first events would not be in the first minute.
         self._history.sample()
 
     def prepare(self) -> None:
-        """Begin to make the app, again when that failed; called on the event loop."""
+        """Start to create the app, again when that failed; called on the event loop."""
         if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
             self._app.add_done_callback(_freeze)
@@ -74,10 +73,12 @@ class Front:
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         if scope["method"] not in ("GET", "HEAD"):
-            answer = problem(MethodNotAllowed(f"{scope['method']} is not for this path"))
-            return answer[0], [*answer[1], (b"allow", b"GET, HEAD")], answer[2]
-        look = unready if scope["path"] == names.READY_PATH else ended
-        reason = look(self._ledger.status())
+            status, headers, body = problem(
+                MethodNotAllowed(f"this path does not take {scope['method']}")
+            )
+            return status, [*headers, (b"allow", b"GET, HEAD")], body
+        check = unready if scope["path"] == names.READY_PATH else ended
+        reason = check(self._ledger.status())
         if reason is not None:
             status, headers, body = problem(LedgerUnavailable(reason))
             return status, [*headers, *_SAFE], body
@@ -87,11 +88,11 @@ class Front:
 
 
 def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
-    """An import fails while no descriptor is free: a failure that is kept would last until a restart."""
+    """An import fails while no descriptor is free; a failure that is kept would last until a restart."""
     return app.done() and (app.cancelled() or app.exception() is not None)
 
 
 def _freeze(app: "asyncio.Future[ASGIApp]") -> None:
-    """FastAPI and what it brings stay for good, so the collector need not look at them again."""
+    """FastAPI's objects stay for good: the garbage collector need not visit them again."""
     if not _failed(app):
         gc.freeze()
