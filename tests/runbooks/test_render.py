@@ -38,6 +38,7 @@ def test_a_value_stays_inside_its_string_in_a_query() -> None:
 
 
 def test_markup_and_pictures_of_a_file_are_text() -> None:
+    """Fails with the parser's `html` option or with pictures allowed."""
     page = render("<b>x</b> ![y](http://z/a.png) [js](javascript:alert(1))", (), QueryLinks())
     assert "<b>" not in page.first
     assert "<img" not in page.first
