@@ -1,5 +1,6 @@
 """The shipped rule files: where they are, and which alerts are in them."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,17 +15,21 @@ OVERRUN: Final = "overrun"
 ELEVATED: Final = "elevated"
 NEW: Final = "new"
 QUEUE: Final = "queue"
+_LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+_ACTION: Final = re.compile(r"\{\{.*?\}\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert of the rule files. `severity` is "" where each code has its own; `wait` is its `for`."""
+    """An alert of the rule files. `severity` is "" where each code has its own; `wait` is its `for`;
+    `summary` has `<system>` where a notification has the label's value."""
 
     name: str
     signal: str
     severity: str
     expr: str
     wait: str
+    summary: str
 
 
 def folder() -> Path:
@@ -45,6 +50,7 @@ def alerts() -> tuple[Alert, ...]:
             severity=rule["labels"].get("severity", ""),
             expr=rule["expr"].rstrip(),
             wait=rule.get("for", ""),
+            summary=_ACTION.sub("", _LABEL.sub(r"<\1>", rule["annotations"]["summary"])),
         )
         for path in paths
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]

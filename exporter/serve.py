@@ -40,7 +40,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.metrics.zero import zero_durations, zero_series
-from exporter.ops.front import ASGIApp, Front
+from exporter.ops.lazy_app import ASGIApp, LazyApp
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
@@ -215,7 +215,7 @@ def _ops(
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
     registry: CollectorRegistry,
-) -> Front:
+) -> LazyApp:
     gate = _gate(settings.ops_token_file)
 
     def create() -> ASGIApp:
@@ -223,7 +223,7 @@ def _ops(
 
         return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, gate)
 
-    return Front(ledger, create)
+    return LazyApp(ledger, create)
 
 
 def _listener(

@@ -205,7 +205,12 @@ class Settings(BaseSettings):
         description="base URL of runbooks in notifications; the ops listener's where it is empty",
     )
     dashboard_url: BaseUrl = Field(
-        "", description="base URL of Grafana in notifications; no links where it is empty"
+        "",
+        description="base URL of Grafana in notifications and at a runbook's queries; no links "
+        "where it is empty",
+    )
+    prometheus_url: BaseUrl = Field(
+        "", description="base URL of Prometheus at a runbook's queries; no links where it is empty"
     )
 
     ingest_token_file: Path | None = Field(None, description="bearer tokens of senders, one a line")

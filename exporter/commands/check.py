@@ -23,6 +23,7 @@ def check(
     Looks at the settings, at the token, key and certificate files that they name, and at the taxonomies.
     Starts nothing and writes nothing. Exits with 1 when there is a mistake.
     """
+    from exporter.runbooks.files import warnings as runbook_warnings
     from exporter.taxonomy.loader import load as load_taxonomy
 
     mistakes: list[str] = []
@@ -41,21 +42,21 @@ def check(
         raise ConfigError(*mistakes, *error.mistakes) from None
     if settings is not None:
         mistakes += mistaken_sites(settings, loaded)
-    if mistakes:
+    if mistakes or settings is None:
         raise ConfigError(*mistakes)
-    if settings is not None and (warning := _unreachable_runbooks(settings)):
+    for warning in [*_unreachable_runbooks(settings), *runbook_warnings(loaded, folders)]:
         typer.echo(f"warning: {warning}", err=True)
     systems = loaded.systems
     shown = ", ".join(f"{name} ({len(one.codes)} codes)" for name, one in systems.items())
     typer.echo(f"ok: {shown}")
 
 
-def _unreachable_runbooks(settings: Settings) -> str:
-    """Why on-call can't open the runbooks that notifications link to; "" when they can be."""
+def _unreachable_runbooks(settings: Settings) -> list[str]:
+    """Why on-call can't open the runbooks that notifications link to; nothing when they can."""
     host = urlsplit(settings.runbooks).hostname or ""
     if is_loopback(settings.ops.rpartition(":")[0]) or not is_loopback(host):
-        return ""
-    return (
+        return []
+    return [
         f"runbooks are linked as {settings.runbooks}, which opens on this machine only; set "
         "runbook_url to the address of the ops listener that on-call uses"
-    )
+    ]

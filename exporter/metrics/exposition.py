@@ -1,4 +1,4 @@
-"""/metrics as bytes: which format, rendered how, compressed or not.
+"""/metrics as bytes: which format, and how it is written.
 
 prometheus-client's `choose_encoder` is not used: it ignores q-values, repeats the sender's version in
 the answer's Content-Type, and raises on a version that is not a number.
@@ -7,7 +7,6 @@ Figures for 2,000 series with their `_created` and exemplars are in `exporter.me
 registry's large families write themselves, all others go through `generate_latest`.
 """
 
-import gzip
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,8 +18,6 @@ from exporter.metrics.family import CounterFamily
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-_GZIP_LEVEL: Final = 1
-"""Level 1 makes 37 kB of 736 kB in 2 ms; the default, 9, takes ten times as long for a third less."""
 
 
 class _Collected(Collector):
@@ -49,11 +46,6 @@ def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
     # Last, because it ends with OpenMetrics' `# EOF`.
     parts.append((generate_openmetrics if openmetrics else generate_latest)(_Collected(others)))
     return b"".join(parts), OPENMETRICS if openmetrics else TEXT
-
-
-def compress(body: bytes) -> bytes:
-    """The body as gzip; releases the GIL for most of its time."""
-    return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
 
 
 def wants_openmetrics(accept: str | None) -> bool:

@@ -1,5 +1,6 @@
-"""What somebody should know although the exporter is running: the landing page's warnings."""
+"""Warnings of the landing page: what an operator should know although the exporter is running."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from prometheus_client import Counter
@@ -13,34 +14,34 @@ from exporter.settings import Settings, is_loopback
 def notices(
     settings: Settings, status: Status, own: OwnMetrics, unknown_codes: UnknownCodes
 ) -> list[str]:
-    """Sentences, as text, what is worst first; none when all is well."""
+    """Sentences, as text, the worst first; none when nothing is wrong."""
     found = [*_listeners(settings)]
     if status.damaged_at:
         day = datetime.fromtimestamp(status.damaged_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        found.append(f"A damaged ledger was moved aside on {day}; counting began anew then.")
+        found.append(f"A damaged ledger was moved aside on {day}; counts started again from 0.")
     found += status.misconfigured.values()
     if status.lost_events:
         found.append(
-            f"{status.lost_events} events were counted and lost again in a failover of the ledger's "
-            "engine; totals stay where they were until new events have made up for them."
+            f"{status.lost_events} events were counted and lost again in a failover of Redis; the totals "
+            "stay where they were until as many new events have arrived."
         )
     if failures := count(own.commit_failures):
         found.append(f"{failures} ledger transactions failed since the start; senders got 503.")
     if status.window_expired.get("ids"):
         hours = status.window_span / 3600
         found.append(
-            f"The deduplication window reaches back {hours:.1f} h only: dedup_window_ids "
-            f"({status.window_capacity}) was hit before dedup_window_age."
+            f"The deduplication window reaches back only {hours:.1f} h: it reached dedup_window_ids "
+            f"({status.window_capacity}) before dedup_window_age."
         )
     if events := count(own.at_least_once):
         found.append(
             f"{events} events came without an id (or session_id and occurred_at): "
-            "their retries are counted again."
+            "a retry counts them again."
         )
     if events := count(own.unknown):
         found.append(f"{events} events had a code that no taxonomy has: see unknown codes.")
     if unknown_codes.evicted:
-        found.append(f"{unknown_codes.evicted} unknown codes were forgotten to bound the list.")
+        found.append(f"{unknown_codes.evicted} unknown codes were dropped from the full list.")
     if values := count(own.capped):
         found.append(f"{values} label values became `other`: a label has too many values.")
     return found
@@ -52,17 +53,13 @@ def count(counter: Counter) -> int:
     return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
-def _listeners(settings: Settings) -> list[str]:
-    """Listeners that leave loopback without a token, or with one that anybody on the way can read."""
-    found = []
-    for name, listener, tokens, tls in (
-        ("ingest", settings.ingest, settings.ingest_token_file, settings.ingest_tls_cert),
-        ("ops", settings.ops, settings.ops_token_file, settings.ops_tls_cert),
-    ):
+def _listeners(settings: Settings) -> Iterator[str]:
+    """Listeners beyond loopback without a token, or with tokens that are sent in clear."""
+    for name in ("ingest", "ops"):
+        listener = getattr(settings, name)
         if is_loopback(listener.rpartition(":")[0]):
             continue
-        if tokens is None:
-            found.append(f"The {name} listener ({listener}) is open to everybody who reaches it.")
-        elif tls is None:
-            found.append(f"The {name} listener ({listener}) takes tokens without TLS.")
-    return found
+        if getattr(settings, f"{name}_token_file") is None:
+            yield f"The {name} listener ({listener}) is open to everybody who reaches it."
+        elif getattr(settings, f"{name}_tls_cert") is None:
+            yield f"The {name} listener ({listener}) takes tokens without TLS."

@@ -1,1 +1,1 @@
-"""What runbooks say beyond the taxonomy: facts in YAML, read strictly, and the pages made of them."""
+"""Runbooks: Markdown files, written by hand in rules/runbooks, and the HTML made of them."""

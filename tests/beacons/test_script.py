@@ -11,7 +11,7 @@ import pytest
 from exporter import names
 from exporter.beacons.script import Script, ScriptRoute, load
 from exporter.ingest.routes import Request
-from exporter.ops import embed
+from exporter.ops import landing_page
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import Answer, Listener
@@ -88,14 +88,14 @@ def test_another_script_has_another_address_and_hash(script: Script, tmp_path: P
     (tmp_path / "b.js").write_bytes(SOURCE + b"\n")
     other = load(tmp_path / "b.js")
     settings = Settings()
-    assert embed.tag(settings, script) != embed.tag(settings, other)
+    assert landing_page.collector(settings, script) != landing_page.collector(settings, other)
     assert script.version != other.version
 
 
 def test_the_landing_page_has_the_element_to_copy(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embed, "_script", lambda: script)
+    monkeypatch.setattr(landing_page, "_script", lambda: script)
     said = Reader(Ops(settings=Settings(beacon_keys_file=Path("k"))).get("/").text).said
     element = (
         f'<script src="http://127.0.0.1:10400{names.COLLECTOR_PATH}?v={script.version}" '
@@ -107,7 +107,7 @@ def test_the_landing_page_has_the_element_to_copy(
 
 
 def test_a_build_without_the_script_has_no_part_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "_script", lambda: None)
+    monkeypatch.setattr(landing_page, "_script", lambda: None)
     assert "browsers" not in Reader(Ops().get("/").text).said
 
 

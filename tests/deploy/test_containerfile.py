@@ -198,15 +198,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_build_s_own_steps_make_an_exporter_that_has_everything(built: Path) -> None:
-    """The rules are in it too: the pages about alerts are made from them."""
+    """The rules and the runbooks are in it too: the pages about alerts and codes are made from them."""
     asked = "import exporter.rule_files as r; print(r.folder())"
     shown = subprocess.run(
         [built / "bin/python", "-c", asked], check=True, capture_output=True, text=True, cwd=built
     )
     installed = Path(shown.stdout.strip())
     assert installed.is_relative_to(built)
-    for path in (ROOT / "rules").glob("*.yml"):
-        assert (installed / path.name).read_bytes() == path.read_bytes()
+    files = [path for path in (ROOT / "rules").rglob("*.*") if path.suffix in (".yml", ".md")]
+    assert len(files) > 50
+    for path in files:
+        assert (installed / path.relative_to(ROOT / "rules")).read_bytes() == path.read_bytes()
     assert not (built / "bin/pip").exists()
 
 

@@ -46,8 +46,8 @@ def test_both_listeners_come_back_after_no_descriptor_was_left(tmp_path: Path) -
 
 
 IMPORT_ONCE = """
-from exporter.ops import front
-front._failed = lambda app: False
+from exporter.ops import lazy_app
+lazy_app._failed = lambda app: False
 """
 ACCEPT_ONCE = """
 from exporter.server import connections

@@ -2,26 +2,23 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.types import Message
 
-from exporter.errors import Unauthorized
 from exporter.ingest.unknown import UnknownCodes
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.ops.app import create_app
-from exporter.ops.front import Front
 from exporter.ops.history import History
+from exporter.ops.lazy_app import LazyApp
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
+from exporter.tokens import Gate, Throttle
 from tests.metrics.still_ledger import StillLedger, total, two_systems
-
-TOKEN = b"Bearer right"
 
 
 @dataclass
@@ -34,30 +31,16 @@ class Clock:
         return self.now
 
 
-class OpenGate:
-    """Lets everything through, as `exporter.tokens.Gate` does without tokens."""
-
-    def check(self, authorization: bytes | None, client: str) -> None:
-        del authorization, client
-
-
-class ShutGate:
-    """Wants TOKEN; notes who asked. It does not test constant time or throttling."""
-
-    def __init__(self) -> None:
-        self.clients: list[str] = []
-
-    def check(self, authorization: bytes | None, client: str) -> None:
-        self.clients.append(client)
-        if authorization != TOKEN:
-            raise Unauthorized("send Authorization: Bearer <token>")
-
-
 @dataclass
 class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    pairs: list[tuple[str, str]]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header."""
+        return [value for header, value in self.pairs if header == name]
 
     @property
     def text(self) -> str:
@@ -71,7 +54,7 @@ class Ops:
     ledger: StillLedger = field(default_factory=lambda: StillLedger([total(5)]))
     settings: Settings = field(default_factory=Settings)
     taxonomy: Taxonomy = field(default_factory=two_systems)
-    gate: Any = field(default_factory=OpenGate)
+    gate: Gate = field(default_factory=lambda: Gate(None, Throttle(Clock())))
     history: History | None = None
 
     def __post_init__(self) -> None:
@@ -106,7 +89,7 @@ class Ops:
 
     async def send(self, path: str, method: str, headers: list[tuple[bytes, bytes]]) -> Answer:
         # Each request runs on a loop of its own, and a future belongs to one.
-        self.app = Front(self.ledger, lambda: self.pages, self.history)
+        self.app = LazyApp(self.ledger, lambda: self.pages, self.history)
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -132,6 +115,6 @@ class Ops:
         }
         await self.app(scope, receive, send)
         start = sent[0]
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
+        pairs = [(name.decode(), value.decode()) for name, value in start["headers"]]
         body = b"".join(message.get("body", b"") for message in sent[1:])
-        return Answer(start["status"], found, body)
+        return Answer(start["status"], dict(pairs), body, pairs)

@@ -6,7 +6,7 @@ VOID = {"meta", "br", "input", "wbr"}
 
 
 class Reader(HTMLParser):
-    """Fails on tags that are not closed in order; collects ids, references, tags and text."""
+    """Fails on tags that are not closed in order; collects ids, references, tags, and text with single spaces."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -18,6 +18,7 @@ class Reader(HTMLParser):
         self.feed(text)
         self.close()
         assert self.stack == []
+        self.said = " ".join(self.said.split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)

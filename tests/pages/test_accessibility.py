@@ -17,7 +17,7 @@ PAGES = (
     "/codes/softdrive/unknown",
     "/codes/softdrive/99",
     "/alerts",
-    "/alerts/SoftdriveBudget",
+    "/alerts/SessionEndSpike",
     "/docs",
 )
 

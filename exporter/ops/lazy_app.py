@@ -1,0 +1,98 @@
+"""The ops listener from the start: health is answered at once, other paths as soon as FastAPI is loaded.
+
+Importing FastAPI takes as long as reading a ledger of a million ids. Senders must not wait for it after a
+restart, nor a kubelet that asks whether events can be sent.
+"""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from exporter import names
+from exporter.errors import LedgerUnavailable, MethodNotAllowed
+from exporter.ledger.contract import Ledger
+from exporter.ops.history import History
+from exporter.ops.readiness import ended, unready
+from exporter.problem import problem
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+class LazyApp:
+    """ASGI: answers `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none. Other
+    paths go to the app that `create` makes, on a thread, after `prepare` or the first request.
+
+    `history` begins at once, is sampled every minute, and goes to the app as `request.state.history`.
+    """
+
+    def __init__(
+        self, ledger: Ledger, create: Callable[[], ASGIApp], history: History | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._create = create
+        self._history = history or History(ledger.totals)
+        self._app: asyncio.Future[ASGIApp] | None = None
+        self._sampling = False
+        # Before senders are served: later, the first events would not be in the first minute.
+        self._history.sample()
+
+    def prepare(self) -> None:
+        """Start to create the app, again when that failed; called on the event loop."""
+        if self._app is None or _failed(self._app):
+            self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
+            self._app.add_done_callback(_freeze)
+        if not self._sampling:
+            self._sampling = True
+            self._sample()
+
+    def _sample(self) -> None:
+        """On a thread: adding up many series takes longer than an event may wait."""
+        loop = asyncio.get_running_loop()
+        sampled = loop.run_in_executor(None, self._history.sample)
+        sampled.add_done_callback(lambda _: loop.call_later(self._history.due(), self._sample))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):
+            status, headers, body = self._health(scope)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            body = b"" if scope["method"] == "HEAD" else body
+            await send({"type": "http.response.body", "body": body})
+            return
+        self.prepare()
+        assert self._app is not None
+        app = await asyncio.shield(self._app)
+        scope.setdefault("state", {})["history"] = self._history
+        await app(scope, receive, send)
+
+    def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        if scope["method"] not in ("GET", "HEAD"):
+            status, headers, body = problem(
+                MethodNotAllowed(f"this path does not take {scope['method']}")
+            )
+            return status, [*headers, (b"allow", b"GET, HEAD")], body
+        check = unready if scope["path"] == names.READY_PATH else ended
+        reason = check(self._ledger.status())
+        if reason is not None:
+            status, headers, body = problem(LedgerUnavailable(reason))
+            return status, [*headers, *_SAFE], body
+        body = b"ok" if scope["path"] == names.HEALTHY_PATH else b"ready"
+        length = (b"content-length", b"%d" % len(body))
+        return 200, [(b"content-type", b"text/plain; charset=utf-8"), length, *_SAFE], body
+
+
+def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
+    """An import fails while no descriptor is free; a failure that is kept would last until a restart."""
+    return app.done() and (app.cancelled() or app.exception() is not None)
+
+
+def _freeze(app: "asyncio.Future[ASGIApp]") -> None:
+    """FastAPI's objects stay for good: the garbage collector need not visit them again."""
+    if not _failed(app):
+        gc.freeze()

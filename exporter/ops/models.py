@@ -1,0 +1,204 @@
+"""Models of what goes over the wire, for the OpenAPI description.
+
+They decode nothing: ingest is a plain ASGI app with msgspec, and the tests hold these models equal to it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AnyUrl, BaseModel, Field
+
+from exporter.beacons.decode import MAX_AGE
+from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
+from exporter.builds.events import EVENTS
+from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
+from exporter.ingest.event import MAX_DURATION
+from exporter.taxonomy.model import PHASES
+
+Named = Annotated[str, Field(min_length=1, max_length=128)]
+Label = Annotated[str, Field(max_length=128)]
+Count = Annotated[int, Field(ge=0)]
+Code = Annotated[
+    str | int | None,
+    Field(
+        description="Any spelling of a code. Absent, null or empty is the system's normal end; a code "
+        "that no taxonomy has is counted as `unknown`."
+    ),
+]
+SessionId = Annotated[str | None, Field(description="For exemplars and logs; never a label.")]
+Final = Annotated[bool | None, Field(description="false: an interruption that recovered.")]
+
+EVENT: dict[str, Any] = {
+    "id": "7f1c2f0a",
+    "system": "streampixel",
+    "code": 4001,
+    "session_id": "s-91",
+    "occurred_at": "2026-11-20T19:00:00Z",
+    "duration_seconds": 12.5,
+    "phase": "connect",
+    "final": True,
+    "labels": {"region": "eu-west"},
+}
+CLOUDEVENT = {
+    "specversion": "1.0",
+    "id": "7f1c2f0a",
+    "source": "/signalling/eu-west",
+    "type": "session.ended",
+    "data": {"system": "streampixel", "code": 4001, "session_id": "s-91"},
+}
+NDJSON = '{"id":"1","system":"softdrive","code":"08"}\n{"id":"2","system":"softdrive"}\n'
+BEACON = {
+    "id": "0b5e2f9c-7d1c-4b7e-9a57-3f6f1f0f9f1e",
+    "code": 4001,
+    "session_id": "s-91",
+    "age_seconds": 0.4,
+    "final": True,
+}
+BUILD = {
+    "event": "build.approved",
+    "projectId": "664f1a2b3c4d5e6f7a8b9c0d",
+    "uploadId": "665a2b3c4d5e6f7a8b9c0e1f",
+    "fileUrl": "https://your-bucket.s3.amazonaws.com/builds/v1.2.0.zip",
+    "status": "Approved",
+    "objection": None,
+    "timestamp": "2026-11-20T18:50:00.000Z",
+}
+
+
+class Event(BaseModel, json_schema_extra={"examples": [EVENT]}):
+    """One ended session. Unknown fields are ignored; a key given twice is an error."""
+
+    system: str = Field(description="A loaded taxonomy.")
+    code: Code = None
+    id: Named | None = Field(
+        None,
+        description="At most 128 bytes of UTF-8; the key for exactly-once. Without it the key is system, "
+        "session_id, code as written and occurred_at; without these a retry is counted again.",
+    )
+    session_id: SessionId = None
+    occurred_at: datetime | None = Field(
+        None,
+        description="RFC 3339 with an offset; default now. Older than `max_event_age` counts as late, "
+        "further in the future than `max_clock_skew` is rejected.",
+    )
+    duration_seconds: Annotated[float, Field(ge=0, le=MAX_DURATION)] | None = None
+    phase: str | None = Field(
+        None,
+        description="Overrides the taxonomy's phase.",
+        json_schema_extra={"enum": [*PHASES, None]},
+    )
+    final: Final = True
+    labels: dict[str, Any] | None = Field(
+        None,
+        description="Names that are not configured are ignored. Values have at most 128 bytes and no control "
+        "or bidirectional characters; past `max_label_values` a new value is counted as `other`.",
+    )
+
+
+class CloudEvent(
+    BaseModel,
+    json_schema_extra={
+        "anyOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
+        "examples": [CLOUDEVENT],
+    },
+):
+    """CloudEvents 1.0, structured. Its data is the session end; its key is source and id."""
+
+    specversion: Literal["1.0"]
+    id: Named = Field(description="At most 128 bytes.")
+    source: Annotated[str, Field(min_length=1)]
+    type: Annotated[str, Field(min_length=1)]
+    time: datetime | None = Field(None, description="Used when the event has no occurred_at.")
+    # Both are optional, but not null.
+    data: Event = None  # type: ignore[assignment]
+    data_base64: str = Field(
+        None,  # type: ignore[assignment]
+        description="An Event as base64, instead of data.",
+    )
+
+
+class Rejection(BaseModel):
+    """One event that was not counted."""
+
+    index: Count = Field(description="The event's place in the request, from 0.")
+    reason: str = Field(json_schema_extra={"enum": list(REJECTED_REASONS)})
+    message: str = Field(description="Names field and rule.")
+
+
+class Accepted(
+    BaseModel, json_schema_extra={"examples": [{"accepted": 2, "duplicates": 1, "rejected": []}]}
+):
+    """Sent after every accepted event is on disk."""
+
+    accepted: Count = Field(description="Events on disk and counted by this request.")
+    duplicates: Count = Field(description="Events that had been counted before.")
+    rejected: list[Rejection]
+    at_least_once: Count = Field(
+        0, description="Events without a key, when there are any: a retry counts them again."
+    )
+
+
+class Problem(BaseModel):
+    """RFC 9457. Nothing of the request was counted."""
+
+    type: AnyUrl
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    reason: str = Field(json_schema_extra={"enum": list(REFUSED_REASONS)})
+    rejected: list[Rejection] = Field([], description="With 422: what was wrong with each event.")
+
+
+class Beacon(BaseModel, json_schema_extra={"examples": [BEACON]}):
+    """One ended session as a browser saw it. Its system is that of the key."""
+
+    id: Named = Field(
+        description="At most 128 bytes of UTF-8, the same each time the event is sent. Ids of different "
+        "sites are independent."
+    )
+    code: Code = None
+    reason: str | None = Field(
+        None, description="The platform's words; used as the code when there is no code."
+    )
+    session_id: SessionId = None
+    age_seconds: Annotated[float, Field(ge=0, le=MAX_AGE)] | None = Field(
+        None,
+        description="How long ago the session ended, by a monotonic clock; default 0. It replaces "
+        "occurred_at, which a browser may not send. Above `max_event_age` it counts as late.",
+    )
+    duration_seconds: Annotated[float, Field(ge=0, le=MAX_BEACON_DURATION)] | None = None
+    final: Final = True
+    labels: dict[str, Label | None] | None = Field(
+        None, description="Names and values of the site's entry; any other value becomes `other`."
+    )
+
+
+class BeaconAnswer(BaseModel):
+    """The events that will be rejected each time; the other events are done."""
+
+    rejected: list[Rejection]
+
+
+class BuildEvent(BaseModel, json_schema_extra={"examples": [BUILD]}):
+    """One step of a Streampixel build. Other fields are not read."""
+
+    event: str = Field(json_schema_extra={"enum": list(EVENTS)})
+    projectId: Named  # noqa: N815 - the vendor's spelling
+    uploadId: Named | None = None  # noqa: N815 - the vendor's spelling
+    timestamp: datetime = Field(description="When it happened; the same for each delivery.")
+
+
+class UnknownCode(BaseModel):
+    """A code that was sent and that no taxonomy has."""
+
+    system: str
+    code: Label = Field(description="As sent, cut at 128 characters.")
+    count: Annotated[int, Field(ge=1)] = Field(description="Since the start.")
+    first_seen: datetime
+    last_seen: datetime
+
+
+MODELS = (
+    *(Event, CloudEvent, Accepted, Rejection, Problem),
+    *(Beacon, BeaconAnswer, BuildEvent, UnknownCode),
+)

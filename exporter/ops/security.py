@@ -1,0 +1,81 @@
+"""Authentication and security headers of every request to the ops listener."""
+
+import binascii
+from base64 import b64decode
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporter.errors import Refused, Unauthorized
+from exporter.problem import problem
+from exporter.tokens import Gate
+
+_BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", charset="UTF-8"')
+"""Makes a browser ask for a password, so that the runbook link of a notification opens."""
+
+
+class SecurityMiddleware:
+    """ASGI middleware in front of the router, so that a path without a route needs a token too.
+
+    A token is sent as `Authorization: Bearer`, or as the password of Basic authentication with any user
+    name. `policy` is the Content-Security-Policy.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, policy: str) -> None:
+        self._app = app
+        self._gate = gate
+        self._headers = {
+            "content-security-policy": policy,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cache-control": "no-store",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        app = self._app
+        try:
+            self._authenticate(scope)
+        except Refused as refused:
+            app = refusal(refused)
+        await app(scope, receive, send_with_headers)
+
+    def _authenticate(self, scope: Scope) -> None:
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        # Two headers are no authorization at all: a proxy may have checked the other header.
+        authorization = _as_bearer(values[0]) if len(values) == 1 else None
+        client = scope.get("client")
+        self._gate.check(authorization, client[0] if client else "")
+
+
+def _as_bearer(authorization: bytes) -> bytes:
+    """Basic credentials as a bearer token, which is their password; any other value unchanged."""
+    scheme, _, credentials = authorization.partition(b" ")
+    if scheme.lower() != b"basic":
+        return authorization
+    try:
+        return b"Bearer " + b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return authorization
+
+
+def refusal(refused: Refused, allow: str | None = None) -> Response:
+    """A refusal as a response; `allow` is the Allow header of a 405."""
+    status, headers, body = problem(refused)
+    if isinstance(refused, Unauthorized):
+        headers.append(_BASIC)
+    if allow is not None:
+        headers.append((b"allow", allow.encode()))
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response

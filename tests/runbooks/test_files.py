@@ -1,0 +1,169 @@
+"""The shipped runbook files: one for each code and alert, complete, in one order, true to the vendors."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from exporter.rule_files import alerts
+from exporter.runbooks import files, pages
+from exporter.runbooks.links import QueryLinks
+from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import Taxonomy
+from tests.taxonomy.test_loader import VALID
+
+TAXONOMY = load()
+SHIPPED = files.shipped()
+CODES = [(system, code) for system in TAXONOMY.systems.values() for code in system.codes]
+SECTIONS = ["Meaning", "Impact", "Mitigation", "Diagnosis"]
+PAGES = sorted({*SHIPPED.rglob("*.md")} - {SHIPPED / "diagnosis.md"})
+
+
+def words(text: str) -> set[str]:
+    return {word for word in re.findall(r"[a-z0-9]+", text.lower()) if len(word) > 3}
+
+
+def test_every_code_and_alert_has_a_file_and_there_are_no_others() -> None:
+    """Fails when a file is removed or misnamed, or when an alert is added without a page."""
+    found = {files.of_code(system, code) for system, code in CODES}
+    found |= {files.of_alert(alert.name) for alert in alerts()}
+    assert found == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
+    assert list(files.warnings(TAXONOMY)) == []
+
+
+def test_a_file_has_its_first_action_then_its_sections_in_order() -> None:
+    for path in PAGES:
+        text = path.read_text()
+        first, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+        assert [section.partition("\n")[0] for section in sections] == SECTIONS, path
+        assert len(MarkdownIt().parse(first)) == 3, f"{path}: the first action is one paragraph"
+        assert len(first.split()) <= 55, path
+        assert re.search(r"^1\. ", sections[2], re.MULTILINE), f"{path}: no numbered mitigation"
+        assert "```promql" in sections[3], path
+        assert len(text.split()) <= 300, path
+
+
+def test_links_of_the_files_lead_to_codes_alerts_and_paths_of_the_exporter() -> None:
+    there = {f"/codes/{code.system}/{code.code}" for _, code in CODES}
+    there |= {f"/alerts/{alert.name}" for alert in alerts()} | {"/codes", "/api/unknown-codes"}
+    for path in SHIPPED.rglob("*.md"):
+        assert set(re.findall(r"\]\(([^)]*)\)", path.read_text())) <= there, path
+
+
+def test_a_runbook_says_what_the_notification_does_not() -> None:
+    for system, code in CODES:
+        path = files.of_code(system, code)
+        assert path is not None
+        said = words(path.read_text().partition("## Diagnosis")[0])
+        assert len(said - words(f"{code.description} {code.causes} {code.fix}")) >= 25, path
+
+
+UDP = ("TCP 9260 and 443", "9250–9254", "58000–59000", "both ways", "EDR", "VPN", "another network")
+
+
+@pytest.mark.parametrize(
+    ("path", "phrases"),
+    [
+        ("streampixel/1005", ("retries after 5 s", "60 s", "4007")),
+        ("streampixel/1006", ("retries after 5 s", "60 s", "4007", "WebRTC")),
+        ("streampixel/4000", ("Project Inactive", "dashboard")),
+        (
+            "streampixel/4001",
+            (
+                "account includes 2 concurrent users and 1 project slot",
+                "bought on the Capacity page and apply at once",
+                "*fixed*",
+                "even while the account has spare capacity",
+                "*dynamic*",
+                "minimum, which may be 0",
+                "beyond the account's project slots",
+                "Worker Node Unavailable",
+            ),
+        ),
+        ("streampixel/4004", ("30 minutes", "1 to 1440", "no documented code")),
+        ("streampixel/4005", ("No streamer connected", "worker did not register")),
+        ("streampixel/4007", ("1005 and 1006 only", "retries after 5 s", "60 s")),
+        ("softdrive/03", UDP),
+        ("softdrive/04", (*UDP[1:], "9260 and 443")),
+        ("softdrive/08", ("primary monitor", "mixed resolutions", "restart the PC")),
+        ("softdrive/11", (*UDP[1:], "9260 and 443")),
+        ("softdrive/13", ("maintenance", "1 to 3 minutes")),
+        ("softdrive/15", ("SSO", "identity provider")),
+        ("softdrive/18", ("powered on", "DNS", "firewall")),
+        ("softdrive/19", UDP),
+        ("softdrive/502", ("not to retry in a hurry", "organization and a screenshot")),
+        ("softdrive/guest_agent", ("Restart the VM", "update the guest agent", "its template")),
+    ],
+)
+def test_a_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> None:
+    text = " ".join((SHIPPED / f"{path}.md").read_text().split())
+    assert [phrase for phrase in phrases if phrase not in text] == []
+
+
+def test_nothing_says_that_a_project_includes_two_users() -> None:
+    """The vendor gives 2 concurrent users to the account, and more have to be bought."""
+    texts = [path.read_text() for path in SHIPPED.rglob("*.md")]
+    texts += [code.fix for _, code in CODES]
+    for text in texts:
+        for sentence in re.split(r"(?<=[.:])\s", text):
+            if re.search(r"\b(2|two)\s+concurrent\s+users\b", sentence):
+                assert re.search(r"account\s+includes", sentence), sentence
+
+
+# --- an operator's own files -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A taxonomy folder with the system `acme`."""
+    (tmp_path / "acme.yaml").write_text(VALID)
+    (tmp_path / "runbooks" / "acme").mkdir(parents=True)
+    return tmp_path
+
+
+def first_of(folder: Path, code: str) -> str:
+    system = load([folder]).systems["acme"]
+    (row,) = (row for row in (*system.codes, system.unknown) if row.code == code)
+    return pages.of_code(system, row, [folder], QueryLinks())[0].first
+
+
+def test_a_code_without_a_file_has_a_page_of_its_taxonomys_texts(folder: Path) -> None:
+    system = load([folder]).systems["acme"]
+    code = system.codes[1]
+    own, shared = pages.of_code(system, code, [folder], QueryLinks())
+    for text in (code.description, code.causes, code.fix):
+        assert text in own.first + own.rest
+    assert f"system=&quot;acme&quot;, code=&quot;{code.code}&quot;" in shared.rest
+
+
+def test_a_file_beside_the_taxonomy_is_the_codes_page(folder: Path) -> None:
+    code = load([folder]).systems["acme"].codes[1].code
+    (folder / "runbooks" / "acme" / f"{code}.md").write_text("Call Wile E. about {code}.\n")
+    assert first_of(folder, code) == f"<p>Call Wile E. about {code}.</p>\n"
+
+
+def test_a_file_beside_the_taxonomy_replaces_a_shipped_file(folder: Path) -> None:
+    assert "api/unknown-codes" in first_of(folder, "unknown")
+    (folder / "runbooks" / "acme" / "unknown.md").write_text("Ours.\n")
+    assert first_of(folder, "unknown") == "<p>Ours.</p>\n"
+
+
+def test_check_warns_of_files_that_no_code_has(folder: Path) -> None:
+    """Fails without the search for such files in `warnings`: a misspelled name is a file nobody reads."""
+    misspelled = folder / "runbooks" / "acme" / "99.md"
+    misspelled.write_text("Never shown.\n")
+    assert list(files.warnings(load([folder]), [folder])) == [
+        f"{misspelled}: no code has this runbook; the name is runbooks/<system>/<code>.md"
+    ]
+
+
+def test_check_warns_of_a_new_code_of_a_shipped_system_without_a_file() -> None:
+    known = TAXONOMY.systems["streampixel"]
+    new = replace(known.codes[-1], code="4008", name="New")
+    grown = replace(known, codes=(*known.codes, new))
+    assert list(files.warnings(Taxonomy({"streampixel": grown}))) == [
+        "streampixel 4008 has no runbook; write runbooks/streampixel/4008.md in a folder of the "
+        "setting taxonomy"
+    ]
