@@ -95,7 +95,7 @@ def _schemas(settings: Settings, taxonomy: Taxonomy) -> Json:
         ref_template="#/components/schemas/{model}",
         schema_generator=_Schemas,
     )
-    schemas: Json = definitions["$defs"]
+    schemas: Json = {model.__name__: definitions["$defs"][model.__name__] for model in MODELS}
     for name in ("Event", "UnknownCode"):
         schemas[name]["properties"]["system"]["enum"] = list(taxonomy.systems)
     label = {"type": ["string", "null"], "maxLength": 128}
@@ -127,7 +127,7 @@ def _ingest(settings: Settings, url: str) -> dict[str, tuple[str, Json]]:
         "requestBody": _body(
             {
                 "application/json": ({"anyOf": [event, {**batch, "items": event}]}, EVENT),
-                "application/x-ndjson": ({**_STRING, "description": "An Event per line."}, NDJSON),
+                "application/x-ndjson": ({**_STRING, "description": "an Event per line"}, NDJSON),
                 "application/cloudevents+json": (cloudevent, CLOUDEVENT),
                 "application/cloudevents-batch+json": (
                     {**batch, "items": cloudevent},

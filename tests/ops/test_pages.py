@@ -129,7 +129,7 @@ def test_texts_from_outside_are_escaped() -> None:
             Status(window_expired={"ids": 1}, window_span=7200.0, window_capacity=10),
             "reaches back only 2.0 h",
         ),
-        (Status(lost_events=7), "7 events were counted and lost again in a failover"),
+        (Status(lost_events=7), "after they were counted: 7."),
         (Status(misconfigured={"appendonly": "It is off."}), "It is off."),
     ],
 )
@@ -140,10 +140,10 @@ def test_a_status_to_know_about_is_a_warning(status: Status, said: str) -> None:
 @pytest.mark.parametrize(
     ("counter", "said"),
     [
-        ("commit_failures", "3 ledger transactions failed"),
-        ("at_least_once", "3 events came without an id"),
-        ("unknown", "3 events had a code that no taxonomy has"),
-        ("capped", "3 label values became `other`"),
+        ("commit_failures", "Ledger transactions that failed since the start: 3;"),
+        ("at_least_once", "occurred_at): 3;"),
+        ("unknown", "no taxonomy has: 3;"),
+        ("capped", "became `other`: 3;"),
     ],
 )
 def test_a_counter_to_know_about_is_a_warning(counter: str, said: str) -> None:
@@ -158,7 +158,7 @@ def test_forgotten_unknown_codes_are_a_warning() -> None:
     ops = Ops()
     for place in range(101):
         ops.unknown_codes.record("alpha", str(place), 1.0)
-    assert "1 unknown codes were dropped" in Reader(ops.get("/").text).said
+    assert "dropped from the full list: 1." in Reader(ops.get("/").text).said
 
 
 @pytest.mark.parametrize(
