@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 from exporter import names
 from exporter.ledger.contract import Family, Status
 from exporter.ops.history import History
+from exporter.ops.render import render
 from exporter.settings import Settings
 from tests.metrics.still_ledger import StillLedger, total, two_systems
 from tests.ops.asking import Clock, Ops
@@ -217,3 +219,8 @@ def test_a_list_of_alerts_shows_summary_and_severity() -> None:
     said = Reader(Ops().get(names.ALERTS_PATH).text).said
     assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in said
     assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in said
+
+
+def test_a_page_without_a_value_that_its_template_needs_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        render("alerts.html")
