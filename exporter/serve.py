@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import apsw
 from prometheus_client import CollectorRegistry, ProcessCollector
+from starlette.types import ASGIApp
 
 from exporter import names
 from exporter.beacons import script
@@ -40,7 +41,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.metrics.zero import zero_durations, zero_series
-from exporter.ops.lazy_app import ASGIApp, LazyApp
+from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve

@@ -215,7 +215,8 @@ class Settings(BaseSettings):
 
     ingest_token_file: Path | None = Field(None, description="bearer tokens of senders, one a line")
     ops_token_file: Path | None = Field(
-        None, description="bearer tokens of the ops listener, one a line"
+        None,
+        description="tokens of the ops listener, one a line: a bearer token, or the password for a browser",
     )
     allow_anonymous: Annotated[
         Literal["none", "ingest", "ops", "both"], BeforeValidator(_anonymous)

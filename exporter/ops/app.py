@@ -7,6 +7,7 @@ this module after senders are served.
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from starlette.responses import Response
 
 import exporter
 from exporter import names
-from exporter.errors import Internal, MethodNotAllowed, NotFound, Refused
+from exporter.errors import Internal, MethodNotAllowed, NotFound
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics import exposition
@@ -68,7 +69,6 @@ def create_app(
     )
     app.add_middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL)
     app.add_middleware(SecurityMiddleware, gate=gate, policy=POLICY)
-    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _defect)
     # Two renderings at once take the GIL from ingest and are no faster for Prometheus.
@@ -101,17 +101,14 @@ def create_app(
         return Response(body, headers={"content-type": content_type, "vary": "accept"})
 
     async def unknown(_: Request) -> Response:
-        rows = [
-            {
-                names.SYSTEM: row.system,
-                names.CODE: row.code,
-                "count": row.count,
-                "first_seen": datetime.fromtimestamp(row.first_seen, UTC),
-                "last_seen": datetime.fromtimestamp(row.last_seen, UTC),
-            }
-            for row in unknown_codes.snapshot()
-        ]
-        return _json(rows)
+        times = ("first_seen", "last_seen")
+        return _json(
+            [
+                asdict(row)
+                | {name: datetime.fromtimestamp(getattr(row, name), UTC) for name in times}
+                for row in unknown_codes.snapshot()
+            ]
+        )
 
     def on_thread(answer: Callable[[Request], Response]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -154,11 +151,6 @@ def _recent(request: Request) -> Recent:
 
 def _json(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-async def _refused(_: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)
-    return refusal(refused)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:

@@ -12,13 +12,14 @@ from typing import Final
 
 from exporter.ledger.contract import OF_SESSIONS, Family, Totals
 
+_ENDS, _LATE = Family.ENDS.value, Family.LATE.value
 MINUTES: Final = 60
 """How far back: the longest window of a page is an hour."""
 
 Key = tuple[str, str]
 """System and code."""
-Counts = Counter[tuple[Family, str, str]]
-"""By family, system and code."""
+Counts = Counter[tuple[str, str, str]]
+"""By family, system and code; the family as text, because an enum is slow to hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +38,16 @@ class Recent:
 
     def counted(self, key: Key) -> int:
         """Final ends of a code, late ones included."""
-        return self.totals[Family.ENDS, *key] + self.late(key)
-
-    def late(self, key: Key) -> int:
-        """Final ends of a code that arrived late."""
-        return self.totals[Family.LATE, *key]
-
-    def recovered(self, key: Key) -> int:
-        """Interruptions with a code."""
-        return self.totals[Family.INTERRUPTIONS, *key]
+        return self.totals[_ENDS, *key] + self.totals[_LATE, *key]
 
     def ends(self, key: Key) -> list[int]:
         """A code's final ends on time, per minute."""
-        return [minute[Family.ENDS, *key] for minute in self.minutes]
+        return [minute.get((_ENDS, *key), 0) for minute in self.minutes]
 
     def ended(self, key: Key, minutes: int) -> int:
         """A code's final ends on time in the last whole `minutes` and the running minute."""
-        return sum(minute[Family.ENDS, *key] for minute in self.minutes[-minutes - 1 :])
+        series = (_ENDS, *key)
+        return sum(minute.get(series, 0) for minute in self.minutes[-minutes - 1 :])
 
     def events(self) -> list[int]:
         """Events of any kind, per minute."""
@@ -142,5 +136,5 @@ class History:
 def _count(totals: Totals) -> Counts:
     counts: Counts = Counter()
     for total in totals.series:
-        counts[total.series.family, total.series.system, total.series.code] += total.value
+        counts[total.series.family.value, total.series.system, total.series.code] += total.value
     return counts

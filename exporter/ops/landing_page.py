@@ -21,7 +21,8 @@ from exporter.taxonomy.model import Code, Outcome, Taxonomy
 
 _MOST: Final = 10
 """Codes in the table of failures."""
-_COLUMNS: Final = (*(outcome.value for outcome in Outcome), Family.INTERRUPTIONS.value)
+_RECOVERED: Final = "recovered"
+_COLUMNS: Final = (*(outcome.value for outcome in Outcome), _RECOVERED)
 
 
 def landing_page(
@@ -90,7 +91,6 @@ def _ends(totals: Totals) -> Counter[tuple[str, str]]:
     for total in totals.series:
         series = total.series
         if series.family in OF_SESSIONS:
-            interrupted = series.family is Family.INTERRUPTIONS
-            column = series.family.value if interrupted else series.outcome
+            column = _RECOVERED if series.family is Family.INTERRUPTIONS else series.outcome
             ends[series.system, column] += total.value
     return ends

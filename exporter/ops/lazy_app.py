@@ -6,8 +6,9 @@ restart, nor a kubelet that asks whether events can be sent.
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
@@ -15,12 +16,6 @@ from exporter.ledger.contract import Ledger
 from exporter.ops.history import History
 from exporter.ops.readiness import ended, unready
 from exporter.problem import problem
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 

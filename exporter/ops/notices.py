@@ -22,11 +22,13 @@ def notices(
     found += status.misconfigured.values()
     if status.lost_events:
         found.append(
-            f"{status.lost_events} events were counted and lost again in a failover of Redis; the totals "
-            "stay where they were until as many new events have arrived."
+            f"Events that were lost in a failover of Redis after they were counted: {status.lost_events}. "
+            "The totals stay where they were until as many new events have arrived."
         )
     if failures := count(own.commit_failures):
-        found.append(f"{failures} ledger transactions failed since the start; senders got 503.")
+        found.append(
+            f"Ledger transactions that failed since the start: {failures}; senders got 503."
+        )
     if status.window_expired.get("ids"):
         hours = status.window_span / 3600
         found.append(
@@ -35,15 +37,16 @@ def notices(
         )
     if events := count(own.at_least_once):
         found.append(
-            f"{events} events came without an id (or session_id and occurred_at): "
-            "a retry counts them again."
+            f"Events without an id (or session_id and occurred_at): {events}; a retry counts them again."
         )
     if events := count(own.unknown):
-        found.append(f"{events} events had a code that no taxonomy has: see unknown codes.")
+        found.append(f"Events with a code that no taxonomy has: {events}; see unknown codes.")
     if unknown_codes.evicted:
-        found.append(f"{unknown_codes.evicted} unknown codes were dropped from the full list.")
+        found.append(
+            f"Unknown codes that were dropped from the full list: {unknown_codes.evicted}."
+        )
     if values := count(own.capped):
-        found.append(f"{values} label values became `other`: a label has too many values.")
+        found.append(f"Label values that became `other`: {values}; a label has too many values.")
     return found
 
 

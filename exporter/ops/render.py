@@ -5,6 +5,7 @@ The style sheet and the scripts are written into each page: a page is one reques
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -26,6 +27,7 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+_PART: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=_)")
 STYLE: Final = _read("page.css")
 SCRIPTS: Final = {name: _read(f"{name}.js") for name in ("codes", "copy")}
 POLICY: Final = "; ".join(
@@ -62,6 +64,10 @@ def _environment() -> "Environment":
         spans = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
         return Markup("".join(spans))  # noqa: S704 - escaped above
 
+    def breakable(text: str) -> Markup:
+        """A name that may break at its parts: a phone has no room for the long ones."""
+        return Markup(_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - escaped
+
     environment = Environment(
         loader=PackageLoader("exporter.ops"),
         autoescape=True,
@@ -70,7 +76,10 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(thousands="{:,}".format, utc=_utc, code_spans=code_spans)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    environment.filters.update(
+        thousands="{:,}".format, utc=_utc, code_spans=code_spans, breakable=breakable
+    )
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
         scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704

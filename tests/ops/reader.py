@@ -6,7 +6,7 @@ VOID = {"meta", "br", "input", "wbr"}
 
 
 class Reader(HTMLParser):
-    """Fails on tags that are not closed in order; collects ids, references, tags, and text with single spaces."""
+    """Fails on tags that are not closed in order; collects ids, references, tags and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -9,11 +9,15 @@ import jsonschema_rs
 import pytest
 
 from exporter import names
-from exporter.errors import RateLimited, refusals
-from exporter.ingest.event import Event
+from exporter.beacons.buckets import Limit
+from exporter.beacons.decode import MAX_AGE, decode
+from exporter.beacons.sites import Site
+from exporter.errors import REFUSED_REASONS
+from exporter.ingest.event import MAX_DURATION, Event
 from exporter.ingest.unknown import MAX_CODE
-from exporter.ops.openapi import INGEST_STATUSES, document
+from exporter.ops.openapi import document
 from exporter.settings import Settings
+from tests.e2e.exporter_process import ExporterProcess
 from tests.metrics.still_ledger import two_systems
 from tests.ops.asking import Ops
 
@@ -68,10 +72,6 @@ def test_every_route_of_the_ops_listener_is_described_and_no_other() -> None:
     assert described == routes | health
 
 
-def test_the_event_has_the_fields_that_are_decoded() -> None:
-    assert set(SCHEMAS["Event"]["properties"]) == set(Event.__struct_fields__)
-
-
 def test_the_media_types_of_the_contract_are_there() -> None:
     assert set(SEND["requestBody"]["content"]) == {
         "application/json",
@@ -81,66 +81,93 @@ def test_the_media_types_of_the_contract_are_there() -> None:
     }
 
 
-def test_every_refusal_that_the_route_can_answer_is_described() -> None:
-    elsewhere = {403, 404, 405, 500}
-    assert {kind.status for kind in refusals()} - elsewhere == set(INGEST_STATUSES)
-    assert set(SEND["responses"]) == {"200", *map(str, INGEST_STATUSES)}
-    for kind in refusals():
-        if kind.status not in elsewhere and kind is not RateLimited:
-            assert kind.reason in SEND["responses"][str(kind.status)]["description"]
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"system": "alpha"},
-        {"system": "alpha", "code": 4001, "labels": {"region": "eu", "other": 5}, "new": []},
-        {"system": "beta", "code": None, "id": None, "phase": None, "final": None, "labels": None},
-        {"system": "beta", "occurred_at": "2026-11-20T19:00:00+01:00", "duration_seconds": 0},
-    ],
-)
-def test_the_schema_takes_what_the_contract_takes(event: dict[str, Any]) -> None:
-    assert valid("Event", event)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {},
-        {"system": "gamma"},
-        {"system": "alpha", "code": 1.5},
-        {"system": "alpha", "code": True},
-        {"system": "alpha", "id": ""},
-        {"system": "alpha", "id": "x" * 129},
-        {"system": "alpha", "occurred_at": "yesterday"},
-        {"system": "alpha", "duration_seconds": -1},
-        {"system": "alpha", "phase": "late"},
-        {"system": "alpha", "labels": {"region": 5}},
-        [],
-    ],
-)
-def test_the_schema_refuses_what_the_contract_refuses(event: Any) -> None:
-    assert not valid("Event", event)
-
-
-@pytest.mark.parametrize("without", ["id", "source", "type", "specversion", "data"])
-def test_a_cloudevent_has_its_attributes_and_its_data(without: str) -> None:
-    event = {
-        "id": "1",
-        "source": "/s",
-        "type": "t",
-        "specversion": "1.0",
-        "data": {"system": "beta"},
+def test_every_refusal_is_described_where_it_can_happen() -> None:
+    """The reason of each refusal is in some operation; `not_found`, for one, is the ops listener's."""
+    text = json.dumps(DOCUMENT["paths"])
+    elsewhere = {"not_found", "method_not_allowed", "internal"}
+    assert {reason for reason in REFUSED_REASONS if f"(`{reason}`)" in text} == (
+        set(REFUSED_REASONS) - elsewhere
+    )
+    assert set(SEND["responses"]) == {
+        *("200", "400", "401", "408", "413", "415", "421", "422", "429", "431", "503")
     }
+
+
+ACCEPTED: list[dict[str, Any]] = [
+    {"system": "alpha"},
+    {"system": "alpha", "code": 4001, "labels": {"region": "eu", "other": 5}, "new": []},
+    {"system": "beta", "code": None, "id": None, "phase": None, "final": None, "labels": None},
+    {"system": "beta", "occurred_at": "2024-11-20T19:00:00+01:00", "duration_seconds": 0},
+    {"system": "beta", "id": "x" * 128, "duration_seconds": MAX_DURATION},
+]
+REJECTED: list[Any] = [
+    {},
+    {"system": "gamma"},
+    {"system": "alpha", "code": 1.5},
+    {"system": "alpha", "id": ""},
+    {"system": "alpha", "id": "x" * 129},
+    {"system": "alpha", "occurred_at": "yesterday"},
+    {"system": "alpha", "duration_seconds": -1},
+    {"system": "alpha", "duration_seconds": MAX_DURATION + 1},
+    {"system": "alpha", "phase": "late"},
+    {"system": "alpha", "labels": {"region": 5}},
+    [],
+]
+
+
+def test_the_model_of_the_event_accepts_what_ingest_accepts(tmp_path: Path) -> None:
+    """The same events through a real exporter: fails when a field, a type or a bound differs."""
+    assert [event for event in ACCEPTED if not valid("Event", event)] == []
+    assert [event for event in REJECTED if valid("Event", event)] == []
+    renamed = {"alpha": "softdrive", "beta": "streampixel"}
+    events = [
+        event | {"system": renamed[event["system"]]}
+        if isinstance(event, dict) and event.get("system") in renamed
+        else event
+        for event in (*ACCEPTED, *REJECTED)
+    ]
+    with ExporterProcess(tmp_path / "data", settings={"labels": "region"}) as exporter:
+        answer = exporter.post(events).json
+    assert [row["index"] for row in answer["rejected"]] == list(range(len(ACCEPTED), len(events)))
+
+
+def test_models_have_the_fields_that_are_decoded() -> None:
+    assert set(SCHEMAS["Event"]["properties"]) == set(Event.__struct_fields__)
+    assert SCHEMAS["Event"]["required"] == ["system"]
+    assert set(SCHEMAS["BuildEvent"]["properties"]) == {
+        "event",
+        "projectId",
+        "uploadId",
+        "timestamp",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "accepted"),
+    [
+        ({}, True),
+        ({"id": "x" * 129}, False),
+        ({"age_seconds": MAX_AGE, "duration_seconds": 7 * 86400, "labels": {"a": None}}, True),
+        ({"age_seconds": MAX_AGE + 1}, False),
+        ({"duration_seconds": 7 * 86400 + 1}, False),
+        ({"reason": 5}, False),
+    ],
+)
+def test_the_model_of_a_beacon_accepts_what_beacons_accept(
+    fields: dict[str, Any], accepted: bool
+) -> None:
+    beacon = {"id": "a", **fields}
+    assert valid("Beacon", beacon) is accepted
+    site = Site("site", "softdrive", frozenset(), Limit(1, 1), {"a": frozenset()})
+    assert bool(decode(json.dumps(beacon).encode(), site, 1e9, 8).rejected) is not accepted
+
+
+def test_a_cloudevent_has_its_attributes_and_its_data() -> None:
+    attributes = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0"}
+    event = {**attributes, "data": {"system": "beta"}}
     assert valid("CloudEvent", event)
-    del event[without]
-    assert not valid("CloudEvent", event)
-
-
-@pytest.mark.parametrize("path", [names.READY_PATH, "/"])
-def test_a_problem_is_what_the_schema_says(path: str) -> None:
-    problem = json.loads(Ops().get(path, "POST").body)
-    assert valid("Problem", problem)
+    for name in event:
+        assert not valid("CloudEvent", {key: event[key] for key in event if key != name})
 
 
 def test_unknown_codes_are_what_the_schema_says() -> None:
@@ -160,7 +187,7 @@ def test_a_token_is_wanted_where_there_is_a_token_file() -> None:
     assert SEND["security"] == []
 
 
-def test_servers_are_addresses_that_one_can_ask() -> None:
+def test_servers_are_addresses_that_clients_can_use() -> None:
     described = document(
         Settings(
             ingest="0.0.0.0:1",

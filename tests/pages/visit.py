@@ -5,8 +5,7 @@ from typing import Any, Self
 from playwright.sync_api import Browser, Page, Route
 
 PHONE = {"width": 390, "height": 844}
-LAPTOP = {"width": 1440, "height": 900}
-WALL = {"width": 1920, "height": 1080}
+LAPTOP = {"width": 1366, "height": 768}
 
 
 class Visit:
