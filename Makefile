@@ -42,7 +42,7 @@ help: ## what can be made
 run: $(VENV)/.run ## serve: install what is missing, say where to send events
 	@exec $(BIN)/session-end-exporter serve $(ARGS)
 
-demo: $(VENV)/.run ## an outage from its first event to the page, with Prometheus and Alertmanager; Ctrl-C ends it
+demo: $(VENV)/.run ## run an outage with Prometheus and Alertmanager and log it, until Ctrl-C
 	@scripts/debian-packages $(DEBIAN_DEMO_PACKAGES)
 	@exec $(BIN)/python -m exporter.demo $(ARGS)
 

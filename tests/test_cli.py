@@ -25,8 +25,6 @@ OPTIONS = {
             "--system",
             "--ends-per-hour",
             "--failing",
-            "--days",
-            "--hours",
         ),
         *("--for", "--start", "--incident", "--speed", "--seed", "--token-file"),
         "--list-incidents",

@@ -10,95 +10,90 @@ from exporter.commands.options import TokenFile
 
 def simulate(
     url: Annotated[
-        str | None, typer.Option(metavar="URL", help="post to this ingest listener")
-    ] = None,
-    openmetrics: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="write counters for promtool; one file a day into a directory"
-        ),
+        str | None, typer.Option(metavar="URL", help="Post events to this ingest listener.")
     ] = None,
     ndjson: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="write events for send; - is standard output"),
+        typer.Option(metavar="FILE", help="Write events, as `send` reads them; - for stdout."),
+    ] = None,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write counters for promtool, one file per day."),
     ] = None,
     system: Annotated[
-        Literal["streampixel", "softdrive", "both"], typer.Option(help="whose sessions end")
+        Literal["streampixel", "softdrive", "both"], typer.Option(help="System to simulate.")
     ] = "streampixel",
     ends_per_hour: Annotated[
-        float, typer.Option(metavar="N", help="of each system, the mean of a week")
+        float, typer.Option(metavar="N", help="Session ends per hour and system, on average.")
     ] = 1000,
     failing: Annotated[
         float | None,
-        typer.Option(metavar="PART", help="of the usual ends, 0.0025 say; by default about 0.05"),
+        typer.Option(metavar="SHARE", help="Share of failures outside incidents, such as 0.0025."),
     ] = None,
-    days: Annotated[
-        float | None, typer.Option(metavar="N", help="how long; 1 hour by default")
-    ] = None,
-    hours: Annotated[float | None, typer.Option(metavar="N", help="how long, in hours")] = None,
     for_: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="how long: 90s, 45m, 6h, 2d")
+        str | None,
+        typer.Option(
+            "--for", metavar="DURATION", help="Simulated time: 90s, 45m, 6h or 2d. Default: 1h."
+        ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="RFC 3339, or now; by default files end now, and posting begins on a Monday at 8",
-        ),
+        typer.Option(metavar="TIME", help="Start of the simulated time, RFC 3339."),
     ] = None,
     incident: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[@OFFSET]", help="capacity-large@10m; may be repeated"),
+        typer.Option(
+            metavar="NAME[@OFFSET]",
+            help="Add an incident, such as capacity-large@10m. May be repeated.",
+        ),
     ] = None,
+    list_incidents: Annotated[
+        bool, typer.Option("--list-incidents", help="List the incidents and exit.")
+    ] = False,
     speed: Annotated[
-        float,
-        typer.Option(metavar="N", help="simulated seconds in a second; 1 is real time, from now"),
+        float, typer.Option(metavar="N", help="Simulated seconds per second of posting.")
     ] = 60,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="the same seed and start give the same events")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Same seed and start: same events. Default: random."),
     ] = None,
     token_file: TokenFile = None,
-    list_incidents: Annotated[
-        bool, typer.Option("--list-incidents", help="print what can happen, and exit")
-    ] = False,
 ) -> None:
-    """Make realistic session ends and incidents, to try things with.
+    """Simulate session ends and incidents.
 
-    Posts them as time goes by, sixty times as fast as in reality, or writes them to a file. Events that
-    are posted in compressed time carry no time of their own: they happen when they arrive. Exits with 0
-    at the end and after Ctrl-C, with 1 when events were rejected, with 2 when something is wrong.
+    Posts events to an exporter (--url), or writes events (--ndjson) or Prometheus counters
+    (--openmetrics). Posted events carry no time, so the exporter counts them on arrival; with --speed 1
+    they carry the current time. Ctrl-C ends posting.
+
+    Exit codes: 0 success, 1 events rejected, 2 wrong usage or delivery failed.
 
     \b
-    An hour within a minute, in which a third finds no worker from 10 m on:
-      simulate --url http://127.0.0.1:10400 --incident capacity-large@10m
-    Both systems in real time, until Ctrl-C:
-      simulate --url http://127.0.0.1:10400 --system both --speed 1 --days 7
-    A month with 20 incidents to find, for Prometheus:
-      mkdir past; simulate --openmetrics past --incident standard
+    Simulate an hour in a minute; 33% of sessions fail from minute 10:
+      simulate --url http://127.0.0.1:10400 \\
+        --incident capacity-large@10m
+    Simulate both systems for a week in real time:
+      simulate --url http://127.0.0.1:10400 \\
+        --system both --speed 1 --for 7d
+    Load a month with 20 incidents into Prometheus:
+      simulate --openmetrics past --incident standard
       for day in past/*; do
         promtool tsdb create-blocks-from openmetrics $day data/
       done
     """
-    from rich.console import Console
-
-    if list_incidents:
-        from exporter.simulate.catalogue import catalogue
-
-        typer.echo(catalogue())
-        return
-    from exporter.simulate.command import STDOUT
+    from exporter.simulate.command import STDOUT, incident_list
     from exporter.simulate.command import simulate as run
     from exporter.simulate.options import Options
 
+    if list_incidents:
+        typer.echo(incident_list())
+        return
     options = Options(
         url=url,
-        openmetrics=openmetrics,
         ndjson=ndjson,
+        openmetrics=openmetrics,
         system=system,
         ends_per_hour=ends_per_hour,
         failing=failing,
-        days=days,
-        hours=hours,
         duration=for_,
         start=start,
         incidents=incident or (),
@@ -106,4 +101,6 @@ def simulate(
         seed=seed,
         token_file=token_file,
     )
-    raise typer.Exit(run(options, Console(stderr=STDOUT in (openmetrics, ndjson))))
+    raise typer.Exit(
+        run(options, typer.get_text_stream("stderr" if ndjson == STDOUT else "stdout"))
+    )

@@ -1,4 +1,4 @@
-"""`python -m exporter.demo`, which is what `make demo` runs."""
+"""`python -m exporter.demo`, which `make demo` runs."""
 
 import signal
 import sys
@@ -6,37 +6,32 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from exporter.demo.screen import Screen
-from exporter.demo.story import tell
+from exporter.demo.outage import run
 from exporter.errors import ConfigError
 from exporter.send.answers import Undelivered
 
 
 def main(
     once: Annotated[
-        bool, typer.Option("--once", help="end when the incident's notification is resolved")
+        bool, typer.Option("--once", help="Exit when the notification is resolved.")
     ] = False,
-    folder: Annotated[
-        Path, typer.Option(metavar="DIR", help="for ledger, samples and logs")
-    ] = Path("build/demo"),
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="of the simulated traffic")] = 1,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Ledger, samples and logs.")] = Path(
+        "build/demo"
+    ),
 ) -> None:
-    """An outage from its first event to the page and its end: exporter, Prometheus and Alertmanager.
+    """Run an outage with exporter, Prometheus and Alertmanager, and log what happens.
 
-    Everything is on loopback, and ends with Ctrl-C.
+    Everything listens on loopback only and stops with Ctrl-C.
     """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
-    screen = Screen(Console())
     try:
-        tell(folder, screen, once=once, seed=seed)
+        run(folder, once=once)
     except KeyboardInterrupt:
-        screen.say("ended: no program of the demo runs any more")
-    except (ConfigError, Undelivered, OSError, ValueError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        print("Stopped: all programs of the demo have exited.")
+    except (ConfigError, Undelivered, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 

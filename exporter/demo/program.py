@@ -1,27 +1,43 @@
-"""One program of the demo, from its start to its end."""
+"""A child process of the demo."""
 
 import http.client
 import shutil
 import subprocess
+import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
-from exporter.demo.waiting import until
 from exporter.errors import ConfigError
 
 _START: Final = 60.0
-_END: Final = 15.0
-"""Seconds. Prometheus closes its database in one or two."""
+_STOP: Final = 15.0
+"""Seconds; Prometheus closes its database in one or two."""
+_Result = TypeVar("_Result")
+
+
+def until(condition: Callable[[], _Result | None], seconds: float, what: str) -> _Result:
+    """Polls for a true value. Raises `TimeoutError`, naming `what`, after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} seconds")
+        time.sleep(0.1)
+    return result
+
+
+def require(command: str) -> None:
+    """Raises `ConfigError` unless `command` is installed."""
+    if shutil.which(command) is None:
+        raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
 
 
 class Program:
-    """Runs `command` while the `with` block does; it is there once `ready` (a URL) answers 200.
+    """Runs `command` while the `with` block lasts, which begins when `ready` (a URL) answers 200.
 
-    Its output goes to `log`. It ends with SIGTERM, and with the demo itself, however that ends. Raises
-    `ConfigError` when it is not installed, `ChildProcessError` when it ends by itself, `TimeoutError` when
-    it does not become ready within a minute.
+    Output goes to `log`. Raises `ConfigError` when the command is not installed, `ChildProcessError` when it
+    exits early, `TimeoutError` when it is not ready within a minute.
     """
 
     def __init__(
@@ -40,34 +56,42 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if shutil.which(self._command[0]) is None:
-            raise ConfigError(f"{self.name}: there is no {self._command[0]} on this machine")
+        require(self._command[0])
+        # The kernel stops the program when the demo is killed: Prometheus would keep its port.
+        setpriv = shutil.which("setpriv")
+        prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
-                [*_leash(), *self._command],
+                [*prefix, *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=self._environment,
-                # Ctrl-C goes to everything in the terminal's foreground; the order of the end is ours.
+                # Ctrl-C reaches every process of the terminal's foreground group.
                 start_new_session=True,
             )
         try:
-            until(self._is_ready, _START, f"{self.name} (its log is {self._log})")
+            until(self._is_ready, _START, f"{self.name} (log: {self._log})")
         except BaseException:
-            self._end()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def check(self) -> None:
-        """Raises `ChildProcessError`, with the log's last lines, when it ended by itself."""
-        if self._process is None or (code := self._process.poll()) is None:
-            return
-        last = self._log.read_text(errors="replace").splitlines()[-5:]
-        raise ChildProcessError("\n".join([f"{self.name} ended with {code}:", *last]))
+        """Raises `ChildProcessError`, with the last lines of the log, when the program has exited."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            last = self._log.read_text(errors="replace").splitlines()[-5:]
+            raise ChildProcessError("\n".join([f"{self.name} exited with {code}:", *last]))
 
     def _is_ready(self) -> bool:
         self.check()
@@ -76,20 +100,3 @@ class Program:
                 return bool(response.status == 200)
         except (OSError, http.client.HTTPException):
             return False
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_END)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def _leash() -> Sequence[str]:
-    """A command in front that ends the program when the demo dies without a word (kill -9): Prometheus
-    would hold its port until the next reboot. Only Linux has it, and only util-linux the command."""
-    setpriv = shutil.which("setpriv")
-    return () if setpriv is None else (setpriv, "--pdeathsig", "TERM", "--")

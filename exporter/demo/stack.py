@@ -1,179 +1,130 @@
-"""The programs of the demo, each with its configuration, in one folder."""
+"""The programs of the demo: addresses, configuration and commands, in one folder."""
 
 import fcntl
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import yaml
 
 from exporter import rule_files
 from exporter.demo.compressed import compressed
-from exporter.demo.ports import HOST, Ports
 from exporter.demo.program import Program
 from exporter.errors import ConfigError
 from exporter.names import READY_PATH
 from exporter.settings import PREFIX
 
-CHECKOUT: Final = Path(__file__).parents[2]
-_FOLDERS: Final = ("exporter", "prometheus", "alertmanager", "grafana")
 JOB: Final = "session-end-exporter"
-"""The job that the rules look for."""
-SCRAPE: Final = "1s"
-"""15s of deploy/prometheus/prometheus.yml would be half a second; with a whole one there are three in the
-shortest window."""
+"""The job that the rules select."""
+_HOST: Final = "127.0.0.1"
+_SCRAPE: Final = "1s"
+"""The shipped 15s divided by the demo's speed would be half a second."""
+_SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "alertmanager"
+_FOLDERS: Final = ("exporter", "prometheus", "alertmanager")
 
 
-@dataclass(frozen=True, slots=True)
-class Urls:
-    """Where each program is; `grafana` is "" when it is not on this machine."""
+class Addresses(NamedTuple):
+    """HOST:PORT of each listener."""
 
     ingest: str
     ops: str
     prometheus: str
     alertmanager: str
-    grafana: str
 
-    @classmethod
-    def choose(cls, ports: Ports, *, grafana: bool) -> "Urls":
-        """The default ports, or the next that are free."""
 
-        def url(program: str, usual: int) -> str:
-            return f"http://{HOST}:{ports.port(program, usual)}"
+def choose_addresses() -> Addresses:
+    """The default ports on loopback; a free port instead of a port that is in use."""
 
-        return cls(
-            url("the exporter (events)", 10400),
-            url("the exporter (pages)", 10401),
-            url("Prometheus", 9090),
-            url("Alertmanager", 9093),
-            url("Grafana", 3000) if grafana else "",
-        )
+    def listen(port: int) -> socket.socket:
+        try:
+            return socket.create_server((_HOST, port))
+        except OSError:
+            return socket.create_server((_HOST, 0))
+
+    # All are held until the last is chosen: no port is chosen twice.
+    with ExitStack() as held:
+        servers = [held.enter_context(listen(port)) for port in (10400, 10401, 9090, 9093)]
+        return Addresses(*(f"{_HOST}:{server.getsockname()[1]}" for server in servers))
 
 
 @contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """`folder`, made and emptied of an earlier demo's files, for one demo at a time.
-
-    Raises `ConfigError` when another one runs in it, or it can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise ConfigError(f"{folder}: {error.strerror}") from None
-    with lock:
+def workspace(folder: Path) -> Iterator[Path]:
+    """`folder`, created, without the files of an earlier demo, and locked against a second demo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"{folder}: another demo runs in it; --folder names another one"
+                f"{folder}: another demo is running there; use --folder for another directory"
             ) from None
-        # By name: a folder given by mistake keeps everything else that is in it.
+        # By name: other files in the folder stay.
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
             (folder / name).mkdir()
         yield folder.resolve()
 
 
-def configure(folder: Path, urls: Urls, receiver: str) -> None:
-    """Write the shipped rules and Alertmanager configuration, compressed, and Prometheus' configuration.
-
-    Alertmanager's receivers are webhooks at `receiver`, each at its own name.
-    """
+def configure(folder: Path, addresses: Addresses, receiver: str) -> None:
+    """Writes the configuration: shipped files with short durations, and webhooks at `receiver`."""
     rules = folder / "prometheus" / "rules"
     rules.mkdir()
     for path in rule_files.folder().glob("*.yml"):
-        (rules / path.name).write_text(compressed(path.read_text("utf-8")), encoding="utf-8")
-    shipped = CHECKOUT / "deploy" / "alertmanager"
-    shutil.copytree(shipped / "templates", folder / "alertmanager" / "templates")
-    document = yaml.safe_load(compressed((shipped / "alertmanager.yml").read_text("utf-8")))
-    for one in document["receivers"]:
-        url = f"{receiver}/{one['name']}"
-        one.pop("slack_configs")
-        one["webhook_configs"] = [{"url": url, "send_resolved": True}]
-    (folder / "alertmanager" / "alertmanager.yml").write_text(
-        yaml.safe_dump(document), encoding="utf-8"
-    )
-    (folder / "prometheus" / "prometheus.yml").write_text(
-        yaml.safe_dump(_prometheus(rules, urls)), encoding="utf-8"
-    )
-
-
-def exporter(folder: Path, urls: Urls) -> Program:
-    """Without the variables of the environment: a token in them would shut out the demo's Prometheus."""
-    flags = ("--ingest", _address(urls.ingest), "--ops", _address(urls.ops))
-    return Program(
-        "the exporter",
-        (
-            sys.executable,
-            "-m",
-            "exporter",
-            "serve",
-            "--data-dir",
-            f"{folder}/exporter/data",
-            *flags,
-        ),
-        folder / "exporter" / "log",
-        f"{urls.ops}{READY_PATH}",
-        {key: value for key, value in os.environ.items() if not key.upper().startswith(PREFIX)}
-        | {f"{PREFIX}DASHBOARD_URL": urls.grafana},
-    )
-
-
-def prometheus(folder: Path, urls: Urls) -> Program:
-    home = folder / "prometheus"
-    return Program(
-        "Prometheus",
-        (
-            "prometheus",
-            f"--config.file={home}/prometheus.yml",
-            f"--storage.tsdb.path={home}/data",
-            f"--web.listen-address={_address(urls.prometheus)}",
-            "--enable-feature=exemplar-storage",
-        ),
-        home / "log",
-        f"{urls.prometheus}{READY_PATH}",
-    )
-
-
-def pager(folder: Path, urls: Urls) -> Program:
-    """Alertmanager, which Debian installs under a longer name; without a cluster, which wants more ports."""
-    name = next(filter(shutil.which, ("prometheus-alertmanager", "alertmanager")), "alertmanager")
-    home = folder / "alertmanager"
-    return Program(
-        "Alertmanager",
-        (
-            name,
-            f"--config.file={home}/alertmanager.yml",
-            f"--storage.path={home}/data",
-            f"--web.listen-address={_address(urls.alertmanager)}",
-            "--cluster.listen-address=",
-        ),
-        home / "log",
-        f"{urls.alertmanager}{READY_PATH}",
-    )
-
-
-def _prometheus(rules: Path, urls: Urls) -> dict[str, Any]:
-    return {
-        "global": {"scrape_interval": SCRAPE, "evaluation_interval": SCRAPE},
+        (rules / path.name).write_text(compressed(path.read_text("utf-8")), "utf-8")
+    shutil.copytree(_SHIPPED / "templates", folder / "alertmanager" / "templates")
+    alertmanager = yaml.safe_load(compressed((_SHIPPED / "alertmanager.yml").read_text("utf-8")))
+    for target in alertmanager["receivers"]:
+        target.pop("slack_configs")
+        target["webhook_configs"] = [{"url": f"{receiver}/{target['name']}"}]
+    prometheus = {
+        "global": {"scrape_interval": _SCRAPE, "evaluation_interval": _SCRAPE},
         "rule_files": [f"{rules}/*.yml"],
-        "scrape_configs": [
-            {
-                "job_name": JOB,
-                "static_configs": [{"targets": [_address(urls.ops)]}],
-            }
-        ],
+        "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": [addresses.ops]}]}],
         "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": [_address(urls.alertmanager)]}]}]
+            "alertmanagers": [{"static_configs": [{"targets": [addresses.alertmanager]}]}]
         },
     }
+    for name, document in (("alertmanager", alertmanager), ("prometheus", prometheus)):
+        (folder / name / f"{name}.yml").write_text(yaml.safe_dump(document), "utf-8")
 
 
-def _address(url: str) -> str:
-    return url.removeprefix("http://")
+def alertmanager_command() -> str:
+    """Debian installs Alertmanager under a longer name."""
+    return "prometheus-alertmanager" if shutil.which("prometheus-alertmanager") else "alertmanager"
+
+
+def programs(folder: Path, addresses: Addresses) -> tuple[Program, Program, Program]:
+    """Exporter, Alertmanager and Prometheus, not started."""
+    # A token file among the exporter's variables would lock out the demo's Prometheus.
+    environment = {
+        name: text for name, text in os.environ.items() if not name.upper().startswith(PREFIX)
+    }
+    flags = ("--data-dir", f"{folder}/exporter/data", "--ingest", addresses.ingest)
+    exporter = (sys.executable, "-m", "exporter", "serve", *flags, "--ops", addresses.ops)
+
+    def program(name: str, command: tuple[str, ...], address: str) -> Program:
+        ready = f"http://{address}{READY_PATH}"
+        return Program(name, command, folder / name / "log", ready, environment)
+
+    def server(name: str, command: str, address: str, *flags: str) -> Program:
+        config = f"--config.file={folder}/{name}/{name}.yml"
+        return program(name, (command, config, f"--web.listen-address={address}", *flags), address)
+
+    return (
+        program("exporter", exporter, addresses.ops),
+        server(
+            *("alertmanager", alertmanager_command(), addresses.alertmanager),
+            f"--storage.path={folder}/alertmanager/data",
+            "--cluster.listen-address=",
+        ),
+        server(
+            *("prometheus", "prometheus", addresses.prometheus),
+            f"--storage.tsdb.path={folder}/prometheus/data",
+            "--enable-feature=exemplar-storage",
+        ),
+    )

@@ -1,103 +1,82 @@
-"""`session-end-exporter simulate`, without its flags' parsing."""
+"""`session-end-exporter simulate`, after its flags are parsed."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 from exporter.errors import ConfigError
-from exporter.simulate.options import Options, Run, resolve, rfc3339
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from exporter.send.delivery import Clock
+from exporter.send.delivery import Clock
+from exporter.simulate.events import ndjson
+from exporter.simulate.history import expected_alert
+from exporter.simulate.incidents import KINDS, STORIES
+from exporter.simulate.openmetrics import daily
+from exporter.simulate.options import Options, Run, rfc3339
+from exporter.simulate.posting import Poster, post
 
 STDOUT: Final = Path("-")
 _SEEDS: Final = 1_000_000
 
 
-def simulate(options: Options, console: "Console", *, clock: "Clock | None" = None) -> int:
-    """Simulates, then writes or posts; returns the command's exit code.
+def simulate(options: Options, out: TextIO, clock: Clock | None = None) -> int:
+    """Simulates, writes or posts, and logs to `out`; returns the exit code.
 
-    0 is all of it, or as much as there was until Ctrl-C; 1 that an exporter rejected events; 2 wrong
-    usage (then nothing was simulated), a file that can't be written, or events that could not be
-    delivered. What goes on is told on `console`, which should be of standard error when the output goes
-    to standard output; mistakes are lines on standard error.
+    0: done, or posting interrupted by Ctrl-C. 1: an exporter rejected events. 2: wrong usage, a file that
+    cannot be written, or events that could not be delivered.
     """
-    from exporter.send.delivery import Clock
+
+    def log(text: str) -> None:
+        print(text, file=out, flush=True)
 
     clock = clock or Clock()
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     try:
-        run = resolve(options, clock.wall(), lambda: int(clock.uniform(0, _SEEDS)))
-        say(f"the same again: {run.repeat}")
-        if not options.live:
-            _write(options, run, say)
+        run = options.run(clock.wall(), int(clock.uniform(0, _SEEDS)))
+        log(f"To repeat this run: --seed {run.seed} --start {rfc3339(run.start)}")
+        if options.url is None:
+            _write(options, run, log)
             return 0
-        from exporter.simulate.posting import post
-
-        report = post(options, run, console, say, clock)
-        if report.error:
-            say(report.error)
-        say(report.line())
-        return report.exit_code
+        report = post(run, Poster(options.url, clock, log, options.token_file), clock, log)
     except ConfigError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        say("interrupted: unfinished files are removed")
-        return 0
+    log(f"{report.error}\n{report.line()}".lstrip())
+    return report.exit_code
 
 
-def _write(options: Options, run: Run, say: Callable[[str], None]) -> None:
-    from exporter.simulate.catalogue import described
-    from exporter.simulate.events import ndjson
-    from exporter.simulate.openmetrics import daily, openmetrics
+def incident_list() -> str:
+    """Every incident with its duration, expected alert, codes and description."""
+    lines = []
+    for name, kind in KINDS.items():
+        codes = ", ".join(" ".join((system, *codes)) for system, codes in kind.codes.items())
+        alert = expected_alert(kind.expects, kind.signals)
+        lines.append(f"{name}: {alert}, lasts {timedelta(seconds=kind.seconds)}")
+        lines += [f"  {codes}", f"  {STORIES[name]}"]
+    return "\n".join([*lines, "standard: 28 days with all of these incidents"])
 
+
+def _write(options: Options, run: Run, log: Callable[[str], None]) -> None:
     histories = run.histories()
     if options.ndjson is not None:
-        with _opened("--ndjson", options.ndjson) as file:
-            file.writelines(ndjson(histories, run.seed))
-    elif options.openmetrics is not None and options.openmetrics.is_dir():
-        for day, text in daily(histories):
-            with _opened("--openmetrics", options.openmetrics / f"{day}.om") as file:
-                file.writelines(text)
-    elif options.openmetrics is not None:
-        with _opened("--openmetrics", options.openmetrics) as file:
-            file.writelines(openmetrics(histories))
+        _write_file("--ndjson", options.ndjson, ndjson(histories, run.seed))
+    if options.openmetrics is not None:
+        for date, text in daily(histories):
+            _write_file("--openmetrics", options.openmetrics / f"{date}.om", text)
     for history in histories:
-        for one in history.incidents:
-            say(f"{rfc3339(one.start)} to {rfc3339(one.end)} {described(one)}")
-        say(f"{history.system}: {int(history.ends.sum()):,} ends until {rfc3339(history.end)}")
+        for incident in history.incidents:
+            log(f"{rfc3339(incident.start)} to {rfc3339(incident.end)}: {incident}")
+        log(f"{history.system}: {history.ends.sum():,} ends until {rfc3339(history.end)}")
 
 
-@contextmanager
-def _opened(option: str, path: Path) -> Iterator[TextIO]:
-    """The file to write; removed when it could not be finished, because half of one looks like all."""
+def _write_file(flag: str, path: Path, text: Iterable[str]) -> None:
     if path == STDOUT:
-        try:
-            yield sys.stdout
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # `| head` has enough; Python would try to flush, and complain, once more at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.writelines(text)
+        sys.stdout.flush()
         return
     try:
+        if flag == "--openmetrics":
+            path.parent.mkdir(exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            try:
-                yield file
-                file.flush()
-            except BaseException:
-                # A device or a pipe is somebody else's.
-                if path.is_file():
-                    path.unlink()
-                raise
+            file.writelines(text)
     except OSError as error:
-        raise ConfigError(f"{option} {path}: {error.strerror or error}") from None
+        raise ConfigError(f"{flag} {path}: {error.strerror or error}") from None

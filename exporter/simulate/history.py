@@ -1,4 +1,4 @@
-"""What a simulation gives: counts in bins, and the truth that alerts are judged by."""
+"""A simulated history: counts of session ends per bin, and the incidents that are in it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,16 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEP: Final = 15.0
-"""Seconds a bin: the scrape interval of deploy/prometheus/prometheus.yml."""
+"""Seconds per bin: the scrape interval of deploy/prometheus/prometheus.yml."""
+HOUR: Final = 3600.0
+DAY: Final = 86400.0
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def expected_alert(expects: str, signals: tuple[str, ...]) -> str:
+    """The alert that an incident should cause, in words."""
+    return f"expected alert: {' or '.join(signals)} {expects}" if signals else "no expected alert"
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What happened, from `start` to `end` in Unix seconds, and what the alerts should make of it.
+    """An incident from `start` to `end` (Unix seconds), and the alert that it should cause.
 
-    `codes` are those that rise; none when everything stops. `expects` is "page", "ticket" or "nothing"
-    (a nuisance). `signals` are the kinds of alert that count as its detection: "spike", "stopped",
-    "elevated", "new", "overrun"; none for a nuisance. A `flapping` one goes on and off in between.
+    `codes` rise during the incident; empty when traffic as a whole changes. `expects` is "page", "ticket"
+    or "nothing" (a nuisance). An alert with one of `signals` detects the incident: "spike", "stopped",
+    "elevated", "new", "overrun".
     """
 
     name: str
@@ -26,25 +36,33 @@ class Incident:
     end: float
     expects: str
     signals: tuple[str, ...]
-    flapping: bool = False
+
+    @property
+    def flapping(self) -> bool:
+        """Whether the incident pauses several times."""
+        return self.name == "flapping"
+
+    def __str__(self) -> str:
+        subject = " ".join((self.name, "on", self.system, *self.codes))
+        return f"{subject} ({expected_alert(self.expects, self.signals)})"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One system's ends. Bin i is from `start + i * step` (Unix seconds) until the next begins.
+    """Session ends of one system. Bin i covers `step` seconds from `start + i * step` (Unix seconds).
 
-    `codes` are the columns: every code of the taxonomy and `unknown`. `ends`, (bins, codes), has the
-    ends counted in each bin, `expected`, of the same shape, their mean as it would be without what
-    expects a page or a ticket: nuisances are in it, noise is not. `scraped`, (bins,), says whether the
-    scrape at the end of the bin happened; a scrape shows the sum of all bins until then.
+    `codes` names the columns: every code of the taxonomy and `unknown`. `ends` (bins, codes) counts the
+    session ends. `expected` (bins, codes) is their mean without incidents that expect an alert: it includes
+    nuisances and excludes noise. `scraped` (bins,) tells whether the scrape at the end of the bin succeeded;
+    a scrape shows the sum of all bins until then.
     """
 
     system: str
     start: float
     step: float
     codes: tuple[str, ...]
-    ends: NDArray[np.int64]
-    expected: NDArray[np.float64]
+    ends: Counts
+    expected: Floats
     scraped: NDArray[np.bool_]
     incidents: tuple[Incident, ...]
 
@@ -55,8 +73,6 @@ class History:
 
     def bins(self, start: float, end: float) -> slice:
         """The bins that begin within [start, end), Unix seconds."""
-        first, last = (
-            min(max(int(np.ceil((at - self.start) / self.step - 1e-6)), 0), len(self.ends))
-            for at in (start, end)
-        )
+        times = (np.array([start, end]) - self.start) / self.step
+        first, last = np.clip(np.ceil(times - 1e-6), 0, len(self.ends)).astype(int).tolist()
         return slice(first, last)

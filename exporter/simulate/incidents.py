@@ -1,238 +1,123 @@
-"""What goes wrong, or looks as if it did: one function each, its story in its docstring.
+"""The incidents that can be simulated: codes, duration, expected alert and effect of each."""
 
-`@_incident` gives a function its name, the codes by system (a system without any does not have the
-incident; `()` is one without codes of its own), how long it lasts, and what the alerts should make of it.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from exporter.simulate.traffic import DAY, HOUR
+from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.window import Window
 
-Codes = Mapping[str, tuple[str, ...]]
-Change = Callable[[Window], None]
-CLOCK_CHANGE: Final = "clock-change"
 ONE_REGION: Final = "one-region"
-MAINTENANCE: Final = "maintenance"
-_EVERYWHERE: Final[Codes] = {"streampixel": (), "softdrive": ()}
-_CAPACITY: Final[Codes] = {"streampixel": ("4001",), "softdrive": ("18",)}
-"""Softdrive has no code for want of machines: a host that is gone is "Server is unreachable"."""
-_MINUTE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An incident before it happens; `seconds` is how long it lasts, the rest as in `Incident`.
+    """A kind of incident, which lasts `seconds`; `expects` and `signals` as in `history.Incident`.
 
-    `lasts` says that its change goes on to the history's end, whatever the label says.
+    `codes` by system: the codes that rise, none when traffic as a whole changes; a system that is not in it
+    does not have the incident. The effect of a `permanent` kind lasts to the end of the history.
     """
 
-    name: str
-    story: str
-    codes: Codes
+    codes: dict[str, tuple[str, ...]]
     seconds: float
+    effect: Callable[[Window], None]
     expects: str
     signals: tuple[str, ...]
-    change: Change
-    flapping: bool = False
-    lasts: bool = False
+    permanent: bool
 
 
-KINDS: Final[dict[str, Kind]] = {}
-"""Every kind by name, in this file's order."""
-
-
-def _incident(
-    name: str,
-    codes: Codes,
+def _kind(
+    streampixel: str | None,
+    softdrive: str | None,
     seconds: float,
+    effect: Callable[[Window], None],
     expects: str = "nothing",
     *signals: str,
-    flapping: bool = False,
-    lasts: bool = False,
-) -> Callable[[Change], Change]:
-    def register(change: Change) -> Change:
-        story = " ".join((change.__doc__ or "").split())
-        KINDS[name] = Kind(name, story, codes, seconds, expects, signals, change, flapping, lasts)
-        return change
-
-    return register
+    permanent: bool = False,
+) -> Kind:
+    """A kind with a code per system: "" without a code of its own, None without the incident."""
+    codes = {"streampixel": streampixel, "softdrive": softdrive}
+    known = {system: tuple(code.split()) for system, code in codes.items() if code is not None}
+    return Kind(known, seconds, effect, expects, signals, permanent)
 
 
-# --- pages ------------------------------------------------------------------------------------------
+def _flap(window: Window) -> None:
+    window.set_share(np.where(window.seconds // 360 % 2 == 0, 0.33, 0.0))
 
 
-@_incident("capacity-small", _CAPACITY, 2 * HOUR, "page", "spike")
-def capacity_small(window: Window) -> None:
-    """A few of the GPU workers did not come back after a driver update: at the fullest minutes one
-    session in twenty finds none."""
-    window.take(0.05)
+def _creep(window: Window) -> None:
+    window.multiply_share(1.0 + 1.5 * np.minimum(window.progress * 2, 1.0))
 
 
-@_incident("capacity-medium", _CAPACITY, 90 * _MINUTE, "page", "spike")
-def capacity_medium(window: Window) -> None:
-    """A customer's event takes a good part of the pool: one session in ten finds no worker."""
-    window.take(0.10)
+def _spread(window: Window) -> None:
+    window.set_share(0.05 * np.minimum(window.seconds / (2 * HOUR), 1.0))
 
 
-@_incident("capacity-large", _CAPACITY, 60 * _MINUTE, "page", "spike")
-def capacity_large(window: Window) -> None:
-    """The provider took back a whole group of spot machines: a third of the sessions find no worker
-    until others have booted."""
-    window.take(0.33)
+def _shift(window: Window) -> None:
+    window.scale(window.load(window.times + HOUR) / window.load(window.times))
 
 
-@_incident("flapping", _CAPACITY, 60 * _MINUTE, "page", "spike", flapping=True)
-def flapping(window: Window) -> None:
-    """An autoscaler that overshoots: workers gone for six minutes, back for six, for an hour."""
-    window.take(np.where(window.seconds // (6 * _MINUTE) % 2 == 0, 0.33, 0.0))
-
-
-@_incident(
-    "crash-loop",
-    {"streampixel": ("4006",), "softdrive": ("07",)},
-    6 * HOUR,
-    "page",
-    "spike",
-)
-def crash_loop(window: Window) -> None:
-    """A release with a crash in a scene that one visitor in fourteen opens, found and rolled back after
-    six hours."""
-    window.take(0.07)
-
-
-@_incident(
-    ONE_REGION,
-    {"streampixel": ("4005",), "softdrive": ("502",)},
-    90 * _MINUTE,
-    "page",
-    "spike",
-)
-def one_region(window: Window) -> None:
-    """The signalling of one region is down and the others are well. A third of the traffic is there, so
-    a third of all ends have the code."""
-    window.take(1 / 3)
-
-
-@_incident("stop", _EVERYWHERE, 2 * HOUR, "page", "stopped")
-def stop(window: Window) -> None:
-    """No event at all: the front door's certificate expired, or a release of the senders forgot to
-    send."""
-    window.scale(0.0)
-
-
-@_incident("successes-vanish", _EVERYWHERE, 90 * _MINUTE, "page", "stopped", "spike")
-def successes_vanish(window: Window) -> None:
-    """Nobody gets in, so nobody leaves well; the failures that are always there go on. Their share of all
-    ends becomes all of it, so a spike counts as found too."""
-    window.scale_successes(0.0)
-
-
-# --- tickets ----------------------------------------------------------------------------------------
-
-
-@_incident(
-    "slow-creep",
-    {"streampixel": ("1006",), "softdrive": ("12",)},
-    3 * DAY,
-    "ticket",
-    "elevated",
-)
-def slow_creep(window: Window) -> None:
-    """A provider's route gets worse by the day: abnormal closures grow to two and a half times as many
-    over a day and a half and stay there until the route is changed."""
-    window.grow(1.0 + 1.5 * np.minimum(window.progress * 2, 1.0))
-
-
-@_incident(
-    "tls-inspection",
-    {"softdrive": ("01",)},
-    8 * HOUR,
-    "ticket",
-    "spike",
-    "elevated",
-    "new",
-)
-def tls_inspection(window: Window) -> None:
-    """A customer's proxy begins to open TLS, office by office over two hours: handshakes that never
-    failed are 5 % of all ends until the exception is made."""
-    window.take(0.05 * np.minimum(window.seconds / (2 * HOUR), 1.0))
-
-
-@_incident(
-    "new-code",
-    {"streampixel": ("4000",), "softdrive": ("06",)},
-    6 * HOUR,
-    "ticket",
-    "new",
-)
-def new_code(window: Window) -> None:
-    """A code never seen before: a release that throws in one of a hundred sessions, or projects that an
-    admin disables one after the other."""
-    window.take(0.01)
-
-
-@_incident("maintenance-overrun", {"softdrive": ("13",)}, 3 * HOUR, "ticket", "overrun")
-def maintenance_overrun(window: Window) -> None:
-    """The nightly maintenance does not end: hosts restart again and again into the morning, and a third
-    of all ends are restarts."""
-    window.take(0.33)
-
-
-# --- nuisances: nobody is to hear of them --------------------------------------------------------------
-
-
-@_incident("recovery", _EVERYWHERE, 30 * _MINUTE)
-def recovery(window: Window) -> None:
-    """After an outage everybody comes at once: three times the successes, back to usual in half an hour.
-    Belongs right behind a stop."""
-    window.scale_successes(1.0 + 2.0 * (1.0 - window.progress))
-
-
-@_incident("holiday", _EVERYWHERE, DAY)
-def holiday(window: Window) -> None:
-    """A public holiday: four tenths of the traffic from midnight to midnight, an hour's slope on each
-    side."""
-    window.scale(1.0 - 0.6 * window.slopes(HOUR))
-
-
-@_incident("launch-day", _EVERYWHERE, 14 * HOUR)
-def launch_day(window: Window) -> None:
-    """A product is shown on stage: up to five times the traffic, smoothly there and back."""
-    window.scale(1.0 + 4.0 * np.sin(np.pi * window.progress) ** 2)
-
-
-@_incident("quiet-evening", _EVERYWHERE, 4 * HOUR)
-def quiet_evening(window: Window) -> None:
-    """A final on television: a fifth of the traffic within a quarter of an hour, then all of it
-    again."""
-    window.scale(1.0 - 0.8 * window.slopes(15 * _MINUTE))
-
-
-@_incident(
-    "duplicate-burst",
-    {"streampixel": ("4003",), "softdrive": ("19",)},
-    5 * _MINUTE,
-)
-def duplicate_burst(window: Window) -> None:
-    """One user's browser tries again without a pause: 20 to 60 ends of one code within a minute."""
+def _burst(window: Window) -> None:
     ends = int(window.random.integers(20, 60, endpoint=True))
-    window.burst(window.codes[0], ends, float(window.random.uniform(10.0, 60.0)))
+    window.add_burst(ends, float(window.random.uniform(10.0, 60.0)))
 
 
-@_incident(MAINTENANCE, {"softdrive": ("13",)}, 12 * _MINUTE)
-def maintenance(window: Window) -> None:
-    """Every night hosts restart one after the other: for twelve minutes, on top of the other ends,
-    restarts as many as a third of them, which is 7 % in that hour."""
-    window.add(0.35)
+# Softdrive has no code for missing capacity: 18 is "Server is unreachable".
+KINDS: Final = {
+    "capacity-small": _kind("4001", "18", 2 * HOUR, lambda w: w.set_share(0.05), "page", "spike"),
+    "capacity-medium": _kind(
+        "4001", "18", 1.5 * HOUR, lambda w: w.set_share(0.10), "page", "spike"
+    ),
+    "capacity-large": _kind("4001", "18", HOUR, lambda w: w.set_share(0.33), "page", "spike"),
+    "flapping": _kind("4001", "18", HOUR, _flap, "page", "spike"),
+    "crash-loop": _kind("4006", "07", 6 * HOUR, lambda w: w.set_share(0.07), "page", "spike"),
+    ONE_REGION: _kind("4005", "502", 1.5 * HOUR, lambda w: w.set_share(1 / 3), "page", "spike"),
+    "stop": _kind("", "", 2 * HOUR, lambda w: w.scale(0.0), "page", "stopped"),
+    # Failures become all of the traffic, so a spike detects it too.
+    "successes-vanish": _kind(
+        "", "", 1.5 * HOUR, lambda w: w.scale_successes(0.0), "page", "stopped", "spike"
+    ),
+    "slow-creep": _kind("1006", "12", 3 * DAY, _creep, "ticket", "elevated"),
+    "tls-inspection": _kind(None, "01", 8 * HOUR, _spread, "ticket", "spike", "elevated", "new"),
+    "new-code": _kind("4000", "06", 6 * HOUR, lambda w: w.set_share(0.01), "ticket", "new"),
+    "maintenance-overrun": _kind(
+        None, "13", 3 * HOUR, lambda w: w.set_share(0.33), "ticket", "overrun"
+    ),
+    # Nuisances: no alert is expected.
+    "recovery": _kind(
+        "", "", HOUR / 2, lambda w: w.scale_successes(1.0 + 2.0 * (1.0 - w.progress))
+    ),
+    "holiday": _kind("", "", DAY, lambda w: w.scale(1.0 - 0.6 * w.slopes(HOUR))),
+    "launch-day": _kind(
+        "", "", 14 * HOUR, lambda w: w.scale(1.0 + 4.0 * np.sin(np.pi * w.progress) ** 2)
+    ),
+    "quiet-evening": _kind("", "", 4 * HOUR, lambda w: w.scale(1.0 - 0.8 * w.slopes(HOUR / 4))),
+    "duplicate-burst": _kind("4003", "19", HOUR / 12, _burst),
+    "maintenance": _kind(None, "13", HOUR / 5, lambda w: w.add_share(0.35)),
+    "clock-change": _kind("", "", DAY, _shift, permanent=True),
+}
 
-
-@_incident(CLOCK_CHANGE, _EVERYWHERE, DAY, lasts=True)
-def clock_change(window: Window) -> None:
-    """Summer time begins: from now on the whole day happens an hour earlier in UTC. The label is of the
-    first day, the change stays."""
-    window.scale(window.traffic.shape(window.times + HOUR) / window.traffic.shape(window.times))
+STORIES: Final = {
+    "capacity-small": "Some GPU workers fail after an update: 5% of session ends find no worker.",
+    "capacity-medium": "A customer's event occupies workers: 10% of session ends find none.",
+    "capacity-large": "The cloud provider reclaims machines: 33% of session ends find no worker.",
+    "flapping": "An autoscaler oscillates: workers are missing for 6 minutes, back for 6.",
+    "crash-loop": "A release crashes in a scene that 7% of visitors open, until its rollback.",
+    ONE_REGION: "Signaling is down in one region, which has a third of the traffic.",
+    "stop": "No events arrive: a certificate has expired, or the senders no longer send.",
+    "successes-vanish": "No session starts, so none ends in success; ordinary failures continue.",
+    "slow-creep": "A network route degrades: closures rise to 2.5 times their number in 36 h.",
+    "tls-inspection": "A proxy inspects TLS: new handshake failures reach 5% within two hours.",
+    "new-code": "A code appears for the first time, at 1% of session ends.",
+    "maintenance-overrun": "Nightly maintenance does not finish: 33% of session ends are restarts.",
+    "recovery": "Users return after an outage: three times the successes, falling to normal.",
+    "holiday": "A public holiday: 40% of the traffic for a day.",
+    "launch-day": "A product presentation: traffic rises to five times its level and falls back.",
+    "quiet-evening": "A televised final: traffic falls to 20% within 15 minutes, then returns.",
+    "duplicate-burst": "A browser retries without a pause: 20 to 60 ends of a code in a minute.",
+    "maintenance": "Hosts restart in turn, every night: 35 restarts per 100 other session ends.",
+    "clock-change": "Daylight saving time begins: daily load moves an hour earlier for good.",
+}
+"""A line per kind for `--list-incidents`."""

@@ -1,115 +1,101 @@
-"""A run posted to an exporter as its time goes by, with the bar and the news of its incidents."""
+"""Posts a run to an exporter as its simulated time passes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from exporter.send.answers import Undelivered
 from exporter.send.connection import Connection
 from exporter.send.delivery import Clock, Delivery
-from exporter.send.events import Event
-from exporter.send.options import Options as Sending
+from exporter.send.events import Event as EncodedEvent
+from exporter.send.options import Options as SendOptions
 from exporter.send.report import Report
-from exporter.simulate.catalogue import described
-from exporter.simulate.events import merged
-from exporter.simulate.history import Incident
-from exporter.simulate.live import play
-from exporter.simulate.options import Options, Run, rfc3339
+from exporter.simulate.events import Event, Timed, merged
+from exporter.simulate.options import Run, rfc3339
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-Say = Callable[[str], None]
+PACE: Final = 0.5
+"""Seconds between two requests: several per scrape, and few enough to keep a machine idle."""
+Log = Callable[[str], None]
 
 
-def post(options: Options, run: Run, console: "Console", say: Say, clock: Clock) -> Report:
-    """Posts the whole run, or what there is of it until Ctrl-C, which is no error.
+class Poster:
+    """Posts events to an ingest listener; `report` counts the answers.
 
-    The report's `error` says why not all could be delivered. Raises `ConfigError` when the URL or the
-    token file can't be used, before anything is simulated.
+    Raises `ConfigError` for an unusable URL or token file; `post` raises `Undelivered`.
     """
-    sending = Sending(url=options.url or "", token_file=options.token_file)
-    connection = Connection(sending)
-    report = Report(tell=say)
+
+    def __init__(self, url: str, clock: Clock, log: Log, token_file: Path | None = None) -> None:
+        options = SendOptions(url=url, token_file=token_file)
+        connection = Connection(options)
+        self.close = connection.close
+        self.report = Report(tell=log)
+        self._delivery = Delivery(
+            connection, options, self.report, clock=clock, progress=lambda: None, note=log
+        )
+
+    def post(self, events: Iterable[Event]) -> None:
+        self._delivery.deliver(self._encoded(events))
+
+    def _encoded(self, events: Iterable[Event]) -> Iterator[EncodedEvent]:
+        for event in events:
+            self.report.read += 1
+            name = event["id"]
+            yield EncodedEvent(f"simulated event {name}", name, msgspec.json.encode(event))
+
+
+class EventQueue:
+    """Events in order of time, read up to a given time."""
+
+    def __init__(self, events: Iterator[Timed]) -> None:
+        self._events = events
+        self._next = next(events, None)
+
+    def until(self, time: float) -> Iterator[Event]:
+        """The events before `time` that have not been read yet."""
+        while self._next is not None and self._next[0] < time:
+            yield self._next[1]
+            self._next = next(self._events, None)
+
+
+def post(run: Run, poster: Poster, clock: Clock, log: Log) -> Report:
+    """Posts the whole run, or until Ctrl-C, which is not an error.
+
+    The report's `error` tells why events could not be delivered.
+    """
+    report = poster.report
     began = clock.monotonic()
     try:
-        histories = run.histories()
-        news = News([one for history in histories for one in history.incidents], say, run.start)
-        with _shown(console, report, run, news) as show:
-            delivery = Delivery(connection, sending, report, clock=clock, progress=show, note=say)
-
-            def tell(now: float) -> None:
-                news.tell(now)
-                show()
-
-            play(
-                merged(histories, run.seed, dated=run.dated),
-                run.start,
-                run.start + run.seconds,
-                options.speed,
-                clock,
-                lambda due: delivery.deliver(_bodies(due, report)),
-                tell,
-            )
+        _play(run, poster, clock, log)
     except Undelivered as error:
         report.error = str(error)
     except KeyboardInterrupt:
-        say("interrupted: this is what was posted")
+        log("Interrupted; events posted until now:")
     finally:
-        connection.close()
+        poster.close()
     report.seconds = clock.monotonic() - began
     report.rest()
     return report
 
 
-def _bodies(due: Iterator[dict[str, Any]], report: Report) -> Iterator[Event]:
-    encode = msgspec.json.Encoder().encode
-    for event in due:
-        report.read += 1
-        yield Event(f"simulated event {event['id']}", event["id"], encode(event))
-
-
-class News:
-    """What goes on at the simulated time, `now` in Unix seconds: incidents that begin and end."""
-
-    def __init__(self, incidents: list[Incident], say: Say, now: float) -> None:
-        self._incidents = incidents
-        self._say = say
-        self.now = now
-
-    def tell(self, now: float) -> None:
-        """Says what has begun and ended since it was told last."""
-        happened = []
-        for one in self._incidents:
-            if self.now <= one.start < now:
-                happened.append((one.start, f"{described(one)} begins"))
-            if self.now < one.end <= now:
-                happened.append((one.end, f"{described(one)} is over"))
-        for at, text in sorted(happened):
-            self._say(f"{rfc3339(at)} {text}")
-        self.now = now
-
-    def running(self) -> str:
-        """The names of the incidents that go on, or ""."""
-        going = [one.name for one in self._incidents if one.start <= self.now < one.end]
-        return ", ".join(going)
-
-
-@contextmanager
-def _shown(
-    console: "Console", report: Report, run: Run, news: News
-) -> Iterator[Callable[[], None]]:
-    if not console.is_terminal:
-        yield lambda: None
-        return
-    from exporter.simulate.progress import progress
-
-    def position() -> tuple[float, str]:
-        clock = datetime.fromtimestamp(news.now, UTC).strftime("%a %H:%M")
-        return news.now - run.start, f"{clock} {news.running()}".rstrip()
-
-    with progress(console, report, run.seconds, position) as show:
-        yield show
+def _play(run: Run, poster: Poster, clock: Clock, log: Log) -> None:
+    """Posts due events every `PACE` seconds. A slow exporter delays events and drops none."""
+    histories = run.histories()
+    messages = sorted(
+        (time, f"{rfc3339(time)} {change}: {incident}")
+        for history in histories
+        for incident in history.incidents
+        for time, change in ((incident.start, "start"), (incident.end, "end"))
+    )
+    queue = EventQueue(merged(histories, run.seed, dated=run.dated))
+    began = clock.monotonic()
+    passed = 0.0
+    while passed < run.seconds:
+        passed = min(passed + run.speed * PACE, run.seconds)
+        early = passed / run.speed - (clock.monotonic() - began)
+        if early > 0:
+            clock.sleep(early)
+        poster.post(queue.until(run.start + passed))
+        while messages and messages[0][0] <= run.start + passed:
+            log(messages.pop(0)[1])

@@ -1,65 +1,64 @@
-"""The two systems' usual days. No vendor publishes such numbers: each is an assumption with its reason."""
+"""Ordinary traffic of the two systems. Vendors publish no figures: each share is an assumption."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from exporter.errors import ConfigError
-from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Outcome, System
+from exporter.taxonomy.model import Code, Outcome, System
 
 STREAMPIXEL: Final[Mapping[str, float]] = {
     "1000": 0.8225,
-    "1001": 0.085,  # one visitor in ten closes the tab instead of the stream
-    "1005": 0.012,  # mobile visitors: a network that goes away without a close frame
-    "1006": 0.018,  # the same, as most browsers report it; the largest true failure
-    "4000": 0.0,  # an admin's decision: not in an ordinary month
-    "4001": 0.003,  # the fixed limit is met now and then at the peak
-    "4002": 0.001,  # old links to projects that are gone
+    "1001": 0.085,  # one visitor in ten closes the tab, not the stream
+    "1005": 0.012,  # mobile networks that drop without a close frame
+    "1006": 0.018,  # the same, as most browsers report it; the most frequent failure
+    "4000": 0.0,  # an administrator disables a project: not in an ordinary month
+    "4001": 0.003,  # peak load sometimes exceeds the fixed limit
+    "4002": 0.001,  # old links to deleted projects
     "4003": 0.002,
-    "4004": 0.042,  # the default limit of 30 minutes ends the longest visits
+    "4004": 0.042,  # the default limit of 30 minutes ends long visits
     "4005": 0.004,
     "4006": 0.006,  # applications crash more often than they fail to start
-    "4007": 0.004,  # a fifth of the drops that 1005 and 1006 begin as do not come back
+    "4007": 0.004,  # a fifth of the connections dropped with 1005 or 1006 never reconnect
     "unknown": 0.0005,
 }
-"""Visitors of configurators and showrooms: successes 1000 and 1001 are 90.75 % of all ends."""
+"""Visitors of configurators and showrooms; the successes 1000 and 1001 are 90.75 % of all ends."""
 
 SOFTDRIVE: Final[Mapping[str, float]] = {
     "none": 0.8778,
     "1001": 0.001,
     "1002": 0.0,
     "1003": 0.0,
-    "1004": 0.0,  # four codes of one name: only the first is met in an ordinary month
+    "1004": 0.0,  # four codes share a name; only the first is common
     "500": 0.001,
-    "502": 0.002,  # a gateway's deployment, a few seconds each
+    "502": 0.002,  # a few seconds at each deployment of a gateway
     "guest_agent": 0.004,  # an agent that hangs until its machine restarts
-    "01": 0.0002,  # a company that opens TLS is met once, then has an exception
+    "01": 0.0002,  # a proxy that inspects TLS, until an exception is configured
     "02": 0.001,
     "03": 0.006,
-    "04": 0.008,  # laptops that sleep, cellular networks: UDP that stops
-    "06": 0.0,  # no client release throws in an ordinary month
+    "04": 0.008,  # sleeping laptops and cellular networks stop UDP
+    "06": 0.0,  # a client exception: not in an ordinary month
     "07": 0.002,
     "08": 0.002,
     "09": 0.001,
-    "10": 0.025,  # the second device of one person takes the session over
+    "10": 0.025,  # the user's second device takes over the session
     "11": 0.006,
-    "12": 0.012,  # Wi-Fi to cable and back; the largest true failure
-    "13": 0.001,  # restarts that an admin asks for; maintenance is an incident of its own
-    "14": 0.030,  # the user logs off inside the machine
+    "12": 0.012,  # switches between Wi-Fi and cable; the most frequent failure
+    "13": 0.001,  # restarts by an administrator; maintenance is an incident
+    "14": 0.030,  # the user logs off in the cloud PC
     "15": 0.012,  # mistyped passwords, expired tokens
     "18": 0.0015,
     "19": 0.006,  # hotel networks without UDP
     "unknown": 0.0005,
 }
-"""Office workers at cloud PCs: success `none` is 87.8 % of all ends, neutral ends (10, 14, 15) 6.7 %."""
+"""Office workers on cloud PCs; the success `none` is 87.8 % of all ends, neutral 10, 14 and 15 are 6.7 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Shares of all ends, the UTC hour of the fullest load, a weekend day against a working day."""
+    """Shares of all session ends by code, the UTC hour of peak load, and weekend load per working day."""
 
     shares: Mapping[str, float]
     peak_hour: float
@@ -67,53 +66,51 @@ class Profile:
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
-    # Showrooms are visited in the evening, and a little more when people are off work.
+    # Showrooms: most visitors come in the evening, slightly more on days off.
     "streampixel": Profile(STREAMPIXEL, peak_hour=19.0, weekend=1.2),
-    # Sessions end around the end of Europe's office hours; a third of the people look in on weekends.
+    # Offices: most sessions end at the end of Europe's working day; a third of the users work on weekends.
     "softdrive": Profile(SOFTDRIVE, peak_hour=15.0, weekend=0.35),
 }
 SYSTEMS: Final = tuple(PROFILES)
 
 
-def fitted(traffic: Traffic, system: str) -> Traffic:
-    """`traffic` with the system's profile where it has None, and failures as many as `failing` says."""
-    profile = PROFILES[taxonomy(system).system]
-    shares = profile.shares if traffic.shares is None else traffic.shares
-    return replace(
-        traffic,
-        shares=shares if traffic.failing is None else _failing(shares, traffic.failing, system),
-        peak_hour=profile.peak_hour if traffic.peak_hour is None else traffic.peak_hour,
-        weekend=profile.weekend if traffic.weekend is None else traffic.weekend,
-    )
+def profile(system: str, failing: float | None = None, weekend: float | None = None) -> Profile:
+    """The system's profile, with another share of failures or another weekend load.
 
-
-def _failing(shares: Mapping[str, float], wanted: float, system: str) -> Mapping[str, float]:
-    """`shares` whose failures are `wanted` together, in the same proportion, at the cost of successes.
-
-    Raises `ConfigError` when nothing fails or succeeds that could be more or less.
+    Raises `ConfigError` when failures and successes together are less than `failing`.
     """
-    known = taxonomy(system)
-    outcomes = {one.code: one.outcome for one in (*known.codes, known.unknown)}
+    known = PROFILES[system]
+    shares = known.shares if failing is None else _with_failures(known.shares, failing, system)
+    return Profile(shares, known.peak_hour, known.weekend if weekend is None else weekend)
+
+
+def _with_failures(shares: Mapping[str, float], failing: float, system: str) -> dict[str, float]:
+    """`shares` with failures scaled to `failing`, at the expense of successes."""
+    outcomes = {code.code: code.outcome for code in codes(system)}
 
     def total(outcome: Outcome) -> float:
-        return sum(share for code, share in shares.items() if outcomes.get(code) is outcome)
+        return sum(share for code, share in shares.items() if outcomes[code] is outcome)
 
-    now, good = total(Outcome.FAILURE), total(Outcome.SUCCESS)
-    if not now or good + now < wanted:
-        raise ConfigError(f"failing = {wanted:g}: {now:g} of the shares fail, {good:g} succeed")
+    failures, successes = total(Outcome.FAILURE), total(Outcome.SUCCESS)
+    if successes + failures < failing:
+        raise ConfigError(
+            f"--failing = {failing:g}: use at most {successes + failures:.4g} for {system}; "
+            "the other session ends are neither successes nor failures"
+        )
     factors = {
-        Outcome.FAILURE: wanted / now,
-        Outcome.SUCCESS: (good + now - wanted) / good if good else 1.0,
+        Outcome.FAILURE: failing / failures,
+        Outcome.SUCCESS: (successes + failures - failing) / successes,
         Outcome.NEUTRAL: 1.0,
     }
-    return {
-        code: share * factors[outcomes.get(code, Outcome.NEUTRAL)] for code, share in shares.items()
-    }
+    return {code: share * factors[outcomes[code]] for code, share in shares.items()}
 
 
 @cache
 def taxonomy(system: str) -> System:
-    """The shipped taxonomy of a system that has a profile. Raises `ConfigError` for another one."""
-    if system not in PROFILES:
-        raise ConfigError(f"system = {system!r}: one of {', '.join(PROFILES)}")
+    """The shipped taxonomy of a system that has a profile."""
     return load().systems[system]
+
+
+def codes(system: str) -> tuple[Code, ...]:
+    """Every code of the system, and `unknown` last."""
+    return (*taxonomy(system).codes, taxonomy(system).unknown)

@@ -1,24 +1,21 @@
-"""The time of an incident, as its function in `incidents` changes it."""
+"""The bins of an incident, and the changes that an incident can make to them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from exporter.simulate.traffic import Floats, Traffic
-
-Share = float | Floats
+from exporter.simulate.history import Counts, Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Bins from the incident's start to its end, or to the history's where that is sooner.
+    """The bins from an incident's start to its end, or to the end of the history.
 
-    `times` are the Unix seconds at the middle of each bin of `step` seconds, `seconds` the same since the
-    start, `length` the seconds of the whole incident; `rates` a view of (bins, codes) means that the
-    methods change, `exact` the same of ends that are added without noise. `codes` and `successes` are
-    columns.
+    `times` (Unix seconds) and `seconds` (since the start) are the middles of the bins of `step` seconds;
+    the whole incident has `length` seconds. Methods change `rates`, a view of the (bins, codes) means, and
+    `exact`, counts without noise. `codes` (the incident's) and `successes` are columns. `load` gives the
+    ordinary load at Unix seconds.
     """
 
     times: Floats
@@ -26,10 +23,10 @@ class Window:
     step: float
     length: float
     rates: Floats
-    exact: NDArray[np.int64]
+    exact: Counts
     codes: Sequence[int]
     successes: Sequence[int]
-    traffic: Traffic
+    load: Callable[[Floats], Floats]
     random: np.random.Generator
 
     @property
@@ -38,45 +35,41 @@ class Window:
         return self.seconds / self.length
 
     def slopes(self, seconds: float) -> Floats:
-        """(bins,): from 0 to 1 within `seconds` of the start, back to 0 as long before the end."""
+        """(bins,): rises from 0 to 1 in the first `seconds`, falls back to 0 in the last `seconds`."""
         return np.clip(np.minimum(self.seconds, self.length - self.seconds) / seconds, 0.0, 1.0)
 
-    def take(self, share: Share) -> None:
-        """`share` of all ends come with the incident's codes, in equal parts, instead of succeeding.
-
-        An attempt that fails isn't a success, so the number of ends stays; where the codes have that
-        share already, or no success is left, nothing changes.
-        """
+    def set_share(self, share: float | Floats) -> None:
+        """Raises the codes' share of all ends to `share`, in equal parts, at the expense of successes."""
         total = self.rates.sum(axis=1)
-        good = self.rates[:, list(self.successes)].sum(axis=1)
-        wanted = share * total - self.rates[:, list(self.codes)].sum(axis=1)
-        moved = np.clip(wanted, 0.0, good)
-        kept = 1.0 - np.divide(moved, good, out=np.zeros_like(good), where=good > 0)
-        self.rates[:, list(self.successes)] *= kept[:, np.newaxis]
-        self.rates[:, list(self.codes)] += (moved / len(self.codes))[:, np.newaxis]
+        success = self.rates[:, self.successes].sum(axis=1)
+        missing = share * total - self.rates[:, self.codes].sum(axis=1)
+        # A share that is higher already stays.
+        moved = np.clip(missing, 0.0, success)
+        kept = 1.0 - np.divide(moved, success, out=np.zeros_like(success), where=success > 0)
+        self.rates[:, self.successes] *= kept[:, np.newaxis]
+        self.rates[:, self.codes] += (moved / len(self.codes))[:, np.newaxis]
 
-    def grow(self, factor: Share) -> None:
-        """The codes' own shares times `factor`, instead of succeeding."""
+    def multiply_share(self, factor: Floats) -> None:
+        """Multiplies the codes' share of all ends, at the expense of successes."""
         total = self.rates.sum(axis=1)
-        own = self.rates[:, list(self.codes)].sum(axis=1)
-        self.take(factor * np.divide(own, total, out=np.zeros_like(own), where=total > 0))
+        own = self.rates[:, self.codes].sum(axis=1)
+        self.set_share(factor * np.divide(own, total, out=np.zeros_like(own), where=total > 0))
 
-    def add(self, share: Share) -> None:
-        """Ends with the codes on top of all others, as many as `share` of those."""
+    def add_share(self, share: float) -> None:
+        """Adds ends with the codes: `share` of all other ends, on top of them."""
         more = share * self.rates.sum(axis=1) / len(self.codes)
-        self.rates[:, list(self.codes)] += more[:, np.newaxis]
+        self.rates[:, self.codes] += more[:, np.newaxis]
 
-    def scale(self, factor: Share) -> None:
-        """Times as many ends of all codes."""
+    def scale(self, factor: float | Floats) -> None:
+        """Multiplies the ends of all codes."""
         self.rates[:] *= np.reshape(factor, (-1, 1))
 
-    def scale_successes(self, factor: Share) -> None:
-        """Times as many successes; the other codes stay."""
-        self.rates[:, list(self.successes)] *= np.reshape(factor, (-1, 1))
+    def scale_successes(self, factor: float | Floats) -> None:
+        """Multiplies the successes."""
+        self.rates[:, self.successes] *= np.reshape(factor, (-1, 1))
 
-    def burst(self, column: int, ends: int, seconds: float) -> None:
-        """Exactly `ends` ends of one code, evenly in the window's first `seconds`."""
-        share = np.arange(ends) / ends
-        last = len(self.exact) - 1
-        for at in np.minimum(share * seconds // self.step, last).astype(np.intp):
-            self.exact[at, column] += 1
+    def add_burst(self, ends: int, seconds: float) -> None:
+        """Adds exactly `ends` ends of the first code, evenly over the first `seconds`."""
+        bins = np.arange(ends) / ends * seconds // self.step
+        rows = np.minimum(bins, len(self.exact) - 1).astype(np.intp)
+        np.add.at(self.exact[:, self.codes[0]], rows, 1)

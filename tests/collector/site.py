@@ -3,7 +3,7 @@
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from exporter.demo.on_thread import OnThread
+from exporter.demo.background_server import BackgroundServer
 
 SDK = """\
 // What StreamPixelApplication resolves to, with the events and times of its documentation.
@@ -43,7 +43,7 @@ PLAYER = """\
 """
 
 
-class Site(OnThread):
+class Site(BackgroundServer):
     """Serves `pages` (path to HTML), with `{ingest}` and `{player}` in them filled in.
 
     `origin` is where its pages are; `player` is another origin, with what the stream's iframe holds;

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exporter.demo.on_thread import OnThread
+from exporter.demo.background_server import BackgroundServer
 from exporter.demo.program import Program
 from exporter.demo.receiver import Receiver
 from tests.e2e.prometheus_process import free_port
@@ -72,7 +72,7 @@ class WebhookCatcher(Receiver):
         return [self.caught.get_nowait() for _ in range(self.caught.qsize())]
 
 
-class MailCatcher(OnThread):
+class MailCatcher(BackgroundServer):
     """As much of an SMTP server as Alertmanager needs; keeps the messages."""
 
     def __init__(self) -> None:

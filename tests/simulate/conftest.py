@@ -1,4 +1,4 @@
-"""An exporter to post to."""
+"""A running exporter."""
 
 from collections.abc import Iterator
 from pathlib import Path

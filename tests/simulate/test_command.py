@@ -1,11 +1,12 @@
-"""`simulate` to an exporter, interrupted, and wrongly used."""
+"""`simulate` to an exporter, to files, and with wrong usage."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,99 +14,53 @@ import pytest
 import typer
 
 from exporter.cli import app
-from exporter.simulate.incidents import KINDS
-from exporter.simulate.options import Options, resolve, rfc3339
+from exporter.simulate.incidents import KINDS, STORIES
+from exporter.simulate.options import Options
 from tests.commands.running import arguments, environment, run, url
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.simulate.ran import NOW, START, Ran
-
-MINUTE = 60.0
+from tests.simulate.in_process import NOW, START, InProcess
 
 
-def after(seconds: float) -> str:
-    """The time so long after `START`, as the command writes it."""
-    return rfc3339(datetime.fromisoformat(START).timestamp() + seconds)
-
-
-def counted(said: str) -> tuple[int, int, int]:
-    """read, accepted and duplicates of the summary."""
-    numbers = said.splitlines()[-1].replace(",", "").split()
-    assert numbers[1::2][:3] == ["read", "accepted", "duplicates"]
-    return int(numbers[0]), int(numbers[2]), int(numbers[4])
-
-
-# --- to an exporter -------------------------------------------------------------------------------
-
-
-def test_posting_twice_with_one_seed_gives_duplicates_only(running: ExporterProcess) -> None:
-    """Fails when events carry the time at which they are posted: the repeats would be conflicts."""
-    options: dict[str, Any] = {
-        "url": url(running),
-        "system": "both",
-        "seed": 4,
-        "incidents": ["capacity-large@10m"],
-    }
-    first, second = Ran(**options), Ran(**options)
+def test_posting_twice_with_a_seed_gives_duplicates_only(running: ExporterProcess) -> None:
+    """Fails when events carry the time of posting: repeated events would be conflicts."""
+    options: dict[str, Any] = {"url": url(running), "system": "both", "seed": 4}
+    first, second = (InProcess(**options, incidents=["capacity-large@10m"]) for _ in range(2))
     assert (first.exit_code, second.exit_code) == (0, 0)
-    read, accepted, duplicates = counted(first.said)
+    read, accepted, duplicates = first.counted()
     assert read == accepted > 1000
     assert duplicates == 0
-    assert counted(second.said) == (read, 0, read)
+    assert second.counted() == (read, 0, read)
     assert running.total("session_ends_total") == read
     assert running.total("session_ends_late_total") == 0
     assert running.total("session_ends_total", system="streampixel", code="4001") > 20
     assert running.total("session_ends_total", system="softdrive", code="18") > 20
+    other = InProcess(url=url(running), seed=5, duration="10m")
+    assert other.counted()[0] == other.counted()[1] > 0
 
 
-def test_another_seed_is_counted_anew(running: ExporterProcess) -> None:
-    one, other = (Ran(url=url(running), seed=seed, duration="10m") for seed in (4, 5))
-    assert counted(one.said)[1] == counted(one.said)[0]
-    assert counted(other.said)[1] == counted(other.said)[0]
-
-
-def test_an_hour_takes_a_minute_and_says_what_happens_when(running: ExporterProcess) -> None:
-    """The stop is cut at the end of the run, and is over then."""
-    over = 10 * MINUTE + KINDS["capacity-large"].seconds
-    stop, end = over + 5 * MINUTE, over + 20 * MINUTE
-    assert end < stop + KINDS["stop"].seconds
-    ran = Ran(
-        url=url(running),
-        seed=4,
-        duration=f"{end:.0f}s",
-        incidents=["capacity-large@10m", f"stop@{stop:.0f}s"],
-    )
-    assert ran.now == pytest.approx(end / 60)
-    assert ran.said.splitlines()[:-1] == [
-        f"the same again: --seed 4 --start {START}",
-        "2026-01-05T08:10:00Z capacity-large on streampixel 4001 (page: spike) begins",
-        f"{after(over)} capacity-large on streampixel 4001 (page: spike) is over",
-        f"{after(stop)} stop on streampixel (page: stopped) begins",
-        f"{after(end)} stop on streampixel (page: stopped) is over",
+def test_posting_logs_when_incidents_start_and_end(running: ExporterProcess) -> None:
+    """The second incident is cut off by the end of the run."""
+    incidents = ["capacity-large@10m", "stop@75m"]
+    posted = InProcess(url=url(running), seed=4, duration="90m", incidents=incidents)
+    assert posted.slept == pytest.approx(90)
+    capacity = "capacity-large on streampixel 4001 (expected alert: spike page)"
+    stop = "stop on streampixel (expected alert: stopped page)"
+    assert posted.log.splitlines()[:-1] == [
+        f"To repeat this run: --seed 4 --start {START}",
+        f"2026-01-05T08:10:00Z start: {capacity}",
+        f"2026-01-05T09:10:00Z end: {capacity}",
+        f"2026-01-05T09:15:00Z start: {stop}",
+        f"2026-01-05T09:30:00Z end: {stop}",
     ]
 
 
-def test_a_terminal_shows_a_bar_that_names_what_goes_on(running: ExporterProcess) -> None:
-    options: dict[str, Any] = {"url": url(running), "seed": 4, "incidents": ["flapping@1m"]}
-    shown = Ran(terminal=True, **options).said
-    assert "Mon 08:" in shown
-    # The news say its name twice; the bar writes it again.
-    assert shown.count("flapping") > 2
-    assert "events" not in Ran(**options).said
-
-
-def test_an_interrupt_ends_with_the_summary_and_exit_code_0(running: ExporterProcess) -> None:
-    """Fails with a traceback, or with a code that a shell takes for a failure."""
-    ran = Ran(url=url(running), seed=4, interrupted_at=20.0)
-    assert ran.exit_code == 0
-    assert "interrupted" in ran.said
-    read, accepted, _ = counted(ran.said)
-    assert 0 < read == accepted == running.total("session_ends_total")
-
-
-def test_a_real_sigint_does_the_same(running: ExporterProcess) -> None:
+def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(
+    running: ExporterProcess,
+) -> None:
+    """Fails with a traceback, or with an exit code that means failure."""
     process = subprocess.Popen(
-        # Tests in the background have SIGINT ignored, and children inherit that.
-        ["env", "--default-signal=INT", *arguments("simulate", "--url", url(running), "--days", 1)],
+        # Background processes ignore SIGINT, and children inherit that.
+        ["env", "--default-signal=INT", *arguments("simulate", "--url", url(running))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -114,114 +69,157 @@ def test_a_real_sigint_does_the_same(running: ExporterProcess) -> None:
     try:
         wait_for(lambda: running.total("session_ends_total") > 0, what="events")
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=30)
+        log, errors = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait()
     assert (process.returncode, errors) == (0, "")
-    assert counted(said)[0] == running.total("session_ends_total")
+    read = int(log.splitlines()[-1].split()[0].replace(",", ""))
+    assert read == running.total("session_ends_total")
 
 
-def test_real_time_has_the_time_at_which_ends_occur(running: ExporterProcess) -> None:
-    """Fails when real time goes without `occurred_at`, or counts from another start than now."""
-    ran = Ran(url=url(running), speed=1.0, duration="15s", ends_per_hour=1e5, wall=time.time())
-    read, accepted, _ = counted(ran.said)
+def test_real_time_events_carry_their_time(running: ExporterProcess) -> None:
+    """Fails when real time has no `occurred_at`, or starts at another time than now."""
+    options: dict[str, Any] = {"speed": 1.0, "duration": "15s", "ends_per_hour": 1e5}
+    posted = InProcess(url=url(running), wall=time.time(), **options)
+    read, accepted, _ = posted.counted()
     assert read == accepted > 50
     assert running.total("session_ends_late_total") == 0
     assert running.total("session_exporter_event_delay_seconds_count") > 0
 
 
-def test_an_exporter_that_is_away_makes_exit_code_2(running: ExporterProcess) -> None:
+def test_posting_to_a_stopped_exporter_exits_with_2(running: ExporterProcess) -> None:
     running.stop()
-    ran = Ran(url=url(running), seed=4)
-    assert ran.exit_code == 2
-    assert "gave up after 300 s" in ran.said
+    posted = InProcess(url=url(running), seed=4)
+    assert posted.exit_code == 2
+    assert "gave up after 300 s" in posted.log
 
 
-def test_a_token_is_sent_from_its_file(tmp_path: Path) -> None:
+def test_posting_sends_the_token(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("a-token-that-is-long-enough-0123456789\n")
     token.chmod(0o600)
     with ExporterProcess(tmp_path / "data", settings={"ingest_token_file": token}) as guarded:
-        assert Ran(url=url(guarded), duration="1m", token_file=token).exit_code == 0
-        refused = Ran(url=url(guarded), duration="1m")
+        assert InProcess(url=url(guarded), duration="1m", token_file=token).exit_code == 0
+        refused = InProcess(url=url(guarded), duration="1m")
     assert refused.exit_code == 2
-    assert "401" in refused.said
+    assert "401" in refused.log
 
 
-# --- usage ----------------------------------------------------------------------------------------
+def test_send_accepts_the_events_of_a_file(tmp_path: Path, running: ExporterProcess) -> None:
+    file = tmp_path / "ends.ndjson"
+    written = run("simulate", "--ndjson", file, "--system", "both", "--seed", 4)
+    assert written.returncode == 0, written.stderr
+    lines = len(file.read_text().splitlines())
+    sent = run("send", file, "--url", url(running), "--json")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert json.loads(sent.stdout)["accepted"] == lines > 500
+    assert "are ignored" not in sent.stderr
+
+
+def test_same_flags_write_the_same_files_and_log_the_incidents(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"seed": 4, "start": START, "incidents": ["stop@30m"]}
+    logs = {InProcess(ndjson=tmp_path / name, **options).log for name in ("a", "b")}
+    text = (tmp_path / "a").read_text()
+    assert (tmp_path / "b").read_text() == text
+    (log,) = logs
+    assert log.splitlines() == [
+        f"To repeat this run: --seed 4 --start {START}",
+        "2026-01-05T08:30:00Z to 2026-01-05T09:00:00Z: "
+        "stop on streampixel (expected alert: stopped page)",
+        f"streampixel: {len(text.splitlines()):,} ends until 2026-01-05T09:00:00Z",
+    ]
+
+
+def test_openmetrics_directory_is_created_with_a_file_per_day(tmp_path: Path) -> None:
+    folder = tmp_path / "past"
+    assert InProcess(openmetrics=folder, seed=4, start=START, duration="1d").exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["2026-01-05.om", "2026-01-06.om"]
+    assert InProcess(openmetrics=folder / "2026-01-05.om").exit_code == 2
+
+
+def test_standard_output_has_the_events_alone() -> None:
+    done = run("simulate", "--ndjson", "-", "--seed", 1, "--start", START)
+    assert done.returncode == 0
+    assert {json.loads(line)["system"] for line in done.stdout.splitlines()} == {"streampixel"}
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_closed_standard_output_leaves_no_traceback() -> None:
+    """Fails with "Exception ignored" at the interpreter's exit without the flush."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            arguments("simulate", "--ndjson", "-", "--for", "15s"),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=environment(),
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        ((), "error: --url, --openmetrics, --ndjson: give one of them"),
-        (("--ndjson", "x", "--speed", "0"), "error: --speed = 0: from 0.01 to 1,000,000"),
-        (("--ndjson", "x", "--incident", "z"), "error: --incident z: one of capacity-small"),
+        ((), "error: --url, --openmetrics, --ndjson: give exactly one of them"),
         (("--url", "nonsense"), "error: --url = 'nonsense': http://HOST:PORT"),
-        (
-            ("--url", "http://h", "--token-file", "/nowhere"),
-            "error: --token-file /nowhere: No such",
-        ),
-        (("--ndjson", "x", "--ends-per-hour", "many"), "'--ends-per-hour'"),
-        (("--ndjson", "x", "--system", "mine"), "'--system'"),
+        (("--ndjson", "/none/x"), "error: --ndjson /none/x: "),
+        (("--ndjson", "x", "--seed", "-1"), "'--seed'"),
     ],
 )
-def test_wrong_usage_names_option_and_rule_and_exits_with_2(
-    given: Sequence[str], said: str, tmp_path: Path
+def test_wrong_usage_names_flag_and_rule_and_exits_with_2(
+    given: Sequence[str], message: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        arguments("simulate", *given),
+        ["env", "-C", tmp_path, *arguments("simulate", *given)],
         capture_output=True,
         text=True,
         timeout=60,
         env=environment(),
-        cwd=tmp_path,
         check=False,
     )
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_the_list_has_every_incident_with_its_story_in_eighty_columns() -> None:
+def test_list_has_every_incident_with_its_description_in_eighty_columns() -> None:
     done = run("simulate", "--list-incidents")
     assert done.returncode == 0
     assert max(map(len, done.stdout.splitlines())) <= 80
-    listed = {line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()}
-    assert listed == {*KINDS, "standard"}
-    shown = " ".join(done.stdout.split())
-    for kind in KINDS.values():
-        assert len(kind.story) > 40
-        assert kind.story in shown
+    assert set(STORIES) == set(KINDS)
+    for name, story in STORIES.items():
+        assert f"\n{name}: " in f"\n{done.stdout}"
+        assert f"\n  {story}\n" in done.stdout
 
 
-def test_help_shows_examples_that_the_command_takes() -> None:
-    shown = run("simulate", "--help")
-    assert shown.returncode == 0
-    assert max(map(len, shown.stdout.splitlines())) <= 80
-    examples = [
-        line.partition("simulate ")[2].split()
-        for line in shown.stdout.splitlines()
-        if "simulate --" in line
-    ]
+def test_help_shows_examples_that_the_command_accepts() -> None:
+    help_text = run("simulate", "--help").stdout
+    assert max(map(len, help_text.splitlines())) <= 80
+    lines = help_text.replace("\\\n", " ").splitlines()
+    examples = [line.split()[1:] for line in lines if line.lstrip().startswith("simulate --")]
     assert len(examples) == 3
     command = getattr(typer.main.get_command(app), "commands")["simulate"]  # noqa: B009
     for words in examples:
         given = command.make_context("simulate", words).params
+        names = ("url", "openmetrics", "system", "speed")
         options = Options(
-            url=given["url"],
-            openmetrics=given["openmetrics"],
-            system=given["system"],
-            days=given["days"],
+            **{name: given[name] for name in names},
+            duration=given["for_"],
             incidents=given["incident"] or (),
-            speed=given["speed"],
         )
-        assert resolve(options, NOW, lambda: 1).systems
+        assert options.run(NOW, 1).systems
 
 
-def test_other_commands_do_not_wait_for_numpy() -> None:
-    """Fails when a command imports the simulator at its top: every `--help` would pay for numpy."""
+def test_other_commands_do_not_import_numpy() -> None:
+    """Fails when the command imports the simulator at its top: each `--help` would wait for numpy."""
     code = "import sys, exporter.cli; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

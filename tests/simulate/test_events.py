@@ -1,21 +1,19 @@
-"""Histories as events: as many, in their bins, with ids that are safe to repeat."""
+"""Histories as events, in their bins, with ids that are safe to repeat."""
 
 import tracemalloc
 from collections import Counter
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from exporter.simulate.events import REGIONS, events, merged, ndjson, timed
-from exporter.simulate.history import History
-from exporter.simulate.incidents import KINDS
+from exporter.simulate.events import REGIONS, Event, events, merged, ndjson
+from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.profiles import SYSTEMS, taxonomy
 from exporter.simulate.scenario import MONDAY, simulate
-from exporter.simulate.traffic import DAY, HOUR, Traffic
+from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import Outcome
 
 SEED = 3
@@ -23,48 +21,38 @@ SEED = 3
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    """More ends than are drawn at a time, and a region that fails, with an hour before and after it."""
-    traffic = Traffic(ends_per_hour=30_000.0)
-    seconds = HOUR + KINDS["one-region"].seconds + HOUR
-    return simulate("streampixel", traffic, seconds / DAY, [("one-region", HOUR)], SEED)
+    """Several chunks of events: an incident in one region, with an hour before and after it."""
+    days = 3.5 * HOUR / DAY
+    return simulate("streampixel", Traffic(30_000.0), days, [("one-region", HOUR)], SEED)
 
 
 @pytest.fixture(scope="module")
-def made(history: History) -> list[dict[str, Any]]:
-    return list(events(history, SEED))
+def made(history: History) -> list[Event]:
+    return [event for _, event in events(history, SEED)]
 
 
-def test_there_are_as_many_of_each_code_as_ends(
-    history: History, made: list[dict[str, Any]]
-) -> None:
+def occurred(event: Event) -> float:
+    return datetime.fromisoformat(event["occurred_at"]).timestamp()
+
+
+def test_events_are_as_many_per_code_and_bin_as_ends(history: History, made: list[Event]) -> None:
     assert len(made) > 20_000
-    found = Counter(event["code"] for event in made)
-    assert found == Counter(
-        {
-            code: int(count)
-            for code, count in zip(history.codes, history.ends.sum(axis=0), strict=True)
-            if count
-        }
-    )
-
-
-def test_each_occurs_in_its_bin_and_they_come_in_order(
-    history: History, made: list[dict[str, Any]]
-) -> None:
-    at = np.array([datetime.fromisoformat(event["occurred_at"]).timestamp() for event in made])
-    assert (np.diff(at) >= 0).all()
-    bins = ((at - history.start) // history.step).astype(int)
+    counts = Counter(event["code"] for event in made)
+    assert [counts[code] for code in history.codes] == history.ends.sum(axis=0).tolist()
+    times = np.array([occurred(event) for event in made])
+    assert (np.diff(times) >= 0).all()
+    bins = ((times - history.start) // history.step).astype(int)
     # A time is written in milliseconds, rounded down.
     assert np.bincount(bins, minlength=len(history.ends)).tolist() == history.ends.sum(1).tolist()
-    inside = (at - history.start) % history.step / history.step
-    assert abs(inside.mean() - 0.5) < 5 / np.sqrt(12 * len(at))
+    inside = (times - history.start) % history.step / history.step
+    assert abs(inside.mean() - 0.5) < 5 / np.sqrt(12 * len(times))
 
 
-def test_ids_are_the_same_again_and_others_for_every_other_history(
-    history: History, made: list[dict[str, Any]]
+def test_ids_repeat_for_a_seed_and_differ_for_other_histories(
+    history: History, made: list[Event]
 ) -> None:
-    """Fails when ids follow from the seed alone: a server would reject the others as conflicts."""
-    assert list(events(history, SEED)) == made
+    """Fails when ids depend on the seed alone: a server would reject the others as conflicts."""
+    assert [event for _, event in events(history, SEED)] == made
     ids = {event["id"] for event in made}
     assert len(ids) == len(made)
     for other in (
@@ -73,57 +61,48 @@ def test_ids_are_the_same_again_and_others_for_every_other_history(
         events(simulate("streampixel", Traffic(), 0.1, seed=SEED, start=0.0), SEED),
         events(simulate("softdrive", Traffic(), 0.1, seed=SEED), SEED),
     ):
-        found = {event["id"] for event in other}
-        assert found
-        assert not ids & found
-        ids |= found
+        others = {event["id"] for _, event in other}
+        assert others
+        assert not ids & others
+        ids |= others
 
 
-def test_durations_are_log_normal_about_the_outcomes_median(
-    made: list[dict[str, Any]],
-) -> None:
-    """The logarithm's mean and deviation are within five standard errors."""
+def test_durations_are_log_normal_around_the_median_of_the_outcome(made: list[Event]) -> None:
+    """Mean and deviation of the logarithm are within five standard errors."""
     for code, median, sigma in (("1000", 900.0, 1.0), ("4004", 1500.0, 0.6), ("1006", 300.0, 1.2)):
-        logs = np.log([one["duration_seconds"] for one in made if one["code"] == code])
+        logs = np.log([event["duration_seconds"] for event in made if event["code"] == code])
         assert abs(logs.mean() - np.log(median)) < 5 * sigma / np.sqrt(len(logs))
         assert abs(logs.std() - sigma) < 5 * sigma / np.sqrt(2 * len(logs))
-    early = [one["duration_seconds"] for one in made if one["code"] == "4005"]
+    early = [event["duration_seconds"] for event in made if event["code"] == "4005"]
     assert 4 < np.median(early) < 9
-    assert min(one["duration_seconds"] for one in made) >= 0
+    assert min(event["duration_seconds"] for event in made) >= 0
 
 
-def test_regions_have_their_parts_and_one_fails_alone(
-    history: History, made: list[dict[str, Any]]
-) -> None:
-    usual = Counter(one["labels"]["region"] for one in made if one["code"] == "1006")
-    for region, part in REGIONS.items():
-        total = usual.total()
-        assert abs(usual[region] - part * total) < 5 * np.sqrt(part * (1 - part) * total)
+def test_regions_have_their_shares_and_one_fails_alone(history: History, made: list[Event]) -> None:
+    normal = Counter(event["labels"]["region"] for event in made if event["code"] == "1006")
+    for region, share in REGIONS.items():
+        total = normal.total()
+        assert abs(normal[region] - share * total) < 5 * np.sqrt(share * (1 - share) * total)
     (incident,) = history.incidents
-    assert incident.end < history.end
-    failing = [
-        (datetime.fromisoformat(one["occurred_at"]).timestamp(), one["labels"]["region"])
-        for one in made
-        if one["code"] == "4005"
-    ]
-    first = next(iter(REGIONS))
-    assert {region for at, region in failing if incident.start <= at < incident.end} == {first}
-    assert {region for at, region in failing if at < incident.start} - {first}
-    assert {region for at, region in failing if at >= incident.end} - {first}
+    during, otherwise = set(), set()
+    for event in made:
+        if event["code"] == "4005":
+            inside = incident.start <= occurred(event) < incident.end
+            (during if inside else otherwise).add(event["labels"]["region"])
+    assert during == {"eu-west"}
+    assert otherwise == set(REGIONS)
 
 
-def test_undated_events_are_the_same_without_their_time(history: History) -> None:
+def test_undated_events_are_the_same_without_their_time() -> None:
     short = simulate("streampixel", days=0.1)
-    for (at, dated), bare in zip(timed(short), events(short, dated=False), strict=True):
-        assert datetime.fromisoformat(dated.pop("occurred_at")).timestamp() == pytest.approx(
-            at, abs=0.001
-        )
-        assert bare == dated
+    for (time, dated), (_, undated) in zip(events(short), events(short, dated=False), strict=True):
+        assert occurred(dated) == pytest.approx(time, abs=0.001)
+        assert {**undated, "occurred_at": dated["occurred_at"]} == dated
 
 
-def test_the_first_events_do_not_wait_for_all_of_them() -> None:
-    """Fails when a history's ends are drawn at once: 2 million of them are 500 MB then."""
-    crowded = simulate("streampixel", Traffic(ends_per_hour=2e6), HOUR / DAY, start=MONDAY + DAY)
+def test_first_events_need_little_memory() -> None:
+    """Fails when all ends of a history are drawn at once: 2 million take 500 MB."""
+    crowded = simulate("streampixel", Traffic(2e6), HOUR / DAY, start=MONDAY + DAY)
     assert crowded.ends.sum() > 1e6 / 2
     tracemalloc.start()
     try:
@@ -135,19 +114,19 @@ def test_the_first_events_do_not_wait_for_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_outcome_has_a_duration_and_codes_are_canonical(system: str) -> None:
-    found = list(events(simulate(system, Traffic(ends_per_hour=20_000.0), HOUR / DAY)))
-    table = taxonomy(system)
-    matched = {table.match(one["code"]) for one in found}
+def test_codes_match_the_taxonomy_with_every_outcome(system: str) -> None:
+    matched = {
+        taxonomy(system).match(event["code"])
+        for _, event in events(simulate(system, Traffic(20_000.0), HOUR / DAY))
+    }
     assert {code.outcome for code in matched} == set(Outcome)
     assert "unknown" in {code.code for code in matched}
-    assert all(np.isfinite(one["duration_seconds"]) for one in found)
 
 
-def test_two_systems_come_in_one_order() -> None:
+def test_merged_events_of_two_systems_are_in_order() -> None:
     histories = [simulate(system, days=0.1) for system in SYSTEMS]
     both = list(merged(histories))
-    assert [at for at, _ in both] == sorted(at for at, _ in both)
+    assert [time for time, _ in both] == sorted(time for time, _ in both)
     assert {event["system"] for _, event in both} == set(SYSTEMS)
     assert len(both) == sum(history.ends.sum() for history in histories)
     lines = list(ndjson(histories))

@@ -1,15 +1,16 @@
-"""Counts around means: the expectation is kept, the dispersion is what the traffic says."""
+"""Counts around means, and what scrapes show of them."""
 
 import numpy as np
 import pytest
 
-from exporter.simulate.noise import counts
+from exporter.simulate.noise import LONGEST_RESTART, counts, scrape
 from exporter.simulate.traffic import Traffic
 
 STEP = 15.0
 BINS = 20_000
 MINUTES = BINS // 4
 SEEDS = range(40)
+DAY_BINS = 5760
 
 
 def drawn(traffic: Traffic, means: tuple[float, float], seed: int) -> np.ndarray:
@@ -21,26 +22,25 @@ def drawn(traffic: Traffic, means: tuple[float, float], seed: int) -> np.ndarray
 def variance(traffic: Traffic, means: tuple[float, float]) -> float:
     """Of the sum of all ends, by the law of total variance.
 
-    Poisson in each bin, times gamma factors that a minute's four bins share; a failure's leader stands for
-    1 + B * G ends, B Bernoulli(burst_chance) and G geometric from 0 with mean m, E[G²] = m + 2m².
+    Poisson in each bin, times gamma factors that the four bins of a minute share. A failed first attempt
+    stands for 1 + B * G ends: B Bernoulli(burst_chance), G geometric with mean m, E[G²] = m + 2m².
     """
     level = (traffic.level_noise * traffic.burst_scale) ** 2
-    alone = (traffic.code_noise * traffic.burst_scale) ** 2
+    code = (traffic.code_noise * traffic.burst_scale) ** 2
     minute = 4 * np.array(means)
-    rough = level * minute.sum() ** 2 + (1 + level) * alone * (minute**2).sum()
+    gamma = level * minute.sum() ** 2 + (1 + level) * code * (minute**2).sum()
     chance, m = traffic.burst_chance, traffic.burst_size * traffic.burst_scale
-    of_one = 1 + 2 * chance * m + chance * (m + 2 * m**2)
-    poisson = minute[0] + minute[1] * of_one / (1 + chance * m)
-    return MINUTES * float(rough + poisson)
+    attempt = 1 + 2 * chance * m + chance * (m + 2 * m**2)
+    return MINUTES * float(gamma + minute[0] + minute[1] * attempt / (1 + chance * m))
 
 
 @pytest.mark.parametrize("means", [(0.05, 0.01), (5.0, 0.5), (500.0, 60.0)])
 @pytest.mark.parametrize("burst_scale", [0.0, 1.0, 1.5])
-def test_totals_vary_around_the_mean_as_much_as_computed(
+def test_counts_keep_the_mean_and_have_the_computed_variance(
     means: tuple[float, float], burst_scale: float
 ) -> None:
-    """The squared deviations of 40 runs, in variances, sum to chi-squared of 40 degrees of freedom, whose
-    0.00001 and 0.99999 quantiles are 13.1 and 91.6; the mean of all runs is within 5 of its deviations."""
+    """The squared deviations of 40 runs, in variances, are chi-squared with 40 degrees of freedom: the
+    quantiles 0.00001 and 0.99999 are 13.1 and 91.6."""
     traffic = Traffic(burst_scale=burst_scale)
     totals = np.array([drawn(traffic, means, seed).sum() for seed in SEEDS])
     scaled = (totals - BINS * sum(means)) / np.sqrt(variance(traffic, means))
@@ -48,41 +48,51 @@ def test_totals_vary_around_the_mean_as_much_as_computed(
     assert abs(scaled.mean()) < 5 / np.sqrt(len(SEEDS))
 
 
-def dispersion(ends: np.ndarray) -> float:
-    """Variance over mean of the counts of a minute; Poisson's is 1."""
-    minutes = ends.reshape(-1, 4).sum(axis=1)
-    return float(minutes.var() / minutes.mean())
-
-
-def test_failures_are_more_dispersed_than_poisson_and_more_so_when_burstier() -> None:
-    """Of Poisson counts the index of 5,000 minutes is within 1 ± 5·√(2/5000)."""
+def test_only_failures_have_bursts_of_retries() -> None:
+    """Fails when bursts are drawn for every code. Variance over mean of a success's counts per minute comes
+    from gamma factors alone: 1 + (0.05² + 0.2²) · 2."""
+    minutes = drawn(Traffic(), (0.5, 0.5), 1).reshape(-1, 4, 2).sum(axis=1)
+    success, failure = minutes.var(axis=0) / minutes.mean(axis=0)
     slack = 5 * np.sqrt(2 / MINUTES)
-    none, usual, burstier = (
-        dispersion(drawn(Traffic(burst_scale=scale), (5.0, 0.5), 1)[:, 1])
-        for scale in (0.0, 1.0, 1.5)
-    )
-    assert abs(none - 1) < slack
-    assert usual > 1 + 2 * slack
-    assert burstier > usual + slack
+    assert success < 1 + 2 * (0.05**2 + 0.2**2) + slack
+    assert failure > 1 + 2 * slack
 
 
-def test_who_succeeds_does_not_try_again() -> None:
-    """Fails when bursts are drawn for every code: of the gamma factors alone, 1 + (0.05² + 0.2²)·2."""
-    index = dispersion(drawn(Traffic(), (0.5, 0.5), 1)[:, 0])
-    assert index < 1 + 2 * (0.05**2 + 0.2**2) + 5 * np.sqrt(2 / MINUTES)
-
-
-def test_a_burst_is_over_within_a_minute_or_so() -> None:
-    """All ends of one bin, each with a burst: 15/16 of the retries fall into it and three more."""
+def test_retries_end_within_about_a_minute() -> None:
+    """Each end of the first bin starts a burst: 15/16 of the retries are in that bin and three more."""
     grid = np.zeros((12, 2))
     grid[0, 1] = 100_000.0
     traffic = Traffic(level_noise=0.0, code_noise=0.0, burst_chance=1.0)
-    ends = counts(grid, STEP, traffic, [1], np.random.default_rng(1))[:, 1]
-    retries = ends.sum() - 25_000
+    ends = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
+    retries = ends[:, 1].sum() - 25_000
     assert retries == pytest.approx(75_000, rel=0.05)
-    late = ends[4:].sum() / retries
-    assert late == pytest.approx(1 / 16, rel=0.1)
+    assert ends[4:, 1].sum() / retries == pytest.approx(1 / 16, rel=0.1)
+    assert ends[:, 0].sum() == 0
 
 
-def test_a_code_without_a_share_has_no_ends() -> None:
-    assert drawn(Traffic(), (5.0, 0.0), 1)[:, 1].sum() == 0
+def numbered() -> np.ndarray:
+    """The ends of a day, a different number in every bin."""
+    return np.stack([np.arange(1, DAY_BINS + 1), np.arange(DAY_BINS) % 7], axis=1)
+
+
+def test_restart_moves_ends_to_the_next_bin_and_loses_none() -> None:
+    """Fails when the ends of a restart are dropped, or stay in bins without a scrape."""
+    ends, traffic = numbered(), Traffic(p_missed_scrape=0.0, restarts_per_day=40.0)
+    scraped = scrape(ends, STEP, traffic, np.random.default_rng(1))
+    assert (~scraped).sum() >= 20
+    assert ends.sum(axis=0).tolist() == numbered().sum(axis=0).tolist()
+    after = np.flatnonzero(scraped[1:] & ~scraped[:-1]) + 1
+    assert (ends[after, 0] > numbered()[after, 0]).all()
+    missed = np.diff(np.flatnonzero(np.concatenate(([True], scraped, [True])))) - 1
+    assert set(missed) >= set(range(LONGEST_RESTART + 1))
+    short = numbered()[:1]
+    assert scrape(short, 6000.0, traffic, np.random.default_rng(1)).all()
+    assert short.tolist() == [[1, 0]]
+
+
+def test_failed_scrape_changes_no_counts() -> None:
+    ends, traffic = numbered(), Traffic(p_missed_scrape=0.1, restarts_per_day=0.0)
+    scraped = scrape(ends, STEP, traffic, np.random.default_rng(1))
+    assert (ends == numbered()).all()
+    # Binomial: five standard deviations of 5,760 draws at 0.1.
+    assert abs((~scraped).sum() - 576) < 5 * np.sqrt(DAY_BINS * 0.1 * 0.9)

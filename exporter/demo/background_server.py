@@ -1,16 +1,16 @@
-"""A server beside the program that needs it."""
+"""A server on a thread of its own."""
 
 import threading
 from socketserver import BaseServer
 from typing import Self
 
 
-class OnThread:
-    """Serves on a thread of its own while the `with` block lasts."""
+class BackgroundServer:
+    """Runs `server` while the `with` block lasts."""
 
     def __init__(self, server: BaseServer) -> None:
         self._server = server
-        # The end is looked for every 0.05 s: at the default each `with` block would take half a second more.
+        # The default of 0.5 s between checks for shutdown would delay the end of each `with` block.
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> Self:
