@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +28,6 @@ FOLDER = ROOT / "deploy" / "senders"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 TOKEN = "0123456789abcdef0123456789abcdef"
 PROGRAMS = ("send.sh", "send.py", "send.mjs", "send.go")
-ENDED = ("streampixel", "4001", "s-91")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,30 @@ def command(request: pytest.FixtureRequest) -> list[str]:
     return [*runs[request.param], str(FOLDER / request.param)]
 
 
-@pytest.fixture
-def exporter(tmp_path: Path) -> Iterator[ExporterProcess]:
-    (tmp_path / "tokens").write_text(TOKEN)
-    settings = {"ingest_token_file": tmp_path / "tokens"}
-    with ExporterProcess(tmp_path / "data", settings=settings) as running:
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    folder = tmp_path_factory.mktemp("senders")
+    (folder / "tokens").write_text(TOKEN)
+    settings = {"ingest_token_file": folder / "tokens"}
+    with ExporterProcess(folder / "data", settings=settings) as running:
         yield running
+
+
+@pytest.fixture
+def counted(exporter: ExporterProcess) -> Callable[[], float]:
+    """Ends with code 4001 since the test began."""
+
+    def total() -> float:
+        return exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
+
+    before = total()
+    return lambda: total() - before
+
+
+@pytest.fixture
+def ended() -> tuple[str, str, str]:
+    """The arguments of a sender, with a session of this test alone."""
+    return ("streampixel", "4001", f"s-{uuid.uuid4()}")
 
 
 def environment(url: str, token: str = TOKEN) -> dict[str, str]:
@@ -77,10 +95,6 @@ def run(
     )
 
 
-def counted(exporter: ExporterProcess) -> float:
-    return exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
-
-
 def test_every_program_of_the_folder_is_in_the_readme_and_runs_here() -> None:
     files = {path.name for path in FOLDER.iterdir()} - {"README.md"}
     assert files == {*PROGRAMS, "vector.toml", "fluent-bit.yaml"}
@@ -88,27 +102,33 @@ def test_every_program_of_the_folder_is_in_the_readme_and_runs_here() -> None:
 
 
 def test_an_end_that_is_sent_twice_is_counted_once(
-    command: list[str], exporter: ExporterProcess
+    command: list[str],
+    exporter: ExporterProcess,
+    counted: Callable[[], float],
+    ended: tuple[str, str, str],
 ) -> None:
     url = f"http://127.0.0.1:{exporter.ports['ingest']}{names.INGEST_PATH}"
-    first, second = (run(command, url, *ENDED) for _ in range(2))
+    first, second = (run(command, url, *ended) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert json.loads(first.stdout) == {"accepted": 1, "duplicates": 0, "rejected": []}
     assert json.loads(second.stdout) == {"accepted": 0, "duplicates": 1, "rejected": []}
-    assert counted(exporter) == 1
+    assert counted() == 1
 
 
 def test_an_end_whose_answer_was_lost_and_that_was_refused_is_counted_once(
-    command: list[str], exporter: ExporterProcess
+    command: list[str],
+    exporter: ExporterProcess,
+    counted: Callable[[], float],
+    ended: tuple[str, str, str],
 ) -> None:
     """Fails when a sender gives up, or makes a new id for another attempt."""
     with lossy(exporter.ports["ingest"], LOST, REFUSED) as network:
-        done = run(command, network.url, *ENDED)
+        done = run(command, network.url, *ended)
         assert done.returncode == 0, done.stderr
         assert len(network.bodies) == 3
         assert len(set(network.bodies)) == 1
     assert json.loads(done.stdout) == {"accepted": 0, "duplicates": 1, "rejected": []}
-    assert counted(exporter) == 1
+    assert counted() == 1
 
 
 def killed(command: list[str], url: str, *ended: str, when: threading.Event, folder: Path) -> None:
@@ -130,28 +150,32 @@ def killed(command: list[str], url: str, *ended: str, when: threading.Event, fol
 
 
 def test_a_sender_that_is_killed_half_way_and_run_again_counts_every_end_once(
-    command: list[str], exporter: ExporterProcess, tmp_path: Path
+    command: list[str],
+    exporter: ExporterProcess,
+    tmp_path: Path,
+    counted: Callable[[], float],
+    ended: tuple[str, str, str],
 ) -> None:
     """Killed twice: while its third end has not arrived, and when that is counted but it does not know.
     Fails when a sender makes its ids anew at each run."""
-    ends = ("streampixel", "4001", *(f"s-{number}" for number in range(5)))
+    ends = (*ended[:2], *(f"{ended[2]}-{number}" for number in range(5)))
     for at, before in ((KEPT, 2), (HELD, 3)):
         with lossy(exporter.ports["ingest"], PASSED, PASSED, at) as network:
             killed(command, network.url, *ends, when=network.waiting, folder=tmp_path)
-        assert counted(exporter) == before
+        assert counted() == before
     done = run(command, f"http://127.0.0.1:{exporter.ports['ingest']}{names.INGEST_PATH}", *ends)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["duplicates"] for one in answers] == [1, 1, 1, 0, 0]
     assert [one["accepted"] for one in answers] == [0, 0, 0, 1, 1]
-    assert counted(exporter) == 5
+    assert counted() == 5
 
 
 def test_without_a_session_nothing_is_sent_and_the_usage_is_said(
-    command: list[str], exporter: ExporterProcess
+    command: list[str], exporter: ExporterProcess, ended: tuple[str, str, str]
 ) -> None:
     with lossy(exporter.ports["ingest"]) as network:
-        done = run(command, network.url, *ENDED[:2])
+        done = run(command, network.url, *ended[:2])
         assert network.bodies == []
     assert done.returncode == 2
     assert "SESSION_ID..." in done.stderr
@@ -166,14 +190,17 @@ def test_a_mistake_is_told_and_not_repeated(command: list[str], exporter: Export
 
 
 def test_a_wrong_token_is_told_and_not_repeated(
-    command: list[str], exporter: ExporterProcess
+    command: list[str],
+    exporter: ExporterProcess,
+    counted: Callable[[], float],
+    ended: tuple[str, str, str],
 ) -> None:
     with lossy(exporter.ports["ingest"]) as network:
-        done = run(command, network.url, *ENDED, token="wrong")
+        done = run(command, network.url, *ended, token="wrong")
         assert len(network.bodies) == 1
     assert done.returncode == 1
     assert "unauthorized" in done.stdout + done.stderr
-    assert counted(exporter) == 0
+    assert counted() == 0
 
 
 def test_the_readmes_commands_print_what_it_shows(tmp_path: Path) -> None:
@@ -239,7 +266,7 @@ def of_fluent_bit(document: dict[str, Any], line: dict[str, Any]) -> dict[str, A
 
 
 def test_vector_posts_what_the_contract_takes(
-    vector: dict[str, Any], exporter: ExporterProcess
+    vector: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
 ) -> None:
     """Vector's http sink posts an array as application/json for the codec json, its documentation says."""
     sink = vector["sinks"]["exporter"]
@@ -256,10 +283,11 @@ def test_vector_posts_what_the_contract_takes(
     assert vector["transforms"]["ends"]["inputs"] == list(vector["sources"])
     event = of_vector(vector, logged()) | {"occurred_at": None}
     post(exporter, json.dumps([event]), "application/json")
+    assert counted() == 1
 
 
 def test_fluent_bit_posts_what_the_contract_takes(
-    fluent_bit: dict[str, Any], exporter: ExporterProcess
+    fluent_bit: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
 ) -> None:
     """Fluent Bit posts json_lines as application/x-ndjson, and a header line's first word is its name."""
     (output,) = fluent_bit["pipeline"]["outputs"]
@@ -274,8 +302,9 @@ def test_fluent_bit_posts_what_the_contract_takes(
     assert source["storage.type"] == "filesystem"
     for one in (*fluent_bit["pipeline"]["filters"], output):
         assert one["match"] == source["tag"]
-    event = of_fluent_bit(fluent_bit, logged()) | {"occurred_at": None}
+    event = of_fluent_bit(fluent_bit, logged() | {"session_id": "s-92"}) | {"occurred_at": None}
     post(exporter, json.dumps(event) + "\n", "application/x-ndjson")
+    assert counted() == 1
 
 
 def post(exporter: ExporterProcess, body: str, media_type: str) -> None:
@@ -290,7 +319,6 @@ def post(exporter: ExporterProcess, body: str, media_type: str) -> None:
             "ingest", "POST", names.INGEST_PATH, gzip.compress(body.encode()), headers
         )
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
-    assert counted(exporter) == 1
 
 
 def test_both_forwarders_make_the_same_event_of_a_line_with_the_sessions_id(

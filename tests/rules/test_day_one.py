@@ -1,26 +1,25 @@
-"""The first day: three hours of history and none before. Poisson noise, several seeds, one policy.
+"""The first day: three hours of history and none before. Poisson noise, several seeds, the shipped rules.
 
-Fakes: time steps are 30 s and counters have no scrape jitter; over-dispersed noise is the alert lab's.
+The rules are evaluated by exporter.promql, which tests/promql holds equal to promtool. Scrapes have no
+jitter here; over-dispersed noise is the alert lab's.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pytest
 
-from tests.rules.promtool import BASELINE, CODES, SESSION_ENDS, Case, counted, ends, run
+from exporter import rule_files
+from exporter.backtest import rules
+from exporter.backtest.counters import Counters
+from exporter.backtest.replay import Replay
+from exporter.promql.rulefile import Group
+from exporter.promql.run import Firing
+from tests.rules.promtool import TAXONOMY
 
-FILES = (BASELINE, SESSION_ENDS)
+STEP = 30
 STEPS_PER_HOUR = 120
-GROUPS = (
-    "session-ends-words",
-    "session-ends-baseline",
-    "session-ends-windows",
-    "session-ends-long",
-    "session-ends-snapshots",
-)
-STEP = "30s"
 ONSET = 3 * STEPS_PER_HOUR
 SEEDS = (1, 2, 3)
 SHARES = {
@@ -38,110 +37,102 @@ SHARES = {
     "unknown": 0.0005,
 }
 """What a system has on an ordinary day; the rest ends normally."""
-PAGES = 'ALERTS{severity="page", alertstate="firing"}'
 
 Change = Callable[[dict[str, float]], Mapping[str, float]]
 
 
-def history(
+@cache
+def shipped() -> tuple[Group, ...]:
+    return rules.load(rule_files.folder())
+
+
+def pages(steps: Mapping[str, np.ndarray]) -> list[Firing]:
+    """The pages of a history; `steps` are each code's ends in every 30 s."""
+    totals = np.stack([np.append(0, np.cumsum(ends)) for ends in steps.values()], axis=1)
+    present = np.ones(len(totals), bool)
+    counters = Counters("streampixel", 0.0, STEP, tuple(steps), totals, present)
+    replay = Replay.of(TAXONOMY.systems["streampixel"], counters, shipped())
+    assert replay is not None
+    assert replay.failures == ()
+    return [firing for firing in replay.firings if firing.labels["severity"] == "page"]
+
+
+def pages_after(
     ends_an_hour: float,
     seed: int,
     minutes: int,
     change: Change,
     shares: Mapping[str, float] = SHARES,
-) -> Case:
-    """Three ordinary hours, then `minutes` in which `change` has turned the hourly rates."""
+) -> list[Firing]:
+    """The pages of three ordinary hours, then `minutes` with the hourly rates that `change` makes."""
     random = np.random.default_rng(seed)
-    usual = {code: ends_an_hour * part for code, part in shares.items()}
-    usual["1000"] = ends_an_hour - sum(usual.values())
-    after = change(dict(usual))
-    inputs = {}
-    for code, rate in usual.items():
-        steps = [
-            *random.poisson(rate / STEPS_PER_HOUR, ONSET),
-            *random.poisson(after[code] / STEPS_PER_HOUR, 2 * minutes),
-        ]
-        inputs[ends(CODES["streampixel", code])] = counted(steps)
-    return Case(STEP, inputs)
+    normal = {code: ends_an_hour * part for code, part in shares.items()}
+    normal["1000"] = ends_an_hour - sum(normal.values())
+    after = change(dict(normal))
+    return pages(
+        {
+            code: np.append(
+                random.poisson(rate / STEPS_PER_HOUR, ONSET),
+                random.poisson(after[code] / STEPS_PER_HOUR, 2 * minutes),
+            )
+            for code, rate in normal.items()
+        }
+    )
+
+
+def only_after_onset(firings: list[Firing], **expected: str) -> bool:
+    """Whether no page began before the change, and a page with these labels began after it."""
+    onset = ONSET * STEP
+    return all(firing.start > onset for firing in firings) and any(
+        expected.items() <= firing.labels.items() for firing in firings
+    )
 
 
 def taking(code: str, part: float) -> Change:
     """`part` of all ends now come with `code`."""
 
-    def change(usual: dict[str, float]) -> Mapping[str, float]:
-        every = sum(usual.values())
-        rates = {one: rate * (1 - part) for one, rate in usual.items()}
+    def change(normal: dict[str, float]) -> Mapping[str, float]:
+        every = sum(normal.values())
+        rates = {other: rate * (1 - part) for other, rate in normal.items()}
         return rates | {code: rates[code] + every * part}
 
     return change
 
 
-def fires(case: Case, code: str, minutes: int) -> Case:
-    """Silent until the onset, firing `minutes` after it at the latest: for a code, "" for a stop."""
-    case.query("3h", f"count(max_over_time({PAGES}[3h]))", {})
-    alert = (
-        f'alertname="SessionEndSpike", code="{code}"' if code else 'alertname="SessionEndsStopped"'
-    )
-    fired = f"max_over_time({PAGES[:-1]}, {alert}}}[{minutes}m])"
-    case.query(f"{180 + minutes}m", f"count({fired})", {"{}": 1})
-    return case
-
-
 @pytest.mark.parametrize(
     ("ends_an_hour", "part", "minutes"), [(1000, 1 / 3, 6), (10_000, 0.1, 5), (100, 0.5, 25)]
 )
+@pytest.mark.parametrize("seed", SEEDS)
 def test_an_outage_of_workers_pages_in_time(
-    tmp_path: Path, ends_an_hour: int, part: float, minutes: int
+    ends_an_hour: int, part: float, minutes: int, seed: int
 ) -> None:
-    cases = [
-        fires(
-            history(ends_an_hour, seed, minutes, taking("4001", part)),
-            "4001",
-            minutes,
-        )
-        for seed in SEEDS
-    ]
-    assert run(tmp_path, FILES, *cases, step=STEP, only=GROUPS) == ""
+    firings = pages_after(ends_an_hour, seed, minutes, taking("4001", part))
+    assert only_after_onset(firings, alertname="SessionEndSpike", code="4001")
 
 
-@pytest.mark.parametrize("usual", [0.003, 0.006])
-def test_a_crash_loop_of_an_application_pages_within_ten_minutes(
-    tmp_path: Path, usual: float
-) -> None:
-    cases = [
-        fires(
-            history(3000, seed, 10, taking("4006", 0.08), SHARES | {"4006": usual}),
-            "4006",
-            10,
-        )
-        for seed in SEEDS
-    ]
-    assert run(tmp_path, FILES, *cases, step=STEP, only=GROUPS) == ""
+@pytest.mark.parametrize("normal", [0.003, 0.006])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_crash_loop_of_an_application_pages_within_ten_minutes(normal: float, seed: int) -> None:
+    firings = pages_after(3000, seed, 10, taking("4006", 0.08), SHARES | {"4006": normal})
+    assert only_after_onset(firings, alertname="SessionEndSpike", code="4006")
 
 
-def test_successes_that_vanish_page_within_twelve_minutes(tmp_path: Path) -> None:
-    def vanish(usual: dict[str, float]) -> Mapping[str, float]:
-        return usual | {"1000": 0.0, "1001": 0.0}
-
-    cases = [fires(history(1000, seed, 12, vanish), "", 12) for seed in SEEDS]
-    assert run(tmp_path, FILES, *cases, step=STEP, only=GROUPS) == ""
+@pytest.mark.parametrize("seed", SEEDS)
+def test_successes_that_vanish_page_within_twelve_minutes(seed: int) -> None:
+    firings = pages_after(1000, seed, 12, lambda normal: normal | {"1000": 0.0, "1001": 0.0})
+    assert only_after_onset(firings, alertname="SessionEndsStopped")
 
 
 @pytest.mark.parametrize("ends_an_hour", [30, 3000])
 @pytest.mark.parametrize(
     "factors", [(5, 1), (0.2,)], ids=["a launch and its end", "a quiet evening"]
 )
+@pytest.mark.parametrize("seed", SEEDS)
 def test_noise_and_then_hours_of_other_traffic_wake_nobody(
-    tmp_path: Path, ends_an_hour: int, factors: tuple[float, ...]
+    ends_an_hour: int, factors: tuple[float, ...], seed: int
 ) -> None:
-    cases = []
-    for seed in SEEDS:
-        random = np.random.default_rng(seed)
-        hours = [ends_an_hour * factor for factor in (1, 1, 1, *factors)]
-        case = Case(STEP, {})
-        for code, part in (SHARES | {"1000": 1 - sum(SHARES.values())}).items():
-            rates = np.repeat(hours, STEPS_PER_HOUR) / STEPS_PER_HOUR * part
-            case.inputs[ends(CODES["streampixel", code])] = counted(random.poisson(rates))
-        case.query(f"{60 * len(hours)}m", f"count_over_time({PAGES}[5h])", {})
-        cases.append(case)
-    assert run(tmp_path, FILES, *cases, step=STEP, only=GROUPS) == ""
+    random = np.random.default_rng(seed)
+    hours = [ends_an_hour * factor for factor in (1, 1, 1, *factors)]
+    rates = np.repeat(hours, STEPS_PER_HOUR) / STEPS_PER_HOUR
+    shares = SHARES | {"1000": 1 - sum(SHARES.values())}
+    assert pages({code: random.poisson(rates * part) for code, part in shares.items()}) == []
