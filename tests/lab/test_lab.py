@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.changed import BURSTS_COUNT, SLICES_IN_FULL, Edits, changed
+from tests.lab.changed import BURSTS_COUNT, Edits, changed
 from tests.lab.recorded import short, worse
 from tests.lab.runs import KEPT, OURS, campaign
 
