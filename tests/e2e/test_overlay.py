@@ -60,9 +60,8 @@ def test_overlay_changes_severity_and_its_alias_counts_after_a_restart(tmp_path:
         assert exporter.total(names.SESSION_ENDS, **of_unknown) == 1
         page = exporter.request("ops", "GET", "/codes/streampixel/4006").body.decode()
         assert f"{folder}/mine.yaml:4 (severity, aliases)" in page
-        mitigation = '<section id="mitigation">'
-        assert page.partition(mitigation)[2].partition("</section>")[0] in before
-        assert page.count(mitigation) == 1
+        # The runbook written by hand stays.
+        assert "go back to the previous build now" in page
         added = exporter.request("ops", "GET", "/codes/streampixel/4242")
         assert (added.status, "Buy more." in added.body.decode()) == (200, True)
         assert "Out Of Quota" in exporter.request("ops", "GET", "/codes").body.decode()
