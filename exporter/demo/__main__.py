@@ -11,7 +11,7 @@ from rich.console import Console
 from exporter.demo.screen import Screen
 from exporter.demo.story import tell
 from exporter.errors import ConfigError
-from exporter.send.answers import Undelivered
+from exporter.send.connection import Undelivered
 
 
 def main(

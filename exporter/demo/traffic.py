@@ -43,21 +43,14 @@ def past(seed: int) -> list[History]:
 class Poster:
     """Posts simulated events to an ingest listener, counted in `report`.
 
-    Raises `exporter.send.answers.Undelivered` when the exporter does not take them.
+    Raises `exporter.send.connection.Undelivered` when the exporter does not take them.
     """
 
     def __init__(self, url: str) -> None:
         options = Options(url=url, batch=1000)
         self.report = Report()
         self._connection = Connection(options)
-        self._delivery = Delivery(
-            self._connection,
-            options,
-            self.report,
-            clock=Clock(),
-            progress=lambda: None,
-            note=lambda _: None,
-        )
+        self._delivery = Delivery(self._connection, options, self.report)
         self._encode = msgspec.json.Encoder().encode
 
     def post(self, events: Iterable[dict[str, object]]) -> None:

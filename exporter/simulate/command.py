@@ -45,7 +45,7 @@ def simulate(options: Options, console: "Console", *, clock: "Clock | None" = No
         report = post(options, run, console, say, clock)
         if report.error:
             say(report.error)
-        say(report.line())
+        say(report.summary())
         return report.exit_code
     except ConfigError as error:
         for line in str(error).splitlines():

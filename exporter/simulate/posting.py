@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from exporter.send.answers import Undelivered
-from exporter.send.connection import Connection
+from exporter.send.connection import Connection, Undelivered
 from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import Event
 from exporter.send.options import Options as Sending
@@ -33,7 +32,7 @@ def post(options: Options, run: Run, console: "Console", say: Say, clock: Clock)
     """
     sending = Sending(url=options.url or "", token_file=options.token_file)
     connection = Connection(sending)
-    report = Report(tell=say)
+    report = Report(print_line=say)
     began = clock.monotonic()
     try:
         histories = run.histories()
@@ -61,7 +60,6 @@ def post(options: Options, run: Run, console: "Console", say: Say, clock: Clock)
     finally:
         connection.close()
     report.seconds = clock.monotonic() - began
-    report.rest()
     return report
 
 

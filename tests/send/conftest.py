@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from exporter.send import Options, Report, send
+from exporter.send.command import send
 from exporter.send.delivery import Clock
+from exporter.send.options import Options
+from exporter.send.report import Report
 
 from .fake_exporter import FakeExporter, fake_exporter
 
 
 class StillClock(Clock):
-    """Stands still but for `sleep`; `uniform` gives the upper bound, so that waits are known."""
+    """Stands still except for `sleep`; `uniform` gives the upper bound, so that waits are known."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,26 +37,30 @@ class StillClock(Clock):
 
 
 class Sender:
-    """Calls `send` with a file of the given text; `said` is what people were told."""
+    """Calls `send` for files in `folder`; `output` is the text printed by the last call."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.url = url
         self.clock = StillClock()
-        self.said = ""
+        self.output = ""
 
     def file(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def __call__(self, *files: Path, **options: Any) -> Report:
+    def __call__(self, *files: Path, terminal: bool = False, **options: Any) -> Report:
         text = io.StringIO()
-        console = Console(file=text, width=80)
+        console = Console(file=text, width=100, force_terminal=terminal, color_system=None)
         try:
             return send(files, Options(**{"url": self.url, **options}), console, clock=self.clock)
         finally:
-            self.said = text.getvalue()
+            self.output = text.getvalue()
+
+    def lines(self, content: str, **options: Any) -> Report:
+        """Sends a file of the given NDJSON lines."""
+        return self(self.file("a.ndjson", content), **options)
 
 
 @pytest.fixture

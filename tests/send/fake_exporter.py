@@ -1,8 +1,7 @@
-"""A server that behaves as the contract says, with faults on demand, for tests of `send`.
+"""A server that follows the contract, with faults on demand, for tests of `send`.
 
-It does not test: durability, taxonomies, time rules, labels, content types, the 1 MiB limit, the
-window's bounds (it remembers ids for good), tokens beyond equality, or anything of concurrency. A
-rule it has is `system` must be "softdrive" or "streampixel". The real server is tested elsewhere.
+It checks one rule, that `system` is "softdrive" or "streampixel", and remembers ids forever. It has
+no durability, taxonomies, limits in bytes or concurrency: the real server is tested elsewhere.
 """
 
 import gzip
@@ -19,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 Fault = Callable[["Handler", list[dict[str, Any]]], bool]
-"""Gets the request's events; True when it has answered (or not) in the server's stead."""
+"""Gets the events of a request; True if the server must not respond itself."""
 
 
 class FakeExporter(ThreadingHTTPServer):
-    """`counted` holds each id's event; `faults` are used up, one a request; `requests` are ids."""
+    """`counted` maps ids to events; each request takes one of `faults`; `requests` holds their ids."""
 
     daemon_threads = False
     block_on_close = True
@@ -42,7 +41,7 @@ class FakeExporter(ThreadingHTTPServer):
         self.scheme = "http"
 
     def use_tls(self, certificate: Path) -> None:
-        """From now on; `certificate` has the key, too. The handshake is the connection's thread's."""
+        """Serves TLS from now on with a file of certificate and key."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self.socket = context.wrap_socket(
@@ -118,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def answers(status: int, body: object = b"", **headers: str) -> Fault:
-    """Answers this and counts nothing."""
+    """Responds with this and counts nothing."""
 
     def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
         handler.reply(status, body, **headers)
@@ -128,11 +127,11 @@ def answers(status: int, body: object = b"", **headers: str) -> Fault:
 
 
 def resets_after_counting(handler: Handler, events: list[dict[str, Any]]) -> bool:
-    """Counts the events; then the connection breaks before the answer is out."""
+    """Counts the events, then resets the connection without a response."""
     handler.count(events)
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    # shutdown() would send a FIN; only the descriptor's end sends the RST.
+    # shutdown() would send a FIN; only closing the descriptor sends the RST.
     handler.rfile.close()
     handler.wfile.close()
     handler.connection.close()
@@ -141,14 +140,14 @@ def resets_after_counting(handler: Handler, events: list[dict[str, Any]]) -> boo
 
 
 def closes_after_answering(handler: Handler, events: list[dict[str, Any]]) -> bool:
-    """Answers as usual, and closes without a word about it, as an idle server does."""
+    """Responds as usual and closes without announcing it, as a server closes idle connections."""
     handler.reply(*handler.count(events))
     handler.close_connection = True
     return True
 
 
 def answers_after(event: threading.Event) -> Fault:
-    """Counts the events and answers only once `event` is set (or after 10 s, so as to end)."""
+    """Counts the events and responds when `event` is set, or after 10 s."""
 
     def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
         outcome = handler.count(events)
