@@ -61,8 +61,7 @@ class Poster:
 
     def _encoded(self, events: Iterable[dict[str, object]]) -> Iterator[Event]:
         for event in events:
-            name = str(event["id"])
-            yield Event(f"simulated event {name}", name, self._encode(event))
+            yield Event(f"simulated event {event['id']}", self._encode(event))
 
 
 class Live:

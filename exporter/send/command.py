@@ -25,8 +25,7 @@ def send(
 ) -> Report:
     """Posts the events of all `files`, in order; "-" is standard input.
 
-    Errors of files, network and exporter are printed to `console` and in the report, not raised;
-    Ctrl-C ends the delivery. Only the JSON summary goes to standard output.
+    Errors are printed and in the report, not raised. Only the JSON summary goes to standard output.
     """
 
     def print_line(text: str) -> None:
@@ -49,9 +48,8 @@ def send(
     try:
         check(files)
         sources = [Source(path, options.format) for path in files]
-        # Without the size of each input the bar only shows that the command is running.
         sizes = [source.size for source in sources]
-        total = sum(sizes) if all(sizes) else None
+        total = sum(sizes) if all(sizes) else None  # None: the bar has no end
         with (
             closing(Connection(options)) as connection,
             Progress(*_COLUMNS, console=console, transient=True, disable=hidden) as bar,

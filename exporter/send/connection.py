@@ -1,7 +1,6 @@
 """The HTTP connection to the exporter, and what its responses mean.
 
-The standard library's client: one request at a time needs no pool, and httpx cost more CPU time for
-an event, more time at the start, and five packages.
+The standard library's client: httpx cost more CPU time, a slower start and five packages.
 """
 
 import http.client
@@ -16,8 +15,6 @@ from exporter import __version__
 from exporter.errors import ConfigError, ExporterError
 from exporter.send.options import Options
 
-_MAX_RESPONSE: Final = 8 << 20
-"""Bytes; 1,000 rejections with messages are about a tenth of it."""
 _REMEDIES: Final = {
     401: ". Give a valid token with --token-file: a line of the exporter's ingest_token_file",
     404: ". Does --url name the ingest listener?",
@@ -45,14 +42,14 @@ class _Reply(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response of the exporter, or status 0: none arrived, whether the events are counted or not.
+    """A response, or status 0 if none arrived; the events may have been counted nevertheless.
 
-    `problem` explains every status but 200, `retry_after` is the seconds that the server asks to wait.
+    `problem` explains the status, `retry_after` is the seconds that the server asks to wait.
     """
 
     status: int
     problem: str
-    retry_after: float | None = None
+    retry_after: float = 0.0
     reply: _Reply = field(default_factory=_Reply)
 
     @property
@@ -63,14 +60,13 @@ class Response:
     def result(self, sent: int) -> tuple[int, int, dict[int, str]]:
         """How many of the `sent` events were accepted and duplicates, and why which were rejected.
 
-        Raises `Undelivered` for other statuses than 200 and 422, and for a 200 that does not account
-        for each event: it comes from a proxy, for example, and acknowledges nothing.
+        Raises `Undelivered` for other statuses than 200 and 422, and for a 200 without an answer to
+        each event: it comes from a proxy, for example.
         """
         reply, every = self.reply, range(sent)
         rejected = {item.index: item.message for item in reply.rejected if item.index in every}
         if self.status == 422:
-            details = len(rejected) == sent
-            return 0, 0, rejected if details else dict.fromkeys(every, self.problem)
+            return 0, 0, dict.fromkeys(every, self.problem) | rejected
         if self.status != 200:
             raise Undelivered(self.problem)
         counts = reply.accepted, reply.duplicates, len(rejected)
@@ -120,11 +116,11 @@ class Connection:
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
                 return self.post(body)
+            problem = f"no response from {self._url}: {getattr(error, 'strerror', None) or error}"
             if isinstance(error, ConnectionRefusedError):
                 remedy = "is the exporter running? session-end-exporter serve"
-                return Response(0, f"connection refused at {self._url}: {remedy}")
-            reason = getattr(error, "strerror", None) or error
-            return Response(0, f"no response from {self._url}: {reason}")
+                problem = f"connection refused at {self._url}: {remedy}"
+            return Response(0, problem)
 
     def close(self) -> None:
         self._http.close()
@@ -137,13 +133,13 @@ class Connection:
             self._http.request("POST", self._path, body, self._headers)
         response = self._http.getresponse()
         try:
-            reply = msgspec.json.decode(response.read(_MAX_RESPONSE), type=_Reply)
+            reply = msgspec.json.decode(response.read(8 << 20), type=_Reply)
         except (ValueError, RecursionError):
             reply = _Reply()
-        problem = (reply.detail or reply.title)[:500]
+        detail = (reply.detail or reply.title)[:500] or response.reason
         if location := response.headers.get("Location"):
-            problem = f"redirects are not followed, and this one leads to {location}"
-        text = f"{response.status} from {self._url}: {problem or response.reason}"
+            detail = f"redirects are not followed, and this one leads to {location}"
+        problem = f"{response.status} from {self._url}: {detail}"
         seconds = response.headers.get("Retry-After", "")
-        wait = float(seconds) if seconds.isascii() and seconds.isdigit() else None
-        return Response(response.status, text + _REMEDIES.get(response.status, ""), wait, reply)
+        wait = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
+        return Response(response.status, problem + _REMEDIES.get(response.status, ""), wait, reply)

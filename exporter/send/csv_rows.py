@@ -9,8 +9,6 @@ from typing import Any, Final, TextIO
 from exporter.errors import Rejected
 from exporter.send.records import FIELDS, Record, lines
 
-_DELIMITERS: Final = ",;\t"
-"""Excel writes semicolons where the comma is the decimal separator."""
 _LABEL: Final = re.compile(r"^labels?[._](?=.)")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -22,7 +20,8 @@ def csv_records(text: TextIO) -> Iterator[tuple[int, Record]]:
     """
     numbered = enumerate(lines(text), 1)
     header_line, header = next(((n, line) for n, line in numbered if line.strip()), (0, "system"))
-    delimiter = max(_DELIMITERS, key=header.count)
+    # Excel writes semicolons where the comma is the decimal separator.
+    delimiter = max(",;\t", key=header.count)
     names = next(csv.reader([header], delimiter=delimiter))
     columns = [_LABEL.sub("labels.", name.strip()) for name in names]
     if "system" not in columns:
@@ -57,7 +56,7 @@ def _fields(columns: list[str], row: list[str]) -> dict[str, Any]:
             labels[column.removeprefix("labels.")] = cell
         elif column:
             fields[column] = cell
-    if any(labels.values()):
+    if labels:
         fields["labels"] = labels
     if final := fields.get("final"):
         fields["final"] = _BOOLEANS.get(final.strip().lower(), final)

@@ -16,29 +16,25 @@ from exporter.send.report import Report
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 _LONGEST_RETRY_AFTER: Final = 60.0
-"""Seconds. Backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture
-Blog 2015): senders that failed together do not come back together. A Retry-After gets jitter too."""
+"""Seconds. The backoff has full jitter, so that senders that failed together do not come back together
+(M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015)."""
 
 
+@dataclass
 class Clock:
     """Time and chance, replaced in tests."""
 
-    def __init__(
-        self,
-        monotonic: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
-    ) -> None:
-        self.monotonic, self.wall, self.sleep, self.uniform = monotonic, wall, sleep, uniform
+    monotonic: Callable[[], float] = field(default=time.monotonic)
+    wall: Callable[[], float] = field(default=time.time)
+    sleep: Callable[[float], None] = field(default=time.sleep)
+    uniform: Callable[[float, float], float] = field(default=random.uniform)
 
 
 @dataclass
 class Delivery:
     """Sends events in order, one request at a time, and counts the results in `report`.
 
-    Not thread-safe. `progress` is called after each response and before each wait; `note` gets a
-    line when a request fails for the first time.
+    Calls `progress` after each response and before each wait, `note` when a request first fails.
     """
 
     connection: Connection
@@ -51,12 +47,10 @@ class Delivery:
     def deliver(self, events: Iterable[Event]) -> None:
         """Posts all events. Raises `Undelivered`; earlier results stay in the report."""
         batch: list[Event] = []
-        size = 0
+        size, max_bytes = 0, self.options.max_bytes
         for event in events:
             added = len(event.body) + 1
-            if batch and (
-                len(batch) >= self.options.batch or size + added > self.options.max_bytes
-            ):
+            if len(batch) == self.options.batch or (batch and size + added > max_bytes):
                 self._deliver(batch)
                 batch, size = [], 0
             batch.append(event)
@@ -85,10 +79,10 @@ class Delivery:
             self._deliver(batch[:half])
             self._deliver(batch[half:])
 
-    def _post(self, part: Sequence[Event]) -> Response:
+    def _post(self, batch: Sequence[Event]) -> Response:
         """The first response that is final, within `max_wait` of the first attempt."""
         # Retries send the same bytes: events that were counted already are duplicates.
-        body = gzip.compress(b"".join(event.body + b"\n" for event in part), mtime=0)
+        body = gzip.compress(b"".join(event.body + b"\n" for event in batch), mtime=0)
         deadline = self.clock.monotonic() + self.options.max_wait
         for failures in itertools.count():
             response = self.connection.post(body)
@@ -101,12 +95,7 @@ class Delivery:
                 self.note(f"{response.problem}. Retrying for up to {self.options.max_wait:g} s")
             self.report.retries += 1
             self.progress()
-            if response.retry_after is None:
-                wait = self.clock.uniform(
-                    0, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures, 20))
-                )
-            else:
-                wait = min(response.retry_after, _LONGEST_RETRY_AFTER)
-                wait += self.clock.uniform(0, _FIRST_WAIT)
+            backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures, 20))
+            wait = min(response.retry_after, _LONGEST_RETRY_AFTER) + self.clock.uniform(0, backoff)
             self.clock.sleep(min(remaining, wait))
         raise Undelivered(f"{response.problem}\nGave up after {self.options.max_wait:g} s.")

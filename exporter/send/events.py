@@ -17,8 +17,7 @@ from exporter.send.sources import Source
 _FIELDS: Final = tuple(sorted(FIELDS))
 _CONTENT: Final = tuple(sorted(FIELDS - {"id"}))
 _ID_PREFIX: Final = "send1-"
-"""Version of the ids. With another spelling of the content it must change: the same id with other
-content is a `conflict`."""
+"""Changes with the spelling of the content: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
 
@@ -51,14 +50,13 @@ class Event:
     """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line."""
 
     place: str
-    id: str
     body: bytes
 
 
 def events(source: Source, report: Report, note: Callable[[str], None]) -> Iterator[Event]:
-    """The events of an input; records that break a rule are skipped and counted in `report`.
+    """The events of an input, which the exporter validates; `note` gets each warning once.
 
-    Values are checked by the exporter. `note` gets warnings, each once an input.
+    Records that are no JSON object or no row of the table are skipped and counted in `report`.
     """
     warned = False
     with Occurrences() as seen:
@@ -69,11 +67,12 @@ def events(source: Source, report: Report, note: Callable[[str], None]) -> Itera
                 if isinstance(record, Rejected):
                     raise record
                 fields = normalized(record)
-                event = Event(place, *_encoded(fields, seen))
+                unidentified = fields.keys().isdisjoint(("id", "session_id", "occurred_at"))
+                event = Event(place, _encoded(fields, seen))
             except Rejected as error:
                 report.skip(place, error.message)
                 continue
-            if not warned and fields.keys().isdisjoint(("id", "session_id", "occurred_at")):
+            if unidentified and not warned:
                 warned = True
                 note(
                     f"{place}: without id, session_id and occurred_at, an event counts as the same "
@@ -103,16 +102,15 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _encoded(fields: dict[str, Any], seen: Occurrences) -> tuple[str, bytes]:
-    """The id and the body. An event without `id` gets an id from its content and its number among the
+def _encoded(fields: dict[str, Any], seen: Occurrences) -> bytes:
+    """The event as JSON. Without `id` it gets an id from its content and from its number among the
     events of the input with the same content."""
     try:
-        id = fields.get("id")
-        if id is None:
+        if "id" not in fields:
             content = _ASCII.encode([fields.get(name) for name in _CONTENT])
             digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
-            id = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
-        return id, _UTF_8.encode({**fields, "id": id}).encode("utf-8")
+            fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
+        return _UTF_8.encode(fields).encode("utf-8")
     except RecursionError:
         raise Rejected("too_deep", "nested too deeply") from None
     except UnicodeEncodeError:

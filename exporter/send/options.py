@@ -16,10 +16,9 @@ _WORD: Final = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`batch` is events per request, `max_bytes` the size of its body before compression.
+    """`batch` is events per request, `max_bytes` its size before compression; the rest is seconds.
 
-    `max_wait` is seconds from a request's first attempt to its final response, `timeout` seconds
-    that an attempt waits for the network.
+    `max_wait` limits all attempts to deliver a request, `timeout` an attempt's wait for the network.
     """
 
     url: str = DEFAULT_URL
@@ -41,8 +40,7 @@ class Options:
         except ValueError:
             valid = False
         if not valid or not _WORD.fullmatch(self.url) or re.search("[?#@]", self.url):
-            # A password is not shown.
-            value = "" if "@" in self.url else f" = {self.url!r}"
+            value = "" if "@" in self.url else f" = {self.url!r}"  # may contain a password
             raise ConfigError(
                 f"--url{value}: must be http://HOST:PORT or https://HOST:PORT, such as {DEFAULT_URL}; "
                 "a path may follow, but no query, and a token belongs in --token-file"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn, TextIO
 
@@ -9,13 +10,9 @@ from exporter.errors import Rejected
 
 _TEXT_FIELDS: Final = ("id", "system", "code", "session_id", "occurred_at", "phase")
 FIELDS: Final = frozenset((*_TEXT_FIELDS, "duration_seconds", "final", "labels"))
-MAX_CHARACTERS: Final = 1 << 20
-"""Of one event as written: the exporter's default `max_body` takes no longer one."""
-_CHUNK: Final = 64 * 1024
+MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
 _SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
-_REST_AND_SEPARATORS: Final = re.compile(
-    r"(?:[^,\n]++|(?![,\n][ \t]*+(?:\{|\Z))[,\n])*+([\s,\[\]]*)"
-)
+_REST: Final = re.compile(r"(?:[^,\n]++|(?![,\n][ \t]*+(?:\{|\Z))[,\n])*+([\s,\[\]]*)")
 """The rest of an invalid element, which ends before an object after a comma or on a new line."""
 
 Record = dict[str, Any] | Rejected
@@ -45,10 +42,10 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
     buffer, line, open_arrays = "", 1, 0
     ended = invalid = False
     while not ended:
-        chunk = text.read(_CHUNK)
+        chunk = text.read(64 * 1024)
         ended = not chunk
         buffer, at = buffer + chunk, 0
-        while match := (_REST_AND_SEPARATORS if invalid else _SEPARATORS).match(buffer, at):
+        while match := (_REST if invalid else _SEPARATORS).match(buffer, at):
             invalid = invalid and not match[1]
             open_arrays += match[1].count("[") - match[1].count("]")
             line += match[0].count("\n")
@@ -60,7 +57,7 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
             except (Rejected, ValueError, RecursionError) as error:
                 # At the end of the buffer, or in a string that goes on: more text may complete it.
                 incomplete = isinstance(error, json.JSONDecodeError) and (
-                    error.pos > len(buffer) - 8 or error.msg.startswith("Unterminated")
+                    error.pos > len(buffer) - 10 or error.msg.startswith("Unterminated")
                 )
                 if incomplete and not ended and len(buffer) - at <= MAX_CHARACTERS:
                     break
@@ -77,9 +74,8 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
 
 
 def _record(value: Any) -> Record:
-    if isinstance(value, dict):
-        return value
-    return Rejected("not_an_object", "an event must be a JSON object")
+    rule = "an event must be a JSON object"
+    return value if isinstance(value, dict) else Rejected("not_an_object", rule)
 
 
 def _rejected(error: Exception, start: int = 0, *, too_long: bool) -> Rejected:
@@ -102,8 +98,7 @@ def _rejected(error: Exception, start: int = 0, *, too_long: bool) -> Rejected:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        duplicate = next(name for name in names if names.count(name) > 1)
+        (duplicate, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise Rejected("duplicate_key", f"duplicate key {duplicate[:100]!r}")
     return value
 

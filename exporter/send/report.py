@@ -5,17 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-_MAX_PRINTED: Final = 20
-"""Mistakes of a kind that are printed; a file with a wrong header has a million."""
+_MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
 
 
 @dataclass(slots=True)
 class Report:
-    """Counts of events. `read` includes `skipped`; `read - skipped - acknowledged` got no response.
+    """Counts of events; `read - skipped - acknowledged` events got no answer.
 
-    `print_line` gets a line for each of the first mistakes. `error` is the reason why events were
-    not delivered, and empty when all were.
+    `error` is the reason why events were not delivered; `print_line` gets the first mistakes.
     """
 
     read: int = 0
@@ -41,9 +39,9 @@ class Report:
     @property
     def advice(self) -> str:
         """How many events are acknowledged, and how to deliver the others."""
+        safe = "within 24 h and up to 1,000,000 events, no event is counted twice"
         return (
-            f"{self.acknowledged:,} events were acknowledged. Run the same command again: within 24 h "
-            "and up to 1,000,000 events, no event is counted twice."
+            f"{self.acknowledged:,} events were acknowledged. Run the same command again: {safe}."
         )
 
     def reject(self, place: str, message: str) -> None:

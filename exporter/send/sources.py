@@ -16,11 +16,8 @@ from exporter.send.options import Format
 from exporter.send.records import FIELDS, Record, json_records, ndjson_records
 
 STDIN: Final = Path("-")
-_READERS: Final = {
-    **{"json": json_records, "ndjson": ndjson_records, "jsonl": ndjson_records},
-    **{"csv": csv_records, "tsv": csv_records},
-}
-"""By format, and by the suffix of a file."""
+_READERS: Final = {"json": json_records, "ndjson": ndjson_records, "csv": csv_records}
+_ALIASES: Final = {"jsonl": "ndjson", "tsv": "csv"}
 _BUFFER: Final = 64 * 1024
 
 
@@ -41,8 +38,7 @@ class Source:
 
     def __init__(self, path: Path, format: Format | None = None) -> None:
         self.name = "<stdin>" if path == STDIN else str(path)
-        self.size = path.stat().st_size if path.is_file() else 0
-        """Bytes before decompression; 0 when unknown."""
+        self.size = path.stat().st_size if path.is_file() else 0  # before decompression
         self._path = path
         self._format = format
         self._file: io.BufferedReader[io.FileIO] | None = None
@@ -54,9 +50,9 @@ class Source:
         return self.size if self._file.closed else self._file.tell()
 
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each record; `note` gets the names of unknown fields once.
+        """Line and fields of each record, and a last `Rejected` for an input that breaks off.
 
-        An input that breaks off (a damaged .gz, a disk error) ends with a `Rejected` that says so.
+        `note` gets the names of unknown fields, once.
         """
         line, warned = 0, False
         try:
@@ -73,7 +69,6 @@ class Source:
             yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
 
     def _records(self) -> Iterator[tuple[int, Record]]:
-        # closefd: standard input stays open.
         stdin = self._path == STDIN
         raw = io.FileIO(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
         with io.BufferedReader(raw, _BUFFER) as self._file:
@@ -84,6 +79,7 @@ class Source:
             if head.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise Rejected("invalid_json", "the file is UTF-16: save it as UTF-8")
             suffix = self._path.name.lower().removesuffix(".gz").rpartition(".")[2]
+            suffix = _ALIASES.get(suffix, suffix)
             format = self._format or (suffix if suffix in _READERS else _detected(head))
             # surrogateescape: a record with other bytes is refused alone, as its encoding fails.
             text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="\n")

@@ -1,9 +1,12 @@
 """Events at the pace of a clock, in real or compressed time."""
 
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from exporter.simulate.events import Event
+
+if TYPE_CHECKING:
+    from exporter.send.delivery import Clock
 
 PACE: Final = 0.5
 """Seconds between two requests: several between two scrapes, and few enough for one that is asked by
@@ -12,19 +15,12 @@ nobody to make a machine busy."""
 Timed = tuple[float, Event]
 
 
-class Clock(Protocol):
-    """What `exporter.send.delivery.Clock` is."""
-
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
-
-
 def play(
     events: Iterator[Timed],
     start: float,
     end: float,
     speed: float,
-    clock: Clock,
+    clock: "Clock",
     deliver: Callable[[Iterator[Event]], None],
     tell: Callable[[float], None],
 ) -> None:

@@ -67,7 +67,7 @@ def _bodies(due: Iterator[dict[str, Any]], report: Report) -> Iterator[Event]:
     encode = msgspec.json.Encoder().encode
     for event in due:
         report.read += 1
-        yield Event(f"simulated event {event['id']}", event["id"], encode(event))
+        yield Event(f"simulated event {event['id']}", encode(event))
 
 
 class News:
