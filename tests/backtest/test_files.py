@@ -10,7 +10,7 @@ import pytest
 
 from exporter.backtest.files import Files
 from exporter.backtest.left_out import LeftOut
-from exporter.send.occurrences import Occurrences
+from exporter.send.events import Occurrences
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.simulate.events import ndjson

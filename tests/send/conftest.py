@@ -39,9 +39,10 @@ class StillClock(Clock):
 class Sender:
     """Calls `send` for files in `folder`; `output` is the text printed by the last call."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self.url = url
+    def __init__(self, folder: Path, server: FakeExporter) -> None:
+        self.folder, self.server, self.url = folder, server, server.url
+        self.faults, self.requests, self.counted = server.faults, server.requests, server.counted
+        self.path = folder / "a.ndjson"
         self.clock = StillClock()
         self.output = ""
 
@@ -59,16 +60,11 @@ class Sender:
             self.output = text.getvalue()
 
     def lines(self, content: str, **options: Any) -> Report:
-        """Sends a file of the given NDJSON lines."""
-        return self(self.file("a.ndjson", content), **options)
+        """Sends `path` with the given NDJSON lines."""
+        return self(self.file(self.path.name, content), **options)
 
 
 @pytest.fixture
-def server() -> Iterator[FakeExporter]:
+def sender(tmp_path: Path) -> Iterator[Sender]:
     with fake_exporter() as server:
-        yield server
-
-
-@pytest.fixture
-def sender(server: FakeExporter, tmp_path: Path) -> Sender:
-    return Sender(tmp_path, server.url)
+        yield Sender(tmp_path, server)

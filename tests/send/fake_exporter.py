@@ -7,51 +7,40 @@ no durability, taxonomies, limits in bytes or concurrency: the real server is te
 import gzip
 import json
 import socket
-import ssl
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-Fault = Callable[["Handler", list[dict[str, Any]]], bool]
-"""Gets the events of a request; True if the server must not respond itself."""
+from exporter.names import INGEST_PATH
+
+Events = list[dict[str, Any]]
+Fault = Callable[["Handler", Events], None]
+"""Responds to a request instead of the server."""
 
 
 class FakeExporter(ThreadingHTTPServer):
-    """`counted` maps ids to events; each request takes one of `faults`; `requests` holds their ids."""
+    """`counted` maps ids to events; each request takes a fault of `faults`; `requests` holds ids."""
 
     daemon_threads = False
-    block_on_close = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.counted: dict[str, dict[str, Any]] = {}
         self.faults: deque[Fault | None] = deque()
         self.requests: list[list[str]] = []
-        self.headers: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        self.sizes: list[int] = []
+        self.headers: dict[str, str] = {}
+        self.largest = 0
         self.connections = 0
-        self.most = 1000
+        self.max_events = 1000
         self.token = ""
-        self.scheme = "http"
-
-    def use_tls(self, certificate: Path) -> None:
-        """Serves TLS from now on with a file of certificate and key."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self.scheme = "https"
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -69,40 +58,37 @@ class Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except (ConnectionError, ssl.SSLError):
+        except ConnectionError:
             self.close_connection = True
 
     def do_POST(self) -> None:
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
         events = [json.loads(line) for line in body.split(b"\n") if line]
         server = self.server
-        server.paths.append(self.path)
-        server.headers.append(dict(self.headers))
+        server.headers = dict(self.headers)
         server.requests.append([event["id"] for event in events])
-        server.sizes.append(len(body))
-        fault = server.faults.popleft() if server.faults else None
-        if fault is not None and fault(self, events):
-            return
-        if server.token and self.headers["Authorization"] != f"Bearer {server.token}":
+        server.largest = max(server.largest, len(body))
+        if self.path != INGEST_PATH:
+            self.reply(404, {"title": "No such path"})
+        elif server.faults and (fault := server.faults.popleft()):
+            fault(self, events)
+        elif server.token and self.headers["Authorization"] != f"Bearer {server.token}":
             self.reply(401, {"title": "No valid token"})
-        elif len(events) > server.most:
-            self.reply(413, {"title": "Too many events"})
+        elif len(events) > server.max_events or "huge" in server.requests[-1]:
+            self.reply(413, {"title": "Too large"})
         else:
             self.reply(*self.count(events))
 
-    def count(self, events: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    def count(self, events: Events) -> tuple[int, dict[str, Any]]:
         accepted, duplicates, rejected = 0, 0, []
         for index, event in enumerate(events):
             if event["system"] not in ("softdrive", "streampixel"):
-                reason = {"reason": "unknown_system", "message": f"system = {event['system']!r}"}
-                rejected.append({"index": index, **reason})
-            elif event["id"] not in self.server.counted:
-                self.server.counted[event["id"]] = event
-                accepted += 1
-            elif self.server.counted[event["id"]] == event:
+                rejected.append({"index": index, "message": f"system = {event['system']!r}"})
+            elif event["id"] in self.server.counted:
                 duplicates += 1
             else:
-                rejected.append({"index": index, "reason": "conflict", "message": "conflict"})
+                self.server.counted[event["id"]] = event
+                accepted += 1
         reply = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
         return (200 if accepted + duplicates else 422), reply
 
@@ -116,17 +102,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def answers(status: int, body: object = b"", **headers: str) -> Fault:
+def responds(status: int, body: object = b"", **headers: str) -> Fault:
     """Responds with this and counts nothing."""
-
-    def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
-        handler.reply(status, body, **headers)
-        return True
-
-    return fault
+    return lambda handler, events: handler.reply(status, body, **headers)
 
 
-def resets_after_counting(handler: Handler, events: list[dict[str, Any]]) -> bool:
+def resets_after_counting(handler: Handler, events: Events) -> None:
     """Counts the events, then resets the connection without a response."""
     handler.count(events)
     linger = struct.pack("ii", 1, 0)
@@ -136,25 +117,22 @@ def resets_after_counting(handler: Handler, events: list[dict[str, Any]]) -> boo
     handler.wfile.close()
     handler.connection.close()
     handler.close_connection = True
-    return True
 
 
-def closes_after_answering(handler: Handler, events: list[dict[str, Any]]) -> bool:
-    """Responds as usual and closes without announcing it, as a server closes idle connections."""
+def closes_after_responding(handler: Handler, events: Events) -> None:
+    """Closes the connection without announcing it, as servers close idle connections."""
     handler.reply(*handler.count(events))
     handler.close_connection = True
-    return True
 
 
-def answers_after(event: threading.Event) -> Fault:
+def responds_after(event: threading.Event) -> Fault:
     """Counts the events and responds when `event` is set, or after 10 s."""
 
-    def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
+    def fault(handler: Handler, events: Events) -> None:
         outcome = handler.count(events)
         event.wait(10)
         handler.close_connection = True
         handler.reply(*outcome)
-        return True
 
     return fault
 

@@ -135,7 +135,7 @@ def test_an_exporter_that_is_away_makes_exit_code_2(running: ExporterProcess) ->
     running.stop()
     ran = Ran(url=url(running), seed=4)
     assert ran.exit_code == 2
-    assert "gave up after 300 s" in ran.said
+    assert "Gave up after 300 s" in ran.said
 
 
 def test_a_token_is_sent_from_its_file(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_token_is_sent_from_its_file(tmp_path: Path) -> None:
         ((), "error: --url, --openmetrics, --ndjson: give one of them"),
         (("--ndjson", "x", "--speed", "0"), "error: --speed = 0: from 0.01 to 1,000,000"),
         (("--ndjson", "x", "--incident", "z"), "error: --incident z: one of capacity-small"),
-        (("--url", "nonsense"), "error: --url = 'nonsense': http://HOST:PORT"),
+        (("--url", "nonsense"), "error: --url = 'nonsense': must be http://HOST:PORT"),
         (
             ("--url", "http://h", "--token-file", "/nowhere"),
             "error: --token-file /nowhere: No such",
