@@ -1,6 +1,7 @@
-"""A fake exporter, a clock that only sleeping moves, and a way to call `send` as the command does."""
+"""A way to call `send` as the command does, with a fake exporter and a clock."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from exporter.send.delivery import Clock
 from exporter.send.options import Options
 from exporter.send.report import Report
 
-from .fake_exporter import FakeExporter, fake_exporter
+from .fake_exporter import FakeExporter
 
 
 class StillClock(Clock):
@@ -22,25 +23,21 @@ class StillClock(Clock):
     def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-        self.drawn: list[tuple[float, float]] = []
         self.on_sleep: Callable[[], object] = lambda: None
-        super().__init__(lambda: self.now, lambda: 1_800_000_000.0, self._sleep, self._uniform)
+        super().__init__(lambda: self.now, lambda: 1.8e9, self._sleep, lambda low, high: high)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
         self.on_sleep()
 
-    def _uniform(self, low: float, high: float) -> float:
-        self.drawn.append((low, high))
-        return high
-
 
 class Sender:
     """Calls `send` for files in `folder`; `output` is the text printed by the last call."""
 
     def __init__(self, folder: Path, server: FakeExporter) -> None:
-        self.folder, self.server, self.url = folder, server, server.url
+        self.folder, self.server = folder, server
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
         self.faults, self.requests, self.counted = server.faults, server.requests, server.counted
         self.path = folder / "a.ndjson"
         self.clock = StillClock()
@@ -66,5 +63,9 @@ class Sender:
 
 @pytest.fixture
 def sender(tmp_path: Path) -> Iterator[Sender]:
-    with fake_exporter() as server:
+    with FakeExporter() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
         yield Sender(tmp_path, server)
+        server.shutdown()
+        thread.join()

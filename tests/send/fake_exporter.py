@@ -10,8 +10,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,14 +32,9 @@ class FakeExporter(ThreadingHTTPServer):
         self.faults: deque[Fault | None] = deque()
         self.requests: list[list[str]] = []
         self.headers: dict[str, str] = {}
-        self.largest = 0
-        self.connections = 0
+        self.connections = self.largest = 0
         self.max_events = 1000
         self.token = ""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -113,9 +107,8 @@ def resets_after_counting(handler: Handler, events: Events) -> None:
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     # shutdown() would send a FIN; only closing the descriptor sends the RST.
-    handler.rfile.close()
-    handler.wfile.close()
-    handler.connection.close()
+    for file in (handler.rfile, handler.wfile, handler.connection):
+        file.close()
     handler.close_connection = True
 
 
@@ -135,16 +128,3 @@ def responds_after(event: threading.Event) -> Fault:
         handler.reply(*outcome)
 
     return fault
-
-
-@contextmanager
-def fake_exporter() -> Iterator[FakeExporter]:
-    server = FakeExporter()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
