@@ -116,7 +116,8 @@ class Connection:
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
                 return self.post(body)
-            problem = f"no response from {self._url}: {getattr(error, 'strerror', None) or error}"
+            reason = getattr(error, "strerror", None) or error
+            problem = f"no response from {self._url}: {reason}; check --url and the network"
             if isinstance(error, ConnectionRefusedError):
                 remedy = "is the exporter running? session-end-exporter serve"
                 problem = f"connection refused at {self._url}: {remedy}"

@@ -94,7 +94,9 @@ def test_tls_is_spoken_to_whoever_trusts_the_certificate(tmp_path: Path) -> None
         assert summary(sent)["accepted"] == 5
         untrusted = run("send", lines, "--url", url(running, "https"))
         assert untrusted.returncode == 2
-        assert "not trusted: self-signed certificate. Give its CA with --ca-file" in untrusted.stdout
+        assert (
+            "not trusted: self-signed certificate. Give its CA with --ca-file" in untrusted.stdout
+        )
         trusting = ssl.create_default_context(cafile=str(cert))
         ops = http.client.HTTPSConnection("127.0.0.1", running.ports["ops"], context=trusting)
         ops.request("GET", "/metrics")
