@@ -116,7 +116,8 @@ def _event(record: Record) -> Event:
     if isinstance(record, Rejected):
         raise record
     fields = normalized(record)
-    fields.pop("labels", None)
+    if isinstance(fields.get("labels"), dict):
+        del fields["labels"]
     try:
         event = msgspec.convert(fields, Event)
     except msgspec.ValidationError:

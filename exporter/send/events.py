@@ -111,8 +111,6 @@ def _encoded(fields: dict[str, Any], seen: Occurrences) -> bytes:
             digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
             fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
         return _UTF_8.encode(fields).encode("utf-8")
-    except RecursionError:
-        raise Rejected("too_deep", "nested too deeply") from None
     except UnicodeEncodeError:
         # A single \ud800 would make the whole request unparseable.
         raise Rejected(

@@ -13,6 +13,8 @@ from exporter.send.options import Options
 from .conftest import Sender
 from .fake_exporter import closes_after_responding, resets_after_counting, responds, responds_after
 
+TOO_HIGH_INDEX = {"accepted": 2, "duplicates": 0, "rejected": [{"index": 3, "message": "m"}]}
+
 
 def rows(count: int, system: str = "softdrive") -> str:
     return "".join(f'{{"system": "{system}", "session_id": "s-{n}"}}\n' for n in range(count))
@@ -127,11 +129,11 @@ def test_a_batch_that_is_too_large_is_halved(sender: Sender) -> None:
         (404, b"", {}, "404 from URL: Not Found. Does --url name the ingest listener?"),
         (308, b"", {"Location": "/b"}, "308 from URL: redirects are not followed, and this one"),
         (200, b"<html>welcome</html>", {}, "200 from URL: OK: not an answer to each event"),
-        (200, {"accepted": 2, "duplicates": 0, "rejected": []}, {}, "200 from URL: OK: not an"),
-        (200, {"accepted": 4, "duplicates": -1, "rejected": []}, {}, "200 from URL: OK: not an"),
-        (200, {"accepted": True, "duplicates": 2, "rejected": []}, {}, "200 from URL: OK: not an"),
-        (200, b"[" * 100_000, {}, "200 from URL: OK: not an answer to each event"),
+        (200, b'{"a":' + b"[" * 100_000, {}, "200 from URL: OK: not an answer to each event"),
         (200, b" " * (9 << 20), {}, "200 from URL: OK: not an answer to each event"),
+        (200, {"accepted": 4, "duplicates": -1}, {}, "200 from URL: OK: not an answer to each"),
+        (200, {"accepted": True, "duplicates": 2}, {}, "200 from URL: OK: not an answer to each"),
+        (200, TOO_HIGH_INDEX, {}, "200 from URL: OK: not an answer to each event"),
     ],
 )
 def test_a_response_without_answers_stops_at_once(

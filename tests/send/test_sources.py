@@ -123,7 +123,7 @@ def test_csv_cells_become_values_and_codes_keep_their_zeros(tmp_path: Path) -> N
         ('[{"system": "a"}, 7,\n {"system": "b"}]', [1, 2], "1: an event must be a JSON object"),
         ('[{"system": "a"},\n {"system": 1,},\n{"system": "b"}]', [1, 3], "2: not JSON"),
         ('[{"system": "a", "system": "a"}, {"system": "b"}]', [1], "1: duplicate key 'system'"),
-        ('{"system": "a"} x\n{"system": "b"}', [1, 2], "1: not JSON"),
+        ('{"system": "a"} x\n{"system": "b"}{"system": "c"}', [1, 2, 2], "1: not JSON"),
         ('[{"system": "a"},\n{"system": "b"', [1], "2: not JSON"),
         ('[{"system": "a"},\n', [1], "2: the brackets [ ] of the file are not balanced"),
         (f'[{{"a": "{"s" * 2 * MAX_CHARACTERS}"}},\n{{"system": "b"}}]', [2], f"1: {TOO_LONG}"),
@@ -268,10 +268,12 @@ def test_memory_does_not_grow_with_the_file(
     """Python's allocations; those of SQLite have a test of their own."""
     path = tmp_path / name
     path.write_text(begin + (row % ("x" * 10_000)) * 2_000)
+    source = Source(path)
     tracemalloc.start()
     try:
-        for _ in events(Source(path), Report(), lambda _: None):
-            pass
+        for _ in events(source, Report(), lambda _: None):
+            assert 0 < source.position() <= source.size
+        assert source.position() == source.size
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
