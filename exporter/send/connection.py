@@ -76,7 +76,7 @@ class Response:
 
 
 class Connection:
-    """Posts NDJSON bodies, compressed by gzip, one at a time over one kept-alive connection.
+    """Posts NDJSON bodies, compressed by gzip, one at a time over a kept-alive connection.
 
     Does not follow redirects or the environment's proxies: the token goes to `--url` only.
     Raises `ConfigError` when the URL, the token file or the CA file cannot be used.
@@ -139,7 +139,7 @@ class Connection:
             reply = _Reply()
         detail = (reply.detail or reply.title)[:500] or response.reason
         if location := response.headers.get("Location"):
-            detail = f"redirects are not followed, and this one leads to {location}"
+            detail = f"redirects are not followed, and it leads to {location}"
         problem = f"{response.status} from {self._url}: {detail}"
         seconds = response.headers.get("Retry-After", "")
         wait = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0

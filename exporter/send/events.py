@@ -76,7 +76,7 @@ def events(source: Source, report: Report, note: Callable[[str], None]) -> Itera
                 warned = True
                 note(
                     f"{place}: without id, session_id and occurred_at, an event counts as the same "
-                    "event as one with the same content in another file"
+                    "event as an equal event in another file"
                 )
             yield event
 

@@ -127,7 +127,7 @@ def test_a_batch_that_is_too_large_is_halved(sender: Sender) -> None:
         (400, {"detail": "[red]\x1b[2J"}, {}, "400 from URL: [red]\x1b[2J"),
         (401, {"title": "No"}, {}, "401 from URL: No. Give a valid token with --token-file"),
         (404, b"", {}, "404 from URL: Not Found. Does --url name the ingest listener?"),
-        (308, b"", {"Location": "/b"}, "308 from URL: redirects are not followed, and this one"),
+        (308, b"", {"Location": "/b"}, "308 from URL: redirects are not followed, and it leads"),
         (200, b"<html>welcome</html>", {}, "200 from URL: OK: not an answer to each event"),
         (200, b'{"a":' + b"[" * 100_000, {}, "200 from URL: OK: not an answer to each event"),
         (200, b" " * (9 << 20), {}, "200 from URL: OK: not an answer to each event"),
