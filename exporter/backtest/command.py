@@ -117,7 +117,7 @@ def _read(
     now: float,
 ) -> "Files":
     from exporter.backtest.files import Files
-    from exporter.send.occurrences import Occurrences
+    from exporter.send.events import Occurrences
     from exporter.send.sources import Source
 
     with Occurrences() as seen:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,9 +14,8 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import Columns, Decoded, Event
 from exporter.ingest.labels import LabelValues
 from exporter.ledger.contract import KEY_BYTES, Family
-from exporter.send.events import FIELDS, spelled
-from exporter.send.lines import Found
-from exporter.send.occurrences import Occurrences
+from exporter.send.events import Occurrences, normalized
+from exporter.send.records import Record
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
@@ -56,23 +55,19 @@ class Files:
 
         Raises `ConfigError` for times that can't be a history's.
         """
-
-        def warn(text: str) -> None:
-            note(f"{source.name}: {text}")
-
-        for records in _chunks(source.read(FIELDS, warn)):
+        for records in _chunks(source.read(note)):
             self._count(source.name, records)
             progress()
 
-    def _count(self, name: str, records: list[Found]) -> None:
+    def _count(self, name: str, records: list[tuple[int, Record]]) -> None:
         left_out = self.left_out
         left_out.read += len(records)
         events: list[Event] = []
         lines: list[int] = []
         wrong: list[tuple[int, str, str]] = []
-        for line, found in records:
+        for line, record in records:
             try:
-                events.append(_event(found))
+                events.append(_event(record))
                 lines.append(line)
             except Rejected as error:
                 wrong.append((line, error.reason, error.message))
@@ -110,18 +105,19 @@ class Files:
         yield from [True] * (len(classified.kinds) - len(keys) // KEY_BYTES)
 
 
-def _chunks(records: Iterable[Found]) -> Iterator[list[Found]]:
+def _chunks(records: Iterable[tuple[int, Record]]) -> Iterator[list[tuple[int, Record]]]:
     rest = iter(records)
     while chunk := list(islice(rest, _CHUNK)):
         yield chunk
 
 
-def _event(found: dict[str, Any] | Rejected) -> Event:
+def _event(record: Record) -> Event:
     """The event that `send` would post, its labels aside: no rule reads any."""
-    if isinstance(found, Rejected):
-        raise found
-    fields = spelled(found)
-    fields.pop("labels", None)
+    if isinstance(record, Rejected):
+        raise record
+    fields = normalized(record)
+    if isinstance(fields.get("labels"), dict):
+        del fields["labels"]
     try:
         event = msgspec.convert(fields, Event)
     except msgspec.ValidationError:

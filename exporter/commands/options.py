@@ -29,10 +29,12 @@ RulesDir = Annotated[
 ]
 EventFiles = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", help="JSON, NDJSON or CSV, .gz too; - is standard input"),
+    typer.Argument(metavar="FILE", help="JSON, NDJSON or CSV, also .gz; - is standard input"),
 ]
 Format = Annotated[
     Literal["json", "ndjson", "csv"] | None,
-    typer.Option("--format", help="of every FILE, instead of guessing it"),
+    typer.Option("--format", help="of every FILE, instead of detecting it"),
 ]
-TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="bearer token to send")]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="file with a bearer token of the exporter")
+]

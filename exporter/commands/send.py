@@ -11,27 +11,40 @@ from exporter.commands.options import EventFiles, Format, TokenFile
 def send(
     files: EventFiles,
     url: Annotated[
-        str, typer.Option(metavar="URL", help="the ingest listener")
+        str, typer.Option(metavar="URL", help="the exporter's ingest listener")
     ] = "http://127.0.0.1:10400",
     token_file: TokenFile = None,
     ca_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="certificates to trust, PEM")
+        Path | None,
+        typer.Option(metavar="FILE", help="CA certificates to trust for https, PEM"),
     ] = None,
     format_: Format = None,
-    batch: Annotated[int, typer.Option(metavar="N", help="events in a request")] = 500,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="events per request")] = 500,
     max_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="without progress, then give up")
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="retry a request this long, then give up"),
     ] = 300,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print mistakes only")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print errors only")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="print the summary as JSON, the rest on stderr")
+        bool,
+        typer.Option("--json", help="print the summary as JSON, messages to standard error"),
     ] = False,
 ) -> None:
-    """Post events from files; safe to run again.
+    """Send events from files to the exporter.
 
-    Retries while the exporter is away, and what was counted is not counted again. Exits with 0 when all
-    are counted, with 1 when some were rejected or skipped and repeating won't help, with 2 when not
-    all were delivered: run it again.
+    Retries while the exporter is unavailable. Running the same command again is safe: no event is
+    counted twice.
+
+    \b
+    Exit codes:
+      0  all events are counted
+      1  some events are invalid; sending again does not help
+      2  some events are not delivered; run the command again
+
+    \b
+    Examples:
+      session-end-exporter send yesterday.csv more.json.gz
+      journalctl -o cat -u app | session-end-exporter send -
     """
     from rich.console import Console
 

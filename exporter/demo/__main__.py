@@ -9,7 +9,7 @@ import typer
 
 from exporter.demo.outage import run
 from exporter.errors import ConfigError
-from exporter.send.answers import Undelivered
+from exporter.send.connection import Undelivered
 
 
 def main(

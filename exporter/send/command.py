@@ -1,121 +1,71 @@
-"""`session-end-exporter send FILE…`, without its flags' parsing."""
+"""`session-end-exporter send FILE…`, without the parsing of its flags."""
 
-import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from exporter.errors import ConfigError
 from exporter.printable import printable
+from exporter.send.connection import Connection, Undelivered
+from exporter.send.delivery import Clock, Delivery
+from exporter.send.events import events
 from exporter.send.options import Options
 from exporter.send.report import Report
+from exporter.send.sources import Source, check
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from exporter.send.connection import Connection
-    from exporter.send.delivery import Clock
-    from exporter.send.events import Event
-    from exporter.send.sources import Source
+_COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
 
 
 def send(
-    files: Sequence[Path], options: Options, console: "Console", *, clock: "Clock | None" = None
+    files: Sequence[Path], options: Options, console: Console, *, clock: Clock | None = None
 ) -> Report:
-    """Posts the events of all `files` ("-" is standard input), in order, and reports.
+    """Posts the events of all `files`, in order; "-" is standard input.
 
-    Exits with `Report.exit_code`: 0 all counted, 1 some rejected or skipped, 2 not all delivered
-    or wrong usage (then nothing was sent). Faults of files, network and server are in the report
-    and on the console, not raised; Ctrl-C is taken as giving up.
-
-    Mistakes, notes, the bar and the summary go to `console`, which should be of standard error when
-    `options.json` is set: the JSON summary goes to standard output. `options.quiet` leaves only
-    mistakes. What repeats safely is in the package's docstring.
+    Errors are printed and in the report, not raised. Only the JSON summary goes to standard output.
     """
-    from exporter.send.answers import Undelivered
-    from exporter.send.delivery import Clock, Delivery
-    from exporter.send.sources import Source, check
 
-    clock = clock or Clock()
-
-    def tell(text: str) -> None:
+    def print_line(text: str) -> None:
         console.print(printable(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
 
     def note(text: str) -> None:
         if not options.quiet:
-            tell(text)
+            print_line(text)
 
-    report = Report(tell=tell)
+    def show_progress() -> None:
+        rate = report.acknowledged / (bar.tasks[task].elapsed or 1.0)
+        counts = f"{report.acknowledged:,} events  {rate:,.0f}/s  {report.retries} retries"
+        done = sum(source.position() for source in sources)
+        bar.update(task, completed=done if total else 0, description=counts)
+
+    clock = clock or Clock()
+    report = Report(print_line=print_line)
+    hidden = options.quiet or options.json or not console.is_terminal
     started = clock.monotonic()
     try:
         check(files)
         sources = [Source(path, options.format) for path in files]
-        with _connected(options) as connection, _shown(sources, options, console, report) as show:
-            delivery = Delivery(connection, options, report, clock=clock, progress=show, note=note)
-            with closing(_events(sources, report, note)) as events:
-                delivery.deliver(events)
+        sizes = [source.size for source in sources]
+        total = sum(sizes) if all(sizes) else None  # None: the bar has no end
+        with (
+            closing(Connection(options)) as connection,
+            Progress(*_COLUMNS, console=console, transient=True, disable=hidden) as bar,
+        ):
+            task = bar.add_task("", total=total)
+            delivery = Delivery(connection, options, report, clock, show_progress, note)
+            delivery.deliver(event for source in sources for event in events(source, report, note))
     except (ConfigError, Undelivered) as error:
         report.error = str(error)
     except KeyboardInterrupt:
-        report.error = (
-            f"interrupted: {report.acknowledged:,} events were acknowledged. {report.advice}"
-        )
+        report.error = f"Interrupted. {report.advice}"
     report.seconds = clock.monotonic() - started
-    report.rest()
     if report.error:
-        tell(report.error)
+        print_line(report.error)
     if options.json:
-        print(report.as_json(), file=sys.stdout, flush=True)
+        print(report.as_json(), flush=True)
     else:
-        note(report.line())
+        note(report.summary())
     return report
-
-
-def _events(
-    sources: "Sequence[Source]", report: Report, note: Callable[[str], None]
-) -> "Generator[Event, None, None]":
-    from exporter.send.events import FIELDS, Skipped, events
-    from exporter.send.occurrences import Occurrences
-
-    for source in sources:
-
-        def warn(text: str, name: str = source.name) -> None:
-            note(f"{name}: {text}")
-
-        with Occurrences() as seen:
-            for item in events(source.name, source.read(FIELDS, warn), seen, warn):
-                report.read += 1
-                if isinstance(item, Skipped):
-                    report.skip(item.place, item.message)
-                else:
-                    yield item
-
-
-@contextmanager
-def _connected(options: Options) -> "Iterator[Connection]":
-    from exporter.send.connection import Connection
-
-    connection = Connection(options)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def _shown(
-    sources: "Sequence[Source]", options: Options, console: "Console", report: Report
-) -> Iterator[Callable[[], None]]:
-    if options.quiet or options.json or not console.is_terminal:
-        yield lambda: None
-        return
-    from exporter.send.progress import progress
-
-    sizes = [source.size() for source in sources]
-
-    def position() -> int:
-        return sum(source.position() for source in sources)
-
-    with progress(console, report, sum(sizes) if all(sizes) else 0, position) as show:
-        yield show

@@ -1,109 +1,146 @@
-"""One kept-alive HTTP connection to the exporter, and what it answered.
+"""The HTTP connection to the exporter, and what its responses mean.
 
-The standard library's client: one request at a time needs no pool, and a command-line tool that
-sends files should not bring another HTTP stack into the exporter's image.
+The standard library's client: httpx cost more CPU time, a slower start and five packages.
 """
 
 import http.client
 import ssl
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
-from exporter import __version__
-from exporter.errors import ConfigError
-from exporter.send.options import Options, Target
+import msgspec
 
-_LONGEST_ANSWER: Final = 8 << 20
-"""Bytes; 1,000 rejections with messages are about a tenth of it."""
+from exporter import __version__
+from exporter.errors import ConfigError, ExporterError
+from exporter.send.options import Options
+
+_REMEDIES: Final = {
+    401: ". Give a valid token with --token-file: a line of the exporter's ingest_token_file",
+    404: ". Does --url name the ingest listener?",
+}
+
+
+class Undelivered(ExporterError):
+    """Events could not be delivered and another attempt does not help; the text is for the user."""
+
+
+class _Rejection(msgspec.Struct):
+    index: int
+    message: str
+
+
+class _Reply(msgspec.Struct):
+    """The fields that are read of a result and of a problem+json; other bodies give the defaults."""
+
+    accepted: int = -1
+    duplicates: int = -1
+    rejected: list[_Rejection] = []
+    detail: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, read to its end; `retry_after` and `location` are the headers' text, or ""."""
+class Response:
+    """A response, or status 0 if none arrived; the events may have been counted nevertheless.
+
+    `problem` explains the status, `retry_after` is the seconds that the server asks to wait.
+    """
 
     status: int
-    body: bytes
-    retry_after: str = ""
-    location: str = ""
+    problem: str
+    retry_after: float = 0.0
+    reply: _Reply = field(default_factory=_Reply)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may be counted later."""
+        return self.status in (0, 408, 425, 429) or self.status >= 500
+
+    def result(self, sent: int) -> tuple[int, int, dict[int, str]]:
+        """How many of the `sent` events were accepted and duplicates, and why which were rejected.
+
+        Raises `Undelivered` for other statuses than 200 and 422, and for a 200 without an answer to
+        each event: it comes from a proxy, for example.
+        """
+        reply, every = self.reply, range(sent)
+        rejected = {item.index: item.message for item in reply.rejected if item.index in every}
+        if self.status == 422:
+            return 0, 0, dict.fromkeys(every, self.problem) | rejected
+        if self.status != 200:
+            raise Undelivered(self.problem)
+        counts = reply.accepted, reply.duplicates, len(rejected)
+        if min(counts) < 0 or sum(counts) != sent:
+            raise Undelivered(f"{self.problem}: not an answer to each event: is it the exporter?")
+        return reply.accepted, reply.duplicates, rejected
 
 
 class Connection:
-    """Posts NDJSON bodies, compressed by gzip, one at a time; opens itself again when it was closed.
+    """Posts NDJSON bodies, compressed by gzip, one at a time over a kept-alive connection.
 
-    Redirects and proxies of the environment are not followed: the token goes where it was meant to.
-    Raises `ConfigError` when the token or CA file can't be used.
+    Does not follow redirects or the environment's proxies: the token goes to `--url` only.
+    Raises `ConfigError` when the URL, the token file or the CA file cannot be used.
     """
 
     def __init__(self, options: Options) -> None:
-        self._target: Target = options.target()
+        url = options.endpoint()
+        self._url, self._path = url.geturl(), url.path
         self._headers = {
             "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
-            "Accept": "application/json, application/problem+json",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
         if token := options.token():
             self._headers["Authorization"] = f"Bearer {token}"
-        host, port, timeout = self._target.host, self._target.port, options.timeout
-        self._http: http.client.HTTPConnection
-        if self._target.tls:
-            context = _tls(options)
-            self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-        else:
-            self._http = http.client.HTTPConnection(host, port, timeout=timeout)
-
-    def post(self, body: bytes, *, timeout: float) -> Answer:
-        """The answer to `body`; each wait for the network lasts at most `timeout` seconds.
-
-        Raises `OSError` or `http.client.HTTPException` when there was none; the server may have
-        counted the body nevertheless. A kept-alive connection that the server had closed meanwhile
-        is not a fault: the body goes once more, over a new one.
-        """
-        kept = self._http.sock is not None
-        self._http.timeout = timeout
-        if self._http.sock is not None:
-            self._http.sock.settimeout(timeout)
-        try:
+        host, port = url.hostname or "", url.port
+        timeout = min(options.timeout, max(options.max_wait, 1.0))
+        self._http = http.client.HTTPConnection(host, port, timeout)
+        if url.scheme == "https":
             try:
-                return self._exchange(body)
-            except (ConnectionResetError, BrokenPipeError):
-                if not kept:
-                    raise
-                self._http.close()
-                return self._exchange(body)
-        except BaseException:
-            self._http.close()
-            raise
+                tls = ssl.create_default_context(cafile=options.ca_file)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
+            self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+
+    def post(self, body: bytes) -> Response:
+        """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
+        reused = self._http.sock is not None
+        try:
+            return self._exchange(body)
+        except ssl.SSLCertVerificationError as error:
+            text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
+            raise Undelivered(f"{text}. Give its CA with --ca-file") from None
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
+                # The server had closed the idle connection, which is no failure.
+                return self.post(body)
+            reason = getattr(error, "strerror", None) or error
+            problem = f"no response from {self._url}: {reason}; check --url and the network"
+            if isinstance(error, ConnectionRefusedError):
+                remedy = "is the exporter running? session-end-exporter serve"
+                problem = f"connection refused at {self._url}: {remedy}"
+            return Response(0, problem)
 
     def close(self) -> None:
         self._http.close()
 
-    def _exchange(self, body: bytes) -> Answer:
-        try:
-            self._http.request("POST", self._target.path, body, self._headers)
-        except (BrokenPipeError, ConnectionResetError):
-            # A server that refuses (413, 401) may answer and close before it has read the body.
-            answer = self._answer()
-            self._http.close()
-            return answer
-        return self._answer()
-
-    def _answer(self) -> Answer:
+    def _exchange(self, body: bytes) -> Response:
+        if self._http.sock is None:
+            self._http.connect()
+        # A server that refuses (401, 413) may respond and close before it has read the body.
+        with suppress(ConnectionResetError, BrokenPipeError):
+            self._http.request("POST", self._path, body, self._headers)
         response = self._http.getresponse()
-        body = response.read(_LONGEST_ANSWER + 1)
-        if len(body) > _LONGEST_ANSWER:
-            raise http.client.HTTPException(f"an answer longer than {_LONGEST_ANSWER:,} bytes")
-        return Answer(
-            response.status,
-            body,
-            response.headers.get("Retry-After", ""),
-            response.headers.get("Location", ""),
-        )
-
-
-def _tls(options: Options) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=options.ca_file)
-    except OSError as error:
-        text = error.strerror or str(error)
-        raise ConfigError(f"--ca-file {options.ca_file}: {text}") from None
+        try:
+            reply = msgspec.json.decode(response.read(8 << 20), type=_Reply)
+        except (ValueError, RecursionError):
+            reply = _Reply()
+        detail = (reply.detail or reply.title)[:500] or response.reason
+        if location := response.headers.get("Location"):
+            detail = f"redirects are not followed, and it leads to {location}"
+        problem = f"{response.status} from {self._url}: {detail}"
+        seconds = response.headers.get("Retry-After", "")
+        wait = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
+        return Response(response.status, problem + _REMEDIES.get(response.status, ""), wait, reply)

@@ -1,21 +1,19 @@
-"""How a `send` went: the numbers, the first mistakes, and the command's exit code."""
+"""The result of a `send`: its counts, the first mistakes, and the command's exit code."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-SHOWN: Final = 20
-"""Mistakes of a kind that are printed one by one; a file with the wrong header has a million."""
-_WINDOW: Final = 1_000_000
+_MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
+_COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
 
 
 @dataclass(slots=True)
 class Report:
-    """Counts of events. `read` includes `skipped`; `read - skipped - acknowledged` got no answer.
+    """Counts of events; `read - skipped - acknowledged` events got no answer.
 
-    `tell` gets a line for people for each of the first mistakes. `error` is why not all could be
-    delivered, and empty when they were.
+    `error` is the reason why events were not delivered; `print_line` gets the first mistakes.
     """
 
     read: int = 0
@@ -26,64 +24,50 @@ class Report:
     retries: int = 0
     seconds: float = 0.0
     error: str = ""
-    tell: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
+    print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def acknowledged(self) -> int:
-        """Events the server has answered for: they need not be sent again."""
+        """Events with an answer from the exporter: they need not be sent again."""
         return self.accepted + self.duplicates + self.rejected
 
     @property
     def exit_code(self) -> int:
-        """0 all counted, 1 some rejected or skipped, 2 not all could be delivered."""
+        """0 all counted, 1 some rejected or skipped, 2 not all delivered."""
         return 2 if self.error else int(self.rejected + self.skipped > 0)
 
     @property
     def advice(self) -> str:
-        """What running the same command again would do."""
-        if self.acknowledged <= _WINDOW:
-            return "Running the same command again within 24 h is safe: what was counted is recognised."
+        """How many events are acknowledged, and how to deliver the others."""
+        safe = "within 24 h and up to 1,000,000 events, no event is counted twice"
         return (
-            f"More than {_WINDOW:,} were, which is as many as a server recognises by default: "
-            "send the rest only, from there on."
+            f"{self.acknowledged:,} events were acknowledged. Run the same command again: {safe}."
         )
 
     def reject(self, place: str, message: str) -> None:
-        """The server did not count the event at `place` and never will."""
+        """The exporter refused the event at `place`, as it would every time."""
         self.rejected += 1
-        if self.rejected <= SHOWN:
-            self.tell(f"{place}: rejected: {message}")
+        self._print(f"{place}: rejected: {message}", self.rejected)
 
     def skip(self, place: str, message: str) -> None:
-        """The record at `place` is no event and was not sent."""
+        """The record at `place` is not an event and was not sent."""
         self.skipped += 1
-        if self.skipped <= SHOWN:
-            self.tell(f"{place}: skipped: {message}")
+        self._print(f"{place}: skipped: {message}", self.skipped)
 
-    def rest(self) -> None:
-        """Tells how many mistakes were not printed one by one."""
-        for count, kind in ((self.rejected, "rejected"), (self.skipped, "skipped")):
-            if count > SHOWN:
-                self.tell(f"… and {count - SHOWN:,} more {kind}")
-
-    def line(self) -> str:
-        """The summary for people."""
-        counts = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
-        numbers = ", ".join(f"{getattr(self, name):,} {name}" for name in counts)
-        return f"{numbers}, {self.seconds:.1f} seconds"
+    def summary(self) -> str:
+        """The counts in a line."""
+        counts = ", ".join(f"{getattr(self, name):,} {name}" for name in _COUNTS)
+        return f"{counts}, {self.seconds:.1f} seconds"
 
     def as_json(self) -> str:
-        """The summary for programs: one object, the counts by name, `delivered` and `error`."""
-        return json.dumps(
-            {
-                "read": self.read,
-                "accepted": self.accepted,
-                "duplicates": self.duplicates,
-                "rejected": self.rejected,
-                "skipped": self.skipped,
-                "retries": self.retries,
-                "seconds": round(self.seconds, 3),
-                "delivered": not self.error,
-                "error": self.error or None,
-            }
-        )
+        """The counts, `seconds`, `delivered` and `error` as a JSON object."""
+        values = {name: getattr(self, name) for name in _COUNTS} | {
+            "seconds": round(self.seconds, 3)
+        }
+        return json.dumps(values | {"delivered": not self.error, "error": self.error or None})
+
+    def _print(self, line: str, count: int) -> None:
+        if count <= _MAX_PRINTED:
+            self.print_line(line)
+        elif count == _MAX_PRINTED + 1:
+            self.print_line(f"… more than {_MAX_PRINTED} of these; the others are only counted")

@@ -1,153 +1,95 @@
-"""An input: opened, unpacked, its format told apart, and read record by record."""
+"""Inputs: opened, decompressed, their format detected, and read record by record."""
 
+import csv
+import gzip
 import io
 import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.send.documents import documents
-from exporter.send.lines import Found, ndjson, parsed
+from exporter.send.csv_rows import csv_records
 from exporter.send.options import Format
-from exporter.send.table import table
+from exporter.send.records import FIELDS, Record, json_records, ndjson_records
 
 STDIN: Final = Path("-")
-_SUFFIXES: Final[dict[str, Format]] = {
-    ".json": "json",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
-_HEAD: Final = 64 * 1024
-_GZIP: Final = b"\x1f\x8b"
-_BOM: Final = b"\xef\xbb\xbf"
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_READERS: Final = {"json": json_records, "ndjson": ndjson_records, "csv": csv_records}
+_ALIASES: Final = {"jsonl": "ndjson", "tsv": "csv"}
+_BUFFER: Final = 64 * 1024
 
 
 def check(files: Sequence[Path]) -> None:
-    """Raises `ConfigError` with a line for each input that can't be read, before any is sent."""
-    mistakes = [] if files else ["no file to send; - is standard input"]
+    """Raises `ConfigError` with a line for each file that cannot be read."""
+    mistakes = []
     for path in files:
-        if path == STDIN:
-            continue
-        # Not opened: a pipe from <(…) that is opened and closed once is gone.
-        if not path.exists():
-            mistakes.append(f"{path}: no such file")
-        elif path.is_dir():
-            mistakes.append(f"{path}: a directory")
-        elif not os.access(path, os.R_OK):
-            mistakes.append(f"{path}: not readable")
-    if list(files).count(STDIN) > 1:
-        mistakes.append("-: standard input can be read only once")
+        # Not opened: a pipe such as <(command) can be opened only once.
+        if path != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
+            missing = "permission denied" if path.exists() else "no such file"
+            mistakes.append(f"{path}: {'is a directory' if path.is_dir() else missing}")
     if mistakes:
         raise ConfigError(*mistakes)
 
 
 class Source:
-    """One input. `read` may be called once; memory stays below a few MiB whatever its size."""
+    """A file or standard input, which can be read once."""
 
     def __init__(self, path: Path, format: Format | None = None) -> None:
         self.name = "<stdin>" if path == STDIN else str(path)
+        self.size = path.stat().st_size if path.is_file() else 0  # before decompression
         self._path = path
         self._format = format
-        self._raw: BinaryIO | None = None
-        self._finished = False
-
-    def read(self, known: frozenset[str], warn: Callable[[str], None]) -> Iterator[Found]:
-        """Line and fields of each record, or what is wrong with it; `known` are an event's fields.
-
-        An input that breaks off (a damaged .gz, a disk error) ends with a `Rejected` that says so.
-        """
-        line = 0
-        try:
-            with self._open() as raw:
-                self._raw = raw
-                format, stream = self._prepared(raw)
-                for line, found in _records(format, stream, known, warn):
-                    yield line, found
-        except Rejected as error:
-            yield line + 1, error
-        except (OSError, EOFError, zlib.error) as error:
-            text = getattr(error, "strerror", None) or str(error)
-            yield line + 1, Rejected("invalid_json", f"can't be read any further: {text}")
-        finally:
-            self._raw, self._finished = None, True
-
-    def size(self) -> int:
-        """Bytes of the input as it lies on the disk; 0 when only the end will tell."""
-        return self._path.stat().st_size if self._path.is_file() else 0
+        self._file: io.BufferedReader[io.FileIO] | None = None
 
     def position(self) -> int:
-        """Bytes read so far, of the `size`."""
-        size = self.size()
-        if self._finished or not size:
-            return size
-        return self._raw.tell() if self._raw is not None else 0
+        """How many bytes of `size` have been read."""
+        if self._file is None:
+            return 0
+        return self.size if self._file.closed else self._file.tell()
 
-    def _open(self) -> AbstractContextManager[BinaryIO]:
-        return nullcontext(sys.stdin.buffer) if self._path == STDIN else open(self._path, "rb")
+    def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
+        """Line and fields of each record, and a last `Rejected` for an input that breaks off.
 
-    def _prepared(self, raw: BinaryIO) -> tuple[Format, BinaryIO]:
-        """The text's bytes without compression and byte order mark, and their format."""
-        head = raw.read(_HEAD)
-        stream = _again(head, raw)
-        if head.startswith(_GZIP):
-            import gzip
+        `note` gets the names of unknown fields, once.
+        """
+        line, warned = 0, False
+        try:
+            for line, record in self._records():
+                if not warned and isinstance(record, dict) and not record.keys() <= FIELDS:
+                    warned = True
+                    unknown = ", ".join(sorted(name[:100] for name in record.keys() - FIELDS))
+                    note(f"{self.name}: fields that events do not have are ignored: {unknown}")
+                yield line, record
+        except Rejected as error:
+            yield line + 1, error
+        except (OSError, EOFError, zlib.error, csv.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
 
-            unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb"))
-            head = unpacked.read(_HEAD)
-            stream = _again(head, unpacked)
-        if head.startswith(_UTF_16):
-            raise Rejected("invalid_json", "UTF-16: save it as UTF-8")
-        if head.startswith(_BOM):
-            head = head.removeprefix(_BOM)
-            stream.read(len(_BOM))
-        return self._format or _named(self._path) or _sniffed(head), stream
-
-
-def _records(
-    format: Format, stream: BinaryIO, known: frozenset[str], warn: Callable[[str], None]
-) -> Iterator[Found]:
-    if format == "csv":
-        return table(stream, known, warn)
-    return documents(stream) if format == "json" else ndjson(stream)
-
-
-def _named(path: Path) -> Format | None:
-    name = path.name.lower().removesuffix(".gz")
-    return next((format for end, format in _SUFFIXES.items() if name.endswith(end)), None)
-
-
-def _sniffed(head: bytes) -> Format:
-    """A line that is a whole object by itself makes NDJSON; brackets otherwise JSON; else CSV."""
-    text = head.lstrip()
-    if text.startswith(b"{"):
-        first = text.splitlines()[0]
-        return "ndjson" if isinstance(parsed(first), dict) else "json"
-    return "json" if text.startswith(b"[") else "csv"
+    def _records(self) -> Iterator[tuple[int, Record]]:
+        stdin = self._path == STDIN
+        raw = io.FileIO(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
+        with io.BufferedReader(raw, _BUFFER) as self._file:
+            stream: Any = self._file
+            if stream.peek(2).startswith(b"\x1f\x8b"):
+                stream = gzip.GzipFile(fileobj=stream)
+            head = stream.peek(_BUFFER)
+            if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise Rejected("invalid_json", "the file is UTF-16: save it as UTF-8")
+            suffix = self._path.name.lower().removesuffix(".gz").rpartition(".")[2]
+            suffix = _ALIASES.get(suffix, suffix)
+            format = self._format or (suffix if suffix in _READERS else _detected(head))
+            # surrogateescape: a record with other bytes is refused alone, as its encoding fails.
+            text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="\n")
+            yield from _READERS[format](text)
 
 
-def _again(head: bytes, rest: BinaryIO) -> BinaryIO:
-    """`head` and then `rest`: a pipe can't be rewound after its first bytes were looked at."""
-    return cast("BinaryIO", io.BufferedReader(_Joined(head, rest), _HEAD))
-
-
-class _Joined(io.RawIOBase):
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = memoryview(head)
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        piece = self._head[: len(view)] if self._head else self._rest.read(len(view))
-        self._head = self._head[len(piece) :] if self._head else self._head
-        view[: len(piece)] = piece
-        return len(piece)
+def _detected(head: bytes) -> Format:
+    """NDJSON if the first line is an object, JSON if it begins with a bracket, otherwise CSV."""
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    if text.startswith(("{", "[")):
+        _, first = next(ndjson_records(io.StringIO(text)))
+        return "ndjson" if isinstance(first, dict) else "json"
+    return "csv"

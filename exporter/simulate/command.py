@@ -40,7 +40,7 @@ def simulate(options: Options, out: TextIO, clock: Clock | None = None) -> int:
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    log(f"{report.error}\n{report.line()}".lstrip())
+    log(f"{report.error}\n{report.summary()}".lstrip())
     return report.exit_code
 
 

@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.send.answers import Undelivered
-from exporter.send.connection import Connection
+from exporter.send.connection import Connection, Undelivered
 from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import Event as EncodedEvent
 from exporter.send.options import Options as SendOptions
@@ -30,10 +29,8 @@ class Poster:
         options = SendOptions(url=url, token_file=token_file)
         connection = Connection(options)
         self.close = connection.close
-        self.report = Report(tell=log)
-        self._delivery = Delivery(
-            connection, options, self.report, clock=clock, progress=lambda: None, note=log
-        )
+        self.report = Report(print_line=log)
+        self._delivery = Delivery(connection, options, self.report, clock=clock, note=log)
 
     def post(self, events: Iterable[Event]) -> None:
         self._delivery.deliver(self._encoded(events))
@@ -41,8 +38,7 @@ class Poster:
     def _encoded(self, events: Iterable[Event]) -> Iterator[EncodedEvent]:
         for event in events:
             self.report.read += 1
-            name = event["id"]
-            yield EncodedEvent(f"simulated event {name}", name, msgspec.json.encode(event))
+            yield EncodedEvent(f"simulated event {event['id']}", msgspec.json.encode(event))
 
 
 class EventQueue:
@@ -75,7 +71,6 @@ def post(run: Run, poster: Poster, clock: Clock, log: Log) -> Report:
     finally:
         poster.close()
     report.seconds = clock.monotonic() - began
-    report.rest()
     return report
 
 

@@ -1,13 +1,11 @@
 """`backtest` as it is used: exit codes, JSON, standard input, and a fortnight whose truth is known."""
 
-import io
 import json
 import re
 import shutil
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -188,12 +186,11 @@ def test_a_folder_without_rule_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_read(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "".join(json.dumps(one) + "\n" for one in outage())
-    stdin = SimpleNamespace(buffer=io.BytesIO(text.encode()))
-    monkeypatch.setattr(sys, "stdin", stdin)
-    assert found(Path("-"), capsys)
+    with write(tmp_path / "a.ndjson", outage()).open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert found(Path("-"), capsys)
 
 
 def test_a_file_that_cannot_be_read_or_has_no_end_with_a_time_exits_with_1(tmp_path: Path) -> None:

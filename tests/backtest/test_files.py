@@ -10,7 +10,7 @@ import pytest
 
 from exporter.backtest.files import Files
 from exporter.backtest.left_out import LeftOut
-from exporter.send.occurrences import Occurrences
+from exporter.send.events import Occurrences
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.simulate.events import ndjson
@@ -83,17 +83,17 @@ def test_what_is_no_end_or_has_no_time_is_left_out_and_counted(
         event(6.0, occurred_at="2031-01-01T00:00:00Z"),
         event(7.0, session_id="\ud800"),
         event(8.0, phase="lunch"),
+        event(9.0, labels=["eu"]),
     ]
     path = write(tmp_path / "a.ndjson", events)
     files, told = read(seen, path)
     assert totals(files) == {"4001": 1}
     left_out = files.left_out
-    assert (left_out.read, left_out.counted) == (9, 1)
+    assert (left_out.read, left_out.counted) == (10, 1)
     assert (left_out.interruptions, left_out.undated, left_out.duplicates) == (1, 1, 1)
-    assert left_out.rejected == {"unknown_system": 1, "invalid_field": 3, "clock_skew": 1}
-    assert sorted(line.split(": ")[0] for line in told) == [
-        f"{path}:{line}" for line in (4, 5, 7, 8, 9)
-    ]
+    assert left_out.rejected == {"unknown_system": 1, "invalid_field": 4, "clock_skew": 1}
+    places = {line.split(": ")[0] for line in told}
+    assert places == {f"{path}:{line}" for line in (4, 5, 7, 8, 9, 10)}
     assert f"{path}:4: left out: system: 'elsewhere' is not loaded" in "\n".join(told)
     assert sum(count for count, _ in left_out.lines()) + left_out.counted == left_out.read
 

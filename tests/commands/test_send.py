@@ -46,6 +46,29 @@ def test_send_exits_with_1_for_rejected_events_and_2_when_nobody_answers(
     assert run("send", tmp_path / "none.csv").returncode == 2
 
 
+def test_send_prints_field_and_rule_of_each_value_that_the_exporter_rejects(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    """The exporter validates values, in every format; a single invalid value costs no other event."""
+    rules = {
+        '"code": 1.5': "code: must be a string or an integer, not a number",
+        '"final": "false"': "final: must be true or false, not a string",
+        '"session_id": 7': "session_id: must be a string, not a number",
+        '"labels": ["a"]': "labels: must be an object, not an array",
+        '"duration_seconds": true': "duration_seconds: must be a number, not a boolean",
+        '"duration_seconds": -1': "duration_seconds: must be",
+        '"duration_seconds": 1e999': "not JSON: Infinity is not a JSON number",
+        f'"id": "{"é" * 65}"': "id: must",
+    }
+    lines = "".join(f'{{"system": "softdrive", {field}}}\n' for field in rules)
+    path = write(tmp_path / "a.ndjson", lines + '{"code": "01"}\n{"system": "softdrive"}\n')
+    done = run("send", path, "--url", url(running))
+    assert done.returncode == 1
+    for line, rule in enumerate([*rules.values(), "system: required"], 1):
+        assert f"{path}:{line}: rejected: {rule}" in done.stdout
+    assert "10 read, 1 accepted, 0 duplicates, 9 rejected, 0 skipped" in done.stdout
+
+
 def test_send_that_is_killed_half_way_and_run_again_counts_everything_once(
     tmp_path: Path, running: ExporterProcess
 ) -> None:

@@ -44,7 +44,6 @@ def test_overlay_changes_severity_and_its_alias_counts_after_a_restart(tmp_path:
             if name == names.SESSION_END_CODE_HELP and of_unknown.items() <= dict(labels).items()
         ]
         assert "extends: streampixel" in advice[0]
-        before = exporter.request("ops", "GET", "/codes/streampixel/4006").body.decode()
         assert exporter.stop() == 0
 
         (folder / "mine.yaml").write_text(CHANGED)

@@ -17,7 +17,7 @@ from tests.ledger.redis_server import RedisServer
 from tests.ledger.shown import total
 from tests.ledger.waiting import until
 
-CERTIFICATE = Path(__file__).parent.parent / "send/loopback.pem"
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
 
 
 @pytest.fixture

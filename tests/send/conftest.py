@@ -1,6 +1,7 @@
-"""A fake exporter, a clock that only sleeping moves, and a way to call `send` as the command does."""
+"""A way to call `send` as the command does, with a fake exporter and a clock."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,61 +9,63 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from exporter.send import Options, Report, send
+from exporter.send.command import send
 from exporter.send.delivery import Clock
+from exporter.send.options import Options
+from exporter.send.report import Report
 
-from .fake_exporter import FakeExporter, fake_exporter
+from .fake_exporter import FakeExporter
 
 
 class StillClock(Clock):
-    """Stands still but for `sleep`; `uniform` gives the upper bound, so that waits are known."""
+    """Stands still except for `sleep`; `uniform` gives the upper bound, so that waits are known."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-        self.drawn: list[tuple[float, float]] = []
         self.on_sleep: Callable[[], object] = lambda: None
-        super().__init__(lambda: self.now, lambda: 1_800_000_000.0, self._sleep, self._uniform)
+        super().__init__(lambda: self.now, lambda: 1.8e9, self._sleep, lambda low, high: high)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
         self.on_sleep()
 
-    def _uniform(self, low: float, high: float) -> float:
-        self.drawn.append((low, high))
-        return high
-
 
 class Sender:
-    """Calls `send` with a file of the given text; `said` is what people were told."""
+    """Calls `send` for files in `folder`; `output` is the text printed by the last call."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self.url = url
+    def __init__(self, folder: Path, server: FakeExporter) -> None:
+        self.folder, self.server = folder, server
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        self.faults, self.requests, self.counted = server.faults, server.requests, server.counted
+        self.path = folder / "a.ndjson"
         self.clock = StillClock()
-        self.said = ""
+        self.output = ""
 
     def file(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def __call__(self, *files: Path, **options: Any) -> Report:
+    def __call__(self, *files: Path, terminal: bool = False, **options: Any) -> Report:
         text = io.StringIO()
-        console = Console(file=text, width=80)
+        console = Console(file=text, width=100, force_terminal=terminal, color_system=None)
         try:
             return send(files, Options(**{"url": self.url, **options}), console, clock=self.clock)
         finally:
-            self.said = text.getvalue()
+            self.output = text.getvalue()
+
+    def lines(self, content: str, **options: Any) -> Report:
+        """Sends `path` with the given NDJSON lines."""
+        return self(self.file(self.path.name, content), **options)
 
 
 @pytest.fixture
-def server() -> Iterator[FakeExporter]:
-    with fake_exporter() as server:
-        yield server
-
-
-@pytest.fixture
-def sender(server: FakeExporter, tmp_path: Path) -> Sender:
-    return Sender(tmp_path, server.url)
+def sender(tmp_path: Path) -> Iterator[Sender]:
+    with FakeExporter() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield Sender(tmp_path, server)
+        server.shutdown()
+        thread.join()

@@ -1,58 +1,40 @@
-"""A server that behaves as the contract says, with faults on demand, for tests of `send`.
+"""A server that follows the contract, with faults on demand, for tests of `send`.
 
-It does not test: durability, taxonomies, time rules, labels, content types, the 1 MiB limit, the
-window's bounds (it remembers ids for good), tokens beyond equality, or anything of concurrency. A
-rule it has is `system` must be "softdrive" or "streampixel". The real server is tested elsewhere.
+It checks one rule, that `system` is "softdrive" or "streampixel", and remembers ids forever. It has
+no durability, taxonomies, limits in bytes or concurrency: the real server is tested elsewhere.
 """
 
 import gzip
 import json
 import socket
-import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-Fault = Callable[["Handler", list[dict[str, Any]]], bool]
-"""Gets the request's events; True when it has answered (or not) in the server's stead."""
+from exporter.names import INGEST_PATH
+
+Events = list[dict[str, Any]]
+Fault = Callable[["Handler", Events], None]
+"""Responds to a request instead of the server."""
 
 
 class FakeExporter(ThreadingHTTPServer):
-    """`counted` holds each id's event; `faults` are used up, one a request; `requests` are ids."""
+    """`counted` maps ids to events; each request takes a fault of `faults`; `requests` holds ids."""
 
     daemon_threads = False
-    block_on_close = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.counted: dict[str, dict[str, Any]] = {}
         self.faults: deque[Fault | None] = deque()
         self.requests: list[list[str]] = []
-        self.headers: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        self.sizes: list[int] = []
-        self.connections = 0
-        self.most = 1000
+        self.headers: dict[str, str] = {}
+        self.connections = self.largest = 0
+        self.max_events = 1000
         self.token = ""
-        self.scheme = "http"
-
-    def use_tls(self, certificate: Path) -> None:
-        """From now on; `certificate` has the key, too. The handshake is the connection's thread's."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self.scheme = "https"
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -70,40 +52,37 @@ class Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except (ConnectionError, ssl.SSLError):
+        except ConnectionError:
             self.close_connection = True
 
     def do_POST(self) -> None:
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
         events = [json.loads(line) for line in body.split(b"\n") if line]
         server = self.server
-        server.paths.append(self.path)
-        server.headers.append(dict(self.headers))
+        server.headers = dict(self.headers)
         server.requests.append([event["id"] for event in events])
-        server.sizes.append(len(body))
-        fault = server.faults.popleft() if server.faults else None
-        if fault is not None and fault(self, events):
-            return
-        if server.token and self.headers["Authorization"] != f"Bearer {server.token}":
+        server.largest = max(server.largest, len(body))
+        if self.path != INGEST_PATH:
+            self.reply(404, {"title": "No such path"})
+        elif server.faults and (fault := server.faults.popleft()):
+            fault(self, events)
+        elif server.token and self.headers["Authorization"] != f"Bearer {server.token}":
             self.reply(401, {"title": "No valid token"})
-        elif len(events) > server.most:
-            self.reply(413, {"title": "Too many events"})
+        elif len(events) > server.max_events or "huge" in server.requests[-1]:
+            self.reply(413, {"title": "Too large"})
         else:
             self.reply(*self.count(events))
 
-    def count(self, events: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    def count(self, events: Events) -> tuple[int, dict[str, Any]]:
         accepted, duplicates, rejected = 0, 0, []
         for index, event in enumerate(events):
             if event["system"] not in ("softdrive", "streampixel"):
-                reason = {"reason": "unknown_system", "message": f"system = {event['system']!r}"}
-                rejected.append({"index": index, **reason})
-            elif event["id"] not in self.server.counted:
-                self.server.counted[event["id"]] = event
-                accepted += 1
-            elif self.server.counted[event["id"]] == event:
+                rejected.append({"index": index, "message": f"system = {event['system']!r}"})
+            elif event["id"] in self.server.counted:
                 duplicates += 1
             else:
-                rejected.append({"index": index, "reason": "conflict", "message": "conflict"})
+                self.server.counted[event["id"]] = event
+                accepted += 1
         reply = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
         return (200 if accepted + duplicates else 422), reply
 
@@ -117,57 +96,35 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def answers(status: int, body: object = b"", **headers: str) -> Fault:
-    """Answers this and counts nothing."""
-
-    def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
-        handler.reply(status, body, **headers)
-        return True
-
-    return fault
+def responds(status: int, body: object = b"", **headers: str) -> Fault:
+    """Responds with this and counts nothing."""
+    return lambda handler, events: handler.reply(status, body, **headers)
 
 
-def resets_after_counting(handler: Handler, events: list[dict[str, Any]]) -> bool:
-    """Counts the events; then the connection breaks before the answer is out."""
+def resets_after_counting(handler: Handler, events: Events) -> None:
+    """Counts the events, then resets the connection without a response."""
     handler.count(events)
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    # shutdown() would send a FIN; only the descriptor's end sends the RST.
-    handler.rfile.close()
-    handler.wfile.close()
-    handler.connection.close()
+    # shutdown() would send a FIN; only closing the descriptor sends the RST.
+    for file in (handler.rfile, handler.wfile, handler.connection):
+        file.close()
     handler.close_connection = True
-    return True
 
 
-def closes_after_answering(handler: Handler, events: list[dict[str, Any]]) -> bool:
-    """Answers as usual, and closes without a word about it, as an idle server does."""
+def closes_after_responding(handler: Handler, events: Events) -> None:
+    """Closes the connection without announcing it, as servers close idle connections."""
     handler.reply(*handler.count(events))
     handler.close_connection = True
-    return True
 
 
-def answers_after(event: threading.Event) -> Fault:
-    """Counts the events and answers only once `event` is set (or after 10 s, so as to end)."""
+def responds_after(event: threading.Event) -> Fault:
+    """Counts the events and responds when `event` is set, or after 10 s."""
 
-    def fault(handler: Handler, events: list[dict[str, Any]]) -> bool:
+    def fault(handler: Handler, events: Events) -> None:
         outcome = handler.count(events)
         event.wait(10)
         handler.close_connection = True
         handler.reply(*outcome)
-        return True
 
     return fault
-
-
-@contextmanager
-def fake_exporter() -> Iterator[FakeExporter]:
-    server = FakeExporter()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

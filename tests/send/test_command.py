@@ -1,202 +1,111 @@
-"""What people and programs see of `send`: usage, exit codes, the summary, the bar."""
+"""What people and programs see of `send`: wrong usage, exit codes, the summary, the bar."""
 
-import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from rich.console import Console
 
-from exporter.errors import ConfigError
 from exporter.names import INGEST_PATH
-from exporter.send import Options, Report, send
-from exporter.send.options import Target
-from exporter.send.sources import STDIN
+from exporter.send.options import Options
 
 from .conftest import Sender
-from .fake_exporter import FakeExporter, answers
+from .fake_exporter import responds
 
 ROW = '{"system": "softdrive", "session_id": "a"}\n'
 
 
-@pytest.mark.parametrize("path", ["", "/", INGEST_PATH, f"{INGEST_PATH}/"])
-def test_the_url_is_taken_with_and_without_its_path(
-    path: str, server: FakeExporter, sender: Sender
-) -> None:
-    assert sender(sender.file("a.ndjson", ROW), url=server.url + path).accepted == 1
-    assert server.paths == [INGEST_PATH]
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://h:1", f"http://h:1{INGEST_PATH}"),
+        (f"https://h/ends{INGEST_PATH}/", f"https://h/ends{INGEST_PATH}"),
+        ("http://[::1]:1/ends/", f"http://[::1]:1/ends{INGEST_PATH}"),
+    ],
+)
+def test_the_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> None:
+    assert Options(url).endpoint().geturl() == endpoint
 
 
 @pytest.mark.parametrize(
-    ("url", "target"),
+    ("option", "value", "output"),
     [
-        ("http://h", Target("h", 80, INGEST_PATH, False)),
-        ("https://h/ends", Target("h", 443, "/ends" + INGEST_PATH, True)),
-        ("http://[::1]:1/ends/v1/session-ends", Target("::1", 1, "/ends" + INGEST_PATH, False)),
+        ("url", "h:10400", "--url = 'h:10400': must be http://HOST:PORT"),
+        ("url", "http://h:70000", "--url = 'http://h:70000': must be http://HOST:PORT"),
+        ("url", "http://h?a", "--url = 'http://h?a': must be http://HOST:PORT"),
+        ("url", "http://h/\r\n", "--url = 'http://h/\\r\\n': must be http://HOST:PORT"),
+        ("url", "http://u:hunter2@h", "--url: must be http://HOST:PORT"),
+        ("token_file", b"\n# hunter2\n", "/token: its first line must be a token, one word"),
+        ("token_file", b"hunter2 b", "/token: its first line must be a token, one word"),
+        ("token_file", b"hunter2\xff", "/token: not UTF-8 text"),
+        ("token_file", Path("/nowhere"), "--token-file /nowhere: No such file"),
+        ("ca_file", Path("/nowhere"), "--ca-file /nowhere: No such file"),
     ],
 )
-def test_the_url_may_have_a_prefix_and_no_port(url: str, target: Target) -> None:
-    assert Target.parse(url) == target
-    assert Target.parse(str(target)) == target
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "localhost:10400",
-        "ftp://h",
-        "http://",
-        "http://h:x",
-        "http://h:70000",
-        "http://h?a=1",
-        "http://h/#a",
-        "http://h/ b",
-        "http://h/\r\nX: y",
-        "http://user:hunter2@h",
-        "http://[::1",
-        "",
-    ],
-)
-def test_a_url_that_can_not_work_is_wrong_usage(url: str, sender: Sender) -> None:
-    report = sender(sender.file("a.ndjson", ROW), url=url)
-    assert report.exit_code == 2
-    assert "--url" in sender.said
-    assert "hunter2" not in sender.said
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"batch": 0}, "--batch = 0: at least 1"),
-        ({"max_wait": -1.0}, "--max-wait = -1.0"),
-        ({"max_wait": float("nan")}, "--max-wait = nan"),
-        ({"timeout": 0.0}, "--timeout = 0.0"),
-        ({"format": "xml"}, "--format = 'xml': one of json, ndjson, csv"),
-        ({"token_file": Path("/nowhere")}, "--token-file /nowhere: No such file"),
-        ({"ca_file": Path("/nowhere"), "url": "https://h"}, "--ca-file /nowhere: No such file"),
-    ],
-)
-def test_a_flag_that_can_not_work_is_wrong_usage_and_sends_nothing(
-    options: dict[str, object], said: str, server: FakeExporter, sender: Sender
+def test_a_wrong_option_is_named_and_nothing_is_sent(
+    option: str, value: Any, output: str, sender: Sender
 ) -> None:
-    report = sender(sender.file("a.ndjson", ROW), **options)
-    assert (report.exit_code, report.read, server.requests) == (2, 0, [])
-    assert said in sender.said
+    value = sender.file("token", value) if isinstance(value, bytes) else value
+    url = "https://h" if option == "ca_file" else sender.url
+    report = sender.lines(ROW, **{"url": url, option: value})
+    assert (report.exit_code, report.read, sender.requests) == (2, 0, [])
+    assert output in sender.output
+    assert "hunter2" not in sender.output
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"\n \n", "no token in it"),
-        (b"# hunter2\n", "no token in it"),
-        (b"hunter2\xc3\xa9", "a token is printable ASCII"),
-        (b"hunter2 b", "a token is printable ASCII"),
-        (b"hunter2\xff", "not text"),
-    ],
-)
-def test_a_token_that_can_not_stand_in_a_header_is_wrong_usage(
-    content: bytes, said: str, server: FakeExporter, sender: Sender
+def test_every_missing_input_is_named_and_nothing_is_sent(sender: Sender, tmp_path: Path) -> None:
+    report = sender(sender.file("a.ndjson", ROW), tmp_path / "no", tmp_path)
+    assert (report.exit_code, sender.requests) == (2, [])
+    assert "/no: no such file" in sender.output
+    assert f"{tmp_path}: is a directory" in sender.output
+
+
+def test_the_exit_code_tells_all_some_or_not_delivered(sender: Sender) -> None:
+    assert [sender.lines(ROW).exit_code for _ in range(2)] == [0, 0]
+    assert sender.lines(ROW + "x\n").exit_code == 1
+    assert sender.lines('{"system": "nope"}').exit_code == 1
+    sender.faults += [responds(400)]
+    assert sender.lines(ROW + "x\n").exit_code == 2
+
+
+@pytest.mark.parametrize("content", ["x\n", '{"system": "nope"}\n'])
+def test_the_first_twenty_mistakes_are_printed_and_the_others_counted(
+    content: str, sender: Sender
 ) -> None:
-    report = sender(sender.file("a.ndjson", ROW), token_file=sender.file("token", content))
-    assert (report.exit_code, server.requests) == (2, [])
-    assert said in sender.said
-    assert "hunter2" not in sender.said
+    report = sender.lines(content * 50)
+    assert report.skipped + report.rejected == 50
+    assert sender.output.count(f"{sender.path}:") - ("without id" in sender.output) == 20
+    assert "… more than 20 of these; the others are only counted" in sender.output
 
 
-def test_every_missing_file_is_named_before_anything_is_sent(
-    server: FakeExporter, sender: Sender, tmp_path: Path
-) -> None:
-    report = sender(sender.file("a.ndjson", ROW), tmp_path / "no", tmp_path, STDIN, STDIN)
-    assert (report.exit_code, server.requests) == (2, [])
-    assert "/no: no such file" in sender.said
-    assert "a directory" in sender.said
-    assert "standard input can be read only once" in sender.said
-    assert sender().exit_code == 2
-
-
-def test_exit_codes_say_all_some_or_not_delivered(server: FakeExporter, sender: Sender) -> None:
-    assert sender(sender.file("a.ndjson", ROW)).exit_code == 0
-    assert sender(sender.file("a.ndjson", ROW)).exit_code == 0
-    assert sender(sender.file("a.ndjson", ROW + "x\n")).exit_code == 1
-    assert sender(sender.file("a.ndjson", '{"system": "nope"}')).exit_code == 1
-    server.faults += [answers(400)]
-    assert sender(sender.file("a.ndjson", ROW + "x\n")).exit_code == 2
-
-
-def test_the_summary_is_one_line(server: FakeExporter, sender: Sender) -> None:
-    sender(sender.file("a.ndjson", ROW * 2 + "x\n"))
-    assert sender.said.splitlines()[-1] == (
+def test_quiet_prints_only_mistakes(sender: Sender) -> None:
+    content = '{"system": "softdrive", "user": 1, "host": 2}\n' * 2 + "x\n"
+    sender.lines(content)
+    assert sender.output.count("fields that events do not have are ignored: host, user\n") == 1
+    assert sender.output.splitlines()[-1] == (
         "3 read, 2 accepted, 0 duplicates, 0 rejected, 1 skipped, 0 retries, 0.0 seconds"
     )
+    sender.lines(content, quiet=True)
+    assert sender.output == f"{sender.path}:3: skipped: not JSON: Expecting value at character 1\n"
 
 
-def test_the_first_twenty_bad_lines_are_printed_and_the_others_counted(
-    server: FakeExporter, sender: Sender
+def test_json_prints_an_object_to_standard_output(
+    sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert sender(sender.file("a.ndjson", "x\n" * 50)).skipped == 50
-    assert sender.said.count("skipped: not JSON") == 20
-    assert "… and 30 more skipped" in sender.said
+    sender.faults += [None, responds(400, {"title": "é"})]
+    sender.lines(ROW * 2, batch=1, json=True)
+    result = json.loads(capsys.readouterr().out)
+    assert result.pop("error").startswith(f"400 from {sender.url}{INGEST_PATH}: é\n1 events were")
+    counts = {"read": 2, "accepted": 1, "duplicates": 0, "rejected": 0, "skipped": 0, "retries": 0}
+    assert result == {**counts, "seconds": 0.0, "delivered": False}
+    assert "read, " not in sender.output
 
 
-def test_unknown_fields_and_columns_are_warned_of_once(
-    server: FakeExporter, sender: Sender
-) -> None:
-    row = '{"system": "softdrive", "session_id": "a", "user": 1, "host": 2}\n'
-    sender(
-        sender.file("a.ndjson", row * 3), sender.file("b.csv", "system,host,id\nsoftdrive,2,3\n")
-    )
-    assert sender.said.count("are ignored: host, user") == 1
-    assert "b.csv: columns that are not fields of an event are ignored: host\n" in sender.said
-
-
-def test_quiet_leaves_only_mistakes(server: FakeExporter, sender: Sender) -> None:
-    sender(sender.file("a.ndjson", '{"system": "softdrive", "user": 1}\nx\n'), quiet=True)
-    assert len(sender.said.splitlines()) == 1
-    assert "a.ndjson:2: skipped: not JSON" in sender.said
-
-
-def test_json_is_one_object_on_standard_output(
-    server: FakeExporter, sender: Sender, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server.faults += [None, answers(400, {"title": "é"})]
-    sender(sender.file("a.ndjson", ROW * 2), batch=1, json=True)
-    out = json.loads(capsys.readouterr().out)
-    error = out.pop("error")
-    assert out == {
-        "read": 2,
-        "accepted": 1,
-        "duplicates": 0,
-        "rejected": 0,
-        "skipped": 0,
-        "retries": 0,
-        "seconds": 0.0,
-        "delivered": False,
-    }
-    assert error.startswith("400: é\n1 events were acknowledged")
-    assert "read, " not in sender.said
-
-
-def test_a_terminal_shows_a_bar_and_nothing_else_does(server: FakeExporter, sender: Sender) -> None:
-    def shown(terminal: bool, **options: bool) -> str:
-        file = io.StringIO()
-        console = Console(file=file, force_terminal=terminal, width=100, color_system=None)
-        path = sender.file("a.ndjson", ROW * 3)
-        send([path], Options(server.url, **options), console)  # type: ignore[arg-type]
-        return file.getvalue()
-
-    server.faults += [answers(503, Retry_After="0")]
-    assert "3 events" in (said := shown(True))
-    assert "1 retries" in said
-    assert "events" not in shown(False)
-    assert "events" not in shown(True, quiet=True)
-    assert "events" not in shown(True, json=True)
-
-
-def test_the_advice_does_not_promise_more_than_the_window_holds() -> None:
-    assert "again within 24 h is safe" in Report(accepted=1_000_000).advice
-    assert "send the rest only" in Report(accepted=1_000_001).advice
-
-
-def test_target_mistakes_are_config_errors() -> None:
-    with pytest.raises(ConfigError, match="--url"):
-        Target.parse("nonsense")
+def test_only_a_terminal_shows_the_bar(sender: Sender) -> None:
+    sender.faults += [responds(503)]
+    sender.lines(ROW * 3, terminal=True)
+    assert "3 events" in sender.output
+    assert "1 retries" in sender.output
+    for options in ({}, {"terminal": True, "quiet": True}, {"terminal": True, "json": True}):
+        sender.lines(ROW * 3, **options)
+        assert "3 events" not in sender.output

@@ -1,15 +1,12 @@
-"""Every format reads back to the same events, in bounded memory."""
+"""Inputs of every format: the same events, invalid records, pipes, and bounded memory."""
 
-import contextlib
 import csv
 import gzip
 import io
 import json
 import os
-import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,240 +14,266 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.send.events import FIELDS, events
-from exporter.send.occurrences import Occurrences
+from exporter.send.events import Event, events
 from exporter.send.options import Format
+from exporter.send.records import FIELDS, MAX_CHARACTERS, json_records
+from exporter.send.report import Report
 from exporter.send.sources import STDIN, Source
-from tests.send.reading import read
 
 from .conftest import Sender
-from .fake_exporter import FakeExporter
 
-text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
-records = st.lists(
-    st.fixed_dictionaries(
-        {"system": st.sampled_from(["softdrive", "streampixel"])},
-        optional={
-            "id": st.text("abc-é", min_size=1, max_size=20),
-            "code": st.sampled_from(["01", "1", "4001", ""]) | st.integers(),
-            "session_id": text,
-            "occurred_at": st.just("2026-11-20T19:00:00Z"),
-            "duration_seconds": st.floats(0, 1e9) | st.integers(0, 10**6),
-            "phase": st.sampled_from(["connect", "stream"]),
-            "final": st.booleans(),
-            "labels": st.dictionaries(st.sampled_from(["region", "project"]), text | st.just("")),
-        },
-    ),
-    max_size=8,
-)
+TOO_LONG = "longer than 1,048,576 characters, or a quote or bracket is not closed"
+NOT_UTF_8 = "a string is not UTF-8, or has half a surrogate pair"
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    file = io.StringIO()
-    columns = [*sorted(FIELDS - {"labels"}), "labels.region", "label_project", "note"]
-    writer = csv.DictWriter(file, columns, restval="")
-    writer.writeheader()
-    for row in rows:
-        labels = row.get("labels", {})
-        flat = {name: value for name, value in row.items() if name != "labels"}
-        flat |= {"labels.region": labels.get("region"), "label_project": labels.get("project")}
-        writer.writerow(flat)
-    return file.getvalue()
+def read(path: Path, format: Format | None = None) -> tuple[list[Event], list[str]]:
+    """The events of a file, and the lines printed about skipped records, without the path."""
+    printed: list[str] = []
+    report = Report(print_line=printed.append)
+    sent = list(events(Source(path, format), report, lambda _: None))
+    return sent, [line.removeprefix(f"{path}:").replace(" skipped:", "") for line in printed]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=records)
-def test_events_and_ids_are_the_same_in_every_format(
-    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    forms = {
-        "array.json": json.dumps(rows),
-        "pretty.json": json.dumps(rows, indent=2, ensure_ascii=False),
-        "row.json": "".join(json.dumps(row, indent=1) for row in rows),
-        "lines.ndjson": "".join(json.dumps(row) + "\n" for row in rows),
-        "dos.jsonl": "\r\n\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows),
-        "table.csv": as_csv(rows),
-        "excel.csv": "\ufeff" + as_csv(rows),
-    }
-    found = {}
-    for name, form in forms.items():
-        data = form.encode()
-        for path, content in ((folder / name, data), (folder / f"{name}.gz", gzip.compress(data))):
-            path.write_bytes(content)
-            sent, skipped = read(path)
-            assert skipped == []
-            found[path.name] = [(event.id, event.body) for event in sent]
-    assert len(found["array.json"]) == len(rows)
-    assert all(form == found["array.json"] for form in found.values()), found
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=records)
-def test_sending_twice_in_two_formats_counts_once(rows: list[dict[str, Any]]) -> None:
-    from .fake_exporter import fake_exporter
-
-    # An id twice with different contents is a conflict of the sender's own making.
-    rows = [{**row, "id": f"own-{n}"} if "id" in row else row for n, row in enumerate(rows)]
-    with fake_exporter() as server, contextlib.ExitStack() as stack:
-        import tempfile
-
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        sender = Sender(folder, server.url)
-        first = sender(sender.file("a.json", json.dumps(rows)), batch=3)
-        second = sender(sender.file("b.csv", as_csv(rows[::-1])), batch=2)
-        assert (first.accepted, first.exit_code) == (len(rows), 0)
-        assert (second.duplicates, second.accepted, second.exit_code) == (len(rows), 0, 0)
-        assert len(server.counted) == len(rows)
-
-
-def test_codes_keep_their_zeros_and_cells_become_values(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text(
-        "system,code,final,duration_seconds,labels.region,label_project\n"
-        "softdrive,01,NO,12.5,eu,\n"
-        "softdrive,,1,,,x\n"
-        "softdrive,08,yes,1e2,,\n"
-    )
-    sent, skipped = read(path)
-    bodies = [json.loads(event.body) for event in sent]
-    assert skipped == []
-    for body in bodies:
-        del body["id"]
-    assert bodies == [
-        {
-            "system": "softdrive",
-            "code": "01",
-            "final": False,
-            "duration_seconds": 12.5,
-            "labels": {"region": "eu"},
-        },
-        {"system": "softdrive", "labels": {"project": "x"}},
-        {"system": "softdrive", "code": "08", "duration_seconds": 100.0},
-    ]
-
-
-@pytest.mark.parametrize("delimiter", [";", "\t"])
-def test_the_delimiter_is_the_headers(delimiter: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("system,code,session_id\nsoftdrive,01,a\n".replace(",", delimiter))
-    sent, _ = read(path)
-    assert json.loads(sent[0].body)["code"] == "01"
-
-
-@settings(deadline=None)
-@given(st.integers(1, 40), st.integers(0, 70))
-def test_elements_are_found_wherever_a_chunk_ends(size: int, shift: int) -> None:
-    from exporter.send import documents
-
-    content = b" " * shift + rb'[{"a": "\"}\\", "b": [{}, "]"]}, {"c": "\\\"{"}] {"d": 1}'
-
-    class Dripping(io.BytesIO):
-        def read(self, _: int | None = -1) -> bytes:
-            return super().read(size)
-
-    found = [record for _, record in documents.documents(Dripping(content))]
-    assert found == [{"a": '"}\\', "b": [{}, "]"]}, {"c": '\\"{'}, {"d": 1}]
+def numbers(sent: list[Event]) -> list[int]:
+    return [int(event.place.rpartition(":")[2]) for event in sent]
 
 
 @pytest.mark.parametrize(
-    ("content", "format"),
+    ("line", "message"),
     [
-        ('{"system": "a"}\n{"system": "b"}\n', "ndjson"),
-        ('\n{"system": "a"}', "ndjson"),
-        ('{\n "system": "a"}{"system": "b"}', "json"),
-        (' [{"system": "a"},{"system": "b"}]', "json"),
-        ("code,system\n,a\n,b\n", "csv"),
+        ('{"system": "softdrive"', "not JSON: Expecting ',' delimiter at character 23"),
+        ('{"system": "s', "not JSON: Unterminated string starting at character 12"),
+        ("[1]", "an event must be a JSON object"),
+        ('{"system": "s", "labels": {"a": "", "a": ""}}', "duplicate key 'a'"),
+        ('{"system": "s", "duration_seconds": NaN}', "not JSON: NaN"),
+        (f'{{"system": "s", "code": 1{"0" * 5000}}}', "a number has too many digits"),
+        ('{"system": "\\ud800"}', NOT_UTF_8),
+        ('{"system": "s", "id": "\udcff"}', NOT_UTF_8),
+        (f'{{"system": {"[" * 100_000}', "nested too deeply"),
+        (f'{{"system": "{"s" * 2 * MAX_CHARACTERS}"}}', TOO_LONG),
     ],
 )
-def test_without_a_telling_suffix_the_format_is_sniffed(
-    content: str, format: Format, tmp_path: Path
-) -> None:
-    for data in (content.encode(), gzip.compress(content.encode())):
-        path = tmp_path / "events.log"
-        path.write_bytes(data)
-        sent, skipped = read(path)
-        assert skipped == []
-        assert (sent, skipped) == read(path, format)
-        assert sent
+def test_ndjson_skips_an_invalid_line(line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    text = f'{{"system": "softdrive"}}\n{line}\n{{"system": "softdrive", "code": 1}}\n'
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    sent, skipped = read(path)
+    assert (numbers(sent), skipped) == ([1, 3], [f"2: {message}"])
 
 
-def test_the_format_given_wins_over_the_suffix(tmp_path: Path) -> None:
+def test_nesting_of_any_depth_does_not_end_the_reading(tmp_path: Path) -> None:
+    """There are depths that json can parse and then cannot write."""
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(f'{{"system": {"[" * n}{"]" * n}}}\n' for n in range(1, 1100)))
+    sent, skipped = read(path)
+    assert numbers(sent)[0] == 1
+    assert all(line.endswith("nested too deeply") for line in skipped[:20])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("softdrive;01", "2 cells, but the header has 3"),
+        ('softdrive;"01"x;', "not CSV: ';' expected after '\"'"),
+        ("softdrive;\udcff;", NOT_UTF_8),
+        (f"softdrive;{'0' * 2_000_000};", "not CSV: field larger than field limit (131072)"),
+    ],
+)
+def test_csv_skips_an_invalid_row(row: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text('{"system": "a"}\n')
-    assert len(read(path, "ndjson")[0]) == 1
+    text = f'\nsystem;code;session_id\nsoftdrive;;"a\nb"\n;;\n{row}\n\nsoftdrive;;c\n'
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    sent, skipped = read(path)
+    assert (numbers(sent), skipped) == ([3, 8], [f"6: {message}"])
 
 
-def test_an_empty_input_has_no_events(tmp_path: Path) -> None:
-    for name in ("a.json", "a.ndjson", "a.csv", "a"):
-        path = tmp_path / name
-        path.write_bytes(b"")
-        assert read(path) == ([], [])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('system,id\nsoftdrive,"a\nsoftdrive,b\n', "2: not CSV: unexpected end of data"),
+        ("a,b\nc,d\n", "1: the header row has no column `system`: no row is read"),
+        ("system,label_a,labels.a\na,b,c\n", "1: the header row has 'labels.a' twice"),
+        ("system\na\n", "1: the file is UTF-16: save it as UTF-8"),
+    ],
+)
+def test_csv_without_a_usable_row_says_why(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text, "utf-16" if "UTF-16" in message else "utf-8")
+    assert read(path) == ([], [message])
 
 
-def test_standard_input_may_be_a_pipe_that_drips(
-    server: FakeExporter, sender: Sender, monkeypatch: pytest.MonkeyPatch
+def test_csv_cells_become_values_and_codes_keep_their_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    columns = "id,system,code,final,duration_seconds,labels.region,label_project\n"
+    path.write_text(columns + "1,a,01,NO,12.5,eu,\n2,a,,1,,,x\n3,a,08,yes,1e2,,\n4,a,,maybe,x,,\n")
+    sent, skipped = read(path)
+    assert skipped == []
+    first = {"code": "01", "final": False, "duration_seconds": 12.5, "labels": {"region": "eu"}}
+    assert [json.loads(event.body) for event in sent] == [
+        {"id": "1", "system": "a", **first},
+        {"id": "2", "system": "a", "labels": {"project": "x"}},
+        {"id": "3", "system": "a", "code": "08", "duration_seconds": 100.0},
+        {"id": "4", "system": "a", "final": "maybe", "duration_seconds": "x"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "message"),
+    [
+        ('[{"system": "a"}, 7,\n {"system": "b"}]', [1, 2], "1: an event must be a JSON object"),
+        ('[{"system": "a"},\n {"system": 1,},\n{"system": "b"}]', [1, 3], "2: not JSON"),
+        ('[{"system": "a", "system": "a"}, {"system": "b"}]', [1], "1: duplicate key 'system'"),
+        ('{"system": "a"} x\n{"system": "b"}{"system": "c"}', [1, 2, 2], "1: not JSON"),
+        ('[{"system": "a"},\n{"system": "b"', [1], "2: not JSON"),
+        ('[{"system": "a"},\n', [1], "2: the brackets [ ] of the file are not balanced"),
+        (f'[{{"a": "{"s" * 2 * MAX_CHARACTERS}"}},\n{{"system": "b"}}]', [2], f"1: {TOO_LONG}"),
+    ],
+)
+def test_json_skips_an_invalid_element(
+    content: str, lines: list[int], message: str, tmp_path: Path
 ) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    sent, skipped = read(path)
+    assert numbers(sent) == lines
+    assert skipped[0].startswith(message)
+
+
+def test_a_gzip_file_that_is_cut_short_is_read_up_to_the_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    row = '{"system": "a", "session_id": "%s"}\n'
+    data = gzip.compress("".join(row % os.urandom(30).hex() for _ in range(4000)).encode())
+    path.write_bytes(data[: len(data) // 2])
+    sent, skipped = read(path)
+    assert 0 < len(sent) < 4000
+    assert "the rest cannot be read: Compressed file ended" in skipped[0]
+    path.write_bytes(data[:-8] + b"\0" * 8)
+    assert "the rest cannot be read: CRC check failed" in read(path)[1][0]
+
+
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+optional = {
+    "id": st.text("abc-é", min_size=1, max_size=20),
+    "code": st.sampled_from(["01", "1", "4001", ""]) | st.integers(),
+    "session_id": text,
+    "duration_seconds": st.floats(0, 1e9) | st.integers(0, 10**6),
+    "final": st.booleans(),
+    "labels": st.dictionaries(st.sampled_from(["region", "project"]), text | st.just("")),
+}
+record = st.fixed_dictionaries({"system": st.just("softdrive")}, optional=optional)
+
+
+def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
+    file = io.StringIO()
+    columns = [*sorted(FIELDS - {"labels"}), "labels.region", "label_project"]
+    writer = csv.DictWriter(file, columns, delimiter=delimiter, extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        region, project = map(row.get("labels", {}).get, ("region", "project"))
+        writer.writerow(row | {"labels.region": region, "label_project": project})
+    return file.getvalue()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@given(rows=st.lists(record, max_size=8))
+def test_every_format_gives_the_same_events_and_ids(
+    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "events"
+    forms: list[tuple[Format, str]] = [
+        ("json", json.dumps(rows)),
+        ("json", "".join(json.dumps(row, indent=1) for row in rows)),
+        ("ndjson", "".join(json.dumps(row) + "\n" for row in rows)),
+        ("ndjson", "\r\n\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)),
+        ("csv", as_csv(rows)),
+        ("csv", "\ufeff" + as_csv(rows, ";")),
+    ]
+    results = []
+    for format, form in forms:
+        for content in (form.encode(), gzip.compress(form.encode())):
+            path.write_bytes(content)
+            sent, skipped = read(path, format)
+            assert skipped == []
+            results.append([event.body for event in sent])
+    assert len(results[0]) == len(rows)
+    assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 30])
+def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
+    class Chunks(io.StringIO):
+        def read(self, _: int | None = -1) -> str:
+            return super().read(size)
+
+    content = Chunks(r'[{"a": "\"}\\", "b": [{}, "]"]}, {"c": "\\\"{"}] {"d": 1}')
+    elements = [element for _, element in json_records(content)]
+    assert elements == [{"a": '"}\\', "b": [{}, "]"]}, {"c": '\\"{'}, {"d": 1}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format", "count"),
+    [
+        ("a.log", '\n{"system": "a"}\n{"system": "b"}\n', "ndjson", 2),
+        ("a.log", '{\n "system": "a"}{"system": "b"}', "json", 2),
+        ("a.log", ' [{"system": "a"},{"system": "b"}]', "json", 2),
+        ("a.log", "code,system\n,a\n,b\n", "csv", 2),
+        ("A.JSONL", '{"system": "a"}\n', "ndjson", 1),
+        ("a.tsv", "system\tcode\na\t1\n", "csv", 1),
+        ("a", "", "csv", 0),
+        ("a.json", "", "json", 0),
+    ],
+)
+def test_the_format_is_detected_by_suffix_or_content(
+    name: str, content: str, format: Format, count: int, tmp_path: Path
+) -> None:
+    for path in (tmp_path / name, tmp_path / f"{name}.gz"):
+        path.write_bytes(
+            gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode()
+        )
+        sent, skipped = read(path)
+        assert (len(sent), skipped) == (count, [])
+        misnamed = path.rename(tmp_path / "misnamed.csv")
+        assert [event.body for event in read(misnamed, format)[0]] == [event.body for event in sent]
+
+
+def test_pipes_are_read_once_and_as_events_arrive(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard input, and what a shell makes of <(command)."""
     inlet, outlet = os.pipe()
-    os.write(outlet, gzip.compress(b'{"system": "softdrive"}\n' * 3))
-    os.close(outlet)
-    with open(inlet) as pipe:
+    with open(inlet) as pipe, open(outlet, "wb", 0) as writer:
         monkeypatch.setattr(sys, "stdin", pipe)
-        assert sender(STDIN).accepted == 3
+        writer.write(b'{"system": "softdrive"}\n')
+        stream = events(Source(STDIN), Report(), lambda _: None)
+        assert next(stream).place == "<stdin>:1"
+        stream.close()
+        writer.write(b"system\nsoftdrive\n")
+        writer.close()
+        assert sender(Path(f"/dev/fd/{inlet}")).accepted == 1
 
 
-def test_a_pipe_of_the_shell_is_read_once(server: FakeExporter, sender: Sender) -> None:
-    inlet, outlet = os.pipe()
-    os.write(outlet, b'{"system": "softdrive"}\n' * 3)
-    os.close(outlet)
-    try:
-        assert sender(Path(f"/dev/fd/{inlet}")).accepted == 3
-    finally:
-        os.close(inlet)
-
-
-@pytest.mark.parametrize("form", ["a.ndjson", "a.csv", "a.json", "one-line.json", "quote.csv"])
-def test_memory_does_not_grow_with_the_file(form: str, tmp_path: Path) -> None:
-    """Bound to Python's allocations; SQLite's cache has its own bound, tested with occurrences."""
-    path = tmp_path / form
-
-    def content() -> Iterator[str]:
-        rows = range(2_000)
-        filler = "x" * 10_000
-        if form == "a.ndjson":
-            yield from (f'{{"system": "a", "note": "{filler}", "code": {n}}}\n' for n in rows)
-        elif form == "a.csv":
-            yield "system,code,note\n"
-            yield from (f"a,{n},{filler}\n" for n in rows)
-        elif form == "a.json":
-            yield "["
-            yield from (f'{{"system": "a", "note": "{filler}", "code": {n}}},\n' for n in rows)
-            yield '{"system": "a"}]'
-        elif form == "quote.csv":
-            yield 'system,code,note\na,1,"'
-            yield from (f"{n}{filler}\n" for n in rows)
-        else:
-            yield '{"system": "'
-            yield from (filler for _ in rows)
-
-    with path.open("w") as file:
-        file.writelines(content())
-    read(path.parent / os.devnull)
+@pytest.mark.parametrize(
+    ("name", "begin", "row"),
+    [
+        ("a.ndjson", "", '{"system": "a", "note": "%s"}\n'),
+        ("a.csv", "system,note\n", "a,%s\n"),
+        ("a.json", "[", '{"system": "a", "note": "%s"},\n'),
+        ("string.json", '{"system": "', "%s"),
+        ("quote.csv", 'system,note\na,"', "%s\n"),
+    ],
+)
+def test_memory_does_not_grow_with_the_file(
+    name: str, begin: str, row: str, tmp_path: Path
+) -> None:
+    """Python's allocations; those of SQLite have a test of their own."""
+    path = tmp_path / name
+    path.write_text(begin + (row % ("x" * 10_000)) * 2_000)
+    source = Source(path)
     tracemalloc.start()
     try:
-        source = Source(path)
-        with Occurrences() as seen:
-            for _ in events("", source.read(FIELDS, lambda _: None), seen, lambda _: None):
-                pass
-        peak = tracemalloc.get_traced_memory()[1]
+        for _ in events(source, Report(), lambda _: None):
+            assert 0 < source.position() <= source.size
+        assert source.position() == source.size
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
-    assert path.stat().st_size > 20_000_000
-    assert peak < 8_000_000
-
-
-def test_importing_the_package_brings_no_network_no_bar_and_no_database() -> None:
-    heavy = ("rich", "http.client", "ssl", "sqlite3", "gzip", "pydantic")
-    code = f"import sys, exporter.send; print([m for m in {heavy!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

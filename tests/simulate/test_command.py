@@ -92,7 +92,7 @@ def test_posting_to_a_stopped_exporter_exits_with_2(running: ExporterProcess) ->
     running.stop()
     posted = InProcess(url=url(running), seed=4)
     assert posted.exit_code == 2
-    assert "gave up after 300 s" in posted.log
+    assert "Gave up after 300 s" in posted.log
 
 
 def test_posting_sends_the_token(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_closed_standard_output_leaves_no_traceback() -> None:
     ("given", "message"),
     [
         ((), "error: --url, --openmetrics, --ndjson: give exactly one of them"),
-        (("--url", "nonsense"), "error: --url = 'nonsense': http://HOST:PORT"),
+        (("--url", "nonsense"), "error: --url = 'nonsense': must be http://HOST:PORT"),
         (("--ndjson", "/none/x"), "error: --ndjson /none/x: "),
         (("--ndjson", "x", "--seed", "-1"), "'--seed'"),
     ],

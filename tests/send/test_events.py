@@ -1,0 +1,73 @@
+"""Ids of events: stable, distinct, and made in bounded memory."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import Sender
+
+SAME = '{"system": "softdrive", "code": 8}\n'
+
+
+def test_the_id_of_a_content_never_changes(sender: Sender) -> None:
+    """The next release must recognize a repeat: change this only together with the prefix."""
+    event = {"system": "softdrive", "code": 8, "session_id": "é", "phase": "stream", "final": False}
+    event |= {"duration_seconds": 12, "labels": {"b": "2", "a": "1"}, "unknown": 1}
+    sender.lines(json.dumps(event | {"occurred_at": "2026-11-20T19:00:00Z"}))
+    content = (
+        '["8",12.0,false,{"a":"1","b":"2"},"2026-11-20T19:00:00Z","stream","\\u00e9","softdrive"]'
+    )
+    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    assert list(sender.counted) == [f"send1-{digest}-1"]
+    sender.lines('{"system": "softdrive", "id": "mine"}\n')
+    assert list(sender.counted)[1:] == ["mine"]
+
+
+def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender: Sender) -> None:
+    first = sender.lines(SAME * 3)
+    grown = sender(sender.file("grown.ndjson", SAME * 5), sender.path)
+    assert (first.accepted, grown.accepted, grown.duplicates) == (3, 2, 6)
+    assert sender.output.count("counts as the same event") == 2
+    sender.lines('{"system": "softdrive", "session_id": "s"}\n')
+    assert "counts as the same event" not in sender.output
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (SAME, '{"code": "8", "system": "softdrive", "final": true, "labels": {}, "phase": null}'),
+        (SAME, '{"system": "softdrive", "code": 8, "id": "", "labels": {"a": ""}, "more": [1]}'),
+        (SAME[:-2] + ', "duration_seconds": 0}', SAME[:-2] + ', "duration_seconds": -0.0}'),
+    ],
+)
+def test_another_spelling_of_the_same_content_has_the_same_id(
+    first: str, second: str, sender: Sender
+) -> None:
+    assert sender.lines(first).accepted == 1
+    assert sender.lines(second).duplicates == 1
+
+
+def test_occurrences_beyond_the_cache_are_counted_in_bounded_memory() -> None:
+    """The cache of 256 KiB cannot hold 60,000 digests, about 1.6 MiB.
+
+    Not ru_maxrss: that of a child begins at its parent's, which hides everything.
+    """
+    code = """
+import resource
+from exporter.send.events import Occurrences
+def kib():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 1024
+with Occurrences(cache_kib=256) as seen:
+    seen.number(b"warm")
+    before = kib()
+    for n in range(60_000):
+        assert seen.number(n.to_bytes(16, "little")) == 1
+    for n in range(0, 60_000, 1000):
+        assert seen.number(n.to_bytes(16, "little")) == 2
+    print(kib() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1024
