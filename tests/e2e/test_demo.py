@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.e2e.exporter_process import ROOT, wait_for
 
-LONG = 180.0
+LONG = 420.0
 """Seconds; the demo takes 75 on an idle machine."""
 
 
