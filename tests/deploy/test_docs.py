@@ -354,7 +354,7 @@ def test_the_files_of_the_folder_are_those_that_the_page_lists(
 
 
 def test_the_failures_are_what_the_exporter_says() -> None:
-    (rows,) = tables(section(TEXTS[OPERATE], "When something is wrong"))
+    (rows,) = tables(section(TEXTS[OPERATE], "Troubleshooting"))
     reasons = {quoted(row[0])[0] for row in rows if row[0].startswith("503")}
     assert reasons == {kind.reason for kind in refusals() if kind.status == 503}
     sources = "".join(

@@ -20,7 +20,7 @@ port() { # NODE
     esac
 }
 
-# CLUSTER MEET accepts an address, not a name.
+# The command CLUSTER MEET accepts an address, not a name.
 addressed() { # NODE
     found=$(getent hosts "${1%:*}")
     echo "${found%% *}"
