@@ -1,4 +1,4 @@
-"""The README is true: its commands print what it shows, its tables are those of the code."""
+"""README.md: its commands print the output it shows, and its links lead to files and headings."""
 
 import gzip
 import os
@@ -10,17 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from exporter import names
-from exporter.ingest.event import Event
-from exporter.settings import Settings, load
-from tests import readme_settings
-from tests.builds.hook import token_file
+from exporter.settings import Settings
 from tests.e2e.exporter_process import ROOT, ExporterProcess
-from tests.live.vendor import USER, key_file
 
-TEXT = readme_settings.README.read_text(encoding="utf-8")
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 VOLATILE = (
     (re.compile(r'ledger="[0-9a-f]{8}"'), 'ledger="…"'),
@@ -135,88 +128,17 @@ def test_every_subcommand_that_the_readme_shows_exists_and_every_one_is_shown() 
         assert re.search(rf"`{name}\b|session-end-exporter {name}\b", TEXT), name
 
 
-def test_the_table_of_settings_is_the_settings() -> None:
-    """Fails when a field, default or description changes: python -m tests.readme_settings."""
-    assert readme_settings.write(TEXT) == TEXT, "run: python -m tests.readme_settings"
-    assert len(readme_settings.MARKED.findall(TEXT)) == 1
-    listed = re.findall(r"^\| `(\w+)` \|", readme_settings.table(), re.MULTILINE)
-    assert listed == list(Settings.model_fields)
-
-
-@pytest.mark.parametrize("name", Settings.model_fields)
-def test_the_defaults_of_the_table_are_written_as_the_settings_read_them(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = readme_settings.default(Settings.model_fields[name])
-    if shown == "none":
-        return
-    monkeypatch.setenv(f"SESSION_EXPORTER_{name.upper()}", shown.strip("`"))
-    assert getattr(load(), name) == Settings.model_fields[name].default
-
-
-def rows_after(heading: str) -> list[list[str]]:
-    """Cells of the first table of a section."""
-    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    lines = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
-    assert lines, heading
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[0].splitlines()[2:]]
-
-
-def families() -> dict[str, str]:
-    """Every metric of `names`, by the constant's name."""
+def slugs(text: str) -> set[str]:
+    """The anchors of a page's headings."""
     return {
-        constant: name
-        for constant, name in vars(names).items()
-        if constant.isupper()
-        and not constant.startswith("_")
-        and isinstance(name, str)
-        and re.fullmatch(
-            r"session_(exporter_\w+|\w+_(total|seconds|info|help|objective|floor|users))", name
-        )
-    }
-
-
-def test_the_table_of_metrics_names_every_family_and_its_type(tmp_path: Path) -> None:
-    named = {
-        name: row[1].partition(",")[0]
-        for row in rows_after("Metrics")
-        for name in re.findall(r"`(session_\w+)`", row[0])
-    }
-    assert set(named) == set(families().values())
-    everything = {
-        "streampixel_webhook_token_file": token_file(tmp_path),
-        "live_stats_projects": "p1",
-        "live_stats_user": USER,
-        "live_stats_key_file": key_file(tmp_path),
-        "live_stats_url": "http://127.0.0.1:9",
-    }
-    with ExporterProcess(tmp_path / "data", settings=everything) as exporter:
-        text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
-    exposed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
-    assert named == {name: exposed[name] for name in named}
-    own = {name for name in exposed if not name.endswith("_created")}
-    assert {name for name in own if not name.startswith("process_")} == set(named)
-
-
-def test_the_table_of_events_has_the_fields_of_an_event() -> None:
-    fields = [row[0].strip("`") for row in rows_after("Events")]
-    assert sorted(fields) == sorted(Event.__struct_fields__)
-    required = {row[0].strip("`") for row in rows_after("Events") if row[1] == "yes"}
-    assert required == set(Event.__struct_fields__) - {
-        name
-        for name, _ in zip(
-            reversed(Event.__struct_fields__), Event.__struct_defaults__, strict=False
-        )
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     }
 
 
 def test_links_of_the_readme_lead_to_files_and_headings() -> None:
-    slugs = {
-        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
-    }
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
-        if target.startswith("#"):
-            assert target[1:] in slugs, target
-        elif "://" not in target:
-            assert (ROOT / target).exists(), target
+        path, _, heading = target.partition("#")
+        assert (ROOT / path).exists(), target
+        if heading:
+            assert heading in slugs((ROOT / path).read_text(encoding="utf-8")), target

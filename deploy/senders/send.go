@@ -1,5 +1,5 @@
-// Tells the exporter that sessions ended: send SYSTEM CODE SESSION_ID...
-// SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
+// Posts session ends to the exporter: send SYSTEM CODE SESSION_ID...
+// SESSION_ENDS_URL is the exporter's URL. SESSION_ENDS_TOKEN is the bearer token, if the exporter needs it.
 package main
 
 import (
@@ -78,7 +78,7 @@ func main() {
 		url = "http://127.0.0.1:10400/v1/session-ends"
 	}
 	for _, session := range os.Args[3:] {
-		// The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+		// The session id is the event's id, so a retry by any sender has the same id and is counted once.
 		answer, err := send(url, []event{{ID: session, System: os.Args[1], Code: os.Args[2], SessionID: session}})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,12 +1,12 @@
-// Tells the exporter that sessions ended: node send.mjs SYSTEM CODE SESSION_ID...
-// SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
+// Posts session ends to the exporter: node send.mjs SYSTEM CODE SESSION_ID...
+// SESSION_ENDS_URL is the exporter's URL. SESSION_ENDS_TOKEN is the bearer token, if the exporter needs it.
 // Node.js 18 or later: fetch is built in.
 
 const url = process.env.SESSION_ENDS_URL ?? "http://127.0.0.1:10400/v1/session-ends";
 const token = process.env.SESSION_ENDS_TOKEN;
 const attempts = 8;
 
-// The exporter's answer. Each event needs an `id` that is the same in every attempt.
+// Returns the exporter's answer. Each event needs an `id` that is the same in every attempt.
 export async function send(events) {
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -22,7 +22,7 @@ export async function send(events) {
       });
       body = await response.text();
     } catch {
-      // No answer is no news: the events may have been counted, and their ids make that harmless.
+      // Retry: the events may have been counted, and their ids prevent a second count.
       response = undefined;
     }
     if (response?.ok) return JSON.parse(body);
@@ -41,7 +41,7 @@ if (!sessions.length) {
   process.exit(2);
 }
 for (const session of sessions) {
-  // The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+  // The session id is the event's id, so a retry by any sender has the same id and is counted once.
   const answer = await send([{ id: session, system, code, session_id: session }]);
   console.log(JSON.stringify(answer));
   if (answer.rejected.length) process.exitCode = 1;

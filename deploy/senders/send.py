@@ -1,6 +1,6 @@
-"""Tells the exporter that sessions ended: send.py SYSTEM CODE SESSION_ID...
+"""Posts session ends to the exporter: send.py SYSTEM CODE SESSION_ID...
 
-SESSION_ENDS_URL is where to, SESSION_ENDS_TOKEN the bearer token, if one is needed.
+SESSION_ENDS_URL is the exporter's URL. SESSION_ENDS_TOKEN is the bearer token, if the exporter needs it.
 """
 
 import http.client
@@ -17,9 +17,9 @@ ATTEMPTS = 8
 
 
 def send(events: list[dict[str, object]]) -> dict[str, object]:
-    """The exporter's answer. Each event needs an `id` that is the same in every attempt.
+    """Return the exporter's answer. Each event needs an `id` that is the same in every attempt.
 
-    Raises `RuntimeError` when repeating won't help, and when it did not.
+    Raises `RuntimeError` when a retry cannot help, and after the last attempt.
     """
     body = json.dumps(events)
     for attempt in range(ATTEMPTS):
@@ -27,7 +27,7 @@ def send(events: list[dict[str, object]]) -> dict[str, object]:
         try:
             status, after, answer = post(body)
         except (OSError, http.client.HTTPException):
-            # No answer is no news: the events may have been counted, and their ids make that harmless.
+            # Retry: the events may have been counted, and their ids prevent a second count.
             pass
         else:
             if status == 200:
@@ -41,7 +41,7 @@ def send(events: list[dict[str, object]]) -> dict[str, object]:
 
 
 def post(body: str) -> tuple[int, float, bytes]:
-    """Status, seconds to wait at least, and body of the answer to one request."""
+    """Post once. Return the status, the minimum seconds to wait, and the body of the answer."""
     https = URL.scheme == "https"
     kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
     connection = kind(URL.hostname, URL.port, timeout=15)
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     system, code, *sessions = sys.argv[1:]
     rejected = False
     for session in sessions:
-        # The id is the session's own, so whoever sends this end again sends the same id: it is counted once.
+        # The session id is the event's id, so a retry by any sender has the same id and is counted once.
         answer = send([{"id": session, "system": system, "code": code, "session_id": session}])
         print(json.dumps(answer))
         rejected |= bool(answer["rejected"])

@@ -12,19 +12,25 @@ import pytest
 from exporter import names
 from exporter.builds.events import EVENTS
 from exporter.errors import REJECTED_REASONS, refusals
+from exporter.ingest.event import Event
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import GROUP_EVENTS
 from exporter.ledger.window import Window
 from exporter.live.failures import REASONS
-from exporter.settings import Settings
+from exporter.settings import Settings, load
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import _CODE_KEYS, _SYSTEM_KEYS
+from tests.builds.hook import token_file
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.live.vendor import vendor
-from tests.test_readme import Terminal, families, settled, shown
+from tests.live.vendor import USER, key_file, vendor
+from tests.settings_table import MARKED, default, table, write
+from tests.test_readme import Terminal, settled, shown, slugs
 
 DOCS = ROOT / "docs"
-PAGES = ("send", "add-a-system", "tune-alerts", "operate", "scale", "builds")
+PAGES = (
+    *("send", "add-a-system", "tune-alerts", "operate", "scale", "builds"),
+    *("settings", "metrics", "alerts", "backtest"),
+)
 TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
 OPERATE = "operate"
 BUILDS = "builds"
@@ -84,6 +90,10 @@ def test_the_pages_show_commands() -> None:
         "operate": 2,
         "scale": 0,
         "builds": 6,
+        "settings": 2,
+        "metrics": 0,
+        "alerts": 0,
+        "backtest": 2,
     }
 
 
@@ -91,13 +101,10 @@ def test_the_pages_show_commands() -> None:
 def test_links_lead_to_files_and_headings(page: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
         path, _, heading = target.partition("#")
-        assert (DOCS / path).resolve().is_file(), target
+        assert not path or (DOCS / path).resolve().exists(), target
         if heading:
-            text = (DOCS / path).read_text(encoding="utf-8")
-            assert heading in [
-                line.lower().replace(" ", "-")
-                for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-            ], target
+            text = (DOCS / path).read_text(encoding="utf-8") if path else TEXTS[page]
+            assert heading in slugs(text), target
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "tune-alerts"])
@@ -105,7 +112,77 @@ def test_every_setting_that_a_page_names_is_one(page: str) -> None:
     written = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first)_\w+)`", TEXTS[page])
     assert set(written) <= set(Settings.model_fields)
     variables = re.findall(r"SESSION_EXPORTER_(\w+)", TEXTS[page])
-    assert {name.lower() for name in variables} <= set(Settings.model_fields)
+    assert {name.lower() for name in variables} <= {*Settings.model_fields, "config"}
+
+
+# --- settings and metrics -------------------------------------------------------------------------
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    """Fails when a field, default or description changes: python -m tests.settings_table."""
+    assert write(TEXTS["settings"]) == TEXTS["settings"], "run: python -m tests.settings_table"
+    assert len(MARKED.findall(TEXTS["settings"])) == 1
+    listed = re.findall(r"^\| `(\w+)` \|", table(), re.MULTILINE)
+    assert listed == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_defaults_of_the_table_are_written_as_the_settings_read_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = default(Settings.model_fields[name])
+    if written == "none":
+        return
+    monkeypatch.setenv(f"SESSION_EXPORTER_{name.upper()}", written.strip("`"))
+    assert getattr(load(), name) == Settings.model_fields[name].default
+
+
+def families() -> dict[str, str]:
+    """Every metric of `names`, by the constant's name."""
+    return {
+        constant: name
+        for constant, name in vars(names).items()
+        if constant.isupper()
+        and not constant.startswith("_")
+        and isinstance(name, str)
+        and re.fullmatch(
+            r"session_(exporter_\w+|\w+_(total|seconds|info|help|objective|floor|users))", name
+        )
+    }
+
+
+def test_the_table_of_metrics_names_every_family_and_its_type(tmp_path: Path) -> None:
+    counts, _, own_metrics = tables(TEXTS["metrics"])
+    named = {name: row[1] for row in [*counts, *own_metrics] for name in quoted(row[0])}
+    assert set(named) == set(families().values())
+    everything = {
+        "streampixel_webhook_token_file": token_file(tmp_path),
+        "live_stats_projects": "p1",
+        "live_stats_user": USER,
+        "live_stats_key_file": key_file(tmp_path),
+        "live_stats_url": "http://127.0.0.1:9",
+    }
+    with ExporterProcess(tmp_path / "data", settings=everything) as exporter:
+        text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
+    exposed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    assert named == {name: exposed[name] for name in named}
+    own = {name for name in exposed if not name.endswith("_created")}
+    assert {name for name in own if not name.startswith("process_")} == set(named)
+
+
+def test_the_metrics_that_a_page_names_exist() -> None:
+    written = set(re.findall(r"\b(session_exporter_\w+)", "".join(TEXTS.values())))
+    assert written <= set(families().values())
+
+
+# --- alerts ----------------------------------------------------------------------------------------
+
+
+def test_the_table_of_alerts_lists_the_alerts_on_session_ends() -> None:
+    rules = (ROOT / "rules" / "session-ends.yml").read_text(encoding="utf-8")
+    rows, *_ = tables(TEXTS["alerts"])
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    assert sorted(quoted(row[0])[0] for row in rows) == sorted(alerts)
 
 
 # --- send ------------------------------------------------------------------------------------------
@@ -121,6 +198,16 @@ def test_the_refusals_are_those_of_the_exporter() -> None:
 def test_the_rejections_are_those_of_the_exporter() -> None:
     (rows,) = tables(section(TEXTS["send"], "When an event is rejected"))
     assert [quoted(row[0])[0] for row in rows] == list(REJECTED_REASONS)
+
+
+def test_the_table_of_fields_has_the_fields_of_an_event() -> None:
+    (rows,) = tables(section(TEXTS["send"], "Fields"))
+    fields = [quoted(row[0])[0] for row in rows]
+    assert sorted(fields) == sorted(Event.__struct_fields__)
+    optional = Event.__struct_fields__[-len(Event.__struct_defaults__) :]
+    assert [field for field, row in zip(fields, rows, strict=True) if row[1] == "yes"] == [
+        field for field in fields if field not in optional
+    ]
 
 
 # --- builds and live users -------------------------------------------------------------------------
@@ -266,16 +353,8 @@ def test_the_files_of_the_folder_are_those_that_the_page_lists(
     }
 
 
-def test_every_metric_about_the_exporter_is_explained() -> None:
-    """Fails when a self-metric is added to `exporter.names`."""
-    (rows,) = tables(section(TEXTS[OPERATE], "What it says of itself"))
-    own = {name for name in families().values() if name.startswith("session_exporter_")}
-    assert sorted(quoted(row[0])[0] for row in rows) == sorted(own)
-    assert set(re.findall(r"\bsession_exporter_\w+", TEXTS[OPERATE])) == own
-
-
 def test_the_failures_are_what_the_exporter_says() -> None:
-    (rows,) = tables(section(TEXTS[OPERATE], "When something is wrong"))
+    (rows,) = tables(section(TEXTS[OPERATE], "Troubleshooting"))
     reasons = {quoted(row[0])[0] for row in rows if row[0].startswith("503")}
     assert reasons == {kind.reason for kind in refusals() if kind.status == 503}
     sources = "".join(
@@ -305,11 +384,11 @@ def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
         assert float(memory.split()[0].replace(",", "")) == pytest.approx(megabytes, rel=0.01)
     assert Plan(Path()).ids == settings.dedup_window_ids
     assert f"{settings.max_queue_bytes // 1024**2} MiB" in TEXTS["scale"]
-    assert f"{settings.max_label_values} values a label" in TEXTS["scale"]
+    assert f"{settings.max_label_values} values;" in TEXTS["scale"]
 
 
 def test_the_goals_are_those_of_the_benchmarks() -> None:
-    _, rows, *_ = tables(TEXTS["scale"])
+    _, _, rows, *_ = tables(TEXTS["scale"])
     sources = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "bench").glob("*.py")
     )

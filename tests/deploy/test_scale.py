@@ -26,7 +26,7 @@ def significant(value: float) -> str:
 
 
 def test_the_sizes_are_what_the_formulas_make_of_the_costs() -> None:
-    _, _, costs, sizes = tables(TEXT)
+    _, _, costs, _, sizes = tables(TEXT)
     memory, network, _, exporter, engine = ([float(one) for one in row[1:]] for row in costs)
     assert int(SHARE * 1e6) == int(re.findall(r"÷ ([\d,]+)", TEXT)[0].replace(",", ""))
     assert "190 bytes × 1.5" in TEXT

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes one Cluster of the nodes; run again it lets nodes that all came back with other addresses find each other.
+# Creates one Cluster of the nodes. If all nodes restarted with new addresses, run it again to connect them.
 #
-# NODES          their names, HOST or HOST:PORT, with a space between; three at least
+# NODES          at least three names, HOST or HOST:PORT, separated by spaces
 # PASSWORD_FILE  one line
 set -eu
 REDISCLI_AUTH=$(cat "$PASSWORD_FILE")
@@ -20,7 +20,7 @@ port() { # NODE
     esac
 }
 
-# Nodes are introduced by address: CLUSTER MEET takes no name.
+# The command CLUSTER MEET accepts an address, not a name.
 addressed() { # NODE
     found=$(getent hosts "${1%:*}")
     echo "${found%% *}"
@@ -51,7 +51,7 @@ else
     valkey-cli --cluster create "$@" --cluster-yes
 fi
 
-# A node that has just started calls the Cluster well before it has looked for the others.
+# After its start a node reports the state ok before it has contacted the other nodes.
 sees_all() { # NODE
     linked=$(ask "$1" CLUSTER NODES | grep -v handshake | grep -c ' connected ')
     [ "$linked" = "$(echo "$NODES" | wc -w)" ] && ask "$1" CLUSTER INFO | grep -q 'cluster_state:ok'

@@ -1,14 +1,14 @@
 #!/bin/sh
-# One node of the Cluster: sh node.sh [OPTION…], options as of valkey-server.
+# Runs one node of the Cluster: sh node.sh [OPTION…], with the options of valkey-server.
 #
-# NODE           the name by which the others and the exporters reach it, which stays when its address changes
-# PASSWORD_FILE  one line; the exporters have the same
-# DATA           the folder of its files, /data
-# MAXMEMORY      well below what the container may have: with more of it in use events are answered 503,
-#                and while the append-only file is rewritten pages are in memory twice
+# NODE           name at which the other nodes and the exporters reach this node; stays when the address changes
+# PASSWORD_FILE  one line, the same password as for the exporters
+# DATA           data directory, by default /data
+# MAXMEMORY      much less than the container's memory, because the rewrite of the append-only file copies memory
+#                pages. At this limit events are answered 503
 set -eu
 password=$(cat "$PASSWORD_FILE")
-# On standard input, because what is given as an option shows in the list of processes.
+# On standard input, because the list of processes shows command-line options.
 exec valkey-server - "$@" <<EOF
 port 6379
 dir ${DATA:-/data}

@@ -1,6 +1,6 @@
-"""The README's table of settings, made from `exporter.settings`.
+"""The table of settings in docs/settings.md, generated from `exporter.settings`.
 
-`python -m tests.readme_settings` writes it into README.md.
+`python -m tests.settings_table` writes it.
 """
 
 import re
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from exporter import settings
 from exporter.settings import Settings
 
-README: Final = Path(__file__).parent.parent / "README.md"
+PAGE: Final = Path(__file__).parent.parent / "docs/settings.md"
 MARKED: Final = re.compile(r"(<!-- settings: [^>]* -->\n).*?(<!-- settings end -->)", re.DOTALL)
 
 
@@ -46,10 +46,10 @@ def _in(value: Any, units: dict[str, int], plain: str) -> str:
     return f"{value:g}{plain}"
 
 
-def write(readme: str) -> str:
-    """`readme` with the table between its marks."""
-    return MARKED.sub(lambda found: found[1] + table() + found[2], readme)
+def write(page: str) -> str:
+    """`page` with the table between its marks."""
+    return MARKED.sub(lambda match: match[1] + table() + match[2], page)
 
 
 if __name__ == "__main__":
-    README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(write(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
