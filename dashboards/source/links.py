@@ -41,22 +41,19 @@ def _link(title: str, url: str, *, new_tab: bool = False) -> dict[str, object]:
 
 def dashboard_links() -> list[models.DashboardLink]:
     """To the other dashboards, with time range and variables, and to the exporter's table of codes."""
-    return [
-        models.DashboardLink(
-            title="Session ends",
-            type_val=models.DashboardLinkType.DASHBOARDS,
-            icon="external link",
-            tags=[TAG],
-            as_dropdown=False,
-            include_vars=True,
-            keep_time=True,
-        ),
-        models.DashboardLink(
-            title="Runbooks",
-            type_val=models.DashboardLinkType.LINK,
-            icon="doc",
-            tooltip="All codes with meaning, causes and fix",
-            url=f"{RUNBOOKS}{names.CODES_PATH}",
-            target_blank=True,
-        ),
-    ]
+    dashboards = models.DashboardLink(
+        title="Session ends",
+        type_val=models.DashboardLinkType.DASHBOARDS,
+        icon="external link",
+        tags=[TAG],
+        include_vars=True,
+        keep_time=True,
+    )
+    runbooks = models.DashboardLink(
+        title="Runbooks",
+        icon="doc",
+        tooltip="All codes with meaning, causes and fix",
+        url=f"{RUNBOOKS}{names.CODES_PATH}",
+        target_blank=True,
+    )
+    return [dashboards, runbooks]

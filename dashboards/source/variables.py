@@ -5,10 +5,9 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.source.panels import SOURCE
-from dashboards.source.queries import INSTANCE, titled, words
+from dashboards.source.queries import INSTANCE, labeled, titled, words
 from exporter import names
 
-ALL: Final = models.VariableOption(selected=True, text="All", value="$__all")
 DEFAULT_RUNBOOKS: Final = "http://127.0.0.1:10401"
 """The default address of the exporter's ops listener, which serves the runbooks."""
 NOT_CONFIGURED: Final = ("__name__", *names.SERIES_LABELS, names.LEDGER, INSTANCE, "job")
@@ -50,14 +49,12 @@ def runbooks() -> models.VariableModel:
     now = f"group by ({names.RUNBOOKS}) ({names.LINKS_INFO})"
     # While the exporter is down its runbooks may be up again soon, or be elsewhere.
     before = f"group by ({names.RUNBOOKS}) (last_over_time({names.LINKS_INFO}[1h]))"
-    default = f'label_replace(vector(1), "{names.RUNBOOKS}", "{DEFAULT_RUNBOOKS}", "", "")'
+    default = labeled("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
     query = " or on () ".join((now, before, default))
     variable = _query(names.RUNBOOKS, "", f"query_result({query})")
     variable.regex = f'/{names.RUNBOOKS}="([^"]+)"/'
     variable.hide = models.VariableHide.HIDE_VARIABLE
-    variable.current = models.VariableOption(
-        selected=True, text=DEFAULT_RUNBOOKS, value=DEFAULT_RUNBOOKS
-    )
+    variable.current = _option(DEFAULT_RUNBOOKS, DEFAULT_RUNBOOKS)
     return variable
 
 
@@ -74,7 +71,6 @@ def datasource() -> models.VariableModel:
 
 def _query(name: str, label: str, query: str, *, several: bool = False) -> models.VariableModel:
     return models.VariableModel(
-        type_val=models.VariableType.QUERY,
         name=name,
         label=label,
         query=query,
@@ -83,7 +79,11 @@ def _query(name: str, label: str, query: str, *, several: bool = False) -> model
         include_all=several,
         # Instead of the list of all values: a value that appears later is then included.
         all_value=".+" if several else None,
-        current=ALL if several else None,
+        current=_option("All", "$__all") if several else None,
         refresh=models.VariableRefresh.ON_TIME_RANGE_CHANGED,
         sort=models.VariableSort.ALPHABETICAL_ASC,
     )
+
+
+def _option(text: str, value: str) -> models.VariableOption:
+    return models.VariableOption(selected=True, text=text, value=value)
