@@ -5,12 +5,12 @@ from typing import Final
 from dashboards.source.links import to_code, to_runbook
 from dashboards.source.panels import Columns, Panel, table, transformation
 from dashboards.source.queries import ALERTS, ALERTS_SINCE, FIRING, SHIPPED, rows, selector
-from dashboards.source.style import HIDDEN_TEXT, SEVERITIES, TEXT, marked
+from dashboards.source.style import HIDDEN_TEXT, SEVERITIES, TEXT, value_colors
 from exporter import names
 
 COLUMNS: Final[Columns] = {
     "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 110}),
-    names.SEVERITY: ("Severity", {**marked(SEVERITIES), "custom.width": 75}),
+    names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 75}),
     "signal": ("Signal", {"custom.width": 80}),
     names.SYSTEM: ("System", {"custom.width": 95}),
     "title": ("Alert", {**TEXT, "links": [to_code("System"), to_runbook("runbook")]}),

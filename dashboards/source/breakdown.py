@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.source import queries
 from dashboards.source.panels import Panel, bars, graph, percent, states
-from dashboards.source.queries import FAILURE, SYSTEMS, Query, selector, total, with_words
+from dashboards.source.queries import FAILURE, SYSTEMS, Query, selector, total, with_info
 from dashboards.source.style import BAD, BY_OUTCOME, OUTCOMES, above
 from exporter import names
 
@@ -58,7 +58,7 @@ def _phase(phase: str) -> Query:
 
 def failures_by(label: str, window: str, counts: str, when: str, empty: str = "") -> Panel:
     """Failures by a label of their codes; `counts` are the ends of each code."""
-    failures = total(label, with_words(counts, (label,), FAILURE))
+    failures = total(label, with_info(counts, (label,), FAILURE))
     return bars(
         f"Failures by {label} ({window})",
         f"Failures {when} by the {label} of the code, the most first.",
@@ -77,7 +77,7 @@ def thresholds_by_code() -> Panel:
         "The count of each code as a part of its threshold, in the worst of the windows of a "
         "spike. Green is below half of the threshold, orange above half, red above the threshold. "
         "Codes with severity none are left out.",
-        Query(with_words(worst, [names.NAME], f'{names.SEVERITY}!="none"'), "{{code}} {{name}}"),
+        Query(with_info(worst, [names.NAME], f'{names.SEVERITY}!="none"'), "{{code}} {{name}}"),
         steps=above(1, warning=0.5),
         empty="No code has a threshold yet: thresholds begin with the first evaluations of the rules.",
         **percent(0),

@@ -37,15 +37,15 @@ COLUMNS: Final[Columns] = {
 def budget_by_code() -> Panel:
     """Failures and used part of the budget, by code."""
     ends = queries.over_period(STEP, queries.NO_NEUTRAL)
-    used = queries.burn(f"{COUNTS}\n/ {MANY_TO_SYSTEM} ({ends} > 0)", MANY_TO_SYSTEM)
-    labeled = queries.with_words(used, (names.NAME, names.OWNER), queries.FAILURE)
-    largest = f"topk({MOST}, {labeled})"
+    used = queries.burn_rate(f"{COUNTS}\n/ {MANY_TO_SYSTEM} ({ends} > 0)", MANY_TO_SYSTEM)
+    by_code = queries.with_info(used, (names.NAME, names.OWNER), queries.FAILURE)
+    largest = f"topk({MOST}, {by_code})"
     return table(
         f"Budget used by code ({PERIOD})",
         f"Failures of {PERIOD} up to the last full hour, and their part of the failures that "
         "the objective allows. The parts of a system add up to its used budget. A code links to its "
         "dashboard.",
-        rows(queries.titled(largest)),
+        rows(queries.with_title(largest)),
         rows(f"{COUNTS}\nand on ({KEYS}) {largest}"),
         columns=COLUMNS,
         transformations=MERGED,

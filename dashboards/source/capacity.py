@@ -1,8 +1,15 @@
 """Capacity of the exporter: deduplication window, ledger size, number of series."""
 
 from dashboards.source.panels import Panel, graph, percent
-from dashboards.source.queries import INSTANCE, INSTANCES, Query, own_gauge, own_rate, selector
-from dashboards.source.style import BAD, by_name, by_regexp, colored, reference
+from dashboards.source.queries import (
+    INSTANCE,
+    INSTANCES,
+    Query,
+    exporter_gauge,
+    exporter_rate,
+    selector,
+)
+from dashboards.source.style import BAD, by_name, by_regexp, colored, reference_line
 from exporter import names
 
 
@@ -22,8 +29,8 @@ def storage() -> list[Panel]:
             "Deduplication window span",
             "Age of the oldest id in the window, and the ids that leave it per second because it is "
             "full (`ids`, right axis; normal is 0) or because of their age (`age`).",
-            own_gauge(names.WINDOW_SPAN),
-            own_rate(names.WINDOW_EXPIRED, names.BOUND, "left per second: {}"),
+            exporter_gauge(names.WINDOW_SPAN),
+            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "left per second: {}"),
             unit="s",
             overrides=[
                 by_regexp("/^left /", {"unit": "short", "custom.axisPlacement": "right"}),
@@ -34,7 +41,7 @@ def storage() -> list[Panel]:
             "Ledger size",
             "Bytes on disk. It grows with the number of series and with the deduplication window, "
             "not with the number of all events.",
-            own_gauge(names.LEDGER_SIZE),
+            exporter_gauge(names.LEDGER_SIZE),
             unit="bytes",
         ),
     ]
@@ -48,7 +55,7 @@ def series() -> Panel:
         "All series of the ends counter, and the new series that are still exported as 0 so "
         "that `increase` misses no end. A steady rise is a label with too many values.",
         Query(count, "{{instance}} series"),
-        own_gauge(names.HELD_SERIES, " new"),
+        exporter_gauge(names.HELD_SERIES, " new"),
         decimals=0,
-        overrides=[by_regexp("/ new$/", reference("blue"))],
+        overrides=[by_regexp("/ new$/", reference_line("blue"))],
     )

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.source import code_details, queries, variables
 from dashboards.source.alert_list import alert_list
-from dashboards.source.layout import Section, Strip, assembled
+from dashboards.source.layout import Section, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import NO_ENDS, NO_THRESHOLD, Panel, number, percent, table
 from dashboards.source.queries import KEYS, SPIKE_WINDOWS, THIS_CODE, Query, selector
@@ -31,7 +31,7 @@ def dashboard() -> Dashboard:
         Strip(9, [code_details.threshold(window) for window in SPIKE_WINDOWS]),
     )
     hours = [code_details.threshold(window) for window in queries.ELEVATED_WINDOWS]
-    return assembled(
+    return build(
         CODE_UID,
         "Session ends: one code",
         "How many sessions end with this code, is that more than expected, whom does it "
@@ -41,7 +41,7 @@ def dashboard() -> Dashboard:
             Section(
                 "Share, labels and duration",
                 [
-                    Strip(8, [code_details.share(), code_details.by_label()]),
+                    Strip(8, code_details.share_and_labels()),
                     Strip(8, [code_details.ends(), code_details.durations()]),
                 ],
             ),
@@ -108,7 +108,7 @@ def _explanation() -> Panel:
     rows = []
     for index, (row, record, label) in enumerate(TEXTS, start=1):
         copied = f'label_replace({index} * {selector(record, THIS_CODE)}, "text", "$1", "{label}", "(.+)")'
-        rows.append(queries.labeled(copied, "about", row))
+        rows.append(queries.with_label(copied, "about", row))
     style = {
         **TEXT,
         "custom.cellOptions": {"type": "auto", "wrapText": True},

@@ -2,18 +2,9 @@
 
 from typing import Final
 
-from dashboards.source import queries
+from dashboards.source import queries, style
 from dashboards.source.panels import NO_ENDS, NO_THRESHOLD, Panel, graph, percent
 from dashboards.source.queries import INSTANCE, SYSTEMS, THIS_CODE, Query, selector, total
-from dashboards.source.style import (
-    EXPECTED,
-    OUTCOMES,
-    WARNING,
-    by_query,
-    by_regexp,
-    colored,
-    reference,
-)
 from exporter import names
 
 WINDOW: Final = "5m"
@@ -26,8 +17,8 @@ NO_STATS: Final = (
 def threshold(window: str) -> Panel:
     """A query for each outcome gives the count the color of the code's outcome."""
     count = selector(names.RULE_COUNT + window, THIS_CODE)
-    counts = [queries.only(count, f'{names.OUTCOME}="{outcome}"') for outcome in OUTCOMES]
-    colors = zip("ABC", OUTCOMES.values(), strict=True)
+    counts = [queries.matching(count, f'{names.OUTCOME}="{outcome}"') for outcome in style.OUTCOMES]
+    colors = zip("ABC", style.OUTCOMES.values(), strict=True)
     return graph(
         f"Ends against threshold ({window})",
         f"Ends with this code in the last {window}. The alert needs a count above the dashed "
@@ -39,55 +30,51 @@ def threshold(window: str) -> Panel:
         decimals=0,
         empty=NO_THRESHOLD,
         overrides=[
-            *(by_query(ref, colored(color)) for ref, color in colors),
-            by_regexp("/ threshold$/", reference(WARNING)),
-            EXPECTED,
+            *(style.by_query(ref, style.colored(color)) for ref, color in colors),
+            style.by_regexp("/ threshold$/", style.reference_line(style.WARNING)),
+            style.EXPECTED,
         ],
     )
 
 
-def share() -> Panel:
-    """Beside the baseline share."""
-    return graph(
-        f"Share of all ends ({WINDOW})",
-        f"The part of all ends of {WINDOW} that have this code, and the baseline share. When "
-        "the count rises and the share does not, there is more traffic and nothing else.",
-        Query(queries.share(WINDOW, THIS_CODE), "{{system}} share"),
-        Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
-        empty=NO_ENDS,
-        overrides=[EXPECTED],
-        **percent(1),
-    )
-
-
-def by_label() -> Panel:
-    """Ends by a configured label."""
+def share_and_labels() -> list[Panel]:
+    """The share beside the baseline share, and the ends by a configured label."""
     rate = queries.per_minute(names.SESSION_ENDS, "$label", THIS_CODE)
-    return graph(
-        "Ends per minute by $label",
-        "Ends with this code by the label chosen at the top, of the labels that the exporter's "
-        "setting `labels` keeps. A value far above the others points at a region, a project or a build.",
-        Query(rate, "{{$label}}", exemplars=True),
-        empty="No data: no such ends, or the exporter's setting `labels` keeps no label.",
-    )
+    return [
+        graph(
+            f"Share of all ends ({WINDOW})",
+            f"The part of all ends of {WINDOW} that have this code, and the baseline share. When "
+            "the count rises and the share does not, there is more traffic and nothing else.",
+            Query(queries.share(WINDOW, THIS_CODE), "{{system}} share"),
+            Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
+            empty=NO_ENDS,
+            overrides=[style.EXPECTED],
+            **percent(1),
+        ),
+        graph(
+            "Ends per minute by $label",
+            "Ends with this code by the label chosen at the top, of the labels that the exporter's "
+            "setting `labels` keeps. A value far above the others points at a region, a project or a build.",
+            Query(rate, "{{$label}}", exemplars=True),
+            empty="No data: no such ends, or the exporter's setting `labels` keeps no label.",
+        ),
+    ]
 
 
 def ends() -> Panel:
     """Ends with example sessions, interruptions and late ends."""
-    counters = {
-        "ends": names.SESSION_ENDS,
-        "healed interruptions": names.SESSION_INTERRUPTIONS,
-        "late": names.SESSION_ENDS_LATE,
-    }
-    rates = {
-        legend: queries.per_minute(counter, names.SYSTEM, THIS_CODE)
-        for legend, counter in counters.items()
-    }
+
+    def rate(counter: str, legend: str) -> Query:
+        expr = queries.per_minute(counter, names.SYSTEM, THIS_CODE)
+        return Query(expr, f"{{{{system}}}} {legend}", exemplars=True)
+
     return graph(
         "Ends per minute",
         "Each dot is a session: its id is in the dot's box and in the exporter's debug log. "
         "Interruptions were healed and are not ends; late ends were reported too late for alerts.",
-        *(Query(rate, "{{system}} " + legend, exemplars=True) for legend, rate in rates.items()),
+        rate(names.SESSION_ENDS, "ends"),
+        rate(names.SESSION_INTERRUPTIONS, "healed interruptions"),
+        rate(names.SESSION_ENDS_LATE, "late"),
         empty="No data: Prometheus scrapes no exporter, or the chosen systems do not have the code.",
     )
 
@@ -143,6 +130,6 @@ def live_users() -> list[Panel]:
             Query(counts, "{{system}} ends with {{code}}"),
             decimals=0,
             empty=NO_STATS,
-            overrides=[by_regexp("/ users waiting$/", colored(WARNING))],
+            overrides=[style.by_regexp("/ users waiting$/", style.colored(style.WARNING))],
         ),
     ]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dashboards.source.panels import Panel, graph
-from dashboards.source.queries import own_gauge, own_quantiles
+from dashboards.source.queries import exporter_gauge, exporter_quantiles
 from dashboards.source.style import by_regexp
 from exporter import names
 
@@ -19,7 +19,7 @@ def processing() -> list[Panel]:
             "Commit time",
             "From the start of a transaction to the end of its fsync: half are below p50, 99 of 100 "
             "below p99. Senders wait that long. Normal is milliseconds on a flash disk.",
-            *own_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
+            *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
             empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
         ),
@@ -27,8 +27,8 @@ def processing() -> list[Panel]:
             "Events waiting for the ledger",
             "Events that have arrived and are not on disk yet. Normal is near 0. When it grows, "
             "commits are slower than events arrive; at its limit requests are answered 503.",
-            own_gauge(names.QUEUE_EVENTS, " events"),
-            own_gauge(names.QUEUE_BYTES, " bytes"),
+            exporter_gauge(names.QUEUE_EVENTS, " events"),
+            exporter_gauge(names.QUEUE_BYTES, " bytes"),
             decimals=0,
             overrides=[by_regexp("/ bytes$/", {"unit": "bytes", "custom.axisPlacement": "right"})],
         ),
@@ -36,7 +36,7 @@ def processing() -> list[Panel]:
             "Scrape time",
             "Time to render /metrics, without the network. Normal is tens of milliseconds; it "
             "grows with the number of series, and so with the configured labels.",
-            *own_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
+            *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),
     ]
@@ -48,7 +48,7 @@ def event_age() -> Panel:
         "Event age at receipt",
         "Age of the oldest event of a request: alerts see an incident that much later. A ticket "
         f"is opened when p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
-        *own_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+        *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
         line_at=LATE_SECONDS,
         unit="s",
         empty="No data: no events arrived in this time, or Prometheus scrapes no exporter.",

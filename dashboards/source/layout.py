@@ -32,7 +32,7 @@ class Section(NamedTuple):
     folded: bool = False
 
 
-def assembled(
+def build(
     uid: str,
     title: str,
     description: str,

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.source import breakdown, queries, slo
 from dashboards.source.alert_list import alert_list
-from dashboards.source.layout import Section, Strip, assembled
+from dashboards.source.layout import Section, Strip, build
 from dashboards.source.panels import Panel, number
 from dashboards.source.queries import ALERTS, FIRING, KEYS, SYSTEMS, SYSTEMS_OR_NONE, Query
 from dashboards.source.style import GOOD, SEVERITIES, above, by_name, thresholds
@@ -15,18 +15,12 @@ from exporter import names
 
 def dashboard() -> Dashboard:
     """For a wall screen and for a first look in the morning."""
-    remaining = slo.budget_remaining(
-        f"Remaining part of the failures that the objective allows in {queries.PERIOD}. 100 % is an "
-        "untouched budget; below 0 the objective is missed. Limited to the samples that Prometheus "
-        "keeps."
-    )
-    numbers = (slo.recent_success_ratio("1h"), remaining, _spiking(), _alerts(), _ends())
     first = (
-        Strip(4, numbers, (6, 6, 4, 4, 4)),
+        Strip(4, _numbers(), (6, 6, 4, 4, 4)),
         Strip(8, [breakdown.by_outcome(), *breakdown.breakdowns()], (12, 4, 4, 4)),
         Strip(10, [top_codes(), alert_list(SYSTEMS_OR_NONE)], (16, 8)),
     )
-    return assembled(
+    return build(
         "session-ends",
         "Session ends: overview",
         "Are sessions ending well? If not: where, with which codes, and what is the fix?",
@@ -44,45 +38,48 @@ def dashboard() -> Dashboard:
     )
 
 
-def _spiking() -> Panel:
+def _numbers() -> list[Panel]:
     spikes = queries.selector(ALERTS, FIRING, 'alertname="SessionEndSpike"', SYSTEMS)
     # 0 only where codes have a baseline that they can be above.
     known = queries.selector(names.RULE_SHARE, SYSTEMS)
-    return number(
-        "Codes spiking",
-        "Codes whose spike alert fires. Normal is 0. The alert list below names them.",
-        Query(f"count(group by ({KEYS}) ({spikes})) or 0 * count({known})", "codes"),
-        steps=above(1),
-        sparkline=True,
-        decimals=0,
-    )
+    return [
+        slo.recent_success_ratio("1h"),
+        slo.budget_remaining(
+            f"Remaining part of the failures that the objective allows in {queries.PERIOD}. 100 % is an "
+            "untouched budget; below 0 the objective is missed. Limited to the samples that Prometheus "
+            "keeps."
+        ),
+        number(
+            "Codes spiking",
+            "Codes whose spike alert fires. Normal is 0. The alert list below names them.",
+            Query(f"count(group by ({KEYS}) ({spikes})) or 0 * count({known})", "codes"),
+            steps=above(1),
+            sparkline=True,
+            decimals=0,
+        ),
+        number(
+            "Alerts firing",
+            "Pages notify on-call, tickets wait for office hours. Normal is 0 of both.",
+            *map(_firing, SEVERITIES),
+            steps=above(1),
+            decimals=0,
+            empty="No data: Prometheus does not answer.",
+            overrides=[
+                by_name(severity, {"thresholds": thresholds(((None, GOOD), (1, color))).to_json()})
+                for severity, color in SEVERITIES.items()
+            ],
+        ),
+        number(
+            "Sessions ended (1h)",
+            "All ends of the last 1h with any outcome: the base of all other numbers.",
+            Query(queries.ends("1h"), "{{system}}"),
+            sparkline=True,
+            decimals=0,
+        ),
+    ]
 
 
-def _alerts() -> Panel:
-    def firing(severity: str) -> Query:
-        matcher = f'{names.SEVERITY}="{severity}"'
-        alerts = queries.selector(ALERTS, FIRING, queries.SHIPPED, matcher, SYSTEMS_OR_NONE)
-        return Query(f"count({alerts}) or vector(0)", severity, instant=True)
-
-    return number(
-        "Alerts firing",
-        "Pages notify on-call, tickets wait for office hours. Normal is 0 of both.",
-        *map(firing, SEVERITIES),
-        steps=above(1),
-        decimals=0,
-        empty="No data: Prometheus does not answer.",
-        overrides=[
-            by_name(severity, {"thresholds": thresholds(((None, GOOD), (1, color))).to_json()})
-            for severity, color in SEVERITIES.items()
-        ],
-    )
-
-
-def _ends() -> Panel:
-    return number(
-        "Sessions ended (1h)",
-        "All ends of the last 1h with any outcome: the base of all other numbers.",
-        Query(queries.ends("1h"), "{{system}}"),
-        sparkline=True,
-        decimals=0,
-    )
+def _firing(severity: str) -> Query:
+    matcher = f'{names.SEVERITY}="{severity}"'
+    alerts = queries.selector(ALERTS, FIRING, queries.SHIPPED, matcher, SYSTEMS_OR_NONE)
+    return Query(f"count({alerts}) or vector(0)", severity, instant=True)

@@ -161,9 +161,9 @@ def table(
     return panel
 
 
-def transformation(name: str, only: str = "", **options: object) -> Transformation:
-    """A transformation of a table's rows or columns; `only` is the letter of the only query it changes."""
-    matcher = models.MatcherConfig(id_val="byRefId", options=only) if only else None
+def transformation(name: str, query: str = "", **options: object) -> Transformation:
+    """A transformation of a table's rows or columns; `query` limits it to the query of that letter."""
+    matcher = models.MatcherConfig(id_val="byRefId", options=query) if query else None
     return Transformation(id_val=name, filter_val=matcher, options=options)
 
 

@@ -57,7 +57,7 @@ def total(by: str, expr: str) -> str:
     return f"sum by ({by}) ({expr})"
 
 
-def labeled(expr: str, name: str, value: str) -> str:
+def with_label(expr: str, name: str, value: str) -> str:
     """Adds a label with a fixed value."""
     return f'label_replace({expr}, "{name}", "{value}", "", "")'
 
@@ -83,18 +83,18 @@ def rows(expr: str) -> Query:
     return Query(expr, instant=True, table=True)
 
 
-def own_gauge(metric: str, suffix: str = "") -> Query:
+def exporter_gauge(metric: str, suffix: str = "") -> Query:
     """A gauge of each exporter."""
     return Query(selector(metric, INSTANCES), "{{instance}}" + suffix)
 
 
-def own_rate(metric: str, by: str = INSTANCE, legend: str = "{}") -> Query:
+def exporter_rate(metric: str, by: str = INSTANCE, legend: str = "{}") -> Query:
     """The rate per second of a counter that each exporter has for itself: replicas are summed."""
     expr = total(by, f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])")
     return Query(expr, legend.format(f"{{{{{by}}}}}"))
 
 
-def own_quantiles(metric: str, *quantiles: float) -> list[Query]:
+def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
     """Quantiles of a histogram of each exporter."""
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
     buckets = total(f"le, {INSTANCE}", rate)
@@ -106,22 +106,22 @@ def own_quantiles(metric: str, *quantiles: float) -> list[Query]:
     ]
 
 
-def words(*matchers: str) -> str:
+def code_info(*matchers: str) -> str:
     """A series of 1 per code, with its name, phase, category, outcome, owner and severity as labels."""
     return selector(names.RULE_CODE_INFO, SYSTEMS, *matchers)
 
 
-def with_words(expr: str, labels: Iterable[str], *matchers: str) -> str:
+def with_info(expr: str, labels: Iterable[str], *matchers: str) -> str:
     """A value per system and code, with labels of the words; only of codes whose words match."""
-    return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {words(*matchers)}"
+    return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {code_info(*matchers)}"
 
 
-def only(expr: str, matcher: str) -> str:
+def matching(expr: str, matcher: str) -> str:
     """A value per system and code, of codes whose words match."""
-    return f"{expr}\nand on ({KEYS}) {words(matcher)}"
+    return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
-def titled(expr: str) -> str:
+def with_title(expr: str) -> str:
     """Adds the label `title`, made of code and name."""
     return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
 
@@ -149,7 +149,9 @@ def of_threshold(window: str, matchers: str) -> str:
 
 def worst_of_threshold() -> str:
     """The same in the worst of the windows of a spike."""
-    parts = (labeled(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS)
+    parts = (
+        with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
+    )
     return f"max by ({KEYS}) (\n  " + "\n  or ".join(parts) + "\n)"
 
 
@@ -157,7 +159,7 @@ OBJECTIVE: Final = selector(names.RULE_OBJECTIVE, SYSTEMS)
 """Of each system."""
 
 
-def burn(ratio: str, match: str = ON_SYSTEM) -> str:
+def burn_rate(ratio: str, match: str = ON_SYSTEM) -> str:
     """A failure ratio as a multiple of what the system's objective allows."""
     return f"({ratio})\n/ {match} (1 - {OBJECTIVE})"
 
@@ -177,5 +179,5 @@ def over_period(step: str, matcher: str) -> str:
 PERIOD_FAILURE_RATIO: Final = (
     f"{over_period('5m', FAILURE)} / ({over_period('5m', NO_NEUTRAL)} > 0)"
 )
-BUDGET_LEFT: Final = f"1 - {burn(PERIOD_FAILURE_RATIO)}"
+BUDGET_LEFT: Final = f"1 - {burn_rate(PERIOD_FAILURE_RATIO)}"
 """The part of the error budget that is left, per system."""

@@ -3,9 +3,16 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.source import capacity, latency
-from dashboards.source.layout import Section, Strip, assembled
+from dashboards.source.layout import Section, Strip, build
 from dashboards.source.panels import Panel, graph, number
-from dashboards.source.queries import INSTANCE, INSTANCES, Query, own_gauge, own_rate, selector
+from dashboards.source.queries import (
+    INSTANCE,
+    INSTANCES,
+    Query,
+    exporter_gauge,
+    exporter_rate,
+    selector,
+)
 from dashboards.source.style import BAD, GOOD, WARNING, above, by_regexp, colored
 from dashboards.source.variables import instance
 from exporter import names
@@ -13,7 +20,7 @@ from exporter import names
 
 def dashboard() -> Dashboard:
     """For the operator of the exporter."""
-    return assembled(
+    return build(
         "session-end-exporter",
         "Session-end exporter",
         "Does the exporter accept events, is any lost or refused, is it fast enough, and is "
@@ -44,7 +51,7 @@ def _state() -> list[Panel]:
         number(
             "Ledger writable (1 is yes)",
             "0 while the ledger cannot be written: events are answered 503, and senders retry.",
-            own_gauge(names.LEDGER_WRITABLE),
+            exporter_gauge(names.LEDGER_WRITABLE),
             steps=((None, BAD), (1, GOOD)),
             decimals=0,
         ),
@@ -52,7 +59,7 @@ def _state() -> list[Panel]:
             "Failed commits per second",
             "Transactions of the ledger that failed. Their events were answered 503 and not "
             "counted. Normal is 0.",
-            own_rate(names.COMMIT_FAILURES),
+            exporter_rate(names.COMMIT_FAILURES),
             steps=above(0.001),
             sparkline=True,
             decimals=2,
@@ -75,33 +82,33 @@ def _events() -> list[Panel]:
             "Events per second",
             "Accepted events are on disk and counted. Duplicates are retries, recognized by their "
             "id. Many duplicates for a long time mean that a sender does not receive its answers.",
-            own_rate(names.ACCEPTED_EVENTS, legend="{} accepted"),
-            own_rate(names.DUPLICATE_EVENTS, legend="{} duplicates"),
+            exporter_rate(names.ACCEPTED_EVENTS, legend="{} accepted"),
+            exporter_rate(names.DUPLICATE_EVENTS, legend="{} duplicates"),
         ),
         graph(
             "Rejected events per second",
             "Events that break a rule, by reason. A retry does not help; the log names the sender. "
             "Normal is 0 for every reason.",
-            own_rate(names.REJECTED_EVENTS, names.REASON),
+            exporter_rate(names.REJECTED_EVENTS, names.REASON),
         ),
     ]
 
 
 def _requests() -> list[Panel]:
-    colors = (("/^2/", GOOD), ("/^4/", WARNING), ("/^5/", BAD))
+    colors = {"/^2/": GOOD, "/^4/": WARNING, "/^5/": BAD}
     return [
         graph(
             "Requests per second by status",
             "2xx is green, 4xx orange (the sender must change the request), 5xx red (the sender "
             "must retry). Normal is 200 only.",
-            own_rate(names.REQUESTS, names.STATUS),
-            overrides=[by_regexp(status, colored(color)) for status, color in colors],
+            exporter_rate(names.REQUESTS, names.STATUS),
+            overrides=[by_regexp(status, colored(color)) for status, color in colors.items()],
         ),
         graph(
             "Refused requests per second",
             "Requests of which nothing was counted, by reason. Normal is 0 for every reason; a few "
             "with shutting_down are a restart.",
-            own_rate(names.REFUSED_REQUESTS, names.REASON),
+            exporter_rate(names.REFUSED_REQUESTS, names.REASON),
         ),
     ]
 
@@ -112,14 +119,14 @@ def _doubtful() -> list[Panel]:
             "Doubtful events per second",
             "Late: too old for alerts. At least once: without a key, so that a retry counts again. "
             "Capped: the value of a label was replaced by `other`. Normal is 0, or few late events.",
-            own_rate(names.LATE_EVENTS, legend="{} late"),
-            own_rate(names.AT_LEAST_ONCE_EVENTS, legend="{} at least once"),
-            own_rate(names.CAPPED_LABELS, names.LABEL, "capped: {}"),
+            exporter_rate(names.LATE_EVENTS, legend="{} late"),
+            exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="{} at least once"),
+            exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped: {}"),
         ),
         graph(
             "Unknown codes per second",
             "Events whose code the taxonomy does not have. They are counted as unknown; the "
             f"exporter lists their codes at {names.UNKNOWN_CODES_PATH}. Normal is 0.",
-            own_rate(names.UNKNOWN_CODE_EVENTS, names.SYSTEM),
+            exporter_rate(names.UNKNOWN_CODE_EVENTS, names.SYSTEM),
         ),
     ]

@@ -4,40 +4,32 @@ from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.source import queries
+from dashboards.source import queries, style
 from dashboards.source.budget_by_code import budget_by_code, budget_by_owner
-from dashboards.source.layout import Section, Strip, assembled
+from dashboards.source.layout import Section, Strip, build
 from dashboards.source.panels import Panel, graph, number, percent
 from dashboards.source.queries import OBJECTIVE, ON_SYSTEM, PERIOD, SYSTEMS, Query, selector
-from dashboards.source.style import (
-    BAD,
-    DASHED,
-    GOOD,
-    WARNING,
-    above,
-    by_query,
-    by_regexp,
-    colored,
-    reference,
-)
 from dashboards.source.variables import system
 from exporter import names
 
 BURN_RATES: Final = (("1h", "5m", 14.4), ("6h", "30m", 6), ("3d", "6h", 1))
 """Long window, short window and factor of the alert SessionEndBudgetBurn."""
-MET_OR_MISSED: Final = (by_query("A", colored(GOOD)), by_query("B", colored(BAD)))
+MET_OR_MISSED: Final = (
+    style.by_query("A", style.colored(style.GOOD)),
+    style.by_query("B", style.colored(style.BAD)),
+)
 """A query for each color: the thresholds of a panel would be the same for every system."""
 
 
 def dashboard() -> Dashboard:
     """For the weekly review."""
     strips = (
-        Strip(4, [_success_ratio(), budget_remaining(), _burn_rate(*BURN_RATES[0])]),
+        Strip(4, _numbers()),
         Strip(8, [_burn_rates(*windows) for windows in BURN_RATES]),
-        Strip(9, [_budget_over_time(), _failure_ratio()]),
+        Strip(9, _over_time()),
         Strip(11, [budget_by_code(), budget_by_owner()], (16, 8)),
     )
-    return assembled(
+    return build(
         "session-ends-slo",
         "Session ends: SLO",
         f"Is the objective met over {PERIOD}, how fast is the error budget used, and by which "
@@ -48,6 +40,34 @@ def dashboard() -> Dashboard:
         range="now-7d",
         refresh="5m",
     )
+
+
+def _numbers() -> list[Panel]:
+    long, _, factor = BURN_RATES[0]
+    ratio = f"(1 - {queries.PERIOD_FAILURE_RATIO})"
+    return [
+        number(
+            f"Success ratio ({PERIOD})",
+            f"Successes among successes and failures over {PERIOD}, beside the objective. Limited "
+            "to the samples that Prometheus keeps. Green while a system meets its objective, red below it.",
+            Query(f"{ratio} >= {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
+            Query(f"{ratio} < {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
+            Query(OBJECTIVE, "{{system}} objective", instant=True),
+            overrides=MET_OR_MISSED,
+            **percent(3),
+        ),
+        budget_remaining(),
+        number(
+            f"Burn rate ({long})",
+            f"At a burn rate of 1 the budget lasts exactly {PERIOD}. Above {factor:g} a ticket is "
+            "opened. Normal is below 1.",
+            _rate(long),
+            steps=style.above(factor, warning=1),
+            sparkline=True,
+            decimals=1,
+            empty=f"No session that counts ended in the last {long}.",
+        ),
+    ]
 
 
 def recent_success_ratio(window: str) -> Panel:
@@ -68,20 +88,6 @@ def recent_success_ratio(window: str) -> Panel:
     )
 
 
-def _success_ratio() -> Panel:
-    ratio = f"(1 - {queries.PERIOD_FAILURE_RATIO})"
-    return number(
-        f"Success ratio ({PERIOD})",
-        f"Successes among successes and failures over {PERIOD}, beside the objective. Limited "
-        "to the samples that Prometheus keeps. Green while a system meets its objective, red below it.",
-        Query(f"{ratio} >= {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
-        Query(f"{ratio} < {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
-        Query(OBJECTIVE, "{{system}} objective", instant=True),
-        overrides=MET_OR_MISSED,
-        **percent(3),
-    )
-
-
 def budget_remaining(
     description: str = "Remaining part of the failures that the objective allows. 100 % is an untouched "
     "budget; below 0 the objective is missed.",
@@ -91,26 +97,13 @@ def budget_remaining(
         f"Error budget remaining ({PERIOD})",
         description,
         Query(queries.BUDGET_LEFT, "{{system}}", instant=True),
-        steps=((None, BAD), (0, WARNING), (0.25, GOOD)),
+        steps=((None, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
         **percent(1),
     )
 
 
 def _rate(window: str) -> Query:
-    return Query(queries.burn(queries.failure_ratio(window)), f"{{{{system}}}} {window}")
-
-
-def _burn_rate(long: str, _: str, factor: float) -> Panel:
-    return number(
-        f"Burn rate ({long})",
-        f"At a burn rate of 1 the budget lasts exactly {PERIOD}. Above {factor:g} a ticket is "
-        "opened. Normal is below 1.",
-        _rate(long),
-        steps=above(factor, warning=1),
-        sparkline=True,
-        decimals=1,
-        empty=f"No session that counts ended in the last {long}.",
-    )
+    return Query(queries.burn_rate(queries.failure_ratio(window)), f"{{{{system}}}} {window}")
 
 
 def _burn_rates(long: str, short: str, factor: float) -> Panel:
@@ -124,33 +117,32 @@ def _burn_rates(long: str, short: str, factor: float) -> Panel:
         line_at=factor,
         decimals=1,
         empty=f"No session that counts ended in the last {short}.",
-        overrides=[by_regexp(f"/ {short}$/", DASHED)],
+        overrides=[style.by_regexp(f"/ {short}$/", style.DASHED)],
     )
 
 
-def _budget_over_time() -> Panel:
-    return graph(
-        f"Error budget over time ({PERIOD})",
-        f"At each time, the budget over the {PERIOD} before it. A fall is an incident, a rise "
-        "is an incident that left the period, a steady slope is a code that always fails.",
-        Query(queries.BUDGET_LEFT, "{{system}}"),
-        line_at=0,
-        low=None,
-        top=1,
-        **percent(1),
-    )
-
-
-def _failure_ratio() -> Panel:
+def _over_time() -> list[Panel]:
     count = selector(names.RULE_COUNT + "1d", SYSTEMS)
-    failures = queries.total(names.SYSTEM, queries.only(count, queries.FAILURE))
-    ends = queries.total(names.SYSTEM, queries.only(count, queries.NO_NEUTRAL))
-    return graph(
-        "Failure ratio (1d)",
-        "Failures among successes and failures of the 1d before each time. The dashed "
-        "line is the ratio that the objective allows on average.",
-        Query(f"{failures} / ({ends} > 0)", "{{system}}"),
-        Query(f"1 - {OBJECTIVE}", "{{system}} allowed"),
-        overrides=[by_query("B", reference(WARNING))],
-        **percent(2),
-    )
+    failures = queries.total(names.SYSTEM, queries.matching(count, queries.FAILURE))
+    ends = queries.total(names.SYSTEM, queries.matching(count, queries.NO_NEUTRAL))
+    return [
+        graph(
+            f"Error budget over time ({PERIOD})",
+            f"At each time, the budget over the {PERIOD} before it. A fall is an incident, a rise "
+            "is an incident that left the period, a steady slope is a code that always fails.",
+            Query(queries.BUDGET_LEFT, "{{system}}"),
+            line_at=0,
+            low=None,
+            top=1,
+            **percent(1),
+        ),
+        graph(
+            "Failure ratio (1d)",
+            "Failures among successes and failures of the 1d before each time. The dashed "
+            "line is the ratio that the objective allows on average.",
+            Query(f"{failures} / ({ends} > 0)", "{{system}}"),
+            Query(f"1 - {OBJECTIVE}", "{{system}} allowed"),
+            overrides=[style.by_query("B", style.reference_line(style.WARNING))],
+            **percent(2),
+        ),
+    ]

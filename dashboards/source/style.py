@@ -50,14 +50,14 @@ def colored(color: str) -> dict[str, object]:
     return {"color": {"mode": "fixed", "fixedColor": color}}
 
 
-def reference(color: str) -> dict[str, object]:
+def reference_line(color: str) -> dict[str, object]:
     """A line that counts are compared with: dashed, without a filled area."""
     return {**colored(color), **DASHED}
 
 
 BY_OUTCOME: Final = tuple(by_name(name, colored(color)) for name, color in OUTCOMES.items())
 """Colors of series that are named after outcomes."""
-EXPECTED: Final = by_regexp("/ expected$/", reference("blue"))
+EXPECTED: Final = by_regexp("/ expected$/", reference_line("blue"))
 HIDDEN_SYSTEM: Final = by_name(names.SYSTEM, {"custom.hidden": True})
 HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
 """Columns that links read."""
@@ -77,7 +77,7 @@ def above(bad: float, warning: float | None = None) -> Steps:
     return ((None, GOOD), *middle, (bad, BAD))
 
 
-def marked(colors: Mapping[str, str]) -> dict[str, object]:
+def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
     """A color for each value of a column."""
     options = {
         value: {"color": color, "index": index}

@@ -2,26 +2,17 @@
 
 from typing import Final
 
-from dashboards.source import queries
+from dashboards.source import queries, style
 from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import MERGED, Columns, Panel, table, transformation
 from dashboards.source.queries import KEYS, NO_SUCCESS, SYSTEMS, Query, rows, selector
-from dashboards.source.style import (
-    HIDDEN_CODE,
-    HIDDEN_SYSTEM,
-    OUTCOMES,
-    TEXT,
-    above,
-    marked,
-    thresholds,
-)
 from exporter import names
 
 MOST: Final = 10
 WINDOW: Final = "1h"
 COLUMNS: Final[Columns] = {
-    "title": ("Code", {**TEXT, "custom.width": 230, "links": [to_code(names.SYSTEM)]}),
-    names.OUTCOME: ("Outcome", {**marked(OUTCOMES), "custom.width": 75}),
+    "title": ("Code", {**style.TEXT, "custom.width": 230, "links": [to_code(names.SYSTEM)]}),
+    names.OUTCOME: ("Outcome", {**style.value_colors(style.OUTCOMES), "custom.width": 75}),
     names.OWNER: ("Owner", {"custom.width": 130}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 65}),
     "Value #B": ("Share", {"unit": "percentunit", "decimals": 1, "custom.width": 70}),
@@ -31,7 +22,7 @@ COLUMNS: Final[Columns] = {
             "decimals": 1,
             "custom.width": 85,
             "custom.cellOptions": {"type": "color-text"},
-            "thresholds": thresholds(above(3, warning=1.5)).to_json(),
+            "thresholds": style.thresholds(style.above(3, warning=1.5)).to_json(),
         },
     ),
     "Trend #D": (
@@ -40,7 +31,7 @@ COLUMNS: Final[Columns] = {
     ),
     names.FIX: (
         "Fix",
-        {**TEXT, "custom.inspect": True, "links": [to_code_runbook(names.SYSTEM)]},
+        {**style.TEXT, "custom.inspect": True, "links": [to_code_runbook(names.SYSTEM)]},
     ),
 }
 
@@ -50,11 +41,11 @@ def top_codes() -> Panel:
     count = selector(names.RULE_COUNT + WINDOW, SYSTEMS)
     labels = (names.NAME, names.OWNER, names.OUTCOME)
     # Extrapolation makes 0.98 of a single end.
-    top = f"topk({MOST}, {queries.with_words(count, labels, NO_SUCCESS)} > 0.5)"
+    top = f"topk({MOST}, {queries.with_info(count, labels, NO_SUCCESS)} > 0.5)"
     help_texts = selector(names.RULE_CODE_HELP, SYSTEMS)
     fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {help_texts}"
     # The rows of the end of the range: a code that was in the top only for a while gets no row.
-    at_end = f"{count} @ end() and on ({KEYS}) {queries.words(NO_SUCCESS)} @ end()"
+    at_end = f"{count} @ end() and on ({KEYS}) {queries.code_info(NO_SUCCESS)} @ end()"
     within = f"\nand on ({KEYS}) topk({MOST}, ({at_end}) > 0.5)"
     trend = queries.total(KEYS, selector(names.RULE_COUNT + "5m", SYSTEMS))
     return table(
@@ -63,15 +54,15 @@ def top_codes() -> Panel:
         "part of all ends of the system. × expected compares the count with the code's baseline: 1 is "
         "normal. The trend covers the whole time range. A code links to its dashboard, a fix to its "
         "runbook.",
-        rows(queries.titled(fix)),
+        rows(queries.with_title(fix)),
         rows(queries.share(WINDOW, SYSTEMS) + within),
         rows(f"{count} / ({queries.expected(WINDOW, SYSTEMS)}){within}"),
         Query(trend + within, "{{code}}"),
         columns=COLUMNS,
         # Only of the trend: Grafana takes a table of one row for a series.
-        transformations=[transformation("timeSeriesTable", only="D"), *MERGED],
+        transformations=[transformation("timeSeriesTable", query="D"), *MERGED],
         dropped=[names.NAME],
-        hidden=[HIDDEN_SYSTEM, HIDDEN_CODE],
+        hidden=[style.HIDDEN_SYSTEM, style.HIDDEN_CODE],
         sort="Count",
         empty=f"No session ended with a code other than success in the last {WINDOW}.",
     )

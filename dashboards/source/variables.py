@@ -5,7 +5,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.source.panels import SOURCE
-from dashboards.source.queries import INSTANCE, labeled, titled, words
+from dashboards.source.queries import INSTANCE, code_info, with_label, with_title
 from exporter import names
 
 DEFAULT_RUNBOOKS: Final = "http://127.0.0.1:10401"
@@ -22,8 +22,8 @@ def system() -> models.VariableModel:
 
 def code() -> models.VariableModel:
     """A code of the chosen systems, shown with its name."""
-    known = f"max by ({names.CODE}, {names.NAME}) ({words()})"
-    variable = _query(names.CODE, "Code", f"query_result({titled(known)})")
+    known = f"max by ({names.CODE}, {names.NAME}) ({code_info()})"
+    variable = _query(names.CODE, "Code", f"query_result({with_title(known)})")
     variable.regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
     return variable
 
@@ -49,7 +49,7 @@ def runbooks() -> models.VariableModel:
     now = f"group by ({names.RUNBOOKS}) ({names.LINKS_INFO})"
     # While the exporter is down its runbooks may be up again soon, or be elsewhere.
     before = f"group by ({names.RUNBOOKS}) (last_over_time({names.LINKS_INFO}[1h]))"
-    default = labeled("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
+    default = with_label("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
     query = " or on () ".join((now, before, default))
     variable = _query(names.RUNBOOKS, "", f"query_result({query})")
     variable.regex = f'/{names.RUNBOOKS}="([^"]+)"/'

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.source import files
+from dashboards.source.__main__ import texts
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Severity
 from tests.dashboards.shipped import FOLDER, UIDS
@@ -17,7 +17,7 @@ BEYOND_THE_SDK = ("titleFormat", "textFormat", "tagKeys")
 
 
 def test_the_committed_dashboards_are_those_of_the_source() -> None:
-    source = files.texts()
+    source = texts()
     committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
     differing = {name for name in source | committed if source.get(name) != committed.get(name)}
     assert not differing, (
@@ -33,7 +33,7 @@ def test_no_dashboard_names_a_system_or_code_of_the_taxonomies() -> None:
     # "none" is also a severity.
     known = [code for code in codes if code.code != Severity.NONE]
     words |= {code.name for code in codes} | {code.fix for code in codes}
-    for name, text in files.texts().items():
+    for name, text in texts().items():
         assert not {word for word in words if word.lower() in text.lower()}, name
         assert not {code.code for code in known if f'"{code.code}"' in text.replace("\\", "")}, name
 
