@@ -23,8 +23,8 @@ def alert_list(*matchers: str) -> Panel:
     """Which alerts fire, since when, with links to runbook and code."""
     return table(
         "Alert list",
-        "Alerts that fire, the latest first. Pages notify on-call, tickets wait for office "
-        "hours. Normal is none. An alert links to its runbook and to the dashboard of its code.",
+        "Firing alerts, latest first. Pages notify on-call; tickets wait for office hours. An alert links "
+        "to its runbook and to the dashboard of its code.",
         rows(_alerts(*matchers)),
         columns=COLUMNS,
         transformations=[transformation("filterFieldsByName", include={"names": [*COLUMNS]})],

@@ -22,8 +22,8 @@ def by_outcome() -> Panel:
 
     return graph(
         "Ends per minute by outcome (5m)",
-        "Averages of 5 minutes, stacked. On an ordinary day failures are a thin red line at "
-        "the bottom. Red shades are times in which a page fired.",
+        "5-minute averages, stacked. Normal is a thin red line at the bottom. Red shading: a page was "
+        "firing.",
         *map(ends, reversed(OUTCOMES)),
         stacked=True,
         overrides=BY_OUTCOME,
@@ -35,15 +35,15 @@ def breakdowns() -> list[Panel]:
     count = selector(names.RULE_COUNT + "1h", SYSTEMS)
     by_phase = bars(
         "Failures by phase (1h)",
-        "Failures of the last 1h by the phase of the session, in the order of a "
-        "session's life. Phases in which the chosen systems cannot fail are left out.",
+        "Failures of the last hour by session phase, in lifecycle order. Phases in which the chosen systems "
+        "cannot fail are left out.",
         *map(_phase, PHASES),
         color=BAD,
         decimals=0,
         empty="No data: Prometheus scrapes no exporter.",
     )
     by_category, by_owner = (
-        failures_by(label, "1h", count, "of the last 1h") for label in (names.CATEGORY, names.OWNER)
+        failures_by(label, "1h", count) for label in (names.CATEGORY, names.OWNER)
     )
     return [by_category, by_phase, by_owner]
 
@@ -56,12 +56,12 @@ def _phase(phase: str) -> Query:
     return Query(expr, "{{phase}}", instant=True)
 
 
-def failures_by(label: str, window: str, counts: str, when: str, empty: str = "") -> Panel:
+def failures_by(label: str, window: str, counts: str, empty: str = "") -> Panel:
     """Failures by a label of their codes; `counts` are the ends of each code."""
     failures = total(label, with_info(counts, (label,), FAILURE))
     return bars(
         f"Failures by {label} ({window})",
-        f"Failures {when} by the {label} of the code, the most first.",
+        f"Failures of {window} by the {label} of the code, largest first.",
         Query(f"sort_desc({failures})", f"{{{{{label}}}}}", instant=True),
         color=BAD,
         decimals=0,
@@ -74,12 +74,11 @@ def thresholds_by_code() -> Panel:
     worst = queries.worst_of_threshold()
     panel = states(
         "Count against threshold, $system",
-        "The count of each code as a part of its threshold, in the worst of the windows of a "
-        "spike. Green is below half of the threshold, orange above half, red above the threshold. "
-        "Codes with severity none are left out.",
+        "Largest ratio of count to spike threshold over 5m, 15m and 1h. Green: below 50 %. Orange: above "
+        "50 %. Red: above the threshold. Codes with severity none are left out.",
         Query(with_info(worst, [names.NAME], f'{names.SEVERITY}!="none"'), "{{code}} {{name}}"),
         steps=above(1, warning=0.5),
-        empty="No code has a threshold yet: thresholds begin with the first evaluations of the rules.",
+        empty="No data: no code has a baseline yet, or the recording rules are not loaded.",
         **percent(0),
     )
     panel.repeat, panel.repeat_direction, panel.max_per_row = names.SYSTEM, "h", 2
@@ -91,8 +90,8 @@ def by_label() -> Panel:
     rate = queries.per_minute(names.SESSION_ENDS, "$label", SYSTEMS, FAILURE)
     return graph(
         "Failures per minute by $label",
-        "Failures by the label chosen at the top, of the labels that the exporter's setting "
-        "`labels` keeps. A value far above the others points at a region, a project or a build.",
+        "Failures by the label chosen above (exporter setting `labels`). A value far above the others "
+        "points to a region, project or build.",
         Query(rate, "{{$label}}", exemplars=True),
         empty="No data: no failures, or the exporter's setting `labels` keeps no label.",
     )

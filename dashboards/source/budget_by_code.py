@@ -21,7 +21,7 @@ COLUMNS: Final[Columns] = {
     names.OWNER: ("Owner", {"custom.width": 150}),
     "Value #B": ("Failures", {"decimals": 0, "custom.width": 90}),
     "Value #A": (
-        "Of the budget",
+        "Share of budget",
         {
             "unit": "percentunit",
             "decimals": 1,
@@ -42,21 +42,19 @@ def budget_by_code() -> Panel:
     largest = f"topk({MOST}, {by_code})"
     return table(
         f"Budget used by code ({PERIOD})",
-        f"Failures of {PERIOD} up to the last full hour, and their part of the failures that "
-        "the objective allows. The parts of a system add up to its used budget. A code links to its "
-        "dashboard.",
+        f"Failures of {PERIOD} up to the last full hour, and their share of the failures that the objective "
+        "allows. The shares of a system add up to its used budget. A code links to its dashboard.",
         rows(queries.with_title(largest)),
         rows(f"{COUNTS}\nand on ({KEYS}) {largest}"),
         columns=COLUMNS,
         transformations=MERGED,
         dropped=[names.NAME],
         hidden=[HIDDEN_CODE],
-        sort="Of the budget",
+        sort="Share of budget",
         empty=EMPTY,
     )
 
 
 def budget_by_owner() -> Panel:
     """The same failures by owner."""
-    when = f"of {PERIOD} up to the last full hour,"
-    return failures_by(names.OWNER, PERIOD, COUNTS, when, EMPTY)
+    return failures_by(names.OWNER, PERIOD, COUNTS, EMPTY)

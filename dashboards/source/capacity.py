@@ -19,16 +19,16 @@ def storage() -> list[Panel]:
     return [
         graph(
             "Deduplication window used",
-            "Ids in the window, as a part of the ids that it can hold. At 100 % the oldest ids leave "
-            "early, and a retry of their events counts again.",
+            "Ids in the window / capacity. At 100 % ids leave early, and late retries of their events "
+            "count again.",
             Query(f"{ids} / {selector(names.WINDOW_CAPACITY, INSTANCES)}", "{{instance}}"),
             line_at=1,
             **percent(0),
         ),
         graph(
             "Deduplication window span",
-            "Age of the oldest id in the window, and the ids that leave it per second because it is "
-            "full (`ids`, right axis; normal is 0) or because of their age (`age`).",
+            "Age of the oldest id, and ids removed per second (right axis): `ids` because the window is "
+            "full (normal is 0), `age` because they expired.",
             exporter_gauge(names.WINDOW_SPAN),
             exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "left per second: {}"),
             unit="s",
@@ -39,8 +39,8 @@ def storage() -> list[Panel]:
         ),
         graph(
             "Ledger size",
-            "Bytes on disk. It grows with the number of series and with the deduplication window, "
-            "not with the number of all events.",
+            "Bytes on disk. Grows with the number of series and the deduplication window, not with all "
+            "events.",
             exporter_gauge(names.LEDGER_SIZE),
             unit="bytes",
         ),
@@ -51,9 +51,9 @@ def series() -> Panel:
     """Number of series."""
     count = f"count by ({INSTANCE}) ({selector(names.SESSION_ENDS, INSTANCES)})"
     return graph(
-        "Series of session ends",
-        "All series of the ends counter, and the new series that are still exported as 0 so "
-        "that `increase` misses no end. A steady rise is a label with too many values.",
+        "Session end series",
+        "Series of the session ends counter, and new series that are zero-initialized first. A steady "
+        "rise: a label has too many values.",
         Query(count, "{{instance}} series"),
         exporter_gauge(names.HELD_SERIES, " new"),
         decimals=0,

@@ -8,7 +8,7 @@ from dashboards.source import code_details, queries, variables
 from dashboards.source.alert_list import alert_list
 from dashboards.source.layout import Section, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
-from dashboards.source.panels import NO_ENDS, NO_THRESHOLD, Panel, number, percent, table
+from dashboards.source.panels import NO_THRESHOLD, Panel, number, percent, table
 from dashboards.source.queries import KEYS, SPIKE_WINDOWS, THIS_CODE, Query, selector
 from dashboards.source.style import BY_OUTCOME, HIDDEN_CODE, HIDDEN_SYSTEM, TEXT, above
 from exporter import names
@@ -46,7 +46,7 @@ def dashboard() -> Dashboard:
                 ],
             ),
             Section("Platform capacity", [Strip(8, code_details.live_users())]),
-            Section("Windows of hours", [Strip(8, hours)]),
+            Section("Long windows", [Strip(8, hours)]),
         ],
         [variables.system(), variables.code(), variables.label()],
         alerts=[THIS_CODE],
@@ -59,8 +59,8 @@ def _summary() -> list[Panel]:
     return [
         number(
             "Count against threshold",
-            "The count of each window of a spike, divided by its threshold. From 100 % on the "
-            "code spikes; below 50 % is normal. A code with severity none has no alert.",
+            "Count / spike threshold in each window. From 100 % the code spikes; below 50 % is normal. A "
+            "code with severity none has no alert.",
             *(
                 Query(queries.of_threshold(window, THIS_CODE), f"{{{{system}}}} {window}")
                 for window in SPIKE_WINDOWS
@@ -72,22 +72,20 @@ def _summary() -> list[Panel]:
         ),
         number(
             "Share of all ends (1h)",
-            "The part of all ends of the last 1h that have this code, and its baseline "
-            "share: the median of a week. Normal is that they are alike.",
+            "Share of all session ends of the last hour, and the baseline share (median of a week). Normal "
+            "is about equal.",
             Query(queries.share("1h", THIS_CODE), "{{system}} now"),
             Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
-            empty=NO_ENDS,
             **percent(2),
         ),
         _labels(
             "Owner",
-            "Who acts on a spike of this code, for each of the chosen systems.",
+            "Team that acts on a spike of this code, for each chosen system.",
             names.OWNER,
         ),
         _labels(
             "Phase, category, outcome",
-            "The phase of a session that ends with this code, the vendor's group of codes, and "
-            "whether the end counts against the objective.",
+            "Phase in which the session ends, category of the code, and outcome.",
             *(names.PHASE, names.CATEGORY, names.OUTCOME),
         ),
     ]
@@ -117,8 +115,7 @@ def _explanation() -> Panel:
     }
     return table(
         "Name, causes, fix and owner",
-        "The texts of the taxonomy. A text links to the runbook, which also has the meaning "
-        "of the code and queries.",
+        "Texts of the taxonomy. They link to the runbook, which adds the meaning and diagnostic queries.",
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
         columns={"about": ("About", {"custom.width": 120}), "text": ("Text", style)},
         dropped=["Time", "Value"],

@@ -3,15 +3,12 @@
 from typing import Final
 
 from dashboards.source import queries, style
-from dashboards.source.panels import NO_ENDS, NO_THRESHOLD, Panel, graph, percent
+from dashboards.source.panels import NO_THRESHOLD, Panel, graph, percent
 from dashboards.source.queries import INSTANCE, SYSTEMS, THIS_CODE, Query, selector, total
 from exporter import names
 
 WINDOW: Final = "5m"
-NO_STATS: Final = (
-    "No data: live stats are off (live_stats_projects), the platform's API has not answered for minutes, "
-    "or the system has no live stats."
-)
+NO_STATS: Final = "No data: live stats are off (setting live_stats_projects), unavailable, or the system has none."
 
 
 def threshold(window: str) -> Panel:
@@ -21,9 +18,8 @@ def threshold(window: str) -> Panel:
     colors = zip("ABC", style.OUTCOMES.values(), strict=True)
     return graph(
         f"Ends against threshold ({window})",
-        f"Ends with this code in the last {window}. The alert needs a count above the dashed "
-        "orange threshold, which follows the traffic. The dashed blue line is the count expected at "
-        "this traffic.",
+        f"Session ends with this code in {window}. The alert needs a count above the threshold (orange, "
+        "dashed). The blue dashed line is the expected count. Both follow the traffic.",
         *(Query(expr, "{{system}} ends") for expr in counts),
         Query(selector(names.RULE_THRESHOLD + window, THIS_CODE), "{{system}} threshold"),
         Query(queries.expected(window, THIS_CODE), "{{system}} expected"),
@@ -43,18 +39,17 @@ def share_and_labels() -> list[Panel]:
     return [
         graph(
             f"Share of all ends ({WINDOW})",
-            f"The part of all ends of {WINDOW} that have this code, and the baseline share. When "
-            "the count rises and the share does not, there is more traffic and nothing else.",
+            f"Share of all session ends in {WINDOW}, and the baseline share. If the count rises and the "
+            "share does not, only the traffic has grown.",
             Query(queries.share(WINDOW, THIS_CODE), "{{system}} share"),
             Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
-            empty=NO_ENDS,
             overrides=[style.EXPECTED],
             **percent(1),
         ),
         graph(
             "Ends per minute by $label",
-            "Ends with this code by the label chosen at the top, of the labels that the exporter's "
-            "setting `labels` keeps. A value far above the others points at a region, a project or a build.",
+            "Session ends by the label chosen above (exporter setting `labels`). A value far above the "
+            "others points to a region, project or build.",
             Query(rate, "{{$label}}", exemplars=True),
             empty="No data: no such ends, or the exporter's setting `labels` keeps no label.",
         ),
@@ -70,8 +65,8 @@ def ends() -> Panel:
 
     return graph(
         "Ends per minute",
-        "Each dot is a session: its id is in the dot's box and in the exporter's debug log. "
-        "Interruptions were healed and are not ends; late ends were reported too late for alerts.",
+        "A dot is an example session; its tooltip has the session id. Healed interruptions are not session "
+        "ends. Late ends arrived too late for alerts.",
         rate(names.SESSION_ENDS, "ends"),
         rate(names.SESSION_INTERRUPTIONS, "healed interruptions"),
         rate(names.SESSION_ENDS_LATE, "late"),
@@ -95,8 +90,8 @@ def durations() -> Panel:
     quantiles = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
     return graph(
         "Session duration by outcome",
-        "Durations of all sessions of the system that ended with this code's outcome: a tenth "
-        "is below p10, half below p50. Failures that come sooner than normal never started to stream.",
+        "Duration of all sessions of the system with the outcome of this code: 10 % are below p10, half "
+        "below p50. Very short failures never started to stream.",
         *(
             Query(f"histogram_quantile({quantile}, {chosen})", "{{system}} {{outcome}} " + name)
             for name, quantile in quantiles.items()
@@ -116,16 +111,16 @@ def live_users() -> list[Panel]:
     return [
         graph(
             "Users streaming",
-            "Users of each project who stream now, as the platform counts them. A flat line at the "
-            "project's limit while the queue grows is a lack of capacity; a fall is a loss of workers.",
+            "Streaming users of each project, from the platform. Flat at the limit with a growing queue: no "
+            "capacity left. A fall: workers were lost.",
             Query(users, "{{system}} {{project}}"),
             decimals=0,
             empty=NO_STATS,
         ),
         graph(
-            f"Users waiting, and ends ({WINDOW})",
-            f"Users who wait for a worker, in orange, and ends with this code in the last {WINDOW}. "
-            "When workers run out, the queue grows first: there is time to add capacity.",
+            f"Queued users and ends ({WINDOW})",
+            f"Users who wait for a worker (orange), and session ends with this code in {WINDOW}. The queue "
+            "grows before users are turned away: add capacity.",
             Query(total(names.SYSTEM, queued), "{{system}} users waiting"),
             Query(counts, "{{system}} ends with {{code}}"),
             decimals=0,

@@ -17,16 +17,16 @@ def processing() -> list[Panel]:
     return [
         graph(
             "Commit time",
-            "From the start of a transaction to the end of its fsync: half are below p50, 99 of 100 "
-            "below p99. Senders wait that long. Normal is milliseconds on a flash disk.",
+            "Duration of a ledger transaction including fsync; senders wait for it. Normal is milliseconds "
+            "on a flash disk.",
             *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
             empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
         ),
         graph(
-            "Events waiting for the ledger",
-            "Events that have arrived and are not on disk yet. Normal is near 0. When it grows, "
-            "commits are slower than events arrive; at its limit requests are answered 503.",
+            "Ledger queue",
+            "Events received and not yet stored. Growth: events arrive faster than they are committed. At "
+            "the limit requests get status 503. Normal is near 0.",
             exporter_gauge(names.QUEUE_EVENTS, " events"),
             exporter_gauge(names.QUEUE_BYTES, " bytes"),
             decimals=0,
@@ -34,8 +34,8 @@ def processing() -> list[Panel]:
         ),
         graph(
             "Scrape time",
-            "Time to render /metrics, without the network. Normal is tens of milliseconds; it "
-            "grows with the number of series, and so with the configured labels.",
+            "Time to render /metrics, without the network. It grows with the number of series. Normal is "
+            "tens of milliseconds.",
             *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),
@@ -46,8 +46,8 @@ def event_age() -> Panel:
     """Age of events at receipt."""
     return graph(
         "Event age at receipt",
-        "Age of the oldest event of a request: alerts see an incident that much later. A ticket "
-        f"is opened when p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
+        "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
+        f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
         *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
         line_at=LATE_SECONDS,
         unit="s",

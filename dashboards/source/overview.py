@@ -26,10 +26,8 @@ def dashboard() -> Dashboard:
         "Are sessions ending well? If not: where, with which codes, and what is the fix?",
         [
             Section("", first),
-            Section(
-                "Codes against their thresholds", [Strip(20, [breakdown.thresholds_by_code()])]
-            ),
-            Section("By a configured label", [Strip(8, [breakdown.by_label()])], folded=True),
+            Section("Codes against thresholds", [Strip(20, [breakdown.thresholds_by_code()])]),
+            Section("Breakdown by label", [Strip(8, [breakdown.by_label()])], folded=True),
         ],
         [system(), label()],
         alerts=[f'{names.SEVERITY}="page"', SYSTEMS_OR_NONE],
@@ -44,14 +42,10 @@ def _numbers() -> list[Panel]:
     known = queries.selector(names.RULE_SHARE, SYSTEMS)
     return [
         slo.recent_success_ratio("1h"),
-        slo.budget_remaining(
-            f"Remaining part of the failures that the objective allows in {queries.PERIOD}. 100 % is an "
-            "untouched budget; below 0 the objective is missed. Limited to the samples that Prometheus "
-            "keeps."
-        ),
+        slo.budget_remaining(),
         number(
             "Codes spiking",
-            "Codes whose spike alert fires. Normal is 0. The alert list below names them.",
+            "Codes with a firing spike alert; the alert list names them. Normal is 0.",
             Query(f"count(group by ({KEYS}) ({spikes})) or 0 * count({known})", "codes"),
             steps=above(1),
             sparkline=True,
@@ -59,7 +53,7 @@ def _numbers() -> list[Panel]:
         ),
         number(
             "Alerts firing",
-            "Pages notify on-call, tickets wait for office hours. Normal is 0 of both.",
+            "Pages notify on-call; tickets wait for office hours. Normal is 0 of both.",
             *map(_firing, SEVERITIES),
             steps=above(1),
             decimals=0,
@@ -71,7 +65,7 @@ def _numbers() -> list[Panel]:
         ),
         number(
             "Sessions ended (1h)",
-            "All ends of the last 1h with any outcome: the base of all other numbers.",
+            "All session ends of the last hour, with any outcome.",
             Query(queries.ends("1h"), "{{system}}"),
             sparkline=True,
             decimals=0,

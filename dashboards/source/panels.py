@@ -22,7 +22,6 @@ NO_EXPORTER: Final = "No data: Prometheus does not scrape this exporter."
 NO_THRESHOLD: Final = (
     "No data: the code has no baseline yet, or the recording rules are not loaded."
 )
-NO_ENDS: Final = "No data: no session ended, or the recording rules are not loaded."
 LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
 
 

@@ -28,7 +28,9 @@ def dashboard() -> Dashboard:
         [
             Section("", [Strip(4, _state()), Strip(8, _events()), Strip(8, _requests())]),
             Section("Latency", [Strip(8, latency.processing())]),
-            Section("Age and codes of events", [Strip(8, [latency.event_age(), *_doubtful()])]),
+            Section(
+                "Event delay and data quality", [Strip(8, [latency.event_age(), *_doubtful()])]
+            ),
             Section("Capacity", [Strip(8, capacity.storage()), Strip(6, [capacity.series()])]),
         ],
         [instance()],
@@ -44,21 +46,21 @@ def _state() -> list[Panel]:
     return [
         number(
             "Version",
-            "The version of each exporter. Two versions are normal only during an upgrade.",
+            "Version of each exporter. Two versions are normal only during an upgrade.",
             Query(builds, "{{instance}}: {{version}}", instant=True),
             names_only=True,
         ),
         number(
-            "Ledger writable (1 is yes)",
-            "0 while the ledger cannot be written: events are answered 503, and senders retry.",
+            "Ledger writable (1 = yes)",
+            "At 0 the exporter answers 503 and senders retry. Check the disk and its free space. Normal is "
+            "1.",
             exporter_gauge(names.LEDGER_WRITABLE),
             steps=((None, BAD), (1, GOOD)),
             decimals=0,
         ),
         number(
             "Failed commits per second",
-            "Transactions of the ledger that failed. Their events were answered 503 and not "
-            "counted. Normal is 0.",
+            "Failed ledger transactions. Their events got status 503 and were not counted. Normal is 0.",
             exporter_rate(names.COMMIT_FAILURES),
             steps=above(0.001),
             sparkline=True,
@@ -66,8 +68,8 @@ def _state() -> list[Panel]:
         ),
         number(
             "Damaged ledger moved aside",
-            "How long ago the exporter moved a damaged ledger aside. Keep the damaged file and "
-            "check the disk. Normal is never.",
+            "Time since the exporter moved a damaged ledger aside. Keep the file and check the disk. "
+            "Normal: never.",
             Query(damaged, "{{instance}}", instant=True),
             steps=((None, BAD),),
             unit="dateTimeFromNow",
@@ -80,15 +82,14 @@ def _events() -> list[Panel]:
     return [
         graph(
             "Events per second",
-            "Accepted events are on disk and counted. Duplicates are retries, recognized by their "
-            "id. Many duplicates for a long time mean that a sender does not receive its answers.",
+            "Accepted: stored and counted. Duplicates: retries, recognized by their id. Many duplicates "
+            "for a long time: a sender does not receive the responses.",
             exporter_rate(names.ACCEPTED_EVENTS, legend="{} accepted"),
             exporter_rate(names.DUPLICATE_EVENTS, legend="{} duplicates"),
         ),
         graph(
             "Rejected events per second",
-            "Events that break a rule, by reason. A retry does not help; the log names the sender. "
-            "Normal is 0 for every reason.",
+            "Invalid events by reason. A retry does not help; the log names the sender. Normal is 0.",
             exporter_rate(names.REJECTED_EVENTS, names.REASON),
         ),
     ]
@@ -99,15 +100,15 @@ def _requests() -> list[Panel]:
     return [
         graph(
             "Requests per second by status",
-            "2xx is green, 4xx orange (the sender must change the request), 5xx red (the sender "
-            "must retry). Normal is 200 only.",
+            "2xx green. 4xx orange: the sender must change the request. 5xx red: the sender must retry. "
+            "Normal is 200 only.",
             exporter_rate(names.REQUESTS, names.STATUS),
             overrides=[by_regexp(status, colored(color)) for status, color in colors.items()],
         ),
         graph(
             "Refused requests per second",
-            "Requests of which nothing was counted, by reason. Normal is 0 for every reason; a few "
-            "with shutting_down are a restart.",
+            "Requests refused as a whole, by reason; no event was counted. Normal is 0, and a few "
+            "shutting_down at a restart.",
             exporter_rate(names.REFUSED_REQUESTS, names.REASON),
         ),
     ]
@@ -116,17 +117,17 @@ def _requests() -> list[Panel]:
 def _doubtful() -> list[Panel]:
     return [
         graph(
-            "Doubtful events per second",
-            "Late: too old for alerts. At least once: without a key, so that a retry counts again. "
-            "Capped: the value of a label was replaced by `other`. Normal is 0, or few late events.",
+            "Data quality issues per second",
+            "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
+            "label value was replaced by `other`. Normal is 0, or a few late events.",
             exporter_rate(names.LATE_EVENTS, legend="{} late"),
             exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="{} at least once"),
             exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped: {}"),
         ),
         graph(
             "Unknown codes per second",
-            "Events whose code the taxonomy does not have. They are counted as unknown; the "
-            f"exporter lists their codes at {names.UNKNOWN_CODES_PATH}. Normal is 0.",
+            "Events with a code that is not in the taxonomy, counted as unknown. The exporter lists the "
+            f"codes at {names.UNKNOWN_CODES_PATH}. Normal is 0.",
             exporter_rate(names.UNKNOWN_CODE_EVENTS, names.SYSTEM),
         ),
     ]

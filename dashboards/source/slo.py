@@ -48,8 +48,8 @@ def _numbers() -> list[Panel]:
     return [
         number(
             f"Success ratio ({PERIOD})",
-            f"Successes among successes and failures over {PERIOD}, beside the objective. Limited "
-            "to the samples that Prometheus keeps. Green while a system meets its objective, red below it.",
+            f"Successes / (successes + failures) in {PERIOD}, beside the objective. Green: the objective "
+            "is met. Red: it is missed. Covers only the samples that Prometheus keeps.",
             Query(f"{ratio} >= {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
             Query(f"{ratio} < {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
             Query(OBJECTIVE, "{{system}} objective", instant=True),
@@ -59,8 +59,8 @@ def _numbers() -> list[Panel]:
         budget_remaining(),
         number(
             f"Burn rate ({long})",
-            f"At a burn rate of 1 the budget lasts exactly {PERIOD}. Above {factor:g} a ticket is "
-            "opened. Normal is below 1.",
+            f"Speed of error budget use: at 1 the budget lasts exactly {PERIOD}; above {factor:g} a ticket "
+            "opens. Normal is below 1.",
             _rate(long),
             steps=style.above(factor, warning=1),
             sparkline=True,
@@ -77,8 +77,8 @@ def recent_success_ratio(window: str) -> Panel:
     allowed = f"{ON_SYSTEM} (1 - {OBJECTIVE} @ end())"
     return number(
         f"Success ratio ({window})",
-        f"Successes among successes and failures of the last {window}; neutral ends do not "
-        "count. Green while a system meets its objective, red below it.",
+        f"Successes / (successes + failures) in {window}; neutral ends do not count. Green: the objective "
+        "is met. Red: it is missed.",
         Query(f"{ratio} ({last} <= {allowed})", "{{system}}"),
         Query(f"{ratio} ({last} > {allowed})", "{{system}}"),
         sparkline=True,
@@ -88,14 +88,12 @@ def recent_success_ratio(window: str) -> Panel:
     )
 
 
-def budget_remaining(
-    description: str = "Remaining part of the failures that the objective allows. 100 % is an untouched "
-    "budget; below 0 the objective is missed.",
-) -> Panel:
+def budget_remaining() -> Panel:
     """Orange below a quarter, red when nothing is left."""
     return number(
         f"Error budget remaining ({PERIOD})",
-        description,
+        f"Remaining share of the failures that the objective allows in {PERIOD}. 100 %: unused. Below 0: "
+        "the objective is missed. Covers only the samples that Prometheus keeps.",
         Query(queries.BUDGET_LEFT, "{{system}}", instant=True),
         steps=((None, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
         **percent(1),
@@ -109,9 +107,9 @@ def _rate(window: str) -> Query:
 def _burn_rates(long: str, short: str, factor: float) -> Panel:
     return graph(
         f"Burn rate ({long} and {short})",
-        f"A ticket is opened while both windows are above the dashed line at {factor:g} and "
-        f"{long} has more than a few failures. The short window (dashed) shows whether the burn still "
-        "goes on. Normal is below 1.",
+        f"A ticket opens while both windows are above the dashed line at {factor:g} and {long} has more "
+        f"than a few failures. The {short} window (dashed) shows whether the burn continues. Normal is "
+        "below 1.",
         _rate(long),
         _rate(short),
         line_at=factor,
@@ -128,8 +126,8 @@ def _over_time() -> list[Panel]:
     return [
         graph(
             f"Error budget over time ({PERIOD})",
-            f"At each time, the budget over the {PERIOD} before it. A fall is an incident, a rise "
-            "is an incident that left the period, a steady slope is a code that always fails.",
+            f"Budget of the {PERIOD} before each time. It falls with an incident, rises when an incident "
+            "leaves the period, and slopes steadily when a code always fails.",
             Query(queries.BUDGET_LEFT, "{{system}}"),
             line_at=0,
             low=None,
@@ -138,8 +136,8 @@ def _over_time() -> list[Panel]:
         ),
         graph(
             "Failure ratio (1d)",
-            "Failures among successes and failures of the 1d before each time. The dashed "
-            "line is the ratio that the objective allows on average.",
+            "Failures / (successes + failures) in the day before each time. The dashed line is the average "
+            "that the objective allows.",
             Query(f"{failures} / ({ends} > 0)", "{{system}}"),
             Query(f"1 - {OBJECTIVE}", "{{system}} allowed"),
             overrides=[style.by_query("B", style.reference_line(style.WARNING))],

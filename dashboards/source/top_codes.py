@@ -50,10 +50,9 @@ def top_codes() -> Panel:
     trend = queries.total(KEYS, selector(names.RULE_COUNT + "5m", SYSTEMS))
     return table(
         f"Top {MOST} codes ({WINDOW})",
-        f"The most frequent codes of the last {WINDOW} that are not a success. Share is the "
-        "part of all ends of the system. × expected compares the count with the code's baseline: 1 is "
-        "normal. The trend covers the whole time range. A code links to its dashboard, a fix to its "
-        "runbook.",
+        f"Most frequent codes of the last {WINDOW} other than success. Share: part of all ends of the "
+        "system. × expected: count / expected count, normal is 1. A code links to its dashboard, a fix to "
+        "its runbook.",
         rows(queries.with_title(fix)),
         rows(queries.share(WINDOW, SYSTEMS) + within),
         rows(f"{count} / ({queries.expected(WINDOW, SYSTEMS)}){within}"),

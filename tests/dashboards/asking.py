@@ -39,7 +39,7 @@ EMPTY = {
     "1001 is as frequent as expected on both systems": ("Alert list", 'code="1001"'),
     "a code has one of the three outcomes": ("Ends against threshold", 'outcome="'),
     "Softdrive has no live stats": ("Users streaming", '=~"softdrive"'),
-    "nor a queue": ("Users waiting", 'session_queued_users{system=~"softdrive"'),
+    "nor a queue": ("Queued users", 'session_queued_users{system=~"softdrive"'),
 }
 """Queries that may give nothing, by the reason: a part of the panel's title, and one of the query."""
 

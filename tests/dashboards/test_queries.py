@@ -257,7 +257,7 @@ def test_builds_are_annotations_at_the_time_they_happened_within_the_range(world
 def test_live_users_and_the_queue_are_the_platforms(world: World) -> None:
     (users,) = ask(world, of("Users streaming", "A"), CHOICES["streampixel"])
     assert (users["metric"]["project"], last(users)) == ("p1", 7)
-    (queue,) = ask(world, of("Users waiting", "A"), CHOICES["streampixel"])
+    (queue,) = ask(world, of("Queued users", "A"), CHOICES["streampixel"])
     assert last(queue) == 2
 
 
