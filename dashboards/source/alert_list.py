@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dashboards.source.links import to_code, to_runbook
+from dashboards.source.links import cell, to_code, to_runbook
 from dashboards.source.panels import Columns, Panel, table, transformation
 from dashboards.source.queries import ALERTS, ALERTS_SINCE, FIRING, SHIPPED, rows, selector
 from dashboards.source.style import HIDDEN_TEXT, SEVERITIES, TEXT, value_colors
@@ -13,7 +13,7 @@ COLUMNS: Final[Columns] = {
     names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 75}),
     "signal": ("Signal", {"custom.width": 80}),
     names.SYSTEM: ("System", {"custom.width": 95}),
-    "title": ("Alert", {**TEXT, "links": [to_code("System"), to_runbook("runbook")]}),
+    "title": ("Alert", {**TEXT, "links": [to_code("System"), to_runbook(cell("runbook"))]}),
     names.CODE: (names.CODE, HIDDEN_TEXT),
     "runbook": ("runbook", HIDDEN_TEXT),
 }

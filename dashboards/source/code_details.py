@@ -8,7 +8,9 @@ from dashboards.source.queries import INSTANCE, SYSTEMS, THIS_CODE, Query, selec
 from exporter import names
 
 WINDOW: Final = "5m"
-NO_STATS: Final = "No data: live stats are off (setting live_stats_projects), unavailable, or the system has none."
+NO_STATS: Final = (
+    "No data: live stats are off (live_stats_projects) or down, or the system has none."
+)
 
 
 def threshold(window: str) -> Panel:

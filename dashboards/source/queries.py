@@ -1,4 +1,4 @@
-"""PromQL of the panels: selectors with Grafana's variables, joins with the words, replicas counted once."""
+"""PromQL of the panels: selectors with Grafana's variables, joins with code info, replicas counted once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -112,12 +112,12 @@ def code_info(*matchers: str) -> str:
 
 
 def with_info(expr: str, labels: Iterable[str], *matchers: str) -> str:
-    """A value per system and code, with labels of the words; only of codes whose words match."""
+    """A value per system and code, with labels of the code info; only of codes whose info matches."""
     return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {code_info(*matchers)}"
 
 
 def matching(expr: str, matcher: str) -> str:
-    """A value per system and code, of codes whose words match."""
+    """A value per system and code, of codes whose info matches."""
     return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
