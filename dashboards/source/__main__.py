@@ -1,10 +1,28 @@
-"""Write dashboards/*.json."""
+"""Write dashboards/*.json: the same source gives the same bytes."""
 
+import json
 from pathlib import Path
+from typing import Final
 
-from dashboards.source.files import texts
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-FOLDER = Path(__file__).parents[1]
+from dashboards.source import code, overview, self_monitoring, slo
 
-for name, text in texts().items():
-    (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+FOLDER: Final = Path(__file__).parents[1]
+
+
+def texts() -> dict[str, str]:
+    """The text of each file by its name: the uid of the dashboard."""
+    files = {}
+    for module in (overview, code, slo, self_monitoring):
+        document = json.loads(json.dumps(module.dashboard(), cls=JSONEncoder))
+        # The description comes first: it says that the file is generated.
+        first = {key: document.pop(key) for key in ("description", "title", "uid")}
+        text = json.dumps({**first, **document}, indent=2, ensure_ascii=False)
+        files[f"{first['uid']}.json"] = text + "\n"
+    return files
+
+
+if __name__ == "__main__":
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")

@@ -1,51 +1,35 @@
-"""The alerts that fire, as a table with links: the same on every dashboard that has it."""
+"""The table of firing alerts with links: the same on every dashboard that has it."""
 
 from typing import Final
 
-from grafana_foundation_sdk.models import dashboard as models
-
-from dashboards.source.links import to_code, to_runbook
-from dashboards.source.panels import About, Query, organized, rows, transformation
-from dashboards.source.queries import ALERTS, ALERTS_SINCE, FIRING, SHIPPED, selector
-from dashboards.source.style import HIDDEN, SEVERITIES, TEXT, by_name, marked
+from dashboards.source.links import cell, to_code, to_runbook
+from dashboards.source.panels import Columns, Panel, table, transformation
+from dashboards.source.queries import ALERTS, ALERTS_SINCE, FIRING, SHIPPED, rows, selector
+from dashboards.source.style import HIDDEN_TEXT, SEVERITIES, TEXT, value_colors
 from exporter import names
 
-COLUMNS: Final = {
-    "Value": "Since",
-    names.SEVERITY: "Severity",
-    "signal": "Signal",
-    names.SYSTEM: "System",
-    "title": "Alert",
-    names.CODE: names.CODE,
-    "runbook": "runbook",
+COLUMNS: Final[Columns] = {
+    "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 110}),
+    names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 75}),
+    "signal": ("Signal", {"custom.width": 80}),
+    names.SYSTEM: ("System", {"custom.width": 95}),
+    "title": ("Alert", {**TEXT, "links": [to_code("System"), to_runbook(cell("runbook"))]}),
+    names.CODE: (names.CODE, HIDDEN_TEXT),
+    "runbook": ("runbook", HIDDEN_TEXT),
 }
 
 
-def alert_list(*matchers: str) -> models.Panel:
+def alert_list(*matchers: str) -> Panel:
     """Which alerts fire, since when, with links to runbook and code."""
-    about = About(
-        title="Alert list",
-        description="Alerts that fire, the latest first. Pages notify on-call, tickets wait for office "
-        "hours. Normal is none. An alert links to its runbook and to the dashboard of its code.",
-        empty="No alert is firing.",
-    )
-    return rows(
-        about,
-        [Query(_alerts(*matchers), rows=True)],
-        [
-            transformation("filterFieldsByName", include={"names": [*COLUMNS]}),
-            organized(COLUMNS),
-        ],
-        [
-            by_name("Since", {"unit": "dateTimeFromNow", "custom.width": 110}),
-            by_name("Severity", {**marked(SEVERITIES), "custom.width": 75}),
-            by_name("Signal", {"custom.width": 80}),
-            by_name("System", {"custom.width": 95}),
-            by_name("Alert", {**TEXT, "links": [to_code("System"), to_runbook("runbook")]}),
-            by_name(names.CODE, {**HIDDEN, **TEXT}),
-            by_name("runbook", {**HIDDEN, **TEXT}),
-        ],
+    return table(
+        "Alert list",
+        "Firing alerts, latest first. Pages notify on-call; tickets wait for office hours. An alert links "
+        "to its runbook and to the dashboard of its code.",
+        rows(_alerts(*matchers)),
+        columns=COLUMNS,
+        transformations=[transformation("filterFieldsByName", include={"names": [*COLUMNS]})],
         sort="Since",
+        empty="No alert is firing.",
     )
 
 
@@ -57,11 +41,10 @@ def _alerts(*matchers: str) -> str:
     """
     firing = selector(ALERTS, FIRING, SHIPPED, *matchers)
     since = f"1000 * {firing}\n* ignoring (alertstate) {selector(ALERTS_SINCE, SHIPPED, *matchers)}"
-    joined = (
+    expr = (
         f'label_join(label_join({since}, "words", " ", "{names.CODE}", "{names.NAME}"),'
         f' "path", "/", "{names.SYSTEM}", "{names.CODE}")'
     )
-    expr = joined
     for label, value, source, pattern in (
         ("title", "$1", "alertname", "(.+)"),
         ("title", "$1", "words", "(.+ .+)"),

@@ -2,164 +2,124 @@
 
 from typing import Final
 
-from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.source import panels, variables
+from dashboards.source import code_details, queries, variables
 from dashboards.source.alert_list import alert_list
-from dashboards.source.code_summary import (
-    count_against_threshold,
-    explanation,
-    owner,
-    phase,
-    share_now,
-)
-from dashboards.source.durations import durations
-from dashboards.source.empty import NO_ENDS, NO_THRESHOLD
-from dashboards.source.layout import Head, Section, Strip, assembled
-from dashboards.source.links import CODE_UID
-from dashboards.source.live_users import streaming, waiting
-from dashboards.source.panels import About, Query
-from dashboards.source.queries import (
-    ELEVATED_WINDOWS,
-    SPIKE_WINDOWS,
-    THIS_CODE,
-    expected,
-    only,
-    per_minute,
-    selector,
-    share,
-)
-from dashboards.source.style import (
-    EXPECTED,
-    OUTCOMES,
-    WARNING,
-    by_query,
-    by_regexp,
-    colored,
-    reference,
-)
+from dashboards.source.layout import Section, Strip, build
+from dashboards.source.links import CODE_UID, to_code_runbook
+from dashboards.source.panels import NO_THRESHOLD, Panel, number, percent, table
+from dashboards.source.queries import KEYS, SPIKE_WINDOWS, THIS_CODE, Query, selector
+from dashboards.source.style import BY_OUTCOME, HIDDEN_CODE, HIDDEN_SYSTEM, TEXT, above
 from exporter import names
 
-WINDOW: Final = "5m"
+NO_CODE: Final = "No data: no exporter has this code in its taxonomy."
+TEXTS: Final = (
+    ("Name", names.RULE_CODE_INFO, names.NAME),
+    ("Causes", names.RULE_CODE_HELP, names.CAUSES),
+    ("Fix", names.RULE_CODE_HELP, names.FIX),
+    ("Owner", names.RULE_CODE_INFO, names.OWNER),
+)
+"""Row, record and label of each text."""
 
 
-def dashboard() -> models.Dashboard:
+def dashboard() -> Dashboard:
     """For on-call, who comes here from an alert."""
-    head = Head(
-        uid=CODE_UID,
-        title="Session ends: one code",
-        description="How many sessions end with this code, is that more than expected, whom does it "
+    first = (
+        Strip(4, _summary(), (8, 5, 4, 7)),
+        Strip(6, [_explanation(), alert_list(THIS_CODE)], (16, 8)),
+        Strip(9, [code_details.threshold(window) for window in SPIKE_WINDOWS]),
+    )
+    hours = [code_details.threshold(window) for window in queries.ELEVATED_WINDOWS]
+    return build(
+        CODE_UID,
+        "Session ends: one code",
+        "How many sessions end with this code, is that more than expected, whom does it "
         "affect, and what is the fix?",
+        [
+            Section("", first),
+            Section(
+                "Share, labels and duration",
+                [
+                    Strip(8, code_details.share_and_labels()),
+                    Strip(8, [code_details.ends(), code_details.durations()]),
+                ],
+            ),
+            Section("Platform capacity", [Strip(8, code_details.live_users())]),
+            Section("Long windows", [Strip(8, hours)]),
+        ],
+        [variables.system(), variables.code(), variables.label()],
+        alerts=[THIS_CODE],
         range="now-3h",
-        refresh="30s",
+        builds=True,
     )
-    summary = [(8, count_against_threshold()), (5, share_now()), (4, owner()), (7, phase())]
-    sections = (
-        Section(
-            "",
-            (
-                Strip(4, summary),
-                Strip(6, [(16, explanation()), (8, alert_list(THIS_CODE))]),
-                Strip(9, [(8, _threshold(window)) for window in SPIKE_WINDOWS]),
+
+
+def _summary() -> list[Panel]:
+    return [
+        number(
+            "Count against threshold",
+            "Count / spike threshold in each window. From 100 % the code spikes; below 50 % is normal. A "
+            "code with severity none has no alert.",
+            *(
+                Query(queries.of_threshold(window, THIS_CODE), f"{{{{system}}}} {window}")
+                for window in SPIKE_WINDOWS
             ),
+            steps=above(1, warning=0.5),
+            sparkline=True,
+            empty=NO_THRESHOLD,
+            **percent(0),
         ),
-        Section(
-            "Share, labels and duration",
-            (
-                Strip(8, [(12, _share()), (12, _by_label())]),
-                Strip(8, [(12, _ends()), (12, durations())]),
-            ),
-        ),
-        Section("Platform capacity", [Strip(8, [(12, streaming()), (12, waiting(WINDOW))])]),
-        Section(
-            "Windows of hours",
-            [Strip(8, [(12, _threshold(window)) for window in ELEVATED_WINDOWS])],
-        ),
-    )
-    chosen = [variables.system(), variables.code(), variables.label()]
-    return assembled(head, sections, chosen, [THIS_CODE], builds=True)
-
-
-def _threshold(window: str) -> models.Panel:
-    """A query for each outcome gives the count the color of the code's outcome."""
-    about = About(
-        title=f"Ends against threshold ({window})",
-        description=f"Ends with this code in the last {window}. The alert needs a count above the dashed "
-        "orange threshold, which follows the traffic. The dashed blue line is the count expected at "
-        "this traffic.",
-        empty=NO_THRESHOLD,
-        decimals=0,
-    )
-    count = selector(names.RULE_COUNT + window, THIS_CODE)
-    counts = [
-        Query(only(count, f'{names.OUTCOME}="{outcome}"'), "{{system}} ends")
-        for outcome in OUTCOMES
-    ]
-    queries = [
-        *counts,
-        Query(selector(names.RULE_THRESHOLD + window, THIS_CODE), "{{system}} threshold"),
-        Query(expected(window, THIS_CODE), "{{system}} expected"),
-    ]
-    colors = [
-        by_query(ref, colored(color)) for ref, color in zip("ABC", OUTCOMES.values(), strict=True)
-    ]
-    lines = [
-        by_regexp(" threshold$", reference(WARNING)),
-        by_regexp(" expected$", reference(EXPECTED)),
-    ]
-    return panels.graph(about, queries, [*colors, *lines])
-
-
-def _share() -> models.Panel:
-    about = About(
-        title=f"Share of all ends ({WINDOW})",
-        description=f"The part of all ends of {WINDOW} that have this code, and the baseline share. When "
-        "the count rises and the share does not, there is more traffic and nothing else.",
-        empty=NO_ENDS,
-        unit="percentunit",
-        decimals=1,
-    )
-    return panels.graph(
-        about,
-        [
-            Query(share(WINDOW, THIS_CODE), "{{system}} share"),
+        number(
+            "Share of all ends (1h)",
+            "Share of all session ends of the last hour, and the baseline share (median of a week). Normal "
+            "is about equal.",
+            Query(queries.share("1h", THIS_CODE), "{{system}} now"),
             Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
-        ],
-        [by_regexp(" expected$", reference(EXPECTED))],
-    )
+            **percent(2),
+        ),
+        _labels(
+            "Owner",
+            "Team that acts on a spike of this code, for each chosen system.",
+            names.OWNER,
+        ),
+        _labels(
+            "Phase, category, outcome",
+            "Phase in which the session ends, category of the code, and outcome.",
+            *(names.PHASE, names.CATEGORY, names.OUTCOME),
+        ),
+    ]
 
 
-def _by_label() -> models.Panel:
-    about = About(
-        title="Ends per minute by $label",
-        description="Ends with this code by the label chosen at the top, of the labels that the exporter's "
-        "setting `labels` keeps. A value far above the others points at a region, a project or a build.",
-        empty="No data: no such ends, or the exporter's setting `labels` keeps no label.",
+def _labels(title: str, description: str, *labels: str) -> Panel:
+    """Labels of the code, as text."""
+    info = selector(names.RULE_CODE_INFO, THIS_CODE)
+    texts = (
+        Query(f"max by ({names.SYSTEM}, {label}) ({info})", f"{{{{{label}}}}}", instant=True)
+        for label in labels
     )
-    rate = per_minute(names.SESSION_ENDS, "$label", THIS_CODE)
-    return panels.graph(about, [Query(rate, "{{$label}}", exemplars=True)])
+    return number(title, description, *texts, names_only=True, overrides=BY_OUTCOME, empty=NO_CODE)
 
 
-def _ends() -> models.Panel:
-    about = About(
-        title="Ends per minute",
-        description="Each dot is a session: its id is in the dot's box and in the exporter's debug log. "
-        "Interruptions were healed and are not ends; late ends were reported too late for alerts.",
-        empty="No data: Prometheus scrapes no exporter, or the chosen systems do not have the code.",
-    )
-    counters = (
-        (names.SESSION_ENDS, "ends"),
-        (names.SESSION_INTERRUPTIONS, "healed interruptions"),
-        (names.SESSION_ENDS_LATE, "late"),
-    )
-    return panels.graph(
-        about,
-        [
-            Query(
-                per_minute(metric, names.SYSTEM, THIS_CODE),
-                f"{{{{system}}}} {legend}",
-                exemplars=True,
-            )
-            for metric, legend in counters
-        ],
+def _explanation() -> Panel:
+    """A row for each text; its value is the row's number, by which rows are sorted."""
+    rows = []
+    for index, (row, record, label) in enumerate(TEXTS, start=1):
+        copied = f'label_replace({index} * {selector(record, THIS_CODE)}, "text", "$1", "{label}", "(.+)")'
+        rows.append(queries.with_label(copied, "about", row))
+    style = {
+        **TEXT,
+        "custom.cellOptions": {"type": "auto", "wrapText": True},
+        "custom.inspect": True,
+        "links": [to_code_runbook(names.SYSTEM)],
+    }
+    return table(
+        "Name, causes, fix and owner",
+        "Texts of the taxonomy. They link to the runbook, which adds the meaning and diagnostic queries.",
+        queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
+        columns={"about": ("About", {"custom.width": 120}), "text": ("Text", style)},
+        dropped=["Time", "Value"],
+        hidden=[HIDDEN_SYSTEM, HIDDEN_CODE],
+        header=False,
+        empty=NO_CODE,
     )

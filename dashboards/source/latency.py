@@ -1,13 +1,9 @@
-"""Latency of the exporter, age of events at receipt, and events that are counted with a caveat."""
+"""Latency of the exporter: commits, queue, scrapes, and the age of events at receipt."""
 
 from typing import Final
 
-from grafana_foundation_sdk.models import dashboard as models
-
-from dashboards.source import panels
-from dashboards.source.empty import NO_EXPORTER
-from dashboards.source.panels import About, Query
-from dashboards.source.queries import INSTANCE, INSTANCES, per_second, quantile, selector
+from dashboards.source.panels import Panel, graph
+from dashboards.source.queries import exporter_gauge, exporter_quantiles
 from dashboards.source.style import by_regexp
 from exporter import names
 
@@ -16,95 +12,44 @@ LATE_SECONDS: Final = 300
 """Quantile and age of the alert SessionEndExporterEventsDelayed."""
 
 
-def commits() -> models.Panel:
-    """Time of the ledger's transactions."""
-    about = About(
-        title="Commit time",
-        description="From the start of a transaction to the end of its fsync: half are below p50, 99 of 100 "
-        "below p99. Senders wait that long. Normal is milliseconds on a flash disk.",
-        empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
-        unit="s",
-    )
-    return panels.graph(about, _quantiles(names.COMMIT_SECONDS, 0.5, 0.99))
-
-
-def queue() -> models.Panel:
-    """Events that wait for the ledger."""
-    about = About(
-        title="Events waiting for the ledger",
-        description="Events that have arrived and are not on disk yet. Normal is near 0. When it grows, "
-        "commits are slower than events arrive; at its limit requests are answered 503.",
-        empty=NO_EXPORTER,
-        decimals=0,
-    )
-    return panels.graph(
-        about,
-        [
-            Query(selector(names.QUEUE_EVENTS, INSTANCES), "{{instance}} events"),
-            Query(selector(names.QUEUE_BYTES, INSTANCES), "{{instance}} bytes"),
-        ],
-        [by_regexp(" bytes$", {"unit": "bytes", "custom.axisPlacement": "right"})],
-    )
-
-
-def scrapes() -> models.Panel:
-    """Time of /metrics."""
-    about = About(
-        title="Scrape time",
-        description="Time to render /metrics, without the network. Normal is tens of milliseconds; it "
-        "grows with the number of series, and so with the configured labels.",
-        empty=NO_EXPORTER,
-        unit="s",
-    )
-    return panels.graph(about, _quantiles(names.SCRAPE_SECONDS, 0.5, 0.99))
-
-
-def _quantiles(metric: str, *parts: float) -> list[Query]:
+def processing() -> list[Panel]:
+    """Times of the ledger's transactions and of /metrics, and the events that wait for the ledger."""
     return [
-        Query(quantile(part, metric, INSTANCE), f"{{{{instance}}}} p{100 * part:.0f}")
-        for part in parts
+        graph(
+            "Commit time",
+            "Duration of a ledger transaction including fsync; senders wait for it. Normal is milliseconds "
+            "on a flash disk.",
+            *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
+            unit="s",
+            empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
+        ),
+        graph(
+            "Ledger queue",
+            "Events received and not yet stored. Growth: events arrive faster than they are committed. At "
+            "the limit requests get status 503. Normal is near 0.",
+            exporter_gauge(names.QUEUE_EVENTS, " events"),
+            exporter_gauge(names.QUEUE_BYTES, " bytes"),
+            decimals=0,
+            overrides=[by_regexp("/ bytes$/", {"unit": "bytes", "custom.axisPlacement": "right"})],
+        ),
+        graph(
+            "Scrape time",
+            "Time to render /metrics, without the network. It grows with the number of series. Normal is "
+            "tens of milliseconds.",
+            *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
+            unit="s",
+        ),
     ]
 
 
-def delay() -> models.Panel:
+def event_age() -> Panel:
     """Age of events at receipt."""
-    about = About(
-        title="Event age at receipt",
-        description="Age of the oldest event of a request: alerts see an incident that much later. A ticket "
-        f"is opened when p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
-        empty="No data: no events arrived in this time, or Prometheus scrapes no exporter.",
+    return graph(
+        "Event age at receipt",
+        "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
+        f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
+        *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+        line_at=LATE_SECONDS,
         unit="s",
+        empty="No data: no events arrived in this time, or Prometheus scrapes no exporter.",
     )
-    return panels.graph(
-        about, _quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99), line_at=LATE_SECONDS
-    )
-
-
-def doubtful() -> models.Panel:
-    """Events that are counted with a caveat."""
-    about = About(
-        title="Doubtful events per second",
-        description="Late: too old for alerts. At least once: without a key, so that a retry counts again. "
-        "Capped: the value of a label was replaced by `other`. Normal is 0, or few late events.",
-        empty=NO_EXPORTER,
-    )
-    return panels.graph(
-        about,
-        [
-            Query(per_second(names.LATE_EVENTS, INSTANCE), "{{instance}} late"),
-            Query(per_second(names.AT_LEAST_ONCE_EVENTS, INSTANCE), "{{instance}} at least once"),
-            Query(per_second(names.CAPPED_LABELS, names.LABEL), "capped: {{label}}"),
-        ],
-    )
-
-
-def unknown() -> models.Panel:
-    """Codes that no taxonomy has."""
-    about = About(
-        title="Unknown codes per second",
-        description="Events whose code the taxonomy does not have. They are counted as unknown; the "
-        f"exporter lists their codes at {names.UNKNOWN_CODES_PATH}. Normal is 0.",
-        empty=NO_EXPORTER,
-    )
-    query = Query(per_second(names.UNKNOWN_CODE_EVENTS, names.SYSTEM), "{{system}}")
-    return panels.graph(about, [query])

@@ -1,14 +1,13 @@
 """A whole dashboard: variables, links, annotations, and panels on Grafana's grid of 24 columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.source import variables as known_variables
 from dashboards.source.links import TAG, dashboard_links
-from dashboards.source.panels import SOURCE
+from dashboards.source.panels import SOURCE, Panel
 from dashboards.source.queries import ALERTS, FIRING, SHIPPED, SYSTEMS, selector
 from exporter import names
 
@@ -16,16 +15,16 @@ COLUMNS: Final = 24
 MARK: Final = "DO NOT EDIT: written by `make dashboards`."
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Panels side by side, each with its width in columns; `height` is in units of 38 pixels."""
+class Strip(NamedTuple):
+    """Panels side by side, of equal width unless `widths` gives their columns; `height` is in units of
+    38 pixels."""
 
     height: int
-    panels: Sequence[tuple[int, models.Panel]]
+    panels: Sequence[Panel]
+    widths: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """Strips under a heading, or without a heading. A folded section queries nothing until it is opened."""
 
     title: str
@@ -33,39 +32,33 @@ class Section:
     folded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Properties of a dashboard; `range` is the initial time range, `refresh` the time between queries."""
-
-    uid: str
-    title: str
-    description: str
-    range: str
-    refresh: str
-
-
-def assembled(
-    head: Head,
+def build(
+    uid: str,
+    title: str,
+    description: str,
     sections: Sequence[Section],
     variables: Sequence[models.VariableModel],
-    alerts: Sequence[str],
     *,
+    alerts: Sequence[str],
+    range: str,
+    refresh: str = "30s",
     builds: bool = False,
 ) -> models.Dashboard:
     """The dashboard. Ids and positions follow from the order of the panels.
 
-    `alerts` are the matchers of the alerts whose times are shaded; `builds` marks build events.
+    `alerts` are the matchers of the alerts whose times are shaded; `builds` marks build events; `range` is
+    the initial time range, `refresh` the time between queries.
     """
     return models.Dashboard(
-        uid=head.uid,
-        title=head.title,
-        description=f"{head.description} {MARK}",
+        uid=uid,
+        title=title,
+        description=f"{description} {MARK}",
         tags=[TAG],
         timezone="browser",
         editable=True,
         graph_tooltip=models.DashboardCursorSync.CROSSHAIR,
-        time=models.DashboardDashboardTime(from_val=head.range, to="now"),
-        refresh=head.refresh,
+        time=models.DashboardDashboardTime(from_val=range, to="now"),
+        refresh=refresh,
         panels=_placed(sections),
         templating=models.DashboardDashboardTemplating(
             list_val=[known_variables.datasource(), *variables, known_variables.runbooks()]
@@ -77,11 +70,11 @@ def assembled(
     )
 
 
-def _placed(sections: Sequence[Section]) -> list[models.Panel | models.RowPanel]:
-    placed: list[models.Panel | models.RowPanel] = []
+def _placed(sections: Sequence[Section]) -> list[Panel | models.RowPanel]:
+    placed: list[Panel | models.RowPanel] = []
     number, y = 0, 0
     for section in sections:
-        inside: list[models.Panel] = []
+        inside: list[Panel] = []
         if section.title:
             number += 1
             row = models.RowPanel(
@@ -95,7 +88,8 @@ def _placed(sections: Sequence[Section]) -> list[models.Panel | models.RowPanel]
             y += 1
         for strip in section.strips:
             x = 0
-            for width, panel in strip.panels:
+            widths = strip.widths or [COLUMNS // len(strip.panels)] * len(strip.panels)
+            for width, panel in zip(widths, strip.panels, strict=True):
                 number += 1
                 panel.id_val = number
                 panel.grid_pos = models.GridPos(h=strip.height, w=width, x=x, y=y)
@@ -116,21 +110,22 @@ class _Annotation(models.AnnotationQuery):
         return {**super().to_json(), **self.more}
 
 
+def _annotation(name: str, color: str, expr: str, **more: object) -> models.AnnotationQuery:
+    annotation = _Annotation(name=name, datasource=SOURCE, enable=True, icon_color=color, expr=expr)
+    annotation.more = more
+    return annotation
+
+
 def _alerts(matchers: Sequence[str]) -> models.AnnotationQuery:
     """Shades the times in which the alerts fired."""
-    annotation = _Annotation(
-        name="Alerts",
-        datasource=SOURCE,
-        enable=True,
-        icon_color="red",
-        expr=selector(ALERTS, FIRING, SHIPPED, *matchers),
+    return _annotation(
+        "Alerts",
+        "red",
+        selector(ALERTS, FIRING, SHIPPED, *matchers),
+        titleFormat="{{alertname}}",
+        textFormat="{{system}} {{code}} {{name}}",
+        tagKeys=f"{names.SEVERITY},{names.SYSTEM},{names.CODE}",
     )
-    annotation.more = {
-        "titleFormat": "{{alertname}}",
-        "textFormat": "{{system}} {{code}} {{name}}",
-        "tagKeys": ",".join((names.SEVERITY, names.SYSTEM, names.CODE)),
-    }
-    return annotation
 
 
 def _builds() -> models.AnnotationQuery:
@@ -138,22 +133,13 @@ def _builds() -> models.AnnotationQuery:
 
     Earlier events than the dashboard's range are left out: last week's event is still a value today.
     """
-    no_test = f'{names.EVENT}!="webhook.test"'
-    last = (
-        f"max by ({names.SYSTEM}, {names.EVENT}) "
-        f"({selector(names.PLATFORM_LAST_BUILD, SYSTEMS, no_test)})"
+    builds = selector(names.PLATFORM_LAST_BUILD, SYSTEMS, f'{names.EVENT}!="webhook.test"')
+    return _annotation(
+        "Builds",
+        "blue",
+        f"1000 * max by ({names.SYSTEM}, {names.EVENT}) ({builds}) > $__from",
+        titleFormat="{{event}}",
+        textFormat="{{system}}",
+        tagKeys=f"{names.SYSTEM},{names.EVENT}",
+        useValueForTime=True,
     )
-    annotation = _Annotation(
-        name="Builds",
-        datasource=SOURCE,
-        enable=True,
-        icon_color="blue",
-        expr=f"1000 * {last} > $__from",
-    )
-    annotation.more = {
-        "titleFormat": "{{event}}",
-        "textFormat": "{{system}}",
-        "tagKeys": ",".join((names.SYSTEM, names.EVENT)),
-        "useValueForTime": True,
-    }
-    return annotation

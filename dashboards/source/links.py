@@ -16,47 +16,41 @@ CARRIED: Final = "${datasource:queryparam}&${__url_time_range}"
 
 def to_code(system: str) -> dict[str, object]:
     """A cell's link to the dashboard of the row's code; `system` is the name of the system's column."""
-    chosen = f"var-{names.SYSTEM}={_cell(system)}&var-{names.CODE}={_cell(names.CODE)}"
-    return _link("Dashboard of the code", f"/d/{CODE_UID}?{chosen}&{CARRIED}")
+    chosen = f"var-{names.SYSTEM}={cell(system)}&var-{names.CODE}={cell(names.CODE)}"
+    url = f"/d/{CODE_UID}?{chosen}&{CARRIED}"
+    return {"title": "Dashboard of the code", "url": url, "targetBlank": False}
 
 
 def to_code_runbook(system: str) -> dict[str, object]:
     """A cell's link to the runbook of the row's code."""
-    url = f"{RUNBOOKS}{names.CODES_PATH}/{_cell(system)}/{_cell(names.CODE)}"
-    return _link("Runbook", url, new_tab=True)
+    return to_runbook(f"{names.CODES_PATH}/{cell(system)}/{cell(names.CODE)}")
 
 
 def to_runbook(path: str) -> dict[str, object]:
-    """A cell's link to a runbook; `path` is the name of the column that has the runbook's path."""
-    return _link("Runbook", f"{RUNBOOKS}{_cell(path)}", new_tab=True)
+    """A cell's link to a runbook."""
+    return {"title": "Runbook", "url": RUNBOOKS + path, "targetBlank": True}
 
 
-def _cell(column: str) -> str:
+def cell(column: str) -> str:
+    """Grafana's variable for a cell of the row."""
     return f"${{__data.fields.{column}}}"
-
-
-def _link(title: str, url: str, *, new_tab: bool = False) -> dict[str, object]:
-    return {"title": title, "url": url, "targetBlank": new_tab}
 
 
 def dashboard_links() -> list[models.DashboardLink]:
     """To the other dashboards, with time range and variables, and to the exporter's table of codes."""
-    return [
-        models.DashboardLink(
-            title="Session ends",
-            type_val=models.DashboardLinkType.DASHBOARDS,
-            icon="external link",
-            tags=[TAG],
-            as_dropdown=False,
-            include_vars=True,
-            keep_time=True,
-        ),
-        models.DashboardLink(
-            title="Runbooks",
-            type_val=models.DashboardLinkType.LINK,
-            icon="doc",
-            tooltip="All codes with meaning, causes and fix",
-            url=f"{RUNBOOKS}{names.CODES_PATH}",
-            target_blank=True,
-        ),
-    ]
+    dashboards = models.DashboardLink(
+        title="Session ends",
+        type_val=models.DashboardLinkType.DASHBOARDS,
+        icon="external link",
+        tags=[TAG],
+        include_vars=True,
+        keep_time=True,
+    )
+    runbooks = models.DashboardLink(
+        title="Runbooks",
+        icon="doc",
+        tooltip="All codes with meaning, causes and fix",
+        url=f"{RUNBOOKS}{names.CODES_PATH}",
+        target_blank=True,
+    )
+    return [dashboards, runbooks]

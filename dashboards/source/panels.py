@@ -1,257 +1,225 @@
-"""Panels by kind: graph, number, bars, table, state timeline, each with a description and an empty text."""
+"""Panels by kind: graph, number, bars, table, states. Each has a description and a text for no data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from string import ascii_uppercase
+from typing import Any, Final, TypedDict, Unpack
 
-from grafana_foundation_sdk.models import (
-    bargauge,
-    common,
-    stat,
-    statetimeline,
-    table,
-    timeseries,
-)
+from grafana_foundation_sdk.models import bargauge, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import table as tables
+from grafana_foundation_sdk.models.common import TableFieldOptions
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
-from dashboards.source.style import PLAIN, Override, Steps, thresholds
+from dashboards.source.queries import Query
+from dashboards.source.style import PLAIN, Override, Properties, Steps, by_name, thresholds
 
+Panel = models.Panel
+Transformation = models.DataTransformerConfig
+Columns = Mapping[str, tuple[str, Properties]]
 SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-PER_INSTANCE: Final = "{{instance}}"
-_REFS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+NO_RULES: Final = "No data: Prometheus scrapes no exporter, or the recording rules are not loaded."
+NO_EXPORTER: Final = "No data: Prometheus does not scrape this exporter."
+NO_THRESHOLD: Final = (
+    "No data: the code has no baseline yet, or the recording rules are not loaded."
+)
+LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """Texts of a panel. `description` says how to read it and what is normal, `empty` why there may be no
-    data. `unit` is one of Grafana's."""
+class Unit(TypedDict, total=False):
+    """`unit` is one of Grafana's."""
 
-    title: str
-    description: str
+    unit: str
+    decimals: int
+
+
+class Field(Unit, total=False):
+    """Options of every kind of panel: `empty` says why there may be no data."""
+
     empty: str
-    unit: str = "short"
-    decimals: int | None = None
+    overrides: Sequence[Override]
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """`now` asks for the end of the time range only, `rows` for a table of it; `exemplars` for example
-    sessions, which only counters have, not recorded series."""
-
-    expr: str
-    legend: str = ""
-    now: bool = False
-    rows: bool = False
-    exemplars: bool = False
+def percent(decimals: int) -> Unit:
+    """Ratios as percentages."""
+    return {"unit": "percentunit", "decimals": decimals}
 
 
 def graph(
-    about: About,
-    queries: Sequence[Query],
-    overrides: Sequence[Override] = (),
-    *,
+    title: str,
+    description: str,
+    *queries: Query,
     stacked: bool = False,
     line_at: float | None = None,
     low: float | None = 0,
     top: float | None = None,
-) -> models.Panel:
+    **field: Unpack[Field],
+) -> Panel:
     """Series over time. `line_at` draws a threshold; the axis is from `low` to `top`."""
-    custom = timeseries.FieldConfig(
-        draw_style=common.GraphDrawStyle.LINE,
-        line_width=1,
-        fill_opacity=60 if stacked else 8,
-        show_points=common.VisibilityMode.NEVER,
-        span_nulls=False,
-        stacking=common.StackingConfig(
-            mode=common.StackingMode.NORMAL if stacked else common.StackingMode.NONE, group="A"
-        ),
-        thresholds_style=common.GraphThresholdsStyleConfig(
-            mode=common.GraphThresholdsStyleMode.OFF
-            if line_at is None
-            else common.GraphThresholdsStyleMode.DASHED
-        ),
-    )
-    panel = _panel("timeseries", about, queries, overrides)
-    panel.options = timeseries.Options(
-        legend=_legend(["lastNotNull", "max"]),
-        tooltip=common.VizTooltipOptions(
-            mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING
-        ),
-    )
-    defaults = _defaults(panel)
-    defaults.custom = custom
-    defaults.max_val = top
-    defaults.min_val = low
-    defaults.color = models.FieldColor(mode=models.FieldColorModeId.PALETTE_CLASSIC)
+    legend = {"displayMode": "table", "showLegend": True, "calcs": ["lastNotNull", "max"]}
+    options = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
     steps: Steps = ((None, "green"),) if line_at is None else ((None, "green"), (line_at, "red"))
-    defaults.thresholds = thresholds(steps)
+    style = {
+        "drawStyle": "line",
+        "lineWidth": 1,
+        "fillOpacity": 60 if stacked else 8,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "off" if line_at is None else "dashed"},
+    }
+    panel = _panel(timeseries, title, description, queries, options, steps, **field)
+    defaults = _defaults(panel)
+    defaults.custom = timeseries.FieldConfig.from_json(style)
+    defaults.min_val, defaults.max_val = low, top
+    defaults.color = models.FieldColor(mode=models.FieldColorModeId.PALETTE_CLASSIC)
     return panel
 
 
 def number(
-    about: About,
-    queries: Sequence[Query],
-    steps: Steps,
-    overrides: Sequence[Override] = (),
-    *,
+    title: str,
+    description: str,
+    *queries: Query,
+    steps: Steps = PLAIN,
     names_only: bool = False,
     sparkline: bool = False,
-) -> models.Panel:
+    **field: Unpack[Field],
+) -> Panel:
     """Large numbers; with `names_only` the series' names instead of their values."""
-    panel = _panel("stat", about, queries, overrides)
-    panel.options = stat.Options(
-        graph_mode=common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE,
-        color_mode=common.BigValueColorMode.VALUE,
-        justify_mode=common.BigValueJustifyMode.AUTO,
-        text_mode=common.BigValueTextMode.NAME if names_only else common.BigValueTextMode.AUTO,
-        reduce_options=_last(),
-        orientation=common.VizOrientation.AUTO,
-    )
-    _by_threshold(panel, steps)
-    return panel
+    options = {
+        "graphMode": "area" if sparkline else "none",
+        "textMode": "name" if names_only else "auto",
+        "reduceOptions": LAST,
+    }
+    return _panel(stat, title, description, queries, options, steps, **field)
 
 
-def bars(about: About, queries: Sequence[Query], color: str) -> models.Panel:
+def bars(
+    title: str, description: str, *queries: Query, color: str, **field: Unpack[Field]
+) -> Panel:
     """A bar for each series, in the queries' order."""
-    panel = _panel("bargauge", about, queries, ())
-    panel.options = bargauge.Options(
-        display_mode=common.BarGaugeDisplayMode.BASIC,
-        value_mode=common.BarGaugeValueMode.TEXT,
-        name_placement=common.BarGaugeNamePlacement.LEFT,
-        show_unfilled=False,
-        sizing=common.BarGaugeSizing.AUTO,
-        reduce_options=_last(),
-        orientation=common.VizOrientation.HORIZONTAL,
-    )
-    _by_threshold(panel, ((None, color),))
+    options = {
+        "displayMode": "basic",
+        "valueMode": "text",
+        "namePlacement": "left",
+        "showUnfilled": False,
+        "orientation": "horizontal",
+        "reduceOptions": LAST,
+    }
+    panel = _panel(bargauge, title, description, queries, options, ((None, color),), **field)
     _defaults(panel).min_val = 0
     return panel
 
 
-def rows(
-    about: About,
-    queries: Sequence[Query],
-    transformations: Sequence[models.DataTransformerConfig],
-    overrides: Sequence[Override],
-    *,
-    sort: str = "",
-    header: bool = True,
-) -> models.Panel:
-    """A table; `sort` is a column, largest first."""
-    panel = _panel("table", about, queries, overrides)
-    panel.transformations = list(transformations)
-    panel.options = table.Options(
-        show_header=header,
-        cell_height=common.TableCellHeight.SM,
-        sort_by=[common.TableSortByFieldState(display_name=sort, desc=True)] if sort else [],
-    )
-    _by_threshold(panel, PLAIN)
-    _defaults(panel).custom = common.TableFieldOptions(
-        align=common.FieldTextAlignment.AUTO, cell_options=common.TableAutoCellOptions()
-    )
-    return panel
-
-
-def states(about: About, queries: Sequence[Query], steps: Steps) -> models.Panel:
+def states(
+    title: str, description: str, *queries: Query, steps: Steps, **field: Unpack[Field]
+) -> Panel:
     """A bar of colors for each series, over time."""
-    panel = _panel("state-timeline", about, queries, ())
-    panel.options = statetimeline.Options(
-        show_value=common.VisibilityMode.NEVER,
-        row_height=0.85,
-        merge_values=True,
-        legend=_legend([]),
-        tooltip=common.VizTooltipOptions(
-            mode=common.TooltipDisplayMode.SINGLE, sort=common.SortOrder.NONE
-        ),
+    options = {
+        "showValue": "never",
+        "rowHeight": 0.85,
+        "legend": {"showLegend": True, "calcs": []},
+        "tooltip": {"sort": "none"},
         # More codes than any system has: no second page.
-        per_page=100,
-    )
-    _by_threshold(panel, steps)
+        "perPage": 100,
+    }
+    panel = _panel(statetimeline, title, description, queries, options, steps, **field)
     _defaults(panel).custom = statetimeline.FieldConfig(line_width=0, fill_opacity=80)
     return panel
 
 
-def transformation(name: str, only: str = "", **options: object) -> models.DataTransformerConfig:
-    """A transformation of a table's rows or columns; `only` is the letter of the only query it changes."""
-    matcher = models.MatcherConfig(id_val="byRefId", options=only) if only else None
-    return models.DataTransformerConfig(id_val=name, filter_val=matcher, options=options)
-
-
-def organized(columns: Mapping[str, str], *dropped: str) -> models.DataTransformerConfig:
-    """Order and titles of columns, by the names that the queries give them."""
-    return transformation(
+def table(
+    title: str,
+    description: str,
+    *queries: Query,
+    columns: Columns,
+    transformations: Sequence[Transformation] = (),
+    dropped: Sequence[str] = (),
+    sort: str = "",
+    header: bool = True,
+    hidden: Sequence[Override] = (),
+    empty: str,
+) -> Panel:
+    """A table. `columns` gives title and properties to the queries' columns, in order; `transformations`
+    come before that. Columns in `dropped` are removed; `sort` is a column, largest first."""
+    options = {
+        "showHeader": header,
+        "sortBy": [{"displayName": sort, "desc": True}] if sort else [],
+    }
+    overrides = [*(by_name(*column) for column in columns.values()), *hidden]
+    panel = _panel(
+        tables, title, description, queries, options, PLAIN, overrides=overrides, empty=empty
+    )
+    organize = transformation(
         "organize",
         excludeByName=dict.fromkeys(dropped, True),
         indexByName={name: index for index, name in enumerate(columns)},
-        renameByName=dict(columns),
+        renameByName={name: column for name, (column, _) in columns.items()},
     )
+    panel.transformations = [*transformations, organize]
+    _defaults(panel).custom = TableFieldOptions.from_json({"cellOptions": {"type": "auto"}})
+    return panel
 
 
-def merged(columns: Mapping[str, str], *dropped: str) -> list[models.DataTransformerConfig]:
-    """The rows of several queries as one table, organized."""
-    return [
-        # Each query has its own instant, which would keep the rows apart.
-        transformation("filterFieldsByName", exclude={"names": ["Time"]}),
-        transformation("merge"),
-        organized(columns, *dropped),
-    ]
+def transformation(name: str, query: str = "", **options: object) -> Transformation:
+    """A transformation of a table's rows or columns; `query` limits it to the query of that letter."""
+    matcher = models.MatcherConfig(id_val="byRefId", options=query) if query else None
+    return Transformation(id_val=name, filter_val=matcher, options=options)
+
+
+# Each query has its own instant, which would keep the rows apart.
+MERGED: Final = (
+    transformation("filterFieldsByName", exclude={"names": ["Time"]}),
+    transformation("merge"),
+)
+"""The rows of several queries as one table."""
 
 
 def _panel(
-    kind: str,
-    about: About,
+    kind: Any,
+    title: str,
+    description: str,
     queries: Sequence[Query],
-    overrides: Sequence[Override],
-) -> models.Panel:
+    options: Mapping[str, object],
+    steps: Steps,
+    *,
+    unit: str = "short",
+    decimals: int | None = None,
+    empty: str = "",
+    overrides: Sequence[Override] = (),
+) -> Panel:
+    """`kind` is the SDK's module; the SDK adds Grafana's default values to `options`."""
+    recorded = any(":" in query.expr for query in queries)
     defaults = models.FieldConfig(
-        unit=about.unit,
-        decimals=about.decimals,
-        no_value=about.empty,
+        unit=unit,
+        decimals=decimals,
+        no_value=empty or (NO_RULES if recorded else NO_EXPORTER),
+        thresholds=thresholds(steps),
+        color=models.FieldColor(mode=models.FieldColorModeId.THRESHOLDS),
     )
-    return models.Panel(
-        type_val=kind,
-        title=about.title,
-        description=about.description,
+    return Panel(
+        type_val=kind.variant_config().identifier,
+        title=title,
+        description=description,
         datasource=SOURCE,
-        targets=[_target(ref, query) for ref, query in zip(_REFS, queries, strict=False)],
+        targets=[_target(ref, query) for ref, query in zip(ascii_uppercase, queries, strict=False)],
         field_config=models.FieldConfigSource(defaults=defaults, overrides=list(overrides)),
+        options=kind.Options.from_json(options),
     )
 
 
 def _target(ref: str, query: Query) -> Dataquery:
-    at_once = query.now or query.rows
     return Dataquery(
         ref_id=ref,
         expr=query.expr,
-        legend_format=query.legend or "__auto",
+        legend_format=query.legend,
         datasource=SOURCE,
-        instant=at_once,
-        range_val=not at_once,
-        format_val=PromQueryFormat.TABLE if query.rows else PromQueryFormat.TIME_SERIES,
+        instant=query.instant,
+        range_val=not query.instant,
+        format_val=PromQueryFormat.TABLE if query.table else PromQueryFormat.TIME_SERIES,
         exemplar=query.exemplars,
     )
 
 
-def _defaults(panel: models.Panel) -> models.FieldConfig:
+def _defaults(panel: Panel) -> models.FieldConfig:
     assert panel.field_config is not None
     return panel.field_config.defaults
-
-
-def _by_threshold(panel: models.Panel, steps: Steps) -> None:
-    defaults = _defaults(panel)
-    defaults.thresholds = thresholds(steps)
-    defaults.color = models.FieldColor(mode=models.FieldColorModeId.THRESHOLDS)
-
-
-def _last() -> common.ReduceDataOptions:
-    return common.ReduceDataOptions(calcs=["lastNotNull"], values=False, fields="")
-
-
-def _legend(calcs: list[str]) -> common.VizLegendOptions:
-    return common.VizLegendOptions(
-        display_mode=common.LegendDisplayMode.TABLE if calcs else common.LegendDisplayMode.LIST,
-        placement=common.LegendPlacement.BOTTOM,
-        show_legend=True,
-        calcs=calcs,
-    )

@@ -1,6 +1,7 @@
-"""PromQL of the panels: selectors with Grafana's variables, joins with the words, replicas counted once."""
+"""PromQL of the panels: selectors with Grafana's variables, joins with code info, replicas counted once."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from exporter import names
@@ -23,17 +24,7 @@ MANY_TO_SYSTEM: Final = f"{ON_SYSTEM} group_left ()"
 ALERTS: Final = "ALERTS"
 ALERTS_SINCE: Final = "ALERTS_FOR_STATE"
 """The two series that Prometheus makes of alerts."""
-SIGNALS: Final = (
-    "spike",
-    "overrun",
-    "elevated",
-    "new",
-    "stopped",
-    "queue",
-    "budget",
-    "exporter",
-)
-SHIPPED: Final = f'signal=~"{"|".join(SIGNALS)}"'
+SHIPPED: Final = 'signal=~"spike|overrun|elevated|new|stopped|queue|budget|exporter"'
 """Leaves out the alerts of other rule files, which have no such signal."""
 FIRING: Final = 'alertstate="firing"'
 
@@ -41,6 +32,18 @@ SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
 ELEVATED_WINDOWS: Final = ("6h", "1d")
 PERIOD: Final = "30d"
 """Of the error budget. Shorter where Prometheus keeps its samples for a shorter time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query of a panel. `instant` reads only the end of the time range, `table` gives rows; `exemplars`
+    asks for example sessions, which only counters have, not recorded series."""
+
+    expr: str
+    legend: str = "__auto"
+    instant: bool = False
+    table: bool = False
+    exemplars: bool = False
 
 
 def selector(metric: str, *matchers: str) -> str:
@@ -54,7 +57,7 @@ def total(by: str, expr: str) -> str:
     return f"sum by ({by}) ({expr})"
 
 
-def labeled(expr: str, name: str, value: str) -> str:
+def with_label(expr: str, name: str, value: str) -> str:
     """Adds a label with a fixed value."""
     return f'label_replace({expr}, "{name}", "{value}", "", "")'
 
@@ -75,33 +78,50 @@ def per_minute(metric: str, by: str, *matchers: str) -> str:
     return f"60 * {counted('rate', metric, matchers, RATE_INTERVAL, by)}"
 
 
-def per_second(metric: str, by: str, *matchers: str) -> str:
-    """A rate of what each exporter counts for itself: replicas are summed."""
-    return total(by, f"rate({selector(metric, INSTANCES, *matchers)}[{RATE_INTERVAL}])")
+def rows(expr: str) -> Query:
+    """A query of a table."""
+    return Query(expr, instant=True, table=True)
 
 
-def quantile(part: float, metric: str, by: str) -> str:
-    """A quantile of a histogram that each exporter has for itself."""
+def exporter_gauge(metric: str, suffix: str = "") -> Query:
+    """A gauge of each exporter."""
+    return Query(selector(metric, INSTANCES), "{{instance}}" + suffix)
+
+
+def exporter_rate(metric: str, by: str = INSTANCE, legend: str = "{}") -> Query:
+    """The rate per second of a counter that each exporter has for itself: replicas are summed."""
+    expr = total(by, f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])")
+    return Query(expr, legend.format(f"{{{{{by}}}}}"))
+
+
+def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
+    """Quantiles of a histogram of each exporter."""
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
-    return f"histogram_quantile({part}, {total(f'le, {by}', rate)})"
+    buckets = total(f"le, {INSTANCE}", rate)
+    return [
+        Query(
+            f"histogram_quantile({quantile}, {buckets})", f"{{{{instance}}}} p{quantile:.0%}"[:-1]
+        )
+        for quantile in quantiles
+    ]
 
 
-def words(*matchers: str) -> str:
+def code_info(*matchers: str) -> str:
     """A series of 1 per code, with its name, phase, category, outcome, owner and severity as labels."""
     return selector(names.RULE_CODE_INFO, SYSTEMS, *matchers)
 
 
-def with_words(expr: str, labels: Iterable[str], *matchers: str) -> str:
-    """A value per system and code, with labels of the words; only of codes whose words match."""
-    return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {words(*matchers)}"
+def with_info(expr: str, labels: Iterable[str], *matchers: str) -> str:
+    """A value per system and code, with labels of the code info; only of codes whose info matches."""
+    return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {code_info(*matchers)}"
 
 
-def only(expr: str, *matchers: str) -> str:
-    """A value per system and code, of codes whose words match."""
-    return f"{expr}\nand on ({KEYS}) {words(*matchers)}"
+def matching(expr: str, matcher: str) -> str:
+    """A value per system and code, of codes whose info matches."""
+    return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
-def titled(expr: str) -> str:
+def with_title(expr: str) -> str:
     """Adds the label `title`, made of code and name."""
     return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
 
@@ -111,59 +131,53 @@ def ends(window: str) -> str:
     return total(names.SYSTEM, selector(names.RULE_COUNT + window, SYSTEMS))
 
 
-def share(window: str, *matchers: str) -> str:
+def share(window: str, matchers: str) -> str:
     """The part of all ends of its system that each code has."""
-    count = selector(names.RULE_COUNT + window, *matchers)
-    return f"{count} / {MANY_TO_SYSTEM} {ends(window)}"
+    return f"{selector(names.RULE_COUNT + window, matchers)} / {MANY_TO_SYSTEM} {ends(window)}"
 
 
-def expected(window: str, *matchers: str) -> str:
+def expected(window: str, matchers: str) -> str:
     """The count that the baseline share leads to expect, per system and code."""
-    return f"{selector(names.RULE_SHARE, *matchers)} * {MANY_TO_SYSTEM} {ends(window)}"
+    return f"{selector(names.RULE_SHARE, matchers)} * {MANY_TO_SYSTEM} {ends(window)}"
 
 
-def of_threshold(window: str, *matchers: str) -> str:
+def of_threshold(window: str, matchers: str) -> str:
     """The count of each code as a part of its threshold."""
-    count = selector(names.RULE_COUNT + window, *matchers)
-    return f"{count} / {selector(names.RULE_THRESHOLD + window, *matchers)}"
+    count = selector(names.RULE_COUNT + window, matchers)
+    return f"{count} / {selector(names.RULE_THRESHOLD + window, matchers)}"
 
 
-def worst_of_threshold(*matchers: str) -> str:
+def worst_of_threshold() -> str:
     """The same in the worst of the windows of a spike."""
-    parts = (labeled(of_threshold(window, *matchers), "window", window) for window in SPIKE_WINDOWS)
+    parts = (
+        with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
+    )
     return f"max by ({KEYS}) (\n  " + "\n  or ".join(parts) + "\n)"
 
 
-def objective() -> str:
-    """Of each system."""
-    return selector(names.RULE_OBJECTIVE, SYSTEMS)
+OBJECTIVE: Final = selector(names.RULE_OBJECTIVE, SYSTEMS)
+"""Of each system."""
 
 
-def burn(ratio: str, match: str = ON_SYSTEM) -> str:
+def burn_rate(ratio: str, match: str = ON_SYSTEM) -> str:
     """A failure ratio as a multiple of what the system's objective allows."""
-    return f"({ratio})\n/ {match} (1 - {objective()})"
+    return f"({ratio})\n/ {match} (1 - {OBJECTIVE})"
 
 
-def period_failure_ratio() -> str:
-    """Failures among the ends that count, over the error budget's period, per system.
-
-    In steps of the shortest window, so that a failure is visible within minutes.
-    """
-
-    def ends_of(matcher: str) -> str:
-        count = selector(names.RULE_COUNT_BY_OUTCOME + "5m", SYSTEMS, matcher)
-        return total(names.SYSTEM, f"sum_over_time({count}[{PERIOD}:5m])")
-
-    # 0 / 0 is NaN, which a panel shows as a number.
-    return f"{ends_of(FAILURE)} / ({ends_of(NO_NEUTRAL)} > 0)"
-
-
-def budget_left() -> str:
-    """The part of the error budget that is left, per system."""
-    return f"1 - {burn(period_failure_ratio())}"
-
-
-def recorded_failure_ratio(window: str) -> str:
-    """The same ratio over a recorded window."""
-    # The comparison drops NaN, which is recorded while nothing ends.
+def failure_ratio(window: str) -> str:
+    """Failures among the ends that count, recorded; without NaN, which is recorded while nothing ends."""
     return f"{selector(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0"
+
+
+def over_period(step: str, matcher: str) -> str:
+    """Ends of the error budget's period, per system, in steps of a recorded window."""
+    record = selector(names.RULE_COUNT_BY_OUTCOME + step, SYSTEMS, matcher)
+    return total(names.SYSTEM, f"sum_over_time({record}[{PERIOD}:{step}])")
+
+
+# In steps of the shortest window: a failure is visible within minutes. 0 / 0 is NaN, which a panel shows.
+PERIOD_FAILURE_RATIO: Final = (
+    f"{over_period('5m', FAILURE)} / ({over_period('5m', NO_NEUTRAL)} > 0)"
+)
+BUDGET_LEFT: Final = f"1 - {burn_rate(PERIOD_FAILURE_RATIO)}"
+"""The part of the error budget that is left, per system."""

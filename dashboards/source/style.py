@@ -1,16 +1,18 @@
 """Colors, thresholds and overrides of panels: one color per outcome and meaning."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as models
+
+from exporter import names
 
 GOOD: Final = "green"
 BAD: Final = "red"
 WARNING: Final = "orange"
 OUTCOMES: Final = {"success": GOOD, "neutral": "#8e8e8e", "failure": BAD}
 SEVERITIES: Final = {"page": BAD, "ticket": WARNING}
-EXPECTED: Final = "blue"
 DASHED: Final = {
     "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
     "custom.fillOpacity": 0,
@@ -20,25 +22,9 @@ Override = models.DashboardFieldConfigSourceOverrides
 Properties = Mapping[str, object]
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, "text"),)
-BUDGET_LEFT: Final[Steps] = ((None, BAD), (0, WARNING), (0.25, GOOD))
-HIDDEN: Final[Properties] = {"custom.hidden": True}
 TEXT: Final[Properties] = {"unit": "string"}
 """Text that may look like a number. With any other unit Grafana passes the code 4001 to links as "4.00 K"."""
-
-
-def by_name(name: str, properties: Properties) -> Override:
-    """Properties of the series or column of that name."""
-    return _override("byName", name, properties)
-
-
-def by_regexp(pattern: str, properties: Properties) -> Override:
-    """Properties of series whose name matches; `pattern` is JavaScript's, without slashes."""
-    return _override("byRegexp", f"/{pattern}/", properties)
-
-
-def by_query(ref_id: str, properties: Properties) -> Override:
-    """Properties of the series of a query, whatever their names."""
-    return _override("byFrameRefID", ref_id, properties)
+HIDDEN_TEXT: Final[Properties] = {"custom.hidden": True, **TEXT}
 
 
 def _override(matcher: str, option: str, properties: Properties) -> Override:
@@ -51,19 +37,30 @@ def _override(matcher: str, option: str, properties: Properties) -> Override:
     )
 
 
+by_name = partial(_override, "byName")
+"""Properties of the series or column of that name."""
+by_regexp = partial(_override, "byRegexp")
+"""Properties of series whose name matches JavaScript's `/pattern/`."""
+by_query = partial(_override, "byFrameRefID")
+"""Properties of the series of a query, by its letter."""
+
+
 def colored(color: str) -> dict[str, object]:
     """A fixed color."""
     return {"color": {"mode": "fixed", "fixedColor": color}}
 
 
-def reference(color: str) -> dict[str, object]:
+def reference_line(color: str) -> dict[str, object]:
     """A line that counts are compared with: dashed, without a filled area."""
     return {**colored(color), **DASHED}
 
 
-def outcomes() -> list[Override]:
-    """Colors of series that are named after outcomes."""
-    return [by_name(name, colored(color)) for name, color in OUTCOMES.items()]
+BY_OUTCOME: Final = tuple(by_name(name, colored(color)) for name, color in OUTCOMES.items())
+"""Colors of series that are named after outcomes."""
+EXPECTED: Final = by_regexp("/ expected$/", reference_line("blue"))
+HIDDEN_SYSTEM: Final = by_name(names.SYSTEM, {"custom.hidden": True})
+HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
+"""Columns that links read."""
 
 
 def thresholds(steps: Steps) -> models.ThresholdsConfig:
@@ -80,7 +77,7 @@ def above(bad: float, warning: float | None = None) -> Steps:
     return ((None, GOOD), *middle, (bad, BAD))
 
 
-def marked(colors: Mapping[str, str]) -> dict[str, object]:
+def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
     """A color for each value of a column."""
     options = {
         value: {"color": color, "index": index}

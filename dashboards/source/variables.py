@@ -5,10 +5,9 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.source.panels import SOURCE
-from dashboards.source.queries import INSTANCE, titled, words
+from dashboards.source.queries import INSTANCE, code_info, with_label, with_title
 from exporter import names
 
-ALL: Final = models.VariableOption(selected=True, text="All", value="$__all")
 DEFAULT_RUNBOOKS: Final = "http://127.0.0.1:10401"
 """The default address of the exporter's ops listener, which serves the runbooks."""
 NOT_CONFIGURED: Final = ("__name__", *names.SERIES_LABELS, names.LEDGER, INSTANCE, "job")
@@ -16,23 +15,27 @@ NOT_CONFIGURED: Final = ("__name__", *names.SERIES_LABELS, names.LEDGER, INSTANC
 
 
 def system() -> models.VariableModel:
-    """One, several or all systems."""
-    query = f"label_values({names.SESSION_END_CODE_INFO}, {names.SYSTEM})"
-    return _query(names.SYSTEM, "System", query, several=True)
+    """Some or all systems."""
+    return _query(
+        "system",
+        "System",
+        f"label_values({names.SESSION_END_CODE_INFO}, {names.SYSTEM})",
+        several=True,
+    )
+
+
+def instance() -> models.VariableModel:
+    """Some or all exporters, by the address that Prometheus scrapes."""
+    return _query(
+        "instance", "Exporter", f"label_values({names.BUILD_INFO}, {INSTANCE})", several=True
+    )
 
 
 def code() -> models.VariableModel:
     """A code of the chosen systems, shown with its name."""
-    known = f"max by ({names.CODE}, {names.NAME}) ({words()})"
-    variable = _query(names.CODE, "Code", f"query_result({titled(known)})")
-    variable.regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
-    return variable
-
-
-def instance() -> models.VariableModel:
-    """One, several or all exporters, by the address that Prometheus scrapes."""
-    query = f"label_values({names.BUILD_INFO}, {INSTANCE})"
-    return _query(INSTANCE, "Exporter", query, several=True)
+    known = with_title(f"max by ({names.CODE}, {names.NAME}) ({code_info()})")
+    regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
+    return _query("code", "Code", f"query_result({known})", regex)
 
 
 def label() -> models.VariableModel:
@@ -40,9 +43,8 @@ def label() -> models.VariableModel:
 
     No ad-hoc filter: Grafana adds it to every query, and recorded series do not have these labels.
     """
-    variable = _query("label", "By label", f"label_names({names.SESSION_ENDS})")
-    variable.regex = f"/^(?!(?:{'|'.join(NOT_CONFIGURED)})$).+$/"
-    return variable
+    regex = f"/^(?!(?:{'|'.join(NOT_CONFIGURED)})$).+$/"
+    return _query("label", "By label", f"label_names({names.SESSION_ENDS})", regex)
 
 
 def runbooks() -> models.VariableModel:
@@ -50,14 +52,12 @@ def runbooks() -> models.VariableModel:
     now = f"group by ({names.RUNBOOKS}) ({names.LINKS_INFO})"
     # While the exporter is down its runbooks may be up again soon, or be elsewhere.
     before = f"group by ({names.RUNBOOKS}) (last_over_time({names.LINKS_INFO}[1h]))"
-    default = f'label_replace(vector(1), "{names.RUNBOOKS}", "{DEFAULT_RUNBOOKS}", "", "")'
+    default = with_label("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
     query = " or on () ".join((now, before, default))
-    variable = _query(names.RUNBOOKS, "", f"query_result({query})")
-    variable.regex = f'/{names.RUNBOOKS}="([^"]+)"/'
+    regex = f'/{names.RUNBOOKS}="([^"]+)"/'
+    variable = _query(names.RUNBOOKS, "", f"query_result({query})", regex)
     variable.hide = models.VariableHide.HIDE_VARIABLE
-    variable.current = models.VariableOption(
-        selected=True, text=DEFAULT_RUNBOOKS, value=DEFAULT_RUNBOOKS
-    )
+    variable.current = _option(DEFAULT_RUNBOOKS, DEFAULT_RUNBOOKS)
     return variable
 
 
@@ -72,18 +72,24 @@ def datasource() -> models.VariableModel:
     )
 
 
-def _query(name: str, label: str, query: str, *, several: bool = False) -> models.VariableModel:
+def _query(
+    name: str, label: str, query: str, regex: str | None = None, *, several: bool = False
+) -> models.VariableModel:
     return models.VariableModel(
-        type_val=models.VariableType.QUERY,
         name=name,
         label=label,
         query=query,
+        regex=regex,
         datasource=SOURCE,
         multi=several,
         include_all=several,
         # Instead of the list of all values: a value that appears later is then included.
         all_value=".+" if several else None,
-        current=ALL if several else None,
+        current=_option("All", "$__all") if several else None,
         refresh=models.VariableRefresh.ON_TIME_RANGE_CHANGED,
         sort=models.VariableSort.ALPHABETICAL_ASC,
     )
+
+
+def _option(text: str, value: str) -> models.VariableOption:
+    return models.VariableOption(selected=True, text=text, value=value)

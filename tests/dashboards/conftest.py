@@ -1,4 +1,4 @@
-"""A world for the tests of queries: it takes a while to make, so that all tests of this folder share it."""
+"""A Prometheus with simulated traffic, shared by all tests of this folder: it takes a while to make."""
 
 from collections.abc import Iterator
 
@@ -10,19 +10,19 @@ from tests.e2e.exporter_process import wait_for
 
 @pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(tmp_path_factory.mktemp("world")) as made:
+    with World(tmp_path_factory.mktemp("world")) as running:
         seen: set[float] = set()
 
         def settled() -> bool:
-            """Sends a little after each scrape: what was simulated shall stay the most of it."""
-            scrapes = sum(made.prometheus.query("count_over_time(up[5m])").values())
+            """Sends few events after each scrape, so that most of the traffic is the simulated traffic."""
+            scrapes = sum(running.prometheus.query("count_over_time(up[5m])").values())
             if scrapes not in seen:
                 seen.add(scrapes)
-                made.send()
-            pages = made.prometheus.query(
+                running.send()
+            pages = running.prometheus.query(
                 'ALERTS{alertstate="firing", alertname="SessionEndSpike"}'
             )
             return len(seen) > 5 and bool(pages)
 
         wait_for(settled, 60, "a page and some scrapes")
-        yield made
+        yield running

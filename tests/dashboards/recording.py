@@ -1,4 +1,4 @@
-"""The recording rules of the shipped rule files."""
+"""Records and alerts of the shipped rule files."""
 
 from typing import Any
 
@@ -14,23 +14,16 @@ def groups() -> dict[str, list[dict[str, Any]]]:
     return {path.name: yaml.safe_load(path.read_text())["groups"] for path in RULES.glob("*.yml")}
 
 
+def _rules(kind: str) -> dict[str, dict[str, Any]]:
+    rules = (rule for file in groups().values() for group in file for rule in group["rules"])
+    return {rule[kind]: rule for rule in rules if kind in rule}
+
+
 def recording() -> dict[str, str]:
     """Expression of each record."""
-    return {
-        rule["record"]: rule["expr"]
-        for file in groups().values()
-        for group in file
-        for rule in group["rules"]
-        if "record" in rule
-    }
+    return {record: rule["expr"] for record, rule in _rules("record").items()}
 
 
 def alerts() -> dict[str, dict[str, Any]]:
     """Each alert by its name."""
-    return {
-        rule["alert"]: rule
-        for file in groups().values()
-        for group in file
-        for rule in group["rules"]
-        if "alert" in rule
-    }
+    return _rules("alert")

@@ -1,4 +1,4 @@
-"""The committed dashboards, and what is in them: panels, queries, variables."""
+"""The committed dashboards: panels, queries, variables."""
 
 import json
 import re
@@ -15,12 +15,12 @@ UIDS = ("session-ends", "session-end-code", "session-ends-slo", "session-end-exp
 
 def dashboards() -> dict[str, Json]:
     """Every file of the folder by its uid."""
-    found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    return {one["uid"]: one for one in found}
+    documents = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return {document["uid"]: document for document in documents}
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
-    """All that show data, those of folded rows too."""
+    """All panels with data, including the panels of folded rows."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel["panels"]
@@ -29,63 +29,58 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One query of a panel, with Grafana's variables still in it."""
+class PanelQuery:
+    """A query of a panel, with Grafana's variables still in it."""
 
     uid: str
     panel: str
-    ref: str
-    expr: str
     target: Json
 
     @property
-    def now(self) -> bool:
-        return bool(self.target["instant"])
+    def ref(self) -> str:
+        return self.target["refId"]
+
+    @property
+    def expr(self) -> str:
+        return self.target["expr"]
+
+    @property
+    def instant(self) -> bool:
+        return self.target["instant"]
 
 
-def asked() -> list[Asked]:
+def panel_queries() -> list[PanelQuery]:
     """Every query of every panel of every dashboard."""
     return [
-        Asked(uid, panel["title"], target["refId"], target["expr"], target)
+        PanelQuery(uid, panel["title"], target)
         for uid, dashboard in dashboards().items()
         for panel in panels(dashboard)
         for target in panel["targets"]
     ]
 
 
-def of(title: str, ref: str, uid: str = "") -> Asked:
-    """The query of the panel whose title begins so, of any dashboard or one of them."""
-    (found,) = [
+def query_of(title: str, ref: str, uid: str = "") -> PanelQuery:
+    """The query of the panel whose title begins so, of any dashboard or of a given dashboard."""
+    (match,) = [
         query
-        for query in asked()
+        for query in panel_queries()
         if query.panel.startswith(title) and query.ref == ref and uid in ("", query.uid)
     ]
-    return found
-
-
-def mappings(panel: Json) -> dict[str, Json]:
-    """What the values of a column are shown as, by the column's name."""
-    return {
-        override["matcher"]["options"]: mapping["options"]
-        for override in panel["fieldConfig"]["overrides"]
-        for one in override["properties"]
-        if one["id"] == "mappings"
-        for mapping in one["value"]
-    }
-
-
-def variables(dashboard: Json) -> dict[str, Json]:
-    return {one["name"]: one for one in dashboard["templating"]["list"]}
-
-
-def interpolated(text: str, values: Mapping[str, str]) -> str:
-    """As Grafana writes a query: $name and ${name}, longest names first; what is not given stays."""
-    for name in sorted(values, key=len, reverse=True):
-        text = re.sub(rf"\$\{{{name}\}}|\${name}\b", lambda _, name=name: values[name], text)
-    return text
+    return match
 
 
 def find(uid: str, title: str) -> Json:
-    """The one panel whose title begins so."""
-    (found,) = [one for one in panels(dashboards()[uid]) if one["title"].startswith(title)]
-    return found
+    """The only panel whose title begins so."""
+    (match,) = [panel for panel in panels(dashboards()[uid]) if panel["title"].startswith(title)]
+    return match
+
+
+def variables(dashboard: Json) -> dict[str, Json]:
+    return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+
+
+def interpolated(text: str, values: Mapping[str, str]) -> str:
+    """As Grafana writes a query: $name and ${name}, longest names first; unknown variables stay."""
+    for name in sorted(values, key=len, reverse=True):
+        text = re.sub(rf"\$\{{{name}\}}|\${name}\b", lambda _, name=name: values[name], text)
+    return text

@@ -1,13 +1,14 @@
-"""A Prometheus that has seen two and a half hours of traffic with incidents, and now scrapes an exporter.
+"""A Prometheus with two and a half hours of traffic with incidents, which now scrapes an exporter.
 
 The past is simulated: a ledger that two replicas show, and three incidents, which still go on. promtool
-records it with rules/*.yml, rule by rule in the order in which they read each other. Then the real
-Prometheus evaluates the same rules, more often, so that an incident becomes an alert within seconds. The
-exporter is real too, and receives every kind of event that its own metrics count.
+records it with rules/*.yml, in the order in which the rules read each other. Then the real Prometheus
+evaluates the same rules, more often, so that an incident becomes an alert within seconds. The exporter is
+real too, and receives every kind of event that its own metrics count.
 """
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ class World:
     """Times are Unix seconds: `began` and `now` of the past; `histories` what really happened."""
 
     def __init__(self, folder: Path) -> None:
-        self.now = time.time() // 15 * 15
+        # Whole minutes, like the steps of the rules' subqueries: the first record already sees the past.
+        self.now = time.time() // 60 * 60
         self.began = self.now - HOURS * 3600
         self.histories = [
             simulate(
@@ -115,21 +117,20 @@ class World:
         self.prometheus = _Prometheus(
             folder / "prometheus",
             [f"127.0.0.1:{self.exporter.ports['ops']}"],
-            rules=[folder / "rules" / "*.yml"],
+            rules=[folder / "shipped" / "*.yml"],
         )
-        (folder / "rules").mkdir()
-        self._create("openmetrics", folder / "ends", "".join(self._ends()))
-        self._create("openmetrics", folder / "words", "".join(self._words()))
+        self._create("openmetrics", "".join(self._ends()))
+        self._create("openmetrics", "".join(self._info()))
         for level in levels(recording()):
             self._record(level)
+        (folder / "shipped").mkdir()
         for name, shipped in groups().items():
             evaluated = [{**group, "interval": "2s"} for group in shipped]
-            (folder / "rules" / name).write_text(yaml.safe_dump({"groups": evaluated}))
+            (folder / "shipped" / name).write_text(yaml.safe_dump({"groups": evaluated}))
 
     def incident(self, name: str) -> Any:
-        return next(
-            one for history in self.histories for one in history.incidents if one.name == name
-        )
+        incidents = (incident for history in self.histories for incident in history.incidents)
+        return next(incident for incident in incidents if incident.name == name)
 
     def send(self) -> None:
         """Some events of every kind: retried, refused, rejected, unknown, late, interrupted."""
@@ -146,7 +147,7 @@ class World:
             }
             for number in range(first, self._sent)
         ]
-        events += [{**one, "id": f"healed-{one['id']}", "final": False} for one in events[:4]]
+        events += [{**event, "id": f"healed-{event['id']}", "final": False} for event in events[:4]]
         assert self.exporter.post(events).status == 200
         assert self.exporter.post(events[:5]).json["duplicates"] == 5
         odd = [
@@ -168,55 +169,56 @@ class World:
         assert self.exporter.request("ingest", "POST", path, sent, headers).status == 200
 
     def _ends(self) -> Iterator[str]:
+        """The session ends, from two replicas: each metric family once."""
         for instance in (EXPORTER, REPLICA):
             lines = "".join(openmetrics(self.histories, instance=instance, ledger="51a7ed00"))
-            # One family each, and no end before the last.
-            yield lines.removesuffix("# EOF\n") if instance != REPLICA else _samples(lines)
+            if instance == REPLICA:
+                lines = re.sub(r"^# [HT].*\n", "", lines, flags=re.MULTILINE)
+            yield lines.replace("# EOF\n", "")
+        yield "# EOF\n"
 
-    def _words(self) -> Iterator[str]:
+    def _info(self) -> Iterator[str]:
         """The series of the taxonomy, from two releases of the exporter; the replica started first."""
         times = range(int(self.began), int(self.now) + 1, 60)
 
         def series(name: str, labels: dict[str, str], instance: str, value: float) -> str:
             every = {**labels, "job": "exporter", "instance": instance}
             written = ",".join(
-                f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in every.items()
+                f"{key}={json.dumps(text, ensure_ascii=False)}" for key, text in every.items()
             )
             return "".join(f"{name}{{{written}}} {value} {at}\n" for at in times)
 
         for family in TaxonomyCollector(TAXONOMY, RUNBOOKS, "").collect():
-            for index, sample in enumerate(family.samples):
-                if not index:
-                    yield f"# TYPE {sample.name} gauge\n"
-                yield series(sample.name, sample.labels, EXPORTER, sample.value)
-                if sample.name == names.SESSION_END_CODE_INFO and RENAMED[:3] == tuple(
-                    sample.labels[label] for label in ("system", "code", "name")
-                ):
-                    yield series(sample.name, {**sample.labels, "name": RENAMED[3]}, REPLICA, 1)
+            yield from {f"# TYPE {sample.name} gauge\n" for sample in family.samples}
+            for name, labels, value, *_ in family.samples:
+                yield series(name, labels, EXPORTER, value)
+                renamed = RENAMED[:3] == (
+                    labels.get("system"),
+                    labels.get("code"),
+                    labels.get("name"),
+                )
+                if name == names.SESSION_END_CODE_INFO and renamed:
+                    yield series(name, {**labels, "name": RENAMED[3]}, REPLICA, 1)
         yield "# TYPE process_start_time_seconds gauge\n"
         yield series("process_start_time_seconds", {}, EXPORTER, 2)
         yield series("process_start_time_seconds", {}, REPLICA, 1)
         yield "# EOF\n"
 
-    def _create(self, kind: str, path: Path, text: str) -> None:
+    def _create(self, kind: str, text: str, *options: str) -> None:
+        path = self._folder / kind
         path.write_text(text)
-        _promtool("tsdb", "create-blocks-from", kind, str(path), str(self._data))
+        data = self._folder / "prometheus" / "data"
+        output = (f"--output-dir={data}", str(path)) if options else (str(path), str(data))
+        command = ["promtool", "tsdb", "create-blocks-from", kind, *options, *output]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
 
     def _record(self, rules: dict[str, str]) -> None:
-        path = self._folder / "level"
         level = [{"record": record, "expr": expr} for record, expr in rules.items()]
-        path.write_text(yaml.safe_dump({"groups": [{"name": "level", "rules": level}]}))
+        window = (f"--start={self.began:.0f}", f"--end={self.now:.0f}", f"--eval-interval={STEP}")
         with self.prometheus:
-            url = self.prometheus.url
-            window = (f"--start={self.began:.0f}", f"--end={self.now:.0f}")
-            _promtool(
-                *("tsdb", "create-blocks-from", "rules", f"--url={url}", *window),
-                *(f"--output-dir={self._data}", f"--eval-interval={STEP}", str(path)),
-            )
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "prometheus" / "data"
+            text = yaml.safe_dump({"groups": [{"name": "level", "rules": level}]})
+            self._create("rules", text, f"--url={self.prometheus.url}", *window)
 
 
 def levels(rules: dict[str, str]) -> Iterator[dict[str, str]]:
@@ -237,15 +239,4 @@ def levels(rules: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 def history(world: World, system: str) -> History:
-    return next(one for one in world.histories if one.system == system)
-
-
-def _samples(lines: str) -> str:
-    return "".join(
-        f"{line}\n" for line in lines.splitlines() if not line.startswith(("# H", "# T"))
-    )
-
-
-def _promtool(*arguments: str) -> None:
-    ran = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+    return next(history for history in world.histories if history.system == system)
