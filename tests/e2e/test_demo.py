@@ -54,13 +54,12 @@ def left(folder: Path) -> list[str]:
 
 
 def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_no_process(tmp_path: Path) -> None:
-    """With the default port of Prometheus in use."""
+    """With all default ports in use: tests that run beside this one cannot take a port of the demo."""
     folder = tmp_path / "demo"
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):  # Another program uses the port.
-            other.bind(("127.0.0.1", 9090))
-            other.listen()
+    with contextlib.ExitStack() as held:
+        for port in (10400, 10401, 9090, 9093):
+            with contextlib.suppress(OSError):  # Another program uses the port.
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
         with demo(folder, "--once") as process:
             assert process.wait(LONG) == 0, printed(folder)
             assert left(folder) == []
