@@ -48,7 +48,7 @@ demo: $(VENV)/.run ## run an outage with Prometheus and Alertmanager and log it,
 
 test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check
