@@ -167,3 +167,14 @@ def test_check_warns_of_a_new_code_of_a_shipped_system_without_a_file() -> None:
         "streampixel 4008 has no runbook; write runbooks/streampixel/4008.md in a folder of the "
         "setting taxonomy"
     ]
+
+
+def test_a_code_that_an_overlay_adds_needs_no_file(tmp_path: Path) -> None:
+    """Fails when `warnings` asks a file of every code of a shipped system."""
+    (tmp_path / "mine.yaml").write_text(
+        "extends: streampixel\n"
+        "codes:\n"
+        "  - {code: '4999', name: Test Code, phase: stream, category: application, outcome: failure,\n"
+        "     owner: application, severity: ticket, description: A test., causes: A test., fix: None.}\n"
+    )
+    assert list(files.warnings(load([tmp_path]), [tmp_path])) == []
