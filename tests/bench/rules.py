@@ -54,7 +54,7 @@ def evaluation(folder: Path, combinations: int) -> Row:
 
             def evaluated() -> bool:
                 groups = prometheus.get("rules")["groups"]
-                known = prometheus.query("count(system_code:session_ends:limit5m)")
+                known = prometheus.query("count(system_code:session_ends:threshold5m)")
                 return bool(known) and all(one["evaluationTime"] for one in groups)
 
             wait_for(evaluated, 60, "an evaluation of every group with data")

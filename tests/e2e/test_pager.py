@@ -334,11 +334,13 @@ def test_a_platform_that_a_yaml_file_adds_is_paged_and_nothing_but_the_exporter_
     assert pager.exporter.stop() == 0
     pager.exporter.start()
     # The baseline of a new system follows its traffic: with few successes before the outage, the outage is
-    # its own baseline within seconds, and a busy machine evaluates the rules too late.
-    pager.traffic.more = tuple({"system": "acme", "code": "ok"} for _ in range(20))
+    # its own baseline within seconds, and a busy machine evaluates the rules too late. The successes go on
+    # during the outage, or SessionEndsStopped joins the page.
+    successes = tuple({"system": "acme", "code": "ok"} for _ in range(20))
+    pager.traffic.more = successes
     known = 'system_code:session_ends:increase1h{system="acme", code="ok"} > 1000'
     wait_for(lambda: pager.prometheus.query(known), LONG, "ends of the new platform")
-    pager.traffic.more = tuple({"system": "acme", "code": "07"} for _ in range(3))
+    pager.traffic.more = (*successes, *({"system": "acme", "code": "07"} for _ in range(10)))
     page = pager.wait("firing", "SessionEndSpike 07")
     (alert,) = (one for one in page["alerts"] if one["labels"].get("system") == "acme")
     labels, says = alert["labels"], alert["annotations"]
