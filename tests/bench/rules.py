@@ -18,7 +18,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.e2e.history import SUMMED
 from tests.e2e.prometheus_process import PrometheusProcess
 
-PER_CODE: Final = ("system", "code", "category", "outcome")
+PER_CODE: Final = ("system", "code")
 GOAL: Final = 0.1
 """Seconds for one evaluation of all groups, for both systems."""
 CREATE: Final = (
@@ -90,14 +90,12 @@ def _week(exporter: ExporterProcess, data: Path, instance: str) -> None:
     }
     now = int(time.time()) // 600 * 600
     day, week = range(now - 86400, now, 30), range(now - 7 * 86400, now, 600)
-    per_code = {frozenset(one for one in labels if one[0] in PER_CODE) for labels in kept}
-    systems = {frozenset(one for one in labels if one[0] == "system") for labels in kept}
+    per_code = {frozenset(pair for pair in labels if pair[0] in PER_CODE) for labels in kept}
     lines = []
     for name, many, times in (
         (names.RULE_SUM, kept, day),
-        (names.RULE_SHARE_DAY + names.RULE_SNAPSHOT, per_code, week),
-        (f"{names.RULE_COUNT}1d{names.RULE_SNAPSHOT}", per_code, week),
-        (f"{names.RULE_ENDS}1d{names.RULE_SNAPSHOT}", systems, week),
+        (f"{names.RULE_SHARE}1d_snapshot", per_code, week),
+        (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
     ):
         lines.append(f"# TYPE {name} gauge")
         for labels in many:
