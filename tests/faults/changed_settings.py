@@ -119,7 +119,11 @@ def change_settings(folder: Path, count: int, mutant: str = "", changes: int = 1
     found = Found(count, changes)
     for turn, labels in enumerate(SETTINGS[: changes + 1]):
         (codes / "acme.yaml").write_text(TAXONOMIES[min(turn, 1)])
-        settings = {**labels, "taxonomy": codes, "max_events": 50_000, "first_seen_zero_for": 0}
+        settings = {
+            **labels,
+            **{"taxonomy": codes, "first_seen_zero_for": 0},
+            **{"max_events": 50_000, "max_body": "64MiB"},
+        }
         with ExporterProcess(folder / "data", settings=settings, mutant=mutant) as exporter:
             for kind, body in _bodies(count):
                 reply = exporter.request(
