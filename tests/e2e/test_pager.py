@@ -1,9 +1,8 @@
-"""Who is woken: a real exporter, Prometheus and Alertmanager (Debian's), and a webhook that they page.
+"""Pages from end to end: exporter, Prometheus and Alertmanager (Debian's packages) and a webhook.
 
-Events come over HTTP; the rules, prometheus.yml and alertmanager.yml are the shipped ones. So that an
-incident takes seconds, the rules' windows and waits, the scrapes and Alertmanager's timings are shorter
-(`history.quick_rules`, `_quick`); so that baselines exist, the exporter's first counts are backfilled as
-three hours of scrapes. Each test begins and ends in quiet: same traffic as ever, no alert.
+The rules, prometheus.yml and alertmanager.yml are the shipped ones with shorter durations
+(`history.quick_rules`, `_quick`), so an incident takes seconds. The first counts are backfilled as three
+hours of scrapes, which gives the rules a baseline. Each test starts and ends with normal traffic.
 """
 
 import contextlib
@@ -27,9 +26,9 @@ from tests.e2e.prometheus_process import PrometheusProcess, free_port
 
 SYSTEMS = ("streampixel", "softdrive")
 PER_SECOND = 2
-"""Ends per second of each system, in the past and now."""
+"""Session ends per second of each system, backfilled and live."""
 LONG = 300.0
-"""Seconds; what is waited for takes some 30 on a machine that has time."""
+"""Seconds; on an idle machine a condition takes up to 30."""
 
 
 ACME = """
@@ -63,10 +62,10 @@ codes:
     causes: A {{ bad }} cable.
     fix: Replace the "cable".
 """
-"""A platform of somebody's own."""
+"""A platform added by the user."""
 
 
-def usual(number: int) -> list[dict[str, object]]:
+def normal_ends(number: int) -> list[dict[str, object]]:
     """One end of each system: 97 % of streampixel's are normal, and all of softdrive's."""
     code = {0: 4001, 33: 4005, 66: 1006}.get(number % 100, 1000)
     return [
@@ -76,16 +75,16 @@ def usual(number: int) -> list[dict[str, object]]:
 
 
 class Traffic:
-    """Posts what is usual until the `with` block ends, without the systems that are `silent`, and with
-    it the codes of `outage`, each three times."""
+    """Posts normal ends until the `with` block ends, except for the systems in `silent`, plus three ends of
+    each code in `outage`."""
 
     def __init__(self, exporter: ExporterProcess, first: int) -> None:
         self.outage: tuple[int, ...] = ()
         self.silent: tuple[str, ...] = ()
         self.more: tuple[dict[str, object], ...] = ()
-        """Events that are sent beside what is usual, without their ids."""
-        self.trouble: list[object] = []
-        """What went wrong with posts."""
+        """Further events, without ids."""
+        self.errors: list[object] = []
+        """Failed posts."""
         self._exporter = exporter
         self._numbers = itertools.count(first)
         self._over = threading.Event()
@@ -110,18 +109,18 @@ class Traffic:
             failed += [
                 {"id": f"more-{number}-{place}", **event} for place, event in enumerate(self.more)
             ]
-            sent = [end for end in usual(number) if end["system"] not in self.silent]
+            sent = [end for end in normal_ends(number) if end["system"] not in self.silent]
             try:
                 reply = self._exporter.post([*sent, *failed])
                 if reply.status != 200:
-                    self.trouble.append(reply.body)
+                    self.errors.append(reply.body)
             except (OSError, KeyError, http.client.HTTPException) as error:
-                self.trouble.append(error)
+                self.errors.append(error)
 
 
 @dataclass
 class Pager:
-    """Everything that runs, and the pages (not the tickets) that came since the last `forget`."""
+    """The running programs, and the pages (not tickets) received since the last `forget`."""
 
     exporter: ExporterProcess
     prometheus: PrometheusProcess
@@ -131,38 +130,35 @@ class Pager:
     pages: list[Any] = field(default_factory=list)
 
     def wait(self, status: str, *alerts: str) -> Any:
-        """The first page of this status that has these alerts."""
+        """The first page with this status that contains these alerts."""
 
-        def found() -> Any:
-            self.hear()
+        def received() -> Any:
+            self.receive()
             same = (page for page in self.pages if page["status"] == status)
             return next((page for page in same if set(alerts) <= names(page)), None)
 
-        return wait_for(found, LONG, f"{status} {alerts}")
+        return wait_for(received, LONG, f"{status} {alerts}")
 
-    def hear(self) -> list[Any]:
+    def receive(self) -> list[Any]:
         for path, body in self.webhook.rest():
             if path.startswith("/page-"):
                 self.pages.append(body)
         return self.pages
 
     def forget(self) -> None:
-        self.hear()
+        self.receive()
         self.pages.clear()
-        self.traffic.trouble.clear()
+        self.traffic.errors.clear()
 
     def present(self, promql: str) -> Callable[[], bool]:
-        """Whether each system has the recorded value."""
-
-        def found() -> bool:
-            have = {dict(labels)["system"] for labels in self.prometheus.query(promql)}
-            return set(SYSTEMS) <= have
-
-        return found
+        """A condition: the query has a value for each system."""
+        return lambda: (
+            set(SYSTEMS) <= {dict(labels)["system"] for labels in self.prometheus.query(promql)}
+        )
 
 
 def names(*pages: Any, status: str = "") -> set[str]:
-    """Alert and code of the alerts in these pages, or of those that have this status."""
+    """Alert name and code of each alert in these pages, optionally only those with this status."""
     alerts = [alert for page in pages for alert in page["alerts"]]
     return {
         " ".join(filter(None, (alert["labels"]["alertname"], alert["labels"].get("code"))))
@@ -172,8 +168,8 @@ def names(*pages: Any, status: str = "") -> set[str]:
 
 
 def _quick(config: Path) -> Path:
-    """Alertmanager waits more than one evaluation of the rules before a first page, as shipped (40 s and
-    30 s); a second here, and a busy machine's evaluations may be late."""
+    """The shipped group_wait (40 s) is longer than the interval of the rules (30 s). Here the interval is a
+    second, and several on a busy machine."""
     text = re.sub(r"\bgroup_wait: \w+", "group_wait: 4s", config.read_text())
     config.write_text(text)
     return config
@@ -194,7 +190,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pager]:
         alertmanager = stack.enter_context(AlertmanagerProcess(config))
         exporter = stack.enter_context(ExporterProcess(folder / "data", *flags))
         for first in range(0, past, 400):
-            events = [event for n in range(first, first + 400) for event in usual(n)]
+            events = [event for n in range(first, first + 400) for event in normal_ends(n)]
             assert exporter.post(events).json["accepted"] == 800
         wait_for(lambda: exporter.total("session_ends_total") == 2 * past, what="the past's ends")
         prometheus = PrometheusProcess(folder / "prometheus", [])
@@ -215,8 +211,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pager]:
 
 @pytest.fixture
 def pager(running: Pager) -> Iterator[Pager]:
-    """In quiet, whatever the test before did."""
-    wait_for(lambda: not running.prometheus.query('ALERTS{severity="page"}'), LONG, "quiet")
+    """Waits until no page is active."""
+    wait_for(
+        lambda: not running.prometheus.query('ALERTS{severity="page"}'), LONG, "no active page"
+    )
     running.forget()
     yield running
     running.traffic.outage = ()
@@ -229,9 +227,8 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def test_two_codes_that_rise_together_are_one_notification(pager: Pager) -> None:
-    """The first test: a window that remembers an outage has its code page at the first ends of the next,
-    seconds before one that has had none."""
+def test_two_codes_that_rise_together_give_one_notification(pager: Pager) -> None:
+    """Runs first: a code with an earlier outage in the window pages seconds before a code without one."""
     both = ("SessionEndSpike 4001", "SessionEndSpike 4005")
     pager.traffic.outage = (4001, 4005)
     page = pager.wait("firing", *both)
@@ -239,13 +236,15 @@ def test_two_codes_that_rise_together_are_one_notification(pager: Pager) -> None
     assert names(page) == set(both)
     assert pager.pages == [page]
 
-    wait_for(lambda: names(*pager.hear(), status="resolved") == set(both), LONG, "the end of both")
-    # The two may end at neighbouring evaluations, which is told in one notification or in two.
-    assert [one for one in pager.pages if not names(one, status="resolved")] == [page]
-    assert pager.traffic.trouble == []
+    wait_for(
+        lambda: names(*pager.receive(), status="resolved") == set(both), LONG, "the end of both"
+    )
+    # The two may end at different evaluations: one or two notifications.
+    assert [sent for sent in pager.pages if not names(sent, status="resolved")] == [page]
+    assert pager.traffic.errors == []
 
 
-def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_over(
+def test_outage_pages_with_cause_and_fix_and_resolves(
     pager: Pager,
 ) -> None:
     pager.traffic.outage = (4001,)
@@ -266,12 +265,12 @@ def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_
     }
     says = alert["annotations"]
     assert says["summary"] == "4001 No Worker Node Available spike on streampixel"
-    found = re.fullmatch(
+    numbers = re.fullmatch(
         r"(\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends, since \d\d:\d\d UTC\.",
         says["description"],
     )
-    assert found, says["description"]
-    assert int(found[1]) > 5 * float(found[2]) > 0
+    assert numbers, says["description"]
+    assert int(numbers[1]) > 5 * float(numbers[2]) > 0
     assert says["causes"].startswith("All worker nodes are busy, GPU resources do not suffice")
     assert says["fix"].startswith("Check the status of workers and GPUs, then the capacity mode.")
     ops = f"http://127.0.0.1:{pager.exporter.ports['ops']}"
@@ -279,27 +278,27 @@ def test_an_outage_pages_with_cause_and_fix_and_the_page_is_resolved_when_it_is_
     assert says["dashboard_url"] == ""
 
     resolved = pager.wait("resolved", "SessionEndSpike 4001")
-    assert [one["status"] for one in resolved["alerts"]] == ["resolved"]
-    assert [one["status"] for one in pager.pages] == ["firing", "resolved"]
-    assert pager.traffic.trouble == []
+    assert [alert["status"] for alert in resolved["alerts"]] == ["resolved"]
+    assert [sent["status"] for sent in pager.pages] == ["firing", "resolved"]
+    assert pager.traffic.errors == []
 
 
-def test_successes_that_cease_while_the_exporter_runs_page_for_their_system(pager: Pager) -> None:
-    """What the next test must not see is there to be seen."""
+def test_missing_successes_page_for_their_system(pager: Pager) -> None:
+    """Shows that the alert which the next test must not see can fire."""
     pager.traffic.silent = ("streampixel",)
     page = pager.wait("firing", "SessionEndsStopped")
     pager.traffic.silent = ()
     assert names(page) == {"SessionEndsStopped"}
     pager.wait("resolved", "SessionEndsStopped")
     assert names(*pager.pages) == {"SessionEndsStopped"}
-    assert pager.traffic.trouble == []
+    assert pager.traffic.errors == []
 
 
-def test_an_exporter_that_is_killed_pages_for_itself_and_for_none_of_its_systems(
+def test_killed_exporter_pages_for_itself_and_not_for_its_systems(
     pager: Pager,
 ) -> None:
-    """Until its return has been looked at for as long as `stopped` looks back: neither the silence nor
-    the hole that it leaves in the counts is taken for sessions that fail."""
+    """Neither the missing samples nor the gap in the counts fires SessionEndsStopped, until a whole window
+    after the restart."""
     killed = time.time()
     pager.exporter.kill()
     page = pager.wait("firing", "SessionEndExporterDown")
@@ -311,25 +310,25 @@ def test_an_exporter_that_is_killed_pages_for_itself_and_for_none_of_its_systems
     wait_for(
         lambda: not pager.prometheus.query("system_outcome:session_ends:increase5m"),
         LONG,
-        "silence",
+        "no counts",
     )
 
     pager.exporter.start()
     pager.wait("resolved", "SessionEndExporterDown")
     compared = 'system_outcome:session_ends:increase5m{outcome="success"}'
-    wait_for(pager.present(compared), LONG, "successes that are compared again")
+    wait_for(pager.present(compared), LONG, "compared successes")
     full = 'count_over_time(up{job="session-end-exporter"}[30s]) > 20 and'
     up = 'min_over_time(up{job="session-end-exporter"}[30s]) == 1'
     wait_for(lambda: pager.prometheus.query(f"{full} {up}"), LONG, "a whole window")
     since = f"{time.time() - killed:.0f}s"
     assert pager.prometheus.query(f'count_over_time(ALERTS{{signal="stopped"}}[{since}])') == {}
-    assert [names(one) for one in pager.hear()] == [{"SessionEndExporterDown"}] * 2
+    assert [names(sent) for sent in pager.receive()] == [{"SessionEndExporterDown"}] * 2
 
 
-def test_a_platform_that_a_yaml_file_adds_is_paged_and_nothing_but_the_exporter_restarts(
+def test_platform_added_by_a_yaml_file_pages_after_a_restart_of_the_exporter(
     pager: Pager,
 ) -> None:
-    """The last test: the restart is an outage of the exporter to Prometheus."""
+    """Runs last: Prometheus sees the restart as an outage of the exporter."""
     (pager.taxonomy / "acme.yaml").write_text(ACME)
     assert pager.exporter.stop() == 0
     pager.exporter.start()
@@ -342,7 +341,7 @@ def test_a_platform_that_a_yaml_file_adds_is_paged_and_nothing_but_the_exporter_
     wait_for(lambda: pager.prometheus.query(known), LONG, "ends of the new platform")
     pager.traffic.more = (*successes, *({"system": "acme", "code": "07"} for _ in range(10)))
     page = pager.wait("firing", "SessionEndSpike 07")
-    (alert,) = (one for one in page["alerts"] if one["labels"].get("system") == "acme")
+    (alert,) = (alert for alert in page["alerts"] if alert["labels"].get("code") == "07")
     labels, says = alert["labels"], alert["annotations"]
     assert (labels["severity"], labels["name"], labels["owner"], labels["phase"]) == (
         *("page", "Link Lost", "customer_network", "keep_alive"),
