@@ -93,6 +93,7 @@ LIVE_STATS_FAILURES: Final = _OWN + "live_stats_failures_total"
 # --- recording rules ----------------------------------------------------------------------------------
 # Records of rules/*.yml. A stem is followed by its window: `system_code:session_ends:increase` + `5m`.
 RULE_SUM: Final = "instance_code:session_ends:sum"
+RULE_SUM_SNAPSHOT: Final = RULE_SUM + "_snapshot"
 RULE_COUNT: Final = "system_code:session_ends:increase"
 RULE_COUNT_BY_OUTCOME: Final = "system_outcome:session_ends:increase"
 RULE_SHARE: Final = "system_code:session_ends:share"

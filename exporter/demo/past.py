@@ -46,6 +46,7 @@ def openmetrics(
     for kind, metric, kept in (
         ("counter", names.SESSION_ENDS, None),
         ("gauge", names.RULE_SUM, _SUM_LABELS),
+        ("gauge", names.RULE_SUM_SNAPSHOT, _SUM_LABELS),
     ):
         yield f"# TYPE {metric.removesuffix('_total')} {kind}\n"
         for history in histories:

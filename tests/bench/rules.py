@@ -94,6 +94,7 @@ def _week(exporter: ExporterProcess, data: Path, instance: str) -> None:
     lines = []
     for name, many, times in (
         (names.RULE_SUM, kept, day),
+        (names.RULE_SUM_SNAPSHOT, kept, day[::4]),
         (f"{names.RULE_SHARE}1d_snapshot", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
     ):

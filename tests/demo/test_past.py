@@ -38,10 +38,10 @@ def test_past_counts_up_and_ends_now_with_the_total() -> None:
         (name, labels["code"], time): value
         for name, labels, time, value in samples([[1, 0]] * 15 + [[3, 1]] * 10)
     }
-    for name in (names.SESSION_ENDS, names.RULE_SUM):
+    for name in (names.SESSION_ENDS, names.RULE_SUM, names.RULE_SUM_SNAPSHOT):
         assert [values[name, "1000", NOW - age * INTERVAL] for age in (2, 1, 0)] == [5, 15, 45]
         assert [values[name, "4001", NOW - age * INTERVAL] for age in (2, 1, 0)] == [0, 0, 10]
-    assert len(values) == 12
+    assert len(values) == 18
 
 
 def test_past_gives_the_recording_rule_only_the_labels_that_it_keeps() -> None:

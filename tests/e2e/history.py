@@ -44,6 +44,7 @@ def backfill(exporter: ExporterProcess, data: Path) -> None:
     for kind, metric, totals in (
         ("counter", "session_ends_total", counted),
         ("gauge", names.RULE_SUM, sums),
+        ("gauge", names.RULE_SUM_SNAPSHOT, sums),
     ):
         lines.append(f"# TYPE {metric.removesuffix('_total')} {kind}")
         for labels, total in totals.items():

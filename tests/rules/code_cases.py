@@ -28,6 +28,7 @@ ALERTS = {
 """By signal."""
 NEW_READS = (
     names.RULE_SUM,
+    names.RULE_SUM_SNAPSHOT,
     names.RULE_COUNT + "1h",
     names.RULE_COUNT + "1d",
     names.RULE_COUNT + "1d_snapshot",

@@ -21,6 +21,7 @@ ALERTS = {"stopped": "SessionEndsStopped", "budget": "SessionEndBudgetBurn"}
 """By signal."""
 STOPPED_READS = (
     names.RULE_SUM,
+    names.RULE_SUM_SNAPSHOT,
     names.RULE_STOPPED,
     names.RULE_COUNT + "5m",
     *(

@@ -74,6 +74,7 @@ def verdict(
     case.query(f"{ORDINARY + until}m", query, {"{}": 1} if fires else {})
     records = (
         names.RULE_SUM,
+        names.RULE_SUM_SNAPSHOT,
         names.RULE_CODE_INFO,
         *(COUNT + window for window in ("90s", "1h", "6h", "1d")),
         *(names.RULE_THRESHOLD + window for window in WINDOW),
