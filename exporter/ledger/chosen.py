@@ -37,7 +37,7 @@ async def open_chosen(
         settings.dedup_window_age,
         GROUP_EVENTS + settings.max_events,
     )
-    ledger = await SqliteLedger.open(plan, hold=settings.first_seen_zero_for, **options)
+    ledger = await SqliteLedger.open(plan, first_seen_delay=settings.first_seen_zero_for, **options)
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger
@@ -63,7 +63,7 @@ async def _shared(
         zero_durations,
         shards=settings.ledger_shards,
         age=settings.dedup_window_age,
-        hold=settings.first_seen_zero_for,
+        first_seen_delay=settings.first_seen_zero_for,
         timeout=settings.ledger_timeout,
         wait=address.replicas(settings.ledger_wait) if settings.ledger_wait else None,
         password_file=settings.ledger_password_file,

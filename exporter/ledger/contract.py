@@ -11,8 +11,8 @@ could take back.
 one likes: concurrent batches may share one write. `totals` and `status` may be called from any thread
 and never wait for a write.
 
-**Patience.** A patient batch starts no write for `exporter.ledger.riders.LONGEST_WAIT` seconds: it shares the
-next one that somebody else's batch starts. Nothing else about it differs, its place in the order neither.
+**Coalescing.** A deferrable batch does not start a write at once: it shares the write of the next batch, or
+starts its own after `exporter.ledger.coalescing.LONGEST_WAIT` seconds. Its place in the order stays.
 
 **Cancellation.** A batch that `commit` took is written even when the task that awaits it is
 cancelled.
@@ -41,8 +41,8 @@ from typing import Final, Protocol
 
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
-PRINT_BYTES: Final = 8
-"""A print is a 64-bit hash of what the sender wrote: the same key with another print is a conflict."""
+FINGERPRINT_BYTES: Final = 8
+"""A fingerprint is a 64-bit hash of an event's content: the same key with another one is a conflict."""
 
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1
@@ -115,17 +115,17 @@ class Series:
 class Batch:
     """The classified events of one request, as columns.
 
-    The first `len(keys) / KEY_BYTES` events have a key and a print, the rest have neither.
-    `durations` (seconds) and `sessions` (exemplars) are None when no event has one. `patient`: nobody waits
-    for its receipt.
+    The first `len(keys) / KEY_BYTES` events have a key and a fingerprint, the rest have neither.
+    `durations` (seconds) and `sessions` (exemplars) are None when no event has one. A
+    `deferrable` batch may wait for another batch's write.
     """
 
     series: Sequence[Series]
     keys: bytes = b""
-    prints: bytes = b""
+    fingerprints: bytes = b""
     durations: Sequence[float | None] | None = None
     sessions: Sequence[str | None] | None = None
-    patient: bool = False
+    deferrable: bool = False
 
     def __len__(self) -> int:
         return len(self.series)
@@ -163,14 +163,14 @@ class Exemplar:
 class Total:
     """A series' durable count.
 
-    `held`: new at run time, so it is to be shown as 0 until scrapes have seen it (`increase()` never
-    counts a series' first sample). `created` in Unix seconds; it survives restarts.
+    `delayed`: the series is new and in its first-seen delay. It is exported as 0 until scrapes have seen it,
+    because `increase()` never counts a series' first sample. `created` in Unix seconds; it survives restarts.
     """
 
     series: Series
     value: int
     created: float
-    held: bool = False
+    delayed: bool = False
     exemplar: Exemplar | None = None
 
 

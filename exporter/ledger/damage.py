@@ -1,13 +1,12 @@
 """What tells a damaged ledger from a sound one, and what is done with it.
 
 SQLite notices a broken page, but not a WAL that lost its end (to SQLite that is a transaction which never
-happened) and not a flipped bit in a number. So every row carries a checksum, and a witness beside the
-database names the last commit that was acknowledged. The witness is written after the commit's fsync and
+happened) and not a flipped bit in a number. So every row carries a checksum, and a marker beside the
+database names the last commit that was acknowledged. The marker is written after the commit's fsync and
 needs none of its own: it can be older than the database after a power cut, never newer.
 """
 
 import os
-import struct
 import time
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,6 @@ from exporter.errors import LedgerError
 
 FILES: Final = ("", "-journal", "-wal", "-shm")
 """What SQLite adds to a database's name for the files that a database may consist of."""
-_WITNESS: Final = struct.Struct("<QQ")
 _ENVIRONMENT: Final = (
     apsw.FullError,
     apsw.CantOpenError,
@@ -54,34 +52,6 @@ def checksum(*values: object) -> int:
     return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(values)) - (1 << 63)
 
 
-class Witness:
-    """The number of the last acknowledged commit, in a file of 16 bytes beside the database."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def read(self) -> int:
-        """The commit it names; 0 when it is new, or unreadable and so no witness of anything."""
-        content = os.pread(self._file, _WITNESS.size, 0)
-        if len(content) != _WITNESS.size:
-            return 0
-        commit, check = _WITNESS.unpack(content)
-        return commit if check == _check(commit) else 0
-
-    def write(self, commit: int) -> None:
-        """Name a commit that is durable."""
-        try:
-            os.pwrite(self._file, _WITNESS.pack(commit, _check(commit)), 0)
-        except OSError:
-            # A full disk refuses even these 16 bytes when the file is new. The commit is durable all
-            # the same, and an older witness only detects less.
-            return
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
 def move_aside(database: Path, now: float) -> Path:
     """Rename a damaged database and its WAL so that nothing overwrites them; the new name.
 
@@ -102,7 +72,3 @@ def move_aside(database: Path, now: float) -> Path:
 def _files(database: Path) -> list[Path]:
     """The files a database may consist of."""
     return [database.with_name(database.name + suffix) for suffix in FILES]
-
-
-def _check(commit: int) -> int:
-    return xxhash.xxh3_64_intdigest(commit.to_bytes(8, "little"))

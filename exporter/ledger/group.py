@@ -11,8 +11,8 @@ from exporter.ledger.contract import (
     ACCEPTED,
     CONFLICT,
     DUPLICATE,
+    FINGERPRINT_BYTES,
     KEY_BYTES,
-    PRINT_BYTES,
     Batch,
     Receipt,
     Series,
@@ -29,14 +29,14 @@ class Group:
         self._batches = batches
         self.events = sum(map(len, batches))
         keys = words(b"".join([batch.keys for batch in batches]), KEY_BYTES)
-        prints = words(b"".join([batch.prints for batch in batches]), PRINT_BYTES)
-        judged = _judge(keys, prints, window)
+        fingerprints = words(b"".join([batch.fingerprints for batch in batches]), FINGERPRINT_BYTES)
+        judged = _judge(keys, fingerprints, window)
         self._verdicts: npt.NDArray[np.uint8] | None = None
         if judged is None:
-            self.keys, self.prints = keys, prints
+            self.keys, self.fingerprints = keys, fingerprints
         else:
             new = judged == ACCEPTED
-            self.keys, self.prints = keys[new], prints[new]
+            self.keys, self.fingerprints = keys[new], fingerprints[new]
             self._verdicts = np.zeros(self.events, np.uint8)
             self._verdicts[self._keyed()] = judged
 
@@ -85,7 +85,7 @@ class Group:
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]
 
 
-def _judge(keys: Words, prints: Words, window: Window) -> npt.NDArray[np.uint8] | None:
+def _judge(keys: Words, fingerprints: Words, window: Window) -> npt.NDArray[np.uint8] | None:
     """A verdict for each key, or None when all are accepted: what nearly every group is."""
     found = window.find(keys)
     known = found > 0
@@ -93,13 +93,13 @@ def _judge(keys: Words, prints: Words, window: Window) -> npt.NDArray[np.uint8] 
     if not repeated and not known.any():
         return None
     verdicts = np.zeros(len(keys), np.uint8)
-    differs = window.prints(found[known]) != prints[known, 0]
+    differs = window.fingerprints(found[known]) != fingerprints[known, 0]
     verdicts[known] = np.where(differs, CONFLICT, DUPLICATE)
     if repeated:
         firsts: dict[bytes, int] = {}
         for index in np.flatnonzero(~known).tolist():
             first = firsts.setdefault(keys[index].tobytes(), index)
             if first != index:
-                same = prints[first, 0] == prints[index, 0]
+                same = fingerprints[first, 0] == fingerprints[index, 0]
                 verdicts[index] = DUPLICATE if same else CONFLICT
     return verdicts

@@ -15,13 +15,14 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.book import Book, Cell, Changes
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Series, Total
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Series, Total
 from exporter.ledger.creation import create, remove_leftovers, sync_names
-from exporter.ledger.damage import Damaged, Witness, move_aside, says_damage
+from exporter.ledger.damage import Damaged, move_aside, says_damage
 from exporter.ledger.identity import OpenFiles
+from exporter.ledger.marker import CommitMarker
 from exporter.ledger.segments import Segments
 from exporter.ledger.store import Ids, Meta, Store
+from exporter.ledger.totals import Cell, Changes, RunningTotals
 from exporter.ledger.window import Window, words
 from exporter.logs import Log
 
@@ -61,10 +62,10 @@ class Opened:
     """
 
     store: Store
-    witness: Witness
+    marker: CommitMarker
     lock: int
     meta: Meta
-    book: Book
+    totals: RunningTotals
     window: Window
     segments: Segments
     files: OpenFiles
@@ -88,7 +89,7 @@ class Opened:
         """Release the file, then the lock, so that the next process finds both free."""
         with ExitStack() as closing:
             closing.callback(os.close, self.lock)
-            closing.callback(self.witness.close)
+            closing.callback(self.marker.close)
             closing.callback(self.store.close)
 
 
@@ -105,10 +106,10 @@ def open_ledger(plan: Plan) -> Opened:
             plan.folder.mkdir(parents=True, exist_ok=True)
             lock = _lock(plan.folder / "ledger.lock")
             undo.callback(os.close, lock)
-            witness = Witness(plan.folder / "ledger.witness")
-            undo.callback(witness.close)
+            marker = CommitMarker(plan.folder / "ledger.marker")
+            undo.callback(marker.close)
             remove_leftovers(plan.folder / "ledger.db")
-            opened = _sound_or_new(plan, witness, lock)
+            opened = _sound_or_new(plan, marker, lock)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {plan.folder} is full") from None
         except OSError as error:
@@ -133,24 +134,24 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _sound_or_new(plan: Plan, witness: Witness, lock: int) -> Opened:
+def _sound_or_new(plan: Plan, marker: CommitMarker, lock: int) -> Opened:
     path = plan.folder / "ledger.db"
     fresh = Meta(ledger=secrets.token_hex(4))
     try:
-        return _read(path, plan, witness, lock, fresh, witness.read())
+        return _read(path, plan, marker, lock, fresh, marker.read())
     except Damaged as found:
         now = plan.wall()
         aside = move_aside(path, now)
         log.error("ledger_damaged", found=str(found), moved_to=str(aside))
         fresh = msgspec.structs.replace(fresh, damaged=str(aside), damaged_at=now)
-        opened = replace(_read(path, plan, witness, lock, fresh, 0), moved_to=aside)
+        opened = replace(_read(path, plan, marker, lock, fresh, 0), moved_to=aside)
         # Only now: a process that ended before would have left a start from zero that nobody sees.
-        witness.write(0)
+        marker.write(0)
         return opened
 
 
 def _read(
-    path: Path, plan: Plan, witness: Witness, lock: int, fresh: Meta, acknowledged: int
+    path: Path, plan: Plan, marker: CommitMarker, lock: int, fresh: Meta, acknowledged: int
 ) -> Opened:
     # Before SQLite sees it: beside an empty database it deletes the WAL.
     if not _size(path):
@@ -171,14 +172,14 @@ def _read(
                 raise Damaged(
                     f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
                 )
-            book, outdated = _book(store, plan)
+            totals, outdated = _totals(store, plan)
             window, segments = _window(store, plan)
             # Nothing was written until here: what is moved aside is what was found.
             _empty_wal(store)
             if outdated:
-                store.replace_series(book.totals(), plan.label_names)
+                store.replace_series(totals.series(), plan.label_names)
             sync_names(plan.folder)
-            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.witness")
+            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
             files = OpenFiles([plan.folder / name for name in names])
         except apsw.Error as error:
             if says_damage(error, path):
@@ -187,7 +188,7 @@ def _read(
         except UnicodeDecodeError as error:
             raise Damaged(f"text that is no UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, witness, lock, meta, book, window, segments, files)
+    return Opened(store, marker, lock, meta, totals, window, segments, files)
 
 
 def _size(path: Path) -> int:
@@ -205,20 +206,20 @@ def _empty_wal(store: Store) -> None:
         log.warning("ledger_disk_full", at="start")
 
 
-def _book(store: Store, plan: Plan) -> tuple[Book, bool]:
+def _totals(store: Store, plan: Plan) -> tuple[RunningTotals, bool]:
     """The totals, and whether they are stored under names that are no longer theirs.
 
     Left under its old name, a series whose label was taken out of the settings would be counted again
     beside the new one at the next start.
     """
-    book = Book()
+    totals = RunningTotals()
     stored = store.series(plan.label_names)
     merged: dict[tuple[str, ...], Total] = {}
     for total in stored.values():
         same = merged.get(total.series.key)
         merged[total.series.key] = total if same is None else _sum(same, total)
-    book.publish(Changes(list(merged.values()), store.durations()))
-    return book, any(
+    totals.publish(Changes(list(merged.values()), store.durations()))
+    return totals, any(
         store.name(total.series, plan.label_names) != name for name, total in stored.items()
     )
 
@@ -228,7 +229,7 @@ def _sum(one: Total, other: Total) -> Total:
         one,
         value=one.value + other.value,
         created=min(one.created, other.created),
-        held=one.held and other.held,
+        delayed=one.delayed and other.delayed,
         exemplar=max(
             (total.exemplar for total in (one, other) if total.exemplar),
             key=lambda exemplar: exemplar.at,
@@ -263,7 +264,7 @@ def _remember(gathered: Sequence[Ids], count: int, window: Window, segments: Seg
         # The window was made smaller in the settings: the oldest commits are forgotten.
         room += segments.drop_oldest(window)
     keys = b"".join([ids.keys for ids in gathered])
-    prints = b"".join([ids.prints for ids in gathered])
-    window.add(words(keys, KEY_BYTES), words(prints, PRINT_BYTES))
+    fingerprints = b"".join([ids.fingerprints for ids in gathered])
+    window.add(words(keys, KEY_BYTES), words(fingerprints, FINGERPRINT_BYTES))
     for ids in gathered:
         segments.append(ids.number, ids.count, ids.age)

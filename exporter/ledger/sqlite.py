@@ -16,14 +16,14 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ledger.book import Changes
+from exporter.ledger.coalescing import LONGEST_WAIT, Coalescer
 from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.identity import Replaced
 from exporter.ledger.recovery import Opened, Plan, open_ledger
-from exporter.ledger.riders import LONGEST_WAIT, Riders
 from exporter.ledger.segments import Run
 from exporter.ledger.store import Ids
+from exporter.ledger.totals import Changes
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
@@ -34,8 +34,8 @@ LONGEST_WRITE: Final = 10.0
 """Seconds after which a write that is under way counts as hanging: a frozen or unreachable disk. A disk that
 works takes milliseconds, and a second when it is overloaded."""
 _TICK: Final = 0.5
-"""Seconds between looks at what is due without events: expiry, held series, a disk with space again, a write
-that hangs, files that were replaced. An idle exporter notices within a second."""
+"""Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
+replaced files. An idle exporter notices within a second."""
 
 _Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
@@ -56,7 +56,7 @@ class SqliteLedger:
         opened: Opened,
         plan: Plan,
         *,
-        hold: float = 75.0,
+        first_seen_delay: float = 75.0,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
         longest_wait: float = LONGEST_WAIT,
@@ -68,7 +68,7 @@ class SqliteLedger:
     ) -> None:
         self._opened = opened
         self._plan = plan
-        self._hold = hold
+        self._first_seen_delay = first_seen_delay
         self._bounds = (queue_events, queue_bytes)
         # The last batch of a group may go beyond it, and the window must have room for both.
         self._group = min(GROUP_EVENTS, opened.window.size // 2)
@@ -76,8 +76,10 @@ class SqliteLedger:
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._meta = opened.meta
         self._started, self._age = monotonic(), opened.meta.age
-        # A series held when the last process ended may never have been scraped at 0: it starts again.
-        self._reveal = {total.series: self._started + hold for total in opened.book.held()}
+        # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
+        self._delay_ends = {
+            total.series: self._started + first_seen_delay for total in opened.totals.delayed()
+        }
         self._problem: str | None = None
         self._broken = self._closing = False
         self._events = self._bytes = self._size = 0
@@ -89,7 +91,7 @@ class SqliteLedger:
         self._hung: str | None = None
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._riders = Riders(self._loop, self._inbox.put, longest_wait)
+        self._coalescer = Coalescer(self._loop, self._inbox.put, longest_wait)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep(self._started)
         self._thread.start()
@@ -125,12 +127,12 @@ class SqliteLedger:
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting[future] = batch
-        self._riders.take((batch, future), patient=batch.patient)
+        self._coalescer.add((batch, future), deferrable=batch.deferrable)
         return await future
 
     def totals(self) -> Totals:
-        book = self._opened.book
-        return Totals(self._meta.ledger, book.totals(), book.durations())
+        totals = self._opened.totals
+        return Totals(self._meta.ledger, totals.series(), totals.durations())
 
     def status(self) -> Status:
         now = self._now()
@@ -156,7 +158,7 @@ class SqliteLedger:
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._riders.board()
+            self._coalescer.flush()
             self._inbox.put(None)
         while not await self._has_ended():
             if hang := self._hang():
@@ -280,21 +282,23 @@ class SqliteLedger:
         """Durable, then published, then the receipts; None when it failed."""
         now = self._plan.wall()
         series = group.series()
-        changes = self._opened.book.change(series, group.durations(), group.sessions(), now)
+        changes = self._opened.totals.change(series, group.durations(), group.sessions(), now)
         if not changes.series:
             # Only duplicates: their first copies are durable already, because groups are in order.
             self._opened.files.check()
             return group.receipts()
-        ids = Ids(self._meta.commit + 1, self._now(), group.keys.tobytes(), group.prints.tobytes())
+        ids = Ids(
+            self._meta.commit + 1, self._now(), group.keys.tobytes(), group.fingerprints.tobytes()
+        )
         if not self._write(changes, ids, now):
             return None
         if ids.count:
-            self._opened.window.add(group.keys, group.prints)
+            self._opened.window.add(group.keys, group.fingerprints)
             self._opened.segments.append(ids.number, ids.count, ids.age)
-        due = self._monotonic() + self._hold
+        due = self._monotonic() + self._first_seen_delay
         for total in changes.series:
-            if total.held:
-                self._reveal.setdefault(total.series, due)
+            if total.delayed:
+                self._delay_ends.setdefault(total.series, due)
         return group.receipts()
 
     def _write(self, changes: Changes, ids: Ids | None, now: float) -> bool:
@@ -323,12 +327,12 @@ class SqliteLedger:
             return False
         self._opened.files.check()
         self._on_commit(time.perf_counter() - began)
-        self._opened.witness.write(meta.commit)
+        self._opened.marker.write(meta.commit)
         before, self._problem, self._meta = self._problem, None, meta
         if run:
             segments.merge(run)
         segments.drop(expiry, self._opened.window)
-        self._opened.book.publish(changes)
+        self._opened.totals.publish(changes)
         if before:
             log.info("ledger_recovered", problem=before)
         return True
@@ -351,12 +355,12 @@ class SqliteLedger:
             self._break(error)
 
     def _write_due(self, now: float) -> None:
-        book, plan = self._opened.book, self._plan
+        totals, plan = self._opened.totals, self._plan
         wall = plan.wall()
-        changes = book.missing(plan.zero, plan.zero_durations, wall)
-        due = {series for series, at in self._reveal.items() if now >= at}
-        revealed = book.reveal(
-            [total for total in book.held() if total.series in due] if due else []
+        changes = totals.missing(plan.zero, plan.zero_durations, wall)
+        due = {series for series, at in self._delay_ends.items() if now >= at}
+        revealed = totals.end_delays(
+            [total for total in totals.delayed() if total.series in due] if due else []
         )
         changes.series.extend(revealed.series)
         expiring = self._opened.segments.due(self._now(), 0).number
@@ -364,7 +368,7 @@ class SqliteLedger:
             changes, None, wall
         ):
             for series in due:
-                del self._reveal[series]
+                del self._delay_ends[series]
 
     def _finish(self) -> None:
         store = self._opened.store
@@ -416,4 +420,4 @@ class SqliteLedger:
 
 def _size(batch: Batch) -> int:
     """Bytes a waiting batch takes, about: its key columns and some ninety for each event's objects."""
-    return len(batch.keys) + len(batch.prints) + 90 * len(batch)
+    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

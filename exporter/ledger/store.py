@@ -15,7 +15,6 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.book import Changes
 from exporter.ledger.contract import (
     KEY_BYTES,
     DurationTotal,
@@ -25,15 +24,16 @@ from exporter.ledger.contract import (
 )
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
+from exporter.ledger.totals import Changes
 
 VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT, checksum INTEGER);
-CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, held INTEGER,
+CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, delayed INTEGER,
     session TEXT, session_at REAL, checksum INTEGER) WITHOUT ROWID;
 CREATE TABLE durations (system TEXT, outcome TEXT, counts TEXT, total REAL, created REAL,
     checksum INTEGER, PRIMARY KEY (system, outcome)) WITHOUT ROWID;
-CREATE TABLE ids (number INTEGER PRIMARY KEY, received REAL, age REAL, keys BLOB, prints BLOB,
+CREATE TABLE ids (number INTEGER PRIMARY KEY, received REAL, age REAL, keys BLOB, fingerprints BLOB,
     checksum INTEGER);
 """
 
@@ -52,12 +52,12 @@ class Meta(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The keys and prints of one commit; `age` is the ledger's when they were received."""
+    """The keys and fingerprints of one commit; `age` is the ledger's when they were received."""
 
     number: int
     age: float
     keys: bytes
-    prints: bytes
+    fingerprints: bytes
 
     @property
     def count(self) -> int:
@@ -122,11 +122,13 @@ class Store:
 
     def ids(self) -> Iterable[Ids]:
         """The deduplication window, oldest commit first."""
-        query = "SELECT number, received, age, keys, prints, checksum FROM ids ORDER BY number"
-        for number, received, age, keys, prints, check in self._execute(query):
-            if checksum(number, received, age, keys, prints) != check:
+        query = (
+            "SELECT number, received, age, keys, fingerprints, checksum FROM ids ORDER BY number"
+        )
+        for number, received, age, keys, fingerprints, check in self._execute(query):
+            if checksum(number, received, age, keys, fingerprints) != check:
                 raise Damaged(f"the ids of commit {number} fail their checksum")
-            yield Ids(number, age, keys, prints)
+            yield Ids(number, age, keys, fingerprints)
 
     def write(
         self,
@@ -204,7 +206,7 @@ class Store:
             raise
 
     def _insert(self, ids: Ids, received: float) -> None:
-        row = (ids.number, float(received), float(ids.age), ids.keys, ids.prints)
+        row = (ids.number, float(received), float(ids.age), ids.keys, ids.fingerprints)
         self._execute("INSERT INTO ids VALUES (?,?,?,?,?,?)", (*row, checksum(*row)))
 
     def _row(self, total: Total, label_names: Sequence[str]) -> tuple[Any, ...]:
@@ -214,7 +216,7 @@ class Store:
             self.name(total.series, label_names),
             total.value,
             float(total.created),
-            int(total.held),
+            int(total.delayed),
             exemplar.session_id if exemplar else None,
             float(exemplar.at) if exemplar else None,
         )
@@ -256,7 +258,7 @@ def _open(path: Path) -> apsw.Connection:
 
 
 def _total(row: tuple[Any, ...], label_names: Sequence[str]) -> Total:
-    name, value, created, held, session, session_at, _ = row
+    name, value, created, delayed, session, session_at, _ = row
     series = series_of(name, label_names)
     exemplar = Exemplar(session, session_at) if session is not None else None
-    return Total(series, value, created, bool(held), exemplar)
+    return Total(series, value, created, bool(delayed), exemplar)

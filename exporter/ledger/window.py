@@ -1,6 +1,6 @@
 """The deduplication window in memory: the keys of the last events, found in constant time.
 
-A ring of fixed size holds keys and prints in order of receipt; a table of chain heads and a `previous`
+A ring of fixed size holds keys and fingerprints in order of receipt; a table of chain heads and a `previous`
 link per ring slot make a hash table of it (the scheme of zlib's match finder). A chain runs from newest
 to oldest, so the first link that points before the ring's tail ends it, and expiry is moving the tail:
 no deletion, no rehash, no pause. Under 60 bytes an id against 130 and more in a dict, flat from the
@@ -22,7 +22,7 @@ _NONE: Final = 0
 
 
 def words(blob: bytes, size: int) -> Words:
-    """Keys (`size` 16) or prints (8) of n events as an array of shape (n, size / 8), no copy."""
+    """Keys (`size` 16) or fingerprints (8) of n events as an array of shape (n, size / 8), no copy."""
     return np.frombuffer(blob, dtype="<u8").reshape(-1, size // 8)
 
 
@@ -36,7 +36,7 @@ class Window:
         self._heads: Positions = np.zeros(buckets, np.int64)
         self._previous: Positions = np.zeros(self.size, np.int64)
         self._keys: Words = np.zeros((self.size, KEY_BYTES // 8), np.uint64)
-        self._prints: Words = np.zeros(self.size, np.uint64)
+        self._fingerprints: Words = np.zeros(self.size, np.uint64)
         self._tail = self._next = _NONE + 1
 
     def __len__(self) -> int:
@@ -45,7 +45,12 @@ class Window:
     @property
     def nbytes(self) -> int:
         """Bytes of memory, whatever the number of ids."""
-        return self._heads.nbytes + self._previous.nbytes + self._keys.nbytes + self._prints.nbytes
+        return (
+            self._heads.nbytes
+            + self._previous.nbytes
+            + self._keys.nbytes
+            + self._fingerprints.nbytes
+        )
 
     def find(self, keys: Words) -> Positions:
         """The position of each key of shape (n, 2), 0 where the window does not have it."""
@@ -64,11 +69,11 @@ class Window:
             pending, at = pending[going], at[going]
         return found
 
-    def prints(self, positions: Positions) -> Words:
-        """The prints that the events at these positions were added with."""
-        return self._prints[positions % self.size]
+    def fingerprints(self, positions: Positions) -> Words:
+        """The fingerprints that the events at these positions were added with."""
+        return self._fingerprints[positions % self.size]
 
-    def add(self, keys: Words, prints: Words) -> None:
+    def add(self, keys: Words, fingerprints: Words) -> None:
         """Remember keys that are distinct and that the window does not have.
 
         Raises `ValueError` when they would overwrite keys that have not expired.
@@ -79,7 +84,7 @@ class Window:
         positions = np.arange(self._next, self._next + count, dtype=np.int64)
         slots = positions % self.size
         self._keys[slots] = keys
-        self._prints[slots] = prints.reshape(-1)
+        self._fingerprints[slots] = fingerprints.reshape(-1)
         buckets = keys[:, 0] & self._mask
         self._previous[slots] = self._heads[buckets]
         # Of repeated indices the last assignment holds (numpy's documented rule): the newest key.
@@ -99,9 +104,9 @@ class Window:
         self._previous[slots] = shared[again - 1] + self._next
 
     def latest(self, count: int) -> tuple[bytes, bytes]:
-        """Keys and prints of the `count` newest events, in their order."""
+        """Keys and fingerprints of the `count` newest events, in their order."""
         slots = np.arange(self._next - count, self._next) % self.size
-        return self._keys[slots].tobytes(), self._prints[slots].tobytes()
+        return self._keys[slots].tobytes(), self._fingerprints[slots].tobytes()
 
     def expire(self, count: int) -> None:
         """Forget the `count` oldest keys."""

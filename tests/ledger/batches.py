@@ -26,7 +26,7 @@ def key(number: int) -> bytes:
 
 
 def content(number: int) -> bytes:
-    return xxhash.xxh3_64_digest(b"print %d" % number)
+    return xxhash.xxh3_64_digest(b"fingerprint %d" % number)
 
 
 def batch(
@@ -36,7 +36,7 @@ def batch(
     of: Series = FAILURE,
     durations: Sequence[float | None] | None = None,
     sessions: Sequence[str | None] | None = None,
-    patient: bool = False,
+    deferrable: bool = False,
 ) -> Batch:
     """Events with a key, whose content is 0 unless told, then `unkeyed` ones."""
     pairs = [(event, 0) if isinstance(event, int) else event for event in events]
@@ -46,5 +46,5 @@ def batch(
         b"".join(content(what) for _, what in pairs),
         durations,
         sessions,
-        patient,
+        deferrable,
     )

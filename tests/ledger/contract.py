@@ -89,33 +89,35 @@ class LedgerContract(TotalsContract):
         assert value(ledger) == 250
         await ledger.close()
 
-    async def test_a_patient_batch_shares_the_write_of_the_next(self, home: Home) -> None:
+    async def test_a_deferrable_batch_shares_the_write_of_the_next(self, home: Home) -> None:
         writes: list[float] = []
         ledger = await home.open(on_commit=writes.append, longest_wait=3600.0)
-        riders = [asyncio.create_task(ledger.commit(batch([n], patient=True))) for n in range(20)]
+        deferred = [
+            asyncio.create_task(ledger.commit(batch([n], deferrable=True))) for n in range(20)
+        ]
         await asyncio.sleep(0)
         assert ledger.status().queue_events == 20
         assert (await ledger.commit(batch([19, 20]))).verdicts == bytes([DUPLICATE, ACCEPTED])
-        assert all(rider.done() and rider.result() == Receipt(1) for rider in riders)
+        assert all(task.done() and task.result() == Receipt(1) for task in deferred)
         assert (len(writes), value(ledger)) == (1, 21)
         await ledger.close()
 
-    async def test_a_patient_batch_is_written_when_no_other_comes(self, home: Home) -> None:
+    async def test_a_deferrable_batch_is_written_when_no_other_comes(self, home: Home) -> None:
         writes: list[float] = []
         ledger = await home.open(on_commit=writes.append)
         for numbers in ([1, 2], [2, 3]):
-            alone = (ledger.commit(batch([number], patient=True)) for number in numbers)
+            alone = (ledger.commit(batch([number], deferrable=True)) for number in numbers)
             receipts = await asyncio.wait_for(asyncio.gather(*alone), 60)
         assert [receipt.duplicates for receipt in receipts] == [1, 0]
         assert (len(writes), value(ledger)) == (2, 3)
         await ledger.close()
 
-    async def test_close_answers_patient_batches_too(self, home: Home) -> None:
+    async def test_close_answers_deferrable_batches_too(self, home: Home) -> None:
         ledger = await home.open(longest_wait=3600.0)
-        rider = asyncio.create_task(ledger.commit(batch([1], patient=True)))
+        deferred = asyncio.create_task(ledger.commit(batch([1], deferrable=True)))
         await asyncio.sleep(0)
         await ledger.close()
-        assert (await asyncio.wait_for(rider, 60)).accepted == 1
+        assert (await asyncio.wait_for(deferred, 60)).accepted == 1
         again = await home.open()
         assert value(again) == 1
         await again.close()

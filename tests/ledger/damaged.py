@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Batch, Totals
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Totals
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.window import words
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch, content, key
@@ -107,18 +107,18 @@ def honest(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
     before = digests(folder)
     opened = open_ledger(Plan(folder, ids=5000, wall=Clock(1_800_000_000.0)))
     try:
-        shown = {one.series.key: one for one in opened.book.totals()}
+        shown = {one.series.key: one for one in opened.totals.series()}
         if opened.moved_to is None:
             assert opened.meta.ledger == sample.totals.ledger
             assert {of: (one.value, one.created, one.exemplar) for of, one in shown.items()} == {
                 one.series.key: (one.value, one.created, one.exemplar)
                 for one in sample.totals.series
             }
-            assert opened.book.durations() == sample.totals.durations
+            assert opened.totals.durations() == sample.totals.durations
             found = opened.window.find(words(b"".join(map(key, IDS)), KEY_BYTES))
             assert found.all()
-            prints = words(b"".join(map(content, IDS)), PRINT_BYTES)
-            assert np.array_equal(opened.window.prints(found), prints[:, 0])
+            fingerprints = words(b"".join(map(content, IDS)), FINGERPRINT_BYTES)
+            assert np.array_equal(opened.window.fingerprints(found), fingerprints[:, 0])
             return False
         assert not shown
         assert opened.meta.ledger != sample.totals.ledger

@@ -56,10 +56,10 @@ class SqliteHome:
 def crash(source: Path, target: Path) -> None:
     """Copy what a process that ends this moment leaves behind, while it has the ledger open.
 
-    The witness first: it may be older than the database after a crash, never newer. Does not test
+    The marker first: it may be older than the database after a crash, never newer. Does not test
     fsync: what is copied comes from the page cache.
     """
     target.mkdir()
-    for name in ("ledger.witness", "ledger.db", "ledger.db-wal"):
+    for name in ("ledger.marker", "ledger.db", "ledger.db-wal"):
         if (source / name).exists():
             shutil.copy(source / name, target / name)

@@ -18,7 +18,7 @@ from tests.ledger.waiting import until
 
 PLAN = (
     "on_labels",
-    "hold",
+    "first_seen_delay",
     "shards",
     "timeout",
     "patience",

@@ -1,4 +1,4 @@
-"""Checksums, the witness, and moving a damaged ledger aside."""
+"""Checksums, the marker, and moving a damaged ledger aside."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from exporter.ledger.damage import Witness, checksum, move_aside, says_damage
+from exporter.ledger.damage import checksum, move_aside, says_damage
+from exporter.ledger.marker import CommitMarker
 
 
 def test_a_checksum_fits_sqlite_s_signed_integers_and_tells_types_apart() -> None:
@@ -17,24 +18,24 @@ def test_a_checksum_fits_sqlite_s_signed_integers_and_tells_types_apart() -> Non
     assert checksum("ab", "c") != checksum("a", "bc")
 
 
-def test_a_witness_names_the_last_commit_written(tmp_path: Path) -> None:
-    witness = Witness(tmp_path / "w")
-    assert witness.read() == 0
+def test_a_marker_names_the_last_commit_written(tmp_path: Path) -> None:
+    marker = CommitMarker(tmp_path / "w")
+    assert marker.read() == 0
     for commit in (1, 2, 1 << 62):
-        witness.write(commit)
-        assert witness.read() == commit
-    witness.close()
-    again = Witness(tmp_path / "w")
+        marker.write(commit)
+        assert marker.read() == commit
+    marker.close()
+    again = CommitMarker(tmp_path / "w")
     assert again.read() == 1 << 62
     again.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x05", bytes(16), bytes(range(16)), b"\xff" * 40])
-def test_a_witness_that_can_t_be_read_testifies_nothing(tmp_path: Path, content: bytes) -> None:
+def test_a_marker_that_can_t_be_read_testifies_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w").write_bytes(content)
-    witness = Witness(tmp_path / "w")
-    assert witness.read() == 0
-    witness.close()
+    marker = CommitMarker(tmp_path / "w")
+    assert marker.read() == 0
+    marker.close()
 
 
 def test_no_file_that_was_moved_aside_is_ever_overwritten(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_verdicts_are_those_of_one_event_after_the_other(
             assert receipt.accepted == verdicts.count(ACCEPTED)
             accepted += receipt.accepted
         assert len(group.series()) == accepted
-        window.add(group.keys, group.prints)
+        window.add(group.keys, group.fingerprints)
         assert len(window) == len(first)
 
 

@@ -60,10 +60,10 @@ async def test_a_write_that_hangs_is_answered_and_counted_once_when_it_comes_bac
     await until(hang.writing.is_set)
     behind = [asyncio.create_task(ledger.commit(batch([3], unkeyed=1))) for _ in range(4)]
     gone = asyncio.create_task(ledger.commit(batch([4])))
-    patient = asyncio.create_task(ledger.commit(batch([5], patient=True)))
+    deferrable = asyncio.create_task(ledger.commit(batch([5], deferrable=True)))
     await asyncio.sleep(0)
     gone.cancel()
-    answers = await asyncio.gather(first, *behind, patient, return_exceptions=True)
+    answers = await asyncio.gather(first, *behind, deferrable, return_exceptions=True)
     assert {type(answer) for answer in answers} == {LedgerUnavailable}
     assert "nobody knows yet whether the events are counted" in str(answers[0])
     assert f"the disk of {home.folder} hangs" in str(ledger.status().problem)

@@ -14,7 +14,7 @@ from tests.ledger.home import SqliteHome
 from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
-NAMES = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.witness")
+NAMES = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
 
 
 def swap(path: Path) -> None:

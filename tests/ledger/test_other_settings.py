@@ -65,7 +65,7 @@ async def test_merged_series_keep_the_oldest_start_and_the_latest_session(home: 
     ledger = await home.open()
     [total] = ledger.totals().series
     assert isinstance(total, Total)
-    assert (total.created, total.held) == (created, True)
+    assert (total.created, total.delayed) == (created, True)
     assert total.exemplar is not None
     assert (total.exemplar.session_id, total.exemplar.at) == ("second", created + 10)
     await ledger.close()

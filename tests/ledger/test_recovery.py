@@ -74,7 +74,7 @@ def test_an_undamaged_ledger_opens_whole(
 def test_a_flipped_bit_or_a_cut_file_loses_nothing_or_is_moved_aside(
     samples: dict[str, Sample], where: str, tmp_path: Path, logged: Callable[[], str], full: bool
 ) -> None:
-    """Row 6. Mutants it fails on: no witness check, no row checksums, no quick_check, a checkpoint
+    """Row 6. Mutants it fails on: no marker check, no row checksums, no quick_check, a checkpoint
     before the checks."""
     chance = random.Random(f"seed {where}")
     moved = 0
@@ -124,7 +124,7 @@ def test_what_was_acknowledged_and_is_gone_is_noticed(
     logged: Callable[[], str],
     damage: Callable[[Path], object],
 ) -> None:
-    """Mutant it fails on: no witness check."""
+    """Mutant it fails on: no marker check."""
     folder = copied(samples[where], tmp_path / "l")
     damage(folder)
     assert honest(samples[where], folder, logged)
@@ -161,7 +161,7 @@ def test_text_that_is_no_utf_8_is_damage_and_no_defect(
     assert honest(samples["database"], folder, logged)
 
 
-def test_a_witness_ahead_of_the_database_is_a_loss(
+def test_a_marker_ahead_of_the_database_is_a_loss(
     samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     folder = copied(samples["both"], tmp_path / "l")
@@ -169,26 +169,26 @@ def test_a_witness_ahead_of_the_database_is_a_loss(
     assert honest(samples["both"], folder, logged)
 
 
-@pytest.mark.parametrize("witness", [None, b"", b"\0" * 16, b"garbage, 16 byte"])
-def test_a_witness_that_says_nothing_keeps_the_ledger_from_nothing(
-    samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str], witness: bytes | None
+@pytest.mark.parametrize("marker", [None, b"", b"\0" * 16, b"garbage, 16 byte"])
+def test_a_marker_that_says_nothing_keeps_the_ledger_from_nothing(
+    samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str], marker: bytes | None
 ) -> None:
     folder = copied(samples["wal"], tmp_path / "l")
-    (folder / "ledger.witness").unlink()
-    if witness is not None:
-        (folder / "ledger.witness").write_bytes(witness)
+    (folder / "ledger.marker").unlink()
+    if marker is not None:
+        (folder / "ledger.marker").write_bytes(marker)
     assert not honest(samples["wal"], folder, logged)
 
 
-async def test_a_witness_older_than_the_database_is_what_a_power_cut_leaves(
+async def test_a_marker_older_than_the_database_is_what_a_power_cut_leaves(
     home: SqliteHome,
 ) -> None:
     ledger = await home.open()
     await ledger.commit(batch([1]))
-    older = (home.folder / "ledger.witness").read_bytes()
+    older = (home.folder / "ledger.marker").read_bytes()
     await ledger.commit(batch([2]))
     await ledger.close()
-    (home.folder / "ledger.witness").write_bytes(older)
+    (home.folder / "ledger.marker").write_bytes(older)
     ledger = await home.open()
     assert (await ledger.commit(batch([1, 2]))).duplicates == 2
     assert ledger.status().damaged is None
@@ -215,7 +215,7 @@ async def test_a_ledger_moved_aside_is_told_by_the_status_until_the_next_start(
 def test_a_start_that_ends_between_moving_aside_and_starting_anew_is_not_forgotten(
     samples: dict[str, Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant it fails on: the witness set to 0 before the new ledger is there."""
+    """Mutant it fails on: the marker set to 0 before the new ledger is there."""
     folder = copied(samples["database"], tmp_path / "l")
     (folder / "ledger.db").write_bytes(b"x" * 5000)
     with monkeypatch.context() as patch:

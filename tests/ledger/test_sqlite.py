@@ -271,7 +271,7 @@ async def test_zero_series_refused_for_space_at_the_start_come_later(
     home.monotonic.advance(1.1)
     await ledger.commit(batch([]))
     await until(lambda: ledger.totals().series)
-    assert not ledger.totals().series[0].held
+    assert not ledger.totals().series[0].delayed
     assert ledger.status().problem is None
     await ledger.close()
 
@@ -322,7 +322,7 @@ async def test_ids_that_leave_the_window_leave_the_disk_in_the_same_transaction(
 async def test_small_commits_are_kept_in_few_rows_and_every_id_is_still_known(
     home: SqliteHome,
 ) -> None:
-    """Mutants it fails on: no merging; the merged ids without their prints or in another order."""
+    """Mutants it fails on: no merging; the merged ids without their fingerprints or in another order."""
     ledger = await home.open(ids=100_000)
     events = [(number, number % 7) for number in range(1000)]
     for event in events[:500]:

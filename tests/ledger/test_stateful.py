@@ -1,6 +1,6 @@
 """Any history of commits, retries, changed content, restarts, crashes and clock jumps, against a dict.
 
-Row 9 and 11 of the fault table. Mutants it was seen to fail on: conflicts judged without the print, ids
+Row 9 and 11 of the fault table. Mutants it was seen to fail on: conflicts judged without the fingerprint, ids
 expired one commit early, the wall clock used for ages, `drop` before the write.
 """
 

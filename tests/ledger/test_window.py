@@ -15,12 +15,12 @@ def keys_of(numbers: list[int]) -> Words:
     return np.array([[(n << 40) | (n & 1), n % 3] for n in numbers], np.uint64).reshape(-1, 2)
 
 
-def prints_of(numbers: list[int]) -> Words:
+def fingerprints_of(numbers: list[int]) -> Words:
     return np.array([n * 7 for n in numbers], np.uint64).reshape(-1, 1)
 
 
 def add(window: Window, numbers: list[int]) -> None:
-    window.add(keys_of(numbers), prints_of(numbers))
+    window.add(keys_of(numbers), fingerprints_of(numbers))
 
 
 @given(
@@ -44,7 +44,7 @@ def test_it_finds_what_a_dict_of_the_last_ids_would(
         found = window.find(keys_of(list(range(121))))
         assert [n for n in range(121) if found[n]] == sorted(model)
         known = sorted(model)
-        assert window.prints(found[found > 0]).tolist() == [n * 7 for n in known]
+        assert window.fingerprints(found[found > 0]).tolist() == [n * 7 for n in known]
         by_age: Positions = found[list(model)] if model else found[:0]
         assert (np.diff(by_age) == 1).all()
 
@@ -62,7 +62,7 @@ def test_the_ring_goes_round_many_times_without_losing_an_id() -> None:
 
 def test_keys_that_differ_in_their_second_half_only_are_different() -> None:
     window = Window(10, 0)
-    window.add(np.array([[5, 1]], np.uint64), prints_of([1]))
+    window.add(np.array([[5, 1]], np.uint64), fingerprints_of([1]))
     assert window.find(np.array([[5, 1], [5, 2]], np.uint64)).tolist() == [1, 0]
 
 
@@ -70,7 +70,7 @@ def test_the_key_of_zeros_is_found_only_when_it_was_added() -> None:
     window = Window(10, 0)
     zeros = np.zeros((1, 2), np.uint64)
     assert not window.find(zeros).any()
-    window.add(zeros, prints_of([1]))
+    window.add(zeros, fingerprints_of([1]))
     assert window.find(zeros).tolist() == [1]
 
 

@@ -81,44 +81,44 @@ class TotalsContract:
         await until(lambda: len(ledger.totals().series) == 2)
         assert total(ledger) == Total(FAILURE, 0, home.wall.now)
         await ledger.commit(batch([1]))
-        assert not total(ledger).held
+        assert not total(ledger).delayed
         await ledger.close()
 
     async def test_a_new_series_is_held_until_scrapes_have_seen_it_at_zero(
         self, home: Home
     ) -> None:
-        ledger = await home.open(hold=75.0)
+        ledger = await home.open(first_seen_delay=75.0)
         await ledger.commit(batch([1]))
-        assert (total(ledger).held, total(ledger).value) == (True, 1)
+        assert (total(ledger).delayed, total(ledger).value) == (True, 1)
         home.monotonic.advance(74.9)
         # A look at what is due comes with every commit once a second has passed.
         await ledger.commit(batch([2]))
         await ledger.commit(batch([3], of=OTHER))
-        assert total(ledger).held
+        assert total(ledger).delayed
         home.monotonic.advance(1.2)
         await ledger.commit(batch([4], of=OTHER))
-        await until(lambda: not total(ledger).held)
+        await until(lambda: not total(ledger).delayed)
         assert total(ledger).value == 2
-        assert total(ledger, OTHER).held
+        assert total(ledger, OTHER).delayed
         await ledger.close()
 
     async def test_a_held_series_is_held_anew_after_a_restart_and_a_shown_one_is_not(
         self, home: Home
     ) -> None:
-        ledger = await home.open(hold=75.0)
+        ledger = await home.open(first_seen_delay=75.0)
         await ledger.commit(batch([1]))
         home.monotonic.advance(76)
         await ledger.commit(batch([2], of=OTHER))
-        await until(lambda: not total(ledger).held)
+        await until(lambda: not total(ledger).delayed)
         home.monotonic.advance(74)
         await ledger.close()
-        ledger = await home.open(hold=75.0)
-        assert (total(ledger).held, total(ledger, OTHER).held) == (False, True)
+        ledger = await home.open(first_seen_delay=75.0)
+        assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
         home.monotonic.advance(74)
         await ledger.commit(batch([3]))
         await ledger.commit(batch([4]))
-        assert total(ledger, OTHER).held
+        assert total(ledger, OTHER).delayed
         home.monotonic.advance(2)
         await ledger.commit(batch([5]))
-        await until(lambda: not total(ledger, OTHER).held)
+        await until(lambda: not total(ledger, OTHER).delayed)
         await ledger.close()

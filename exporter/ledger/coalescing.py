@@ -1,4 +1,4 @@
-"""Patient batches: they ride along with another write, and ask for one of their own only when none comes."""
+"""Commit coalescing: a deferrable batch waits for the commit of another batch, for a short time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,12 +7,11 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 LONGEST_WAIT: Final = 0.05
-"""Seconds that a patient batch waits for another's write: 20 writes of their own a second at most. A browser
-notices no answer that is later by so much, and a disk's fsync takes 1 to 10 ms."""
+"""Seconds that a deferrable batch waits: deferrable batches alone cause at most 20 commits a second."""
 
 
-class Riders(Generic[T]):
-    """Items on their way to `send`, in the order in which they came; patient ones wait for another one."""
+class Coalescer(Generic[T]):
+    """Passes items to `send` in their order; a deferrable item waits for the next one that is not."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, send: Callable[[T], None], longest: float
@@ -23,17 +22,17 @@ class Riders(Generic[T]):
         self._waiting: list[T] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def take(self, item: T, *, patient: bool) -> None:
+    def add(self, item: T, *, deferrable: bool) -> None:
         """Send it with those who wait, or let it wait: `longest` seconds at most."""
-        if not patient:
-            self.board()
+        if not deferrable:
+            self.flush()
             self._send(item)
             return
         self._waiting.append(item)
         if self._timer is None:
-            self._timer = self._loop.call_later(self._longest, self.board)
+            self._timer = self._loop.call_later(self._longest, self.flush)
 
-    def board(self) -> None:
+    def flush(self) -> None:
         """Send what waits: before what it rides along with, since it came first."""
         if self._timer is None:
             return

@@ -27,7 +27,7 @@ class Changes:
     durations: list[DurationTotal]
 
 
-class Book:
+class RunningTotals:
     """Durable totals by series. The writer computes changes, stores them, and only then publishes.
 
     One thread calls `change` and `publish`; `totals` and `durations` may be read from any thread,
@@ -39,14 +39,14 @@ class Book:
         self._keys: dict[Series, tuple[str, ...]] = {}
         self._durations: dict[Cell, DurationTotal] = {}
 
-    def totals(self) -> list[Total]:
+    def series(self) -> list[Total]:
         return list(self._by_key.values())
 
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def held(self) -> list[Total]:
-        return [total for total in self.totals() if total.held]
+    def delayed(self) -> list[Total]:
+        return [total for total in self.series() if total.delayed]
 
     def publish(self, changes: Changes) -> None:
         """Show totals that are now on disk."""
@@ -56,7 +56,7 @@ class Book:
             self._durations[(duration.system, duration.outcome)] = duration
 
     def missing(self, series: Iterable[Series], cells: Iterable[Cell], now: float) -> Changes:
-        """Totals of 0, created `now` (Unix seconds), for those the book does not have."""
+        """Totals of 0, created `now` (Unix seconds), for those have no total yet."""
         return Changes(
             [Total(one, 0, now) for one in series if self._key(one) not in self._by_key],
             [_empty(cell, now) for cell in cells if cell not in self._durations],
@@ -74,22 +74,22 @@ class Book:
         changed: dict[tuple[str, ...], Total] = {}
         for one, count in Counter(series).items():
             key = self._key(one)
-            old = changed.get(key) or self._by_key.get(key) or Total(one, 0, now, held=True)
+            old = changed.get(key) or self._by_key.get(key) or Total(one, 0, now, delayed=True)
             session = exemplars.get(one)
             changed[key] = Total(
                 old.series,
                 old.value + count,
                 old.created,
-                old.held,
+                old.delayed,
                 Exemplar(session, now) if session is not None else old.exemplar,
             )
         observed = self._observe(series, durations, now) if durations is not None else []
         return Changes(list(changed.values()), observed)
 
-    def reveal(self, totals: Iterable[Total]) -> Changes:
-        """The totals as they are, no longer held at 0."""
+    def end_delays(self, totals: Iterable[Total]) -> Changes:
+        """The totals as they are, no longer delayed."""
         current = (self._by_key[self._key(total.series)] for total in totals)
-        return Changes([replace(total, held=False) for total in current], [])
+        return Changes([replace(total, delayed=False) for total in current], [])
 
     def _observe(
         self, series: Sequence[Series], durations: Sequence[float | None], now: float
