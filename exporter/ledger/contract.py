@@ -44,6 +44,9 @@ KEY_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 8
 """A fingerprint is a 64-bit hash of an event's content: the same key with another one is a conflict."""
 
+MISCONFIGURATIONS: Final = ("version", "appendonly", "maxmemory_policy")
+"""Settings of a shared store that can lose counts: the closed set of a metric's label."""
+
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1
 CONFLICT: Final = 2
