@@ -53,12 +53,17 @@ async def open_backend(
     from exporter.ledger.recovery import Plan
     from exporter.ledger.sqlite import GROUP_EVENTS, SqliteLedger
 
-    slack = GROUP_EVENTS + settings.max_events
-    window = (settings.dedup_window_ids, settings.dedup_window_age, slack)
-    local = Plan(settings.data_dir, settings.labels, zero, zero_durations, *window)
-    ledger = await SqliteLedger.open(
-        local, first_seen_delay=settings.first_seen_zero_for, **options
+    local = Plan(
+        settings.data_dir,
+        settings.labels,
+        zero,
+        zero_durations,
+        ids=settings.dedup_window_ids,
+        age=settings.dedup_window_age,
+        slack=GROUP_EVENTS + settings.max_events,
+        first_seen_delay=settings.first_seen_zero_for,
     )
+    ledger = await SqliteLedger.open(local, **options)
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger

@@ -1,4 +1,4 @@
-"""The totals in memory: what is durable, and what a transaction on its way would make of it."""
+"""The totals in memory: the durable counts, and the changes that a transaction would make."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from exporter.ledger.contract import (
-    BUCKETS,
-    DurationTotal,
-    Exemplar,
-    Family,
-    Series,
-    Total,
-)
+from exporter.ledger.contract import BUCKETS, DurationTotal, Exemplar, Family, Series, Total
 
 Cell = tuple[str, str]
 """The (system, outcome) of a duration histogram."""
@@ -21,17 +14,17 @@ Cell = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """New totals of the series and histograms that a group touches; nothing shows them yet."""
+    """New totals of the series and histograms that a transaction touches; not published yet."""
 
     series: list[Total]
     durations: list[DurationTotal]
 
 
 class RunningTotals:
-    """Durable totals by series. The writer computes changes, stores them, and only then publishes.
+    """The durable totals by series. The writer computes changes, stores them, and then publishes them.
 
-    One thread calls `change` and `publish`; `totals` and `durations` may be read from any thread,
-    because a published entry is replaced whole and never altered.
+    One thread changes and publishes. `series` and `durations` may be called from any thread, because a
+    published total is replaced and never altered.
     """
 
     def __init__(self) -> None:
@@ -49,16 +42,16 @@ class RunningTotals:
         return [total for total in self.series() if total.delayed]
 
     def publish(self, changes: Changes) -> None:
-        """Show totals that are now on disk."""
+        """Show totals that are durable now."""
         for total in changes.series:
             self._by_key[self._key(total.series)] = total
         for duration in changes.durations:
             self._durations[(duration.system, duration.outcome)] = duration
 
     def missing(self, series: Iterable[Series], cells: Iterable[Cell], now: float) -> Changes:
-        """Totals of 0, created `now` (Unix seconds), for those have no total yet."""
+        """Totals of 0, created `now` (Unix seconds), for the series and cells that have none."""
         return Changes(
-            [Total(one, 0, now) for one in series if self._key(one) not in self._by_key],
+            [Total(each, 0, now) for each in series if self._key(each) not in self._by_key],
             [_empty(cell, now) for cell in cells if cell not in self._durations],
         )
 
@@ -69,53 +62,50 @@ class RunningTotals:
         sessions: Sequence[str | None] | None,
         now: float,
     ) -> Changes:
-        """What counting these events makes of the totals; the columns are as in `Batch`."""
-        exemplars = _last(series, sessions) if sessions is not None else {}
+        """The totals after these events are counted; the columns are those of `Batch`."""
+        last: dict[Series, str] = {}
+        if sessions is not None:
+            pairs = zip(series, sessions, strict=True)
+            last = {each: session for each, session in pairs if session is not None}
         changed: dict[tuple[str, ...], Total] = {}
-        for one, count in Counter(series).items():
-            key = self._key(one)
-            old = changed.get(key) or self._by_key.get(key) or Total(one, 0, now, delayed=True)
-            session = exemplars.get(one)
-            changed[key] = Total(
-                old.series,
-                old.value + count,
-                old.created,
-                old.delayed,
-                Exemplar(session, now) if session is not None else old.exemplar,
-            )
+        for each, count in Counter(series).items():
+            key = self._key(each)
+            old = changed.get(key) or self._by_key.get(key) or Total(each, 0, now, delayed=True)
+            exemplar = Exemplar(last[each], now) if each in last else old.exemplar
+            value = old.value + count
+            changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
         observed = self._observe(series, durations, now) if durations is not None else []
         return Changes(list(changed.values()), observed)
 
-    def end_delays(self, totals: Iterable[Total]) -> Changes:
-        """The totals as they are, no longer delayed."""
-        current = (self._by_key[self._key(total.series)] for total in totals)
-        return Changes([replace(total, delayed=False) for total in current], [])
+    def end_delays(self, series: Iterable[Series]) -> Changes:
+        """The present totals of the series, no longer delayed."""
+        totals = (self._by_key[self._key(each)] for each in series)
+        return Changes([replace(total, delayed=False) for total in totals], [])
 
     def _observe(
         self, series: Sequence[Series], durations: Sequence[float | None], now: float
     ) -> list[DurationTotal]:
         cells: dict[Cell, int] = {}
-        # A recovered interruption ended no session: its duration belongs to none.
-        places = {
-            one: cells.setdefault((one.system, one.outcome), len(cells))
-            for one in set(series)
-            if one.family is not Family.INTERRUPTIONS
+        # A recovered interruption does not end a session: its duration is not observed.
+        numbers = {
+            each: cells.setdefault((each.system, each.outcome), len(cells))
+            for each in set(series)
+            if each.family is not Family.INTERRUPTIONS
         }
-        place = np.array([places.get(one, -1) for one in series], np.int64)
+        number = np.array([numbers.get(each, -1) for each in series], np.int64)
         seconds = np.array(durations, np.float64)
-        valid = (place >= 0) & ~np.isnan(seconds)
-        place, seconds = place[valid], seconds[valid]
-        width = len(BUCKETS) + 1
-        bucket = np.searchsorted(BUCKETS, seconds, side="left")
-        counts = np.bincount(place * width + bucket, minlength=len(cells) * width)
-        sums = np.bincount(place, weights=seconds, minlength=len(cells))
+        valid = (number >= 0) & ~np.isnan(seconds)
+        number, seconds = number[valid], seconds[valid]
+        shape = (len(cells), len(BUCKETS) + 1)
+        bucket = number * shape[1] + np.searchsorted(BUCKETS, seconds, side="left")
+        counts = np.bincount(bucket, minlength=shape[0] * shape[1]).reshape(shape)
+        sums = np.bincount(number, weights=seconds, minlength=len(cells))
         changed = []
-        for cell, index in cells.items():
-            added = counts[index * width : (index + 1) * width].tolist()
+        for cell, added, total in zip(cells, counts.tolist(), sums.tolist(), strict=True):
             if any(added):
                 old = self._durations.get(cell) or _empty(cell, now)
                 summed = tuple(map(int.__add__, old.counts, added))
-                changed.append(replace(old, counts=summed, total=old.total + float(sums[index])))
+                changed.append(replace(old, counts=summed, total=old.total + total))
         return changed
 
     def _key(self, series: Series) -> tuple[str, ...]:
@@ -123,13 +113,6 @@ class RunningTotals:
         if key is None:
             key = self._keys[series] = series.key
         return key
-
-
-def _last(series: Sequence[Series], sessions: Sequence[str | None]) -> dict[Series, str]:
-    """The last session id of each series."""
-    return {
-        one: session for one, session in zip(series, sessions, strict=True) if session is not None
-    }
 
 
 def _empty(cell: Cell, now: float) -> DurationTotal:
