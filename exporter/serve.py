@@ -31,7 +31,7 @@ from exporter.ingest.labels import LabelValues
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
-from exporter.ledger.chosen import open_chosen
+from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger, Series
 from exporter.live.running import live_stats
 from exporter.logs import Log, Sampler
@@ -93,7 +93,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         stop.set()
 
     labels = LabelValues(settings.labels, settings.max_label_values, settings.max_depth)
-    ledger = await open_chosen(
+    ledger = await open_backend(
         settings, _zero(settings, taxonomy), zero_durations(taxonomy), own, on_broken, labels.learn
     )
     reporting = asyncio.create_task(report(ledger.status, listening, stop))

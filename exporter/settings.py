@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from exporter.errors import ConfigError
-from exporter.ledger.redis.address import masked, parse, replicas
+from exporter.ledger.backends import check_url, check_wait, masked_url
 from exporter.names import RESERVED_LABELS
 
 PREFIX: Final = "SESSION_EXPORTER_"
@@ -143,21 +143,11 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _ledger(value: str) -> str:
-    parse(value)
-    return value
-
-
-def _wait(value: str) -> str:
-    replicas(value)
-    return value
-
-
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=_LONGEST, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Listener = Annotated[str, AfterValidator(_listener)]
-LedgerUrl = Annotated[str, AfterValidator(_ledger)]
-LedgerWait = Annotated[str, AfterValidator(_wait)]
+LedgerUrl = Annotated[str, AfterValidator(check_url)]
+LedgerWait = Annotated[str, AfterValidator(check_wait)]
 LabelName = Annotated[str, AfterValidator(_label)]
 Names = Annotated[
     tuple[LabelName, ...], BeforeValidator(_items), AfterValidator(_distinct), NoDecode
@@ -429,7 +419,7 @@ def _mistake(item: Any, places: dict[str, str]) -> str:
     text = item["msg"].removeprefix("Value error, ")
     # A URL is the one setting that people put a password into.
     shown = (
-        masked(item["input"])
+        masked_url(item["input"])
         if top == "ledger" and isinstance(item["input"], str)
         else item["input"]
     )

@@ -159,7 +159,7 @@ class BeaconRoute:
         self._waiting += decoded.total
         try:
             # Nobody waits for the answer, and an fsync for each was what other senders waited for.
-            rejected = await self._pipeline.count(decoded, patient=True)
+            rejected = await self._pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
         # Which id was counted with other content is not for everybody to know.

@@ -15,7 +15,7 @@ from exporter.ingest.event import Rejection
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import Media
 from exporter.ingest.routes import Answer, Request
-from exporter.ledger.contract import PRINT_BYTES, Batch, Ledger, Series
+from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Ledger, Series
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 
@@ -25,7 +25,7 @@ MAX_BODY: Final = 64 * 1024
 """Bytes; a documented payload has some three hundred."""
 BUDGET: Final = 16 * MAX_BODY
 """Bytes of bodies being read at once: builds come one at a time."""
-_NO_PRINT: Final = bytes(PRINT_BYTES)
+_NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Whatever else a repeated delivery says, it is the same event: a duplicate, and never a conflict."""
 
 
@@ -92,7 +92,7 @@ class BuildWebhook:
             # Events may arrive in another order than they happened: an earlier one is not the last.
             known = last_builds(self._ledger.totals()).get((SYSTEM, build.event), 0.0)
             last = repr(max(build.at, known))
-            batch = Batch([self._series[build.event]], build.key, _NO_PRINT, None, [last])
+            batch = Batch([self._series[build.event]], build.key, _NO_FINGERPRINT, None, [last])
             receipt = await self._ledger.commit(batch)
         if receipt.duplicates:
             self._own.duplicates.inc()

@@ -7,7 +7,7 @@ from exporter.taxonomy import Taxonomy
 
 def mistaken(settings: Settings) -> list[str]:
     """What is wrong with the token, key and certificate files that the settings name."""
-    from exporter.ledger.redis.plan import read_password
+    from exporter.ledger.backends import check_password_file
     from exporter.live.key import read_key
     from exporter.server.certificates import Certificate
     from exporter.tokens import Tokens
@@ -16,7 +16,7 @@ def mistaken(settings: Settings) -> list[str]:
     for file, read in (
         (settings.streampixel_webhook_token_file, lambda path: Tokens(path, lambda: 0.0)),
         (settings.live_stats_key_file, read_key),
-        (settings.ledger_password_file, read_password),
+        (settings.ledger_password_file, check_password_file),
     ):
         if file is not None:
             try:

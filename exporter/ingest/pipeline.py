@@ -87,15 +87,15 @@ class Pipeline:
         rejected = self._counted(classified, receipt, now)
         return _reply(classified, receipt, rejected)
 
-    async def count(self, decoded: Decoded, *, patient: bool) -> list[Rejection]:
+    async def count(self, decoded: Decoded, *, deferrable: bool) -> list[Rejection]:
         """Count events that another route has decoded; those that were rejected, by their places.
 
-        A conflict is among them. `patient` ones start no write of their own at once. Raises a `Refused` as
+        A conflict is among them. `deferrable` ones start no write of their own at once. Raises a `Refused` as
         `take` does.
         """
         now = self._clock()
         classified = self._classifier.classify(decoded, now)
-        classified.batch.patient = patient
+        classified.batch.deferrable = deferrable
         receipt = await self._commit(classified)
         return self._counted(classified, receipt, now)
 

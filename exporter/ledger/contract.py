@@ -1,37 +1,36 @@
-"""What every ledger promises; ingest and metrics know this module and no implementation.
+"""The contract of every ledger. The other packages import this module and no implementation.
 
-**Atomic.** A batch is committed whole or not at all. Of events with the same key, within a batch or
-across batches, exactly one is counted while the key is in the deduplication window: the first in
-the order in which `commit` was called. An event without a key is always counted.
+**Atomic.** A batch is counted whole or not at all. Of all events with the same key, exactly one is counted
+while the key is in the deduplication window: the first in the order of the `commit` calls. An event without
+a key is always counted.
 
-**Ordered.** Durable → published to `totals` → receipt. No total ever shows a value that a power cut
-could take back.
+**Ordered.** Durable, then shown in `totals`, then the receipt. Totals never show a value that a power cut can
+take back.
 
-**Concurrency.** `commit` is called on the event loop the ledger was opened on, as often at once as
-one likes: concurrent batches may share one write. `totals` and `status` may be called from any thread
-and never wait for a write.
+**Concurrency.** Call `commit` on the event loop that opened the ledger. Concurrent batches share writes.
+`totals` and `status` may be called from any thread and never wait for a write.
 
-**Patience.** A patient batch starts no write for `exporter.ledger.riders.LONGEST_WAIT` seconds: it shares the
-next one that somebody else's batch starts. Nothing else about it differs, its place in the order neither.
+**Coalescing.** A deferrable batch does not start a write at once. It shares the write of the next batch, or
+starts its own after `exporter.ledger.coalescing.LONGEST_WAIT` seconds. It keeps its place in the order.
 
-**Cancellation.** A batch that `commit` took is written even when the task that awaits it is
-cancelled.
+**Cancellation.** A batch is written even when the task that awaits its receipt is cancelled.
 
-**Shutdown.** `close` refuses further batches with `ShuttingDown`, answers every batch it took, and
-leaves the store so that the next open needs no repair. Closing twice is fine. While a write hangs, `close`
-gives up instead, as after `LedgerBroken`: the write's thread can't be ended, only the process.
+**Shutdown.** `close` refuses further batches with `ShuttingDown`, answers the earlier ones, and leaves the
+store clean. It may be called twice. While a write hangs, `close` gives up as after `LedgerBroken`: a thread
+that waits for the disk cannot be ended.
 
-**Failure.** `QueueFull` and `LedgerUnavailable`: nothing of the batch was counted, send it again.
-A write that hangs is the exception: the batches that wait for it get `LedgerUnavailable` too, and nobody
-knows yet whether they will be counted. Sent again, their events with a key are counted once, those without
-a key may be counted twice. New batches get `LedgerUnavailable` until the write has returned.
-After `LedgerBroken` (told through `on_broken`, once) the batches in flight get `LedgerUnavailable`,
-nobody knows whether they were counted, and only a restart from the store tells.
+**Failure.** After `QueueFull` and `LedgerUnavailable` nothing of the batch was counted, with two exceptions:
 
-A ledger that several processes share over a network can't promise all of this. Where
-`exporter.ledger.redis.ledger` promises less it says so in these words: what a batch that failed means, what
-durable means, and when a process shows what others counted. Its retries are exact all the same for
-every event with a key.
+- While a write hangs, waiting and new batches get `LedgerUnavailable`. The waiting batches may still be
+  counted.
+- After `LedgerBroken`, reported once through `on_broken`, batches in flight get `LedgerUnavailable`. Only a
+  restart from the store tells whether they were counted.
+
+In each case the sender sends the batch again. Its events with a key are counted once, events without a key
+may then be counted twice.
+
+A store that several processes share over a network promises less than this. Its ledger says so in its
+docstring.
 """
 
 from collections.abc import Sequence
@@ -41,35 +40,25 @@ from typing import Final, Protocol
 
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
-PRINT_BYTES: Final = 8
-"""A print is a 64-bit hash of what the sender wrote: the same key with another print is a conflict."""
+FINGERPRINT_BYTES: Final = 8
+"""A fingerprint is a 64-bit hash of an event's content: the same key with another one is a conflict."""
+
+MISCONFIGURATIONS: Final = ("version", "appendonly", "maxmemory_policy")
+"""Settings of a shared store that can lose counts: the closed set of a metric's label."""
 
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1
 CONFLICT: Final = 2
 
-BUCKETS: Final = (
-    1.0,
-    5.0,
-    15.0,
-    30.0,
-    60.0,
-    300.0,
-    900.0,
-    1800.0,
-    3600.0,
-    7200.0,
-    14400.0,
-    28800.0,
-)
-"""Upper bounds of `session_duration_seconds`, seconds: a failed connect (1 s) to a working day (8 h)."""
+BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)))
+"""Upper bounds of `session_duration_seconds`, seconds: from a failed connect to a working day."""
 
 
 class Family(StrEnum):
-    """Which counter an event goes to: exactly one of them.
+    """The counter of an event.
 
-    `BUILDS` counts a platform's build events: `code` is the event's name, phase, category and outcome
-    are empty, and the exemplar's `session_id` is when the last one happened (Unix seconds, as text).
+    `BUILDS` counts build events of a platform: `code` is the name of the event; phase, category and outcome
+    are empty; `session_id` of the exemplar is the time of the last event (Unix seconds, as text).
     """
 
     ENDS = "ends"
@@ -79,14 +68,14 @@ class Family(StrEnum):
 
 
 OF_SESSIONS: Final = (Family.ENDS, Family.LATE, Family.INTERRUPTIONS)
-"""The counters of session ends, which have the taxonomy's labels."""
+"""The counters of session ends. Their labels come from the taxonomy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """One line of a counter. Interned by the classifier: equal series are the same object.
+    """One series of a counter; `labels` are the values of the configured labels in their order.
 
-    `labels` are the values of the configured labels, in the settings' order.
+    The classifier interns series: equal series of one process are the same object.
     """
 
     family: Family
@@ -99,7 +88,7 @@ class Series:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The identity that survives the process."""
+        """The identity that is the same in all processes."""
         return (
             self.family.value,
             self.system,
@@ -115,17 +104,16 @@ class Series:
 class Batch:
     """The classified events of one request, as columns.
 
-    The first `len(keys) / KEY_BYTES` events have a key and a print, the rest have neither.
-    `durations` (seconds) and `sessions` (exemplars) are None when no event has one. `patient`: nobody waits
-    for its receipt.
+    The first `len(keys) / KEY_BYTES` events have a key and a fingerprint, the others have neither.
+    `durations` (seconds) and `sessions` (ids for exemplars) are None when no event has one.
     """
 
     series: Sequence[Series]
     keys: bytes = b""
-    prints: bytes = b""
+    fingerprints: bytes = b""
     durations: Sequence[float | None] | None = None
     sessions: Sequence[str | None] | None = None
-    patient: bool = False
+    deferrable: bool = False
 
     def __len__(self) -> int:
         return len(self.series)
@@ -133,7 +121,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch: `verdicts` has a byte per event, or is None when all were accepted."""
+    """The answer to a batch; `verdicts` has one byte per event, or is None when all events were accepted."""
 
     events: int
     verdicts: bytes | None = None
@@ -153,7 +141,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """The last session counted in a series; `at` in Unix seconds."""
+    """The last counted session of a series; `at` in Unix seconds."""
 
     session_id: str
     at: float
@@ -161,23 +149,25 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A series' durable count.
+    """The durable count of a series; `created` in Unix seconds survives restarts.
 
-    `held`: new at run time, so it is to be shown as 0 until scrapes have seen it (`increase()` never
-    counts a series' first sample). `created` in Unix seconds; it survives restarts.
+    `delayed`: the series is new and exported as 0 until scrapes have seen it, because `increase()` never
+    counts the first sample of a series.
     """
 
     series: Series
     value: int
     created: float
-    held: bool = False
+    delayed: bool = False
     exemplar: Exemplar | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DurationTotal:
-    """Durations of the final ends of a (system, outcome): counts per bucket of `BUCKETS` plus +Inf, not
-    cumulative; `total` is their sum in seconds."""
+    """Durations of the final ends of a (system, outcome).
+
+    `counts` per bucket of `BUCKETS` and +Inf, not cumulative; `total` is the sum in seconds.
+    """
 
     system: str
     outcome: str
@@ -188,7 +178,7 @@ class DurationTotal:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Every series' durable count, and the short id of the ledger they are kept in."""
+    """The durable counts of all series, and the short id of their ledger."""
 
     ledger: str
     series: Sequence[Total]
@@ -197,13 +187,13 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the ledger is doing, for readiness and self-metrics.
+    """The state of the ledger for readiness and self-metrics.
 
-    `problem` is None when events can be taken. `alive` is False when what writes has ended without
-    `close`, so that only a restart helps. `damaged` names the file a damaged ledger was moved
-    to at start, `damaged_at` when (Unix seconds, 0 for never). A `window_capacity` of 0 is a window
-    whose ids expire by age alone. `lost_events` were counted, and a failover of the store took them
-    back; `misconfigured` has a sentence for each setting of the store that risks it.
+    `problem` is None while the ledger takes events. `alive` is False when the writer ended without `close`:
+    only a restart helps. `damaged` is the file that this start moved a damaged ledger to; `damaged_at` is
+    the time of the last such start (Unix seconds, 0 for never). `window_capacity` is 0 when ids expire by
+    age only. `lost_events` counts events that a failover of the store took back. `misconfigured` has a
+    sentence for each of `MISCONFIGURATIONS` that applies.
     """
 
     problem: str | None = None
@@ -222,16 +212,16 @@ class Status:
 
 
 class Ledger(Protocol):
-    """Counts batches exactly once; the module's docstring is the contract."""
+    """Counts batches exactly once, as the docstring of this module says."""
 
     async def commit(self, batch: Batch) -> Receipt:
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
 
     def totals(self) -> Totals:
-        """What is durable now."""
+        """The durable counts."""
 
     def status(self) -> Status:
-        """How the ledger is doing now."""
+        """The state of the ledger."""
 
     async def close(self) -> None:
-        """Stop taking batches, answer those taken, leave the store clean."""
+        """Refuse further batches, answer the earlier ones, leave the store clean."""

@@ -1,46 +1,43 @@
-"""Creating a ledger's file: it is there whole, or not at all.
+"""Creates the file of a ledger completely or not at all.
 
-Made in place, a ledger whose process was killed during its first start was found damaged by the next start.
+When it was created in place, a process that was killed during its first start left a damaged ledger.
 """
 
 import os
 from pathlib import Path
 
-from exporter.ledger.damage import FILES
+from exporter.ledger.damage import SUFFIXES
 from exporter.ledger.store import Meta, Store
 
 
 def create(path: Path, meta: Meta) -> None:
-    """Create the database at `path` with `meta` and no counts; its name is durable after `sync_names`.
-
-    An empty file at `path` is replaced. Leftovers must have been removed. Raises apsw's own errors and
-    `OSError`.
-    """
-    store = Store(_unfinished(path))
+    """Create a database without counts at `path`, or replace an empty file. Call `sync_folder` afterwards."""
+    unfinished = _unfinished(path)
+    store = Store(unfinished)
     try:
         store.create(meta)
-        # Closing the store ignores errors of its checkpoint, and the WAL is not renamed.
+        # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
     finally:
         store.close()
-    # SQLite would undo a transaction in the new file with a journal that was left beside it.
+    # SQLite would apply an old journal beside the new file.
     Path(f"{path}-journal").unlink(missing_ok=True)
-    os.replace(_unfinished(path), path)
+    os.replace(unfinished, path)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a process that was killed while it created `path` left behind."""
-    for suffix in FILES:
+    """Remove the files of a creation of `path` that did not finish."""
+    for suffix in SUFFIXES:
         Path(f"{_unfinished(path)}{suffix}").unlink(missing_ok=True)
 
 
-def sync_names(folder: Path) -> None:
-    """Make the names of a folder's files durable. SQLite does so too, but ignores that it failed."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_folder(folder: Path) -> None:
+    """Make the names of the files durable. SQLite does so too, but ignores errors."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def _unfinished(path: Path) -> Path:

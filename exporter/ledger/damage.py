@@ -1,14 +1,11 @@
-"""What tells a damaged ledger from a sound one, and what is done with it.
+"""How damage to a ledger's file is recognized, and where a damaged file goes.
 
-SQLite notices a broken page, but not a WAL that lost its end (to SQLite that is a transaction which never
-happened) and not a flipped bit in a number. So every row carries a checksum, and a witness beside the
-database names the last commit that was acknowledged. The witness is written after the commit's fsync and
-needs none of its own: it can be older than the database after a power cut, never newer.
+SQLite detects a broken page, but not a flipped bit in a number: each row has a checksum.
 """
 
 import os
-import struct
 import time
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +15,9 @@ import xxhash
 
 from exporter.errors import LedgerError
 
-FILES: Final = ("", "-journal", "-wal", "-shm")
-"""What SQLite adds to a database's name for the files that a database may consist of."""
-_WITNESS: Final = struct.Struct("<QQ")
-_ENVIRONMENT: Final = (
+SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
+"""Endings of the names of the files that a database consists of."""
+_NOT_DAMAGE: Final = (
     apsw.FullError,
     apsw.CantOpenError,
     apsw.BusyError,
@@ -29,80 +25,42 @@ _ENVIRONMENT: Final = (
     apsw.PermissionsError,
     apsw.AuthError,
 )
-"""What goes wrong around a file that may be sound: it is not to be moved aside for that."""
+"""Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
 
 
 class Damaged(LedgerError):
-    """The store's content can't be trusted; the text says what was found."""
+    """The content of the file cannot be trusted; the text says why."""
 
 
-def says_damage(error: apsw.Error, database: Path) -> bool:
-    """Whether SQLite's error while reading is about the file's content, not about its surroundings.
+def is_damage(error: apsw.Error, database: Path) -> bool:
+    """Whether an error that SQLite raised while reading is about the content of the file.
 
-    Bits flipped in the header came out as SQLError, ReadOnlyError, TooBigError and more.
+    Flipped bits in the header raise many kinds of errors, among them SQLError, ReadOnlyError and TooBigError.
     """
     if isinstance(error, apsw.ReadOnlyError):
         return os.access(database, os.W_OK)
     if isinstance(error, apsw.IOError):
-        # What should be there is not: the file was cut. Any other I/O error is the disk's.
+        # A short read means that the file was cut. Other I/O errors are those of the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
-    return not isinstance(error, _ENVIRONMENT)
+    return not isinstance(error, _NOT_DAMAGE)
 
 
 def checksum(*values: object) -> int:
-    """A signed 64-bit checksum of a row's values (SQLite's integers are signed)."""
+    """A 64-bit checksum of a row, signed as the integers of SQLite are."""
     return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(values)) - (1 << 63)
 
 
-class Witness:
-    """The number of the last acknowledged commit, in a file of 16 bytes beside the database."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def read(self) -> int:
-        """The commit it names; 0 when it is new, or unreadable and so no witness of anything."""
-        content = os.pread(self._file, _WITNESS.size, 0)
-        if len(content) != _WITNESS.size:
-            return 0
-        commit, check = _WITNESS.unpack(content)
-        return commit if check == _check(commit) else 0
-
-    def write(self, commit: int) -> None:
-        """Name a commit that is durable."""
-        try:
-            os.pwrite(self._file, _WITNESS.pack(commit, _check(commit)), 0)
-        except OSError:
-            # A full disk refuses even these 16 bytes when the file is new. The commit is durable all
-            # the same, and an older witness only detects less.
-            return
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
 def move_aside(database: Path, now: float) -> Path:
-    """Rename a damaged database and its WAL so that nothing overwrites them; the new name.
-
-    `now` in Unix seconds names the file; a number is added when the name is taken.
-    """
+    """Rename the files of a damaged database to a new name with the time `now` (Unix seconds); that name."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    first = target = database.with_name(f"{database.name}.damaged-{stamp}")
-    number = 1
-    while any(file.exists() for file in _files(target)):
-        number += 1
-        target = first.with_name(f"{first.name}-{number}")
-    for source, aside in zip(_files(database), _files(target), strict=True):
-        if source.exists():
-            source.rename(aside)
-    return target
+    name = f"{database}.damaged-{stamp}"
+    free = (each for each in count(2) if not _exists(f"{name}-{each}"))
+    target = f"{name}-{next(free)}" if _exists(name) else name
+    for suffix in SUFFIXES:
+        if os.path.exists(f"{database}{suffix}"):
+            os.rename(f"{database}{suffix}", f"{target}{suffix}")
+    return Path(target)
 
 
-def _files(database: Path) -> list[Path]:
-    """The files a database may consist of."""
-    return [database.with_name(database.name + suffix) for suffix in FILES]
-
-
-def _check(commit: int) -> int:
-    return xxhash.xxh3_64_intdigest(commit.to_bytes(8, "little"))
+def _exists(database: str) -> bool:
+    return any(os.path.exists(f"{database}{suffix}") for suffix in SUFFIXES)

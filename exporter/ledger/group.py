@@ -1,4 +1,4 @@
-"""One group commit: the batches that share a transaction, as one set of columns, and their verdicts."""
+"""A group commit: the batches of one transaction as one set of columns, and their verdicts."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -11,95 +11,88 @@ from exporter.ledger.contract import (
     ACCEPTED,
     CONFLICT,
     DUPLICATE,
+    FINGERPRINT_BYTES,
     KEY_BYTES,
-    PRINT_BYTES,
     Batch,
     Receipt,
     Series,
 )
-from exporter.ledger.window import Window, Words, repeats, words
+from exporter.ledger.window import Window, Words, has_repeats, words
 
 T = TypeVar("T")
+Verdicts = npt.NDArray[np.uint8]
 
 
 class Group:
-    """Batches in the order in which `commit` was called, judged against the window as one."""
+    """Batches in the order of the `commit` calls; `keys` and `fingerprints` are those of accepted events."""
 
     def __init__(self, batches: Sequence[Batch], window: Window) -> None:
         self._batches = batches
-        self.events = sum(map(len, batches))
+        self._verdicts: Verdicts | None = None
         keys = words(b"".join([batch.keys for batch in batches]), KEY_BYTES)
-        prints = words(b"".join([batch.prints for batch in batches]), PRINT_BYTES)
-        judged = _judge(keys, prints, window)
-        self._verdicts: npt.NDArray[np.uint8] | None = None
-        if judged is None:
-            self.keys, self.prints = keys, prints
-        else:
-            new = judged == ACCEPTED
-            self.keys, self.prints = keys[new], prints[new]
-            self._verdicts = np.zeros(self.events, np.uint8)
-            self._verdicts[self._keyed()] = judged
-
-    def _keyed(self) -> npt.NDArray[np.bool_]:
-        """Which of the group's events have a key: in each batch those in front."""
-        keyed = np.zeros(self.events, np.bool_)
-        start = 0
-        for batch in self._batches:
-            keyed[start : start + len(batch.keys) // KEY_BYTES] = True
-            start += len(batch)
-        return keyed
+        fingerprints = words(b"".join([batch.fingerprints for batch in batches]), FINGERPRINT_BYTES)
+        verdicts = _judge(keys, fingerprints, window)
+        if verdicts is not None:
+            new = verdicts == ACCEPTED
+            keys, fingerprints = keys[new], fingerprints[new]
+            self._verdicts = np.zeros(sum(map(len, batches)), np.uint8)
+            self._verdicts[self._keyed()] = verdicts
+        self.keys, self.fingerprints = keys, fingerprints
 
     def series(self) -> list[Series]:
         """The series of each accepted event."""
-        return self._accepted(list(chain.from_iterable([batch.series for batch in self._batches])))
+        return self._accepted([batch.series for batch in self._batches])
 
     def durations(self) -> list[float | None] | None:
-        """The duration of each accepted event, seconds, or None when no batch has any."""
+        """The duration of each accepted event in seconds, or None when no batch has durations."""
         if all(batch.durations is None for batch in self._batches):
             return None
-        columns = [batch.durations or [None] * len(batch) for batch in self._batches]
-        return self._accepted(list(chain.from_iterable(columns)))
+        return self._accepted([batch.durations or [None] * len(batch) for batch in self._batches])
 
     def sessions(self) -> list[str | None] | None:
-        """The session id of each accepted event, or None when no batch has any."""
+        """The session id of each accepted event, or None when no batch has session ids."""
         if all(batch.sessions is None for batch in self._batches):
             return None
-        columns = [batch.sessions or [None] * len(batch) for batch in self._batches]
-        return self._accepted(list(chain.from_iterable(columns)))
+        return self._accepted([batch.sessions or [None] * len(batch) for batch in self._batches])
 
     def receipts(self) -> list[Receipt]:
-        """One receipt a batch, in order."""
+        """The receipt of each batch."""
         if self._verdicts is None:
             return [Receipt(len(batch)) for batch in self._batches]
-        receipts = []
-        start = 0
+        receipts, start = [], 0
         for batch in self._batches:
-            own = self._verdicts[start : start + len(batch)]
-            receipts.append(Receipt(len(batch), own.tobytes() if own.any() else None))
+            verdicts = self._verdicts[start : start + len(batch)]
+            receipts.append(Receipt(len(batch), verdicts.tobytes() if verdicts.any() else None))
             start += len(batch)
         return receipts
 
-    def _accepted(self, column: list[T]) -> list[T]:
+    def _keyed(self) -> npt.NDArray[np.bool_]:
+        """Whether each event has a key: in a batch the first events do."""
+        counts = [(len(batch.keys) // KEY_BYTES, len(batch)) for batch in self._batches]
+        return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
+
+    def _accepted(self, columns: Sequence[Sequence[T]]) -> list[T]:
+        column = chain.from_iterable(columns)
         if self._verdicts is None:
-            return column
+            return list(column)
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]
 
 
-def _judge(keys: Words, prints: Words, window: Window) -> npt.NDArray[np.uint8] | None:
-    """A verdict for each key, or None when all are accepted: what nearly every group is."""
-    found = window.find(keys)
-    known = found > 0
-    repeated = repeats(keys)
+def _judge(keys: Words, fingerprints: Words, window: Window) -> Verdicts | None:
+    """The verdict on each key, or None when all keys are new, which is the usual case."""
+    positions = window.find(keys)
+    known = positions > 0
+    repeated = has_repeats(keys)
     if not repeated and not known.any():
         return None
     verdicts = np.zeros(len(keys), np.uint8)
-    differs = window.prints(found[known]) != prints[known, 0]
+    differs = window.fingerprints(positions[known]) != fingerprints[known, 0]
     verdicts[known] = np.where(differs, CONFLICT, DUPLICATE)
     if repeated:
         firsts: dict[bytes, int] = {}
         for index in np.flatnonzero(~known).tolist():
             first = firsts.setdefault(keys[index].tobytes(), index)
             if first != index:
-                same = prints[first, 0] == prints[index, 0]
+                same = fingerprints[first, 0] == fingerprints[index, 0]
                 verdicts[index] = DUPLICATE if same else CONFLICT
     return verdicts

@@ -1,11 +1,8 @@
-"""Opening a ledger from the disk: lock, verify, read back, or move aside and start a new one."""
+"""Opens a ledger: lock the folder, verify and read the file, or move it aside and start a new one."""
 
-import errno
-import fcntl
-import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,32 +11,31 @@ from typing import Final
 import apsw
 import msgspec
 
-from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.book import Book, Cell, Changes
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Series, Total
-from exporter.ledger.creation import create, remove_leftovers, sync_names
-from exporter.ledger.damage import Damaged, Witness, move_aside, says_damage
-from exporter.ledger.identity import OpenFiles
-from exporter.ledger.segments import Segments
+from exporter.errors import LedgerError
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Series, Total
+from exporter.ledger.creation import create, remove_leftovers, sync_folder
+from exporter.ledger.damage import Damaged, is_damage, move_aside
+from exporter.ledger.files import Lock, OpenFiles
+from exporter.ledger.marker import CommitMarker
+from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
+from exporter.ledger.totals import Cell, Changes, RunningTotals
 from exporter.ledger.window import Window, words
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
 _CHUNK: Final = 8192
-"""Ids that go into the window at a time at start: one by one, 15,625 commits of 64 ids took 1.2 s."""
-_ROOM: Final = 1024**2
-"""Bytes that a disk has free again after it was full: a large group commit, generously."""
+"""Ids that are added to the window at a time at start. Row by row, 15,625 rows of 64 ids took 1.2 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a ledger is opened with.
+    """The folder of a ledger, and the settings that it is opened with.
 
-    `zero` and `zero_durations` are the series that are present from the first scrape; `ids` and `age`
-    (seconds) bound the deduplication window, `slack` is the largest group commit in events, beyond
-    which the id bound is not kept.
+    The series of `zero` and `zero_durations` exist from the first scrape. `ids` and `age` (seconds) bound
+    the deduplication window; `slack` is the size of the largest group commit in events. `first_seen_delay`
+    (seconds) is the time that a new series is exported as 0.
     """
 
     folder: Path
@@ -49,121 +45,90 @@ class Plan:
     ids: int = 1_000_000
     age: float = 86400.0
     slack: int = 16_384
+    first_seen_delay: float = 75.0
+    monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
 
 @dataclass(slots=True)
 class Opened:
-    """A ledger read back: everything that its writer goes on with.
-
-    A receipt is given only while the paths of `files` lead to the open files. `moved_to` names the damaged
-    file that this very open found and moved aside.
-    """
+    """A ledger that was read; `moved_to` is the damaged file that this start moved aside."""
 
     store: Store
-    witness: Witness
-    lock: int
+    marker: CommitMarker
+    lock: Lock
     meta: Meta
-    book: Book
+    totals: RunningTotals
     window: Window
     segments: Segments
     files: OpenFiles
     moved_to: Path | None = None
 
-    def has_room(self) -> bool:
-        """Whether the disk takes more than a page or two.
-
-        A small transaction fits where a larger one just failed, into the same place of the WAL: taken
-        for recovery, it made readiness flap once a second on a full disk.
-        """
-        try:
-            os.posix_fallocate(self.lock, 0, _ROOM)
-        except OSError as error:
-            return error.errno not in {errno.ENOSPC, errno.EDQUOT}
-        finally:
-            os.ftruncate(self.lock, 0)
-        return True
-
     def close(self) -> None:
-        """Release the file, then the lock, so that the next process finds both free."""
+        """Close the database before the lock: the next process then finds both free."""
         with ExitStack() as closing:
-            closing.callback(os.close, self.lock)
-            closing.callback(self.witness.close)
+            closing.callback(self.lock.close)
+            closing.callback(self.marker.close)
             closing.callback(self.store.close)
 
 
 def open_ledger(plan: Plan) -> Opened:
-    """Open the ledger in `plan.folder`, creating it when there is none.
+    """Open the ledger in the folder of the plan, or create it.
 
-    Raises `LedgerInUse` when another process has it and `LedgerError` when the folder can't be used. A
-    damaged one is moved aside and a new one started, which `meta.damaged` tells from then on.
+    A damaged ledger is moved aside, a new one starts, and `meta.damaged` names the damaged file from then on.
+    Raises `LedgerInUse`, and `LedgerError` when the folder cannot be used.
     """
+    folder = plan.folder
     with ExitStack() as undo:
         try:
-            if plan.folder.exists() and not plan.folder.is_dir():
-                raise LedgerError(f"data_dir {plan.folder} is not a directory")
-            plan.folder.mkdir(parents=True, exist_ok=True)
-            lock = _lock(plan.folder / "ledger.lock")
-            undo.callback(os.close, lock)
-            witness = Witness(plan.folder / "ledger.witness")
-            undo.callback(witness.close)
-            remove_leftovers(plan.folder / "ledger.db")
-            opened = _sound_or_new(plan, witness, lock)
+            if folder.exists() and not folder.is_dir():
+                raise LedgerError(f"data_dir {folder} is not a directory")
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = Lock(folder / "ledger.lock")
+            undo.callback(lock.close)
+            marker = CommitMarker(folder / "ledger.marker")
+            undo.callback(marker.close)
+            remove_leftovers(folder / "ledger.db")
+            opened = _read_or_replace(plan, marker, lock)
         except apsw.FullError:
-            raise LedgerError(f"the disk of data_dir {plan.folder} is full") from None
-        except OSError as error:
-            raise LedgerError(f"data_dir {plan.folder}: {error.strerror}") from None
-        except apsw.Error as error:
-            raise LedgerError(f"data_dir {plan.folder}: {error}") from None
+            raise LedgerError(f"the disk of data_dir {folder} is full") from None
+        except (OSError, apsw.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise LedgerError(f"data_dir {folder}: {reason}") from None
         undo.pop_all()
         return opened
 
 
-def _lock(path: Path) -> int:
-    """SQLite's own lock comes too late: a second process must not even look for damage."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
+    new = Meta(ledger=secrets.token_hex(4))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise LedgerInUse(
-            f"the ledger in {path.parent} is in use by another process: two exporters need two "
-            "data_dirs"
-        ) from None
-    return lock
-
-
-def _sound_or_new(plan: Plan, witness: Witness, lock: int) -> Opened:
-    path = plan.folder / "ledger.db"
-    fresh = Meta(ledger=secrets.token_hex(4))
-    try:
-        return _read(path, plan, witness, lock, fresh, witness.read())
-    except Damaged as found:
+        return _read(plan, marker, lock, new, marker.read())
+    except Damaged as damage:
         now = plan.wall()
-        aside = move_aside(path, now)
-        log.error("ledger_damaged", found=str(found), moved_to=str(aside))
-        fresh = msgspec.structs.replace(fresh, damaged=str(aside), damaged_at=now)
-        opened = replace(_read(path, plan, witness, lock, fresh, 0), moved_to=aside)
-        # Only now: a process that ended before would have left a start from zero that nobody sees.
-        witness.write(0)
+        aside = move_aside(plan.folder / "ledger.db", now)
+        log.error("ledger_damaged", found=str(damage), moved_to=str(aside))
+        new = msgspec.structs.replace(new, damaged=str(aside), damaged_at=now)
+        opened = replace(_read(plan, marker, lock, new, 0), moved_to=aside)
+        # Last: a process that ends before this line finds the loss again at its next start.
+        marker.write(0)
         return opened
 
 
-def _read(
-    path: Path, plan: Plan, witness: Witness, lock: int, fresh: Meta, acknowledged: int
-) -> Opened:
-    # Before SQLite sees it: beside an empty database it deletes the WAL.
+def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int) -> Opened:
+    """Read the ledger and compare it with the last acknowledged commit; create it with `new` if it is
+    absent."""
+    path = plan.folder / "ledger.db"
     if not _size(path):
-        wal = path.with_name(f"{path.name}-wal")
-        gone = f"{path} is {'empty' if path.exists() else 'gone'}"
+        # Checked before SQLite opens the file: it deletes a WAL beside an empty database.
+        absent = f"{path} is {'empty' if path.exists() else 'gone'}"
         if acknowledged:
-            raise Damaged(f"{gone}, but commit {acknowledged} was acknowledged")
-        if _size(wal):
-            raise Damaged(f"{gone}, but {wal} is there")
-        create(path, fresh)
+            raise Damaged(f"{absent}, but commit {acknowledged} was acknowledged")
+        if _size(Path(f"{path}-wal")):
+            raise Damaged(f"{absent}, but {path}-wal is there")
+        create(path, new)
     with ExitStack() as undo:
         try:
-            store = Store(path)
+            store = Store(path, plan.label_names)
             undo.callback(store.abandon)
             store.check()
             meta = store.meta()
@@ -171,99 +136,93 @@ def _read(
                 raise Damaged(
                     f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
                 )
-            book, outdated = _book(store, plan)
+            totals, renamed = _totals(store)
             window, segments = _window(store, plan)
-            # Nothing was written until here: what is moved aside is what was found.
+            # Nothing is written before this line: a damaged ledger is moved aside as it was found.
             _empty_wal(store)
-            if outdated:
-                store.replace_series(book.totals(), plan.label_names)
-            sync_names(plan.folder)
-            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.witness")
+            if renamed:
+                store.replace_series(totals.series())
+            sync_folder(plan.folder)
+            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
             files = OpenFiles([plan.folder / name for name in names])
         except apsw.Error as error:
-            if says_damage(error, path):
+            if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None
             raise
         except UnicodeDecodeError as error:
-            raise Damaged(f"text that is no UTF-8: {error}") from None
+            raise Damaged(f"text that is not UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, witness, lock, meta, book, window, segments, files)
+    return Opened(store, marker, lock, meta, totals, window, segments, files)
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, 0 when there is none."""
     return path.stat().st_size if path.exists() else 0
 
 
 def _empty_wal(store: Store) -> None:
-    """After a failed fsync only this tells what the last transaction came to: when it returns, what was
-    read is on the disk."""
+    """Move the WAL into the database: afterwards everything that was read is durable, also after a failed
+    fsync."""
     try:
         store.checkpoint()
     except apsw.FullError:
-        # The WAL is readable all the same; the writer goes on trying.
+        # The WAL can be read all the same, and the writer tries again.
         log.warning("ledger_disk_full", at="start")
 
 
-def _book(store: Store, plan: Plan) -> tuple[Book, bool]:
-    """The totals, and whether they are stored under names that are no longer theirs.
+def _totals(store: Store) -> tuple[RunningTotals, bool]:
+    """The totals, and whether the configured labels changed and with them the names of series.
 
-    Left under its old name, a series whose label was taken out of the settings would be counted again
-    beside the new one at the next start.
+    A series that stayed under its old name would be added to the new one again at the next start.
     """
-    book = Book()
-    stored = store.series(plan.label_names)
+    stored = store.series()
     merged: dict[tuple[str, ...], Total] = {}
     for total in stored.values():
         same = merged.get(total.series.key)
-        merged[total.series.key] = total if same is None else _sum(same, total)
-    book.publish(Changes(list(merged.values()), store.durations()))
-    return book, any(
-        store.name(total.series, plan.label_names) != name for name, total in stored.items()
-    )
+        merged[total.series.key] = _sum(same, total) if same else total
+    totals = RunningTotals()
+    totals.publish(Changes(list(merged.values()), store.durations()))
+    return totals, any(store.name(total.series) != name for name, total in stored.items())
 
 
-def _sum(one: Total, other: Total) -> Total:
+def _sum(first: Total, second: Total) -> Total:
+    exemplars = [total.exemplar for total in (first, second) if total.exemplar]
     return replace(
-        one,
-        value=one.value + other.value,
-        created=min(one.created, other.created),
-        held=one.held and other.held,
-        exemplar=max(
-            (total.exemplar for total in (one, other) if total.exemplar),
-            key=lambda exemplar: exemplar.at,
-            default=None,
-        ),
+        first,
+        value=first.value + second.value,
+        created=min(first.created, second.created),
+        delayed=first.delayed and second.delayed,
+        exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
     )
 
 
 def _window(store: Store, plan: Plan) -> tuple[Window, Segments]:
     window = Window(plan.ids, plan.slack)
     segments = Segments(plan.ids, plan.age, window.size)
-    gathered: list[Ids] = []
-    count = 0
-    for ids in store.ids():
-        if ids.count > window.size:
-            # Written under settings with far larger requests: remembering part of a commit would be
-            # a promise half kept, and the bound is the operator's.
-            log.warning("dedup_window_too_small", commit=ids.number, ids=ids.count)
-            continue
-        if count + ids.count > min(_CHUNK, window.size):
-            _remember(gathered, count, window, segments)
-            gathered, count = [], 0
-        gathered.append(ids)
-        count += ids.count
-    _remember(gathered, count, window, segments)
+    for rows in _chunks(store, window.size):
+        count = sum(ids.count for ids in rows)
+        while len(window) + count > window.size:
+            # The configured window became smaller: the oldest rows are dropped.
+            segments.drop_oldest(window)
+        keys = words(b"".join([ids.keys for ids in rows]), KEY_BYTES)
+        fingerprints = words(b"".join([ids.fingerprints for ids in rows]), FINGERPRINT_BYTES)
+        window.add(keys, fingerprints)
+        for ids in rows:
+            segments.add(Segment(ids.number, ids.count, ids.age, ids.age))
     return window, segments
 
 
-def _remember(gathered: Sequence[Ids], count: int, window: Window, segments: Segments) -> None:
-    room = window.size - len(window)
-    while count > room:
-        # The window was made smaller in the settings: the oldest commits are forgotten.
-        room += segments.drop_oldest(window)
-    keys = b"".join([ids.keys for ids in gathered])
-    prints = b"".join([ids.prints for ids in gathered])
-    window.add(words(keys, KEY_BYTES), words(prints, PRINT_BYTES))
-    for ids in gathered:
-        segments.append(ids.number, ids.count, ids.age)
+def _chunks(store: Store, size: int) -> Iterator[list[Ids]]:
+    """The rows of ids, several at a time; together they fit a window of `size` ids."""
+    rows: list[Ids] = []
+    count = 0
+    for ids in store.ids():
+        if ids.count > size:
+            # The largest request in the settings became smaller. Part of a commit would be no promise.
+            log.warning("dedup_window_too_small", commit=ids.number, ids=ids.count)
+            continue
+        if count + ids.count > min(_CHUNK, size):
+            yield rows
+            rows, count = [], 0
+        rows.append(ids)
+        count += ids.count
+    yield rows

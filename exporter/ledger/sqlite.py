@@ -1,7 +1,6 @@
-"""The embedded ledger: one writer thread, group commit, one SQLite file.
+"""The ledger in an SQLite file: one writer thread and group commit.
 
-While one transaction is on its way to the disk, arriving batches queue up and share the next. A
-receipt is given only while the ledger's paths lead to the files that are open.
+While a transaction is on its way to the disk, arriving batches queue up and share the next one.
 """
 
 import asyncio
@@ -10,45 +9,42 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
 import apsw
-import msgspec
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ledger.book import Changes
+from exporter.ledger.coalescing import LONGEST_WAIT, Coalescer
 from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
-from exporter.ledger.group import Group
-from exporter.ledger.identity import Replaced
+from exporter.ledger.files import Replaced
 from exporter.ledger.recovery import Opened, Plan, open_ledger
-from exporter.ledger.riders import LONGEST_WAIT, Riders
-from exporter.ledger.segments import Run
-from exporter.ledger.store import Ids
+from exporter.ledger.writer import Writer
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
 GROUP_EVENTS: Final = 4096
-"""A transaction takes no further batch once it has as many events: it bounds a single event's wait."""
+"""A transaction takes no further batch once it has this many events: it bounds the wait of a single event."""
 LONGEST_WRITE: Final = 10.0
-"""Seconds after which a write that is under way counts as hanging: a frozen or unreachable disk. A disk that
-works takes milliseconds, and a second when it is overloaded."""
+"""Seconds after which a write counts as hanging. A working disk takes milliseconds, an overloaded one 1 s."""
 _TICK: Final = 0.5
-"""Seconds between looks at what is due without events: expiry, held series, a disk with space again, a write
-that hangs, files that were replaced. An idle exporter notices within a second."""
+"""Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
+replaced files. An idle exporter notices within a second."""
 
+T = TypeVar("T")
 _Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
 
-def _nothing(_: float = 0.0) -> None:
-    """For callers that don't watch."""
+def _ignore(*_: object) -> None:
+    """For callers that do not watch."""
 
 
 class SqliteLedger:
     """The contract of `exporter.ledger.contract` on a file; made by `SqliteLedger.open`.
 
-    `on_commit` gets each transaction's seconds, `on_failure` is called per failed one (both on the
-    writer's thread), `on_broken` once, on the loop, when only a restart helps.
+    `on_commit` gets the seconds of each transaction and `on_failure` is called for each failed one, both on
+    the writer's thread. `on_broken` is called once, on the loop, when only a restart helps.
     """
 
     def __init__(
@@ -56,64 +52,55 @@ class SqliteLedger:
         opened: Opened,
         plan: Plan,
         *,
-        hold: float = 75.0,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
         longest_wait: float = LONGEST_WAIT,
         longest_write: float = LONGEST_WRITE,
-        monotonic: Callable[[], float] = time.monotonic,
-        on_commit: Callable[[float], None] = _nothing,
-        on_failure: Callable[[], None] = _nothing,
-        on_broken: Callable[[], None] = _nothing,
+        on_commit: Callable[[float], None] = _ignore,
+        on_failure: Callable[[], None] = _ignore,
+        on_broken: Callable[[], None] = _ignore,
     ) -> None:
-        self._opened = opened
-        self._plan = plan
-        self._hold = hold
+        self._folder = plan.folder
         self._bounds = (queue_events, queue_bytes)
-        # The last batch of a group may go beyond it, and the window must have room for both.
+        self._window_size = opened.window.size
+        # The last batch of a group may exceed this size, and the window must have space for both.
         self._group = min(GROUP_EVENTS, opened.window.size // 2)
-        self._monotonic = monotonic
+        self._longest_write, self._monotonic = longest_write, plan.monotonic
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
-        self._meta = opened.meta
-        self._started, self._age = monotonic(), opened.meta.age
-        # A series held when the last process ended may never have been scraped at 0: it starts again.
-        self._reveal = {total.series: self._started + hold for total in opened.book.held()}
         self._problem: str | None = None
         self._broken = self._closing = False
-        self._events = self._bytes = self._size = 0
+        self._events = self._bytes = 0
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._waiting: dict[asyncio.Future[Receipt], Batch] = {}
-        self._longest_write = longest_write
-        # When the writer began what it does now; None while it waits for batches.
+        # When the present work of the writer began; None while it waits for batches.
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._riders = Riders(self._loop, self._inbox.put, longest_wait)
+        self._coalescer = Coalescer(self._loop, self._inbox.put, longest_wait)
+        self._writer = Writer(opened, plan, self._committed)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-        self._housekeep(self._started)
+        self._housekeep()
         self._thread.start()
-        self._watch = self._loop.call_later(_TICK, self._look)
+        self._watch = self._loop.call_later(_TICK, self._watch_writer)
 
     @classmethod
     async def open(cls, plan: Plan, **options: object) -> "SqliteLedger":
-        """Read the ledger back on a thread of its own; raises as `open_ledger`."""
+        """Read the ledger on another thread; raises as `open_ledger`."""
         opened = await asyncio.get_running_loop().run_in_executor(None, open_ledger, plan)
         return cls(opened, plan, **options)  # type: ignore[arg-type]
 
-    # --- the event loop's side -----------------------------------------------------------------
+    # --- on the event loop ---------------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> Receipt:
-        if len(batch.keys) // KEY_BYTES > self._opened.window.size - self._group:
+        if len(batch.keys) // KEY_BYTES > self._window_size - self._group:
             raise ValueError(f"{len(batch)} events in a batch are more than the window can hold")
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
-        if self._broken:
-            raise LedgerUnavailable(f"{self._problem}; send the events again", retry_after=5)
-        if hang := self._hang():
-            raise LedgerUnavailable(f"{hang}; send the events again", retry_after=5)
+        if problem := self._problem if self._broken else self._hang():
+            raise LedgerUnavailable(f"{problem}; send the events again", retry_after=5)
         size = _size(batch)
-        # A single batch larger than the queue is still taken when the queue is empty.
+        # An empty queue takes a batch of any size.
         if self._events and (
             self._events + len(batch) > self._bounds[0] or self._bytes + size > self._bounds[1]
         ):
@@ -125,55 +112,40 @@ class SqliteLedger:
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting[future] = batch
-        self._riders.take((batch, future), patient=batch.patient)
+        self._coalescer.add((batch, future), deferrable=batch.deferrable)
         return await future
 
     def totals(self) -> Totals:
-        book = self._opened.book
-        return Totals(self._meta.ledger, book.totals(), book.durations())
+        return self._writer.totals()
 
     def status(self) -> Status:
-        now = self._now()
-        meta = self._meta
-        return Status(
-            problem=(
-                "shutting down"
-                if self._closing and not self._broken
-                else self._hang() or self._problem
-            ),
+        stopped = self._closing and not self._broken
+        return replace(
+            self._writer.status(),
+            problem="shutting down" if stopped else self._hang() or self._problem,
             alive=self._closing or self._thread.is_alive(),
-            damaged=str(self._opened.moved_to) if self._opened.moved_to else None,
-            damaged_at=meta.damaged_at,
             queue_events=self._events,
             queue_bytes=self._bytes,
-            window_ids=len(self._opened.window),
-            window_capacity=self._plan.ids,
-            window_span=self._opened.segments.span(now),
-            window_expired=dict(self._opened.segments.expired),
-            size_bytes=self._size,
         )
 
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._riders.board()
+            self._coalescer.flush()
             self._inbox.put(None)
-        while not await self._has_ended():
+        while not self._ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _TICK)
+                break
             if hang := self._hang():
-                # Nobody can end a thread that waits for the disk; the process ends without it.
+                # A thread that waits for the disk can't be ended: the process ends without it.
                 self._refuse_waiting(hang)
                 if not self._broken:
                     self._break(TimeoutError(hang))
-                    # `on_broken` is called before `close` returns.
+                    # `on_broken` must run before `close` returns.
                     await asyncio.sleep(0)
                 break
         self._watch.cancel()
-
-    async def _has_ended(self) -> bool:
-        """Whether the writer's thread has ended, or does within a tick."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), _TICK)
-        return self._ended.is_set()
 
     def _answer(self, answers: Sequence[tuple[_Item, Receipt | Refused]]) -> None:
         for (_, future), answer in answers:
@@ -190,18 +162,17 @@ class SqliteLedger:
                 future.set_exception(answer)
 
     def _hang(self) -> str | None:
-        """What is wrong when the writer has been at the disk for too long."""
+        """The problem when the writer has worked for too long."""
         began = self._began
         if began is None or time.monotonic() - began <= self._longest_write:
             return None
         return (
-            f"the disk of {self._plan.folder} hangs: a write has been under way for more than "
-            f"{self._longest_write:g} s"
+            f"the disk of {self._folder} hangs: a write takes more than {self._longest_write:g} s"
         )
 
-    def _look(self) -> None:
-        """Notice that a write hangs, or that one came back, without waiting for the writer."""
-        self._watch = self._loop.call_later(_TICK, self._look)
+    def _watch_writer(self) -> None:
+        """Refuse waiting batches while a write hangs, and log the begin and the end of a hang."""
+        self._watch = self._loop.call_later(_TICK, self._watch_writer)
         before, self._hung = self._hung, self._hang()
         if self._hung:
             self._refuse_waiting(self._hung)
@@ -211,15 +182,15 @@ class SqliteLedger:
             log.info("ledger_recovered", problem=before)
 
     def _refuse_waiting(self, hang: str) -> None:
-        """Answer the batches that wait for a write that hangs: senders would wait without bound."""
+        """Answer the batches that wait for a hanging write: their senders would wait without bound."""
         detail = (
-            f"{hang}; nobody knows yet whether the events are counted. Send them again: an event with an id "
-            "is counted once"
+            f"{hang}; it is not known yet whether the events are counted. Send them again: an event with an "
+            "id is counted once"
         )
-        waiting = [(batch, future) for future, batch in self._waiting.items()]
-        self._answer([(item, LedgerUnavailable(detail, retry_after=5)) for item in waiting])
+        items = [(batch, future) for future, batch in self._waiting.items()]
+        self._answer([(item, LedgerUnavailable(detail, retry_after=5)) for item in items])
 
-    # --- the writer's side ---------------------------------------------------------------------
+    # --- on the writer's thread ----------------------------------------------------------------
 
     def _run(self) -> None:
         tick = self._monotonic() + _TICK
@@ -229,25 +200,30 @@ class SqliteLedger:
             self._began = time.monotonic()
             if items:
                 self._commit(items)
-            now = self._monotonic()
-            if now >= tick and going:
-                tick = now + _TICK
-                self._housekeep(now)
+            if going and self._monotonic() >= tick:
+                tick = self._monotonic() + _TICK
+                self._housekeep()
             self._began = None
         self._began = time.monotonic()
-        self._finish()
+        try:
+            # Closing a database deletes its WAL by name, which may be that of another process.
+            self._writer.check()
+        except Replaced as error:
+            if not self._broken:
+                self._break(error)
+        self._writer.close(broken=self._broken)
         self._call(self._ended.set)
 
     def _collect(self, timeout: float) -> tuple[list[_Item], bool]:
-        """The batches of the next group, and whether to go on after it."""
+        """The batches of the next group, and whether the thread goes on after it."""
         items: list[_Item] = []
         events = 0
         try:
             item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
             while item is not None:
                 batch, future = item
-                # Answered when a write hung: its events are sent again, and those without an id would be
-                # counted twice. Events of a sender that only went away are counted.
+                # A batch that was refused during a hang is sent again: counted now, events without an id
+                # would count twice. A batch whose sender went away is counted.
                 if not future.done() or future.cancelled():
                     items.append(item)
                     events += len(batch)
@@ -259,161 +235,60 @@ class SqliteLedger:
         return items, False
 
     def _commit(self, items: Sequence[_Item]) -> None:
-        answers: list[Receipt] | None = None
-        if not self._broken:
-            try:
-                group = Group([batch for batch, _ in items], self._opened.window)
-                answers = self._attempt(group)
-            except Exception as error:
-                # Whatever it is: a writer that dies of it leaves its senders waiting for ever.
-                self._break(error)
-        if answers is not None:
-            pairs: list[tuple[_Item, Receipt | Refused]] = list(zip(items, answers, strict=True))
+        receipts = self._attempt(lambda: self._writer.commit([batch for batch, _ in items]))
+        answers: list[tuple[_Item, Receipt | Refused]]
+        if receipts is not None:
+            answers = list(zip(items, receipts, strict=True))
         else:
             detail = f"{self._problem}; nothing was counted, send the events again"
             if self._broken:
                 detail = f"{self._problem}; send the events again once the exporter is back"
-            pairs = [(item, LedgerUnavailable(detail, retry_after=5)) for item in items]
-        self._call(lambda: self._answer(pairs))
+            answers = [(item, LedgerUnavailable(detail, retry_after=5)) for item in items]
+        self._call(lambda: self._answer(answers))
 
-    def _attempt(self, group: Group) -> list[Receipt] | None:
-        """Durable, then published, then the receipts; None when it failed."""
-        now = self._plan.wall()
-        series = group.series()
-        changes = self._opened.book.change(series, group.durations(), group.sessions(), now)
-        if not changes.series:
-            # Only duplicates: their first copies are durable already, because groups are in order.
-            self._opened.files.check()
-            return group.receipts()
-        ids = Ids(self._meta.commit + 1, self._now(), group.keys.tobytes(), group.prints.tobytes())
-        if not self._write(changes, ids, now):
-            return None
-        if ids.count:
-            self._opened.window.add(group.keys, group.prints)
-            self._opened.segments.append(ids.number, ids.count, ids.age)
-        due = self._monotonic() + self._hold
-        for total in changes.series:
-            if total.held:
-                self._reveal.setdefault(total.series, due)
-        return group.receipts()
+    def _housekeep(self) -> None:
+        self._attempt(lambda: self._writer.housekeep(after_failure=self._problem is not None))
 
-    def _write(self, changes: Changes, ids: Ids | None, now: float) -> bool:
-        """One transaction and what follows from its success; False when the disk is full and nothing
-        was written. What else it raises breaks the ledger."""
-        segments = self._opened.segments
-        incoming = ids.count if ids else 0
-        expiry = segments.due(self._now(), incoming)
-        run = segments.run()
-        if run and run.first <= expiry.number:
-            run = None
-        meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=self._now())
-        began = time.perf_counter()
-        try:
-            self._opened.store.write(
-                meta,
-                changes,
-                self._plan.label_names,
-                ids if incoming else None,
-                now,
-                expiry.number,
-                (run.first, self._together(run)) if run else None,
-            )
-        except apsw.FullError:
-            self._fail(f"the disk of {self._plan.folder} is full")
-            return False
-        self._opened.files.check()
-        self._on_commit(time.perf_counter() - began)
-        self._opened.witness.write(meta.commit)
-        before, self._problem, self._meta = self._problem, None, meta
-        if run:
-            segments.merge(run)
-        segments.drop(expiry, self._opened.window)
-        self._opened.book.publish(changes)
-        if before:
-            log.info("ledger_recovered", problem=before)
-        return True
-
-    def _together(self, run: Run) -> Ids:
-        """The run's ids: the newest in the window, which the present group is not in yet."""
-        return Ids(run.last, run.age, *self._opened.window.latest(run.count))
-
-    def _housekeep(self, now: float) -> None:
-        """What is due without events; an empty transaction when the last one failed, to see whether the
-        disk takes one again."""
+    def _attempt(self, write: Callable[[], T]) -> T | None:
+        """The result of a write, or None when it failed or the ledger is broken."""
         if self._broken:
-            return
+            return None
         try:
-            self._opened.files.check()
-            if not self._problem or self._opened.has_room():
-                self._write_due(now)
-            self._size = self._opened.store.size()
+            return write()
+        except apsw.FullError:
+            first, self._problem = self._problem is None, f"the disk of {self._folder} is full"
+            self._on_failure()
+            if first:
+                log.error("ledger_unavailable", problem=self._problem)
         except Exception as error:
+            # Any error: if it ended the thread, senders would wait for ever.
             self._break(error)
+        return None
 
-    def _write_due(self, now: float) -> None:
-        book, plan = self._opened.book, self._plan
-        wall = plan.wall()
-        changes = book.missing(plan.zero, plan.zero_durations, wall)
-        due = {series for series, at in self._reveal.items() if now >= at}
-        revealed = book.reveal(
-            [total for total in book.held() if total.series in due] if due else []
-        )
-        changes.series.extend(revealed.series)
-        expiring = self._opened.segments.due(self._now(), 0).number
-        if (self._problem or changes.series or changes.durations or expiring) and self._write(
-            changes, None, wall
-        ):
-            for series in due:
-                del self._reveal[series]
-
-    def _finish(self) -> None:
-        store = self._opened.store
-        try:
-            # A store that is closed deletes its WAL by name: that of another process, if the path leads to
-            # one.
-            self._opened.files.check()
-        except Replaced as error:
-            if not self._broken:
-                self._break(error)
-        try:
-            if self._broken:
-                # What the WAL holds is for the next start to judge, from the disk.
-                store.abandon()
-            else:
-                store.checkpoint()
-        except apsw.Error as error:
-            log.warning("ledger_checkpoint_failed", error=str(error))
-        try:
-            self._opened.close()
-        except apsw.Error as error:
-            log.warning("ledger_close_failed", error=str(error))
-
-    def _fail(self, problem: str) -> None:
-        first, self._problem = self._problem is None, problem
-        self._on_failure()
-        if first:
-            log.error("ledger_unavailable", problem=problem)
+    def _committed(self, seconds: float) -> None:
+        self._on_commit(seconds)
+        problem = self._problem
+        if problem and not self._broken:
+            self._problem = None
+            log.info("ledger_recovered", problem=problem)
 
     def _break(self, error: Exception) -> None:
-        """After an error of the disk SQLite may or may not have written the transaction ("ghost
-        commit"): nothing is answered from memory any more."""
-        what = "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
-        problem = f"{what}: {type(error).__name__}: {error}"
-        self._problem, self._broken = problem, True
+        """Refuse everything from now on: the memory may not agree with the disk."""
+        subject = (
+            "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
+        )
+        # The state comes before the log line, which may fail.
+        self._problem, self._broken = f"{subject}: {type(error).__name__}: {error}", True
         self._call(self._on_broken)
         self._on_failure()
-        log.error("ledger_broken", problem=problem)
+        log.error("ledger_broken", problem=self._problem)
 
     def _call(self, function: Callable[[], None]) -> None:
-        # The loop may be closed already when a process ends without `close`.
+        # The loop is closed when a process ends without `close`.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function)
 
-    def _now(self) -> float:
-        """The ledger's own clock, seconds: it stands still between processes."""
-        return self._age + self._monotonic() - self._started
-
 
 def _size(batch: Batch) -> int:
-    """Bytes a waiting batch takes, about: its key columns and some ninety for each event's objects."""
-    return len(batch.keys) + len(batch.prints) + 90 * len(batch)
+    """Bytes of a waiting batch, roughly: its key columns, and 90 per event for objects."""
+    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

@@ -1,7 +1,7 @@
-"""The SQLite file: what is in it, how a group gets into it, and how it is read back and verified.
+"""The SQLite file of a ledger: its tables, its transactions, and how it is verified when it is read.
 
-apsw and not the standard library's sqlite3: it brings its own SQLite, newer than 3.51.3, whose fix of the
-WAL-reset bug Debian's lacks, and it tells a full disk from a failed fsync by exception type.
+apsw instead of the standard library's sqlite3: it includes an SQLite with the fix of the WAL-reset bug
+(3.51.3), and its exceptions tell a full disk from a failed fsync.
 """
 
 import json
@@ -15,32 +15,35 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.book import Changes
-from exporter.ledger.contract import (
-    KEY_BYTES,
-    DurationTotal,
-    Exemplar,
-    Series,
-    Total,
-)
+from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
+from exporter.ledger.totals import Changes
 
 VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT, checksum INTEGER);
-CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, held INTEGER,
+CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, delayed INTEGER,
     session TEXT, session_at REAL, checksum INTEGER) WITHOUT ROWID;
 CREATE TABLE durations (system TEXT, outcome TEXT, counts TEXT, total REAL, created REAL,
     checksum INTEGER, PRIMARY KEY (system, outcome)) WITHOUT ROWID;
-CREATE TABLE ids (number INTEGER PRIMARY KEY, received REAL, age REAL, keys BLOB, prints BLOB,
+CREATE TABLE ids (number INTEGER PRIMARY KEY, received REAL, age REAL, keys BLOB, fingerprints BLOB,
     checksum INTEGER);
 """
+_PUT: Final = {
+    "meta": "INSERT OR REPLACE INTO meta VALUES (1,?,?)",
+    "series": "INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)",
+    "durations": "INSERT OR REPLACE INTO durations VALUES (?,?,?,?,?,?)",
+    "ids": "INSERT OR REPLACE INTO ids VALUES (?,?,?,?,?,?)",
+}
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """One row about the ledger: `commit` counts transactions, `age` is how long it has been open in all
-    (seconds), `damaged` the file an earlier ledger was moved to at `damaged_at`."""
+    """The row about the ledger itself.
+
+    `commit` counts transactions, `age` is the time that the ledger was open (seconds), `damaged` is the
+    file that an earlier ledger was moved to at `damaged_at` (Unix seconds).
+    """
 
     ledger: str
     version: int = VERSION
@@ -52,12 +55,16 @@ class Meta(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The keys and prints of one commit; `age` is the ledger's when they were received."""
+    """A row of ids: of a commit, or of several small commits from `number` on.
+
+    `received` (Unix seconds) and `age` (of the ledger, seconds) are those of the last commit.
+    """
 
     number: int
+    received: float
     age: float
     keys: bytes
-    prints: bytes
+    fingerprints: bytes
 
     @property
     def count(self) -> int:
@@ -65,14 +72,15 @@ class Ids:
 
 
 class Store:
-    """One connection to one file, used by one thread at a time.
+    """A connection to the file, used by one thread at a time.
 
-    Every method raises apsw's own errors: `apsw.FullError` for a full disk, `apsw.IOError` when the
-    disk fails. The reading ones raise `Damaged`.
+    Raises the errors of apsw: `apsw.FullError` for a full disk, `apsw.IOError` when the disk fails. Methods
+    that read raise `Damaged` too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, label_names: Sequence[str] = ()) -> None:
         self.path = path
+        self._label_names = label_names
         self._connection = _open(path)
         self._execute = self._connection.execute
         self._names: dict[Series, str] = {}
@@ -80,18 +88,18 @@ class Store:
     def create(self, meta: Meta) -> None:
         with self._transaction():
             self._execute(_SCHEMA)
-            self._write_meta(meta)
+            self._put_meta(meta)
 
     def check(self) -> None:
-        """SQLite's own view of the file: `Damaged` with its first complaint."""
-        found = [row[0] for row in self._execute("PRAGMA quick_check(1)")]
-        if found != ["ok"]:
-            raise Damaged(f"SQLite's quick_check says: {found[0]}")
+        """Raises `Damaged` with the first error that SQLite finds in the file."""
+        error = self._execute("PRAGMA quick_check(1)").get
+        if error != "ok":
+            raise Damaged(f"SQLite's quick_check says: {error}")
 
     def meta(self) -> Meta:
-        rows = list(self._execute("SELECT document, checksum FROM meta"))
-        if len(rows) != 1 or checksum(rows[0][0]) != rows[0][1]:
-            raise Damaged("the row about the ledger is missing or fails its checksum")
+        rows = list(self._rows("meta", "document, checksum"))
+        if len(rows) != 1:
+            raise Damaged("the row about the ledger is missing")
         meta = msgspec.json.decode(rows[0][0], type=Meta)
         if meta.version != VERSION:
             raise LedgerError(
@@ -100,79 +108,53 @@ class Store:
             )
         return meta
 
-    def series(self, label_names: Sequence[str]) -> dict[str, Total]:
-        """All totals by primary key; labels that are no longer configured are dropped, new ones are
-        empty."""
-        return {
-            row[0]: _total(row, label_names) for row in self._verified("series", "a counter's row")
-        }
-
-    def name(self, series: Series, label_names: Sequence[str]) -> str:
-        """The primary key that a series is written under."""
-        name = self._names.get(series)
-        if name is None:
-            name = self._names[series] = name_of(series, label_names)
-        return name
+    def series(self) -> dict[str, Total]:
+        """All totals by name. Labels that are no longer configured are dropped, new labels are empty."""
+        totals = {}
+        for name, value, created, delayed, session, session_at in self._rows("series"):
+            exemplar = Exemplar(session, session_at) if session is not None else None
+            series = series_of(name, self._label_names)
+            totals[name] = Total(series, value, created, bool(delayed), exemplar)
+        return totals
 
     def durations(self) -> list[DurationTotal]:
         return [
-            DurationTotal(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4])
-            for row in self._verified("durations", "a histogram's row")
+            DurationTotal(system, outcome, tuple(json.loads(counts)), total, created)
+            for system, outcome, counts, total, created in self._rows("durations")
         ]
 
     def ids(self) -> Iterable[Ids]:
-        """The deduplication window, oldest commit first."""
-        query = "SELECT number, received, age, keys, prints, checksum FROM ids ORDER BY number"
-        for number, received, age, keys, prints, check in self._execute(query):
-            if checksum(number, received, age, keys, prints) != check:
-                raise Damaged(f"the ids of commit {number} fail their checksum")
-            yield Ids(number, age, keys, prints)
+        """The deduplication window, the oldest row first."""
+        return (Ids(*row) for row in self._rows("ids"))
 
-    def write(
-        self,
-        meta: Meta,
-        changes: Changes,
-        label_names: Sequence[str],
-        ids: Ids | None = None,
-        received: float = 0.0,
-        expired: int = 0,
-        merged: tuple[int, Ids] | None = None,
-    ) -> None:
-        """One transaction, durable when this returns: totals, the group's ids, the ids of commits up to
-        number `expired` gone, and those from number `merged[0]` on in one row instead of many."""
+    def name(self, series: Series) -> str:
+        """The primary key of a series."""
+        name = self._names.get(series)
+        if name is None:
+            name = self._names[series] = name_of(series, self._label_names)
+        return name
+
+    def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
+        """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return."""
         with self._transaction():
-            if merged is not None:
-                first, together = merged
-                self._execute(
-                    "DELETE FROM ids WHERE number BETWEEN ? AND ?", (first, together.number)
-                )
-                self._insert(together, received)
-            if ids is not None:
-                self._insert(ids, received)
             if expired:
                 self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
-            for total in changes.series:
-                counted = self._row(total, label_names)
-                self._execute(
-                    "INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)",
-                    (*counted, checksum(*counted)),
+            if ids is not None:
+                times = (float(ids.received), float(ids.age))
+                self._put("ids", ids.number, *times, ids.keys, ids.fingerprints)
+            self._put_series(changes.series)
+            for each in changes.durations:
+                counts = json.dumps(each.counts)
+                self._put(
+                    "durations", each.system, each.outcome, counts, each.total, float(each.created)
                 )
-            for one in changes.durations:
-                counts = json.dumps(one.counts)
-                observed = (one.system, one.outcome, counts, one.total, float(one.created))
-                self._execute(
-                    "INSERT OR REPLACE INTO durations VALUES (?,?,?,?,?,?)",
-                    (*observed, checksum(*observed)),
-                )
-            self._write_meta(meta)
+            self._put_meta(meta)
 
-    def replace_series(self, totals: Iterable[Total], label_names: Sequence[str]) -> None:
-        """All counters anew, after the configured labels changed."""
+    def replace_series(self, totals: Iterable[Total]) -> None:
+        """Replace all counters, after the configured labels changed."""
         with self._transaction():
             self._execute("DELETE FROM series")
-            for total in totals:
-                row = self._row(total, label_names)
-                self._execute("INSERT INTO series VALUES (?,?,?,?,?,?,?)", (*row, checksum(*row)))
+            self._put_series(totals)
 
     def checkpoint(self) -> None:
         """Move the WAL into the database and empty it."""
@@ -187,7 +169,7 @@ class Store:
         self._connection.close()
 
     def abandon(self) -> None:
-        """Close without moving the WAL into the database, so that both stay as they were found."""
+        """Close without a checkpoint: database and WAL stay as they are."""
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.close()
 
@@ -198,37 +180,30 @@ class Store:
             yield
             self._execute("COMMIT")
         except BaseException:
-            # SQLite itself rolls back after some errors, a full disk among them.
+            # SQLite rolls back by itself after some errors, for example on a full disk.
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
             raise
 
-    def _insert(self, ids: Ids, received: float) -> None:
-        row = (ids.number, float(received), float(ids.age), ids.keys, ids.prints)
-        self._execute("INSERT INTO ids VALUES (?,?,?,?,?,?)", (*row, checksum(*row)))
+    def _put(self, table: str, *row: Any) -> None:
+        self._execute(_PUT[table], (*row, checksum(*row)))
 
-    def _row(self, total: Total, label_names: Sequence[str]) -> tuple[Any, ...]:
-        exemplar = total.exemplar
-        # Whole numbers would come back from a REAL column as floats, and fail their checksum.
-        return (
-            self.name(total.series, label_names),
-            total.value,
-            float(total.created),
-            int(total.held),
-            exemplar.session_id if exemplar else None,
-            float(exemplar.at) if exemplar else None,
-        )
+    def _put_meta(self, meta: Meta) -> None:
+        self._put("meta", msgspec.json.encode(meta).decode())
 
-    def _write_meta(self, meta: Meta) -> None:
-        document = msgspec.json.encode(meta).decode()
-        self._execute(
-            "INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", (document, checksum(document))
-        )
+    def _put_series(self, totals: Iterable[Total]) -> None:
+        for total in totals:
+            last = total.exemplar
+            # SQLite returns the numbers of a REAL column as floats: an integer would fail its checksum.
+            session = (last.session_id, float(last.at)) if last else (None, None)
+            name, created = self.name(total.series), float(total.created)
+            self._put("series", name, total.value, created, int(total.delayed), *session)
 
-    def _verified(self, table: str, what: str) -> Iterable[tuple[Any, ...]]:
-        for row in self._execute(f"SELECT * FROM {table}"):  # noqa: S608 (our own table names)
-            if checksum(*row[:-1]) != row[-1]:
-                raise Damaged(f"{what} fails its checksum: {row[0]!r}")
+    def _rows(self, table: str, columns: str = "*") -> Iterator[list[Any]]:
+        """The rows of a table in the order of the primary key, without their checksums."""
+        for *row, expected in self._execute(f"SELECT {columns} FROM {table} ORDER BY 1"):  # noqa: S608
+            if checksum(*row) != expected:
+                raise Damaged(f"a row of the table {table} fails its checksum: {row[0]!r}")
             yield row
 
 
@@ -236,13 +211,13 @@ def _open(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     try:
         connection.set_busy_timeout(0)
-        # Set before WAL, so that the WAL index lives in our memory and no second process can join.
+        # Before WAL mode: the WAL index then stays in memory and no second process can join.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         if not path.stat().st_size:
             connection.execute("PRAGMA journal_mode=WAL").fetchall()
-        elif connection.execute("PRAGMA journal_mode").fetchall() != [("wal",)]:
-            # Setting it would write to a file whose header is wrong, and can't be trusted.
-            raise Damaged(f"{path} is not in WAL mode, which it was created in")
+        elif connection.execute("PRAGMA journal_mode").get != "wal":
+            # Setting the mode would write to a damaged file.
+            raise Damaged(f"{path} is not in WAL mode")
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
@@ -253,10 +228,3 @@ def _open(path: Path) -> apsw.Connection:
         connection.close()
         raise
     return connection
-
-
-def _total(row: tuple[Any, ...], label_names: Sequence[str]) -> Total:
-    name, value, created, held, session, session_at, _ = row
-    series = series_of(name, label_names)
-    exemplar = Exemplar(session, session_at) if session is not None else None
-    return Total(series, value, created, bool(held), exemplar)

@@ -56,7 +56,7 @@ class LedgerCollector(Collector):
         yield GaugeMetricFamily(
             names.HELD_SERIES,
             "Series that are new and shown as 0 until scrapes have seen them.",
-            sum(total.held for total in totals.series),
+            sum(total.delayed for total in totals.series),
         )
 
 

@@ -66,7 +66,7 @@ def exemplar(total: Total) -> tuple[str, float] | None:
     A session id with a NUL is left out: Prometheus 2.42 fails the whole scrape at it ("expected label
     value, got INVALID"). One of a held series waits for its count.
     """
-    if total.exemplar is None or total.held:
+    if total.exemplar is None or total.delayed:
         return None
     session = total.exemplar.session_id
     if len(names.SESSION_ID) + len(session) > EXEMPLAR_CHARACTERS or "\0" in session:
@@ -98,7 +98,7 @@ class CounterFamily(Metric):
             labels[names.LEDGER] = self._ledger
             shown = exemplar(total)
             example = Exemplar({names.SESSION_ID: shown[0]}, 1.0, shown[1]) if shown else None
-            value = 0 if total.held else total.value
+            value = 0 if total.delayed else total.value
             made.append(Sample(f"{self.name}_total", labels, value, None, example))
             made.append(Sample(f"{self.name}_created", labels, total.created))
         return made
@@ -127,7 +127,7 @@ class CounterFamily(Metric):
                 f' # {{{names.SESSION_ID}="{escaped(shown[0])}"}} 1.0 {shown[1]!r}' if shown else ""
             )
             yield (
-                f"{name}_total{labels} {0 if total.held else total.value}{example}\n"
+                f"{name}_total{labels} {0 if total.delayed else total.value}{example}\n"
                 f"{name}_created{labels} {total.created!r}\n"
             )
 
@@ -138,7 +138,9 @@ class CounterFamily(Metric):
         tail = f',{names.LEDGER}="{escaped(self._ledger)}"}}'
         yield f"# HELP {name}_total {self.documentation}\n# TYPE {name}_total counter\n"
         for total in self._totals:
-            yield (f"{name}_total{texts[total.series]}{tail} {0 if total.held else total.value}\n")
+            yield (
+                f"{name}_total{texts[total.series]}{tail} {0 if total.delayed else total.value}\n"
+            )
         yield f"# HELP {name}_created {self.documentation}\n# TYPE {name}_created gauge\n"
         for total in self._totals:
             yield f"{name}_created{texts[total.series]}{tail} {total.created!r}\n"

@@ -9,8 +9,7 @@ from prometheus_client.registry import Collector
 
 import exporter
 from exporter import logs, names
-from exporter.ledger.contract import Ledger, Status
-from exporter.ledger.redis.health import CONDITIONS
+from exporter.ledger.contract import MISCONFIGURATIONS, Ledger, Status
 
 _BOUNDS = ("age", "ids")
 """Why an id left the deduplication window: it was too old, or there were too many."""
@@ -69,7 +68,7 @@ class StateCollector(Collector):
             "1 when the ledger's engine is set up to lose counts or ids.",
             labels=(names.SETTING,),
         )
-        for setting in CONDITIONS:
+        for setting in MISCONFIGURATIONS:
             misconfigured.add_metric((setting,), float(setting in status.misconfigured))
         yield misconfigured
         expired = CounterMetricFamily(

@@ -48,7 +48,7 @@ def landing_page(
         failures=failures[:_MOST],
         columns=_COLUMNS,
         ends=_ends(recent.ledger),
-        zero_series=sum(total.held for total in recent.ledger.series),
+        zero_series=sum(total.delayed for total in recent.ledger.series),
         collector=collector(settings, _script()),
     )
 

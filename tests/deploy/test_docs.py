@@ -314,7 +314,7 @@ def test_a_backup_that_is_restored_goes_on_where_it_was_made(
     assert exporter.post(later).json["accepted"] == 1
 
 
-def test_an_older_ledger_under_a_newer_witness_is_found_damaged(
+def test_an_older_ledger_under_a_newer_marker_is_found_damaged(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
     exporter, terminal = filled

@@ -26,8 +26,8 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.event import MAX_DURATION, Decoded
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
-from exporter.ledger.book import Book
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Batch, Receipt, Totals
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Receipt, Totals
+from exporter.ledger.totals import RunningTotals
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import render
 from exporter.taxonomy import Taxonomy
@@ -81,17 +81,19 @@ class ShownLedger(MemoryLedger):
 
     def __init__(self) -> None:
         super().__init__()
-        self._book = Book()
+        self._totals = RunningTotals()
 
     async def commit(self, batch: Batch) -> Receipt:
         receipt = await super().commit(batch)
         self.batches.clear()
-        changes = self._book.change(batch.series, batch.durations, batch.sessions, NOW.timestamp())
-        self._book.publish(changes)
+        changes = self._totals.change(
+            batch.series, batch.durations, batch.sessions, NOW.timestamp()
+        )
+        self._totals.publish(changes)
         return receipt
 
     def totals(self) -> Totals:
-        return Totals("memory", tuple(self._book.totals()), tuple(self._book.durations()))
+        return Totals("memory", tuple(self._totals.series()), tuple(self._totals.durations()))
 
 
 class Target:
@@ -177,7 +179,7 @@ class Target:
         keyed = count - found.unkeyed
         assert count + len(found.rejected) == total
         assert len(batch.keys) == keyed * KEY_BYTES
-        assert len(batch.prints) == keyed * PRINT_BYTES
+        assert len(batch.fingerprints) == keyed * FINGERPRINT_BYTES
         assert len(batch) == len(found.places) == count
         places = [*found.places, *(one.index for one in found.rejected)]
         assert sorted(places) == list(range(total))
@@ -215,7 +217,7 @@ def _meaning(found: Classified) -> tuple[Any, ...]:
     return (
         [one.key for one in batch.series],
         batch.keys,
-        batch.prints,
+        batch.fingerprints,
         None if batch.durations is None else list(batch.durations),
         None if batch.sessions is None else list(batch.sessions),
         list(found.places),

@@ -1,7 +1,7 @@
 """Row 3 of the fault table: what a ledger finds on its disk after the power went.
 
 Every write, sync and truncation that SQLite makes goes through a VFS that notes it, and so does the
-witness. After a cut each file is what its last sync made durable, and of what was written since any sectors
+marker. After a cut each file is what its last sync made durable, and of what was written since any sectors
 may be there and others not. Does not test the disk's own honesty about syncs, nor directory entries, which
 are taken to be durable.
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 import apsw
 
 from exporter.ledger import recovery
-from exporter.ledger.damage import Witness
+from exporter.ledger.marker import CommitMarker
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from tests.faults.table import Row, reached
@@ -117,26 +117,26 @@ def noted() -> Iterator[Journal]:
     """The journal of all that ledgers of this process write while the block runs."""
     journal: Journal = []
 
-    class NotedWitness(Witness):
+    class NotedMarker(CommitMarker):
         def write(self, commit: int) -> None:
             super().write(commit)
             content = Path(f"/proc/self/fd/{self._file}").read_bytes()
-            journal.append(Write("ledger.witness", 0, content))
+            journal.append(Write("ledger.marker", 0, content))
 
     def replace(source: Path, target: Path) -> None:
         replaced(source, target)
         journal.append(Rename(source.name, target.name))
 
-    made, replaced = recovery.Witness, os.replace
+    made, replaced = recovery.CommitMarker, os.replace
     os.replace = replace  # type: ignore[assignment]
-    recovery.Witness = NotedWitness  # type: ignore[attr-defined, misc]
+    recovery.CommitMarker = NotedMarker  # type: ignore[attr-defined, misc]
     vfs = _NotingVFS(journal)
     try:
         yield journal
     finally:
         vfs.unregister()
         os.replace = replaced
-        recovery.Witness = made  # type: ignore[attr-defined, misc]
+        recovery.CommitMarker = made  # type: ignore[attr-defined, misc]
 
 
 async def write_down(folder: Path, ids: int, seed: int) -> Journal:

@@ -12,7 +12,7 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.table import Row, reached
 
 UNCHECKED = """
-from exporter.ledger.identity import OpenFiles
+from exporter.ledger.files import OpenFiles
 OpenFiles.check = lambda self: None
 """
 """The mutant that does not compare the files."""

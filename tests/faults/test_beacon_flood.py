@@ -1,7 +1,7 @@
 """Row 20 of the fault table, in seconds; at full length, and with the p99 held to 20 % more, in `make
 faults`."""
 
-from exporter.ledger.riders import LONGEST_WAIT
+from exporter.ledger.coalescing import LONGEST_WAIT
 from tests.faults.beacon_flood import Flood, flood
 
 WITHOUT_LIMITS = """
@@ -9,8 +9,8 @@ from exporter.beacons.buckets import Buckets
 Buckets.take = lambda *_: None
 """
 AT_ONCE = """
-from exporter.ledger.riders import Riders
-Riders.take = lambda self, item, patient: self._send(item)
+from exporter.ledger.coalescing import Coalescer
+Coalescer.add = lambda self, item, deferrable: self._send(item)
 """
 
 

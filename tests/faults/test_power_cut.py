@@ -22,8 +22,8 @@ def test_no_acknowledged_event_is_lost_when_the_power_goes(tmp_path):
 
 def told_to(pragma):
     class Told(Store):
-        def __init__(self, path):
-            super().__init__(path)
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
             self._execute(pragma)
 
     return Told

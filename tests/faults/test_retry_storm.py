@@ -20,7 +20,7 @@ Window.find = lambda self, keys: numpy.zeros(len(keys), numpy.int64)
 """
 WITHOUT_REPEATS = """
 from exporter.ledger import group
-group.repeats = lambda keys: False
+group.has_repeats = lambda keys: False
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.media import Media
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
 from exporter.taxonomy.loader import load
 from tests.ingest.listener import NOW
 
@@ -42,10 +42,13 @@ def reason(classifier: Classifier, **fields: Any) -> str | None:
 
 
 def known_by(found: Classified) -> tuple[list[bytes], list[bytes]]:
-    keys, prints = found.batch.keys, found.batch.prints
+    keys, fingerprints = found.batch.keys, found.batch.fingerprints
     return (
         [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)],
-        [prints[at : at + PRINT_BYTES] for at in range(0, len(prints), PRINT_BYTES)],
+        [
+            fingerprints[at : at + FINGERPRINT_BYTES]
+            for at in range(0, len(fingerprints), FINGERPRINT_BYTES)
+        ],
     )
 
 

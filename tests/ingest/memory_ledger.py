@@ -5,8 +5,8 @@ from exporter.ledger.contract import (
     ACCEPTED,
     CONFLICT,
     DUPLICATE,
+    FINGERPRINT_BYTES,
     KEY_BYTES,
-    PRINT_BYTES,
     Batch,
     Receipt,
     Status,
@@ -24,14 +24,14 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.refusal: Refused | None = None
-        self._prints: dict[bytes, bytes] = {}
+        self._fingerprints: dict[bytes, bytes] = {}
 
     async def commit(self, batch: Batch) -> Receipt:
         if self.refusal is not None:
             raise self.refusal
         keyed = len(batch.keys) // KEY_BYTES
         assert len(batch.keys) == keyed * KEY_BYTES
-        assert len(batch.prints) == keyed * PRINT_BYTES
+        assert len(batch.fingerprints) == keyed * FINGERPRINT_BYTES
         assert keyed <= len(batch)
         for column in (batch.durations, batch.sessions):
             assert column is None or len(column) == len(batch)
@@ -39,10 +39,12 @@ class MemoryLedger:
         verdicts = bytearray(len(batch))
         for index in range(keyed):
             key = batch.keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
-            print_ = batch.prints[index * PRINT_BYTES : (index + 1) * PRINT_BYTES]
-            first = self._prints.setdefault(key, print_)
-            if first is not print_:
-                verdicts[index] = DUPLICATE if first == print_ else CONFLICT
+            fingerprint = batch.fingerprints[
+                index * FINGERPRINT_BYTES : (index + 1) * FINGERPRINT_BYTES
+            ]
+            first = self._fingerprints.setdefault(key, fingerprint)
+            if first is not fingerprint:
+                verdicts[index] = DUPLICATE if first == fingerprint else CONFLICT
         return Receipt(len(batch), bytes(verdicts) if any(verdicts) else None)
 
     def totals(self) -> Totals:

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.ingest.classify import Classifier
 from exporter.ingest.event import MAX_DURATION
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
 from tests.ingest.classifying import BASE, MAX_SKEW, at, classify, known_by, one, reason
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_places_follow_the_events_through_rejection_and_reordering(
     assert [series.code for series in found.batch.series] == ["02", "06", "01", "03", "07"]
     assert [kind.code for kind in found.kinds] == ["02", "06", "01", "03", "07"]
     assert len(found.batch.keys) == 2 * KEY_BYTES
-    assert len(found.batch.prints) == 2 * PRINT_BYTES
+    assert len(found.batch.fingerprints) == 2 * FINGERPRINT_BYTES
     assert found.unkeyed == 3
     assert [(one.index, one.reason) for one in found.rejected] == [
         (1, "not_an_object"),

@@ -1,4 +1,4 @@
-"""What an event is known by: its key and its print."""
+"""What an event is known by: its key and its fingerprint."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.ingest.classifying import BASE, MAX_AGE, MAX_SKEW, classify, known_by
 KEYLESS = {name: value for name, value in BASE.items() if name != "id"}
 
 
-# --- keys and prints ------------------------------------------------------------------------------
+# --- keys and fingerprints ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_without_an_id_the_key_is_of_system_session_code_and_time(
     classifier: Classifier, spelling: str | int, time: str
 ) -> None:
     found = classify(classifier, KEYLESS, {**KEYLESS, "code": spelling, "occurred_at": time})
-    (first, second), (one_print, other_print) = known_by(found)
+    (first, second), (one_fingerprint, other_fingerprint) = known_by(found)
     assert first == second
-    assert one_print == other_print
+    assert one_fingerprint == other_fingerprint
     assert found.unkeyed == 0
 
 
@@ -73,7 +73,7 @@ def test_without_session_or_time_there_is_no_key(
     classifier: Classifier, missing: str, value: str | None
 ) -> None:
     found = classify(classifier, {**KEYLESS, missing: value})
-    assert (found.unkeyed, found.batch.keys, found.batch.prints) == (1, b"", b"")
+    assert (found.unkeyed, found.batch.keys, found.batch.fingerprints) == (1, b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,17 @@ def test_without_session_or_time_there_is_no_key(
         {"phase": None},
     ],
 )
-def test_the_print_differs_when_a_field_does(
+def test_the_fingerprint_differs_when_a_field_does(
     classifier: Classifier, change: dict[str, Any]
 ) -> None:
-    (key, other_key), (one_print, other_print) = known_by(
+    (key, other_key), (one_fingerprint, other_fingerprint) = known_by(
         classify(classifier, BASE, {**BASE, **change})
     )
     assert key == other_key
-    assert one_print != other_print
+    assert one_fingerprint != other_fingerprint
 
 
-def test_two_unknown_codes_have_two_prints(classifier: Classifier) -> None:
+def test_two_unknown_codes_have_two_fingerprints(classifier: Classifier) -> None:
     first, second = known_by(classify(classifier, *({**BASE, "code": one} for one in "ab")))[1]
     assert first != second
 
@@ -124,21 +124,23 @@ def test_two_unknown_codes_have_two_prints(classifier: Classifier) -> None:
         {"labels": {"user": "", "region": "eu", "project": None, "floor": 3}},
     ],
 )
-def test_the_print_is_the_same_when_only_the_spelling_differs(
+def test_the_fingerprint_is_the_same_when_only_the_spelling_differs(
     classifier: Classifier, change: dict[str, Any]
 ) -> None:
     first, second = known_by(classify(classifier, BASE, {**BASE, **change}))[1]
     assert first == second
 
 
-def test_the_print_is_the_same_in_other_json(classifier: Classifier) -> None:
+def test_the_fingerprint_is_the_same_in_other_json(classifier: Classifier) -> None:
     first = known_by(classify(classifier, text=json.dumps(BASE)))
     second = known_by(classify(classifier, text=json.dumps({**BASE, "x": 1}, indent=3)))
     number = known_by(classify(classifier, text=json.dumps(BASE).replace("12.5", "125e-1")))
     assert first == second == number
 
 
-def test_the_print_is_the_same_when_labels_are_in_another_order(classifier: Classifier) -> None:
+def test_the_fingerprint_is_the_same_when_labels_are_in_another_order(
+    classifier: Classifier,
+) -> None:
     """However long they are: long ones are not remembered."""
     for size in (3, 2000):
         pairs = {"region": "eu", "note": "x" * size, "é": "\ud800"}
@@ -192,7 +194,7 @@ def test_key_and_print_are_the_same_after_the_settings_changed(
     names: tuple[str, ...],
     text: str,
 ) -> None:
-    """Fails when a key or print has a code, phase, category or label value that a setting decided."""
+    """Fails when a key or fingerprint has a code, phase, category or label value that a setting decided."""
     before = known_by(classify(classifier, text=f"[{json.dumps(event)}]"))
     values = LabelValues(names, 1, 32, [("taken",) * len(names)])
     now = Classifier(changed(taxonomy), values, MAX_AGE, MAX_SKEW)

@@ -1,4 +1,4 @@
-"""Batches for the ledgers under test: an id is any number, its content any other."""
+"""Batches for ledgers under test. An event is (id, content), or its id alone: the content is then 0."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +7,11 @@ import xxhash
 from exporter.ledger.contract import Batch, Family, Series
 
 Event = tuple[int, int]
-"""(id, content)."""
 
 
-def series(code: str = "4001", family: Family = Family.ENDS, **other: str) -> Series:
-    labels = tuple(other.values())
-    return Series(family, "streampixel", code, "connect", "network", "failure", labels)
+def series(code: str = "4001", family: Family = Family.ENDS, **labels: str) -> Series:
+    values = tuple(labels.values())
+    return Series(family, "streampixel", code, "connect", "network", "failure", values)
 
 
 FAILURE = series()
@@ -25,8 +24,8 @@ def key(number: int) -> bytes:
     return xxhash.xxh3_128_digest(b"key %d" % number)
 
 
-def content(number: int) -> bytes:
-    return xxhash.xxh3_64_digest(b"print %d" % number)
+def fingerprint(content: int) -> bytes:
+    return xxhash.xxh3_64_digest(b"fingerprint %d" % content)
 
 
 def batch(
@@ -36,15 +35,15 @@ def batch(
     of: Series = FAILURE,
     durations: Sequence[float | None] | None = None,
     sessions: Sequence[str | None] | None = None,
-    patient: bool = False,
+    deferrable: bool = False,
 ) -> Batch:
-    """Events with a key, whose content is 0 unless told, then `unkeyed` ones."""
+    """A batch of events with a key, then `unkeyed` events."""
     pairs = [(event, 0) if isinstance(event, int) else event for event in events]
     return Batch(
         [of] * (len(pairs) + unkeyed),
         b"".join(key(number) for number, _ in pairs),
-        b"".join(content(what) for _, what in pairs),
+        b"".join(fingerprint(content) for _, content in pairs),
         durations,
         sessions,
-        patient,
+        deferrable,
     )

@@ -1,8 +1,8 @@
-"""A clock that stands still until told."""
+"""A clock for tests: it stands still until it is advanced."""
 
 
 class Clock:
-    """Called, it tells the time in seconds."""
+    """Returns `now`, in seconds, when it is called."""
 
     def __init__(self, now: float) -> None:
         self.now = now

@@ -1,4 +1,4 @@
-"""What the tests of the ledger share: a home for it, async tests, and how long the fault tests run."""
+"""Shared by the tests of the ledger: async tests, stores, and the length of the fault tests."""
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.home import SqliteHome
+from tests.ledger.home import SqliteHome, close_ledgers
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 _DEADLINE = 300.0
@@ -16,18 +16,25 @@ _DEADLINE = 300.0
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test on a loop of its own; a hanging one fails."""
+    """Run an async test on a loop of its own with a deadline, and close its ledgers."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), _DEADLINE))
+
+    async def run() -> None:
+        try:
+            await pyfuncitem.obj(**arguments)
+        finally:
+            await close_ledgers()
+
+    asyncio.run(asyncio.wait_for(run(), _DEADLINE))
     return True
 
 
 @pytest.fixture(scope="session")
 def full() -> bool:
-    """FAULTS=full runs every fault at the figure of the design, not at that of `make test`."""
+    """Whether fault tests run at full length, as `make faults` does with FAULTS=full."""
     return os.environ.get("FAULTS") == "full"
 
 

@@ -1,4 +1,4 @@
-"""A ledger whose content is known, and whether what opens after damage to it is honest."""
+"""A ledger with known content, ways to damage it, and whether the opened ledger is correct afterwards."""
 
 import hashlib
 import random
@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from exporter.ledger.contract import KEY_BYTES, PRINT_BYTES, Batch, Totals
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Total, Totals
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.window import words
-from tests.ledger.batches import FAILURE, LATE, OTHER, batch, content, key
+from tests.ledger.batches import FAILURE, LATE, OTHER, batch, fingerprint, key
 from tests.ledger.clock import Clock
 from tests.ledger.home import SqliteHome, crash
 
@@ -22,46 +22,26 @@ IDS = range(COMMITS * 20)
 
 @dataclass(frozen=True)
 class Sample:
-    """A closed or crashed ledger in `folder`, and the totals it acknowledged."""
+    """A ledger in `folder`, and the totals that it acknowledged."""
 
     folder: Path
     totals: Totals
 
 
-async def in_database(folder: Path) -> Sample:
-    """Closed: all of it is in the database."""
-    home = SqliteHome(folder)
-    return Sample(folder, await _fill(home, range(COMMITS)))
-
-
-async def in_wal(folder: Path) -> Sample:
-    """Crashed: all of it is in the WAL."""
-    return await _crashed(folder, COMMITS)
-
-
-async def in_both(folder: Path) -> Sample:
-    """Restarted and crashed: the older half is in the database, and the newer in the WAL."""
-    return await _crashed(folder, COMMITS // 2)
-
-
-async def _crashed(folder: Path, commits: int) -> Sample:
+async def sample(folder: Path, commits_in_database: int) -> Sample:
+    """A ledger with its first commits in the database and the others in the WAL, as a crash leaves it."""
     home = SqliteHome(folder.with_name(folder.name + "-open"))
-    if commits < COMMITS:
-        await _fill(home, range(COMMITS - commits))
     ledger = await home.open(ids=5000)
-    for number in range(COMMITS - commits, COMMITS):
+    for number in range(COMMITS):
+        if number == commits_in_database:
+            await ledger.close()
+            ledger = await home.open(ids=5000)
         await ledger.commit(_batch(number))
+    if commits_in_database == COMMITS:
+        await ledger.close()
     crash(home.folder, folder)
     await ledger.close()
     return Sample(folder, ledger.totals())
-
-
-async def _fill(home: SqliteHome, numbers: range) -> Totals:
-    ledger = await home.open(ids=5000)
-    for number in numbers:
-        await ledger.commit(_batch(number))
-    await ledger.close()
-    return ledger.totals()
 
 
 def _batch(number: int) -> Batch:
@@ -71,12 +51,12 @@ def _batch(number: int) -> Batch:
 
 
 def hit(file: Path, chance: random.Random) -> str:
-    """Flip a bit, or cut the file; what was done."""
+    """Flip a bit, zero a part or cut the file; a description of the damage."""
     data = bytearray(file.read_bytes())
     kind = chance.choice(("flip", "flip", "flip in a header", "cut", "zeros"))
     at = chance.randrange(len(data))
     if kind == "flip in a header":
-        # Pages are 4096 bytes, frames of the WAL 24 more: structure is denser here than anywhere.
+        # Pages have 4096 bytes, frames of the WAL 24 more. Most of their structure is at their start.
         page = 4096 if file.name.endswith(".db") else 4096 + 24
         at = min(chance.randrange(len(data)) // page * page + chance.randrange(140), len(data) - 1)
     if kind == "cut":
@@ -91,36 +71,33 @@ def hit(file: Path, chance: random.Random) -> str:
 
 
 def digests(folder: Path, suffix: str = "") -> dict[str, str]:
-    """Digests of the database's files, by what follows the database's name. SQLite adds an empty WAL to
-    any database it opens: that one is left out."""
-    base = f"ledger.db{suffix}"
+    """Digests of the database and its WAL. An empty WAL is left out: SQLite adds one to any open database."""
+    files = {end: folder / f"ledger.db{suffix}{end}" for end in ("", "-wal")}
     return {
-        end: hashlib.sha256((folder / (base + end)).read_bytes()).hexdigest()
-        for end in ("", "-wal")
-        if (folder / (base + end)).exists() and (folder / (base + end)).stat().st_size
+        end: hashlib.sha256(file.read_bytes()).hexdigest()
+        for end, file in files.items()
+        if file.exists() and file.stat().st_size
     }
 
 
-def honest(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
-    """Open a ledger that was damaged. True: it was moved aside, whole and named; False: nothing is
-    missing. Anything else fails."""
+def moved_aside(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
+    """Open a damaged ledger; whether it was moved aside. Fails unless it is complete or was moved aside.
+
+    A ledger that was moved aside must be unchanged and named in log and status.
+    """
     before = digests(folder)
     opened = open_ledger(Plan(folder, ids=5000, wall=Clock(1_800_000_000.0)))
     try:
-        shown = {one.series.key: one for one in opened.book.totals()}
         if opened.moved_to is None:
             assert opened.meta.ledger == sample.totals.ledger
-            assert {of: (one.value, one.created, one.exemplar) for of, one in shown.items()} == {
-                one.series.key: (one.value, one.created, one.exemplar)
-                for one in sample.totals.series
-            }
-            assert opened.book.durations() == sample.totals.durations
-            found = opened.window.find(words(b"".join(map(key, IDS)), KEY_BYTES))
-            assert found.all()
-            prints = words(b"".join(map(content, IDS)), PRINT_BYTES)
-            assert np.array_equal(opened.window.prints(found), prints[:, 0])
+            assert _values(opened.totals.series()) == _values(sample.totals.series)
+            assert opened.totals.durations() == sample.totals.durations
+            positions = opened.window.find(words(b"".join(map(key, IDS)), KEY_BYTES))
+            assert positions.all()
+            fingerprints = words(b"".join(map(fingerprint, IDS)), FINGERPRINT_BYTES)
+            assert np.array_equal(opened.window.fingerprints(positions), fingerprints[:, 0])
             return False
-        assert not shown
+        assert not opened.totals.series()
         assert opened.meta.ledger != sample.totals.ledger
         assert opened.meta.damaged == str(opened.moved_to)
         assert opened.meta.damaged_at == 1_800_000_000.0
@@ -131,26 +108,32 @@ def honest(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
         opened.close()
 
 
-def root(database: Path, table: str) -> int:
-    """Where in the file the first page of a table begins."""
+def _values(totals: list[Total]) -> dict[tuple[str, ...], object]:
+    return {each.series.key: (each.value, each.created, each.exemplar) for each in totals}
+
+
+def _root(database: Path, table: str) -> int:
+    """The offset of the root page of a table."""
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).get
     connection.close()
     return (int(page) - 1) * 4096
 
 
-def link_a_page_twice(database: Path) -> None:
-    """Lose the rows of one page of ids and have those of its neighbour twice; every row is sound."""
-    data, at = bytearray(database.read_bytes()), root(database, "ids")
+def link_a_page_twice(folder: Path) -> None:
+    """Lose a page of ids and link its neighbor twice; each row stays valid."""
+    database = folder / "ledger.db"
+    data, at = bytearray(database.read_bytes()), _root(database, "ids")
     assert data[at] == 5, "an interior page of a table"
     first, second = (at + int.from_bytes(data[at + n : at + n + 2], "big") for n in (12, 14))
     data[first : first + 4] = data[second : second + 4]
     database.write_bytes(data)
 
 
-def lose_a_row(database: Path, table: str) -> None:
-    """Take one off the number of rows in the only page of a table; every row is sound."""
-    data, at = bytearray(database.read_bytes()), root(database, table)
+def lose_a_counter(folder: Path) -> None:
+    """Reduce the number of rows in the only page of the counters; each row stays valid."""
+    database = folder / "ledger.db"
+    data, at = bytearray(database.read_bytes()), _root(database, "series")
     assert data[at] in {10, 13}, "a leaf"
     assert data[at + 4] > 1
     data[at + 4] -= 1

@@ -1,14 +1,27 @@
-"""Where a ledger under test lives: what the contract's tests need to know of an implementation."""
+"""The stores of ledgers under test: what the contract's tests need from an implementation."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from exporter.ledger.contract import Ledger, Series
+from exporter.ledger.contract import Ledger
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.clock import Clock
+
+L = TypeVar("L", bound=Ledger)
+OPENED: list[Ledger] = []
+
+
+def tracked(ledger: L) -> L:
+    """The ledger, which is closed at the end of the test."""
+    OPENED.append(ledger)
+    return ledger
+
+
+async def close_ledgers() -> None:
+    while OPENED:
+        await OPENED.pop().close()
 
 
 class Home(Protocol):
@@ -17,16 +30,8 @@ class Home(Protocol):
     wall: Clock
     monotonic: Clock
 
-    async def open(
-        self,
-        *,
-        ids: int = 1000,
-        age: float = 86400.0,
-        zero: Sequence[Series] = (),
-        label_names: tuple[str, ...] = (),
-        **options: Any,
-    ) -> Ledger:
-        """The store's ledger, with what was counted in it before."""
+    async def open(self, **options: Any) -> Ledger:
+        """The ledger of the store; `options` are settings of any implementation."""
 
 
 class SqliteHome:
@@ -37,29 +42,22 @@ class SqliteHome:
         self.wall = Clock(1_800_000_000.0)
         self.monotonic = Clock(1000.0)
 
-    def plan(self, *, ids: int = 1000, age: float = 86400.0, **options: Any) -> Plan:
-        return Plan(self.folder, ids=ids, age=age, wall=self.wall, **options)
+    def plan(self, **options: Any) -> Plan:
+        clocks = {"wall": self.wall, "monotonic": self.monotonic}
+        return Plan(self.folder, **{"ids": 1000, **clocks, **options})
 
-    async def open(
-        self,
-        *,
-        ids: int = 1000,
-        age: float = 86400.0,
-        zero: Sequence[Series] = (),
-        label_names: tuple[str, ...] = (),
-        **options: Any,
-    ) -> SqliteLedger:
-        plan = self.plan(ids=ids, age=age, zero=zero, label_names=label_names)
-        return await SqliteLedger.open(plan, monotonic=self.monotonic, **options)
+    async def open(self, **options: Any) -> SqliteLedger:
+        plan = {name: options.pop(name) for name in Plan.__annotations__ if name in options}
+        return tracked(await SqliteLedger.open(self.plan(**plan), **options))
 
 
 def crash(source: Path, target: Path) -> None:
-    """Copy what a process that ends this moment leaves behind, while it has the ledger open.
+    """Copy the files of an open ledger as a process leaves them that ends now.
 
-    The witness first: it may be older than the database after a crash, never newer. Does not test
-    fsync: what is copied comes from the page cache.
+    The marker comes first: after a crash it may be older than the database, never newer. Does not test fsync,
+    because the copies come from the page cache.
     """
     target.mkdir()
-    for name in ("ledger.witness", "ledger.db", "ledger.db-wal"):
+    for name in ("ledger.marker", "ledger.db", "ledger.db-wal"):
         if (source / name).exists():
             shutil.copy(source / name, target / name)

@@ -13,12 +13,13 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.clock import Clock
+from tests.ledger.home import tracked
 from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
 PLAN = (
     "on_labels",
-    "hold",
+    "first_seen_delay",
     "shards",
     "timeout",
     "patience",
@@ -52,7 +53,7 @@ class RedisHome:
     ) -> RedisLedger:
         chosen = {name: options.pop(name) for name in PLAN if name in options}
         plan = self.plan(age=age, zero=zero, label_names=label_names, **chosen)
-        return await RedisLedger.open(plan, **options)
+        return tracked(await RedisLedger.open(plan, **options))
 
 
 async def retried(

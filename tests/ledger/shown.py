@@ -1,13 +1,13 @@
-"""What a ledger under test shows of a series."""
+"""The totals that a ledger shows of a series."""
 
 from exporter.ledger.contract import Ledger, Series, Total
 from tests.ledger.batches import FAILURE
 
 
 def total(ledger: Ledger, of: Series = FAILURE) -> Total:
-    [found] = [one for one in ledger.totals().series if one.series.key == of.key]
-    return found
+    [match] = [total for total in ledger.totals().series if total.series.key == of.key]
+    return match
 
 
 def value(ledger: Ledger, of: Series = FAILURE) -> int:
-    return sum(one.value for one in ledger.totals().series if one.series.key == of.key)
+    return sum(total.value for total in ledger.totals().series if total.series.key == of.key)

@@ -1,4 +1,4 @@
-"""Opening a ledger: what is found is whole, or moved aside; never less, never silently nothing."""
+"""Opening a ledger that was damaged: it is complete, or moved aside; it never starts silently from zero."""
 
 import asyncio
 import random
@@ -14,39 +14,37 @@ from exporter.ledger.damage import checksum
 from exporter.ledger.recovery import Plan, open_ledger
 from tests.ledger.batches import batch
 from tests.ledger.damaged import (
+    COMMITS,
     Sample,
     digests,
     hit,
-    honest,
-    in_both,
-    in_database,
-    in_wal,
     link_a_page_twice,
-    lose_a_row,
+    lose_a_counter,
+    moved_aside,
+    sample,
 )
 from tests.ledger.home import SqliteHome
 
-SAMPLES = ("database", "wal", "both")
+IN_DATABASE = {"database": COMMITS, "wal": 0, "both": COMMITS // 2}
+Logged = Callable[[], str]
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
     folder = tmp_path_factory.mktemp("samples")
     return {
-        "database": asyncio.run(in_database(folder / "database")),
-        "wal": asyncio.run(in_wal(folder / "wal")),
-        "both": asyncio.run(in_both(folder / "both")),
+        where: asyncio.run(sample(folder / where, commits))
+        for where, commits in IN_DATABASE.items()
     }
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """The errors logged since it was last asked."""
+def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
+    """The errors that were logged since the last call."""
     lines: list[str] = []
     monkeypatch.setattr(
         "exporter.ledger.recovery.log.error",
         lambda event, **fields: lines.append(f"{event} {fields}"),
-        raising=True,
     )
 
     def text() -> str:
@@ -63,141 +61,108 @@ def copied(sample: Sample, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("where", SAMPLES)
-def test_an_undamaged_ledger_opens_whole(
-    samples: dict[str, Sample], where: str, tmp_path: Path, logged: Callable[[], str]
+@pytest.mark.parametrize("where", IN_DATABASE)
+def test_an_undamaged_ledger_opens_complete(
+    samples: dict[str, Sample], where: str, tmp_path: Path, logged: Logged
 ) -> None:
-    assert not honest(samples[where], copied(samples[where], tmp_path / "l"), logged)
+    assert not moved_aside(samples[where], copied(samples[where], tmp_path / "l"), logged)
 
 
-@pytest.mark.parametrize("where", SAMPLES)
+@pytest.mark.parametrize("where", IN_DATABASE)
 def test_a_flipped_bit_or_a_cut_file_loses_nothing_or_is_moved_aside(
-    samples: dict[str, Sample], where: str, tmp_path: Path, logged: Callable[[], str], full: bool
+    samples: dict[str, Sample], where: str, tmp_path: Path, logged: Logged, full: bool
 ) -> None:
-    """Row 6. Mutants it fails on: no witness check, no row checksums, no quick_check, a checkpoint
-    before the checks."""
+    """Row 6. Fails without the marker, row checksums or quick_check, and with a checkpoint before them."""
     chance = random.Random(f"seed {where}")
     moved = 0
     for _ in range(1000 if full else 70):
         folder = copied(samples[where], tmp_path / "l")
-        wal = folder / "ledger.db-wal"
-        files = [folder / "ledger.db"] if not wal.exists() else [wal, folder / "ledger.db"]
-        file = chance.choice(files if where == "both" else files[:1])
-        what = hit(file, chance)
+        names = {"database": ["ledger.db"], "wal": ["ledger.db-wal"]}
+        name = chance.choice(names.get(where, ["ledger.db-wal", "ledger.db"]))
+        damage = hit(folder / name, chance)
         try:
-            moved += honest(samples[where], folder, logged)
+            moved += moved_aside(samples[where], folder, logged)
         except BaseException as error:
-            error.add_note(what)
+            error.add_note(damage)
             raise
     assert moved
 
 
-def _cut_wal(folder: Path, frames: int) -> None:
-    wal = folder / "ledger.db-wal"
-    wal.write_bytes(wal.read_bytes()[: -frames * (4096 + 24)])
+def _delete(*names: str) -> Callable[[Path], None]:
+    return lambda folder: [(folder / name).unlink() for name in names] and None
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda folder: (folder / "ledger.db").unlink(),
-        lambda folder: (folder / "ledger.db").write_bytes(b""),
-        lambda folder: (folder / "ledger.db-wal").unlink(),
-        lambda folder: (folder / "ledger.db-wal").write_bytes(b""),
-        lambda folder: _cut_wal(folder, 1),
-        lambda folder: _cut_wal(folder, 100),
-    ],
-    ids=[
-        "no database",
-        "empty database",
-        "no WAL",
-        "empty WAL",
-        "one frame less",
-        "many frames less",
-    ],
-)
-@pytest.mark.parametrize("where", ["wal", "both"])
-def test_what_was_acknowledged_and_is_gone_is_noticed(
-    samples: dict[str, Sample],
-    where: str,
-    tmp_path: Path,
-    logged: Callable[[], str],
-    damage: Callable[[Path], object],
-) -> None:
-    """Mutant it fails on: no witness check."""
-    folder = copied(samples[where], tmp_path / "l")
-    damage(folder)
-    assert honest(samples[where], folder, logged)
+def _empty(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(b"") and None
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        link_a_page_twice,
-        lambda database: lose_a_row(database, "series"),
-    ],
-    ids=["a page of ids", "a counter"],
-)
-def test_rows_that_are_missing_are_noticed_though_each_of_the_others_is_sound(
-    samples: dict[str, Sample],
-    tmp_path: Path,
-    logged: Callable[[], str],
-    damage: Callable[[Path], None],
-) -> None:
-    """Mutant it fails on: no quick_check."""
-    folder = copied(samples["database"], tmp_path / "l")
-    damage(folder / "ledger.db")
-    assert honest(samples["database"], folder, logged)
+def _cut_frames(number: int) -> Callable[[Path], None]:
+    def cut(folder: Path) -> None:
+        wal = folder / "ledger.db-wal"
+        wal.write_bytes(wal.read_bytes()[: -number * (4096 + 24)])
+
+    return cut
 
 
-def test_text_that_is_no_utf_8_is_damage_and_no_defect(
-    samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str]
-) -> None:
-    """Mutant it fails on: UnicodeDecodeError not caught."""
-    folder = copied(samples["database"], tmp_path / "l")
+def _break_utf8(folder: Path) -> None:
     data = (folder / "ledger.db").read_bytes()
     assert b'"streampixel"' in data
     (folder / "ledger.db").write_bytes(data.replace(b'"streampixel"', b'"\xfftreampixel"'))
-    assert honest(samples["database"], folder, logged)
 
 
-def test_a_witness_ahead_of_the_database_is_a_loss(
-    samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str]
+@pytest.mark.parametrize(
+    ("where", "damage"),
+    [
+        pytest.param("both", _delete("ledger.db"), id="no database"),
+        pytest.param("both", _empty("ledger.db"), id="empty database"),
+        pytest.param("both", _delete("ledger.db", "ledger.marker"), id="no database, no marker"),
+        pytest.param("both", _delete("ledger.db-wal"), id="no WAL"),
+        pytest.param("wal", _empty("ledger.db-wal"), id="empty WAL"),
+        pytest.param("both", _cut_frames(1), id="one frame less"),
+        pytest.param("wal", _cut_frames(100), id="many frames less"),
+        pytest.param("database", link_a_page_twice, id="a page of ids less"),
+        pytest.param("database", lose_a_counter, id="a counter less"),
+        pytest.param("database", _break_utf8, id="invalid UTF-8"),
+    ],
+)
+def test_lost_commits_and_rows_are_detected(
+    samples: dict[str, Sample],
+    where: str,
+    damage: Callable[[Path], None],
+    tmp_path: Path,
+    logged: Logged,
 ) -> None:
-    folder = copied(samples["both"], tmp_path / "l")
-    (folder / "ledger.db-wal").unlink()
-    assert honest(samples["both"], folder, logged)
+    """Fails without the marker, quick_check, or the handling of UnicodeDecodeError."""
+    folder = copied(samples[where], tmp_path / "l")
+    damage(folder)
+    assert moved_aside(samples[where], folder, logged)
 
 
-@pytest.mark.parametrize("witness", [None, b"", b"\0" * 16, b"garbage, 16 byte"])
-def test_a_witness_that_says_nothing_keeps_the_ledger_from_nothing(
-    samples: dict[str, Sample], tmp_path: Path, logged: Callable[[], str], witness: bytes | None
+@pytest.mark.parametrize("content", [None, b"", b"garbage, 16 byte"])
+def test_an_unreadable_marker_does_not_prevent_the_start(
+    samples: dict[str, Sample], tmp_path: Path, logged: Logged, content: bytes | None
 ) -> None:
     folder = copied(samples["wal"], tmp_path / "l")
-    (folder / "ledger.witness").unlink()
-    if witness is not None:
-        (folder / "ledger.witness").write_bytes(witness)
-    assert not honest(samples["wal"], folder, logged)
+    (folder / "ledger.marker").unlink()
+    if content is not None:
+        (folder / "ledger.marker").write_bytes(content)
+    assert not moved_aside(samples["wal"], folder, logged)
 
 
-async def test_a_witness_older_than_the_database_is_what_a_power_cut_leaves(
-    home: SqliteHome,
-) -> None:
+async def test_a_marker_older_than_the_database_is_accepted(home: SqliteHome) -> None:
+    """A power cut leaves one."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
-    older = (home.folder / "ledger.witness").read_bytes()
+    older = (home.folder / "ledger.marker").read_bytes()
     await ledger.commit(batch([2]))
     await ledger.close()
-    (home.folder / "ledger.witness").write_bytes(older)
+    (home.folder / "ledger.marker").write_bytes(older)
     ledger = await home.open()
     assert (await ledger.commit(batch([1, 2]))).duplicates == 2
     assert ledger.status().damaged is None
-    await ledger.close()
 
 
-async def test_a_ledger_moved_aside_is_told_by_the_status_until_the_next_start(
-    home: SqliteHome,
-) -> None:
+async def test_status_names_the_damaged_file_until_the_next_start(home: SqliteHome) -> None:
     await (await home.open()).close()
     (home.folder / "ledger.db").write_bytes(b"x" * 5000)
     ledger = await home.open()
@@ -209,17 +174,20 @@ async def test_a_ledger_moved_aside_is_told_by_the_status_until_the_next_start(
     assert ledger.status().damaged is None
     assert ledger.status().damaged_at == home.wall.now
     assert (await ledger.commit(batch([1]))).duplicates == 1
-    await ledger.close()
 
 
-def test_a_start_that_ends_between_moving_aside_and_starting_anew_is_not_forgotten(
+def test_a_start_that_ends_after_moving_aside_is_not_forgotten(
     samples: dict[str, Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant it fails on: the witness set to 0 before the new ledger is there."""
+    """Fails when the marker is set to 0 before the new ledger exists."""
     folder = copied(samples["database"], tmp_path / "l")
     (folder / "ledger.db").write_bytes(b"x" * 5000)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.ledger.store.Store.create", _die)
+        patch.setattr("exporter.ledger.store.Store.create", die)
         with pytest.raises(KeyboardInterrupt):
             open_ledger(Plan(folder))
     opened = open_ledger(Plan(folder))
@@ -228,16 +196,11 @@ def test_a_start_that_ends_between_moving_aside_and_starting_anew_is_not_forgott
     opened.close()
 
 
-def _die(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_a_newer_format_is_refused_and_left_alone_and_no_file_stays_open(home: SqliteHome) -> None:
+def test_a_newer_format_is_refused_unchanged_and_leaves_no_file_open(home: SqliteHome) -> None:
     open_ledger(home.plan()).close()
     connection = apsw.Connection(str(home.folder / "ledger.db"))
-    document = connection.execute("SELECT document FROM meta").get.replace(
-        '"version":1', '"version":2'
-    )
+    document = connection.execute("SELECT document FROM meta").get
+    document = document.replace('"version":1', '"version":2')
     connection.execute("UPDATE meta SET document=?, checksum=?", (document, checksum(document)))
     connection.close()
     before, files = digests(home.folder), len(list(Path("/proc/self/fd").iterdir()))
@@ -248,7 +211,7 @@ def test_a_newer_format_is_refused_and_left_alone_and_no_file_stays_open(home: S
     assert len(list(Path("/proc/self/fd").iterdir())) == files
 
 
-def test_a_database_in_use_by_someone_without_the_lock_is_refused_and_not_damaged(
+def test_a_database_locked_by_another_program_is_refused_undamaged(
     samples: dict[str, Sample], tmp_path: Path
 ) -> None:
     folder = copied(samples["database"], tmp_path / "l")

@@ -53,11 +53,11 @@ async def test_a_new_series_is_held_for_the_same_time_on_every_replica(home: Red
     home.monotonic.advance(50)
     await second.commit(batch([2, 3, 4], of=OTHER))
     await until(lambda: value(first, OTHER) == value(second, OTHER) == 4)
-    assert total(first, OTHER).held
-    assert total(second, OTHER).held
+    assert total(first, OTHER).delayed
+    assert total(second, OTHER).delayed
     home.monotonic.advance(26)
-    assert not total(first, OTHER).held
-    assert not total(second, OTHER).held
+    assert not total(first, OTHER).delayed
+    assert not total(second, OTHER).delayed
     await asyncio.gather(first.close(), second.close())
 
 
@@ -72,9 +72,9 @@ async def test_a_replica_that_restarts_beside_another_holds_nothing_anew(
     # The clock jumped: the other's next sign of life, within a second, says that it is still there.
     await until(lambda: b"1070000" in server.command("ZRANGE", "{0}:replicas", 0, 0, "WITHSCORES"))
     second = await home.open()
-    assert total(second, OTHER).held
+    assert total(second, OTHER).delayed
     home.monotonic.advance(6)
-    assert not total(second, OTHER).held
+    assert not total(second, OTHER).delayed
     await asyncio.gather(first.close(), second.close())
 
 

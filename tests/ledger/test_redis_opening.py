@@ -111,10 +111,10 @@ async def test_what_waits_for_the_file_says_which_engine_can(
 
 
 async def test_without_a_clock_of_its_own_the_engine_tells_the_time(server: RedisServer) -> None:
-    ledger = await RedisLedger.open(Plan(parse(server.url), hold=75.0))
+    ledger = await RedisLedger.open(Plan(parse(server.url), first_seen_delay=75.0))
     await ledger.commit(batch([1]))
     await ledger.commit(batch([2, 2]))
-    assert total(ledger).held
+    assert total(ledger).delayed
     assert abs(ledger._member.now() - time.time()) < 2
     await ledger.close()
 

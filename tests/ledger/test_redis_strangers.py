@@ -87,7 +87,7 @@ async def test_a_start_that_is_tried_again_does_not_take_itself_for_another_repl
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when it does: what may never have been scraped at 0 is then not held anew."""
-    first = await home.open(hold=5.0)
+    first = await home.open(first_seen_delay=5.0)
     await first.commit(batch([1], of=OTHER))
     await first.close()
     home.monotonic.advance(4)
@@ -99,11 +99,11 @@ async def test_a_start_that_is_tried_again_does_not_take_itself_for_another_repl
         await look(member)
 
     monkeypatch.setattr(Member, "look", once)
-    again = await home.open(hold=5.0)
+    again = await home.open(first_seen_delay=5.0)
     home.monotonic.advance(2)
-    assert total(again, OTHER).held
+    assert total(again, OTHER).delayed
     home.monotonic.advance(4)
-    assert not total(again, OTHER).held
+    assert not total(again, OTHER).delayed
     await again.close()
 
 
@@ -117,7 +117,7 @@ async def test_duplicates_alone_make_no_series_and_change_none(home: RedisHome) 
     assert total(ledger, LATE).created == created > 0
     assert OTHER.key not in {one.series.key for one in ledger.totals().series}
     await ledger.commit(batch([100], of=OTHER))
-    assert total(ledger, OTHER).held
+    assert total(ledger, OTHER).delayed
     assert total(ledger, OTHER).created > 0
     await ledger.close()
 
@@ -141,15 +141,15 @@ async def test_the_clock_is_that_of_one_server(
 
 async def test_a_clock_that_is_set_back_holds_nothing_for_longer(home: RedisHome) -> None:
     """Fails when what was first seen in the future waits for it."""
-    ledger = await home.open(hold=5.0, shards=1)
+    ledger = await home.open(first_seen_delay=5.0, shards=1)
     await ledger.commit(batch([1], of=OTHER))
     home.monotonic.advance(-500)
     marked = ledger._look_at
     await until(lambda: ledger._look_at > marked)
     await ledger.commit(batch([2], of=OTHER))
-    assert total(ledger, OTHER).held
+    assert total(ledger, OTHER).delayed
     home.monotonic.advance(6)
-    await until(lambda: not total(ledger, OTHER).held)
+    await until(lambda: not total(ledger, OTHER).delayed)
     assert value(ledger, OTHER) == 2
     await ledger.close()
 

@@ -1,7 +1,7 @@
-"""Any history of commits, retries, changed content, restarts, crashes and clock jumps, against a dict.
+"""Histories of commits, retries, changed content, restarts, crashes and clock jumps, compared with a dict.
 
-Row 9 and 11 of the fault table. Mutants it was seen to fail on: conflicts judged without the print, ids
-expired one commit early, the wall clock used for ages, `drop` before the write.
+Rows 9 and 11. Fails when conflicts ignore the fingerprint, when ids expire one commit early or by the wall
+clock, and when ids are dropped before the write.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
 from tests.ledger.home import SqliteHome, crash
 
 IDS, AGE = 30, 100.0
-RUN, SHARE = 4, 2
-"""Small commits are merged by the hundred: here by four, so that it happens in a short history."""
+ROW_IDS, SHARE = 4, 2
+"""Few ids to a row, so that short histories have many rows."""
 FULL = os.environ.get("FAULTS") == "full"
 SERIES = st.sampled_from([FAILURE, OTHER, LATE])
 BATCH = st.tuples(
@@ -35,12 +35,12 @@ BATCH = st.tuples(
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """The model: when each id was counted, with which content, and how many events a series has."""
+    """The model has the content and time of each counted id, and the count of each series."""
 
     @initialize()
     def start(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(segments, "RUN", RUN)
+        self.patch.setattr(segments, "ROW_IDS", ROW_IDS)
         self.patch.setattr(segments, "SHARE", SHARE)
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
@@ -53,12 +53,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.name = self.ledger.totals().ledger
 
     def opened(self) -> SqliteLedger:
-        return self.loop.run_until_complete(self.home.open(ids=IDS, age=AGE))
+        plan = self.home.plan(ids=IDS, age=AGE)
+        return self.loop.run_until_complete(SqliteLedger.open(plan))
 
     def judge(self, events: list[Event], verdicts: bytes) -> int:
-        """Compare verdicts with the model, and take over what it leaves open; how many were accepted.
+        """Compare verdicts with the model and update it; the number of accepted events.
 
-        Left open is only whether an id beyond a bound of the window is still known.
+        The model does not say whether an id beyond a bound of the window is still known.
         """
         promised = {
             number
@@ -67,15 +68,15 @@ class AnyHistory(RuleBasedStateMachine):
         }
         seen: set[int] = set()
         accepted = 0
-        for (number, what), verdict in zip(events, verdicts, strict=True):
+        for (number, content), verdict in zip(events, verdicts, strict=True):
             if verdict == ACCEPTED:
                 assert number not in promised | seen
                 self.order.pop(number, None)
-                self.order[number] = (what, self.elapsed)
+                self.order[number] = (content, self.elapsed)
                 accepted += 1
             else:
                 assert number in self.order
-                assert verdict == (DUPLICATE if self.order[number][0] == what else CONFLICT)
+                assert verdict == (DUPLICATE if self.order[number][0] == content else CONFLICT)
             seen.add(number)
         return accepted
 
@@ -93,8 +94,9 @@ class AnyHistory(RuleBasedStateMachine):
             self.counts[of.key] += accepted + unkeyed  # type: ignore[attr-defined]
 
     @rule()
-    def retry_all_that_was_counted(self) -> None:
-        self.commit_at_once([([(n, what) for n, (what, _) in self.order.items()][-IDS:], 0, LATE)])
+    def retry_the_latest_ids(self) -> None:
+        events = [(number, content) for number, (content, _) in self.order.items()]
+        self.commit_at_once([(events[-IDS:], 0, LATE)])
 
     @rule(seconds=st.floats(0, 60))
     def time_passes(self, seconds: float) -> None:
@@ -112,7 +114,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """What is on the disk now, with no time to close it, is all that the next process has."""
+        """The next process has only the files as they are now."""
         self.copies += 1
         copy = self.folder / str(self.copies)
         crash(self.home.folder, copy)
@@ -125,7 +127,7 @@ class AnyHistory(RuleBasedStateMachine):
         if not hasattr(self, "ledger"):
             return
         totals = self.ledger.totals()
-        shown = {one.series.key: one.value for one in totals.series if one.value}
+        shown = {total.series.key: total.value for total in totals.series if total.value}
         assert shown == {of: count for of, count in self.counts.items() if count}
         assert totals.ledger == self.name
         status = self.ledger.status()

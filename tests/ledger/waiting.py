@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline: no test of the ledger sleeps for a fixed time."""
+"""Waits for a condition with a deadline: no test of the ledger sleeps for a fixed time."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Return when the condition holds; `AssertionError` when it doesn't in time."""
+    """Return when the condition is true. Raises `AssertionError` when it is not true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

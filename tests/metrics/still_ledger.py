@@ -106,13 +106,13 @@ def total(
     *labels: str,
     family: Family = Family.ENDS,
     code: str = "1001",
-    held: bool = False,
+    delayed: bool = False,
     session: str | None = None,
     at: float = CREATED,
 ) -> Total:
     series = Series(family, "alpha", code, "stream", "things", "failure", labels)
     example = Exemplar(session, at) if session is not None else None
-    return Total(series, value, CREATED, held, example)
+    return Total(series, value, CREATED, delayed, example)
 
 
 def duration(*counts: int, seconds: float = 0.0) -> DurationTotal:

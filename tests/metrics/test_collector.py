@@ -66,7 +66,9 @@ def test_buckets_are_cumulative_and_the_last_one_is_the_count() -> None:
 
 
 def test_the_number_of_held_series_agrees_with_the_zeros_of_the_same_scrape() -> None:
-    shown = registry(StillLedger([total(held=True), total(code="10", held=True), total(code="x")]))
+    shown = registry(
+        StillLedger([total(delayed=True), total(code="10", delayed=True), total(code="x")])
+    )
     assert shown.get_sample_value(names.HELD_SERIES) == 2
 
 

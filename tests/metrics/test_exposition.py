@@ -225,7 +225,7 @@ def test_every_metric_that_has_a_name_is_exposed() -> None:
 
 @pytest.mark.parametrize("write", [text, openmetrics])
 def test_a_held_series_is_shown_as_0_and_the_others_with_their_value(write: object) -> None:
-    ledger = StillLedger([total(7, code="1001", held=True), total(7, code="10")])
+    ledger = StillLedger([total(7, code="1001", delayed=True), total(7, code="10")])
     assert shown(write(ledger)) == {"1001": 0, "10": 7}  # type: ignore[operator]
 
 
@@ -272,7 +272,7 @@ def test_an_exemplar_of_over_128_characters_or_with_a_nul_is_left_out(
 
 
 def test_a_held_series_has_no_exemplar_before_it_has_its_count() -> None:
-    assert " # {" not in openmetrics(StillLedger([total(held=True, session="s-1")]))
+    assert " # {" not in openmetrics(StillLedger([total(delayed=True, session="s-1")]))
 
 
 # --- negotiation --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 --       4 this commit's name
 --       5 "repeats" when an id may come twice in this call
 --       6 "always" to write the commit's name even when all are duplicates
---       7 keys, 16 bytes an event; 8 prints, 8 bytes an event
+--       7 keys, 16 bytes an event; 8 fingerprints, 8 bytes an event
 --       9 the number of each event's series, 2 bytes; events beyond the keys have none
 --      10 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
 --      11 the duration of each event, a double
@@ -20,7 +20,7 @@
 --       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
 local created, name = ARGV[3], ARGV[4]
 local repeats = ARGV[5] ~= ''
-local keys, prints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local keys, fingerprints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local n_series, n_cells = tonumber(ARGV[12]), tonumber(ARGV[13])
 local prefix = string.match(KEYS[3], '^{.-}:')
 local sub, byte, call = string.sub, string.byte, redis.call
@@ -53,10 +53,10 @@ for i = 1, n do
       marks = {}
       for j = 1, i - 1 do marks[j] = '0' end
     end
-    marks[i] = old == sub(prints, 8 * i - 7, 8 * i) and '1' or '2'
+    marks[i] = old == sub(fingerprints, 8 * i - 7, 8 * i) and '1' or '2'
   else
     taken[#taken + 1] = i
-    if repeats then claimed[ids[i]] = sub(prints, 8 * i - 7, 8 * i) end
+    if repeats then claimed[ids[i]] = sub(fingerprints, 8 * i - 7, 8 * i) end
     if marks then marks[i] = '0' end
   end
 end
@@ -159,7 +159,7 @@ end
 local expiry = string.format('%.0f', now + tonumber(ARGV[2]))
 for t = 1, claims do
   local i = taken[t]
-  call('SET', ids[i], sub(prints, 8 * i - 7, 8 * i), 'PXAT', expiry)
+  call('SET', ids[i], sub(fingerprints, 8 * i - 7, 8 * i), 'PXAT', expiry)
 end
 chunked(1, #rows, function(from, to) call('HSET', KEYS[1], unpack(rows, from, to)) end)
 chunked(1, #lines, function(from, to) call('HSET', KEYS[2], unpack(lines, from, to)) end)

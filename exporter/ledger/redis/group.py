@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from exporter.ledger.contract import (
     BUCKETS,
+    FINGERPRINT_BYTES,
     KEY_BYTES,
-    PRINT_BYTES,
     Batch,
     Family,
     Receipt,
@@ -44,7 +44,7 @@ class Part:
         self.positions: list[int] = []
         self.unkeyed: list[int] = []
         self.keys: list[bytes] = []
-        self.prints: list[bytes] = []
+        self.fingerprints: list[bytes] = []
 
     def call(
         self,
@@ -71,7 +71,7 @@ class Part:
             "repeats" if len(set(self.keys)) < len(self.keys) else "",
             "always" if always else "",
             b"".join(self.keys),
-            b"".join(self.prints),
+            b"".join(self.fingerprints),
             struct.pack(f"<{len(numbers)}H", *numbers),
             cells,
             seconds,
@@ -147,17 +147,20 @@ class Group:
         self._failed: set[int] = set()
         start = 0
         for batch in batches:
-            keys, prints = _cut(batch.keys, KEY_BYTES), _cut(batch.prints, PRINT_BYTES)
+            keys, fingerprints = (
+                _cut(batch.keys, KEY_BYTES),
+                _cut(batch.fingerprints, FINGERPRINT_BYTES),
+            )
             keyed = len(keys)
             positions = range(start, start + keyed)
             # A loop of these few lines, because a call for each event took longer than all the rest here.
-            for position, (number,), key, print_ in zip(
-                positions, _NUMBER.iter_unpack(batch.keys), keys, prints, strict=True
+            for position, (number,), key, fingerprint in zip(
+                positions, _NUMBER.iter_unpack(batch.keys), keys, fingerprints, strict=True
             ):
                 part = parts.get(number % shards) or self._part(number % shards)
                 part.positions.append(position)
                 part.keys.append(key)
-                part.prints.append(print_)
+                part.fingerprints.append(fingerprint)
             if keyed < len(batch):
                 self._part(spare).unkeyed.extend(range(start + keyed, start + len(batch)))
             start += len(batch)

@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-VERSION: Final = "version"
-APPENDONLY: Final = "appendonly"
-MAXMEMORY_POLICY: Final = "maxmemory_policy"
-CONDITIONS: Final = (VERSION, APPENDONLY, MAXMEMORY_POLICY)
-"""What is looked at: the closed set of the metric's label."""
+from exporter.ledger.contract import MISCONFIGURATIONS
 
+VERSION, APPENDONLY, MAXMEMORY_POLICY = MISCONFIGURATIONS
 OLDEST: Final = (7, 0)
 """Redis 7.0 brought script flags, by which it refuses a script before its first write. Valkey, which
 began at 7.2, says so in `redis_version`."""

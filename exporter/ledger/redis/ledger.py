@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from exporter.errors import LedgerUnavailable, QueueFull, ShuttingDown
+from exporter.ledger.coalescing import LONGEST_WAIT, Coalescer
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
 from exporter.ledger.redis import health
 from exporter.ledger.redis.group import Group
@@ -29,7 +30,6 @@ from exporter.ledger.redis.link import Unreached
 from exporter.ledger.redis.member import Member
 from exporter.ledger.redis.opening import infos_of, open_shared
 from exporter.ledger.redis.plan import Plan
-from exporter.ledger.riders import LONGEST_WAIT, Riders
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
@@ -82,7 +82,7 @@ class RedisLedger:
         self._inbox: deque[_Item] = deque()
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._riders = Riders(self._loop, self._put, longest_wait)
+        self._coalescer = Coalescer(self._loop, self._put, longest_wait)
         self._look_at = self._loop.time() + LOOK
         self._check_at = self._loop.time() + _CHECK
         self._judge(infos)
@@ -110,7 +110,7 @@ class RedisLedger:
         self._events += len(batch)
         self._bytes += size
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._riders.take((batch, future), patient=batch.patient)
+        self._coalescer.add((batch, future), deferrable=batch.deferrable)
         return await future
 
     def _put(self, item: _Item) -> None:
@@ -119,7 +119,7 @@ class RedisLedger:
 
     def totals(self) -> Totals:
         member = self._member
-        series = member.view.totals(member.now(), self._plan.hold)
+        series = member.view.totals(member.now(), self._plan.first_seen_delay)
         return Totals(member.ledger, series, member.view.durations())
 
     def status(self) -> Status:
@@ -135,7 +135,7 @@ class RedisLedger:
 
     async def close(self) -> None:
         self._closing = True
-        self._riders.board()
+        self._coalescer.flush()
         self._awake.set()
         # Closing twice must not cancel the first.
         await asyncio.shield(self._task)
@@ -218,7 +218,7 @@ class RedisLedger:
             if now >= self._check_at:
                 self._check_at = now + _CHECK
                 self._judge(await infos_of(member.engine))
-            member.view.reveal(member.now(), self._plan.hold)
+            member.view.reveal(member.now(), self._plan.first_seen_delay)
         except Unreached as error:
             self._fail(str(error))
         except Exception as error:
@@ -267,4 +267,4 @@ class RedisLedger:
 
 def _size(batch: Batch) -> int:
     """Bytes a waiting batch takes, about: its key columns and some ninety for each event's objects."""
-    return len(batch.keys) + len(batch.prints) + 90 * len(batch)
+    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

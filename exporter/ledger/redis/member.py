@@ -116,7 +116,7 @@ class Member:
         scraped at 0. Raises `Unreached`."""
         now, calls, held = self.now(), [], []
         for shard in range(self.plan.shards):
-            if names := self.view.held(shard, now, self.plan.hold):
+            if names := self.view.held(shard, now, self.plan.first_seen_delay):
                 held += names
                 arguments: Arguments = (b"%d" % round(now * 1000), self._name(), *names)
                 calls.append(Call(shard, HOLD, ("series", "commit"), arguments))

@@ -18,10 +18,10 @@ def _nothing(_: tuple[str, ...]) -> None:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`zero` and `zero_durations` are the series that are present from the first scrape; `age` is how
-    long an id is remembered, `hold` how long a new series is shown as 0, `timeout` the deadline of a
-    round trip, `patience` how long a start waits for the engine, all in seconds; `wait` is that of
-    `Engine`. `clock`, in seconds, stands in for the engine's own. `on_labels` gets the label values of
-    each series that is found, whichever replica brought it.
+    long an id is remembered, `first_seen_delay` how long a new series is shown as 0, `timeout` the
+    deadline of a round trip, `patience` how long a start waits for the engine, all in seconds; `wait` is
+    that of `Engine`. `clock`, in seconds, stands in for the engine's own. `on_labels` gets the label
+    values of each series that is found, whichever replica brought it.
     """
 
     address: Address
@@ -30,7 +30,7 @@ class Plan:
     zero_durations: Sequence[Cell] = ()
     shards: int = 16
     age: float = 86400.0
-    hold: float = 75.0
+    first_seen_delay: float = 75.0
     timeout: float = 1.0
     patience: float = 10.0
     wait: int | None = None

@@ -54,25 +54,25 @@ class View:
         """The last commit of a shard that is known with all before it."""
         return self._shards[shard].commit
 
-    def totals(self, now: float, hold: float) -> list[Total]:
-        """All series; those first seen less than `hold` seconds before `now` (the engine's clock,
+    def totals(self, now: float, first_seen_delay: float) -> list[Total]:
+        """All series; those first seen less than `first_seen_delay` seconds before `now` (the engine's clock,
         seconds) are held."""
         held = self._first_seen
         found = list(self._totals.values())
         if not held:
             return found
-        since = (now - hold) * 1000
+        since = (now - first_seen_delay) * 1000
         return [
-            replace(total, held=True) if held.get(total.series, 0) > since else total
+            replace(total, delayed=True) if held.get(total.series, 0) > since else total
             for total in found
         ]
 
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def held(self, shard: int, now: float, hold: float) -> list[bytes]:
+    def held(self, shard: int, now: float, first_seen_delay: float) -> list[bytes]:
         """Names in a shard of the series that are held."""
-        since = (now - hold) * 1000
+        since = (now - first_seen_delay) * 1000
         return [
             name
             for name in self._shards[shard].records
@@ -86,10 +86,10 @@ class View:
             if (one := self._names.series(name)) is not None:
                 self._first_seen[one] = round(now * 1000)
 
-    def reveal(self, now: float, hold: float) -> None:
+    def reveal(self, now: float, first_seen_delay: float) -> None:
         """Forget when series were first seen that are held no more. What was first seen later than now is
         from before the engine's clock was set back: it is held no longer than what is new."""
-        since, latest = (now - hold) * 1000, round(now * 1000)
+        since, latest = (now - first_seen_delay) * 1000, round(now * 1000)
         self._first_seen = {
             one: min(at, latest) for one, at in self._first_seen.items() if at > since
         }

@@ -1,4 +1,4 @@
-"""One process at a time has the ledger's file, and whoever may not have it is told why."""
+"""One process at a time opens a ledger, and an error says why a ledger does not open."""
 
 import asyncio
 import subprocess
@@ -25,38 +25,35 @@ except LedgerInUse as error:
 """
 
 
-def _open_elsewhere(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", OPEN, folder],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+async def _open_elsewhere(folder: Path) -> tuple[int | None, str]:
+    """Exit code and stderr of another process that opens the ledger."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OPEN, folder, stderr=subprocess.PIPE
     )
+    _, errors = await process.communicate()
+    return process.returncode, errors.decode()
 
 
-async def test_a_second_process_is_told_that_the_ledger_is_in_use(home: SqliteHome) -> None:
-    """Row 7. Mutant it fails on: no lock file."""
+async def test_a_second_process_reports_that_the_ledger_is_in_use(home: SqliteHome) -> None:
+    """Row 7. Fails without the lock file."""
     ledger = await home.open()
-    second = await asyncio.to_thread(_open_elsewhere, home.folder)
-    assert second.returncode == 1
-    assert second.stderr == (
+    expected = (
         f"in use: the ledger in {home.folder} is in use by another process: two exporters need two "
         "data_dirs\n"
     )
+    assert await _open_elsewhere(home.folder) == (1, expected)
     assert (await ledger.commit(batch([1]))).accepted == 1
     await ledger.close()
-    assert (await asyncio.to_thread(_open_elsewhere, home.folder)).returncode == 0
+    assert await _open_elsewhere(home.folder) == (0, "")
 
 
-async def test_not_even_sqlite_itself_can_look_into_an_open_ledger(home: SqliteHome) -> None:
-    """Mutant it fails on: no exclusive locking mode."""
-    ledger = await home.open()
+async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> None:
+    """Fails without the exclusive locking mode."""
+    await home.open()
     connection = apsw.Connection(str(home.folder / "ledger.db"))
     with pytest.raises(apsw.BusyError):
         connection.execute("SELECT * FROM series").fetchall()
     connection.close()
-    await ledger.close()
 
 
 def test_a_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
@@ -72,7 +69,6 @@ async def test_a_crash_before_the_first_commit_leaves_a_ledger_that_opens(
 ) -> None:
     ledger = await home.open()
     crash(home.folder, tmp_path / "copy")
-    await ledger.close()
     opened = open_ledger(Plan(tmp_path / "copy"))
     assert (opened.moved_to, opened.meta.ledger) == (None, ledger.totals().ledger)
     opened.close()

@@ -1,0 +1,99 @@
+"""The choice of ledger: the only module that names the implementations, each imported when it is needed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exporter.ledger.contract import Ledger, Series
+
+if TYPE_CHECKING:
+    from exporter.metrics.own import OwnMetrics
+    from exporter.settings import Settings
+
+
+async def open_backend(
+    settings: "Settings",
+    zero: Sequence[Series],
+    zero_durations: Sequence[tuple[str, str]],
+    own: "OwnMetrics",
+    on_broken: Callable[[], None],
+    on_labels: Callable[[tuple[str, ...]], None],
+) -> Ledger:
+    """Open the ledger that the settings select.
+
+    The series of `zero` and `zero_durations` exist from the first scrape. `on_labels` gets the label values
+    of each series, also of series that another replica adds later. Raises `LedgerError`.
+    """
+    options: dict[str, Any] = {
+        "queue_events": settings.max_queue_events,
+        "queue_bytes": settings.max_queue_bytes,
+        "on_commit": own.commit_seconds.observe,
+        "on_failure": own.commit_failures.inc,
+        "on_broken": on_broken,
+    }
+    if settings.ledger is not None:
+        from exporter.ledger.redis import address, plan
+        from exporter.ledger.redis.ledger import RedisLedger
+
+        shared = plan.Plan(
+            address.parse(settings.ledger),
+            settings.labels,
+            zero,
+            zero_durations,
+            shards=settings.ledger_shards,
+            age=settings.dedup_window_age,
+            first_seen_delay=settings.first_seen_zero_for,
+            timeout=settings.ledger_timeout,
+            wait=address.replicas(settings.ledger_wait) if settings.ledger_wait else None,
+            password_file=settings.ledger_password_file,
+            on_labels=on_labels,
+        )
+        return await RedisLedger.open(shared, **options)
+
+    from exporter.ledger.recovery import Plan
+    from exporter.ledger.sqlite import GROUP_EVENTS, SqliteLedger
+
+    local = Plan(
+        settings.data_dir,
+        settings.labels,
+        zero,
+        zero_durations,
+        ids=settings.dedup_window_ids,
+        age=settings.dedup_window_age,
+        slack=GROUP_EVENTS + settings.max_events,
+        first_seen_delay=settings.first_seen_zero_for,
+    )
+    ledger = await SqliteLedger.open(local, **options)
+    for total in ledger.totals().series:
+        on_labels(total.series.labels)
+    return ledger
+
+
+def check_url(url: str) -> str:
+    """The URL of a shared ledger, unchanged. Raises `ValueError`, which never repeats the URL."""
+    from exporter.ledger.redis.address import parse
+
+    parse(url)
+    return url
+
+
+def check_wait(wait: str) -> str:
+    """A value of the setting `ledger_wait`, unchanged. Raises `ValueError`."""
+    from exporter.ledger.redis.address import replicas
+
+    replicas(wait)
+    return wait
+
+
+def check_password_file(path: Path) -> None:
+    """Read the password of a shared ledger once. Raises `ConfigError`."""
+    from exporter.ledger.redis.plan import read_password
+
+    read_password(path)
+
+
+def masked_url(url: str) -> str:
+    """The URL of a shared ledger for messages: a password in it is hidden."""
+    from exporter.ledger.redis.address import masked
+
+    return masked(url)

@@ -1,0 +1,119 @@
+"""The totals in memory: the durable counts, and the changes that a transaction would make."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from exporter.ledger.contract import BUCKETS, DurationTotal, Exemplar, Family, Series, Total
+
+Cell = tuple[str, str]
+"""The (system, outcome) of a duration histogram."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """New totals of the series and histograms that a transaction touches; not published yet."""
+
+    series: list[Total]
+    durations: list[DurationTotal]
+
+
+class RunningTotals:
+    """The durable totals by series. The writer computes changes, stores them, and then publishes them.
+
+    One thread changes and publishes. `series` and `durations` may be called from any thread, because a
+    published total is replaced and never altered.
+    """
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[str, ...], Total] = {}
+        self._keys: dict[Series, tuple[str, ...]] = {}
+        self._durations: dict[Cell, DurationTotal] = {}
+
+    def series(self) -> list[Total]:
+        return list(self._by_key.values())
+
+    def durations(self) -> list[DurationTotal]:
+        return list(self._durations.values())
+
+    def delayed(self) -> list[Total]:
+        return [total for total in self.series() if total.delayed]
+
+    def publish(self, changes: Changes) -> None:
+        """Show totals that are durable now."""
+        for total in changes.series:
+            self._by_key[self._key(total.series)] = total
+        for duration in changes.durations:
+            self._durations[(duration.system, duration.outcome)] = duration
+
+    def missing(self, series: Iterable[Series], cells: Iterable[Cell], now: float) -> Changes:
+        """Totals of 0, created `now` (Unix seconds), for the series and cells that have none."""
+        return Changes(
+            [Total(each, 0, now) for each in series if self._key(each) not in self._by_key],
+            [_empty(cell, now) for cell in cells if cell not in self._durations],
+        )
+
+    def change(
+        self,
+        series: Sequence[Series],
+        durations: Sequence[float | None] | None,
+        sessions: Sequence[str | None] | None,
+        now: float,
+    ) -> Changes:
+        """The totals after these events are counted; the columns are those of `Batch`."""
+        last: dict[Series, str] = {}
+        if sessions is not None:
+            pairs = zip(series, sessions, strict=True)
+            last = {each: session for each, session in pairs if session is not None}
+        changed: dict[tuple[str, ...], Total] = {}
+        for each, count in Counter(series).items():
+            key = self._key(each)
+            old = changed.get(key) or self._by_key.get(key) or Total(each, 0, now, delayed=True)
+            exemplar = Exemplar(last[each], now) if each in last else old.exemplar
+            value = old.value + count
+            changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
+        observed = self._observe(series, durations, now) if durations is not None else []
+        return Changes(list(changed.values()), observed)
+
+    def end_delays(self, series: Iterable[Series]) -> Changes:
+        """The present totals of the series, no longer delayed."""
+        totals = (self._by_key[self._key(each)] for each in series)
+        return Changes([replace(total, delayed=False) for total in totals], [])
+
+    def _observe(
+        self, series: Sequence[Series], durations: Sequence[float | None], now: float
+    ) -> list[DurationTotal]:
+        cells: dict[Cell, int] = {}
+        # A recovered interruption does not end a session: its duration is not observed.
+        numbers = {
+            each: cells.setdefault((each.system, each.outcome), len(cells))
+            for each in set(series)
+            if each.family is not Family.INTERRUPTIONS
+        }
+        number = np.array([numbers.get(each, -1) for each in series], np.int64)
+        seconds = np.array(durations, np.float64)
+        valid = (number >= 0) & ~np.isnan(seconds)
+        number, seconds = number[valid], seconds[valid]
+        shape = (len(cells), len(BUCKETS) + 1)
+        bucket = number * shape[1] + np.searchsorted(BUCKETS, seconds, side="left")
+        counts = np.bincount(bucket, minlength=shape[0] * shape[1]).reshape(shape)
+        sums = np.bincount(number, weights=seconds, minlength=len(cells))
+        changed = []
+        for cell, added, total in zip(cells, counts.tolist(), sums.tolist(), strict=True):
+            if any(added):
+                old = self._durations.get(cell) or _empty(cell, now)
+                summed = tuple(map(int.__add__, old.counts, added))
+                changed.append(replace(old, counts=summed, total=old.total + total))
+        return changed
+
+    def _key(self, series: Series) -> tuple[str, ...]:
+        key = self._keys.get(series)
+        if key is None:
+            key = self._keys[series] = series.key
+        return key
+
+
+def _empty(cell: Cell, now: float) -> DurationTotal:
+    return DurationTotal(*cell, counts=(0,) * (len(BUCKETS) + 1), total=0.0, created=now)

@@ -1,0 +1,141 @@
+"""Writes groups of batches to an opened ledger: durable, then published, then the receipts."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import apsw
+import msgspec
+
+from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
+from exporter.ledger.group import Group
+from exporter.ledger.recovery import Opened, Plan
+from exporter.ledger.store import Ids
+from exporter.ledger.totals import Changes
+from exporter.logs import Log
+
+log = Log("exporter.ledger")
+
+
+class Writer:
+    """Commits, housekeeping and the end of a ledger, on one thread at a time. Any thread may read.
+
+    A write raises `apsw.FullError` when nothing was written. After any other error SQLite may have written
+    the transaction or not ("ghost commit"), and only a restart from the disk tells. `on_commit` gets the
+    seconds of each transaction.
+    """
+
+    def __init__(self, opened: Opened, plan: Plan, on_commit: Callable[[float], None]) -> None:
+        self._opened, self._plan, self._on_commit = opened, plan, on_commit
+        self._meta, self._size = opened.meta, 0
+        self._started = plan.monotonic()
+        # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
+        self._delay_ends: dict[Series, float] = {}
+        self._delay(opened.totals.delayed())
+
+    def commit(self, batches: Sequence[Batch]) -> list[Receipt]:
+        """Count a group of batches in one transaction; their receipts."""
+        opened = self._opened
+        group = Group(batches, opened.window)
+        now = self._plan.wall()
+        events = (group.series(), group.durations(), group.sessions())
+        changes = opened.totals.change(*events, now)
+        if changes.series:
+            self._write(changes, now, group)
+            self._delay(changes.series)
+        else:
+            # Only duplicates: earlier transactions made their first copies durable.
+            opened.files.check()
+        return group.receipts()
+
+    def housekeep(self, *, after_failure: bool) -> None:
+        """Write what is due without events: missing series, ends of first-seen delays, expiry.
+
+        After a failure, an empty transaction shows whether the disk has space again.
+        """
+        opened, plan = self._opened, self._plan
+        opened.files.check()
+        self._size = opened.store.size()
+        if after_failure and not opened.lock.has_space():
+            return
+        now, wall = self._plan.monotonic(), plan.wall()
+        changes = opened.totals.missing(plan.zero, plan.zero_durations, wall)
+        due = [series for series, end in self._delay_ends.items() if now >= end]
+        changes.series.extend(opened.totals.end_delays(due).series)
+        expiring = opened.segments.due(self._age(), 0).segments
+        if after_failure or changes.series or changes.durations or expiring:
+            self._write(changes, wall)
+            for series in due:
+                del self._delay_ends[series]
+
+    def check(self) -> None:
+        """Raises `Replaced` when a file of the ledger was deleted or replaced."""
+        self._opened.files.check()
+
+    def close(self, *, broken: bool) -> None:
+        """Close the ledger. The WAL of a broken ledger stays: the next start reads it from the disk."""
+        store = self._opened.store
+        try:
+            with closing(self._opened):
+                if broken:
+                    store.abandon()
+                else:
+                    store.checkpoint()
+        except apsw.Error as error:
+            log.warning("ledger_close_failed", error=str(error))
+
+    def totals(self) -> Totals:
+        totals = self._opened.totals
+        return Totals(self._meta.ledger, totals.series(), totals.durations())
+
+    def status(self) -> Status:
+        """The state of the ledger apart from its queue and its problems."""
+        opened = self._opened
+        return Status(
+            damaged=str(opened.moved_to) if opened.moved_to else None,
+            damaged_at=self._meta.damaged_at,
+            window_ids=len(opened.window),
+            window_capacity=self._plan.ids,
+            window_span=opened.segments.span(self._age()),
+            window_expired=dict(opened.segments.expired),
+            size_bytes=self._size,
+        )
+
+    def _write(self, changes: Changes, wall: float, group: Group | None = None) -> None:
+        opened = self._opened
+        age = self._age()
+        meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=age)
+        count = len(group.keys) if group else 0
+        expiry = opened.segments.due(age, count)
+        segment, ids = None, None
+        if group and count:
+            segment = opened.segments.extended(meta.commit, count, age)
+            keys, fingerprints = opened.window.latest(segment.count - count)
+            keys, fingerprints = (
+                keys + group.keys.tobytes(),
+                fingerprints + group.fingerprints.tobytes(),
+            )
+            ids = Ids(segment.number, wall, age, keys, fingerprints)
+        began = time.perf_counter()
+        opened.store.write(meta, changes, ids, expiry.number)
+        # A commit to a deleted file is nowhere: it gets no receipt.
+        opened.files.check()
+        seconds = time.perf_counter() - began
+        opened.marker.write(meta.commit)
+        self._meta = meta
+        opened.segments.drop(expiry, opened.window)
+        if group and segment:
+            opened.window.add(group.keys, group.fingerprints)
+            opened.segments.add(segment)
+        opened.totals.publish(changes)
+        self._on_commit(seconds)
+
+    def _delay(self, totals: Sequence[Total]) -> None:
+        end = self._plan.monotonic() + self._plan.first_seen_delay
+        for total in totals:
+            if total.delayed:
+                self._delay_ends.setdefault(total.series, end)
+
+    def _age(self) -> float:
+        """The ledger's own clock in seconds: it stands still between processes."""
+        return self._opened.meta.age + self._plan.monotonic() - self._started
