@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Route
 from exporter.settings import Settings
 from tests.collector.site import PLAYER, SDK, Site
 from tests.collector.test_privacy import FIELDS, TYPES
-from tests.collector.visitor import HEARD, Visitor, end
+from tests.collector.visitor import MESSAGES_RECEIVED, Visitor, end
 from tests.deploy.test_docs import DOCS, blocks, quoted, section, tables
 from tests.e2e.exporter_process import ExporterProcess
 from tests.test_readme import Terminal, settled, shown
@@ -40,7 +40,7 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
             page.wait_for_function("window.sdk", polling=20)
             page.evaluate("sdk.play()")
             visitor.close(page)
-            visitor.counted(end(1001))
+            visitor.assert_counted(end(1001))
             assert settled(Terminal(exporter, tmp_path).run(look.command)) == re.sub(
                 r'ledger="\w+"', 'ledger="…"', settled(look.output)
             )
@@ -48,13 +48,13 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
             visitor.context.route(f"{PLAYERS}/**", _play)
             page = visitor.open("/docs/1")
             page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
-            page.evaluate(HEARD)
+            page.evaluate(MESSAGES_RECEIVED)
             visitor.close(page)
-            visitor.counted(end(1001))
+            visitor.assert_counted(end(1001))
         with Visitor(browser, site, exporter) as visitor:
             page = visitor.open("/docs/2")
             page.evaluate("SessionEndCollector.end(4006)")
-            visitor.delivered(page, end(4006))
+            visitor.assert_delivered(page, end(4006))
 
 
 def _play(route: Route) -> None:

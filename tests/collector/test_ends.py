@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.collector.site import Site
-from tests.collector.visitor import HEARD, Visitor, end, interruption
+from tests.collector.visitor import MESSAGES_RECEIVED, Visitor, end, interruption
 from tests.e2e.exporter_process import ExporterProcess
 
 TWO_SESSIONS = """() => {
@@ -32,9 +32,9 @@ def test_a_normal_end_is_counted_with_its_duration(
     before = exporter.total("session_duration_seconds_sum", system="streampixel")
     page = visitor.open()
     page.evaluate("sdk.play()")
-    visitor.ahead(page, 90)
+    visitor.advance(page, 90)
     page.evaluate("sdk.close(1000)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
     after = exporter.total("session_duration_seconds_sum", system="streampixel")
     assert 90 <= after - before < 91
 
@@ -43,17 +43,17 @@ def test_no_worker_is_counted_for_each_try(visitor: Visitor) -> None:
     page = visitor.open()
     for _ in range(2):
         page.evaluate("sdk.say({ status: 'connecting' }); sdk.close(4001)")
-    visitor.delivered(page, end(4001, 2))
+    visitor.assert_delivered(page, end(4001, 2))
 
 
 def test_a_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
-    visitor.ahead(page, 7)
+    visitor.advance(page, 7)
     page.evaluate("sdk.reachable = true")
-    visitor.delivered(page, interruption(1006), after=90)
+    visitor.assert_delivered(page, interruption(1006), after=90)
     page.evaluate("sdk.close(1000)")
-    visitor.delivered(page, interruption(1006) | end(1000))
+    visitor.assert_delivered(page, interruption(1006) | end(1000))
 
 
 def test_a_drop_that_never_recovers_is_one_4007_and_no_1006(visitor: Visitor) -> None:
@@ -61,9 +61,9 @@ def test_a_drop_that_never_recovers_is_one_4007_and_no_1006(visitor: Visitor) ->
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     # A peer connection alone does not play.
     page.evaluate("sdk.pixelStreaming.dispatchEvent(new Event('webRtcConnected'))")
-    visitor.ahead(page, 59)
+    visitor.advance(page, 59)
     assert visitor.sent == []
-    visitor.delivered(page, end(4007), after=61)
+    visitor.assert_delivered(page, end(4007), after=61)
 
 
 def test_the_window_ends_a_session_whose_sdk_says_nothing_more(visitor: Visitor) -> None:
@@ -71,19 +71,19 @@ def test_the_window_ends_a_session_whose_sdk_says_nothing_more(visitor: Visitor)
     page.evaluate(
         "sdk.say({ status: 'connected' }); sdk.say({ status: 'disconnected', code: 1005 })"
     )
-    visitor.ahead(page, 59)
+    visitor.advance(page, 59)
     assert visitor.sent == []
-    visitor.delivered(page, end(4007), after=2)
+    visitor.assert_delivered(page, end(4007), after=2)
     # What the SDK says of the same failure afterwards is no other end.
     page.evaluate("sdk.say({ status: 'connecting' }); sdk.say({ status: 'failed', code: 4007 })")
-    visitor.delivered(page, end(4007))
+    visitor.assert_delivered(page, end(4007))
     assert len(visitor.sent) == 1
 
 
 def test_a_reason_goes_through_when_no_number_came(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.close(undefined, 'Worker Node Unavailable')")
-    visitor.delivered(page, end(4001))
+    visitor.assert_delivered(page, end(4001))
 
 
 def test_who_never_connected_failed_for_the_reason_that_is_said(visitor: Visitor) -> None:
@@ -95,13 +95,13 @@ def test_who_never_connected_failed_for_the_reason_that_is_said(visitor: Visitor
             sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
         }"""
     )
-    visitor.delivered(page, end(4001))
+    visitor.assert_delivered(page, end(4001))
 
 
 def test_a_script_that_is_loaded_twice_counts_once(visitor: Visitor) -> None:
     page = visitor.open("/twice")
     page.evaluate("sdk.play(); sdk.close(4006)")
-    visitor.delivered(page, end(4006))
+    visitor.assert_delivered(page, end(4006))
     assert len(visitor.sent) == 1
 
 
@@ -116,7 +116,7 @@ def test_any_websocket_is_followed(visitor: Visitor) -> None:
             socket.dispatchEvent(new CloseEvent("close", { code: 4004 }));
         }"""
     )
-    visitor.delivered(page, end(4004))
+    visitor.assert_delivered(page, end(4004))
 
 
 def test_the_page_itself_may_say_that_a_session_ended(visitor: Visitor) -> None:
@@ -124,7 +124,7 @@ def test_the_page_itself_may_say_that_a_session_ended(visitor: Visitor) -> None:
     page.evaluate(
         "SessionEndCollector.end(); SessionEndCollector.end('4000', { duration_seconds: 5 })"
     )
-    visitor.delivered(page, end(1000) | end(4000))
+    visitor.assert_delivered(page, end(1000) | end(4000))
 
 
 def test_sessions_beside_each_other_end_each_for_itself(visitor: Visitor) -> None:
@@ -140,7 +140,7 @@ def test_sessions_beside_each_other_end_each_for_itself(visitor: Visitor) -> Non
             sdk.close(1000);
         }"""
     )
-    visitor.delivered(page, end(1000) | end(4006))
+    visitor.assert_delivered(page, end(1000) | end(4006))
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_the_iframes_messages_are_followed(
     assert player is not None
     for state in said:
         player.evaluate("(state) => say(state)", state)
-        page.evaluate(HEARD)
-    visitor.delivered(page, counted)
+        page.evaluate(MESSAGES_RECEIVED)
+    visitor.assert_delivered(page, counted)
 
 
 def test_no_other_frame_and_no_other_origin_can_end_a_session(visitor: Visitor) -> None:
@@ -177,21 +177,21 @@ def test_no_other_frame_and_no_other_origin_can_end_a_session(visitor: Visitor) 
     page.evaluate("player.src = '/player'")
     page.wait_for_function("player.contentDocument?.title === 'Player'", polling=20)
     page.evaluate("""player.contentWindow.eval("say('disconnected')")""")
-    page.evaluate(HEARD)
-    visitor.ahead(page, 1)
+    page.evaluate(MESSAGES_RECEIVED)
+    visitor.advance(page, 1)
     assert visitor.sent == []
-    visitor.counted({})
+    visitor.assert_counted({})
 
 
 def test_a_closed_tab_is_going_away(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play()")
     visitor.close(page)
-    visitor.counted(end(1001))
+    visitor.assert_counted(end(1001))
     # Its answer was heard by nobody: the next visit sends it again, and it is still one.
     again = visitor.open()
-    visitor.settled(again)
-    visitor.counted(end(1001))
+    visitor.wait_until_sent(again)
+    visitor.assert_counted(end(1001))
 
 
 def test_a_page_without_a_session_goes_away_without_an_end(visitor: Visitor) -> None:
@@ -200,16 +200,16 @@ def test_a_page_without_a_session_goes_away_without_an_end(visitor: Visitor) -> 
     visitor.close(page)
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.close(1000)")
-    visitor.ahead(page, 1)
+    visitor.advance(page, 1)
     visitor.close(page)
-    visitor.counted(end(1000))
+    visitor.assert_counted(end(1000))
 
 
 def test_a_tab_that_is_closed_after_a_drop_ended_by_the_drop(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     visitor.close(page)
-    visitor.counted(end(1006))
+    visitor.assert_counted(end(1006))
 
 
 def test_a_page_back_from_the_back_forward_cache_was_interrupted(
@@ -228,7 +228,7 @@ def test_a_page_back_from_the_back_forward_cache_was_interrupted(
         page.goto(f"{site.origin}/elsewhere")
         assert page.evaluate("sessionStorage.kept") == "true"
         page.evaluate("setTimeout(() => history.back())")
-        visitor.counted(interruption(1001) | end(1000))
+        visitor.assert_counted(interruption(1001) | end(1000))
 
 
 def test_a_page_that_stays_in_the_back_forward_cache_is_ended_by_another(
@@ -239,12 +239,12 @@ def test_a_page_that_stays_in_the_back_forward_cache_is_ended_by_another(
         page.evaluate(TWO_SESSIONS)
         page.goto(f"{site.origin}/elsewhere")
         other = _another(visitor, site)
-        visitor.ahead(other, 170)
+        visitor.advance(other, 170)
         assert visitor.sent == []
-        visitor.delivered(other, end(1001), after=70)
+        visitor.assert_delivered(other, end(1001), after=70)
         # Back after all: that session has its end, and the next one gets its own.
         page.evaluate("setTimeout(() => history.back())")
-        visitor.counted(end(1001) | end(4004))
+        visitor.assert_counted(end(1001) | end(4004))
 
 
 def test_an_end_that_another_page_sent_is_not_taken_back_although_no_answer_was_heard(
@@ -263,7 +263,7 @@ def test_an_end_that_another_page_sent_is_not_taken_back_although_no_answer_was_
         visitor.context.route("**/v1/beacons/**", unheard, times=1)
         other = _another(visitor, site)
         with other.expect_event("requestfailed"):
-            visitor.ahead(other, 240)
-        visitor.counted(end(1001))
+            visitor.advance(other, 240)
+        visitor.assert_counted(end(1001))
         page.evaluate("setTimeout(() => history.back())")
-        visitor.counted(end(1001) | end(4004))
+        visitor.assert_counted(end(1001) | end(4004))

@@ -28,9 +28,9 @@ def test_a_hidden_page_that_dies_is_ended_by_another(visitor: Visitor) -> None:
     page.evaluate(HIDE, True)
     killed(page)
     other = visitor.open()
-    visitor.ahead(other, 170)
+    visitor.advance(other, 170)
     assert visitor.sent == []
-    visitor.delivered(other, end(1001), after=70)
+    visitor.assert_delivered(other, end(1001), after=70)
 
 
 def test_a_page_that_connected_while_it_was_hidden_is_ended_by_another(visitor: Visitor) -> None:
@@ -41,7 +41,7 @@ def test_a_page_that_connected_while_it_was_hidden_is_ended_by_another(visitor: 
     killed(page)
     other = visitor.open()
     assert other.evaluate(KEPT) == 1
-    visitor.delivered(other, end(1001), after=240)
+    visitor.assert_delivered(other, end(1001), after=240)
 
 
 def test_a_hidden_page_whose_timers_run_once_a_minute_is_left_alone(visitor: Visitor) -> None:
@@ -52,14 +52,14 @@ def test_a_hidden_page_whose_timers_run_once_a_minute_is_left_alone(visitor: Vis
     page.evaluate(HIDE, True)
     other = visitor.open()
     for _ in range(5):
-        visitor.ahead(other, 60)
+        visitor.advance(other, 60)
         assert visitor.sent == []
         page.clock.fast_forward(60_000)
         # Another process' storage is there a moment later.
         wait_for(lambda: other.evaluate(DATES) == page.evaluate(DATES))
     page.evaluate(HIDE, False)
     page.evaluate("SessionEndCollector.end(4006)")
-    visitor.delivered(page, end(4006))
+    visitor.assert_delivered(page, end(4006))
 
 
 def test_storage_that_is_cleared_while_a_page_is_hidden_costs_no_end(visitor: Visitor) -> None:
@@ -68,10 +68,10 @@ def test_storage_that_is_cleared_while_a_page_is_hidden_costs_no_end(visitor: Vi
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
     page.evaluate("localStorage.clear()")
-    visitor.ahead(page, 30)
+    visitor.advance(page, 30)
     page.evaluate(HIDE, False)
     page.evaluate("sdk.close(4006)")
-    visitor.delivered(page, end(4006))
+    visitor.assert_delivered(page, end(4006))
 
 
 def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:
@@ -79,13 +79,13 @@ def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
     for _ in range(10):
-        visitor.ahead(page, 60)
-        visitor.ahead(other, 60)
+        visitor.advance(page, 60)
+        visitor.advance(other, 60)
     assert visitor.sent == []
     page.evaluate(HIDE, False)
     assert page.evaluate(KEPT) == 0
     page.evaluate("sdk.close(1000)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
 def test_an_end_dated_by_a_clock_that_was_a_year_ahead_is_sent_now(visitor: Visitor) -> None:
@@ -96,6 +96,6 @@ def test_an_end_dated_by_a_clock_that_was_a_year_ahead_is_sent_now(visitor: Visi
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
     killed(page)
-    visitor.delivered(visitor.open(), end(1001))
+    visitor.assert_delivered(visitor.open(), end(1001))
     (sent,) = json.loads(visitor.sent[-1].post_data or "")
     assert sent["age_seconds"] == 0

@@ -26,20 +26,20 @@ def test_nothing_is_sent_that_tells_who_the_viewer_is(visitor: Visitor, site: Si
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     host = re.sub(r"(https?://[^/]+/).*", r"\1", page.evaluate("document.scripts[1].src"))
     visitor.context.add_cookies([{"name": "viewer", "value": "jane", "url": host}])
-    visitor.ahead(page, 7)
+    visitor.advance(page, 7)
     page.evaluate("sdk.reachable = true")
-    visitor.ahead(page, 7)
+    visitor.advance(page, 7)
     page.evaluate("SessionEndCollector.end(4006, { phase: 'stream', viewer: 'jane' }); sdk.play()")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
+    visitor.advance(page, 1)
+    visitor.wait_until_sent(page)
     heard = list(visitor.sent)
     headers = [request.all_headers() for request in heard]
     visitor.close(page)
     # Playwright may not hear a closed page's request, but the next page sends the same again.
-    visitor.settled(visitor.open("/labelled", origin=site.player))
+    visitor.wait_until_sent(visitor.open("/labelled", origin=site.player))
     visitor.sent[:] = [*heard, visitor.sent[-1]]
     headers.append(visitor.sent[-1].all_headers())
-    visitor.counted(end(4006) | end(1001) | {("session_interruptions_total", "1006"): 1})
+    visitor.assert_counted(end(4006) | end(1001) | {("session_interruptions_total", "1006"): 1})
     sent = [event for request in visitor.sent for event in json.loads(request.post_data or "")]
     assert {field for event in sent for field in event} == FIELDS
     assert "jane" not in json.dumps(sent)
@@ -58,20 +58,20 @@ def test_the_time_of_an_end_is_when_it_ended(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.context.set_offline(True)
     page.evaluate("SessionEndCollector.end(4001)")
-    visitor.ahead(page, 1)
+    visitor.advance(page, 1)
     page.clock.fast_forward(3_600_000)
     visitor.context.set_offline(False)
-    visitor.settled(page)
+    visitor.wait_until_sent(page)
     (sent,) = json.loads(visitor.sent[-1].post_data or "")
     assert 3600 <= sent["age_seconds"] < 3605
-    visitor.counted({("session_ends_late_total", "4001"): 1})
+    visitor.assert_counted({("session_ends_late_total", "4001"): 1})
 
 
 def test_a_page_that_is_no_secure_context_is_heard(visitor: Visitor, site: Site) -> None:
     page = visitor.open(origin=site.plain)
     assert page.evaluate("[isSecureContext, crypto.randomUUID]") == [False, None]
     page.evaluate("sdk.play(); sdk.close(1000)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
 def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
@@ -88,7 +88,7 @@ def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
         page.evaluate(f"void SessionEndCollector.{call}")
     page.evaluate("postMessage(null)")
     page.evaluate("SessionEndCollector.end(1000, null)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
 def test_the_types_are_those_of_the_script(visitor: Visitor) -> None:
