@@ -91,5 +91,5 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site, exporter: ExporterProcess) -> Iterator[Visitor]:
-    with Visitor(browser, site, exporter) as one:
-        yield one
+    with Visitor(browser, site, exporter) as visitor:
+        yield visitor

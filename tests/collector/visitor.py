@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
