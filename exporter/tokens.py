@@ -16,13 +16,13 @@ from exporter.watched import Watched
 MIN_LENGTH: Final = 16
 """Characters: 16 of base64 are 96 bits, out of reach of guesses over a network."""
 FAILURES: Final = Limit(rate=1.0, burst=10)
-"""Wrong tokens that one address may send before it is answered 429."""
+"""Wrong tokens that an address may send before it is answered 429."""
 
 Clock = Callable[[], float]
 
 
 class Tokens:
-    """The tokens of one file: one a line, blank lines and lines that begin with # left out.
+    """The tokens of a file: one a line; blank lines and lines that begin with # are ignored.
 
     The file is read again when it changes, as `Watched` does. Raises `ConfigError` when the first version
     is wrong: file and line are named, a token never is.
@@ -34,12 +34,12 @@ class Tokens:
         self._digests = Watched(path, self._load, "token file", clock)
 
     def accepts(self, token: bytes) -> bool:
-        """Whether `token` is one of them; takes equally long whichever it is and however wrong."""
+        """Compares in constant time with each of the tokens."""
         given = self._digest(token)
-        found = False
+        accepted = False
         for digest in self._digests.now():
-            found |= hmac.compare_digest(given, digest)
-        return found
+            accepted |= hmac.compare_digest(given, digest)
+        return accepted
 
     def _load(self, path: Path) -> tuple[bytes, ...]:
         tokens, mistakes = secrets(path, "token file"), []

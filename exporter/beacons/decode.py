@@ -54,10 +54,11 @@ def _event(value: Any, site: Site, now: datetime) -> tuple[Event, str]:
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
     if value.get("id") is None:
         # A browser sends an event again when it could not read the answer.
-        raise Rejected("invalid_field", "id: required here, and the same each time it is sent")
+        raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if value.get("occurred_at") is not None:
         raise Rejected(
-            "invalid_field", "occurred_at: no browser's clock is believed; send age_seconds"
+            "invalid_field",
+            "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         )
     event = from_json(
         {

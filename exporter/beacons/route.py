@@ -88,8 +88,12 @@ class BeaconRoute:
         # Browsers send the page's origin with each POST and preflight; other senders have /v1/session-ends.
         origin = request.headers.get(b"origin", b"")
         if origin not in site.origins:
-            named = f"origin {origin.decode('latin-1')[:80]!r}" if origin else "no Origin"
-            refused = OriginNotAllowed(f"site {site.name!r}: {named} is not one of its pages'")
+            fault = (
+                f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
+                if origin
+                else "the request has no Origin header"
+            )
+            refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
         cors = [(b"access-control-allow-origin", origin), _VARY]
@@ -149,7 +153,7 @@ class BeaconRoute:
             wait = self._site_rates.charge(site.name, site.limit, tokens)
         if wait is not None:
             raise RateLimited(
-                f"site {site.name!r}: {size} in one beacon, and an earlier one used up the rate{_SIZE}",
+                f"site {site.name!r}: {size} in one beacon, but an earlier beacon used up the limit{_SIZE}",
                 retry_after=wait,
             )
 
@@ -175,4 +179,4 @@ def _check_headers(headers: Headers) -> None:
     media_type(headers.get(b"content-type", b""), _TYPES)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon is sent as it is")
+        raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon must not be compressed")

@@ -138,8 +138,8 @@ class Loader:
         if combinations > _MAX_COMBINATIONS:
             entry.wrong(
                 entry.line_of("labels"),
-                f"labels in {entry.what} allow {combinations:,} combinations, `{OTHER}` and none at all "
-                f"included; allowed are {_MAX_COMBINATIONS}",
+                f"labels in {entry.what} allow {combinations:,} combinations of values, with `{OTHER}` and "
+                f"empty; allowed are {_MAX_COMBINATIONS}",
             )
         return allowed
 
@@ -155,7 +155,7 @@ def _keys(entry: document.Mapping) -> list[str]:
                 "`session-end-exporter beacon-key` prints them",
             )
         elif key.value == hash_key(""):
-            entry.wrong(key.line, f"a key in {entry.what} is the hash of no key at all")
+            entry.wrong(key.line, f"a key in {entry.what} is the hash of an empty key")
         elif key.value:
             keys.append(key.value)
     return keys
@@ -186,8 +186,8 @@ def origin_fault(origin: str) -> str:
     if _ORIGIN.fullmatch(origin):
         return ""
     return (
-        "is not one as browsers send it; write scheme://host or scheme://host:port, in lower case, without "
-        "default port, path or wildcard, such as https://shop.example"
+        "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
+        "without default port, path or wildcard, such as https://shop.example"
     )
 
 

@@ -54,7 +54,7 @@ def event(envelope: Any, max_depth: int) -> tuple[Event, str]:
     try:
         source.encode()
     except UnicodeEncodeError:
-        raise _invalid("source: has half of a surrogate pair") from None
+        raise _invalid("source: contains half of a surrogate pair") from None
     return session_end, source
 
 

@@ -133,7 +133,7 @@ def checked_text(name: str, value: Any) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Rejected("invalid_field", f"{name}: has half of a surrogate pair") from None
+        raise Rejected("invalid_field", f"{name}: contains half of a surrogate pair") from None
     return value
 
 

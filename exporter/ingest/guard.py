@@ -101,7 +101,7 @@ class Guard:
                     )
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise RequestTimeout("the body did not arrive whole")
+                    raise RequestTimeout("the body ended early")
                 chunk: bytes = message.get("body", b"")
                 body += chunk
                 size += len(chunk)
@@ -131,5 +131,5 @@ class Guard:
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
-            f"at most {self._max_body} bytes, unpacked ones too ({self._limit_name})"
+            f"at most {self._max_body} bytes, packed and unpacked ({self._limit_name})"
         )

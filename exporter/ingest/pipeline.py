@@ -195,7 +195,7 @@ def _apply_idempotency_key(decoded: Decoded, key: bytes) -> None:
 
 
 def _conflicts(classified: Classified, receipt: Receipt) -> list[Rejection]:
-    message = "id: counted before with other content; the first one stands"
+    message = "id: already counted with other content; the first event stands"
     return [
         Rejection(place, "conflict", message)
         for place, verdict in zip(classified.places, receipt.verdicts or b"", strict=True)

@@ -55,7 +55,7 @@ class Routes:
         if route is None and rest:
             route, rest = self._routes.get(path), ""
         if route is None:
-            raise NotFound(f"there is nothing here; events are sent to {names.INGEST_PATH}")
+            raise NotFound(f"no such path; session ends are sent to {names.INGEST_PATH}")
         if method not in route.methods:
             raise MethodNotAllowed(
                 f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods

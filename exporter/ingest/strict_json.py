@@ -46,7 +46,7 @@ class Parsed(NamedTuple):
         if self.depth > max_depth:
             raise Rejected("too_deep", f"nested deeper than {max_depth} levels (max_depth)")
         if self.duplicate is not None:
-            raise Rejected("duplicate_key", f"the key {self.duplicate[:80]!r} is there twice")
+            raise Rejected("duplicate_key", f"duplicate key {self.duplicate[:80]!r}")
         return self.value
 
     def items(self, max_depth: int) -> "list[Parsed]":
@@ -68,7 +68,7 @@ def parse(text: bytes) -> Parsed:
     except UnicodeDecodeError as error:
         raise Unparseable(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise Unparseable("nested far too deep") from None
+        raise Unparseable("nested too deep to be parsed") from None
     except ValueError as error:
         # Bad syntax, or a number of more digits than Python converts (4,300).
         raise Unparseable(f"not JSON: {error}") from None

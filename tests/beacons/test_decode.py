@@ -51,13 +51,13 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
         ('"reason":5', "reason: must be a string, not a number"),
         (
             '"occurred_at":"2026-11-20T19:00:00Z"',
-            "occurred_at: no browser's clock is believed; send age_seconds",
+            "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         ),
-        ('"id":null', "id: required here, and the same each time it is sent"),
+        ('"id":null', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: must be 1 to 128 bytes"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
-        ('"id":"\\ud800"', "id: has half of a surrogate pair"),
-        ('"reason":"\\ud800"', "code: has half of a surrogate pair"),
+        ('"id":"\\ud800"', "id: contains half of a surrogate pair"),
+        ('"reason":"\\ud800"', "code: contains half of a surrogate pair"),
         ('"labels":5', "labels: must be an object, not a number"),
     ],
 )

@@ -33,8 +33,9 @@ def test_other_origins_are_403_and_can_not_read_the_answer(
 ) -> None:
     answer = browsers.post(origin=origin, method=method)
     browsers.assert_refused(answer, 403, "origin_not_allowed")
-    named = f"origin {origin!r}" if origin else "no Origin"
-    assert answer.json["detail"] == f"site 'shop': {named} is not one of its pages'"
+    wrong = f"origin {origin!r} is not one of the site's origins"
+    fault = wrong if origin else "the request has no Origin header"
+    assert answer.json["detail"] == f"site 'shop': {fault}"
     assert ALLOW not in answer.headers
     assert answer.headers[b"vary"] == b"origin"
 

@@ -107,7 +107,7 @@ def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
     variables = {f"SESSION_EXPORTER_{name.upper()}": text for name, text in settings.items()}
     checked = command("check", **variables)
     assert checked.returncode == 1
-    assert f"{sites}:10: origin 'desk.example' in sites[2] is not one" in checked.stderr
+    assert f"{sites}:10: origin 'desk.example' in sites[2] is not an origin" in checked.stderr
     exporter = ExporterProcess(tmp_path / "data", settings=settings)
     exporter.launch()
     assert exporter.wait() == 1
@@ -121,7 +121,7 @@ def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
         (("--site", "A b", "--origin", SHOP), "--site 'A b' is not a site's name"),
         (
             ("--site", "a", "--origin", SHOP + "/"),
-            f"--origin '{SHOP}/' is not one as browsers send",
+            f"--origin '{SHOP}/' is not an origin as browsers send",
         ),
         (
             ("--site", "a", "--origin", SHOP, "--system", "x"),

@@ -134,7 +134,7 @@ def test_simultaneous_batches_of_an_address_make_one_debt(browsers: Browsers) ->
     assert [answer.status for answer in answers] == [204] + [429] * 19
     refused = answers[-1]
     assert (refused.json["reason"], refused.headers[b"retry-after"]) == ("rate_limited", b"20")
-    assert "in one beacon, and an earlier one used up the rate" in refused.json["detail"]
+    assert "in one beacon, but an earlier beacon used up the limit" in refused.json["detail"]
     assert refused.headers[ALLOW] == SHOP.encode()
     assert len(browsers.ends()) == 100
     browsers.now += 1

@@ -53,8 +53,8 @@ def test_site_has_its_own_rate_and_labels(tmp_path: Path) -> None:
 
 
 NOT_AN_ORIGIN = (
-    "is not one as browsers send it; write scheme://host or scheme://host:port, in lower case, without "
-    "default port, path or wildcard, such as https://shop.example"
+    "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
+    "without default port, path or wildcard, such as https://shop.example"
 )
 MISTAKES = {
     "no sites": ("", "1: the file must be a mapping of keys, not an empty file"),
@@ -101,7 +101,7 @@ MISTAKES = {
     ),
     "hash of nothing": (
         SOUND.replace(HASH, hash_key("")),
-        "5: a key in sites[1] is the hash of no key at all",
+        "5: a key in sites[1] is the hash of an empty key",
     ),
     "key twice": (
         SOUND.replace(f'"{HASH}"', f'"{HASH}", "{HASH}"'),
@@ -141,7 +141,7 @@ MISTAKES = {
     ),
     "combinations": (
         SOUND + "    rate: 1\n    labels:\n" + values("region", 198) + values("project", 1),
-        "7: labels in sites[1] allow 600 combinations, `other` and none at all included; allowed are 200",
+        "7: labels in sites[1] allow 600 combinations of values, with `other` and empty; allowed are 200",
     ),
     "not UTF-8": (SOUND.encode() + b"# \xff\n", "6: is not UTF-8: invalid start byte"),
 }

@@ -92,9 +92,7 @@ def test_route_is_fixed_path_or_prefix_and_one_segment(
     ],
 )
 def test_route_of_other_paths_is_not_found(path: str) -> None:
-    with pytest.raises(
-        NotFound, match="there is nothing here; events are sent to /v1/session-ends"
-    ):
+    with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-ends"):
         ROUTES.find("POST", path)
 
 

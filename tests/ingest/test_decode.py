@@ -169,7 +169,7 @@ def test_events_that_share_lines_crosswise_are_rejected() -> None:
         (b'{"duration_seconds":-Infinity}', "not JSON: -Infinity is not a JSON number"),
         (b'{"code":' + b"9" * 5000 + b"}", "not JSON: Exceeds the limit"),
         (b'{"id":"a\nb"}', "not JSON: Invalid control character"),
-        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested far too deep"),
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep to be parsed"),
     ],
 )
 def test_body_that_is_not_json_is_unparseable(body: bytes, detail: str) -> None:
@@ -234,9 +234,9 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ),
         (
             '{"system":"a","occurred_at":"\\ud800"}',
-            "occurred_at: has half of a surrogate pair",
+            "occurred_at: contains half of a surrogate pair",
         ),
-        ('{"system":"a","id":"\\ud800"}', "id: has half of a surrogate pair"),
+        ('{"system":"a","id":"\\ud800"}', "id: contains half of a surrogate pair"),
     ],
 )
 def test_field_of_wrong_type_is_rejected_with_its_rule(event: str, expected: str) -> None:

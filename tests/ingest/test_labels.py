@@ -105,7 +105,7 @@ def test_value_has_at_most_128_bytes(values: LabelValues, char: str, count: int)
         (b"5", "invalid_field", "labels: must be an object, not a number"),
         (b"[]", "invalid_field", "labels: must be an object, not an array"),
         # The fast path's count of keys does not look inside labels.
-        (b'{"region":"a","region":"b"}', "duplicate_key", "the key 'region' is there twice"),
+        (b'{"region":"a","region":"b"}', "duplicate_key", "duplicate key 'region'"),
         (b'{"x":' * 32 + b"1" + b"}" * 32, "too_deep", "nested deeper than 31 levels (max_depth)"),
     ],
 )

@@ -54,7 +54,9 @@ def test_conflict_is_rejected_at_its_place_and_first_event_stands(listener: List
         (2, "not_an_object"),
         (4, "unknown_system"),
     ]
-    assert rejected[0]["message"] == "id: counted before with other content; the first one stands"
+    assert (
+        rejected[0]["message"] == "id: already counted with other content; the first event stands"
+    )
     assert listener.value("rejected_events_total", reason="conflict") == 1
     assert listener.total("rejected_events_total") == 3
 
