@@ -19,9 +19,9 @@ sites:
 LOADER = Loader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
 
 
-def read(folder: Path, text: str | bytes) -> Sites:
+def read(folder: Path, text: str) -> Sites:
     path = folder / "sites.yaml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.write_text(text)
     return LOADER(path)
 
 
@@ -29,7 +29,7 @@ def values(label: str, number: int) -> str:
     return f"      {label}: [{', '.join(f'a{n}' for n in range(number))}]\n"
 
 
-def mistakes(folder: Path, text: str | bytes) -> list[str]:
+def mistakes(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         read(folder, text)
     return [mistake.removeprefix(f"{folder}/sites.yaml:") for mistake in caught.value.mistakes]
@@ -56,100 +56,80 @@ NOT_AN_ORIGIN = (
     "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
     "without default port, path or wildcard, such as https://shop.example"
 )
-MISTAKES = {
-    "no sites": ("", "1: the file must be a mapping of keys, not an empty file"),
-    "a list": ("- a\n", "1: the file must be a mapping of keys, not a list"),
-    "unknown key": (
-        SOUND + "more: 1\n",
-        "6: unknown key 'more' in the file; allowed are sites",
-    ),
-    "empty list": ("sites: []\n", "1: sites in the file is empty"),
-    "not a list": ("sites: a\n", "1: sites in the file must be a list, not a single value"),
-    "unknown key of a site": (
-        SOUND + "    orign: x\n",
-        "6: unknown key 'orign' in sites[1]; allowed are site, system, origins, keys, rate, burst, labels",
-    ),
-    "missing key": (
-        SOUND.replace("    system: streampixel\n", ""),
-        "2: key 'system' is missing in sites[1]; required are site, system, origins, keys",
-    ),
-    "name": (
-        SOUND.replace("shop\n", "Shop 1\n"),
-        "2: site 'Shop 1' is not a site's name; allowed are lower-case letters, digits, '.', '_' and "
-        "'-', starting with a letter or digit",
-    ),
-    "system": (
-        SOUND.replace("streampixel", "other"),
-        "3: system 'other' in sites[1] is not allowed; allowed are softdrive, streampixel",
-    ),
-    "origin": (
-        SOUND.replace("shop.example]", "shop.example/]"),
-        f"4: origin 'https://shop.example/' in sites[1] {NOT_AN_ORIGIN}",
-    ),
-    "wildcard": (
-        SOUND.replace("https://shop.example", '"*"'),
-        f"4: origin '*' in sites[1] {NOT_AN_ORIGIN}",
-    ),
-    "no origins": (
-        SOUND.replace("[https://shop.example]", "[]"),
-        "4: origins in sites[1] is empty",
-    ),
-    "key": (
-        SOUND.replace(HASH, "my-secret-key"),
-        "5: a key in sites[1] is not sha256: and 64 hexadecimal digits, as `session-end-exporter "
-        "beacon-key` prints them",
-    ),
-    "hash of nothing": (
-        SOUND.replace(HASH, hash_key("")),
-        "5: a key in sites[1] is the hash of an empty key",
-    ),
-    "key twice": (
-        SOUND.replace(f'"{HASH}"', f'"{HASH}", "{HASH}"'),
-        "5: a key in sites[1] is written twice, first for site 'shop'",
-    ),
-    "site twice": (
-        SOUND + SOUND.removeprefix("sites:\n").replace(HASH, hash_key("b")),
-        "6: site 'shop' is written twice, first on line 2",
-    ),
-    "rate": (
-        SOUND + "    rate: 0\n",
-        "6: rate in sites[1] must be a number above 0, not '0'",
-    ),
-    "rate in words": (
-        SOUND + "    rate: fast\n",
-        "6: rate in sites[1] must be a number above 0, not 'fast'",
-    ),
-    "burst": (
-        SOUND + "    burst: 1.5\n",
-        "6: burst in sites[1] must be a whole number above 0, not '1.5'",
-    ),
-    "bursts": (
-        SOUND + "    burst: [1]\n",
-        "6: burst in sites[1] must be a whole number above 0, not more than one value",
-    ),
-    "label": (
-        SOUND + "    labels: {tenant: [a]}\n",
-        "6: label 'tenant' in sites[1] is not configured; the setting `labels` has region, project",
-    ),
-    "labels": (
-        SOUND + "    labels: [region]\n",
-        "6: labels must be a mapping of keys, not a list",
-    ),
-    "value": (
-        SOUND + "    labels: {region: [5]}\n",
-        '6: region 5 in labels is not text to YAML: quote it as "5"',
-    ),
-    "combinations": (
-        SOUND + "    rate: 1\n    labels:\n" + values("region", 198) + values("project", 1),
-        "7: labels in sites[1] allow 600 combinations of values, with `other` and empty; allowed are 200",
-    ),
-    "not UTF-8": (SOUND.encode() + b"# \xff\n", "6: is not UTF-8: invalid start byte"),
-}
+KEY_LINE, ORIGIN = f'keys: ["{HASH}"]', "https://shop.example"
+SECOND = SOUND.removeprefix("sites:\n").replace(HASH, hash_key("b"))
+COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("project", 1)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_is_reported_with_line_and_rule(tmp_path: Path, mistake: str) -> None:
-    text, message = MISTAKES[mistake]
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (SOUND, "", "1: the file must be a mapping of keys, not an empty file"),
+        (SOUND, "sites: []\n", "1: sites in the file is empty"),
+        ("", "more: 1\n", "6: unknown key 'more' in the file; allowed are sites"),
+        (
+            "",
+            "    orign: x\n",
+            "6: unknown key 'orign' in sites[1]; allowed are site, system, origins, keys, rate, burst, "
+            "labels",
+        ),
+        (
+            "    system: streampixel\n",
+            "",
+            "2: key 'system' is missing in sites[1]; required are site, system, origins, keys",
+        ),
+        (
+            "shop\n",
+            "Shop 1\n",
+            "2: site 'Shop 1' is not a site's name; allowed are lower-case letters, digits, '.', '_' and "
+            "'-', starting with a letter or digit",
+        ),
+        (
+            "streampixel",
+            "other",
+            "3: system 'other' in sites[1] is not allowed; allowed are softdrive, streampixel",
+        ),
+        (ORIGIN, ORIGIN + "/", f"4: origin '{ORIGIN}/' in sites[1] {NOT_AN_ORIGIN}"),
+        (ORIGIN, '"*"', f"4: origin '*' in sites[1] {NOT_AN_ORIGIN}"),
+        (f"[{ORIGIN}]", "[]", "4: origins in sites[1] is empty"),
+        (
+            HASH,
+            "my-secret-key",
+            "5: a key in sites[1] is not sha256: and 64 hexadecimal digits, as `session-end-exporter "
+            "beacon-key` prints them",
+        ),
+        (HASH, hash_key(""), "5: a key in sites[1] is the hash of an empty key"),
+        (
+            KEY_LINE,
+            f'keys: ["{HASH}", "{HASH}"]',
+            "5: a key in sites[1] is written twice, first for site 'shop'",
+        ),
+        ("", SECOND, "6: site 'shop' is written twice, first on line 2"),
+        ("", "    rate: 0\n", "6: rate in sites[1] must be a number above 0, not '0'"),
+        ("", "    rate: fast\n", "6: rate in sites[1] must be a number above 0, not 'fast'"),
+        ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number above 0, not '1.5'"),
+        (
+            "",
+            "    burst: [1]\n",
+            "6: burst in sites[1] must be a whole number above 0, not more than one value",
+        ),
+        (
+            "",
+            "    labels: {tenant: [a]}\n",
+            "6: label 'tenant' in sites[1] is not configured; the setting `labels` has region, project",
+        ),
+        (
+            "",
+            COMBINATIONS,
+            "7: labels in sites[1] allow 600 combinations of values, with `other` and empty; allowed are 200",
+        ),
+    ],
+)
+def test_mistake_is_reported_with_line_and_rule(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    """`old` is replaced with `new`; without `old`, `new` is appended."""
+    text = SOUND.replace(old, new) if old else SOUND + new
     assert mistakes(tmp_path, text) == [message]
 
 
