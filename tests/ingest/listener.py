@@ -27,8 +27,6 @@ NOW = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
 LABELS = ("region", "project")
 JSON = {b"content-type": b"application/json"}
 NDJSON = {b"content-type": b"application/x-ndjson"}
-
-
 EVENT: dict[str, Any] = {"system": "softdrive", "code": "01", "id": "e-1"}
 
 
