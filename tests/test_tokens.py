@@ -205,6 +205,14 @@ def test_flood_of_wrong_tokens_is_401_then_429_and_valid_tokens_pass(
         authenticator.check(b"Bearer guess", "192.0.2.2")
 
 
+def test_wrong_tokens_of_an_ipv6_network_are_limited_together(authenticator: Authenticator) -> None:
+    for number in range(10):
+        with pytest.raises(Unauthorized):
+            authenticator.check(b"Bearer guess", f"2001:db8::{number}")
+    with pytest.raises(TooManyRequests, match="too many wrong tokens from this address"):
+        authenticator.check(b"Bearer guess", "2001:db8::a")
+
+
 def test_the_challenge_names_the_scheme() -> None:
     assert CHALLENGE[0] == b"www-authenticate"
     assert CHALLENGE[1].startswith(b"Bearer ")

@@ -23,15 +23,13 @@ from exporter.ingest.resolver import ResolvedCode
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 1000
 _REMEMBERED_CHARS: Final = 1024
-_DERIVED: Final = 1 << 63
-"""Keeps keys made of an event's fields apart from keys made of ids."""
 
 
 class Sources(dict[tuple[str, str], int]):
     """Hash seeds of (system, CloudEvents source), remembered up to a bound."""
 
     def __missing__(self, source: tuple[str, str]) -> int:
-        seed = xxh3_64_intdigest("\0".join(source).encode()) & ~_DERIVED
+        seed = xxh3_64_intdigest("\0".join(source).encode())
         # A source may be as long as a body: a thousand of a megabyte would be a gigabyte.
         if len(source[1]) <= _REMEMBERED_CHARS:
             if len(self) >= _REMEMBERED:
@@ -46,7 +44,10 @@ def keys(
     sources: Sequence[str] | None,
     seeds: Sources,
 ) -> list[bytes | None]:
-    """A key for each event; None when it has neither an id nor session_id and occurred_at."""
+    """A key for each event; None when it has neither an id nor session_id and occurred_at.
+
+    MessagePack's first byte (0x93) is never that of an id in UTF-8, so the two kinds of keys never collide.
+    """
     if sources is None and len(set(events.system)) == 1:
         event_seeds: Iterable[int] = [seeds[(events.system[0], "")]] * len(events.system)
     else:
@@ -58,7 +59,7 @@ def keys(
     return [
         xxh3_128_digest(id_.encode(), seed)
         if id_ is not None
-        else xxh3_128_digest(_encode((session, code.normalized, at)), seed | _DERIVED)
+        else xxh3_128_digest(_encode((session, code.normalized, at)), seed)
         if session and at is not None
         else None
         for id_, session, at, code, seed in zip(

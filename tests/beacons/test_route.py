@@ -10,7 +10,17 @@ from exporter.errors import LedgerUnavailable
 from exporter.ingest.keys import Sources
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
-from tests.beacons.browsers import ALLOW, EVENT, KEY, OLD_KEY, SHOP, SITES, Browsers
+from tests.beacons.browsers import (
+    ALLOW,
+    DESK,
+    EVENT,
+    KEY,
+    OLD_KEY,
+    OTHER_KEY,
+    SHOP,
+    SITES,
+    Browsers,
+)
 from tests.ingest.listener import Answer, Listener
 
 
@@ -111,7 +121,7 @@ def test_retry_with_another_age_is_a_duplicate(browsers: Browsers) -> None:
 def test_browser_can_not_take_the_key_of_another_senders_event(
     browsers: Browsers, trusted: str, browser: str
 ) -> None:
-    """Fails without the site in the key, and when the id is not hashed before XXH3."""
+    """Fails when the id is not hashed before XXH3."""
     seeds = Sources()
     key = xxh3_128_digest(trusted.encode(), seeds["streampixel", ""])
     unhashed = xxh3_128_digest(browser.encode(), seeds["streampixel", "beacon:shop"])
@@ -120,6 +130,15 @@ def test_browser_can_not_take_the_key_of_another_senders_event(
     event = {"system": "streampixel", "id": trusted, "code": 4001}
     answer = browsers.listener.send(event)
     assert answer.json == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
+def test_sites_of_a_system_have_separate_ids(browsers: Browsers) -> None:
+    """Fails without the site in the key: one site's browsers could use up another site's ids."""
+    browsers.file.write_text(SITES.replace("softdrive", "streampixel"))
+    browsers.now += 1.5
+    assert browsers.post({"id": "a"}).status == 204
+    assert browsers.post({"id": "a"}, key=OTHER_KEY, origin=DESK).status == 204
+    assert browsers.listener.value("accepted_events_total") == 2
 
 
 def test_rejected_events_are_named_and_the_others_counted(browsers: Browsers) -> None:

@@ -274,6 +274,13 @@ def test_event_has_at_most_32_levels(field: str, opening: str, closing: str) -> 
     assert deep == "too_deep"
 
 
+@pytest.mark.parametrize("text", ['"', "\\\\", '\\\\"', "[" * 40, '"' + "[" * 40])
+def test_depth_does_not_count_brackets_in_strings(text: str) -> None:
+    deep = json.loads("[" * 40 + "]" * 40)
+    assert isinstance(decode(json.dumps({"system": "softdrive", "x": text}))[0], dict)
+    assert decode(json.dumps({"system": "softdrive", "x": text, "y": deep})) == ["too_deep"]
+
+
 @pytest.mark.parametrize("unknown", ["", ',"x":1'], ids=["fast", "strict"])
 def test_deep_labels_that_are_no_object_have_one_reason(unknown: str) -> None:
     labels = "[" * 40 + "]" * 40
