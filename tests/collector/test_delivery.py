@@ -1,5 +1,6 @@
 """Delivery of ends: retries, storage, tabs."""
 
+import pytest
 from playwright.sync_api import Route
 
 from tests.collector.visitor import KEPT, Visitor, end
@@ -8,6 +9,13 @@ from tests.e2e.exporter_process import wait_for
 DENIED = """Object.defineProperty(window, "localStorage", {
     get() { throw new DOMException("denied", "SecurityError"); },
 });"""
+FILL = """() => {
+    let size = 1 << 20;
+    while (size >= 1) {
+        try { localStorage["full" + size + Math.random()] = "x".repeat(size); }
+        catch { size /= 2; }
+    }
+}"""
 
 
 def test_end_without_a_network_is_retried_rarely_until_it_is_sent(visitor: Visitor) -> None:
@@ -73,33 +81,18 @@ def test_one_request_is_in_flight_at_a_time(visitor: Visitor) -> None:
     assert len(visitor.sent) == 2
 
 
-def test_full_storage_loses_nothing(visitor: Visitor) -> None:
+@pytest.mark.parametrize("denied", [False, True], ids=["full", "denied"])
+def test_page_without_storage_sends_its_ends(visitor: Visitor, denied: bool) -> None:
+    if denied:
+        visitor.context.add_init_script(DENIED)
     page = visitor.open()
-    page.evaluate(
-        """() => {
-            let size = 1 << 20;
-            while (size >= 1) {
-                try { localStorage["full" + size + Math.random()] = "x".repeat(size); }
-                catch { size /= 2; }
-            }
-            sdk.play();
-            sdk.close(1000);
-            sdk.play();
-        }"""
-    )
-    assert page.evaluate(KEPT) == 0
+    if not denied:
+        page.evaluate(FILL)
+    page.evaluate("sdk.play(); sdk.close(1000); sdk.play()")
+    assert denied or page.evaluate(KEPT) == 0
     visitor.advance(page, 1)
     visitor.close(page)
     visitor.assert_counted(end(1000) | end(1001))
-
-
-def test_page_without_storage_sends_its_ends(visitor: Visitor) -> None:
-    visitor.context.add_init_script(DENIED)
-    page = visitor.open()
-    page.evaluate("sdk.play(); sdk.close(4004); sdk.play()")
-    visitor.advance(page, 1)
-    visitor.close(page)
-    visitor.assert_counted(end(4004) | end(1001))
 
 
 def test_page_without_storage_sends_before_it_is_cached(visitor: Visitor) -> None:
