@@ -11,10 +11,10 @@ from typing import Any, Final
 import apsw
 from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from exporter import names
 from exporter.beacons import script
-from exporter.beacons.buckets import Limit
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import Loader
@@ -50,7 +50,8 @@ from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
-from exporter.tokens import Gate, Throttle, Tokens
+from exporter.token_bucket import Limit
+from exporter.tokens import Authenticator, Tokens
 from exporter.watched import Watched
 
 Addresses = Mapping[str, tuple[str, int]]
@@ -137,9 +138,11 @@ def _ingest(
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
     sampler: Sampler,
-) -> IngestApp:
+) -> Any:
     pipeline = Pipeline(
-        Guard(_gate(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes),
+        Guard(
+            _authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
+        ),
         Decoder(settings.max_events, settings.max_depth),
         Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
         ledger,
@@ -149,13 +152,15 @@ def _ingest(
         refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
         debug=settings.log_level == "debug",
     )
-    return IngestApp(
+    app: Any = IngestApp(
         pipeline,
         own,
         lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
         routes=_routes(settings, taxonomy, pipeline) | _webhooks(settings, ledger, own, sampler),
-        proxies=settings.trusted_proxies,
     )
+    if settings.trusted_proxies:
+        app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
+    return app
 
 
 def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[str, Route]:
@@ -173,7 +178,10 @@ def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[
             ),
             pipeline,
             Guard(
-                _gate(None), MAX_BODY, settings.max_queue_bytes // _SHARE, "the limit of a beacon"
+                Authenticator(None),
+                MAX_BODY,
+                settings.max_queue_bytes // _SHARE,
+                "the limit of a beacon",
             ),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
             settings.max_depth,
@@ -188,9 +196,9 @@ def _webhooks(
     """What platforms call, when a token was set for it."""
     if settings.streampixel_webhook_token_file is None:
         return {}
-    gate = _gate(settings.streampixel_webhook_token_file)
+    authenticator = _authenticator(settings.streampixel_webhook_token_file)
     hook = BuildWebhook(
-        Guard(gate, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
+        Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
         ledger,
         own,
         build_series(settings.labels),
@@ -217,12 +225,12 @@ def _ops(
     unknown_codes: UnknownCodes,
     registry: CollectorRegistry,
 ) -> LazyApp:
-    gate = _gate(settings.ops_token_file)
+    authenticator = _authenticator(settings.ops_token_file)
 
     def create() -> ASGIApp:
         from exporter.ops.app import create_app
 
-        return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, gate)
+        return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, authenticator)
 
     return LazyApp(ledger, create)
 
@@ -254,5 +262,5 @@ def _allowed_hosts(name: str, settings: Settings) -> AllowedHosts | None:
     return AllowedHosts(settings.allowed_hosts, listens, _OPEN_PATHS[name])
 
 
-def _gate(file: Path | None) -> Gate:
-    return Gate(Tokens(file, time.monotonic) if file else None, Throttle(time.monotonic))
+def _authenticator(file: Path | None) -> Authenticator:
+    return Authenticator(Tokens(file, time.monotonic) if file else None)

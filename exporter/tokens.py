@@ -1,30 +1,28 @@
-"""Bearer tokens: several a file, changed without a restart, and a brake on guessing."""
+"""Bearer tokens: several a file, changed without a restart, with a rate limit on guesses."""
 
 import hashlib
 import hmac
-import ipaddress
-import math
 import os
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
-from exporter.problem import CHALLENGE
 from exporter.secret_file import is_word, secrets
+from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
-
-__all__ = ["CHALLENGE", "MIN_LENGTH", "Gate", "Throttle", "Tokens", "host"]
 
 MIN_LENGTH: Final = 16
 """Characters: 16 of base64 are 96 bits, out of reach of guesses over a network."""
+FAILURES: Final = Limit(rate=1.0, burst=10)
+"""Wrong tokens that an address may send before it is answered 429."""
 
 Clock = Callable[[], float]
 
 
 class Tokens:
-    """The tokens of one file: one a line, blank lines and lines that begin with # left out.
+    """The tokens of a file: one a line; blank lines and lines that begin with # are ignored.
 
     The file is read again when it changes, as `Watched` does. Raises `ConfigError` when the first version
     is wrong: file and line are named, a token never is.
@@ -36,12 +34,12 @@ class Tokens:
         self._digests = Watched(path, self._load, "token file", clock)
 
     def accepts(self, token: bytes) -> bool:
-        """Whether `token` is one of them; takes equally long whichever it is and however wrong."""
+        """Compares in constant time with each of the tokens."""
         given = self._digest(token)
-        found = False
+        accepted = False
         for digest in self._digests.now():
-            found |= hmac.compare_digest(given, digest)
-        return found
+            accepted |= hmac.compare_digest(given, digest)
+        return accepted
 
     def _load(self, path: Path) -> tuple[bytes, ...]:
         tokens, mistakes = secrets(path, "token file"), []
@@ -64,72 +62,37 @@ class Tokens:
         return hashlib.blake2b(token, key=self._key, digest_size=32).digest()
 
 
-class Throttle:
-    """How many wrong tokens one address may try: `burst` at once, then `rate` a second.
+class Authenticator:
+    """Checks bearer tokens; without `tokens` every request passes.
 
-    At most `max_clients` addresses are remembered, the longest silent is forgotten first. An IPv6
-    address stands for its /64, which is what one host is given. `clock` is as for `Tokens`.
+    A client that sends more wrong tokens than `failures` allows is answered 429. `clock` is as for
+    `Tokens`.
     """
 
     def __init__(
-        self, clock: Clock, burst: int = 10, rate: float = 1.0, max_clients: int = 10_000
+        self,
+        tokens: Tokens | None,
+        clock: Clock = time.monotonic,
+        failures: Limit = FAILURES,
     ) -> None:
-        self._clock = clock
-        self._burst = burst
-        self._rate = rate
-        self._max_clients = max_clients
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        """Addresses remembered now."""
-        return len(self._left)
-
-    def failed(self, client: str) -> int | None:
-        """Note a wrong token from `client`; the seconds it has to wait, or None within its share."""
-        key = host(client)
-        now = self._clock()
-        left, since = self._left.pop(key, (float(self._burst), now))
-        left = min(float(self._burst), left + (now - since) * self._rate)
-        wait = None if left >= 1 else math.ceil((1 - left) / self._rate)
-        self._left[key] = (left - 1 if wait is None else left, now)
-        if len(self._left) > self._max_clients:
-            self._left.popitem(last=False)
-        return wait
-
-
-class Gate:
-    """Lets requests with a valid token through; without `tokens` it lets everything through."""
-
-    def __init__(self, tokens: Tokens | None, throttle: Throttle) -> None:
         self._tokens = tokens
-        self._throttle = throttle
+        self._limit = failures
+        self._failures = TokenBuckets(clock)
 
     def check(self, authorization: bytes | None, client: str) -> None:
-        """Pass, or raise `Unauthorized`, or `TooManyRequests` when `client` has guessed too often.
+        """Raises `Unauthorized`, or `TooManyRequests` after too many wrong tokens from `client`.
 
-        `authorization` is the header's value as sent, `client` the peer's address without port. A
-        valid token passes however much its address has guessed: senders share NAT addresses.
+        `authorization` is the header's value, `client` the peer's address without port. A valid token
+        passes after any number of failures: senders share NAT addresses.
         """
         if self._tokens is None:
             return
         scheme, _, token = (authorization or b"").partition(b" ")
         if scheme.lower() == b"bearer" and self._tokens.accepts(token.strip()):
             return
-        wait = self._throttle.failed(client)
+        wait = self._failures.take(client_host(client), self._limit)
         if wait is not None:
             raise TooManyRequests("too many wrong tokens from this address", retry_after=wait)
         raise Unauthorized(
             "the token is not valid" if authorization else "send Authorization: Bearer <token>"
         )
-
-
-def host(client: str) -> str:
-    """What stands for the host with this address: of an IPv6 one its /64, which is what one is given."""
-    if ":" not in client:
-        return client
-    try:
-        address = ipaddress.IPv6Address(client.partition("%")[0])
-    except ValueError:
-        return client
-    mapped = address.ipv4_mapped
-    return str(mapped) if mapped is not None else address.packed[:8].hex()

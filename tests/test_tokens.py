@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
-from exporter.tokens import CHALLENGE, Gate, Throttle, Tokens
+from exporter.problem import CHALLENGE
+from exporter.tokens import Authenticator, Tokens
 
 FIRST, SECOND, THIRD = "first-token-0123456789", "second-token-012345678", "third-token-0123456789"
 
@@ -163,82 +164,53 @@ def test_a_broken_new_version_keeps_the_tokens_and_is_logged_once(
     assert tokens.accepts(SECOND.encode())
 
 
-# --- the throttle ---------------------------------------------------------------------------------
-
-
-def test_an_address_has_a_burst_of_failures_and_then_one_a_second(clock: Clock) -> None:
-    """Fails without the throttle: a flood of wrong tokens is answered 401 for ever."""
-    throttle = Throttle(clock)
-    assert [throttle.failed("192.0.2.1") for _ in range(12)] == [None] * 10 + [1, 1]
-    assert throttle.failed("192.0.2.2") is None
-    clock.now += 1
-    assert [throttle.failed("192.0.2.1") for _ in range(2)] == [None, 1]
-    clock.now += 1000
-    assert [throttle.failed("192.0.2.1") for _ in range(11)] == [None] * 10 + [1]
-
-
-def test_the_wait_is_until_the_next_try_counts(clock: Clock) -> None:
-    throttle = Throttle(clock, burst=1, rate=0.1)
-    assert throttle.failed("192.0.2.1") is None
-    assert throttle.failed("192.0.2.1") == 10
-    clock.now += 4
-    assert throttle.failed("192.0.2.1") == 6
-
-
-def test_addresses_are_remembered_up_to_a_bound(clock: Clock) -> None:
-    """Fails without the bound: a flood from many addresses fills the memory."""
-    throttle = Throttle(clock, max_clients=100)
-    for number in range(1000):
-        throttle.failed(f"192.0.2.{number}")
-    assert len(throttle) == 100
-
-
-def test_an_ipv6_host_can_not_change_its_way_past_the_throttle(clock: Clock) -> None:
-    throttle = Throttle(clock, burst=1)
-    assert throttle.failed("2001:db8::1") is None
-    assert throttle.failed("2001:db8::2") == 1
-    assert throttle.failed("2001:db8:0:1::2") is None
-    assert throttle.failed("::ffff:192.0.2.1") is None
-    assert throttle.failed("192.0.2.1") == 1
-    assert throttle.failed("fe80::1%eth0") is None
-    assert throttle.failed("not:an:address") is None
-
-
-# --- the gate -------------------------------------------------------------------------------------
+# --- authentication -------------------------------------------------------------------------------
 
 
 def test_without_tokens_everything_passes(clock: Clock) -> None:
-    Gate(None, Throttle(clock)).check(None, "192.0.2.1")
+    Authenticator(None, clock).check(None, "192.0.2.1")
 
 
 @pytest.fixture
-def gate(path: Path, clock: Clock) -> Gate:
-    return Gate(Tokens(write(path, FIRST), clock), Throttle(clock))
+def authenticator(path: Path, clock: Clock) -> Authenticator:
+    return Authenticator(Tokens(write(path, FIRST), clock), clock)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_has_no_case(gate: Gate, scheme: str) -> None:
-    gate.check(f"{scheme} {FIRST}".encode(), "192.0.2.1")
+def test_the_scheme_has_no_case(authenticator: Authenticator, scheme: str) -> None:
+    authenticator.check(f"{scheme} {FIRST}".encode(), "192.0.2.1")
 
 
 @pytest.mark.parametrize(
     "value", [None, b"", b"Bearer", b"Bearer ", b"Basic Zmlyc3Q=", FIRST.encode(), b"Bearer wrong"]
 )
-def test_anything_else_is_unauthorized(gate: Gate, value: bytes | None) -> None:
+def test_anything_else_is_unauthorized(authenticator: Authenticator, value: bytes | None) -> None:
     with pytest.raises(Unauthorized):
-        gate.check(value, "192.0.2.1")
+        authenticator.check(value, "192.0.2.1")
 
 
-def test_a_flood_gets_401_then_429_and_valid_tokens_always_pass(gate: Gate) -> None:
-    """Row 21. Fails without the throttle, and with one that is asked before the tokens are."""
+def test_flood_of_wrong_tokens_is_401_then_429_and_valid_tokens_pass(
+    authenticator: Authenticator,
+) -> None:
+    """Row 21. Fails without the limit, and when the limit is checked before the tokens."""
     seen: list[object] = []
     for _ in range(20):
         try:
-            gate.check(b"Bearer guess", "192.0.2.1")
+            authenticator.check(b"Bearer guess", "192.0.2.1")
         except (Unauthorized, TooManyRequests) as error:
             seen.append((type(error), error.retry_after))
-        gate.check(f"Bearer {FIRST}".encode(), "192.0.2.1")
+        authenticator.check(f"Bearer {FIRST}".encode(), "192.0.2.1")
     assert seen == [(Unauthorized, None)] * 10 + [(TooManyRequests, 1)] * 10
+    with pytest.raises(Unauthorized):
+        authenticator.check(b"Bearer guess", "192.0.2.2")
+
+
+def test_wrong_tokens_of_an_ipv6_network_are_limited_together(authenticator: Authenticator) -> None:
+    for number in range(10):
+        with pytest.raises(Unauthorized):
+            authenticator.check(b"Bearer guess", f"2001:db8::{number}")
+    with pytest.raises(TooManyRequests, match="too many wrong tokens from this address"):
+        authenticator.check(b"Bearer guess", "2001:db8::a")
 
 
 def test_the_challenge_names_the_scheme() -> None:
@@ -247,10 +219,10 @@ def test_the_challenge_names_the_scheme() -> None:
 
 
 @given(st.binary() | st.binary().map(b"Bearer ".__add__))
-def test_no_header_whatever_makes_the_gate_fail(value: bytes) -> None:
-    gate = Gate(_Deaf(), Throttle(Clock()))
+def test_any_header_without_a_token_is_unauthorized(value: bytes) -> None:
+    authenticator = Authenticator(_Deaf(), Clock())
     with pytest.raises(Unauthorized):
-        gate.check(value, "192.0.2.1")
+        authenticator.check(value, "192.0.2.1")
 
 
 class _Deaf(Tokens):

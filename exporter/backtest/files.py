@@ -9,9 +9,8 @@ import msgspec
 from exporter.backtest.ends import Ends
 from exporter.backtest.left_out import LeftOut
 from exporter.errors import Rejected
-from exporter.ingest import careful
 from exporter.ingest.classify import Classified, Classifier
-from exporter.ingest.event import Columns, Decoded, Event
+from exporter.ingest.event import Columns, Decoded, Event, from_json
 from exporter.ingest.labels import LabelValues
 from exporter.ledger.contract import KEY_BYTES, Family
 from exporter.send.events import Occurrences, normalized
@@ -77,21 +76,21 @@ class Files:
         for line, reason, message in sorted(wrong):
             left_out.reject(f"{name}:{line}", reason, message)
         counted: dict[str, tuple[list[str], list[float]]] = {}
-        for index, kind, fresh in zip(
-            classified.places, classified.kinds, self._fresh(classified), strict=True
+        for index, code, fresh in zip(
+            classified.places, classified.resolved, self._fresh(classified), strict=True
         ):
             at = columns.occurred_at[index]
-            if kind.system not in self.ends:
+            if code.system not in self.ends:
                 left_out.others += 1
             elif not fresh:
                 left_out.duplicates += 1
-            elif kind.series.family is Family.INTERRUPTIONS:
+            elif code.series.family is Family.INTERRUPTIONS:
                 left_out.interruptions += 1
             elif at is None:
                 left_out.undated += 1
             else:
-                codes, times = counted.setdefault(kind.system, ([], []))
-                codes.append(kind.code)
+                codes, times = counted.setdefault(code.system, ([], []))
+                codes.append(code.code)
                 times.append(at.timestamp())
         for system, (codes, times) in counted.items():
             left_out.counted += len(codes)
@@ -102,7 +101,7 @@ class Files:
         keys = classified.batch.keys
         for at in range(0, len(keys), KEY_BYTES):
             yield self._seen.number(keys[at : at + KEY_BYTES]) == 1
-        yield from [True] * (len(classified.kinds) - len(keys) // KEY_BYTES)
+        yield from [True] * (len(classified.resolved) - len(keys) // KEY_BYTES)
 
 
 def _chunks(records: Iterable[tuple[int, Record]]) -> Iterator[list[tuple[int, Record]]]:
@@ -121,7 +120,7 @@ def _event(record: Record) -> Event:
     try:
         event = msgspec.convert(fields, Event)
     except msgspec.ValidationError:
-        return careful.event(fields)
+        return from_json(fields)
     # Half a surrogate pair passes `convert`, and then no key can be made of it.
     text = "".join(one for one in fields.values() if isinstance(one, str))
-    return event if text.isascii() else careful.event(fields)
+    return event if text.isascii() else from_json(fields)

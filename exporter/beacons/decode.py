@@ -1,82 +1,71 @@
-"""A beacon's body to events: nothing in it is believed that only a trusted sender could know."""
+"""A beacon's body to events: fields that a public key must not decide are set here."""
 
 import hashlib
-import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from exporter.beacons.sites import Site
-from exporter.errors import NothingValid, Rejected, TooManyEvents
-from exporter.ingest import careful
-from exporter.ingest.event import Columns, Decoded, Event, Rejection
+from exporter.errors import Rejected
+from exporter.ingest import strict_json
+from exporter.ingest.decode import check_count, decode_items
+from exporter.ingest.event import Decoded, Event, checked_number, from_json, wrong_type
 from exporter.names import OTHER
 
 MAX_EVENTS: Final = 100
-"""Events in one beacon: what waits in a browser that was offline for a day is fewer."""
+"""Events in one beacon: a browser that was offline for a day has fewer."""
 MAX_AGE: Final = 366 * 86400
 """Seconds: a browser that was closed sends its queue when it is opened again."""
 MAX_DURATION: Final = 7 * 86400
-"""Seconds, a week: no viewer's session is longer, and anybody who reads the key may send any number, which
+"""Seconds, a week, longer than any viewer's session. Anyone with the public key can send a number, which
 stays in the mean of all sessions for good."""
 _ID_BYTES: Final = 128
-"""As everybody's: looked at here because they have another length when they are hashed."""
+"""The limit of all ids, checked here because hashing changes the length."""
 
 
 def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
-    """The events of a beacon from `site`, received at `now`, Unix seconds.
+    """The events of a beacon from `site`, received at `now` (Unix seconds).
 
-    They are of the site's system; their times are `now` less `age_seconds`, because a browser's clock may
-    be years off; without a code, `reason` is looked up as one; labels have values that the site may
-    send, and the phase is the taxonomy's. Their ids are the site's own, so that no browser can take the id
-    of somebody else's event.
+    | field | value |
+    |---|---|
+    | system | the site's |
+    | time | `now` less `age_seconds`: a browser's clock may be years off |
+    | code | `reason` when there is no code |
+    | labels | values that the site may send |
+    | phase | the taxonomy's |
+    | key | contains the site: a browser can't use the id of another sender's event |
+
     Raises `Unparseable`, `TooManyEvents` or `NothingValid`.
     """
-    parsed = careful.parse(body)
-    if isinstance(parsed.value, list):
-        if len(parsed.value) > MAX_EVENTS:
-            raise TooManyEvents(f"{len(parsed.value)} events: at most {MAX_EVENTS} in one beacon")
-        if not parsed.value:
-            raise NothingValid("no event in the body", [])
-    items = parsed.items(max_depth)
-    events: list[Event] = []
-    places: list[int] = []
-    rejected: list[Rejection] = []
-    at = datetime.fromtimestamp(now, UTC)
-    for place, item in enumerate(items):
-        try:
-            events.append(_event(item.checked(max_depth), site, at))
-            places.append(place)
-        except Rejected as error:
-            rejected.append(Rejection(place, error.reason, error.message))
-    return Decoded(
-        Columns.of(events),
-        len(items),
-        rejected,
-        places if rejected else None,
-        [f"beacon:{site.name}"] * len(events),
-        aged=True,
-    )
+    parsed = strict_json.parse(body)
+    check_count(parsed.value, MAX_EVENTS, "beacon")
+    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC))
+    decoded = decode_items(parsed.items(max_depth), read, max_depth)
+    decoded.relative_time = True
+    return decoded
 
 
-def _event(value: Any, site: Site, now: datetime) -> Event:
+def _event(value: Any, site: Site, now: datetime) -> tuple[Event, str]:
+    """The event in a JSON value, and the source of the site's keys."""
     if not isinstance(value, dict):
-        return careful.event(value)
+        return from_json(value), ""  # which raises `Rejected`
     system = value.get("system")
     if system is not None and system != site.system:
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
     if value.get("id") is None:
-        # What a browser can't see answered it sends again.
-        raise Rejected("invalid_field", "id: required here, and the same each time it is sent")
+        # A browser sends an event again when it could not read the answer.
+        raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if value.get("occurred_at") is not None:
         raise Rejected(
-            "invalid_field", "occurred_at: no browser's clock is believed; send age_seconds"
+            "invalid_field",
+            "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         )
-    event = careful.event(
+    event = from_json(
         {
             **value,
             "system": site.system,
             "code": _code(value),
-            # Each phase is one more series for every code and label: a page could make five times as many.
+            # A page could create a series per phase for every code and label.
             "phase": None,
             "labels": _labels(value.get("labels"), site),
         }
@@ -85,16 +74,19 @@ def _event(value: Any, site: Site, now: datetime) -> Event:
         raise Rejected(
             "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a week) in a beacon"
         )
+    age = checked_number("age_seconds", value.get("age_seconds")) or 0
+    if not 0 <= age <= MAX_AGE:
+        raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
     event.id = _hashed(event.id or "")
-    event.occurred_at = now - timedelta(seconds=_age(value.get("age_seconds")))
-    return event
+    event.occurred_at = now - timedelta(seconds=age)
+    return event, f"beacon:{site.name}"
 
 
 def _hashed(id_: str) -> str:
-    """An id whose deduplication key nobody can choose: that is XXH3, which can be run backwards.
+    """An id whose deduplication key can't be chosen.
 
-    Sixteen bytes were found that had the key of an id which a trusted sender was about to use; its event
-    was then rejected as a conflict.
+    The key is XXH3, which can be inverted: 16 bytes were computed that had the key of a trusted sender's
+    next id, and its event was rejected as a conflict.
     """
     text = id_.encode()
     if not 0 < len(text) <= _ID_BYTES:
@@ -103,25 +95,15 @@ def _hashed(id_: str) -> str:
 
 
 def _code(value: dict[str, Any]) -> Any:
-    """The code, or the reason in words when no number came."""
+    """The code, or the reason in words when there is no code."""
     code, reason = value.get("code"), value.get("reason")
-    if reason is not None and not isinstance(reason, str):
-        raise Rejected("invalid_field", f"reason: must be a string, not {careful.kind(reason)}")
+    if not isinstance(reason, str | None):
+        raise wrong_type("reason", "a string", reason)
     return reason if code in (None, "") else code
 
 
-def _age(value: Any) -> float:
-    if value is None:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Rejected("invalid_field", f"age_seconds: must be a number, not {careful.kind(value)}")
-    if not (0 <= value <= MAX_AGE and math.isfinite(value)):
-        raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
-    return value
-
-
 def _labels(value: Any, site: Site) -> Any:
-    """Labels that the site may send, `other` for values that it may not."""
+    """Labels that the site may send, with `other` for other values."""
     if not isinstance(value, dict):
         return value
     return {

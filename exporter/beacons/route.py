@@ -1,16 +1,13 @@
-"""`POST /v1/beacons/{key}`: refused as early and as cheaply as can be told, counted like any other event."""
+"""`POST /v1/beacons/{key}`: checked as early and cheaply as possible, then counted like other events."""
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from exporter.beacons.buckets import Buckets, Limit
 from exporter.beacons.decode import decode
-from exporter.beacons.keys import digest
-from exporter.beacons.sites import Site, Sites
+from exporter.beacons.sites import Site, Sites, hash_key
 from exporter.errors import (
     OriginNotAllowed,
     QueueFull,
@@ -18,35 +15,40 @@ from exporter.errors import (
     Refused,
     UnknownKey,
     WrongEncoding,
-    WrongMediaType,
 )
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard, Headers
+from exporter.ingest.media import media_type
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Answer, Request
-from exporter.tokens import host
+from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 
 MAX_BODY: Final = 64 * 1024
 """Bytes: browsers send no more with `sendBeacon`, or with `fetch` and `keepalive` (the Fetch standard)."""
-_MAX_AGE: Final = 7200
-"""Seconds for which a preflight's answer is kept: Chromium keeps none longer."""
 BYTES_PER_EVENT: Final = 1024
-"""Each started KiB of a beacon costs as much as an event, and the collector's events are smaller.
+"""Each started KiB of a beacon costs a token, as an event does; the collector's events are smaller.
 
-64 KiB in a field that nobody reads had the price of one event, and decoding them kept other senders waiting.
+Before, 64 KiB in an ignored field cost one token, and decoding them delayed all other senders.
 """
 _TYPES: Final = ("text/plain", "application/json")
+"""Browsers send text/plain to other origins without a preflight."""
 _SIZE: Final = "; each started KiB of a beacon counts as an event"
 _VARY: Final = (b"vary", b"origin")
+_PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"content-type"),
+    # Chromium caches a preflight no longer than two hours.
+    (b"access-control-max-age", b"7200"),
+)
 
 
 class BeaconRoute:
-    """Takes beacons of `sites`: their keys write and read nothing, so that anybody may know them.
+    """Counts beacons of `sites`. Their keys are public: they only write, and answers tell nothing.
 
-    `address` limits each client address, a site's own limit all of its browsers. `guard` reads bodies of
-    at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, a share of its
-    queue, which a flood must not fill. `clock` counts seconds and never goes back, `wall` is Unix time.
+    `address_limit` holds for each client address, a site's limit for all of its browsers. `guard` reads
+    bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that a
+    flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
     """
 
     methods: tuple[str, ...] = ("POST", "OPTIONS")
@@ -56,7 +58,7 @@ class BeaconRoute:
         sites: Watched[Sites],
         pipeline: Pipeline,
         guard: Guard,
-        address: Limit,
+        address_limit: Limit,
         max_depth: int,
         queue_events: int,
         clock: Callable[[], float] = time.monotonic,
@@ -65,134 +67,116 @@ class BeaconRoute:
         self._sites = sites
         self._pipeline = pipeline
         self._guard = guard
-        self._address = address
+        self._address_limit = address_limit
         self._max_depth = max_depth
         self._queue_events = queue_events
         self._wall = wall
-        self._addresses = Buckets(clock)
-        self._rates = Buckets(clock)
+        self._addresses = TokenBuckets(clock)
+        self._site_rates = TokenBuckets(clock)
         self._waiting = 0
 
     async def take(self, request: Request) -> Answer | None:
-        """204 when nothing was wrong with any event, 200 with those that were rejected.
+        """204 when every event is valid, 200 with the rejections otherwise.
 
-        Neither says whether an event was counted before: that could be read with a key.
+        Neither tells whether an event was counted before, which a reader of the key could abuse.
         """
-        site = self._sites.now().get(digest(request.rest))
+        site = self._sites.now().get(hash_key(request.rest))
         if site is None:
             raise UnknownKey(
                 "no site has this key: it may have been replaced since the page loaded"
             )
-        # Browsers name the page's origin with each POST and preflight; who has none to name is no
-        # browser, and has /v1/session-ends.
+        # Browsers send the page's origin with each POST and preflight; other senders have /v1/session-ends.
         origin = request.headers.get(b"origin", b"")
         if origin not in site.origins:
-            named = f"origin {origin.decode('latin-1')[:80]!r}" if origin else "no Origin"
-            refused = OriginNotAllowed(f"site {site.name!r}: {named} is not one of its pages'")
+            fault = (
+                f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
+                if origin
+                else "the request has no Origin header"
+            )
+            refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
         cors = [(b"access-control-allow-origin", origin), _VARY]
         if request.method == "OPTIONS":
             return 204, [*cors, *_PREFLIGHT], b""
-        # Without this a page's script can't see for how long it is to wait.
+        # Without it a page's script can't read how long to wait.
         cors.append((b"access-control-expose-headers", b"retry-after"))
         try:
-            self._admit(request, site)
-            body = await self._guard.read(request.headers, request.receive)
-            if body is None:
-                return None
-            # Before anything is decoded: a body of which nothing can be read has to cost its bytes too.
-            size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
-            if size:
-                self._charge(size, f"{len(body)} bytes", request, site)
-            decoded = decode(body, site, self._wall(), self._max_depth)
-            more = decoded.total - 1 - size
-            if more > 0 and size:
-                self._owe(more, request, site)
-            elif more > 0:
-                self._charge(more, f"{decoded.total} events", request, site)
-            return await self._count(decoded, cors)
+            return await self._answer(request, site, cors)
         except Refused as refused:
             refused.headers = cors
             raise
 
-    def _admit(self, request: Request, site: Site) -> None:
-        """Everything that is decided before the body is read. Raises a `Refused`."""
-        wait = self._addresses.take(host(request.client), self._address)
-        if wait is not None:
-            raise RateLimited(
-                f"site {site.name!r}: at most {self._address.rate:g} events/s from one address{_SIZE}",
-                retry_after=wait,
-            )
-        wait = self._rates.take(site.name, site.limit)
-        if wait is not None:
-            raise RateLimited(
-                f"site {site.name!r}: at most {site.limit.rate:g} events/s with its keys{_SIZE}",
-                retry_after=wait,
-            )
-        _check_type(request.headers)
-        self._guard.measure(request.headers)
+    async def _answer(
+        self, request: Request, site: Site, cors: list[tuple[bytes, bytes]]
+    ) -> Answer | None:
+        address = client_host(request.client)
+        self._take_token(address, site)
+        _check_headers(request.headers)
+        self._guard.check_length(request.headers)
+        body = await self._guard.read(request.headers, request.receive)
+        if body is None:
+            return None
+        # Bytes are charged before decoding: a body that can't be decoded costs time too.
+        size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
+        if size:
+            self._charge(size, f"{len(body)} bytes", address, site)
+        decoded = decode(body, site, self._wall(), self._max_depth)
+        more = decoded.total - 1 - size
+        if more > 0 and size:
+            # The charge for bytes may have left a debt, which must not refuse the same request.
+            self._addresses.force(address, self._address_limit, more)
+            self._site_rates.force(site.name, site.limit, more)
+        elif more > 0:
+            self._charge(more, f"{decoded.total} events", address, site)
+        return await self._count(decoded, cors)
 
-    def _charge(self, more: int, what: str, request: Request, site: Site) -> None:
-        """Pay for more than one event. Raises `RateLimited`.
-
-        A hundred requests that were let in before one's body came were ten thousand events, and kept all of
-        the site's browsers out for minutes.
-        """
-        wait = self._addresses.charge(host(request.client), self._address, more)
+    def _take_token(self, address: str, site: Site) -> None:
+        wait = self._addresses.take(address, self._address_limit)
+        rate, scope = self._address_limit.rate, "from one address"
         if wait is None:
-            wait = self._rates.charge(site.name, site.limit, more)
+            wait = self._site_rates.take(site.name, site.limit)
+            rate, scope = site.limit.rate, "with its keys"
         if wait is not None:
             raise RateLimited(
-                f"site {site.name!r}: {what} in one beacon, and an earlier one used up the rate{_SIZE}",
-                retry_after=wait,
+                f"site {site.name!r}: at most {rate:g} events/s {scope}{_SIZE}", retry_after=wait
             )
 
-    def _owe(self, more: int, request: Request, site: Site) -> None:
-        """Pay more for a request that was charged a moment ago, whatever that left."""
-        self._addresses.owe(host(request.client), self._address, more)
-        self._rates.owe(site.name, site.limit, more)
+    def _charge(self, tokens: int, size: str, address: str, site: Site) -> None:
+        """Take the tokens of all but the first event or KiB. Raises `RateLimited`.
+
+        Before, a hundred requests that were admitted before the body of any came could count ten thousand
+        events, and the site's other browsers were refused for minutes.
+        """
+        wait = self._addresses.charge(address, self._address_limit, tokens)
+        if wait is None:
+            wait = self._site_rates.charge(site.name, site.limit, tokens)
+        if wait is not None:
+            raise RateLimited(
+                f"site {site.name!r}: {size} in one beacon, but an earlier beacon used up the limit{_SIZE}",
+                retry_after=wait,
+            )
 
     async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
         if self._waiting and self._waiting + decoded.total > self._queue_events:
             raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
         self._waiting += decoded.total
         try:
-            # Nobody waits for the answer, and an fsync for each was what other senders waited for.
+            # No browser waits for the answer, and an fsync for each beacon would delay other senders.
             rejected = await self._pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
-        # Which id was counted with other content is not for everybody to know.
-        said = [one.as_json() for one in rejected if one.reason != "conflict"]
-        if not said:
+        # A conflict would tell that the id was counted before.
+        shown = [rejection.as_json() for rejection in rejected if rejection.reason != "conflict"]
+        if not shown:
             return 204, cors, b""
-        body = msgspec.json.encode({"rejected": said})
+        body = msgspec.json.encode({"rejected": shown})
         length = (b"content-length", b"%d" % len(body))
         return 200, [*cors, (b"content-type", b"application/json"), length], body
 
 
-_PREFLIGHT: Final = (
-    (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"content-type"),
-    (b"access-control-max-age", b"%d" % _MAX_AGE),
-)
-
-
-def _check_type(headers: Headers) -> None:
-    _check_media(headers.get(b"content-type", b""))
+def _check_headers(headers: Headers) -> None:
+    media_type(headers.get(b"content-type", b""), _TYPES)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon is sent as it is")
-
-
-@lru_cache(maxsize=256)
-def _check_media(content_type: bytes) -> None:
-    """Raises `WrongMediaType`: text/plain is what browsers send to other origins without asking first."""
-    name, *parameters = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
-    if name not in _TYPES:
-        what = f"Content-Type {name[:80]!r}" if content_type else "no Content-Type"
-        raise WrongMediaType(f"{what}: it must be {' or '.join(_TYPES)}")
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip() == "charset" and value.strip('" ') not in ("utf-8", "utf8", "us-ascii"):
-            raise WrongMediaType(f"charset {value[:40]!r}: JSON is UTF-8")
+        raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon must not be compressed")

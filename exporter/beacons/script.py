@@ -11,32 +11,32 @@ from exporter.ingest.routes import Answer, Request
 from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
-_FRESH: Final = 86400
-"""Seconds: a page that names another version in the query asks for another address."""
+_MAX_AGE: Final = 86400
+"""Seconds: a page that names another version in the query has another URL."""
 
 
 class Script(NamedTuple):
-    """A script's bytes, plain and packed, and `integrity` as a script element has it (SRI)."""
+    """A script's bytes, plain and packed; `version` is a hash in the URL, `integrity` one for SRI."""
 
     body: bytes
     packed: bytes
+    version: str
     integrity: str
-
-    @property
-    def version(self) -> str:
-        """12 characters that are others when the script is another."""
-        return hashlib.sha256(self.body).hexdigest()[:12]
 
 
 def load(path: Path = FILE) -> Script:
     """The script at `path`. Raises `OSError`."""
     body = path.read_bytes()
-    integrity = "sha384-" + b64encode(hashlib.sha384(body).digest()).decode()
-    return Script(body, gzip.compress(body, mtime=0), integrity)
+    return Script(
+        body,
+        gzip.compress(body, mtime=0),
+        hashlib.sha256(body).hexdigest()[:12],
+        "sha384-" + b64encode(hashlib.sha384(body).digest()).decode(),
+    )
 
 
 class ScriptRoute:
-    """Answers with the script as it was at the start: to any page, packed for browsers that say so."""
+    """Answers any page with the script as it was at the start."""
 
     methods: tuple[str, ...] = ("GET", "HEAD")
 
@@ -49,7 +49,7 @@ class ScriptRoute:
         tag = f'"{self._script.version}{"-gzip" if packed else ""}"'.encode()
         headers = [
             (b"etag", tag),
-            (b"cache-control", b"public, max-age=%d" % _FRESH),
+            (b"cache-control", b"public, max-age=%d" % _MAX_AGE),
             (b"vary", b"accept-encoding"),
             (b"access-control-allow-origin", b"*"),
             # Pages that isolate themselves (COEP) load nothing without it.
@@ -68,7 +68,7 @@ class ScriptRoute:
         return 200, headers, body
 
 
-def _matches(asked: bytes, tag: bytes) -> bool:
+def _matches(if_none_match: bytes, tag: bytes) -> bool:
     """If-None-Match compares weakly: `W/` makes no difference."""
-    tags = [one.strip().removeprefix(b"W/") for one in asked.split(b",")]
-    return tag in tags or asked.strip() == b"*"
+    tags = [each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")]
+    return tag in tags or if_none_match.strip() == b"*"

@@ -1,41 +1,58 @@
-"""The file of sites: whose browsers may send, from which pages, for which system."""
+"""The file of sites: which pages may send, with which keys, for which system.
 
+A key is public, because everyone can read a page's source: it can only send this site's events. The file
+has its hash, so that it does not publish keys of pages that are not public.
+"""
+
+import hashlib
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.beacons.buckets import Limit
-from exporter.beacons.keys import PREFIX, digest
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy, document
+from exporter.token_bucket import Limit
 
 _REQUIRED: Final = ("site", "system", "origins", "keys")
 _OPTIONAL: Final = ("rate", "burst", "labels")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_KEY: Final = re.compile(PREFIX + "[0-9a-f]{64}")
+_HASH: Final = re.compile("sha256:[0-9a-f]{64}")
 _ORIGIN: Final = re.compile(
     r"(?:http(?!s?://[^/]*:80$)|https(?!://[^/]*:443$))://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
 )
 """An origin as a browser serializes it (RFC 6454 6.1): lower case, no default port, no path."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
-_LONGEST: Final = 128
-_COMBINATIONS: Final = 200
-"""Of label values: who reads the public key can make a series of each, for every code, for good."""
+_KEY_BYTES: Final = 18
+"""144 bits, 24 characters of base64: out of reach of guesses, so that a fast hash is enough."""
+_MAX_CHARS: Final = 128
+_MAX_COMBINATIONS: Final = 200
+"""Of label values: a reader of the public key can create a series for each, for every code, for good."""
 
 Sites = Mapping[str, "Site"]
-"""Sites by each of their keys' digests."""
+"""Sites by the hash of each of their keys."""
+
+
+def make_key() -> str:
+    """A new key, of characters that need no escaping in a path."""
+    return secrets.token_urlsafe(_KEY_BYTES)
+
+
+def hash_key(key: str) -> str:
+    """The hash of a key, as the file of sites has it."""
+    return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One site: `origins` are exact, and the values that each of `labels` may have from a browser are
-    given, because what a public key sends must not use up a label's places."""
+    """A site. `labels` are the values that browsers may send: a public key must not use up the bound on
+    label values."""
 
     name: str
     system: str
@@ -45,115 +62,117 @@ class Site:
 
 
 class Loader:
-    """Reads files of sites; `systems` and `labels` are those there are, `limit` a site's own without one."""
+    """Reads files of sites; `limit` is for sites without a limit of their own."""
 
-    def __init__(self, systems: Collection[str], labels: Sequence[str], limit: Limit) -> None:
+    def __init__(self, systems: Sequence[str], labels: Sequence[str], limit: Limit) -> None:
         self._systems = systems
         self._labels = labels
         self._limit = limit
 
     @classmethod
     def of(cls, settings: Settings, taxonomy: Taxonomy) -> "Loader":
-        """With the systems, labels and limit that are in force."""
+        """With the systems, labels and limit of the settings."""
         limit = Limit(settings.beacon_rate, settings.beacon_burst)
-        return cls(taxonomy.systems, settings.labels, limit)
+        return cls(tuple(taxonomy.systems), settings.labels, limit)
 
     def __call__(self, path: Path) -> Sites:
         """The sites of a file. Raises `ConfigError` with a line for each mistake: place, value, rule."""
         mistakes: list[str] = []
-        found: dict[str, Site] = {}
-        whole = document.read(path, "the file", mistakes)
-        if whole is not None:
-            whole.expect(("sites",))
-            names: dict[str, document.Line] = {}
-            for one in whole.mappings("sites"):
-                site = self._site(one)
-                if site.name in names:
-                    one.wrong(
-                        one.line_of("site"),
-                        f"site {site.name!r} is written twice, first on line "
-                        f"{names[site.name].number}",
-                    )
+        sites: dict[str, Site] = {}
+        file = document.read(path, "the file", mistakes)
+        if file is not None:
+            file.expect(("sites",))
+            lines: dict[str, document.Line] = {}
+            for entry in file.mappings("sites"):
+                site = self._site(entry)
+                line = entry.line_of("site")
+                if site.name in lines:
+                    first = lines[site.name].number
+                    entry.wrong(line, f"site {site.name!r} is written twice, first on line {first}")
                 elif site.name:
-                    names[site.name] = one.line_of("site")
-                for key in _keys(one):
-                    if key in found:
-                        one.wrong(
-                            one.line_of("keys"),
-                            f"a key in {one.what} is written twice, first for site {found[key].name!r}",
+                    lines[site.name] = line
+                for key in _keys(entry):
+                    if key in sites:
+                        entry.wrong(
+                            entry.line_of("keys"),
+                            f"a key in {entry.what} is written twice, first for site "
+                            f"{sites[key].name!r}",
                         )
-                    found[key] = site
+                    sites[key] = site
         if mistakes:
             raise ConfigError(*mistakes)
-        return found
+        return sites
 
-    def _site(self, one: document.Mapping) -> Site:
-        one.expect(_REQUIRED, _OPTIONAL)
-        name = one.text("site", longest=64)
+    def _site(self, entry: document.Mapping) -> Site:
+        entry.expect(_REQUIRED, _OPTIONAL)
+        name = entry.text("site", longest=64)
         if name and (fault := name_fault(name)):
-            one.wrong(one.line_of("site"), f"site {name!r} {fault}")
-        burst = _number(one, "burst", self._limit.burst)
+            entry.wrong(entry.line_of("site"), f"site {name!r} {fault}")
         return Site(
             name,
-            one.one_of("system", tuple(self._systems)),
-            frozenset(_origins(one)),
-            Limit(_number(one, "rate", self._limit.rate), max(1, int(burst))),
-            self._values(one),
+            entry.one_of("system", self._systems),
+            frozenset(_origins(entry)),
+            Limit(
+                _number(entry, "rate", self._limit.rate),
+                int(_number(entry, "burst", self._limit.burst)),
+            ),
+            self._label_values(entry),
         )
 
-    def _values(self, one: document.Mapping) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        labels = one.mapping("labels")
+    def _label_values(self, entry: document.Mapping) -> dict[str, frozenset[str]]:
+        allowed: dict[str, frozenset[str]] = {}
+        labels = entry.mapping("labels")
         if labels is None:
-            return found
+            return allowed
         for name in labels.names():
             if name not in self._labels:
-                allowed = ", ".join(self._labels) or "none so far"
+                configured = ", ".join(self._labels) or "none so far"
                 labels.wrong(
                     labels.line_of(name),
-                    f"label {name!r} in {one.what} is not configured; the setting `labels` has {allowed}",
+                    f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
+                    f"{configured}",
                 )
-            found[name] = frozenset(text.value for text in labels.texts(name, longest=_LONGEST))
-        # Any other value is counted as `other`, and a label that is not sent as none.
-        number = math.prod(len(values | {OTHER, ""}) for values in found.values())
-        if number > _COMBINATIONS:
-            one.wrong(
-                one.line_of("labels"),
-                f"labels in {one.what} allow {number:,} combinations, `{OTHER}` and none at all included; "
-                f"allowed are {_COMBINATIONS}",
+            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
+        # Any other value is counted as `other`, and a label that is not sent as empty.
+        combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
+        if combinations > _MAX_COMBINATIONS:
+            entry.wrong(
+                entry.line_of("labels"),
+                f"labels in {entry.what} allow {combinations:,} combinations of values, with `{OTHER}` and "
+                f"empty; allowed are {_MAX_COMBINATIONS}",
             )
-        return found
+        return allowed
 
 
-def _keys(one: document.Mapping) -> list[str]:
-    kept = []
-    for key in one.texts("keys", longest=_LONGEST):
-        if key.value and not _KEY.fullmatch(key.value):
-            # Not the value: it may be the key itself, put where its hash belongs.
-            one.wrong(
+def _keys(entry: document.Mapping) -> list[str]:
+    keys = []
+    for key in entry.texts("keys", longest=_MAX_CHARS):
+        if key.value and not _HASH.fullmatch(key.value):
+            # Without the value: it may be the key itself instead of its hash.
+            entry.wrong(
                 key.line,
-                f"a key in {one.what} is not {PREFIX} and 64 hexadecimal digits, as "
+                f"a key in {entry.what} is not sha256: and 64 hexadecimal digits, as "
                 "`session-end-exporter beacon-key` prints them",
             )
-        elif key.value == digest(""):
-            one.wrong(key.line, f"a key in {one.what} is the hash of no key at all")
+        elif key.value == hash_key(""):
+            entry.wrong(key.line, f"a key in {entry.what} is the hash of an empty key")
         elif key.value:
-            kept.append(key.value)
-    return kept
+            keys.append(key.value)
+    return keys
 
 
-def _origins(one: document.Mapping) -> list[bytes]:
-    kept = []
-    for origin in one.texts("origins", longest=_LONGEST):
+def _origins(entry: document.Mapping) -> list[bytes]:
+    origins = []
+    for origin in entry.texts("origins", longest=_MAX_CHARS):
         if origin.value and (fault := origin_fault(origin.value)):
-            one.wrong(origin.line, f"origin {origin.value!r} in {one.what} {fault}")
+            entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {fault}")
         elif origin.value:
-            kept.append(origin.value.encode())
-    return kept
+            origins.append(origin.value.encode())
+    return origins
 
 
 def name_fault(name: str) -> str:
-    """Why this is no site's name; empty when it is one."""
+    """The error text for a name that no site can have; empty for a valid name."""
     if _NAME.fullmatch(name):
         return ""
     return (
@@ -163,24 +182,24 @@ def name_fault(name: str) -> str:
 
 
 def origin_fault(origin: str) -> str:
-    """Why no browser sends this as Origin; empty when one could."""
+    """The error text for an Origin that no browser sends; empty for a valid one."""
     if _ORIGIN.fullmatch(origin):
         return ""
     return (
-        "is not one as browsers send it; write scheme://host or scheme://host:port, in lower case, without "
-        "default port, path or wildcard, such as https://shop.example"
+        "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
+        "without default port, path or wildcard, such as https://shop.example"
     )
 
 
-def _number(one: document.Mapping, key: str, otherwise: float) -> float:
-    if key not in one:
-        return otherwise
-    given = one.scalar(key)
-    if given and not given.is_text and _NUMBER.fullmatch(given.written):
-        number = float(given.written)
+def _number(entry: document.Mapping, key: str, default: float) -> float:
+    if key not in entry:
+        return default
+    scalar = entry.scalar(key)
+    if scalar and not scalar.is_text and _NUMBER.fullmatch(scalar.written):
+        number = float(scalar.written)
         if 0 < number < math.inf and (key != "burst" or number.is_integer()):
             return number
     allowed = "a whole number above 0" if key == "burst" else "a number above 0"
-    found = repr(given.written) if given else "more than one value"
-    one.wrong(one.line_of(key), f"{key} in {one.what} must be {allowed}, not {found}")
-    return otherwise
+    given = repr(scalar.written) if scalar else "more than one value"
+    entry.wrong(entry.line_of(key), f"{key} in {entry.what} must be {allowed}, not {given}")
+    return default

@@ -32,8 +32,8 @@ _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 class BuildWebhook:
     """A route that counts each build event once; see `exporter.ingest.routes.Route`.
 
-    The token at the end of the path is the sender's only secret: it is in no log line and no answer. It
-    is checked by the guard's gate, as a bearer token is, and before anything of the body is read.
+    The token at the end of the path is the sender's only secret: it is in no log line and no answer. The
+    guard checks it like a bearer token, before anything of the body is read.
     """
 
     methods: tuple[str, ...] = ("POST",)

@@ -26,8 +26,7 @@ def beacon_key(
     replace a key, add the new hash to the site's `keys`, change the pages, and remove the old one when
     nobody sends with it any more.
     """
-    from exporter.beacons import keys
-    from exporter.beacons.sites import name_fault, origin_fault
+    from exporter.beacons.sites import hash_key, make_key, name_fault, origin_fault
     from exporter.commands.folders import folders
     from exporter.taxonomy.loader import load as load_taxonomy
 
@@ -38,7 +37,7 @@ def beacon_key(
         mistakes.append(f"--system {system!r} is not loaded; there are {', '.join(systems)}")
     if mistakes:
         raise ConfigError(*mistakes)
-    key = keys.make()
+    key = make_key()
     origins = "\n".join(f"      - {one}" for one in origin)
     typer.echo(
         f"""\
@@ -51,5 +50,5 @@ sites:
     origins:
 {origins}
     keys:
-      - {keys.digest(key)}"""
+      - {hash_key(key)}"""
     )

@@ -1,26 +1,27 @@
-"""Bytes to events. A fast path for bodies with nothing unusual in them, `careful` for all others.
+"""Bodies to events: a fast path for plain bodies, the strict JSON parser for all others.
 
-The fast path decodes into `Event` in one C call. That would let a duplicate key pass (the last one wins), so
-it counts the keys of the text: when there are exactly as many as fields were filled, none is there twice,
-none is unknown and nothing is nested. Anything else is decoded again, carefully.
+The fast path decodes into `Event` in one C call, which would let a duplicate key pass (the last one wins).
+So it compares the number of keys in the text with the number of fields that were filled. Only if they are
+equal is no key duplicate, unknown or nested; otherwise the body is decoded again strictly.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
-from exporter.ingest import careful, cloudevents
-from exporter.ingest.careful import Parsed
-from exporter.ingest.event import Columns, Decoded, Event, Rejection
+from exporter.ingest import cloudevents, strict_json
+from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.media import Media
+from exporter.ingest.strict_json import Parsed
 
-_SMALL: Final = 2048
-"""Bytes from which on numpy's passes over a body beat those of `bytes` (measured: 13 µs of overhead)."""
+_NUMPY_FROM: Final = 2048
+"""Bytes from which on numpy counts keys faster than `bytes` (measured: 13 µs of overhead)."""
 _LINES: Final = re.compile(rb"\r?\n")
 
 
@@ -30,44 +31,45 @@ class Decoder:
     def __init__(self, max_events: int, max_depth: int) -> None:
         self._max_events = max_events
         self._max_depth = max_depth
-        self._one = msgspec.json.Decoder(Event)
-        self._many = msgspec.json.Decoder(list[Event])
+        self._event = msgspec.json.Decoder(Event)
+        self._events = msgspec.json.Decoder(list[Event])
 
     def decode(self, media: Media, body: bytes, headers: dict[bytes, bytes]) -> Decoded:
         """The events of a body. `headers` (lower-case names) matter to CloudEvents in binary mode.
 
-        Raises `Unparseable`, `TooManyEvents` or `NothingValid`; an event that can't be read while
-        others can is a rejection.
+        An event that can't be read among events that can is a rejection. Raises `Unparseable`,
+        `TooManyEvents` or `NothingValid`.
         """
         if media in (Media.JSON, Media.NDJSON):
-            return self._fast(media, body) or self._plain(media, body)
-        parsed = careful.parse(body)
+            return self._decode_fast(media, body) or self._decode_strict(media, body)
+        parsed = strict_json.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
-            return self._each(
-                self._enveloped, [parsed._replace(value=envelope, depth=parsed.depth + 1)]
-            )
-        if (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
+            items = [parsed._replace(value=envelope, depth=parsed.depth + 1)]
+        elif (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
             raise Unparseable(
                 "application/cloudevents-batch+json is an array of CloudEvents, "
                 "application/cloudevents+json is one"
             )
-        return self._each(self._enveloped, self._items(parsed))
+        else:
+            items = self._items(parsed)
+        read = partial(cloudevents.event, max_depth=self._max_depth)
+        return decode_items(items, read, self._max_depth)
 
-    def _fast(self, media: Media, body: bytes) -> Decoded | None:
-        """The events, or None when the body needs a closer look."""
+    def _decode_fast(self, media: Media, body: bytes) -> Decoded | None:
+        """The events, or None when the body has to be decoded strictly."""
         try:
             if not body.isascii():
-                # msgspec does not look inside labels.
+                # msgspec does not validate the text of labels.
                 body.decode()
             if media is Media.NDJSON:
-                events = self._one.decode_lines(body)
-                if not _one_a_line(body, len(events)):
+                events = self._event.decode_lines(body)
+                if not _one_event_a_line(body, len(events)):
                     return None
             elif body[:1] == b"{":
-                events = [self._one.decode(body)]
+                events = [self._event.decode(body)]
             else:
-                events = self._many.decode(body)
+                events = self._events.decode(body)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         if not events or len(events) > self._max_events:
@@ -75,82 +77,81 @@ class Decoder:
         columns = Columns.of(events)
         return Decoded(columns, len(events)) if _keys(body) == _filled(columns) else None
 
-    def _plain(self, media: Media, body: bytes) -> Decoded:
+    def _decode_strict(self, media: Media, body: bytes) -> Decoded:
         if media is Media.JSON:
-            return self._each(_event, self._items(careful.parse(body)))
+            return decode_items(self._items(strict_json.parse(body)), _event, self._max_depth)
         lines = [line for line in _LINES.split(body) if line.strip()]
-        parsed = [_line(line) for line in self._bounded(lines)]
+        check_count(lines, self._max_events, "request (max_events)")
+        parsed = [_parse_line(line) for line in lines]
         if all(isinstance(line.value, Unparseable) for line in parsed):
             raise Unparseable(f"no line is JSON; the first one: {parsed[0].value}")
-        return self._each(_event, parsed)
+        return decode_items(parsed, _event, self._max_depth)
 
     def _items(self, parsed: Parsed) -> list[Parsed]:
-        if isinstance(parsed.value, list):
-            self._bounded(parsed.value)
+        check_count(parsed.value, self._max_events, "request (max_events)")
         return parsed.items(self._max_depth)
 
-    def _enveloped(self, value: Any) -> tuple[Event, str]:
-        return cloudevents.event(value, self._max_depth)
 
-    def _bounded(self, values: list[Any]) -> list[Any]:
-        if len(values) > self._max_events:
-            raise TooManyEvents(
-                f"{len(values)} events: at most {self._max_events} in one request (max_events)"
-            )
-        if not values:
-            raise NothingValid("no event in the body", [])
-        return values
+def check_count(value: Any, max_events: int, scope: str) -> None:
+    """Raises `TooManyEvents` or `NothingValid` for an array of that many events."""
+    if isinstance(value, list) and len(value) > max_events:
+        raise TooManyEvents(f"{len(value)} events: at most {max_events} in one {scope}")
+    if value == []:
+        raise NothingValid("no event in the body", [])
 
-    def _each(self, read: Callable[[Any], tuple[Event, str]], items: list[Parsed]) -> Decoded:
-        """Events and their sources, as `read` finds them in checked JSON values."""
-        events: list[Event] = []
-        sources: list[str] = []
-        places: list[int] = []
-        rejected: list[Rejection] = []
-        for place, item in enumerate(items):
-            try:
-                event, source = read(item.checked(self._max_depth))
-            except Rejected as error:
-                rejected.append(Rejection(place, error.reason, error.message))
-            else:
-                events.append(event)
-                sources.append(source)
-                places.append(place)
-        return Decoded(
-            Columns.of(events),
-            len(items),
-            rejected,
-            places if rejected else None,
-            sources if any(sources) else None,
-        )
+
+def decode_items(
+    items: list[Parsed], read: Callable[[Any], tuple[Event, str]], max_depth: int
+) -> Decoded:
+    """The events and their sources, as `read` takes them from each checked JSON value."""
+    events: list[Event] = []
+    sources: list[str] = []
+    places: list[int] = []
+    rejected: list[Rejection] = []
+    for place, item in enumerate(items):
+        try:
+            event, source = read(item.checked(max_depth))
+        except Rejected as error:
+            rejected.append(Rejection(place, error.reason, error.message))
+        else:
+            events.append(event)
+            sources.append(source)
+            places.append(place)
+    return Decoded(
+        Columns.of(events),
+        len(items),
+        rejected,
+        places if rejected else None,
+        sources if any(sources) else None,
+    )
 
 
 def _event(value: Any) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    return careful.event(value), ""
+    return from_json(value), ""
 
 
-def _line(line: bytes) -> Parsed:
-    """A line's value, or the reason why it has none."""
+def _parse_line(line: bytes) -> Parsed:
+    """A line's value; an `Unparseable` stands for the value of a line that has none."""
     try:
-        return careful.parse(line)
+        return strict_json.parse(line)
     except Unparseable as error:
         return Parsed(error)
 
 
-def _one_a_line(body: bytes, events: int) -> bool:
-    """Whether decoded lines are that: msgspec also takes an event over several, or several in one."""
+def _one_event_a_line(body: bytes, events: int) -> bool:
+    """False for an event on several lines and several events on one line: msgspec takes both."""
     body = body.strip()
     ends = body.count(b"\n")
     return ends == events - 1 and ends in (body.count(b"}\n{"), body.count(b"}\r\n{"))
 
 
 def _filled(columns: Columns) -> int:
-    """How many keys a body of these events has when each is there once and none is null or unknown.
+    """The number of keys that a plain body with these events has.
 
-    An empty text and a code 0 count as absent: comparing a text with None takes four times as long as asking
-    whether it is empty, and a body with one only gets its closer look.
+    An empty text and a code 0 count as absent, which only sends the body to the strict parser: comparing
+    with None takes four times as long as testing for truth.
     """
     *fields, labels = columns
     keys = 0
@@ -164,11 +165,12 @@ def _filled(columns: Columns) -> int:
 
 
 def _keys(text: bytes) -> int:
-    """The number of `":` in a JSON text whatever space is between: its keys, and `\\":` inside strings.
+    """The number of `":` in a JSON text, space between the two included.
 
-    It can be more than the text has keys, never less; -1 when telling is not worth the while.
+    It is never less than the number of keys; more when a string contains `\\":`; -1 when a long text has
+    space before a colon.
     """
-    if len(text) < _SMALL:
+    if len(text) < _NUMPY_FROM:
         return text.translate(None, b" \t\r\n").count(b'":')
     characters = np.frombuffer(text, np.uint8)
     colons = characters[1:] == ord(":")

@@ -1,25 +1,30 @@
-"""One session-end event as a sender wrote it: fields checked for type, not yet for meaning."""
+"""A session-end event as a sender wrote it: fields checked for type, not yet for meaning."""
 
+import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
+
+from exporter.errors import Rejected
+from exporter.ingest.strict_json import type_name
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 wants an offset; without one the same text means another instant on another machine."""
 
 MAX_DURATION: Final = 366 * 86400
-"""Seconds, a year: two durations of 1e308 made the sum of all of them infinite for good."""
+"""Seconds, a year: two durations of 1e308 made the exported sum infinite for good."""
 _NO_LABELS: Final = msgspec.Raw()
 
 
 class Event(msgspec.Struct, gc=False):
-    """The fields of the contract's event. Absent and null are alike, unknown fields are gone.
+    """The fields of the contract's event. Null counts as absent; unknown fields are dropped.
 
-    `labels` is the JSON text of the labels object, because most events carry one of a few.
+    `labels` is the JSON text of the labels object: most events repeat one of a few texts.
     """
 
     system: str
@@ -34,7 +39,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class Columns(NamedTuple):
-    """The same events field by field, each a tuple with an entry an event: C loops run over these."""
+    """Events field by field, each a tuple with an entry per event: C loops run over these."""
 
     system: Sequence[str]
     code: Sequence[str | int | None]
@@ -76,9 +81,9 @@ class Rejection:
 class Decoded:
     """A request's events.
 
-    `places` are where `events` stood in the request, None when they are all of it; `sources` are their
-    CloudEvents sources, None for the plain formats. `total` counts the events that were sent. `aged`: times
-    were made of ages, so they differ a little each time an event is sent.
+    `total` counts the events that were sent. `places` are the places of `events` in the request,
+    None when all are valid; `sources` are their CloudEvents sources, None without any.
+    `relative_time`: times were computed from ages, so they differ a little in each retry.
     """
 
     events: Columns
@@ -86,4 +91,93 @@ class Decoded:
     rejected: list[Rejection] = field(default_factory=list)
     places: Sequence[int] | None = None
     sources: Sequence[str] | None = None
-    aged: bool = False
+    relative_time: bool = False
+
+
+def from_json(value: Any) -> Event:
+    """The event in a parsed JSON value. Raises `Rejected`, which names field and rule."""
+    if not isinstance(value, dict):
+        raise Rejected("not_an_object", f"an event is a JSON object, not {type_name(value)}")
+    if value.get("system") is None:
+        raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
+    code, final = value.get("code"), value.get("final")
+    if isinstance(code, bool) or not isinstance(code, str | int | None):
+        raise wrong_type("code", "a string or an integer", code)
+    if not isinstance(final, bool | None):
+        raise wrong_type("final", "true or false", final)
+    at = checked_text("occurred_at", value.get("occurred_at"))
+    return Event(
+        system=checked_text("system", value["system"]) or "",
+        code=checked_text("code", code) if isinstance(code, str) else code,
+        id=checked_text("id", value.get("id")),
+        session_id=checked_text("session_id", value.get("session_id")),
+        occurred_at=None if at is None else parsed_time("occurred_at", at),
+        duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
+        phase=checked_text("phase", value.get("phase")),
+        final=final,
+        labels=_labels(value.get("labels")),
+    )
+
+
+def wrong_type(name: str, allowed: str, value: Any) -> Rejected:
+    """The rejection of a field whose value has another type."""
+    return Rejected("invalid_field", f"{name}: must be {allowed}, not {type_name(value)}")
+
+
+def checked_text(name: str, value: Any) -> str | None:
+    """A field's text. Raises `Rejected` for another type and for text that is not valid Unicode."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise wrong_type(name, "a string", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Rejected("invalid_field", f"{name}: contains half of a surrogate pair") from None
+    return value
+
+
+def checked_number(name: str, value: Any) -> float | None:
+    """A field's number, which may be infinite. Raises `Rejected` for another type."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong_type(name, "a number", value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise Rejected("invalid_field", f"{name}: must be finite") from None
+
+
+def parsed_time(name: str, value: str) -> datetime:
+    """An RFC 3339 timestamp with its offset. Raises `Rejected`."""
+    try:
+        return msgspec.convert(value, Time)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        # Half of a surrogate pair makes msgspec raise UnicodeEncodeError: it was answered 500.
+        raise Rejected(
+            "invalid_field",
+            f"{name}: {value[:40]!r} is not an RFC 3339 time with an offset, such as "
+            "2026-11-20T19:00:00Z",
+        ) from None
+
+
+def _labels(value: Any) -> msgspec.Raw:
+    if value is None:
+        return msgspec.Raw()
+    if not isinstance(value, dict):
+        raise wrong_type("labels", "an object", value)
+    text = json.dumps(value)
+    if "Infinity" in text:
+        # json reads 1e999 and writes Infinity, which is not JSON: an ignored label cost the event.
+        text = json.dumps(_finite(value))
+    return msgspec.Raw(text.encode())
+
+
+def _finite(value: Any) -> Any:
+    """The value with 0 for infinite numbers: no label is a number, so any finite one will do."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return 0 if isinstance(value, float) and math.isinf(value) else value

@@ -1,8 +1,8 @@
-"""Who may send and how much: everything that is decided before a body is understood."""
+"""Authentication, headers and sizes: everything that is checked before a body is decoded."""
 
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from exporter.errors import (
     BodyTooLarge,
@@ -13,34 +13,33 @@ from exporter.errors import (
     WrongEncoding,
 )
 from exporter.ingest.media import CE_HEADERS, Media, media
+from exporter.tokens import Authenticator
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Headers = dict[bytes, bytes]
 
-_DIGITS: Final = 20
-"""Enough of a Content-Length: Python refuses to read more than 4,300."""
-_MEMBERS: Final = 100
-"""gzip members in a body: what follows each is copied, and a megabyte holds 50,000 empty ones."""
+_LENGTH_DIGITS: Final = 20
+"""Digits of a Content-Length that are read: Python refuses more than 4,300."""
+_GZIP_MEMBERS: Final = 100
+"""Members in a gzip body: the rest is copied after each, and a megabyte holds 50,000 empty members."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-class Gate(Protocol):
-    """Lets requests with a valid token pass; see `exporter.tokens`."""
-
-    def check(self, authorization: bytes | None, client: str) -> None:
-        """Raises `Unauthorized` or `TooManyRequests`."""
-
-
 class Guard:
-    """The limits of the ingest listener: `max_body` bytes a request, packed and unpacked, and `budget`
-    bytes of bodies being read at once in all, so that a thousand slow senders can't fill the memory.
-    `limit` is what the sender is told that `max_body` comes from."""
+    """The limits of a listener or route.
 
-    def __init__(self, gate: Gate, max_body: int, budget: int, limit: str = "max_body") -> None:
-        self._gate = gate
+    A body has at most `max_body` bytes, packed and unpacked; error texts name the limit as `limit_name`. All
+    bodies that are being read have at most `budget` bytes: a thousand slow senders must not fill the
+    memory.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, max_body: int, budget: int, limit_name: str = "max_body"
+    ) -> None:
+        self._authenticator = authenticator
         self._max_body = max_body
-        self._limit = limit
+        self._limit_name = limit_name
         self._budget = budget
         self._reading = 0
 
@@ -49,20 +48,23 @@ class Guard:
 
         Raises a `Refused`; nothing of the body has been read.
         """
-        self._gate.check(headers.get(b"authorization"), client)
+        self._authenticator.check(headers.get(b"authorization"), client)
         if method != "POST":
             raise MethodNotAllowed(f"{method}: events are sent with POST")
-        found = media(headers.get(b"content-type", b""), not CE_HEADERS.isdisjoint(headers))
+        declared = media(
+            headers.get(b"content-type", b""),
+            cloudevent_headers=not CE_HEADERS.isdisjoint(headers),
+        )
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding not in (b"identity", b"gzip"):
             raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: it must be gzip or identity")
-        self.measure(headers)
-        return found
+        self.check_length(headers)
+        return declared
 
-    def measure(self, headers: Headers) -> None:
-        """Raises `BodyTooLarge` when the headers say so already."""
+    def check_length(self, headers: Headers) -> None:
+        """Raises `BodyTooLarge` when Content-Length is past the limit."""
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:_DIGITS]) > self._max_body:
+        if declared.isdigit() and int(declared[:_LENGTH_DIGITS]) > self._max_body:
             raise self._too_large()
 
     async def read(self, headers: Headers, receive: Receive) -> bytes | None:
@@ -84,7 +86,7 @@ class Guard:
         return body
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes:
-        # Not a list of chunks: of two-byte ones it takes twenty times the bytes of the budget.
+        # A list of two-byte chunks would take twenty times the bytes of the budget.
         body = bytearray(first)
         size = len(first)
         more = True
@@ -99,7 +101,7 @@ class Guard:
                     )
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise RequestTimeout("the body did not arrive whole")
+                    raise RequestTimeout("the body ended early")
                 chunk: bytes = message.get("body", b"")
                 body += chunk
                 size += len(chunk)
@@ -110,9 +112,9 @@ class Guard:
         return bytes(body)
 
     def _unpack(self, body: bytes) -> bytes:
-        """Never more than a byte past the limit is unpacked, whatever the body would make."""
+        """Unpacks at most one byte past the limit."""
         unpacked = b""
-        for _ in range(_MEMBERS):
+        for _ in range(_GZIP_MEMBERS):
             unpacker = zlib.decompressobj(_GZIP)
             try:
                 unpacked += unpacker.decompress(body, self._max_body + 1 - len(unpacked))
@@ -125,7 +127,9 @@ class Guard:
             body = unpacker.unused_data
             if not body:
                 return unpacked
-        raise Unparseable(f"not gzip: more than {_MEMBERS} members")
+        raise Unparseable(f"not gzip: more than {_GZIP_MEMBERS} members")
 
     def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"at most {self._max_body} bytes, unpacked ones too ({self._limit})")
+        return BodyTooLarge(
+            f"at most {self._max_body} bytes, packed and unpacked ({self._limit_name})"
+        )

@@ -1,13 +1,12 @@
 """The deduplication key of an event, and the fingerprint that tells a retry from a conflict.
 
-Both are made of what the sender wrote and nothing else: an event that is sent again after the settings or a
-taxonomy changed is still the same event.
+Both depend only on what the sender wrote: an event that is sent again after the settings or a taxonomy
+changed is still the same event.
 
-xxHash (XXH3), not a cryptographic hash: a key is compared with at most some million others, so 128 bits do
-against chance. They do not against intent: of sixteen bytes XXH3 is a bijection, so that an id with the key
-of another source's is a calculation. Who has the token could as well send that other id. Who has a public
-key could not, so `exporter.beacons.decode` hands over ids that it hashed. BLAKE2 for all took 9 times as
-long (712 against 82 ns).
+XXH3 is no cryptographic hash. 128 bits prevent collisions by chance, but for 16-byte ids XXH3 can be
+inverted, so an id with the key of another source's id can be computed. A sender with a token could
+send the other id itself; a browser with a public key could not, so `exporter.beacons.decode` hashes ids
+first. BLAKE2 for all took 9 times as long (712 ns instead of 82 ns).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,57 +18,61 @@ import msgspec
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh3_128_digest
 
 from exporter.ingest.event import Columns
-from exporter.ingest.series import Kind
+from exporter.ingest.resolver import ResolvedCode
 
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 1000
 _REMEMBERED_CHARS: Final = 1024
-_DERIVED: Final = 1 << 63
-"""Keeps keys made of an event's fields apart from those made of ids."""
 
 
 class Sources(dict[tuple[str, str], int]):
     """Hash seeds of (system, CloudEvents source), remembered up to a bound."""
 
-    def __missing__(self, origin: tuple[str, str]) -> int:
-        seed = xxh3_64_intdigest("\0".join(origin).encode()) & ~_DERIVED
-        # A source is a URI of any length the body allows: a thousand long ones are a gigabyte.
-        if len(origin[1]) <= _REMEMBERED_CHARS:
+    def __missing__(self, source: tuple[str, str]) -> int:
+        seed = xxh3_64_intdigest("\0".join(source).encode())
+        # A source may be as long as a body: a thousand of a megabyte would be a gigabyte.
+        if len(source[1]) <= _REMEMBERED_CHARS:
             if len(self) >= _REMEMBERED:
                 self.clear()
-            self[origin] = seed
+            self[source] = seed
         return seed
 
 
 def keys(
-    events: Columns, kinds: Sequence[Kind], sources: Sequence[str] | None, seeds: Sources
+    events: Columns,
+    resolved: Sequence[ResolvedCode],
+    sources: Sequence[str] | None,
+    seeds: Sources,
 ) -> list[bytes | None]:
-    """A key for each event; None when it has neither an id nor session_id and occurred_at."""
+    """A key for each event; None when it has neither an id nor session_id and occurred_at.
+
+    MessagePack's first byte (0x93) is never that of an id in UTF-8, so the two kinds of keys never collide.
+    """
     if sources is None and len(set(events.system)) == 1:
-        origins: Iterable[int] = [seeds[(events.system[0], "")]] * len(events.system)
+        event_seeds: Iterable[int] = [seeds[(events.system[0], "")]] * len(events.system)
     else:
         pairs = zip(events.system, sources or repeat(""), strict=False)
-        origins = [seeds[pair] for pair in pairs]
+        event_seeds = [seeds[pair] for pair in pairs]
     if all(events.id):
         ids: Sequence[str] = events.id  # type: ignore[assignment]
-        return list(map(xxh3_128_digest, map(str.encode, ids), origins))
+        return list(map(xxh3_128_digest, map(str.encode, ids), event_seeds))
     return [
-        xxh3_128_digest(id_.encode(), origin)
+        xxh3_128_digest(id_.encode(), seed)
         if id_ is not None
-        else xxh3_128_digest(_encode((session, kind.written, at)), origin | _DERIVED)
+        else xxh3_128_digest(_encode((session, code.normalized, at)), seed)
         if session and at is not None
         else None
-        for id_, session, at, kind, origin in zip(
-            events.id, events.session_id, events.occurred_at, kinds, origins, strict=True
+        for id_, session, at, code, seed in zip(
+            events.id, events.session_id, events.occurred_at, resolved, event_seeds, strict=True
         )
     ]
 
 
 def fingerprints(
-    events: Columns, kinds: Sequence[Kind], labels: Sequence[int] | None
+    events: Columns, resolved: Sequence[ResolvedCode], labels: Sequence[int] | None
 ) -> list[bytes]:
-    """8 bytes an event that differ when a field does; `labels` are the fingerprints of the events' labels."""
-    seeds: Iterable[int] = [kind.seed for kind in kinds]
+    """8 bytes an event, different when a field is; `labels` are the fingerprints of the events' labels."""
+    seeds: Iterable[int] = [code.seed for code in resolved]
     if labels is not None:
         seeds = map(xor, seeds, labels)
     rest = zip(events.session_id, events.occurred_at, events.duration_seconds, strict=True)

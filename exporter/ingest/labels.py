@@ -1,13 +1,14 @@
 """The configured labels of an event: an allow-list, with a bound on the values of each."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, Unparseable
-from exporter.ingest import careful
+from exporter.ingest.event import wrong_type
+from exporter.ingest.strict_json import Parsed, parse, type_name
 from exporter.names import OTHER
 
 _MAX_BYTES: Final = 128
@@ -16,41 +17,33 @@ _CACHED_BYTES: Final = 1024
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""Control and bidirectional-formatting characters, line separators, and halves of surrogate pairs: one of
-the latter in a label breaks prometheus-client's exposition for good."""
+"""Control and bidirectional-formatting characters, line separators, and halves of surrogate pairs: one such
+half in a label breaks prometheus-client's exposition for good."""
 
 Values = tuple[str, ...]
 
 
 class LabelValues(dict[bytes, Values]):
-    """Label values by the JSON text of an event's `labels`: what was seen before is one look-up.
+    """Label values by the JSON text of an event's `labels`: a known text is one look-up.
 
-    `names` in the settings' order, at most `most` values of each, in text nested at most `max_depth`
-    levels; `known` are the values that the ledger has already, a tuple a series.
+    `names` are in the settings' order, each with at most `max_values` values, in text nested at most
+    `max_depth` levels.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        most: int,
-        max_depth: int,
-        known: Iterable[Values] = (),
-    ) -> None:
+    def __init__(self, names: Sequence[str], max_values: int, max_depth: int) -> None:
         super().__init__()
         self._names = tuple(names)
-        self._most = most
+        self._max_values = max_values
         self._max_depth = max_depth
         self._known: tuple[set[str], ...] = tuple(set() for _ in self._names)
         self._fingerprints = _Fingerprints()
         self.none: Values = ("",) * len(self._names)
-        for values in known:
-            self.learn(values)
 
     def __missing__(self, text: bytes) -> Values:
-        """Values for a text not seen before. Raises `Rejected`."""
+        """Values of a text not seen before. Raises `Rejected`."""
         if not text:
             return self.none
-        # Before anything else is said of it, as `careful` does: one body has one reason.
+        # Depth and duplicates first, as in the strict parser: one body has one reason.
         labels = _object(_parse(text).checked(self._max_depth - 1))
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
@@ -63,38 +56,40 @@ class LabelValues(dict[bytes, Values]):
         return values
 
     def fingerprints(self, texts: Sequence[bytes]) -> list[int] | None:
-        """A number for each text that was looked up, the same whatever names are configured and however
-        the text is laid out. None when all are empty."""
+        """A fingerprint for each text that was looked up; None when all texts are empty.
+
+        It depends neither on the configured names nor on the layout of the text.
+        """
         if texts.count(b"") == len(texts):
             return None
         return list(map(self._fingerprints.__getitem__, texts))
 
     def learn(self, values: Values) -> None:
-        """Admit what the ledger has, whoever brought it: its series are there, past the bound too."""
-        for seen, value in zip(self._known, values, strict=True):
-            if value not in ("", OTHER) and value not in seen:
-                seen.add(value)
-                # Texts that were bound to `other` before are not any more.
+        """Admit values of a series in the ledger, past the bound too: the series exists anyway."""
+        for known, value in zip(self._known, values, strict=True):
+            if value not in ("", OTHER) and value not in known:
+                known.add(value)
+                # Texts whose value became `other` before keep it now.
                 self.clear()
 
-    def _bound(self, seen: set[str], value: str) -> str:
-        if not value or value in seen or value == OTHER:
+    def _bound(self, known: set[str], value: str) -> str:
+        if not value or value in known or value == OTHER:
             return value
-        if len(seen) >= self._most:
+        if len(known) >= self._max_values:
             return OTHER
-        seen.add(value)
+        known.add(value)
         return value
 
 
 class _Fingerprints(dict[bytes, int]):
-    """Fingerprints by text; of texts that are too long to be remembered, made anew each time."""
+    """Fingerprints by text; those of texts too long to be remembered are computed each time."""
 
     def __missing__(self, text: bytes) -> int:
         return _fingerprint(_object(_parse(text).value)) if text else 0
 
 
 def _fingerprint(labels: dict[str, Any]) -> int:
-    """Of the labels that could be configured; 0 without any. A null or empty value is none."""
+    """The fingerprint of all labels that could be configured; null and empty values do not count."""
     fingerprint = 0
     for name, value in labels.items():
         if value and isinstance(value, str):
@@ -103,9 +98,9 @@ def _fingerprint(labels: dict[str, Any]) -> int:
     return fingerprint
 
 
-def _parse(text: bytes) -> careful.Parsed:
+def _parse(text: bytes) -> Parsed:
     try:
-        return careful.parse(text)
+        return parse(text)
     except Unparseable as error:
         raise Rejected("invalid_json", f"labels: {error.detail}") from None
 
@@ -114,7 +109,7 @@ def _object(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Rejected("invalid_field", f"labels: must be an object, not {careful.kind(value)}")
+        raise wrong_type("labels", "an object", value)
     return value
 
 
@@ -122,15 +117,17 @@ def _checked(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Rejected(
-            "invalid_label", f"labels.{name}: must be a string, not {careful.kind(value)}"
-        )
-    if found := _FORBIDDEN.search(value):
-        raise Rejected(
-            "invalid_label",
-            f"labels.{name}: has the character U+{ord(found[0]):04X}: no control, bidirectional or "
-            "surrogate characters",
+        raise _invalid(name, f"must be a string, not {type_name(value)}")
+    if forbidden := _FORBIDDEN.search(value):
+        raise _invalid(
+            name,
+            f"has the character U+{ord(forbidden[0]):04X}: no control, bidirectional or surrogate "
+            "characters",
         )
     if len(value.encode()) > _MAX_BYTES:
-        raise Rejected("invalid_label", f"labels.{name}: longer than {_MAX_BYTES} bytes")
+        raise _invalid(name, f"longer than {_MAX_BYTES} bytes")
     return value
+
+
+def _invalid(name: str, message: str) -> Rejected:
+    return Rejected("invalid_label", f"labels.{name}: {message}")

@@ -1,4 +1,4 @@
-"""What else the ingest listener serves beside session ends: paths, and what takes their requests."""
+"""Routes of the ingest listener beside session ends."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -8,15 +8,15 @@ from exporter.errors import MethodNotAllowed, NotFound
 from exporter.ingest.guard import Headers, Receive
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""Status, headers (lower-case names, `content-length` among them) and body."""
+"""Status, headers (lower-case names, with `content-length`) and body."""
 
 
 class Request(NamedTuple):
-    """What a route is given.
+    """A request to a route.
 
-    `rest` is the last segment of a path such as `/v1/beacons/{key}`, as sent but percent-decoded, and
-    empty for a path that is one whole. `headers` have lower-case names, and the last value where one is
-    there twice. `client` is the sender's address without port, past trusted proxies.
+    `rest` is the last segment of a path such as `/v1/beacons/{key}`, percent-decoded; empty for a fixed path.
+    `headers` have lower-case names, and the last value of a repeated header. `client` is the sender's
+    address without port.
     """
 
     method: str
@@ -27,9 +27,9 @@ class Request(NamedTuple):
 
 
 class Route(Protocol):
-    """Takes the requests of one path. Many may be under way at once, all on the event loop.
+    """Answers the requests to one path, all on the event loop and many at once.
 
-    `methods` are those that it takes: any other is answered 405 with them in Allow, before `take`.
+    Methods other than `methods` are answered 405 before `take`.
     """
 
     methods: tuple[str, ...]
@@ -37,29 +37,25 @@ class Route(Protocol):
     async def take(self, request: Request) -> Answer | None:
         """The answer, or None when the sender went away before its body was there.
 
-        Raises a `Refused` when nothing was counted or done: it is counted by its reason, logged (so its
-        detail must not have a key or a token in it) and answered as problem+json, with
-        `Refused.headers` beside its own.
+        Raises a `Refused` when nothing was counted or done. It is counted, answered as problem+json with
+        its `headers`, and logged: its detail must not contain a key or token.
         """
 
 
 class Routes:
-    """Routes by path; one ending in `/` takes exactly one further segment, which may not be empty."""
+    """Routes by path. A path that ends in `/` takes exactly one further segment, not an empty one."""
 
     def __init__(self, routes: Mapping[str, Route]) -> None:
-        self._routes = dict(routes)
+        self._routes = routes
 
     def find(self, method: str, path: str) -> tuple[Route, str]:
         """The route of a path and the segment after it. Raises `NotFound` or `MethodNotAllowed`."""
-        route, rest = self._routes.get(path), ""
+        prefix, slash, rest = path.rpartition("/")
+        route = self._routes.get(prefix + slash) if rest else None
+        if route is None and rest:
+            route, rest = self._routes.get(path), ""
         if route is None:
-            cut = path.rfind("/") + 1
-            rest = path[cut:]
-            route = self._routes.get(path[:cut]) if rest else None
-        elif path.endswith("/"):
-            route = None
-        if route is None:
-            raise NotFound(f"there is nothing here; events are sent to {names.INGEST_PATH}")
+            raise NotFound(f"no such path; session ends are sent to {names.INGEST_PATH}")
         if method not in route.methods:
             raise MethodNotAllowed(
                 f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods

@@ -1,4 +1,4 @@
-"""The raw codes that no taxonomy row has: for people, at /api/unknown-codes; never a label."""
+"""Raw codes that no taxonomy has: listed at /api/unknown-codes, never a label."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -7,12 +7,12 @@ from threading import Lock
 from typing import Final
 
 MAX_CODE: Final = 128
-"""Characters of a raw code that are kept; no vendor's code is a tenth of it."""
+"""Characters of a raw code that are kept; no vendor's code has a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownCode:
-    """A raw code and when it was seen; times in Unix seconds."""
+    """A raw code, how often and when it was seen; times in Unix seconds."""
 
     system: str
     code: str
@@ -22,47 +22,33 @@ class UnknownCode:
 
 
 class UnknownCodes:
-    """The last `most` distinct raw codes of each system since the process started.
+    """The latest `max_codes` distinct raw codes of each system since the process started.
 
-    Bounded because senders choose the codes: past `most` of a system, the one not seen for longest is
-    forgotten, and `evicted` counts it. Any thread may call any method.
+    Senders choose the codes, so the list is bounded: past the bound the code with the oldest `last_seen` is
+    dropped, and `evicted` counts it. Any thread may call any method.
     """
 
-    def __init__(self, systems: Iterable[str], most: int = 100) -> None:
-        self._most = most
+    def __init__(self, systems: Iterable[str], max_codes: int = 100) -> None:
+        self.evicted = 0
+        self._max_codes = max_codes
         self._lock = Lock()
-        self._seen: dict[str, OrderedDict[str, UnknownCode]] = {
+        self._codes: dict[str, OrderedDict[str, UnknownCode]] = {
             system: OrderedDict() for system in systems
         }
-        self._evicted = 0
-
-    @property
-    def evicted(self) -> int:
-        """How many codes were forgotten to make room."""
-        return self._evicted
 
     def record(self, system: str, raw_code: str, at: float, count: int = 1) -> None:
-        """Note `count` events with `raw_code`, received `at` (Unix seconds).
-
-        Raises KeyError for a system not named at the start: its events were rejected, not counted.
-        """
+        """Record `count` events with `raw_code`, received `at` (Unix seconds)."""
         code = raw_code[:MAX_CODE].encode("utf-8", "replace").decode()
-        seen = self._seen[system]
+        codes = self._codes[system]
         with self._lock:
-            old = seen.pop(code, None)
-            seen[code] = UnknownCode(
-                system,
-                code,
-                old.count + count if old else count,
-                old.first_seen if old else at,
-                at,
-            )
-            if len(seen) > self._most:
-                seen.popitem(last=False)
-                self._evicted += 1
+            old = codes.pop(code, UnknownCode(system, code, 0, at, at))
+            codes[code] = UnknownCode(system, code, old.count + count, old.first_seen, at)
+            if len(codes) > self._max_codes:
+                codes.popitem(last=False)
+                self.evicted += 1
 
     def snapshot(self) -> list[UnknownCode]:
-        """What was seen, last seen first."""
+        """All recorded codes, latest first."""
         with self._lock:
-            found = [one for seen in self._seen.values() for one in seen.values()]
-        return sorted(found, key=lambda one: -one.last_seen)
+            codes = [code for codes in self._codes.values() for code in codes.values()]
+        return sorted(codes, key=lambda code: -code.last_seen)

@@ -35,7 +35,7 @@ from exporter.ops.render import POLICY, render
 from exporter.ops.security import SecurityMiddleware, refusal
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
-from exporter.tokens import Gate
+from exporter.tokens import Authenticator
 
 if TYPE_CHECKING:
     from exporter.ops.runbook_index import RunbookIndex
@@ -52,7 +52,7 @@ def create_app(
     registry: CollectorRegistry,
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
-    gate: Gate,
+    authenticator: Authenticator,
 ) -> FastAPI:
     """The ops listener's ASGI app. `registry` holds the collectors of `exporter.metrics`.
 
@@ -68,7 +68,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.add_middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL)
-    app.add_middleware(SecurityMiddleware, gate=gate, policy=POLICY)
+    app.add_middleware(SecurityMiddleware, authenticator=authenticator, policy=POLICY)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _defect)
     # Two renderings at once take the GIL from ingest and are no faster for Prometheus.

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.errors import Refused, Unauthorized
 from exporter.problem import problem
-from exporter.tokens import Gate
+from exporter.tokens import Authenticator
 
 _BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", charset="UTF-8"')
 """Makes a browser ask for a password, so that the runbook link of a notification opens."""
@@ -23,9 +23,9 @@ class SecurityMiddleware:
     name. `policy` is the Content-Security-Policy.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, policy: str) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, policy: str) -> None:
         self._app = app
-        self._gate = gate
+        self._authenticator = authenticator
         self._headers = {
             "content-security-policy": policy,
             "x-content-type-options": "nosniff",
@@ -55,7 +55,7 @@ class SecurityMiddleware:
         # Two headers are no authorization at all: a proxy may have checked the other header.
         authorization = _as_bearer(values[0]) if len(values) == 1 else None
         client = scope.get("client")
-        self._gate.check(authorization, client[0] if client else "")
+        self._authenticator.check(authorization, client[0] if client else "")
 
 
 def _as_bearer(authorization: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What the tests of beacons share: the shipped taxonomies, and a listener that two sites may send to."""
+"""Fixtures of the beacon tests: the shipped taxonomies, and a listener that two sites may send to."""
 
 from pathlib import Path
 

@@ -28,14 +28,16 @@ def command(*arguments: object, **variables: str) -> "subprocess.CompletedProces
     )
 
 
-def made(site: str, *origins: str) -> tuple[str, str]:
+def new_key(site: str, *origins: str) -> tuple[str, str]:
     """A key and its entry, as the command prints them."""
     flags = [word for origin in origins for word in ("--origin", origin)]
     ran = command("beacon-key", "--site", site, *flags)
     assert ran.returncode == 0, ran.stderr
-    found = re.fullmatch(r"key [^:]*: (\S+)\nentry [^\n]*:\n\n(sites:\n.*)", ran.stdout, re.DOTALL)
-    assert found, ran.stdout
-    return found[1], found[2]
+    printed = re.fullmatch(
+        r"key [^:]*: (\S+)\nentry [^\n]*:\n\n(sites:\n.*)", ran.stdout, re.DOTALL
+    )
+    assert printed, ran.stdout
+    return printed[1], printed[2]
 
 
 def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP) -> Reply:
@@ -43,16 +45,16 @@ def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP)
     return exporter.request("ingest", "POST", f"/v1/beacons/{key}", body, headers)
 
 
-def test_a_key_that_the_command_made_sends_events_until_its_hash_is_removed(tmp_path: Path) -> None:
+def test_new_key_sends_events_until_its_hash_is_removed(tmp_path: Path) -> None:
     sites = tmp_path / "sites.yaml"
-    key, entry = made("shop", SHOP, "http://localhost:3000")
+    key, entry = new_key("shop", SHOP, "http://localhost:3000")
     assert key not in entry
     sites.write_text(entry)
     with ExporterProcess(tmp_path / "data", settings={"beacon_keys_file": sites}) as exporter:
         assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
         assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
         assert exporter.total("session_ends_total", system="streampixel", code="4001") == 1
-        new, newer = made("shop", SHOP)
+        new, newer = new_key("shop", SHOP)
         hashes = re.findall(r"sha256:\w+", entry + newer)
         sites.write_text(entry + "      - " + hashes[1] + "\n")
         wait_for(lambda: beacon(exporter, new, b'{"id":"b"}').status == 204)
@@ -64,9 +66,9 @@ def test_a_key_that_the_command_made_sends_events_until_its_hash_is_removed(tmp_
         assert exporter.total("session_exporter_refused_requests_total", reason="unknown_key") >= 1
 
 
-def test_several_beacons_and_refusals_on_one_connection(tmp_path: Path) -> None:
-    """Connecting anew is what a flood costs most by. The bodies of refused ones are as large as a browser
-    may send and look like requests: none of their bytes may be taken for one."""
+def test_beacons_and_refusals_share_a_connection(tmp_path: Path) -> None:
+    """New connections are the main cost of a flood. Refused bodies are as large as a browser may send and
+    look like requests: none of their bytes may be parsed as a request."""
     sites = tmp_path / "sites.yaml"
     sites.write_text(SITES)
     rates = {"beacon_address_burst": 2, "beacon_address_rate": 0.001}
@@ -98,14 +100,14 @@ def test_several_beacons_and_refusals_on_one_connection(tmp_path: Path) -> None:
         assert exporter.total("session_ends_total", code="1006") == 0
 
 
-def test_a_wrong_file_ends_the_start_and_check_says_the_same(tmp_path: Path) -> None:
+def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
     sites = tmp_path / "sites.yaml"
     sites.write_text(SITES.replace(DESK, "desk.example"))
     settings = {**SETTINGS, "beacon_keys_file": str(sites)}
     variables = {f"SESSION_EXPORTER_{name.upper()}": text for name, text in settings.items()}
     checked = command("check", **variables)
     assert checked.returncode == 1
-    assert f"{sites}:10: origin 'desk.example' in sites[2] is not one" in checked.stderr
+    assert f"{sites}:10: origin 'desk.example' in sites[2] is not an origin" in checked.stderr
     exporter = ExporterProcess(tmp_path / "data", settings=settings)
     exporter.launch()
     assert exporter.wait() == 1
@@ -114,12 +116,12 @@ def test_a_wrong_file_ends_the_start_and_check_says_the_same(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--site", "A b", "--origin", SHOP), "--site 'A b' is not a site's name"),
         (
             ("--site", "a", "--origin", SHOP + "/"),
-            f"--origin '{SHOP}/' is not one as browsers send",
+            f"--origin '{SHOP}/' is not an origin as browsers send",
         ),
         (
             ("--site", "a", "--origin", SHOP, "--system", "x"),
@@ -127,7 +129,7 @@ def test_a_wrong_file_ends_the_start_and_check_says_the_same(tmp_path: Path) -> 
         ),
     ],
 )
-def test_the_command_refuses_what_the_file_would(flags: tuple[str, ...], said: str) -> None:
+def test_command_refuses_invalid_site(flags: tuple[str, ...], message: str) -> None:
     ran = command("beacon-key", *flags)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert said in ran.stderr
+    assert message in ran.stderr

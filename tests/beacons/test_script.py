@@ -1,6 +1,5 @@
-"""The collector's script: served to any page, cached, packed, and of known integrity."""
+"""The collector's script: caching, gzip and integrity."""
 
-import asyncio
 import base64
 import gzip
 import hashlib
@@ -10,7 +9,7 @@ import pytest
 
 from exporter import names
 from exporter.beacons.script import Script, ScriptRoute, load
-from exporter.ingest.routes import Request
+from exporter.ingest.app import IngestApp
 from exporter.ops import landing_page
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
@@ -28,20 +27,21 @@ def script(tmp_path: Path) -> Script:
     return load(path)
 
 
-def get(script: Script, **headers: str) -> Answer:
+@pytest.fixture
+def listener(taxonomy: Taxonomy, script: Script) -> Listener:
+    listener = Listener(taxonomy)
+    routes = {names.COLLECTOR_PATH: ScriptRoute(script)}
+    listener.app = IngestApp(listener.pipeline, listener.own, routes=routes)
+    return listener
+
+
+def get(listener: Listener, method: str = "GET", **headers: str) -> Answer:
     named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-
-    async def receive() -> dict[str, object]:
-        raise AssertionError("a GET has no body to read")
-
-    status, found, body = asyncio.run(
-        ScriptRoute(script).take(Request("GET", "", named, "192.0.2.7", receive))
-    )
-    return Answer(status, dict(found), body)
+    return listener.post(b"", named, path=names.COLLECTOR_PATH, method=method)
 
 
-def test_any_page_may_load_it(script: Script) -> None:
-    answer = get(script, origin="https://anywhere.example")
+def test_any_page_may_load_the_script(listener: Listener, script: Script) -> None:
+    answer = get(listener, origin="https://anywhere.example")
     assert (answer.status, answer.body) == (200, SOURCE)
     assert answer.headers == {
         b"content-type": b"text/javascript; charset=utf-8",
@@ -53,38 +53,35 @@ def test_any_page_may_load_it(script: Script) -> None:
         b"cross-origin-resource-policy": b"cross-origin",
         b"x-content-type-options": b"nosniff",
     }
-
-
-@pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "*", "GZIP"])
-def test_it_is_packed_when_asked_for(script: Script, accepted: str) -> None:
-    answer = get(script, accept_encoding=accepted)
-    assert answer.headers[b"content-encoding"] == b"gzip"
-    assert gzip.decompress(answer.body) == SOURCE
-    assert answer.headers[b"etag"] != get(script).headers[b"etag"]
-
-
-@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "identity"])
-def test_it_is_plain_when_not(script: Script, accepted: str) -> None:
-    answer = get(script, accept_encoding=accepted)
-    assert b"content-encoding" not in answer.headers
-    assert answer.body == SOURCE
-
-
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
-def test_who_has_it_gets_304(script: Script, form: str) -> None:
-    tag = get(script).headers[b"etag"].decode()
-    answer = get(script, if_none_match=form.format(tag))
-    assert (answer.status, answer.body) == (304, b"")
-    assert answer.headers[b"etag"] == tag.encode()
-    assert get(script, if_none_match='"another"').status == 200
-
-
-def test_the_integrity_is_the_hash_of_what_is_served(script: Script) -> None:
-    digest = base64.b64encode(hashlib.sha384(get(script).body).digest()).decode()
+    digest = base64.b64encode(hashlib.sha384(answer.body).digest()).decode()
     assert script.integrity == f"sha384-{digest}"
 
 
-def test_another_script_has_another_address_and_hash(script: Script, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("accepted", "packed"), [("br, gzip;q=0.5", True), ("GZIP", True), ("br", False), ("", False)]
+)
+def test_script_is_packed_on_request(listener: Listener, accepted: str, packed: bool) -> None:
+    answer = get(listener, accept_encoding=accepted)
+    assert answer.headers.get(b"content-encoding") == (b"gzip" if packed else None)
+    assert (gzip.decompress(answer.body) if packed else answer.body) == SOURCE
+    assert (answer.headers[b"etag"] == get(listener).headers[b"etag"]) != packed
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+def test_cached_script_is_304(listener: Listener, form: str) -> None:
+    tag = get(listener).headers[b"etag"].decode()
+    answer = get(listener, if_none_match=form.format(tag))
+    assert (answer.status, answer.body) == (304, b"")
+    assert answer.headers[b"etag"] == tag.encode()
+    assert get(listener, if_none_match='"another"').status == 200
+
+
+def test_other_methods_are_405(listener: Listener) -> None:
+    answer = get(listener, "POST")
+    assert (answer.status, answer.headers[b"allow"]) == (405, b"GET, HEAD")
+
+
+def test_another_script_has_another_url(script: Script, tmp_path: Path) -> None:
     (tmp_path / "b.js").write_bytes(SOURCE + b"\n")
     other = load(tmp_path / "b.js")
     settings = Settings()
@@ -92,7 +89,7 @@ def test_another_script_has_another_address_and_hash(script: Script, tmp_path: P
     assert script.version != other.version
 
 
-def test_the_landing_page_has_the_element_to_copy(
+def test_landing_page_has_the_script_element(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landing_page, "_script", lambda: script)
@@ -106,19 +103,8 @@ def test_the_landing_page_has_the_element_to_copy(
     assert "no key is valid yet" in Reader(Ops().get("/").text).said
 
 
-def test_a_build_without_the_script_has_no_part_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landing_page_of_a_build_without_the_script_omits_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(landing_page, "_script", lambda: None)
     assert "browsers" not in Reader(Ops().get("/").text).said
-
-
-def test_other_methods_are_405(taxonomy: Taxonomy, script: Script) -> None:
-    from exporter.ingest.app import IngestApp
-
-    listener = Listener(taxonomy)
-    listener.app = IngestApp(
-        listener.pipeline, listener.own, routes={names.COLLECTOR_PATH: ScriptRoute(script)}
-    )
-    answer = listener.post(b"", {}, path=names.COLLECTOR_PATH)
-    assert (answer.status, answer.headers[b"allow"]) == (405, b"GET, HEAD")
-    assert listener.post(b"", {}, path=names.COLLECTOR_PATH, method="GET").status == 200
-    assert listener.value("requests_total", status="200") == 1

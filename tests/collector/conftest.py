@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from exporter.beacons.keys import digest, make
+from exporter.beacons.sites import hash_key, make_key
 from tests.collector.site import Site
 from tests.collector.visitor import Visitor
 from tests.e2e.exporter_process import ExporterProcess
@@ -44,14 +44,14 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="package")
 def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
     folder = tmp_path_factory.mktemp("collector")
-    keys = {name: make() for name in ("shop", "slow")}
+    keys = {name: make_key() for name in ("shop", "slow")}
     (folder / "sites.yaml").write_text(
         "sites:\n"
         + "".join(
             f"  - site: {name}\n"
             "    system: streampixel\n"
             f"    origins: ['{site.origin}', '{site.player}', '{site.plain}']\n"
-            f"    keys: ['{digest(key)}']\n"
+            f"    keys: ['{hash_key(key)}']\n"
             "    labels: {project: [configurator]}\n"
             + ("    rate: 0.1\n    burst: 1\n" if name == "slow" else "")
             for name, key in keys.items()
@@ -91,5 +91,5 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site, exporter: ExporterProcess) -> Iterator[Visitor]:
-    with Visitor(browser, site, exporter) as one:
-        yield one
+    with Visitor(browser, site, exporter) as visitor:
+        yield visitor

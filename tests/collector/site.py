@@ -1,4 +1,4 @@
-"""A site on loopback, and a stream on its pages that behaves as the Web SDK's documentation says."""
+"""A site on loopback, with a stand-in for the Web SDK as its documentation describes it."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,10 +44,10 @@ PLAYER = """\
 
 
 class Site(BackgroundServer):
-    """Serves `pages` (path to HTML), with `{ingest}` and `{player}` in them filled in.
+    """Serves `pages` (path to HTML).
 
-    `origin` is where its pages are; `player` is another origin, with what the stream's iframe holds;
-    `plain` is an origin that is no secure context, for a browser that finds `shop.test` here.
+    `origin` is the origin of its pages, `player` that of the stream's iframe. `plain` is no secure context,
+    for a browser that resolves `shop.test` to this host.
     """
 
     def __init__(self) -> None:
@@ -70,11 +70,11 @@ class Site(BackgroundServer):
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
-        found = {"/player": PLAYER, "/sdk.js": SDK, **self.pages}.get(path)
-        body = (found or "").encode()
-        request.send_response(404 if found is None else 200)
-        kind = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
-        request.send_header("content-type", kind)
+        page = {"/player": PLAYER, "/sdk.js": SDK, **self.pages}.get(path)
+        body = (page or "").encode()
+        request.send_response(404 if page is None else 200)
+        content_type = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
+        request.send_header("content-type", content_type)
         request.send_header("content-length", str(len(body)))
         request.end_headers()
         request.wfile.write(body)

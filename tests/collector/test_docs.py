@@ -1,4 +1,4 @@
-"""docs/browser.md, followed step by step: its commands are run, its pages are opened."""
+"""docs/browser.md: its commands are run, its pages are opened."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Route
 from exporter.settings import Settings
 from tests.collector.site import PLAYER, SDK, Site
 from tests.collector.test_privacy import FIELDS, TYPES
-from tests.collector.visitor import HEARD, Visitor, end
+from tests.collector.visitor import MESSAGES_RECEIVED, Visitor, end
 from tests.deploy.test_docs import DOCS, blocks, quoted, section, tables
 from tests.e2e.exporter_process import ExporterProcess
 from tests.test_readme import Terminal, settled, shown
@@ -18,8 +18,10 @@ INGEST, KEY, PLAYERS = "https://ends.example.com", "YOUR-KEY", "https://share.st
 MODULE = """<script type="importmap">{"imports": {"streampixelsdk": "/sdk.module.js"}}</script>"""
 
 
-def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path: Path) -> None:
-    make, look = [one for block in blocks(TEXT, "console") for one in shown(block)]
+def test_steps_of_the_docs_lead_to_a_counted_end(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    make, look = [command for block in blocks(TEXT, "console") for command in shown(block)]
     with ExporterProcess(tmp_path / "before") as before:
         command = make.command.replace("https://shop.example", site.origin)
         made = Terminal(before, tmp_path).run(command)
@@ -29,7 +31,7 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
     settings = {"beacon_keys_file": tmp_path / "sites.yaml"}
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
         ingest = f"http://127.0.0.1:{exporter.ports['ingest']}"
-        pages = [one.replace(INGEST, ingest).replace(KEY, key[1]) for one in blocks(TEXT, "html")]
+        pages = [page.replace(INGEST, ingest).replace(KEY, key[1]) for page in blocks(TEXT, "html")]
         head = '<!doctype html><link rel="icon" href="data:,">' + MODULE
         site.pages |= {f"/docs/{number}": head + page for number, page in enumerate(pages)}
         site.pages["/sdk.module.js"] = (
@@ -40,7 +42,7 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
             page.wait_for_function("window.sdk", polling=20)
             page.evaluate("sdk.play()")
             visitor.close(page)
-            visitor.counted(end(1001))
+            visitor.assert_counted(end(1001))
             assert settled(Terminal(exporter, tmp_path).run(look.command)) == re.sub(
                 r'ledger="\w+"', 'ledger="…"', settled(look.output)
             )
@@ -48,20 +50,20 @@ def test_the_steps_lead_to_a_counted_end(browser: Browser, site: Site, tmp_path:
             visitor.context.route(f"{PLAYERS}/**", _play)
             page = visitor.open("/docs/1")
             page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
-            page.evaluate(HEARD)
+            page.evaluate(MESSAGES_RECEIVED)
             visitor.close(page)
-            visitor.counted(end(1001))
+            visitor.assert_counted(end(1001))
         with Visitor(browser, site, exporter) as visitor:
             page = visitor.open("/docs/2")
             page.evaluate("SessionEndCollector.end(4006)")
-            visitor.delivered(page, end(4006))
+            visitor.assert_delivered(page, end(4006))
 
 
 def _play(route: Route) -> None:
     route.fulfill(content_type="text/html", body=PLAYER)
 
 
-def test_the_tables_are_those_of_the_script(visitor: Visitor) -> None:
+def test_tables_list_fields_and_settings_of_the_script(visitor: Visitor) -> None:
     sent, options = section(TEXT, "What is sent"), section(TEXT, "Add it to your page")
     (rows,) = tables(sent)
     assert {quoted(row[0])[0] for row in rows} == FIELDS
@@ -74,14 +76,14 @@ def test_the_tables_are_those_of_the_script(visitor: Visitor) -> None:
     )
 
 
-def test_every_call_that_the_page_shows_is_there(visitor: Visitor) -> None:
+def test_calls_in_the_docs_exist(visitor: Visitor) -> None:
     called = set(re.findall(r"SessionEndCollector(?:\?)?\.(\w+)\(", TEXT))
     page = visitor.open()
     assert called <= set(page.evaluate("Object.keys(SessionEndCollector)"))
     assert len(called) >= 7
 
 
-def test_links_and_settings_are_there() -> None:
+def test_links_and_settings_in_the_docs_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)", TEXT):
         assert (DOCS / target).resolve().is_file(), target
     assert {"ingest_tls_cert", "ingest_tls_key", "labels"} <= set(Settings.model_fields)

@@ -1,4 +1,4 @@
-"""Pages that are hidden: they live, or they die and another page of the site sends their end."""
+"""Hidden pages: another page of the site sends the end of a page that crashed."""
 
 import json
 
@@ -16,86 +16,81 @@ DATES = """() => Object.keys(localStorage).filter((key) => key.startsWith("sessi
     .map((key) => JSON.parse(localStorage[key]).until)"""
 
 
-def killed(page: Page) -> None:
+def crash(page: Page) -> None:
     with pytest.raises(Error, match="crash"):
         page.goto("chrome://crash", timeout=5_000)
     page.close()
 
 
-def test_a_hidden_page_that_dies_is_ended_by_another(visitor: Visitor) -> None:
+@pytest.mark.parametrize("hidden_first", [False, True])
+def test_hidden_page_that_crashes_is_ended_by_another(visitor: Visitor, hidden_first: bool) -> None:
+    """Fails when the end is stored only at the moment of hiding, which may be before the session."""
     page = visitor.open()
+    if hidden_first:
+        page.evaluate(HIDE, True)
     page.evaluate("sdk.play()")
-    page.evaluate(HIDE, True)
-    killed(page)
-    other = visitor.open()
-    visitor.ahead(other, 170)
-    assert visitor.sent == []
-    visitor.delivered(other, end(1001), after=70)
-
-
-def test_a_page_that_connected_while_it_was_hidden_is_ended_by_another(visitor: Visitor) -> None:
-    """Fails when only the moment of hiding writes the end down: it was before the session."""
-    page = visitor.open()
-    page.evaluate(HIDE, True)
-    page.evaluate("sdk.play()")
-    killed(page)
+    if not hidden_first:
+        page.evaluate(HIDE, True)
+    crash(page)
     other = visitor.open()
     assert other.evaluate(KEPT) == 1
-    visitor.delivered(other, end(1001), after=240)
+    visitor.advance(other, 170)
+    assert visitor.sent == []
+    visitor.assert_delivered(other, end(1001), after=70)
 
 
-def test_a_hidden_page_whose_timers_run_once_a_minute_is_left_alone(visitor: Visitor) -> None:
-    """Fails when a window of ten seconds makes the date three of them: another tab sent its end."""
+def test_hidden_page_with_slow_timers_is_not_ended(visitor: Visitor) -> None:
+    """Fails when the end is dated three windows of ten seconds ahead: another tab sent it."""
     page = visitor.open("/bare")
     page.evaluate("SessionEndCollector.start({ key: KEY, window: 10 })")
     page.evaluate("SessionEndCollector.connected()")
     page.evaluate(HIDE, True)
     other = visitor.open()
     for _ in range(5):
-        visitor.ahead(other, 60)
+        visitor.advance(other, 60)
         assert visitor.sent == []
         page.clock.fast_forward(60_000)
-        # Another process' storage is there a moment later.
+        # The storage of another process is updated a moment later.
         wait_for(lambda: other.evaluate(DATES) == page.evaluate(DATES))
     page.evaluate(HIDE, False)
     page.evaluate("SessionEndCollector.end(4006)")
-    visitor.delivered(page, end(4006))
+    visitor.assert_delivered(page, end(4006))
 
 
-def test_storage_that_is_cleared_while_a_page_is_hidden_costs_no_end(visitor: Visitor) -> None:
-    """Fails when nothing written down is taken for sent: a log-out in another tab lost the session's end."""
+def test_storage_cleared_while_hidden_loses_no_end(visitor: Visitor) -> None:
+    """Fails when a missing record counts as sent: a log-out in another tab lost the end."""
     page = visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
     page.evaluate("localStorage.clear()")
-    visitor.ahead(page, 30)
+    visitor.advance(page, 30)
     page.evaluate(HIDE, False)
     page.evaluate("sdk.close(4006)")
-    visitor.delivered(page, end(4006))
+    visitor.assert_delivered(page, end(4006))
 
 
-def test_a_hidden_page_that_lives_is_left_alone(visitor: Visitor) -> None:
+def test_hidden_page_that_lives_is_not_ended(visitor: Visitor) -> None:
     page, other = visitor.open(), visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
     for _ in range(10):
-        visitor.ahead(page, 60)
-        visitor.ahead(other, 60)
+        visitor.advance(page, 60)
+        visitor.advance(other, 60)
     assert visitor.sent == []
     page.evaluate(HIDE, False)
     assert page.evaluate(KEPT) == 0
     page.evaluate("sdk.close(1000)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
-def test_an_end_dated_by_a_clock_that_was_a_year_ahead_is_sent_now(visitor: Visitor) -> None:
-    """Fails when the date is believed: the end was held back until the year was over."""
+def test_end_dated_by_a_wrong_clock_is_sent_now(visitor: Visitor) -> None:
+    """Fails when the date is trusted: the end was delayed for a year."""
     page = visitor.context.new_page()
     page.add_init_script("{ const now = Date.now; Date.now = () => now() + 365 * 864e5; }")
     page.goto(visitor.open("/elsewhere").url.replace("elsewhere", ""))
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
-    killed(page)
-    visitor.delivered(visitor.open(), end(1001))
+    crash(page)
+    visitor.assert_delivered(visitor.open(), end(1001))
     (sent,) = json.loads(visitor.sent[-1].post_data or "")
     assert sent["age_seconds"] == 0

@@ -1,4 +1,4 @@
-"""What the page gives, what the wire carries, and what it weighs."""
+"""Privacy, size, types and robustness of the script."""
 
 import gzip
 import json
@@ -16,65 +16,65 @@ FIELDS = {
 TYPES = FILE.with_suffix(".d.ts")
 
 
-def test_it_weighs_at_most_3_kilobytes() -> None:
+def test_script_has_at_most_3_kilobytes_packed() -> None:
     assert len(gzip.compress(FILE.read_bytes(), 9)) <= 3000
 
 
-def test_nothing_is_sent_that_tells_who_the_viewer_is(visitor: Visitor, site: Site) -> None:
-    # On one host with the exporter, whose cookies a browser would send along.
+def test_beacons_do_not_identify_the_viewer(visitor: Visitor, site: Site) -> None:
+    # On the exporter's host, whose cookies a browser would send.
     page = visitor.open("/labelled?viewer=jane", origin=site.player)
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     host = re.sub(r"(https?://[^/]+/).*", r"\1", page.evaluate("document.scripts[1].src"))
     visitor.context.add_cookies([{"name": "viewer", "value": "jane", "url": host}])
-    visitor.ahead(page, 7)
+    visitor.advance(page, 7)
     page.evaluate("sdk.reachable = true")
-    visitor.ahead(page, 7)
+    visitor.advance(page, 7)
     page.evaluate("SessionEndCollector.end(4006, { phase: 'stream', viewer: 'jane' }); sdk.play()")
-    visitor.ahead(page, 1)
-    visitor.settled(page)
-    heard = list(visitor.sent)
-    headers = [request.all_headers() for request in heard]
+    visitor.advance(page, 1)
+    visitor.wait_until_sent(page)
+    received = list(visitor.sent)
+    headers = [request.all_headers() for request in received]
     visitor.close(page)
-    # Playwright may not hear a closed page's request, but the next page sends the same again.
-    visitor.settled(visitor.open("/labelled", origin=site.player))
-    visitor.sent[:] = [*heard, visitor.sent[-1]]
+    # Playwright may miss a closed page's request, but the next page sends it again.
+    visitor.wait_until_sent(visitor.open("/labelled", origin=site.player))
+    visitor.sent[:] = [*received, visitor.sent[-1]]
     headers.append(visitor.sent[-1].all_headers())
-    visitor.counted(end(4006) | end(1001) | {("session_interruptions_total", "1006"): 1})
+    visitor.assert_counted(end(4006) | end(1001) | {("session_interruptions_total", "1006"): 1})
     sent = [event for request in visitor.sent for event in json.loads(request.post_data or "")]
     assert {field for event in sent for field in event} == FIELDS
     assert "jane" not in json.dumps(sent)
     assert all(event["labels"] == {"project": "configurator"} for event in sent)
     assert len(sent) == 3
-    for one in headers:
-        assert not {"cookie", "referer", "authorization"} & set(one)
-        assert one["content-type"].startswith("text/plain")
+    for each in headers:
+        assert not {"cookie", "referer", "authorization"} & set(each)
+        assert each["content-type"].startswith("text/plain")
 
 
-def test_fields_are_those_of_an_event_but_for_the_age() -> None:
+def test_fields_are_those_of_an_event_and_the_age() -> None:
     assert FIELDS - {"age_seconds"} <= set(Event.__struct_fields__)
 
 
-def test_the_time_of_an_end_is_when_it_ended(visitor: Visitor) -> None:
+def test_age_is_measured_from_the_end(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.context.set_offline(True)
     page.evaluate("SessionEndCollector.end(4001)")
-    visitor.ahead(page, 1)
+    visitor.advance(page, 1)
     page.clock.fast_forward(3_600_000)
     visitor.context.set_offline(False)
-    visitor.settled(page)
+    visitor.wait_until_sent(page)
     (sent,) = json.loads(visitor.sent[-1].post_data or "")
     assert 3600 <= sent["age_seconds"] < 3605
-    visitor.counted({("session_ends_late_total", "4001"): 1})
+    visitor.assert_counted({("session_ends_late_total", "4001"): 1})
 
 
-def test_a_page_that_is_no_secure_context_is_heard(visitor: Visitor, site: Site) -> None:
+def test_page_without_a_secure_context_is_counted(visitor: Visitor, site: Site) -> None:
     page = visitor.open(origin=site.plain)
     assert page.evaluate("[isSecureContext, crypto.randomUUID]") == [False, None]
     page.evaluate("sdk.play(); sdk.close(1000)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
-def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
+def test_calls_never_throw_into_the_page(visitor: Visitor) -> None:
     page = visitor.open()
     for call in (
         "start(null)",
@@ -88,17 +88,17 @@ def test_no_call_throws_into_the_page(visitor: Visitor) -> None:
         page.evaluate(f"void SessionEndCollector.{call}")
     page.evaluate("postMessage(null)")
     page.evaluate("SessionEndCollector.end(1000, null)")
-    visitor.delivered(page, end(1000))
+    visitor.assert_delivered(page, end(1000))
 
 
-def test_the_types_are_those_of_the_script(visitor: Visitor) -> None:
+def test_types_declare_the_functions_of_the_script(visitor: Visitor) -> None:
     page = visitor.open()
     (_, *interfaces) = re.split(r"interface (?=Session |Collector )", TYPES.read_text("utf-8"))
     declared = re.findall(r"^  (\w+)\(", "".join(interfaces), re.MULTILINE)
     assert sorted(declared) == sorted(page.evaluate("Object.keys(SessionEndCollector)"))
 
 
-def test_what_is_installed_has_the_script_and_its_types() -> None:
+def test_package_contains_script_and_types() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'only-include = ["exporter", "rules"]' in project
     assert FILE.is_file()

@@ -1,7 +1,8 @@
-"""A viewer's browser on a page with the collector, and what a real exporter counted meanwhile."""
+"""A viewer's browser on a page with the collector, and the counts of a real exporter."""
 
+import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
@@ -10,25 +11,26 @@ from tests.collector.site import Site
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:')).length"
-HEARD = "new Promise((done) => { onmessage = done; postMessage(0); })"
-"""Resolves when the page has had all messages that were sent to it before."""
+MESSAGES_RECEIVED = "new Promise((done) => { onmessage = done; postMessage(0); })"
+"""Resolves when the page has received all messages that were sent to it before."""
 COUNTERS = (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS)
 
 
 def counts(exporter: ExporterProcess) -> dict[tuple[str, str], float]:
     """Everything counted for Streampixel, by metric and code."""
-    found: dict[tuple[str, str], float] = {}
+    counted: dict[tuple[str, str], float] = {}
     for (name, labels), value in exporter.metrics().items():
         if name in COUNTERS and ("system", "streampixel") in labels and value:
             key = (name, dict(labels)["code"])
-            found[key] = found.get(key, 0) + value
-    return found
+            counted[key] = counted.get(key, 0) + value
+    return counted
 
 
 class Visitor:
-    """A fresh browser profile. On leaving, nothing was said on the console and no script failed.
+    """A fresh browser profile. Its exit asserts that no script failed and the console stayed empty.
 
-    The clock of its pages is set by `ahead` when `clock` is true. `sent` are the beacons' requests.
+    The clock of its pages stands still, and only `advance` moves it: with a running clock, timers fired early
+    on a busy machine. With `clock` false it is the real clock. `sent` are the beacons' requests.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class Visitor:
         self.sent: list[Request] = []
         self.context.on("request", self._note)
         self.context.on("weberror", lambda error: self.faults.append(str(error.error)))
-        self.context.on("console", self._hear)
+        self.context.on("console", self._note_console)
         self._before = counts(exporter)
 
     def __enter__(self) -> Self:
         if self._clock:
             self.context.clock.install()
+            self.context.clock.pause_at(time.time() + 1)
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -56,10 +59,10 @@ class Visitor:
         if kind is None:
             assert self.faults == []
 
-    def _hear(self, said: ConsoleMessage) -> None:
-        # The browser's own line for each request that failed; no script can keep it from being written.
-        if not said.text.startswith("Failed to load resource"):
-            self.faults.append(said.text)
+    def _note_console(self, message: ConsoleMessage) -> None:
+        # The browser itself writes this line for each request that failed.
+        if not message.text.startswith("Failed to load resource"):
+            self.faults.append(message.text)
 
     def _note(self, request: Request) -> None:
         if "/v1/beacons/" in request.url:
@@ -71,28 +74,33 @@ class Visitor:
         return page
 
     def close(self, page: Page) -> None:
-        """Close a tab as its viewer does, and wait until it is."""
+        """Close a tab as its viewer does, and wait for the end of it."""
         with page.expect_event("close"):
             page.close(run_before_unload=True)
 
-    def ahead(self, page: Page, seconds: float) -> None:
-        """Let the page's clock go on, and every timer with it."""
+    def advance(self, page: Page, seconds: float) -> None:
+        """Advance the page's clock, and fire its timers."""
         page.clock.run_for(int(seconds * 1000))
 
-    def settled(self, page: Page) -> None:
-        """Wait until the page has nothing to send any more."""
-        page.wait_for_function(f"() => ({KEPT}) === 0", polling=20)
+    def wait_until_sent(self, page: Page, kept: int = 0) -> None:
+        """Advance the page's clock until the page keeps only so many events."""
 
-    def delivered(
+        def sent() -> bool:
+            self.advance(page, 0.1)
+            return bool(page.evaluate(KEPT) == kept)
+
+        wait_for(sent, what=f"{kept} events kept")
+
+    def assert_delivered(
         self, page: Page, expected: Mapping[tuple[str, str], float], *, after: float = 1
     ) -> None:
-        """Let so many seconds go by, and wait until the page has sent all and exactly that was counted."""
-        self.ahead(page, after)
-        self.settled(page)
-        self.counted(expected)
+        """Advance the clock, and wait until the page has sent all and exactly `expected` was counted."""
+        self.advance(page, after)
+        self.wait_until_sent(page)
+        self.assert_counted(expected)
 
-    def new(self) -> dict[tuple[str, str], float]:
-        """What was counted since this visitor came."""
+    def _counts(self) -> dict[tuple[str, str], float]:
+        """Counts since this visitor came."""
         now = counts(self._exporter)
         return {
             key: value - self._before.get(key, 0)
@@ -100,19 +108,19 @@ class Visitor:
             if value != self._before.get(key, 0)
         }
 
-    def counted(self, expected: Mapping[tuple[str, str], float]) -> None:
-        """Wait until exactly that was counted."""
-        wanted = dict(expected)
-        last: list[Any] = [None]
+    def assert_counted(self, expected: Mapping[tuple[str, str], float]) -> None:
+        """Wait until exactly `expected` was counted."""
+        counted: dict[tuple[str, str], float] = {}
 
-        def same() -> bool:
-            last[0] = self.new()
-            return bool(last[0] == wanted)
+        def equal() -> bool:
+            nonlocal counted
+            counted = self._counts()
+            return counted == dict(expected)
 
         try:
-            wait_for(same)
+            wait_for(equal)
         except AssertionError:
-            raise AssertionError(f"counted {last[0]}, not {wanted}") from None
+            raise AssertionError(f"counted {counted}, not {dict(expected)}") from None
 
 
 def end(code: int | str, times: int = 1) -> dict[tuple[str, str], float]:

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from exporter import names
-from exporter.beacons.keys import digest
+from exporter.beacons.sites import hash_key
 from exporter.ops.links import ALERTS_PATH
 from tests.builds.hook import TOKEN, token_file
 from tests.e2e.exporter_process import ExporterProcess
@@ -87,7 +87,7 @@ def schemathesis_json(value: Any) -> bytes:
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
     folder = tmp_path_factory.mktemp("openapi")
     (folder / "sites.yaml").write_text(
-        f"sites: [{{site: a, system: softdrive, origins: [{ORIGIN}], keys: ['{digest(KEY)}']}}]\n"
+        f"sites: [{{site: a, system: softdrive, origins: [{ORIGIN}], keys: ['{hash_key(KEY)}']}}]\n"
     )
     settings = {
         "labels": "region",

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from exporter.beacons.keys import digest
+from exporter.beacons.sites import hash_key
 from exporter.names import BEACONS_PATH, COMMIT_SECONDS
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.honest import elsewhere, honest, p99
@@ -95,7 +95,7 @@ def flood(
     sites = folder / "sites.yaml"
     sites.write_text(
         f"sites:\n  - site: shop\n    system: streampixel\n    origins: [{_ORIGINS[0]}]\n"
-        f'    keys: ["{digest(KEY)}"]\n'
+        f'    keys: ["{hash_key(KEY)}"]\n'
     )
     settings = {
         "ingest_token_file": folder / "token",

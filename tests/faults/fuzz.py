@@ -1,7 +1,7 @@
 """Row 16 of the fault table: hostile bodies by the million, against everything behind the ingest port.
 
 `python -m tests.faults.fuzz COUNT SEED` prints a `Report` as JSON. What is a defect, with the input that
-shows it: an exception that is not a `Refused`; a body that the fast and the careful path understand
+shows it: an exception that is not a `Refused`; a body that the fast and the strict path understand
 differently; a batch that breaks the ledger's contract; a status that is not 200 or 4xx; a /metrics that
 does not parse.
 """
@@ -143,28 +143,28 @@ class Target:
         except Refused:
             report.refused += 1
             return
-        fast = given.media in (Media.JSON, Media.NDJSON) and self._decoder._fast(
+        fast = given.media in (Media.JSON, Media.NDJSON) and self._decoder._decode_fast(
             given.media, given.body
         )
         total = decoded.total
         found = self._classified(0, decoded)
         report.classified += 1
-        report.events += len(found.kinds)
+        report.events += len(found.resolved)
         report.rejected += len(found.rejected)
         self._sound(found, total)
         if fast:
             report.fast += 1
-            careful = self._carefully(given)
-            if careful is None:
+            strict = self._strictly(given)
+            if strict is None:
                 assert found.rejected
             else:
-                assert _meaning(found) == _meaning(careful), "the two paths differ"
+                assert _meaning(found) == _meaning(strict), "the two paths differ"
 
-    def _carefully(self, given: Input) -> Classified | None:
-        """None where a label is an integer of more digits than Python converts: the careful path finds no
+    def _strictly(self, given: Input) -> Classified | None:
+        """None where a label is an integer of more digits than Python converts: the strict path finds no
         JSON there, and the fast one, which sees such a body first, an event to reject."""
         try:
-            decoded = self._decoder._plain(given.media, given.body)
+            decoded = self._decoder._decode_strict(given.media, given.body)
         except Unparseable as error:
             if "digits" in error.detail:
                 return None
@@ -175,7 +175,7 @@ class Target:
         return self._classifiers[which].classify(decoded, NOW.timestamp())
 
     def _sound(self, found: Classified, total: int) -> None:
-        batch, count = found.batch, len(found.kinds)
+        batch, count = found.batch, len(found.resolved)
         keyed = count - found.unkeyed
         assert count + len(found.rejected) == total
         assert len(batch.keys) == keyed * KEY_BYTES
@@ -222,7 +222,7 @@ def _meaning(found: Classified) -> tuple[Any, ...]:
         None if batch.sessions is None else list(batch.sessions),
         list(found.places),
         [(one.index, one.reason) for one in found.rejected],
-        [(kind.system, kind.code, kind.unknown) for kind in found.kinds],
+        [(code.system, code.code, code.unknown) for code in found.resolved],
         (found.unkeyed, found.late, found.delay),
     )
 

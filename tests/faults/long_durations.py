@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.beacons.decode import MAX_DURATION as MAX_OF_BEACONS
-from exporter.beacons.keys import digest
+from exporter.beacons.sites import hash_key
 from exporter.ingest.event import MAX_DURATION
 from exporter.names import BEACONS_PATH, INGEST_PATH, REJECTED_EVENTS, SESSION_DURATION
 from tests.e2e.exporter_process import ExporterProcess
@@ -50,7 +50,7 @@ def send_durations(folder: Path, rounds: int = 1, mutant: str = "") -> Found:
     sites = folder / "sites.yaml"
     sites.write_text(
         f"sites:\n  - site: shop\n    system: streampixel\n    origins: [{_ORIGIN}]\n"
-        f'    keys: ["{digest(_KEY)}"]\n'
+        f'    keys: ["{hash_key(_KEY)}"]\n'
     )
     settings = {"beacon_keys_file": sites, "beacon_burst": 100_000, "beacon_address_burst": 100_000}
     found = Found()

@@ -79,7 +79,7 @@ CONFLICTS: Final = Row(
             f"{_LEDGER}{module}::{ledger}::test_the_same_id_with_other_content_is_a_conflict_and_the_first_wins"
             for module, ledger in LEDGERS
         ),
-        "tests/ingest/test_pipeline.py::test_a_conflict_is_rejected_at_its_place_and_the_first_one_stands",
+        "tests/ingest/test_pipeline.py::test_conflict_is_rejected_at_its_place_and_first_event_stands",
         full="1,000 histories of 40 steps against a dict; 4 ledgers; first wins, conflict",
         short="25 histories of 25 steps against a dict; 4 ledgers; first wins, conflict",
     ),

@@ -5,8 +5,8 @@ from exporter.ledger.coalescing import LONGEST_WAIT
 from tests.faults.beacon_flood import Flood, flood
 
 WITHOUT_LIMITS = """
-from exporter.beacons.buckets import Buckets
-Buckets.take = lambda *_: None
+from exporter.token_bucket import TokenBuckets
+TokenBuckets.take = lambda *_: None
 """
 AT_ONCE = """
 from exporter.ledger.coalescing import Coalescer

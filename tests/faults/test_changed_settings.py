@@ -5,16 +5,16 @@ from tests.faults.changed_settings import change_settings, changed_settings
 _PATCH = """
 from dataclasses import replace
 from xxhash import xxh3_64_intdigest
-from exporter.ingest.series import Kinds
-resolve = Kinds.__missing__
+from exporter.ingest.resolver import Resolver
+resolve = Resolver.__missing__
 def resolve_by_settings(self, spelling):
-    kind = resolve(self, spelling)
-    self[spelling] = kind = replace(kind, {})
-    return kind
-Kinds.__missing__ = resolve_by_settings
+    resolved = resolve(self, spelling)
+    self[spelling] = resolved = replace(resolved, {})
+    return resolved
+Resolver.__missing__ = resolve_by_settings
 """
-PRINT_OF_SERIES = _PATCH.format('seed=xxh3_64_intdigest("".join(kind.series.key).encode())')
-KEY_OF_RESOLVED_CODE = _PATCH.format("written=kind.unknown or kind.code")
+PRINT_OF_SERIES = _PATCH.format('seed=xxh3_64_intdigest("".join(resolved.series.key).encode())')
+KEY_OF_RESOLVED_CODE = _PATCH.format("normalized=resolved.unknown or resolved.code")
 
 
 def test_a_retry_after_the_settings_changed_is_a_duplicate(tmp_path):

@@ -28,8 +28,8 @@ def test_a_body_of_a_gibibyte_is_refused_once_it_is_past_the_limit(
 UNLIMITED = """
 from exporter.ingest import guard
 made = guard.Guard.__init__
-def __init__(self, gate, max_body, budget):
-    made(self, gate, 1 << 40, 1 << 40)
+def __init__(self, authenticator, max_body, budget):
+    made(self, authenticator, 1 << 40, 1 << 40)
 guard.Guard.__init__ = __init__
 """
 

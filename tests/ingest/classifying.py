@@ -1,4 +1,4 @@
-"""Events, and what the classifier makes of them."""
+"""Events, and their classification."""
 
 import json
 from datetime import timedelta
@@ -8,11 +8,9 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.media import Media
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
-from exporter.taxonomy.loader import load
 from tests.ingest.listener import NOW
 
 MAX_AGE, MAX_SKEW = 900, 300
-CODES = [code for system in load().systems.values() for code in system.codes]
 BASE: dict[str, Any] = {
     "system": "streampixel",
     "code": 4001,
@@ -32,17 +30,18 @@ def classify(classifier: Classifier, *events: Any, text: str = "") -> Classified
     return classifier.classify(decoded, NOW.timestamp())
 
 
-def one(classifier: Classifier, **fields: Any) -> Classified:
+def classify_one(classifier: Classifier, **fields: Any) -> Classified:
     return classify(classifier, {"system": "softdrive", **fields})
 
 
 def reason(classifier: Classifier, **fields: Any) -> str | None:
-    rejected = one(classifier, **fields).rejected
+    """The reason of an event's rejection; None when it is valid."""
+    rejected = classify_one(classifier, **fields).rejected
     return rejected[0].reason if rejected else None
 
 
-def known_by(found: Classified) -> tuple[list[bytes], list[bytes]]:
-    keys, fingerprints = found.batch.keys, found.batch.fingerprints
+def keys_and_fingerprints(classified: Classified) -> tuple[list[bytes], list[bytes]]:
+    keys, fingerprints = classified.batch.keys, classified.batch.fingerprints
     return (
         [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)],
         [
@@ -54,7 +53,3 @@ def known_by(found: Classified) -> tuple[list[bytes], list[bytes]]:
 
 def at(seconds: float) -> str:
     return (NOW + timedelta(seconds=seconds)).isoformat()
-
-
-def spelling(code: Any) -> tuple[str, Any, None, None, tuple[str, ...]]:
-    return ("softdrive", code, None, None, ("", ""))

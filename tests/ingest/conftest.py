@@ -1,4 +1,4 @@
-"""What the tests of ingest share: the shipped taxonomies and a listener without a socket."""
+"""Fixtures of the ingest tests: the shipped taxonomies, a listener and a classifier."""
 
 import pytest
 

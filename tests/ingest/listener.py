@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.guard import Gate, Guard, Message
+from exporter.ingest.guard import Guard, Message
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.unknown import UnknownCodes
@@ -20,19 +20,18 @@ from exporter.ledger.contract import Ledger
 from exporter.metrics.own import OwnMetrics
 from exporter.names import INGEST_PATH
 from exporter.taxonomy import Taxonomy
+from exporter.tokens import Authenticator
 from tests.ingest.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
 LABELS = ("region", "project")
 JSON = {b"content-type": b"application/json"}
 NDJSON = {b"content-type": b"application/x-ndjson"}
+EVENT: dict[str, Any] = {"system": "softdrive", "code": "01", "id": "e-1"}
 
 
-class OpenGate:
-    """Lets everybody through."""
-
-    def check(self, authorization: bytes | None, client: str) -> None:
-        pass
+def keyless(**fields: Any) -> dict[str, Any]:
+    return {"system": "softdrive", "code": "01", **fields}
 
 
 @dataclass(frozen=True)
@@ -78,28 +77,23 @@ class Listener:
         taxonomy: Taxonomy,
         ledger: Ledger | None = None,
         *,
-        gate: Gate | None = None,
-        max_body: int = 1024**2,
-        budget: int = 64 * 1024**2,
-        max_events: int = 1000,
-        most: int = 50,
-        labels: tuple[str, ...] = LABELS,
+        authenticator: Authenticator = Authenticator(None),  # noqa: B008
+        max_values: int = 50,
     ) -> None:
         self.now = NOW.timestamp()
         self.memory = MemoryLedger()
         self.registry = CollectorRegistry()
-        self.own = OwnMetrics(self.registry, taxonomy.systems, labels)
+        self.own = OwnMetrics(self.registry, taxonomy.systems, LABELS)
         self.unknown = UnknownCodes(taxonomy.systems)
-        self.guard = Guard(gate or OpenGate(), max_body, budget)
         self.logged: list[str] = []
         self.pipeline = Pipeline(
-            self.guard,
-            Decoder(max_events, 32),
-            Classifier(taxonomy, LabelValues(labels, most, 32), 900, 300),
+            Guard(authenticator, 1024**2, 64 * 1024**2),
+            Decoder(1000, 32),
+            Classifier(taxonomy, LabelValues(LABELS, max_values, 32), 900, 300),
             ledger or self.memory,
             self.own,
             self.unknown,
-            labels,
+            LABELS,
             clock=lambda: self.now,
             refused=lambda reason, _message: self.logged.append(reason),
         )
@@ -114,8 +108,9 @@ class Listener:
         *,
         method: str = "POST",
         path: str = INGEST_PATH,
+        client: str | None = "127.0.0.1",
     ) -> Answer:
-        """What the application sends for one request."""
+        """The application's answer to one request."""
         stream = body if isinstance(body, Stream) else Stream([body])
         sent: list[Message] = []
 
@@ -127,7 +122,7 @@ class Listener:
             "path": path,
             "method": method,
             "headers": list(headers.items()),
-            "client": ("127.0.0.1", 50000),
+            "client": (client, 50000) if client else None,
         }
         await self.app(scope, stream.receive, send)
         if not sent:
@@ -135,13 +130,13 @@ class Listener:
         start, end = sent
         assert start["type"] == "http.response.start"
         assert end["type"] == "http.response.body"
-        found = dict(start["headers"])
-        assert len(found) == len(start["headers"])
-        assert int(found.get(b"content-length", 0)) == len(end["body"])
-        return Answer(start["status"], found, end["body"])
+        answered = dict(start["headers"])
+        assert len(answered) == len(start["headers"])
+        assert int(answered.get(b"content-length", 0)) == len(end["body"])
+        return Answer(start["status"], answered, end["body"])
 
     def post(
-        self, body: bytes | Stream, headers: dict[bytes, bytes] = JSON, **request: str
+        self, body: bytes | Stream, headers: dict[bytes, bytes] = JSON, **request: Any
     ) -> Answer:
         """`answer` for tests that need no event loop of their own."""
         return asyncio.run(self.answer(body, headers, **request))
@@ -154,9 +149,9 @@ class Listener:
 
     def value(self, name: str, **labels: str) -> float:
         """The value of one of the exporter's own series, its prefix left out."""
-        found = self.registry.get_sample_value(f"session_exporter_{name}", labels)
-        assert found is not None, f"{name}{labels} is not there"
-        return found
+        sample = self.registry.get_sample_value(f"session_exporter_{name}", labels)
+        assert sample is not None, f"{name}{labels} is missing"
+        return sample
 
     def total(self, name: str) -> float:
         """The sum over a self-metric's series."""

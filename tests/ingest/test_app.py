@@ -1,11 +1,16 @@
-"""The ASGI application: problems as JSON, closed connections, defects."""
+"""The ASGI application: routing, problems as JSON, closed connections, counted refusals and rejections."""
 
+import json
 from typing import Any
 
 import pytest
 
 from exporter.errors import (
+    REFUSED_REASONS,
+    REJECTED_REASONS,
     LedgerUnavailable,
+    MethodNotAllowed,
+    NotFound,
     OriginNotAllowed,
     RateLimited,
     Refused,
@@ -15,88 +20,28 @@ from exporter.errors import (
 )
 from exporter.ingest.app import IngestApp
 from exporter.ingest.routes import Answer as RouteAnswer
-from exporter.ingest.routes import Request
+from exporter.ingest.routes import Request, Routes
 from exporter.taxonomy import Taxonomy
-from tests.ingest.listener import JSON, Answer, Listener
+from exporter.tokens import Authenticator
+from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Stream
 
 EVENT = b'{"system":"softdrive","id":"a"}'
+GZIP = {**JSON, b"content-encoding": b"gzip"}
+TOO_LARGE = b'{"system":"' + b"x" * 1024**2 + b'"}'
 
 
-class ClosedGate:
-    """Refuses everybody with `error`."""
+class Refusing(Authenticator):
+    """Refuses every request with `error`."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Refused) -> None:
         self.error = error
 
     def check(self, authorization: bytes | None, client: str) -> None:
         raise self.error
 
 
-def assert_problem(answer: Answer, status: int, reason: str) -> None:
-    assert answer.status == status
-    assert answer.headers[b"content-type"] == b"application/problem+json"
-    found = answer.json
-    assert (found["status"], found["reason"]) == (status, reason)
-    assert found["type"].startswith("urn:")
-    assert found["title"]
-    assert found["detail"]
-
-
-@pytest.mark.parametrize("path", ["/", "/v1/session-ends/", "/v1", "/metrics", "//v1/session-ends"])
-def test_any_other_path_is_404_and_names_the_right_one(listener: Listener, path: str) -> None:
-    answer = listener.post(EVENT, path=path)
-    assert_problem(answer, 404, "not_found")
-    assert "/v1/session-ends" in answer.json["detail"]
-    assert answer.headers[b"connection"] == b"close"
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-def test_any_other_method_is_405_and_post_is_allowed(listener: Listener, method: str) -> None:
-    answer = listener.post(EVENT, method=method)
-    assert_problem(answer, 405, "method_not_allowed")
-    assert answer.headers[b"allow"] == b"POST"
-    assert answer.headers[b"connection"] == b"close"
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "reason"),
-    [(Unauthorized("no"), 401, "unauthorized"), (TooManyRequests("slower"), 429, "throttled")],
-)
-def test_who_may_not_send_is_told_and_disconnected(
-    taxonomy: Taxonomy, error: Exception, status: int, reason: str
-) -> None:
-    listener = Listener(taxonomy, gate=ClosedGate(error))
-    answer = listener.post(EVENT)
-    assert_problem(answer, status, reason)
-    assert answer.headers[b"connection"] == b"close"
-    assert listener.value("refused_requests_total", reason=reason) == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "headers", "status"),
-    [
-        (EVENT, {}, 415),
-        (EVENT, {**JSON, b"content-length": b"99999999"}, 413),
-        (b"x" * 2**21, JSON, 413),
-    ],
-)
-def test_a_refusal_that_leaves_the_body_unread_closes(
-    listener: Listener, body: bytes, headers: dict[bytes, bytes], status: int
-) -> None:
-    answer = listener.post(body, headers)
-    assert (answer.status, answer.headers[b"connection"]) == (status, b"close")
-
-
-def test_a_refusal_of_a_body_that_was_read_keeps_the_connection(listener: Listener) -> None:
-    listener.memory.refusal = LedgerUnavailable("disk")
-    for body, status in ((b"{", 400), (b"{}", 422), (EVENT, 503)):
-        answer = listener.post(body)
-        assert answer.status == status
-        assert b"connection" not in answer.headers
-
-
-class Refusing:
-    """A route of browsers that refuses with `error`."""
+class RefusingRoute:
+    """Refuses every request with `error`."""
 
     methods: tuple[str, ...] = ("POST",)
 
@@ -107,53 +52,177 @@ class Refusing:
         raise self.error
 
 
+def assert_problem(listener: Listener, answer: Answer, status: int, reason: str) -> None:
+    """The answer is a problem+json; the refusal is counted once and logged, and no event is counted."""
+    assert answer.status == status
+    assert answer.headers[b"content-type"] == b"application/problem+json"
+    problem = answer.json
+    assert (problem["status"], problem["reason"]) == (status, reason)
+    assert problem["type"].startswith("urn:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert listener.value("refused_requests_total", reason=reason) == 1
+    assert listener.total("refused_requests_total") == 1
+    assert listener.value("requests_total", status=str(status)) == 1
+    assert listener.logged[-1] == reason
+    assert not listener.memory.batches
+
+
+# --- routes -----------------------------------------------------------------------------------------
+
+FIXED, PREFIX = RefusingRoute(NotFound("a")), RefusingRoute(NotFound("b"))
+ROUTES = Routes({"/v1/fixed": FIXED, "/v1/prefix/": PREFIX})
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "rest"),
+    [("/v1/fixed", FIXED, ""), ("/v1/prefix/k\u00e9y", PREFIX, "k\u00e9y")],
+)
+def test_route_is_fixed_path_or_prefix_and_one_segment(
+    path: str, route: RefusingRoute, rest: str
+) -> None:
+    assert ROUTES.find("POST", path) == (route, rest)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "/v1", "/v1/", "/v1/fixed/", "/v1/fixed/x", "/v1/prefix", "/v1/prefix/"),
+        *("/v1/prefix/a/b", "/v1/prefix//", "//v1/fixed", "/V1/fixed", "v1/fixed", "/v1/prefix//a"),
+    ],
+)
+def test_route_of_other_paths_is_not_found(path: str) -> None:
+    with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-ends"):
+        ROUTES.find("POST", path)
+
+
+def test_route_with_other_method_names_allowed_methods() -> None:
+    with pytest.raises(MethodNotAllowed, match="GET: this path takes POST") as caught:
+        ROUTES.find("GET", "/v1/fixed")
+    assert caught.value.allow == ("POST",)
+
+
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "body", "headers", "request_"),
+    [
+        ("unparseable", 400, b"{", JSON, {}),
+        ("unparseable", 400, b"x", GZIP, {}),
+        ("not_found", 404, b"{}", JSON, {"path": "/v1/session-end"}),
+        ("method_not_allowed", 405, b"", JSON, {"method": "GET"}),
+        ("timeout", 408, Stream([b"{"], disconnects=True), JSON, {}),
+        ("body_too_large", 413, TOO_LARGE, JSON, {}),
+        ("body_too_large", 413, b"", {**JSON, b"content-length": b"9999999"}, {}),
+        ("too_many_events", 413, b"[" + b"1," * 1000 + b"1]", JSON, {}),
+        ("media_type", 415, b"{}", {}, {}),
+        ("content_encoding", 415, b"{}", {**JSON, b"content-encoding": b"br"}, {}),
+        ("nothing_valid", 422, b"[]", JSON, {}),
+    ],
+)
+def test_refusal_is_counted_once_and_closes_if_body_is_unread(
+    listener: Listener,
+    reason: str,
+    status: int,
+    body: bytes | Stream,
+    headers: dict[bytes, bytes],
+    request_: dict[str, str],
+) -> None:
+    answer = listener.post(body, headers, **request_)
+    assert_problem(listener, answer, status, reason)
+    assert (b"connection" in answer.headers) == (status not in (400, 422))
+    assert answer.headers.get(b"allow") == (b"POST" if status == 405 else None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unauthorized("no"), 401), (TooManyRequests("slower"), 429)]
+)
+def test_refused_authentication_closes_connection(
+    taxonomy: Taxonomy, error: Refused, status: int
+) -> None:
+    listener = Listener(taxonomy, authenticator=Refusing(error))
+    answer = listener.post(EVENT)
+    assert_problem(listener, answer, status, error.reason)
+    assert answer.headers[b"connection"] == b"close"
+
+
+def test_unavailable_ledger_keeps_connection(listener: Listener) -> None:
+    listener.memory.refusal = LedgerUnavailable("disk")
+    answer = listener.post(EVENT)
+    assert answer.status == 503
+    assert b"connection" not in answer.headers
+
+
 @pytest.mark.parametrize("error", [OriginNotAllowed("no"), UnknownKey("no"), RateLimited("slower")])
-def test_a_refused_browser_keeps_its_connection_unless_it_asked_whether_to_send(
+def test_refused_browser_keeps_connection_without_expect(
     listener: Listener, error: Refused
 ) -> None:
-    """Fails when the header is not looked at: a body of so many bytes was waited for that the client never
-    sends after such an answer, and its next request was taken for it."""
-    listener.app = IngestApp(listener.pipeline, listener.own, routes={"/route/": Refusing(error)})
+    """Fails without the look at `Expect`: such a client never sends the body, and its next request was
+    taken for the body."""
+    routes = {"/route/": RefusingRoute(error)}
+    listener.app = IngestApp(listener.pipeline, listener.own, routes=routes)
     length = {b"content-length": b"41"}
     assert b"connection" not in listener.post(EVENT, length, path="/route/a").headers
-    asking = {**length, b"expect": b"100-continue"}
-    answer = listener.post(EVENT, asking, path="/route/a")
+    answer = listener.post(EVENT, {**length, b"expect": b"100-continue"}, path="/route/a")
     assert (answer.status, answer.headers[b"connection"]) == (error.status, b"close")
 
 
-def test_a_defect_is_500_says_nothing_of_itself_and_is_counted(
+def test_defect_is_answered_500_without_details(
     listener: Listener, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(listener.pipeline, "_decoder", type("Broken", (), {"decode": broken})())
+    monkeypatch.setattr(listener.memory, "commit", broken)
     answer = listener.post(EVENT)
-    assert_problem(answer, 500, "internal")
+    assert_problem(listener, answer, 500, "internal")
     assert b"secret" not in answer.body
-    assert listener.value("refused_requests_total", reason="internal") == 1
-    assert listener.value("requests_total", status="500") == 1
     monkeypatch.undo()
     assert listener.post(EVENT).status == 200
 
 
-def test_a_peer_without_an_address_is_served(listener: Listener) -> None:
-    import asyncio
+def test_peer_without_address_is_served(listener: Listener) -> None:
+    assert listener.post(EVENT, client=None).status == 200
 
-    sent: list[Any] = []
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": EVENT}
+# --- rejections -------------------------------------------------------------------------------------
 
-    async def send(message: Any) -> None:
-        sent.append(message)
 
-    scope = {
-        "type": "http",
-        "path": "/v1/session-ends",
-        "method": "POST",
-        "headers": list(JSON.items()),
-        "client": None,
-    }
-    asyncio.run(listener.app(scope, receive, send))
-    assert sent[0]["status"] == 200
+REJECTIONS: dict[str, tuple[bytes, dict[bytes, bytes]]] = {
+    "invalid_json": (b'{\n{"system":"softdrive"}', NDJSON),
+    "not_an_object": (b"5", JSON),
+    "duplicate_key": (b'{"system":"softdrive","id":"a","id":"b"}', JSON),
+    "too_deep": (b'{"system":"softdrive","x":' + b"[" * 40 + b"]" * 40 + b"}", JSON),
+    "missing_system": (b"{}", JSON),
+    "unknown_system": (b'{"system":"nope"}', JSON),
+    "invalid_field": (b'{"system":"softdrive","phase":"x"}', JSON),
+    "invalid_label": (b'{"system":"softdrive","labels":{"region":"\\n"}}', JSON),
+    "invalid_cloudevent": (b'{"id":"x"}', {b"content-type": b"application/cloudevents+json"}),
+    "clock_skew": (b'{"system":"softdrive","occurred_at":"2999-01-01T00:00:00Z"}', JSON),
+}
+
+
+def test_every_reason_of_rejection_has_a_case() -> None:
+    assert {*REJECTIONS, "conflict", "foreign_system"} == set(REJECTED_REASONS)
+
+
+@pytest.mark.parametrize("reason", REJECTIONS)
+def test_rejection_is_counted_once_and_logged(listener: Listener, reason: str) -> None:
+    answer = listener.post(*REJECTIONS[reason])
+    assert answer.json["rejected"][0]["reason"] == reason
+    assert listener.value("rejected_events_total", reason=reason) == 1
+    assert listener.total("rejected_events_total") == 1
+    assert listener.logged.count(reason) == 1
+
+
+def test_every_reason_is_exported_as_0_from_the_start(listener: Listener) -> None:
+    for reason in REJECTED_REASONS:
+        assert listener.value("rejected_events_total", reason=reason) == 0
+    for reason in REFUSED_REASONS:
+        assert listener.value("refused_requests_total", reason=reason) == 0
+
+
+def test_messages_are_json_even_with_lone_surrogates(listener: Listener) -> None:
+    answer = listener.post(json.dumps({"system": "\ud800"}).encode())
+    assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")

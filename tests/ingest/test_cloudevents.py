@@ -33,22 +33,27 @@ def written(message: Any) -> tuple[bytes, dict[bytes, bytes]]:
 def structured(listener: Listener, **envelope: Any) -> Answer:
     whole = {**ENVELOPE, "data": DATA, **envelope}
     return listener.post(
-        json.dumps({name: one for name, one in whole.items() if one is not None}).encode(),
+        json.dumps({name: value for name, value in whole.items() if value is not None}).encode(),
         STRUCTURED,
     )
 
 
-def test_the_sdks_structured_event_is_counted_once_however_often_it_is_sent(
-    listener: Listener,
-) -> None:
+def rejection(answer: Answer) -> tuple[str, str]:
+    """Reason and message of the only event's rejection."""
+    assert answer.status == 422
+    (rejected,) = answer.json["rejected"]
+    return rejected["reason"], rejected["message"]
+
+
+def test_structured_event_is_counted_once(listener: Listener) -> None:
     body, headers = written(to_structured_event(sdk()))
     assert headers == STRUCTURED
     assert listener.post(body, headers).json["accepted"] == 1
     assert listener.post(body, headers).json["duplicates"] == 1
-    assert [one.code for one in listener.memory.batches[0].series] == ["01"]
+    assert [series.code for series in listener.memory.batches[0].series] == ["01"]
 
 
-def test_the_sdks_binary_event_has_the_key_of_the_structured_one(listener: Listener) -> None:
+def test_binary_event_has_the_key_of_the_structured_event(listener: Listener) -> None:
     event = sdk(id='ü "1"\\', source="/a%b/c")
     body, headers = written(to_binary_event(event))
     assert b"ce-specversion" in headers
@@ -56,162 +61,136 @@ def test_the_sdks_binary_event_has_the_key_of_the_structured_one(listener: Liste
     assert listener.post(*written(to_structured_event(event))).json["duplicates"] == 1
 
 
-def test_a_batch_of_the_sdks_events_is_an_array(listener: Listener) -> None:
+def test_quotes_around_a_header_are_removed(listener: Listener) -> None:
+    body = json.dumps(DATA).encode()
+    assert listener.post(body, BINARY).json["accepted"] == 1
+    assert listener.post(body, {**BINARY, b"ce-id": b'"e\\-1"'}).json["duplicates"] == 1
+
+
+def test_batch_is_an_array_of_events(listener: Listener) -> None:
     events = [sdk(id=f"e-{number}") for number in range(3)]
     bodies = [written(to_structured_event(event))[0] for event in events]
-    answer = listener.post(b"[" + b",".join(bodies) + b"]", BATCH)
-    assert answer.json == {"accepted": 3, "duplicates": 0, "rejected": []}
+    answer = listener.post(b"[" + b",".join(bodies) + b",5]", BATCH)
+    assert (answer.json["accepted"], answer.json["rejected"][0]["index"]) == (3, 3)
+    assert answer.json["rejected"][0]["message"] == "a CloudEvent is a JSON object, not a number"
     assert listener.post(bodies[1], STRUCTURED).json["duplicates"] == 1
 
 
-def test_the_sdks_bytes_come_as_base64_and_count(listener: Listener) -> None:
+@pytest.mark.parametrize(
+    ("headers", "body"), [(BATCH, b"{}"), (BATCH, b"5"), (STRUCTURED, b"[]"), (BINARY, b"{")]
+)
+def test_body_of_another_mode_is_unparseable(
+    listener: Listener, headers: dict[bytes, bytes], body: bytes
+) -> None:
+    assert listener.post(body, headers).status == 400
+
+
+@pytest.mark.parametrize(("headers", "body"), [(BATCH, b"[]"), (BINARY, b"[1]"), (BINARY, b"null")])
+def test_body_without_an_event_has_nothing_valid(
+    listener: Listener, headers: dict[bytes, bytes], body: bytes
+) -> None:
+    assert listener.post(body, headers).status == 422
+
+
+def test_base64_data_is_decoded(listener: Listener) -> None:
     body, headers = written(to_structured_event(sdk(json.dumps(DATA).encode())))
     assert b"data_base64" in body
     assert listener.post(body, headers).json["accepted"] == 1
     assert structured(listener, time=NOW.isoformat()).json["duplicates"] == 1
 
 
-def test_the_key_is_source_and_id(listener: Listener) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"system":"softdrive","code":1,"code":2}', "duplicate_key"),
+        ('{"system":"softdrive","x":' + "[" * 32 + "]" * 32 + "}", "too_deep"),
+    ],
+)
+def test_base64_data_is_checked(listener: Listener, text: str, reason: str) -> None:
+    """Fails without the second check: nothing has parsed the text before."""
+    encoded = base64.b64encode(text.encode()).decode()
+    assert rejection(structured(listener, data=None, data_base64=encoded))[0] == reason
+
+
+def test_key_is_source_and_id(listener: Listener) -> None:
+    listener.send({**DATA, "id": "e-1"})
     assert structured(listener).json["accepted"] == 1
     assert structured(listener, source="/clients/us").json["accepted"] == 1
     assert structured(listener, id="e-2").json["accepted"] == 1
-    assert structured(listener).json["duplicates"] == 1
-
-
-def test_an_id_in_the_data_is_ignored_even_a_wrong_one(listener: Listener) -> None:
-    assert structured(listener, data={**DATA, "id": "x"}).json["accepted"] == 1
     assert structured(listener, data={**DATA, "id": 5}).json["duplicates"] == 1
 
 
-def test_the_keys_of_plain_events_are_others(listener: Listener) -> None:
-    listener.send({**DATA, "id": "e-1"})
-    assert structured(listener).json["accepted"] == 1
-
-
-def test_time_stands_in_for_occurred_at_and_only_then(listener: Listener) -> None:
+def test_time_replaces_a_missing_occurred_at(listener: Listener) -> None:
     late = "2026-11-20T18:00:00Z"
     structured(listener, time=late)
     structured(listener, id="e-2", time=late, data={**DATA, "occurred_at": "2026-11-20T19:00:00Z"})
-    families = [one.series[0].family.value for one in listener.memory.batches]
+    families = [batch.series[0].family.value for batch in listener.memory.batches]
     assert families == ["late", "ends"]
 
 
 @pytest.mark.parametrize("name", ["id", "source", "type", "specversion"])
-@pytest.mark.parametrize("value", [None, "", 5, ["x"]])
-def test_a_missing_or_empty_attribute_is_named(listener: Listener, name: str, value: Any) -> None:
-    answer = structured(listener, **{name: value})
-    assert answer.status == 422
-    assert answer.json["rejected"][0]["reason"] == "invalid_cloudevent"
-    assert answer.json["rejected"][0]["message"].startswith(f"{name}: required")
-
-
-@pytest.mark.parametrize("name", ["id", "source", "type", "specversion"])
-def test_a_missing_header_is_named_too(listener: Listener, name: str) -> None:
-    """An event that means to be a CloudEvent must not be counted without its key."""
+def test_missing_attribute_is_rejected(listener: Listener, name: str) -> None:
+    """A CloudEvent must not be counted without its key."""
+    expected = ("invalid_cloudevent", f"{name}: required, a non-empty string")
+    for value in (None, "", 5):
+        assert rejection(structured(listener, **{name: value})) == expected
     headers = {key: value for key, value in BINARY.items() if key != b"ce-" + name.encode()}
-    answer = listener.post(json.dumps(DATA).encode(), headers)
-    assert answer.status == 422
-    assert answer.json["rejected"][0]["message"].startswith(f"{name}: required")
+    assert rejection(listener.post(json.dumps(DATA).encode(), headers)) == expected
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"specversion": "0.3"},
-        {"source": "\ud800"},
-        {"time": 5},
-        {"data": "text"},
-        {"data": ["x"]},
-        {"data": None},
-        {"data": None, "data_base64": 5},
-        {"data": None, "data_base64": "%%%"},
-        {"data": None, "data_base64": "é"},
-        {"data": None, "data_base64": base64.b64encode(b"{").decode()},
-        {"data": None, "data_base64": base64.b64encode(b"[]").decode()},
+        ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
+        ({"source": "\ud800"}, "source: contains half of a surrogate pair"),
+        ({"time": 5}, "time: must be a string, not a number"),
+        ({"data": "text"}, "data: must be an event, a JSON object, not a string"),
+        ({"data": None}, "data: must be an event, a JSON object, not null"),
+        ({"data": None, "data_base64": 5}, "data_base64: must be a string"),
+        ({"data": None, "data_base64": "%%%"}, "data_base64: is not base64 of JSON"),
+        ({"data": None, "data_base64": "é"}, "data_base64: is not base64 of JSON"),
+        ({"data": None, "data_base64": "ew=="}, "data_base64: is not base64 of JSON"),
+        (
+            {"data": None, "data_base64": "W10="},
+            "data: must be an event, a JSON object, not an array",
+        ),
     ],
 )
-def test_a_wrong_envelope_is_rejected_as_such(listener: Listener, change: dict[str, Any]) -> None:
-    answer = structured(listener, **change)
-    assert answer.status == 422
-    assert answer.json["rejected"][0]["reason"] == "invalid_cloudevent"
+def test_invalid_envelope_is_rejected(
+    listener: Listener, change: dict[str, Any], message: str
+) -> None:
+    assert rejection(structured(listener, **change)) == ("invalid_cloudevent", message)
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"time": "yesterday"}, "invalid_field"),
+        ({"time": "\ud800"}, "invalid_field"),
         ({"id": "\ud800"}, "invalid_field"),
         ({"id": "x" * 129}, "invalid_field"),
         ({"data": {}}, "missing_system"),
         ({"data": {"system": "nope"}}, "unknown_system"),
     ],
 )
-def test_the_rules_of_events_hold_inside(
+def test_data_obeys_the_rules_of_events(
     listener: Listener, change: dict[str, Any], reason: str
 ) -> None:
-    assert structured(listener, **change).json["rejected"][0]["reason"] == reason
+    assert rejection(structured(listener, **change))[0] == reason
 
 
-def base64_of(text: str) -> dict[str, Any]:
-    return {"data": None, "data_base64": base64.b64encode(text.encode()).decode()}
-
-
-def test_base64_data_is_checked_like_any_other(listener: Listener) -> None:
-    """Fails without the second check: nobody has looked into the text before."""
-    twice = structured(listener, **base64_of('{"system":"softdrive","code":1,"code":2}'))
-    assert twice.json["rejected"][0]["reason"] == "duplicate_key"
-    deep = '{"system":"softdrive","x":' + "[" * 32 + "]" * 32 + "}"
-    assert structured(listener, **base64_of(deep)).json["rejected"][0]["reason"] == "too_deep"
-
-
-def test_unknown_fields_of_base64_data_are_ignored_however_nested(listener: Listener) -> None:
-    nested = json.dumps({**DATA, "x": {"y": [{"z": 1}]}})
-    assert structured(listener, **base64_of(nested)).status == 200
-
-
-@pytest.mark.parametrize("body", [b"{}", b'"x"', b"5"])
-def test_a_batch_must_be_an_array(listener: Listener, body: bytes) -> None:
-    assert listener.post(body, BATCH).status == 400
-
-
-def test_a_structured_event_must_not_be_an_array(listener: Listener) -> None:
-    assert listener.post(b"[]", STRUCTURED).status == 400
-
-
-@pytest.mark.parametrize("item", [5, None, "x", []])
-def test_what_is_no_object_in_a_batch_is_rejected_alone(listener: Listener, item: object) -> None:
-    answer = listener.post(json.dumps([item, {**ENVELOPE, "data": DATA}]).encode(), BATCH)
-    assert answer.json["accepted"] == 1
-    assert answer.json["rejected"][0]["reason"] == "not_an_object"
-
-
-def test_an_empty_batch_has_nothing_valid(listener: Listener) -> None:
-    assert listener.post(b"[]", BATCH).status == 422
-
-
-def test_a_duplicate_attribute_is_rejected(listener: Listener) -> None:
+def test_duplicate_attribute_is_rejected(listener: Listener) -> None:
     whole = json.dumps({**ENVELOPE, "data": DATA})
     answer = listener.post(whole.replace("{", '{"id":"x",', 1).encode(), STRUCTURED)
-    assert answer.json["rejected"][0]["reason"] == "duplicate_key"
+    assert rejection(answer)[0] == "duplicate_key"
 
 
-@pytest.mark.parametrize("name", [b"ce-id", b"ce-source", b"ce-subject"])
-@pytest.mark.parametrize("value", [b"%ff", b"%ed%a0%80", b"a%c3"])
-def test_headers_that_are_not_percent_encoded_utf8_are_refused(
+@pytest.mark.parametrize("name", [b"ce-id", b"ce-subject"])
+@pytest.mark.parametrize("value", [b"%ff", b"%ed%a0%80"])
+def test_header_that_is_not_percent_encoded_utf8_is_refused(
     listener: Listener, name: bytes, value: bytes
 ) -> None:
     """It was a UnicodeDecodeError, and a 500."""
     answer = listener.post(json.dumps(DATA).encode(), {**BINARY, name: value})
     assert answer.status == 400
-    assert name.decode() in answer.json["detail"]
-
-
-def test_quotes_around_a_header_are_not_part_of_it(listener: Listener) -> None:
-    body = json.dumps(DATA).encode()
-    assert listener.post(body, BINARY).json["accepted"] == 1
-    assert listener.post(body, {**BINARY, b"ce-id": b'"e\\-1"'}).json["duplicates"] == 1
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[1,2]", b"null"])
-def test_hostile_binary_bodies_are_refused(listener: Listener, body: bytes) -> None:
-    assert listener.post(body, BINARY).status in (400, 422)
+    assert answer.json["detail"] == f"{name.decode()}: is not percent-encoded UTF-8"

@@ -1,186 +1,308 @@
-"""Both ways of decoding a body against a reference that was written from the contract."""
+"""Both decoders: the fast path for plain bodies, and the strict JSON parser."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
-from exporter.errors import Rejected, Unparseable
-from exporter.ingest import careful
+from exporter.errors import NothingValid, Refused, Rejected, TooManyEvents, Unparseable
+from exporter.ingest import strict_json
+from exporter.ingest.decode import Decoder
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
-from tests.ingest import bodies
-from tests.ingest.bodies import Pairs
-from tests.ingest.decoding import DECODER, FILLER, RANDOM, outcome
 from tests.ingest.listener import LABELS
 
-PLAIN = st.sampled_from((Media.JSON, Media.NDJSON))
+DECODER = Decoder(max_events=200, max_depth=32)
+FIELDS = ("system", "code", "id", "session_id", "occurred_at", "duration_seconds", "phase", "final")
+SOFTDRIVE = '{"system":"softdrive"}'
+FULL = {
+    "id": "7f1c",
+    "system": "streampixel",
+    "code": 4001,
+    "session_id": "s-91",
+    "occurred_at": "2026-11-20T19:00:00Z",
+    "duration_seconds": 12.5,
+    "phase": "connect",
+    "final": True,
+    "labels": {"region": "eu"},
+}
 
 
-def reference(values: list[Any]) -> dict[int, Any]:
-    found = {place: bodies.expected(value) for place, value in enumerate(values)}
-    # Forbidden characters in label values are tests/ingest/test_labels.py's.
-    for place, one in found.items():
-        if isinstance(one, dict) and any(not value.isprintable() for value in one["labels"]):
-            try:
-                LabelValues(LABELS, 50, 32)[_labels(values[place])]
-            except Rejected as error:
-                found[place] = error.reason
-    return found
-
-
-def _labels(event: Pairs) -> bytes:
-    return json.dumps(dict(event.get("labels").pairs), default=lambda _: None).encode()
-
-
-# --- the reference --------------------------------------------------------------------------------
-
-
-@given(
-    PLAIN,
-    st.lists(bodies.odd_events(), min_size=1, max_size=4),
-    st.booleans(),
-    RANDOM,
-)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_body_decodes_to_what_the_contract_says(
-    media: Media, values: list[Any], long: bool, rnd: Any
-) -> None:
-    values = values + FILLER if long else values
-    assert outcome(media, bodies.body(media, values, rnd)) == reference(values)
-
-
-@given(PLAIN, st.lists(bodies.good_events(), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_body_with_nothing_unusual_is_not_decoded_twice(
-    media: Media, values: list[Pairs], long: bool
-) -> None:
-    """The speed is real only when ordinary bodies take the fast path; so is the test of it."""
-    values = values + FILLER if long else values
-    texts = [json.dumps(_dict(one), ensure_ascii=False) for one in values]
-    # An empty text and a code 0 count as absent in the fast path's sum, and only cost a closer look.
-    if any(_dict(one).get("code") == 0 for one in values):
-        return
-    if any(not text or '":' in "".join(text.split()) for one in values for text in _texts(one)):
-        return
-    body = "\n".join(texts) if media is Media.NDJSON else f"[{','.join(texts)}]"
-    assert takes_the_fast_path(media, body.encode())
-
-
-def _dict(value: Any) -> Any:
-    return {key: _dict(inner) for key, inner in value.pairs} if isinstance(value, Pairs) else value
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, Pairs):
-        return [text for pair in value.pairs for one in pair for text in _texts(one)]
-    return [json.dumps(value)[1:-1]] if isinstance(value, str) else []
-
-
-def takes_the_fast_path(media: Media, body: bytes) -> bool:
-    """Whether the body is decoded without `careful.parse`."""
-
-    def parse(text: bytes | str) -> Any:
-        raise Unparseable("the careful path was taken")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(careful, "parse", parse)
+def decode(body: str | bytes, media: Media = Media.JSON) -> list[Any]:
+    """For each event its fields, or the reason of its rejection."""
+    decoded = DECODER.decode(media, body.encode() if isinstance(body, str) else body, {})
+    outcomes: dict[int, Any] = {each.index: each.reason for each in decoded.rejected}
+    places = range(decoded.total) if decoded.places is None else decoded.places
+    for place, *fields, labels in zip(places, *decoded.events, strict=True):
+        outcomes[place] = dict(zip(FIELDS, fields, strict=True))
         try:
-            return bool(DECODER.decode(media, body, {}).events.system)
-        except Unparseable:
-            return False
+            outcomes[place]["labels"] = LabelValues(LABELS, 50, 32)[labels]
+        except Rejected as error:
+            outcomes[place] = error.reason
+    assert sorted(outcomes) == list(range(decoded.total))
+    return [outcomes[place] for place in range(decoded.total)]
 
 
-@pytest.mark.parametrize("labels", [{}, {"region": "eu"}, {"region": "eu", "other": "x"}])
-@pytest.mark.parametrize("count", [1, 150])
-@pytest.mark.parametrize(
-    ("media", "ends"),
-    [(Media.JSON, ""), (Media.NDJSON, "\n"), (Media.NDJSON, "\r\n")],
-)
-def test_an_event_with_every_field_takes_the_fast_path(
-    labels: dict[str, str], count: int, media: Media, ends: str
+def message(event: str) -> str:
+    (rejection,) = DECODER.decode(Media.JSON, event.encode(), {}).rejected
+    return rejection.message
+
+
+# --- the fast path --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [{}, {"region": "eu"}, {"region": "eu", "other": "é"}])
+@pytest.mark.parametrize("count", [1, 150], ids=["bytes", "numpy"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["json", "lines", "crlf"])
+def test_plain_events_take_the_fast_path(
+    monkeypatch: pytest.MonkeyPatch, labels: dict[str, str], count: int, end: str
 ) -> None:
-    event = {
-        "id": "7f1c",
-        "system": "streampixel",
-        "code": 4001,
-        "session_id": "s-91",
-        "occurred_at": "2026-11-20T19:00:00Z",
-        "duration_seconds": 12.5,
-        "phase": "connect",
-        "final": True,
-        "labels": labels,
-    }
-    text = json.dumps([event] * count)
-    if media is Media.NDJSON:
-        text = ends.join([json.dumps(event)] * count) + ends
-    assert takes_the_fast_path(media, text.encode())
+    def parse(_text: bytes) -> None:
+        raise AssertionError("the strict parser was used")
+
+    event = json.dumps({**FULL, "labels": labels}, ensure_ascii=False)
+    body = (event + end) * count if end else f"[{','.join([event] * count)}]"
+    monkeypatch.setattr(strict_json, "parse", parse)
+    decoded = DECODER.decode(Media.NDJSON if end else Media.JSON, body.encode(), {})
+    assert len(decoded.events.system) == decoded.total == count
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"code": 0, "id": "", "phase": None, "labels": None},
+        {"id": 'a":b', "session_id": '\\":', "code": "é😀"},
+        {"x": 'key\\\\":1', "labels": {"region": '":', "y": [{"z": "日本"}]}},
+    ],
+)
+@pytest.mark.parametrize("filler", [0, 30], ids=["bytes", "numpy"])
+def test_both_paths_decode_alike(change: dict[str, Any], filler: int) -> None:
+    events = [{**FULL, **change}] + [{"system": "softdrive", "id": "f" * 100}] * filler
+    compact = json.dumps(events, separators=(",", ":"), ensure_ascii=False)
+    first, *_ = decode(compact)
+    spaced = json.dumps(events, indent=1, separators=(" ,", "\t: "))
+    for body in (compact, json.dumps(events), spaced):
+        assert decode(body)[0] == first
+    assert decode("\n".join(map(json.dumps, events)), Media.NDJSON)[0] == first
+    # An unknown field needs the strict parser.
+    assert decode(json.dumps([{**event, "unknown": 1} for event in events]))[0] == first
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        '"id":"a","id" :"b"',
+        '"id":"a","id":null',
+        '"\\u0069d":"a","id":"b"',
+        '"session_id":"\\":","id"\t:"a","id":"b"',
+        '"x":1,"x" :1',
+        '"x":{"y":1,"y":2}',
+        '"labels":{"region":"a","region" :"b"}',
+        '"labels":{"region":"a"},"labels":{}',
+        '"labels" :{},"labels":{"region":"a"}',
+        '"labels":{"region\\":":"a"},"labels":{"region":"b"}',
+        '"labels":{"x":{"y":1,"y":1}}',
+        '"system":"softdrive"',
+    ],
+)
+@pytest.mark.parametrize("filler", [0, 50], ids=["bytes", "numpy"])
+@pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
+def test_duplicate_key_is_rejected(pairs: str, filler: int, media: Media) -> None:
+    """Fails without the count of keys: the last of the two would win, silently."""
+    duplicate = '{"system":"softdrive",' + pairs + "}"
+    events = [duplicate] + [json.dumps({"system": "softdrive", "id": "f" * 100})] * filler
+    body = "\n".join(events) if media is Media.NDJSON else f"[{','.join(events)}]"
+    first, *others = decode(body, media)
+    assert first == "duplicate_key"
+    assert all(isinstance(other, dict) for other in others)
 
 
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def test_an_unreadable_line_is_rejected_at_its_place() -> None:
-    body = b'{"system":"softdrive"}\r\n\n{"system":\n \t\r\n{"system":"streampixel"}\n'
-    found = outcome(Media.NDJSON, body)
-    assert isinstance(found, dict)
-    assert found[1] == "invalid_json"
-    assert (found[0]["system"], found[2]["system"]) == ("softdrive", "streampixel")
-
-
-def test_lines_none_of_which_is_json_are_unparseable() -> None:
-    with pytest.raises(Unparseable, match="no line is JSON"):
-        DECODER.decode(Media.NDJSON, b"a\nb\n", {})
+def test_unreadable_line_is_rejected_at_its_place() -> None:
+    body = SOFTDRIVE + '\r\n\n{"system":\n \t\r\n' + SOFTDRIVE + "\n"
+    first, second, third = decode(body, Media.NDJSON)
+    assert first == third
+    assert second == "invalid_json"
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"system":\n"softdrive"}',
-        b'{"system":"softdrive"}{"system":"softdrive"}',
-        b'{"system":"softdrive"} {"system":"softdrive"}',
-        b'{"system":"softdrive"}\r{"system":"softdrive"}',
+        "a\nb\n",
+        '{"system":\n"softdrive"}',
+        SOFTDRIVE + SOFTDRIVE,
+        SOFTDRIVE + " " + SOFTDRIVE,
+        SOFTDRIVE + "\r" + SOFTDRIVE,
     ],
 )
-def test_an_event_a_line_is_meant(body: bytes) -> None:
-    """msgspec takes all of these; a sender whose events pass today must not be refused for an unknown
-    field tomorrow. Fails without the count of lines."""
-    assert outcome(Media.NDJSON, body) == "unparseable"
+def test_each_line_is_one_event(body: str) -> None:
+    """msgspec takes all of them: a sender whose events passed would be refused with an unknown field. Fails
+    without the count of lines."""
+    with pytest.raises(Unparseable, match="no line is JSON; the first one: not JSON: "):
+        decode(body, Media.NDJSON)
 
 
-def test_two_events_that_share_their_lines_crosswise_are_not_taken() -> None:
-    body = b'{"system":"a"}{"system":\n"b"}\n{"system":"softdrive"}'
-    found = outcome(Media.NDJSON, body)
-    assert isinstance(found, dict)
-    assert [found[0], found[1]] == ["invalid_json", "invalid_json"]
+def test_events_that_share_lines_crosswise_are_rejected() -> None:
+    body = '{"system":"a"}{"system":\n"b"}\n' + SOFTDRIVE
+    assert decode(body, Media.NDJSON)[:2] == ["invalid_json", "invalid_json"]
 
 
-# --- bytes ----------------------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------
 
 
-@given(PLAIN, st.binary(max_size=80))
-@example(Media.JSON, b'{"system":"a","occurred_at":"0001-01-01T00:00:00+23:59"}')
-@settings(max_examples=60, deadline=None)
-def test_any_bytes_decode_or_are_refused(media: Media, body: bytes) -> None:
-    found = outcome(media, body)
-    assert isinstance(found, dict) or found in ("unparseable", "nothing_valid")
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "not JSON: Expecting value"),
+        (b"{", "not JSON: Expecting property name"),
+        (SOFTDRIVE.encode() + b" x", "not JSON: Extra data"),
+        (b'{"system":"softdrive",}', "not JSON: "),
+        (b"\xef\xbb\xbf" + SOFTDRIVE.encode(), "not JSON: "),
+        (b'{"system":"soft\xff"}', "not UTF-8 at byte 15"),
+        (b'[{"system":"a"},{"system":"a","labels":{"x":"\xff"}}]', "not UTF-8 at byte "),
+        (b'{"system":"softdrive","x":"\xed\xa0\x80"}', "not UTF-8 at byte "),
+        (b'{"duration_seconds":NaN}', "not JSON: NaN is not a JSON number"),
+        (b'{"duration_seconds":-Infinity}', "not JSON: -Infinity is not a JSON number"),
+        (b'{"code":' + b"9" * 5000 + b"}", "not JSON: Exceeds the limit"),
+        (b'{"id":"a\nb"}', "not JSON: Invalid control character"),
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep to be parsed"),
+    ],
+)
+def test_body_that_is_not_json_is_unparseable(body: bytes, detail: str) -> None:
+    with pytest.raises(Unparseable, match=f"^{detail}"):
+        decode(body)
 
 
-@given(st.lists(bodies.odd_events(), min_size=1, max_size=3), RANDOM)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_what_decodes_is_what_msgspec_reads(values: list[Any], rnd: Any) -> None:
-    """A second opinion: fields that passed are those of an independent reader of the same text."""
-    text = bodies.write(values, rnd).encode()
-    found = outcome(Media.JSON, text)
-    try:
-        parsed = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError):
-        return
-    assert isinstance(found, dict)
-    for place, one in found.items():
-        if isinstance(one, dict):
-            assert one["id"] == parsed[place].get("id")
-            assert one["session_id"] == parsed[place].get("session_id")
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [(Media.JSON, " [ ] "), (Media.NDJSON, ""), (Media.NDJSON, "\r\n \n\n")],
+)
+def test_body_without_events_has_nothing_valid(media: Media, body: str) -> None:
+    with pytest.raises(NothingValid, match=r"^no event in the body$"):
+        decode(body, media)
+
+
+@pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
+@pytest.mark.parametrize("extra", ["", ',"x":1'], ids=["fast", "strict"])
+def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
+    event = '{"system":"softdrive"' + extra + "}"
+    decoder = Decoder(max_events=3, max_depth=32)
+
+    def body(count: int) -> bytes:
+        separator = "\n" if media is Media.NDJSON else ","
+        text = separator.join([event] * count)
+        return (text if media is Media.NDJSON else f"[{text}]").encode()
+
+    assert len(decoder.decode(media, body(3), {}).events.system) == 3
+    with pytest.raises(TooManyEvents, match=r"^4 events: at most 3 in one request \(max_events\)$"):
+        decoder.decode(media, body(4), {})
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("null", "an event is a JSON object, not null"),
+        ("1.5", "an event is a JSON object, not a number"),
+        ("true", "an event is a JSON object, not a boolean"),
+        ('"x"', "an event is a JSON object, not a string"),
+        ('[["x"]]', "an event is a JSON object, not an array"),
+        ("{}", "system: required, the name of a loaded taxonomy"),
+        ('{"system":5}', "system: must be a string, not a number"),
+        ('{"system":"a","code":1.0}', "code: must be a string or an integer, not a number"),
+        ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
+        ('{"system":"a","id":{}}', "id: must be a string, not an object"),
+        ('{"system":"a","session_id":[]}', "session_id: must be a string, not an array"),
+        ('{"system":"a","phase":1}', "phase: must be a string, not a number"),
+        ('{"system":"a","final":1}', "final: must be true or false, not a number"),
+        (
+            '{"system":"a","duration_seconds":"1"}',
+            "duration_seconds: must be a number, not a string",
+        ),
+        ('{"system":"a","labels":[],"x":1}', "labels: must be an object, not an array"),
+        ('{"system":"a","occurred_at":5}', "occurred_at: must be a string, not a number"),
+        (
+            '{"system":"a","occurred_at":"2026-11-20T19:00:00"}',
+            "occurred_at: '2026-11-20T19:00:00' is not an RFC 3339 time with an offset, such as "
+            "2026-11-20T19:00:00Z",
+        ),
+        (
+            '{"system":"a","occurred_at":"\\ud800"}',
+            "occurred_at: contains half of a surrogate pair",
+        ),
+        ('{"system":"a","id":"\\ud800"}', "id: contains half of a surrogate pair"),
+    ],
+)
+def test_field_of_wrong_type_is_rejected_with_its_rule(event: str, expected: str) -> None:
+    assert message(event) == expected
+
+
+@pytest.mark.parametrize("field", ["system", "code", "id", "session_id", "phase", "occurred_at"])
+@pytest.mark.parametrize("fault", ["", '"id":"a","id":"b",', f'"x":{"[" * 40}{"]" * 40},'])
+def test_lone_surrogate_rejects_only_its_event(field: str, fault: str) -> None:
+    """Fails without the check: `.encode()` raises wherever it happens first. msgspec refuses the whole body
+    instead."""
+    wrong = {"system": "softdrive", field: "a\ud800"}
+    other = '{"system":"softdrive",' + fault + '"x":"\\ud800"}'
+    events = decode(f" [{json.dumps(wrong)} , {other},{SOFTDRIVE}] ")
+    assert events[0] == "invalid_field"
+    assert isinstance(events[1], str) == bool(fault)
+    assert isinstance(events[2], dict)
+    assert decode('{"system":"softdrive","id":"\\ud83d\\ude00"}')[0]["id"] == "😀"
+
+
+@pytest.mark.parametrize("field", ["x", "labels"])
+@pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ('{"a":[', "]}")])
+def test_event_has_at_most_32_levels(field: str, opening: str, closing: str) -> None:
+    """Fails without the depth check; the event itself is the first level."""
+
+    def nested(levels: int) -> list[Any]:
+        repeats = levels // len(closing)
+        value = opening * repeats + "1" + closing * repeats
+        return decode(f'[{SOFTDRIVE},{{"system":"softdrive","{field}":{value}}}]')
+
+    assert isinstance(nested(31)[1], dict)
+    assert nested(32)[1] == "too_deep"
+    sound, deep = nested(500)
+    assert isinstance(sound, dict)
+    assert deep == "too_deep"
+
+
+@pytest.mark.parametrize("text", ['"', "\\\\", '\\\\"', "[" * 40, '"' + "[" * 40])
+def test_depth_does_not_count_brackets_in_strings(text: str) -> None:
+    deep = json.loads("[" * 40 + "]" * 40)
+    assert isinstance(decode(json.dumps({"system": "softdrive", "x": text}))[0], dict)
+    assert decode(json.dumps({"system": "softdrive", "x": text, "y": deep})) == ["too_deep"]
+
+
+@pytest.mark.parametrize("unknown", ["", ',"x":1'], ids=["fast", "strict"])
+def test_deep_labels_that_are_no_object_have_one_reason(unknown: str) -> None:
+    labels = "[" * 40 + "]" * 40
+    event = f'{{"system":"softdrive","labels":{labels}{unknown}}}'
+    assert decode(event) == ["too_deep"]
+
+
+@pytest.mark.parametrize("unknown", ["", ',"x":1'], ids=["fast", "strict"])
+@pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
+def test_infinite_number_in_an_ignored_label_is_accepted(media: Media, unknown: str) -> None:
+    event = f'{{"id":"a","system":"softdrive","labels":{{"zone":[-1e999]}}{unknown}}}'
+    assert decode(event, media)[0]["labels"] == ("", "")
+
+
+@pytest.mark.parametrize("code", [2**63, -(2**401), 10**4000])
+def test_integer_code_has_any_size_that_python_reads(code: int) -> None:
+    assert decode(f'{{"system":"softdrive","code":{code}}}')[0]["code"] == code
+
+
+@pytest.mark.parametrize("media", list(Media))
+def test_cut_body_decodes_or_is_refused(media: Media) -> None:
+    body = json.dumps([FULL, {"data": FULL}]).encode()
+    for end in range(len(body)):
+        with suppress(Refused):
+            DECODER.decode(media, body[:end], {})

@@ -1,4 +1,4 @@
-"""From a body to the reply and the counters, with a ledger in memory unless a test says otherwise."""
+"""From a body to the answer and the counters, with a ledger in memory unless a test says otherwise."""
 
 import asyncio
 import gzip
@@ -8,19 +8,16 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import (
-    LedgerUnavailable,
-    QueueFull,
-    Refused,
-    ShuttingDown,
-)
+from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.taxonomy import Taxonomy
-from tests.ingest.events import EVENT, GOOD_GZIP, keyless
-from tests.ingest.listener import NDJSON, NOW, Listener, Stream
+from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
-# --- replies --------------------------------------------------------------------------------------
+OLD = "2026-11-20T10:00:00Z"
+
+
+# --- answers --------------------------------------------------------------------------------------
 
 
 def test_one_event_is_accepted(listener: Listener) -> None:
@@ -33,19 +30,16 @@ def test_one_event_is_accepted(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_an_event_sent_again_is_a_duplicate(listener: Listener, count: int) -> None:
+def test_event_sent_again_is_a_duplicate(listener: Listener, count: int) -> None:
     events = [{**EVENT, "id": f"e-{number}"} for number in range(count)]
     listener.send(*events)
     assert listener.send(*events).json == {"accepted": 0, "duplicates": count, "rejected": []}
     assert listener.value("accepted_events_total") == count
     assert listener.value("duplicate_events_total") == count
+    assert listener.send(keyless(id="x"), keyless(id="x")).json["duplicates"] == 1
 
 
-def test_an_event_twice_in_a_request_is_counted_once(listener: Listener) -> None:
-    assert listener.send(EVENT, EVENT).json == {"accepted": 1, "duplicates": 1, "rejected": []}
-
-
-def test_a_conflict_is_rejected_at_its_place_and_the_first_one_stands(listener: Listener) -> None:
+def test_conflict_is_rejected_at_its_place_and_first_event_stands(listener: Listener) -> None:
     listener.send(EVENT)
     answer = listener.send(
         keyless(), {**EVENT, "code": "02"}, "x", {**EVENT, "id": "e-2"}, {"system": "nope"}, EVENT
@@ -54,61 +48,64 @@ def test_a_conflict_is_rejected_at_its_place_and_the_first_one_stands(listener: 
     assert answer.json["accepted"] == 2
     assert answer.json["duplicates"] == 1
     assert answer.json["at_least_once"] == 1
-    found = [(one["index"], one["reason"]) for one in answer.json["rejected"]]
-    assert found == [(1, "conflict"), (2, "not_an_object"), (4, "unknown_system")]
-    assert all(one["message"] for one in answer.json["rejected"])
-    for reason in ("conflict", "not_an_object", "unknown_system"):
-        assert listener.value("rejected_events_total", reason=reason) == 1
+    rejected = answer.json["rejected"]
+    assert [(each["index"], each["reason"]) for each in rejected] == [
+        (1, "conflict"),
+        (2, "not_an_object"),
+        (4, "unknown_system"),
+    ]
+    assert (
+        rejected[0]["message"] == "id: already counted with other content; the first event stands"
+    )
+    assert listener.value("rejected_events_total", reason="conflict") == 1
     assert listener.total("rejected_events_total") == 3
 
 
-def test_a_conflict_alone_accepts_nothing_and_says_so(listener: Listener) -> None:
+def test_conflict_alone_is_200_and_accepts_nothing(listener: Listener) -> None:
     listener.send(EVENT)
     answer = listener.send({**EVENT, "code": "02"})
     assert (answer.status, answer.json["accepted"], answer.json["duplicates"]) == (200, 0, 0)
-    assert [one["reason"] for one in answer.json["rejected"]] == ["conflict"]
+    assert [each["reason"] for each in answer.json["rejected"]] == ["conflict"]
 
 
-def test_the_reply_says_how_many_events_count_at_least_once(listener: Listener) -> None:
+def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> None:
     assert listener.send(keyless()).json == {
         "accepted": 1,
         "duplicates": 0,
         "rejected": [],
         "at_least_once": 1,
     }
-    assert listener.send(EVENT, keyless(), keyless()).json["at_least_once"] == 2
+    event = keyless(session_id="s", occurred_at=NOW.isoformat())
+    assert listener.send(event, keyless(), keyless()).json["at_least_once"] == 2
+    assert listener.send(event).json["duplicates"] == 1
     assert listener.value("at_least_once_events_total") == 3
 
 
-def test_session_and_time_are_a_key(listener: Listener) -> None:
-    event = keyless(session_id="s", occurred_at=NOW.isoformat())
-    assert "at_least_once" not in listener.send(event).json
-    assert listener.send(event).json["duplicates"] == 1
-
-
-def test_rejections_are_in_the_order_of_the_request(listener: Listener) -> None:
-    answer = listener.send({"system": "nope"}, 5, {**EVENT, "id": ""}, [], EVENT)
-    assert [one["index"] for one in answer.json["rejected"]] == [0, 1, 2, 3]
-
-
-def test_nothing_valid_is_422_with_every_reason(listener: Listener) -> None:
-    answer = listener.send({"system": "nope"}, 5)
-    assert answer.status == 422
-    assert [one["reason"] for one in answer.json["rejected"]] == ["unknown_system", "not_an_object"]
-    assert answer.json["reason"] == "nothing_valid"
+def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> None:
+    answer = listener.send({"system": "nope"}, 5, {**EVENT, "id": ""})
+    assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")
+    assert answer.json["detail"] == (
+        "none of 3 events is valid; event 0: system: 'nope' is not loaded; there are softdrive, "
+        "streampixel"
+    )
+    assert [(each["index"], each["reason"]) for each in answer.json["rejected"]] == [
+        (0, "unknown_system"),
+        (1, "not_an_object"),
+        (2, "invalid_field"),
+    ]
     assert not listener.memory.batches
-    assert listener.value("refused_requests_total", reason="nothing_valid") == 1
-    assert listener.total("rejected_events_total") == 2
+    assert listener.total("rejected_events_total") == 3
 
 
-def test_gzip_and_lines_and_pieces_count_alike(listener: Listener) -> None:
+def test_gzip_lines_and_pieces_count_alike(listener: Listener) -> None:
     text = json.dumps(EVENT).encode()
-    assert listener.post(gzip.compress(text), GOOD_GZIP).json["accepted"] == 1
+    packed = {**JSON, b"content-encoding": b"gzip"}
+    assert listener.post(gzip.compress(text), packed).json["accepted"] == 1
     assert listener.post(text + b"\r\n", NDJSON).json["duplicates"] == 1
     assert listener.post(Stream([text[:7], text[7:]])).json["duplicates"] == 1
 
 
-def test_a_sender_that_leaves_gets_no_answer_and_counts_nowhere(listener: Listener) -> None:
+def test_sender_that_leaves_gets_no_answer_and_is_not_counted(listener: Listener) -> None:
     class Gone(Stream):
         async def receive(self) -> dict[str, Any]:
             return {"type": "http.disconnect"}
@@ -118,16 +115,137 @@ def test_a_sender_that_leaves_gets_no_answer_and_counts_nowhere(listener: Listen
     assert listener.total("refused_requests_total") == 0
 
 
-# --- a ledger that can't --------------------------------------------------------------------------
+def test_single_event_passes_between_large_bodies(listener: Listener) -> None:
+    """Fails without the lock around large bodies: all were decoded in one turn of the event loop, and a
+    single event waited for all of them."""
+    large = json.dumps([{**EVENT, "id": f"{'x' * 100}{number}"} for number in range(500)]).encode()
+    single = json.dumps({**EVENT, "id": "single"}).encode()
+
+    async def late() -> None:
+        await asyncio.sleep(0)
+        await listener.answer(single)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(listener.answer(large) for _ in range(6)), late())
+
+    asyncio.run(all_at_once())
+    sizes = [len(batch) for batch in listener.memory.batches]
+    assert sorted(sizes) == [1, *[500] * 6]
+    assert sizes.index(1) <= 2
+
+
+# --- Idempotency-Key ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["k-1", '"k-1"', ' "k-1"'])
+def test_idempotency_key_is_the_id_of_a_single_event(listener: Listener, key: str) -> None:
+    listener.send(keyless(id="k-1"))
+    answer = listener.send(keyless(), idempotency_key=key)
+    assert answer.json == {"accepted": 0, "duplicates": 1, "rejected": []}
+    text = json.dumps(keyless()).encode()
+    headers = {b"idempotency-key": key.encode()}
+    assert listener.post(b"[" + text + b"]", {**JSON, **headers}).json["duplicates"] == 1
+    assert listener.post(b"\n" + text, {**NDJSON, **headers}).json["duplicates"] == 1
+
+
+def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listener) -> None:
+    listener.send(EVENT, idempotency_key="k")
+    assert listener.send(EVENT, idempotency_key="other").json["duplicates"] == 1
+    event = keyless(session_id="s", occurred_at=NOW.isoformat())
+    assert listener.send(event, idempotency_key="k").json["accepted"] == 1
+    assert listener.send(event, idempotency_key="b").json["accepted"] == 1
+
+
+@pytest.mark.parametrize("events", [(keyless(), keyless()), (keyless(), 5), (5, keyless())])
+def test_idempotency_key_is_ignored_for_several_events(
+    listener: Listener, events: tuple[object, object]
+) -> None:
+    """Fails when valid events are counted instead of sent ones: a retry with more events would double."""
+    answer = listener.send(*events, idempotency_key="k")
+    assert answer.json["at_least_once"] == answer.json["accepted"]
+
+
+@pytest.mark.parametrize("key", [b"", b'""', b"k" * 129, b" "])
+def test_idempotency_key_obeys_the_rules_of_ids(listener: Listener, key: bytes) -> None:
+    answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": key})
+    assert answer.status == 422
+    assert answer.json["rejected"][0]["message"] == "id: must be 1 to 128 bytes"
+
+
+def test_idempotency_key_that_is_not_utf8_is_refused(listener: Listener) -> None:
+    answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": b"\xff"})
+    assert (answer.status, answer.json["detail"]) == (400, "Idempotency-Key: is not UTF-8")
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def test_unknown_codes_are_recorded_with_their_counts(listener: Listener) -> None:
+    """Fails when a resolved code is recorded once for all of its events."""
+    codes = ["05", "05", 17, "01", "05"]
+    listener.send(*({**EVENT, "code": code, "id": str(at)} for at, code in enumerate(codes)))
+    listener.send({"system": "streampixel", "code": "x"})
+    assert listener.value("unknown_code_events_total", system="softdrive") == 4
+    assert listener.value("unknown_code_events_total", system="streampixel") == 1
+    recorded = {(each.system, each.code, each.count) for each in listener.unknown.snapshot()}
+    assert recorded == {("softdrive", "05", 3), ("softdrive", "17", 1), ("streampixel", "x", 1)}
+    assert all(each.last_seen == NOW.timestamp() for each in listener.unknown.snapshot())
+
+
+def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:
+    listener = Listener(taxonomy, max_values=2)
+    listener.send(*(keyless(labels={"region": f"r{n}", "project": "p"}) for n in range(5)))
+    assert listener.value("capped_label_values_total", label="region") == 3
+    assert listener.value("capped_label_values_total", label="project") == 0
+    (batch,) = listener.memory.batches
+    assert [series.labels[0] for series in batch.series] == ["r0", "r1", "other", "other", "other"]
+
+
+def test_late_events_are_counted_without_interruptions(listener: Listener) -> None:
+    listener.send(
+        {**EVENT, "occurred_at": OLD},
+        {**EVENT, "id": "e-2", "occurred_at": OLD, "final": False},
+        {**EVENT, "id": "e-3"},
+    )
+    assert listener.value("late_events_total") == 1
+
+
+def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:
+    """Fails when duplicates are recorded: a retry storm would look like new codes of a vendor."""
+    listener = Listener(taxonomy, max_values=1)
+    events = [
+        {**EVENT, "id": f"{n}", "code": "05", "labels": {"region": f"r{n}"}, "occurred_at": OLD}
+        for n in range(2)
+    ]
+
+    def recorded() -> tuple[Any, ...]:
+        names = ("unknown_code_events_total", "capped_label_values_total", "late_events_total")
+        return (*map(listener.total, names), *listener.unknown.snapshot())
+
+    listener.send(*events)
+    before = recorded()
+    assert before[:3] == (2, 1, 2)
+    assert listener.send(*events, {**EVENT, "id": "2"}).json["duplicates"] == 2
+    assert recorded() == before
+
+
+def test_delay_is_that_of_the_oldest_event_and_never_negative(listener: Listener) -> None:
+    listener.send(
+        {**EVENT, "occurred_at": "2026-11-20T18:59:00Z"}, {**EVENT, "occurred_at": NOW.isoformat()}
+    )
+    listener.send({**EVENT, "id": "e-2", "occurred_at": "2026-11-20T19:01:00Z"})
+    listener.send({**EVENT, "id": "e-3"})
+    assert listener.value("event_delay_seconds_count") == 2
+    assert listener.value("event_delay_seconds_sum") == 60
+
+
+# --- ledger ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "refusal",
-    [QueueFull("full", retry_after=2), LedgerUnavailable("disk"), ShuttingDown("bye")],
+    "refusal", [QueueFull("full", retry_after=2), LedgerUnavailable("disk"), ShuttingDown("bye")]
 )
-def test_when_the_ledger_cant_nothing_counts_and_a_retry_does(
-    listener: Listener, refusal: Refused
-) -> None:
+def test_unavailable_ledger_is_503_and_a_retry_counts(listener: Listener, refusal: Refused) -> None:
     listener.memory.refusal = refusal
     answer = listener.send({**EVENT, "code": "05"}, keyless(), 5)
     assert (answer.status, answer.json["reason"]) == (503, refusal.reason)
@@ -140,16 +258,11 @@ def test_when_the_ledger_cant_nothing_counts_and_a_retry_does(
     assert listener.send({**EVENT, "code": "05"}, keyless(), 5).json["accepted"] == 2
 
 
-# --- with the real ledger -------------------------------------------------------------------------
-
-
-def test_what_the_real_ledger_took_is_there_after_a_restart(
-    taxonomy: Taxonomy, tmp_path: Path
-) -> None:
+def test_events_of_the_sqlite_ledger_survive_a_restart(taxonomy: Taxonomy, tmp_path: Path) -> None:
     events = [{**EVENT, "id": f"e-{n}", "duration_seconds": n} for n in range(50)]
     body = json.dumps([*events, keyless(), {"system": "nope"}]).encode()
 
-    async def story() -> tuple[Any, Any, int]:
+    async def restart() -> tuple[Any, Any, int]:
         plan = Plan(tmp_path, label_names=("region", "project"))
         ledger = await SqliteLedger.open(plan)
         first = (await Listener(taxonomy, ledger).answer(body)).json
@@ -157,11 +270,11 @@ def test_what_the_real_ledger_took_is_there_after_a_restart(
         assert (await Listener(taxonomy, ledger).answer(body)).status == 503
         ledger = await SqliteLedger.open(plan)
         again = (await Listener(taxonomy, ledger).answer(body)).json
-        total = sum(one.value for one in ledger.totals().series)
+        total = sum(series.value for series in ledger.totals().series)
         await ledger.close()
         return first, again, total
 
-    first, again, total = asyncio.run(story())
+    first, again, total = asyncio.run(restart())
     assert (first["accepted"], first["duplicates"], first["at_least_once"]) == (51, 0, 1)
     assert (again["accepted"], again["duplicates"], again["at_least_once"]) == (1, 50, 1)
     assert total == 52

@@ -9,7 +9,6 @@ import jsonschema_rs
 import pytest
 
 from exporter import names
-from exporter.beacons.buckets import Limit
 from exporter.beacons.decode import MAX_AGE, decode
 from exporter.beacons.sites import Site
 from exporter.errors import REFUSED_REASONS
@@ -17,6 +16,7 @@ from exporter.ingest.event import MAX_DURATION, Event
 from exporter.ingest.unknown import MAX_CODE
 from exporter.ops.openapi import document
 from exporter.settings import Settings
+from exporter.token_bucket import Limit
 from tests.e2e.exporter_process import ExporterProcess
 from tests.metrics.still_ledger import two_systems
 from tests.ops.asking import Ops

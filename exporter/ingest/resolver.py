@@ -1,0 +1,109 @@
+"""The series of an event: system and code resolved by the taxonomy, remembered per spelling."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+from exporter.errors import Rejected
+from exporter.ledger.contract import Family, Series
+from exporter.names import UNKNOWN
+from exporter.taxonomy import PHASES, Taxonomy
+from exporter.taxonomy.model import normalise
+
+_encode = msgspec.msgpack.Encoder().encode
+_REMEMBERED: Final = 10_000
+_CODE_CHARS: Final = 128
+_HASH_BITS: Final = 60
+"""Python's hash of an integer is its remainder by 2**61 - 1."""
+
+Spelling = tuple[str, str | int | None, str | None, bool | None, tuple[str, ...]]
+"""system, code, phase, final and label values as sent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedCode:
+    """What events of one spelling have in common.
+
+    `series` counts them when on time, `late` when not. `normalized` is the code as sent, case and spaces
+    aside; `unknown` is the raw code if the taxonomy does not have it. `seed` is a hash of system, code, phase
+    and finality as sent (see `exporter.ingest.keys`).
+    """
+
+    series: Series
+    late: Series
+    system: str
+    code: str
+    normalized: str
+    seed: int
+    unknown: str | None
+
+
+class Resolver(dict[Spelling, ResolvedCode]):
+    """Resolved codes by spelling; series are interned, so equal ones are the same object."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        super().__init__()
+        self._systems = taxonomy.systems
+        self._series: dict[tuple[str, ...], Series] = {}
+
+    def __missing__(self, spelling: Spelling) -> ResolvedCode:
+        """Resolves a spelling not seen before. Raises `Rejected`."""
+        name, raw, phase, final, labels = spelling
+        system = self._systems.get(name)
+        if system is None:
+            raise Rejected(
+                "unknown_system",
+                f"system: {name[:80]!r} is not loaded; there are {', '.join(self._systems)}",
+            )
+        if phase is not None and phase not in PHASES:
+            raise Rejected(
+                "invalid_field", f"phase: {phase[:80]!r} is not one of {', '.join(PHASES)}"
+            )
+        text = _text(raw)
+        code = system.match(raw)
+        row = (name, code.code, phase or code.phase, code.category, code.outcome.value)
+        interrupted = final is False
+        on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
+        late = on_time if interrupted else self._intern(Family.LATE, row, labels)
+        normalized = normalise(text)
+        resolved = ResolvedCode(
+            on_time,
+            late,
+            name,
+            code.code,
+            normalized,
+            xxh3_64_intdigest(_encode((name, normalized, phase, interrupted))),
+            text if code.code == UNKNOWN else None,
+        )
+        if _can_be_remembered(raw):
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[spelling] = resolved
+        return resolved
+
+    def _intern(
+        self, family: Family, row: tuple[str, str, str, str, str], labels: tuple[str, ...]
+    ) -> Series:
+        key = (family.value, *row, *labels)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(family, *row, labels)
+        return series
+
+
+def _can_be_remembered(code: str | int | None) -> bool:
+    """False for long codes, which would fill the memory, and for integers past 2**61: a sender can find any
+    number of them with one hash, and each look-up would walk past them all."""
+    if isinstance(code, int):
+        return code.bit_length() <= _HASH_BITS
+    return len(code or "") <= _CODE_CHARS
+
+
+def _text(code: str | int | None) -> str:
+    """A code as text, cut to 128 characters: no documented code is longer."""
+    if isinstance(code, int):
+        # Python refuses to write more than 4,300 digits.
+        return str(code)[:_CODE_CHARS] if code.bit_length() < 400 else "an integer of over 400 bits"
+    return (code or "")[:_CODE_CHARS]

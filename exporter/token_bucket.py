@@ -1,0 +1,97 @@
+"""Token buckets by name: rate limits in a table of bounded size.
+
+A bucket is one number, the time at which it is full again (the generic cell rate algorithm, ITU-T I.371,
+as "virtual scheduling"). A time in the past is a full bucket, which need not be remembered.
+"""
+
+import ipaddress
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+_SWEEP_INTERVAL: Final = 1.0
+"""Seconds between two passes over a full table: a pass takes a millisecond."""
+_ROUNDING: Final = 1e-6
+"""Seconds: sums of `1 / rate` are a little off, and the last token of a burst was refused."""
+_SHARED: Final = ""
+"""Name of the bucket that new names share while the table is full."""
+
+
+class Limit(NamedTuple):
+    """`rate` tokens a second, `burst` at once."""
+
+    rate: float
+    burst: int
+
+
+class TokenBuckets:
+    """At most `max_buckets` buckets that are not full; `clock` counts seconds and never goes back.
+
+    In a full table, full buckets are dropped first, which changes nothing. If there is none, new names share
+    one bucket. Dropping an empty bucket instead would reset the limit of a throttled client, so that a
+    flood from many addresses could undo it.
+    """
+
+    def __init__(self, clock: Callable[[], float], max_buckets: int = 10_000) -> None:
+        self._clock = clock
+        self._max_buckets = max_buckets
+        self._full_at: dict[str, float] = {}
+        self._swept_at = -math.inf
+
+    def __len__(self) -> int:
+        """Buckets remembered now."""
+        return len(self._full_at)
+
+    def take(self, name: str, limit: Limit) -> int | None:
+        """Take a token and return None, or return the whole seconds until there is a token.
+
+        A refused attempt takes nothing.
+        """
+        return self._take(name, limit, 1, at_least=1)
+
+    def charge(self, name: str, limit: Limit, tokens: int) -> int | None:
+        """Take more tokens for a request that took one; the return value is that of `take`.
+
+        There may be fewer tokens than it takes: the bucket is in debt then, and refuses further charges
+        until the debt is paid. So of many requests that took their token before any was charged, only one
+        makes a debt.
+        """
+        return self._take(name, limit, tokens, at_least=0)
+
+    def force(self, name: str, limit: Limit, tokens: int) -> None:
+        """Take tokens even from a bucket in debt."""
+        self._take(name, limit, tokens, at_least=-math.inf)
+
+    def _take(self, name: str, limit: Limit, tokens: int, at_least: float) -> int | None:
+        now = self._clock()
+        name = self._bucket(name, now)
+        full_at = max(self._full_at.get(name, now), now)
+        if full_at - now - (limit.burst - at_least) / limit.rate > _ROUNDING:
+            return math.ceil(full_at - now - (limit.burst - 1) / limit.rate - _ROUNDING)
+        self._full_at[name] = full_at + tokens / limit.rate
+        return None
+
+    def _bucket(self, name: str, now: float) -> str:
+        """The name of the bucket to use."""
+        if name in self._full_at or len(self._full_at) < self._max_buckets:
+            return name
+        if now >= self._swept_at + _SWEEP_INTERVAL:
+            self._swept_at = now
+            self._full_at = {
+                bucket: full_at for bucket, full_at in self._full_at.items() if full_at > now
+            }
+            if len(self._full_at) < self._max_buckets:
+                return name
+        return _SHARED
+
+
+def client_host(address: str) -> str:
+    """The name of a client's bucket: its address, or its /64 network, which is what an IPv6 host is given."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped is not None else parsed.packed[:8].hex()
