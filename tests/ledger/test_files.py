@@ -79,19 +79,6 @@ async def test_closing_after_the_folder_was_replaced_leaves_the_new_ledger_alone
     assert (await second.commit(batch([3]))).accepted == 1
 
 
-async def test_acknowledged_events_survive_a_deleted_lock_file(home: SqliteHome) -> None:
-    ledger = await home.open()
-    await ledger.commit(batch(range(100)))
-    (home.folder / "ledger.lock").unlink()
-    with pytest.raises(LedgerUnavailable):
-        await ledger.commit(batch([100]))
-    await ledger.close()
-    ledger = await home.open()
-    receipt = await ledger.commit(batch(range(101)))
-    # The last event was written but not acknowledged.
-    assert (receipt.duplicates, value(ledger), ledger.status().damaged) == (101, 101, None)
-
-
 def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file"
     path.parent.mkdir()

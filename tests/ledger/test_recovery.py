@@ -150,7 +150,7 @@ def test_an_unreadable_marker_does_not_prevent_the_start(
 
 
 async def test_a_marker_older_than_the_database_is_accepted(home: SqliteHome) -> None:
-    """A power cut leaves one."""
+    """A power cut leaves such a marker."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
     older = (home.folder / "ledger.marker").read_bytes()

@@ -79,6 +79,13 @@ def test_small_commits_share_a_row_until_it_is_full() -> None:
     assert segments.extended(3, 1, 6.0) == Segment(3, 1, 6.0, 6.0)
 
 
+def test_ids_of_a_shared_row_count_once_against_the_bound() -> None:
+    segments = filled([1], ids=2 * SHARE, slack=10)
+    segments.add(segments.extended(2, 1, 1.0))
+    assert segments.due(1.0, 2 * SHARE - 1).segments == 0
+    assert segments.due(1.0, 2 * SHARE).segments == 1
+
+
 @pytest.mark.parametrize(
     ("ids", "age", "slack"),
     [(2 * SHARE - 1, 86400.0, 1000), (100_000, SHARE, 1000), (100_000, 86400.0, 3)],

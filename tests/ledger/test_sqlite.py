@@ -144,17 +144,6 @@ async def test_a_write_refused_for_space_changes_nothing_and_can_be_repeated(
     assert (await ledger.commit(batch([3]))).duplicates == 1
 
 
-async def test_all_batches_of_a_failed_group_are_refused(home: SqliteHome, disk: Disk) -> None:
-    ledger = await home.open()
-    disk.errors += [apsw.FullError("full")] * 100
-    answers = await asyncio.gather(
-        *(ledger.commit(batch([n])) for n in range(50)), return_exceptions=True
-    )
-    assert {type(answer) for answer in answers} == {LedgerUnavailable}
-    disk.errors.clear()
-    assert (await ledger.commit(batch(range(50)))).accepted == 50
-
-
 async def test_the_state_of_a_full_disk_changes_before_the_log_line(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
