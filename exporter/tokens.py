@@ -1,4 +1,4 @@
-"""Bearer tokens: several a file, changed without a restart, and a brake on guessing."""
+"""Bearer tokens: several per file, changed without a restart, with a limit on guesses."""
 
 import hashlib
 import hmac
@@ -11,64 +11,65 @@ from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
-from exporter.problem import CHALLENGE
 from exporter.secret_file import is_word, secrets
 from exporter.watched import Watched
 
-__all__ = ["CHALLENGE", "MIN_LENGTH", "Gate", "Throttle", "Tokens", "host"]
-
 MIN_LENGTH: Final = 16
-"""Characters: 16 of base64 are 96 bits, out of reach of guesses over a network."""
+"""Characters. 16 characters of base64 are 96 bits, which nobody guesses over a network."""
 
 Clock = Callable[[], float]
 
 
-class Tokens:
-    """The tokens of one file: one a line, blank lines and lines that begin with # left out.
+def read_tokens(path: Path) -> list[str]:
+    """The tokens of a file, one per line; blank lines and lines that begin with # are skipped.
 
-    The file is read again when it changes, as `Watched` does. Raises `ConfigError` when the first version
-    is wrong: file and line are named, a token never is.
+    Raises `ConfigError` with the line of each mistake, and never with a token.
     """
+    tokens, mistakes = secrets(path, "token file"), []
+    for number, token in tokens:
+        if len(token) < MIN_LENGTH:
+            mistakes.append(
+                f"{path}:{number}: the token has {len(token)} characters: use at least {MIN_LENGTH}"
+            )
+        elif not is_word(token):
+            mistakes.append(
+                f"{path}:{number}: a token must be printable ASCII characters without spaces"
+            )
+    if not tokens:
+        mistakes.append(f"{path}: the file has no token: write one token per line")
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return [token for _, token in tokens]
+
+
+class Tokens:
+    """The tokens of a file, which is read again when it changes. Raises what `read_tokens` raises."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        # Keyed, so that a core dump does not hold plain digests of tokens to guess against.
+        # Keyed, so that a core dump has no plain digests to test guesses against.
         self._key = os.urandom(32)
         self._digests = Watched(path, self._load, "token file", clock)
 
     def accepts(self, token: bytes) -> bool:
-        """Whether `token` is one of them; takes equally long whichever it is and however wrong."""
+        """Whether `token` is one of the tokens; takes the same time for any token."""
         given = self._digest(token)
-        found = False
+        accepted = False
         for digest in self._digests.now():
-            found |= hmac.compare_digest(given, digest)
-        return found
+            accepted |= hmac.compare_digest(given, digest)
+        return accepted
 
-    def _load(self, path: Path) -> tuple[bytes, ...]:
-        tokens, mistakes = secrets(path, "token file"), []
-        for number, token in tokens:
-            if len(token) < MIN_LENGTH:
-                mistakes.append(
-                    f"{path}:{number}: a token of {len(token)} characters; at least {MIN_LENGTH} are needed"
-                )
-            elif not is_word(token):
-                mistakes.append(
-                    f"{path}:{number}: a token is one word of printable ASCII characters"
-                )
-        if not tokens:
-            mistakes.append(f"{path}: there is no token in it")
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return tuple(self._digest(token.encode()) for _, token in tokens)
+    def _load(self, path: Path) -> list[bytes]:
+        return [self._digest(token.encode()) for token in read_tokens(path)]
 
     def _digest(self, token: bytes) -> bytes:
         return hashlib.blake2b(token, key=self._key, digest_size=32).digest()
 
 
 class Throttle:
-    """How many wrong tokens one address may try: `burst` at once, then `rate` a second.
+    """How many wrong tokens an address may send: `burst` at once, then `rate` per second.
 
-    At most `max_clients` addresses are remembered, the longest silent is forgotten first. An IPv6
-    address stands for its /64, which is what one host is given. `clock` is as for `Tokens`.
+    At most `max_clients` addresses are remembered; the longest inactive is dropped first. `clock` counts
+    seconds and never goes back.
     """
 
     def __init__(
@@ -81,11 +82,11 @@ class Throttle:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Addresses remembered now."""
+        """Number of remembered addresses."""
         return len(self._left)
 
     def failed(self, client: str) -> int | None:
-        """Note a wrong token from `client`; the seconds it has to wait, or None within its share."""
+        """Count a wrong token of `client`; the seconds it has to wait, or None within its limit."""
         key = host(client)
         now = self._clock()
         left, since = self._left.pop(key, (float(self._burst), now))
@@ -97,18 +98,18 @@ class Throttle:
         return wait
 
 
-class Gate:
-    """Lets requests with a valid token through; without `tokens` it lets everything through."""
+class Authenticator:
+    """Accepts requests with a valid token; without `tokens`, every request."""
 
     def __init__(self, tokens: Tokens | None, throttle: Throttle) -> None:
         self._tokens = tokens
         self._throttle = throttle
 
     def check(self, authorization: bytes | None, client: str) -> None:
-        """Pass, or raise `Unauthorized`, or `TooManyRequests` when `client` has guessed too often.
+        """Raise `Unauthorized` without a valid token, or `TooManyRequests` after too many wrong ones.
 
-        `authorization` is the header's value as sent, `client` the peer's address without port. A
-        valid token passes however much its address has guessed: senders share NAT addresses.
+        `authorization` is the header's value, `client` the peer's address without port. A valid token is
+        accepted however many wrong ones its address sent: senders share NAT addresses.
         """
         if self._tokens is None:
             return
@@ -124,7 +125,7 @@ class Gate:
 
 
 def host(client: str) -> str:
-    """What stands for the host with this address: of an IPv6 one its /64, which is what one is given."""
+    """A key for the host with this address. A host may use all of its IPv6 /64, which is one key."""
     if ":" not in client:
         return client
     try:

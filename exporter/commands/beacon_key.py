@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.commands.options import Config, Folders
+from exporter.commands.options import Config, Folders, taxonomy_folders
 from exporter.errors import ConfigError
 
 
@@ -28,10 +28,9 @@ def beacon_key(
     """
     from exporter.beacons import keys
     from exporter.beacons.sites import name_fault, origin_fault
-    from exporter.commands.folders import folders
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    systems = load_taxonomy(folders(config, taxonomy)).systems
+    systems = load_taxonomy(taxonomy_folders(config, taxonomy)).systems
     mistakes = [f"--site {site!r} {fault}" for fault in (name_fault(site),) if fault]
     mistakes += [f"--origin {one!r} {fault}" for one in origin if (fault := origin_fault(one))]
     if system not in systems:

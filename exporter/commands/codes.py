@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.commands.folders import folders
-from exporter.commands.options import Config, Folders
+from exporter.commands.options import Config, Folders, taxonomy_folders
 
 
 def codes(
@@ -28,7 +27,7 @@ def codes(
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    loaded = load_taxonomy(folders(config, taxonomy))
+    loaded = load_taxonomy(taxonomy_folders(config, taxonomy))
     words = query or []
     if json:
         found = search(loaded, words)

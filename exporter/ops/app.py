@@ -35,7 +35,7 @@ from exporter.ops.render import POLICY, render
 from exporter.ops.security import SecurityMiddleware, refusal
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
-from exporter.tokens import Gate
+from exporter.tokens import Authenticator
 
 if TYPE_CHECKING:
     from exporter.ops.runbook_index import RunbookIndex
@@ -52,7 +52,7 @@ def create_app(
     registry: CollectorRegistry,
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
-    gate: Gate,
+    gate: Authenticator,
 ) -> FastAPI:
     """The ops listener's ASGI app. `registry` holds the collectors of `exporter.metrics`.
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.errors import Refused, Unauthorized
 from exporter.problem import problem
-from exporter.tokens import Gate
+from exporter.tokens import Authenticator
 
 _BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", charset="UTF-8"')
 """Makes a browser ask for a password, so that the runbook link of a notification opens."""
@@ -23,7 +23,7 @@ class SecurityMiddleware:
     name. `policy` is the Content-Security-Policy.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, policy: str) -> None:
+    def __init__(self, app: ASGIApp, gate: Authenticator, policy: str) -> None:
         self._app = app
         self._gate = gate
         self._headers = {

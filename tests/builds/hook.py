@@ -16,7 +16,7 @@ from exporter.ledger.contract import Ledger
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.own import OwnMetrics
-from exporter.tokens import Gate, Throttle, Tokens
+from exporter.tokens import Authenticator, Throttle, Tokens
 
 NOW = 1_795_201_200.0
 """2026-11-20T19:00:00Z."""
@@ -41,7 +41,7 @@ class Hook:
         self.registry.register(BuildsCollector(ledger))
         self.own = OwnMetrics(self.registry, (), ())
         self.logged: list[tuple[str, str]] = []
-        gate = Gate(Tokens(file, time.monotonic), Throttle(time.monotonic))
+        gate = Authenticator(Tokens(file, time.monotonic), Throttle(time.monotonic))
         self.route = BuildWebhook(
             Guard(gate, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
             ledger,

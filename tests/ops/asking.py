@@ -17,7 +17,7 @@ from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
-from exporter.tokens import Gate, Throttle
+from exporter.tokens import Authenticator, Throttle
 from tests.metrics.still_ledger import StillLedger, total, two_systems
 
 
@@ -54,7 +54,7 @@ class Ops:
     ledger: StillLedger = field(default_factory=lambda: StillLedger([total(5)]))
     settings: Settings = field(default_factory=Settings)
     taxonomy: Taxonomy = field(default_factory=two_systems)
-    gate: Gate = field(default_factory=lambda: Gate(None, Throttle(Clock())))
+    gate: Authenticator = field(default_factory=lambda: Authenticator(None, Throttle(Clock())))
     history: History | None = None
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.tokens import Gate, Throttle, Tokens
+from exporter.tokens import Authenticator, Throttle, Tokens
 from tests.ops.asking import Clock, Ops
 from tests.ops.test_app import PATHS
 
@@ -22,7 +22,7 @@ def ops(tmp_path: Path) -> Ops:
     path.write_text(TOKEN)
     path.chmod(0o600)
     clock = Clock()
-    return Ops(gate=Gate(Tokens(path, clock), Throttle(clock, burst=100)))
+    return Ops(gate=Authenticator(Tokens(path, clock), Throttle(clock, burst=100)))
 
 
 def basic(credentials: str) -> str:

@@ -20,8 +20,9 @@ from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
+from exporter.server.limits import Limits, Refusals
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import Limits, Refusals, guarded
+from exporter.server.protocol import guarded
 
 DEADLINE = 60.0
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"

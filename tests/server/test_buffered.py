@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.server import listeners
+from exporter.server import sockets
 from tests.server.conftest import DEADLINE, Start, answer, post, rest, status
 
 MIB = 1024**2
@@ -102,14 +102,14 @@ def test_a_small_answer_that_is_not_read_is_noticed_too(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without `set_write_buffer_limits`: less than 64 KiB that wait were never known to wait."""
-    made = listeners._listen
+    made = sockets._listen
 
     def small(*given: Any) -> socket.socket:
         found = made(*given)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
         return found
 
-    monkeypatch.setattr(listeners, "_listen", small)
+    monkeypatch.setattr(sockets, "_listen", small)
     server = start(receive_timeout=0.5)
     body = bytes(65536)
     with socket.socket() as client:

@@ -229,4 +229,4 @@ def test_certificate_that_cannot_be_loaded_leaves_the_one_before_it_in_force(
     errors = [line for line in lines if line["log_level"] == "error"]
     assert len({line["mistake"] for line in errors}) == len(errors) <= 2
     assert all("ingest_tls_" in line["mistake"] for line in errors)
-    assert lines[-1]["event"] == "certificate loaded again"
+    assert lines[-1]["event"] == "certificate reloaded"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.server.protocol import Refusals
+from exporter.server.limits import Refusals
 from tests.server.conftest import DEADLINE, Start, answer, document, post, rest, status
 
 

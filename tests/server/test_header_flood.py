@@ -14,7 +14,8 @@ _SERVER = """
 import asyncio, sys, uvloop
 from tests.server.conftest import Seen, echo
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import Limits, guarded
+from exporter.server.limits import Limits
+from exporter.server.protocol import guarded
 class Watch:
     def refused(self, error, client, answered): pass
     def unread(self, client): pass

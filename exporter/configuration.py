@@ -1,0 +1,83 @@
+"""Settings, taxonomies and the files that settings name, with every mistake in them."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporter.beacons.sites import Loader
+from exporter.errors import ConfigError
+from exporter.ledger.redis.plan import read_password
+from exporter.live.key import read_key
+from exporter.secret_file import open_mode
+from exporter.server.certificates import Certificate
+from exporter.server.sockets import bind
+from exporter.settings import Settings, read
+from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.tokens import read_tokens
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """`mistakes` prevent a start, `warnings` do not. With mistakes, wrong settings have their defaults and
+    `taxonomy` may be the shipped one."""
+
+    settings: Settings
+    taxonomy: Taxonomy
+    mistakes: list[str]
+    warnings: list[str]
+
+
+def read_configuration(config: Path | None, **flags: Any) -> Configuration:
+    """Read everything that a start reads, and go on after a mistake."""
+    settings, mistakes = read(config, **flags)
+
+    def collect(check: Callable[..., object], *given: object) -> None:
+        try:
+            check(*given)
+        except ConfigError as error:
+            mistakes.extend(error.mistakes)
+
+    secrets: list[tuple[Path | None, Callable[[Path], object]]] = [
+        (settings.ingest_token_file, read_tokens),
+        (settings.ops_token_file, read_tokens),
+        (settings.streampixel_webhook_token_file, read_tokens),
+        (settings.live_stats_key_file, read_key),
+        (settings.ledger_password_file, read_password),
+    ]
+    warnings: list[str] = []
+    for path, read_secret in secrets:
+        if path is not None:
+            collect(read_secret, path)
+            if open_mode(path):
+                warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
+    for name in ("ingest", "ops"):
+        cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+        if cert is not None and key is not None:
+            collect(Certificate, name, cert, key)
+    try:
+        taxonomy = load_taxonomy(settings.taxonomy)
+    except ConfigError as error:
+        mistakes += error.mistakes
+        taxonomy = load_taxonomy()
+    if settings.beacon_keys_file is not None:
+        collect(Loader.of(settings, taxonomy), settings.beacon_keys_file)
+    return Configuration(settings, taxonomy, mistakes, warnings)
+
+
+def unusable_addresses(settings: Settings) -> list[str]:
+    """Why a listener can't have its address now, such as a port in use. Both are tried at the same time."""
+    failures: list[str] = []
+    # `read` reports two equal addresses.
+    addresses = {settings.ingest: "ingest"}
+    addresses.setdefault(settings.ops, "ops")
+    with ExitStack() as opened:
+        for address, name in addresses.items():
+            try:
+                for bound in bind(name, address):
+                    opened.callback(bound.close)
+            except ConfigError as error:
+                failures += error.mistakes
+    return failures
