@@ -84,7 +84,7 @@ def test_watchdog_messages_follow_its_interval(
 ) -> None:
     """Compares two intervals in one run. Fails with an interval that ignores WATCHDOG_USEC."""
     counts = []
-    for interval in (200_000, 4_000_000):
+    for interval in (200_000, 2_000_000):
         address = str(tmp_path / f"notify-{interval}")
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         monkeypatch.setenv("WATCHDOG_USEC", str(interval))
@@ -93,7 +93,7 @@ def test_watchdog_messages_follow_its_interval(
             manager.until("READY=1")
             manager.forget()
             count = 0
-            end = time.monotonic() + 3
+            end = time.monotonic() + 1.5
             while (left := end - time.monotonic()) > 0:
                 try:
                     count += "WATCHDOG=1" in manager.next(left)
