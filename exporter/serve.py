@@ -105,7 +105,16 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
-        ops = _ops(settings, taxonomy, ledger, own, unknown_codes, registry)
+        authenticator = _authenticator(settings.ops_token_file)
+
+        def create_ops() -> ASGIApp:
+            from exporter.ops.app import create_app
+
+            return create_app(
+                settings, taxonomy, ledger, registry, own, unknown_codes, authenticator
+            )
+
+        ops = LazyApp(ledger, create_ops)
         listeners = [
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),
@@ -151,28 +160,13 @@ def _ingest(
         refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
         debug=settings.log_level == "debug",
     )
-    return IngestApp(
-        pipeline,
-        own,
-        lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
-        routes=_routes(settings, taxonomy, pipeline) | _webhooks(settings, ledger, own, sampler),
-        proxies=settings.trusted_proxies,
-    )
-
-
-def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[str, Route]:
-    """Routes of the ingest listener besides session ends."""
     routes: dict[str, Route] = {}
     if script.FILE.exists():
         routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
     if settings.beacon_keys_file is not None:
+        loader = Loader.of(settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched(
-                settings.beacon_keys_file,
-                Loader.of(settings, taxonomy),
-                "file of beacon keys",
-                time.monotonic,
-            ),
+            Watched(settings.beacon_keys_file, loader, "file of beacon keys", time.monotonic),
             pipeline,
             Guard(
                 _authenticator(None),
@@ -184,25 +178,26 @@ def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[
             settings.max_depth,
             settings.max_queue_events // _BEACON_SHARE,
         )
-    return routes
-
-
-def _webhooks(
-    settings: Settings, ledger: Ledger, own: OwnMetrics, sampler: Sampler
-) -> dict[str, Route]:
-    """The build webhook, when its token file is set."""
-    if settings.streampixel_webhook_token_file is None:
-        return {}
-    authenticator = _authenticator(settings.streampixel_webhook_token_file)
-    hook = BuildWebhook(
-        Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
-        ledger,
+    if (tokens := settings.streampixel_webhook_token_file) is not None:
+        routes[names.BUILDS_PATH] = BuildWebhook(
+            Guard(
+                _authenticator(tokens), webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"
+            ),
+            ledger,
+            own,
+            build_series(settings.labels),
+            settings.max_clock_skew,
+            refused=lambda reason, message: sampler.warning(
+                reason, "build rejected", detail=message
+            ),
+        )
+    return IngestApp(
+        pipeline,
         own,
-        build_series(settings.labels),
-        settings.max_clock_skew,
-        refused=lambda reason, message: sampler.warning(reason, "build rejected", detail=message),
+        lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
+        routes=routes,
+        proxies=settings.trusted_proxies,
     )
-    return {names.BUILDS_PATH: hook}
 
 
 def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
@@ -214,52 +209,25 @@ def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
     ]
 
 
-def _ops(
-    settings: Settings,
-    taxonomy: Taxonomy,
-    ledger: Ledger,
-    own: OwnMetrics,
-    unknown_codes: UnknownCodes,
-    registry: CollectorRegistry,
-) -> LazyApp:
-    authenticator = _authenticator(settings.ops_token_file)
-
-    def create() -> ASGIApp:
-        from exporter.ops.app import create_app
-
-        return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, authenticator)
-
-    return LazyApp(ledger, create)
-
-
 def _listener(
     name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler, connections: int
 ) -> Listener:
-    observer = Refusals(own, sampler, ingest=name == "ingest")
+    address = getattr(settings, name)
     cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+    hosts = None
+    # A page of another site, as in DNS rebinding, has no token.
+    if getattr(settings, f"{name}_token_file") is None:
+        host = address.rpartition(":")[0]
+        hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
+    observer = Refusals(own, sampler, ingest=name == "ingest")
     return Listener(
         name,
-        getattr(settings, name),
+        address,
         app,
-        guarded(
-            Limits(
-                settings.max_header,
-                settings.receive_timeout,
-                observer,
-                _allowed_hosts(name, settings),
-            )
-        ),
+        guarded(Limits(settings.max_header, settings.receive_timeout, observer, hosts)),
         Certificate(name, cert, key) if cert and key else None,
         max_connections=connections,
     )
-
-
-def _allowed_hosts(name: str, settings: Settings) -> AllowedHosts | None:
-    """None for a listener with tokens: a page of another site has no token."""
-    if getattr(settings, f"{name}_token_file") is not None:
-        return None
-    listens = getattr(settings, name).rpartition(":")[0]
-    return AllowedHosts(settings.allowed_hosts, listens, _OPEN_PATHS[name])
 
 
 def _authenticator(file: Path | None) -> Authenticator:

@@ -2,16 +2,37 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.settings import values
+from exporter.settings.values import (
+    AnonymousListeners,
+    ApiUrl,
+    BaseUrl,
+    Count,
+    HostNames,
+    Id,
+    Ids,
+    LabelNames,
+    LedgerUrl,
+    LedgerWait,
+    Listener,
+    Networks,
+    Paths,
+    PollInterval,
+    Rate,
+    Seconds,
+    SecondsOrZero,
+    Size,
+    is_loopback,
+)
 
-_MAX_CONNECTIONS: Final = 400
-"""A TLS connection takes 20 kB while idle and up to 540 kB after a large body: 400 and the 64 of the ops
-listener take 245 of the 512 MiB that the deployments allow, a ledger of a million ids 132 MiB, bodies
-being read 64 MiB (`max_queue_bytes`)."""
+File = Path | None
+
+
+def _setting(default: object, description: str, **limits: int) -> Any:
+    return Field(default, description=description, **limits)  # type: ignore[call-overload]
 
 
 class Settings(BaseModel):
@@ -22,156 +43,105 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ingest: values.Listener = Field(
-        "127.0.0.1:10400", description="address where senders post events"
+    ingest: Listener = _setting("127.0.0.1:10400", "address where senders post events")
+    ops: Listener = _setting("127.0.0.1:10401", "address of metrics, health and pages")
+    data_dir: Path = _setting(Path("data"), "directory of the ledger")
+    ledger: LedgerUrl | None = _setting(
+        None, "Redis or Valkey for the ledger, which replicas share: redis://HOST"
     )
-    ops: values.Listener = Field(
-        "127.0.0.1:10401", description="address of metrics, health and pages"
+    ledger_password_file: File = _setting(None, "file with the password of Redis, one line")
+    ledger_shards: int = _setting(
+        16, "number of shards in Redis; fixed once the ledger exists", ge=1, le=1024
     )
-    data_dir: Path = Field(Path("data"), description="directory of the ledger")
-    ledger: values.LedgerUrl | None = Field(
-        None,
-        description="Redis or Valkey for the ledger, which replicas share: redis://HOST",
+    ledger_wait: LedgerWait | None = _setting(
+        None, "what must store a count before its answer: aof (append-only file) or replicas:N"
     )
-    ledger_password_file: Path | None = Field(
-        None, description="file with the password of Redis, one line"
+    ledger_timeout: Seconds = _setting(1, "timeout of a Redis request")
+    taxonomy: Paths = _setting((), "directories with YAML files of more systems and of overlays")
+
+    runbook_url: BaseUrl = _setting(
+        "", "base URL of runbook links in notifications; if empty, the ops listener's"
     )
-    ledger_shards: int = Field(
-        16, ge=1, le=1024, description="number of shards in Redis; fixed once the ledger exists"
+    dashboard_url: BaseUrl = _setting(
+        "", "base URL of Grafana, for links in notifications and runbooks; no links if empty"
     )
-    ledger_wait: values.LedgerWait | None = Field(
-        None,
-        description="where a count must be stored before its answer: aof (Redis' append-only file) or "
-        "replicas:N",
-    )
-    ledger_timeout: values.Seconds = Field(1, description="timeout of a Redis request")
-    taxonomy: values.Paths = Field(
-        (), description="directories with YAML files of more systems and of changes to systems"
+    prometheus_url: BaseUrl = _setting(
+        "", "base URL of Prometheus, for query links in runbooks; no links if empty"
     )
 
-    runbook_url: values.BaseUrl = Field(
-        "",
-        description="base URL of runbook links in notifications; if empty, the ops listener's",
+    ingest_token_file: File = _setting(None, "file with bearer tokens of senders, one per line")
+    ops_token_file: File = _setting(
+        None, "file with tokens of the ops listener, one per line; the password in a browser"
     )
-    dashboard_url: values.BaseUrl = Field(
-        "",
-        description="base URL of Grafana, for links in notifications and runbooks; no links if empty",
+    allow_anonymous: AnonymousListeners = _setting(
+        "none", "listeners that may leave loopback without tokens: none, ingest, ops or both"
     )
-    prometheus_url: values.BaseUrl = Field(
-        "", description="base URL of Prometheus, for query links in runbooks; no links if empty"
-    )
-
-    ingest_token_file: Path | None = Field(
-        None, description="file with bearer tokens for senders, one per line"
-    )
-    ops_token_file: Path | None = Field(
-        None,
-        description="file with tokens for the ops listener, one per line; browsers send one as the password",
-    )
-    allow_anonymous: values.AnonymousListeners = Field(
-        "none",
-        description="listeners that need no token file on an address other than loopback: none, ingest, "
-        "ops or both",
-    )
-    allowed_hosts: values.HostNames = Field(
+    allowed_hosts: HostNames = _setting(
         (),
-        description="host names that requests may use on a listener without a token file: "
-        "exporter.example.com, or *.example.com for all names below it",
+        "host names of requests to a listener without tokens: exporter.example.com, or *.example.com for "
+        "all names below it",
     )
-    ingest_tls_cert: Path | None = Field(
-        None, description="PEM file with the certificate chain of the ingest listener"
+    ingest_tls_cert: File = _setting(None, "certificate chain of the ingest listener, PEM")
+    ingest_tls_key: File = _setting(None, "private key of the ingest listener, PEM")
+    ops_tls_cert: File = _setting(None, "certificate chain of the ops listener, PEM")
+    ops_tls_key: File = _setting(None, "private key of the ops listener, PEM")
+
+    beacon_keys_file: File = _setting(
+        None, "file with the public keys of sites whose browsers send events, YAML"
     )
-    ingest_tls_key: Path | None = Field(
-        None, description="PEM file with the private key of the ingest listener"
+    beacon_rate: Rate = _setting(
+        50, "events per second from the browsers of a site; each started KiB counts as an event"
     )
-    ops_tls_cert: Path | None = Field(
-        None, description="PEM file with the certificate chain of the ops listener"
+    beacon_burst: Count = _setting(500, "events of a site at once")
+    beacon_address_rate: Rate = _setting(
+        5, "events per second from the browsers of an IP address, counted the same way"
     )
-    ops_tls_key: Path | None = Field(
-        None, description="PEM file with the private key of the ops listener"
+    beacon_address_burst: Count = _setting(100, "events of an IP address at once")
+    trusted_proxies: Networks = _setting(
+        (), "addresses or networks of proxies whose X-Forwarded-For is trusted"
     )
 
-    beacon_keys_file: Path | None = Field(
-        None, description="YAML file with the public keys of sites whose browsers send events"
-    )
-    beacon_rate: values.Rate = Field(
-        50,
-        description="events per second from the browsers of one site; each started KiB counts as an event",
-    )
-    beacon_burst: values.Count = Field(500, description="events of one site at once")
-    beacon_address_rate: values.Rate = Field(
-        5, description="events per second from the browsers of one IP address, counted the same way"
-    )
-    beacon_address_burst: values.Count = Field(100, description="events of one IP address at once")
-    trusted_proxies: values.Networks = Field(
-        (), description="addresses or networks of proxies whose X-Forwarded-For is trusted"
-    )
-
-    streampixel_webhook_token_file: Path | None = Field(
+    streampixel_webhook_token_file: File = _setting(
         None,
-        description="file with tokens of Streampixel's build webhook, one per line; the URL ends with one",
+        "file with tokens of Streampixel's build webhook, with which its URL ends, one per line",
     )
-    live_stats_projects: values.Ids = Field(
-        (), max_length=50, description="ids of the Streampixel projects to poll for live users"
+    live_stats_projects: Ids = _setting(
+        (), "ids of the Streampixel projects to poll for live users", max_length=50
     )
-    live_stats_user: values.Id | None = Field(
-        None, description="id of the Streampixel account that owns the projects"
-    )
-    live_stats_key_file: Path | None = Field(
-        None, description="file with Streampixel's API key, one line"
-    )
-    live_stats_interval: values.PollInterval = Field(
-        30, description="time between two polls of a project, at least 30s"
-    )
-    live_stats_url: values.ApiUrl = Field(
-        "https://api.streampixel.io/pixelStripeApi", description="URL of Streampixel's API"
+    live_stats_user: Id | None = _setting(None, "id of the account that owns the projects")
+    live_stats_key_file: File = _setting(None, "file with Streampixel's API key, one line")
+    live_stats_interval: PollInterval = _setting(30, "time between two polls, at least 30s")
+    live_stats_url: ApiUrl = _setting(
+        "https://api.streampixel.io/pixelStripeApi", "URL of Streampixel's API"
     )
 
-    labels: values.LabelNames = Field((), description="event labels that become metric labels")
-    max_label_values: int = Field(
-        50, ge=1, le=10_000, description="values per label; further values become `other`"
+    labels: LabelNames = _setting((), "event labels that become metric labels")
+    max_label_values: int = _setting(
+        50, "values per label; further values become `other`", ge=1, le=10_000
     )
-    max_event_age: values.Seconds = Field(900, description="older events are counted as late")
-    max_clock_skew: values.Seconds = Field(
-        300, description="events further in the future are rejected"
-    )
-    first_seen_zero_for: values.SecondsOrZero = Field(
-        75, description="time for which a new series is exported as 0 first"
-    )
-    dedup_window_age: values.Seconds = Field(86400, description="time for which ids are remembered")
-    dedup_window_ids: int = Field(
-        1_000_000,
-        ge=1,
-        le=100_000_000,
-        description="number of ids that are remembered; in Redis its memory is the limit",
+    max_event_age: Seconds = _setting(900, "older events are counted as late")
+    max_clock_skew: Seconds = _setting(300, "events further in the future are rejected")
+    first_seen_zero_for: SecondsOrZero = _setting(75, "time for which a new series is 0 at first")
+    dedup_window_age: Seconds = _setting(86400, "time for which ids are remembered")
+    dedup_window_ids: int = _setting(
+        1_000_000, "ids that are remembered; in Redis its memory decides", ge=1, le=100_000_000
     )
 
-    max_body: values.Size = Field(
-        1024**2, description="size of a request body, compressed and uncompressed"
+    max_body: Size = _setting(1024**2, "size of a request body, compressed and uncompressed")
+    max_events: int = _setting(1000, "events per request", ge=1, le=50_000)
+    max_depth: int = _setting(32, "nesting depth of a JSON body", ge=3, le=100)
+    max_header: Size = _setting(16 * 1024, "size of request line and headers")
+    receive_timeout: Seconds = _setting(10, "time to receive a request, and to send its answer")
+    max_queue_events: Count = _setting(200_000, "events that may wait for the ledger")
+    max_queue_bytes: Size = _setting(64 * 1024**2, "size of all bodies being read or waiting")
+    # A TLS connection takes 20 kB while idle and up to 540 kB after a large body. 400 of them and the 64 of
+    # the ops listener take 245 of the 512 MiB that the deployments allow, a ledger of a million ids 132.
+    max_connections: int = _setting(
+        400, "open connections of the ingest listener; each takes up to 0.6 MiB", ge=1, le=100_000
     )
-    max_events: int = Field(1000, ge=1, le=50_000, description="events per request")
-    max_depth: int = Field(32, ge=3, le=100, description="nesting depth of a JSON body")
-    max_header: values.Size = Field(16 * 1024, description="size of request line and headers")
-    receive_timeout: values.Seconds = Field(
-        10, description="time to receive a request, and to send its answer"
-    )
-    max_queue_events: values.Count = Field(
-        200_000, description="events that may wait for the ledger"
-    )
-    max_queue_bytes: values.Size = Field(
-        64 * 1024**2, description="total size of bodies that are being read or wait"
-    )
-    max_connections: int = Field(
-        _MAX_CONNECTIONS,
-        ge=1,
-        le=100_000,
-        description="open connections of the ingest listener; each takes up to 0.6 MiB of memory",
-    )
-    shutdown_timeout: values.Seconds = Field(
-        5, description="time for open requests to finish after SIGTERM"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="lowest level that is logged: debug, info, warning or error"
+    shutdown_timeout: Seconds = _setting(5, "time for open requests to finish after SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "lowest level that is logged: debug, info, warning or error"
     )
 
     @property
@@ -203,7 +173,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
         involved = (name, f"{name}_token_file", "allow_anonymous")
         address, tokens, anonymous = (getattr(settings, setting) for setting in involved)
         if (
-            not values.is_loopback(address.rpartition(":")[0])
+            not is_loopback(address.rpartition(":")[0])
             and tokens is None
             and anonymous not in (name, "both")
         ):
