@@ -13,11 +13,10 @@ from collections.abc import Callable
 from functools import partialmethod
 from typing import Any, Final
 
-MAX_TEXT: Final = 200
+_MAX_TEXT: Final = 200
 """Characters of a logged value: a sender's text must not fill the disk."""
-MAX_TRACEBACK: Final = 8000
+_MAX_TRACEBACK: Final = 8000
 _FIRST: Final = ("timestamp", "level", "event", "logger")
-_MAX_REASONS: Final = 64
 
 Clock = Callable[[], float]
 
@@ -66,7 +65,7 @@ def _configure_structlog() -> None:
 class Log:
     """The log of one part of the exporter, `name`.
 
-    Fields are scalars, never secrets, bodies or headers. Text is cut at `MAX_TEXT` characters.
+    Fields are scalars, never secrets, bodies or headers. Text is cut at 200 characters.
     """
 
     def __init__(self, name: str) -> None:
@@ -82,7 +81,8 @@ class Log:
 
 
 class Sampler:
-    """Logs the first `first` warnings of each reason per window, and how many more there were.
+    """Logs the first `first` warnings of each reason per window, and how many more there were. Reasons come
+    from the closed sets in `errors`, so that their number is limited.
 
     `clock` counts seconds and never goes back; a window is `window` seconds long. The counts of a window
     are logged, as `suppressed`, with the first warning after it or by `flush`, which the owner calls on
@@ -103,8 +103,6 @@ class Sampler:
         if now >= self._end:
             self.flush()
             self._end = now + self._window
-        if reason not in self._counts and len(self._counts) >= _MAX_REASONS:
-            reason = "other"
         count = self._counts[reason] = self._counts.get(reason, 0) + 1
         if count <= self._first:
             self._log.warning(event, reason=reason, **fields)
@@ -168,5 +166,5 @@ def _short(key: str, value: Any) -> Any:
     text = str(value)
     if key == "exception":
         # The end of a traceback names the error; its start is in uvicorn.
-        return text[-MAX_TRACEBACK:]
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+        return text[-_MAX_TRACEBACK:]
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"

@@ -14,7 +14,7 @@ from exporter.errors import ConfigError, TooManyRequests, Unauthorized
 from exporter.secret_file import is_word, secrets
 from exporter.watched import Watched
 
-MIN_LENGTH: Final = 16
+_MIN_LENGTH: Final = 16
 """Characters. 16 characters of base64 are 96 bits, which nobody guesses over a network."""
 
 Clock = Callable[[], float]
@@ -27,9 +27,9 @@ def read_tokens(path: Path) -> list[str]:
     """
     tokens, mistakes = secrets(path, "token file"), []
     for number, token in tokens:
-        if len(token) < MIN_LENGTH:
+        if len(token) < _MIN_LENGTH:
             mistakes.append(
-                f"{path}:{number}: the token has {len(token)} characters: use at least {MIN_LENGTH}"
+                f"{path}:{number}: the token has {len(token)} characters: use at least {_MIN_LENGTH}"
             )
         elif not is_word(token):
             mistakes.append(
@@ -80,10 +80,6 @@ class Throttle:
         self._rate = rate
         self._max_clients = max_clients
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        """Number of remembered addresses."""
-        return len(self._left)
 
     def failed(self, client: str) -> int | None:
         """Count a wrong token of `client`; the seconds it has to wait, or None within its limit."""

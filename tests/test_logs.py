@@ -186,11 +186,3 @@ def test_suppressed_warnings_are_logged_at_the_end() -> None:
         sampler.flush()
         sampler.flush()
     assert [line.get("suppressed") for line in captured] == [None, 2]
-
-
-def test_sampler_remembers_a_limited_number_of_reasons() -> None:
-    sampler = Sampler(Log("test"), Clock(), first=1)
-    with capture_logs() as captured:
-        for number in range(1000):
-            sampler.warning(f"reason {number}", "refused")
-    assert len(captured) == 65

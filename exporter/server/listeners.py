@@ -45,7 +45,7 @@ async def serve(
     listeners: Sequence[Listener],
     shutdown_timeout: float,
     on_ready: Callable[[Mapping[str, Address]], None],
-    stop: asyncio.Event | None = None,
+    stop: asyncio.Event,
 ) -> None:
     """Serve all `listeners` until SIGTERM, SIGINT or `stop`; returns when the last request ended.
 
@@ -54,7 +54,6 @@ async def serve(
     with a second SIGINT. The caller may close the ledger afterwards. Signals are handled in the main
     thread only. Raises `ConfigError`, before anything is served, when an address can't be used.
     """
-    stop = asyncio.Event() if stop is None else stop
     with contextlib.ExitStack() as opened:
         servers = []
         for listener in listeners:

@@ -16,7 +16,7 @@ from tests.server.test_listeners import listener
 from exporter.server.listeners import serve
 ready = lambda bound: print(bound["ingest"][1], flush=True)
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-    runner.run(serve([listener("ingest")], 0.1, ready))
+    runner.run(serve([listener("ingest")], 0.1, ready, asyncio.Event()))
 """
 
 

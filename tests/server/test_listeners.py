@@ -237,7 +237,7 @@ async def stuck(scope, receive, send):
     await asyncio.Event().wait()
 async def main():
     ready = lambda bound: print(bound["ingest"][1], flush=True)
-    await serve([listener("ingest", stuck), listener("ops")], 600.0, ready)
+    await serve([listener("ingest", stuck), listener("ops")], 600.0, ready, asyncio.Event())
     print("ledger closed", flush=True)
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(main())
