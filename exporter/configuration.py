@@ -33,37 +33,40 @@ class Configuration:
 def read_configuration(config: Path | None, **flags: Any) -> Configuration:
     """Read everything that a start reads, and go on after a mistake."""
     settings, mistakes = read(config, **flags)
-
-    def collect(check: Callable[..., object], *given: object) -> None:
-        try:
-            check(*given)
-        except ConfigError as error:
-            mistakes.extend(error.mistakes)
-
-    secrets: list[tuple[Path | None, Callable[[Path], object]]] = [
-        (settings.ingest_token_file, read_tokens),
-        (settings.ops_token_file, read_tokens),
-        (settings.streampixel_webhook_token_file, read_tokens),
-        (settings.live_stats_key_file, read_key),
-        (settings.ledger_password_file, read_password),
-    ]
     warnings: list[str] = []
-    for path, read_secret in secrets:
-        if path is not None:
-            collect(read_secret, path)
-            if open_mode(path):
-                warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
-    for name in ("ingest", "ops"):
-        cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
-        if cert is not None and key is not None:
-            collect(Certificate, name, cert, key)
     try:
         taxonomy = load_taxonomy(settings.taxonomy)
     except ConfigError as error:
         mistakes += error.mistakes
         taxonomy = load_taxonomy()
-    if settings.beacon_keys_file is not None:
-        collect(Loader.of(settings, taxonomy), settings.beacon_keys_file)
+    readers: dict[str, Callable[[Path], object]] = {
+        "ingest_token_file": read_tokens,
+        "ops_token_file": read_tokens,
+        "streampixel_webhook_token_file": read_tokens,
+        "live_stats_key_file": read_key,
+        "ledger_password_file": read_password,
+        "beacon_keys_file": Loader.of(settings, taxonomy),
+    }
+    for name, reader in readers.items():
+        path = getattr(settings, name)
+        if path is None:
+            continue
+        try:
+            path.open().close()
+            reader(path)
+        except OSError as error:
+            mistakes.append(f"{name} = '{path}': {error.strerror}")
+        except ConfigError as error:
+            mistakes += error.mistakes
+        if name != "beacon_keys_file" and open_mode(path):
+            warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
+    for name in ("ingest", "ops"):
+        cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+        if cert is not None and key is not None:
+            try:
+                Certificate(name, cert, key)
+            except ConfigError as error:
+                mistakes += error.mistakes
     return Configuration(settings, taxonomy, mistakes, warnings)
 
 
