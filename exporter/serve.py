@@ -219,12 +219,12 @@ def _listener(
     if getattr(settings, f"{name}_token_file") is None:
         host = address.rpartition(":")[0]
         hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
-    observer = Refusals(own, sampler, ingest=name == "ingest")
+    refusals = Refusals(own, sampler, ingest=name == "ingest")
     return Listener(
         name,
         address,
         app,
-        guarded(Limits(settings.max_header, settings.receive_timeout, observer, hosts)),
+        guarded(Limits(settings.max_header, settings.receive_timeout, refusals, hosts)),
         Certificate(name, cert, key) if cert and key else None,
         max_connections=connections,
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 from exporter.errors import TooManyConnections
 from exporter.server.answers import refusal
 from exporter.server.buffered import READ, BufferedConnection
-from exporter.server.limits import Observer
+from exporter.server.limits import Refusals
 
 _ACCEPT_BATCH: Final = 64
 """Connections that are accepted before the event loop does other work."""
@@ -39,14 +39,14 @@ class Connections:
         sockets: Sequence[socket.socket],
         make: Callable[[Ended], BufferedConnection],
         limit: int,
-        observer: Observer,
+        refusals: Refusals,
         context: ssl.SSLContext | None,
         timeout: float,
     ) -> None:
         self._sockets = sockets
         self._make = make
         self._limit = limit
-        self._observer = observer
+        self._refusals = refusals
         self._tls: dict[str, Any] = {}
         if context is not None:
             self._tls = {
@@ -132,4 +132,4 @@ class Connections:
                 accepted.shutdown(socket.SHUT_WR)
                 # Closing with unread bytes would make the kernel send a reset.
                 accepted.recv(READ)
-        self._observer.refused(self._error, client, answered)
+        self._refusals.refused(self._error, client, answered)

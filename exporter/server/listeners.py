@@ -139,7 +139,7 @@ class _Server(uvicorn.Server):
             sockets or (),
             self._connection,
             self.listener.max_connections,
-            limits.observer,
+            limits.refusals,
             certificate.context if certificate is not None else None,
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             limits.receive_timeout,

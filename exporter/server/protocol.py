@@ -218,7 +218,7 @@ class GuardedProtocol(HttpToolsProtocol):
         in_body = self._phase == _BODY
         queued = bool(self.pipeline)
         answered = not queued and (not pending or (in_body and not cycle.response_started))
-        self.limits.observer.refused(error, self._peer(), answered)
+        self.limits.refusals.refused(error, self._peer(), answered)
         self._phase = _IDLE
         if answered:
             if pending:
@@ -295,7 +295,7 @@ class GuardedProtocol(HttpToolsProtocol):
         now = self.loop.time()
         if now >= self._write_deadline:
             self.transport.abort()
-            self.limits.observer.unread(self._peer())
+            self.limits.refusals.unread(self._peer())
             return
         try:
             self._check_read(now)

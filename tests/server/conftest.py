@@ -145,6 +145,11 @@ def openssl(arguments: str) -> None:
     subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
 
 
+def refusals(registry: CollectorRegistry) -> Refusals:
+    sampler = Sampler(Log("test"), time.monotonic)
+    return Refusals(OwnMetrics(registry, (), ()), sampler, ingest=True)
+
+
 def tls(connection: socket.socket) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -180,10 +185,8 @@ def start() -> Iterator[Start]:
         max_connections: int = 400,
     ) -> Running:
         registry = CollectorRegistry()
-        own = OwnMetrics(registry, (), ())
         received = Received()
-        observer = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
-        protocol = guarded(Limits(max_header, receive_timeout, observer, hosts))
+        protocol = guarded(Limits(max_header, receive_timeout, refusals(registry), hosts))
         certificate = Certificate("ingest", *files) if files else None
         listener = Listener(
             *("ingest", "127.0.0.1:0", app or echo(received), protocol, certificate),

@@ -16,22 +16,16 @@ from typing import Any
 
 import pytest
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from exporter.errors import ConfigError
 from exporter.server.certificates import Certificate
 from exporter.server.limits import Limits
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import guarded
-from tests.server.conftest import DEADLINE, answer, eventually, respond, rest
+from tests.server.conftest import DEADLINE, answer, eventually, refusals, respond, rest
 
 ROOT = Path(__file__).parents[2]
-
-
-class Ignored:
-    """An observer that counts nothing."""
-
-    def refused(self, error: Any, client: str, answered: bool) -> None: ...
-    def unread(self, client: str) -> None: ...
 
 
 async def echo_path(scope: Any, receive: Any, send: Any) -> None:
@@ -46,7 +40,7 @@ def listener(
     timeout: float = 10.0,
 ) -> Listener:
     certificate = Certificate(name, *files) if files else None
-    protocol = guarded(Limits(16384, timeout, Ignored()))
+    protocol = guarded(Limits(16384, timeout, refusals(CollectorRegistry())))
     return Listener(name, address, app, protocol, certificate)
 
 
