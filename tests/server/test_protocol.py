@@ -1,6 +1,7 @@
 """Requests that are served and refused, through real sockets; deadlines are in test_deadlines."""
 
 import re
+import select
 
 import pytest
 
@@ -63,6 +64,8 @@ def test_heads_in_parts_are_counted_separately(start: Start) -> None:
     head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 600 + b"\r\n\r\n"
     for _ in range(5):
         client.sendall(head[:500])
+        # Until the server has read the first part.
+        assert select.select([client], [], [], 0.02)[0] == []
         client.sendall(head[500:])
         assert status(answer(client)) == 200
 
