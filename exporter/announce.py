@@ -1,4 +1,4 @@
-"""What `serve` prints when it is ready: where to send, where to look, and a line to try it with."""
+"""What `serve` prints when it is ready: its URLs, and a command to try it."""
 
 import sys
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 def announce(
     settings: Settings, bound: Mapping[str, tuple[str, int]], out: TextIO | None = None
 ) -> None:
-    """Print the addresses as bound; the curl line works when pasted into a shell on this machine.
+    """Print the URLs as bound. The curl command works in a shell on this machine.
 
-    An output that cannot be written (closed, or on a full disk) is logged, and no reason not to serve.
+    If the output can't be written (closed, or on a full disk), this is logged and the exporter serves.
     """
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = ""
@@ -45,7 +45,7 @@ try it:
 
 def _url(settings: Settings, name: str, host: str, port: int) -> str:
     scheme = "https" if getattr(settings, f"{name}_tls_cert") else "http"
-    # A listener on every address is reached, from this machine, on loopback.
+    # From this machine, loopback reaches a listener on all addresses.
     if ip_address(host).is_unspecified:
         host = "::1" if ":" in host else "127.0.0.1"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,4 +1,4 @@
-"""The console script: one application made of the commands."""
+"""The console script."""
 
 import sys
 from typing import Annotated
@@ -20,11 +20,11 @@ app = typer.Typer(
     help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.",
     no_args_is_help=True,
     add_completion=False,
-    # Plain help: boxes show Python's types, and don't survive grep or a narrow terminal.
+    # Plain help: boxes show Python's types, and break with grep or in a narrow terminal.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-# In this order `--help` lists them.
+# In the order of `--help`.
 for command in (serve, check, codes, send, simulate, backtest, beacon_key):
     app.command()(command)
 
@@ -39,7 +39,7 @@ def about(
 
 
 def main() -> None:
-    """The console script: mistakes are lines on stderr and exit code 1, never a traceback."""
+    """Run a command. A mistake is a line on stderr and exit code 1, not a traceback."""
     try:
         app()
     except (ConfigError, LedgerError) as error:

@@ -1,11 +1,11 @@
-"""Every error the exporter raises on purpose.
+"""Every error that the exporter raises on purpose.
 
     ExporterError
-    ├── ConfigError              a settings, taxonomy or token file is wrong; commands exit with 1
-    │   └── UnsupportedRule      a rule file has PromQL that can't be evaluated here
-    ├── LedgerError              the ledger can't start or go on
+    ├── ConfigError              a setting or a file of the operator is wrong; commands exit with 1
+    │   └── UnsupportedRule      a rule file has PromQL that backtest does not support
+    ├── LedgerError              the ledger can't start or continue
     │   ├── LedgerInUse          another process has the file
-    │   └── LedgerBroken         an I/O error: only a restart from the disk tells what was written
+    │   └── LedgerBroken         an I/O error: only a restart tells what was written
     ├── Rejected                 one event is not counted; `reason` is a metric label
     └── Refused                  a whole request is not counted; `status` and `reason`
         ├── Unparseable          400
@@ -30,8 +30,8 @@
         ├── TooManyConnections   503
         └── ShuttingDown         503
 
-`Refused` says nothing was counted, `Rejected` that this one event was not: both always reach a
-counter, and `REFUSED_REASONS` and `REJECTED_REASONS` are the closed sets of their labels.
+Every `Refused` and `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the
+`reason` labels.
 """
 
 from collections.abc import Iterator
@@ -54,11 +54,11 @@ REJECTED_REASONS: Final = (
 
 
 class ExporterError(Exception):
-    """The root: whatever is not below it is a defect."""
+    """The root. Any other exception is a defect."""
 
 
 class ConfigError(ExporterError):
-    """Mistakes in files the operator wrote, each a line that names place, value and what is allowed."""
+    """Mistakes of the operator, a line each: place, value, and what is allowed."""
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
@@ -66,11 +66,11 @@ class ConfigError(ExporterError):
 
 
 class UnsupportedRule(ConfigError):
-    """Rules that can't be evaluated, each a line that names file, group, rule and function or operator."""
+    """Rules that can't be evaluated, a line each: file, group, rule, and function or operator."""
 
 
 class LedgerError(ExporterError):
-    """The ledger can't be opened or can't go on; the text is for the operator."""
+    """The ledger can't be opened or can't continue; the text is for the operator."""
 
 
 class LedgerInUse(LedgerError):
@@ -91,9 +91,9 @@ class Rejected(ExporterError):
 
 
 class Refused(ExporterError):
-    """A request none of whose events were counted, as the sender is told.
+    """A request of which no event was counted.
 
-    `headers` (lower-case names) go with the answer: a browser reads one only with those of CORS.
+    `headers` (lower-case names) are added to the answer, such as those of CORS.
     """
 
     status: ClassVar[int]
@@ -128,7 +128,7 @@ class UnknownKey(Refused):
 
 
 class MethodNotAllowed(Refused):
-    """`allow` are the methods that the path takes."""
+    """`allow` lists the methods of the path."""
 
     status, reason, title = 405, "method_not_allowed", "Method not allowed"
 
@@ -162,7 +162,7 @@ class HostNotAllowed(Refused):
 
 
 class NothingValid(Refused):
-    """Carries the rejections, so that the sender learns what was wrong with every event."""
+    """`rejected` says what is wrong with each event."""
 
     status, reason, title = 422, "nothing_valid", "No valid event in the request"
 
@@ -204,8 +204,8 @@ class ShuttingDown(Refused):
 
 
 def refusals() -> Iterator[type[Refused]]:
-    """Every kind of refusal, in the order of the tree above."""
+    """Every class of refusal, in the order of the tree above."""
     return iter(Refused.__subclasses__())
 
 
-REFUSED_REASONS: Final = tuple(kind.reason for kind in refusals())
+REFUSED_REASONS: Final = tuple(refusal.reason for refusal in refusals())

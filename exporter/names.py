@@ -1,4 +1,4 @@
-"""Every metric, label and path name, written once: metrics, rules, dashboards and tests import it."""
+"""Names of metrics, labels, recording rules and paths, which all other modules import."""
 
 from typing import Final
 
@@ -48,12 +48,12 @@ SESSION_ID: Final = "session_id"
 SERIES_LABELS: Final = (SYSTEM, CODE, PHASE, CATEGORY, OUTCOME)
 """Labels of the three counters that come from the taxonomy; `ledger` and configured ones follow."""
 RESERVED_LABELS: Final = frozenset({*SERIES_LABELS, LEDGER, NAME, OWNER, "le", "job", "instance"})
-"""Names that a configured label may not take."""
+"""Names that a configured label can't have."""
 
 UNKNOWN: Final = "unknown"
-"""Code, phase and category of an event whose code no taxonomy row has."""
+"""Code, phase and category of an event whose code is in no taxonomy."""
 OTHER: Final = "other"
-"""Value of a configured label once `max_label_values` values of it were seen."""
+"""Value of a configured label that already has `max_label_values` values."""
 
 # --- self-metrics -----------------------------------------------------------------------------------
 _OWN: Final = "session_exporter_"
@@ -91,7 +91,7 @@ LIVE_STATS_SUCCESS: Final = _OWN + "live_stats_last_success_timestamp_seconds"
 LIVE_STATS_FAILURES: Final = _OWN + "live_stats_failures_total"
 
 # --- recording rules ----------------------------------------------------------------------------------
-# Records of rules/*.yml. A stem is followed by its window: `system_code:session_ends:increase` + `5m`.
+# Records of rules/*.yml. Some are followed by a window: `system_code:session_ends:increase` + `5m`.
 RULE_SUM: Final = "instance_code:session_ends:sum"
 RULE_SUM_SNAPSHOT: Final = RULE_SUM + "_snapshot"
 RULE_COUNT: Final = "system_code:session_ends:increase"

@@ -1,13 +1,15 @@
-"""Text that somebody sent, made fit to be looked at."""
+"""Text of a sender, made safe to show."""
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with the characters that are not seen written out, but for those in `keep`.
+    """`text` with invisible characters escaped, except those in `keep`.
 
-    Or a terminal's cursor moves as a file says that is only reported about, U+202E turns round what follows,
-    and a zero-width space makes two codes look the same.
+    Otherwise a sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or
+    make two codes look the same (zero-width space).
     """
     return "".join(
-        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
-        for one in text
+        character
+        if character.isprintable() or character in keep
+        else character.encode("unicode_escape").decode()
+        for character in text
     )

@@ -1,4 +1,4 @@
-"""A refusal as the sender reads it: `application/problem+json` (RFC 9457)."""
+"""The answer to a refused request: `application/problem+json` (RFC 9457)."""
 
 import json
 from typing import Any, Final
@@ -8,23 +8,23 @@ import msgspec
 from exporter.errors import NothingValid, Refused, Unauthorized
 
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="session-end-exporter"')
-"""RFC 9110 11.6.1 wants it on every 401; without it Go and Java clients call the answer malformed."""
+"""RFC 9110 11.6.1 requires it on every 401. Without it Go and Java clients report a malformed answer."""
 RETRY_AFTER: Final = 1
-"""Seconds, for a 429 or 503 that names none: senders that find no Retry-After back off for minutes
-(OpenTelemetry's default is 5 s growing to 30 s), and a full queue is empty again within one."""
+"""Seconds, for a 429 or 503 without its own. A full queue empties within a second, and senders without
+Retry-After wait longer (OpenTelemetry's default is 5 s growing to 30 s)."""
 REFUSED: Final = "session_end_exporter.refused"
-"""Key of an ASGI scope: the listener has refused, answered and counted this request already."""
+"""Key of an ASGI scope: the listener has already refused, answered and counted this request."""
 _URN: Final = "urn:session-end-exporter:"
 
 Header = tuple[bytes, bytes]
 
 
 def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body of the answer to a request that was refused.
+    """Status, headers and body of the answer to a refused request.
 
-    The body has type (a stable URN), title, status, detail and reason, and `rejected` where the
-    error carries it. The headers are complete but for `date` and `connection`: names in lower case,
-    with Retry-After (whole seconds) on 429 and 503 and WWW-Authenticate on 401.
+    The body has type (a stable URN), title, status, detail, reason, and `rejected` if the error has it.
+    The headers, with lower-case names, lack only `date` and `connection`; 429 and 503 have Retry-After
+    (whole seconds), 401 has WWW-Authenticate.
     """
     document: dict[str, Any] = {
         "type": _URN + refused.reason,
@@ -55,5 +55,5 @@ def _encode(document: dict[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(document)
     except UnicodeEncodeError:
-        # A "\ud800" in an event came back in the message about it, and the 422 turned into a 500.
+        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
         return json.dumps(document).encode("ascii")

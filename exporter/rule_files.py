@@ -1,4 +1,4 @@
-"""The shipped rule files: where they are, and which alerts are in them."""
+"""The shipped rule files and their alerts."""
 
 import re
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _ACTION: Final = re.compile(r"\{\{.*?\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert of the rule files. `severity` is "" where each code has its own; `wait` is its `for`;
-    `summary` has `<system>` where a notification has the label's value."""
+    """An alert. `severity` is empty if each code has its own; `wait` is its `for`; `summary` has `<system>`
+    in place of the label's value."""
 
     name: str
     signal: str
@@ -33,7 +33,7 @@ class Alert:
 
 
 def folder() -> Path:
-    """Where the rule files are: in a checkout beside the package, in an installed package within it."""
+    """Where the rule files are: beside the package in a checkout, inside it once installed."""
     package = Path(__file__).parent
     installed = package / "rules"
     return installed if installed.is_dir() else package.parent / "rules"

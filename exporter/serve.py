@@ -1,4 +1,4 @@
-"""`serve`: every part made and handed to the next, in one place, and the order of start and stop."""
+"""`serve`: creates every part, connects them, and starts and stops them in order."""
 
 import asyncio
 import gc
@@ -44,9 +44,10 @@ from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
+from exporter.server.limits import Limits, Refusals
 from exporter.server.listeners import Listener, serve
 from exporter.server.notify import report
-from exporter.server.protocol import Limits, Refusals, guarded
+from exporter.server.protocol import guarded
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
@@ -57,31 +58,30 @@ from exporter.watched import Watched
 Addresses = Mapping[str, tuple[str, int]]
 """Host and port of `ingest` and `ops`, as bound."""
 
-_SWITCH: Final = 0.001
-"""Seconds a thread may keep the interpreter: with Python's 5 ms a single event waited that long whenever
-the writer or a scrape was computing."""
-_YOUNG: Final = 50_000
-"""Objects between collections: a batch of 1,000 events makes some 10,000 that live for milliseconds, and
-at Python's 700 most of decoding was spent looking at them again."""
-_SHARE: Final = 4
-"""Beacons may take up a fourth of the ledger's queue, and of the bytes of bodies being read."""
+_SWITCH_INTERVAL: Final = 0.001
+"""Seconds between thread switches. With Python's 5 ms, an event waited that long whenever the ledger's
+writer or a scrape was computing."""
+_GC_THRESHOLD: Final = 50_000
+"""New objects between garbage collections. A batch of 1,000 events makes some 10,000 short-lived objects;
+with Python's 700 most of decoding was garbage collection."""
+_BEACON_SHARE: Final = 4
+"""Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
     "ops": (names.HEALTHY_PATH, names.READY_PATH),
 }
-"""Answered for any Host: what other sites' pages are meant to send and load, with a key in the path, a
-webhook with a token in the path, and health."""
+"""Answered for any Host: what pages of other sites send and load, the webhook with its token, and health."""
 _PAGES: Final = 1.0
-"""Seconds before the pages' import begins: senders that waited for a restart come first."""
+"""Seconds before the pages are imported: senders that wait for a restart come first."""
 
 
 async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM; `ready` is called once with the bound addresses.
 
-    Raises `ConfigError` and `LedgerError` at start, `LedgerBroken` when the ledger's store failed: nothing
-    in memory is to be trusted then, and the next start reads the truth from the store.
+    Raises `ConfigError` and `LedgerError` at start, and `LedgerBroken` when the ledger's store failed: then
+    only a restart, which reads the store, tells what was written.
     """
-    sys.setswitchinterval(_SWITCH)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     return_large_blocks()
     limits = connection_limits(settings.max_connections)
     registry = CollectorRegistry()
@@ -106,14 +106,23 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
-        ops = _ops(settings, taxonomy, ledger, own, unknown_codes, registry)
+        authenticator = _authenticator(settings.ops_token_file)
+
+        def create_ops() -> ASGIApp:
+            from exporter.ops.app import create_app
+
+            return create_app(
+                settings, taxonomy, ledger, registry, own, unknown_codes, authenticator
+            )
+
+        ops = LazyApp(ledger, create_ops)
         listeners = [
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),
         ]
         registry.register(CertificateCollector([listener.certificate for listener in listeners]))
         gc.freeze()
-        gc.set_threshold(_YOUNG, 20, 100)
+        gc.set_threshold(_GC_THRESHOLD, 20, 100)
 
         def up(bound: Addresses) -> None:
             listening.set()
@@ -127,7 +136,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         sampler.flush()
         await ledger.close()
     if broken.is_set():
-        raise LedgerBroken(f"{ledger.status().problem}; start again to read what was written")
+        raise LedgerBroken(f"{ledger.status().problem}; restart to read what was written")
 
 
 def _ingest(
@@ -152,64 +161,54 @@ def _ingest(
         refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
         debug=settings.log_level == "debug",
     )
+    routes: dict[str, Route] = {}
+    if script.FILE.exists():
+        routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
+    if settings.beacon_keys_file is not None:
+        loader = Loader.of(settings, taxonomy)
+        routes[names.BEACONS_PATH] = BeaconRoute(
+            Watched(settings.beacon_keys_file, loader, "file of beacon keys", time.monotonic),
+            pipeline,
+            Guard(
+                Authenticator(None),
+                MAX_BODY,
+                settings.max_queue_bytes // _BEACON_SHARE,
+                "the limit of a beacon",
+            ),
+            Limit(settings.beacon_address_rate, settings.beacon_address_burst),
+            settings.max_depth,
+            settings.max_queue_events // _BEACON_SHARE,
+        )
+    if (tokens := settings.streampixel_webhook_token_file) is not None:
+        routes[names.BUILDS_PATH] = BuildWebhook(
+            Guard(
+                _authenticator(tokens), webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"
+            ),
+            ledger,
+            own,
+            build_series(settings.labels),
+            settings.max_clock_skew,
+            refused=lambda reason, message: sampler.warning(
+                reason, "build rejected", detail=message
+            ),
+        )
     app: Any = IngestApp(
         pipeline,
         own,
         lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
-        routes=_routes(settings, taxonomy, pipeline) | _webhooks(settings, ledger, own, sampler),
+        routes=routes,
     )
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app
 
 
-def _routes(settings: Settings, taxonomy: Taxonomy, pipeline: Pipeline) -> dict[str, Route]:
-    """What the ingest listener serves beside session ends."""
-    routes: dict[str, Route] = {}
-    if script.FILE.exists():
-        routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
-    if settings.beacon_keys_file is not None:
-        routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched(
-                settings.beacon_keys_file,
-                Loader.of(settings, taxonomy),
-                "file of beacon keys",
-                time.monotonic,
-            ),
-            pipeline,
-            Guard(
-                Authenticator(None),
-                MAX_BODY,
-                settings.max_queue_bytes // _SHARE,
-                "the limit of a beacon",
-            ),
-            Limit(settings.beacon_address_rate, settings.beacon_address_burst),
-            settings.max_depth,
-            settings.max_queue_events // _SHARE,
-        )
-    return routes
-
-
-def _webhooks(
-    settings: Settings, ledger: Ledger, own: OwnMetrics, sampler: Sampler
-) -> dict[str, Route]:
-    """What platforms call, when a token was set for it."""
-    if settings.streampixel_webhook_token_file is None:
-        return {}
-    authenticator = _authenticator(settings.streampixel_webhook_token_file)
-    hook = BuildWebhook(
-        Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
-        ledger,
-        own,
-        build_series(settings.labels),
-        settings.max_clock_skew,
-        refused=lambda reason, message: sampler.warning(reason, "build rejected", detail=message),
-    )
-    return {names.BUILDS_PATH: hook}
+def _authenticator(file: Path | None) -> Authenticator:
+    return Authenticator(Tokens(file, time.monotonic) if file else None)
 
 
 def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
-    """The series that are there at 0 from the first scrape."""
+    """The series that are exported as 0 from the first scrape."""
     builds = settings.streampixel_webhook_token_file is not None
     return [
         *zero_series(taxonomy, settings.labels),
@@ -217,50 +216,22 @@ def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
     ]
 
 
-def _ops(
-    settings: Settings,
-    taxonomy: Taxonomy,
-    ledger: Ledger,
-    own: OwnMetrics,
-    unknown_codes: UnknownCodes,
-    registry: CollectorRegistry,
-) -> LazyApp:
-    authenticator = _authenticator(settings.ops_token_file)
-
-    def create() -> ASGIApp:
-        from exporter.ops.app import create_app
-
-        return create_app(settings, taxonomy, ledger, registry, own, unknown_codes, authenticator)
-
-    return LazyApp(ledger, create)
-
-
 def _listener(
     name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler, connections: int
 ) -> Listener:
-    watch = Refusals(own, sampler, ingest=name == "ingest")
+    address = getattr(settings, name)
     cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+    hosts = None
+    # A page of another site, as in DNS rebinding, has no token.
+    if getattr(settings, f"{name}_token_file") is None:
+        host = address.rpartition(":")[0]
+        hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
+    refusals = Refusals(own, sampler, ingest=name == "ingest")
     return Listener(
         name,
-        getattr(settings, name),
+        address,
         app,
-        guarded(
-            Limits(
-                settings.max_header, settings.receive_timeout, watch, _allowed_hosts(name, settings)
-            )
-        ),
+        guarded(Limits(settings.max_header, settings.receive_timeout, refusals, hosts)),
         Certificate(name, cert, key) if cert and key else None,
         max_connections=connections,
     )
-
-
-def _allowed_hosts(name: str, settings: Settings) -> AllowedHosts | None:
-    """None for a listener with a token, which no page of another site has."""
-    if getattr(settings, f"{name}_token_file") is not None:
-        return None
-    listens = getattr(settings, name).rpartition(":")[0]
-    return AllowedHosts(settings.allowed_hosts, listens, _OPEN_PATHS[name])
-
-
-def _authenticator(file: Path | None) -> Authenticator:
-    return Authenticator(Tokens(file, time.monotonic) if file else None)

@@ -1,4 +1,4 @@
-"""The standard streams of a program that must run on without them."""
+"""The standard streams of a program that must run without them."""
 
 import os
 import sys
@@ -6,21 +6,21 @@ from contextlib import suppress
 
 
 def reserve() -> None:
-    """Open the null device in the place of each standard descriptor that is closed.
+    """Open the null device in place of each closed standard descriptor.
 
-    With `2>&-` the next file that is opened becomes descriptor 2: it was the ledger, and whatever wrote to
-    stderr wrote into it.
+    With `2>&-`, the next file that is opened becomes descriptor 2. That file was the ledger, and log lines
+    were written into it.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest free number, which is this one: those below are open.
+            # Opens the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)
 
 
 def release() -> None:
-    """Let go of streams that cannot be written: Python's last flush would turn the exit code into 120."""
+    """Drop streams that can't be written: Python's last flush would make the exit code 120."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         with suppress(AttributeError):

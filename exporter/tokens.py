@@ -1,4 +1,4 @@
-"""Bearer tokens: several a file, changed without a restart, with a rate limit on guesses."""
+"""Bearer tokens: several per file, changed without a restart, with a limit on guesses."""
 
 import hashlib
 import hmac
@@ -13,60 +13,63 @@ from exporter.secret_file import is_word, secrets
 from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 
-MIN_LENGTH: Final = 16
-"""Characters: 16 of base64 are 96 bits, out of reach of guesses over a network."""
+_MIN_LENGTH: Final = 16
+"""Characters. 16 characters of base64 are 96 bits, out of reach of guesses over a network."""
 FAILURES: Final = Limit(rate=1.0, burst=10)
 """Wrong tokens that an address may send before it is answered 429."""
 
 Clock = Callable[[], float]
 
 
-class Tokens:
-    """The tokens of a file: one a line; blank lines and lines that begin with # are ignored.
+def read_tokens(path: Path) -> list[str]:
+    """The tokens of a file, one per line; blank lines and lines that begin with # are skipped.
 
-    The file is read again when it changes, as `Watched` does. Raises `ConfigError` when the first version
-    is wrong: file and line are named, a token never is.
+    Raises `ConfigError` with the line of each mistake, and never with a token.
     """
+    tokens, mistakes = secrets(path, "token file"), []
+    for number, token in tokens:
+        if len(token) < _MIN_LENGTH:
+            mistakes.append(
+                f"{path}:{number}: the token has {len(token)} characters: use at least {_MIN_LENGTH}"
+            )
+        elif not is_word(token):
+            mistakes.append(
+                f"{path}:{number}: a token must be printable ASCII characters without spaces"
+            )
+    if not tokens:
+        mistakes.append(f"{path}: the file has no token: write one token per line")
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return [token for _, token in tokens]
+
+
+class Tokens:
+    """The tokens of a file, which is read again when it changes. Raises what `read_tokens` raises."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        # Keyed, so that a core dump does not hold plain digests of tokens to guess against.
+        # Keyed, so that a core dump has no plain digests to test guesses against.
         self._key = os.urandom(32)
         self._digests = Watched(path, self._load, "token file", clock)
 
     def accepts(self, token: bytes) -> bool:
-        """Compares in constant time with each of the tokens."""
+        """Whether `token` is one of the tokens; takes the same time for any token."""
         given = self._digest(token)
         accepted = False
         for digest in self._digests.now():
             accepted |= hmac.compare_digest(given, digest)
         return accepted
 
-    def _load(self, path: Path) -> tuple[bytes, ...]:
-        tokens, mistakes = secrets(path, "token file"), []
-        for number, token in tokens:
-            if len(token) < MIN_LENGTH:
-                mistakes.append(
-                    f"{path}:{number}: a token of {len(token)} characters; at least {MIN_LENGTH} are needed"
-                )
-            elif not is_word(token):
-                mistakes.append(
-                    f"{path}:{number}: a token is one word of printable ASCII characters"
-                )
-        if not tokens:
-            mistakes.append(f"{path}: there is no token in it")
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return tuple(self._digest(token.encode()) for _, token in tokens)
+    def _load(self, path: Path) -> list[bytes]:
+        return [self._digest(token.encode()) for token in read_tokens(path)]
 
     def _digest(self, token: bytes) -> bytes:
         return hashlib.blake2b(token, key=self._key, digest_size=32).digest()
 
 
 class Authenticator:
-    """Checks bearer tokens; without `tokens` every request passes.
+    """Accepts requests with a valid token; without `tokens`, every request.
 
-    A client that sends more wrong tokens than `failures` allows is answered 429. `clock` is as for
-    `Tokens`.
+    A client that sends more wrong tokens than `failures` allows is answered 429. `clock` is as for `Tokens`.
     """
 
     def __init__(
@@ -80,10 +83,10 @@ class Authenticator:
         self._failures = TokenBuckets(clock)
 
     def check(self, authorization: bytes | None, client: str) -> None:
-        """Raises `Unauthorized`, or `TooManyRequests` after too many wrong tokens from `client`.
+        """Raise `Unauthorized` without a valid token, or `TooManyRequests` after too many wrong ones.
 
-        `authorization` is the header's value, `client` the peer's address without port. A valid token
-        passes after any number of failures: senders share NAT addresses.
+        `authorization` is the header's value, `client` the peer's address without port. A valid token is
+        accepted however many wrong ones its address sent: senders share NAT addresses.
         """
         if self._tokens is None:
             return

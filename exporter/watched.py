@@ -1,4 +1,4 @@
-"""A file of the operator's that is read again when it changes."""
+"""A file of the operator that is read again when it changes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,18 +8,18 @@ from exporter.errors import ConfigError
 from exporter.logs import Log
 
 _RECHECK: Final = 1.0
-"""Seconds between two looks at the file: a stat for each request showed in the profile."""
+"""Seconds between two checks of the file: a stat per request was visible in a profile."""
 
 T = TypeVar("T")
 _log = Log("exporter.watched")
 
 
 class Watched(Generic[T]):
-    """What `load` makes of the file at `path`, named `what` in the log.
+    """The result of `load` for the file at `path`, which the log calls `what`.
 
-    A version that is missing or wrong is logged once and the one before it stays in force, so that a
-    slip of the editor locks nobody out. `clock` counts seconds and never goes back. Raises what `load`
-    raises, a `ConfigError`, when the first version is wrong.
+    A new version that is missing or wrong is logged once, and the previous result stays in use: a mistake
+    in an editor must not lock anybody out. `clock` counts seconds and never goes back. Raises the
+    `ConfigError` of `load` for the first version.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class Watched(Generic[T]):
         self._load = load
         self._what = what
         self._clock = clock
-        self._mark = self._stat()
+        self._version = self._stat()
         self._loaded = load(path)
         self._next = clock() + _RECHECK
 
     def now(self) -> T:
-        """The version in force; looks at the file once a second."""
+        """The current result; checks the file at most once a second."""
         now = self._clock()
         if now >= self._next:
             self._next = now + _RECHECK
@@ -42,22 +42,24 @@ class Watched(Generic[T]):
         return self._loaded
 
     def _refresh(self) -> None:
-        mark = self._stat()
-        if mark == self._mark:
+        version = self._stat()
+        if version == self._version:
             return
-        self._mark = mark
+        self._version = version
         try:
             self._loaded = self._load(self._path)
         except ConfigError as error:
-            _log.error(f"{self._what} is wrong, the one before it stays", mistakes=str(error))
+            _log.error(
+                f"{self._what} is wrong, the previous version stays in use", mistakes=str(error)
+            )
         else:
-            _log.info(f"{self._what} read again", path=str(self._path))
+            _log.info(f"{self._what} reloaded", path=str(self._path))
 
     def _stat(self) -> object:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError as error:
             return error.errno
-        # The inode too: Kubernetes swaps a symlink, and two versions may share size and time. The mode,
-        # because secrets that others can read are warned of.
-        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
+        # With the inode: Kubernetes swaps a symlink, and two versions may have the same size and time.
+        # With the mode: secrets that other users can read are logged.
+        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode

@@ -1,43 +1,49 @@
-"""Small disks: one that can be filled up, and one that can be made to hang."""
+"""Small disks for tests: one to fill, one that can hang."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.root import as_root, give
+from tests.root import as_root, give, output_as_root
 
 
 class CantMount(AssertionError):
-    """There is no small disk to fill: a failure, because a row that is skipped looks like one that holds."""
+    """No disk can be mounted. The test fails, because a skipped test would look like a passed one."""
+
+
+def _mount(purpose: str, needs: str, *commands: tuple[str | Path, ...]) -> None:
+    for command in commands:
+        done = as_root(*command)
+        if done.returncode:
+            raise CantMount(
+                f"{purpose} needs root with CAP_SYS_ADMIN ({needs}): {done.stderr.strip()}"
+            )
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A tmpfs of 8 MiB at `folder`, gone afterwards. Raises `CantMount`, saying what is missing."""
+    """A tmpfs of 8 MiB at `folder`, unmounted afterwards. Raises `CantMount`."""
     folder.mkdir()
-    done = as_root("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder)
-    if done.returncode:
-        raise CantMount(
-            "a full disk is tried on a tmpfs, and mounting one needs root with CAP_SYS_ADMIN "
-            f"(in a container: --cap-add SYS_ADMIN): {done.stderr.strip()}"
-        )
+    _mount(
+        "mounting a tmpfs",
+        "in a container: --cap-add SYS_ADMIN",
+        ("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder),
+    )
     try:
         yield folder
     finally:
-        # Lazily: a test that failed may have its ledger open still.
-        done = as_root("umount", "--lazy", folder)
-        assert done.returncode == 0, done.stderr
+        # Lazily: a failed test may still have its ledger open.
+        output_as_root("umount", "--lazy", folder)
 
 
-def remount(folder: Path, how: str) -> None:
-    """The small disk, `ro` or `rw` from here on."""
-    done = as_root("mount", "-o", f"remount,{how}", folder)
-    assert done.returncode == 0, done.stderr
+def remount(folder: Path, mode: str) -> None:
+    """Make the small disk `ro` or `rw`."""
+    output_as_root("mount", "-o", f"remount,{mode}", folder)
 
 
 def fill(folder: Path, spare: int = 0) -> Path:
-    """Take every byte that is left but `spare`; the file that holds them."""
+    """Fill the disk except `spare` bytes; the file that fills it."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         for block in (1 << 16, 1 << 12, 1):
@@ -52,34 +58,30 @@ def fill(folder: Path, spare: int = 0) -> Path:
 
 @contextmanager
 def freezable_disk(folder: Path) -> Iterator[Path]:
-    """An ext4 of 64 MiB at `folder`, for `freeze`; gone afterwards. Raises `CantMount`, saying what is
-    missing."""
+    """An ext4 of 64 MiB at `folder` for `freeze`, unmounted afterwards. Raises `CantMount`."""
     folder.mkdir()
     image = folder.with_name(f"{folder.name}.img")
     with image.open("wb") as file:
         file.truncate(64 << 20)
-    for command in (("mkfs.ext4", "-q", image), ("mount", "-o", "loop", image, folder)):
-        done = as_root(*command)
-        if done.returncode:
-            raise CantMount(
-                "a disk that hangs is tried on an ext4 image, and mounting it needs root with CAP_SYS_ADMIN "
-                f"and loop devices (in a container: --privileged): {done.stderr.strip()}"
-            )
+    _mount(
+        "mounting an ext4 image",
+        "and loop devices; in a container: --privileged",
+        ("mkfs.ext4", "-q", image),
+        ("mount", "-o", "loop", image, folder),
+    )
     try:
         give(folder, os.getuid(), os.getgid())
         yield folder
     finally:
         thaw(folder)
-        done = as_root("umount", "--lazy", folder)
-        assert done.returncode == 0, done.stderr
+        output_as_root("umount", "--lazy", folder)
 
 
 def freeze(disk: Path) -> None:
-    """Make every write to the disk wait until `thaw`. A process that waits can't be killed before that."""
-    done = as_root("fsfreeze", "--freeze", disk)
-    assert done.returncode == 0, done.stderr
+    """Block every write to the disk until `thaw`. A process that waits for one can't be killed before."""
+    output_as_root("fsfreeze", "--freeze", disk)
 
 
 def thaw(disk: Path) -> None:
-    """Let the writes go on; nothing when the disk is not frozen."""
+    """Unblock writes; nothing if the disk is not frozen."""
     as_root("fsfreeze", "--unfreeze", disk)

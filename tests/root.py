@@ -1,4 +1,4 @@
-"""Root's rights, for tests that mount a disk or give files to other users; whoever runs them."""
+"""Commands as root, for tests that mount a disk or give files to other users."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Owned(NamedTuple):
-    """Whose a file is, and the bits of its mode."""
+    """Owner and mode of a file."""
 
     uid: int
     gid: int
@@ -17,25 +17,21 @@ class Owned(NamedTuple):
 
 
 class NotRoot(AssertionError):
-    """Nothing here can be done as root: a failure, because a test that is left out looks like one that
-    holds."""
+    """No command can run as root. The test fails, because a skipped test would look like a passed one."""
 
 
 @cache
 def _prefix() -> tuple[str, ...]:
-    """What is put before a command: nothing for root, else sudo, with which the tests' packages are installed
-    too."""
+    """Empty for root, otherwise sudo, which `make test` needs for packages as well."""
     if os.geteuid() == 0:
         return ()
     try:
         done = subprocess.run(["sudo", "-n", "true"], capture_output=True, text=True, check=False)
-        said = done.stderr.strip()
     except FileNotFoundError:
-        said = "there is no sudo"
-    else:
-        if done.returncode == 0:
-            return ("sudo", "-n")
-    raise NotRoot(f"this needs root, or sudo without a password: {said}")
+        raise NotRoot("this needs root, or sudo without a password: there is no sudo") from None
+    if done.returncode:
+        raise NotRoot(f"this needs root, or sudo without a password: {done.stderr.strip()}")
+    return ("sudo", "-n")
 
 
 def as_root(
@@ -44,14 +40,12 @@ def as_root(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as root, with `env` besides the variables that sudo leaves. Raises `NotRoot`."""
-    # Root's byte code in the repository could not be removed by who runs the tests.
+    """Run a command as root, with `env` besides the variables that sudo keeps. Raises `NotRoot`."""
+    # The user of the tests could not delete byte code of root.
     variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+    assignments = [f"{name}={value}" for name, value in variables.items()]
     return subprocess.run(
-        [
-            *(*_prefix(), "env", *(f"{name}={value}" for name, value in variables.items())),
-            *map(str, command),
-        ],
+        [*_prefix(), "env", *assignments, *map(str, command)],
         input=text,
         cwd=cwd,
         capture_output=True,
@@ -60,31 +54,32 @@ def as_root(
     )
 
 
-def owned(*paths: Path) -> dict[str, Owned]:
-    """By the last part of their names; also of files in folders that are closed to who runs the tests."""
-    done = as_root("stat", "--format=%u %g %a %n", *paths)
-    assert done.returncode == 0, done.stderr
-    found = {}
-    for line in done.stdout.splitlines():
-        uid, gid, mode, name = line.split(" ", 3)
-        found[Path(name).name] = Owned(int(uid), int(gid), int(mode, 8))
-    return found
-
-
-def names(folder: Path) -> list[Path]:
-    """What is in a folder that may be closed."""
-    done = as_root("find", folder, "-mindepth", "1", "-maxdepth", "1")
-    assert done.returncode == 0, done.stderr
-    return [Path(line) for line in done.stdout.splitlines()]
-
-
-def read(path: Path) -> str:
-    done = as_root("cat", path)
+def output_as_root(*command: str | Path) -> str:
+    """The output of a command that must succeed."""
+    done = as_root(*command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+def owned(*paths: Path) -> dict[str, Owned]:
+    """Owners and modes by base name, also of files in folders that only root can read."""
+    owners = {}
+    for line in output_as_root("stat", "--format=%u %g %a %n", *paths).splitlines():
+        uid, gid, mode, name = line.split(" ", 3)
+        owners[Path(name).name] = Owned(int(uid), int(gid), int(mode, 8))
+    return owners
+
+
+def names(folder: Path) -> list[Path]:
+    """The content of a folder that only root may be able to read."""
+    listed = output_as_root("find", folder, "-mindepth", "1", "-maxdepth", "1")
+    return [Path(line) for line in listed.splitlines()]
+
+
+def read(path: Path) -> str:
+    return output_as_root("cat", path)
+
+
 def give(folder: Path, uid: int = 0, gid: int = 0) -> None:
-    """Give a folder and all in it to root, or to somebody else."""
-    done = as_root("chown", "-R", f"{uid}:{gid}", folder)
-    assert done.returncode == 0, done.stderr
+    """Change the owner of a folder and its content."""
+    output_as_root("chown", "-R", f"{uid}:{gid}", folder)

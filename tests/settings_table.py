@@ -5,13 +5,12 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from exporter import settings
 from exporter.settings import Settings
+from exporter.settings.values import unit
 
 PAGE: Final = Path(__file__).parent.parent / "docs/settings.md"
 MARKED: Final = re.compile(r"(<!-- settings: [^>]* -->\n).*?(<!-- settings end -->)", re.DOTALL)
@@ -23,27 +22,22 @@ def table() -> str:
         f"| `{name}` | {default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
-    return "\n".join(("| setting | default | what it is |", "|---|---|---|", *rows, ""))
+    return "\n".join(("| setting | default | description |", "|---|---|---|", *rows, ""))
 
 
 def default(field: FieldInfo) -> str:
-    """Seconds and bytes in the largest unit that the setting takes and that keeps them whole."""
-    value = field.default
-    if value is None or value == ():
+    """Seconds and bytes in the largest unit that keeps the value whole."""
+    if field.default in (None, (), ""):
         return "none"
-    reads = [one.func for one in field.metadata if isinstance(one, BeforeValidator)]
-    if settings._seconds in reads:
-        return f"`{_in(value, {'d': 86400, 'h': 3600, 'm': 60}, 's')}`"
-    if settings._bytes in reads:
-        return f"`{_in(value, {'GiB': 1024**3, 'MiB': 1024**2, 'KiB': 1024}, '')}`"
-    return f"`{value}`"
-
-
-def _in(value: Any, units: dict[str, int], plain: str) -> str:
-    for unit, size in units.items():
-        if value % size == 0:
-            return f"{value // size:g}{unit}"
-    return f"{value:g}{plain}"
+    units = {
+        "s": {"d": 86400, "h": 3600, "m": 60, "s": 1},
+        "B": {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "": 1},
+        "": {"": 1},
+    }[unit(field)]
+    if units == {"": 1}:
+        return f"`{field.default}`"
+    name, size = next(item for item in units.items() if field.default % item[1] == 0)
+    return f"`{field.default // size:g}{name}`"
 
 
 def write(page: str) -> str:

@@ -1,4 +1,4 @@
-"""The line that `serve` prints has to work as it stands."""
+"""What `serve` prints works when it is pasted into a shell."""
 
 import io
 import shlex
@@ -17,14 +17,14 @@ def printed(**settings: object) -> str:
     return out.getvalue()
 
 
-def test_a_listener_on_every_address_is_shown_as_loopback() -> None:
+def test_listener_on_all_addresses_is_shown_as_loopback() -> None:
     text = printed()
     assert "http://127.0.0.1:10400/v1/session-ends" in text
     assert "http://[::1]:10401/metrics" in text
 
 
-def test_the_line_takes_the_first_token_of_the_file(tmp_path: Path) -> None:
-    """Fails with a path that is not quoted, and where a blank line or a comment is taken for a token."""
+def test_curl_command_reads_the_first_token_of_the_file(tmp_path: Path) -> None:
+    """Fails with an unquoted path, and when a blank line or a comment is read as a token."""
     tokens = tmp_path / "my tokens"
     tokens.write_text("\n# senders\n  \nfirst-token-0123456789\nsecond-token-012345678\n")
     line = next(line for line in printed(ingest_token_file=tokens).splitlines() if "curl" in line)

@@ -37,7 +37,7 @@ OPTIONS = {
 }
 
 
-def test_help_names_every_command_with_what_it_does() -> None:
+def test_help_lists_every_command() -> None:
     shown = run("--help")
     assert shown.returncode == 0
     commands = shown.stdout.partition("Commands:")[2]
@@ -47,17 +47,17 @@ def test_help_names_every_command_with_what_it_does() -> None:
 
 
 @pytest.mark.parametrize("command", OPTIONS)
-def test_help_of_a_command_names_its_options_in_eighty_columns(command: str) -> None:
+def test_help_of_a_command_lists_its_options_in_80_columns(command: str) -> None:
     shown = run(command, "--help")
     assert shown.returncode == 0
     assert max(map(len, shown.stdout.splitlines())) <= 80
     for option in OPTIONS[command]:
         assert option in shown.stdout
     listed = set(re.findall(r"--[a-z-]+", shown.stdout.partition("Options:")[2]))
-    assert listed == {one for one in OPTIONS[command] if one.startswith("-")} | {"--help"}
+    assert listed == {option for option in OPTIONS[command] if option.startswith("-")} | {"--help"}
 
 
-def test_the_version_is_the_packages() -> None:
+def test_version_is_that_of_the_package() -> None:
     shown = run("--version")
     assert (shown.returncode, shown.stdout) == (0, f"session-end-exporter {package.__version__}\n")
 
@@ -67,7 +67,7 @@ def test_the_version_is_the_packages() -> None:
     [("nonsense",), ("serve", "--nonsense"), ("send",), ("send", "x", "--format", "xml"), ()],
     ids=" ".join,
 )
-def test_wrong_usage_is_explained_and_exits_with_2(arguments: Sequence[str]) -> None:
+def test_wrong_usage_exits_with_2(arguments: Sequence[str]) -> None:
     shown = run(*arguments)
     assert shown.returncode == 2
     assert "Usage:" in shown.stdout + shown.stderr

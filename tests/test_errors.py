@@ -1,52 +1,83 @@
-"""Each error has a status and a reason, and the tree in the docstring is the tree there is."""
+"""The errors and their docstring, and the answer to each refusal."""
 
 import inspect
+import json
 import re
 from http import HTTPStatus
 
 import pytest
 
 from exporter import errors
-from exporter.errors import REFUSED_REASONS, REJECTED_REASONS, ExporterError, Refused, refusals
+from exporter.errors import (
+    REFUSED_REASONS,
+    REJECTED_REASONS,
+    ExporterError,
+    LedgerUnavailable,
+    NothingValid,
+    Refused,
+    TooManyRequests,
+    refusals,
+)
 from exporter.metrics import own
+from exporter.problem import problem
 
-KINDS = list(refusals())
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_refusal_has_a_status_a_reason_and_a_title(kind: type[Refused]) -> None:
-    assert 400 <= HTTPStatus(kind.status) <= 503
-    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind.reason)
-    assert kind.title
-    assert {"status", "reason", "title"} <= vars(kind).keys()
+REFUSALS = list(refusals())
 
 
-def test_reasons_are_unique_and_the_closed_set_has_them_all() -> None:
-    reasons = [kind.reason for kind in KINDS]
-    assert len(set(reasons)) == len(reasons)
+def test_reasons_are_unique_and_complete() -> None:
+    reasons = [refusal.reason for refusal in REFUSALS]
     assert tuple(reasons) == REFUSED_REASONS
-    assert len(set(REJECTED_REASONS)) == len(REJECTED_REASONS)
-    assert not set(REJECTED_REASONS) & set(REFUSED_REASONS)
+    assert len({*reasons, *REJECTED_REASONS}) == len(reasons) + len(REJECTED_REASONS)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", reason) for reason in reasons)
 
 
-def test_every_status_is_counted_from_the_start() -> None:
-    assert {kind.status for kind in KINDS} | {200, 204, 304} == set(own._STATUSES)
+def test_every_status_is_exported_from_the_start() -> None:
+    assert {refusal.status for refusal in REFUSALS} | {200, 204, 304} == set(own._STATUSES)
 
 
-def test_the_docstring_draws_the_tree_there_is() -> None:
+def test_docstring_has_the_tree_of_errors() -> None:
     drawn = dict(re.findall(r"^[ │├└─]*([A-Z]\w+)(?: +(\d{3}))?", errors.__doc__ or "", re.M))
     classes = {
-        name: kind
-        for name, kind in vars(errors).items()
-        if inspect.isclass(kind) and issubclass(kind, ExporterError)
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, ExporterError)
     }
-    names = {name for name in drawn if name in classes or name.endswith("Error")}
-    assert names == classes.keys()
-    for kind in KINDS:
-        assert drawn[kind.__name__] == str(kind.status)
+    assert {name for name in drawn if name in classes or name.endswith("Error")} == classes
+    for refusal in REFUSALS:
+        assert drawn[refusal.__name__] == str(refusal.status)
 
 
-def test_a_config_error_keeps_its_mistakes_apart() -> None:
-    error = errors.ConfigError("one", "two")
-    assert error.mistakes == ("one", "two")
-    assert str(error) == "one\ntwo"
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.reason)
+def test_refusal_is_answered_with_a_problem_document(refusal: type[Refused]) -> None:
+    error = refusal("why", []) if refusal is NothingValid else refusal("why")
+    status, headers, body = problem(error)
+    fields = dict(headers)
+    assert {"status", "reason", "title"} <= vars(refusal).keys()
+    assert status == HTTPStatus(refusal.status)
+    assert fields[b"content-type"] == b"application/problem+json"
+    assert fields[b"content-length"] == str(len(body)).encode()
+    assert json.loads(body) == {
+        "type": f"urn:session-end-exporter:{refusal.reason}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": "why",
+        "reason": refusal.reason,
+    } | ({"rejected": []} if refusal is NothingValid else {})
+    assert (b"retry-after" in fields) == (status in (429, 503))
+    challenge = b'Bearer realm="session-end-exporter"'
+    assert fields.get(b"www-authenticate") == (challenge if status == 401 else None)
+
+
+def test_retry_after_is_that_of_the_error() -> None:
+    assert (b"retry-after", b"7") in problem(TooManyRequests("why", retry_after=7))[1]
+    assert (b"retry-after", b"1") in problem(LedgerUnavailable("why", retry_after=0))[1]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\r\nSet-Cookie: x", "</script>", "\u202e", '"'])
+def test_text_of_a_sender_stays_text(text: str) -> None:
+    """Fails without the second encoder: a lone surrogate turned the 422 into a 500."""
+    status, headers, body = problem(NothingValid(text, [{"index": 0, "message": text}]))
+    assert status == 422
+    sent = json.loads(body)
+    assert (sent["detail"], sent["rejected"][0]["message"]) == (text, text)
+    assert not any(b"\n" in value or b"\r" in value for _, value in headers)

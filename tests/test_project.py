@@ -1,4 +1,4 @@
-"""The packaging: Makefile, lock files, continuous integration, and what must not be committed."""
+"""Packaging: Makefile, lock files, continuous integration, and text that must not be committed."""
 
 import ast
 import os
@@ -33,7 +33,7 @@ LOCKS = {
         *PROJECT["dependency-groups"]["test"],
     ],
 }
-# Written in pieces, so that this file is not the one that names them.
+# Written so that this file does not match.
 REGISTRIES = re.compile(
     r"py[p]i\.|python[h]osted|npmj[s]\.|artifact-?regis[t]ry|artifac[t]ory|--(?:extra-)?inde[x]-url\b",
     re.IGNORECASE,
@@ -42,18 +42,18 @@ HOMES = re.compile(r"/hom[e]/\w+/|/User[s]/\w+/|/roo[t]/")
 
 
 def pins(lock: str) -> dict[str, list[str]]:
-    """The versions that a lock file gives for each name: two when they depend on the Python."""
-    found: dict[str, list[str]] = {}
+    """The versions of each package in a lock file: two if they depend on the Python."""
+    versions: dict[str, list[str]] = {}
     text = (ROOT / lock).read_text(encoding="utf-8")
     for name, version in re.findall(r"^([\w.-]+)==([\w.+!]+)", text, re.MULTILINE):
-        found.setdefault(canonicalize_name(name), []).append(version)
-    return found
+        versions.setdefault(canonicalize_name(name), []).append(version)
+    return versions
 
 
 def committed() -> list[Path]:
-    """Every file under version control (all that is not a tool's folder, in an unpacked archive)."""
+    """Every file under version control; in an unpacked archive, every file outside of tools' folders."""
     if (ROOT / ".git").exists():
-        # Continuous integration often checks out as somebody else, which git refuses to read.
+        # Continuous integration may check out as another user, whose repository git refuses to read.
         listed = subprocess.run(
             ["git", "-c", "safe.directory=*", "ls-files", "-z"],
             cwd=ROOT,
@@ -71,14 +71,14 @@ def committed() -> list[Path]:
 
 def offenders(pattern: re.Pattern[str]) -> list[str]:
     return [
-        f"{path.relative_to(ROOT)}: {found[0]}"
+        f"{path.relative_to(ROOT)}: {match[0]}"
         for path in committed()
-        if (found := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
+        if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> str:
-    # Under `make test` the outer make's flags must not reach this one.
+    # The flags of an outer `make test` must not reach this make.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     done = subprocess.run(
         ["make", *arguments], cwd=cwd, env=environment, check=True, capture_output=True, text=True
@@ -86,7 +86,7 @@ def make(*arguments: str, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def test_make_alone_lists_every_target_with_what_it_does() -> None:
+def test_make_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
@@ -97,7 +97,7 @@ def test_make_alone_lists_every_target_with_what_it_does() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A checkout in which everything is installed, as far as make can see."""
+    """A checkout in which everything is installed, judging by make's stamps."""
     inputs = ("Makefile", "pyproject.toml", "exporter/__init__.py", *LOCKS)
     stamps = (".venv/bin/pip", ".venv/.run", ".venv/.test")
     for age, name in enumerate((*inputs, *stamps)):
@@ -111,7 +111,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_second_make_run_starts_the_exporter_and_nothing_else(installed: Path) -> None:
+def test_second_make_run_only_starts_the_exporter(installed: Path) -> None:
     plan = make("--dry-run", "run", "ARGS=--ops 127.0.0.1:9999", cwd=installed)
     assert plan.split("\n") == [
         "exec .venv/bin/session-end-exporter serve --ops 127.0.0.1:9999",
@@ -120,25 +120,24 @@ def test_a_second_make_run_starts_the_exporter_and_nothing_else(installed: Path)
 
 
 @pytest.mark.parametrize(
-    "changed",
-    ["requirements.lock", "requirements-build.lock", "pyproject.toml", "exporter/__init__.py"],
+    ("changed", "target", "locks"),
+    [
+        ("requirements.lock", "run", "requirements.lock -r requirements-build.lock"),
+        ("requirements-build.lock", "run", "requirements.lock -r requirements-build.lock"),
+        ("pyproject.toml", "run", "requirements.lock -r requirements-build.lock"),
+        ("exporter/__init__.py", "run", "requirements.lock -r requirements-build.lock"),
+        ("requirements-test.lock", ".venv/.test", "requirements-test.lock"),
+    ],
 )
-def test_make_run_installs_again_when_what_it_installs_changed(
-    installed: Path, changed: str
+def test_make_installs_again_after_a_change(
+    installed: Path, changed: str, target: str, locks: str
 ) -> None:
+    assert "--require-hashes" not in make("--dry-run", target, cwd=installed)
     (installed / changed).touch()
-    plan = make("--dry-run", "run", cwd=installed)
-    assert "--require-hashes -r requirements.lock -r requirements-build.lock" in plan
+    assert f"--require-hashes -r {locks}" in make("--dry-run", target, cwd=installed)
 
 
-def test_make_test_installs_again_when_the_tests_requirements_changed(installed: Path) -> None:
-    assert "--require-hashes" not in make("--dry-run", ".venv/.test", cwd=installed)
-    (installed / "requirements-test.lock").touch()
-    plan = make("--dry-run", ".venv/.test", cwd=installed)
-    assert "--require-hashes -r requirements-test.lock" in plan
-
-
-def test_make_test_runs_the_checks_and_then_every_test(installed: Path) -> None:
+def test_make_test_runs_checks_and_then_tests(installed: Path) -> None:
     plan = make("--dry-run", "test", "PYTEST_ARGS=-k ledger", cwd=installed)
     steps = ("ruff check", "ruff format --check", "mypy --strict", "-m pytest")
     places = [plan.index(step) for step in steps]
@@ -149,7 +148,7 @@ def test_make_test_runs_the_checks_and_then_every_test(installed: Path) -> None:
 def run_debian_packages(
     folder: Path, *packages: str, user: int
 ) -> subprocess.CompletedProcess[str]:
-    """`scripts/debian-packages` on a machine that has only git, and whose commands are told on."""
+    """`scripts/debian-packages` where only git is installed. `done` records its commands."""
     commands = {
         "dpkg-query": 'case "$4" in git) echo "install ok installed";; *) exit 1;; esac',
         "dpkg": "echo /lib/systemd/system/prometheus.service",
@@ -170,7 +169,7 @@ def run_debian_packages(
     )
 
 
-def test_only_missing_debian_packages_are_installed_and_no_service_starts(tmp_path: Path) -> None:
+def test_missing_debian_packages_are_installed_and_start_no_service(tmp_path: Path) -> None:
     result = run_debian_packages(tmp_path, "git", "prometheus", user=0)
     assert result.returncode == 0, result.stderr
     update, install, disable = (tmp_path / "done").read_text(encoding="utf-8").splitlines()
@@ -180,12 +179,12 @@ def test_only_missing_debian_packages_are_installed_and_no_service_starts(tmp_pa
     assert disable == "systemctl --quiet disable prometheus.service"
 
 
-def test_nothing_is_asked_of_apt_when_no_debian_package_is_missing(tmp_path: Path) -> None:
+def test_apt_is_not_called_when_no_debian_package_is_missing(tmp_path: Path) -> None:
     assert run_debian_packages(tmp_path, "git", user=1000).returncode == 0
     assert not (tmp_path / "done").exists()
 
 
-def test_without_root_the_message_says_what_to_install(tmp_path: Path) -> None:
+def test_message_without_root_says_what_to_install(tmp_path: Path) -> None:
     result = run_debian_packages(tmp_path, "git", "prometheus", "strace", user=1000)
     assert result.returncode == 1
     assert "apt-get install --no-install-recommends prometheus strace\n" in result.stderr
@@ -193,8 +192,11 @@ def test_without_root_the_message_says_what_to_install(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_locked_requirement_carries_a_hash(lock: str) -> None:
-    text = re.sub(r"^ *#.*\n", "", (ROOT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE)
+def test_lock_file_has_hashes_its_command_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "make lock" in text.splitlines()[1]
+    text = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE)
     entries = text.replace("\\\n", " ").splitlines()
     assert entries
     shape = re.compile(r"[\w.-]+==[\w.+!]+ (; [^-]+)?( +--hash=sha256:[0-9a-f]{64})+")
@@ -202,14 +204,7 @@ def test_every_locked_requirement_carries_a_hash(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_file_holds_no_address_and_says_how_it_is_made(lock: str) -> None:
-    text = (ROOT / lock).read_text(encoding="utf-8")
-    assert "://" not in text
-    assert "make lock" in text.splitlines()[1]
-
-
-@pytest.mark.parametrize("lock", LOCKS)
-def test_every_declared_dependency_is_locked_at_a_version_it_allows(lock: str) -> None:
+def test_declared_dependencies_are_locked_at_allowed_versions(lock: str) -> None:
     locked = pins(lock)
     for requirement in map(Requirement, LOCKS[lock]):
         versions = locked.get(canonicalize_name(requirement.name))
@@ -217,7 +212,7 @@ def test_every_declared_dependency_is_locked_at_a_version_it_allows(lock: str) -
         assert all(map(requirement.specifier.contains, versions)), f"{requirement}: make lock"
 
 
-def test_every_package_that_the_exporter_imports_is_declared() -> None:
+def test_imported_packages_are_declared() -> None:
     imported: set[str] = set()
     for path in (ROOT / "exporter").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -235,14 +230,14 @@ def test_every_package_that_the_exporter_imports_is_declared() -> None:
     } == set()
 
 
-def test_the_tests_run_against_the_very_versions_that_make_run_installs() -> None:
+def test_tests_use_the_versions_of_make_run() -> None:
     tested = pins("requirements-test.lock")
     assert {name: tested.get(name) for name in pins("requirements.lock")} == pins(
         "requirements.lock"
     )
 
 
-def test_continuous_integration_only_calls_make_test() -> None:
+def test_continuous_integration_calls_make_test() -> None:
     script = ROOT / ".ci/run"
     assert script.stat().st_mode & stat.S_IXUSR
     assert script.read_text(encoding="utf-8").splitlines() == [
@@ -253,31 +248,31 @@ def test_continuous_integration_only_calls_make_test() -> None:
     ]
 
 
-def test_no_test_is_left_out_where_something_is_missing() -> None:
-    """One that is left out looks like one that holds, and `make test` installs what it needs."""
+def test_no_test_is_skipped() -> None:
+    """A skipped test would look like a passed one, and `make test` installs what tests need."""
     marks = re.compile(r"\b(?:pytest|mark|unittest)\.(?:ski[p]|xfai[l]|importorski[p])")
-    found = [
+    skipping = [
         path for path in (ROOT / "tests").rglob("*.py") if marks.search(path.read_text("utf-8"))
     ]
-    assert found == []
+    assert skipping == []
 
 
-def test_no_committed_file_names_a_package_registry() -> None:
+def test_committed_files_name_no_package_registry() -> None:
     assert offenders(REGISTRIES) == []
 
 
-def test_no_committed_file_names_a_path_of_the_machine_it_was_written_on() -> None:
+def test_committed_files_name_no_path_of_a_developers_machine() -> None:
     assert offenders(HOMES) == []
     if len(ROOT.parts) > 2:  # a checkout in /app says nothing about a file that names /app
         assert offenders(re.compile(re.escape(str(ROOT)) + r"\b")) == []
 
 
-def test_the_installed_version_is_the_packages_own() -> None:
+def test_installed_version_is_that_of_the_package() -> None:
     assert "version" in PROJECT["project"]["dynamic"]
     assert "version" not in PROJECT["project"]
     assert metadata.version("session-end-exporter") == exporter.__version__
 
 
-def test_the_changelog_has_a_section_for_what_is_unreleased() -> None:
+def test_changelog_has_an_unreleased_section() -> None:
     sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert sections[0] == "[Unreleased]"

@@ -20,7 +20,7 @@ def run(call: str, path: Path) -> int:
     return subprocess.run([*wrapper, sys.executable, "-c", code, path], check=False).returncode
 
 
-def test_a_file_does_not_take_the_place_of_a_closed_stderr(tmp_path: Path) -> None:
-    """Fails without `reserve`: the file that is opened next is descriptor 2."""
+def test_file_does_not_get_the_descriptor_of_a_closed_stderr(tmp_path: Path) -> None:
+    """Fails without `reserve`: the next file gets descriptor 2."""
     assert run("streams.reserve()", tmp_path / "file") == 0
     assert run("", tmp_path / "file") > 0

@@ -1,5 +1,4 @@
-"""The commands, thin: flags in, exit code out; a module each, named like the command.
+"""The commands, a module each: flags in, exit code out.
 
-What a command needs is imported when it runs: `--help` and `codes` do not wait for a server, nor a server
-for tables.
+A command imports what it needs when it runs: `--help` and `codes` do not wait for the server's imports.
 """

@@ -11,35 +11,38 @@ from exporter.commands.options import EventFiles, Folders, Format, RulesDir
 def backtest(
     files: EventFiles,
     system: Annotated[
-        str | None, typer.Option(metavar="NAME", help="count this system's events only")
+        str | None, typer.Option(metavar="NAME", help="count only events of this system")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="report from here on: 2026-01-05, or RFC 3339"),
+        typer.Option(metavar="WHEN", help="start of the report: 2026-01-05, or RFC 3339"),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="report until here; the rules see all")
+        str | None, typer.Option(metavar="WHEN", help="end of the report; the rules use all events")
     ] = None,
     taxonomy: Folders = None,
     rules: RulesDir = None,
     format_: Format = None,
     json: Annotated[
-        bool, typer.Option("--json", help="print the alerts as JSON, the rest on stderr")
+        bool, typer.Option("--json", help="print the alerts as JSON, messages to standard error")
     ] = False,
 ) -> None:
-    """What the alerts would have done with the events of files.
+    """Show which alerts would have fired for recorded events.
 
-    Reads what `send` reads, counts each event once, and runs the rules over the counts: what would have
-    paged and when, the pager's load, and which codes are noisy. Nothing is posted. Exits with 0 when
-    there is a report, with 1 when a file can't be read, has no end with a time, or is no rule file that
-    can be evaluated here, with 2 when an option is wrong.
+    Reads the same files as `send`, counts each event once, and evaluates the rules over the counts.
+    Reports alerts, pages per day and noisy codes. Posts nothing.
 
     \b
-    Last month, before the rules are installed:
+    Exit codes:
+      0  there is a report
+      1  a file can't be read, has no event with a time, or has rules that
+         backtest does not support
+      2  an option is wrong
+
+    \b
+    Examples:
       backtest october.ndjson.gz
-    With rules of your own, the last week of it:
       backtest october.ndjson.gz --rules mine --since 2026-10-25
-    How many pages were there?
       backtest a.csv --json | jq 'map(select(.labels.severity=="page")) | length'
     """
     from rich.console import Console

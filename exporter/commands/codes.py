@@ -4,22 +4,22 @@ from typing import Annotated
 
 import typer
 
-from exporter.commands.folders import folders
-from exporter.commands.options import Config, Folders
+from exporter.commands.options import Config, Folders, taxonomy_folders
 
 
 def codes(
     query: Annotated[
-        list[str] | None, typer.Argument(metavar="QUERY", help="a code, a system, or words")
+        list[str] | None,
+        typer.Argument(metavar="QUERY", help="a code, a system, or words to search"),
     ] = None,
     config: Config = None,
     taxonomy: Folders = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """What a code means, who acts, and what to do.
+    """Explain a code: its meaning, its owner and what to do.
 
-    `codes` prints the table, `codes softdrive` one system's, `codes 4001` and `codes softdrive 08` a
-    code, `codes timeout` searches. Exits with 1 when nothing is found.
+    `codes` lists all codes, `codes softdrive` those of a system, `codes 4001` or `codes softdrive 08`
+    explains a code, and `codes timeout` searches. Exits with 1 when no code matches.
     """
     from rich.console import Console
 
@@ -28,11 +28,11 @@ def codes(
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    loaded = load_taxonomy(folders(config, taxonomy))
+    loaded = load_taxonomy(taxonomy_folders(config, taxonomy))
     words = query or []
     if json:
-        found = search(loaded, words)
-        typer.echo(as_json(found))
-        raise typer.Exit(0 if found else 1)
+        matches = search(loaded, words)
+        typer.echo(as_json(matches))
+        raise typer.Exit(0 if matches else 1)
     if not show(Console(), loaded, words):
         raise typer.Exit(1)

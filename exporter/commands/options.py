@@ -1,31 +1,40 @@
-"""The flags that several commands have, written once."""
+"""Flags that several commands have."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from exporter.errors import ConfigError
+from exporter.settings import read
+
 Config = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="settings, TOML; SESSION_EXPORTER_CONFIG names it too"),
+    typer.Option(metavar="FILE", help="settings, TOML; or set SESSION_EXPORTER_CONFIG"),
 ]
-Ingest = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where senders post events")]
+Ingest = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="address where senders post events")
+]
 Ops = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="where Prometheus and people look")
+    str | None, typer.Option(metavar="HOST:PORT", help="address of metrics, health and pages")
 ]
-DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="where the ledger is kept")]
+DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="directory of the ledger")]
 Ledger = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Redis or Valkey to keep it in, which replicas may share"),
+    typer.Option(metavar="URL", help="Redis or Valkey for the ledger, which replicas share"),
 ]
 Folders = Annotated[
     list[Path] | None,
     typer.Option(
-        "--taxonomy", metavar="DIR", help="systems and changes to them, YAML files; may be repeated"
+        "--taxonomy",
+        metavar="DIR",
+        help="YAML files of more systems and changes to systems; may be repeated",
     ),
 ]
 RulesDir = Annotated[
-    Path | None, typer.Option("--rules", metavar="DIR", help="rule files instead of the shipped")
+    Path | None,
+    typer.Option("--rules", metavar="DIR", help="rule files to use instead of the shipped ones"),
 ]
 EventFiles = Annotated[
     list[Path],
@@ -33,8 +42,22 @@ EventFiles = Annotated[
 ]
 Format = Annotated[
     Literal["json", "ndjson", "csv"] | None,
-    typer.Option("--format", help="of every FILE, instead of detecting it"),
+    typer.Option("--format", help="format of every FILE; default: detected"),
 ]
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="file with a bearer token of the exporter")
 ]
+
+
+def taxonomy_folders(config: Path | None, taxonomy: list[Path] | None) -> Sequence[Path]:
+    """The configured taxonomies, for commands that need no other setting.
+
+    Without `config`, mistakes in variables are warnings: a wrong port must not keep on-call from looking
+    up a code.
+    """
+    settings, mistakes = read(config, taxonomy=taxonomy)
+    if mistakes and config is not None:
+        raise ConfigError(*mistakes)
+    for mistake in mistakes:
+        typer.echo(f"warning: {mistake}", err=True)
+    return settings.taxonomy

@@ -1,7 +1,6 @@
 """`serve`."""
 
 from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops
-from exporter.settings import load
 
 
 def serve(
@@ -14,7 +13,7 @@ def serve(
 ) -> None:
     """Run both listeners until SIGTERM.
 
-    Says on standard output where to send events; the log, JSON lines, is on standard error.
+    Prints the addresses to standard output and the log, JSON lines, to standard error.
     """
     from exporter import streams
 
@@ -24,16 +23,21 @@ def serve(
 
     from exporter import logs
     from exporter.announce import announce
+    from exporter.configuration import read_configuration, unusable_addresses
+    from exporter.errors import ConfigError
     from exporter.serve import run
-    from exporter.taxonomy.loader import load as load_taxonomy
 
-    settings = load(
+    # `run` reads the files again and logs their warnings then.
+    logs.configure("error")
+    configuration = read_configuration(
         config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
     )
+    settings = configuration.settings
+    mistakes = configuration.mistakes + unusable_addresses(settings)
+    if mistakes:
+        raise ConfigError(*mistakes)
     logs.configure(settings.log_level)
     try:
-        uvloop.run(
-            run(settings, load_taxonomy(settings.taxonomy), lambda bound: announce(settings, bound))
-        )
+        uvloop.run(run(settings, configuration.taxonomy, lambda bound: announce(settings, bound)))
     finally:
         streams.release()

@@ -1,4 +1,4 @@
-"""A listener's certificate: loaded at start, and again when its files change."""
+"""A listener's certificate: loaded at start and again when its files change."""
 
 import asyncio
 import base64
@@ -22,12 +22,12 @@ log = Log("exporter.certificates")
 
 
 class Certificate:
-    """The chain and private key in two PEM files, which the listener `name` serves TLS with.
+    """The certificate chain and private key of the listener `name`, from two PEM files.
 
-    `context` stays the same object for the listener's life: connections that are open keep their keys,
-    new ones get the newest pair that could be loaded. `expires` is the end of that certificate's validity
-    (Unix seconds). `mistake` says why the files can't be used now, and is empty when they are what is
-    served. Raises `ConfigError` when the first pair can't be used.
+    `context` is the same object for the listener's life: open connections keep their keys, new ones get
+    the newest pair that could be loaded. `expires` is the end of its validity (Unix seconds). `mistake`
+    says why the current files can't be used; empty if they can. Raises `ConfigError` when the first pair
+    can't be used.
     """
 
     def __init__(self, name: str, cert: Path, key: Path) -> None:
@@ -49,18 +49,18 @@ class Certificate:
                     self._serve(pair)
                 self.mistake = ""
                 if changed:
-                    log.info("certificate loaded again", listener=self.name, expires=self.expires)
+                    log.info("certificate reloaded", listener=self.name, expires=self.expires)
             except ConfigError as error:
                 if str(error) != self.mistake:
                     self.mistake = str(error)
                     log.error(
-                        "certificate can't be loaded, the one before it is still served",
+                        "certificate can't be loaded, the previous one is still served",
                         listener=self.name,
                         mistake=self.mistake,
                     )
 
     def _read(self) -> tuple[bytes, ...]:
-        """The files' content. Compared instead of a time of change, which a copy may preserve."""
+        """The files' content. It is compared, because a copy may keep the time of change."""
         content = []
         for setting, path in self._files.items():
             try:
@@ -72,17 +72,17 @@ class Certificate:
     def _serve(self, pair: tuple[bytes, ...]) -> None:
         try:
             with _in_memory(pair) as paths:
-                # A pair that does not match would leave the served context with the new certificate
-                # and no key.
+                # First in a context of its own: a key that does not match would leave the served context
+                # with the new certificate and no key.
                 _load(_new_context(), paths)
                 expires = _not_after(pair[0])
                 _load(self.context, paths)
         except (OSError, ValueError, IndexError) as error:
-            why = getattr(error, "reason", None) or str(error)
+            reason = getattr(error, "reason", None) or str(error)
             (cert, cert_path), (key, key_path) = self._files.items()
             raise ConfigError(
                 f"{cert} = '{cert_path}' and {key} = '{key_path}': not a PEM "
-                f"certificate and its unencrypted key: {why}"
+                f"certificate and its unencrypted key: {reason}"
             ) from None
         self._served, self.expires = pair, expires
 
@@ -95,15 +95,15 @@ def _new_context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, paths: list[str]) -> None:
-    # Without a password to try, OpenSSL asks for one on the terminal and the start hangs.
+    # Without a password, OpenSSL asks for one on the terminal, and the start hangs.
     cert, key = paths
     context.load_cert_chain(cert, key, password="")
 
 
 @contextlib.contextmanager
 def _in_memory(contents: tuple[bytes, ...]) -> Iterator[list[str]]:
-    """Paths of files that are on no disk: `load_cert_chain` takes paths alone, and the operator's
-    files may change between the look at them and its own."""
+    """Paths of files in memory. `load_cert_chain` accepts only paths, and the operator's files may change
+    between our read and OpenSSL's."""
     with contextlib.ExitStack() as opened:
         paths = []
         for content in contents:
@@ -114,9 +114,9 @@ def _in_memory(contents: tuple[bytes, ...]) -> Iterator[list[str]]:
 
 
 def _not_after(chain: bytes) -> float:
-    """The end of the first certificate's validity, Unix seconds; `ValueError` when there is none.
+    """The end of the first certificate's validity, Unix seconds; `ValueError` without a certificate.
 
-    Python's `ssl` tells it of a peer's certificate only. RFC 5280 4.1: Certificate → tbsCertificate →
+    Python's `ssl` shows it for a peer's certificate only. RFC 5280 4.1: Certificate → tbsCertificate →
     version (optional), serialNumber, signature, issuer, validity → notBefore, notAfter.
     """
     block = _PEM.search(chain)
@@ -124,13 +124,13 @@ def _not_after(chain: bytes) -> float:
         raise ValueError("no certificate in the file")
     der = base64.b64decode(block[1])
     at = _content(der, _content(der, 0)[0])[0]
-    # Three fields stand before the validity, and the version in front of them when the tag is [0].
+    # Validity follows three fields, or four with a version, whose tag is [0].
     for _ in range(4 if der[at] == 0xA0 else 3):
         at = _content(der, at)[1]
     not_before = _content(der, at)[0]
     not_after = _content(der, not_before)[1]
     start, end = _content(der, not_after)
-    # UTCTime has two digits of the year, GeneralizedTime four: 50 to 99 are 1950 to 1999.
+    # UTCTime has a year of two digits, of which 50 to 99 are 1950 to 1999; GeneralizedTime has four.
     text = der[start:end].decode("ascii")
     if der[not_after] == 0x17:
         text = ("19" if text[:2] >= "50" else "20") + text
@@ -138,7 +138,7 @@ def _not_after(chain: bytes) -> float:
 
 
 def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the DER element at `at` starts and ends."""
+    """Start and end of the content of the DER element at `at`."""
     length, start = der[at + 1], at + 2
     if length >= 0x80:
         start += length & 0x7F

@@ -1,8 +1,7 @@
-"""The Host of a request: a single valid value (RFC 9112 3.2), and a name that is allowed.
+"""The Host of a request: one valid value (RFC 9112 3.2), and an allowed name.
 
-DNS rebinding: a page of an attacker's site, whose name now resolves to this machine, makes a browser
-send requests here that the browser believes to be the site's own. All that tells them from others is
-the site's name in Host. Such a name is a public DNS name: it has a dot and is no IP address.
+DNS rebinding: an attacker's page, whose host name now resolves to this machine, makes a browser send
+requests here as if to the page's own site. Only the name in Host, a public DNS name, shows the attack.
 """
 
 import re
@@ -22,13 +21,11 @@ _HOST: Final = re.compile(
 )
 """`uri-host [ ":" port ]` of RFC 3986: an address in brackets, or a name, which may be empty."""
 
-Headers = Sequence[tuple[bytes, bytes]]
 
+def host_of(headers: Sequence[tuple[bytes, bytes]], version: str, target: bytes) -> str:
+    """The host of a request in lower case, without port and brackets; empty if there is none.
 
-def host_of(headers: Headers, version: str, target: bytes) -> str:
-    """The host that a request is for, in lower case, without port and brackets; empty when there is none.
-
-    `headers` have lower-case names. Raises `Unparseable` for what RFC 9112 3.2 wants answered 400.
+    `headers` have lower-case names. Raises `Unparseable` where RFC 9112 3.2 requires a 400.
     """
     values = [value for name, value in headers if name == b"host"]
     if len(values) > 1 or (not values and version != "1.0"):
@@ -38,9 +35,9 @@ def host_of(headers: Headers, version: str, target: bytes) -> str:
     host = _name(values[0].strip() if values else b"")
     if target.startswith((b"/", b"*")):
         return host
-    # RFC 9112 3.2.2: a target that is a whole URL says which host, whatever Host says.
-    named = httptools.parse_url(target).host or b""
-    return _name(b"[%s]" % named if b":" in named else named)
+    # RFC 9112 3.2.2: the host of a target that is a whole URL replaces Host.
+    of_target = httptools.parse_url(target).host or b""
+    return _name(b"[%s]" % of_target if b":" in of_target else of_target)
 
 
 @lru_cache(maxsize=256)
@@ -53,12 +50,11 @@ def _name(value: bytes) -> str:
 
 
 class AllowedHosts:
-    """The hosts that a listener without a token answers for.
+    """The hosts for which a listener without tokens answers.
 
-    Always allowed are IP addresses, names without a dot (they are no public DNS names), `*.localhost`,
-    this machine's own name and `listens`, the host the listener is bound to. `names` are the setting
-    `allowed_hosts`: host names, or `*.` and a name for all that end with it. `open_paths` and what is
-    below those that end with `/` are answered for any host.
+    Always allowed are names that no public DNS name can be: IP addresses, names without a dot,
+    `*.localhost`, this machine's name and `listens`, the host of the listener. `names` is the setting
+    `allowed_hosts`. `open_paths` are answered for any host; a path that ends with `/` includes all below.
     """
 
     def __init__(self, names: Iterable[str], listens: str, open_paths: Iterable[str]) -> None:
@@ -70,12 +66,11 @@ class AllowedHosts:
         paths = [path.encode() for path in open_paths]
         self._paths = frozenset(path for path in paths if not path.endswith(b"/"))
         self._below = tuple(path for path in paths if path.endswith(b"/"))
-
         # Nearly all requests have one of a few hosts.
         self._allows = lru_cache(maxsize=256)(self._look_up)
 
     def check(self, host: str, target: bytes) -> None:
-        """Pass, or raise `HostNotAllowed`; `host` comes from `host_of`."""
+        """Raise `HostNotAllowed` unless `host`, from `host_of`, is allowed for `target`."""
         if self._allows(host):
             return
         if target.partition(b"?")[0] not in self._paths and not target.startswith(self._below):

@@ -9,7 +9,7 @@ _CONTINUE: Final = b"HTTP/1.1 100"
 
 
 class _Closed(asyncio.Transport):
-    """A transport that was closed: whatever is asked of it has happened."""
+    """A closed transport, on which every operation does nothing."""
 
     def is_closing(self) -> bool:
         return True
@@ -26,16 +26,12 @@ class _Closed(asyncio.Transport):
 _CLOSED: Final = _Closed()
 
 
-def _never() -> bool:
-    return False
-
-
 class JoinedTransport:
-    """A transport that keeps an answer's head back until its body follows, or the loop's next turn.
+    """Delays the head of an answer until its body follows, or until the loop's next iteration.
 
-    uvicorn writes head and body apart: two system calls and two packets for an answer of 43 bytes were
-    a fifth of the time of a single event. Everything else goes to the transport itself, `close` unless
-    `lingers` says that the connection sees to its end itself.
+    uvicorn writes head and body separately: two system calls and two packets for an answer of 43 bytes
+    were a fifth of the time of a single event. `close` does nothing when `lingers` returns True, because
+    the connection closes later by itself.
     """
 
     def __init__(
@@ -47,7 +43,7 @@ class JoinedTransport:
         self._transport = transport
         self._loop = loop
         self._lingers = lingers
-        self._ending = False
+        self._closing = False
         self._head = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +51,7 @@ class JoinedTransport:
 
     def write(self, data: bytes) -> None:
         if self.is_closing():
-            # uvicorn tells only the last of pipelined requests that the peer has gone, and uvloop raises.
+            # uvicorn tells only the last of pipelined requests that the peer is gone, and uvloop raises.
             self._head = b""
         elif self._head:
             head, self._head = self._head, b""
@@ -68,24 +64,24 @@ class JoinedTransport:
 
     def close(self) -> None:
         self._flush()
-        if not self._ending:
-            self._ending = True
+        if not self._closing:
+            self._closing = True
             if self._lingers():
                 return
         self._transport.close()
 
     def is_closing(self) -> bool:
-        return self._ending or self._transport.is_closing()
+        return self._closing or self._transport.is_closing()
 
     def write_eof(self) -> None:
         self._flush()
         self._transport.write_eof()
 
     def release(self) -> None:
-        """Let go of the closed transport and the connection: whoever keeps this object, such as an
-        application that still computes an answer, does not keep a connection's buffers."""
-        self._transport, self._lingers = _CLOSED, _never
-        self._head, self._ending = b"", True
+        """Drop the closed transport and the connection, so that an application which still computes an
+        answer does not keep their buffers."""
+        self._transport, self._lingers = _CLOSED, bool
+        self._head, self._closing = b"", True
 
     def _flush(self) -> None:
         head, self._head = self._head, b""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 import threading
@@ -12,24 +11,16 @@ from typing import Any, Final
 
 import uvicorn
 
-from exporter.errors import ConfigError
 from exporter.server.buffered import READ, BufferedConnection
 from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections, Ended
 from exporter.server.protocol import GuardedProtocol
+from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75
-"""Seconds: longer than Prometheus' default scrape interval of 60 s, so that it reuses connections."""
-BACKLOG: Final = 2048
-_UNWIND: Final = 1.0
-"""Seconds for cancelled requests to leave before the caller closes the ledger under them."""
-
-_ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-_WHY: Final = {
-    errno.EADDRINUSE: "the port is taken by another process",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
-    errno.EACCES: "not permitted: ports below 1024 need CAP_NET_BIND_SERVICE",
-}
+"""Seconds. Longer than Prometheus' default scrape interval of 60 s, so that it reuses connections."""
+_CANCEL_TIMEOUT: Final = 1.0
+"""Seconds for cancelled requests to end before the caller closes the ledger."""
 
 Address = tuple[str, int]
 """Host and port."""
@@ -37,11 +28,9 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True)
 class Listener:
-    """An application and where it listens: `name` is the setting that `address` comes from.
+    """An application at `address` (HOST:PORT), which is the setting `name`.
 
-    `address` is HOST:PORT, IPv6 in brackets, port 0 for any free one. `protocol` comes from
-    `protocol.guarded`. With a `certificate` only TLS 1.2 and later is spoken. At most `max_connections` are
-    open at a time.
+    `protocol` comes from `protocol.guarded`. With a `certificate`, TLS 1.2 and later is required.
     """
 
     name: str
@@ -56,24 +45,21 @@ async def serve(
     listeners: Sequence[Listener],
     shutdown_timeout: float,
     on_ready: Callable[[Mapping[str, Address]], None],
-    stop: asyncio.Event | None = None,
+    stop: asyncio.Event,
 ) -> None:
     """Serve all `listeners` until SIGTERM, SIGINT or `stop`; returns when the last request ended.
 
-    `on_ready` is called once, when all of them answer, with the address each name is bound to. To
-    stop: nothing new is accepted, idle connections close at once, requests under way get
-    `shutdown_timeout` seconds and are then cancelled; a SIGINT during that cancels them at once.
-    When this returns no request runs any more: the caller may close the ledger. Signals are handled
-    in the main thread only and left as they were. Raises `ConfigError`, before anything is served,
-    when an address can't be had.
+    `on_ready` is called once all listeners answer, with the address of each name. A stop closes idle
+    connections at once; open requests get `shutdown_timeout` seconds and are then cancelled, or at once
+    with a second SIGINT. The caller may close the ledger afterwards. Signals are handled in the main
+    thread only. Raises `ConfigError`, before anything is served, when an address can't be used.
     """
-    stop = asyncio.Event() if stop is None else stop
     with contextlib.ExitStack() as opened:
         servers = []
         for listener in listeners:
-            sockets = _bind(listener)
-            for one in sockets:
-                opened.callback(one.close)
+            sockets = bind(listener.name, listener.address)
+            for bound in sockets:
+                opened.callback(bound.close)
             servers.append(_Server(listener, sockets, shutdown_timeout))
             if listener.certificate is not None:
                 opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
@@ -87,13 +73,13 @@ async def _run(
     on_ready: Callable[[Mapping[str, Address]], None],
 ) -> None:
     running = [asyncio.create_task(server.serve(sockets=server.sockets)) for server in servers]
-    starting = asyncio.ensure_future(asyncio.gather(*(server.up.wait() for server in servers)))
-    stopping = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(_all_up(servers))
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     try:
-        await _first(starting, *running)
+        await asyncio.wait([starting, *running], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             on_ready({server.listener.name: server.bound for server in servers})
-            await _first(stopping, *running)
+            await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
         starting.cancel()
         stopping.cancel()
@@ -105,18 +91,16 @@ async def _run(
             raise result
 
 
-async def _first(*futures: "asyncio.Future[Any]") -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+async def _all_up(servers: "Sequence[_Server]") -> None:
+    for server in servers:
+        await server.up.wait()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers, and whose shutdown leaves nothing running."""
+    """uvicorn's server without its signal handlers. No request runs on after its shutdown."""
 
     def __init__(
-        self,
-        listener: Listener,
-        sockets: list[socket.socket],
-        shutdown_timeout: float,
+        self, listener: Listener, sockets: list[socket.socket], shutdown_timeout: float
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -128,44 +112,41 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                date_header=True,
-                # Senders could choose the address that their wrong tokens are held against.
+                # By default uvicorn trusts X-Forwarded-For from loopback: any local sender could choose
+                # the address to which its wrong tokens are counted.
                 proxy_headers=False,
-                workers=1,
-                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=shutdown_timeout,  # type: ignore[arg-type]
             )
         )
         self.listener = listener
-        self.context = listener.certificate.context if listener.certificate is not None else None
         self.sockets = sockets
         self.bound: Address = sockets[0].getsockname()[:2]
         self.up = asyncio.Event()
-        # One for all connections: one each would be 56 MiB for a thousand idle ones.
+        # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
         self.buffer = memoryview(bytearray(READ))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # Two servers that each capture signals restore each other's handlers, and raise the
-        # signal again after the shutdown, which kills the process before the ledger is closed.
+        # Two servers that capture signals restore each other's handlers. uvicorn also raises the signal
+        # again after shutdown, which kills the process before the ledger is closed.
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn's own leaves a TLS handshake the 60 s and a TLS goodbye the 30 s of asyncio.
-        limits = self.listener.protocol.limits
+        limits, certificate = self.listener.protocol.limits, self.listener.certificate
         await self.lifespan.startup()
         accepting = Connections(
             sockets or (),
             self._connection,
             self.listener.max_connections,
-            limits.watch,
-            self.context,
+            limits.refusals,
+            certificate.context if certificate is not None else None,
+            # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             limits.receive_timeout,
         )
         self.servers = [accepting]  # type: ignore[list-item]
         self.started = True
-        # The date header is set on the first tick, requests may come before it.
+        # Sets the date header, which the first request needs.
         await self.on_tick(0)
         self.up.set()
 
@@ -183,14 +164,15 @@ class _Server(uvicorn.Server):
         for task in state.tasks:
             task.cancel()
         if state.tasks:
-            # uvicorn returns with the tasks it has cancelled still running.
-            await asyncio.wait(state.tasks, timeout=_UNWIND)
+            # uvicorn returns while the tasks that it has cancelled still run.
+            await asyncio.wait(state.tasks, timeout=_CANCEL_TIMEOUT)
         for connection in list(state.connections):
             connection.transport.abort()
 
 
 @contextlib.contextmanager
 def _signals(servers: Sequence[_Server], stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; a second SIGINT cancels open requests."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -211,45 +193,3 @@ def _signals(servers: Sequence[_Server], stop: asyncio.Event) -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-
-
-def _bind(listener: Listener) -> list[socket.socket]:
-    host, _, port = listener.address.rpartition(":")
-    place = f"{listener.name} = {listener.address!r}"
-    try:
-        found = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except (socket.gaierror, UnicodeError) as error:
-        text = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
-        raise ConfigError(f"{place}: the host is unknown: {text}") from None
-    sockets: list[socket.socket] = []
-    failures: list[OSError] = []
-    for family, kind, number, _name, address in dict.fromkeys(found):
-        try:
-            sockets.append(_listen(family, kind, number, address))
-        except OSError as error:
-            failures.append(error)
-    # `localhost` is ::1 as well, and a container without IPv6 has no such address.
-    fatal = [one for one in failures if one.errno not in _ABSENT or not sockets]
-    if fatal:
-        for one in sockets:
-            one.close()
-        number = fatal[0].errno or 0
-        raise ConfigError(f"{place}: {_WHY.get(number, fatal[0].strerror)}") from None
-    return sockets
-
-
-def _listen(family: int, kind: int, number: int, address: Any) -> socket.socket:
-    made = socket.socket(family, kind, number)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind(address)
-        made.listen(BACKLOG)
-        made.setblocking(False)
-    except OSError:
-        made.close()
-        raise
-    return made

@@ -1,4 +1,4 @@
-"""What the kernel and the C library give the process: descriptors for connections, memory given back."""
+"""Limits of the process: open files, and memory that is returned to the kernel."""
 
 import contextlib
 import ctypes
@@ -9,12 +9,11 @@ from exporter.errors import ConfigError
 from exporter.logs import Log
 
 OPS_CONNECTIONS: Final = 64
-"""Open connections of the ops listener, at most: several Prometheus servers and some browsers."""
-_OWN: Final = 64
-"""Descriptors that no connection gets: sockets, ledger, log and a module being imported take some 25, a
-ledger in Redis some more."""
-_FEWEST: Final = 16
-"""Connections of senders below which a start makes no sense."""
+"""Most open connections of the ops listener: several Prometheus servers and some browsers."""
+_RESERVED_FILES: Final = 64
+"""Descriptors that no connection gets. Sockets, ledger, log and imports take some 25, Redis some more."""
+_MIN_CONNECTIONS: Final = 16
+"""Fewest connections of senders with which a start makes sense."""
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE: Final = 128 * 1024
 
@@ -22,20 +21,21 @@ log = Log("exporter.resources")
 
 
 def connection_limits(wanted: int) -> dict[str, int]:
-    """Most open connections of `ingest` and `ops`: `wanted`, as far as there are descriptors.
+    """Most open connections of `ingest` and `ops`: `wanted`, or fewer without enough descriptors.
 
     Raises the soft limit of open files to the hard limit first. Raises `ConfigError` when that is too low.
     """
     files = _raise_open_files()
     ops = min(wanted, OPS_CONNECTIONS)
-    ingest = min(wanted, files - _OWN - ops)
-    if ingest < min(wanted, _FEWEST):
+    ingest = min(wanted, files - _RESERVED_FILES - ops)
+    if ingest < min(wanted, _MIN_CONNECTIONS):
+        needed = _RESERVED_FILES + OPS_CONNECTIONS + _MIN_CONNECTIONS
         raise ConfigError(
-            f"open files are limited to {files}, and at least {_OWN + OPS_CONNECTIONS + _FEWEST} are "
-            "needed: raise the hard limit (ulimit -Hn, systemd's LimitNOFILE=, a container's --ulimit nofile)"
+            f"open files are limited to {files}, and at least {needed} are needed: raise the hard limit "
+            "(ulimit -Hn, systemd's LimitNOFILE=, a container's --ulimit nofile)"
         )
     if ingest < wanted:
-        log.warning("open files are the limit of connections", files=files, connections=ingest)
+        log.warning("open files limit the connections", files=files, connections=ingest)
     return {"ingest": ingest, "ops": ops}
 
 
@@ -48,10 +48,10 @@ def _raise_open_files() -> int:
 
 
 def return_large_blocks() -> None:
-    """Have the C library give blocks from 128 KiB on back to the kernel when they are freed.
+    """Make glibc return freed blocks from 128 KiB on to the kernel.
 
-    By default glibc keeps such blocks once the first was freed, and small ones between them pin them:
-    after 400 TLS connections with large bodies 320 MiB stayed resident, and 4 MiB do with this.
+    By default glibc keeps such blocks once the first was freed. After 400 TLS connections with large
+    bodies 320 MiB stayed resident, and 4 MiB with this setting.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)

@@ -125,7 +125,7 @@ def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
         ),
         (
             ("--site", "a", "--origin", SHOP, "--system", "x"),
-            "--system 'x' is not loaded; there are softdrive, streampixel",
+            "--system 'x' is not loaded; loaded are softdrive, streampixel",
         ),
     ],
 )

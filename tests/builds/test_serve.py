@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.commands.files import mistaken
-from exporter.settings import load
+from exporter.configuration import read_configuration
 from tests.builds.hook import TOKEN, token_file
 from tests.builds.payloads import TESTED, body
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
@@ -103,6 +102,6 @@ def test_a_token_file_without_a_good_token_stops_the_start(tmp_path: Path, text:
     assert process.wait(30) == 1
     exporter.kill()
     assert str(file) in exporter.log
-    (found,) = mistaken(load(streampixel_webhook_token_file=file))
+    (found,) = read_configuration(None, streampixel_webhook_token_file=file).mistakes
     assert found.startswith(str(file))
     assert "short" not in json.dumps(exporter.log)

@@ -1,4 +1,4 @@
-"""An exporter to send to."""
+"""A running exporter."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,5 +10,5 @@ from tests.e2e.exporter_process import ExporterProcess
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[ExporterProcess]:
-    with ExporterProcess(tmp_path / "data") as started:
-        yield started
+    with ExporterProcess(tmp_path / "data") as exporter:
+        yield exporter

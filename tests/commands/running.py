@@ -1,4 +1,4 @@
-"""The commands, as people run them: a process each, in a terminal of 80 columns."""
+"""Commands in processes of their own, in a terminal of 80 columns."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def arguments(*given: object) -> list[str]:
 
 def environment(**variables: str) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if "SESSION_EXPORTER" not in key}
-    # Set where tests run in a container, and then no output is ever left to be flushed at the exit.
+    # Containers set it. Without it, output is flushed at the exit, as for users.
     clean.pop("PYTHONUNBUFFERED", None)
     return {**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **variables}
 
@@ -43,10 +43,10 @@ def url(running: ExporterProcess, scheme: str = "http") -> str:
 
 
 def events(count: int, first: int = 0) -> str:
-    one = '{"id":"e-%d","system":"streampixel","code":4001}\n'
-    return "".join(one % number for number in range(first, first + count))
+    line = '{"id":"e-%d","system":"streampixel","code":4001}\n'
+    return "".join(line % number for number in range(first, first + count))
 
 
 def summary(done: "subprocess.CompletedProcess[str]") -> dict[str, object]:
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+    document: dict[str, object] = json.loads(done.stdout)
+    return document

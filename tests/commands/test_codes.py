@@ -1,4 +1,4 @@
-"""`codes` as people run it."""
+"""`codes` as a process: exit codes and the configured systems."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from tests.commands.running import run, write
 from tests.e2e.exporter_process import ROOT
 
 
-def test_codes_shows_a_code_and_exits_with_1_for_nonsense() -> None:
+def test_codes_exits_with_1_without_a_match() -> None:
     shown = run("codes", 4001)
     assert shown.returncode == 0
     assert shown.stdout.startswith("Streampixel 4001  No Worker Node Available\n")
@@ -20,21 +20,21 @@ def test_codes_shows_a_code_and_exits_with_1_for_nonsense() -> None:
     assert run("codes", "nonsense", "--json").returncode == 1
 
 
-def test_codes_knows_the_systems_that_are_configured(tmp_path: Path) -> None:
+def test_codes_include_configured_systems(tmp_path: Path) -> None:
     folder = own_system(tmp_path)
     config = write(tmp_path / "s.toml", f"taxonomy = ['{folder}']\n")
-    for way in (
+    for shown in (
         run("codes", "mine", "--config", config),
         run("codes", "mine", "--taxonomy", folder),
         run("codes", "mine", SESSION_EXPORTER_TAXONOMY=str(folder)),
         run("codes", "mine", SESSION_EXPORTER_CONFIG=str(config)),
     ):
-        assert (way.returncode, way.stderr) == (0, "")
-        assert "4001" in way.stdout
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "4001" in shown.stdout
     assert run("codes", "mine").returncode == 1
 
 
-def test_codes_answers_although_some_variable_is_wrong() -> None:
+def test_codes_works_with_a_wrong_variable() -> None:
     shown = run("codes", 4001, SESSION_EXPORTER_OPS="nowhere")
     assert shown.returncode == 0
     assert "No Worker Node Available" in shown.stdout

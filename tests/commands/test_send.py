@@ -1,4 +1,4 @@
-"""`send` as people run it: with an exporter, without, and killed half-way."""
+"""`send` as a process: with an exporter, without one, and killed half-way."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from tests.commands.running import arguments, environment, events, run, summary,
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 
-def test_send_posts_ndjson_csv_and_standard_input_and_repeats_as_duplicates(
+def test_send_posts_all_formats_and_repeats_are_duplicates(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
     lines = write(tmp_path / "a.ndjson", events(700))
@@ -19,8 +19,8 @@ def test_send_posts_ndjson_csv_and_standard_input_and_repeats_as_duplicates(
             *("send", lines, table, "-", "--url", url(running), "--json"), stdin=events(10, 900)
         )
         assert done.returncode == 0, done.stderr
-        said = summary(done)
-        assert (said["read"], said["accepted"], said["duplicates"]) == (
+        sent = summary(done)
+        assert (sent["read"], sent["accepted"], sent["duplicates"]) == (
             760,
             accepted,
             760 - accepted,
@@ -31,7 +31,7 @@ def test_send_posts_ndjson_csv_and_standard_input_and_repeats_as_duplicates(
     assert re.match(r"700 read, 0 accepted, 700 duplicates, .* seconds\n$", plain.stdout)
 
 
-def test_send_exits_with_1_for_rejected_events_and_2_when_nobody_answers(
+def test_send_exits_with_1_when_rejected_and_2_without_an_exporter(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
     mixed = write(tmp_path / "a.ndjson", events(1) + '{"system":"nowhere"}\nno json\n')
@@ -46,7 +46,7 @@ def test_send_exits_with_1_for_rejected_events_and_2_when_nobody_answers(
     assert run("send", tmp_path / "none.csv").returncode == 2
 
 
-def test_send_prints_field_and_rule_of_each_value_that_the_exporter_rejects(
+def test_send_prints_field_and_rule_of_each_rejected_event(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
     """The exporter validates values, in every format; a single invalid value costs no other event."""
@@ -69,10 +69,10 @@ def test_send_prints_field_and_rule_of_each_value_that_the_exporter_rejects(
     assert "10 read, 1 accepted, 0 duplicates, 9 rejected, 0 skipped" in done.stdout
 
 
-def test_send_that_is_killed_half_way_and_run_again_counts_everything_once(
+def test_send_counts_once_after_a_kill_and_a_second_run(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
-    """Fails when ids are made anew at each run; `accepted` of the second shows the kill hit half way."""
+    """Fails when each run makes new ids. `accepted` of the second run shows that the kill came half-way."""
     row = "streampixel,4001,s-%d\n"
     table = write(
         tmp_path / "a.csv",
@@ -92,8 +92,8 @@ def test_send_that_is_killed_half_way_and_run_again_counts_everything_once(
         first.wait()
     done = run(*command)
     assert done.returncode == 0, done.stderr
-    said = summary(done)
-    assert said["read"] == 50_000
-    assert 0 < int(str(said["accepted"])) < 50_000
-    assert int(str(said["accepted"])) + int(str(said["duplicates"])) == 50_000
+    sent = summary(done)
+    assert sent["read"] == 50_000
+    assert 0 < int(str(sent["accepted"])) < 50_000
+    assert int(str(sent["accepted"])) + int(str(sent["duplicates"])) == 50_000
     assert running.total("session_ends_total") == 50_000

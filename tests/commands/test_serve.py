@@ -1,4 +1,4 @@
-"""Whom `serve` lets in."""
+"""Tokens, TLS and loopback of `serve`."""
 
 import http.client
 import json
@@ -25,10 +25,10 @@ def test_serve_does_not_leave_loopback_without_a_token(tmp_path: Path, listener:
     assert not (tmp_path / "data").exists()
 
 
-def test_tokens_open_each_listener_rotate_without_a_restart_and_leave_health_open(
+def test_tokens_protect_each_listener_and_rotate_without_a_restart(
     tmp_path: Path,
 ) -> None:
-    """Fails when one listener's token opens the other, or when the file is read only once."""
+    """Fails when a token of one listener is accepted by the other, or when the file is read only once."""
     senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
     people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
     settings = {"ingest_token_file": senders, "ops_token_file": people}
@@ -63,7 +63,7 @@ def test_tokens_open_each_listener_rotate_without_a_restart_and_leave_health_ope
             assert secret not in running.log + sent.stderr + refused.stderr + refused.stdout
 
 
-def test_the_curl_line_of_a_guarded_exporter_works_and_shows_no_token(tmp_path: Path) -> None:
+def test_curl_command_works_with_a_token_and_does_not_show_it(tmp_path: Path) -> None:
     senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
     with ExporterProcess(tmp_path / "data", settings={"ingest_token_file": senders}) as running:
         assert TOKENS["one"] not in running.announced
@@ -72,7 +72,7 @@ def test_the_curl_line_of_a_guarded_exporter_works_and_shows_no_token(tmp_path: 
         assert json.loads(done.stdout)["accepted"] == 1
 
 
-def test_tls_is_spoken_to_whoever_trusts_the_certificate(tmp_path: Path) -> None:
+def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [

@@ -11,12 +11,12 @@ from tests.faults.table import Row, reached
 MISTAKES: Final = {
     '["region", "region"]': "'region' is listed twice",
     '["region", "shop", "region"]': "'region' is listed twice",
-    '["region", "system"]': "'system' is one of the exporter's own labels",
-    '["ledger"]': "'ledger' is one of the exporter's own labels",
-    '["job"]': "'job' is one of the exporter's own labels",
-    '["9a"]': "'9a' is not a label name",
-    '["__name__"]': "'__name__' is not a label name",
-    '["a-b"]': "'a-b' is not a label name",
+    '["region", "system"]': "'system': choose another name",
+    '["ledger"]': "'ledger': choose another name",
+    '["job"]': "'job': choose another name",
+    '["9a"]': "'9a': write a label name",
+    '["__name__"]': "'__name__': write a label name",
+    '["a-b"]': "'a-b': write a label name",
 }
 """A `labels` setting, and what the error has to say of it."""
 COMMANDS: Final = ("check", "serve")

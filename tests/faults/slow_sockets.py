@@ -25,13 +25,13 @@ UNREAD = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 2
 WINDOW = 4096
 SMALL_BUFFERS = """
 import socket
-from exporter.server import listeners
-made = listeners._listen
+from exporter.server import sockets
+made = sockets._listen
 def _listen(*given):
     found = made(*given)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     return found
-listeners._listen = _listen
+sockets._listen = _listen
 """
 """Run before the program: on loopback the kernel else takes 2.5 MB of answers that nobody reads, and a
 third of a thousand such peers would take a gigabyte of it."""

@@ -5,12 +5,12 @@ import pytest
 from tests.faults.label_settings import accepted, label_settings
 
 WITHOUT_DISTINCT = """
-import exporter.settings
-exporter.settings.enumerate = lambda _names: ()
+from exporter.settings import values
+values.Counter = lambda _names: {}
 """
 WITHOUT_RESERVED = """
-import exporter.settings
-exporter.settings.RESERVED_LABELS = frozenset()
+from exporter.settings import values
+values.RESERVED_LABELS = frozenset()
 """
 
 

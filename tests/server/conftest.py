@@ -1,9 +1,10 @@
-"""A server on loopback in a thread: what it serves, refuses and drops, seen from real sockets."""
+"""A server on loopback in a thread, tested through real sockets."""
 
 import asyncio
 import json
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -20,15 +21,17 @@ from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
+from exporter.server.limits import Limits, Refusals
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import Limits, Refusals, guarded
+from exporter.server.protocol import guarded
 
 DEADLINE = 60.0
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @dataclass
-class Seen:
+class Received:
     """What reached the application."""
 
     bodies: list[bytes] = field(default_factory=list)
@@ -36,36 +39,38 @@ class Seen:
 
 
 class Running:
-    """A server under test; `address` is where it listens, `own` what it counted."""
+    """A server under test."""
 
-    def __init__(self, address: tuple[str, int], own: OwnMetrics, seen: Seen) -> None:
-        self.address, self.own, self.seen = address, own, seen
+    def __init__(
+        self, address: tuple[str, int], registry: CollectorRegistry, received: Received
+    ) -> None:
+        self.address, self.received = address, received
+        self._registry = registry
         self.opened: list[socket.socket] = []
 
     def connect(self) -> socket.socket:
-        made = socket.create_connection(self.address, timeout=DEADLINE)
-        self.opened.append(made)
-        return made
+        client = socket.create_connection(self.address, timeout=DEADLINE)
+        self.opened.append(client)
+        return client
 
     def exchange(self, request: bytes) -> bytes:
-        """All that is answered to `request` until the server closes."""
+        """Everything that the server sends until it closes the connection."""
         with self.connect() as client:
             client.sendall(request)
             return rest(client)
 
     def refused(self, reason: str) -> float:
-        return value(self.own.refused.labels(reason))
+        return self._count("session_exporter_refused_requests_total", {"reason": reason})
 
     def requests(self, status: int) -> float:
-        return value(self.own.requests.labels(status))
+        return self._count("session_exporter_requests_total", {"status": str(status)})
 
-
-def value(counter: Any) -> float:
-    return float(counter._value.get())
+    def _count(self, name: str, labels: dict[str, str]) -> float:
+        return self._registry.get_sample_value(name, labels) or 0.0
 
 
 def rest(client: socket.socket) -> bytes:
-    """Everything until the end of the connection, however it ends."""
+    """Everything until the end of the connection, also if it is a reset."""
     parts = []
     try:
         while part := client.recv(65536):
@@ -77,22 +82,15 @@ def rest(client: socket.socket) -> bytes:
 
 def answer(client: socket.socket) -> bytes:
     """One answer with a content-length."""
-    got = b""
-    while b"\r\n\r\n" not in got:
+    received = b""
+    while True:
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        if length and len(body) >= int(length[1]):
+            return received
         part = client.recv(65536)
-        assert part, got
-        got += part
-    head, _, body = got.partition(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1])
-        for line in head.split(b"\r\n")
-        if line.startswith(b"content-length")
-    )
-    while len(body) < length:
-        part = client.recv(65536)
-        assert part, got
-        body += part
-    return head + b"\r\n\r\n" + body
+        assert part, received
+        received += part
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -102,8 +100,8 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def echo(seen: Seen) -> Any:
-    """Answers with the body it was sent; `/big` with 32 MiB, `/early` before reading the body."""
+def echo(received: Received) -> Any:
+    """Answers with the request's body; `/big` with 32 MiB, `/early` before it has read the body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -114,15 +112,17 @@ def echo(seen: Seen) -> Any:
                 return
             body += message["body"]
             more = message["more_body"]
-        seen.bodies.append(body)
-        seen.headers.append(dict(scope["headers"]))
-        if scope["path"] == "/big":
-            body = bytes(32 * 1024**2)
-        length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": body})
+        received.bodies.append(body)
+        received.headers.append(dict(scope["headers"]))
+        await respond(send, bytes(32 * 1024**2) if scope["path"] == "/big" else body)
 
     return app
+
+
+async def respond(send: Any, body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
+    lines = [(b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
 
 
 def post(body: bytes) -> bytes:
@@ -145,8 +145,20 @@ def openssl(arguments: str) -> None:
     subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
 
 
+def refusals(registry: CollectorRegistry) -> Refusals:
+    sampler = Sampler(Log("test"), time.monotonic)
+    return Refusals(OwnMetrics(registry, (), ()), sampler, ingest=True)
+
+
+def tls(connection: socket.socket) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(connection)
+
+
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Certificate and key."""
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     openssl(
@@ -161,38 +173,36 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers; `start(receive_timeout=..., max_header=..., app=..., tls=..., hosts=...,
-    max_connections=...)`, `tls` the files of `pair`; all end with the test."""
+    """Starts servers, which end with the test."""
     ends: list[Callable[[], None]] = []
 
     def begin(
         receive_timeout: float = 10.0,
         max_header: int = 16384,
         app: Any = None,
-        tls: tuple[Path, Path] | tuple[()] = (),
+        files: tuple[Path, Path] | tuple[()] = (),
         hosts: AllowedHosts | None = None,
         max_connections: int = 400,
     ) -> Running:
-        own = OwnMetrics(CollectorRegistry(), (), ())
-        seen = Seen()
-        watch = Refusals(own, Sampler(Log("test"), time.monotonic), ingest=True)
-        protocol = guarded(Limits(max_header, receive_timeout, watch, hosts))
-        certificate = Certificate("ingest", *tls) if tls else None
+        registry = CollectorRegistry()
+        received = Received()
+        protocol = guarded(Limits(max_header, receive_timeout, refusals(registry), hosts))
+        certificate = Certificate("ingest", *files) if files else None
         listener = Listener(
-            *("ingest", "127.0.0.1:0", app or echo(seen), protocol, certificate),
+            *("ingest", "127.0.0.1:0", app or echo(received), protocol, certificate),
             max_connections=max_connections,
         )
         ready = threading.Event()
         running: list[Running] = []
-        handles: list[Any] = []
+        stops: list[Callable[[], object]] = []
         failures: list[BaseException] = []
 
         async def main() -> None:
-            stop = asyncio.Event()
-            handles.extend((asyncio.get_running_loop(), stop))
+            loop, stop = asyncio.get_running_loop(), asyncio.Event()
+            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
 
             def on_ready(bound: Any) -> None:
-                running.append(Running(bound["ingest"], own, seen))
+                running.append(Running(bound["ingest"], registry, received))
                 ready.set()
 
             await serve([listener], 0.3, on_ready, stop)
@@ -210,7 +220,7 @@ def start() -> Iterator[Start]:
         def end() -> None:
             for client in running[0].opened:
                 client.close()
-            handles[0].call_soon_threadsafe(handles[1].set)
+            stops[0]()
             thread.join(DEADLINE)
             assert not thread.is_alive()
             assert not failures

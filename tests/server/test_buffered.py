@@ -1,64 +1,62 @@
-"""How much is read before anyone asked for it, and after nobody will."""
+"""How much is read ahead of the application and after an early answer, and unread answers."""
 
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.server import listeners
-from tests.server.conftest import DEADLINE, Start, answer, post, rest, status
+from exporter.server import sockets
+from tests.server.conftest import CHUNKED, DEADLINE, Start, answer, post, respond, rest, status, tls
 
 MIB = 1024**2
-CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
+plain_and_tls = pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
 
-@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
-def test_a_body_is_read_less_than_64_kib_ahead_of_the_application(
+
+@plain_and_tls
+def test_body_is_read_less_than_64_kib_ahead_of_the_application(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
     """Fails without `READ_AHEAD`, and with the 256,000 bytes that uvloop reads without a buffer."""
     go = threading.Event()
-    got: list[int] = []
+    sizes: list[int] = []
 
     async def late(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.to_thread(go.wait, DEADLINE)
-        got.append(len((await receive())["body"]))
+        sizes.append(len((await receive())["body"]))
 
-    server = start(app=late, tls=pair if with_tls else ())
-    with _client(server.connect(), with_tls) as client:
+    server = start(app=late, files=pair if with_tls else ())
+    with tls(server.connect()) if with_tls else server.connect() as client:
         client.settimeout(0.5)
         client.sendall(CHUNKED)
         with pytest.raises(TimeoutError):
-            # More than all buffers on the way hold: nobody takes it from them.
+            # More than all buffers on the way hold.
             client.sendall(CHUNK * 1000)
         go.set()
         client.settimeout(DEADLINE)
         rest(client)
-    assert len(got) == 1
-    assert 0 < got[0] <= 64 * 1024
+    assert len(sizes) == 1
+    assert 0 < sizes[0] <= 64 * 1024
 
 
 async def refusing(scope: Any, receive: Any, send: Any) -> None:
     """Answers 413 before it has read anything."""
-    headers = [(b"content-length", b"2"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"no"})
+    await respond(send, b"no", 413, (b"connection", b"close"))
 
 
-@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
-def test_what_follows_a_refusal_is_not_read(
+@plain_and_tls
+def test_body_is_not_read_after_a_refusal(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
-    """Fails without `_lingers`: over TLS 260 MB were read and thrown away after the answer."""
-    server = start(app=refusing, tls=pair if with_tls else ())
+    """Fails without `_lingers`: over TLS 260 MB were read and discarded after the answer."""
+    server = start(app=refusing, files=pair if with_tls else ())
     sent = 0
-    with _client(server.connect(), with_tls) as client:
+    with tls(server.connect()) if with_tls else server.connect() as client:
         client.sendall(CHUNKED)
         try:
             while sent < 256 * MIB:
@@ -70,20 +68,19 @@ def test_what_follows_a_refusal_is_not_read(
     assert sent < 64 * MIB
 
 
-def test_a_refusal_before_the_body_s_end_is_no_reset_for_the_sender(start: Start) -> None:
-    """Fails without `_lingers`: closing on bytes not yet read resets the connection."""
-    server = start(app=refusing)
-    with server.connect() as client:
+def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
+    """Fails without `_lingers`: closing with unread bytes resets the connection."""
+    with start(app=refusing).connect() as client:
         client.sendall(CHUNKED + CHUNK)
         assert answer(client).endswith(b"no")
         assert client.recv(1) == b""
 
 
-def test_pipelined_requests_of_a_peer_that_was_dropped_are_no_defect(
+def test_unread_pipelined_answers_raise_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails without the look at `is_closing` in `JoinedTransport.write`: uvicorn tells only the last of
-    them that the peer has gone, and the answers to the others raised."""
+    """Fails without `is_closing` in `JoinedTransport.write`: uvicorn tells only the last of the requests
+    that the peer is gone."""
     server = start(receive_timeout=0.5)
     with caplog.at_level(logging.ERROR), server.connect() as client:
         client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
@@ -92,24 +89,24 @@ def test_pipelined_requests_of_a_peer_that_was_dropped_are_no_defect(
         assert len(rest(client)) < 32 * MIB
         other = server.connect()
         for _ in range(5):
-            # Each takes turns of the loop, in which the answers to the others would be written.
+            # Iterations of the loop in which the other answers would be written.
             other.sendall(post(b"x"))
             answer(other)
     assert not caplog.records
 
 
-def test_a_small_answer_that_is_not_read_is_noticed_too(
+def test_small_unread_answer_closes_the_connection(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without `set_write_buffer_limits`: less than 64 KiB that wait were never known to wait."""
-    made = listeners._listen
+    """Fails without `set_write_buffer_limits`: less than 64 KiB were never noticed."""
+    listen = sockets._listen
 
-    def small(*given: Any) -> socket.socket:
-        found = made(*given)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
-        return found
+    def small_buffers(*given: Any) -> socket.socket:
+        listening = listen(*given)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        return listening
 
-    monkeypatch.setattr(listeners, "_listen", small)
+    monkeypatch.setattr(sockets, "_listen", small_buffers)
     server = start(receive_timeout=0.5)
     body = bytes(65536)
     with socket.socket() as client:
@@ -120,11 +117,3 @@ def test_a_small_answer_that_is_not_read_is_noticed_too(
         assert client.recv(10)
         assert status(rest(server.connect())) == 408
         assert 0 < len(rest(client)) < len(body)
-
-
-def _client(connection: socket.socket, with_tls: bool) -> socket.socket:
-    if not with_tls:
-        return connection
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(connection)

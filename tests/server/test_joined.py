@@ -1,6 +1,7 @@
-"""A head held back, on a transport that notes what it is given."""
+"""A delayed head, on a transport that records its writes."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 
 import pytest
 
@@ -9,8 +10,8 @@ from exporter.server.joined import JoinedTransport
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
-class Noting(asyncio.Transport):
-    """Raises on a write after its end, as uvloop's do."""
+class Recording(asyncio.Transport):
+    """Raises on a write after its end, as uvloop's transports do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,72 +30,63 @@ class Noting(asyncio.Transport):
         self.closed = True
 
 
-@pytest.fixture
-def transport() -> Noting:
-    return Noting()
+Work = Callable[[Recording, JoinedTransport], Coroutine[None, None, None]]
 
 
-def joined(transport: Noting, lingers: bool = False) -> JoinedTransport:
-    return JoinedTransport(transport, asyncio.get_running_loop(), lambda: lingers)
+def run(work: Work, lingers: bool = False) -> list[bytes]:
+    """What `work` writes. An error in the event loop fails the test."""
+    errors: list[object] = []
+
+    async def main() -> list[bytes]:
+        loop, transport = asyncio.get_running_loop(), Recording()
+        loop.set_exception_handler(lambda _, context: errors.append(context))
+        await work(transport, JoinedTransport(transport, loop, lambda: lingers))
+        await asyncio.sleep(0)
+        return transport.written
+
+    written = asyncio.run(main())
+    assert not errors
+    return written
 
 
-async def turn() -> None:
-    await asyncio.sleep(0)
+def test_head_and_body_are_one_write() -> None:
+    async def work(transport: Recording, joined: JoinedTransport) -> None:
+        joined.write(HEAD)
+        joined.write(b"body")
+
+    assert run(work) == [HEAD + b"body"]
 
 
-def test_head_and_body_leave_together(transport: Noting) -> None:
-    async def main() -> None:
-        made = joined(transport)
-        made.write(HEAD)
-        made.write(b"body")
-        await turn()
-
-    asyncio.run(main())
-    assert transport.written == [HEAD + b"body"]
-
-
-def test_a_head_alone_leaves_with_the_next_turn_of_the_loop(transport: Noting) -> None:
-    async def main() -> None:
-        made = joined(transport)
-        made.write(HEAD)
+def test_head_without_a_body_is_written_in_the_next_iteration() -> None:
+    async def work(transport: Recording, joined: JoinedTransport) -> None:
+        joined.write(HEAD)
         assert not transport.written
-        await turn()
 
-    asyncio.run(main())
-    assert transport.written == [HEAD]
+    assert run(work) == [HEAD]
 
 
-def test_a_head_whose_peer_has_gone_is_thrown_away(transport: Noting) -> None:
-    """Fails without the look at `is_closing` in `_flush`."""
-    failures: list[object] = []
+def test_head_is_dropped_when_the_peer_is_gone() -> None:
+    """Fails without `is_closing` in `_flush`."""
 
-    async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, what: failures.append(what))
-        made = joined(transport)
-        made.write(HEAD)
+    async def work(transport: Recording, joined: JoinedTransport) -> None:
+        joined.write(HEAD)
         transport.close()
-        await turn()
-        made.write(b"body")
+        await asyncio.sleep(0)
+        joined.write(b"body")
 
-    asyncio.run(main())
-    assert not transport.written
-    assert not failures
+    assert run(work) == []
 
 
 @pytest.mark.parametrize("lingers", [False, True])
-def test_a_connection_that_lingers_counts_as_closing_and_is_closed_the_second_time(
-    transport: Noting, lingers: bool
-) -> None:
-    """Fails without `_ending`: uvicorn would go on with the connection, and a stop never close it."""
+def test_connection_that_lingers_is_closing_until_the_second_close(lingers: bool) -> None:
+    """Fails without `_closing`: uvicorn would use the connection further, and a stop never close it."""
 
-    async def main() -> None:
-        made = joined(transport, lingers)
-        made.write(HEAD)
-        made.close()
-        assert transport.written == [HEAD]
-        assert made.is_closing()
+    async def work(transport: Recording, joined: JoinedTransport) -> None:
+        joined.write(HEAD)
+        joined.close()
+        assert joined.is_closing()
         assert transport.closed is not lingers
-        made.close()
+        joined.close()
         assert transport.closed
 
-    asyncio.run(main())
+    assert run(work, lingers) == [HEAD]

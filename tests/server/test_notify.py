@@ -1,4 +1,4 @@
-"""What systemd is told, received by a socket such as systemd's own."""
+"""Messages to systemd, received by a socket like systemd's."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ EVENT = {"id": "a", "system": "streampixel", "code": 4001}
 
 
 class Manager:
-    """The socket that NOTIFY_SOCKET names, and what came in."""
+    """The socket that NOTIFY_SOCKET names."""
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -36,7 +36,7 @@ class Manager:
         return messages
 
     def forget(self) -> None:
-        """Drop what has come in so far."""
+        """Drop the messages that have arrived."""
         self._socket.setblocking(False)
         try:
             while True:
@@ -63,7 +63,7 @@ def manager(
 only_path = pytest.mark.parametrize("manager", ["path"], indirect=True)
 
 
-def test_service_is_ready_when_both_listeners_answer_and_alive_until_it_stops(
+def test_service_is_ready_when_listening_and_alive_until_it_stops(
     manager: Manager, tmp_path: Path
 ) -> None:
     """Fails without `report` in `exporter.serve`."""
@@ -79,12 +79,12 @@ def test_service_is_ready_when_both_listeners_answer_and_alive_until_it_stops(
         assert manager.until("STOPPING=1")[-1] == ["STOPPING=1", "STATUS=shutting down"]
 
 
-def test_watchdog_beats_at_least_twice_in_its_interval(
+def test_watchdog_messages_follow_its_interval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ratio of two intervals in the same run. Fails with a beat that does not follow WATCHDOG_USEC."""
-    beats = []
-    for interval in (200_000, 4_000_000):
+    """Compares two intervals in one run. Fails with an interval that ignores WATCHDOG_USEC."""
+    counts = []
+    for interval in (200_000, 2_000_000):
         address = str(tmp_path / f"notify-{interval}")
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         monkeypatch.setenv("WATCHDOG_USEC", str(interval))
@@ -93,16 +93,16 @@ def test_watchdog_beats_at_least_twice_in_its_interval(
             manager.until("READY=1")
             manager.forget()
             count = 0
-            end = time.monotonic() + 3
+            end = time.monotonic() + 1.5
             while (left := end - time.monotonic()) > 0:
                 try:
                     count += "WATCHDOG=1" in manager.next(left)
                 except TimeoutError:
                     break
-            beats.append(count)
+            counts.append(count)
         manager.close()
-    assert beats[1] in (1, 2)
-    assert beats[0] > 3 * beats[1]
+    assert counts[1] in (1, 2)
+    assert counts[0] > 3 * counts[1]
 
 
 DEAD_WRITER = """
@@ -111,7 +111,7 @@ def _commit(self, items):
     raise SystemExit
 SqliteLedger._commit = _commit
 """
-"""The writer's thread ends at the first event, and nobody is told."""
+"""The writer's thread ends at the first event."""
 DEAD_LOOP = """
 import asyncio, time
 from exporter import announce
@@ -124,10 +124,10 @@ announce.announce = announce_and_block
 
 
 @only_path
-def test_watchdog_is_not_fed_when_the_ledgers_writer_has_ended(
+def test_no_watchdog_message_after_the_ledgers_writer_ended(
     manager: Manager, tmp_path: Path
 ) -> None:
-    """Fails without `Status.alive` in `SqliteLedger.status`; Kubernetes asks /-/healthy the same."""
+    """Fails without `Status.alive` in `SqliteLedger.status`; /-/healthy answers the same for Kubernetes."""
     with ExporterProcess(tmp_path / "data", mutant=DEAD_WRITER) as exporter:
         manager.until("READY=1")
         assert exporter.request("ops", "GET", "/-/healthy").status == 200
@@ -145,10 +145,10 @@ def test_watchdog_is_not_fed_when_the_ledgers_writer_has_ended(
 
 
 @only_path
-def test_watchdog_is_not_fed_when_the_event_loop_is_blocked(
+def test_no_watchdog_message_while_the_event_loop_is_blocked(
     manager: Manager, tmp_path: Path
 ) -> None:
-    """Fails with messages that a thread of their own sends."""
+    """Fails when another thread sends the messages."""
     with ExporterProcess(tmp_path / "data", mutant=DEAD_LOOP):
         manager.until("READY=1")
 
@@ -180,7 +180,7 @@ def status_of(lines: list[str]) -> Any:
 
 
 @only_path
-def test_full_disk_delays_ready_and_feeds_the_watchdog(manager: Manager, tmp_path: Path) -> None:
+def test_full_disk_delays_ready_but_not_the_watchdog(manager: Manager, tmp_path: Path) -> None:
     """A restart makes no room. Fails with `state.problem` in the condition on `alive`."""
     full = tmp_path / "full"
     full.touch()
@@ -204,7 +204,7 @@ def test_full_disk_delays_ready_and_feeds_the_watchdog(manager: Manager, tmp_pat
         wait_for(lambda: status_of(manager.next()) == "STATUS=ready")
 
 
-def test_without_systemd_and_with_one_that_has_gone_events_are_counted(
+def test_events_are_counted_when_systemd_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))

@@ -1,0 +1,86 @@
+"""Settings, taxonomies and the files that settings name, with every mistake in them."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporter.beacons.sites import Loader
+from exporter.errors import ConfigError
+from exporter.ledger.backends import check_password_file
+from exporter.live.key import read_key
+from exporter.secret_file import open_mode
+from exporter.server.certificates import Certificate
+from exporter.server.sockets import bind
+from exporter.settings import Settings, read
+from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.tokens import read_tokens
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """`mistakes` prevent a start, `warnings` do not. With mistakes, wrong settings have their defaults and
+    `taxonomy` may be the shipped one."""
+
+    settings: Settings
+    taxonomy: Taxonomy
+    mistakes: list[str]
+    warnings: list[str]
+
+
+def read_configuration(config: Path | None, **flags: Any) -> Configuration:
+    """Read everything that a start reads, and go on after a mistake."""
+    settings, mistakes = read(config, **flags)
+    warnings: list[str] = []
+    try:
+        taxonomy = load_taxonomy(settings.taxonomy)
+    except ConfigError as error:
+        mistakes += error.mistakes
+        taxonomy = load_taxonomy()
+    readers: dict[str, Callable[[Path], object]] = {
+        "ingest_token_file": read_tokens,
+        "ops_token_file": read_tokens,
+        "streampixel_webhook_token_file": read_tokens,
+        "live_stats_key_file": read_key,
+        "ledger_password_file": check_password_file,
+        "beacon_keys_file": Loader.of(settings, taxonomy),
+    }
+    for name, reader in readers.items():
+        path = getattr(settings, name)
+        if path is None:
+            continue
+        try:
+            path.open().close()
+            reader(path)
+        except OSError as error:
+            mistakes.append(f"{name} = '{path}': {error.strerror}")
+        except ConfigError as error:
+            mistakes += error.mistakes
+        if name != "beacon_keys_file" and open_mode(path):
+            warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
+    for name in ("ingest", "ops"):
+        cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+        if cert is not None and key is not None:
+            try:
+                Certificate(name, cert, key)
+            except ConfigError as error:
+                mistakes += error.mistakes
+    return Configuration(settings, taxonomy, mistakes, warnings)
+
+
+def unusable_addresses(settings: Settings) -> list[str]:
+    """Why a listener can't have its address now, such as a port in use. Both are tried at the same time."""
+    failures: list[str] = []
+    # `read` reports two equal addresses.
+    addresses = {settings.ingest: "ingest"}
+    addresses.setdefault(settings.ops, "ops")
+    with ExitStack() as opened:
+        for address, name in addresses.items():
+            try:
+                for bound in bind(name, address):
+                    opened.callback(bound.close)
+            except ConfigError as error:
+                failures += error.mistakes
+    return failures

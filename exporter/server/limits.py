@@ -1,0 +1,44 @@
+"""What a connection may take, and where its refusals are counted and logged."""
+
+from dataclasses import dataclass
+
+from exporter.errors import Refused
+from exporter.logs import Sampler
+from exporter.metrics.own import OwnMetrics
+from exporter.server.hosts import AllowedHosts
+
+
+class Refusals:
+    """Counts and logs the requests that the connections of a listener refuse.
+
+    `requests{status}` counts requests of the ingest listener only.
+    """
+
+    def __init__(self, own: OwnMetrics, sampler: Sampler, *, ingest: bool) -> None:
+        self._own = own
+        self._sampler = sampler
+        self._ingest = ingest
+
+    def refused(self, error: Refused, client: str, answered: bool) -> None:
+        """A request never reached the application; `answered` is whether the peer got an answer."""
+        self._own.refused.labels(error.reason).inc()
+        if answered and self._ingest:
+            self._own.requests.labels(error.status).inc()
+        self._sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
+
+    def unread(self, client: str) -> None:
+        """A connection was closed because its answer was not read in time."""
+        self._sampler.warning(
+            "unread", "connection closed: the answer was not read in time", client=client
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
+    `hosts` is None on a listener with tokens, which answers for any host."""
+
+    max_header: int
+    receive_timeout: float
+    refusals: Refusals
+    hosts: AllowedHosts | None = None

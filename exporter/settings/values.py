@@ -1,0 +1,160 @@
+"""Types of settings: how a value is written and which values are allowed.
+
+Each error text is an instruction; `mistakes` puts the setting and its value in front of it.
+"""
+
+import re
+from collections import Counter
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
+
+from exporter.ledger.backends import check_url, check_wait
+from exporter.names import RESERVED_LABELS
+
+_UNITS: Final = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_LONGEST: Final = 10 * 366 * 86400
+"""Seconds. With `max_event_age = "800000d"` every request was answered 500: no date is that old."""
+_LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a host; IPv6 with or without brackets."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    match = re.fullmatch(r"(\d+\.?\d*)\s*(ms|s|m|h|d|)", str(value).strip())
+    if match is None:
+        raise ValueError("write seconds or a duration such as 15m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _bytes(value: object) -> int:
+    match = re.fullmatch(r"(\d{1,18})\s*([a-z]*)", str(value).strip().lower())
+    if match is None or match[2] not in _SIZES:
+        raise ValueError("write bytes or a size such as 1MiB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def unit(field: FieldInfo) -> Literal["s", "B", ""]:
+    """Whether a setting is a number of seconds, of bytes, or neither."""
+    parsers = [item.func for item in field.metadata if isinstance(item, BeforeValidator)]
+    return "s" if _seconds in parsers else "B" if _bytes in parsers else ""
+
+
+def split(value: object) -> object:
+    """The items of a comma-separated list; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _anonymous(value: object) -> object:
+    """`true` means both listeners and `false` none."""
+    return {"true": "both", "false": "none"}.get(str(value).lower(), value)
+
+
+def _label(name: str) -> str:
+    if not _LABEL.fullmatch(name):
+        raise ValueError(
+            "write a label name: letters, digits and _, not starting with a digit or __"
+        )
+    if name in RESERVED_LABELS:
+        raise ValueError("choose another name: the exporter or Prometheus sets this label")
+    return name
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            # Prometheus drops a whole scrape in which one series has a label twice.
+            raise ValueError(f"{name!r} is listed twice; write it once")
+    return names
+
+
+def _listener(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("write HOST:PORT, such as 127.0.0.1:10400")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("write an IP address or a network, such as 10.0.0.0/8 or ::1") from None
+
+
+def _host_name(value: str) -> str:
+    if not _HOST_NAME.fullmatch(value):
+        raise ValueError(
+            "write a host name without a port, such as exporter.example.com or *.example.com"
+        )
+    return value
+
+
+def _id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError("write an id: up to 64 letters, digits, _ and -")
+    return value
+
+
+def _api_url(value: str) -> str:
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not safe or not host or parts.port == 0 or set("?#@") & set(value):
+        raise ValueError(
+            "write an https:// URL without a query; http:// is for loopback only, because the API "
+            "key is sent to this URL"
+        )
+    return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in ("http", "https") or not parts.hostname or set("?#@") & set(value)
+    ):
+        raise ValueError("write a URL without a query, such as https://ops.example.com")
+    return value.rstrip("/")
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=_LONGEST)]
+SecondsOrZero = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=_LONGEST)]
+PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30)]
+Size = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Listener = Annotated[str, AfterValidator(_listener)]
+AnonymousListeners = Annotated[
+    Literal["none", "ingest", "ops", "both"], BeforeValidator(_anonymous)
+]
+LedgerUrl = Annotated[str, AfterValidator(check_url)]
+LedgerWait = Annotated[str, AfterValidator(check_wait)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Id = Annotated[str, AfterValidator(_id)]
+Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
+LabelNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_label)], ...],
+    BeforeValidator(split),
+    AfterValidator(_distinct),
+]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(split)]
+HostNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_host_name)], ...], BeforeValidator(split)
+]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]
