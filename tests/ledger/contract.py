@@ -131,7 +131,7 @@ class LedgerContract(TotalsContract):
 
         def read() -> int:
             reads = last = 0
-            while not stop.is_set():
+            while not stop.wait(0.0005):
                 before, last = last, sum(total.value for total in ledger.totals().series)
                 assert before <= last
                 status = ledger.status()
