@@ -1,7 +1,7 @@
 """Row 23 of the fault table: masters of a Cluster are killed under load, and replicas take over.
 
-Replication is asynchronous: what the replica had not got is gone, its ids and their counts together. What
-is measured is how much, and that totals do not go down and no id that survived counts twice.
+Replication is asynchronous: writes that a replica has not received are lost, ids and counts together.
+Measured: how many events are lost, that no total goes down, and that no surviving id counts twice.
 """
 
 import random
@@ -21,9 +21,9 @@ _ID_BYTES = 16
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a campaign came to. `claims` are the ids that the masters hold at the end, `written` the sum of
-    their counts, `shown` what every replica shows, `lost` what they say was lost, `fell` how often a
-    total was seen to go down; `slowest` in seconds from a kill to an acknowledged event."""
+    """`claims` are the ids and `written` the counts that the masters hold at the end, `shown` the total of
+    every exporter, `lost` the lost events that they report, `fell` how often a total went down, `slowest`
+    the longest time from a kill to an acknowledged event, seconds."""
 
     failovers: int
     events: int
@@ -37,7 +37,7 @@ class Outcome:
 
 
 class _Watch(threading.Thread):
-    """Reads every total of an exporter again and again, and counts those that went down."""
+    """Reads the totals of an exporter repeatedly, and counts totals that went down."""
 
     def __init__(self, exporter: ExporterProcess) -> None:
         super().__init__(daemon=True)
@@ -76,8 +76,8 @@ def fail_over(
     ):
         load = exporters.load()
         watches = [_Watch(exporter) for exporter in exporters.exporters]
-        for one in (load, *watches):
-            one.start()
+        for thread in (load, *watches):
+            thread.start()
         for _ in range(failovers):
             before = load.acknowledged
             wait_for(lambda at=before: load.acknowledged > at + 100, what="acknowledged events")
@@ -85,7 +85,7 @@ def fail_over(
             master = rng.choice(cluster.masters())
             master.kill()
             began = time.monotonic()
-            wait_for(lambda one=master: _took_over(cluster, one), what="a new master")
+            wait_for(lambda dead=master: _failed_over(cluster, dead), what="a new master")
             at = load.acknowledged
             wait_for(lambda at=at: load.acknowledged > at, what="recovery by itself")
             slowest = max(slowest, time.monotonic() - began)
@@ -102,7 +102,7 @@ def fail_over(
     return Outcome(failovers, load.sent, claims, written, shown, lost, fell, load.retries, slowest)
 
 
-def _took_over(cluster: RedisCluster, dead: RedisServer) -> bool:
+def _failed_over(cluster: RedisCluster, dead: RedisServer) -> bool:
     masters = cluster.masters()
     return len(masters) == 3 and dead not in masters
 
@@ -115,21 +115,22 @@ def _stored(cluster: RedisCluster) -> tuple[int, int]:
             rest = name.partition(b"}:")[2]
             claims += len(rest) == _ID_BYTES
             if rest == b"series":
-                records = node.command("HGETALL", name)
-                values = records.values() if isinstance(records, dict) else records[1::2]
-                written += sum(int(record.split()[0]) for record in values)
+                records = node.command("HVALS", name)
+                written += sum(int(record.split()[0]) for record in records)
     return claims, written
 
 
 def _run(folder: Path, quick: bool) -> str:
-    found = fail_over(folder, 2 if quick else 100)
-    lost = found.events - found.written
+    outcome = fail_over(folder, 2 if quick else 100)
+    lost = outcome.events - outcome.written
     figure = (
-        f"{found.failovers} failovers, {found.events:,} events: {lost:,} lost "
-        f"({found.lost:,} noticed), {found.fell} totals went down, "
-        f"{found.written - found.claims} counted twice; back in {found.slowest:.1f} s"
+        f"{outcome.failovers} failovers, {outcome.events:,} events: {lost:,} lost "
+        f"({outcome.lost:,} noticed), {outcome.fell} totals went down, "
+        f"{outcome.written - outcome.claims} counted twice; back in {outcome.slowest:.1f} s"
     )
-    return reached(figure, found.fell == 0 and found.written == found.claims <= found.events)
+    return reached(
+        figure, outcome.fell == 0 and outcome.written == outcome.claims <= outcome.events
+    )
 
 
 ROW: Final = Row(23, "Redis failover, 3 + 3", "100: loss measured, no total goes down", _run)

@@ -1,4 +1,4 @@
-"""Exporters over one shared ledger, and senders that take them in turn."""
+"""Exporters over one shared ledger, and senders that use them in turn."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
-from exporter.ledger.redis.ledger import LOOK
+from exporter.ledger.redis.ledger import READ_INTERVAL
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import Load
 
@@ -17,15 +17,15 @@ class Replicas:
 
     def __init__(self, folder: Path, url: str, number: int, **settings: object) -> None:
         self.exporters = [
-            ExporterProcess(folder / f"replica-{one}", settings={"ledger": url, **settings})
-            for one in range(number)
+            ExporterProcess(folder / f"replica-{index}", settings={"ledger": url, **settings})
+            for index in range(number)
         ]
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack:
-            for one in self.exporters:
-                self._stack.enter_context(one)
+            for exporter in self.exporters:
+                self._stack.enter_context(exporter)
             self._stack = self._stack.pop_all()
         return self
 
@@ -37,7 +37,7 @@ class Replicas:
         turn = count()
 
         def port() -> int | None:
-            up = [one.ports["ingest"] for one in self.exporters if "ingest" in one.ports]
+            up = [each.ports["ingest"] for each in self.exporters if "ingest" in each.ports]
             return up[next(turn) % len(up)] if up else None
 
         return port
@@ -50,12 +50,12 @@ class Replicas:
 
     def counts(self, name: str = "session_ends_total") -> list[int]:
         """The total that each replica shows."""
-        return [int(one.total(name)) for one in self.exporters]
+        return [int(exporter.total(name)) for exporter in self.exporters]
 
     def agree(self, seconds: float = 60.0) -> int:
-        """The total that all replicas show: the same one, for longer than they take to look at each other's.
+        """The total that all replicas show, unchanged for two of their reads of the ledger.
 
-        Before that two of them may each lack as many of what the other has counted.
+        Earlier, two replicas may each lack equally many events that the other counted.
         """
         shown: list[int] = []
         since = time.monotonic()
@@ -65,7 +65,7 @@ class Replicas:
             now = self.counts()
             if now != shown or len(set(now)) > 1:
                 shown[:], since = now, time.monotonic()
-            return time.monotonic() - since > 2 * LOOK
+            return time.monotonic() - since > 2 * READ_INTERVAL
 
         wait_for(settled, seconds, f"replicas that agree: {shown}")
         return shown[0]

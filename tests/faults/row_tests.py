@@ -44,25 +44,25 @@ HEADERS: Final = Row(
         short="5 × 40 MiB, two ways: memory + ≤ 32 MiB",
     ),
 )
-ENGINE: Final = Row(
+REDIS: Final = Row(
     24,
     "Redis: flush, OOM, reshard, timeout",
     "503; a retry is exact",
     parts(
         *(
-            f"{_LEDGER}redis.py::test_{name}"
+            f"{_LEDGER}redis_failures.py::test_{name}"
             for name in (
-                "scripts_that_the_engine_forgot_are_loaded_again",
-                "without_memory_nothing_of_a_batch_is_written_and_a_retry_is_exact",
-                "a_silent_engine_is_answered_503_in_time_and_a_retry_is_exact",
-                "writes_that_are_paused_are_answered_503_and_come_back_by_themselves",
+                "flushed_scripts_are_loaded_again",
+                "out_of_memory_writes_nothing_and_a_retry_is_exact",
+                "silent_redis_is_503_in_time_and_a_retry_is_exact",
+                "paused_writes_are_503_and_the_problem_precedes_the_log",
             )
         ),
         *(
             f"{_LEDGER}redis_cluster.py::test_{name}"
             for name in (
-                "a_batch_of_which_some_shards_failed_is_503_and_its_retry_is_exact",
-                "a_slot_that_moves_under_load_loses_and_doubles_nothing",
+                "batches_of_a_silent_shard_are_503_and_retries_are_exact",
+                "slot_moving_under_load_loses_and_doubles_nothing",
             )
         ),
     ),

@@ -1,7 +1,8 @@
-"""Shared ledgers under test: all of one home are replicas over one store."""
+"""Shared ledgers under test: all ledgers of one home are replicas over one store."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -14,33 +15,18 @@ from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.clock import Clock
 from tests.ledger.home import tracked
-from tests.ledger.shown import value
 from tests.ledger.waiting import until
 
-PLAN = (
-    "on_labels",
-    "first_seen_delay",
-    "shards",
-    "timeout",
-    "patience",
-    "wait",
-    "zero_durations",
-    "password_file",
-    "clock",
-)
+_PLAN = {field.name for field in fields(Plan)}
 
 
 class RedisHome:
-    """Ledgers over the store at `url`; `monotonic` stands in for the engine's clock."""
+    """Ledgers over the store at `url`; `monotonic` replaces Redis' clock."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.wall = Clock(1_800_000_000.0)
         self.monotonic = Clock(1000.0)
-
-    def plan(self, **options: Any) -> Plan:
-        options = {"clock": self.monotonic, "timeout": 2.0, **options}
-        return Plan(parse(self.url), wall=self.wall, **options)
 
     async def open(
         self,
@@ -51,29 +37,29 @@ class RedisHome:
         label_names: tuple[str, ...] = (),
         **options: Any,
     ) -> RedisLedger:
-        chosen = {name: options.pop(name) for name in PLAN if name in options}
-        plan = self.plan(age=age, zero=zero, label_names=label_names, **chosen)
-        return tracked(await RedisLedger.open(plan, **options))
+        plan = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
+        plan |= {name: options.pop(name) for name in _PLAN & options.keys()}
+        return tracked(
+            await RedisLedger.open(
+                Plan(parse(self.url), label_names, zero, age=age, **plan), **options
+            )
+        )
 
 
 async def retried(
     ledger: RedisLedger, numbers: Iterable[int], of: Series = FAILURE, seconds: float = 60.0
 ) -> None:
     """Send a batch until it is acknowledged, as a sender does."""
-    one = batch(numbers, of=of)
+    events = batch(numbers, of=of)
     async with asyncio.timeout(seconds):
         while True:
             try:
-                receipt = await ledger.commit(one)
+                receipt = await ledger.commit(events)
             except LedgerUnavailable:
                 await asyncio.sleep(0.02)
             else:
-                assert receipt.accepted + receipt.duplicates == len(one)
+                assert receipt.accepted + receipt.duplicates == len(events)
                 return
-
-
-def same(ledger: RedisLedger, other: RedisLedger, of: Series = FAILURE) -> bool:
-    return value(ledger, of) == value(other, of)
 
 
 async def unavailable(ledger: RedisLedger, *numbers: int) -> LedgerUnavailable:
@@ -82,5 +68,5 @@ async def unavailable(ledger: RedisLedger, *numbers: int) -> LedgerUnavailable:
     return refusal.value
 
 
-async def works(ledger: RedisLedger) -> None:
+async def recovered(ledger: RedisLedger) -> None:
     await until(lambda: ledger.status().problem is None)

@@ -1,4 +1,4 @@
-"""The shared ledger keeps the contract: on Redis, on Valkey, on a Cluster of three masters and replicas."""
+"""The shared ledger keeps the contract: on Redis, on Valkey, on a Cluster of masters and replicas."""
 
 import pytest
 
@@ -8,8 +8,6 @@ from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 
 class TestRedisLedger(LedgerContract):
-    """What is particular to it is in `test_redis`."""
-
     @pytest.fixture
     def home(self, redis_server: RedisServer) -> RedisHome:
         redis_server.command("FLUSHALL")
@@ -17,8 +15,6 @@ class TestRedisLedger(LedgerContract):
 
 
 class TestValkeyLedger(LedgerContract):
-    """What is particular to it is in `test_valkey`."""
-
     @pytest.fixture
     def home(self, valkey_server: ValkeyServer) -> RedisHome:
         valkey_server.command("FLUSHALL")
@@ -26,8 +22,6 @@ class TestValkeyLedger(LedgerContract):
 
 
 class TestClusterLedger(LedgerContract):
-    """What is particular to it is in `test_redis_cluster`."""
-
     @pytest.fixture
     def home(self, redis_cluster: RedisCluster) -> RedisHome:
         redis_cluster.empty()

@@ -1,1 +1,1 @@
-"""The shared ledger: Redis or Valkey, alone or as a Cluster, under any number of replicas."""
+"""The shared ledger: Redis or Valkey, one server or a Cluster, used by any number of exporters."""

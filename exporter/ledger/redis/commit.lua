@@ -1,15 +1,15 @@
 #!lua
--- Claims ids and counts their events in one shard: all of it or nothing. What can fail comes before
+-- Claims ids and counts their events in one shard: all or nothing. Everything that can fail precedes
 -- the first write, because Redis does not roll a script back. Without a flag after the shebang Redis
 -- refuses the script when it is out of memory, read-only or can't write its file.
 --
 -- KEYS  1 series, 2 durations, 3 the shard's last commit
--- ARGV  1 milliseconds of the clock, "" for the engine's own
+-- ARGV  1 milliseconds of the clock, "" for Redis' own
 --       2 milliseconds that an id is remembered
---       3 `created` of what is new, Unix seconds
+--       3 `created` of new records, Unix seconds
 --       4 this commit's name
---       5 "repeats" when an id may come twice in this call
---       6 "always" to write the commit's name even when all are duplicates
+--       5 "always" to write the commit's name even when all events are duplicates
+--       6 "repeats" when a key may occur twice in this call
 --       7 keys, 16 bytes an event; 8 fingerprints, 8 bytes an event
 --       9 the number of each event's series, 2 bytes; events beyond the keys have none
 --      10 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
@@ -19,7 +19,7 @@
 -- Reply 1 the commit before this one, 2 the last commit now, 3 milliseconds of the clock,
 --       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
 local created, name = ARGV[3], ARGV[4]
-local repeats = ARGV[5] ~= ''
+local repeats = ARGV[6] ~= ''
 local keys, fingerprints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local n_series, n_cells = tonumber(ARGV[12]), tonumber(ARGV[13])
 local prefix = string.match(KEYS[3], '^{.-}:')
@@ -95,7 +95,7 @@ for at = 14 + n_series + n_cells, #ARGV, 3 do
 end
 
 -- A series' record: count, high-water mark, created, when first seen (0: known from the start) and
--- its exemplar. What does not look like one was not written by a ledger, and is not written over.
+-- its exemplar. A value of another form was not written by a ledger, and is not overwritten.
 local series, rows = {}, {}
 chunked(1, n_series, function(from, to)
   local found = call('HMGET', KEYS[1], unpack(ARGV, 13 + from, 13 + to))
@@ -145,7 +145,7 @@ for cell = 1, n_cells do
   durations[cell] = record or ''
 end
 
--- A user who may SET and not HSET would leave ids that are claimed and not counted.
+-- A user with permission to SET and not to HSET would claim ids without counting them.
 for _, write in ipairs({
   {'SET', prefix .. string.rep('x', 16), '', 'PXAT', '1'}, {'SET', KEYS[3], ''},
   {'HSET', KEYS[1], '', ''}, {'HSET', KEYS[2], '', ''},
@@ -164,7 +164,7 @@ end
 chunked(1, #rows, function(from, to) call('HSET', KEYS[1], unpack(rows, from, to)) end)
 chunked(1, #lines, function(from, to) call('HSET', KEYS[2], unpack(lines, from, to)) end)
 local after = before
-if #taken > 0 or ARGV[6] ~= '' then
+if #taken > 0 or ARGV[5] ~= '' then
   after = name
   call('SET', KEYS[3], name)
 end

@@ -1,8 +1,8 @@
-"""One group commit: the batches that share a tick, as one script call a shard, and their verdicts."""
+"""A group commit: the batches that share one script call per shard, and their verdicts."""
 
 import struct
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from exporter.ledger.contract import (
@@ -14,62 +14,44 @@ from exporter.ledger.contract import (
     Receipt,
     Series,
 )
-from exporter.ledger.redis.engine import Call
-from exporter.ledger.redis.names import Names
-from exporter.ledger.redis.scripts import COMMIT
+from exporter.ledger.redis.records import Cell, Names, cell_name
 
-COMMIT_KEYS: Final = ("series", "durations", "commit")
 _EXEMPLARS: Final = 4
-"""Sessions of a series that a call takes along, newest first: the newest may be a retry's."""
-_NO_DURATION: Final = (0, 0, 0.0)
-_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
-"""The first bytes of a key, which say its shard."""
+"""Newest sessions of a series that a call takes along: the very newest may be a duplicate's."""
+_SHARD_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
+"""The first bytes of a key, which select its shard."""
 
 
-class _Numbers(dict[Any, int]):
-    """Numbers from 0 on, in the order in which they are asked for."""
+class _Numbering(dict[Any, int]):
+    """Numbers items from 0 in the order of their first lookup."""
 
-    def __missing__(self, one: Any) -> int:
-        self[one] = number = len(self)
+    def __missing__(self, item: Hashable) -> int:
+        self[item] = number = len(self)
         return number
 
 
-class Part:
-    """A group's events in one shard: those with a key first, each kind in the order of the calls."""
+class ShardPart:
+    """The events of a group in one shard; `positions` are their places in the group.
+
+    `series` and `cells` number what the script call refers to.
+    """
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
-        self.series = _Numbers()
-        self.cells = _Numbers()
+        self.series: dict[Series, int] = _Numbering()
+        self.cells: dict[Cell, int] = _Numbering()
         self.positions: list[int] = []
         self.unkeyed: list[int] = []
         self.keys: list[bytes] = []
         self.fingerprints: list[bytes] = []
 
-    def call(
-        self,
-        columns: "_Columns",
-        names: Names,
-        *,
-        clock: bytes,
-        expiry: int,
-        created: float,
-        commit: str,
-        always: bool,
-    ) -> Call:
-        """The script call; arguments as `commit.lua` wants them."""
+    def arguments(self, group: "Group", names: Names) -> list[bytes | str | int]:
+        """The arguments of `commit.lua` about events."""
         events = self.positions + self.unkeyed
-        series = [columns.series[position] for position in events]
-        numbers = [self.series[one] for one in series]
-        cells, seconds = self._durations(columns, events, series)
-        exemplars = self._exemplars(columns, events, numbers)
-        arguments: list[bytes | str | int | float] = [
-            clock,
-            expiry,
-            repr(created),
-            commit,
+        numbers = [self.series[group.series[event]] for event in events]
+        cells, seconds = self._durations(group, events)
+        return [
             "repeats" if len(set(self.keys)) < len(self.keys) else "",
-            "always" if always else "",
             b"".join(self.keys),
             b"".join(self.fingerprints),
             struct.pack(f"<{len(numbers)}H", *numbers),
@@ -78,129 +60,108 @@ class Part:
             len(self.series),
             len(self.cells),
             *map(names.of, self.series),
-            *map(names.of_cell, self.cells),
-            *exemplars,
+            *map(cell_name, self.cells),
+            *_exemplars(group, events, numbers),
         ]
-        return Call(self.shard, COMMIT, COMMIT_KEYS, arguments)
 
-    def _durations(
-        self, columns: "_Columns", events: Sequence[int], series: Sequence[Series]
-    ) -> tuple[bytes, bytes]:
+    def _durations(self, group: "Group", events: Sequence[int]) -> tuple[bytes, bytes]:
         """Cell and bucket of each event, and its seconds."""
-        if columns.durations is None:
+        if group.durations is None:
             return b"", b""
-        rows = []
-        for position, one in zip(events, series, strict=True):
-            taken = columns.durations[position]
-            # A recovered interruption ended no session: its duration belongs to none.
-            if taken is None or one.family is Family.INTERRUPTIONS:
-                rows.append(_NO_DURATION)
+        places: list[int] = []
+        seconds: list[float] = []
+        for event in events:
+            duration, series = group.durations[event], group.series[event]
+            # A recovered interruption ended no session: its duration is not observed.
+            if duration is None or series.family is Family.INTERRUPTIONS:
+                places += (0, 0)
+                seconds.append(0.0)
             else:
-                cell = self.cells[(one.system, one.outcome)] + 1
-                rows.append((cell, bisect_left(BUCKETS, taken), taken))
+                cell = self.cells[series.system, series.outcome] + 1
+                places += (cell, bisect_left(BUCKETS, duration))
+                seconds.append(duration)
         if not self.cells:
             return b"", b""
-        places = [number for cell, bucket, _ in rows for number in (cell, bucket)]
-        return (
-            struct.pack(f"<{len(places)}H", *places),
-            struct.pack(f"<{len(rows)}d", *(taken for _, _, taken in rows)),
-        )
-
-    def _exemplars(
-        self, columns: "_Columns", events: Sequence[int], numbers: Sequence[int]
-    ) -> list[bytes | int]:
-        """Series, event and session, the newest of each series first."""
-        if columns.sessions is None:
-            return []
-        found: list[bytes | int] = []
-        left: dict[int, int] = {}
-        for index in sorted(range(len(events)), key=events.__getitem__, reverse=True):
-            session, number = columns.sessions[events[index]], numbers[index]
-            if session is None or left.setdefault(number, _EXEMPLARS) == 0:
-                continue
-            left[number] -= 1
-            found += (number, index, session.encode("utf-8", "replace"))
-        return found
-
-
-class _Columns:
-    """The batches' events one after the other."""
-
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self.series = [one for batch in batches for one in batch.series]
-        self.durations = _joined(batches, "durations")
-        self.sessions = _joined(batches, "sessions")
+        return struct.pack(f"<{len(places)}H", *places), struct.pack(f"<{len(seconds)}d", *seconds)
 
 
 class Group:
-    """Batches in the order in which `commit` was called, by shard.
+    """Batches in the order in which `commit` was called, split by shard.
 
-    Events without a key go to the shard `spare`, any one: nothing tells two of them apart.
+    Events without a key go to the shard `spare`, any shard: they are never compared.
     """
 
     def __init__(self, batches: Sequence[Batch], shards: int, spare: int) -> None:
         self._batches = batches
-        self.columns = _Columns(batches)
-        self._parts: dict[int, Part] = {}
-        parts = self._parts
-        self._verdicts = bytearray(len(self.columns.series))
+        self.series = [series for batch in batches for series in batch.series]
+        self.durations = _joined(batches, "durations")
+        self.sessions = _joined(batches, "sessions")
+        self._verdicts = bytearray(len(self.series))
         self._failed: set[int] = set()
+        self._parts: dict[int, ShardPart] = {}
+        parts = self._parts
         start = 0
         for batch in batches:
-            keys, fingerprints = (
-                _cut(batch.keys, KEY_BYTES),
-                _cut(batch.fingerprints, FINGERPRINT_BYTES),
-            )
-            keyed = len(keys)
-            positions = range(start, start + keyed)
-            # A loop of these few lines, because a call for each event took longer than all the rest here.
+            keys = _cut(batch.keys, KEY_BYTES)
+            end = start + len(keys)
+            # Inlined: a call for each event took longer than all other lines here.
             for position, (number,), key, fingerprint in zip(
-                positions, _NUMBER.iter_unpack(batch.keys), keys, fingerprints, strict=True
+                range(start, end),
+                _SHARD_NUMBER.iter_unpack(batch.keys),
+                keys,
+                _cut(batch.fingerprints, FINGERPRINT_BYTES),
+                strict=True,
             ):
                 part = parts.get(number % shards) or self._part(number % shards)
                 part.positions.append(position)
                 part.keys.append(key)
                 part.fingerprints.append(fingerprint)
-            if keyed < len(batch):
-                self._part(spare).unkeyed.extend(range(start + keyed, start + len(batch)))
             start += len(batch)
+            if end < start:
+                self._part(spare).unkeyed.extend(range(end, start))
 
     @property
-    def events(self) -> int:
-        return len(self._verdicts)
-
-    @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[ShardPart]:
         return list(self._parts.values())
 
-    def judged(self, part: Part, digits: bytes) -> None:
-        """Note a part's verdicts: a digit for each key, or none when all are new."""
+    def judge(self, part: ShardPart, digits: bytes) -> None:
+        """Note a part's verdicts: a digit for each key, or no digits when all are new."""
         for position, digit in zip(part.positions, digits, strict=False):
             self._verdicts[position] = digit - ord("0")
 
-    def failed(self, part: Part) -> None:
+    def fail(self, part: ShardPart) -> None:
         """Note that a part's events may not be counted."""
         self._failed.update(part.positions, part.unkeyed)
 
     def receipts(self) -> list[Receipt | None]:
-        """One a batch, in order; None for one that had an event in a part that failed."""
+        """A receipt for each batch; None for a batch with an event in a failed part."""
         receipts: list[Receipt | None] = []
         start = 0
         for batch in self._batches:
             end = start + len(batch)
-            if self._failed and not self._failed.isdisjoint(range(start, end)):
-                receipts.append(None)
-            else:
-                own = bytes(self._verdicts[start:end])
-                receipts.append(Receipt(len(batch), own if any(own) else None))
+            verdicts = bytes(self._verdicts[start:end])
+            complete = self._failed.isdisjoint(range(start, end)) if self._failed else True
+            receipt = Receipt(len(batch), verdicts if any(verdicts) else None)
+            receipts.append(receipt if complete else None)
             start = end
         return receipts
 
-    def _part(self, shard: int) -> Part:
-        part = self._parts.get(shard)
-        if part is None:
-            part = self._parts[shard] = Part(shard)
-        return part
+    def _part(self, shard: int) -> ShardPart:
+        return self._parts.setdefault(shard, ShardPart(shard))
+
+
+def _exemplars(group: Group, events: Sequence[int], numbers: Sequence[int]) -> list[bytes | int]:
+    """Series, event and session of the newest sessions of each series, newest first."""
+    if group.sessions is None:
+        return []
+    exemplars: list[bytes | int] = []
+    left: dict[int, int] = {}
+    for index in sorted(range(len(events)), key=events.__getitem__, reverse=True):
+        session, number = group.sessions[events[index]], numbers[index]
+        if session is not None and left.setdefault(number, _EXEMPLARS) > 0:
+            left[number] -= 1
+            exemplars += (number, index, session.encode("utf-8", "replace"))
+    return exemplars
 
 
 def _cut(column: bytes, size: int) -> list[bytes]:
@@ -208,6 +169,7 @@ def _cut(column: bytes, size: int) -> list[bytes]:
 
 
 def _joined(batches: Sequence[Batch], name: str) -> list[Any] | None:
+    """A column of all batches; None when no batch has it."""
     columns = [getattr(batch, name) for batch in batches]
     if all(column is None for column in columns):
         return None

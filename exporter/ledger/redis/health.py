@@ -1,53 +1,74 @@
-"""Whether the engine is set up to keep what it is given: its version, its file, and what it evicts."""
+"""Whether the Redis servers are configured to keep the counts: version, append-only file, eviction."""
 
 from collections.abc import Iterable
 from typing import Final
 
+from exporter.errors import LedgerError
 from exporter.ledger.contract import MISCONFIGURATIONS
+from exporter.ledger.redis.plan import Plan
 
 VERSION, APPENDONLY, MAXMEMORY_POLICY = MISCONFIGURATIONS
-OLDEST: Final = (7, 0)
-"""Redis 7.0 brought script flags, by which it refuses a script before its first write. Valkey, which
-began at 7.2, says so in `redis_version`."""
-OLDEST_WAITAOF: Final = (7, 2)
+Info = dict[str, str]
+"""The fields of INFO, which managed services allow where they forbid CONFIG."""
+
+_OLDEST: Final = (7, 0)
+"""Redis 7.0 brought script flags, by which Redis refuses a script before its first write. Valkey began at
+7.2, and reports `redis_version` too."""
+_OLDEST_WAITAOF: Final = (7, 2)
 
 
-def parse(info: bytes) -> dict[str, str]:
-    """The fields of an INFO, which managed services allow where they forbid CONFIG."""
+def parse(info: bytes) -> Info:
     lines = info.decode("utf-8", "replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
-def version(info: dict[str, str]) -> tuple[int, int]:
-    """Major and minor; zeros when it says none."""
-    parts = info.get("redis_version", "").split(".")
-    digits = [int(part) if part.isdigit() else 0 for part in (*parts, "", "")]
-    return digits[0], digits[1]
-
-
-def wrong(infos: Iterable[dict[str, str]]) -> dict[str, str]:
-    """A sentence for each condition that one of the servers does not meet; none when all is well."""
-    found: dict[str, str] = {}
+def check(infos: Iterable[Info], plan: Plan) -> None:
+    """Raises `LedgerError` when a server can't hold the ledger."""
     for info in infos:
-        if version(info) < OLDEST:
-            found[VERSION] = (
-                f"The ledger's engine is Redis {info.get('redis_version', 'of an unknown version')}: "
-                "7.0 or later is needed."
+        version = info.get("redis_version", "unknown")
+        if _version(info) < _OLDEST:
+            raise LedgerError(
+                f"the shared ledger needs Redis 7.0 or later, or Valkey; this is {version}"
             )
+        if plan.wait == 0 and _version(info) < _OLDEST_WAITAOF:
+            raise LedgerError(
+                f"ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is {version}"
+            )
+        if info.get("cluster_enabled") == "1" and not plan.address.cluster:
+            host, port = plan.address.hosts[0]
+            raise LedgerError(
+                f"ledger: {host}:{port} is a node of a Cluster; its scheme is redis+cluster://"
+            )
+
+
+def misconfigured(infos: Iterable[Info]) -> dict[str, str]:
+    """A sentence for each setting with which one of the servers can lose counts."""
+    sentences: dict[str, str] = {}
+    for info in infos:
+        if _version(info) < _OLDEST:
+            version = info.get("redis_version", "of an unknown version")
+            sentences[VERSION] = f"The ledger's Redis is {version}: 7.0 or later is needed."
         if info.get("aof_enabled") != "1":
-            found[APPENDONLY] = (
-                "The ledger's engine has appendonly no: counts since its last snapshot are gone when "
+            sentences[APPENDONLY] = (
+                "The ledger's Redis has appendonly no: it loses the counts since its last snapshot when "
                 "it stops. Set appendonly yes."
             )
-        # Without a limit nothing is evicted, but a limit may be set at any time.
+        # Without a memory limit nothing is evicted, but a limit may be set at any time.
         if info.get("maxmemory_policy") != "noeviction":
-            found[MAXMEMORY_POLICY] = (
-                f"The ledger's engine has maxmemory-policy {info.get('maxmemory_policy', 'unknown')}: "
-                "it may evict ids, and count their retries again. Set noeviction."
+            sentences[MAXMEMORY_POLICY] = (
+                f"The ledger's Redis has maxmemory-policy {info.get('maxmemory_policy', 'unknown')}: "
+                "it may evict ids and count their retries again. Set noeviction."
             )
-    return found
+    return sentences
 
 
-def memory(infos: Iterable[dict[str, str]]) -> int:
+def memory(infos: Iterable[Info]) -> int:
     """Bytes that the servers use."""
     return sum(int(info.get("used_memory", 0)) for info in infos)
+
+
+def _version(info: Info) -> tuple[int, int]:
+    """Major and minor version; zeros when unknown."""
+    parts = info.get("redis_version", "").split(".")
+    major, minor, *_ = (int(part) if part.isdigit() else 0 for part in (*parts, "", ""))
+    return major, minor

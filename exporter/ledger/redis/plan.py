@@ -1,4 +1,4 @@
-"""What a shared ledger is joined with."""
+"""What a shared ledger is opened with."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,17 +11,14 @@ from exporter.ledger.redis.address import Address
 from exporter.ledger.redis.records import Cell
 
 
-def _nothing(_: tuple[str, ...]) -> None:
-    """For callers that don't watch."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`zero` and `zero_durations` are the series that are present from the first scrape; `age` is how
-    long an id is remembered, `first_seen_delay` how long a new series is shown as 0, `timeout` the
-    deadline of a round trip, `patience` how long a start waits for the engine, all in seconds; `wait` is
-    that of `Engine`. `clock`, in seconds, stands in for the engine's own. `on_labels` gets the label
-    values of each series that is found, whichever replica brought it.
+    """What a shared ledger is opened with; times in seconds.
+
+    `zero` and `zero_durations` exist from the first scrape. An id is remembered for `age`. `timeout` is
+    the deadline of a round trip, `start_timeout` that of a start without Redis. `wait` is None, the number
+    of Redis replicas that must have a write, or 0 for the append-only file. `clock` replaces Redis' clock.
+    `on_labels` gets the label values of each series, also of series that another exporter adds.
     """
 
     address: Address
@@ -32,24 +29,24 @@ class Plan:
     age: float = 86400.0
     first_seen_delay: float = 75.0
     timeout: float = 1.0
-    patience: float = 10.0
+    start_timeout: float = 10.0
     wait: int | None = None
     password_file: Path | None = None
     wall: Callable[[], float] = time.time
     clock: Callable[[], float] | None = None
-    on_labels: Callable[[tuple[str, ...]], None] = _nothing
+    on_labels: Callable[[tuple[str, ...]], None] = lambda _: None
 
     def password(self) -> str | None:
-        """What the password's file says now. Raises `ConfigError`."""
+        """Read the password's file. Raises `ConfigError`."""
         return read_password(self.password_file) if self.password_file else None
 
     def clock_argument(self) -> bytes:
-        """The first argument of most scripts: empty, unless there is a clock that stands in."""
+        """Milliseconds of `clock` for a script; empty for Redis' own clock."""
         return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
 
 
 def read_password(path: Path) -> str:
-    """The one line of a file. Raises `ConfigError`, which never says what is in it."""
+    """The only line of a file. Raises `ConfigError`, which never repeats the password."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,8 +1,8 @@
 #!lua flags=no-writes,allow-oom
--- What a shard holds, when it changed.
+-- Reads a shard, when it has changed.
 --
 -- KEYS  1 series, 2 durations, 3 the shard's last commit, 4 events lost
--- ARGV  1 milliseconds of the clock, "" for the engine's own; 2 the last commit that is known
+-- ARGV  1 milliseconds of the clock, "" for Redis' own; 2 the last commit that the reader knows
 -- Reply 1 the last commit, 2 milliseconds of the clock; when the commit is another one
 --       3 events lost, 4 series and their records in turn, 5 cells and theirs
 local commit = redis.call('GET', KEYS[3]) or ''

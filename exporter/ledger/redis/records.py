@@ -1,15 +1,22 @@
-"""What is written about a series and a histogram in a shard, and what it is called there."""
+"""Names and values of counters and duration histograms, as `commit.lua` writes them."""
 
 import json
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final, TypeVar
 
-from exporter.ledger.contract import BUCKETS, Exemplar
+from exporter.ledger.contract import BUCKETS, Exemplar, Series
+from exporter.ledger.naming import name_of, series_of
+from exporter.logs import Log
 
+T = TypeVar("T")
 Cell = tuple[str, str]
 """The (system, outcome) of a duration histogram."""
 
-_PLACES: Final = len(BUCKETS) + 2
+log = Log("exporter.ledger")
+
+_ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 """The numbers of a histogram: its sum, and a count for each bucket and for +Inf."""
 
 
@@ -17,8 +24,8 @@ _PLACES: Final = len(BUCKETS) + 2
 class Record:
     """A series' part in one shard.
 
-    `mark` is what was shown before a failover took it back, or 0. `first_seen` is in milliseconds of
-    the engine's clock, 0 for a series that is known from the start.
+    `mark` is the count that was exported before a failover lost events, else 0. `first_seen` is in
+    milliseconds of Redis' clock, 0 for a series that is known from the start.
     """
 
     count: int
@@ -27,42 +34,112 @@ class Record:
     first_seen: int
     exemplar: Exemplar | None
 
+    @classmethod
+    def parse(cls, text: bytes) -> "Record":
+        """An empty text is a record that is gone. Raises `ValueError`."""
+        if not text:
+            return _GONE
+        count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
+        at, _, session = rest.partition(" ")
+        exemplar = None if at == "-" else Exemplar(session, float(at))
+        return cls(int(count), int(mark), float(created), int(first_seen), exemplar)
+
     @property
     def shown(self) -> int:
         return max(self.count, self.mark)
 
+    def text(self) -> bytes:
+        """The record as it is exported."""
+        exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
+        return f"{self.shown} 0 {self.created!r} {self.first_seen} {exemplar}".encode()
+
+    def is_below(self, earlier: "Record") -> bool:
+        return self.shown < earlier.shown
+
+    def raised_to(self, earlier: "Record") -> "Record":
+        return replace(earlier if self is _GONE else self, mark=earlier.shown)
+
+
+_GONE: Final = Record(0, 0, 0.0, 0, None)
+
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """A histogram's part in one shard: its sum in seconds and the counts of its buckets, as shown."""
+class Histogram:
+    """A histogram's part in one shard: its sum in seconds and the counts of its buckets, as exported."""
 
     created: float
     numbers: tuple[float, ...]
 
+    @classmethod
+    def parse(cls, text: bytes) -> "Histogram":
+        """An empty text is a record that is gone. Raises `ValueError`."""
+        if not text:
+            return cls(0.0, _ZEROS)
+        head, _, tail = text.decode().partition("|")
+        created, *numbers = map(float, head.split())
+        marks = list(map(float, tail.split())) or _ZEROS
+        return cls(created, tuple(map(max, zip(numbers, marks, strict=True))))
 
-EMPTY: Final = Observed(0.0, (0.0,) * _PLACES)
+    def text(self) -> bytes:
+        """The histogram as it is exported."""
+        return f"{self.created!r} {' '.join(map(repr, self.numbers))}|".encode()
+
+    def is_below(self, earlier: "Histogram") -> bool:
+        return any(map(float.__lt__, self.numbers, earlier.numbers))
+
+    def raised_to(self, earlier: "Histogram") -> "Histogram":
+        return Histogram(earlier.created, tuple(map(max, self.numbers, earlier.numbers)))
 
 
-def read_series(text: bytes) -> Record:
-    """A record of `commit.lua`. Raises `ValueError`."""
-    count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
-    at, _, session = rest.partition(" ")
-    exemplar = None if at == "-" else Exemplar(session, float(at))
-    return Record(int(count), int(mark), float(created), int(first_seen), exemplar)
+class Names:
+    """Hash fields of series and cells, in both directions; one `Series` object for each series.
+
+    Exporters with other label settings write other names; several names may be one series here.
+    """
+
+    def __init__(self, label_names: Sequence[str], known: Iterable[Series] = ()) -> None:
+        self._label_names = label_names
+        self._names: dict[Series, bytes] = {}
+        self._series: dict[bytes, Series | None] = {}
+        self._by_key: dict[tuple[str, ...], Series] = {}
+        self._cells: dict[bytes, Cell | None] = {}
+        for series in known:
+            self.of(series)
+
+    def of(self, series: Series) -> bytes:
+        name = self._names.get(series)
+        if name is None:
+            name = self._names[series] = name_of(series, self._label_names).encode()
+            self._series.setdefault(name, self._by_key.setdefault(series.key, series))
+        return name
+
+    def series(self, name: bytes) -> Series | None:
+        """The series of a name; None for a name that this version does not understand."""
+        if name not in self._series:
+            series = _parsed(name, lambda: series_of(name, self._label_names))
+            self._series[name] = series and self._by_key.setdefault(series.key, series)
+        return self._series[name]
+
+    def cell(self, name: bytes) -> Cell | None:
+        """The cell of a name; None for a name that this version does not understand."""
+        if name not in self._cells:
+            self._cells[name] = _parsed(name, lambda: _cell(name))
+        return self._cells[name]
 
 
-def read_cell(text: bytes) -> Observed:
-    """A record of `commit.lua`. Raises `ValueError`."""
-    head, _, tail = text.decode().partition("|")
-    created, *numbers = map(float, head.split())
-    marks = list(map(float, tail.split())) or [0.0] * _PLACES
-    return Observed(created, tuple(map(max, zip(numbers, marks, strict=True))))
-
-
+@cache
 def cell_name(cell: Cell) -> bytes:
     return json.dumps(cell).encode()
 
 
-def named_cell(name: bytes) -> Cell:
+def _cell(name: bytes) -> Cell:
     system, outcome = json.loads(name)
     return system, outcome
+
+
+def _parsed(name: bytes, parse: Callable[[], T]) -> T | None:
+    try:
+        return parse()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        log.warning("ledger_unknown_name", name=name.decode("utf-8", "replace"))
+        return None

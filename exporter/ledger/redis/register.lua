@@ -2,11 +2,11 @@
 -- Joins the ledger, or begins it: its id, its shape, and the series that are known from the start.
 --
 -- KEYS  1 series, 2 durations, 3 the shard's last commit, 4 the ledger's own record, 5 replicas
--- ARGV  1 milliseconds of the clock, "" for the engine's own; 2 this commit's name
+-- ARGV  1 milliseconds of the clock, "" for Redis' own; 2 this commit's name
 --       3 a replica's name; 4 milliseconds after which a silent replica is gone
 --       5 format, 6 shards, 7 the id that a new ledger gets
 --       8 `created` of what is new, 9 how many series; then their names, then those of the cells
--- Reply 1 format, 2 shards, 3 the ledger's id, 4 how many other replicas are there, 5 milliseconds
+-- Reply 1 format, 2 shards, 3 the ledger's id, 4 how many other replicas there are, 5 milliseconds
 --       of the clock
 local clock = ARGV[1]
 if clock == '' then

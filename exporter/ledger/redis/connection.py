@@ -1,7 +1,7 @@
-"""One connection to one server: commands go out together, answers come back in time or not at all."""
+"""A connection to one Redis server: commands go out together, all replies come back in time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -11,53 +11,50 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from exporter.errors import ConfigError
-from exporter.ledger.redis.address import Address
+from exporter.ledger.redis.plan import Plan
 
 Command = tuple[bytes | str | int | float, ...]
 
 
-class Unreached(Exception):
-    """No answer: nobody knows what the server did. The text names the server and no password."""
+class CallFailed(Exception):
+    """No usable reply: the server refused the call, or nobody knows whether the server ran it.
 
-
-class Link:
-    """Commands to one server over one connection, which is made when it is needed.
-
-    Used by one task at a time. Nothing is sent twice: redis-py's own retries would run a script again
-    that had been run, and its events would be answered as duplicates.
+    The text names the server, never a password.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        address: Address,
-        password: Callable[[], str | None],
-        timeout: float,
-    ) -> None:
+
+class ServerConnection:
+    """Sends commands to one server; connects at the first command. Used by one task at a time.
+
+    redis-py's pools and its RedisCluster are not used: their retries could run a script twice, and the
+    events would be answered as duplicates; WAIT must follow its writes on the same connection.
+    """
+
+    def __init__(self, host: str, port: int, plan: Plan) -> None:
         self.name = f"{host}:{port}"
-        self.host, self.port = host, port
-        self._address, self._password, self._timeout = address, password, timeout
+        self.host = host
+        self._port, self._plan = port, plan
         self._connection: Connection | None = None
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """A reply or a `ResponseError` for each command.
 
-        Raises `Unreached` when they are not all there within the deadline.
+        Raises `CallFailed` unless all replies come within the timeout.
         """
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._plan.timeout):
                 return await self._run(commands)
         except TimeoutError:
-            problem = f"does not answer within {self._timeout:g} s"
+            problem = f"does not answer within {self._plan.timeout:g} s"
         except (ConfigError, RedisError, OSError) as error:
-            problem = _reason(error)
+            text = str(error.__cause__ or error).strip().rstrip(".")
+            problem = f"fails: {type(error).__name__}: {text[:160]}"
         except BaseException:
-            # Answers that nobody waits for would be taken for those of the next commands.
+            # The next commands would take the replies of these commands for their own.
             await self.close()
             raise
         await self.close()
-        raise Unreached(f"{self.name} {problem}")
+        raise CallFailed(f"{self.name} {problem}")
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -69,7 +66,7 @@ class Link:
             self._connection = self._connect()
             await self._connection.connect()  # type: ignore[no-untyped-call]
         connection = self._connection
-        # In C: redis-py's own packing was a fifth of the time of a tick of single events.
+        # In C: packing by redis-py took a fifth of the time of a commit of single events.
         packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]
         await connection.send_packed_command(b"".join(packed), False)
         replies: list[Any] = []
@@ -81,22 +78,18 @@ class Link:
         return replies
 
     def _connect(self) -> Connection:
-        kind = SSLConnection if self._address.tls else Connection
-        return kind(
+        address = self._plan.address
+        connection = SSLConnection if address.tls else Connection
+        return connection(
             host=self.host,
-            port=self.port,
-            db=self._address.database,
-            username=self._address.username,
-            password=self._password(),
+            port=self._port,
+            db=address.database,
+            username=address.username,
+            # Read at each connection: the password in the file may change.
+            password=self._plan.password(),
             protocol=2,
             socket_timeout=None,
-            socket_connect_timeout=self._timeout,
+            socket_connect_timeout=self._plan.timeout,
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
         )
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in the words of the client or the system."""
-    text = str(error.__cause__ or error).strip().rstrip(".")
-    return f"fails: {type(error).__name__}: {text[:160]}"

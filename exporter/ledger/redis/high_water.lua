@@ -1,10 +1,10 @@
 #!lua
--- Writes down what was shown before a failover took it back: high-water marks, and how many events.
--- Counts stay as they are, since a sender that got no answer sends the event again.
+-- Writes the totals that were exported before a failover lost events: as high-water marks, with the number
+-- of events. Counts stay as they are: a sender without an answer sends the event again.
 --
 -- KEYS  1 series, 2 durations, 3 the shard's last commit, 4 events lost
--- ARGV  1 this commit's name; 2 how many series; then each with its record as it was, then cells
--- Reply how many events were lost that nobody had noted
+-- ARGV  1 this commit's name; 2 how many series; then each series with its record, then cells
+-- Reply how many lost events no replica had noted before
 local fields, rows, lost = {}, {}, 0
 local series = 2 + 2 * tonumber(ARGV[2])
 redis.call('GET', KEYS[3])

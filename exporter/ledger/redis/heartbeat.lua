@@ -1,9 +1,9 @@
 #!lua
--- A replica's sign of life: a write, so that it also tells whether the engine takes one.
+-- A replica says that it is there: with a write, so that it also shows whether Redis takes writes.
 --
 -- KEYS  1 the ledger's own record, 2 replicas
--- ARGV  1 milliseconds of the clock, "" for the engine's own; 2 a replica's name
--- Reply the ledger's id, nil when the store has been emptied
+-- ARGV  1 milliseconds of the clock, "" for Redis' own; 2 a replica's name
+-- Reply the ledger's id, nil when the database was emptied
 local clock = ARGV[1]
 if clock == '' then
   local time = redis.call('TIME')

@@ -1,5 +1,5 @@
 #!lua
--- Shows series as 0 for their full time again: when they were first seen, nobody scraped them to the end.
+-- Restarts first-seen delays: no replica was there to be scraped until their end.
 --
 -- KEYS  1 series, 2 the shard's last commit
 -- ARGV  1 milliseconds of the clock; 2 this commit's name; then names of series

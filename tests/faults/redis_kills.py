@@ -1,4 +1,4 @@
-"""Row 22 of the fault table: Redis itself is killed under load, with `appendfsync always`."""
+"""Row 22 of the fault table: Redis is killed under load, with `appendfsync always`."""
 
 import random
 import time
@@ -14,8 +14,7 @@ from tests.ledger.redis_server import RedisServer
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a campaign came to; `slowest` is the longest from a Redis that is back to an acknowledged
-    event, in seconds."""
+    """`slowest` is the longest time from the start of Redis to an acknowledged event, in seconds."""
 
     kills: int
     events: int
@@ -25,7 +24,7 @@ class Outcome:
     codes: frozenset[int]
 
 
-def kill_engine(
+def kill_redis(
     folder: Path, kills: int, *, fsync: str = "always", replicas: int = 2, seed: int = 1
 ) -> Outcome:
     """Kill Redis `kills` times while senders post and retry; count at the end, on every replica."""
@@ -45,14 +44,16 @@ def kill_engine(
             server.kill()
             acknowledged = load.acknowledged
             first = exporters.exporters[0]
-            wait_for(lambda one=first: one.request("ops", "GET", "/-/ready").status == 503)
+            wait_for(
+                lambda exporter=first: exporter.request("ops", "GET", "/-/ready").status == 503
+            )
             codes.add(first.post({"system": "streampixel", "id": f"probe-{before}"}).status)
             server.start()
             began = time.monotonic()
             at = load.acknowledged
             wait_for(lambda at=at: load.acknowledged > at, what="recovery by itself")
             slowest = max(slowest, time.monotonic() - began)
-            # What another replica was told shows here about a second later.
+            # A replica shows the events of another one about a second later.
             wait_for(
                 lambda at=acknowledged: min(exporters.counts()) >= at,
                 what="acknowledged ⊆ counted",
@@ -65,12 +66,12 @@ def kill_engine(
 
 
 def _run(folder: Path, quick: bool) -> str:
-    found = kill_engine(folder, 5 if quick else 100)
+    outcome = kill_redis(folder, 5 if quick else 100)
     figure = (
-        f"{found.kills} kills, {found.events:,} events, {found.counted:,} counted, {found.retries:,} "
-        f"retries; back in {found.slowest:.1f} s"
+        f"{outcome.kills} kills, {outcome.events:,} events, {outcome.counted:,} counted, {outcome.retries:,} "
+        f"retries; back in {outcome.slowest:.1f} s"
     )
-    return reached(figure, found.counted == found.events and found.codes == {503})
+    return reached(figure, outcome.counted == outcome.events and outcome.codes == {503})
 
 
 ROW: Final = Row(

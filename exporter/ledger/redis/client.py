@@ -1,0 +1,133 @@
+"""Script calls by shard: one round trip to each server that holds some of the shards."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError
+
+from exporter.ledger.redis.connection import CallFailed, Command, ServerConnection
+from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.topology import Topology, described, key
+
+_ROUNDS: Final = 3
+"""Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
+_NOT_RUN: Final = (NoScriptError, MovedError)
+"""Replies after which a call is sent again: the server has not run it."""
+_OTHER_MASTER: Final = (MovedError, ReadOnlyError, ClusterDownError)
+"""Replies of a server that may no longer be the master of a shard."""
+_WAIT_SHARE: Final = 0.8
+"""Share of the timeout that WAIT and WAITAOF may take, so that their reply comes within the timeout."""
+
+
+_SCRIPTS: Final = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("*.lua")}
+_SHA1: Final = {
+    name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()
+}
+
+Call = tuple[int, Command]
+"""A shard, and a command to its master."""
+
+
+def script_call(script: str, shard: int, keys: Sequence[str], arguments: Sequence[Any]) -> Call:
+    """A call of a `.lua` file of this folder; `keys` are names within the shard."""
+    names = [key(shard, name) for name in keys]
+    return shard, ("EVALSHA", _SHA1[script], len(names), *names, *arguments)
+
+
+class ClusterClient:
+    """Calls to one server or to the masters of a Cluster. Used by one task at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._topology = Topology(plan)
+        self._wait = plan.wait
+        milliseconds = int(plan.timeout * _WAIT_SHARE * 1000)
+        self._confirm: Command = (
+            ("WAIT", plan.wait, milliseconds) if plan.wait else ("WAITAOF", 1, 0, milliseconds)
+        )
+
+    async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
+        """A reply or a `CallFailed` for each call; `confirmed`: a reply says that `Plan.wait` is met."""
+        replies: list[Any] = [None] * len(calls)
+        pending = list(range(len(calls)))
+        for _ in range(_ROUNDS):
+            try:
+                masters = await self._topology.masters()
+            except CallFailed as error:
+                for index in pending:
+                    replies[index] = error
+                break
+            by_server: dict[ServerConnection, list[int]] = {}
+            for index in pending:
+                by_server.setdefault(masters[calls[index][0]], []).append(index)
+            sent = (
+                self._send(server, [calls[index][1] for index in indices], confirmed)
+                for server, indices in by_server.items()
+            )
+            for indices, answers in zip(
+                by_server.values(), await asyncio.gather(*sent), strict=True
+            ):
+                for index, answer in zip(indices, answers, strict=True):
+                    replies[index] = answer
+            pending = [index for index in pending if isinstance(replies[index], _NOT_RUN)]
+            if not pending:
+                break
+        return [_failed(reply) if isinstance(reply, Exception) else reply for reply in replies]
+
+    async def infos(self) -> list[bytes]:
+        """INFO of each master. Raises `CallFailed`."""
+        masters = await self._topology.masters()
+        shards = {master: shard for shard, master in enumerate(masters)}.values()
+        return successes(await self.run([(shard, ("INFO",)) for shard in shards]))
+
+    async def close(self) -> None:
+        await self._topology.close()
+
+    async def _send(
+        self, server: ServerConnection, commands: list[Command], confirmed: bool
+    ) -> list[Any]:
+        """The replies of one server."""
+        confirmed = confirmed and self._wait is not None
+        try:
+            replies = await server.run([*commands, self._confirm] if confirmed else commands)
+        except CallFailed as error:
+            self._topology.forget()
+            return [error] * len(commands)
+        problem = self._unconfirmed(replies.pop()) if confirmed else None
+        if any(isinstance(reply, _OTHER_MASTER) for reply in replies):
+            self._topology.forget()
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            # The same host name may lead to another server by now.
+            await server.close()
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            try:
+                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
+            except CallFailed:
+                self._topology.forget()
+        if problem is None:
+            return replies
+        failed = CallFailed(f"{server.name}: {problem}")
+        return [reply if isinstance(reply, Exception) else failed for reply in replies]
+
+    def _unconfirmed(self, reply: Any) -> str | None:
+        """What is wrong with a reply to WAIT or WAITAOF."""
+        if isinstance(reply, Exception):
+            return f"can't confirm a write: {described(reply)}"
+        if self._wait:
+            missing = reply < self._wait
+            return f"{reply} of {self._wait} replicas confirmed a write" if missing else None
+        return None if reply[0] else "the append-only file did not confirm a write"
+
+
+def successes(replies: list[Any]) -> list[Any]:
+    """The replies. Raises the first `CallFailed` among them."""
+    for reply in replies:
+        if isinstance(reply, CallFailed):
+            raise reply
+    return replies
+
+
+def _failed(error: Exception) -> CallFailed:
+    return error if isinstance(error, CallFailed) else CallFailed(described(error))

@@ -1,0 +1,249 @@
+"""This exporter as one replica of the shared ledger: it joins, counts, reads what others counted, leaves."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from exporter.errors import LedgerError
+from exporter.ledger.redis import health
+from exporter.ledger.redis.client import Call, ClusterClient, script_call, successes
+from exporter.ledger.redis.connection import CallFailed
+from exporter.ledger.redis.group import Group, ShardPart
+from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.records import Names, cell_name
+from exporter.ledger.redis.topology import key
+from exporter.ledger.redis.totals import SharedTotals
+from exporter.logs import Log
+
+log = Log("exporter.ledger")
+
+_FORMAT: Final = 1
+_SILENT: Final = 5000
+"""Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
+of a usual scrape interval."""
+_RETRY: Final = 0.25
+"""Seconds between tries of a start."""
+_SHARD: Final = ("series", "durations", "commit", "lost")
+
+
+class Replica:
+    """One replica and its totals. Methods raise `CallFailed` unless told otherwise. Used by one task at a
+    time. `lost` are events lost, by shard."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.totals = SharedTotals(plan, names := Names(plan.label_names, plan.zero))
+        self.ledger = ""
+        self.lost: dict[int, int] = {}
+        self._names = names
+        self._client = ClusterClient(plan)
+        self._id = secrets.token_hex(6)
+        self._commits = 0
+        # Redis' clock less this machine's monotonic clock, seconds.
+        self._offset = 0.0
+
+    def now(self) -> float:
+        """Redis' clock, Unix seconds."""
+        return self.plan.clock() if self.plan.clock else time.monotonic() + self._offset
+
+    async def join(self) -> list[health.Info]:
+        """Join the ledger, or begin it; INFO of each server.
+
+        Raises `LedgerError` when Redis can't be reached or can't hold the ledger, and `ConfigError` for
+        the password's file.
+        """
+        self.plan.password()
+        deadline = time.monotonic() + self.plan.start_timeout
+        try:
+            while True:
+                try:
+                    return await self._join()
+                except CallFailed as error:
+                    if time.monotonic() >= deadline:
+                        raise LedgerError(f"the shared ledger can't be reached: {error}") from None
+                    await asyncio.sleep(_RETRY)
+        except BaseException:
+            await self._client.close()
+            raise
+
+    async def infos(self) -> list[health.Info]:
+        """INFO of each server."""
+        return [health.parse(info) for info in await self._client.infos()]
+
+    async def count(self, group: Group) -> CallFailed | None:
+        """Write a group, then show it. Returns the error of a part that failed."""
+        parts = group.parts
+        calls = [self._commit(group, part) for part in parts]
+        problem = None
+        for part, reply in zip(parts, await self._client.run(calls, confirmed=True), strict=True):
+            if isinstance(reply, CallFailed):
+                group.fail(part)
+                problem = reply
+                continue
+            before, after, clock, digits, series, cells = reply
+            if part.shard == 0:
+                # The clock of one server only: those of a Cluster may differ.
+                self._set_clock(clock)
+            self.totals.committed(
+                part.shard,
+                before,
+                after,
+                zip(map(self._names.of, part.series), series, strict=True),
+                zip(map(cell_name, part.cells), cells, strict=True),
+            )
+            group.judge(part, digits)
+        return problem
+
+    async def probe(self) -> None:
+        """Write to each shard, as a commit does."""
+        empty = Group([], self.plan.shards, 0)
+        shards = range(self.plan.shards)
+        calls = [self._commit(empty, ShardPart(shard), always=True) for shard in shards]
+        successes(await self._client.run(calls, confirmed=True))
+
+    async def read(self) -> None:
+        """Read the shards that have changed, as far as they can be read."""
+        clock, shards = self.plan.clock_argument(), range(self.plan.shards)
+        calls = [
+            script_call("read", shard, _SHARD, (clock, self.totals.last_commit(shard)))
+            for shard in shards
+        ]
+        replies = await self._client.run(calls)
+        for shard, reply in zip(shards, replies, strict=True):
+            if isinstance(reply, CallFailed):
+                continue
+            if shard == 0:
+                self._set_clock(reply[1])
+            if len(reply) > 2:
+                commit, _, lost, series, cells = reply
+                self.lost[shard] = int(lost)
+                self.totals.read(shard, commit, _pairs(series), _pairs(cells))
+        successes(replies)
+
+    async def note_losses(self) -> None:
+        """Write the high-water marks of records that a failover took back."""
+        calls = []
+        for shard in range(self.plan.shards):
+            series, cells = self.totals.lost(shard)
+            if series or cells:
+                rows = [text for pair in (*series.items(), *cells.items()) for text in pair]
+                arguments = (self._commit_name(), len(series), *rows)
+                calls.append(script_call("high_water", shard, _SHARD, arguments))
+        if not calls:
+            return
+        replies = await self._client.run(calls)
+        lost = 0
+        for (shard, _), reply in zip(calls, replies, strict=True):
+            if not isinstance(reply, CallFailed):
+                self.totals.marked(shard)
+                lost += reply
+        if lost:
+            log.error("ledger_lost_events", events=lost)
+        successes(replies)
+        await self.read()
+
+    async def heartbeat(self) -> str:
+        """Say that this replica is there. The id of the ledger that is in Redis now; a ledger that was
+        emptied is joined anew."""
+        arguments = (self.plan.clock_argument(), self._id)
+        ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
+        if ledger is not None:
+            return str(ledger.decode())
+        log.error("ledger_emptied", ledger=self.ledger)
+        return (await self._register())[0]
+
+    async def leave(self) -> None:
+        """Never raises."""
+        command = ("ZREM", key(0, "replicas"), self._id)
+        try:
+            successes(await self._client.run([(0, command)]))
+        except CallFailed as error:
+            log.warning("ledger_close_failed", error=str(error))
+        await self._client.close()
+
+    async def _join(self) -> list[health.Info]:
+        infos = await self.infos()
+        health.check(infos, self.plan)
+        self.ledger, others = await self._register()
+        await self.read()
+        if not others:
+            await self._restart_delays()
+        log.info("ledger_joined", ledger=self.ledger, others=others)
+        return infos
+
+    async def _register(self) -> tuple[str, int]:
+        """Join or begin the ledger: its id, and how many other replicas there are. Raises `LedgerError` when
+        it has another format or number of shards."""
+        plan = self.plan
+        arguments = (
+            *(plan.clock_argument(), self._commit_name(), self._id, _SILENT, _FORMAT, plan.shards),
+            *(self.ledger or secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
+            *map(self._names.of, plan.zero),
+            *map(cell_name, plan.zero_durations),
+        )
+        keys = ("series", "durations", "commit", "ledger", "replicas")
+        written, shards, ledger, others, clock = await self._run("register", keys, arguments)
+        if int(written) != _FORMAT:
+            raise LedgerError(
+                f"the shared ledger has format {int(written)}, this program writes {_FORMAT}: use the "
+                "version that wrote it"
+            )
+        if int(shards) != plan.shards:
+            raise LedgerError(
+                f"ledger_shards = {plan.shards}: the shared ledger was begun with {int(shards)}, and "
+                "an id must always be looked up where it was written"
+            )
+        self._set_clock(clock)
+        return ledger.decode(), int(others)
+
+    async def _restart_delays(self) -> None:
+        """Start the first-seen delays again that ran when the last replica left: nobody may have scraped
+        the 0."""
+        now = self.now()
+        calls = [
+            script_call(
+                "restart_delays",
+                shard,
+                ("series", "commit"),
+                (b"%d" % round(now * 1000), self._commit_name(), *names),
+            )
+            for shard, names in enumerate(self.totals.restart_delays(now))
+            if names
+        ]
+        if calls:
+            successes(await self._client.run(calls))
+            await self.read()
+
+    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """The reply of a script on the first shard."""
+        [reply] = successes(await self._client.run([script_call(script, 0, keys, arguments)]))
+        return reply
+
+    def _commit(self, group: Group, part: ShardPart, *, always: bool = False) -> Call:
+        plan = self.plan
+        arguments = (
+            plan.clock_argument(),
+            max(1, round(plan.age * 1000)),
+            repr(plan.wall()),
+            self._commit_name(),
+            # WAIT is about this connection's last write: a retry of duplicates needs a write too.
+            "always" if always or plan.wait is not None else "",
+            *part.arguments(group, self._names),
+        )
+        return script_call("commit", part.shard, ("series", "durations", "commit"), arguments)
+
+    def _set_clock(self, clock: bytes) -> None:
+        """Set the clock to Redis' clock, milliseconds."""
+        self._offset = int(clock) / 1000 - time.monotonic()
+
+    def _commit_name(self) -> str:
+        """The next commit's: equal names mean equal contents, after a failover too."""
+        self._commits += 1
+        return f"{self._id}-{self._commits}"
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Names and values, which alternate in `flat`."""
+    return zip(flat[::2], flat[1::2], strict=True)

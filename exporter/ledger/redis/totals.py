@@ -1,0 +1,177 @@
+"""Totals of the shared ledger as this exporter knows them: they never wait for Redis and never go down."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+from exporter.ledger.contract import DurationTotal, Series, Total
+from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.records import Cell, Histogram, Names, Record
+
+Rows = Iterable[tuple[bytes, bytes]]
+"""Names and records as they are written."""
+
+
+R = TypeVar("R", Record, Histogram)
+
+
+class _Hash(Generic[R]):
+    """A hash of one shard as it was read last.
+
+    A record that is lower than before, or gone, keeps its old value here; it is in `lost` until Redis has
+    its high-water mark.
+    """
+
+    def __init__(self, parse: Callable[[bytes], R], known: Callable[[bytes], object]) -> None:
+        self._parse: Callable[[bytes], R] = parse
+        self._known = known
+        self._texts: dict[bytes, bytes] = {}
+        self.records: dict[bytes, R] = {}
+        self.lost: dict[bytes, bytes] = {}
+
+    def replace(self, rows: Rows) -> list[bytes]:
+        """Take over the whole hash; the names whose records have changed."""
+        gone = dict.fromkeys(self._texts, b"")
+        return self.update((gone | dict(rows)).items())
+
+    def update(self, rows: Rows) -> list[bytes]:
+        """Take over some records; the names whose records have changed."""
+        changed = []
+        for name, text in rows:
+            if text == self._texts.get(name, b"") or self._known(name) is None:
+                continue
+            record, earlier = self._parse(text), self.records.get(name)
+            if earlier is not None and record.is_below(earlier):
+                self.lost.setdefault(name, earlier.text())
+                record = record.raised_to(earlier)
+            self._texts[name], self.records[name] = text, record
+            changed.append(name)
+        return changed
+
+
+class _Shard:
+    def __init__(self, names: Names) -> None:
+        self.commit = b"?"
+        self.series = _Hash(Record.parse, names.series)
+        self.cells = _Hash(Histogram.parse, names.cell)
+
+
+class SharedTotals:
+    """Totals over all shards.
+
+    One task changes them. `series` and `durations` may be called from any thread: an entry is replaced
+    whole and never altered.
+    """
+
+    def __init__(self, plan: Plan, names: Names) -> None:
+        self._names, self._on_labels = names, plan.on_labels
+        self._delay = plan.first_seen_delay
+        self._shards = [_Shard(names) for _ in range(plan.shards)]
+        self._totals: dict[Series, Total] = {}
+        self._durations: dict[Cell, DurationTotal] = {}
+        self._first_seen: dict[Series, int] = {}
+        self._fields: dict[Series, set[bytes]] = {}
+
+    def last_commit(self, shard: int) -> bytes:
+        """The last commit of a shard that is known together with all commits before it."""
+        return self._shards[shard].commit
+
+    def series(self, now: float) -> list[Total]:
+        """All series; `delayed` are those in their first-seen delay at `now` (Redis' clock, seconds)."""
+        first_seen, totals = self._first_seen, list(self._totals.values())
+        if not first_seen:
+            return totals
+        since = self._since(now)
+        return [
+            replace(total, delayed=True) if first_seen.get(total.series, 0) > since else total
+            for total in totals
+        ]
+
+    def durations(self) -> list[DurationTotal]:
+        return list(self._durations.values())
+
+    def restart_delays(self, now: float) -> list[list[bytes]]:
+        """Let the delays that run begin now: the names of their series, by shard."""
+        since, names = self._since(now), self._names
+        delayed = {series for series, at in self._first_seen.items() if at > since}
+        self._first_seen |= dict.fromkeys(delayed, round(now * 1000))
+        return [
+            [name for name in shard.series.records if names.series(name) in delayed]
+            for shard in self._shards
+        ]
+
+    def end_delays(self, now: float) -> None:
+        """Forget delays that are over.
+
+        After Redis' clock was set back, a series may be first seen in the future: its delay starts now.
+        """
+        since, latest = self._since(now), round(now * 1000)
+        self._first_seen = {
+            series: min(at, latest) for series, at in self._first_seen.items() if at > since
+        }
+
+    def committed(self, shard: int, before: bytes, after: bytes, series: Rows, cells: Rows) -> None:
+        """Take over the reply to a commit: the records that it touched."""
+        known = self._shards[shard]
+        # The reply lacks what other exporters have written since `known.commit`: the next look reads all.
+        if known.commit == before:
+            known.commit = after
+        self._add_up(known.series.update(series), known.cells.update(cells))
+
+    def read(self, shard: int, commit: bytes, series: Rows, cells: Rows) -> None:
+        """Take over all records of a shard."""
+        known = self._shards[shard]
+        known.commit = commit
+        self._add_up(known.series.replace(series), known.cells.replace(cells))
+
+    def lost(self, shard: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        """Records of series and of cells that Redis has lost, as they were exported."""
+        return self._shards[shard].series.lost, self._shards[shard].cells.lost
+
+    def marked(self, shard: int) -> None:
+        """Redis has the high-water marks of all lost records of a shard."""
+        for lost in self.lost(shard):
+            lost.clear()
+
+    def _since(self, now: float) -> float:
+        return (now - self._delay) * 1000
+
+    def _add_up(self, names: Iterable[bytes], cell_names: Iterable[bytes]) -> None:
+        changed = {}
+        for name in names:
+            if series := self._names.series(name):
+                self._fields.setdefault(series, set()).add(name)
+                changed[series] = True
+        for series in changed:
+            if series not in self._totals:
+                self._on_labels(series.labels)
+            self._add_up_series(series)
+        for name in cell_names:
+            if cell := self._names.cell(name):
+                self._add_up_cell(cell, name)
+
+    def _add_up_series(self, series: Series) -> None:
+        records = [
+            record
+            for name in self._fields[series]
+            for shard in self._shards
+            if (record := shard.series.records.get(name)) is not None
+        ]
+        first_seen = min(record.first_seen for record in records)
+        if series in self._first_seen:
+            self._first_seen[series] = min(first_seen, self._first_seen[series])
+        elif first_seen and series not in self._totals:
+            self._first_seen[series] = first_seen
+        exemplars = [record.exemplar for record in records if record.exemplar is not None]
+        self._totals[series] = Total(
+            series,
+            sum(record.shown for record in records),
+            min(record.created for record in records),
+            exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
+        )
+
+    def _add_up_cell(self, cell: Cell, name: bytes) -> None:
+        parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
+        total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
+        created = min(part.created for part in parts)
+        self._durations[cell] = DurationTotal(*cell, tuple(map(int, counts)), total, created)

@@ -1,0 +1,217 @@
+"""Failures of Redis during a write: every failure is a 503, and a retry is exact."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import LedgerUnavailable
+from tests.ledger.batches import FAILURE, batch, key
+from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable
+from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import value
+from tests.ledger.waiting import until
+
+
+@pytest.fixture
+def home(server: RedisServer) -> RedisHome:
+    return RedisHome(server.url)
+
+
+async def test_flushed_scripts_are_loaded_again(home: RedisHome, server: RedisServer) -> None:
+    ledger = await home.open()
+    await ledger.commit(batch([1]))
+    server.command("SCRIPT", "FLUSH")
+    assert (await ledger.commit(batch(range(40)))).accepted == 39
+    assert value(ledger) == 40
+    await ledger.close()
+
+
+async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when the script may run out of memory: its first writes stay, and are not counted."""
+    ledger = await home.open(zero=[FAILURE])
+    await ledger.commit(batch([1]))
+    keys = server.command("DBSIZE")
+    server.command("CONFIG", "SET", "maxmemory", 1)
+    refusal = await unavailable(ledger, *range(500))
+    assert "maxmemory" in str(ledger.status().problem)
+    assert refusal.retry_after
+    assert server.command("DBSIZE") == keys
+    assert value(ledger) == 1
+    server.command("CONFIG", "SET", "maxmemory", 0)
+    await recovered(ledger)
+    receipt = await ledger.commit(batch(range(500)))
+    assert (receipt.accepted, value(ledger)) == (499, 500)
+    await ledger.close()
+
+
+async def test_idle_ledger_notices_that_redis_takes_no_writes(
+    home: RedisHome, server: RedisServer
+) -> None:
+    ledger = await home.open()
+    server.command("CONFIG", "SET", "maxmemory", 1)
+    await until(lambda: ledger.status().problem is not None)
+    server.command("CONFIG", "SET", "maxmemory", 0)
+    await recovered(ledger)
+    await ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (("SET", "{0}:series", "x"), "WRONGTYPE"),
+        (("SET", "{0}:durations", "x"), "WRONGTYPE"),
+        (("HSET", "{0}:commit", "x", "x"), "WRONGTYPE"),
+        (("HSET", "{0}:series", "SERIES", "not a record"), "damaged"),
+        (("HSET", "{0}:series", "SERIES", "9007199254740992 0 1.0 0 -"), "damaged"),
+        (("HSET", "{0}:durations", "CELL", "1.0 2|"), "damaged"),
+    ],
+)
+async def test_damaged_key_is_refused_before_the_first_write(
+    home: RedisHome, server: RedisServer, command: tuple[str, ...], problem: str
+) -> None:
+    """Redis does not roll back a script that fails in the middle."""
+    ledger = await home.open(shards=1)
+    await ledger.commit(batch([1], durations=[1.0]))
+    [series] = server.command("HKEYS", "{0}:series")
+    [cell] = server.command("HKEYS", "{0}:durations")
+    names = {"SERIES": series, "CELL": cell}
+    if problem == "WRONGTYPE":
+        server.command("DEL", command[1])
+    server.command(*(names.get(part, part) for part in command))
+    before = server.command("DBSIZE")
+    with pytest.raises(LedgerUnavailable):
+        await ledger.commit(batch([2, 3], durations=[1.0, 2.0]))
+    assert problem in str(ledger.status().problem)
+    assert server.command("DBSIZE") == before
+    await ledger.close()
+
+
+async def test_id_key_of_another_type_does_not_stop_the_script(
+    home: RedisHome, server: RedisServer
+) -> None:
+    ledger = await home.open(shards=1)
+    server.command("LPUSH", b"{0}:" + key(5), "x")
+    assert (await ledger.commit(batch(range(10)))).accepted == 10
+    assert (await ledger.commit(batch(range(10)))).duplicates == 10
+    await ledger.close()
+
+
+async def test_missing_permission_to_count_claims_no_id(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when SET comes before the refusal of HSET: the retry is then a duplicate, counted never."""
+    ledger = await home.open()
+    await ledger.commit(batch([1]))
+    server.command("ACL", "SETUSER", "default", "-hset")
+    try:
+        await unavailable(ledger, 2)
+        assert "the ledger needs HSET" in str(ledger.status().problem)
+        # The probe is refused too, else "recovered" would be logged four times a second.
+        with pytest.raises(AssertionError, match="not within"):
+            await until(lambda: ledger.status().problem is None, seconds=0.6)
+    finally:
+        server.command("ACL", "SETUSER", "default", "+@all")
+    await recovered(ledger)
+    assert (await ledger.commit(batch([2]))).accepted == 1
+    assert value(ledger) == 2
+    await ledger.close()
+
+
+async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Redis may run the script later: the retry must not count again then."""
+    timeout, shards = 2.0, 4
+    ledger = await home.open(timeout=timeout, shards=shards)
+    await ledger.commit(batch([0]))
+    server.pause()
+    try:
+        began = time.monotonic()
+        refusal = await unavailable(ledger, *range(20))
+        assert time.monotonic() - began < shards * timeout, "one shard after the other"
+        assert "does not answer within 2 s" in str(ledger.status().problem)
+        assert "127.0.0.1" not in refusal.detail, "browsers get the text too"
+        # Refused at once: a coroutine that raises at its first step waits for nothing.
+        with pytest.raises(LedgerUnavailable):
+            ledger.commit(batch([1])).send(None)
+        assert value(ledger) == 1
+        assert ledger.status().queue_events == 0
+    finally:
+        server.resume()
+    await recovered(ledger)
+    await retried(ledger, range(20))
+    assert value(ledger) == 20
+    await ledger.close()
+
+
+async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when the problem is set after the log line of the failure, or cleared after that of recovery."""
+    lines: list[tuple[str, bool]] = []
+    ledger = await home.open(timeout=0.5)
+    for level in ("error", "info"):
+        monkeypatch.setattr(
+            f"exporter.ledger.redis.ledger.log.{level}",
+            lambda event, **_: lines.append((event, ledger.status().problem is not None)),
+        )
+    server.command("CLIENT", "PAUSE", 60_000, "WRITE")
+    await unavailable(ledger, *range(50))
+    server.command("CLIENT", "UNPAUSE")
+    await retried(ledger, range(50))
+    assert value(ledger) == 50
+    assert lines == [("ledger_unavailable", True), ("ledger_recovered", False)]
+    await ledger.close()
+
+
+async def test_cut_connection_is_made_again(home: RedisHome, server: RedisServer) -> None:
+    ledger = await home.open()
+    await ledger.commit(batch([1]))
+    server.command("CLIENT", "KILL", "TYPE", "normal")
+    await retried(ledger, [2])
+    assert value(ledger) == 2
+    await ledger.close()
+
+
+async def test_write_without_a_confirming_replica_is_503(home: RedisHome) -> None:
+    ledger = await home.open(wait=1, timeout=1.0)
+    await unavailable(ledger, 1)
+    assert "0 of 1 replicas confirmed a write" in str(ledger.status().problem)
+    await ledger.close()
+
+
+async def test_host_name_of_a_new_master_is_followed(tmp_path: Path, server: RedisServer) -> None:
+    """Fails when the connection to a former master, now a replica, is kept: no write until a restart."""
+    target = server
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", target.port)
+
+        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
+
+    with RedisServer(tmp_path / "replica", "--repl-diskless-sync-delay", "0") as replica:
+        replica.command("REPLICAOF", "127.0.0.1", server.port)
+        await until(lambda: replica.command("INFO", "replication")["master_link_status"] == "up")
+        async with await asyncio.start_server(forward, "127.0.0.1", 0) as name:
+            port = name.sockets[0].getsockname()[1]
+            ledger = await RedisHome(f"redis://127.0.0.1:{port}").open()
+            await ledger.commit(batch([1]))
+            await until(lambda: replica.command("EXISTS", "{0}:ledger") == 1)
+            replica.command("REPLICAOF", "NO", "ONE")
+            target = replica
+            server.command("REPLICAOF", "127.0.0.1", replica.port)
+            try:
+                await retried(ledger, [2])
+            finally:
+                server.command("REPLICAOF", "NO", "ONE")
+            assert value(ledger) == 2
+            await ledger.close()

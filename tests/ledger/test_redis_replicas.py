@@ -1,0 +1,242 @@
+"""Replicas of the shared ledger: what they show each other, and how they join and leave it."""
+
+import asyncio
+
+import pytest
+
+from exporter.errors import LedgerError
+from exporter.ledger.redis.client import ClusterClient
+from exporter.ledger.redis.connection import CallFailed
+from tests.ledger.batches import FAILURE, OTHER, batch, key, series
+from tests.ledger.redis_home import RedisHome
+from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import total, value
+from tests.ledger.waiting import until
+
+
+@pytest.fixture
+def home(server: RedisServer) -> RedisHome:
+    return RedisHome(server.url)
+
+
+async def test_replicas_count_each_id_once_and_show_the_same(home: RedisHome) -> None:
+    replicas = [await home.open() for _ in range(3)]
+    batches = [batch(range(start, start + 30), of=OTHER) for start in range(60)] * 2
+    receipts = await asyncio.gather(
+        *(replicas[number % 3].commit(events) for number, events in enumerate(batches))
+    )
+    assert sum(receipt.accepted for receipt in receipts) == 89
+    await until(lambda: {value(ledger, OTHER) for ledger in replicas} == {89})
+    [name] = {ledger.totals().ledger for ledger in replicas}
+    assert len(name) == 8
+    await asyncio.gather(*(ledger.close() for ledger in replicas))
+
+
+async def test_commit_reply_does_not_hide_what_another_replica_counted(home: RedisHome) -> None:
+    """The reply has the series that the commit touched, and no series that others touched before."""
+    first, second = await home.open(shards=1), await home.open(shards=1)
+    await first.commit(batch([1], of=OTHER))
+    await second.commit(batch([2]))
+    await until(lambda: value(second, OTHER) == 1)
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_first_seen_delay_ends_together_on_every_replica(home: RedisHome) -> None:
+    first, second = await home.open(), await home.open()
+    await first.commit(batch([1], of=OTHER))
+    home.monotonic.advance(50)
+    await second.commit(batch([2, 3, 4], of=OTHER))
+    await until(lambda: value(first, OTHER) == value(second, OTHER) == 4)
+    assert total(first, OTHER).delayed
+    assert total(second, OTHER).delayed
+    home.monotonic.advance(26)
+    assert not total(first, OTHER).delayed
+    assert not total(second, OTHER).delayed
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_replica_joining_another_restarts_no_delay(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Else it would show 0 and then the count again, which `increase()` counts twice."""
+    first, second = await home.open(), await home.open()
+    await first.commit(batch([1], of=OTHER))
+    home.monotonic.advance(70)
+    await second.close()
+    # The clock jumped: the first replica counts as there after its next heartbeat.
+    await until(lambda: b"1070000" in server.command("ZRANGE", "{0}:replicas", 0, 0, "WITHSCORES"))
+    second = await home.open()
+    assert total(second, OTHER).delayed
+    home.monotonic.advance(6)
+    assert not total(second, OTHER).delayed
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_retried_start_does_not_count_itself_as_another_replica(
+    home: RedisHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would not restart the delays of series that may never have been scraped at 0."""
+    first = await home.open(first_seen_delay=5.0)
+    await first.commit(batch([1], of=OTHER))
+    await first.close()
+    home.monotonic.advance(4)
+    run, failures = ClusterClient.run, [CallFailed("once")]
+
+    async def fail_first_read(client: ClusterClient, calls, **options):
+        if failures and "{0}:lost" in calls[0][1]:
+            return [failures.pop()] * len(calls)
+        return await run(client, calls, **options)
+
+    monkeypatch.setattr(ClusterClient, "run", fail_first_read)
+    again = await home.open(first_seen_delay=5.0)
+    assert not failures
+    home.monotonic.advance(2)
+    assert total(again, OTHER).delayed
+    home.monotonic.advance(4)
+    assert not total(again, OTHER).delayed
+    await again.close()
+
+
+async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None:
+    first = await home.open(label_names=("region",))
+    for number, region in enumerate(("eu", "us")):
+        await first.commit(batch([number], of=series(region=region)))
+    second = await home.open(label_names=())
+    assert value(second) == 2
+    third = await home.open(label_names=("project", "region"))
+    values = {row.series.labels: row.value for row in third.totals().series}
+    assert values == {("", "eu"): 1, ("", "us"): 1}
+    await asyncio.gather(first.close(), second.close(), third.close())
+
+
+async def test_on_labels_gets_label_values_of_other_replicas(home: RedisHome) -> None:
+    labels: list[tuple[str, ...]] = []
+    first = await home.open(label_names=("region",))
+    await first.commit(batch([1], of=series(region="eu")))
+    second = await home.open(label_names=("region",), on_labels=labels.append)
+    assert labels == [("eu",)]
+    await first.commit(batch([2], of=series(region="us")))
+    await until(lambda: labels == [("eu",), ("us",)])
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_exemplar_text_round_trips(home: RedisHome) -> None:
+    first = await home.open()
+    session = "a b  c ✓ - 7 | {}"
+    await first.commit(batch([1], sessions=[session]))
+    second = await home.open()
+    for ledger in (first, second):
+        exemplar = total(ledger).exemplar
+        assert exemplar is not None
+        assert exemplar.session_id == session
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) -> None:
+    """More values than Lua can unpack at once, in one shard."""
+    ledger = await home.open(shards=1)
+    many = [series(str(number)) for number in range(3000)]
+    large = batch(range(12_000))
+    large.series = many * 4
+    assert (await ledger.commit(large)).accepted == 12_000
+    again = await home.open(shards=1)
+    for replica in (ledger, again):
+        assert {row.value for row in replica.totals().series} == {4}
+    await asyncio.gather(ledger.close(), again.close())
+
+
+async def test_another_number_of_shards_is_refused(home: RedisHome) -> None:
+    await (await home.open(shards=4)).close()
+    with pytest.raises(LedgerError, match=r"ledger_shards = 5: .* begun with 4"):
+        await home.open(shards=5)
+
+
+async def test_records_of_a_later_version_are_ignored(home: RedisHome, server: RedisServer) -> None:
+    """Replicas are updated one after the other."""
+    ledger = await home.open(shards=1)
+    await ledger.commit(batch([1]))
+    [name] = server.command("HKEYS", "{0}:series")
+    later = name.replace(b'"ends"', b'"of tomorrow"')
+    server.command("HSET", "{0}:series", later, "7 0 1.0 0 -", "no name", "8 0 1.0 0 -")
+    server.command("HSET", "{0}:durations", '{"of": "a later version"}', "1")
+    server.command("SET", "{0}:commit", "other-1")
+    await ledger.commit(batch([2], durations=[1.0]))
+    again = await home.open(shards=1)
+    for replica in (ledger, again):
+        assert replica.status().problem is None
+        assert [row.value for row in replica.totals().series] == [2]
+        assert len(replica.totals().durations) == 1
+    await asyncio.gather(ledger.close(), again.close())
+
+
+async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
+    home: RedisHome, server: RedisServer
+) -> None:
+    ledger = await home.open(age=1000.0, shards=1)
+    name = b"{0}:" + key(1)
+    await ledger.commit(batch([1]))
+    assert 900_000 < server.command("PTTL", name) <= 1_000_000
+    server.command("PEXPIRE", name, 2000)
+    assert (await ledger.commit(batch([1]))).duplicates == 1
+    assert server.command("PTTL", name) <= 2000
+    await until(lambda: not server.command("EXISTS", name))
+    assert (await ledger.commit(batch([1]))).accepted == 1
+    await ledger.close()
+
+
+async def test_another_ledger_breaks_this_one_before_the_first_log_line(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when the problem is set, or `on_broken` called, after the log line."""
+    broken: list[bool] = []
+    lines: list[tuple[str, bool, bool]] = []
+    ledger = await home.open(on_broken=lambda: broken.append(True))
+
+    def error(event: str, **_: object) -> None:
+        lines.append((event, ledger.status().problem is not None, bool(broken)))
+
+    monkeypatch.setattr("exporter.ledger.redis.ledger.log.error", error)
+    server.command("HSET", "{0}:ledger", "ledger", "ffffffff")
+    await until(lambda: lines)
+    assert lines == [("ledger_broken", True, True)]
+    assert "has become ffffffff" in str(ledger.status().problem)
+    await ledger.close()
+    assert broken == [True]
+
+
+async def test_totals_of_a_deleted_ledger_are_not_written_into_the_next(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when high-water marks are written before the ledger's id is compared."""
+    broken: list[bool] = []
+    old = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
+    await old.commit(batch(range(100)))
+    server.command("FLUSHALL")
+    new = await home.open(zero=[FAILURE])
+    await until(lambda: broken)
+    await new.commit(batch([1000]))
+    await until(lambda: value(new) == 1)
+    assert new.status().lost_events == 0
+    await asyncio.gather(old.close(), new.close())
+
+
+async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_over(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when joining anew takes the other ledger's id for its own."""
+    broken: list[bool] = []
+    ledger = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
+    await ledger.commit(batch(range(100)))
+    run = ClusterClient.run
+
+    async def race(client: ClusterClient, calls, **options):
+        if {"{0}:series", "{0}:ledger"} <= set(calls[0][1]):
+            shape = ("format", 1, "shards", 16, "ledger", "ffffffff")
+            server.command("HSET", "{0}:ledger", *shape)
+        return await run(client, calls, **options)
+
+    monkeypatch.setattr(ClusterClient, "run", race)
+    server.command("FLUSHALL")
+    await until(lambda: broken)
+    assert server.command("EXISTS", "{0}:lost") == 0
+    await ledger.close()

@@ -1,0 +1,146 @@
+"""Totals of the shared ledger: clocks, losses, duplicates."""
+
+import asyncio
+import time
+
+import pytest
+
+from exporter.ledger.contract import Family
+from exporter.ledger.redis.address import parse
+from exporter.ledger.redis.client import ClusterClient
+from exporter.ledger.redis.ledger import RedisLedger
+from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.records import Names, cell_name
+from exporter.ledger.redis.totals import SharedTotals
+from tests.ledger.batches import FAILURE, LATE, OTHER, batch, series
+from tests.ledger.redis_home import RedisHome
+from tests.ledger.redis_server import RedisServer
+from tests.ledger.shown import total, value
+from tests.ledger.waiting import until
+
+
+@pytest.fixture
+def home(server: RedisServer) -> RedisHome:
+    return RedisHome(server.url)
+
+
+async def test_lost_events_do_not_lower_totals_and_are_counted(
+    home: RedisHome, server: RedisServer
+) -> None:
+    ledger = await home.open(zero=[FAILURE, LATE], zero_durations=[("streampixel", "failure")])
+    other = await home.open(zero=[FAILURE, LATE])
+    await ledger.commit(batch(range(40), durations=[1.0] * 40, sessions=["s"] * 40))
+    await ledger.commit(batch([100, 101], of=LATE))
+    await until(lambda: value(other) == 40 and value(other, LATE) == 2)
+    name = ledger.totals().ledger
+    server.command("FLUSHALL")
+    await until(lambda: ledger.status().lost_events == other.status().lost_events == 42)
+    for replica in (ledger, other):
+        assert (value(replica), value(replica, LATE)) == (40, 2)
+        assert sum(replica.totals().durations[0].counts) == 40
+    # New events first fill the gap that the lost events left.
+    await ledger.commit(batch(range(1000, 1500)))
+    assert value(ledger) >= 500
+    await until(lambda: value(other) == value(ledger))
+    await asyncio.gather(ledger.close(), other.close())
+    again = await home.open()
+    assert again.totals().ledger == name
+    assert value(again) == value(ledger) >= 500
+    assert value(again, LATE) == 2
+    assert again.status().lost_events == 42
+    await again.close()
+
+
+def test_second_loss_is_marked_with_the_exported_values() -> None:
+    """Fails when a failover that took the marks back is answered with the records before them."""
+    plan, cell = Plan(parse("redis://cache"), shards=1), ("streampixel", "failure")
+    names = Names(())
+    totals, name = SharedTotals(plan, names), names.of(FAILURE)
+    for commit, count in ((b"1", 10), (b"2", 3), (b"3", 2)):
+        totals.marked(0)
+        numbers = b" ".join([b"%d" % count] * 14)
+        totals.read(
+            0,
+            commit,
+            [(name, b"%d 0 1.0 0 -" % count)],
+            [(cell_name(cell), b"1.0 %b|" % numbers)],
+        )
+    numbers = b" ".join([b"10.0"] * 14)
+    assert totals.lost(0) == (
+        {name: b"10 0 1.0 0 -"},
+        {cell_name(cell): b"1.0 %b|" % numbers},
+    )
+
+
+async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> None:
+    """Fails when the empty record of a series without events is taken for a lost record."""
+    ledger = await home.open(zero=[LATE])
+    await ledger.commit(batch(range(20)))
+    created = total(ledger, LATE).created
+    for of in (LATE, OTHER):
+        assert (await ledger.commit(batch(range(20), of=of))).duplicates == 20
+    assert total(ledger, LATE).created == created > 0
+    assert OTHER.key not in {row.series.key for row in ledger.totals().series}
+    await ledger.commit(batch([100], of=OTHER))
+    assert total(ledger, OTHER).delayed
+    assert total(ledger, OTHER).created > 0
+    await ledger.close()
+
+
+async def test_each_family_has_its_own_total(home: RedisHome) -> None:
+    ledger = await home.open()
+    for family in Family:
+        await ledger.commit(batch([1], of=series(family=family), unkeyed=1))
+    assert {row.value for row in ledger.totals().series} == {1, 2}
+    await ledger.close()
+
+
+async def test_clock_of_the_first_shards_server_is_used(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when each shard's reply sets the clock: servers may differ, and a series would leave its delay
+    early or show 0 again."""
+    run = ClusterClient.run
+
+    async def with_other_clocks(client: ClusterClient, calls, **options):
+        replies = await run(client, calls, **options)
+        for (shard, _), reply in zip(calls, replies, strict=True):
+            # The replies of commit.lua and read.lua.
+            if shard and isinstance(reply, list):
+                place = 2 if len(reply) == 6 else 1
+                reply[place] = b"%d" % (int(reply[place]) + 3_600_000)
+        return replies
+
+    monkeypatch.setattr(ClusterClient, "run", with_other_clocks)
+    ledger = await RedisLedger.open(Plan(parse(server.url), first_seen_delay=75.0))
+    await ledger.commit(batch(range(100), of=OTHER))
+    assert total(ledger, OTHER).delayed
+    other = await RedisLedger.open(Plan(parse(server.url), first_seen_delay=75.0))
+    assert total(other, OTHER).delayed
+    assert abs(total(other, OTHER).created - time.time()) < 60
+    await asyncio.gather(ledger.close(), other.close())
+
+
+async def test_clock_set_back_does_not_prolong_a_delay(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when a series that was first seen in the future waits for that time."""
+
+    async def heartbeat() -> None:
+        milliseconds = b"%d" % (home.monotonic.now * 1000)
+        row = ("{0}:replicas", 0, 0, "WITHSCORES")
+        await until(lambda: milliseconds in server.command("ZRANGE", *row))
+
+    ledger = await home.open(first_seen_delay=5.0, shards=1)
+    await ledger.commit(batch([1], of=OTHER))
+    home.monotonic.advance(-500)
+    await heartbeat()
+    home.monotonic.advance(1)
+    # Delays are looked at after each heartbeat, so the first look is over now.
+    await heartbeat()
+    await ledger.commit(batch([2], of=OTHER))
+    assert total(ledger, OTHER).delayed
+    home.monotonic.advance(5)
+    await until(lambda: not total(ledger, OTHER).delayed)
+    assert value(ledger, OTHER) == 2
+    await ledger.close()
