@@ -20,7 +20,7 @@ import exporter
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["backtest"]]
+RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["backtest"], *EXTRAS["redis"]]
 LOCKS = {
     "requirements.lock": RUN,
     "requirements-build.lock": [

@@ -1,6 +1,7 @@
 """The choice of ledger: the only module that names the implementations, each imported when it is needed."""
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,8 @@ def check_url(url: str) -> str:
     from exporter.ledger.redis.address import parse
 
     parse(url)
+    if find_spec("redis") is None or find_spec("hiredis") is None:
+        raise ValueError("needs the extra: pip install 'session-end-exporter[redis]'")
     return url
 
 

@@ -1,11 +1,15 @@
 """Opening the shared ledger: Redis is away, of another kind, or configured to lose counts."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
+from exporter.ledger.redis.address import parse
+from exporter.ledger.redis.health import check
+from exporter.ledger.redis.plan import Plan
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import batch
 from tests.ledger.redis_home import RedisHome
@@ -84,10 +88,14 @@ async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None
         await home.open(start_timeout=0.1)
 
 
-async def test_wait_for_the_file_needs_a_server_with_waitaof(
-    home: RedisHome, server: RedisServer
-) -> None:
-    if server.command("INFO", "server")["redis_version"] >= "7.2":
-        pytest.skip("this Redis has WAITAOF; test_redis_waitaof has the other case")
-    with pytest.raises(LedgerError, match=r"needs Redis 7\.2 or later"):
-        await home.open(wait=0)
+@pytest.mark.parametrize(
+    ("version", "wait", "error"),
+    [
+        ("6.2.14", None, "the shared ledger needs Redis 7.0 or later, or Valkey; this is 6.2.14"),
+        ("7.0.15", 0, "ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is 7.0.15"),
+    ],
+)
+def test_old_redis_is_refused(version: str, wait: int | None, error: str) -> None:
+    with pytest.raises(LedgerError, match=f"^{re.escape(error)}$"):
+        check([{"redis_version": version}], Plan(parse("redis://cache"), wait=wait))
+    check([{"redis_version": "7.2.4"}], Plan(parse("redis://cache"), wait=wait))

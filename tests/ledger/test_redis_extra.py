@@ -1,0 +1,28 @@
+"""The extra `redis`: what works without its packages, and what is said when they are missing."""
+
+from pathlib import Path
+
+from exporter import names
+from tests.e2e.exporter_process import ExporterProcess
+
+WITHOUT_REDIS = "import sys; sys.modules['redis'] = sys.modules['hiredis'] = None"
+"""An import of one of them raises ImportError."""
+
+
+def test_serve_with_sqlite_imports_no_redis(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path / "data", mutant=WITHOUT_REDIS) as exporter:
+        assert exporter.post({"system": "streampixel", "code": 4001}).json["accepted"] == 1
+        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.request("ops", "GET", "/").status == 200
+        assert exporter.stop() == 0
+
+
+def test_redis_ledger_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
+    settings = {"ledger": "redis://cache"}
+    exporter = ExporterProcess(tmp_path / "data", mutant=WITHOUT_REDIS, settings=settings)
+    exporter.launch()
+    assert exporter.wait() == 1
+    assert exporter.log == (
+        "error: SESSION_EXPORTER_LEDGER = 'redis://cache': needs the extra: "
+        "pip install 'session-end-exporter[redis]'\n"
+    )
