@@ -1,4 +1,4 @@
-"""deploy/kubernetes/replicas: exporters without a volume over one ledger, and a ledger to try them with."""
+"""deploy/kubernetes/replicas: exporters without a volume over one ledger, and a Valkey Cluster for trials."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ LEDGER = "session-end-ledger"
 
 @pytest.fixture(scope="session")
 def built(build: Builder) -> Objects:
-    """Of replicas, instead of one exporter alone: the fixtures made of it are theirs in this module."""
+    """Replaces the single exporter in the fixtures of this module."""
     return made(build, FOLDER / "replicas")
 
 
@@ -40,9 +40,14 @@ def nodes(everything: Objects) -> Object:
 
 
 def templates(objects: Objects) -> Iterator[tuple[str, Object]]:
-    for (kind, name), one in objects.items():
+    for (kind, name), item in objects.items():
         if kind in ("StatefulSet", "Job"):
-            yield name, one["spec"]["template"]
+            yield name, item["spec"]["template"]
+
+
+def variables(template: Object) -> dict[str, str | None]:
+    (container,) = template["spec"]["containers"]
+    return {item["name"]: item.get("value") for item in container["env"]}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -52,54 +57,45 @@ def test_every_object_is_valid_for_kubernetes(everything: Objects, version: str)
 
 
 def test_every_pod_keeps_the_restricted_pod_security_standard(everything: Objects) -> None:
-    found = dict(templates(everything))
-    assert set(found) == {"session-end-exporter", LEDGER, f"{LEDGER}-form"}
-    for name, template in found.items():
+    pods = dict(templates(everything))
+    assert set(pods) == {"session-end-exporter", LEDGER, f"{LEDGER}-form"}
+    for name, template in pods.items():
         spec = template["spec"]
-        assert violations(spec) == [], name
-        assert spec["automountServiceAccountToken"] is False, name
-        assert spec["enableServiceLinks"] is False, name
         (container,) = spec["containers"]
+        assert violations(spec) == [], name
+        assert not spec["automountServiceAccountToken"], name
+        assert not spec["enableServiceLinks"], name
         assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
         assert "memory" in container["resources"]["limits"], name
         assert re.search(r":\d+\.\d+\.\d+$", container["image"]), name
 
 
-def test_three_exporters_keep_nothing_of_their_own(
-    stateful_set: Object, pod: Object, container: Object
+def test_exporters_keep_no_state_and_are_spread(
+    stateful_set: Object, pod: Object, container: Object, everything: Objects
 ) -> None:
     assert stateful_set["replicas"] == 3
     assert "volumeClaimTemplates" not in stateful_set
     assert "persistentVolumeClaimRetentionPolicy" not in stateful_set
-    assert all("secret" in one for one in pod["volumes"])
-    assert all(one["readOnly"] for one in container["volumeMounts"])
-
-
-def test_a_node_a_zone_or_a_drain_takes_one_exporter_with_it(
-    stateful_set: Object, pod: Object, container: Object, everything: Objects
-) -> None:
-    labels = stateful_set["template"]["metadata"]["labels"]
-    spread = pod["topologySpreadConstraints"]
-    assert [one["topologyKey"] for one in spread] == [
-        "kubernetes.io/hostname",
-        "topology.kubernetes.io/zone",
-    ]
-    for one in spread:
-        assert chosen(one["labelSelector"], labels)
-        assert (one["maxSkew"], one["whenUnsatisfiable"]) == (1, "ScheduleAnyway")
+    assert all("secret" in volume for volume in pod["volumes"])
+    assert all(mount["readOnly"] for mount in container["volumeMounts"])
+    zones = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert [spread["topologyKey"] for spread in pod["topologySpreadConstraints"]] == zones
+    for spread in pod["topologySpreadConstraints"]:
+        assert chosen(spread["labelSelector"], stateful_set["template"]["metadata"]["labels"])
+        assert (spread["maxSkew"], spread["whenUnsatisfiable"]) == (1, "ScheduleAnyway")
     budget = everything["PodDisruptionBudget", "session-end-exporter"]["spec"]
     assert budget["maxUnavailable"] == 1
     assert stateful_set["updateStrategy"] == {"type": "RollingUpdate"}
-    # Kubernetes counts both against the same time.
+    # The preStop hook and the shutdown share the grace period.
     (_, seconds) = container["lifecycle"]["preStop"]["exec"]["command"]
     grace = pod["terminationGracePeriodSeconds"]
     assert grace >= int(seconds) + 2 * load().shutdown_timeout
 
 
-def test_events_go_to_exporters_that_are_ready_and_prometheus_sees_all(everything: Objects) -> None:
+def test_events_go_to_ready_exporters_and_prometheus_scrapes_all(everything: Objects) -> None:
     ready = {
-        name: not one["spec"]["publishNotReadyAddresses"]
-        for name, one in of_kind(everything, "Service").items()
+        name: not service["spec"]["publishNotReadyAddresses"]
+        for name, service in of_kind(everything, "Service").items()
         if name != LEDGER
     }
     assert ready == {"session-end-exporter": True, "session-end-exporter-ops": False}
@@ -108,8 +104,7 @@ def test_events_go_to_exporters_that_are_ready_and_prometheus_sees_all(everythin
     assert chosen(monitor["selector"], ops["metadata"]["labels"])
 
 
-def test_the_variables_name_the_ledger_and_the_file_of_its_password(
-    stateful_set: Object,
+def test_variables_name_the_ledger_and_its_password_file(
     container: Object,
     environment: dict[str, str],
     everything: Objects,
@@ -120,9 +115,9 @@ def test_the_variables_name_the_ledger_and_the_file_of_its_password(
         monkeypatch.setenv(name, value)
     settings = load()
     service = everything["Service", LEDGER]["spec"]
-    (port,) = (one["port"] for one in service["ports"] if one["name"] == "ledger")
+    (port,) = (item["port"] for item in service["ports"] if item["name"] == "ledger")
     assert settings.ledger == f"redis+cluster://{LEDGER}:{port}"
-    (mount,) = (one for one in container["volumeMounts"] if one["name"] == "ledger-password")
+    (mount,) = (m for m in container["volumeMounts"] if m["name"] == "ledger-password")
     assert settings.ledger_password_file == Path(mount["mountPath"], "password")
     volumes = [
         volume["secret"]
@@ -131,61 +126,49 @@ def test_the_variables_name_the_ledger_and_the_file_of_its_password(
         if "secret" in volume and "ledger" in volume["secret"]["secretName"]
     ]
     assert volumes == [{"secretName": "session-end-exporter-ledger", "defaultMode": 0o400}] * 3
-    assert stateful_set["serviceName"] == "session-end-exporter"
 
 
 def allowed(policies: list[Object], source: Object, target: Object, port: int) -> bool:
-    """Whether pods of one template reach a port of another's in the same namespace."""
+    """Whether the policies allow a connection between pods of two templates in one namespace."""
 
-    def sides(direction: str, here: Object, there: Object) -> bool:
-        found = [
-            one
-            for one in policies
-            if direction.title() in one["policyTypes"]
-            and chosen(one["podSelector"], here["metadata"]["labels"])
+    def permits(direction: str, peers: str, here: Object, there: Object) -> bool:
+        selected = [
+            policy
+            for policy in policies
+            if direction.title() in policy["policyTypes"]
+            and chosen(policy["podSelector"], here["metadata"]["labels"])
         ]
-        return not found or any(
-            port in [one["port"] for one in rule["ports"]]
+        return not selected or any(
+            port in [item["port"] for item in rule["ports"]]
             and any(
                 "podSelector" in peer
                 and not peer.get("namespaceSelector")
                 and chosen(peer["podSelector"], there["metadata"]["labels"])
-                for peer in rule["to" if direction == "egress" else "from"]
+                for peer in rule[peers]
             )
-            for policy in found
+            for policy in selected
             for rule in policy[direction]
         )
 
-    return sides("egress", source, target) and sides("ingress", target, source)
+    return permits("egress", "to", source, target) and permits("ingress", "from", target, source)
 
 
-def test_the_network_lets_exporters_reach_the_ledger_and_nodes_each_other(
-    everything: Objects,
-) -> None:
-    policies = [one["spec"] for one in of_kind(everything, "NetworkPolicy").values()]
-    by_name = dict(templates(everything))
+def test_network_allows_the_ledger_and_dns_and_nothing_else(everything: Objects) -> None:
+    policies = [item["spec"] for item in of_kind(everything, "NetworkPolicy").values()]
+    pods = dict(templates(everything))
     reached = {
-        (source, target, port)
-        for source, one in by_name.items()
-        for target, other in by_name.items()
+        (source, port)
+        for source, template in pods.items()
         for port in (6379, 16379)
-        if target == LEDGER and allowed(policies, one, other, port)
+        if allowed(policies, template, pods[LEDGER], port)
     }
-    assert reached == {
-        ("session-end-exporter", LEDGER, 6379),
-        (f"{LEDGER}-form", LEDGER, 6379),
-        # Of the Job too: it has the nodes' name.
-        (f"{LEDGER}-form", LEDGER, 16379),
-        (LEDGER, LEDGER, 6379),
-        (LEDGER, LEDGER, 16379),
-    }
-
-
-def test_nothing_but_the_ledger_and_dns_is_reached_from_here(everything: Objects) -> None:
+    # The Job has the labels of the nodes.
+    peers = {(name, port) for name in (LEDGER, f"{LEDGER}-form") for port in (6379, 16379)}
+    assert reached == {("session-end-exporter", 6379), *peers}
     for name in ("session-end-exporter-ledger", LEDGER):
         ledger, dns = everything["NetworkPolicy", name]["spec"]["egress"]
-        assert {one["port"] for one in ledger["ports"]} <= {6379, 16379}
-        assert {(one["port"], one["protocol"]) for one in dns["ports"]} == {
+        assert {item["port"] for item in ledger["ports"]} <= {6379, 16379}
+        assert {(item["port"], item["protocol"]) for item in dns["ports"]} == {
             (53, "UDP"),
             (53, "TCP"),
         }
@@ -194,34 +177,31 @@ def test_nothing_but_the_ledger_and_dns_is_reached_from_here(everything: Objects
         assert local == {"ipBlock": {"cidr": "169.254.20.10/32"}}
 
 
-def test_the_nodes_run_the_scripts_of_the_folder(everything: Objects, nodes: Object) -> None:
+def test_nodes_run_the_scripts_with_their_variables(everything: Objects, nodes: Object) -> None:
     data = everything["ConfigMap", LEDGER]["data"]
     folder = FOLDER / "components" / "valkey-for-trying"
     assert data == {path.name: path.read_text() for path in folder.glob("*.sh")}
-    for name, template in templates(everything):
-        if name == "session-end-exporter":
-            continue
+    for name in (LEDGER, f"{LEDGER}-form"):
+        template = dict(templates(everything))[name]
         (container,) = template["spec"]["containers"]
-        (shell, script) = container["command"]
-        mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
-        assert (shell, Path(script).parent.as_posix()) == ("sh", mounts["scripts"])
-        assert Path(script).name in data
-        text = data[Path(script).name]
-        wanted = set(re.findall(r"^# ([A-Z_]{4,}) ", text, re.MULTILINE))
-        given = {one["name"]: one.get("value") for one in container["env"]}
+        (shell, script) = map(Path, container["command"])
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert (shell.name, script.parent.as_posix()) == ("sh", mounts["scripts"])
+        wanted = set(re.findall(r"^# ([A-Z_]{4,}) ", data[script.name], re.MULTILINE))
+        given = variables(template)
         assert wanted - {"DATA"} <= given.keys()
         assert given["PASSWORD_FILE"] == f"{mounts['password']}/password"
     assert nodes["podManagementPolicy"] == "Parallel"
-
-
-def test_the_job_makes_a_cluster_of_the_names_that_the_nodes_have(
-    everything: Objects, nodes: Object
-) -> None:
     (container,) = nodes["template"]["spec"]["containers"]
-    named = {one["name"]: one.get("value") for one in container["env"]}["NODE"]
-    (job,) = everything["Job", f"{LEDGER}-form"]["spec"]["template"]["spec"]["containers"]
-    given = {one["name"]: one["value"] for one in job["env"]}["NODES"]
-    assert given.split() == [
+    used = str(variables(nodes["template"])["MAXMEMORY"])
+    limit = container["resources"]["limits"]["memory"]
+    assert 2 * int(used.removesuffix("mb")) <= int(limit.removesuffix("Mi"))
+
+
+def test_job_forms_a_cluster_of_the_names_of_the_nodes(everything: Objects, nodes: Object) -> None:
+    named = str(variables(nodes["template"])["NODE"])
+    job = everything["Job", f"{LEDGER}-form"]["spec"]["template"]
+    assert str(variables(job)["NODES"]).split() == [
         named.replace("$(POD)", f"{LEDGER}-{number}") for number in range(nodes["replicas"])
     ]
     service = everything["Service", LEDGER]["spec"]
@@ -230,18 +210,11 @@ def test_the_job_makes_a_cluster_of_the_names_that_the_nodes_have(
     assert named.endswith(f".{nodes['serviceName']}")
 
 
-def test_a_node_uses_less_memory_than_its_pod_may_have(nodes: Object) -> None:
-    (container,) = nodes["template"]["spec"]["containers"]
-    used = {one["name"]: one.get("value") for one in container["env"]}["MAXMEMORY"]
-    limit = container["resources"]["limits"]["memory"]
-    assert 2 * int(used.removesuffix("mb")) <= int(limit.removesuffix("Mi"))
-
-
 @pytest.mark.parametrize(
     ("first", "second"),
     [("SESSION_EXPORTER_INGEST\n", "SESSION_EXPORTER_DATA_DIR\n"), ("ledger\n", "tokens\n")],
 )
-def test_a_base_in_another_order_is_refused_and_nothing_else_replaced(
+def test_base_in_another_order_is_refused(
     build: Builder, tmp_path: Path, first: str, second: str
 ) -> None:
     folder = copied(tmp_path)
@@ -257,14 +230,14 @@ def test_a_base_in_another_order_is_refused_and_nothing_else_replaced(
         build(folder / "replicas")
 
 
-def test_the_readmes_overlay_builds_and_changes_what_it_says(
+def test_overlay_of_the_readme_builds(
     build: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = overlay(README, build, tmp_path)
     spec = objects["StatefulSet", "session-end-exporter"]["spec"]
     assert spec["replicas"] == 5
-    for one in spec["template"]["spec"]["containers"][0]["env"]:
-        monkeypatch.setenv(one["name"], one["value"])
+    for name, value in variables(spec["template"]).items():
+        monkeypatch.setenv(name, str(value))
     assert load().ledger == "rediss+cluster://ledger.example.org:6379"
     policy = objects["NetworkPolicy", "session-end-exporter-ledger"]["spec"]
     assert policy["egress"][0]["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
@@ -272,7 +245,7 @@ def test_the_readmes_overlay_builds_and_changes_what_it_says(
     assert valid(objects, VERSIONS[-1])
 
 
-def test_secrets_names_and_links_of_the_readme_are_those_of_the_objects(
+def test_secrets_names_and_links_of_the_readme_exist(
     everything: Objects,
 ) -> None:
     made = dict(re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", README))
