@@ -103,32 +103,3 @@ def test_replica_is_ready_while_redis_answers(tmp_path: Path) -> None:
         assert exporter.stop() == 0
         events = {line["event"] for line in exporter.lines()}
         assert {"ledger_unavailable", "ledger_recovered"} <= events
-
-
-def test_misconfigured_redis_is_in_log_page_and_metric(tmp_path: Path) -> None:
-    options = ("--appendonly", "no", "--maxmemory-policy", "allkeys-lru")
-    with (
-        RedisServer(tmp_path / "redis", *options) as server,
-        ExporterProcess(tmp_path / "data", settings={"ledger": server.url}) as exporter,
-    ):
-        for setting, value in (("appendonly", 1), ("maxmemory_policy", 1), ("version", 0)):
-            assert exporter.total(names.LEDGER_MISCONFIGURED, setting=setting) == value
-        page = exporter.request("ops", "GET", "/").body.decode()
-        assert "Set appendonly yes." in page
-        assert "Set noeviction." in page
-        lines = [line for line in exporter.lines() if line["event"] == "ledger_misconfigured"]
-        assert {line["setting"] for line in lines} == {"appendonly", "maxmemory_policy"}
-
-
-def test_ledger_of_another_shape_ends_an_exporter_with_a_message(tmp_path: Path) -> None:
-    with RedisServer(tmp_path / "redis") as server:
-        settings = {"ledger": server.url, "ledger_shards": 4}
-        with ExporterProcess(tmp_path / "data", settings=settings):
-            pass
-        server.command("ACL", "SETUSER", "me", "on", "nopass", "allkeys", "allcommands")
-        settings = {"ledger": server.url.replace("//", "//me@"), "ledger_shards": 5}
-        other = ExporterProcess(tmp_path / "other", settings=settings)
-        other.launch()
-        assert other.wait() == 1
-        assert "ledger_shards = 5: the shared ledger was begun with 4" in other.log
-        assert "Traceback" not in other.log

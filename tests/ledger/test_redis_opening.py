@@ -68,9 +68,11 @@ async def test_password_is_read_from_its_file_and_never_shown(
     assert "hunter2" not in str(error.value)
     server.command("CONFIG", "SET", "requirepass", "hunter2")
     try:
-        ledger = await home.open(password_file=file)
-        assert (await ledger.commit(batch([1]))).accepted == 1
-        await ledger.close()
+        named = RedisHome(server.url.replace("//", "//default@"))
+        for opened in (home, named):
+            ledger = await opened.open(password_file=file)
+            assert (await ledger.commit(batch([1], unkeyed=1))).accepted
+            await ledger.close()
         with pytest.raises(LedgerError, match="uthentication"):
             await home.open(start_timeout=0.1)
     finally:
@@ -89,13 +91,24 @@ async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None
 
 
 @pytest.mark.parametrize(
-    ("version", "wait", "error"),
+    ("info", "wait", "error"),
     [
-        ("6.2.14", None, "the shared ledger needs Redis 7.0 or later, or Valkey; this is 6.2.14"),
-        ("7.0.15", 0, "ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is 7.0.15"),
+        ({"redis_version": "6.2.14"}, None, "needs Redis 7.0 or later, or Valkey; this is 6.2.14"),
+        (
+            {"redis_version": "7.0.15"},
+            0,
+            "'aof' needs Redis 7.2 or later, or Valkey; this is 7.0.15",
+        ),
+        (
+            {"cluster_enabled": "1"},
+            0,
+            "cache:6379 is a node of a Cluster; its scheme is redis+cluster",
+        ),
     ],
 )
-def test_old_redis_is_refused(version: str, wait: int | None, error: str) -> None:
-    with pytest.raises(LedgerError, match=f"^{re.escape(error)}$"):
-        check([{"redis_version": version}], Plan(parse("redis://cache"), wait=wait))
-    check([{"redis_version": "7.2.4"}], Plan(parse("redis://cache"), wait=wait))
+def test_unfit_redis_is_refused(info: dict[str, str], wait: int | None, error: str) -> None:
+    """A node of a Cluster as a single server would refuse most shards for ever."""
+    plan = Plan(parse("redis://cache"), wait=wait)
+    with pytest.raises(LedgerError, match=re.escape(error)):
+        check([{"redis_version": "7.2.4", **info}], plan)
+    check([{"redis_version": "7.2.4"}], plan)

@@ -41,35 +41,24 @@ async def test_commit_reply_does_not_hide_what_another_replica_counted(home: Red
     await asyncio.gather(first.close(), second.close())
 
 
-async def test_first_seen_delay_ends_together_on_every_replica(home: RedisHome) -> None:
+async def test_first_seen_delay_ends_together_on_every_replica(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """A replica that joins another one restarts no delay: it would show 0 and then the count again, which
+    `increase()` counts twice."""
     first, second = await home.open(), await home.open()
     await first.commit(batch([1], of=OTHER))
     home.monotonic.advance(50)
     await second.commit(batch([2, 3, 4], of=OTHER))
     await until(lambda: value(first, OTHER) == value(second, OTHER) == 4)
-    assert total(first, OTHER).delayed
-    assert total(second, OTHER).delayed
-    home.monotonic.advance(26)
-    assert not total(first, OTHER).delayed
-    assert not total(second, OTHER).delayed
-    await asyncio.gather(first.close(), second.close())
-
-
-async def test_replica_joining_another_restarts_no_delay(
-    home: RedisHome, server: RedisServer
-) -> None:
-    """Else it would show 0 and then the count again, which `increase()` counts twice."""
-    first, second = await home.open(), await home.open()
-    await first.commit(batch([1], of=OTHER))
-    home.monotonic.advance(70)
-    await second.close()
     # The clock jumped: the first replica counts as there after its next heartbeat.
-    await until(lambda: b"1070000" in server.command("ZRANGE", "{0}:replicas", 0, 0, "WITHSCORES"))
-    second = await home.open()
-    assert total(second, OTHER).delayed
-    home.monotonic.advance(6)
-    assert not total(second, OTHER).delayed
-    await asyncio.gather(first.close(), second.close())
+    await second.close()
+    await until(lambda: b"1050000" in server.command("ZRANGE", "{0}:replicas", 0, 0, "WITHSCORES"))
+    third = await home.open()
+    for seconds, delayed in ((0, True), (26, False)):
+        home.monotonic.advance(seconds)
+        assert [total(ledger, OTHER).delayed for ledger in (first, third)] == [delayed] * 2
+    await asyncio.gather(first.close(), third.close())
 
 
 async def test_retried_start_does_not_count_itself_as_another_replica(

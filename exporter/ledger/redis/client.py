@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError
 
+from exporter.ledger.redis import health
 from exporter.ledger.redis.connection import CallFailed, Command, ServerConnection
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.topology import Topology, described, key
@@ -76,11 +77,12 @@ class ClusterClient:
                 break
         return [_failed(reply) if isinstance(reply, Exception) else reply for reply in replies]
 
-    async def infos(self) -> list[bytes]:
+    async def infos(self) -> list[health.Info]:
         """INFO of each master. Raises `CallFailed`."""
         masters = await self._topology.masters()
         shards = {master: shard for shard, master in enumerate(masters)}.values()
-        return successes(await self.run([(shard, ("INFO",)) for shard in shards]))
+        replies = successes(await self.run([(shard, ("INFO",)) for shard in shards]))
+        return [health.parse(reply) for reply in replies]
 
     async def close(self) -> None:
         await self._topology.close()

@@ -62,11 +62,6 @@ def misconfigured(infos: Iterable[Info]) -> dict[str, str]:
     return sentences
 
 
-def memory(infos: Iterable[Info]) -> int:
-    """Bytes that the servers use."""
-    return sum(int(info.get("used_memory", 0)) for info in infos)
-
-
 def _version(info: Info) -> tuple[int, int]:
     """Major and minor version; zeros when unknown."""
     parts = info.get("redis_version", "").split(".")

@@ -211,7 +211,7 @@ class RedisLedger:
             await replica.note_losses()
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL
-                self._check(await replica.infos())
+                self._check(await replica.client.infos())
             replica.totals.end_delays(replica.now())
         except Exception as error:
             self._fail(error)
@@ -224,7 +224,7 @@ class RedisLedger:
     def _check(self, infos: Sequence[health.Info]) -> None:
         """Log each misconfiguration once."""
         before, self._misconfigured = self._misconfigured, health.misconfigured(infos)
-        self._size = health.memory(infos)
+        self._size = sum(int(info.get("used_memory", 0)) for info in infos)
         for setting, sentence in self._misconfigured.items():
             if setting not in before:
                 log.warning("ledger_misconfigured", setting=setting, detail=sentence)

@@ -38,7 +38,7 @@ class Replica:
         self.ledger = ""
         self.lost: dict[int, int] = {}
         self._names = names
-        self._client = ClusterClient(plan)
+        self.client = ClusterClient(plan)
         self._id = secrets.token_hex(6)
         self._commits = 0
         # Redis' clock less this machine's monotonic clock, seconds.
@@ -65,19 +65,15 @@ class Replica:
                         raise LedgerError(f"the shared ledger can't be reached: {error}") from None
                     await asyncio.sleep(_RETRY)
         except BaseException:
-            await self._client.close()
+            await self.client.close()
             raise
-
-    async def infos(self) -> list[health.Info]:
-        """INFO of each server."""
-        return [health.parse(info) for info in await self._client.infos()]
 
     async def count(self, group: Group) -> CallFailed | None:
         """Write a group, then show it. Returns the error of a part that failed."""
         parts = group.parts
         calls = [self._commit(group, part) for part in parts]
         problem = None
-        for part, reply in zip(parts, await self._client.run(calls, confirmed=True), strict=True):
+        for part, reply in zip(parts, await self.client.run(calls, confirmed=True), strict=True):
             if isinstance(reply, CallFailed):
                 group.fail(part)
                 problem = reply
@@ -101,7 +97,7 @@ class Replica:
         empty = Group([], self.plan.shards, 0)
         shards = range(self.plan.shards)
         calls = [self._commit(empty, ShardPart(shard), always=True) for shard in shards]
-        successes(await self._client.run(calls, confirmed=True))
+        successes(await self.client.run(calls, confirmed=True))
 
     async def read(self) -> None:
         """Read the shards that have changed, as far as they can be read."""
@@ -110,7 +106,7 @@ class Replica:
             script_call("read", shard, _SHARD, (clock, self.totals.last_commit(shard)))
             for shard in shards
         ]
-        replies = await self._client.run(calls)
+        replies = await self.client.run(calls)
         for shard, reply in zip(shards, replies, strict=True):
             if isinstance(reply, CallFailed):
                 continue
@@ -133,7 +129,7 @@ class Replica:
                 calls.append(script_call("high_water", shard, _SHARD, arguments))
         if not calls:
             return
-        replies = await self._client.run(calls)
+        replies = await self.client.run(calls)
         lost = 0
         for (shard, _), reply in zip(calls, replies, strict=True):
             if not isinstance(reply, CallFailed):
@@ -158,13 +154,13 @@ class Replica:
         """Never raises."""
         command = ("ZREM", key(0, "replicas"), self._id)
         try:
-            successes(await self._client.run([(0, command)]))
+            successes(await self.client.run([(0, command)]))
         except CallFailed as error:
             log.warning("ledger_close_failed", error=str(error))
-        await self._client.close()
+        await self.client.close()
 
     async def _join(self) -> list[health.Info]:
-        infos = await self.infos()
+        infos = await self.client.infos()
         health.check(infos, self.plan)
         self.ledger, others = await self._register()
         await self.read()
@@ -213,12 +209,12 @@ class Replica:
             if names
         ]
         if calls:
-            successes(await self._client.run(calls))
+            successes(await self.client.run(calls))
             await self.read()
 
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """The reply of a script on the first shard."""
-        [reply] = successes(await self._client.run([script_call(script, 0, keys, arguments)]))
+        [reply] = successes(await self.client.run([script_call(script, 0, keys, arguments)]))
         return reply
 
     def _commit(self, group: Group, part: ShardPart, *, always: bool = False) -> Call:
