@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     ledger_wait: LedgerWait | None = Field(
         None, description="what has to have a count before its answer: aof, replicas:1, …"
     )
-    ledger_timeout: Seconds = Field(1, description="time for the engine to answer")
+    ledger_timeout: Seconds = Field(1, description="time for Redis to answer")
     taxonomy: Paths = Field(
         (), description="folders with YAML files of further systems and of changes to systems"
     )

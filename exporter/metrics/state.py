@@ -40,7 +40,7 @@ class StateCollector(Collector):
             ),
             (
                 names.LEDGER_SIZE,
-                "Bytes of the ledger, on disk or in the engine's memory.",
+                "Bytes of the ledger, on disk or in the memory of Redis.",
                 status.size_bytes,
             ),
             (
@@ -60,12 +60,12 @@ class StateCollector(Collector):
         )
         yield CounterMetricFamily(
             names.LEDGER_LOST,
-            "Events that were counted and that a failover of the ledger's engine took back.",
+            "Counted events that a failover of Redis lost.",
             status.lost_events,
         )
         misconfigured = GaugeMetricFamily(
             names.LEDGER_MISCONFIGURED,
-            "1 when the ledger's engine is set up to lose counts or ids.",
+            "1 when the configuration of Redis can lose counts or ids.",
             labels=(names.SETTING,),
         )
         for setting in MISCONFIGURATIONS:

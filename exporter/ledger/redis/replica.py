@@ -78,17 +78,11 @@ class Replica:
                 group.fail(part)
                 problem = reply
                 continue
-            before, after, clock, digits, series, cells = reply
+            _, _, clock, digits, _, _ = reply
             if part.shard == 0:
                 # The clock of one server only: those of a Cluster may differ.
                 self._set_clock(clock)
-            self.totals.committed(
-                part.shard,
-                before,
-                after,
-                zip(map(self._names.of, part.series), series, strict=True),
-                zip(map(cell_name, part.cells), cells, strict=True),
-            )
+            self.totals.committed(part, reply)
             group.judge(part, digits)
         return problem
 

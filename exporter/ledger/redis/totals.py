@@ -1,12 +1,13 @@
 """Totals of the shared ledger as this exporter knows them: they never wait for Redis and never go down."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from exporter.ledger.contract import DurationTotal, Series, Total
+from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.plan import Plan
-from exporter.ledger.redis.records import Cell, Histogram, Names, Record
+from exporter.ledger.redis.records import Cell, Histogram, Names, Record, cell_name
 
 Rows = Iterable[tuple[bytes, bytes]]
 """Names and records as they are written."""
@@ -110,13 +111,17 @@ class SharedTotals:
             series: min(at, latest) for series, at in self._first_seen.items() if at > since
         }
 
-    def committed(self, shard: int, before: bytes, after: bytes, series: Rows, cells: Rows) -> None:
+    def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
         """Take over the reply to a commit: the records that it touched."""
-        known = self._shards[shard]
-        # The reply lacks what other exporters have written since `known.commit`: the next look reads all.
+        before, after, _, _, series, cells = reply
+        known = self._shards[part.shard]
+        # The reply lacks what other exporters have written since `known.commit`: the next read gets all.
         if known.commit == before:
             known.commit = after
-        self._add_up(known.series.update(series), known.cells.update(cells))
+        self._add_up(
+            known.series.update(zip(map(self._names.of, part.series), series, strict=True)),
+            known.cells.update(zip(map(cell_name, part.cells), cells, strict=True)),
+        )
 
     def read(self, shard: int, commit: bytes, series: Rows, cells: Rows) -> None:
         """Take over all records of a shard."""
