@@ -51,31 +51,28 @@ class ClusterClient:
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
         """A reply or a `CallFailed` for each call; `confirmed`: a reply says that `Plan.wait` is met."""
-        replies: list[Any] = [None] * len(calls)
-        pending = list(range(len(calls)))
+        replies: dict[int, Any] = {}
+        pending = dict(enumerate(calls))
         for _ in range(_ROUNDS):
             try:
                 masters = await self._topology.masters()
             except CallFailed as error:
-                for index in pending:
-                    replies[index] = error
+                replies |= dict.fromkeys(pending, error)
                 break
-            by_server: dict[ServerConnection, list[int]] = {}
-            for index in pending:
-                by_server.setdefault(masters[calls[index][0]], []).append(index)
-            sent = (
-                self._send(server, [calls[index][1] for index in indices], confirmed)
-                for server, indices in by_server.items()
-            )
-            for indices, answers in zip(
-                by_server.values(), await asyncio.gather(*sent), strict=True
-            ):
-                for index, answer in zip(indices, answers, strict=True):
-                    replies[index] = answer
-            pending = [index for index in pending if isinstance(replies[index], _NOT_RUN)]
+            groups: dict[ServerConnection, dict[int, Command]] = {}
+            for index, (shard, command) in pending.items():
+                groups.setdefault(masters[shard], {})[index] = command
+            sent = (self._send(server, group, confirmed) for server, group in groups.items())
+            for answers in await asyncio.gather(*sent):
+                replies |= answers
+            pending = {
+                index: call
+                for index, call in pending.items()
+                if isinstance(replies[index], _NOT_RUN)
+            }
             if not pending:
                 break
-        return [_failed(reply) if isinstance(reply, Exception) else reply for reply in replies]
+        return [_result(replies[index]) for index in range(len(calls))]
 
     async def infos(self) -> list[health.Info]:
         """INFO of each master. Raises `CallFailed`."""
@@ -88,16 +85,18 @@ class ClusterClient:
         await self._topology.close()
 
     async def _send(
-        self, server: ServerConnection, commands: list[Command], confirmed: bool
-    ) -> list[Any]:
-        """The replies of one server."""
+        self, server: ServerConnection, commands: dict[int, Command], confirmed: bool
+    ) -> dict[int, Any]:
+        """The replies of one server, by the keys of `commands`."""
         confirmed = confirmed and self._wait is not None
         try:
-            replies = await server.run([*commands, self._confirm] if confirmed else commands)
+            replies = await server.run([*commands.values(), *[self._confirm] * confirmed])
         except CallFailed as error:
             self._topology.forget()
-            return [error] * len(commands)
-        problem = self._unconfirmed(replies.pop()) if confirmed else None
+            return dict.fromkeys(commands, error)
+        if confirmed and (problem := self._unconfirmed(replies.pop())):
+            failed = CallFailed(f"{server.name}: {problem}")
+            replies = [reply if isinstance(reply, Exception) else failed for reply in replies]
         if any(isinstance(reply, _OTHER_MASTER) for reply in replies):
             self._topology.forget()
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
@@ -108,10 +107,7 @@ class ClusterClient:
                 await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
             except CallFailed:
                 self._topology.forget()
-        if problem is None:
-            return replies
-        failed = CallFailed(f"{server.name}: {problem}")
-        return [reply if isinstance(reply, Exception) else failed for reply in replies]
+        return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:
         """What is wrong with a reply to WAIT or WAITAOF."""
@@ -131,5 +127,8 @@ def successes(replies: list[Any]) -> list[Any]:
     return replies
 
 
-def _failed(error: Exception) -> CallFailed:
-    return error if isinstance(error, CallFailed) else CallFailed(described(error))
+def _result(reply: Any) -> Any:
+    """A server's error as a `CallFailed`."""
+    if isinstance(reply, Exception) and not isinstance(reply, CallFailed):
+        return CallFailed(described(reply))
+    return reply
