@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LedgerUnavailable
+from exporter.ledger.redis.address import parse
+from exporter.ledger.redis.connection import ServerConnection
+from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch, key
 from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable
 from tests.ledger.redis_server import RedisServer
@@ -167,6 +170,18 @@ async def test_cut_connection_is_made_again(home: RedisHome, server: RedisServer
     await retried(ledger, [2])
     assert value(ledger) == 2
     await ledger.close()
+
+
+async def test_reply_of_a_cancelled_call_is_not_read_by_the_next(server: RedisServer) -> None:
+    connection = ServerConnection("127.0.0.1", server.port, Plan(parse(server.url), timeout=30.0))
+    task = asyncio.create_task(connection.run([("BLPOP", "list", 0)]))
+    await until(lambda: server.command("INFO", "clients")["blocked_clients"])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    server.command("LPUSH", "list", "x")
+    assert await connection.run([("ECHO", "next")]) == [b"next"]
+    await connection.close()
 
 
 async def test_host_name_of_a_new_master_is_followed(tmp_path: Path, server: RedisServer) -> None:
