@@ -83,7 +83,6 @@ async def test_batches_of_a_silent_shard_are_503_and_retries_are_exact(
     assert refused == [True, *(shard_of(number) in lost for number in range(60))]
     await retried(ledger, range(200))
     assert value(ledger) == claims(cluster) == 200
-    await ledger.close()
 
 
 async def test_slot_moving_under_load_loses_and_doubles_nothing(
@@ -115,7 +114,6 @@ async def test_slot_moving_under_load_loses_and_doubles_nothing(
     for of, count in ((FAILURE, done), (OTHER, len(numbers))):
         await until(lambda of=of, count=count: value(ledger, of) == value(other, of) == count)
     assert claims(cluster) == done + len(numbers)
-    await asyncio.gather(ledger.close(), other.close())
 
 
 async def test_moved_slot_is_followed_without_a_refusal(
@@ -131,7 +129,6 @@ async def test_moved_slot_is_followed_without_a_refusal(
     wait_for(lambda: cluster.master_of(5) is target)
     receipt = await ledger.commit(batch(range(200)))
     assert (receipt.accepted, failures) == (200, [])
-    await ledger.close()
 
 
 async def test_write_needs_the_confirmation_of_a_replica(
@@ -153,7 +150,6 @@ async def test_write_needs_the_confirmation_of_a_replica(
         replica.resume()
     await retried(second, events)
     assert value(second) == 10
-    await asyncio.gather(first.close(), second.close())
 
 
 async def test_loss_of_a_failover_is_counted_and_totals_stay(
@@ -189,7 +185,6 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
     for replica_ledger in (ledger, again):
         assert value(replica_ledger, shown) == 70
         assert replica_ledger.status().lost_events >= 40
-    await asyncio.gather(ledger.close(), again.close())
 
 
 async def test_silent_nodes_take_one_timeout_together(home: RedisHome) -> None:
@@ -206,6 +201,5 @@ async def test_silent_nodes_take_one_timeout_together(home: RedisHome) -> None:
         listed = ",".join(f"{host}:{port}" for host, port in nodes)
         home.url = home.url.replace("://", f"://{listed},")
         began = asyncio.get_running_loop().time()
-        ledger = await home.open(timeout=timeout)
+        await home.open(timeout=timeout)
         assert asyncio.get_running_loop().time() - began < len(hosts) * timeout
-        await ledger.close()

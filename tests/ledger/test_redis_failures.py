@@ -28,7 +28,6 @@ async def test_flushed_scripts_are_loaded_again(home: RedisHome, server: RedisSe
     server.command("SCRIPT", "FLUSH")
     assert (await ledger.commit(batch(range(40)))).accepted == 39
     assert value(ledger) == 40
-    await ledger.close()
 
 
 async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
@@ -51,7 +50,6 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     # An idle ledger notices it too.
     server.command("CONFIG", "SET", "maxmemory", 1)
     await until(lambda: ledger.status().problem is not None)
-    await ledger.close()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +80,6 @@ async def test_damaged_key_is_refused_before_the_first_write(
         await ledger.commit(batch([2, 3], durations=[1.0, 2.0]))
     assert problem in str(ledger.status().problem)
     assert server.command("DBSIZE") == before
-    await ledger.close()
 
 
 async def test_id_key_of_another_type_does_not_stop_the_script(
@@ -92,7 +89,6 @@ async def test_id_key_of_another_type_does_not_stop_the_script(
     server.command("LPUSH", b"{0}:" + key(5), "x")
     assert (await ledger.commit(batch(range(10)))).accepted == 10
     assert (await ledger.commit(batch(range(10)))).duplicates == 10
-    await ledger.close()
 
 
 async def test_missing_permission_to_count_claims_no_id(
@@ -113,7 +109,6 @@ async def test_missing_permission_to_count_claims_no_id(
     await recovered(ledger)
     assert (await ledger.commit(batch([2]))).accepted == 1
     assert value(ledger) == 2
-    await ledger.close()
 
 
 async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
@@ -140,7 +135,6 @@ async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
     await recovered(ledger)
     await retried(ledger, range(20))
     assert value(ledger) == 20
-    await ledger.close()
 
 
 async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
@@ -160,7 +154,6 @@ async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
     await retried(ledger, range(50))
     assert value(ledger) == 50
     assert lines == [("ledger_unavailable", True), ("ledger_recovered", False)]
-    await ledger.close()
 
 
 async def test_cut_connection_is_made_again(home: RedisHome, server: RedisServer) -> None:
@@ -169,7 +162,6 @@ async def test_cut_connection_is_made_again(home: RedisHome, server: RedisServer
     server.command("CLIENT", "KILL", "TYPE", "normal")
     await retried(ledger, [2])
     assert value(ledger) == 2
-    await ledger.close()
 
 
 async def test_reply_of_a_cancelled_call_is_not_read_by_the_next(server: RedisServer) -> None:
@@ -214,4 +206,3 @@ async def test_host_name_of_a_new_master_is_followed(tmp_path: Path, server: Red
             finally:
                 server.command("REPLICAOF", "NO", "ONE")
             assert value(ledger) == 2
-            await ledger.close()

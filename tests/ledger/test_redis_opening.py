@@ -39,7 +39,6 @@ async def test_misconfiguration_is_reported_at_start_and_later(
     assert "Set noeviction." in ledger.status().misconfigured["maxmemory_policy"]
     server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
     await until(lambda: not ledger.status().misconfigured)
-    await ledger.close()
 
 
 async def test_tls_certificate_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +54,6 @@ async def test_tls_certificate_is_verified(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("SSL_CERT_FILE", file)
         ledger = await home.open()
         assert (await ledger.commit(batch([1]))).accepted == 1
-        await ledger.close()
 
 
 async def test_password_is_read_from_its_file_and_never_shown(

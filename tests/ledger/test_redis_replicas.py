@@ -29,7 +29,6 @@ async def test_replicas_count_each_id_once_and_show_the_same(home: RedisHome) ->
     await until(lambda: {value(ledger, OTHER) for ledger in replicas} == {89})
     [name] = {ledger.totals().ledger for ledger in replicas}
     assert len(name) == 8
-    await asyncio.gather(*(ledger.close() for ledger in replicas))
 
 
 async def test_commit_reply_does_not_hide_what_another_replica_counted(home: RedisHome) -> None:
@@ -38,7 +37,6 @@ async def test_commit_reply_does_not_hide_what_another_replica_counted(home: Red
     await first.commit(batch([1], of=OTHER))
     await second.commit(batch([2]))
     await until(lambda: value(second, OTHER) == 1)
-    await asyncio.gather(first.close(), second.close())
 
 
 async def test_first_seen_delay_ends_together_on_every_replica(
@@ -58,7 +56,6 @@ async def test_first_seen_delay_ends_together_on_every_replica(
     for seconds, delayed in ((0, True), (26, False)):
         home.monotonic.advance(seconds)
         assert [total(ledger, OTHER).delayed for ledger in (first, third)] == [delayed] * 2
-    await asyncio.gather(first.close(), third.close())
 
 
 async def test_retried_start_does_not_count_itself_as_another_replica(
@@ -83,7 +80,6 @@ async def test_retried_start_does_not_count_itself_as_another_replica(
     assert total(again, OTHER).delayed
     home.monotonic.advance(4)
     assert not total(again, OTHER).delayed
-    await again.close()
 
 
 async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None:
@@ -95,18 +91,16 @@ async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None
     third = await home.open(label_names=("project", "region"))
     values = {row.series.labels: row.value for row in third.totals().series}
     assert values == {("", "eu"): 1, ("", "us"): 1}
-    await asyncio.gather(first.close(), second.close(), third.close())
 
 
 async def test_on_labels_gets_label_values_of_other_replicas(home: RedisHome) -> None:
     labels: list[tuple[str, ...]] = []
     first = await home.open(label_names=("region",))
     await first.commit(batch([1], of=series(region="eu")))
-    second = await home.open(label_names=("region",), on_labels=labels.append)
+    await home.open(label_names=("region",), on_labels=labels.append)
     assert labels == [("eu",)]
     await first.commit(batch([2], of=series(region="us")))
     await until(lambda: labels == [("eu",), ("us",)])
-    await asyncio.gather(first.close(), second.close())
 
 
 async def test_exemplar_text_round_trips(home: RedisHome) -> None:
@@ -118,7 +112,6 @@ async def test_exemplar_text_round_trips(home: RedisHome) -> None:
         exemplar = total(ledger).exemplar
         assert exemplar is not None
         assert exemplar.session_id == session
-    await asyncio.gather(first.close(), second.close())
 
 
 async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) -> None:
@@ -131,7 +124,6 @@ async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) ->
     again = await home.open(shards=1)
     for replica in (ledger, again):
         assert {row.value for row in replica.totals().series} == {4}
-    await asyncio.gather(ledger.close(), again.close())
 
 
 async def test_another_number_of_shards_is_refused(home: RedisHome) -> None:
@@ -155,7 +147,6 @@ async def test_records_of_a_later_version_are_ignored(home: RedisHome, server: R
         assert replica.status().problem is None
         assert [row.value for row in replica.totals().series] == [2]
         assert len(replica.totals().durations) == 1
-    await asyncio.gather(ledger.close(), again.close())
 
 
 async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
@@ -170,7 +161,6 @@ async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
     assert server.command("PTTL", name) <= 2000
     await until(lambda: not server.command("EXISTS", name))
     assert (await ledger.commit(batch([1]))).accepted == 1
-    await ledger.close()
 
 
 async def test_another_ledger_breaks_this_one_before_the_first_log_line(
@@ -206,7 +196,6 @@ async def test_totals_of_a_deleted_ledger_are_not_written_into_the_next(
     await new.commit(batch([1000]))
     await until(lambda: value(new) == 1)
     assert new.status().lost_events == 0
-    await asyncio.gather(old.close(), new.close())
 
 
 async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_over(
@@ -228,4 +217,3 @@ async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_o
     server.command("FLUSHALL")
     await until(lambda: broken)
     assert server.command("EXISTS", "{0}:lost") == 0
-    await ledger.close()

@@ -48,7 +48,6 @@ async def test_lost_events_do_not_lower_totals_and_are_counted(
     assert value(again) == value(ledger) >= 500
     assert value(again, LATE) == 2
     assert again.status().lost_events == 42
-    await again.close()
 
 
 def test_second_loss_is_marked_with_the_exported_values() -> None:
@@ -84,7 +83,6 @@ async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> N
     await ledger.commit(batch([100], of=OTHER))
     assert total(ledger, OTHER).delayed
     assert total(ledger, OTHER).created > 0
-    await ledger.close()
 
 
 async def test_each_family_has_its_own_total(home: RedisHome) -> None:
@@ -92,7 +90,6 @@ async def test_each_family_has_its_own_total(home: RedisHome) -> None:
     for family in Family:
         await ledger.commit(batch([1], of=series(family=family), unkeyed=1))
     assert {row.value for row in ledger.totals().series} == {1, 2}
-    await ledger.close()
 
 
 async def test_clock_of_the_first_shards_server_is_used(
@@ -143,4 +140,3 @@ async def test_clock_set_back_does_not_prolong_a_delay(
     home.monotonic.advance(5)
     await until(lambda: not total(ledger, OTHER).delayed)
     assert value(ledger, OTHER) == 2
-    await ledger.close()

@@ -31,7 +31,6 @@ async def test_write_in_the_file_is_acknowledged(home: RedisHome, valkey: Valkey
         assert (receipt.accepted, receipt.duplicates) == (accepted, 3 - accepted)
         commits.add(valkey.command("GET", "{0}:commit"))
     assert len(commits) == 2
-    await ledger.close()
 
 
 @pytest.mark.parametrize(
@@ -52,4 +51,3 @@ async def test_write_outside_the_file_is_503_and_a_retry_is_exact(
     valkey.command("CONFIG", "SET", setting[0], before)
     await retried(ledger, [1])
     assert value(ledger) == 1
-    await ledger.close()
