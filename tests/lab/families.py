@@ -10,12 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters, Floats, Rows
+from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE
-from exporter.backtest.series import scraped
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
-from exporter.promql.value import Flags
+from exporter.promql.value import Flags, Floats
 from exporter.taxonomy.model import Outcome, System
 
 LEARNING: Final = 3 * 86400
@@ -38,7 +37,7 @@ class Alarm:
 
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    run = Run(groups, scraped(counters, system), counters.start, counters.end)
+    run = Run(groups, counters.series(system), counters.start, counters.end)
     assert not run.failures
     return [
         Alarm(
@@ -58,19 +57,20 @@ class Plain:
     def __init__(self, counters: Counters, system: System) -> None:
         self.counters = counters
         self.every = 60 // counters.step
-        self.rows: Rows = np.arange(0, len(counters.present), self.every)
+        rows = np.arange(0, len(counters.present), self.every)
+        self.times = (counters.start + rows * float(counters.step)).tolist()
         self.learnt = LEARNING // 60
         outcomes = {one.code: one.outcome for one in (*system.codes, system.unknown)}
         found = np.array([outcomes[code] for code in counters.codes])
         self.failing = np.flatnonzero(found == Outcome.FAILURE)
         self.success = found == Outcome.SUCCESS
         self.counting = found != Outcome.NEUTRAL
-        self._history = Run((), scraped(counters, system), counters.start, counters.end)
+        self._history = Run((), counters.series(system), counters.start, counters.end)
 
     def increase(self, window: int) -> Floats:
         """(rows, codes)"""
         expression = f"sum by (code) (increase(session_ends_total[{window + 1}s]))"
-        found = self._history.query(expression, self.counters.times(self.rows).tolist())
+        found = self._history.query(expression, self.times)
         columns = {dict(labels)["code"]: place for place, labels in enumerate(found.labels)}
         counts = np.where(found.present, found.values, 0.0)
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)

@@ -12,11 +12,11 @@ import numpy as np
 
 from exporter.backtest.counters import Counters
 from exporter.backtest.ends import STEP
-from exporter.backtest.rules import load as load_rules
+from exporter.backtest.replay import load_rules
 from exporter.promql.rulefile import Group
 from exporter.rule_files import folder
 from exporter.simulate.history import History
-from exporter.simulate.scenario import STANDARD_DAYS, simulate
+from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Taxonomy
@@ -71,7 +71,7 @@ def groups(rules: Path) -> tuple[Group, ...]:
 def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
     """Each family's score on one history."""
     traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
-    history = simulate(run.system, traffic, run.days, "standard", run.seed)
+    history = simulate(run.system, traffic, run.days, standard_plan(run.days * 86400), run.seed)
     system = taxonomy().systems[run.system]
     found = counters(history, STEP)
     alarms = {}
