@@ -14,9 +14,9 @@ import yaml
 from exporter.errors import ConfigError
 from exporter.rule_files import folder
 from exporter.simulate.events import ndjson
-from exporter.simulate.history import Incident
+from exporter.simulate.history import DAY, HOUR, Incident
 from exporter.simulate.scenario import MONDAY, simulate
-from exporter.simulate.traffic import DAY, HOUR, Traffic
+from exporter.simulate.traffic import Traffic
 from tests.backtest.histories import event, rfc3339, run, write
 
 PLAN = (

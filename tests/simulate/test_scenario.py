@@ -74,7 +74,7 @@ def month(request: pytest.FixtureRequest) -> History:
     return simulate(request.param, Traffic(10.0), incidents=STANDARD)
 
 
-def test_standard_month_has_incidents_at_all_times_eight_hours_apart(month: History) -> None:
+def test_standard_month_has_incidents_eight_hours_apart(month: History) -> None:
     alerting = [incident for incident in month.incidents if incident.expects != "nothing"]
     assert 19 <= len(alerting) <= 22
     assert sum(incident.expects == "page" for incident in alerting) >= 17
