@@ -1,1 +1,1 @@
-"""Rule files over a history of ends: what would have fired, and when."""
+"""Alert rules replayed over the events of files."""

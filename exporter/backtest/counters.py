@@ -1,20 +1,26 @@
-"""One system's counters as Prometheus scrapes them."""
+"""One system's counters, and the series that Prometheus would have scraped from its exporter."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
+from exporter import names
+from exporter.metrics.taxonomy import TaxonomyCollector
+from exporter.promql.samples import Samples
+from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
+from exporter.taxonomy.model import System, Taxonomy
+
+_TARGET: Final = {"job": "session-end-exporter", "instance": "backtest"}
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """Row i is the scrape at `start + i * step` (Unix seconds).
 
-    `totals`, (rows, codes), are the sums of each code's ends; `present`, (rows,), is False where the
-    scrape failed. Counters don't reset: the exporter's survive restarts.
+    `totals`, (rows, codes), are running sums of each code's ends; `present`, (rows,), is False where the
+    scrape failed. Counters are never reset: the exporter's survive restarts.
     """
 
     system: str
@@ -22,12 +28,48 @@ class Counters:
     step: int
     codes: tuple[str, ...]
     totals: NDArray[np.int64]
-    present: NDArray[np.bool_]
+    present: Flags
 
     @property
     def end(self) -> float:
         """The last scrape, Unix seconds."""
         return self.start + (len(self.totals) - 1) * self.step
 
-    def times(self, rows: Rows) -> Floats:
-        return np.asarray(self.start + rows * float(self.step), np.float64)
+    def series(self, system: System) -> list[Samples]:
+        """The counters, and what the exporter exports about their codes: names, severities, objective."""
+        known = {code.code: code for code in (*system.codes, system.unknown)}
+        ends = [
+            {
+                names.SYSTEM: system.system,
+                names.CODE: code.code,
+                names.PHASE: code.phase,
+                names.CATEGORY: code.category,
+                names.OUTCOME: code.outcome.value,
+                names.LEDGER: "backtest",
+            }
+            for code in (known[code] for code in self.codes)
+        ]
+        result = [self._samples(names.SESSION_ENDS, ends, self.totals.T.astype(np.float64))]
+        for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
+            samples = [
+                sample
+                for sample in family.samples
+                if sample.labels.get(names.CODE, self.codes[0]) in self.codes
+            ]
+            if samples:
+                values = np.array([[sample.value] for sample in samples])
+                rows = [sample.labels for sample in samples]
+                result.append(self._samples(samples[0].name, rows, values))
+        start = np.array([[self.start]])
+        return [*result, self._samples("process_start_time_seconds", [{}], start)]
+
+    def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats) -> Samples:
+        """A single column of `values` is repeated for all scrapes, without copies in memory."""
+        times = self.start + np.arange(len(self.totals)) * float(self.step)
+        shape = len(rows), len(times)
+        return Samples.of(
+            np.round(times * 1000).astype(np.int64),
+            [labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows],
+            np.broadcast_to(values, shape),
+            np.broadcast_to(self.present, shape),
+        )

@@ -1,4 +1,4 @@
-"""One system's ends in bins of the scrape interval, and from these its `Counters`."""
+"""One system's ends in bins of the scrape interval, which become its `Counters`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,36 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.left_out import LeftOut
+from exporter.backtest.event_counts import EventCounts
 from exporter.errors import ConfigError
 from exporter.taxonomy.model import System
 
 STEP: Final = 30
 """Seconds between scrapes: the shortest interval of the shipped rules."""
-MEMORY: Final = 8 * 86400
-"""Seconds. What is longer ago is in no result of the shipped rules: a baseline is seven days of shares of a
-day."""
-MOST_BINS: Final = 200 * 2880
+_MEMORY: Final = 8 * 86400
+"""Seconds. The shipped rules read nothing older: a baseline is seven days of shares of a day."""
+_MOST_BINS: Final = 200 * 2880
 """200 days of 30 s. The rules' arrays then take 3 GB with 25 codes (measured)."""
-ASTRAY: Final = 0.01
-"""The part of a system's ends that may be far from all others and left out."""
+_OUTLIERS: Final = 0.01
+"""The share of a system's ends that may be outliers."""
 _BLOCK: Final = 2880
-_MOST_BLOCKS: Final = 2 * MOST_BINS // _BLOCK
-"""A file of random times would otherwise make a block of each: 300 kB an event."""
+_MOST_BLOCKS: Final = 2 * _MOST_BINS // _BLOCK
+"""A file of random times would otherwise create a block of 300 kB for each event."""
 
 
 class Ends:
-    """Counts a system's ends by bin and code, in any order; memory is bounded by the bins."""
+    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends."""
 
     def __init__(self, system: System) -> None:
         self.system = system
         self._codes = tuple(code.code for code in (*system.codes, system.unknown))
-        self._columns = {code: place for place, code in enumerate(self._codes)}
+        self._columns = {code: column for column, code in enumerate(self._codes)}
         self._blocks: dict[int, NDArray[np.int32]] = {}
 
     def add(self, codes: Sequence[str], times: Sequence[float]) -> None:
-        """An end of each code at the time beside it, Unix seconds. Raises `ConfigError` when the times
-        are so many different days that no history has them."""
+        """Adds an end per code, at the Unix time in the same position.
+
+        Raises `ConfigError` if the times are on more different days than a history may have.
+        """
         columns = np.array([self._columns[code] for code in codes], np.intp)
         bins = np.floor(np.array(times) / STEP).astype(np.int64)
         blocks = bins // _BLOCK
@@ -45,32 +46,29 @@ class Ends:
             inside = blocks == block
             np.add.at(self._block(block), (bins[inside] - block * _BLOCK, columns[inside]), 1)
 
-    def counters(self, left_out: LeftOut) -> Counters | None:
-        """The counters from the first to the last bin with an end, codes that never came left out; None
-        without an end.
+    def counters(self, events: EventCounts) -> Counters | None:
+        """The counters from the first to the last bin with an end, for codes that occurred.
 
-        A clock that is wrong would stretch the history by years. Ends that a gap longer than the rules'
-        memory parts from all others are left out at both ends of the history, while these are less than
-        `ASTRAY` of all, and `left_out` is told. Raises `ConfigError` when more than `MOST_BINS` remain.
+        None without an end. A wrong clock would extend the history by years, so ends are removed, and noted
+        in `events`, if a gap longer than the rules' memory separates them from the others and they are few.
+        Raises `ConfigError` if the rest is too long.
         """
         bins, ends = self._counted()
         if not len(bins):
             return None
-        first, last = self._without_strays(bins, ends.sum(axis=1), left_out)
+        first, last = _without_outliers(bins, ends.sum(axis=1), events)
         bins, ends = bins[first:last], ends[first:last]
         count = int(bins[-1] - bins[0]) + 1
-        if count > MOST_BINS:
+        if count > _MOST_BINS:
             raise self._too_long(bins)
-        came = np.flatnonzero(ends.any(axis=0))
-        # Every code is at 0 before its first end, as the exporter shows it.
-        totals = np.zeros((count + 1, len(came)), np.int64)
-        totals[bins - bins[0] + 1] = ends[:, came]
+        occurred = np.flatnonzero(ends.any(axis=0))
+        # Each code is 0 before its first end, as on the exporter.
+        totals = np.zeros((count + 1, len(occurred)), np.int64)
+        totals[bins - bins[0] + 1] = ends[:, occurred]
         np.cumsum(totals, axis=0, out=totals)
-        codes = tuple(self._codes[column] for column in came)
-        start = float(bins[0] * STEP)
-        return Counters(
-            self.system.system, start, STEP, codes, totals, np.ones(count + 1, np.bool_)
-        )
+        codes = tuple(self._codes[column] for column in occurred)
+        start, present = float(bins[0] * STEP), np.ones(count + 1, np.bool_)
+        return Counters(self.system.system, start, STEP, codes, totals, present)
 
     def _block(self, number: int) -> NDArray[np.int32]:
         if number not in self._blocks:
@@ -80,43 +78,42 @@ class Ends:
         return self._blocks[number]
 
     def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """The bins with an end, in order of time, and (bins, codes) ends in them."""
-        found = [np.zeros(0, np.int64)]
+        """The bins with an end, in order of time, and (bins, codes) their ends."""
+        bins = [np.zeros(0, np.int64)]
         ends = [np.zeros((0, len(self._codes)), np.int32)]
-        for number in sorted(self._blocks):
-            block = self._blocks[number]
+        for number, block in sorted(self._blocks.items()):
             rows = np.flatnonzero(block.any(axis=1))
-            found.append(rows + number * _BLOCK)
+            bins.append(rows + number * _BLOCK)
             ends.append(block[rows])
-        return np.concatenate(found), np.concatenate(ends)
-
-    def _without_strays(
-        self, bins: NDArray[np.int64], ends: NDArray[np.int64], left_out: LeftOut
-    ) -> tuple[int, int]:
-        """First of `bins` that belongs, and the one after the last."""
-        parts = np.flatnonzero(np.diff(bins) * STEP > MEMORY) + 1
-        edges = [0, *parts.tolist(), len(bins)]
-        bearable = ASTRAY * int(ends.sum())
-        while len(edges) > 2:
-            outer = [(edges[0], edges[1]), (edges[-2], edges[-1])]
-            begin, end = min(outer, key=lambda one: int(ends[one[0] : one[1]].sum()))
-            lost = int(ends[begin:end].sum())
-            bearable -= lost
-            if bearable < 0:
-                break
-            edges = edges[1:] if begin == edges[0] else edges[:-1]
-            times = bins[[begin, end - 1]] * float(STEP)
-            left_out.stray(lost, float(times[0]), float(times[1]))
-        return edges[0], edges[-1]
+        return np.concatenate(bins), np.concatenate(ends)
 
     def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
-        first, last = (_time(float(one * STEP)) for one in (bins[0], bins[-1]))
-        days = MOST_BINS * STEP // 86400
+        first, last = (
+            datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
+            for number in (bins[0], bins[-1])
+        )
+        days = _MOST_BINS * STEP // 86400
         return ConfigError(
             f"{self.system.system}: ends from {first} to {last}, and at most {days} days can be "
-            "replayed; cut the files, or look for a sender's wrong clock"
+            "replayed: split the files, or check the clocks of the senders"
         )
 
 
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+def _without_outliers(
+    bins: NDArray[np.int64], ends: NDArray[np.int64], events: EventCounts
+) -> tuple[int, int]:
+    """The range of `bins` that remains."""
+    gaps = np.flatnonzero(np.diff(bins) * STEP > _MEMORY) + 1
+    edges = [0, *gaps.tolist(), len(bins)]
+    allowed = _OUTLIERS * int(ends.sum())
+    while len(edges) > 2:
+        outer = [(edges[0], edges[1]), (edges[-2], edges[-1])]
+        begin, end = min(outer, key=lambda part: int(ends[part[0] : part[1]].sum()))
+        removed = int(ends[begin:end].sum())
+        allowed -= removed
+        if allowed < 0:
+            break
+        edges = edges[1:] if begin == edges[0] else edges[:-1]
+        first, last = (bins[[begin, end - 1]] * float(STEP)).tolist()
+        events.remove_outliers(removed, first, last)
+    return edges[0], edges[-1]

@@ -1,4 +1,4 @@
-"""What `backtest` was asked to do: flags as given, and the times in them."""
+"""The flags of `backtest`."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -11,7 +11,7 @@ from exporter.taxonomy.model import Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command's flags; None are those that were not given. `since` and `until` are as written."""
+    """The flags as given; None if a flag was not given."""
 
     taxonomy: tuple[Path, ...] = ()
     rules: Path | None = None
@@ -22,8 +22,8 @@ class Options:
     json: bool = False
 
     def period(self) -> tuple[float | None, float | None]:
-        """`since` and `until` in Unix seconds; raises `ConfigError` for what is none, or empty."""
-        since, until = _moment("--since", self.since), _moment("--until", self.until)
+        """`since` and `until` in Unix seconds. Raises `ConfigError`."""
+        since, until = _time("--since", self.since), _time("--until", self.until)
         if since is not None and until is not None and since >= until:
             raise ConfigError(f"--since {self.since} is not before --until {self.until}")
         return since, until
@@ -32,16 +32,16 @@ class Options:
         """Raises `ConfigError` for a system that the taxonomy does not have."""
         if self.system is not None and self.system not in taxonomy.systems:
             raise ConfigError(
-                f"--system = {self.system!r}: one of {', '.join(taxonomy.systems)}; another one "
-                "needs its --taxonomy"
+                f"--system = {self.system!r}: must be one of {', '.join(taxonomy.systems)}; "
+                "load another system with --taxonomy"
             )
 
 
-def _moment(option: str, text: str | None) -> float | None:
+def _time(flag: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        # A date first: fromisoformat of a datetime takes one too, and leaves the zone to the machine.
+        # A date first: datetime.fromisoformat accepts it too, but in the machine's time zone.
         return datetime.combine(date.fromisoformat(text), time(), UTC).timestamp()
     except ValueError:
         pass
@@ -51,7 +51,7 @@ def _moment(option: str, text: str | None) -> float | None:
         at = None
     if at is None or at.tzinfo is None:
         raise ConfigError(
-            f"{option} = {text!r}: a day such as 2026-01-05, or RFC 3339 such as "
+            f"{flag} = {text!r}: must be a date such as 2026-01-05, or RFC 3339 such as "
             "2026-01-05T08:00:00Z"
         )
     return at.timestamp()

@@ -1,26 +1,45 @@
-"""What the rules would have made of one system's history, in the part of it that was asked for."""
+"""The rules replayed over one system's history, and the part of it that is reported."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.series import scraped
+from exporter.errors import ConfigError
+from exporter.promql import rulefile
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
-MONTH: Final = 30 * 86400.0
-WEEK: Final = 7 * 86400.0
-"""Weekdays and weekends differ: less than both says nothing about a month."""
+_SELF_MONITORING: Final = "exporter"
+"""The `signal` of alerts about the exporter itself, which do not depend on ends."""
+
+
+def load_rules(folder: Path) -> tuple[Group, ...]:
+    """The groups of all rule files of the folder, without the alerts about the exporter itself.
+
+    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load`.
+    """
+    paths = sorted((*folder.glob("*.yml"), *folder.glob("*.yaml")))
+    if not paths:
+        raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
+    return tuple(
+        replace(
+            group,
+            rules=tuple(
+                rule for rule in group.rules if rule.labels.get("signal") != _SELF_MONITORING
+            ),
+        )
+        for group in rulefile.load(paths)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`firings` are those of the alerts that began within [since, until), Unix seconds, in order of time.
+    """`firings` are the alerts that began within [since, until), Unix seconds, in order of time.
 
-    The rules saw all of `counters`; `since` and `until` are inside them. `failures` are rules that
-    Prometheus could not have evaluated.
+    The rules were evaluated over all of `counters`. `failures` are rules whose evaluation failed.
     """
 
     system: System
@@ -39,33 +58,24 @@ class Replay:
         since: float | None = None,
         until: float | None = None,
     ) -> "Replay | None":
-        """None when nothing of the history is between `since` and `until`."""
+        """None if no part of the history is between `since` and `until`."""
         begin = counters.start if since is None else max(counters.start, since)
         end = counters.end if until is None else min(counters.end, until)
         if begin >= end:
             return None
-        # The last evaluation is at the end itself, so what begins there is still the history's.
-        closing = end + counters.step if end == counters.end else end
-        run = Run(groups, scraped(counters, system), counters.start, counters.end)
-        found = tuple(firing for firing in run.firings if begin <= firing.start < closing)
-        return cls(system, counters, found, tuple(run.failures), begin, end)
-
-    @property
-    def end(self) -> float:
-        """The last evaluation of the rules, whatever part is reported."""
-        return self.counters.end
+        # The last evaluation is at the end itself: an alert that begins there belongs to the history.
+        limit = end + counters.step if end == counters.end else end
+        run = Run(groups, counters.series(system), counters.start, counters.end)
+        firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
+        return cls(system, counters, firings, tuple(run.failures), begin, end)
 
     def ends(self) -> dict[str, int]:
-        """Ends by code between `since` and `until`; codes that never came are not in it."""
+        """Ends by code between `since` and `until`."""
         counters = self.counters
         rows = [int((at - counters.start) // counters.step) for at in (self.since, self.until)]
-        both = counters.totals[rows]
-        return dict(zip(counters.codes, (both[1] - both[0]).tolist(), strict=True))
+        before, after = counters.totals[rows]
+        return dict(zip(counters.codes, (after - before).tolist(), strict=True))
 
     def seconds(self, firing: Firing) -> float:
-        """How long an alert fired, until the history's end when it did so still."""
-        return (self.end if firing.end is None else firing.end) - firing.start
-
-    def months(self) -> float:
-        """The reported time in months of 30 days."""
-        return (self.until - self.since) / MONTH
+        """How long the alert fired, at most until the end of the history."""
+        return (self.counters.end if firing.end is None else firing.end) - firing.start

@@ -1,198 +1,230 @@
-"""The replays for people: pages and tickets, the pager's load, and which codes are noisy."""
+"""The report for people: pages, tickets, notifications per month, and noisy codes."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.backtest.figures import date, length, minute, rate, share
-from exporter.backtest.left_out import LeftOut
-from exporter.backtest.noise import noise
+from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.notifications import PAGE, TICKET, Notification, severity
-from exporter.backtest.replay import WEEK, Replay
-from exporter.names import SYSTEM
+from exporter.backtest.replay import Replay
+from exporter.names import CODE, NAME, SYSTEM
 from exporter.promql.run import Firing
 
-_PLURAL: Final = {PAGE: "pages", TICKET: "tickets"}
+_WEEK: Final = 7 * 86400.0
+"""Seconds. Working days and weekends differ: a shorter history does not represent a month."""
+_MONTH: Final = 30 * 86400.0
 _STILL: Final = "+"
 _LABEL: Final = re.compile(r"\{\{ ?\$labels\.(\w+) ?\}\}")
 _UNLESS: Final = re.compile(r'\{\{ if ne \$labels\.(\w+) "([^"]*)" \}\}(.*?)\{\{ end \}\}')
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """The alerts of one code, or of the whole system where `code` and `name` are "".
+
+    `share` is the code's share of the system's ends; `seconds` is how long its alerts fired in total.
+    """
+
+    system: str
+    code: str
+    name: str
+    pages: int
+    tickets: int
+    share: float
+    seconds: float
+
+
+def noise(replay: Replay) -> list[Noise]:
+    """A row per code with an alert."""
+    ends = replay.ends()
+    total = sum(ends.values())
+    by_code: dict[str, list[Firing]] = {}
+    for firing in replay.firings:
+        by_code.setdefault(firing.labels.get(CODE, ""), []).append(firing)
+    return [
+        Noise(
+            replay.system.system,
+            code,
+            next((firing.labels[NAME] for firing in firings if NAME in firing.labels), ""),
+            sum(severity(firing.labels) == PAGE for firing in firings),
+            sum(severity(firing.labels) == TICKET for firing in firings),
+            ends.get(code, 0) / total if total else 0.0,
+            sum(map(replay.seconds, firings)),
+        )
+        for code, firings in by_code.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """`notifications` are those of all replays; `files` is how many files were read."""
+    """`notifications` are those of all replays; `files` is the number of files."""
 
     replays: Sequence[Replay]
     notifications: Sequence[Notification]
-    left_out: LeftOut
+    events: EventCounts
     files: int
+    console: Console
 
-    def show(self, console: Console) -> None:
-        """Prints the report, in as many columns as the console has."""
+    def show(self) -> None:
+        """Prints the report, as wide as the console."""
         for replay in self.replays:
-            _line(console, self._history(replay))
-        self._pages(console)
-        self._tickets(console)
-        self._load(console)
-        self._noise(console)
-        self._rest(console)
-
-    def _history(self, replay: Replay) -> Text:
-        ends = sum(replay.ends().values())
-        return Text.assemble(
-            (replay.system.system, "bold"),
-            f"  {ends:,} ends in {length(replay.until - replay.since)},"
-            f" {date(replay.since)} to {date(replay.until)} UTC",
-        )
+            ends, period = sum(replay.ends().values()), span(replay.until - replay.since)
+            begin, end = (
+                datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+                for at in (replay.since, replay.until)
+            )
+            text = f"  {ends:,} ends in {period}, {begin} to {end} UTC"
+            self._print(Text.assemble((replay.system.system, "bold"), text))
+        self._pages()
+        self._tickets()
+        self._load()
+        self._noise()
+        self._events()
 
     def _firings(self, wanted: str) -> list[tuple[Replay, Firing]]:
-        found = [
-            (replay, one)
+        firings = [
+            (replay, firing)
             for replay in self.replays
-            for one in replay.firings
-            if severity(one.labels) == wanted
+            for firing in replay.firings
+            if severity(firing.labels) == wanted
         ]
-        return sorted(found, key=lambda one: one[1].start)
+        return sorted(firings, key=lambda pair: pair[1].start)
 
-    def _pages(self, console: Console) -> None:
+    def _pages(self) -> None:
         pages = self._firings(PAGE)
-        _heading(console, f"Would have paged: {len(pages):,}")
+        self._heading(f"Would have paged: {len(pages):,}")
         table = _table("Begin, UTC", "For", "Alert")
-        for replay, one in pages:
-            table.add_row(
-                minute(one.start),
-                _lasted(replay, one),
-                Text(summary(one), style="red"),
-            )
+        for replay, firing in pages:
+            still = _STILL if firing.end is None else ""
+            lasted = span(replay.seconds(firing)) + still
+            table.add_row(_minute(firing), lasted, Text(summary(firing), style="red"))
         if pages:
-            console.print(table)
+            self.console.print(table)
 
-    def _tickets(self, console: Console) -> None:
+    def _tickets(self) -> None:
         groups: dict[str, list[tuple[Replay, Firing]]] = {}
-        for replay, one in self._firings(TICKET):
-            groups.setdefault(summary(one), []).append((replay, one))
-        total = sum(map(len, groups.values()))
-        _heading(console, f"Would have opened tickets: {total:,}")
+        tickets = self._firings(TICKET)
+        for replay, firing in tickets:
+            groups.setdefault(summary(firing), []).append((replay, firing))
+        self._heading(f"Would have opened tickets: {len(tickets):,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
-        for group in sorted(groups.values(), key=lambda one: (-len(one), one[0][1].start)):
-            seconds = sum(replay.seconds(one) for replay, one in group)
-            still = _STILL if any(one.end is None for _, one in group) else ""
+        for text, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+            seconds = sum(replay.seconds(firing) for replay, firing in group)
+            still = _STILL if any(firing.end is None for _, firing in group) else ""
             table.add_row(
-                minute(group[0][1].start),
-                f"{len(group):,}",
-                length(seconds) + still,
-                Text(summary(group[0][1])),
+                _minute(group[0][1]), f"{len(group):,}", span(seconds) + still, Text(text)
             )
-        if total:
-            console.print(table)
-        if any(one.end is None for replay in self.replays for one in replay.firings):
-            _line(console, Text(f"{_STILL}: fired still when the events ended.", style="dim"))
+        if tickets:
+            self.console.print(table)
+        if any(firing.end is None for replay in self.replays for firing in replay.firings):
+            self._print(Text(f"{_STILL}: still firing at the last event.", style="dim"))
 
-    def _load(self, console: Console) -> None:
-        _heading(console, "Load")
-        # A page in ten days is three a month; a page in an hour says nothing about a month.
-        long = max(one.until - one.since for one in self.replays) >= WEEK
-        monthly = ("Alerts / 30 days", "Told / 30 days") if long else ()
-        numbers = ("Alerts", "Told", *monthly)
+    def _load(self) -> None:
+        self._heading("Load")
+        # One page in ten days is three in a month; a page in an hour says nothing about a month.
+        long = max(replay.until - replay.since for replay in self.replays) >= _WEEK
+        numbers = ("Alerts", "Sent", *(("Alerts / 30 days", "Sent / 30 days") if long else ()))
         table = _table("System", "", *numbers, right=numbers)
         for replay in self.replays:
-            name, months = replay.system.system, replay.months()
-            for kind in (PAGE, TICKET):
-                alerts = sum(severity(one.labels) == kind for one in replay.firings)
-                told = sum(
-                    one.system == name and one.severity == kind for one in self.notifications
+            name, months = replay.system.system, (replay.until - replay.since) / _MONTH
+            for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
+                alerts = sum(severity(firing.labels) == level for firing in replay.firings)
+                sent = sum(
+                    notification.system == name and notification.severity == level
+                    for notification in self.notifications
                 )
-                table.add_row(
-                    Text(name if kind == PAGE else ""),
-                    _PLURAL[kind],
-                    f"{alerts:,}",
-                    f"{told:,}",
-                    *(rate(one / months) for one in (alerts, told)[: len(monthly)]),
-                )
-        console.print(table)
-        _line(
-            console,
-            Text(
-                "Told: messages, as Alertmanager groups by system, waits and repeats.",
-                style="dim",
-            ),
-        )
+                monthly = [rate(count / months) for count in (alerts, sent)] if long else []
+                system = Text(name if level == PAGE else "")
+                table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
+        self.console.print(table)
+        text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."
+        self._print(Text(text, style="dim"))
 
-    def _noise(self, console: Console) -> None:
+    def _noise(self) -> None:
         rows = [row for replay in self.replays for row in noise(replay)]
         if not rows:
             return
-        _heading(console, "Noisy codes")
+        self._heading("Noisy codes")
         several = len(self.replays) > 1
         titles = ["Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
         table = _table(*(["System"] if several else []), *titles, right=titles[2:])
-        for row in sorted(rows, key=lambda one: (-one.pages, -one.tickets, -one.seconds)):
-            cells = [Text(row.system)] if several else []
-            cells += [
+        for row in sorted(rows, key=lambda row: (-row.pages, -row.tickets, -row.seconds)):
+            table.add_row(
+                *([Text(row.system)] if several else []),
                 Text(row.code or "all", style="bold"),
                 Text(row.name if row.code else "stopped, or error budget"),
-                Text(f"{row.pages:,}"),
-                Text(f"{row.tickets:,}"),
-                Text(share(row.share) if row.code else ""),
-                Text(f"{row.seconds / 3600:,.1f} h"),
-            ]
-            table.add_row(*cells)
-        console.print(table)
+                f"{row.pages:,}",
+                f"{row.tickets:,}",
+                share(row.share) if row.code else "",
+                f"{row.seconds / 3600:,.1f} h",
+            )
+        self.console.print(table)
 
-    def _rest(self, console: Console) -> None:
-        left_out = self.left_out
+    def _events(self) -> None:
+        events = self.events
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
-        _heading(
-            console, f"{left_out.counted:,} ends counted of {left_out.read:,} events in {files}"
-        )
-        for count, why in left_out.lines():
-            _line(console, Text(f"{count:>9,} left out {why}"))
-        _line(
-            console,
-            Text(
-                "The alerts about the exporter itself follow from no event and are not in here.",
-                style="dim",
-            ),
-        )
+        self._heading(f"{events.counted:,} ends counted of {events.read:,} events in {files}")
+        for count, reason in events.skipped():
+            self._print(Text(f"{count:>9,} skipped: {reason}"))
+        text = "Alerts about the exporter itself do not depend on events and are not evaluated."
+        self._print(Text(text, style="dim"))
+
+    def _heading(self, text: str) -> None:
+        self.console.print()
+        self._print(Text(text, style="bold"))
+
+    def _print(self, text: Text) -> None:
+        self.console.print(text, soft_wrap=True)
 
 
 def summary(firing: Firing) -> str:
-    """The alert's summary, when its template has only labels and whether a label has a value; else its
-    name and system."""
+    """The alert's summary, if its template has only labels and comparisons of labels.
+
+    Otherwise the alert's name and its system.
+    """
     labels = firing.labels
     template = _UNLESS.sub(
-        lambda found: found[3] if labels.get(found[1], "") != found[2] else "",
+        lambda match: match[3] if labels.get(match[1], "") != match[2] else "",
         firing.rule.annotations.get("summary", ""),
     )
     if not template or "{{" in _LABEL.sub("", template):
         template = f"{firing.rule.name} on {{{{ $labels.{SYSTEM} }}}}"
-    return _LABEL.sub(lambda found: labels.get(found[1], ""), template)
+    return _LABEL.sub(lambda match: labels.get(match[1], ""), template)
 
 
-def _heading(console: Console, text: str) -> None:
-    console.print()
-    _line(console, Text(text, style="bold"))
+def span(seconds: float) -> str:
+    """Seconds in the two largest units."""
+    minutes = round(seconds / 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
 
 
-def _line(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True)
+def rate(number: float) -> str:
+    """A number per month, with a decimal below ten."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
+
+
+def share(part: float) -> str:
+    """A part of all ends, which may be one in a hundred thousand."""
+    return f"{part:.1%}" if part >= 0.001 else f"{part:.3%}"
+
+
+def _minute(firing: Firing) -> str:
+    """Without the year, which is in the first line: summaries need the space in 80 columns."""
+    return datetime.fromtimestamp(firing.start, UTC).strftime("%a %d %b %H:%M")
 
 
 def _table(*titles: str, right: Sequence[str] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for place, title in enumerate(titles):
-        justify: Literal["left", "right"] = "right" if title in right else "left"
-        justify = "right" if title in right or (right == "*" and place > 1) else "left"
-        table.add_column(
-            title, justify=justify, no_wrap=place < len(titles) - 1 and title != "Name"
-        )
+    for title in titles:
+        wraps = title in ("Name", titles[-1])
+        table.add_column(title, justify="right" if title in right else "left", no_wrap=not wraps)
     return table
-
-
-def _lasted(replay: Replay, one: Firing) -> str:
-    return length(replay.seconds(one)) + (_STILL if one.end is None else "")

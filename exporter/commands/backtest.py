@@ -47,14 +47,14 @@ def backtest(
     """
     from rich.console import Console
 
-    from exporter.backtest.command import backtest as replay
-    from exporter.backtest.options import Options
     from exporter.errors import ConfigError
 
     if find_spec("promql_parser") is None:
         raise ConfigError(
             "backtest needs the package promql-parser: pip install 'session-end-exporter[backtest]'"
         )
+    from exporter.backtest.command import backtest as replay
+    from exporter.backtest.options import Options
 
     options = Options(
         taxonomy=tuple(taxonomy or ()),

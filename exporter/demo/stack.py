@@ -46,9 +46,9 @@ def choose_addresses() -> Addresses:
         except OSError:
             return socket.create_server((_HOST, 0))
 
-    # All are held until the last is chosen: no port is chosen twice.
-    with ExitStack() as held:
-        servers = [held.enter_context(listen(port)) for port in (10400, 10401, 9090, 9093)]
+    # All ports stay open until the last is chosen: no port is chosen twice.
+    with ExitStack() as stack:
+        servers = [stack.enter_context(listen(port)) for port in (10400, 10401, 9090, 9093)]
         return Addresses(*(f"{_HOST}:{server.getsockname()[1]}" for server in servers))
 
 

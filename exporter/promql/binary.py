@@ -5,21 +5,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporter.promql.expression import COMPARISONS, SET_OPERATORS, Binary, Matching
+from exporter.promql.expression import SET_OPERATORS, Binary
 from exporter.promql.value import (
     METRIC_NAME,
     Fail,
     Flags,
     Floats,
     Labels,
-    Scalar,
     Value,
     Vector,
     drop,
     grouped,
     keep,
     labels,
-    merged,
+    stacked,
 )
 
 OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -40,124 +39,95 @@ OPERATORS: Final = frozenset((*OPERATIONS, *SET_OPERATORS))
 
 
 def binary(node: Binary, left: Value, right: Value, fail: Fail) -> Value:
-    """Calls `fail` where Prometheus refuses to match several series with several."""
-    if isinstance(left, Scalar) and isinstance(right, Scalar):
-        return Scalar(np.asarray(OPERATIONS[node.operator](left.values, right.values), np.float64))
+    """Calls `fail` where Prometheus refuses a match of several series with several."""
     if isinstance(left, Vector) and isinstance(right, Vector):
         if node.operator in SET_OPERATORS:
-            return _combined(node, left, right, fail)
+            return _set_operation(node, left, right, fail)
         return _matched(node, left, right, fail)
-    return _with_scalar(node, left, right, fail)
-
-
-def _with_scalar(node: Binary, left: Value, right: Value, fail: Fail) -> Vector:
+    first, second = _numbers(left), _numbers(right)
     vector = left if isinstance(left, Vector) else right
-    assert isinstance(vector, Vector)
-    assert not isinstance(left, str)
-    assert not isinstance(right, str)
-    values, kept = _operated(node, left.values, right.values, vector.values)
-    result = Vector(
-        vector.labels, values, vector.present if kept is None else vector.present & kept
-    )
-    return result.without_name(fail) if _drops_name(node) else result
+    if not isinstance(vector, Vector):
+        return np.asarray(OPERATIONS[node.operator](first, second), np.float64)
+    values, kept = _operated(node, first, second, vector.values)
+    result = Vector(vector.labels, values, vector.present & kept)
+    return result if node.filters else result.without_name(fail)
+
+
+def _numbers(value: Value) -> Floats:
+    assert not isinstance(value, str)
+    return value.values if isinstance(value, Vector) else value
 
 
 def _operated(
-    node: Binary, left: Floats, right: Floats, shown: Floats
-) -> tuple[Floats, Flags | None]:
-    """Values, and where a comparison without `bool` keeps them; it keeps those of `shown`."""
+    node: Binary, left: Floats, right: Floats, filtered: Floats
+) -> tuple[Floats, Flags | np.bool_]:
+    """Values and where to keep them; a comparison without `bool` keeps values of `filtered`."""
     result = OPERATIONS[node.operator](left, right)
-    if node.operator in COMPARISONS and not node.as_bool:
-        return shown, result
-    return np.asarray(result, np.float64), None
+    return (filtered, result) if node.filters else (np.asarray(result, np.float64), np.True_)
 
 
-def _drops_name(node: Binary) -> bool:
-    return node.operator not in COMPARISONS or node.as_bool
+def _signatures(vector: Vector, node: Binary) -> list[Labels]:
+    """The labels that have to be equal for a match."""
+    if node.on:
+        return [keep(row, node.names) for row in vector.labels]
+    return [drop(row, (METRIC_NAME, *node.names)) for row in vector.labels]
 
 
-def _signature(row: Labels, matching: Matching) -> Labels:
-    if matching.on:
-        return keep(row, matching.names)
-    return drop(row, (METRIC_NAME, *matching.names))
-
-
-def _combined(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
-    """and, unless, or."""
-    of_left = [_signature(row, node.matching) for row in left.labels]
-    of_right = [_signature(row, node.matching) for row in right.labels]
+def _set_operation(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
+    left_keys, right_keys = _signatures(left, node), _signatures(right, node)
     if node.operator == "or":
-        present = right.present & ~_any(left.present, of_left, of_right)
-        return merged(
-            left.labels + right.labels,
-            np.concatenate([left.values, right.values]),
-            np.concatenate([left.present, present]),
-            fail,
-        )
-    there = _any(right.present, of_right, of_left)
-    present = left.present & (there if node.operator == "and" else ~there)
+        present = right.present & ~_any(left.present, left_keys, right_keys)
+        both = stacked([left, Vector(right.labels, right.values, present)], right.values.shape[1])
+        return both.with_labels(both.labels, fail)
+    matched = _any(right.present, right_keys, left_keys)
+    present = left.present & (matched if node.operator == "and" else ~matched)
     return Vector(left.labels, left.values, present)
 
 
-def _any(present: Flags, signatures: list[Labels], wanted: list[Labels]) -> Flags:
-    """(wanted, instants): where any row with the wanted signature is present."""
-    groups = grouped(signatures)
+def _any(present: Flags, keys: list[Labels], wanted: list[Labels]) -> Flags:
+    """(wanted, instants): whether any row with the wanted key is present."""
+    groups = grouped(keys)
     result = np.zeros((len(wanted), present.shape[1]), np.bool_)
-    for place, signature in enumerate(wanted):
-        if rows := groups.get(signature):
-            result[place] = present[rows].any(axis=0) if len(rows) > 1 else present[rows[0]]
+    for index, key in enumerate(wanted):
+        if rows := groups.get(key):
+            result[index] = present[rows].any(axis=0)
     return result
 
 
 def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
-    """Arithmetic and comparisons: each series of the side of many with the one of the other side."""
-    matching = node.matching
-    swapped = matching.many == "right"
+    """Arithmetic and comparisons: each series of the "many" side with one series of the other side."""
+    swapped = node.many == "right"
     many, single = (right, left) if swapped else (left, right)
-    groups = grouped([_signature(row, matching) for row in single.labels])
-    _check_single(groups, many, single, "left" if swapped else "right", fail)
-    signatures = [_signature(row, matching) for row in many.labels]
-    pairs = [
-        (row, other)
-        for row, signature in enumerate(signatures)
-        for other in groups.get(signature, ())
-    ]
-    ours = _taken(many, [pair[0] for pair in pairs])
-    others = _taken(single, [pair[1] for pair in pairs])
-    first, second = (others, ours) if swapped else (ours, others)
-    values, kept = _operated(node, first.values, second.values, first.values)
-    present = ours.present & others.present
-    if kept is not None:
-        present &= kept
-    if not matching.many:
-        matches = grouped([signatures[row] for row, _ in pairs])
-        fail(
-            _several(matches, present),
-            "multiple matches for labels: many-to-one matching must be explicit "
-            "(group_left/group_right)",
-        )
-    names = [
-        _result(row, other, node) for row, other in zip(ours.labels, others.labels, strict=True)
-    ]
-
-    def duplicate(at: Flags, _: str) -> None:
-        fail(at, "multiple matches for labels: grouping labels must ensure unique matches")
-
-    return merged(names, values, present, duplicate)
-
-
-def _check_single(
-    groups: dict[Labels, list[int]], many: Vector, single: Vector, side: str, fail: Fail
-) -> None:
+    groups = grouped(_signatures(single, node))
+    side = "left" if swapped else "right"
     fail(
         _several(groups, single.present) & many.present.any(axis=0),
         f"found duplicate series for the match group on the {side} hand-side of the operation: "
         "many-to-many matching not allowed: matching labels must be unique on one side",
     )
+    keys = _signatures(many, node)
+    pairs = [(row, other) for row, key in enumerate(keys) for other in groups.get(key, ())]
+    ours = _rows(many, [row for row, _ in pairs])
+    others = _rows(single, [other for _, other in pairs])
+    first, second = (others, ours) if swapped else (ours, others)
+    values, kept = _operated(node, first.values, second.values, first.values)
+    present = ours.present & others.present & kept
+    if not node.many:
+        fail(
+            _several(grouped(keys[row] for row, _ in pairs), present),
+            "multiple matches for labels: many-to-one matching must be explicit "
+            "(group_left/group_right)",
+        )
+    rows = [
+        _result_labels(node, row, other)
+        for row, other in zip(ours.labels, others.labels, strict=True)
+    ]
+    reason = "multiple matches for labels: grouping labels must ensure unique matches"
+    return Vector(ours.labels, values, present).with_labels(rows, fail, reason)
 
 
 def _several(groups: dict[Labels, list[int]], present: Flags) -> Flags:
-    """(instants,): where several rows of a group are present."""
+    """(instants,): whether several rows of a group are present."""
     result = np.zeros(present.shape[1], np.bool_)
     for rows in groups.values():
         if len(rows) > 1:
@@ -165,19 +135,18 @@ def _several(groups: dict[Labels, list[int]], present: Flags) -> Flags:
     return result
 
 
-def _taken(vector: Vector, rows: list[int]) -> Vector:
+def _rows(vector: Vector, rows: list[int]) -> Vector:
     if rows == list(range(len(vector.labels))):
         return vector
     names = tuple(vector.labels[row] for row in rows)
     return Vector(names, vector.values[rows], vector.present[rows])
 
 
-def _result(row: Labels, other: Labels, node: Binary) -> Labels:
-    """`resultMetric`: the labels of a match, `row` being of the side of many."""
-    matching = node.matching
-    if _drops_name(node):
+def _result_labels(node: Binary, row: Labels, other: Labels) -> Labels:
+    """As `resultMetric` of Prometheus; `row` is of the "many" side."""
+    if not node.filters:
         row = drop(row, (METRIC_NAME,))
-    if not matching.many:
-        return keep(row, matching.names) if matching.on else drop(row, matching.names)
+    if not node.many:
+        return keep(row, node.names) if node.on else drop(row, node.names)
     included = dict(other)
-    return labels(dict(row) | {name: included.get(name, "") for name in matching.include})
+    return labels(dict(row) | {name: included.get(name, "") for name in node.include})

@@ -1,8 +1,7 @@
-"""The evaluation of an expression at many instants at once."""
+"""Evaluation of an expression at many instants at once."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from exporter.promql.expression import (
     Aggregate,
     Binary,
     Call,
-    Fixed,
+    Evaluated,
     Node,
     Number,
     Range,
@@ -23,30 +22,19 @@ from exporter.promql.expression import (
     walk,
 )
 from exporter.promql.samples import Samples, Store
-from exporter.promql.selector import Instants, Settings, instant, reference, timestamps
-from exporter.promql.selector import ranges as selected
-from exporter.promql.value import METRIC_NAME, Flags, Scalar, Value, Vector, drop, merged
-from exporter.promql.windows import Windows
+from exporter.promql.selector import Instants, Windows, instant, reference, windows
+from exporter.promql.value import METRIC_NAME, Flags, Floats, Value, Vector, drop, stacked, vector
 
+STEP: Final = 60_000
+"""Milliseconds: the default evaluation interval of Prometheus, and step of subqueries."""
 _OVER_RANGES: Final = (*ranges.FUNCTIONS, "quantile_over_time", "absent_over_time")
-_OTHERS: Final = (
-    "absent",
-    "clamp",
-    "histogram_quantile",
-    "label_join",
-    "label_replace",
-    "scalar",
-    "sort",
-    "sort_desc",
-    "time",
-    "timestamp",
-    "vector",
+FUNCTIONS: Final = frozenset(
+    (*functions.ELEMENTWISE, *functions.OTHERS, *_OVER_RANGES, "absent", "time", "timestamp")
 )
-FUNCTIONS: Final = frozenset((*functions.ELEMENTWISE, *_OVER_RANGES, *_OTHERS))
 
 
 def prepared(text: str) -> Node:
-    """The expression's tree. Raises `Unsupported`, and `ValueError` for what is no PromQL."""
+    """The expression's tree. Raises `Unsupported`, or `ValueError` for a syntax error."""
     try:
         tree = parse(text)
     except ValueError as error:
@@ -64,171 +52,131 @@ def prepared(text: str) -> Node:
     return tree
 
 
-@dataclass
 class Evaluation:
     """Evaluates trees at `instants` over the samples of `store`.
 
-    `failed`, (instants,), is where Prometheus would have refused, and `reasons` why. `part` are these
-    instants among those of `Fixed` nodes.
+    `step` is the default step of subqueries. `part` are these instants among those of `Evaluated` nodes.
+    Afterwards `failed`, (instants,), tells where Prometheus would have refused, and `reasons` why.
     """
 
-    store: Store
-    instants: Instants
-    settings: Settings = field(default_factory=Settings)
-    part: slice = field(default_factory=lambda: slice(None))
-
-    def __post_init__(self) -> None:
-        self.failed: Flags = np.zeros(len(self.instants.at), np.bool_)
+    def __init__(
+        self, store: Store, instants: Instants, step: int = STEP, part: slice = slice(None)
+    ) -> None:
+        self.instants = instants
+        self.failed: Flags = np.zeros(len(instants.at), np.bool_)
         self.reasons: list[str] = []
+        self._store, self._step, self._part = store, step, part
 
     def value(self, tree: Node) -> Value:
         with np.errstate(all="ignore"):
-            return self._value(tree)
+            value: Value = self._value(tree)
+        return value
 
     def vector(self, tree: Node) -> Vector:
-        """A scalar becomes a vector, as in a rule."""
-        value = self.value(tree)
-        return functions.vector(value) if isinstance(value, Scalar) else _vector(value)
+        return vector(self.value(tree))
 
     def fail(self, at: Flags, reason: str) -> None:
         if at.any():
             self.failed |= at
             self.reasons.append(reason)
 
-    def _value(self, node: Node) -> Value:  # noqa: PLR0911
+    def _value(self, node: Node) -> Any:  # noqa: PLR0911
         match node:
             case Number():
-                return Scalar(np.full(len(self.instants.at), node.value))
+                return np.full(len(self.instants.at), node.value)
             case Text():
                 return node.value
-            case Fixed():
-                return self._fixed(node)
+            case Evaluated(Vector() as value):
+                return Vector(
+                    value.labels, value.values[:, self._part], value.present[:, self._part]
+                )
+            case Evaluated(np.ndarray() as value):
+                return value[self._part]
             case Selector():
-                return instant(self.store, node, self.instants, self.settings)
+                return instant(self._store, node, self.instants)
             case Binary():
-                return binary.binary(
-                    node, self._value(node.left), self._value(node.right), self.fail
-                )
+                left, right = self._value(node.left), self._value(node.right)
+                return binary.binary(node, left, right, self.fail)
             case Aggregate():
-                parameter = None if node.parameter is None else self._scalar(node.parameter).values
-                if parameter is not None and node.operator in aggregation.RANKED:
-                    self.fail(~(np.abs(parameter) < 2**63), "scalar value overflows int64")
-                vector = _vector(self._value(node.inner))
-                return aggregation.aggregated(
-                    node.operator, vector, parameter, node.without, node.names
-                )
+                return self._aggregate(node)
             case Call():
                 return self._call(node)
         raise AssertionError(f"{type(node).__name__} has no value of its own")
 
-    def _fixed(self, node: Fixed) -> Value:
-        value = node.value
-        if isinstance(value, Scalar):
-            return Scalar(value.values[self.part])
-        if isinstance(value, Vector):
-            return Vector(value.labels, value.values[:, self.part], value.present[:, self.part])
-        return value
-
-    def _scalar(self, node: Node) -> Scalar:
-        value = self._value(node)
-        assert isinstance(value, Scalar)
-        return value
+    def _aggregate(self, node: Aggregate) -> Vector:
+        parameter = np.zeros(0) if node.parameter is None else self._value(node.parameter)
+        if node.operator in aggregation.RANKED:
+            self.fail(~(np.abs(parameter) < 2**63), "scalar value overflows int64")
+        return aggregation.aggregated(node, self._value(node.inner), parameter)
 
     def _call(self, node: Call) -> Value:  # noqa: PLR0911
-        name, arguments = node.function, node.arguments
-        if name in _OVER_RANGES:
-            return self._over_range(name, arguments)
-        match name:
-            case "time":
-                return functions.time(self.instants.at)
-            case "timestamp":
-                return self._timestamp(arguments[0])
-            case "absent":
-                flags = _vector(self._value(arguments[0])).present
-                selector = arguments[0] if isinstance(arguments[0], Selector) else None
-                return functions.absent(flags, selector)
-            case _ if name in functions.OF_TIME and not arguments:
-                now = functions.vector(functions.time(self.instants.at))
-                return functions.elementwise(name, now, (), self.fail)
-        values = [self._value(argument) for argument in arguments]
-        scalars = [value for value in values if isinstance(value, Scalar)]
-        if name == "vector":
-            return functions.vector(scalars[0])
-        (vector,) = (value for value in values if isinstance(value, Vector))
-        texts = [value for value in values if isinstance(value, str)]
-        match name:
-            case "scalar":
-                return functions.scalar(vector)
-            case "sort" | "sort_desc":
-                return vector
-            case "clamp":
-                return functions.clamp(vector, scalars[0], scalars[1], self.fail)
-            case "histogram_quantile":
-                return functions.histogram_quantile(scalars[0], vector)
-            case "label_replace":
-                return functions.label_replace(vector, texts, self.fail)
-            case "label_join":
-                return functions.label_join(vector, texts, self.fail)
-        return functions.elementwise(name, vector, scalars, self.fail)
+        now = self.instants.at / 1000
+        match node.function, node.arguments:
+            case "time", _:
+                return now
+            case function, () if function in functions.OF_TIME:
+                return vector(functions.OF_TIME[function](now))
+            case "timestamp", (Selector() as argument,):
+                of = instant(self._store, argument, self.instants, timestamps=True)
+                return of.without_name(self.fail)
+            case "timestamp", (argument,):
+                of = self._value(argument)
+                times = np.broadcast_to(now, of.values.shape)
+                return Vector(of.labels, times, of.present).without_name(self.fail)
+            case "absent", (argument,):
+                selector = argument if isinstance(argument, Selector) else None
+                return functions.absent(self._value(argument).present, selector)
+            case function, arguments if function in _OVER_RANGES:
+                return self._over_range(function, arguments)
+        values = [self._value(argument) for argument in node.arguments]
+        return functions.called(node.function, values, self.fail)
 
-    def _timestamp(self, node: Node) -> Vector:
-        if isinstance(node, Selector):
-            vector = timestamps(self.store, node, self.instants, self.settings)
+    def _over_range(self, function: str, arguments: tuple[Node, ...]) -> Vector:
+        argument = arguments[-1]
+        if isinstance(argument, Range):
+            each = windows(self._store, argument, self.instants)
         else:
-            vector = _vector(self._value(node))
-            times = np.broadcast_to(self.instants.at / 1000, vector.values.shape)
-            vector = Vector(vector.labels, times, vector.present)
-        return vector.without_name(self.fail)
+            assert isinstance(argument, Subquery)
+            each = self._subquery(argument)
+        quantile = self._value(arguments[0]) if function == "quantile_over_time" else np.zeros(0)
+        parts = [_over_windows(function, part, quantile) for part in each]
+        result = stacked(parts, len(self.instants.at))
+        if function == "absent_over_time":
+            selector = argument.selector if isinstance(argument, Range) else None
+            return functions.absent(result.present, selector)
+        rows = result.labels
+        if function != "last_over_time":
+            rows = tuple(drop(row, (METRIC_NAME,)) for row in rows)
+        return result.with_labels(rows, self.fail)
 
-    def _over_range(self, name: str, arguments: tuple[Node, ...]) -> Vector:
-        windows = list(self._windows(arguments[-1]))
-        shape = (0, len(self.instants.at))
-        if name == "absent_over_time":
-            there = [part.with_count(1) for part in windows]
-            range_ = arguments[0]
-            selector = range_.selector if isinstance(range_, Range) else None
-            flags = np.concatenate([np.zeros(shape, np.bool_), *there])
-            return functions.absent(flags, selector)
-        if name == "quantile_over_time":
-            quantile = self._scalar(arguments[0]).values
-            parts = [ranges.quantile_over_time(part, quantile) for part in windows]
-        else:
-            parts = [ranges.FUNCTIONS[name](part) for part in windows]
-        rows = [row for part in windows for row in part.samples.labels]
-        if name != "last_over_time":
-            rows = [drop(row, (METRIC_NAME,)) for row in rows]
-        if len(parts) == 1:
-            return merged(rows, *parts[0], self.fail)
-        values = np.concatenate([np.zeros(shape), *(part[0] for part in parts)])
-        present = np.concatenate([np.zeros(shape, np.bool_), *(part[1] for part in parts)])
-        return merged(rows, values, present, self.fail)
-
-    def _windows(self, node: Node) -> list[Windows]:
-        if isinstance(node, Range):
-            return list(selected(self.store, node, self.instants, self.settings))
-        assert isinstance(node, Subquery)
-        return [self._subquery(node)]
-
-    def _subquery(self, node: Subquery) -> Windows:
-        """The inner expression at all multiples of the step that any instant's range has."""
-        end = reference(node.at, node.offset, self.instants.at)
-        step = node.step or self.settings.subquery_step
-        first = -(-int(end.min() - node.range) // step) * step
+    def _subquery(self, node: Subquery) -> list[Windows]:
+        """The inner expression at all multiples of the step that are in the range of any instant."""
+        end = reference(node, self.instants.at)
+        step = node.step or self._step
+        first = -(-int(end.min() - node.length) // step) * step
         grid = np.arange(first, int(end.max()) + 1, step, dtype=np.int64)
-        # A rule with such a subquery that could see too much is evaluated at one instant at a time.
+        if not len(grid):
+            return []
+        # A rule with a subquery that could see too much is evaluated at one instant at a time.
         now = self.instants.now
         if now is not None:
             now = np.full_like(grid, now[0]) if len(now) == 1 else None
-        inner = Evaluation(self.store, Instants(grid, now, self.instants.place), self.settings)
-        vector = inner.vector(node.inner)
-        samples = Samples.of(grid, vector.labels, vector.values, vector.present, gaps=True)
-        windows = Windows.of(samples, end, end, node.range, self.settings.left_open)
+        inner = Evaluation(self._store, Instants(grid, now, self.instants.rule), self._step)
+        of = inner.vector(node.inner)
+        samples = Samples.of(grid, of.labels, of.values, of.present, gaps=True)
+        result = Windows.of(samples, end, end, node.length)
         if inner.failed.any():
             counted = np.append(0, np.cumsum(inner.failed))
-            self.fail(counted[windows.high] > counted[windows.low], inner.reasons[0])
-        return windows
+            self.fail(counted[result.high] > counted[result.low], inner.reasons[0])
+        return [result]
 
 
-def _vector(value: Value) -> Vector:
-    assert isinstance(value, Vector)
-    return value
+def _over_windows(function: str, part: Windows, quantile: Floats) -> Vector:
+    present = part.at_least(2 if function in ranges.TWO_SAMPLES else 1)
+    if function == "absent_over_time":
+        values = np.ones((1, 1))
+    elif function == "quantile_over_time":
+        values = ranges.quantile_over_time(part, quantile)
+    else:
+        values = ranges.FUNCTIONS[function](part)
+    return Vector(part.samples.labels, np.broadcast_to(values, present.shape), present)

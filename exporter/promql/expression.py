@@ -1,4 +1,4 @@
-"""The tree of an expression, made from promql-parser's, whose nodes are new objects at each access."""
+"""The tree of an expression. promql-parser's own nodes are new objects at each access, which is slow."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,16 +15,16 @@ SET_OPERATORS: Final = frozenset(("and", "or", "unless"))
 
 
 class Unsupported(Exception):
-    """The expression can't be parsed, or something in it is not supported; the text says what."""
+    """The expression has a part that is not supported."""
 
-    def __init__(self, what: str, supported: Iterable[str] = ()) -> None:
+    def __init__(self, part: str, supported: Iterable[str] = ()) -> None:
         names = ", ".join(sorted(supported))
-        super().__init__(f"{what} is not supported" + (f"; supported: {names}" if names else ""))
+        super().__init__(f"{part} is not supported" + (f"; supported: {names}" if names else ""))
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A part of an expression; equal to itself only."""
+    """A part of an expression. Equal to itself only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Text(Node):
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """`pattern` is set for =~ and !~."""
+    """`pattern` is set for `=~` and `!~`."""
 
     name: str
     value: str
@@ -61,7 +61,7 @@ class Selector(Node):
 
     @property
     def name(self) -> str | None:
-        """The metric's name when the selector allows only one."""
+        """The metric name, if the selector matches one name only."""
         for matcher in self.matchers:
             if matcher.name == METRIC_NAME and not matcher.negative and matcher.pattern is None:
                 return matcher.value
@@ -70,38 +70,44 @@ class Selector(Node):
 
 @dataclass(frozen=True, eq=False)
 class Range(Node):
+    """`length` is in milliseconds."""
+
     selector: Selector
-    range: int
+    length: int
 
 
 @dataclass(frozen=True, eq=False)
 class Subquery(Node):
-    """`step` is None for the default."""
+    """Durations are in milliseconds; `step` is None for the default."""
 
     inner: Node
-    range: int
+    length: int
     step: int | None
     offset: int
     at: int | None
 
 
 @dataclass(frozen=True, eq=False)
-class Matching:
-    """`many` is the side with several series per match: left, right, or none."""
-
-    on: bool
-    names: tuple[str, ...]
-    many: str = ""
-    include: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class Binary(Node):
+    """`names` are the labels of `on`, or of `ignoring` when `on` is False.
+
+    `many` is the side with several series per match: "left", "right" or ""; `include` are the labels that
+    `group_left` or `group_right` copies.
+    """
+
     operator: str
     left: Node
     right: Node
-    matching: Matching
-    as_bool: bool
+    as_bool: bool = False
+    on: bool = False
+    names: tuple[str, ...] = ()
+    many: str = ""
+    include: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> bool:
+        """Whether this is a comparison that removes series instead of changing values."""
+        return self.operator in COMPARISONS and not self.as_bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +126,8 @@ class Aggregate(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Fixed(Node):
-    """A part that was evaluated before; `value` has all instants of its rule."""
+class Evaluated(Node):
+    """A part whose value at all instants of its rule is already known."""
 
     value: Value
 
@@ -134,7 +140,7 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it."""
+    """The node and all its descendants."""
     yield node
     for child in children(node):
         yield from walk(child)
@@ -145,7 +151,7 @@ def selectors(node: Node) -> Iterator[Selector]:
 
 
 def parse(text: str) -> Node:
-    """Raises `Unsupported`, and `ValueError` for what is no PromQL."""
+    """Raises `Unsupported`, or `ValueError` for a syntax error."""
     return _node(promql_parser.parse(text))
 
 
@@ -167,23 +173,17 @@ def _node(tree: Any) -> Node:  # noqa: PLR0911
             return Range(_selector(tree.vector_selector), milliseconds(tree.range))
         case promql_parser.SubqueryExpr():
             step = None if tree.step is None else milliseconds(tree.step)
-            return Subquery(
-                _node(tree.expr),
-                milliseconds(tree.range),
-                step,
-                milliseconds(tree.offset),
-                _at(tree.at),
-            )
+            offset, at = milliseconds(tree.offset), _at(tree.at)
+            return Subquery(_node(tree.expr), milliseconds(tree.range), step, offset, at)
         case promql_parser.UnaryExpr():
-            return Binary("*", Number(-1.0), _node(tree.expr), Matching(False, ()), False)
+            return Binary("*", Number(-1.0), _node(tree.expr))
         case promql_parser.BinaryExpr():
             return _binary(tree)
         case promql_parser.AggregateExpr():
-            modifier = tree.modifier
-            without = (
-                modifier is not None and modifier.type == promql_parser.AggModifierType.Without
-            )
-            names = tuple(modifier.labels) if modifier else ()
+            without, names = False, tuple[str, ...]()
+            if modifier := tree.modifier:
+                without = modifier.type == promql_parser.AggModifierType.Without
+                names = tuple(modifier.labels)
             parameter = None if tree.param is None else _node(tree.param)
             return Aggregate(str(tree.op), _node(tree.expr), parameter, without, names)
         case promql_parser.Call():
@@ -201,14 +201,12 @@ def _selector(tree: promql_parser.VectorSelector) -> Selector:
 
 
 def _matcher(matcher: promql_parser.Matcher) -> Matcher:
-    kinds = promql_parser.MatchOp
-    pattern = None
-    if matcher.op in (kinds.Re, kinds.NotRe):
-        # Go's \d, \w and \s are ASCII.
-        pattern = re.compile(matcher.value, re.ASCII)
-    return Matcher(
-        matcher.name, matcher.value, matcher.op in (kinds.NotEqual, kinds.NotRe), pattern
-    )
+    operators = promql_parser.MatchOp
+    negative = matcher.op in (operators.NotEqual, operators.NotRe)
+    is_pattern = matcher.op in (operators.Re, operators.NotRe)
+    # Go's \d, \w and \s are ASCII.
+    pattern = re.compile(matcher.value, re.ASCII) if is_pattern else None
+    return Matcher(matcher.name, matcher.value, negative, pattern)
 
 
 def _at(modifier: promql_parser.AtModifier | None) -> int | None:
@@ -220,19 +218,22 @@ def _at(modifier: promql_parser.AtModifier | None) -> int | None:
 
 
 def _binary(tree: promql_parser.BinaryExpr) -> Binary:
-    matching, as_bool = Matching(False, ()), False
-    if modifier := tree.modifier:
-        sides = promql_parser.VectorMatchCardinality
-        fill = modifier.fill_values
-        if fill and (fill.lhs is not None or fill.rhs is not None):
-            raise Unsupported("modifier 'fill'")
-        by, card = modifier.matching, modifier.card
-        many = "left" if card == sides.ManyToOne else "right" if card == sides.OneToMany else ""
-        matching = Matching(
-            by is not None and by.type == promql_parser.LabelModifierType.Include,
-            tuple(by.labels) if by else (),
-            many,
-            tuple(modifier.group_labels or ()),
-        )
-        as_bool = modifier.return_bool
-    return Binary(str(tree.op), _node(tree.lhs), _node(tree.rhs), matching, as_bool)
+    operator, left, right = str(tree.op), _node(tree.lhs), _node(tree.rhs)
+    modifier = tree.modifier
+    if modifier is None:
+        return Binary(operator, left, right)
+    fill = modifier.fill_values
+    if fill and (fill.lhs is not None or fill.rhs is not None):
+        raise Unsupported("modifier 'fill'")
+    sides, card, matching = promql_parser.VectorMatchCardinality, modifier.card, modifier.matching
+    many = "left" if card == sides.ManyToOne else "right" if card == sides.OneToMany else ""
+    return Binary(
+        operator,
+        left,
+        right,
+        as_bool=modifier.return_bool,
+        on=matching is not None and matching.type == promql_parser.LabelModifierType.Include,
+        names=tuple(matching.labels) if matching else (),
+        many=many,
+        include=tuple(modifier.group_labels or ()),
+    )

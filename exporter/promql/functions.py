@@ -1,8 +1,8 @@
 """Functions of instant vectors and scalars, as in Prometheus' promql/functions.go."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,39 +14,40 @@ from exporter.promql.value import (
     Flags,
     Floats,
     Labels,
-    Scalar,
-    Times,
+    Value,
     Vector,
     drop,
     grouped,
     labels,
+    vector,
 )
 
 _DAY: Final = 86400.0
-BUCKET: Final = "le"
 
 
-def _round(values: Floats, nearest: Floats) -> Floats:
-    """Ties are rounded up; multiplied by the inverse, as Prometheus does."""
+def _round(values: Floats, nearest: Floats | float = 1.0) -> Floats:
+    """Ties are rounded up. Multiplies by the inverse, as Prometheus does."""
     inverse = 1.0 / nearest
     return np.asarray(np.floor(values * inverse + 0.5) / inverse)
 
 
-def _lower(left: Floats, right: Floats) -> Floats:
-    """Go's `math.Min`: -Inf before NaN."""
+def _minimum(left: Floats, right: Floats) -> Floats:
+    """Go's `math.Min`: -Inf is below NaN."""
     infinite = np.isneginf(left) | np.isneginf(right)
     return np.where(infinite, -np.inf, np.minimum(left, right))
 
 
-def _higher(left: Floats, right: Floats) -> Floats:
-    return -_lower(-left, -right)
+def _maximum(left: Floats, right: Floats) -> Floats:
+    return -_minimum(-left, -right)
 
 
-def _fields(values: Floats) -> Floats:
-    """Seconds as Go converts them to an integer: without their fraction."""
-    return np.trunc(values)
-
-
+# Go converts times to integers: it drops the fraction.
+OF_TIME: Final[dict[str, Callable[[Floats], Floats]]] = {
+    "day_of_week": lambda values: np.mod(np.floor_divide(np.trunc(values), _DAY) + 4, 7),
+    "hour": lambda values: np.floor_divide(np.mod(np.trunc(values), _DAY), 3600),
+    "minute": lambda values: np.floor_divide(np.mod(np.trunc(values), 3600), 60),
+}
+"""Without an argument, of the evaluation time."""
 ELEMENTWISE: Final[dict[str, Callable[..., Floats]]] = {
     "abs": np.abs,
     "ceil": np.ceil,
@@ -58,64 +59,51 @@ ELEMENTWISE: Final[dict[str, Callable[..., Floats]]] = {
     "sgn": np.sign,
     "sqrt": np.sqrt,
     "round": _round,
-    "clamp_min": _higher,
-    "clamp_max": _lower,
-    "day_of_week": lambda values: np.mod(np.floor_divide(_fields(values), _DAY) + 4, 7),
-    "hour": lambda values: np.floor_divide(np.mod(_fields(values), _DAY), 3600),
-    "minute": lambda values: np.floor_divide(np.mod(_fields(values), 3600), 60),
+    "clamp_min": _maximum,
+    "clamp_max": _minimum,
+    **OF_TIME,
 }
 """Of the values of a vector and, for some, of scalars."""
-OF_TIME: Final = frozenset(("day_of_week", "hour", "minute"))
-"""Without an argument, of the evaluation time."""
-DEFAULTS: Final = {"round": 1.0}
 
 
-def elementwise(function: str, vector: Vector, scalars: Sequence[Scalar], fail: Fail) -> Vector:
-    arguments: list[Floats] = [scalar.values for scalar in scalars]
-    if not arguments and function in DEFAULTS:
-        arguments = [np.full(vector.values.shape[1], DEFAULTS[function])]
-    values = ELEMENTWISE[function](vector.values, *arguments)
-    return Vector(vector.labels, values, vector.present).without_name(fail)
+def called(function: str, arguments: list[Any], fail: Fail) -> Value:
+    """The value of a function of `ELEMENTWISE` or `OTHERS`."""
+    if function in OTHERS:
+        return OTHERS[function](arguments, fail)
+    of, *scalars = arguments
+    values = ELEMENTWISE[function](of.values, *scalars)
+    return Vector(of.labels, values, of.present).without_name(fail)
 
 
-def clamp(vector: Vector, low: Scalar, high: Scalar, fail: Fail) -> Vector:
-    """No series where the bounds are the wrong way round."""
-    values = _higher(low.values, _lower(high.values, vector.values))
-    present = vector.present & ~(high.values < low.values)
-    return Vector(vector.labels, values, present).without_name(fail)
+def _clamp(arguments: list[Any], fail: Fail) -> Vector:
+    """No series where the lower bound is above the upper bound."""
+    of, low, high = arguments
+    values = _maximum(low, _minimum(high, of.values))
+    return Vector(of.labels, values, of.present & ~(high < low)).without_name(fail)
 
 
-def scalar(vector: Vector) -> Scalar:
-    """The value of the only series; NaN where there is none or several."""
-    alone = vector.present.sum(axis=0) == 1
-    values = np.where(vector.present, vector.values, 0.0).sum(axis=0)
-    return Scalar(np.where(alone, values, np.nan))
+def _scalar(arguments: list[Any], _: Fail) -> Floats:
+    """The value of the only series; NaN without any or with several."""
+    (of,) = arguments
+    values = np.where(of.present, of.values, 0.0).sum(axis=0)
+    return np.where(of.present.sum(axis=0) == 1, values, np.nan)
 
 
-def vector(value: Scalar) -> Vector:
-    return Vector(((),), value.values[np.newaxis], np.ones((1, len(value.values)), np.bool_))
-
-
-def time(at: Times) -> Scalar:
-    return Scalar(at / 1000)
-
-
-def absent(flags: Flags, selector: Selector | None) -> Vector:
-    """1 where no row of `flags` is True, with the labels that the selector demands."""
-    wanted: dict[str, str] = {}
-    repeated = set()
+def absent(present: Flags, selector: Selector | None) -> Vector:
+    """1 where no row is present, with the labels that the selector requires."""
+    values: dict[str, list[str]] = {}
     for matcher in selector.matchers if selector else ():
         equal = not matcher.negative and matcher.pattern is None
-        if matcher.name in wanted or not equal:
-            repeated.add(matcher.name)
-        wanted[matcher.name] = matcher.value
-    kept = {name: value for name, value in wanted.items() if name not in {METRIC_NAME, *repeated}}
-    missing: Flags = ~np.asarray(flags.any(axis=0))
-    return Vector((labels(kept),), np.ones((1, len(missing))), missing[np.newaxis])
+        # A label with another matcher, or with two values, is left out.
+        values.setdefault(matcher.name, []).extend([matcher.value] if equal else ["", ""])
+    values.pop(METRIC_NAME, None)
+    row = labels({name: texts[0] for name, texts in values.items() if len(texts) == 1})
+    missing: Flags = ~np.asarray(present.any(axis=0))
+    return Vector((row,), np.ones((1, len(missing))), missing[np.newaxis])
 
 
-def label_replace(value: Vector, texts: Sequence[str], fail: Fail) -> Vector:
-    target, replacement, source, pattern = texts
+def _label_replace(arguments: list[Any], fail: Fail) -> Vector:
+    of, target, replacement, source, pattern = arguments
     expression = re.compile(pattern, re.ASCII)
 
     def replaced(row: Labels) -> Labels:
@@ -123,56 +111,65 @@ def label_replace(value: Vector, texts: Sequence[str], fail: Fail) -> Vector:
         match = expression.fullmatch(pairs.get(source, ""))
         return row if match is None else labels(pairs | {target: _expanded(match, replacement)})
 
-    return value.with_labels([replaced(row) for row in value.labels], fail)
+    result: Vector = of.with_labels(map(replaced, of.labels), fail)
+    return result
 
 
-def label_join(value: Vector, texts: Sequence[str], fail: Fail) -> Vector:
-    target, separator, *sources = texts
+def _label_join(arguments: list[Any], fail: Fail) -> Vector:
+    of, target, separator, *sources = arguments
 
     def joined(row: Labels) -> Labels:
         pairs = dict(row)
-        text = separator.join(pairs.get(name, "") for name in sources)
-        return labels(pairs | {target: text})
+        return labels(pairs | {target: separator.join(pairs.get(name, "") for name in sources)})
 
-    return value.with_labels([joined(row) for row in value.labels], fail)
+    result: Vector = of.with_labels(map(joined, of.labels), fail)
+    return result
 
 
 def _expanded(match: re.Match[str], template: str) -> str:
-    """Go's `Expand`: $1, ${1}, $name; $$ is a dollar sign, and what does not exist is empty."""
+    """Go's `Expand`: $1, ${1}, $name; $$ is a dollar sign, an unknown group is empty."""
 
     def value(reference: re.Match[str]) -> str:
         if reference[0] == "$$":
             return "$"
         name = reference[1] or reference[2]
-        group = int(name) if name.isdigit() else name
-        exists = group in match.re.groupindex or (
-            isinstance(group, int) and group <= match.re.groups
-        )
-        return (match[group] or "") if exists else ""
+        try:
+            return match[int(name) if name.isdigit() else name] or ""
+        except IndexError:
+            return ""
 
     return re.sub(r"\$\$|\$(\w+)|\$\{(\w+)\}", value, template, flags=re.ASCII)
 
 
-def histogram_quantile(quantile: Scalar, value: Vector) -> Vector:
+def _histogram_quantile(arguments: list[Any], _: Fail) -> Vector:
     """Of classic histograms: series with a label `le`."""
-    bounds = [_bound(dict(row).get(BUCKET, "")) for row in value.labels]
-    places = [place for place, bound in enumerate(bounds) if bound is not None]
-    groups = grouped([drop(value.labels[place], (BUCKET, METRIC_NAME)) for place in places])
-    shape = len(groups), value.values.shape[1]
+    quantile, of = arguments
+    bounds = {}
+    for row, names in enumerate(of.labels):
+        try:
+            bounds[row] = float(dict(names).get("le", ""))
+        except ValueError:
+            continue
+    ascending = sorted(bounds, key=lambda row: bounds[row])
+    groups = grouped(drop(of.labels[row], ("le", METRIC_NAME)) for row in ascending)
+    shape = len(groups), of.values.shape[1]
     values, present = np.empty(shape), np.empty(shape, np.bool_)
-    for number, members in enumerate(groups.values()):
-        edges = np.array([bounds[places[member]] for member in members], np.float64)
-        order = np.argsort(edges, kind="stable")
-        rows = [places[members[place]] for place in order]
-        present[number] = value.present[rows].any(axis=0)
-        values[number] = of_buckets(
-            edges[order], value.values[rows], value.present[rows], quantile.values
-        )
+    for index, members in enumerate(groups.values()):
+        rows = [ascending[member] for member in members]
+        edges = np.array([bounds[row] for row in rows])
+        present[index] = of.present[rows].any(axis=0)
+        values[index] = of_buckets(edges, of.values[rows], of.present[rows], quantile)
     return Vector(tuple(groups), values, present)
 
 
-def _bound(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+OTHERS: Final[dict[str, Callable[[list[Any], Fail], Value]]] = {
+    "clamp": _clamp,
+    "histogram_quantile": _histogram_quantile,
+    "label_join": _label_join,
+    "label_replace": _label_replace,
+    "scalar": _scalar,
+    # The results of rules have no order.
+    "sort": lambda arguments, _: arguments[0],
+    "sort_desc": lambda arguments, _: arguments[0],
+    "vector": lambda arguments, _: vector(arguments[0]),
+}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import promql_parser
@@ -15,8 +15,10 @@ from exporter.promql.evaluate import prepared
 from exporter.promql.expression import Node, Unsupported, milliseconds
 from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
 
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ALERTNAME: Final = "alertname"
+ALERTS: Final = "ALERTS"
+FOR_STATE: Final = "ALERTS_FOR_STATE"
+_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LABEL: Final = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
@@ -37,22 +39,26 @@ class Rule:
     def __str__(self) -> str:
         return f"{self.file}: group '{self.group}', rule '{self.name}'"
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the series that the rule writes."""
+        return (ALERTS, FOR_STATE) if self.alert else (self.name,)
+
     def labeled(self, vector: Vector, fail: Fail) -> Vector:
-        """The result under the rule's labels and its name."""
+        """The result with the rule's labels and name."""
         own = {ALERTNAME if self.alert else METRIC_NAME: self.name}
 
         def row(result: Labels) -> Labels:
             pairs = dict(result)
-            if self.alert:
-                pairs.pop(METRIC_NAME, None)
-            added = {name: _filled(text, dict(result)) for name, text in self.labels.items()}
-            return labels(pairs | added | own)
+            added = {
+                name: _LABEL.sub(lambda match: pairs.get(match[1], ""), text)
+                for name, text in self.labels.items()
+            }
+            return labels({**pairs, METRIC_NAME: "", **added, **own})
 
-        def same(at: Any, _: str) -> None:
-            kind = "alert" if self.alert else "rule"
-            fail(at, f"vector contains metrics with the same labelset after applying {kind} labels")
-
-        return vector.with_labels([row(result) for result in vector.labels], same)
+        reason = "vector contains metrics with the same labelset after applying "
+        reason += "alert labels" if self.alert else "rule labels"
+        return vector.with_labels(map(row, vector.labels), fail, reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +97,8 @@ class _File(msgspec.Struct):
 def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     """The groups of all files, in order.
 
-    Raises `ConfigError` for a file that is no rule file, and `UnsupportedRule` with all rules of which
-    something is not supported.
+    Raises `ConfigError` for an invalid file, and `UnsupportedRule` that names all rules that cannot be
+    evaluated.
     """
     groups: list[Group] = []
     mistakes: list[str] = []
@@ -105,7 +111,7 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
                 except (Unsupported, ValueError) as error:
                     name = entry.alert or entry.record
                     mistakes.append(f"{path}: group '{group.name}', rule '{name}': {error}")
-            interval = None if group.interval is None else _duration(group.interval)
+            interval = None if group.interval is None else _milliseconds(group.interval)
             groups.append(Group(str(path), group.name, interval, tuple(rules)))
     if mistakes:
         raise UnsupportedRule(*mistakes)
@@ -121,7 +127,7 @@ def _read(path: Path) -> _File:
 
 
 def _rule(file: str, group: str, entry: _Entry) -> Rule:
-    """Raises `Unsupported`, and `ValueError` for a wrong expression or duration."""
+    """Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
     own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
         if "{{" in _LABEL.sub("", text):
@@ -134,15 +140,13 @@ def _rule(file: str, group: str, entry: _Entry) -> Rule:
         prepared(str(entry.expr)),
         own,
         {name: str(text) for name, text in (entry.annotations or {}).items()},
-        _duration(entry.wait),
-        _duration(entry.keep_firing_for),
+        _milliseconds(entry.wait),
+        _milliseconds(entry.keep_firing_for),
     )
 
 
-def _duration(text: str | int) -> int:
-    """Milliseconds. Raises `ValueError` for what is no duration."""
-    return milliseconds(promql_parser.parse_duration(str(text))) if text not in (0, "0") else 0
-
-
-def _filled(text: str, pairs: dict[str, str]) -> str:
-    return _LABEL.sub(lambda match: pairs.get(match[1], ""), text)
+def _milliseconds(duration: str | int) -> int:
+    """Raises `ValueError` for an invalid duration."""
+    if duration in (0, "0"):
+        return 0
+    return milliseconds(promql_parser.parse_duration(str(duration)))

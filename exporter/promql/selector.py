@@ -1,120 +1,147 @@
-"""Selectors: the last sample at each instant, and the samples of a range before it."""
+"""Selectors: the last sample at each instant, and the samples of a range before each instant."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from exporter.promql.expression import Range, Selector
-from exporter.promql.samples import Store, Stored
-from exporter.promql.value import Flags, Floats, Labels, Rows, Times, Vector, take
-from exporter.promql.windows import Windows
+from exporter.promql.expression import Range, Selector, Subquery
+from exporter.promql.samples import Samples, Store
+from exporter.promql.value import Flags, Floats, Indexes, Times, Vector, stacked, take
 
 LOOKBACK: Final = 5 * 60 * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`left_open`: a range and the lookback are without their first instant, as from Prometheus 3 on; all
-    else is as in 2.42. `subquery_step`: of a subquery that gives none. In milliseconds."""
-
-    left_open: bool = False
-    lookback: int = LOOKBACK
-    subquery_step: int = 60_000
+"""Milliseconds; the default of Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """The instants of an evaluation.
+    """The instants `at` of an evaluation by the rule with index `rule`.
 
-    `place` is the rule's among all rules. `now` are the rule's own evaluation times, which are later than
-    `at` in a subquery. No sample is visible that is written later: after `now`, or at `now` by a rule at
-    the same or a later place. None when all samples are visible.
+    `now` are the rule's own evaluation times, which are later than `at` in a subquery. Samples after `now`
+    are invisible, and so are samples at `now` by the same or a later rule. None: all samples are visible.
     """
 
     at: Times
     now: Times | None = None
-    place: int = 0
+    rule: int = 0
 
-    def visible(self, stored: Stored, wanted: Times) -> Times:
-        """The latest time of a visible sample for each wanted time."""
+    def visible(self, writer: int, wanted: Times) -> Times:
+        """The latest visible time until each wanted time, for samples by `writer`."""
         if self.now is None:
             return wanted
-        return np.minimum(wanted, self.now - (1 if stored.place >= self.place else 0))
+        return np.minimum(wanted, self.now - (1 if writer >= self.rule else 0))
 
 
-def reference(selector_at: int | None, offset: int, at: Times) -> Times:
-    """The time that a selector looks back from, at each instant."""
-    return np.asarray((at if selector_at is None else np.full_like(at, selector_at)) - offset)
+def reference(node: Selector | Subquery, at: Times) -> Times:
+    """The time that a selector looks back from, after its offset and @ modifier."""
+    return np.asarray((at if node.at is None else np.full_like(at, node.at)) - node.offset)
 
 
-def instant(store: Store, selector: Selector, instants: Instants, settings: Settings) -> Vector:
-    """The last sample of each series within the lookback, unless a stale marker came after it."""
-    return _concatenated(
-        [
-            (stored.samples.labels, *_last(stored, selector, instants, settings)[:2])
-            for stored in store.select(selector)
-        ],
-        len(instants.at),
-    )
+def instant(
+    store: Store, selector: Selector, instants: Instants, *, timestamps: bool = False
+) -> Vector:
+    """The last sample of each series within the lookback, unless a stale marker follows it.
 
-
-def timestamps(store: Store, selector: Selector, instants: Instants, settings: Settings) -> Vector:
-    """The Unix time of these samples instead of their values."""
+    With `timestamps`, its Unix time in seconds instead of its value.
+    """
+    wanted = reference(selector, instants.at)
     parts = []
-    for stored in store.select(selector):
-        _, present, places = _last(stored, selector, instants, settings)
-        times = np.broadcast_to(stored.samples.times[places] / 1000, present.shape)
-        parts.append((stored.samples.labels, times, present))
-    return _concatenated(parts, len(instants.at))
+    for writer, samples in store.select(selector):
+        column = np.searchsorted(samples.times, instants.visible(writer, wanted), side="right") - 1
+        last = np.where(
+            column >= 0, take(samples.last_known, np.maximum(column, 0)[np.newaxis]), -1
+        )
+        fresh = (last >= 0) & (wanted - samples.times[last] <= LOOKBACK)
+        last = np.maximum(last, 0)
+        present = take(samples.present, last) & fresh
+        if timestamps:
+            values = np.broadcast_to(samples.times[last] / 1000, present.shape)
+        else:
+            values = take(samples.values, last)
+        parts.append(Vector(samples.labels, values, present))
+    return stacked(parts, len(wanted))
 
 
-def ranges(
-    store: Store, range_: Range, instants: Instants, settings: Settings
-) -> Iterator[Windows]:
-    """The samples of each series in the range before each instant, by common timestamps."""
-    selector = range_.selector
-    end = reference(selector.at, selector.offset, instants.at)
-    for stored in store.select(selector):
-        limit = instants.visible(stored, end)
-        yield Windows.of(stored.samples, end, limit, range_.range, settings.left_open)
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Ranges of samples: at instant i the samples with indexes from `low[i]` to before `high[i]`.
+
+    The range has `length` milliseconds and ends at `end[i]`. Indexes that a method returns have a row per
+    series, or one row for all.
+    """
+
+    samples: Samples
+    end: Times
+    length: int
+    low: Indexes
+    high: Indexes
+
+    @classmethod
+    def of(cls, samples: Samples, end: Times, visible: Times, length: int) -> "Windows":
+        """The last samples are at `visible`, which may be earlier than `end`."""
+        low = np.searchsorted(samples.times, end - length)
+        high = np.searchsorted(samples.times, visible, side="right")
+        return cls(samples, end, length, low, np.maximum(low, high))
+
+    def count(self) -> Indexes:
+        """The number of samples."""
+        counted = self.samples.counted
+        return np.asarray(counted.take(self.high, axis=1) - counted.take(self.low, axis=1))
+
+    def at_least(self, count: int) -> Flags:
+        """(series, instants): whether there are at least `count` samples."""
+        flags = self.count() >= count
+        return np.broadcast_to(flags, (len(self.samples.labels), len(self.end))).copy()
+
+    def first(self) -> Indexes:
+        """The index of the first sample, undefined without any."""
+        last = len(self.samples.times) - 1
+        return np.minimum(self.samples.first_present.take(np.minimum(self.low, last), axis=1), last)
+
+    def last(self) -> Indexes:
+        """The index of the last sample, undefined without any."""
+        last = self.samples.last_present.take(np.maximum(self.high - 1, 0), axis=1)
+        return np.maximum(last, 0)
+
+    def values(self, indexes: Indexes) -> Floats:
+        return take(self.samples.values, indexes)
+
+    def fold(
+        self,
+        operation: Callable[[Floats, Floats], Floats],
+        neutral: float,
+        table: Floats | None = None,
+    ) -> Floats:
+        """An associative operation over the values of each window, or over `table[..., low[i]:high[i]]`.
+
+        Combines spans of powers of two. A difference of running sums would be faster, but leaves rounding
+        errors where a sum is 0.
+        """
+        if table is None:
+            table = np.where(self.samples.present, self.samples.values, neutral)
+        result = np.full((*table.shape[:-1], len(self.low)), neutral)
+        length = self.high - self.low
+        start, span = self.low.copy(), 1
+        longest = int(length.max(initial=0))
+        while span <= longest:
+            columns = np.flatnonzero(length & span)
+            if len(columns) == len(length):
+                result = operation(result, table.take(start, axis=-1))
+                start += span
+            elif len(columns):
+                part = table.take(start[columns], axis=-1)
+                result[..., columns] = operation(result[..., columns], part)
+                start[columns] += span
+            table = operation(table[..., :-span], table[..., span:])
+            span *= 2
+        return result
 
 
-def _last(
-    stored: Stored, selector: Selector, instants: Instants, settings: Settings
-) -> tuple[Floats, Flags, Rows]:
-    """Values, where they are, and the place of each among the timestamps."""
-    samples = stored.samples
-    wanted = reference(selector.at, selector.offset, instants.at)
-    limit = instants.visible(stored, wanted)
-    if not len(samples.times):
-        shape = len(samples.labels), len(wanted)
-        return np.zeros(shape), np.zeros(shape, np.bool_), np.zeros(shape, np.intp)
-    known = samples.last_known
-    if np.array_equal(samples.times, limit):
-        if known.shape[0] == 1 and bool((known[0] == np.arange(len(limit))).all()):
-            return samples.values, samples.present, known
-        places = known
-    else:
-        column = np.searchsorted(samples.times, limit, side="right") - 1
-        places = np.where(column >= 0, known[:, np.maximum(column, 0)], -1)
-    age = wanted - samples.times[places]
-    fresh = places >= 0
-    fresh &= age < settings.lookback if settings.left_open else age <= settings.lookback
-    places = np.maximum(places, 0)
-    values, present = take(samples.values, places), take(samples.present, places)
-    return values, present & fresh, places
-
-
-def _concatenated(parts: list[tuple[tuple[Labels, ...], Floats, Flags]], count: int) -> Vector:
-    if len(parts) == 1:
-        return Vector(*parts[0])
-    if not parts:
-        return Vector((), np.zeros((0, count)), np.zeros((0, count), np.bool_))
-    names = tuple(labels for part in parts for labels in part[0])
-    return Vector(
-        names,
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-    )
+def windows(store: Store, node: Range, instants: Instants) -> list[Windows]:
+    """Samples with common timestamps have windows of their own."""
+    end = reference(node.selector, instants.at)
+    return [
+        Windows.of(samples, end, instants.visible(writer, end), node.length)
+        for writer, samples in store.select(node.selector)
+    ]

@@ -1,6 +1,6 @@
 """Values of expressions at many instants: vectors of labeled series, and scalars."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,45 +9,76 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Rows = NDArray[np.intp]
+Indexes = NDArray[np.intp]
 Times = NDArray[np.int64]
 """Unix milliseconds, the resolution of Prometheus."""
 Labels = tuple[tuple[str, str], ...]
-"""Names and values in order of name, as `labels` makes them; no value is empty."""
+"""Names and values, sorted by name, without empty values, as `labels` makes them."""
 Fail = Callable[[Flags, str], None]
-"""Takes the instants at which the evaluation fails, and why."""
+"""Called with the instants at which the evaluation fails, and the reason."""
 
 METRIC_NAME: Final = "__name__"
+SAME_LABELS: Final = "vector cannot contain metrics with the same labelset"
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
     """A row per series, a column per instant.
 
-    `present` says where a series has a value; elsewhere `values` is anything. A mask and not a NaN, since
-    a rule's value can be NaN (a ratio 0/0) and is then there: it matches, is counted and keeps an alert.
+    `present` tells where a series has a value; `values` is undefined elsewhere. NaN cannot mark an absent
+    value: a ratio 0/0 is NaN and present, so it matches, is counted and keeps an alert active.
     """
 
     labels: tuple[Labels, ...]
     values: Floats
     present: Flags
 
-    def with_labels(self, labels: Sequence[Labels], fail: Fail) -> "Vector":
-        """The same series under other labels; those that are now equal become one series."""
-        return merged(labels, self.values, self.present, fail)
-
     def without_name(self, fail: Fail) -> "Vector":
         return self.with_labels([drop(row, (METRIC_NAME,)) for row in self.labels], fail)
 
+    def with_labels(
+        self, rows: Iterable[Labels], fail: Fail, reason: str = SAME_LABELS
+    ) -> "Vector":
+        """The values under other labels; series with equal labels become one.
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A number per instant."""
+        Calls `fail` for instants at which several of them are present.
+        """
+        rows = tuple(rows)
+        groups = grouped(rows)
+        if len(groups) == len(rows):
+            return Vector(rows, self.values, self.present)
+        first = [members[0] for members in groups.values()]
+        values, present = self.values[first], self.present[first]
+        for index, members in enumerate(groups.values()):
+            for row in members[1:]:
+                fail(present[index] & self.present[row], reason)
+                np.copyto(values[index], self.values[row], where=self.present[row])
+                present[index] |= self.present[row]
+        return Vector(tuple(groups), values, present)
 
-    values: Floats
+
+Value = Vector | Floats | str
+"""A scalar is an array with a number per instant."""
 
 
-Value = Vector | Scalar | str
+def vector(value: Value) -> Vector:
+    """A scalar becomes a series without labels, as in a rule."""
+    if isinstance(value, np.ndarray):
+        return Vector(((),), value[np.newaxis], np.ones((1, len(value)), np.bool_))
+    assert isinstance(value, Vector)
+    return value
+
+
+def stacked(parts: Sequence[Vector], instants: int) -> Vector:
+    """The series of all parts as one vector."""
+    if len(parts) == 1:
+        return parts[0]
+    empty = Vector((), np.zeros((0, instants)), np.zeros((0, instants), np.bool_))
+    return Vector(
+        tuple(row for part in parts for row in part.labels),
+        np.concatenate([empty.values, *(part.values for part in parts)]),
+        np.concatenate([empty.present, *(part.present for part in parts)]),
+    )
 
 
 def labels(pairs: dict[str, str]) -> Labels:
@@ -62,32 +93,18 @@ def keep(row: Labels, names: Sequence[str]) -> Labels:
     return tuple(pair for pair in row if pair[0] in names)
 
 
-def take(array: NDArray[Any], places: Rows) -> NDArray[Any]:
-    """Along the last axis, at places that are each row's own or, in one row, those of all rows."""
-    if len(places) == 1:
-        return np.asarray(array.take(places[0], axis=-1))
-    return np.take_along_axis(array, places, axis=-1)
+def take(array: NDArray[Any], indexes: Indexes) -> NDArray[Any]:
+    """Selects columns; `indexes` has a row per row of `array`, or one row for all."""
+    if len(indexes) > 1:
+        return np.take_along_axis(array, indexes, axis=-1)
+    if np.array_equal(indexes[0], np.arange(array.shape[-1])):
+        return array
+    return np.asarray(array.take(indexes[0], axis=-1))
 
 
-def grouped(keys: Sequence[Labels]) -> dict[Labels, list[int]]:
-    """The places of each key, in order."""
+def grouped(rows: Iterable[Labels]) -> dict[Labels, list[int]]:
+    """The indexes of the rows with each set of labels."""
     groups: dict[Labels, list[int]] = {}
-    for place, key in enumerate(keys):
-        groups.setdefault(key, []).append(place)
+    for index, row in enumerate(rows):
+        groups.setdefault(row, []).append(index)
     return groups
-
-
-def merged(rows: Sequence[Labels], values: Floats, present: Flags, fail: Fail) -> Vector:
-    """A vector of rows of which several may have the same labels, though not at the same instant."""
-    groups = grouped(rows)
-    if len(groups) == len(rows):
-        return Vector(tuple(rows), values, present)
-    first = [places[0] for places in groups.values()]
-    result = Vector(tuple(groups), values[first], present[first])
-    for place, places in enumerate(groups.values()):
-        for other in places[1:]:
-            both = result.present[place] & present[other]
-            fail(both, "vector cannot contain metrics with the same labelset")
-            np.copyto(result.values[place], values[other], where=present[other])
-            result.present[place] |= present[other]
-    return result

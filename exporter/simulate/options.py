@@ -12,7 +12,7 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, Plan, Standard, simulate
+from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, Plan, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 
 REAL_TIME: Final = 1.0
@@ -28,7 +28,7 @@ class Run:
     traffic: Traffic
     seconds: float
     start: float
-    incidents: Plan | Standard
+    incidents: Plan
     seed: int
     speed: float
     dated: bool
@@ -110,12 +110,12 @@ class Options:
             ) from None
         return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
 
-    def _plan(self, systems: Sequence[str], seconds: float) -> Plan | Standard:
+    def _plan(self, systems: Sequence[str], seconds: float) -> Plan:
         """Incidents without an offset are spread over the middle half of the run."""
         if "standard" in self.incidents:
             if len(self.incidents) > 1:
                 raise ConfigError("--incident standard: give no other --incident")
-            return "standard"
+            return standard_plan(seconds)
         plan = []
         for number, text in enumerate(self.incidents):
             name, at, offset = text.partition("@")

@@ -1,7 +1,7 @@
 """`simulate`: puts traffic, incidents, noise and scrapes together into a history."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +19,6 @@ STANDARD_DAYS: Final = 28
 
 Plan = Sequence[tuple[str, float]]
 """Names of incidents, and seconds from the start of the history to each onset."""
-Standard = Literal["standard"]
 
 # Day and hour. Incidents that expect an alert are at least 8 h apart, at all hours, on working days and
 # weekends, three of them in the first three days.
@@ -50,20 +49,26 @@ STANDARD: Final[Plan] = tuple(
 """28 days from a Monday, with 20 expected alerts on streampixel and 22 on softdrive."""
 
 
+def standard_plan(seconds: float) -> Plan:
+    """The incidents of `STANDARD` that end within `seconds`."""
+    needed = {name: STEP if kind.permanent else kind.seconds for name, kind in KINDS.items()}
+    return [(name, onset) for name, onset in STANDARD if onset + needed[name] <= seconds]
+
+
 def simulate(
     system: str,
     traffic: Traffic | None = None,
     days: float = STANDARD_DAYS,
-    incidents: Plan | Standard = (),
+    incidents: Plan = (),
     seed: int = 1,
     start: float = MONDAY,
     step: float = STEP,
 ) -> History:
     """A history of `days` from `start` (Unix seconds), the same for the same arguments.
 
-    `incidents` is a plan, or "standard": `STANDARD` without incidents that end after the history. Incidents
-    that the system does not have are left out. Incidents begin and end with a bin; where several overlap,
-    nuisances apply first, others in the order of the plan. Raises `ConfigError` for `traffic.failing`.
+    Incidents that the system does not have are ignored. Incidents begin and end with a bin; where several
+    overlap, nuisances apply first, others in the order of the plan. Raises `ConfigError` for
+    `traffic.failing`.
     """
     traffic = traffic or Traffic()
     bins = round(days * DAY / step)
@@ -100,11 +105,7 @@ def simulate(
         began, ended = start + first * step, start + min(end, bins) * step
         return Incident(name, system, kind.codes[system], began, ended, kind.expects, kind.signals)
 
-    plan = STANDARD if isinstance(incidents, str) else incidents
-    planned = [(name, onset) for name, onset in plan if system in KINDS[name].codes]
-    if isinstance(incidents, str):
-        needed = {name: STEP if kind.permanent else kind.seconds for name, kind in KINDS.items()}
-        planned = [(name, onset) for name, onset in planned if onset + needed[name] <= bins * step]
+    planned = [(name, onset) for name, onset in incidents if system in KINDS[name].codes]
     nuisances = [item for item in planned if KINDS[item[0]].expects == "nothing"]
     labels = [happen(name, onset) for name, onset in nuisances]
     expected = rates + exact

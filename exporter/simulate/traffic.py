@@ -12,6 +12,8 @@ from exporter.simulate.profiles import Profile
 
 _EPOCH_WEEKDAY: Final = 3
 """1 January 1970 was a Thursday; Monday is 0."""
+DRIFT: Final = 0.05
+"""Standard deviation, after one day, of the random walk of the logarithm of a code's share."""
 _MAX_DRIFT: Final = math.log(3)
 """Three times as many or a third: a share that drifts farther is an incident."""
 
@@ -23,27 +25,14 @@ class Traffic:
     `ends_per_hour` is the mean over a week. Load varies by `daily_ratio` within a day; a weekend day has
     `weekend` times the session ends of a working day. `failing` is the share of failures among all ends.
 
-    `drift` is the standard deviation, after one day, of the random walk of the logarithm of a code's share.
-    `level_noise` and `code_noise` are coefficients of variation between minutes, of all ends together and
-    of each code (gamma distributed, so counts are negative binomial). A share `burst_chance` of failed ends
-    starts a burst of on average `burst_size` retries by the same user. `burst_scale` multiplies both
-    coefficients and `burst_size`, and keeps the means.
-
-    `p_missed_scrape` is the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
-
-    The noise is assumed. Over 28 days, the variance of a failure code's counts per minute is 1.4 to 1.8
-    times their mean up to 10,000 ends per hour (Poisson: 1), and 3 to 15 times at a million.
+    `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means. `p_missed_scrape` is
+    the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
     """
 
     ends_per_hour: float = 1000.0
     failing: float | None = None
     daily_ratio: float = 4.0
     weekend: float | None = None
-    drift: float = 0.05
-    level_noise: float = 0.05
-    code_noise: float = 0.2
-    burst_chance: float = 0.04
-    burst_size: float = 3.0
     burst_scale: float = 1.0
     p_missed_scrape: float = 0.001
     restarts_per_day: float = 0.5
@@ -82,7 +71,7 @@ def means(
     """
     shares = np.array([profile.shares.get(code, 0.0) for code in codes])
     total = traffic.ends_per_hour * step / HOUR * load(times, traffic.daily_ratio, profile)
-    drifted = shares * np.exp(_random_walks(times, len(codes), traffic.drift, random))
+    drifted = shares * np.exp(_random_walks(times, len(codes), random))
     drifted[:, successes] = 0.0
     remainder = np.maximum(1.0 - drifted.sum(axis=1), 0.0)
     success = shares[successes]
@@ -90,10 +79,10 @@ def means(
     return np.asarray(drifted * total[:, np.newaxis], dtype=np.float64)
 
 
-def _random_walks(times: Floats, codes: int, drift: float, random: np.random.Generator) -> Floats:
+def _random_walks(times: Floats, codes: int, random: np.random.Generator) -> Floats:
     """(times, codes): random walks with one step per hour, linear in between."""
     hours = (times - times[0]) / HOUR
-    steps = random.normal(0.0, drift / math.sqrt(24), (int(hours[-1]) + 2, codes))
+    steps = random.normal(0.0, DRIFT / math.sqrt(24), (int(hours[-1]) + 2, codes))
     walks = np.clip(np.cumsum(steps, axis=0) - steps[0], -_MAX_DRIFT, _MAX_DRIFT)
     knots = np.arange(len(walks), dtype=np.float64)
     return np.stack([np.interp(hours, knots, walk) for walk in walks.T], axis=1)

@@ -1,4 +1,4 @@
-"""Events of a history in memory, and what the command made of a file of them."""
+"""Events of a history, and the command in this process."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -24,22 +24,18 @@ def rfc3339(at: float) -> str:
 
 def event(at: float, code: str = "4001", **fields: Any) -> dict[str, Any]:
     """A streampixel end `at` seconds after `START`, with an id of its own."""
-    made = {
-        "id": f"e-{at}-{code}",
-        "system": "streampixel",
-        "code": code,
-        "occurred_at": rfc3339(START + at),
-    }
-    return {key: value for key, value in {**made, **fields}.items() if value is not None}
+    known = {"id": f"e-{at}-{code}", "system": "streampixel", "code": code}
+    known["occurred_at"] = rfc3339(START + at)
+    return {key: value for key, value in {**known, **fields}.items() if value is not None}
 
 
 def write(path: Path, events: Iterable[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
     return path
 
 
 @dataclass(frozen=True)
-class Ran:
+class Done:
     """The command's exit code, report and errors."""
 
     code: int
@@ -47,14 +43,9 @@ class Ran:
     errors: str
 
 
-def run(files: Sequence[Path], now: float = NOW, **options: Any) -> Ran:
+def run(files: Sequence[Path], **options: Any) -> Done:
     """The command in 80 columns."""
     text, errors = StringIO(), StringIO()
-    code = backtest(
-        files,
-        Options(**options),
-        Console(file=text, width=80),
-        Console(file=errors, width=80),
-        now=lambda: now,
-    )
-    return Ran(code, text.getvalue(), errors.getvalue())
+    report, mistakes = Console(file=text, width=80), Console(file=errors, width=80)
+    code = backtest(files, Options(**options), report, mistakes, now=lambda: NOW)
+    return Done(code, text.getvalue(), errors.getvalue())

@@ -1,4 +1,4 @@
-"""When Alertmanager tells somebody: groups, waits, repeats and inhibition, in minutes after an alert."""
+"""When Alertmanager notifies: groups, waits, repeats and inhibition."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ from exporter.backtest.notifications import (
     notifications,
     receiver,
 )
-from exporter.backtest.rules import load as load_rules
+from exporter.backtest.replay import load_rules
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
@@ -54,12 +54,12 @@ def firing(alert: Alert, start: float, end: float | None) -> Firing:
 
 
 def sent(*given: Given, until: float = 10_000) -> list[Notification]:
-    """For alerts that fire from a minute to another."""
+    """For alerts that fire from one minute to another."""
     return notifications([firing(*alert) for alert in given], until * 60.0)
 
 
-def minutes(found: list[Notification]) -> list[float]:
-    return [round(one.at / 60, 2) for one in found]
+def minutes(notified: list[Notification]) -> list[float]:
+    return [round(notification.at / 60, 2) for notification in notified]
 
 
 @pytest.mark.parametrize(
@@ -87,35 +87,26 @@ def minutes(found: list[Notification]) -> list[float]:
         "a ticket waits longer",
     ],
 )
-def test_a_group_is_notified_of_what_is_new_in_it(
-    given: list[Given], expected: list[float]
-) -> None:
+def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[float]) -> None:
     assert minutes(sent(*given, until=501)) == expected
 
 
-def test_systems_and_rotas_are_told_apart() -> None:
-    found = sent((WORKERS, 0, 30), (CRASHED, 0, 30), (REMOTE, 0, 30))
-    assert {(one.receiver, one.system) for one in found} == {
+def test_each_system_and_receiver_is_a_group() -> None:
+    notified = sent((WORKERS, 0, 30), (CRASHED, 0, 30), (REMOTE, 0, 30))
+    assert {(notification.receiver, notification.system) for notification in notified} == {
         ("page-platform", "streampixel"),
         ("page-application", "streampixel"),
         ("page-platform", "softdrive"),
     }
 
 
-def test_a_ticket_waits_while_a_page_for_its_code_fires() -> None:
-    found = sent((WORKERS, 0, 90), (ELEVATED, 30, 200))
-    assert [(one.severity, round(one.at / 60, 2)) for one in found] == [
-        ("page", 0.67),
-        ("ticket", 95.0),
-    ]
+def test_page_inhibits_the_ticket_of_its_code() -> None:
+    assert minutes(sent((WORKERS, 0, 90), (ELEVATED, 30, 200))) == [0.67, 95.0]
+    sent_before = sent((ELEVATED, 0, 300), (WORKERS, 50, 100))
+    assert [notification.severity for notification in sent_before] == ["ticket", "page"]
 
 
-def test_a_ticket_that_was_sent_before_its_page_is_not_sent_again_after_it() -> None:
-    found = sent((ELEVATED, 0, 300), (WORKERS, 50, 100))
-    assert [one.severity for one in found] == ["ticket", "page"]
-
-
-def test_tickets_are_repeated_after_three_days() -> None:
+def test_ticket_is_repeated_after_three_days() -> None:
     assert minutes(sent((BUDGET, 0, None), until=3 * 1440 + 60)) == [5.0, 3 * 1440 + 5.0]
 
 
@@ -128,7 +119,7 @@ def seconds(route: dict[str, Any]) -> Timing:
     return Timing(wait, interval, repeat)
 
 
-def test_times_groups_and_inhibitions_are_those_of_the_shipped_configuration() -> None:
+def test_timings_and_inhibitions_equal_the_shipped_configuration() -> None:
     config = yaml.safe_load(CONFIG.read_text())
     route = config["route"]
     (page,) = (inner for inner in route["routes"] if inner["matchers"] == ['severity="page"'])
@@ -143,7 +134,7 @@ def test_times_groups_and_inhibitions_are_those_of_the_shipped_configuration() -
 
 @pytest.mark.parametrize("severity", ["page", "ticket"])
 @pytest.mark.parametrize("owner", [*(owner.value for owner in Owner), ""])
-def test_an_alert_goes_to_the_receiver_that_amtool_names(severity: str, owner: str) -> None:
+def test_receiver_is_that_of_amtool(severity: str, owner: str) -> None:
     done = subprocess.run(
         [
             *("amtool", "config", "routes", "test", f"--config.file={CONFIG}"),

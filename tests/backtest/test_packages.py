@@ -1,4 +1,4 @@
-"""What `backtest` needs beyond an exporter's own packages, which nothing else imports."""
+"""The optional package that only `backtest` needs."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def python(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_backtest_without_its_package_says_how_to_install_it(tmp_path: Path) -> None:
+def test_missing_package_is_named_with_its_installation(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0)])
     done = python(WITHOUT_PARSER, "backtest", path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -36,6 +36,6 @@ def test_backtest_without_its_package_says_how_to_install_it(tmp_path: Path) -> 
     )
 
 
-def test_an_exporter_starts_without_that_package() -> None:
+def test_exporter_does_not_import_the_package() -> None:
     done = python("import sys, exporter.serve, exporter.cli; print('promql_parser' in sys.modules)")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

@@ -1,4 +1,4 @@
-"""The report as it is read, in 80 columns, and the summaries of its alerts."""
+"""The report in 80 columns, and the summaries of its alerts."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.backtest import figures
-from exporter.backtest.report import summary
-from exporter.backtest.rules import load as load_rules
+from exporter.backtest.replay import load_rules
+from exporter.backtest.report import rate, share, span, summary
 from exporter.promql.rulefile import load
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
@@ -19,8 +18,7 @@ MINUTE = 60.0
 
 @pytest.fixture(scope="module")
 def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six hours with an end in ten seconds, of which from 4:00 on for half an hour every second one has
-    4001, which comes back at the very end."""
+    """Six hours with an end per 10 s. Every second end has 4001 from 4:00 to 4:30, and at the end."""
     events = []
     for at in range(0, 6 * 3600, 10):
         out = 240 * MINUTE <= at < 270 * MINUTE or at >= 350 * MINUTE
@@ -28,10 +26,10 @@ def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("outage") / "a.ndjson", events)
 
 
-def test_the_report_has_the_pages_the_load_the_noise_and_what_was_left_out(outage: Path) -> None:
-    ran = run([outage, outage])
-    assert (ran.code, ran.errors) == (0, "")
-    lines = [line.rstrip() for line in ran.text.splitlines()]
+def test_report_has_pages_load_noise_and_skipped_events(outage: Path) -> None:
+    done = run([outage, outage])
+    assert (done.code, done.errors) == (0, "")
+    lines = [line.rstrip() for line in done.text.splitlines()]
     assert max(map(len, lines)) <= 80
     assert lines[0] == (
         "streampixel  2,160 ends in 6h 00m, 2026-01-05 00:00 to 2026-01-05 06:00 UTC"
@@ -40,16 +38,16 @@ def test_the_report_has_the_pages_the_load_the_noise_and_what_was_left_out(outag
     spike = "4001 No Worker Node Available spike on streampixel"
     assert re.fullmatch(rf"Mon 05 Jan 04:0\d  3\dm  {spike}", lines[4])
     assert re.fullmatch(rf"Mon 05 Jan 05:5\d  \dm\+  {spike}", lines[5])
-    assert "+: fired still when the events ended." in lines
+    assert "+: still firing at the last event." in lines
     load = lines.index("Load")
     assert lines[load + 2].split() == ["streampixel", "pages", "2", "2"]
     noisy = lines.index("Noisy codes")
     assert lines[noisy + 2].split()[:2] == ["4001", "No"]
     assert "2,160 ends counted of 4,320 events in 2 files" in lines
-    assert "    2,160 left out duplicates of events that came before" in lines
+    assert "    2,160 skipped: duplicates of earlier events" in lines
 
 
-def test_a_week_is_enough_for_the_load_of_a_month(tmp_path: Path) -> None:
+def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     week = [event(at * 600.0, "1000") for at in range(7 * 144 + 1)]
     page = [event(86400.0 + at * 5.0) for at in range(60)]
@@ -60,12 +58,12 @@ def test_a_week_is_enough_for_the_load_of_a_month(tmp_path: Path) -> None:
         assert pages.split()[2:] == expected
 
 
-def test_a_quiet_history_says_that_nobody_would_have_been_told(tmp_path: Path) -> None:
+def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(at * 60.0, "1000") for at in range(200)])
-    ran = run([path])
-    assert "Would have paged: 0\n" in ran.text
-    assert "Would have opened tickets: 0\n" in ran.text
-    assert "Noisy codes" not in ran.text
+    text = run([path]).text
+    assert "Would have paged: 0\n" in text
+    assert "Would have opened tickets: 0\n" in text
+    assert "Noisy codes" not in text
 
 
 LABELS = {"system": "streampixel", "code": "4001", "name": "{{ x }} {y", "other": "z"}
@@ -86,7 +84,7 @@ LABELS = {"system": "streampixel", "code": "4001", "name": "{{ x }} {y", "other"
         ("", "4001", "Mine on streampixel"),
     ],
 )
-def test_a_summary_has_the_alerts_labels_filled_in(
+def test_summary_contains_the_labels_of_the_alert(
     tmp_path: Path, template: str, code: str, expected: str
 ) -> None:
     path = tmp_path / "mine.yml"
@@ -96,7 +94,7 @@ def test_a_summary_has_the_alerts_labels_filled_in(
     assert summary(Firing(group.rules[0], LABELS | {"code": code}, 0, 0, None)) == expected
 
 
-def test_no_shipped_summary_is_replaced_by_the_alerts_name() -> None:
+def test_shipped_summaries_can_be_filled_in() -> None:
     for rule in (rule for group in load_rules(folder()) for rule in group.rules if rule.alert):
         assert rule.name not in summary(Firing(rule, {**LABELS, **rule.labels}, 0, 0, None))
 
@@ -105,10 +103,10 @@ def test_no_shipped_summary_is_replaced_by_the_alerts_name() -> None:
     ("seconds", "expected"),
     [(0, "0m"), (89, "1m"), (3599, "1h 00m"), (5400, "1h 30m"), (90_000, "1d 1h")],
 )
-def test_a_span_has_its_two_largest_units(seconds: float, expected: str) -> None:
-    assert figures.length(seconds) == expected
+def test_span_has_its_two_largest_units(seconds: float, expected: str) -> None:
+    assert span(seconds) == expected
 
 
-def test_small_numbers_keep_a_digit_that_tells_them_from_none() -> None:
-    assert [figures.rate(one) for one in (0.24, 9.0, 12.3, 1234.0)] == ["0.2", "9.0", "12", "1,234"]
-    assert [figures.share(one) for one in (0.5, 0.0123, 0.00001)] == ["50.0%", "1.2%", "0.001%"]
+def test_small_numbers_are_not_rounded_to_zero() -> None:
+    assert [rate(number) for number in (0.24, 9.0, 12.3, 1234.0)] == ["0.2", "9.0", "12", "1,234"]
+    assert [share(part) for part in (0.5, 0.0123, 0.00001)] == ["50.0%", "1.2%", "0.001%"]

@@ -41,12 +41,12 @@ def main() -> int:
         scores: dict[tuple[str, float], Score] = {}
         for name, edits in ABLATION.items():
             with TemporaryDirectory() as target:
-                found = campaign(VOLUMES[:4], seeds, rules=changed(Path(target), edits))
-            scores |= {(name, volume): score for (_, volume), score in found.items()}
+                part = campaign(VOLUMES[:4], seeds, rules=changed(Path(target), edits))
+            scores |= {(name, volume): score for (_, volume), score in part.items()}
         show(scores, f"What each part buys: {title}")
         return 0
     scores = campaign(VOLUMES, seeds, (OURS, *OTHERS))
-    show(dict(sorted(scores.items(), key=lambda one: one[0][0] != OURS)), title)
+    show(dict(sorted(scores.items(), key=lambda item: item[0][0] != OURS)), title)
     show(campaign(VOLUMES, seeds, burstier=1.5), f"noise half as bursty again, {title}")
     show(campaign(VOLUMES, seeds, failing=KEPT), f"{KEPT:.2%} fail ordinarily, {title}")
     if chosen.plot:

@@ -1,7 +1,6 @@
-"""Ours and the usual ways of alerting on counts, on the same counters: conditions to pages.
+"""The shipped rules and four common ways of alerting on counts, over the same counters.
 
-What a family needs to know of an installation (a usual rate, an objective) it takes from the first three
-days, as whoever sets it up would.
+A common way learns its parameters (a rate, an objective) from the first three days.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters, Floats, Rows
+from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE
-from exporter.backtest.series import scraped
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
-from exporter.promql.value import Flags
+from exporter.promql.value import Flags, Floats
 from exporter.taxonomy.model import Outcome, System
 
 LEARNING: Final = 3 * 86400
@@ -24,10 +22,7 @@ STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert fired from `start` to `end`, Unix seconds (`end` of the history when still firing).
-
-    `signal` and `code` are what it says; `code` is "" for a whole system.
-    """
+    """An alert that fired from `start` to `end`, Unix seconds. `code` is "" for a whole system."""
 
     signal: str
     code: str
@@ -38,7 +33,7 @@ class Alarm:
 
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    run = Run(groups, scraped(counters, system), counters.start, counters.end)
+    run = Run(groups, counters.series(system), counters.start, counters.end)
     assert not run.failures
     return [
         Alarm(
@@ -53,26 +48,27 @@ def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Al
 
 
 class Plain:
-    """What the other families read: increases at every minute."""
+    """Increases at every minute, which the common ways read."""
 
     def __init__(self, counters: Counters, system: System) -> None:
         self.counters = counters
         self.every = 60 // counters.step
-        self.rows: Rows = np.arange(0, len(counters.present), self.every)
-        self.learnt = LEARNING // 60
-        outcomes = {one.code: one.outcome for one in (*system.codes, system.unknown)}
-        found = np.array([outcomes[code] for code in counters.codes])
-        self.failing = np.flatnonzero(found == Outcome.FAILURE)
-        self.success = found == Outcome.SUCCESS
-        self.counting = found != Outcome.NEUTRAL
-        self._history = Run((), scraped(counters, system), counters.start, counters.end)
+        rows = np.arange(0, len(counters.present), self.every)
+        self.times = (counters.start + rows * float(counters.step)).tolist()
+        self.learned = LEARNING // 60
+        outcomes = {code.code: code.outcome for code in (*system.codes, system.unknown)}
+        known = np.array([outcomes[code] for code in counters.codes])
+        self.failing = np.flatnonzero(known == Outcome.FAILURE)
+        self.success = known == Outcome.SUCCESS
+        self.counting = known != Outcome.NEUTRAL
+        self._history = Run((), counters.series(system), counters.start, counters.end)
 
     def increase(self, window: int) -> Floats:
         """(rows, codes)"""
         expression = f"sum by (code) (increase(session_ends_total[{window + 1}s]))"
-        found = self._history.query(expression, self.counters.times(self.rows).tolist())
-        columns = {dict(labels)["code"]: place for place, labels in enumerate(found.labels)}
-        counts = np.where(found.present, found.values, 0.0)
+        result = self._history.query(expression, self.times)
+        columns = {dict(labels)["code"]: row for row, labels in enumerate(result.labels)}
+        counts = np.where(result.present, result.values, 0.0)
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)
 
     def alarms(self, flags: Flags, code: str, wait: int = 2) -> Iterator[Alarm]:
@@ -80,13 +76,13 @@ class Plain:
         counters = self.counters
         seconds = self.every * counters.step
         edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
-        for begun, end in zip(edges[::2], edges[1::2], strict=True):
-            if begun + wait < end:
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            if begin + wait < end:
                 yield Alarm(
                     SPIKE if code else STOPPED,
                     code,
                     PAGE,
-                    counters.start + (begun + wait) * seconds,
+                    counters.start + (begin + wait) * seconds,
                     counters.start + end * seconds,
                 )
 
@@ -96,17 +92,15 @@ class Plain:
 
 
 def static(plain: Plain) -> Iterator[Alarm]:
-    """A code's ends in five minutes above 3 and three times its mean of the first days; no success in a
-    quarter of an hour."""
+    """A code's ends in 5 min above 3 plus three times their mean of the first days; no success in 15 min."""
     count = plain.increase(300)
-    usual = count[: plain.learnt].mean(axis=0)
-    yield from plain.per_code(count > 3 + 3 * usual)
+    expected = count[: plain.learned].mean(axis=0)
+    yield from plain.per_code(count > 3 + 3 * expected)
     yield from plain.alarms(plain.increase(900)[:, plain.success].sum(axis=1) == 0, "")
 
 
 def ratio(plain: Plain) -> Iterator[Alarm]:
-    """A code is more than a tenth of the ends of five minutes, three at least; no success in a quarter of
-    an hour."""
+    """A code is more than a tenth of the ends in 5 min, at least three; no success in 15 min."""
     count = plain.increase(300)
     ends = count.sum(axis=1, keepdims=True)
     yield from plain.per_code((count > 0.1 * ends) & (count > 2.5))
@@ -114,17 +108,19 @@ def ratio(plain: Plain) -> Iterator[Alarm]:
 
 
 def burn_rate(plain: Plain) -> Iterator[Alarm]:
-    """Multiwindow burn rates with the page windows of Google's SRE Workbook, chapter 5 (1 h and 5 m at
-    14.4, 6 h and 30 m at 6), the ones Sloth writes. The objective is what the first days had, since
-    with a stricter one it fires for ever."""
+    """Multiwindow burn rates of Google's SRE Workbook, chapter 5, as Sloth generates them.
+
+    Page windows: 1 h and 5 m at 14.4, 6 h and 30 m at 6. The objective is the ratio of the first days: with a
+    stricter objective the alert fires all the time.
+    """
 
     def errors(window: int) -> Floats:
         count = plain.increase(window)
         failures, ends = count[:, plain.failing].sum(axis=1), count[:, plain.counting].sum(axis=1)
-        found = np.divide(failures, ends, out=np.zeros(len(ends)), where=ends > 0)
-        return np.asarray(found, np.float64)
+        ratios = np.divide(failures, ends, out=np.zeros(len(ends)), where=ends > 0)
+        return np.asarray(ratios, np.float64)
 
-    allowed = float(errors(86400)[: plain.learnt].mean())
+    allowed = float(errors(86400)[: plain.learned].mean())
     fast = (errors(3600) > 14.4 * allowed) & (errors(300) > 14.4 * allowed)
     slow = (errors(21600) > 6 * allowed) & (errors(1800) > 6 * allowed)
     for alarm in plain.alarms(fast | slow, "any"):
@@ -132,8 +128,7 @@ def burn_rate(plain: Plain) -> Iterator[Alarm]:
 
 
 def z_score(plain: Plain) -> Iterator[Alarm]:
-    """A code's ends in five minutes more than five standard deviations above the mean of the day before,
-    three ends at least; all ends five below it."""
+    """Ends in 5 min five standard deviations above the mean of a day, at least three; all ends five below."""
 
     def deviations(count: Floats) -> Floats:
         sums = np.vstack([np.zeros((1, count.shape[1])), np.cumsum(count, axis=0)])
@@ -143,8 +138,8 @@ def z_score(plain: Plain) -> Iterator[Alarm]:
         many = np.maximum(rows - first, 1)[:, np.newaxis]
         mean = (sums[rows] - sums[first]) / many
         spread = np.sqrt(np.maximum((squares[rows] - squares[first]) / many - mean**2, 0))
-        found = np.divide(count - mean, spread, out=np.zeros(count.shape), where=spread > 0)
-        return np.asarray(found, np.float64)
+        scores = np.divide(count - mean, spread, out=np.zeros(count.shape), where=spread > 0)
+        return np.asarray(scores, np.float64)
 
     count = plain.increase(300)
     yield from plain.per_code((deviations(count) > 5) & (count > 2.5))

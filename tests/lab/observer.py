@@ -1,7 +1,7 @@
-"""The ideal observer: who knows when an incident begins and what would have come without it.
+"""The ideal observer, which knows the onset of an incident and the expected counts without it.
 
-It decides which incidents could be seen at all, and how soon at best: when the count since the onset has
-a probability below one in a million under a Poisson law with the true background.
+It is the bound on detection: it detects an incident when the count since the onset has a probability
+below one in a million under a Poisson distribution of the expected count.
 """
 
 import math
@@ -16,23 +16,23 @@ SURE: Final = math.log(1e-6)
 
 
 def seen_after(history: History, incident: Incident, system: System) -> float | None:
-    """Seconds from the onset until the observer is sure; None when it never is."""
+    """Seconds from the onset until the observer detects the incident; None if it never does."""
     bins = history.bins(incident.start, incident.end)
     if incident.codes:
         columns = [history.codes.index(code) for code in incident.codes]
     else:
-        outcomes = {one.code: one.outcome for one in (*system.codes, system.unknown)}
+        outcomes = {code.code: code.outcome for code in (*system.codes, system.unknown)}
         columns = [
-            place for place, code in enumerate(history.codes) if outcomes[code] is Outcome.SUCCESS
+            column for column, code in enumerate(history.codes) if outcomes[code] is Outcome.SUCCESS
         ]
     counted = np.cumsum(history.ends[bins][:, columns].sum(axis=1))
-    usual = np.cumsum(history.expected[bins][:, columns].sum(axis=1))
+    expected = np.cumsum(history.expected[bins][:, columns].sum(axis=1))
     tail = log_at_least if incident.codes else log_at_most
-    # The tail is far from cheap at a million ends an hour, and a minute is as fine as the table.
+    # Once a minute: the tail is slow to compute at a million ends per hour.
     every = max(1, round(60 / history.step))
-    for place in range(every - 1, len(counted), every):
-        if tail(int(counted[place]), float(usual[place])) < SURE:
-            return (place + 1) * history.step
+    for row in range(every - 1, len(counted), every):
+        if tail(int(counted[row]), float(expected[row])) < SURE:
+            return (row + 1) * history.step
     return None
 
 

@@ -1,4 +1,4 @@
-"""The lab's plot: minutes to detect and false pages against volume, a line a family."""
+"""The lab's plot: detection and false pages against volume, a line per family."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.lab.score import Score
 from tests.lab.table import minutes, per_month, recall
 
 NEVER = 0.03
-"""Where no false page at all is drawn: a logarithmic axis has no 0."""
+"""The position of no false page: a logarithmic axis has no 0."""
 
 
 def draw(scores: Mapping[tuple[str, float], Score], path: Path) -> None:
@@ -32,13 +32,13 @@ def draw(scores: Mapping[tuple[str, float], Score], path: Path) -> None:
                 "zorder": 3 if family == OURS else 2,
             }
             values = (
-                [100 * recall(one.pages) for one in own],
-                [median(minutes(one.pages) or [float("nan")]) for one in own],
-                [max(per_month(len(one.false_pages), one.days), NEVER) for one in own],
+                [100 * recall(score.pages) for score in own],
+                [median(minutes(score.pages) or [float("nan")]) for score in own],
+                [max(per_month(len(score.false_pages), score.days), NEVER) for score in own],
             )
             for part, value in zip(parts, values, strict=True):
                 part.plot(volumes, value, **style)
-        best = [median(one.best / 60 for one in scores[OURS, v].pages) for v in volumes]
+        best = [median(page.best / 60 for page in scores[OURS, v].pages) for v in volumes]
         parts[1].plot(volumes, best, "k:", label="an observer who knows the onset")
         for part, title, unit in zip(
             parts,

@@ -1,7 +1,7 @@
-"""The figures of the short lab: what a change of the rules has to keep.
+"""The figures of the short lab, which a change of the rules must not make worse.
 
-Seeds, volumes and days are fixed and so is every number drawn, so the figures are equal from run to run. A
-change that is better on the whole and worse here may record new ones: `python -m tests.lab --record`.
+Seeds, volumes and days are fixed, so all runs have equal figures. A change that is better in total and worse
+here may record new figures: `python -m tests.lab --record`.
 """
 
 import json
@@ -40,8 +40,8 @@ def figures(score: Score) -> dict[str, float]:
 
 
 def recorded() -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
-    return found
+    figures: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
+    return figures
 
 
 def record(now: Mapping[str, Any]) -> None:
@@ -49,7 +49,7 @@ def record(now: Mapping[str, Any]) -> None:
 
 
 def worse(now: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """What got worse than recorded, a line each."""
+    """A line per figure that is worse than recorded."""
     lines = []
     for volume, then in recorded().items():
         for name, more_is_better in (

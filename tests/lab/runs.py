@@ -1,4 +1,4 @@
-"""Histories of every volume and seed, scored: the lab's work, on all cores."""
+"""Simulates histories of each volume and seed and scores the alerts, on all cores."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,32 +12,31 @@ import numpy as np
 
 from exporter.backtest.counters import Counters
 from exporter.backtest.ends import STEP
-from exporter.backtest.rules import load as load_rules
+from exporter.backtest.replay import load_rules
 from exporter.promql.rulefile import Group
 from exporter.rule_files import folder
 from exporter.simulate.history import History
-from exporter.simulate.scenario import STANDARD_DAYS, simulate
+from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Taxonomy
 from tests.lab.families import OTHERS, Plain, ours
-from tests.lab.score import Score, score
+from tests.lab.score import Score, score_of
 
 VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEMS: Final = ("streampixel", "softdrive")
 OURS: Final = "ours"
 KEPT: Final = 0.0025
-"""The part of ordinary ends that fail where half of the shipped objective's budget is spent."""
+"""The share of failures that spends half of the shipped objective's budget."""
 TUNING: Final = tuple(range(101, 109))
-"""Seeds that the rules' numbers were chosen on."""
+"""Seeds on which the rules' thresholds were chosen."""
 UNSEEN: Final = tuple(range(1, 9))
-"""Seeds that are reported: no number was chosen on them."""
+"""Reported seeds, on which no threshold was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One history: `burstier` multiplies the noise, `failing` is the part of ends that fail ordinarily, None
-    the profile's (5 %)."""
+    """A history. `burstier` multiplies the noise; `failing` is the share of failures, None for 5 %."""
 
     system: str
     volume: float
@@ -48,7 +47,7 @@ class Run:
 
 
 def counters(history: History, step: int) -> Counters:
-    """What Prometheus sees every `step` seconds: the last scrape, or nothing when it failed."""
+    """The last scrape of every `step` seconds; absent if it failed."""
     bins = round(step / history.step)
     rows = len(history.ends) // bins + 1
     totals = np.zeros((rows, len(history.codes)), np.int64)
@@ -71,16 +70,16 @@ def groups(rules: Path) -> tuple[Group, ...]:
 def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
     """Each family's score on one history."""
     traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
-    history = simulate(run.system, traffic, run.days, "standard", run.seed)
+    history = simulate(run.system, traffic, run.days, standard_plan(run.days * 86400), run.seed)
     system = taxonomy().systems[run.system]
-    found = counters(history, STEP)
+    scraped = counters(history, STEP)
     alarms = {}
     if others := [name for name in OTHERS if name in families]:
-        plain = Plain(found, system)
+        plain = Plain(scraped, system)
         alarms = {name: list(OTHERS[name](plain)) for name in others}
     if OURS in families:
-        alarms[OURS] = ours(found, system, groups(rules))
-    return {name: score(history, system, fired) for name, fired in alarms.items()}
+        alarms[OURS] = ours(scraped, system, groups(rules))
+    return {name: score_of(history, system, fired) for name, fired in alarms.items()}
 
 
 def campaign(
@@ -102,7 +101,7 @@ def campaign(
     with ProcessPoolExecutor() as pool:
         count = len(runs)
         scores = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
-        for run, found in zip(runs, scores, strict=True):
-            for family, one in found.items():
-                result.setdefault((family, run.volume), Score()).add(one)
+        for run, by_family in zip(runs, scores, strict=True):
+            for family, score in by_family.items():
+                result.setdefault((family, run.volume), Score()).add(score)
     return result

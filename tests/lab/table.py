@@ -1,4 +1,4 @@
-"""The lab's table: a line for each family, or each volume."""
+"""The lab's table: a line per family and volume."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -6,12 +6,14 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.lab.score import Found, Score
+from tests.lab.score import Detection, Score
 
 
-def recall(found: Sequence[Found]) -> float:
-    """The part of the incidents that were found; 1 when there was none."""
-    return sum(one.after is not None for one in found) / len(found) if found else 1.0
+def recall(detections: Sequence[Detection]) -> float:
+    """The share of detected incidents; 1 without any incident."""
+    return (
+        sum(item.after is not None for item in detections) / len(detections) if detections else 1.0
+    )
 
 
 def quantile(values: Sequence[float], part: float) -> float:
@@ -20,8 +22,8 @@ def quantile(values: Sequence[float], part: float) -> float:
     return ordered[min(int(part * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
 
 
-def minutes(found: Sequence[Found]) -> list[float]:
-    return [one.after / 60 for one in found if one.after is not None]
+def minutes(detections: Sequence[Detection]) -> list[float]:
+    return [item.after / 60 for item in detections if item.after is not None]
 
 
 def per_month(count: int, days: float) -> float:
@@ -32,10 +34,12 @@ def row(score: Score) -> list[str]:
     """A score's cells, in the order of `HEADINGS`."""
     pages = score.pages
     took = minutes(pages)
-    best = [one.best / 60 for one in pages]
-    resets = [one.reset / 60 for one in pages if one.after is not None]
-    flapping = [one.notifications for one in pages if one.incident.flapping and one.notifications]
-    first = [one for one in pages if one.first_days]
+    best = [page.best / 60 for page in pages]
+    resets = [page.reset / 60 for page in pages if page.after is not None]
+    flapping = [
+        page.notifications for page in pages if page.incident.flapping and page.notifications
+    ]
+    first = [page for page in pages if page.first_days]
     return [
         f"{recall(pages):.3f}",
         f"{median(took):.1f} / {quantile(took, 0.95):.1f}" if took else "–",
@@ -67,7 +71,7 @@ HEADINGS = (
 
 
 def show(scores: Mapping[tuple[str, float], Score], title: str) -> None:
-    """Prints the table, a family and volume a line."""
+    """Prints the table."""
     table = Table(title=title, title_justify="left")
     table.add_column("rules")
     table.add_column("ends/h", justify="right")

@@ -64,7 +64,9 @@ def over_time(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
         step = draw(st.sampled_from(("30s", "1m", "75s", "")))
         range_ = f"({draw(inner)})[{draw(st.sampled_from(('3m', '10m')))}:{step}]{draw(offset)}"
     if draw(st.integers(0, 5)) == 0:
-        return f"quantile_over_time({draw(quantile)}, {range_})"
+        # With @, range queries of Prometheus evaluate a parameter only once.
+        parameter = draw(constant if "@" in range_ else quantile)
+        return f"quantile_over_time({parameter}, {range_})"
     if draw(st.integers(0, 9)) == 0:
         return f"absent_over_time({range_})"
     name = draw(st.sampled_from((*(f"{name}_over_time" for name in OVER_TIME), *COUNTERS)))
@@ -78,13 +80,14 @@ quantile = st.one_of(constant, st.just("scalar(up{system='beta'})"))
 def called(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         st.builds("{}({})".format, st.sampled_from(ELEMENTWISE), inner),
-        # The integer that Go makes of NaN is another one on each kind of processor.
+        # Of timestamps only: the integer that Go makes of NaN depends on the processor.
         st.builds("{}(timestamp({}))".format, st.sampled_from(TIMES), inner),
         st.builds(
             "{}({}, {})".format, st.sampled_from(("clamp_min", "clamp_max", "round")), inner, scalar
         ),
         st.builds("clamp({}, {}, {})".format, inner, scalar, scalar),
-        st.builds("timestamp({})".format, inner),
+        # Reduced: Prometheus itself rounds the deviation of numbers of this size.
+        st.builds("(timestamp({}) - 1767578400)".format, inner),
         st.builds("absent({})".format, inner),
         st.builds("vector({})".format, scalar),
         st.builds("vector(scalar({}))".format, inner),
@@ -114,9 +117,9 @@ def aggregated(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
     return st.one_of(
         st.builds("{} {}({})".format, st.sampled_from(REDUCTIONS), clause, inner),
-        # Of what @ fixes, Prometheus' range queries take this parameter only once.
+        # A constant: range queries of Prometheus evaluate a parameter with @ only once.
         st.builds("quantile {}({}, {})".format, clause, constant, inner),
-        # No two values are equal: of these, any may be among the first.
+        # All values of `noise` are different: equal values have no defined rank.
         st.builds(
             "{} {}({}, {})".format,
             st.sampled_from(("topk", "bottomk")),
@@ -150,7 +153,7 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds(
             "({} {} {} {})".format, inner, st.sampled_from(("and", "or", "unless")), matching, inner
         ),
-        # Joins as rules have them.
+        # Joins as in the shipped rules.
         st.builds(
             "({} {} on (system, code) group_left ({}) code_info)".format,
             inner,

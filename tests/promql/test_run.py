@@ -1,4 +1,4 @@
-"""Rules that read themselves, fail, or lose their series, evaluated here and by promtool."""
+"""Rules that read their own results, fail or lose their series, evaluated here and by promtool."""
 
 import math
 from dataclasses import replace
@@ -12,10 +12,8 @@ import yaml
 from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
-from exporter.promql.selector import Settings
 from exporter.promql.value import METRIC_NAME, labels
-from tests.promql.compared import compared
-from tests.promql.dumped import dump
+from tests.promql.promtool import differences, evaluated
 
 STEP, ROWS = 30, 160
 GROUPS = {
@@ -64,28 +62,30 @@ ALERTS = [
 
 
 def scraped(seed: int) -> list[Samples]:
-    """Series that come and go, with stale markers and without."""
+    """Series that appear and disappear, with and without stale markers."""
     random = np.random.default_rng(seed)
     times = np.arange(ROWS, dtype=np.int64) * STEP * 1000
 
-    def made(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Samples:
+    def samples(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Samples:
         present = random.random(values.shape) < 0.97
         for row in present:
             for begin in random.integers(0, ROWS, 4):
                 row[begin : begin + random.integers(1, 20)] = False
         names = [labels({METRIC_NAME: metric, **pair}) for pair in pairs]
-        results = Samples.of(times, names, values, present)
-        return replace(results, stale=results.stale & (random.random(values.shape) < 0.5))
+        written = Samples.of(times, names, values, present)
+        return replace(written, stale=written.stale & (random.random(values.shape) < 0.5))
 
     pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "3", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
     totals = np.cumsum(random.integers(0, 5, (3, ROWS)), axis=1) + 0.0
     totals[1, 70:] -= totals[1, 70]
-    others = made("y", [{"j": "a"}, {"j": "b"}], random.integers(1, 5, (2, ROWS)) + 0.0)
-    return [made("x", pairs, levels), made("total", pairs, totals), others]
+    others = samples("y", [{"j": "a"}, {"j": "b"}], random.integers(1, 5, (2, ROWS)) + 0.0)
+    return [samples("x", pairs, levels), samples("total", pairs, totals), others]
 
 
-def rule_file(folder: Path) -> Path:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_run_writes_what_promtool_writes(tmp_path: Path, seed: int) -> None:
+    """Fails without staleness, lookback, resets, extrapolation, offset, `for` or `keep_firing_for`."""
     groups = [
         {
             "name": name,
@@ -93,32 +93,23 @@ def rule_file(folder: Path) -> Path:
         }
         for name, rules in GROUPS.items()
     ]
-    path = folder / "rules.yml"
+    path, series = tmp_path / "rules.yml", scraped(seed)
     path.write_text(yaml.safe_dump({"groups": [*groups, {"name": "alerts", "rules": ALERTS}]}))
-    return path
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_run_writes_what_promtool_writes(tmp_path: Path, seed: int) -> None:
-    path, series = rule_file(tmp_path), scraped(seed)
-    groups = load([path])
-    settings = Settings(subquery_step=STEP * 1000)
-    run = Run(groups, series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None, settings=settings)
-    theirs = dump(tmp_path, [path], [*GROUPS, "alerts"], series, STEP)
-    assert len(theirs) == ROWS
-    assert compared(run, theirs)[:5] == []
+    run = Run(load([path]), series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    theirs = evaluated(tmp_path, [path], [*GROUPS, "alerts"], series, STEP)
+    assert differences(run, theirs)[:5] == []
     assert not run.failures
     assert {firing.rule.name for firing in run.firings} == {alert["alert"] for alert in ALERTS}
 
 
 def series(metric: str, values: list[float], **pairs: str) -> Samples:
-    """Of a scrape each minute from 0 on; NaN is a stale marker."""
+    """A scrape per minute from 0 on; NaN is a stale marker."""
     numbers = np.array([values])
     times = np.arange(len(values), dtype=np.int64) * 60_000
     return Samples.of(times, [labels({METRIC_NAME: metric, **pairs})], numbers, ~np.isnan(numbers))
 
 
-def ran(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options: Any) -> Run:
+def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options: Any) -> Run:
     path = folder / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
     last = (len(scraped[0].times) - 1) * 60
@@ -128,15 +119,13 @@ def ran(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options:
 @pytest.mark.parametrize(
     "more", ["", " or joined offset 1h", " or x * joined offset 1h * on (j) y"]
 )
-def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(
-    tmp_path: Path, more: str
-) -> None:
-    """promtool refuses such rules; by rules/manager.go and rules/alerting.go of Prometheus 2.42.
+def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: str) -> None:
+    """After rules/manager.go and rules/alerting.go of Prometheus 2.42: promtool refuses such rules.
 
-    What was written before goes on until the lookback ends, as there is no stale marker.
+    Without a stale marker, earlier results count until the lookback ends.
     """
     none = math.nan
-    run = ran(
+    run = run_rules(
         tmp_path,
         [
             {"record": "joined", "expr": "x * on (j) y" + more},
@@ -158,30 +147,13 @@ def test_a_failed_rule_writes_nothing_and_leaves_its_alert_as_it_was(
     assert firing.labels == {"alertname": "Joined", "j": "a"}
 
 
-def test_an_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
-    run = ran(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
+def test_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
+    run = run_rules(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
     assert [(firing.start, firing.end) for firing in run.firings] == [(60.0, None)]
 
 
-def test_ranges_of_prometheus_3_leave_out_their_first_instant(tmp_path: Path) -> None:
-    rules = [
-        {"record": "counted", "expr": "count_over_time(x[2m])"},
-        {"record": "inner", "expr": "count_over_time(x[2m:1m])"},
-    ]
-    results = {}
-    for left_open in (False, True):
-        settings = Settings(left_open=left_open)
-        run = ran(tmp_path, rules, series("x", [1.0] * 4), settings=settings)
-        results[left_open] = [
-            run.query(text, [180]).values.tolist() for text in ("counted", "inner")
-        ]
-        ends = run.query("x", [180 + 299.999, 180 + 300]).present[0].tolist()
-        assert ends == [True, not left_open]
-    assert results == {False: [[[3.0]], [[3.0]]], True: [[[2.0]], [[2.0]]]}
-
-
-def test_a_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
-    """A rule of an earlier group sees a later group's result of the instant before, at most."""
+def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
+    """An earlier group reads a later group's result of the instant before, at the latest."""
     path = tmp_path / "rules.yml"
     slow = {"name": "slow", "interval": "2m", "rules": [{"record": "slow", "expr": "time()"}]}
     fast = {"name": "fast", "interval": "1m", "rules": [{"record": "fast", "expr": "slow"}]}
@@ -192,3 +164,8 @@ def test_a_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
         results.append(run.query("fast", range(120, 301, 60)).values.tolist())
         assert run.query("slow", [300]).labels == ()
     assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]
+
+
+def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
+    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
+    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()

@@ -15,7 +15,6 @@ import numpy as np
 from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
-from exporter.promql.selector import Settings
 from exporter.promql.value import METRIC_NAME, Labels, labels
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ def differences(case: "Case", files: Sequence[Path], groups: Sequence[str], step
         last,
         interval=every,
         keep=None,
-        settings=Settings(subquery_step=every * 1000),
     )
     found = [f"{failure.rule.name}: {failure.reason}" for failure in run.failures]
     for test in case.alerts:

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from exporter import rule_files
-from exporter.backtest import rules
 from exporter.backtest.counters import Counters
-from exporter.backtest.replay import Replay
+from exporter.backtest.replay import Replay, load_rules
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Firing
 from tests.rules.promtool import TAXONOMY
@@ -43,7 +42,7 @@ Change = Callable[[dict[str, float]], Mapping[str, float]]
 
 @cache
 def shipped() -> tuple[Group, ...]:
-    return rules.load(rule_files.folder())
+    return load_rules(rule_files.folder())
 
 
 def pages(steps: Mapping[str, np.ndarray]) -> list[Firing]:

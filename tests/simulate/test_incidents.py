@@ -44,10 +44,6 @@ FACTORS = [
     ("quiet-evening", 20 * MINUTE, 0.2),
     ("quiet-evening", 4.1 * HOUR, 1.0),
 ]
-OTHERS = {
-    *("successes-vanish", "slow-creep", "recovery"),
-    *("duplicate-burst", "maintenance", "clock-change"),
-}
 
 
 @cache
@@ -74,10 +70,6 @@ def after_onset(history: History, since: float, until: float) -> slice:
 def successes(system: str) -> list[int]:
     outcomes = [code.outcome for code in codes(system)]
     return [column for column, outcome in enumerate(outcomes) if outcome is Outcome.SUCCESS]
-
-
-def test_every_incident_is_measured() -> None:
-    assert {case[0] for case in (*SHARES, *FACTORS)} | OTHERS == set(KINDS)
 
 
 @pytest.mark.parametrize(("name", "since", "until", "share", "system"), systems(SHARES))

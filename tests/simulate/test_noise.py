@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from exporter.simulate.noise import LONGEST_RESTART, counts, scrape
+from exporter.simulate import noise
+from exporter.simulate.noise import (
+    BURST_CHANCE,
+    BURST_SIZE,
+    CODE_NOISE,
+    LEVEL_NOISE,
+    LONGEST_RESTART,
+    counts,
+    scrape,
+)
 from exporter.simulate.traffic import Traffic
 
 STEP = 15.0
@@ -23,13 +32,13 @@ def variance(traffic: Traffic, means: tuple[float, float]) -> float:
     """Of the sum of all ends, by the law of total variance.
 
     Poisson in each bin, times gamma factors that the four bins of a minute share. A failed first attempt
-    stands for 1 + B * G ends: B Bernoulli(burst_chance), G geometric with mean m, E[G²] = m + 2m².
+    stands for 1 + B * G ends: B Bernoulli(chance), G geometric with mean m, E[G²] = m + 2m².
     """
-    level = (traffic.level_noise * traffic.burst_scale) ** 2
-    code = (traffic.code_noise * traffic.burst_scale) ** 2
+    level = (LEVEL_NOISE * traffic.burst_scale) ** 2
+    code = (CODE_NOISE * traffic.burst_scale) ** 2
     minute = 4 * np.array(means)
     gamma = level * minute.sum() ** 2 + (1 + level) * code * (minute**2).sum()
-    chance, m = traffic.burst_chance, traffic.burst_size * traffic.burst_scale
+    chance, m = BURST_CHANCE, BURST_SIZE * traffic.burst_scale
     attempt = 1 + 2 * chance * m + chance * (m + 2 * m**2)
     return MINUTES * float(gamma + minute[0] + minute[1] * attempt / (1 + chance * m))
 
@@ -58,12 +67,13 @@ def test_only_failures_have_bursts_of_retries() -> None:
     assert failure > 1 + 2 * slack
 
 
-def test_retries_end_within_about_a_minute() -> None:
+def test_retries_end_within_about_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each end of the first bin starts a burst: 15/16 of the retries are in that bin and three more."""
     grid = np.zeros((12, 2))
     grid[0, 1] = 100_000.0
-    traffic = Traffic(level_noise=0.0, code_noise=0.0, burst_chance=1.0)
-    ends = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
+    for name, value in (("LEVEL_NOISE", 0.0), ("CODE_NOISE", 0.0), ("BURST_CHANCE", 1.0)):
+        monkeypatch.setattr(noise, name, value)
+    ends = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
     retries = ends[:, 1].sum() - 25_000
     assert retries == pytest.approx(75_000, rel=0.05)
     assert ends[4:, 1].sum() / retries == pytest.approx(1 / 16, rel=0.1)

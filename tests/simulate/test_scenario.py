@@ -9,7 +9,7 @@ import pytest
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS, codes
-from exporter.simulate.scenario import MONDAY, STANDARD, simulate
+from exporter.simulate.scenario import MONDAY, STANDARD, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 
 PLAN = [("capacity-large", 2 * HOUR), ("duplicate-burst", 4 * HOUR)]
@@ -71,10 +71,10 @@ def test_every_incident_can_start_in_the_last_bin() -> None:
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def month(request: pytest.FixtureRequest) -> History:
-    return simulate(request.param, Traffic(10.0), incidents="standard")
+    return simulate(request.param, Traffic(10.0), incidents=STANDARD)
 
 
-def test_standard_month_has_incidents_at_all_times_eight_hours_apart(month: History) -> None:
+def test_standard_month_has_incidents_eight_hours_apart(month: History) -> None:
     alerting = [incident for incident in month.incidents if incident.expects != "nothing"]
     assert 19 <= len(alerting) <= 22
     assert sum(incident.expects == "page" for incident in alerting) >= 17
@@ -102,6 +102,6 @@ def test_shorter_standard_run_has_the_incidents_that_end_in_time() -> None:
     """Fails when a crash loop that lasts a bin longer than the run is included."""
     end = dict(reversed(STANDARD))["crash-loop"] + KINDS["crash-loop"].seconds
     for seconds, names in ((end - STEP, set()), (end, {"crash-loop"})):
-        history = simulate("streampixel", days=seconds / DAY, incidents="standard")
+        history = simulate("streampixel", days=seconds / DAY, incidents=standard_plan(seconds))
         expected = {"capacity-large", "duplicate-burst"} | names
         assert {incident.name for incident in history.incidents} == expected

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from exporter.errors import ConfigError
+from exporter.simulate import traffic
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, profile
 from exporter.simulate.scenario import MONDAY
@@ -16,9 +17,9 @@ SHARES = {"good": 0.6, "better": 0.3, "bad": 0.08, "worse": 0.02}
 WORKING = Profile(SHARES, peak_hour=15.0, weekend=0.35)
 
 
-def sampled(traffic: Traffic, times: np.ndarray = WEEK, seed: int = 1) -> np.ndarray:
+def sampled(given: Traffic, times: np.ndarray = WEEK, seed: int = 1) -> np.ndarray:
     random = np.random.default_rng(seed)
-    return means(times, STEP, traffic, WORKING, tuple(SHARES), [0, 1], random)
+    return means(times, STEP, given, WORKING, tuple(SHARES), [0, 1], random)
 
 
 @pytest.mark.parametrize("ends_per_hour", [10.0, 1e6])
@@ -40,27 +41,29 @@ def test_load_falls_on_weekends_without_a_step_at_midnight() -> None:
     assert np.abs(np.diff(np.log(load(WEEK, 4.0, WORKING)))).max() < 0.001
 
 
-def test_means_have_the_given_shares_without_drift() -> None:
-    rates = sampled(Traffic(drift=0.0))
+def test_means_have_the_given_shares_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "DRIFT", 0.0)
+    rates = sampled(Traffic())
     assert rates / rates.sum(axis=1, keepdims=True) == pytest.approx(
         np.broadcast_to(list(SHARES.values()), rates.shape)
     )
 
 
-def test_drift_of_a_day_is_as_configured_and_successes_take_the_remainder() -> None:
+def test_drift_moves_shares_at_the_expense_of_successes() -> None:
     """The standard deviation of 200 normal steps is within five of its standard errors."""
     times = MONDAY + np.array([0.0, DAY])
     steps = []
     for seed in range(200):
-        rates = sampled(Traffic(drift=0.1), times, seed)
+        rates = sampled(Traffic(), times, seed)
         share = rates / rates.sum(axis=1, keepdims=True)
         assert share[:, 0] / share[:, 1] == pytest.approx(2.0)
         steps.append(np.log(share[1, 2] / share[0, 2]))
-    assert np.std(steps) == pytest.approx(0.1, abs=5 * 0.1 / np.sqrt(2 * 200))
+    assert np.std(steps) == pytest.approx(traffic.DRIFT, abs=5 * traffic.DRIFT / np.sqrt(2 * 200))
 
 
-def test_drift_is_limited_to_three_times_or_a_third() -> None:
-    rates = sampled(Traffic(drift=0.9), MONDAY + np.arange(0, 90 * DAY, HOUR))
+def test_drift_is_limited_to_three_times_or_a_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "DRIFT", 0.9)
+    rates = sampled(Traffic(), MONDAY + np.arange(0, 90 * DAY, HOUR))
     relative = rates[:, 3] / rates.sum(axis=1) / SHARES["worse"]
     assert relative.max() == pytest.approx(3.0)
     assert relative.min() == pytest.approx(1 / 3)
