@@ -18,10 +18,6 @@ from exporter.beacons.buckets import Limit
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import Loader
-from exporter.builds import webhook
-from exporter.builds.collector import BuildsCollector
-from exporter.builds.events import build_series
-from exporter.builds.webhook import BuildWebhook
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
@@ -33,7 +29,6 @@ from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.chosen import open_chosen
 from exporter.ledger.contract import Ledger, Series
-from exporter.live.running import live_stats
 from exporter.logs import Log, Sampler
 from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector
@@ -49,6 +44,10 @@ from exporter.server.notify import report
 from exporter.server.protocol import Limits, Refusals, guarded
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
+from exporter.streampixel import webhook
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.live_stats import live_stats
+from exporter.streampixel.webhook import BuildWebhook
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Gate, Throttle, Tokens
 from exporter.watched import Watched
@@ -195,7 +194,7 @@ def _webhooks(
         own,
         build_series(settings.labels),
         settings.max_clock_skew,
-        refused=lambda reason, message: sampler.warning(reason, "build rejected", detail=message),
+        rejected=lambda reason, message: sampler.warning(reason, "build rejected", detail=message),
     )
     return {names.BUILDS_PATH: hook}
 

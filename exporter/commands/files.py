@@ -8,8 +8,8 @@ from exporter.taxonomy import Taxonomy
 def mistaken(settings: Settings) -> list[str]:
     """What is wrong with the token, key and certificate files that the settings name."""
     from exporter.ledger.redis.plan import read_password
-    from exporter.live.key import read_key
     from exporter.server.certificates import Certificate
+    from exporter.streampixel.live_stats import read_key
     from exporter.tokens import Tokens
 
     mistakes: list[str] = []

@@ -10,9 +10,9 @@ from pydantic import AnyUrl, BaseModel, Field
 
 from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
-from exporter.builds.events import EVENTS
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 from exporter.ingest.event import MAX_DURATION
+from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import PHASES
 
 Named = Annotated[str, Field(min_length=1, max_length=128)]

@@ -14,10 +14,10 @@ import exporter
 from exporter import names
 from exporter.beacons.decode import MAX_EVENTS
 from exporter.beacons.route import MAX_BODY as MAX_BEACON
-from exporter.builds.webhook import MAX_BODY as MAX_BUILD
 from exporter.errors import refusals
 from exporter.ops.models import MODELS
 from exporter.settings import Settings, base_url
+from exporter.streampixel.webhook import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
 
 Json = dict[str, Any]

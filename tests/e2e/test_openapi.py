@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from exporter import names
 from exporter.beacons.keys import digest
 from exporter.ops.links import ALERTS_PATH
-from tests.builds.hook import TOKEN, token_file
 from tests.e2e.exporter_process import ExporterProcess
+from tests.streampixel.webhook import TOKEN, token_file
 
 EXAMPLES = 60
 CONFORMANCE: list[CheckFunction] = [

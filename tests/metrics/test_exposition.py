@@ -15,12 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.samples import Sample
 
 from exporter import names
-from exporter.builds.collector import BuildsCollector
-from exporter.builds.events import build_series
 from exporter.ledger.contract import Exemplar, Family, Series, Total
-from exporter.live.client import Client
-from exporter.live.collector import LiveCollector, failures
-from exporter.live.poller import Poller
 from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import (
@@ -34,6 +29,9 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.metrics.zero import zero_series
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
+from exporter.streampixel.poller import Poller, Users
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 
 PROMETHEUS_2_42 = (
@@ -190,13 +188,16 @@ def everything() -> CollectorRegistry:
     made = registry(ledger, "region")
     made.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
     made.register(BuildsCollector(ledger))
-    client = Client("http://127.0.0.1", 1)
-    made.register(LiveCollector(Poller(("p1",), 30, client, lambda _: ("", ""), print)))
-    failures(made)
+    made.register(LiveUsersCollector(Poller(("p1",), 30, fetch=never, on_failure=print)))
+    failure_counter(made)
     made.register(StateCollector(ledger, sqlite="3.51.3"))
     made.register(CertificateCollector([]))
     OwnMetrics(made, ["alpha", "beta"], ["region"])
     return made
+
+
+async def never(_project: str) -> Users:
+    raise AssertionError
 
 
 def test_promtool_has_nothing_to_say_about_the_text_format() -> None:

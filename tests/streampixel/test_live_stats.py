@@ -1,7 +1,8 @@
-"""Live stats of a real exporter: off without the settings, beside ingest, and silent about the key."""
+"""Live stats of an exporter process, the key file and the settings."""
 
-import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,31 +10,31 @@ import pytest
 from exporter import names
 from exporter.commands.files import mistaken
 from exporter.errors import ConfigError
-from exporter.live.failures import REASONS
-from exporter.live.key import read_key
 from exporter.settings import load
+from exporter.streampixel.live_stats import read_key
+from exporter.streampixel.poller import REASONS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.live.vendor import KEY, USER, Vendor, hangs, key_file, says
+from tests.streampixel.stats_server import KEY, USER, StatsServer, answers, key_file, sends
 
 EVENT = {"id": "a", "system": "streampixel", "code": 4001}
 LABELS = {"system": "streampixel", "project": "p1"}
 
 
-def settings(server: Vendor, file: Path, **other: object) -> dict[str, object]:
-    return {
+def start(server: StatsServer, folder: Path, key: str = f"{KEY}\n") -> ExporterProcess:
+    settings = {
         "live_stats_projects": "p1",
         "live_stats_user": USER,
-        "live_stats_key_file": file,
+        "live_stats_key_file": key_file(folder, key),
         "live_stats_url": server.url,
         "log_level": "debug",
-        **other,
     }
+    return ExporterProcess(folder / "data", settings=settings)
 
 
 def series(exporter: ExporterProcess) -> dict[str, float]:
-    """Series about p1, by name."""
+    """The values of p1's series, by name."""
     wanted = frozenset(LABELS.items())
-    return {name: value for (name, found), value in exporter.metrics().items() if found == wanted}
+    return {name: value for (name, labels), value in exporter.metrics().items() if labels == wanted}
 
 
 def failures(exporter: ExporterProcess) -> dict[str, float]:
@@ -44,46 +45,45 @@ def failures(exporter: ExporterProcess) -> dict[str, float]:
     }
 
 
-def test_without_the_settings_nothing_is_asked_and_nothing_shown(tmp_path: Path) -> None:
+def test_live_stats_are_off_by_default(tmp_path: Path) -> None:
     with ExporterProcess(tmp_path / "data") as exporter:
-        found = {name for name, _ in exporter.metrics()}
-    assert not [one for one in found if "live" in one or "queued" in one]
+        metrics = {name for name, _ in exporter.metrics()}
+    assert not [name for name in metrics if "live" in name or "queued" in name]
 
 
-def test_users_are_shown_beside_the_ends(server: Vendor, tmp_path: Path) -> None:
-    with ExporterProcess(
-        tmp_path / "data", settings=settings(server, key_file(tmp_path))
-    ) as exporter:
-        found = wait_for(lambda: names.QUEUED_USERS in series(exporter) and series(exporter))
-        assert (found[names.LIVE_USERS], found[names.QUEUED_USERS]) == (7, 2)
-        assert found[names.LIVE_STATS_SUCCESS] > 1_700_000_000
+def test_httpx_is_not_imported_without_a_poller() -> None:
+    code = "import sys, exporter.serve; sys.exit('httpx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: Path) -> None:
+    with start(server, tmp_path) as exporter:
+        values = wait_for(lambda: names.QUEUED_USERS in series(exporter) and series(exporter))
+        assert (values[names.LIVE_USERS], values[names.QUEUED_USERS]) == (7, 2)
+        assert values[names.LIVE_STATS_SUCCESS] > 1_700_000_000
         assert failures(exporter) == dict.fromkeys(REASONS, 0)
         assert exporter.stop() == 0
         assert exporter.log == ""
-    assert server.asked == ["p1"]
+    assert server.polled == ["p1"]
 
 
-def test_a_server_that_hangs_holds_up_neither_ingest_nor_the_end(
-    server: Vendor, tmp_path: Path
+def test_a_hanging_server_delays_neither_ingest_nor_shutdown(
+    server: StatsServer, tmp_path: Path
 ) -> None:
-    server.always = hangs()
-    with ExporterProcess(
-        tmp_path / "data", settings=settings(server, key_file(tmp_path))
-    ) as exporter:
-        wait_for(lambda: server.asked)
+    server.fault = sends(b"", hang=True)
+    with start(server, tmp_path) as exporter:
+        wait_for(lambda: server.polled)
         assert exporter.post(EVENT).json["accepted"] == 1
         assert names.LIVE_USERS not in series(exporter)
         assert series(exporter)[names.LIVE_STATS_SUCCESS] == 0
         assert exporter.stop() == 0
-        # An end that waits for the request waits until it is given up, which is logged.
+        # A shutdown that waited for the request would have logged its timeout.
         assert "timeout" not in exporter.log
 
 
-def test_a_refused_key_is_counted_and_in_no_line_of_the_log(server: Vendor, tmp_path: Path) -> None:
-    server.always = says(401, {"message": f"Unauthorized: Invalid API Key {KEY}"})
-    with ExporterProcess(
-        tmp_path / "data", settings=settings(server, key_file(tmp_path))
-    ) as exporter:
+def test_a_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path: Path) -> None:
+    server.fault = answers(401, {"message": f"Unauthorized: Invalid API Key {KEY}"})
+    with start(server, tmp_path) as exporter:
         wait_for(lambda: failures(exporter)["unauthorized"] == 1)
         assert KEY not in exporter.request("ops", "GET", "/metrics").body.decode()
         assert exporter.stop() == 0
@@ -93,30 +93,28 @@ def test_a_refused_key_is_counted_and_in_no_line_of_the_log(server: Vendor, tmp_
     assert line["detail"] == "status 401: Unauthorized: Invalid API Key ***"
 
 
-def test_a_key_file_that_is_wrong_stops_the_start_and_is_found_by_check(
-    server: Vendor, tmp_path: Path
+def test_a_wrong_key_file_fails_the_start_and_the_check(
+    server: StatsServer, tmp_path: Path
 ) -> None:
-    file = key_file(tmp_path, "two words\n")
-    exporter = ExporterProcess(tmp_path / "data", settings=settings(server, file))
+    exporter = start(server, tmp_path, "two words\n")
     assert exporter.launch().wait(30) == 1
     exporter.kill()
-    assert mistaken(load(**{**COMPLETE, "live_stats_key_file": file})) == [
-        f"{file}:1: a key is one word of printable ASCII characters"
-    ]
-    assert f"{file}:1: a key is one word of printable ASCII characters" in exporter.log
-    assert "two words" not in json.dumps(exporter.log)
+    file = tmp_path / "live-stats-key"
+    message = f"{file}:1: a key is one word of printable ASCII characters"
+    assert mistaken(load(**{**COMPLETE, "live_stats_key_file": file})) == [message]
+    assert message in exporter.log
+    assert "two words" not in exporter.log
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", ": there is no key in it"),
         ("# none yet\n\n", ": there is no key in it"),
         ("a\nb\n", ":2: a second key; there is one account"),
         ("# mine\nschlüssel\n", ":2: a key is one word of printable ASCII characters"),
     ],
 )
-def test_a_wrong_key_file_is_named_with_its_line_and_not_its_words(
+def test_a_wrong_key_file_is_reported_with_its_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
     file = key_file(tmp_path, text)
@@ -125,7 +123,7 @@ def test_a_wrong_key_file_is_named_with_its_line_and_not_its_words(
     assert caught.value.mistakes == (f"{file}{message}",)
 
 
-def test_a_key_that_others_can_read_is_warned_about(
+def test_a_key_file_open_to_others_is_warned_about(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = key_file(tmp_path, f"# mine\n{KEY}\n")
@@ -133,9 +131,9 @@ def test_a_key_that_others_can_read_is_warned_about(
     assert capfd.readouterr().err == ""
     os.chmod(file, 0o644)
     assert read_key(file) == KEY
-    logged = capfd.readouterr().err
-    assert "open to other users" in logged
-    assert KEY not in logged
+    log = capfd.readouterr().err
+    assert "open to other users" in log
+    assert KEY not in log
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -146,21 +144,20 @@ COMPLETE = {"live_stats_projects": ("p1",), "live_stats_user": "u", "live_stats_
 def mistake(**given: object) -> str:
     with pytest.raises(ConfigError) as caught:
         load(**given)
-    (found,) = caught.value.mistakes
-    return found
+    (message,) = caught.value.mistakes
+    return message
 
 
-def test_live_stats_are_off_by_default_and_asked_for_no_faster_than_every_30_s() -> None:
-    assert load().live_stats_projects == ()
+def test_the_interval_is_at_least_30_s() -> None:
     assert load(**COMPLETE).live_stats_interval == 30
-    found = mistake(**COMPLETE, live_stats_interval="29s")
-    assert found == ("live_stats_interval = '29s': Input should be greater than or equal to 30")
+    assert mistake(**COMPLETE, live_stats_interval="29s") == (
+        "live_stats_interval = '29s': Input should be greater than or equal to 30"
+    )
     assert load(**COMPLETE, live_stats_interval="2m").live_stats_interval == 120
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_live_stats_need_projects_an_account_and_a_key(name: str) -> None:
-    """Fails without the rule: half of it set was as good as nothing, in silence."""
+def test_incomplete_settings_are_refused(name: str) -> None:
     rest = {key: value for key, value in COMPLETE.items() if key != name}
     assert mistake(**rest) == (
         "live stats need live_stats_projects, live_stats_user, live_stats_key_file; "
@@ -179,8 +176,8 @@ def test_live_stats_need_projects_an_account_and_a_key(name: str) -> None:
         "https://user:password@a.example",
     ],
 )
-def test_the_key_is_sent_over_https_or_on_loopback_only(url: str) -> None:
-    """Fails without the rule: the key is in the URL's query, in the clear on every hop."""
+def test_a_url_needs_https_or_loopback(url: str) -> None:
+    """The URL's query contains the key."""
     assert mistake(**COMPLETE, live_stats_url=url) == (
         f"live_stats_url = {url!r}: {url!r} is not an https:// URL without a query; the key is sent to "
         "it, so http:// is for loopback only"
@@ -190,13 +187,12 @@ def test_the_key_is_sent_over_https_or_on_loopback_only(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/x/", "http://[::1]:9/x", "https://a.example/x"]
 )
-def test_a_url_loses_its_last_slash(url: str) -> None:
+def test_the_last_slash_of_a_url_is_removed(url: str) -> None:
     assert load(**COMPLETE, live_stats_url=url).live_stats_url == url.rstrip("/")
 
 
-@pytest.mark.parametrize("one", ["a/b", "é", "x" * 65, "a b"])
-def test_an_id_is_one_word(one: str) -> None:
-    found = mistake(**{**COMPLETE, "live_stats_projects": ("p1", one)})
-    assert found == (
-        f"live_stats_projects.1 = {one!r}: {one!r} is not an id: up to 64 letters, digits, _ and -"
+@pytest.mark.parametrize("project", ["a/b", "é", "x" * 65, "a b"])
+def test_an_invalid_project_id_is_refused(project: str) -> None:
+    assert mistake(**{**COMPLETE, "live_stats_projects": ("p1", project)}) == (
+        f"live_stats_projects.1 = {project!r}: {project!r} is not an id: up to 64 letters, digits, _ and -"
     )

@@ -1,4 +1,4 @@
-"""The webhook's route over a real ledger in a folder, without a socket; the clock is handed in."""
+"""The webhook's route with a real ledger, without a socket; the clock stands still."""
 
 import time
 from pathlib import Path
@@ -6,16 +6,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from exporter.builds import webhook
-from exporter.builds.collector import BuildsCollector
-from exporter.builds.events import build_series
-from exporter.builds.webhook import BuildWebhook
 from exporter.ingest.guard import Guard, Message
 from exporter.ingest.routes import Request
 from exporter.ledger.contract import Ledger
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.own import OwnMetrics
+from exporter.streampixel import webhook
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.webhook import BuildWebhook
 from exporter.tokens import Gate, Throttle, Tokens
 
 NOW = 1_795_201_200.0
@@ -31,16 +30,15 @@ def token_file(folder: Path, *tokens: str) -> Path:
     return path
 
 
-class Hook:
-    """`logged` are the reasons and messages of rejections."""
+class Webhook:
+    """`rejections` are reasons and messages."""
 
     def __init__(self, ledger: Ledger, file: Path) -> None:
-        self.now = NOW
         self.ledger = ledger
         self.registry = CollectorRegistry()
         self.registry.register(BuildsCollector(ledger))
         self.own = OwnMetrics(self.registry, (), ())
-        self.logged: list[tuple[str, str]] = []
+        self.rejections: list[tuple[str, str]] = []
         gate = Gate(Tokens(file, time.monotonic), Throttle(time.monotonic))
         self.route = BuildWebhook(
             Guard(gate, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
@@ -48,19 +46,19 @@ class Hook:
             self.own,
             build_series(("region",)),
             300,
-            clock=lambda: self.now,
-            refused=lambda reason, message: self.logged.append((reason, message)),
+            clock=lambda: NOW,
+            rejected=lambda reason, message: self.rejections.append((reason, message)),
         )
 
     @classmethod
-    async def open(cls, folder: Path) -> "Hook":
+    async def open(cls, folder: Path) -> "Webhook":
         plan = Plan(folder / "ledger", ("region",), list(build_series(("region",)).values()))
         return cls(await SqliteLedger.open(plan), token_file(folder))
 
     async def post(
         self, body: bytes, token: str = TOKEN, headers: dict[bytes, bytes] = JSON
     ) -> int | None:
-        """Sends a body; the status, when it was not refused."""
+        """Send a body; the status of the answer."""
 
         async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
@@ -69,11 +67,11 @@ class Hook:
         return None if answer is None else answer[0]
 
     def value(self, name: str, **labels: Any) -> float | None:
-        """A metric's value; the ledger's id need not be given."""
-        found = [
+        """The sum of a metric's series with these labels."""
+        values = [
             sample.value
             for metric in self.registry.collect()
             for sample in metric.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         ]
-        return sum(found) if found else None
+        return sum(values) if values else None

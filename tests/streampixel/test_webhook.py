@@ -1,4 +1,4 @@
-"""The webhook's route: each event once, its time the last one's, and the token checked first."""
+"""The webhook's route: events are counted once, in any order; tokens are checked and throttled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.builds.events import EVENTS
 from exporter.errors import (
     BodyTooLarge,
     NothingValid,
@@ -17,79 +16,73 @@ from exporter.errors import (
 )
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.zero import zero_series
-from tests.builds.hook import JSON, NOW, Hook
-from tests.builds.payloads import body
+from exporter.streampixel.builds import EVENTS
 from tests.metrics.still_ledger import two_systems
+from tests.streampixel.payloads import body
+from tests.streampixel.webhook import JSON, NOW, Webhook
 
 TEN_MINUTES_AGO = NOW - 600
 
 
-def on(folder: Path, what: Callable[[Hook], Awaitable[None]]) -> None:
+def run_with(folder: Path, steps: Callable[[Webhook], Awaitable[None]]) -> None:
     async def run() -> None:
-        hook = await Hook.open(folder)
+        hook = await Webhook.open(folder)
         try:
-            await what(hook)
+            await steps(hook)
         finally:
             await hook.ledger.close()
 
     asyncio.run(run())
 
 
-def builds(hook: Hook, event: str) -> float | None:
+def builds(hook: Webhook, event: str) -> float | None:
     return hook.value(names.PLATFORM_BUILDS, event=event, system="streampixel")
 
 
-def last(hook: Hook, event: str) -> float | None:
+def last(hook: Webhook, event: str) -> float | None:
     return hook.value(names.PLATFORM_LAST_BUILD, event=event, system="streampixel")
 
 
-def test_every_event_is_there_at_0_before_it_happens_and_counted_when_it_did(
-    tmp_path: Path,
-) -> None:
-    async def what(hook: Hook) -> None:
-        assert [(builds(hook, one), last(hook, one)) for one in EVENTS] == [(0, 0)] * len(EVENTS)
-        for one in EVENTS:
-            assert await hook.post(body(one)) == 200
-        assert [builds(hook, one) for one in EVENTS] == [1] * len(EVENTS)
-        assert {last(hook, one) for one in EVENTS} == {TEN_MINUTES_AGO}
+def test_every_event_is_zero_initialised_and_counted(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
+        assert {(builds(hook, event), last(hook, event)) for event in EVENTS} == {(0, 0)}
+        for event in EVENTS:
+            assert await hook.post(body(event)) == 200
+        assert {builds(hook, event) for event in EVENTS} == {1}
+        assert {last(hook, event) for event in EVENTS} == {TEN_MINUTES_AGO}
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_a_repeated_delivery_is_a_duplicate_and_as_good(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
-        for given in (body(), body(), body(status="Released")):
-            assert await hook.post(given) == 200
+def test_a_repeated_delivery_is_a_duplicate(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
+        for delivery in (body(), body(), body(status="Released")):
+            assert await hook.post(delivery) == 200
         assert builds(hook, "build.approved") == 1
         assert hook.value(names.DUPLICATE_EVENTS) == 2
         assert hook.value(names.ACCEPTED_EVENTS) == 0
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_deliveries_at_once_are_counted_once_and_the_latest_event_is_the_last(
-    tmp_path: Path,
-) -> None:
-    """Fails without the turn: the earlier event, second in the queue, did not know of the later one."""
+def test_concurrent_deliveries_keep_the_latest_time(tmp_path: Path) -> None:
+    """Fails without the lock: the earlier event, committed second, did not see the later time."""
 
-    async def what(hook: Hook) -> None:
+    async def steps(hook: Webhook) -> None:
         later, earlier = body(), body(timestamp="2026-11-20T12:00:00Z")
-        await asyncio.gather(*(hook.post(one) for one in (later, earlier, later, earlier)))
+        await asyncio.gather(*(hook.post(sent) for sent in (later, earlier, later, earlier)))
         assert builds(hook, "build.approved") == 2
         assert last(hook, "build.approved") == TEN_MINUTES_AGO
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_an_event_that_comes_after_a_later_one_is_counted_and_is_not_the_last(
-    tmp_path: Path,
-) -> None:
-    """Fails without the comparison with what the ledger knows, after a restart too."""
+def test_a_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
 
-    async def first(hook: Hook) -> None:
+    async def first(hook: Webhook) -> None:
         await hook.post(body())
 
-    async def again(hook: Hook) -> None:
+    async def again(hook: Webhook) -> None:
         assert last(hook, "build.approved") == TEN_MINUTES_AGO
         await hook.post(body(timestamp="2026-11-20T12:00:00Z"))
         await hook.post(body())
@@ -98,48 +91,48 @@ def test_an_event_that_comes_after_a_later_one_is_counted_and_is_not_the_last(
             TEN_MINUTES_AGO,
         )
 
-    on(tmp_path, first)
-    on(tmp_path, again)
+    run_with(tmp_path, first)
+    run_with(tmp_path, again)
 
 
-def test_a_time_a_little_in_the_future_is_now_and_one_further_is_rejected(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
+def test_a_future_time_is_capped_or_rejected(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         await hook.post(body(timestamp="2026-11-20T19:04:59Z"))
         assert last(hook, "build.approved") == NOW
         with pytest.raises(NothingValid) as caught:
             await hook.post(body(timestamp="2026-11-20T19:06:00Z"))
         message = "timestamp: 360 s in the future; at most 300 s are allowed"
         assert caught.value.rejected == [{"index": 0, "reason": "clock_skew", "message": message}]
-        assert hook.logged == [("clock_skew", message)]
+        assert hook.rejections == [("clock_skew", message)]
         assert hook.value(names.REJECTED_EVENTS, reason="clock_skew") == 1
         assert builds(hook, "build.approved") == 1
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_an_unknown_event_is_rejected_counted_and_adds_no_series(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
+def test_an_unknown_event_is_rejected(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         with pytest.raises(NothingValid, match=r"'build.exploded' is not one of build.uploaded, "):
             await hook.post(body("build.exploded"))
         assert hook.value(names.REJECTED_EVENTS, reason="invalid_field") == 1
         assert builds(hook, "build.exploded") is None
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
 @pytest.mark.parametrize("token", ["", "hook-0123456789abcdeF", "hook-0123456789abcde", "é"])
-def test_a_wrong_token_is_refused_without_being_repeated(tmp_path: Path, token: str) -> None:
-    async def what(hook: Hook) -> None:
+def test_a_wrong_token_is_refused_and_not_echoed(tmp_path: Path, token: str) -> None:
+    async def steps(hook: Webhook) -> None:
         with pytest.raises(Unauthorized) as caught:
             await hook.post(body(), token)
         assert caught.value.detail == "the token is not valid"
         assert builds(hook, "build.approved") == 0
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_guessing_is_throttled_and_a_valid_token_passes_nevertheless(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
+def test_wrong_tokens_are_throttled_and_a_valid_one_passes(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         for _ in range(10):
             with pytest.raises(Unauthorized):
                 await hook.post(body(), "guess")
@@ -147,52 +140,48 @@ def test_guessing_is_throttled_and_a_valid_token_passes_nevertheless(tmp_path: P
             await hook.post(body(), "guess")
         assert await hook.post(body()) == 200
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_an_authorization_header_does_not_stand_in_for_the_token(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
+def test_an_authorization_header_does_not_replace_the_token(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         with pytest.raises(Unauthorized):
             await hook.post(
                 body(), "guess", JSON | {b"authorization": b"Bearer hook-0123456789abcdef"}
             )
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_more_than_64_kib_are_refused_declared_or_not(tmp_path: Path) -> None:
-    async def what(hook: Hook) -> None:
+def test_a_body_over_64_kib_is_refused(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         for headers in (JSON, JSON | {b"content-length": b"70000"}):
             with pytest.raises(
                 BodyTooLarge, match=r"at most 65536 bytes, .*the limit of a webhook"
             ):
                 await hook.post(body(fileUrl="x" * 70_000), headers=headers)
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
 @pytest.mark.parametrize(
     "headers",
     [{}, {b"content-type": b"text/plain"}, {b"content-type": b"application/x-ndjson"}],
 )
-def test_a_body_that_is_not_said_to_be_json_is_refused(
-    tmp_path: Path, headers: dict[bytes, bytes]
-) -> None:
-    async def what(hook: Hook) -> None:
+def test_another_content_type_is_refused(tmp_path: Path, headers: dict[bytes, bytes]) -> None:
+    async def steps(hook: Webhook) -> None:
         with pytest.raises(WrongMediaType):
             await hook.post(body(), headers=headers)
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
 
 
-def test_builds_are_in_none_of_the_counters_of_session_ends(tmp_path: Path) -> None:
-    """Fails when the zero series go through all families."""
-
-    async def what(hook: Hook) -> None:
+def test_builds_are_not_counted_as_session_ends(tmp_path: Path) -> None:
+    async def steps(hook: Webhook) -> None:
         hook.registry.register(LedgerCollector(("region",), hook.ledger))
         await hook.post(body())
         for name in (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS):
             assert hook.value(name) is None
-        assert "builds" not in {one.family.value for one in zero_series(two_systems(), ())}
+        assert "builds" not in {series.family.value for series in zero_series(two_systems(), ())}
 
-    on(tmp_path, what)
+    run_with(tmp_path, steps)
