@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exporter import yaml_mapping
 from exporter.beacons.buckets import Limit
 from exporter.beacons.keys import PREFIX, digest
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
-from exporter.taxonomy import Taxonomy, document
+from exporter.taxonomy import Taxonomy
+from exporter.yaml_file import Line
 
 _REQUIRED: Final = ("site", "system", "origins", "keys")
 _OPTIONAL: Final = ("rate", "burst", "labels")
@@ -62,10 +64,10 @@ class Loader:
         """The sites of a file. Raises `ConfigError` with a line for each mistake: place, value, rule."""
         mistakes: list[str] = []
         found: dict[str, Site] = {}
-        whole = document.read(path, "the file", mistakes)
+        whole = yaml_mapping.read(path, "the file", mistakes)
         if whole is not None:
             whole.expect(("sites",))
-            names: dict[str, document.Line] = {}
+            names: dict[str, Line] = {}
             for one in whole.mappings("sites"):
                 site = self._site(one)
                 if site.name in names:
@@ -87,7 +89,7 @@ class Loader:
             raise ConfigError(*mistakes)
         return found
 
-    def _site(self, one: document.Mapping) -> Site:
+    def _site(self, one: yaml_mapping.Mapping) -> Site:
         one.expect(_REQUIRED, _OPTIONAL)
         name = one.text("site", longest=64)
         if name and (fault := name_fault(name)):
@@ -101,7 +103,7 @@ class Loader:
             self._values(one),
         )
 
-    def _values(self, one: document.Mapping) -> dict[str, frozenset[str]]:
+    def _values(self, one: yaml_mapping.Mapping) -> dict[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
         labels = one.mapping("labels")
         if labels is None:
@@ -125,7 +127,7 @@ class Loader:
         return found
 
 
-def _keys(one: document.Mapping) -> list[str]:
+def _keys(one: yaml_mapping.Mapping) -> list[str]:
     kept = []
     for key in one.texts("keys", longest=_LONGEST):
         if key.value and not _KEY.fullmatch(key.value):
@@ -142,7 +144,7 @@ def _keys(one: document.Mapping) -> list[str]:
     return kept
 
 
-def _origins(one: document.Mapping) -> list[bytes]:
+def _origins(one: yaml_mapping.Mapping) -> list[bytes]:
     kept = []
     for origin in one.texts("origins", longest=_LONGEST):
         if origin.value and (fault := origin_fault(origin.value)):
@@ -172,7 +174,7 @@ def origin_fault(origin: str) -> str:
     )
 
 
-def _number(one: document.Mapping, key: str, otherwise: float) -> float:
+def _number(one: yaml_mapping.Mapping, key: str, otherwise: float) -> float:
     if key not in one:
         return otherwise
     given = one.scalar(key)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.taxonomy.document import read
 from exporter.taxonomy.model import System
 from exporter.taxonomy.system import read_system
+from exporter.yaml_mapping import read
 
 TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
 SYSTEM_KEYS = "system, title, source, phase_source, normal, categories, codes"
