@@ -8,19 +8,19 @@ from urllib.parse import urlencode
 
 @dataclass(frozen=True, slots=True)
 class QueryLinks:
-    """`prometheus` and `grafana` are base URLs without a slash at the end; "" for no link."""
+    """Base URLs without a trailing slash; "" for no link."""
 
     prometheus: str = ""
     grafana: str = ""
 
     def of(self, query: str) -> Iterator[tuple[str, str]]:
-        """Text and URL of each link of a query: its graph over three hours."""
+        """Text and URL of each link to the query's graph over three hours."""
         if self.prometheus:
-            # Prometheus 3 redirects /graph to /query and still reads `tab=0`, the graph of version 2.
+            # Prometheus 3 redirects /graph to /query and still accepts `tab=0`, the graph of version 2.
             panel = {"g0.expr": query, "g0.tab": 0, "g0.range_input": "3h"}
             yield "Open in Prometheus", f"{self.prometheus}/graph?{urlencode(panel)}"
         if self.grafana:
-            # Without a data source Explore takes the default one.
+            # Explore uses the default data source.
             pane = {
                 "queries": [{"refId": "A", "expr": query}],
                 "range": {"from": "now-3h", "to": "now"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from exporter.names import UNKNOWN
+from exporter.names import CODES_PATH, UNKNOWN
 
 
 class Phase(StrEnum):
@@ -82,6 +82,11 @@ class Code:
     planned: bool = False
     spike_floor: float | None = None
     changed_by: str = ""
+
+    @property
+    def runbook(self) -> str:
+        """The path of the code's runbook on the ops listener."""
+        return f"{CODES_PATH}/{self.system}/{self.code}"
 
 
 @dataclass(frozen=True, slots=True)

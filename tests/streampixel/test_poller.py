@@ -129,7 +129,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "list": (answers(200, [7, 2]), "bad_answer"),
     "not JSON": (sends(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "bad_answer"),
     "not UTF-8": (sends(b'HTTP/1.1 200 OK\r\n\r\n{"\xff": 1}'), "bad_answer"),
-    "not HTTP": (sends(b"SSH-2.0-OpenSSH\r\n"), "bad_answer"),
+    "not HTTP": (sends(b"SSH-2.0-OpenSSH\r\n\r\n"), "bad_answer"),
     "flood": (repeats(b" " * 16_384, 0), "bad_answer"),
     "endless header": (sends(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000), "bad_answer"),
     "empty": (sends(b""), "connection"),
