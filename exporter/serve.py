@@ -31,11 +31,10 @@ from exporter.ledger.chosen import open_chosen
 from exporter.ledger.contract import Ledger, Series
 from exporter.logs import Log, Sampler
 from exporter.metrics.certificates import CertificateCollector
-from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts

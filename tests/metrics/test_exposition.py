@@ -17,7 +17,7 @@ from prometheus_client.samples import Sample
 from exporter import names
 from exporter.ledger.contract import Exemplar, Family, Series, Total
 from exporter.metrics.certificates import CertificateCollector
-from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.collector import LedgerCollector, zero_series
 from exporter.metrics.exposition import (
     OPENMETRICS,
     TEXT,
@@ -28,7 +28,6 @@ from exporter.metrics.exposition import (
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.metrics.zero import zero_series
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
 from exporter.streampixel.poller import Poller, Users

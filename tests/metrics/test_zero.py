@@ -1,7 +1,7 @@
 """What is there at 0 before the first event."""
 
 from exporter.ledger.contract import OF_SESSIONS
-from exporter.metrics.zero import zero_durations, zero_series
+from exporter.metrics.collector import zero_durations, zero_series
 from tests.metrics.still_ledger import two_systems
 
 

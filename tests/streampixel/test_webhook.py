@@ -14,8 +14,7 @@ from exporter.errors import (
     Unauthorized,
     WrongMediaType,
 )
-from exporter.metrics.collector import LedgerCollector
-from exporter.metrics.zero import zero_series
+from exporter.metrics.collector import LedgerCollector, zero_series
 from exporter.streampixel.builds import EVENTS
 from tests.metrics.still_ledger import two_systems
 from tests.streampixel.payloads import body
