@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from exporter import names
 from exporter.beacons.keys import digest
-from exporter.ops.links import ALERTS_PATH
+from exporter.names import ALERTS_PATH
 from tests.e2e.exporter_process import ExporterProcess
 from tests.streampixel.webhook import TOKEN, token_file
 
