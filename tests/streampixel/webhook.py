@@ -1,16 +1,17 @@
 """The webhook's route with a real ledger, without a socket; the clock stands still."""
 
+import asyncio
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 
 from exporter.ingest.guard import Guard, Message
 from exporter.ingest.routes import Request
-from exporter.ledger.contract import Ledger
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
+from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
 from exporter.streampixel import webhook
 from exporter.streampixel.builds import BuildsCollector, build_series
@@ -31,40 +32,54 @@ def token_file(folder: Path, *tokens: str) -> Path:
 
 
 class Webhook:
-    """`rejections` are reasons and messages."""
+    """The route inside a `with` block. `rejections` are reasons and messages."""
 
-    def __init__(self, ledger: Ledger, file: Path) -> None:
-        self.ledger = ledger
-        self.registry = CollectorRegistry()
-        self.registry.register(BuildsCollector(ledger))
-        self.own = OwnMetrics(self.registry, (), ())
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.rejections: list[tuple[str, str]] = []
-        gate = Gate(Tokens(file, time.monotonic), Throttle(time.monotonic))
-        self.route = BuildWebhook(
+
+    def __enter__(self) -> Self:
+        self._runner = asyncio.Runner()
+        series = build_series(("region",))
+        plan = Plan(self._folder / "ledger", ("region",), list(series.values()))
+        self._ledger = self._runner.run(SqliteLedger.open(plan))
+        self.registry = CollectorRegistry()
+        self.registry.register(LedgerCollector(("region",), self._ledger))
+        self.registry.register(BuildsCollector(self._ledger))
+        tokens = Tokens(token_file(self._folder), time.monotonic)
+        gate = Gate(tokens, Throttle(time.monotonic))
+        self._route = BuildWebhook(
             Guard(gate, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
-            ledger,
-            self.own,
-            build_series(("region",)),
+            self._ledger,
+            OwnMetrics(self.registry, (), ()),
+            series,
             300,
-            clock=lambda: NOW,
             rejected=lambda reason, message: self.rejections.append((reason, message)),
+            clock=lambda: NOW,
         )
+        return self
 
-    @classmethod
-    async def open(cls, folder: Path) -> "Webhook":
-        plan = Plan(folder / "ledger", ("region",), list(build_series(("region",)).values()))
-        return cls(await SqliteLedger.open(plan), token_file(folder))
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._ledger.close())
+        self._runner.close()
 
-    async def post(
-        self, body: bytes, token: str = TOKEN, headers: dict[bytes, bytes] = JSON
-    ) -> int | None:
-        """Send a body; the status of the answer."""
+    def post(self, body: bytes, token: str = TOKEN, headers: dict[bytes, bytes] = JSON) -> int:
+        """The status of the answer."""
+        return self._runner.run(self._post(body, token, headers))
 
+    def post_together(self, *bodies: bytes) -> None:
+        async def post() -> None:
+            await asyncio.gather(*(self._post(body, TOKEN, JSON) for body in bodies))
+
+        self._runner.run(post())
+
+    async def _post(self, body: bytes, token: str, headers: dict[bytes, bytes]) -> int:
         async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        answer = await self.route.take(Request("POST", token, headers, "192.0.2.1", receive))
-        return None if answer is None else answer[0]
+        answer = await self._route.take(Request("POST", token, headers, "192.0.2.1", receive))
+        assert answer is not None
+        return answer[0]
 
     def value(self, name: str, **labels: Any) -> float | None:
         """The sum of a metric's series with these labels."""
