@@ -10,7 +10,7 @@ from exporter.errors import Rejected
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
-from exporter.taxonomy.model import normalise
+from exporter.taxonomy.model import normalize
 
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 10_000
@@ -78,7 +78,7 @@ class Kinds(dict[Spelling, Kind]):
         on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
         late = on_time if interrupted else self._intern(Family.LATE, row, labels)
         unknown = text if code.code == UNKNOWN else None
-        written = normalise(text)
+        written = normalize(text)
         seed = xxh3_64_intdigest(_encode((name, written, phase, interrupted)))
         kind = Kind(on_time, late, name, code.code, written, seed, unknown)
         if _memorable(raw):

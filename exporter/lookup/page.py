@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System, normalise
+from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System, normalize
 from exporter.taxonomy.spellings import PREFIXES, numbers, shared_names
 
 OWNERS: Final = {
@@ -68,7 +68,7 @@ def _accepted(system: System, code: Code) -> str:
     """The accepted spellings, with one clause for those with a prefix."""
     if code.code == UNKNOWN:
         return "any code that has no row of its own"
-    shared = normalise(code.name) in shared_names(system.codes)
+    shared = normalize(code.name) in shared_names(system.codes)
     prefixes = ", ".join(f'"{prefix}"' for prefix in PREFIXES)
     parts = [
         f"{' or '.join(numbers(code.code))}, alone or after {prefixes}",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import Code, System, Taxonomy, normalise
+from exporter.taxonomy.model import Code, System, Taxonomy, normalize
 from exporter.taxonomy.spellings import PREFIXES
 
 _NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?(-?\d+)")
@@ -17,13 +17,13 @@ _WORD: Final = re.compile(rf"[^\W\d_]{{{_MIN_LENGTH},}}")
 
 
 def scope(taxonomy: Taxonomy, words: Sequence[str]) -> tuple[list[System], str]:
-    """The system that a word names, or all systems, and the other words, normalised."""
+    """The system that a word names, or all systems, and the other words, normalized."""
     tokens = " ".join(words).split()
     for i, token in enumerate(tokens):
         for system in taxonomy.systems.values():
-            if normalise(token) in (normalise(system.system), normalise(system.title)):
-                return [system], normalise(" ".join(tokens[:i] + tokens[i + 1 :]))
-    return list(taxonomy.systems.values()), normalise(" ".join(tokens))
+            if normalize(token) in (normalize(system.system), normalize(system.title)):
+                return [system], normalize(" ".join(tokens[:i] + tokens[i + 1 :]))
+    return list(taxonomy.systems.values()), normalize(" ".join(tokens))
 
 
 def spelled(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
@@ -59,7 +59,7 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
         for code in system.codes
         if _has_words(row_text(system, code), query)
     ]
-    return sorted(matches, key=lambda code: not _has_words(normalise(code.name), query))
+    return sorted(matches, key=lambda code: not _has_words(normalize(code.name), query))
 
 
 def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
@@ -84,18 +84,18 @@ def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
 
 
 def row_text(system: System, code: Code) -> str:
-    """The searched text of a code's row, normalised."""
+    """The searched text of a code's row, normalized."""
     return _row_text(code, system.categories.get(code.category, ""))
 
 
-# Cached: normalising every row took most of the time of a search.
+# Cached: normalizing every row took most of the time of a search.
 @lru_cache(maxsize=1024)
 def _row_text(code: Code, category: str) -> str:
     parts = (
         *(code.code, code.name, *code.aliases, code.description, code.causes, code.fix),
         *(code.phase, code.category, category, code.outcome, code.owner),
     )
-    return normalise(" ".join(parts))
+    return normalize(" ".join(parts))
 
 
 def _has_words(text: str, query: str) -> bool:

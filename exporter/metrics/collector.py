@@ -1,4 +1,4 @@
-"""Metrics of session ends, made from the ledger's durable totals, and the zero-initialised series."""
+"""Metrics of session ends, made from the ledger's durable totals, and the zero-initialized series."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -82,7 +82,7 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
 
 
 def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
-    """The zero-initialised series: one for each counter and code, `unknown` included.
+    """The zero-initialized series: one for each counter and code, `unknown` included.
 
     Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
     labels are empty, which to Prometheus means absent: their values are unknown before the first event.
@@ -97,7 +97,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
 
 
 def zero_durations(taxonomy: Taxonomy) -> list[tuple[str, str]]:
-    """System and outcome of each zero-initialised duration histogram."""
+    """System and outcome of each zero-initialized duration histogram."""
     return [
         (name, outcome.value)
         for name, system in taxonomy.systems.items()

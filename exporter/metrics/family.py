@@ -67,7 +67,7 @@ def exemplar(total: Total) -> tuple[str, float] | None:
 
 
 class CounterFamily(Metric):
-    """A counter as a snapshot of the ledger's totals; zero-initialised totals are exported as 0."""
+    """A counter as a snapshot of the ledger's totals; zero-initialized totals are exported as 0."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ _STATUSES = (200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 42
 class OwnMetrics:
     """The exporter's counters about itself.
 
-    The series of closed label sets (`reason`, `status`, `system`, `label`) are zero-initialised.
+    The series of closed label sets (`reason`, `status`, `system`, `label`) are zero-initialized.
     """
 
     def __init__(

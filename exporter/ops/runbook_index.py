@@ -20,7 +20,7 @@ from exporter.rule_files import alerts_of
 from exporter.runbooks import pages
 from exporter.runbooks.links import QueryLinks
 from exporter.settings import Settings
-from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalise
+from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalize
 
 _MAX_SIMILAR: Final = 5
 """Similar names on a 404 page."""
@@ -31,7 +31,7 @@ _MAX_RAW: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A code in the table. `spellings`, joined by `|`, and `words` are normalised text for the script."""
+    """A code in the table. `spellings`, joined by `|`, and `words` are normalized text for the script."""
 
     code: Code
     title: str
@@ -139,6 +139,6 @@ def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
 
 def _row(system: System, code: Code) -> Row:
     accepted = [spelling for spelling, match in system.spellings.items() if match is code]
-    spellings = "|".join(dict.fromkeys((*accepted, normalise(code.code))))
-    names_of_system = normalise(f"{system.system} {system.title} {code.severity}")
+    spellings = "|".join(dict.fromkeys((*accepted, normalize(code.code))))
+    names_of_system = normalize(f"{system.system} {system.title} {code.severity}")
     return Row(code, system.title, spellings, f"{names_of_system} {row_text(system, code)}")

@@ -64,7 +64,7 @@ def read_key(path: Path) -> str:
 
 
 def failure_counter(registry: CollectorRegistry) -> Counter:
-    """Failed polls by reason, each zero-initialised."""
+    """Failed polls by reason, each zero-initialized."""
     counter = Counter(
         names.LIVE_STATS_FAILURES,
         "Polls of the platform's live users that failed.",

@@ -95,7 +95,7 @@ class System:
 
     `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
     `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
-    success ratio. `spellings` maps every accepted spelling, normalised, to its code.
+    success ratio. `spellings` maps every accepted spelling, normalized, to its code.
     """
 
     system: str
@@ -118,10 +118,10 @@ class System:
             if raw.bit_length() > 64:
                 return self.unknown
             raw = str(raw)
-        # Before `normalise`, which would turn "01\n" into "01".
+        # Before `normalize`, which would turn "01\n" into "01".
         if len(raw) > LONGEST_SPELLING or _CONTROL.search(raw):
             return self.unknown
-        return self.spellings.get(normalise(raw), self.unknown)
+        return self.spellings.get(normalize(raw), self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Taxonomy:
     systems: dict[str, System]
 
 
-def normalise(spelling: str) -> str:
+def normalize(spelling: str) -> str:
     """A common form for spellings that differ in case, spaces, and hyphens or underscores in words.
 
     A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from exporter.taxonomy.model import normalise
+from exporter.taxonomy.model import normalize
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping
 
@@ -20,7 +20,7 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> list[Mapping]:
         for row in source.mappings("codes"):
             scalar = row.scalar("code")
             # A row without a code is reported when it is read.
-            code = normalise(scalar.written) if scalar else str(row.line)
+            code = normalize(scalar.written) if scalar else str(row.line)
             line = row.line_of("code")
             if (other := first.setdefault(code, line)) != line:
                 row.wrong(

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from exporter.taxonomy.model import Code, normalise
+from exporter.taxonomy.model import Code, normalize
 
 PREFIXES: Final = ("error code", "error", "code")
 """Accepted before a code: Softdrive's client shows "Error Code 01"."""
@@ -18,19 +18,19 @@ def numbers(code: str) -> tuple[str, ...]:
 
 
 def shared_names(codes: Iterable[Code]) -> frozenset[str]:
-    """The normalised names of more than one code. They are accepted for none of them."""
-    counts = Counter(normalise(code.name) for code in codes)
+    """The normalized names of more than one code. They are accepted for none of them."""
+    counts = Counter(normalize(code.name) for code in codes)
     return frozenset(name for name, count in counts.items() if count > 1)
 
 
 def spellings_of(code: Code, shared: frozenset[str]) -> Iterator[str]:
-    """Every accepted spelling of one code, normalised, without repetition, the code itself first."""
+    """Every accepted spelling of one code, normalized, without repetition, the code itself first."""
     written = list(numbers(code.code))
-    if normalise(code.name) not in shared:
+    if normalize(code.name) not in shared:
         written.append(code.name)
     written += code.aliases
     written += [f"{prefix} {number}" for prefix in PREFIXES for number in numbers(code.code)]
-    yield from dict.fromkeys(normalise(spelling) for spelling in written)
+    yield from dict.fromkeys(normalize(spelling) for spelling in written)
 
 
 def index(codes: Sequence[Code]) -> tuple[dict[str, Code], dict[tuple[Code, Code], list[str]]]:

@@ -18,7 +18,7 @@ from exporter.taxonomy.model import (
     Owner,
     Severity,
     System,
-    normalise,
+    normalize,
     unknown_code,
 )
 from exporter.taxonomy.overlay import merge
@@ -90,7 +90,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
     code = row.text("code", longest=64)
     if code:
         row.what = f"code {code!r}"
-    if normalise(code) == UNKNOWN:
+    if normalize(code) == UNKNOWN:
         row.wrong("code", f"code {code!r} {_RESERVED}; it can't be written or changed")
         return None
     missing = ", ".join(key for key in CODE_KEYS if key not in row)
@@ -121,7 +121,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
         spike_floor=row.number("spike_floor", least=0),
         changed_by=_changed_by(row, document),
     )
-    if normalise(name) == UNKNOWN:
+    if normalize(name) == UNKNOWN:
         row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
     if code and not _CODE.fullmatch(code):
         row.wrong(
@@ -152,7 +152,7 @@ def _aliases(row: Mapping) -> tuple[str, ...]:
     first: dict[str, Line] = {}
     aliases = []
     for alias, line in row.texts("aliases", longest=LONGEST_SPELLING):
-        spelling = normalise(alias)
+        spelling = normalize(alias)
         if spelling == UNKNOWN:
             row.wrong(line, f"alias {alias!r} in {row.what} {_RESERVED}")
         elif spelling and (other := first.setdefault(spelling, line)) is line:
@@ -184,10 +184,10 @@ def _spellings(document: Mapping, rows: dict[Code, Mapping]) -> dict[str, Code]:
 def _line_of(row: Mapping, spelling: str) -> Line:
     """The line of the alias, name or code that a spelling comes from."""
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
-        if normalise(alias.value) == spelling:
+        if normalize(alias.value) == spelling:
             return alias.line
     name = row.text("name", longest=LONGEST_SPELLING)
-    return row.line_of("name" if normalise(name) == spelling else "code")
+    return row.line_of("name" if normalize(name) == spelling else "code")
 
 
 def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:

@@ -1,4 +1,4 @@
-"""The families of the ledger's totals, and the zero-initialised series."""
+"""The families of the ledger's totals, and the zero-initialized series."""
 
 from prometheus_client import CollectorRegistry
 
@@ -74,10 +74,10 @@ def test_label_texts_are_cached_and_forgotten_with_their_series() -> None:
     assert texts.of([old])[old.series] is not text
 
 
-# --- zero-initialised series ---------------------------------------------------------------------
+# --- zero-initialized series ---------------------------------------------------------------------
 
 
-def test_every_code_is_zero_initialised_in_all_three_counters() -> None:
+def test_every_code_is_zero_initialized_in_all_three_counters() -> None:
     series = [
         (series.family, series.system, series.code) for series in zero_series(two_systems(), ())
     ]
@@ -89,7 +89,7 @@ def test_every_code_is_zero_initialised_in_all_three_counters() -> None:
     assert set(series) == {(family, *code) for family in OF_SESSIONS for code in codes}
 
 
-def test_a_zero_initialised_series_has_empty_configured_labels() -> None:
+def test_a_zero_initialized_series_has_empty_configured_labels() -> None:
     keys = [series.key for series in zero_series(two_systems(), ("region", "project"))]
     assert ("ends", "alpha", "10", "stream", "things", "neutral", "", "") in keys
 

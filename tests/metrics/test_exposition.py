@@ -205,7 +205,7 @@ def test_every_named_metric_is_exported() -> None:
 
 
 @pytest.mark.parametrize("write", [text, openmetrics])
-def test_a_zero_initialised_series_is_exported_as_0(write: object) -> None:
+def test_a_zero_initialized_series_is_exported_as_0(write: object) -> None:
     ledger = StillLedger([total(7, code="1001", held=True), total(7, code="10")])
     assert ends_by_code(write(ledger)) == {"1001": 0, "10": 7}  # type: ignore[operator]
 
@@ -252,7 +252,7 @@ def test_a_long_exemplar_or_one_with_a_nul_is_omitted(session: str, exported: bo
     assert (" # {" in openmetrics(StillLedger([total(session=session)]))) is exported
 
 
-def test_a_zero_initialised_series_has_no_exemplar() -> None:
+def test_a_zero_initialized_series_has_no_exemplar() -> None:
     assert " # {" not in openmetrics(StillLedger([total(held=True, session="s-1")]))
 
 

@@ -53,7 +53,7 @@ def test_a_window_without_a_capacity_has_no_gauges() -> None:
         assert registry.get_sample_value(name) is None
 
 
-def test_series_with_a_closed_label_set_are_zero_initialised() -> None:
+def test_series_with_a_closed_label_set_are_zero_initialized() -> None:
     def values(status: Status) -> list[float | None]:
         registry = registry_of(status)
         settings = ("version", "appendonly", "maxmemory_policy")

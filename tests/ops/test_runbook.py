@@ -42,7 +42,7 @@ def test_a_page_has_runbook_taxonomy_row_and_alerts(system: str, code: str) -> N
 
 def test_the_parts_of_a_page_are_ordered_by_urgency() -> None:
     html = Ops(taxonomy=SHIPPED).get("/codes/streampixel/4001").text
-    head = ("<h1>", 'class="kind"', 'class="first"', "Counted here")
+    head = ("<h1>", 'class="subtitle"', 'class="first"', "Counted here")
     places = [html.index(part) for part in (*head, *map('id="{}"'.format, SECTIONS))]
     assert places == sorted(places)
 

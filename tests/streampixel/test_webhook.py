@@ -34,7 +34,7 @@ def count_and_time(hook: Webhook, event: str = "build.approved") -> tuple[float 
     return tuple(hook.value(name, event=event, system="streampixel") for name in metrics)
 
 
-def test_every_event_is_zero_initialised_and_counted(hook: Webhook) -> None:
+def test_every_event_is_zero_initialized_and_counted(hook: Webhook) -> None:
     assert {count_and_time(hook, event) for event in EVENTS} == {(0, 0)}
     for event in EVENTS:
         assert hook.post(body(event)) == 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Phase, System, normalise
+from exporter.taxonomy.model import Phase, System, normalize
 from exporter.taxonomy.spellings import shared_names, spellings_of
 
 FACTS = Path(__file__).parents[1] / "testdata" / "seed-facts.csv"
@@ -155,7 +155,7 @@ def test_no_alias_repeats_a_spelling_by_rule() -> None:
     for code in DOCUMENTED:
         shared = shared_names(TAXONOMY.systems[code.system].codes)
         by_rule = set(spellings_of(replace(code, aliases=()), shared))
-        assert not by_rule & {normalise(alias) for alias in code.aliases}, code
+        assert not by_rule & {normalize(alias) for alias in code.aliases}, code
 
 
 @pytest.mark.parametrize(

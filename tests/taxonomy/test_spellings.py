@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Code, normalise
+from exporter.taxonomy.model import Code, normalize
 from exporter.taxonomy.spellings import index, numbers, shared_names, spellings_of
 
 TAXONOMY = load()
@@ -24,7 +24,7 @@ def like(code: str, name: str, *aliases: str) -> Code:
 def test_every_code_matches_by_number_prefix_name_and_alias() -> None:
     for system, code in DOCUMENTED:
         own = [code.code, f"Error Code {code.code}", f"error {code.code}", f"CODE {code.code}"]
-        if normalise(code.name) not in shared_names(system.codes):
+        if normalize(code.name) not in shared_names(system.codes):
             own += [code.name, code.name.upper()]
         own += code.aliases
         assert {spelling: system.match(spelling) for spelling in own} == dict.fromkeys(own, code)
@@ -78,9 +78,9 @@ def test_no_spelling_is_an_error(raw: str | int | None) -> None:
 
 
 @given(st.text())
-def test_normalise_is_idempotent(spelling: str) -> None:
-    once = normalise(spelling)
-    assert normalise(once) == once
+def test_normalize_is_idempotent(spelling: str) -> None:
+    once = normalize(spelling)
+    assert normalize(once) == once
 
 
 @pytest.mark.parametrize(
