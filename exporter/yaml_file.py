@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from yaml.constructor import SafeConstructor
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, SequenceNode
@@ -59,6 +60,12 @@ def compose(path: Path) -> Node | None:
     except YAMLError as error:
         raise ConfigError(f"{path}:1: is not YAML: {error}") from None
     return node
+
+
+def load(path: Path) -> object:
+    """A file as dicts, lists and scalars. Raises `ConfigError` as `path:line: message`."""
+    node = compose(path)
+    return None if node is None else SafeConstructor().construct_document(node)
 
 
 def line_of(node: Any) -> Line:

@@ -100,3 +100,11 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_shipped_rules_are_supported() -> None:
     groups = load(sorted((Path(__file__).parents[2] / "rules").glob("*.yml")))
     assert {group.name for group in groups} >= {"session-ends-windows", "session-end-exporter"}
+
+
+def test_a_deeply_nested_file_is_refused(tmp_path: Path) -> None:
+    """libyaml's recursion would crash the process."""
+    path = tmp_path / "rules.yml"
+    path.write_text("[" * 50_000)
+    with pytest.raises(ConfigError, match=r"rules\.yml:1: is nested deeper than 16 levels"):
+        load([path])
