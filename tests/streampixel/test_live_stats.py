@@ -1,8 +1,6 @@
 """Live stats of an exporter process, the key file and the settings."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -43,17 +41,6 @@ def failures(exporter: ExporterProcess) -> dict[str, float]:
         for (name, labels), value in exporter.metrics().items()
         if name == names.LIVE_STATS_FAILURES
     }
-
-
-def test_live_stats_are_off_by_default(tmp_path: Path) -> None:
-    with ExporterProcess(tmp_path / "data") as exporter:
-        metrics = {name for name, _ in exporter.metrics()}
-    assert not [name for name in metrics if "live" in name or "queued" in name]
-
-
-def test_httpx_is_not_imported_without_a_poller() -> None:
-    code = "import sys, exporter.serve; sys.exit('httpx' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The poller and its client against a local server that answers correctly, wrongly, slowly or never."""
 
 import asyncio
+import logging
 import socket
 import subprocess
 import time
@@ -88,6 +89,8 @@ def test_a_request_names_the_exporter_and_closes_its_connection(server: StatsSer
     (headers,) = server.headers
     assert headers["user-agent"].startswith("session-end-exporter/")
     assert (headers["connection"], headers["accept"]) == ("close", "application/json")
+    # Compressed answers would pass the size limit before they are unpacked.
+    assert headers["accept-encoding"] == "identity"
 
 
 def test_a_key_is_escaped_in_the_request(server: StatsServer) -> None:
@@ -231,6 +234,13 @@ def test_the_key_is_redacted_in_echoed_text(
     log = capfd.readouterr().err
     assert "status 401: no such key: ***" in log
     assert KEY not in log
+
+
+def test_no_library_logs_the_key(server: StatsServer, caplog: pytest.LogCaptureFixture) -> None:
+    """httpx logs the URL of each request at INFO."""
+    caplog.set_level(logging.DEBUG)
+    Polling(server.url).poll()
+    assert KEY not in caplog.text
 
 
 @pytest.mark.parametrize(
