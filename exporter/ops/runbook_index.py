@@ -18,7 +18,7 @@ from exporter.printable import printable
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
 from exporter.runbooks import pages
-from exporter.runbooks.links import QueryLinks
+from exporter.runbooks.render import QueryLinks
 from exporter.settings import Settings
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalize
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from exporter.lookup.page import OWNERS
 from exporter.runbooks import files
-from exporter.runbooks.links import QueryLinks
-from exporter.runbooks.render import Rendered, Values, render
+from exporter.runbooks.render import QueryLinks, Rendered, Values, render
 from exporter.taxonomy.model import Code, System
 
 

@@ -1,11 +1,13 @@
 """Renders runbook Markdown as HTML. Values are inserted after parsing: no value can become markup."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
 from typing import Final
+from urllib.parse import urlencode
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
@@ -13,14 +15,35 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
-from exporter.runbooks.links import QueryLinks
-
 QUERY: Final = "promql"
 """The language of fenced blocks with a query."""
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 Values = tuple[tuple[str, str], ...]
 """Pairs of a placeholder's name and its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLinks:
+    """Base URLs without a trailing slash; "" for no link."""
+
+    prometheus: str = ""
+    grafana: str = ""
+
+    def of(self, query: str) -> Iterator[tuple[str, str]]:
+        """Text and URL of each link to the query's graph over three hours."""
+        if self.prometheus:
+            # Prometheus 3 redirects /graph to /query and still accepts `tab=0`, the graph of version 2.
+            panel = {"g0.expr": query, "g0.tab": 0, "g0.range_input": "3h"}
+            yield "Open in Prometheus", f"{self.prometheus}/graph?{urlencode(panel)}"
+        if self.grafana:
+            # Explore uses the default data source.
+            pane = {
+                "queries": [{"refId": "A", "expr": query}],
+                "range": {"from": "now-3h", "to": "now"},
+            }
+            explore = {"schemaVersion": 1, "panes": json.dumps({"run": pane})}
+            yield "Open in Grafana", f"{self.grafana}/explore?{urlencode(explore)}"
 
 
 @dataclass(frozen=True, slots=True)

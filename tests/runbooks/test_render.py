@@ -4,8 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from exporter.runbooks.links import QueryLinks
-from exporter.runbooks.render import queries, render
+from exporter.runbooks.render import QueryLinks, queries, render
 
 EVIL = '<script>alert(1)</script> [x](javascript:alert(1)) **b** `c` "q" & ![i](//e) {system}'
 PAGE = """{fix}

@@ -128,58 +128,48 @@ def test_a_key_file_open_to_others_is_warned_about(
 COMPLETE = {"live_stats_projects": ("p1",), "live_stats_user": "u", "live_stats_key_file": "/k"}
 
 
-def mistake(**given: object) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load(**given)
-    (message,) = caught.value.mistakes
-    return message
+WRONG_URL = (
+    "is not an https:// URL without a query; the key is sent to it, so http:// is for loopback only"
+)
+WRONG_ID = "is not an id: up to 64 letters, digits, _ and -"
 
 
-def test_the_interval_is_at_least_30_s() -> None:
+def test_settings_of_live_stats_are_normalized() -> None:
     assert load(**COMPLETE).live_stats_interval == 30
-    assert mistake(**COMPLETE, live_stats_interval="29s") == (
-        "live_stats_interval = '29s': Input should be greater than or equal to 30"
-    )
     assert load(**COMPLETE, live_stats_interval="2m").live_stats_interval == 120
+    for url in ("http://127.0.0.1:9/x/", "http://[::1]:9/x", "https://a.example/x"):
+        assert load(**COMPLETE, live_stats_url=url).live_stats_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("interval", "29s", "Input should be greater than or equal to 30"),
+        ("url", "http://api.example/x", WRONG_URL),
+        ("url", "api.example", WRONG_URL),
+        ("url", "ftp://127.0.0.1", WRONG_URL),
+        ("url", "https://", WRONG_URL),
+        ("url", "https://a.example/x?apikey=1", WRONG_URL),
+        ("url", "https://user:password@a.example", WRONG_URL),
+        ("projects", "a/b", WRONG_ID),
+        ("projects", "é", WRONG_ID),
+        ("projects", "x" * 65, WRONG_ID),
+        ("projects", "a b", WRONG_ID),
+    ],
+)
+def test_a_wrong_setting_is_refused(key: str, value: str, rule: str) -> None:
+    given = ("p1", value) if key == "projects" else value
+    with pytest.raises(ConfigError) as caught:
+        load(**{**COMPLETE, f"live_stats_{key}": given})
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(f"live_stats_{key}")
+    assert mistake.endswith(rule)
+    assert repr(value) in mistake
 
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_incomplete_settings_are_refused(name: str) -> None:
-    rest = {key: value for key, value in COMPLETE.items() if key != name}
-    assert mistake(**rest) == (
-        "live stats need live_stats_projects, live_stats_user, live_stats_key_file; "
-        f"not set: {name}"
-    )
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://api.example/x",
-        "api.example",
-        "ftp://127.0.0.1",
-        "https://",
-        "https://a.example/x?apikey=1",
-        "https://user:password@a.example",
-    ],
-)
-def test_a_url_needs_https_or_loopback(url: str) -> None:
-    """The URL's query contains the key."""
-    assert mistake(**COMPLETE, live_stats_url=url) == (
-        f"live_stats_url = {url!r}: {url!r} is not an https:// URL without a query; the key is sent to "
-        "it, so http:// is for loopback only"
-    )
-
-
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/x/", "http://[::1]:9/x", "https://a.example/x"]
-)
-def test_the_last_slash_of_a_url_is_removed(url: str) -> None:
-    assert load(**COMPLETE, live_stats_url=url).live_stats_url == url.rstrip("/")
-
-
-@pytest.mark.parametrize("project", ["a/b", "é", "x" * 65, "a b"])
-def test_an_invalid_project_id_is_refused(project: str) -> None:
-    assert mistake(**{**COMPLETE, "live_stats_projects": ("p1", project)}) == (
-        f"live_stats_projects.1 = {project!r}: {project!r} is not an id: up to 64 letters, digits, _ and -"
-    )
+    with pytest.raises(ConfigError) as caught:
+        load(**{key: value for key, value in COMPLETE.items() if key != name})
+    keys = ", ".join(COMPLETE)
+    assert caught.value.mistakes == (f"live stats need {keys}; not set: {name}",)
