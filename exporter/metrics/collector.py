@@ -60,7 +60,7 @@ class LedgerCollector(Collector):
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
             names.HELD_SERIES,
-            "Series that are new and shown as 0 until scrapes have seen them.",
+            "New series that are exported as 0 until scrapes have seen them.",
             sum(total.held for total in totals.series),
         )
 

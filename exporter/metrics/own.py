@@ -36,7 +36,7 @@ class OwnMetrics:
         )
         self.refused = counter(
             names.REFUSED_REQUESTS,
-            "Requests of which nothing was counted.",
+            "Requests that were refused: none of their events was counted.",
             names.REASON,
             REFUSED_REASONS,
         )
@@ -46,7 +46,7 @@ class OwnMetrics:
         )
         self.rejected = counter(
             names.REJECTED_EVENTS,
-            "Events that break a rule or conflict with a counted one.",
+            "Events that break a rule or conflict with a counted event.",
             names.REASON,
             REJECTED_REASONS,
         )
@@ -56,7 +56,7 @@ class OwnMetrics:
         )
         self.unknown = counter(
             names.UNKNOWN_CODE_EVENTS,
-            "Events whose code the taxonomy does not have.",
+            "Events with a code that is not in the taxonomy.",
             names.SYSTEM,
             systems,
         )

@@ -42,12 +42,12 @@ class StateCollector(Collector):
         )
         yield CounterMetricFamily(
             names.LEDGER_LOST,
-            "Events that were counted and that a failover of the ledger's engine took back.",
+            "Counted events that were lost in a failover of Redis.",
             status.lost_events,
         )
         misconfigured = GaugeMetricFamily(
             names.LEDGER_MISCONFIGURED,
-            "1 when the ledger's engine is set up to lose counts or ids.",
+            "1 if a setting of Redis can lose counts or ids.",
             labels=(names.SETTING,),
         )
         for setting in CONDITIONS:
@@ -55,7 +55,7 @@ class StateCollector(Collector):
         yield misconfigured
         expired = CounterMetricFamily(
             names.WINDOW_EXPIRED,
-            "Ids that left the deduplication window, by the bound that they hit.",
+            "Ids that left the deduplication window, by the limit that they reached.",
             labels=(names.BOUND,),
         )
         for bound in _BOUNDS:
@@ -70,7 +70,7 @@ def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
     yield names.LEDGER_WRITABLE, writable, float(status.problem is None)
     yield (
         names.LEDGER_SIZE,
-        "Bytes of the ledger, on disk or in the engine's memory.",
+        "Bytes of the ledger, on disk or in Redis.",
         status.size_bytes,
     )
     yield names.LEDGER_DAMAGED, damaged, status.damaged_at

@@ -21,19 +21,19 @@ class TaxonomyCollector(Collector):
         codes = [code for system in systems.values() for code in (*system.codes, system.unknown)]
         objective = GaugeMetricFamily(
             names.SESSION_END_OBJECTIVE,
-            "The part of success / (success + failure) that a system is to reach.",
+            "Target of the success ratio, success / (success + failure).",
             labels=(names.SYSTEM,),
         )
         for name, system in systems.items():
             objective.add_metric((name,), system.objective)
         help_texts = GaugeMetricFamily(
             names.SESSION_END_CODE_HELP,
-            "The causes of a code and how to fix them, as texts for notifications.",
+            "Causes and fix of each code, as texts for notifications.",
             labels=(names.SYSTEM, names.CODE, names.CAUSES, names.FIX),
         )
         spike_floor = GaugeMetricFamily(
             names.SESSION_END_SPIKE_FLOOR,
-            "The least count of ends in 5 minutes that can be a spike, of codes whose taxonomy sets it.",
+            "Minimum count of ends in 5 minutes for a spike, of codes that set it.",
             labels=(names.SYSTEM, names.CODE),
         )
         for code in codes:
@@ -54,7 +54,7 @@ class TaxonomyCollector(Collector):
 def _info(codes: Iterable[Code]) -> Metric:
     metric = InfoMetricFamily(
         names.SESSION_END_CODE_INFO.removesuffix("_info"),
-        "What a code is called, where it belongs, who acts on it, and what a spike of it does.",
+        "Name, phase, category, outcome, owner and severity of each code.",
     )
     for code in codes:
         labels = {
