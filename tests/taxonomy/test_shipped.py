@@ -165,7 +165,7 @@ def test_no_alias_repeats_a_spelling_by_rule() -> None:
         ("softdrive", "04", ["UDP", "EDR", "both directions"]),
         ("softdrive", "08", ["primary", "restart the session, then the PC"]),
         ("softdrive", "13", ["1 to 3 minutes"]),
-        ("softdrive", "502", ["few minutes", "code, time, user, organisation and a screenshot"]),
+        ("softdrive", "502", ["few minutes", "code, time, user, organization and a screenshot"]),
         ("softdrive", "guest_agent", ["Restart the VM", "update the guest agent", "template"]),
         ("streampixel", "1006", ["5 s", "60 s", "4007"]),
         ("streampixel", "4001", ["Fixed", "dynamic", "2 concurrent users"]),
