@@ -9,11 +9,11 @@ from typing import Any
 from exporter.beacons.sites import Loader
 from exporter.errors import ConfigError
 from exporter.ledger.backends import check_password_file
-from exporter.live.key import read_key
 from exporter.secret_file import open_mode
 from exporter.server.certificates import Certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
+from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.tokens import read_tokens

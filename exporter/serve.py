@@ -18,10 +18,6 @@ from exporter.beacons import script
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import Loader
-from exporter.builds import webhook
-from exporter.builds.collector import BuildsCollector
-from exporter.builds.events import build_series
-from exporter.builds.webhook import BuildWebhook
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
@@ -33,14 +29,12 @@ from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger, Series
-from exporter.live.running import live_stats
 from exporter.logs import Log, Sampler
 from exporter.metrics.certificates import CertificateCollector
-from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.metrics.zero import zero_durations, zero_series
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
@@ -50,6 +44,10 @@ from exporter.server.notify import report
 from exporter.server.protocol import guarded
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
+from exporter.streampixel import webhook
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.live_stats import live_stats
+from exporter.streampixel.webhook import BuildWebhook
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator, Tokens
@@ -188,7 +186,7 @@ def _ingest(
             own,
             build_series(settings.labels),
             settings.max_clock_skew,
-            refused=lambda reason, message: sampler.warning(
+            rejected=lambda reason, message: sampler.warning(
                 reason, "build rejected", detail=message
             ),
         )

@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from exporter.lookup.page import OUTCOMES, OWNERS, SEVERITIES, as_json, facts, runbook
+from exporter.lookup.page import OUTCOMES, OWNERS, SEVERITIES, as_json, facts
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.loader import load
@@ -127,7 +127,7 @@ def test_page_of_a_code_fits_80_columns() -> None:
         "                 account has spare capacity; dynamic is a minimum plus a shared\n"
         "                 pool. The account includes 2 concurrent users; more are bought\n"
         "                 on the Capacity page and apply at once.\n"
-        "  Who acts       capacity: whoever sets and buys workers, GPUs and limits\n"
+        "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
         "  Wakes someone  yes, a spike wakes on-call\n"
         "  Outcome        failure: counts against the success ratio\n"
         "  Phase          connect (2 of 5); our reading: the vendor names no phases\n"
@@ -191,7 +191,7 @@ def test_undocumented_code_is_explained() -> None:
         'as an alias or a new code in a YAML file that begins with "extends:" and the\n'
         "system; otherwise correct the sender.\n"
         "Runbook: /codes/softdrive/unknown\n"
-        '"codes" lists all there are, "codes softdrive" those of one system.'
+        '"codes" lists all codes, "codes softdrive" the codes of one system.'
     )
 
 
@@ -206,7 +206,7 @@ def test_query_without_a_match_shows_how_to_list() -> None:
     assert not matched
     assert text == (
         "No code matches 'zzz'.\n"
-        '"codes" lists all there are, "codes softdrive" those of one system.'
+        '"codes" lists all codes, "codes softdrive" the codes of one system.'
     )
 
 
@@ -256,7 +256,7 @@ def test_phase_of_the_vendor_differs_from_our_reading() -> None:
 def test_json_has_every_field_and_the_runbook() -> None:
     code = TAXONOMY.systems["streampixel"].match("4001")
     (row,) = json.loads(as_json([code]))
-    expected = dataclasses.asdict(code) | {"aliases": list(code.aliases), "runbook": runbook(code)}
+    expected = dataclasses.asdict(code) | {"aliases": list(code.aliases), "runbook": code.runbook}
     assert row == expected
     assert row["runbook"] == "/codes/streampixel/4001"
 

@@ -175,8 +175,8 @@ MISTAKES: list[tuple[dict[str, object], str]] = [
     ({"ingest_tls_key": "/k"}, "ingest_tls_key = '/k': set ingest_tls_cert too"),
     (
         {"ledger": "redis://me:secret@host"},
-        "ledger = 'redis://***@host': has a password, which would show wherever settings do: use a "
-        "file, ledger_password_file",
+        "ledger = 'redis://***@host': has a password, which would appear wherever settings are "
+        "shown: use a file, ledger_password_file",
     ),
     (
         {"max_event": 5},

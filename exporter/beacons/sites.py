@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exporter import yaml_mapping
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
-from exporter.taxonomy import Taxonomy, document
+from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
+from exporter.yaml_file import Line
 
 _REQUIRED: Final = ("site", "system", "origins", "keys")
 _OPTIONAL: Final = ("rate", "burst", "labels")
@@ -79,10 +81,10 @@ class Loader:
         """The sites of a file. Raises `ConfigError` with a line for each mistake: place, value, rule."""
         mistakes: list[str] = []
         sites: dict[str, Site] = {}
-        file = document.read(path, "the file", mistakes)
+        file = yaml_mapping.read(path, "the file", mistakes)
         if file is not None:
             file.expect(("sites",))
-            lines: dict[str, document.Line] = {}
+            lines: dict[str, Line] = {}
             for entry in file.mappings("sites"):
                 site = self._site(entry)
                 line = entry.line_of("site")
@@ -103,7 +105,7 @@ class Loader:
             raise ConfigError(*mistakes)
         return sites
 
-    def _site(self, entry: document.Mapping) -> Site:
+    def _site(self, entry: yaml_mapping.Mapping) -> Site:
         entry.expect(_REQUIRED, _OPTIONAL)
         name = entry.text("site", longest=64)
         if name and (fault := name_fault(name)):
@@ -119,7 +121,7 @@ class Loader:
             self._label_values(entry),
         )
 
-    def _label_values(self, entry: document.Mapping) -> dict[str, frozenset[str]]:
+    def _label_values(self, entry: yaml_mapping.Mapping) -> dict[str, frozenset[str]]:
         allowed: dict[str, frozenset[str]] = {}
         labels = entry.mapping("labels")
         if labels is None:
@@ -144,7 +146,7 @@ class Loader:
         return allowed
 
 
-def _keys(entry: document.Mapping) -> list[str]:
+def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
     for key in entry.texts("keys", longest=_MAX_CHARS):
         if key.value and not _HASH.fullmatch(key.value):
@@ -161,7 +163,7 @@ def _keys(entry: document.Mapping) -> list[str]:
     return keys
 
 
-def _origins(entry: document.Mapping) -> list[bytes]:
+def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
     origins = []
     for origin in entry.texts("origins", longest=_MAX_CHARS):
         if origin.value and (fault := origin_fault(origin.value)):
@@ -191,7 +193,7 @@ def origin_fault(origin: str) -> str:
     )
 
 
-def _number(entry: document.Mapping, key: str, default: float) -> float:
+def _number(entry: yaml_mapping.Mapping, key: str, default: float) -> float:
     if key not in entry:
         return default
     scalar = entry.scalar(key)

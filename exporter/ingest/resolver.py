@@ -10,7 +10,7 @@ from exporter.errors import Rejected
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
-from exporter.taxonomy.model import normalise
+from exporter.taxonomy.model import normalize
 
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 10_000
@@ -67,7 +67,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
         interrupted = final is False
         on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
         late = on_time if interrupted else self._intern(Family.LATE, row, labels)
-        normalized = normalise(text)
+        normalized = normalize(text)
         resolved = ResolvedCode(
             on_time,
             late,

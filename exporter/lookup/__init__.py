@@ -1,4 +1,1 @@
-"""What a code means, looked up by the person it woke: `session-end-exporter codes [QUERY…]`.
-
-`show` is for terminals and alone imports what draws there: the pages of the ops listener find codes too.
-"""
+"""Finding codes and showing what they mean: `session-end-exporter codes` and the pages of codes."""

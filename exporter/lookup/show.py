@@ -1,14 +1,18 @@
-"""The answer to a query on a terminal: pages for codes, a table for many, advice for none."""
+"""Prints the result of a query: one code in full, several in a table, advice for none.
+
+The only module of this package that imports rich.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.lookup.page import facts, runbook
+from exporter.lookup.page import facts
 from exporter.lookup.search import near, number, scope, search, spelled
 from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
@@ -19,38 +23,30 @@ _STYLES = {Outcome.SUCCESS: "green", Outcome.NEUTRAL: "yellow", Outcome.FAILURE:
 
 
 def show(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> bool:
-    """Prints what the query finds; False when it finds nothing, and then says what to do.
+    """Print the matches of a query, or advice; False without a match.
 
-    A spelling of a code, or a search with a single hit, prints whole pages; anything else a table.
-    An undocumented code finds nothing, although events with it are counted.
+    A single match, and codes with this spelling, are printed in full. An undocumented code has no match.
     """
-    found = search(taxonomy, words)
-    if not found:
-        _nothing(console, taxonomy, words)
+    codes = search(taxonomy, words)
+    if not codes:
+        _print_advice(console, taxonomy, words)
         return False
-    if len(found) == 1 or found == spelled(taxonomy, words):
-        for place, code in enumerate(found):
-            if place:
+    systems = list(taxonomy.systems)
+    if len(codes) == 1 or codes == spelled(taxonomy, words):
+        for i, code in enumerate(codes):
+            if i:
                 console.print()
-            _page(console, taxonomy.systems[code.system], code)
+            _print_code(console, taxonomy.systems[code.system], code)
         return True
-    for place, (name, codes) in enumerate(groupby(_by_system(taxonomy, found), _system)):
-        if place:
+    codes.sort(key=lambda code: systems.index(code.system))
+    for i, (name, group) in enumerate(groupby(codes, attrgetter("system"))):
+        if i:
             console.print()
-        _table(console, taxonomy.systems[name], list(codes))
+        _print_table(console, taxonomy.systems[name], list(group))
     return True
 
 
-def _system(code: Code) -> str:
-    return code.system
-
-
-def _by_system(taxonomy: Taxonomy, codes: Sequence[Code]) -> list[Code]:
-    order = list(taxonomy.systems)
-    return sorted(codes, key=lambda code: order.index(code.system))
-
-
-def _page(console: Console, system: System, code: Code) -> None:
+def _print_code(console: Console, system: System, code: Code) -> None:
     console.print(Text.assemble((f"{system.title} {code.code}", "bold"), "  ", (code.name, "bold")))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -61,17 +57,14 @@ def _page(console: Console, system: System, code: Code) -> None:
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def _table(console: Console, system: System, codes: Sequence[Code]) -> None:
+def _print_table(console: Console, system: System, codes: Sequence[Code]) -> None:
     wide = console.width >= _WIDE
     console.print(Text.assemble((system.title, "bold"), f'  vendor page "{system.source}"'))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("Code", no_wrap=True)
     table.add_column("Name", min_width=20)
-    table.add_column("Phase", no_wrap=True)
-    if wide:
-        table.add_column("Outcome", no_wrap=True)
-    table.add_column("Who acts", no_wrap=True)
-    table.add_column("Spike", no_wrap=True)
+    for heading in ("Phase", *(("Outcome",) if wide else ()), "Who acts", "Spike"):
+        table.add_column(heading, no_wrap=True)
     for code in codes:
         cells = [Text(code.code, style="bold"), Text(code.name), Text(code.phase)]
         if wide:
@@ -81,8 +74,8 @@ def _table(console: Console, system: System, codes: Sequence[Code]) -> None:
     console.print(table)
 
 
-def _nothing(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None:
-    systems, asked = scope(taxonomy, words)
+def _print_advice(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None:
+    systems, query = scope(taxonomy, words)
     where = systems[0].title if len(systems) == 1 else "No system"
     if code := number(taxonomy, words):
         verb = "documents no" if len(systems) == 1 else "documents"
@@ -95,14 +88,15 @@ def _nothing(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None
                 "otherwise correct the sender."
             )
         )
-        console.print(Text(f"Runbook: {', '.join(runbook(s.unknown) for s in systems)}"))
+        runbooks = ", ".join(system.unknown.runbook for system in systems)
+        console.print(Text(f"Runbook: {runbooks}"))
     else:
         inside = f" of {where}" if len(systems) == 1 and len(taxonomy.systems) > 1 else ""
-        console.print(Text(f"No code{inside} matches {asked!r}.", style="bold"))
+        console.print(Text(f"No code{inside} matches {query!r}.", style="bold"))
     if close := near(taxonomy, words):
         console.print(Text("Did you mean:"))
-        for query in close:
-            console.print(Text(f"  codes {query}"))
+        for suggestion in close:
+            console.print(Text(f"  codes {suggestion}"))
     else:
-        one = next(iter(taxonomy.systems))
-        console.print(Text(f'"codes" lists all there are, "codes {one}" those of one system.'))
+        system = next(iter(taxonomy.systems))
+        console.print(Text(f'"codes" lists all codes, "codes {system}" the codes of one system.'))

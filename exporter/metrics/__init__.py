@@ -1,1 +1,1 @@
-"""What /metrics shows: the ledger's totals (`collector`) and the exporter's own state (`own`)."""
+"""The metrics: session ends (`collector`), the taxonomy, and the exporter itself (`own`, `state`)."""

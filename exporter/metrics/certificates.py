@@ -1,4 +1,4 @@
-"""The listeners' certificates as gauges: when they expire, and whether their files can be loaded."""
+"""Metrics of the listeners' certificates."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,12 +11,10 @@ from exporter.server.certificates import Certificate
 
 
 class CertificateCollector(Collector):
-    """A prometheus-client collector; None stands for a listener without TLS, which has no sample."""
+    """Exports expiry and reload state of certificates; None is a listener without TLS."""
 
     def __init__(self, certificates: Sequence[Certificate | None]) -> None:
-        self._certificates = [
-            certificate for certificate in certificates if certificate is not None
-        ]
+        self._certificates = [certificate for certificate in certificates if certificate]
 
     def collect(self) -> Iterable[Metric]:
         expiry = GaugeMetricFamily(
@@ -32,5 +30,4 @@ class CertificateCollector(Collector):
         for certificate in self._certificates:
             expiry.add_metric((certificate.name,), certificate.expires)
             reloaded.add_metric((certificate.name,), float(not certificate.mistake))
-        yield expiry
-        yield reloaded
+        return expiry, reloaded

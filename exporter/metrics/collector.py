@@ -1,20 +1,26 @@
-"""The product's own series, collected from the ledger's totals: what is durable, and nothing else."""
+"""Metrics of session ends, made from the ledger's durable totals, and the zero-initialized series."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import Metric
-from prometheus_client.core import (
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from exporter import names
-from exporter.ledger.contract import BUCKETS, DurationTotal, Family, Ledger, Total
+from exporter.ledger.contract import (
+    BUCKETS,
+    OF_SESSIONS,
+    DurationTotal,
+    Family,
+    Ledger,
+    Series,
+    Total,
+)
 from exporter.metrics.family import CounterFamily, LabelText
+from exporter.taxonomy.model import Outcome, Taxonomy
 
 _COUNTERS: Final = {
     Family.ENDS: (names.SESSION_ENDS, "Sessions that ended, by code."),
@@ -31,10 +37,9 @@ _BOUNDS: Final = (*(str(bound) for bound in BUCKETS), "+Inf")
 
 
 class LedgerCollector(Collector):
-    """A prometheus-client collector over `ledger.totals()`: one snapshot a scrape.
+    """Exports one snapshot of `ledger.totals()` per scrape. Thread-safe.
 
-    `label_names` are the configured labels in the settings' order. Safe to call from any thread, but
-    two scrapes at once share a cache of label texts to no gain.
+    `label_names` are the configured labels in the settings' order.
     """
 
     def __init__(self, label_names: Sequence[str], ledger: Ledger) -> None:
@@ -52,10 +57,10 @@ class LedgerCollector(Collector):
                 name, text, totals.ledger, families[family], texts, self._texts.names
             )
         yield _durations(totals.durations)
-        # Here and not with the ledger's state: it is to agree with the zeros of this very scrape.
+        # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
             names.HELD_SERIES,
-            "Series that are new and shown as 0 until scrapes have seen them.",
+            "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
         )
 
@@ -65,10 +70,37 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
     metric = HistogramMetricFamily(
         names.SESSION_DURATION, "Duration of sessions at their final end.", labels=labels
     )
-    for one in durations:
-        cell = (one.system, one.outcome)
-        buckets = list(zip(_BOUNDS, accumulate(one.counts), strict=True))
-        metric.add_metric(cell, buckets, one.total)
-        created = dict(zip(labels, cell, strict=True))
-        metric.samples.append(Sample(f"{names.SESSION_DURATION}_created", created, one.created))
+    for duration in durations:
+        values = (duration.system, duration.outcome)
+        buckets = list(zip(_BOUNDS, accumulate(duration.counts), strict=True))
+        metric.add_metric(values, buckets, duration.total)
+        created = dict(zip(labels, values, strict=True))
+        metric.samples.append(
+            Sample(f"{names.SESSION_DURATION}_created", created, duration.created)
+        )
     return metric
+
+
+def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
+    """The zero-initialized series: one for each counter and code, `unknown` included.
+
+    Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
+    labels are empty, which to Prometheus means absent: their values are unknown before the first event.
+    """
+    labels = ("",) * len(label_names)
+    return [
+        Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)
+        for family in OF_SESSIONS
+        for name, system in taxonomy.systems.items()
+        for code in (*system.codes, system.unknown)
+    ]
+
+
+def zero_durations(taxonomy: Taxonomy) -> list[tuple[str, str]]:
+    """System and outcome of each zero-initialized duration histogram."""
+    return [
+        (name, outcome.value)
+        for name, system in taxonomy.systems.items()
+        for outcome in Outcome
+        if outcome in {code.outcome for code in (*system.codes, system.unknown)}
+    ]

@@ -1,10 +1,7 @@
-"""/metrics as bytes: which format, and how it is written.
+"""Content negotiation and rendering of /metrics.
 
-prometheus-client's `choose_encoder` is not used: it ignores q-values, repeats the sender's version in
-the answer's Content-Type, and raises on a version that is not a number.
-
-Figures for 2,000 series with their `_created` and exemplars are in `exporter.metrics.family`: the
-registry's large families write themselves, all others go through `generate_latest`.
+prometheus-client's `choose_encoder` ignores q-values, echoes the client's version in Content-Type, and
+raises on a version that is not a number.
 """
 
 from collections.abc import Iterable
@@ -21,7 +18,7 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 
 class _Collected(Collector):
-    """What one scrape collected, for prometheus-client's writers."""
+    """The families of one scrape, for prometheus-client's writers."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
@@ -31,10 +28,7 @@ class _Collected(Collector):
 
 
 def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
-    """Every family of the registry, and the Content-Type, for the value of an `Accept` header.
-
-    Pure Python and milliseconds long: call it on a worker thread.
-    """
+    """Body and Content-Type for an `Accept` header. Takes milliseconds: call it in a worker thread."""
     openmetrics = wants_openmetrics(accept)
     parts: list[bytes] = []
     others: list[Metric] = []
@@ -43,15 +37,15 @@ def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
             parts.append(metric.write(openmetrics))
         else:
             others.append(metric)
-    # Last, because it ends with OpenMetrics' `# EOF`.
+    # Last, because it ends with `# EOF` in OpenMetrics.
     parts.append((generate_openmetrics if openmetrics else generate_latest)(_Collected(others)))
     return b"".join(parts), OPENMETRICS if openmetrics else TEXT
 
 
 def wants_openmetrics(accept: str | None) -> bool:
-    """Whether OpenMetrics 1.0 is named, and liked at least as much as the text format.
+    """Whether OpenMetrics 1.0 is accepted, with a quality not below that of the text format.
 
-    Prometheus names several versions of both, the one it likes best first (2.42:
+    Prometheus names several versions of both, the preferred first (2.42:
     `application/openmetrics-text;version=1.0.0,…,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`).
     """
     openmetrics = text = 0.0
@@ -65,7 +59,7 @@ def wants_openmetrics(accept: str | None) -> bool:
 
 
 def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether an `Accept-Encoding` header names gzip or `*`, and not with `q=0`."""
+    """Whether an `Accept-Encoding` header accepts gzip."""
     qualities = {coding: quality for coding, _, quality in _ranges(accept_encoding or "")}
     return qualities.get("gzip", qualities.get("*", 0.0)) > 0
 

@@ -1,4 +1,4 @@
-"""Self-metrics: every path that loses, refuses or delays an event increments one of these."""
+"""Self-metrics. Every code path that loses, refuses or delays an event increments one of them."""
 
 from collections.abc import Iterable
 
@@ -8,16 +8,16 @@ from exporter import names
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-"""Seconds: a flash disk's fsync (0.5 ms) to one that hangs."""
+"""Seconds, from the fsync of a flash disk (0.5 ms) to a disk that hangs."""
 _DELAY_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
-"""Seconds: live senders to yesterday's file; 900 s is the default `max_event_age`."""
+"""Seconds, from live senders to yesterday's file; 900 s is the default `max_event_age`."""
 _STATUSES = (200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 431, 500, 503)
 
 
 class OwnMetrics:
-    """The exporter's counters about itself, on a registry that is handed in.
+    """The exporter's counters about itself.
 
-    Closed label sets (`reason`, `status`, `system`, `label`) are all present at 0 from the start.
+    The series of closed label sets (`reason`, `status`, `system`, `label`) are zero-initialized.
     """
 
     def __init__(
@@ -26,17 +26,17 @@ class OwnMetrics:
         def counter(
             name: str, text: str, label: str = "", values: Iterable[object] = ()
         ) -> Counter:
-            made = Counter(name, text, (label,) if label else (), registry=registry)
+            metric = Counter(name, text, (label,) if label else (), registry=registry)
             for value in values:
-                made.labels(value)
-            return made
+                metric.labels(value)
+            return metric
 
         self.requests = counter(
             names.REQUESTS, "Ingest requests answered.", names.STATUS, _STATUSES
         )
         self.refused = counter(
             names.REFUSED_REQUESTS,
-            "Requests of which nothing was counted.",
+            "Requests that were refused: none of their events was counted.",
             names.REASON,
             REFUSED_REASONS,
         )
@@ -46,7 +46,7 @@ class OwnMetrics:
         )
         self.rejected = counter(
             names.REJECTED_EVENTS,
-            "Events that break a rule or conflict with a counted one.",
+            "Events that break a rule or conflict with a counted event.",
             names.REASON,
             REJECTED_REASONS,
         )
@@ -56,7 +56,7 @@ class OwnMetrics:
         )
         self.unknown = counter(
             names.UNKNOWN_CODE_EVENTS,
-            "Events whose code the taxonomy does not have.",
+            "Events with a code that is not in the taxonomy.",
             names.SYSTEM,
             systems,
         )

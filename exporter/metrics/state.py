@@ -1,4 +1,4 @@
-"""The ledger's state and the build, as gauges: what an operator looks at when ingest answers 503."""
+"""Metrics of the ledger's state and of the build."""
 
 import platform
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from exporter import logs, names
 from exporter.ledger.contract import MISCONFIGURATIONS, Ledger, Status
 
 _BOUNDS = ("age", "ids")
-"""Why an id left the deduplication window: it was too old, or there were too many."""
+"""Why an id left the deduplication window: too old, or too many ids."""
 
 
 class StateCollector(Collector):
-    """A prometheus-client collector over `ledger.status()`; `sqlite` is the version of the library."""
+    """Exports `ledger.status()`; `sqlite` is the version of the library."""
 
     def __init__(self, ledger: Ledger, *, sqlite: str) -> None:
         self._ledger = ledger
@@ -32,26 +32,7 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         status = self._ledger.status()
-        gauges = (
-            (
-                names.LEDGER_WRITABLE,
-                "1 when the ledger takes events, 0 when they are answered 503.",
-                float(status.problem is None),
-            ),
-            (
-                names.LEDGER_SIZE,
-                "Bytes of the ledger, on disk or in the memory of Redis.",
-                status.size_bytes,
-            ),
-            (
-                names.LEDGER_DAMAGED,
-                "When a damaged ledger was last moved aside; 0 for never.",
-                status.damaged_at,
-            ),
-            (names.QUEUE_EVENTS, "Events waiting for the disk.", status.queue_events),
-            (names.QUEUE_BYTES, "Bytes of the batches waiting for the disk.", status.queue_bytes),
-        )
-        for name, text, value in (*gauges, *_window(status)):
+        for name, text, value in _gauges(status):
             yield GaugeMetricFamily(name, text, value)
         yield CounterMetricFamily(
             names.LOG_LOST_LINES,
@@ -60,12 +41,12 @@ class StateCollector(Collector):
         )
         yield CounterMetricFamily(
             names.LEDGER_LOST,
-            "Counted events that a failover of Redis lost.",
+            "Counted events that were lost in a failover of Redis.",
             status.lost_events,
         )
         misconfigured = GaugeMetricFamily(
             names.LEDGER_MISCONFIGURED,
-            "1 when the configuration of Redis can lose counts or ids.",
+            "1 if a setting of Redis can lose counts or ids.",
             labels=(names.SETTING,),
         )
         for setting in MISCONFIGURATIONS:
@@ -73,7 +54,7 @@ class StateCollector(Collector):
         yield misconfigured
         expired = CounterMetricFamily(
             names.WINDOW_EXPIRED,
-            "Ids that left the deduplication window, by the bound that they hit.",
+            "Ids that left the deduplication window, by the limit that they reached.",
             labels=(names.BOUND,),
         )
         for bound in _BOUNDS:
@@ -82,21 +63,22 @@ class StateCollector(Collector):
         yield self._build
 
 
-def _window(status: Status) -> tuple[tuple[str, str, float], ...]:
-    """The deduplication window's gauges. An engine that forgets ids by their age alone has no window to
-    fill, and a gauge of 0 would say that it is empty."""
-    if not status.window_capacity:
-        return ()
-    return (
-        (names.WINDOW_IDS, "Ids in the deduplication window.", status.window_ids),
-        (
-            names.WINDOW_CAPACITY,
-            "Ids that the deduplication window can hold.",
-            status.window_capacity,
-        ),
-        (
-            names.WINDOW_SPAN,
-            "Age of the oldest id in the deduplication window.",
-            status.window_span,
-        ),
+def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
+    writable = "1 when the ledger takes events, 0 when they are answered 503."
+    damaged = "When a damaged ledger was last moved aside; 0 for never."
+    yield names.LEDGER_WRITABLE, writable, float(status.problem is None)
+    yield (
+        names.LEDGER_SIZE,
+        "Bytes of the ledger, on disk or in Redis.",
+        status.size_bytes,
     )
+    yield names.LEDGER_DAMAGED, damaged, status.damaged_at
+    yield names.QUEUE_EVENTS, "Events waiting for the disk.", status.queue_events
+    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the disk.", status.queue_bytes
+    # Redis forgets ids by age only: its window has no capacity, and a gauge of 0 would mean "empty".
+    if status.window_capacity:
+        capacity = "Ids that the deduplication window can hold."
+        span = "Age of the oldest id in the deduplication window."
+        yield names.WINDOW_IDS, "Ids in the deduplication window.", status.window_ids
+        yield names.WINDOW_CAPACITY, capacity, status.window_capacity
+        yield names.WINDOW_SPAN, span, status.window_span

@@ -1,8 +1,7 @@
-"""The ops listener's app: /metrics for Prometheus, pages for people.
+"""The app of the ops listener: /metrics for Prometheus, pages for people.
 
-The routes are plain Starlette endpoints on the FastAPI app: none has a body to parse, and each answers
-HEAD. Importing FastAPI takes some 0.4 s more than settings and metrics: `exporter.ops.lazy_app` imports
-this module after senders are served.
+The routes are Starlette endpoints on a FastAPI app: none has a body to parse, and each answers HEAD.
+The import of FastAPI takes 0.4 s, so `exporter.ops.lazy_app` imports this module after ingest is up.
 """
 
 import time
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 1
-"""Makes 37 kB of 736 kB of metrics in 2 ms; the default, 9, takes ten times as long for a third less."""
+"""Compresses 736 kB of metrics to 37 kB in 2 ms. Level 9 takes ten times as long and saves a third more."""
 
 
 def create_app(
@@ -54,12 +53,9 @@ def create_app(
     unknown_codes: UnknownCodes,
     authenticator: Authenticator,
 ) -> FastAPI:
-    """The ops listener's ASGI app. `registry` holds the collectors of `exporter.metrics`.
-
-    The app has no lifespan. `exporter.ops.lazy_app` gives it the history with each request.
-    """
-    # FastAPI's own telemetry would read OTEL_* from the environment and send elsewhere; its own docs
-    # pages load scripts from a CDN. No request leaves the host.
+    """The ASGI app, without lifespan. `LazyApp` passes the history in the state of each request."""
+    # No request leaves the host: FastAPI's telemetry would send to OTEL_* of the environment, and its
+    # docs page loads scripts from a CDN.
     app = FastAPI(
         title="session-end-exporter",
         version=exporter.__version__,
@@ -71,9 +67,9 @@ def create_app(
     app.add_middleware(SecurityMiddleware, authenticator=authenticator, policy=POLICY)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _defect)
-    # Two renderings at once take the GIL from ingest and are no faster for Prometheus.
+    # Two concurrent renderings take the GIL from ingest and are no faster.
     scrapes = anyio.CapacityLimiter(1)
-    # A page adds up every series: with many labels that takes longer than an event may wait.
+    # In a thread: adding up many series takes longer than an event may wait.
     pages = anyio.CapacityLimiter(1)
 
     @cache
@@ -110,7 +106,7 @@ def create_app(
             ]
         )
 
-    def on_thread(answer: Callable[[Request], Response]) -> Endpoint:
+    def in_thread(answer: Callable[[Request], Response]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             return await run_sync(answer, request, limiter=pages)
 
@@ -127,17 +123,17 @@ def create_app(
         return runbook_index().code(_recent(request), **request.path_params)
 
     routes: dict[str, Endpoint] = {
-        "/": on_thread(home),
-        names.CODES_PATH: on_thread(codes),
-        names.CODES_PATH + "/{system}/{code}": on_thread(code),
-        names.ALERTS_PATH: on_thread(lambda _: runbook_index().alerts()),
-        names.ALERTS_PATH + "/{name}": on_thread(
+        "/": in_thread(home),
+        names.CODES_PATH: in_thread(codes),
+        names.CODES_PATH + "/{system}/{code}": in_thread(code),
+        names.ALERTS_PATH: in_thread(lambda _: runbook_index().alerts()),
+        names.ALERTS_PATH + "/{name}": in_thread(
             lambda request: runbook_index().alert(**request.path_params)
         ),
         names.METRICS_PATH: metrics,
         names.UNKNOWN_CODES_PATH: unknown,
-        names.OPENAPI_PATH: on_thread(lambda _: _json(document())),
-        names.DOCS_PATH: on_thread(lambda _: render("docs.html", document=document())),
+        names.OPENAPI_PATH: in_thread(lambda _: _json(document())),
+        names.DOCS_PATH: in_thread(lambda _: render("docs.html", document=document())),
     }
     for path, endpoint in routes.items():
         app.add_route(path, endpoint, methods=["GET"])
@@ -154,7 +150,7 @@ def _json(value: Any) -> Response:
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:
-    """Starlette's 404 and 405 in the format of all other errors."""
+    """Starlette's 404 and 405 as problem+json."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "GET, HEAD")
@@ -163,5 +159,5 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 
 
 async def _defect(_: Request, __: Exception) -> Response:
-    """Starlette logs the traceback; the answer does not have it."""
+    """A 500 without details; Starlette logs the traceback."""
     return refusal(Internal("the exporter's log has the traceback"))

@@ -1,9 +1,12 @@
-"""The page at `/`: whether events are taken, what was counted, and warnings."""
+"""The page at `/`: readiness, warnings and counts."""
 
 from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
+import prometheus_client
 from starlette.responses import Response
 
 import exporter
@@ -13,13 +16,12 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
 from exporter.ops.history import Recent
-from exporter.ops.notices import count, notices
 from exporter.ops.readiness import unready
 from exporter.ops.render import render
-from exporter.settings import Settings, base_url
+from exporter.settings import Settings, base_url, is_loopback
 from exporter.taxonomy.model import Code, Outcome, Taxonomy
 
-_MOST: Final = 10
+_MAX_FAILURES: Final = 10
 """Codes in the table of failures."""
 _RECOVERED: Final = "recovered"
 _COLUMNS: Final = (*(outcome.value for outcome in Outcome), _RECOVERED)
@@ -33,7 +35,6 @@ def landing_page(
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
 ) -> Response:
-    """The whole page."""
     failures = _failures(taxonomy, recent)
     return render(
         "landing_page.html",
@@ -42,10 +43,14 @@ def landing_page(
         recent=recent,
         status=status,
         problem=unready(status),
-        notices=notices(settings, status, own, unknown_codes),
-        accepted=count(own.accepted),
+        warnings=[
+            *_listener_warnings(settings),
+            *_ledger_warnings(status),
+            *_event_warnings(own, unknown_codes),
+        ],
+        accepted=_sum(own.accepted),
         failed=sum(ended for ended, _ in failures),
-        failures=failures[:_MOST],
+        failures=failures[:_MAX_FAILURES],
         columns=_COLUMNS,
         ends=_ends(recent.ledger),
         zero_series=sum(total.delayed for total in recent.ledger.series),
@@ -54,9 +59,9 @@ def landing_page(
 
 
 def collector(settings: Settings, loaded: script.Script | None) -> dict[str, Any] | None:
-    """The element that loads the collector, with its integrity hash; None in a build without the script.
+    """The element that loads the collector; None in a build without the script.
 
-    The version is in the address too, so that no cache hands an older script to a newer element.
+    The version in the URL keeps a cache from combining an old script with a new integrity hash.
     """
     if loaded is None:
         return None
@@ -86,7 +91,7 @@ def _failures(taxonomy: Taxonomy, recent: Recent) -> list[tuple[int, Code]]:
 
 
 def _ends(totals: Totals) -> Counter[tuple[str, str]]:
-    """By system and column: final ends of each outcome, late ones included, and interruptions."""
+    """By system and column: final ends of each outcome, late ends included, and interruptions."""
     ends: Counter[tuple[str, str]] = Counter()
     for total in totals.series:
         series = total.series
@@ -94,3 +99,51 @@ def _ends(totals: Totals) -> Counter[tuple[str, str]]:
             column = _RECOVERED if series.family is Family.INTERRUPTIONS else series.outcome
             ends[series.system, column] += total.value
     return ends
+
+
+def _sum(counter: prometheus_client.Counter) -> int:
+    """The sum of a counter's series."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+
+
+def _listener_warnings(settings: Settings) -> Iterator[str]:
+    for name in ("ingest", "ops"):
+        listener = getattr(settings, name)
+        if is_loopback(listener.rpartition(":")[0]):
+            continue
+        if getattr(settings, f"{name}_token_file") is None:
+            yield f"The {name} listener ({listener}) is open to everybody who reaches it."
+        elif getattr(settings, f"{name}_tls_cert") is None:
+            yield f"The {name} listener ({listener}) takes tokens without TLS."
+
+
+def _ledger_warnings(status: Status) -> Iterator[str]:
+    if status.damaged_at:
+        day = datetime.fromtimestamp(status.damaged_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        yield f"A damaged ledger was moved aside on {day}; counts started again from 0."
+    yield from status.misconfigured.values()
+    if status.lost_events:
+        yield (
+            f"Events that were lost in a failover of Redis after they were counted: {status.lost_events}. "
+            "The totals stay where they were until as many new events have arrived."
+        )
+    if status.window_expired.get("ids"):
+        hours = status.window_span / 3600
+        yield (
+            f"The deduplication window reaches back only {hours:.1f} h: it reached dedup_window_ids "
+            f"({status.window_capacity}) before dedup_window_age."
+        )
+
+
+def _event_warnings(own: OwnMetrics, unknown_codes: UnknownCodes) -> Iterator[str]:
+    if count := _sum(own.commit_failures):
+        yield f"Ledger transactions that failed since the start: {count}; senders got 503."
+    if count := _sum(own.at_least_once):
+        yield f"Events without an id (or session_id and occurred_at): {count}; a retry counts them again."
+    if count := _sum(own.unknown):
+        yield f"Events with a code that no taxonomy has: {count}; see unknown codes."
+    if count := unknown_codes.evicted:
+        yield f"Unknown codes that were dropped from the full list: {count}."
+    if count := _sum(own.capped):
+        yield f"Label values that became `other`: {count}; a label has too many values."

@@ -1,7 +1,7 @@
-"""The ops listener from the start: health is answered at once, other paths as soon as FastAPI is loaded.
+"""The ops listener from the start: answers health at once, other paths when FastAPI is imported.
 
-Importing FastAPI takes as long as reading a ledger of a million ids. Senders must not wait for it after a
-restart, nor a kubelet that asks whether events can be sent.
+That import takes as long as reading a ledger of a million ids. After a restart, neither senders nor
+readiness probes may wait for it.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
 from exporter.ledger.contract import Ledger
 from exporter.ops.history import History
-from exporter.ops.readiness import ended, unready
+from exporter.ops.readiness import stopped, unready
 from exporter.problem import problem
 
 _SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 class LazyApp:
-    """ASGI: answers `/-/healthy` and `/-/ready` itself, without a token, because kubelets have none. Other
-    paths go to the app that `create` makes, on a thread, after `prepare` or the first request.
+    """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
-    `history` begins at once, is sampled every minute, and goes to the app as `request.state.history`.
+    Other requests go to the app that `create` returns. It is called in a thread, by `prepare` or at the
+    first request. The app gets the history, sampled every minute, as `request.state.history`.
     """
 
     def __init__(
@@ -35,11 +35,9 @@ class LazyApp:
         self._history = history or History(ledger.totals)
         self._app: asyncio.Future[ASGIApp] | None = None
         self._sampling = False
-        # Before senders are served: later, the first events would not be in the first minute.
-        self._history.sample()
 
     def prepare(self) -> None:
-        """Start to create the app, again when that failed; called on the event loop."""
+        """Start to create the app, also after a failure. Call it on the event loop."""
         if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
             self._app.add_done_callback(_freeze)
@@ -48,7 +46,7 @@ class LazyApp:
             self._sample()
 
     def _sample(self) -> None:
-        """On a thread: adding up many series takes longer than an event may wait."""
+        """Sample in a thread: adding up many series takes longer than an event may wait."""
         loop = asyncio.get_running_loop()
         sampled = loop.run_in_executor(None, self._history.sample)
         sampled.add_done_callback(lambda _: loop.call_later(self._history.due(), self._sample))
@@ -72,7 +70,7 @@ class LazyApp:
                 MethodNotAllowed(f"this path does not take {scope['method']}")
             )
             return status, [*headers, (b"allow", b"GET, HEAD")], body
-        check = unready if scope["path"] == names.READY_PATH else ended
+        check = unready if scope["path"] == names.READY_PATH else stopped
         reason = check(self._ledger.status())
         if reason is not None:
             status, headers, body = problem(LedgerUnavailable(reason))
@@ -83,11 +81,11 @@ class LazyApp:
 
 
 def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
-    """An import fails while no descriptor is free; a failure that is kept would last until a restart."""
+    """The import fails while no file descriptor is free; it must be tried again later."""
     return app.done() and (app.cancelled() or app.exception() is not None)
 
 
 def _freeze(app: "asyncio.Future[ASGIApp]") -> None:
-    """FastAPI's objects stay for good: the garbage collector need not visit them again."""
+    """Exclude FastAPI's objects, which are never freed, from garbage collection."""
     if not _failed(app):
         gc.freeze()

@@ -1,6 +1,7 @@
-"""Models of what goes over the wire, for the OpenAPI description.
+"""Models of requests and answers, for the OpenAPI description.
 
-They decode nothing: ingest is a plain ASGI app with msgspec, and the tests hold these models equal to it.
+They decode nothing: ingest is a plain ASGI app with msgspec. Tests compare the models with ingest.
+Examples are in openapi.yaml.
 """
 
 from datetime import datetime
@@ -10,9 +11,9 @@ from pydantic import AnyUrl, BaseModel, Field
 
 from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
-from exporter.builds.events import EVENTS
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 from exporter.ingest.event import MAX_DURATION
+from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import PHASES
 
 Named = Annotated[str, Field(min_length=1, max_length=128)]
@@ -28,29 +29,8 @@ Code = Annotated[
 SessionId = Annotated[str | None, Field(description="For exemplars and logs; never a label.")]
 Final = Annotated[bool | None, Field(description="false: an interruption that recovered.")]
 
-_SHORT_EVENT = {"system": "streampixel", "code": 4001, "session_id": "s-91"}
-_EVENT: dict[str, Any] = {
-    "id": "7f1c2f0a",
-    **_SHORT_EVENT,
-    "occurred_at": "2026-11-20T19:00:00Z",
-    "duration_seconds": 12.5,
-    "phase": "connect",
-    "labels": {"region": "eu-west"},
-}
-_CLOUDEVENT = {
-    **{"specversion": "1.0", "id": "7f1c2f0a", "source": "/signalling", "type": "session.ended"},
-    "data": _SHORT_EVENT,
-}
-_BEACON = {"id": "0b5e2f9c-7d1c-4b7e-9a57-3f6f1f0f9f1e", "code": 4001, "age_seconds": 0.4}
-_BUILD = {
-    "event": "build.approved",
-    "projectId": "664f1a2b3c4d5e6f7a8b9c0d",
-    "uploadId": "665a2b3c4d5e6f7a8b9c0e1f",
-    "timestamp": "2026-11-20T18:50:00.000Z",
-}
 
-
-class Event(BaseModel, json_schema_extra={"examples": [_EVENT]}):
+class Event(BaseModel):
     """One ended session. Unknown fields are ignored; a key given twice is an error."""
 
     system: str = Field(description="A loaded taxonomy.")
@@ -80,13 +60,7 @@ class Event(BaseModel, json_schema_extra={"examples": [_EVENT]}):
     )
 
 
-class CloudEvent(
-    BaseModel,
-    json_schema_extra={
-        "anyOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
-        "examples": [_CLOUDEVENT],
-    },
-):
+class CloudEvent(BaseModel):
     """CloudEvents 1.0, structured. Its data is the session end; its key is source and id."""
 
     specversion: Literal["1.0"]
@@ -110,9 +84,7 @@ class Rejection(BaseModel):
     message: str = Field(description="Names field and rule.")
 
 
-class Accepted(
-    BaseModel, json_schema_extra={"examples": [{"accepted": 2, "duplicates": 1, "rejected": []}]}
-):
+class Accepted(BaseModel):
     """Sent after every accepted event is on disk."""
 
     accepted: Count = Field(description="Events on disk and counted by this request.")
@@ -134,7 +106,7 @@ class Problem(BaseModel):
     rejected: list[Rejection] = Field([], description="With 422: what was wrong with each event.")
 
 
-class Beacon(BaseModel, json_schema_extra={"examples": [_BEACON]}):
+class Beacon(BaseModel):
     """One ended session as a browser saw it. Its system is that of the key."""
 
     id: Named = Field(
@@ -164,12 +136,12 @@ class BeaconAnswer(BaseModel):
     rejected: list[Rejection]
 
 
-class BuildEvent(BaseModel, json_schema_extra={"examples": [_BUILD]}):
+class BuildEvent(BaseModel):
     """One step of a Streampixel build. Other fields are not read."""
 
     event: str = Field(json_schema_extra={"enum": list(EVENTS)})
-    projectId: Named  # noqa: N815 - the vendor's spelling
-    uploadId: Named | None = None  # noqa: N815 - the vendor's spelling
+    projectId: Named  # noqa: N815 (Streampixel's spelling)
+    uploadId: Named | None = None  # noqa: N815 (Streampixel's spelling)
     timestamp: datetime = Field(description="When it happened; the same for each delivery.")
 
 

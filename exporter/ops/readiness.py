@@ -1,4 +1,4 @@
-"""Whether events can be taken, and what is wrong when they can't."""
+"""Whether events can be taken, and the reason if not."""
 
 from pathlib import PurePath
 
@@ -6,15 +6,13 @@ from exporter.ledger.contract import Status
 
 
 def unready(status: Status) -> str | None:
-    """Why the exporter is not ready, a sentence for people; None when it is.
+    """Why the exporter is not ready; None when it is.
 
-    A ledger that was moved aside keeps it unready until a restart, although events are counted again:
-    the counts began anew, and somebody has to know.
+    After a damaged ledger was moved aside, events are counted again from 0. The exporter stays unready
+    until a restart, so that an operator notices.
     """
-    if dead := ended(status):
-        return dead
-    if status.problem is not None:
-        return status.problem
+    if reason := stopped(status) or status.problem:
+        return reason
     if status.damaged is not None:
         return (
             f"the ledger was damaged and moved to {PurePath(status.damaged).name}; counting began "
@@ -23,6 +21,6 @@ def unready(status: Status) -> str | None:
     return None
 
 
-def ended(status: Status) -> str | None:
-    """Why only a restart helps, a sentence for people; None when none is needed."""
+def stopped(status: Status) -> str | None:
+    """Why only a restart helps; None when none is needed."""
     return None if status.alive else "the ledger's writer has ended; restart the exporter"

@@ -1,6 +1,6 @@
-"""HTML pages from the templates in `templates/`, and the Content-Security-Policy that they need.
+"""HTML pages from `templates/`, and their Content-Security-Policy.
 
-The style sheet and the scripts are written into each page: a page is one request, with its credentials.
+Style sheet and scripts are part of each page: a page is a single authenticated request.
 """
 
 import base64
@@ -12,8 +12,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import HTMLResponse
-
-from exporter.ops.links import alert_path, code_path, search_path
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,32 +38,29 @@ POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Content-Security-Policy of every page: text of an event that was not escaped could still do nothing.
-Hashes and no nonce, because the style sheet and the scripts never change while the process runs."""
+"""Content-Security-Policy of every page: markup from an event that was not escaped could run no script."""
 
 
 def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
-    """A page. Every text in `values` is escaped; a name that the template uses and `values` lacks is an
-    error."""
+    """A page. Texts in `values` are escaped; a missing value raises `UndefinedError`."""
     text = _environment().get_template(template).render(values)
-    # An event may bring half of a surrogate pair.
+    # The text of an event may contain half of a surrogate pair.
     return HTMLResponse(text.encode("utf-8", "replace"), status_code)
 
 
 @cache
 def _environment() -> "Environment":
-    """Loaded with the first page: a scrape does not need Jinja2."""
+    """Created for the first page: a scrape does not need Jinja2."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup, escape
 
     def code_spans(text: str) -> Markup:
-        """Text with `code` between backticks."""
         pieces = enumerate(str(escape(text)).split("`"))
         spans = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
         return Markup("".join(spans))  # noqa: S704 - escaped above
 
     def breakable(text: str) -> Markup:
-        """A name that may break at its parts: a phone has no room for the long ones."""
+        """A name with line breaks allowed between its parts, for narrow screens."""
         return Markup(_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - escaped
 
     environment = Environment(
@@ -83,13 +78,9 @@ def _environment() -> "Environment":
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
         scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704
-        code_path=code_path,
-        alert_path=alert_path,
-        search_path=search_path,
     )
     return environment
 
 
 def _utc(seconds: float) -> str:
-    """Unix seconds as people read them."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

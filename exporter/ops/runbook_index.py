@@ -1,34 +1,37 @@
-"""The pages about codes and alerts: the lists, each runbook by its path, and 404 pages with similar names.
+"""The pages of codes and alerts: lists, runbooks, and 404 pages with similar names.
 
-Imported with the first of these pages: the runbooks and the search take some 0.2 s to import.
+Imported with the first of these pages, because the import takes 0.2 s.
 """
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from exporter import names
 from exporter.ingest.unknown import UnknownCodes
-from exporter.lookup.search import near, search
+from exporter.lookup.page import facts
+from exporter.lookup.search import near, row_text, search
 from exporter.ops.history import Recent
-from exporter.ops.links import code_path
 from exporter.ops.render import render
-from exporter.ops.runbook import alert_page, code_page
+from exporter.printable import printable
 from exporter.rule_files import alerts as alert_rules
+from exporter.rule_files import alerts_of
+from exporter.runbooks import pages
+from exporter.runbooks.render import QueryLinks
 from exporter.settings import Settings
-from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalise
+from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalize
 
-_MOST = 5
+_MAX_SIMILAR: Final = 5
 """Similar names on a 404 page."""
-_CUTOFF = 0.7
-"""How close an alert's name is to a similar name, from 0 to 1."""
+_MIN_SIMILARITY: Final = 0.7
+_MAX_RAW: Final = 10
+"""Unknown codes on the page of `unknown`, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A code, the title of its system, and normalized text for the script: accepted spellings, joined by
-    `|`, and all words of the row."""
+    """A code in the table. `spellings`, joined by `|`, and `words` are normalized text for the script."""
 
     code: Code
     title: str
@@ -37,13 +40,18 @@ class Row:
 
 
 class RunbookIndex:
-    """Not safe to call from two threads at once."""
+    """Not thread-safe."""
 
     def __init__(self, settings: Settings, taxonomy: Taxonomy, unknown_codes: UnknownCodes) -> None:
         self._settings = settings
         self._taxonomy = taxonomy
         self._unknown_codes = unknown_codes
-        self._rows = _rows(taxonomy)
+        self._links = QueryLinks(settings.prometheus_url, settings.dashboard_url)
+        self._rows = [
+            _row(system, code)
+            for system in taxonomy.systems.values()
+            for code in (*system.codes, system.unknown)
+        ]
 
     def codes(self, recent: Recent, text: str) -> Response:
         """The table of codes; `text` is the query, empty for all codes."""
@@ -59,34 +67,52 @@ class RunbookIndex:
         )
 
     def code(self, recent: Recent, system: str, code: str) -> Response:
-        """The runbook of a code; another accepted spelling redirects to it, an unknown code is a 404."""
+        """The runbook of a code; another accepted spelling redirects to it."""
         owner = self._taxonomy.systems.get(system)
         if owner is None:
             return self._code_not_found(system, code)
         for candidate in (*owner.codes, owner.unknown):
             if candidate.code == code:
-                raw = [row for row in self._unknown_codes.snapshot() if row.system == system]
-                raw = raw if code == names.UNKNOWN else []
-                return code_page(owner, candidate, self._settings, recent, raw)
-        if (spelled := owner.match(code)) is not owner.unknown:
-            return RedirectResponse(code_path(spelled))
+                return self._runbook(owner, candidate, recent)
+        if (match := owner.match(code)) is not owner.unknown:
+            return RedirectResponse(match.runbook)
         return self._code_not_found(system, code)
 
     def alerts(self) -> Response:
         """The list of alerts."""
-        of_exporter = [alert for alert in alert_rules() if alert.signal == "exporter"]
-        of_sessions = [alert for alert in alert_rules() if alert.signal != "exporter"]
-        groups = (("Sessions", of_sessions), ("The exporter", of_exporter))
-        return render("alerts.html", groups=groups)
+        exporter = [alert for alert in alert_rules() if alert.signal == "exporter"]
+        sessions = [alert for alert in alert_rules() if alert.signal != "exporter"]
+        return render("alerts.html", groups=(("Sessions", sessions), ("The exporter", exporter)))
 
     def alert(self, name: str) -> Response:
-        """The runbook of an alert; an unknown name is a 404."""
-        for alert in alert_rules():
-            if alert.name == name:
-                return alert_page(alert, self._settings)
-        known = [alert.name for alert in alert_rules()]
-        close = get_close_matches(name[:LONGEST_SPELLING], known, n=_MOST, cutoff=_CUTOFF)
-        return render("alert_not_found.html", status_code=404, name=name, similar=close)
+        """The runbook of an alert."""
+        alerts = {alert.name: alert for alert in alert_rules()}
+        if alert := alerts.get(name):
+            return render("alert.html", alert=alert, runbook=pages.of_alert(name, self._links))
+        similar = get_close_matches(
+            name[:LONGEST_SPELLING], alerts, n=_MAX_SIMILAR, cutoff=_MIN_SIMILARITY
+        )
+        return render("alert_not_found.html", status_code=404, name=name, similar=similar)
+
+    def _runbook(self, system: System, code: Code, recent: Recent) -> Response:
+        raw = [
+            (printable(row.code), row.count, row.last_seen)
+            for row in sorted(self._unknown_codes.snapshot(), key=lambda row: -row.count)
+            if row.system == system.system and code is system.unknown
+        ]
+        runbook, diagnosis = pages.of_code(system, code, self._settings.taxonomy, self._links)
+        return render(
+            "code.html",
+            system=system,
+            code=code,
+            category=system.categories.get(code.category, code.category),
+            recent=recent,
+            raw=raw[:_MAX_RAW],
+            runbook=runbook,
+            diagnosis=diagnosis,
+            facts=[fact for fact in facts(system, code) if fact[0] != "Runbook"],
+            alerts=alerts_of(code),
+        )
 
     def _code_not_found(self, system: str, code: str) -> Response:
         return render(
@@ -101,32 +127,18 @@ class RunbookIndex:
 
 
 def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
-    """Codes that may be meant, the likeliest first: of the system, otherwise of all systems."""
+    """Similar codes of the system, or of all systems if it has none, the best first."""
     for words in ([system, code], [code]) if system in taxonomy.systems else ([code],):
         matches = search(taxonomy, words)
         for query in near(taxonomy, words) if not matches else ():
             matches += search(taxonomy, [query])
         if matches:
-            return list(dict.fromkeys(matches))[:_MOST]
+            return list(dict.fromkeys(matches))[:_MAX_SIMILAR]
     return []
 
 
-def _rows(taxonomy: Taxonomy) -> tuple[Row, ...]:
-    """A row for every code, `unknown` last in its system."""
-    return tuple(
-        Row(code, system.title, "|".join(_spellings(system, code)), normalise(_words(system, code)))
-        for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
-    )
-
-
-def _spellings(system: System, code: Code) -> dict[str, None]:
+def _row(system: System, code: Code) -> Row:
     accepted = [spelling for spelling, match in system.spellings.items() if match is code]
-    return dict.fromkeys((*accepted, normalise(code.code)))
-
-
-def _words(system: System, code: Code) -> str:
-    category = system.categories.get(code.category, "")
-    names = (system.system, system.title, code.code, code.name, *code.aliases)
-    groups = (code.phase, code.category, category, code.outcome, code.owner, code.severity)
-    return " ".join((*names, *groups, code.description, code.causes, code.fix))
+    spellings = "|".join(dict.fromkeys((*accepted, normalize(code.code))))
+    names_of_system = normalize(f"{system.system} {system.title} {code.severity}")
+    return Row(code, system.title, spellings, f"{names_of_system} {row_text(system, code)}")

@@ -1,4 +1,4 @@
-"""Authentication and security headers of every request to the ops listener."""
+"""Authentication and security headers of the ops listener."""
 
 import binascii
 from base64 import b64decode
@@ -13,14 +13,13 @@ from exporter.problem import problem
 from exporter.tokens import Authenticator
 
 _BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", charset="UTF-8"')
-"""Makes a browser ask for a password, so that the runbook link of a notification opens."""
+"""Makes a browser ask for a password when a runbook link is opened."""
 
 
 class SecurityMiddleware:
-    """ASGI middleware in front of the router, so that a path without a route needs a token too.
+    """ASGI middleware in front of the router: paths without a route need a token too.
 
-    A token is sent as `Authorization: Bearer`, or as the password of Basic authentication with any user
-    name. `policy` is the Content-Security-Policy.
+    A token is sent as `Authorization: Bearer`, or as the password of any user in Basic authentication.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, policy: str) -> None:
@@ -52,14 +51,14 @@ class SecurityMiddleware:
 
     def _authenticate(self, scope: Scope) -> None:
         values = [value for name, value in scope["headers"] if name == b"authorization"]
-        # Two headers are no authorization at all: a proxy may have checked the other header.
+        # Two headers are refused: a proxy may have checked only one of them.
         authorization = _as_bearer(values[0]) if len(values) == 1 else None
         client = scope.get("client")
         self._authenticator.check(authorization, client[0] if client else "")
 
 
 def _as_bearer(authorization: bytes) -> bytes:
-    """Basic credentials as a bearer token, which is their password; any other value unchanged."""
+    """The password of Basic credentials as a bearer token; any other value unchanged."""
     scheme, _, credentials = authorization.partition(b" ")
     if scheme.lower() != b"basic":
         return authorization
@@ -70,7 +69,7 @@ def _as_bearer(authorization: bytes) -> bytes:
 
 
 def refusal(refused: Refused, allow: str | None = None) -> Response:
-    """A refusal as a response; `allow` is the Allow header of a 405."""
+    """The response to a refused request; `allow` is the Allow header of a 405."""
     status, headers, body = problem(refused)
     if isinstance(refused, Unauthorized):
         headers.append(_BASIC)

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 import promql_parser
-import yaml
 
+from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import prepared
 from exporter.promql.expression import Node, Unsupported, milliseconds
@@ -18,7 +18,6 @@ from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
 ALERTNAME: Final = "alertname"
 ALERTS: Final = "ALERTS"
 FOR_STATE: Final = "ALERTS_FOR_STATE"
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LABEL: Final = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
@@ -120,9 +119,8 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
 
 def _read(path: Path) -> _File:
     try:
-        document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (it is the safe one)
-        return msgspec.convert(document, _File)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        return msgspec.convert(yaml_file.load(path), _File)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

@@ -1,1 +1,1 @@
-"""Runbooks: Markdown files, written by hand in rules/runbooks, and the HTML made of them."""
+"""Runbooks: Markdown files in rules/runbooks, rendered as HTML."""

@@ -1,4 +1,4 @@
-"""The runbook files: where they are, and which file is about a code or an alert."""
+"""The runbook files of codes and alerts."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,19 +9,19 @@ from exporter.taxonomy.model import Code, System, Taxonomy
 
 
 def shipped() -> Path:
-    """The folder of the shipped files, beside the rules."""
+    """The folder of the shipped files."""
     return rule_files.folder() / "runbooks"
 
 
 def of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | None:
-    """The file about a code; None for a code without a file.
+    """The file of a code, if it has one.
 
-    `folders` are the operator's taxonomy folders: `runbooks/<system>/<code>.md` in them wins over the
-    shipped file, the last folder first. Codes with the same name share the file of the first of them.
+    `folders` are the operator's taxonomy folders. Their `runbooks/<system>/<code>.md` override the
+    shipped files, the last folder first. Codes with the same name share the file of the first code.
     """
-    family = next((row.code for row in system.codes if row.name == code.name), code.code)
-    for folder in (*(each / "runbooks" for each in reversed(folders)), shipped()):
-        for name in (code.code, family):
+    first = next((row.code for row in system.codes if row.name == code.name), code.code)
+    for folder in (*(path / "runbooks" for path in reversed(folders)), shipped()):
+        for name in (code.code, first):
             path = folder / system.system / f"{name}.md"
             if path.is_file():
                 return path
@@ -29,12 +29,12 @@ def of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | 
 
 
 def of_alert(name: str) -> Path:
-    """The file about an alert of the shipped rules."""
+    """The file of an alert of the shipped rules."""
     return shipped() / "alerts" / f"{name}.md"
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
-    """Codes of shipped systems without a file, and files in `folders` that no code has.
+    """Codes of shipped systems without a file, and files in `folders` without a code.
 
     A code that an overlay adds needs no file: its page shows the taxonomy's texts.
     """
@@ -47,15 +47,13 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
                     f"{system.system} {code.code} has no runbook; write "
                     f"runbooks/{system.system}/{code.code}.md in a folder of the setting taxonomy"
                 )
-    codes = {
-        (system.system, code.code)
+    names = {
+        f"{system.system}/{code.code}.md"
         for system in taxonomy.systems.values()
         for code in (*system.codes, system.unknown)
     }
     for folder in folders:
-        for path in sorted((folder / "runbooks").rglob("*.md")):
-            if (
-                path.parent.parent != folder / "runbooks"
-                or (path.parent.name, path.stem) not in codes
-            ):
+        runbooks = folder / "runbooks"
+        for path in sorted(runbooks.rglob("*.md")):
+            if str(path.relative_to(runbooks)) not in names:
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"

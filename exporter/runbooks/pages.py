@@ -1,19 +1,18 @@
-"""The runbook of a code or an alert. A file is read at each view, so an edited file shows at once."""
+"""The rendered runbook of a code or an alert. Files are read at each view: an edit is visible at once."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.lookup.page import OWNERS
 from exporter.runbooks import files
-from exporter.runbooks.links import QueryLinks
-from exporter.runbooks.render import Rendered, Values, render
+from exporter.runbooks.render import QueryLinks, Rendered, Values, render
 from exporter.taxonomy.model import Code, System
 
 
 def of_code(
     system: System, code: Code, folders: Sequence[Path], links: QueryLinks
 ) -> tuple[Rendered, Rendered]:
-    """The code's own runbook, and the diagnosis that every code has."""
+    """The code's own runbook, and the diagnosis that is common to all codes."""
     own = files.of_code(system, code, folders) or files.shipped() / "default.md"
     shared = files.shipped() / "diagnosis.md"
     return (
@@ -23,12 +22,11 @@ def of_code(
 
 
 def of_alert(name: str, links: QueryLinks) -> Rendered:
-    """The runbook of an alert of the shipped rules."""
     return render(_read(files.of_alert(name)), (), links)
 
 
 def values(code: Code) -> Values:
-    """What a file may name in braces."""
+    """The placeholders that a file may contain, without their braces."""
     return (
         ("system", code.system),
         ("code", code.code),

@@ -1,4 +1,4 @@
-"""The taxonomy: one YAML file per system; labels, rules, runbooks, panels and the CLI come from it."""
+"""The taxonomy: one YAML file per system, the source of series labels, code pages and `codes`."""
 
 from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Phase, Severity, System, Taxonomy
 

@@ -1,4 +1,4 @@
-"""The taxonomies an exporter runs with: the shipped ones and those of the operator's folders."""
+"""Loads the shipped taxonomies and those of the operator's folders."""
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.document import Mapping, read
 from exporter.taxonomy.model import Taxonomy
 from exporter.taxonomy.system import read_system
+from exporter.yaml_mapping import Mapping, read
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
 def load(folders: Sequence[Path] = ()) -> Taxonomy:
-    """Every system of the package and of `folders`, the shipped ones first, files by name, with the
-    changes that the folders' overlays (`extends: SYSTEM`) make to them.
+    """Every system of the package, then of `folders`, files by name, changed by the folders' overlays
+    (`extends: SYSTEM`).
 
     Raises `ConfigError` with every mistake of every file, each as `path:line: message`.
     """
@@ -30,11 +30,11 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
             if "extends" in document:
                 overlays.append(document)
                 continue
-            given = document.scalar("system")
-            name = given.written if given else str(path)
+            scalar = document.scalar("system")
+            name = scalar.written if scalar else str(path)
             if name in documents:
                 document.wrong(
-                    document.line_of("system"),
+                    "system",
                     f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
                     f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
                 )
@@ -44,7 +44,7 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     systems = {
         name: system
         for name, document in documents.items()
-        if (system := read_system(document, changes.get(name, ()))) is not None
+        if (system := read_system(document, changes[name])) is not None
     }
     if mistakes:
         raise ConfigError(*mistakes)
@@ -52,24 +52,24 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
 
 
 def _by_system(overlays: Sequence[Mapping], systems: Sequence[str]) -> dict[str, list[Mapping]]:
-    found: dict[str, list[Mapping]] = {}
+    by_system: dict[str, list[Mapping]] = {system: [] for system in systems}
     for overlay in overlays:
         overlay.what = "the overlay"
         overlay.expect(("extends",), optional=("objective", "codes"))
         if system := overlay.one_of("extends", systems):
-            found.setdefault(system, []).append(overlay)
-    return found
+            by_system[system].append(overlay)
+    return by_system
 
 
 def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
     for folder in folders:
         try:
-            names = sorted(folder.iterdir())
+            paths = sorted(folder.iterdir())
         except OSError as error:
             mistakes.append(f"{folder}: the folder can't be read: {error.strerror}")
             continue
-        # Hidden names are editors' copies and Kubernetes' "..data", never a taxonomy.
-        found = [p for p in names if p.suffix in _SUFFIXES and not p.name.startswith(".")]
-        if not found:
+        # Hidden files are copies of editors, or Kubernetes' "..data".
+        paths = [p for p in paths if p.suffix in _SUFFIXES and not p.name.startswith(".")]
+        if not paths:
             mistakes.append(f"{folder}: the folder holds no .yaml or .yml file")
-        yield from found
+        yield from paths

@@ -1,15 +1,15 @@
-"""The shape of a taxonomy: systems and their codes, as everything else in the project sees them."""
+"""The model of a taxonomy: systems and their codes."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from exporter.names import UNKNOWN
+from exporter.names import CODES_PATH, UNKNOWN
 
 
 class Phase(StrEnum):
-    """Where in its life a session ended, in lifecycle order (Softdrive's own five words)."""
+    """Where a session ended, in the order of its lifecycle (Softdrive's five words)."""
 
     PRE_SESSION = "pre_session"
     CONNECT = "connect"
@@ -19,7 +19,7 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """`neutral` ends are left out of the success ratio: SLI = success / (success + failure)."""
+    """The success ratio is success / (success + failure); neutral ends are not part of it."""
 
     SUCCESS = "success"
     NEUTRAL = "neutral"
@@ -40,7 +40,7 @@ class Owner(StrEnum):
 
 
 class Severity(StrEnum):
-    """What a spike of the code does: wake on-call, open a ticket, or neither."""
+    """What a spike of the code does: page on-call, open a ticket, or nothing."""
 
     PAGE = "page"
     TICKET = "ticket"
@@ -49,7 +49,7 @@ class Severity(StrEnum):
 
 PHASES: Final = tuple(phase.value for phase in Phase)
 LONGEST_SPELLING: Final = 128
-"""Characters; the loader refuses a longer alias, so a longer code from a sender can't be one."""
+"""Characters; the loader refuses longer aliases, so a longer code of an event is unknown."""
 DEFAULT_OBJECTIVE: Final = 0.995
 LONGEST_HELP: Final = 1000
 """Bytes of `causes` and of `fix`: they are labels of a series and part of every notification."""
@@ -59,13 +59,12 @@ _JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One documented way for a session to end.
+    """A documented code.
 
-    `phase` and `category` are label values, `"unknown"` for the unknown code only. `aliases` are
-    further spellings as written in the YAML; those that follow from `code` and `name` by rule are
-    in `System.spellings` alone. `planned` codes come in expected bursts, such as a maintenance;
-    `spike_floor` is the least count of ends in 5 minutes that can be a spike, where somebody set it.
-    `changed_by` says where overlays changed the row, and which keys; empty where none did.
+    `phase` and `category` are label values; only the unknown code has `"unknown"`. `aliases` are the
+    spellings written in the YAML. `planned` codes come in expected bursts, such as a maintenance.
+    `spike_floor` is the minimum count of ends in 5 minutes for a spike. `changed_by` lists the lines and
+    keys of overlays that changed the code.
     """
 
     system: str
@@ -84,15 +83,19 @@ class Code:
     spike_floor: float | None = None
     changed_by: str = ""
 
+    @property
+    def runbook(self) -> str:
+        """The path of the code's runbook on the ops listener."""
+        return f"{CODES_PATH}/{self.system}/{self.code}"
+
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One vendor's table: `codes` in the file's order, `normal` among them, `unknown` apart.
+    """The codes of one system. `codes` are in the file's order and contain `normal`, not `unknown`.
 
-    `title` is the system's name and `source` the vendor's page, for people; `phase_source` is
-    `"vendor"` or `"derived"` (ours); `categories` maps a category's label value to its heading.
-    `objective` is the part of success / (success + failure) that the system is to reach.
-    `spellings` maps every accepted spelling, normalised by `normalise`, to its code.
+    `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
+    `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
+    success ratio. `spellings` maps every accepted spelling, normalized, to its code.
     """
 
     system: str
@@ -107,40 +110,37 @@ class System:
     objective: float = DEFAULT_OBJECTIVE
 
     def match(self, raw: str | int | None) -> Code:
-        """The code a sender's spelling means; `unknown` when no row has it, `normal` for nothing.
-
-        Never raises: senders write anything, and an event with a code nobody knows still counts.
-        """
+        """The code of a spelling; `normal` without one, `unknown` if no code has it. Never raises."""
         if raw is None or raw == "":
             return self.normal
         if isinstance(raw, int):
-            # str() of an integer of more than 4300 digits raises ValueError.
+            # str() raises ValueError for an integer of more than 4300 digits.
             if raw.bit_length() > 64:
                 return self.unknown
             raw = str(raw)
-        # Checked before `normalise`, which would strip a newline and turn "01\n" into "01".
+        # Before `normalize`, which would turn "01\n" into "01".
         if len(raw) > LONGEST_SPELLING or _CONTROL.search(raw):
             return self.unknown
-        return self.spellings.get(normalise(raw), self.unknown)
+        return self.spellings.get(normalize(raw), self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """All loaded systems by name, in load order."""
+    """The systems by name, in load order."""
 
     systems: dict[str, System]
 
 
-def normalise(spelling: str) -> str:
-    """One form for spellings that differ in case, spaces, and hyphens or underscores inside words.
+def normalize(spelling: str) -> str:
+    """A common form for spellings that differ in case, spaces, and hyphens or underscores in words.
 
-    A hyphen in front stays: "-1" is a negative number, not Softdrive's "01".
+    A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".
     """
     return " ".join(_JOINT.sub(" ", spelling).casefold().split())
 
 
 def unknown_code(system: str) -> Code:
-    """The row that events with an undocumented code are counted under."""
+    """The code that events with an undocumented code are counted under."""
     return Code(
         system=system,
         code=UNKNOWN,

@@ -1,16 +1,16 @@
-"""Overlays: files that change a system of another file without copying it."""
+"""Overlays: files that change a system of another file."""
 
 from collections.abc import Sequence
 
-from exporter.taxonomy.document import Line, Mapping
-from exporter.taxonomy.model import normalise
+from exporter.taxonomy.model import normalize
+from exporter.yaml_file import Line
+from exporter.yaml_mapping import Mapping
 
 
 def merge(document: Mapping, overlays: Sequence[Mapping]) -> list[Mapping]:
-    """The rows of a system's codes as its overlays change and complete them.
+    """The rows of a system's codes, with the changes of its overlays.
 
-    `document` takes the overlays' objective. Every key keeps the line it was written on, so that a reader
-    of the result names the overlay where a value does not fit.
+    `document` takes the overlays' objective. Each key keeps its file and line, for messages.
     """
     rows: dict[str, Mapping] = {}
     for source in (document, *overlays):
@@ -18,31 +18,31 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> list[Mapping]:
             _take(document, "objective", source, document)
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
-            given = row.scalar("code")
-            # A row without a code is a mistake of its own, found where it is read.
-            code = normalise(given.written) if given else str(row.line)
+            scalar = row.scalar("code")
+            # A row without a code is reported when it is read.
+            code = normalize(scalar.written) if scalar else str(row.line)
             line = row.line_of("code")
-            if (before := first.setdefault(code, line)) != line:
+            if (other := first.setdefault(code, line)) != line:
                 row.wrong(
-                    line, f"code {code!r} is written twice, first on {before.seen_from(line)}"
+                    line, f"code {code!r} is written twice, first on {other.relative_to(line)}"
                 )
-            elif (known := rows.setdefault(code, row)) is not row:
-                # Read for its mistakes: a code that is not quoted would match all the same.
+            elif (target := rows.setdefault(code, row)) is not row:
+                # `text` reports a code that is not quoted, which would match nevertheless.
                 row.what = f"code {row.text('code')!r}"
                 for key in row.names():
                     if key != "code":
-                        _take(known, key, row, document)
+                        _take(target, key, row, document)
     return list(rows.values())
 
 
 def _take(target: Mapping, key: str, source: Mapping, document: Mapping) -> None:
-    """Takes a key; it is a mistake to replace another value of another overlay."""
-    there, here = target.line_of(key), source.line_of(key)
-    replaces = key in target and there.path != document.line.path and key != "aliases"
+    """Copy a key, and report two overlays with different values of it."""
+    line, other = source.line_of(key), target.line_of(key)
+    replaces = key in target and other.path != document.line.path and key != "aliases"
     if replaces and target.scalar(key) != source.scalar(key):
         source.wrong(
-            here,
-            f"{key} in {source.what} has another value on {there.seen_from(here)}; overlays must agree: "
-            "remove one of the two",
+            line,
+            f"{key} in {source.what} has another value on {other.relative_to(line)}; overlays must "
+            "agree: remove one of the two",
         )
     target.take(key, source)

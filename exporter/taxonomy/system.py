@@ -1,13 +1,13 @@
-"""One system read from its YAML file and its overlays, strictly: what they may hold and what they must."""
+"""Reads a system from its YAML file and its overlays, and validates it."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.document import Line, Mapping
 from exporter.taxonomy.model import (
     DEFAULT_OBJECTIVE,
     LONGEST_HELP,
@@ -18,52 +18,32 @@ from exporter.taxonomy.model import (
     Owner,
     Severity,
     System,
-    normalise,
+    normalize,
     unknown_code,
 )
 from exporter.taxonomy.overlay import merge
 from exporter.taxonomy.spellings import index
+from exporter.yaml_file import Line
+from exporter.yaml_mapping import Mapping
 
 PHASE_SOURCES: Final = ("vendor", "derived")
-_SYSTEM_KEYS: Final = (
-    "system",
-    "title",
-    "source",
-    "phase_source",
-    "normal",
-    "categories",
-    "codes",
-)
-_CODE_KEYS: Final = (
-    "code",
-    "name",
-    "phase",
-    "category",
-    "outcome",
-    "owner",
-    "severity",
-    "description",
-    "causes",
-    "fix",
+SYSTEM_KEYS: Final = ("system", "title", "source", "phase_source", "normal", "categories", "codes")
+CODE_KEYS: Final = tuple(
+    field.name for field in fields(Code) if field.default is MISSING and field.name != "system"
 )
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_NAME_RULE: Final = "allowed are lower-case letters, digits and _, starting with a letter"
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""A code is a path segment of its runbook and part of file names, so no slash and no space."""
+"""A code is a path segment of its runbook and part of file names: no slash, no space."""
+_RESERVED: Final = "is reserved for undocumented codes"
 
 
 def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None:
-    """The system in a file, with its overlays.
-
-    Use it only when reading kept no mistake; it is never None then.
-    """
-    document.expect(_SYSTEM_KEYS, optional=("objective",))
+    """The system in a file, with its overlays. Use it only if reading reported no mistake."""
+    document.expect(SYSTEM_KEYS, optional=("objective",))
     name = document.text("system", longest=64)
     if name and not _NAME.fullmatch(name):
-        document.wrong(
-            document.line_of("system"),
-            f"system {name!r} is not a system's name; allowed are lower-case letters, digits "
-            "and _, starting with a letter",
-        )
+        document.wrong("system", f"system {name!r} is not a system's name; {_NAME_RULE}")
     title = document.text("title", longest=LONGEST_SPELLING)
     source = document.text("source", longest=256)
     phase_source = document.one_of("phase_source", PHASE_SOURCES)
@@ -94,48 +74,41 @@ def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None
 
 
 def _categories(document: Mapping) -> dict[str, str]:
-    categories = {}
-    for key, heading in document.pairs("categories", longest=LONGEST_SPELLING):
-        if not _NAME.fullmatch(key.value):
-            document.wrong(
-                key.line,
-                f"category {key.value!r} is not a category's name; allowed are lower-case letters, "
-                "digits and _, starting with a letter",
-            )
-        elif key.value == UNKNOWN:
-            document.wrong(key.line, f"category {UNKNOWN!r} is reserved for undocumented codes")
-        categories[key.value] = heading
-    return categories
+    headings = document.mapping("categories")
+    if headings is None:
+        return {}
+    for name in headings.names():
+        if not _NAME.fullmatch(name):
+            headings.wrong(name, f"category {name!r} is not a category's name; {_NAME_RULE}")
+        elif name == UNKNOWN:
+            headings.wrong(name, f"category {UNKNOWN!r} {_RESERVED}")
+    return {name: headings.text(name, longest=LONGEST_SPELLING) for name in headings.names()}
 
 
 def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, str]) -> Code | None:
-    """One row of the system in `document`; None where it says nothing of a code."""
+    """The code of a row; None after some mistakes."""
     code = row.text("code", longest=64)
-    line = row.line_of("code")
     if code:
         row.what = f"code {code!r}"
-    if normalise(code) == UNKNOWN:
+    if normalize(code) == UNKNOWN:
+        row.wrong("code", f"code {code!r} {_RESERVED}; it can't be written or changed")
+        return None
+    missing = ", ".join(key for key in CODE_KEYS if key not in row)
+    if code and missing and row.line_of("code").path != document.line.path:
         row.wrong(
-            line,
-            f"code {code!r} is reserved for undocumented codes; it can't be written or changed",
+            "code",
+            f"{system} has no code {code!r}, and a new code needs {missing} too; "
+            "correct the code, or add these keys",
         )
         return None
-    missing = [key for key in _CODE_KEYS if key not in row]
-    if code and missing and line.path != document.line.path:
-        row.wrong(
-            line,
-            f"{system} has no code {code!r}, and a new code needs {', '.join(missing)} too; correct "
-            "the code, or add these keys",
-        )
-        return None
-    row.expect(_CODE_KEYS, optional=("aliases", "planned", "spike_floor"))
+    row.expect(CODE_KEYS, optional=("aliases", "planned", "spike_floor"))
     name = row.text("name", longest=LONGEST_SPELLING)
     read_code = Code(
         system=system,
         code=code,
         name=name,
         phase=row.one_of("phase", PHASES),
-        # Without categories every row would be wrong for the one mistake that is reported already.
+        # Without categories, a mistake already, every row would be wrong.
         category=row.one_of("category", tuple(categories)) if categories else "",
         outcome=Outcome(row.one_of("outcome", tuple(Outcome), Outcome.FAILURE)),
         owner=Owner(row.one_of("owner", tuple(Owner), Owner.NOBODY)),
@@ -148,100 +121,90 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
         spike_floor=row.number("spike_floor", least=0),
         changed_by=_changed_by(row, document),
     )
-    if normalise(name) == UNKNOWN:
-        row.wrong(
-            row.line_of("name"),
-            f"name {name!r} in {row.what} is reserved for undocumented codes",
-        )
+    if normalize(name) == UNKNOWN:
+        row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
     if code and not _CODE.fullmatch(code):
         row.wrong(
-            line,
-            f"code {code!r} can't be part of a path; allowed are letters, digits, '.', '_' and "
-            "'-', starting with a letter or digit",
+            "code",
+            f"code {code!r} can't be part of a path; allowed are letters, digits, '.', '_' and '-', "
+            "starting with a letter or digit",
         )
     return read_code if code else None
 
 
 def _changed_by(row: Mapping, document: Mapping) -> str:
     """Where overlays change a row, and which keys: `mine.yaml:7 (severity, aliases)`."""
-    taken = sorted(
+    changes = sorted(
         (line.path, line.number, key)
         for key in row.names()
         for line in row.lines_of(key)
         if line.path != document.line.path
     )
     parts = []
-    for path, group in groupby(taken, key=itemgetter(0)):
-        values = list(group)
-        keys = dict.fromkeys(key for _, _, key in values)
-        changed = "new code" if "code" in keys else ", ".join(keys)
-        parts.append(f"{path}:{values[0][1]} ({changed})")
+    for path, group in groupby(changes, key=itemgetter(0)):
+        _, lines, keys = zip(*group, strict=True)
+        changed = "new code" if "code" in keys else ", ".join(dict.fromkeys(keys))
+        parts.append(f"{path}:{lines[0]} ({changed})")
     return "; ".join(parts)
 
 
 def _aliases(row: Mapping) -> tuple[str, ...]:
     first: dict[str, Line] = {}
-    kept = []
-    for alias in row.texts("aliases", longest=LONGEST_SPELLING):
-        spelling = normalise(alias.value)
+    aliases = []
+    for alias, line in row.texts("aliases", longest=LONGEST_SPELLING):
+        spelling = normalize(alias)
         if spelling == UNKNOWN:
+            row.wrong(line, f"alias {alias!r} in {row.what} {_RESERVED}")
+        elif spelling and (other := first.setdefault(spelling, line)) is line:
+            aliases.append(alias)
+        elif spelling and other.path == line.path:
+            # In two files it is no mistake: a later release may ship the alias of an overlay.
             row.wrong(
-                alias.line,
-                f"alias {alias.value!r} in {row.what} is reserved for undocumented codes",
+                line,
+                f"alias {alias!r} in {row.what} is written twice, first on {other.relative_to(line)}",
             )
-        elif spelling and spelling in first:
-            # An overlay may have an alias that a later release ships.
-            if first[spelling].path == alias.line.path:
-                row.wrong(
-                    alias.line,
-                    f"alias {alias.value!r} in {row.what} is written twice, "
-                    f"first on {first[spelling].seen_from(alias.line)}",
-                )
-        elif spelling:
-            first[spelling] = alias.line
-            kept.append(alias.value)
-    return tuple(kept)
+    return tuple(aliases)
 
 
 def _spellings(document: Mapping, rows: dict[Code, Mapping]) -> dict[str, Code]:
     spellings, clashes = index(tuple(rows))
     for (first, second), shared in clashes.items():
-        places = [(_line_of(rows[code], shared[0]), code) for code in (second, first)]
-        # The mistake is the overlay's where an overlay is part of it.
-        places.sort(key=lambda place: place[0].path == document.line.path)
-        (here, code), (there, other) = places
+        lines = [(_line_of(rows[code], shared[0]), code.code) for code in (second, first)]
+        # Reported in the overlay if one of the two is an overlay's.
+        lines.sort(key=lambda pair: pair[0].path == document.line.path)
+        (line, code), (other_line, other_code) = lines
         document.wrong(
-            here,
-            f"{', '.join(map(repr, shared))} would mean code {code.code!r} and code {other.code!r} "
-            f"({there.seen_from(here)}); a spelling means one code: remove it from one of the two",
+            line,
+            f"{', '.join(map(repr, shared))} would mean code {code!r} and code {other_code!r} "
+            f"({other_line.relative_to(line)}); a spelling means one code: remove it from one of the two",
         )
     return spellings
 
 
 def _line_of(row: Mapping, spelling: str) -> Line:
-    """Where a row has a spelling: at the alias, the name, or the code that it follows from."""
+    """The line of the alias, name or code that a spelling comes from."""
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
-        if normalise(alias.value) == spelling:
+        if normalize(alias.value) == spelling:
             return alias.line
     name = row.text("name", longest=LONGEST_SPELLING)
-    return row.line_of("name" if normalise(name) == spelling else "code")
+    return row.line_of("name" if normalize(name) == spelling else "code")
 
 
 def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:
-    written = document.text("normal", longest=64)
-    if not written or not rows:
+    name = document.text("normal", longest=64)
+    if not name or not rows:
         return None
-    line = document.line_of("normal")
-    for code, row in rows.items():
-        if code.code == written:
-            if code.outcome is not Outcome.SUCCESS:
-                outcome = row.line_of("outcome")
-                document.wrong(
-                    line if outcome.path == line.path else outcome,
-                    f"normal {written!r} has outcome {code.outcome.value!r}; the normal end must "
-                    f"have outcome {Outcome.SUCCESS.value!r}",
-                )
-            return code
-    allowed = ", ".join(code.code for code in rows)
-    document.wrong(line, f"normal {written!r} is not a code of this file; its codes are {allowed}")
-    return None
+    code = next((code for code in rows if code.code == name), None)
+    if code is None:
+        codes = ", ".join(code.code for code in rows)
+        document.wrong(
+            "normal", f"normal {name!r} is not a code of this file; its codes are {codes}"
+        )
+    elif code.outcome is not Outcome.SUCCESS:
+        line, outcome = document.line_of("normal"), rows[code].line_of("outcome")
+        document.wrong(
+            line if outcome.path == line.path else outcome,
+            f"normal {name!r} has outcome {code.outcome.value!r}; the normal end must have "
+            f"outcome {Outcome.SUCCESS.value!r}",
+        )
+    return code

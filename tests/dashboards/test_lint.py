@@ -13,7 +13,7 @@ from dashboards.source.queries import SHIPPED
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
 from exporter import names
-from exporter.builds.events import TEST
+from exporter.streampixel.builds import TEST
 from exporter.taxonomy.model import PHASES, Outcome
 from tests.dashboards import promql
 from tests.dashboards.recording import alerts, recording

@@ -25,13 +25,13 @@ from exporter.simulate.openmetrics import openmetrics
 from exporter.simulate.scenario import simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import loader as taxonomy_loader
-from tests.builds.hook import TOKEN, token_file
-from tests.builds.payloads import body
 from tests.dashboards import promql
 from tests.dashboards.recording import groups, recording
 from tests.e2e.exporter_process import ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
-from tests.live.vendor import USER, Vendor, key_file, running
+from tests.streampixel.payloads import body
+from tests.streampixel.stats_server import USER, StatsServer, key_file
+from tests.streampixel.webhook import TOKEN, token_file
 
 HOURS = 2.5
 MINUTE = 60.0
@@ -83,7 +83,7 @@ class World:
             )
             for system, plan in PLANS.items()
         ]
-        self.platform = Vendor()
+        self.platform = StatsServer()
         self.exporter = ExporterProcess(
             folder / "ledger",
             settings={
@@ -103,7 +103,7 @@ class World:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as started:
-            started.enter_context(running(self.platform))
+            started.enter_context(self.platform)
             started.enter_context(self.exporter)
             self._begin(self._folder)
             started.enter_context(self.prometheus)

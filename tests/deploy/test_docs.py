@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.builds.events import EVENTS
 from exporter.errors import REJECTED_REASONS, refusals
 from exporter.ingest.event import Event
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import GROUP_EVENTS
 from exporter.ledger.window import Window
-from exporter.live.failures import REASONS
 from exporter.settings import Settings, load
+from exporter.streampixel.builds import EVENTS
+from exporter.streampixel.poller import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
-from exporter.taxonomy.system import _CODE_KEYS, _SYSTEM_KEYS
-from tests.builds.hook import token_file
+from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.live.vendor import USER, key_file, vendor
 from tests.settings_table import MARKED, default, table, write
+from tests.streampixel.stats_server import USER, StatsServer, key_file
+from tests.streampixel.webhook import token_file
 from tests.test_readme import Terminal, settled, shown, slugs
 
 DOCS = ROOT / "docs"
@@ -224,7 +224,7 @@ def test_builds_are_counted_and_users_shown_as_the_page_says(folder: Path) -> No
     config = folder / "exporter.toml"
     config.write_text(written)
     project = tomllib.loads(written)["live_stats_projects"][0]
-    with vendor() as platform:
+    with StatsServer() as platform:
         platform.counts = {project: (7, 2)}
         platform.key = "your-api-key"
         platform.user = tomllib.loads(written)["live_stats_user"]
@@ -249,9 +249,9 @@ def test_the_events_and_the_reasons_are_those_of_the_exporter() -> None:
 
 def test_the_keys_of_a_system_are_those_that_the_loader_takes() -> None:
     of_file, of_code = tables(section(TEXTS["add-a-system"], "The keys"))
-    assert [quoted(row[0])[0] for row in of_file] == [*_SYSTEM_KEYS, "objective"]
+    assert [quoted(row[0])[0] for row in of_file] == [*SYSTEM_KEYS, "objective"]
     keys = {quoted(row[0])[0]: row[1] for row in of_code}
-    assert set(keys) == {*_CODE_KEYS, "aliases", "planned", "spike_floor"}
+    assert set(keys) == {*CODE_KEYS, "aliases", "planned", "spike_floor"}
     assert quoted(keys["phase"]) == list(PHASES)
     for key, values in (("outcome", Outcome), ("owner", Owner), ("severity", Severity)):
         assert quoted(keys[key]) == [one.value for one in values]

@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
 
 from exporter import names
 from exporter.beacons.sites import hash_key
-from exporter.ops.links import ALERTS_PATH
-from tests.builds.hook import TOKEN, token_file
+from exporter.names import ALERTS_PATH
 from tests.e2e.exporter_process import ExporterProcess
+from tests.streampixel.webhook import TOKEN, token_file
 
 EXAMPLES = 60
 CONFORMANCE: list[CheckFunction] = [

@@ -1,8 +1,4 @@
-"""A ledger that stands still: totals and status are what a test sets, in memory.
-
-It does not test counting, deduplication, durability, the hold at 0 or concurrency with a writer: those
-are the tests of `exporter.ledger`. `commit` and `close` are not there to be called.
-"""
+"""A ledger with the totals and the status that a test sets. It takes no events."""
 
 from dataclasses import dataclass, field
 
@@ -33,8 +29,6 @@ CREATED = 1_790_000_000.25
 
 @dataclass
 class StillLedger:
-    """Shows what it was given."""
-
     series: list[Total] = field(default_factory=list)
     durations: list[DurationTotal] = field(default_factory=list)
     state: Status = field(default_factory=lambda: Status(window_capacity=1_000_000))
@@ -70,7 +64,7 @@ def code(system: str, spelling: str, outcome: Outcome = Outcome.FAILURE) -> Code
 
 
 def taxonomy(**systems: tuple[Code, ...]) -> Taxonomy:
-    """A taxonomy of systems and their codes, the first of which is the normal one."""
+    """A taxonomy; the first code of each system is the normal one."""
     return Taxonomy(
         {
             name: System(
@@ -90,7 +84,7 @@ def taxonomy(**systems: tuple[Code, ...]) -> Taxonomy:
 
 
 def two_systems() -> Taxonomy:
-    """`alpha` has all three outcomes, `beta` shares the spelling 1001 and knows no neutral end."""
+    """`alpha` has all three outcomes. `beta` also has a code 1001, and no neutral code."""
     return taxonomy(
         alpha=(
             code("alpha", "none", Outcome.SUCCESS),
@@ -116,6 +110,6 @@ def total(
 
 
 def duration(*counts: int, seconds: float = 0.0) -> DurationTotal:
-    """A histogram of `alpha`'s failures; counts not given are 0."""
+    """A histogram of `alpha`'s failures; missing counts are 0."""
     filled = (*counts, *(0,) * (len(BUCKETS) + 1 - len(counts)))
     return DurationTotal("alpha", "failure", filled, seconds, CREATED)

@@ -1,4 +1,4 @@
-"""/metrics as bytes: negotiated, parseable whatever senders wrote, equal to prometheus-client's writing."""
+"""/metrics: negotiation, any text in labels, and equality with prometheus-client's writers."""
 
 import re
 import shutil
@@ -15,14 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.samples import Sample
 
 from exporter import names
-from exporter.builds.collector import BuildsCollector
-from exporter.builds.events import build_series
 from exporter.ledger.contract import Exemplar, Family, Series, Total
-from exporter.live.client import Client
-from exporter.live.collector import LiveCollector, failures
-from exporter.live.poller import Poller
 from exporter.metrics.certificates import CertificateCollector
-from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.collector import zero_series
 from exporter.metrics.exposition import (
     OPENMETRICS,
     TEXT,
@@ -33,8 +28,11 @@ from exporter.metrics.exposition import (
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.metrics.zero import zero_series
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
+from exporter.streampixel.poller import Poller, Users
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
+from tests.metrics.test_collector import registry_of
 
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -55,43 +53,28 @@ moments = st.floats(min_value=0, max_value=4e9, allow_subnormal=False)
 
 @st.composite
 def totals(draw: st.DrawFn) -> list[Total]:
-    """Totals of two configured labels with anything in labels and session ids, no series twice."""
+    """Totals with two configured labels and any text in labels and session ids."""
     series = draw(
         st.lists(
-            st.builds(
-                Series,
-                st.sampled_from(Family),
-                texts,
-                texts,
-                texts,
-                texts,
-                texts,
-                st.tuples(texts, texts),
-            ),
+            st.builds(Series, st.sampled_from(Family), *[texts] * 5, st.tuples(texts, texts)),
             max_size=6,
-            unique_by=lambda one: one.key,
+            unique_by=lambda series: series.key,
         )
     )
     return [
         Total(
-            one,
+            each,
             draw(st.integers(0, 2**63)),
             draw(moments),
             draw(st.booleans()),
             draw(st.none() | st.builds(Exemplar, texts | st.text("x", min_size=116), moments)),
         )
-        for one in series
+        for each in series
     ]
 
 
-def registry(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
-    made = CollectorRegistry()
-    made.register(LedgerCollector(label_names, ledger))
-    return made
-
-
 def samples(families: Iterable[object]) -> list[Sample]:
-    """Sorted, with values as Prometheus has them: we write integers whole, prometheus-client as 1e+18."""
+    """Sorted samples with float values: prometheus-client writes large integers as 1e+18."""
     return sorted(
         (
             sample._replace(value=float(sample.value))
@@ -102,73 +85,71 @@ def samples(families: Iterable[object]) -> list[Sample]:
     )
 
 
-def apart(body: str) -> tuple[str, list[str]]:
-    """OpenMetrics without its exemplars, and these.
+def split_exemplars(body: str) -> tuple[str, list[str]]:
+    """OpenMetrics without its exemplars, and the exemplars.
 
-    The parser of prometheus-client 0.26 takes an escaped quote for the end of an exemplar's label value;
-    Prometheus reads what is written here.
+    The parser of prometheus-client 0.26 fails at an escaped quote in an exemplar; Prometheus does not.
     """
     labels = r'\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\}'
     line = re.compile(rf"^(\w+{labels} \S+) (# {labels} \S+ \S+)$", re.M)
-    return line.sub(r"\1", body), sorted(found[1] for found in line.findall(body))
+    return line.sub(r"\1", body), sorted(exemplar for _, exemplar in line.findall(body))
 
 
 def openmetrics(ledger: StillLedger, *label_names: str) -> str:
-    return render(registry(ledger, *label_names), PROMETHEUS_2_42)[0].decode()
+    return render(registry_of(ledger, *label_names), PROMETHEUS_2_42)[0].decode()
 
 
 def text(ledger: StillLedger, *label_names: str) -> str:
-    return render(registry(ledger, *label_names), None)[0].decode()
+    return render(registry_of(ledger, *label_names), None)[0].decode()
 
 
-def shown(body: str) -> dict[str, float]:
-    """Values of the text or OpenMetrics `session_ends_total` by code."""
-    found = re.findall(r'^session_ends_total\{.*code="(\w+)".*?\} (\S+)', body, re.M)
-    return {code: float(value) for code, value in found}
+def ends_by_code(body: str) -> dict[str, float]:
+    """The values of `session_ends_total` by code."""
+    matches = re.findall(r'^session_ends_total\{.*code="(\w+)".*?\} (\S+)', body, re.M)
+    return {code: float(value) for code, value in matches}
 
 
-# --- the same as prometheus-client writes ------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=60)
-@given(totals())
-def test_the_text_format_says_sample_by_sample_what_prometheus_client_says(
-    given_totals: list[Total],
-) -> None:
-    held = registry(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
-    ours = samples(parse_text(render(held, None)[0].decode()))
-    assert ours == samples(parse_text(generate_latest(held).decode()))
+# --- equality with prometheus-client -------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=60)
 @given(totals())
-def test_openmetrics_says_sample_by_sample_what_prometheus_client_says(
+def test_the_text_format_equals_prometheus_clients(
     given_totals: list[Total],
 ) -> None:
-    held = registry(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
-    ours, our_exemplars = apart(render(held, PROMETHEUS_3)[0].decode())
-    theirs, their_exemplars = apart(generate_openmetrics(held).decode())
+    registry = registry_of(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
+    ours = samples(parse_text(render(registry, None)[0].decode()))
+    assert ours == samples(parse_text(generate_latest(registry).decode()))
+
+
+@settings(deadline=None, max_examples=60)
+@given(totals())
+def test_openmetrics_equals_prometheus_clients(
+    given_totals: list[Total],
+) -> None:
+    registry = registry_of(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
+    ours, our_exemplars = split_exemplars(render(registry, PROMETHEUS_3)[0].decode())
+    theirs, their_exemplars = split_exemplars(generate_openmetrics(registry).decode())
     assert samples(parse_openmetrics(ours)) == samples(parse_openmetrics(theirs))
     assert our_exemplars == their_exemplars
 
 
 @settings(deadline=None, max_examples=60)
 @given(totals())
-def test_labels_come_back_as_they_went_in(given_totals: list[Total]) -> None:
-    body, _ = apart(openmetrics(StillLedger(given_totals), "region", "project"))
-    found = {
+def test_labels_are_parsed_as_they_were_written(given_totals: list[Total]) -> None:
+    body, _ = split_exemplars(openmetrics(StillLedger(given_totals), "region", "project"))
+    parsed = {
         tuple(sample.labels[name] for name in (*names.SERIES_LABELS, "region", "project"))
         for sample in samples(parse_openmetrics(body))
         if sample.name == names.SESSION_ENDS
     }
-    ends = [one.series for one in given_totals if one.series.family is Family.ENDS]
-    assert found == {one.key[1:] for one in ends}
+    series = [total.series for total in given_totals]
+    assert parsed == {each.key[1:] for each in series if each.family is Family.ENDS}
 
 
 @pytest.mark.parametrize("accept", [PROMETHEUS_2_42, "text/plain"])
-def test_a_lone_surrogate_in_a_label_does_not_break_the_exposition(accept: str) -> None:
-    """Fails when `write` encodes strictly, as prometheus-client does."""
-    body = render(registry(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
+def test_a_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
+    body = render(registry_of(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
     assert 'region="?"' in body
 
 
@@ -182,79 +163,81 @@ def promtool(body: bytes) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-def everything() -> CollectorRegistry:
-    """Each collector the exporter has, with something in it."""
+def full_registry() -> CollectorRegistry:
+    """Every collector of the exporter, with values."""
     series = [*zero_series(two_systems(), ("region",)), *build_series(("region",)).values()]
-    zeros = [Total(one, 0, CREATED) for one in series]
+    zeros = [Total(each, 0, CREATED) for each in series]
     ledger = StillLedger([*zeros, total(5, "eu", session="s-1")], [duration(1, 2, seconds=9.5)])
-    made = registry(ledger, "region")
-    made.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
-    made.register(BuildsCollector(ledger))
-    client = Client("http://127.0.0.1", 1)
-    made.register(LiveCollector(Poller(("p1",), 30, client, lambda _: ("", ""), print)))
-    failures(made)
-    made.register(StateCollector(ledger, sqlite="3.51.3"))
-    made.register(CertificateCollector([]))
-    OwnMetrics(made, ["alpha", "beta"], ["region"])
-    return made
+    registry = registry_of(ledger, "region")
+    registry.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
+    registry.register(BuildsCollector(ledger))
+    registry.register(LiveUsersCollector(Poller(("p1",), 30, fetch=never, on_failure=print)))
+    failure_counter(registry)
+    registry.register(StateCollector(ledger, sqlite="3.51.3"))
+    registry.register(CertificateCollector([]))
+    OwnMetrics(registry, ["alpha", "beta"], ["region"])
+    return registry
 
 
-def test_promtool_has_nothing_to_say_about_the_text_format() -> None:
-    assert promtool(render(everything(), None)[0]) == (0, "")
+async def never(_project: str) -> Users:
+    raise AssertionError
 
 
-@settings(max_examples=25, deadline=None)
+def test_promtool_has_no_complaint() -> None:
+    assert promtool(render(full_registry(), None)[0]) == (0, "")
+
+
+@settings(max_examples=15, deadline=None)
 @given(totals())
-def test_promtool_reads_the_text_format_whatever_the_labels(given_totals: list[Total]) -> None:
-    held = registry(StillLedger(given_totals), "region", "project")
-    assert promtool(render(held, None)[0]) == (0, "")
+def test_promtool_parses_any_labels(given_totals: list[Total]) -> None:
+    registry = registry_of(StillLedger(given_totals), "region", "project")
+    assert promtool(render(registry, None)[0]) == (0, "")
 
 
-def test_every_metric_that_has_a_name_is_exposed() -> None:
-    named = {
-        value
-        for key, value in vars(names).items()
-        if key.isupper() and isinstance(value, str) and re.fullmatch(r"session_[a-z_]+", value)
-    } - {names.SESSION_ID, names._OWN}
-    body = render(everything(), None)[0].decode()
-    assert named - set(re.findall(r"^# TYPE (\S+)", body, re.M)) == set()
+def test_every_named_metric_is_exported() -> None:
+    texts = {value for key, value in vars(names).items() if key.isupper() and key[0] != "_"}
+    metrics = {text for text in texts if re.fullmatch(r"session_[a-z_]+", str(text))}
+    body = render(full_registry(), None)[0].decode()
+    assert metrics - {names.SESSION_ID} <= set(re.findall(r"^# TYPE (\S+)", body, re.M))
 
 
-# --- held, created, exemplars ---------------------------------------------------------------------------
+# --- zeros, created, exemplars -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("write", [text, openmetrics])
-def test_a_held_series_is_shown_as_0_and_the_others_with_their_value(write: object) -> None:
+def test_a_zero_initialized_series_is_exported_as_0(write: object) -> None:
     ledger = StillLedger([total(7, code="1001", delayed=True), total(7, code="10")])
-    assert shown(write(ledger)) == {"1001": 0, "10": 7}  # type: ignore[operator]
+    assert ends_by_code(write(ledger)) == {"1001": 0, "10": 7}  # type: ignore[operator]
 
 
-def test_a_counter_beyond_a_doubles_precision_is_written_exactly() -> None:
+def test_a_large_counter_is_written_exactly() -> None:
     assert " 9007199254740993\n" in text(StillLedger([total(2**53 + 1)]))
 
 
 @pytest.mark.parametrize("write", [text, openmetrics])
-def test_each_counter_and_histogram_says_when_it_was_created(write: object) -> None:
+def test_counters_and_histograms_have_created(write: object) -> None:
     body = write(StillLedger([total()], [duration(1)]))  # type: ignore[operator]
     parse = parse_text if write is text else parse_openmetrics
-    created = {one.name: one.value for one in samples(parse(body)) if one.name.endswith("_created")}
+    values = {sample.name: sample.value for sample in samples(parse(body))}
+    created = {name: value for name, value in values.items() if name.endswith("_created")}
     assert created == {
         "session_ends_created": CREATED,
         "session_duration_seconds_created": CREATED,
     }
 
 
-def test_openmetrics_shows_the_last_session_as_an_exemplar_with_its_time() -> None:
+def test_the_last_session_is_an_exemplar_with_its_time() -> None:
     body = openmetrics(StillLedger([total(session="s-\U0001f600", at=1_790_000_000.5)]))
-    (found,) = [one for one in samples(parse_openmetrics(body)) if one.exemplar]
-    assert found.exemplar is not None
-    assert found.exemplar[:2] == ({"session_id": "s-\U0001f600"}, 1.0)
-    assert float(found.exemplar.timestamp or 0) == 1_790_000_000.5
+    (exemplar,) = [
+        sample.exemplar for sample in samples(parse_openmetrics(body)) if sample.exemplar
+    ]
+    assert exemplar[:2] == ({"session_id": "s-\U0001f600"}, 1.0)
+    assert float(exemplar.timestamp or 0) == 1_790_000_000.5
 
 
-def test_quotes_backslashes_and_newlines_in_a_session_id_are_escaped() -> None:
-    _, (found,) = apart(openmetrics(StillLedger([total(session='s"\\\n1', at=1.5)])))
-    assert found == r"""# {session_id="s\"\\\n1"} 1.0 1.5"""
+def test_a_session_id_is_escaped() -> None:
+    _, (exemplar,) = split_exemplars(openmetrics(StillLedger([total(session='s"\\\n1', at=1.5)])))
+    assert exemplar == r"""# {session_id="s\"\\\n1"} 1.0 1.5"""
 
 
 def test_the_text_format_has_no_exemplars() -> None:
@@ -262,20 +245,18 @@ def test_the_text_format_has_no_exemplars() -> None:
 
 
 @pytest.mark.parametrize(
-    ("session", "shown_"), [("é" * 118, True), ("é" * 119, False), ("a\0b", False), ("", True)]
+    ("session", "exported"), [("é" * 118, True), ("é" * 119, False), ("a\0b", False), ("", True)]
 )
-def test_an_exemplar_of_over_128_characters_or_with_a_nul_is_left_out(
-    session: str, shown_: bool
-) -> None:
+def test_a_long_exemplar_or_one_with_a_nul_is_omitted(session: str, exported: bool) -> None:
     """Prometheus 2.42 fails the whole scrape at a NUL; 10 of the 128 characters are `session_id`."""
-    assert (" # {" in openmetrics(StillLedger([total(session=session)]))) is shown_
+    assert (" # {" in openmetrics(StillLedger([total(session=session)]))) is exported
 
 
-def test_a_held_series_has_no_exemplar_before_it_has_its_count() -> None:
+def test_a_zero_initialized_series_has_no_exemplar() -> None:
     assert " # {" not in openmetrics(StillLedger([total(delayed=True, session="s-1")]))
 
 
-# --- negotiation --------------------------------------------------------------------------------------
+# --- negotiation ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -301,11 +282,9 @@ def test_a_held_series_has_no_exemplar_before_it_has_its_count() -> None:
         (None, False),
     ],
 )
-def test_openmetrics_is_for_those_who_like_it_at_least_as_much_as_text(
-    accept: str | None, openmetrics_: bool
-) -> None:
+def test_openmetrics_is_negotiated(accept: str | None, openmetrics_: bool) -> None:
     assert wants_openmetrics(accept) is openmetrics_
-    body, content_type = render(registry(StillLedger()), accept)
+    body, content_type = render(registry_of(StillLedger()), accept)
     assert content_type == (OPENMETRICS if openmetrics_ else TEXT)
     assert body.endswith(b"# EOF\n") is openmetrics_
 
@@ -323,5 +302,5 @@ def test_openmetrics_is_for_those_who_like_it_at_least_as_much_as_text(
         (None, False),
     ],
 )
-def test_gzip_is_for_those_who_take_it(accept_encoding: str | None, zipped: bool) -> None:
+def test_gzip_is_negotiated(accept_encoding: str | None, zipped: bool) -> None:
     assert takes_gzip(accept_encoding) is zipped

@@ -1,8 +1,7 @@
-"""The ledger's state and the build, as gauges."""
+"""Metrics of the ledger's state and of the build."""
 
 import platform
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 import exporter
@@ -12,72 +11,61 @@ from exporter.metrics.state import StateCollector
 from tests.metrics.still_ledger import StillLedger
 
 
-def registry(status: Status) -> CollectorRegistry:
-    made = CollectorRegistry()
-    made.register(StateCollector(StillLedger(state=status), sqlite="3.51.3"))
-    return made
+def registry_of(status: Status) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(StateCollector(StillLedger(state=status), sqlite="3.51.3"))
+    return registry
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        (names.LEDGER_SIZE, 1),
-        (names.LEDGER_DAMAGED, 2.5),
-        (names.QUEUE_EVENTS, 3),
-        (names.QUEUE_BYTES, 4),
-        (names.WINDOW_IDS, 5),
-        (names.WINDOW_CAPACITY, 6),
-        (names.WINDOW_SPAN, 7.5),
-    ],
-)
-def test_each_figure_of_the_status_is_a_gauge(name: str, value: float) -> None:
-    status = Status(
-        size_bytes=1,
-        damaged_at=2.5,
-        queue_events=3,
-        queue_bytes=4,
-        window_ids=5,
-        window_capacity=6,
-        window_span=7.5,
+def test_each_number_of_the_status_is_a_gauge() -> None:
+    registry = registry_of(
+        Status(
+            size_bytes=1,
+            damaged_at=2.5,
+            queue_events=3,
+            queue_bytes=4,
+            window_ids=5,
+            window_capacity=6,
+            window_span=7.5,
+        )
     )
-    assert registry(status).get_sample_value(name) == value
+    gauges = {
+        names.LEDGER_WRITABLE: 1,
+        names.LEDGER_SIZE: 1,
+        names.LEDGER_DAMAGED: 2.5,
+        names.QUEUE_EVENTS: 3,
+        names.QUEUE_BYTES: 4,
+        names.WINDOW_IDS: 5,
+        names.WINDOW_CAPACITY: 6,
+        names.WINDOW_SPAN: 7.5,
+    }
+    assert {name: registry.get_sample_value(name) for name in gauges} == gauges
 
 
-def test_the_ledger_is_writable_until_it_has_a_problem() -> None:
-    assert registry(Status()).get_sample_value(names.LEDGER_WRITABLE) == 1
-    assert registry(Status(problem="disk full")).get_sample_value(names.LEDGER_WRITABLE) == 0
+def test_a_ledger_with_a_problem_is_not_writable() -> None:
+    assert registry_of(Status(problem="disk full")).get_sample_value(names.LEDGER_WRITABLE) == 0
 
 
-def test_a_window_that_cannot_be_full_has_no_gauges() -> None:
-    """Ids that expire by age alone: 0 would say that none is remembered."""
-    shown = registry(Status(window_ids=0, window_capacity=0))
+def test_a_window_without_a_capacity_has_no_gauges() -> None:
+    """Ids expire by age only. A gauge of 0 would mean that no id is remembered."""
+    registry = registry_of(Status(window_ids=0, window_capacity=0))
     for name in (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN):
-        assert shown.get_sample_value(name) is None
+        assert registry.get_sample_value(name) is None
 
 
-def test_what_an_engine_lost_and_what_it_risks_are_there_at_0_before() -> None:
+def test_series_with_a_closed_label_set_are_zero_initialized() -> None:
     def values(status: Status) -> list[float | None]:
-        shown = registry(status)
-        return [
-            shown.get_sample_value(names.LEDGER_LOST),
-            *(
-                shown.get_sample_value(names.LEDGER_MISCONFIGURED, {names.SETTING: setting})
-                for setting in ("version", "appendonly", "maxmemory_policy")
-            ),
-        ]
+        registry = registry_of(status)
+        settings = ("version", "appendonly", "maxmemory_policy")
+        labels = [(names.LEDGER_MISCONFIGURED, {names.SETTING: setting}) for setting in settings]
+        labels += [(names.WINDOW_EXPIRED, {names.BOUND: bound}) for bound in ("age", "ids")]
+        return [registry.get_sample_value(*pair) for pair in [(names.LEDGER_LOST, {}), *labels]]
 
-    assert values(Status()) == [0, 0, 0, 0]
-    wrong = Status(lost_events=7, misconfigured={"appendonly": "Set it."})
-    assert values(wrong) == [7, 0, 1, 0]
-
-
-def test_both_bounds_of_the_window_are_there_at_0_before_one_is_hit() -> None:
-    shown = registry(Status(window_expired={"ids": 9}))
-    found = [
-        shown.get_sample_value(names.WINDOW_EXPIRED, {names.BOUND: bound})
-        for bound in ("age", "ids")
-    ]
-    assert found == [0, 9]
+    assert values(Status()) == [0, 0, 0, 0, 0, 0]
+    status = Status(
+        lost_events=7, misconfigured={"appendonly": "Set it."}, window_expired={"ids": 9}
+    )
+    assert values(status) == [7, 0, 1, 0, 0, 9]
 
 
 def test_build_info_has_the_versions() -> None:
@@ -86,4 +74,4 @@ def test_build_info_has_the_versions() -> None:
         "python": platform.python_version(),
         "sqlite": "3.51.3",
     }
-    assert registry(Status()).get_sample_value(names.BUILD_INFO, labels) == 1
+    assert registry_of(Status()).get_sample_value(names.BUILD_INFO, labels) == 1

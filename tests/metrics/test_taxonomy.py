@@ -1,6 +1,8 @@
-"""The taxonomy's words, as a scrape brings them."""
+"""The taxonomy's series, as a scrape exports them."""
 
+from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,92 +10,66 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import names
 from exporter.metrics.exposition import render
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.taxonomy.model import Taxonomy
+from exporter.taxonomy.model import Code, System, Taxonomy
 from tests.metrics.still_ledger import two_systems
 
 RUNBOOKS = "https://ops.example"
 GRAFANA = "https://grafana.example"
 
 
-def scraped(taxonomy: Taxonomy) -> dict[str, list[dict[str, str]]]:
-    """The labels of each series by metric name."""
+def scrape(taxonomy: Taxonomy) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Labels and value of each series by metric name."""
     registry = CollectorRegistry()
     registry.register(TaxonomyCollector(taxonomy, RUNBOOKS, GRAFANA))
-    samples = [
-        sample
-        for family in text_string_to_metric_families(render(registry, None)[0].decode())
-        for sample in family.samples
-    ]
-    by_name: dict[str, list[dict[str, str]]] = {}
-    for sample in samples:
-        by_name.setdefault(sample.name, []).append(sample.labels)
-    return by_name
+    series = defaultdict(list)
+    for family in text_string_to_metric_families(render(registry, None)[0].decode()):
+        for sample in family.samples:
+            series[sample.name].append((sample.labels, sample.value))
+    return series
 
 
-def test_info_and_help_have_every_code_and_unknown_once() -> None:
+def one_code(objective: float = 0.5, **fields: Any) -> tuple[Code, Taxonomy]:
+    """A code with other fields, and a taxonomy with this code only."""
+    system: System = two_systems().systems["alpha"]
+    code = replace(system.codes[0], **fields)
+    return code, Taxonomy({"alpha": replace(system, codes=(code,), objective=objective)})
+
+
+def test_info_and_help_have_every_code() -> None:
     taxonomy = two_systems()
-    expected = [
+    codes = [
         (system.system, code.code)
         for system in taxonomy.systems.values()
         for code in (*system.codes, system.unknown)
     ]
-    shown = scraped(taxonomy)
+    series = scrape(taxonomy)
     for name in (names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP):
-        assert [(labels["system"], labels["code"]) for labels in shown[name]] == expected
+        assert [(labels["system"], labels["code"]) for labels, _ in series[name]] == codes
+        assert {value for _, value in series[name]} == {1}
 
 
-def test_info_has_severity_and_planned_of_a_code() -> None:
-    (system, *_) = two_systems().systems.values()
-    code = replace(system.codes[0], planned=True)
-    planned = replace(system, codes=(code,))
-    labels = scraped(Taxonomy({system.system: planned}))[names.SESSION_END_CODE_INFO][0]
-    assert labels == {
-        "system": code.system,
-        "code": code.code,
-        "name": code.name,
-        "phase": code.phase,
-        "category": code.category,
-        "outcome": code.outcome.value,
-        "owner": code.owner.value,
-        "severity": code.severity.value,
-        "planned": "true",
-    }
+def test_info_has_the_fields_of_a_code() -> None:
+    code, taxonomy = one_code(planned=True)
+    labels, _ = scrape(taxonomy)[names.SESSION_END_CODE_INFO][0]
+    fields = ("system", "code", "name", "phase", "category", "outcome", "owner", "severity")
+    assert labels == {field: str(getattr(code, field)) for field in fields} | {"planned": "true"}
 
 
 def test_help_texts_survive_the_exposition_format() -> None:
-    (system, *_) = two_systems().systems.values()
     text = 'a "quote", a \\ backslash\nand {{ braces }} <b>'
-    quoted = replace(system, codes=(replace(system.codes[0], causes=text, fix=text),))
-    labels = scraped(Taxonomy({system.system: quoted}))[names.SESSION_END_CODE_HELP][0]
+    _, taxonomy = one_code(causes=text, fix=text)
+    labels, _ = scrape(taxonomy)[names.SESSION_END_CODE_HELP][0]
     assert (labels["causes"], labels["fix"]) == (text, text)
 
 
 def test_links_are_the_base_urls() -> None:
-    (links,) = scraped(two_systems())[names.LINKS_INFO]
-    assert links == {"runbooks": RUNBOOKS, "dashboards": GRAFANA}
+    labels = {"runbooks": RUNBOOKS, "dashboards": GRAFANA}
+    assert scrape(two_systems())[names.LINKS_INFO] == [(labels, 1)]
 
 
-def test_the_words_are_series_of_1() -> None:
-    registry = CollectorRegistry()
-    registry.register(TaxonomyCollector(two_systems(), RUNBOOKS, GRAFANA))
-    values = {
-        sample.value
-        for family in registry.collect()
-        for sample in family.samples
-        if sample.name != names.SESSION_END_OBJECTIVE
-    }
-    assert values == {1}
-
-
-def test_objective_and_spike_floor_have_the_taxonomys_numbers() -> None:
-    (system, *_) = two_systems().systems.values()
-    code = replace(system.codes[0], spike_floor=8.0)
-    taxonomy = Taxonomy({system.system: replace(system, codes=(code,), objective=0.9)})
-    registry = CollectorRegistry()
-    registry.register(TaxonomyCollector(taxonomy, RUNBOOKS, GRAFANA))
-    by_system = {"system": system.system}
-    assert registry.get_sample_value(names.SESSION_END_OBJECTIVE, by_system) == 0.9
-    by_code = by_system | {"code": code.code}
-    assert registry.get_sample_value(names.SESSION_END_SPIKE_FLOOR, by_code) == 8
-    unknown = by_system | {"code": "unknown"}
-    assert registry.get_sample_value(names.SESSION_END_SPIKE_FLOOR, unknown) is None
+def test_objective_and_spike_floor_are_exported() -> None:
+    code, taxonomy = one_code(objective=0.9, spike_floor=8.0)
+    series = scrape(taxonomy)
+    assert series[names.SESSION_END_OBJECTIVE] == [({"system": "alpha"}, 0.9)]
+    labels = {"system": "alpha", "code": code.code}
+    assert series[names.SESSION_END_SPIKE_FLOOR] == [(labels, 8)]

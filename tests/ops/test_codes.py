@@ -1,4 +1,4 @@
-"""/codes: every code is there, and a search without a script finds what the command finds."""
+"""/codes and the 404 pages: every code has a row, search works without a script, names are suggested."""
 
 import re
 from urllib.parse import quote
@@ -6,81 +6,107 @@ from urllib.parse import quote
 import pytest
 
 from exporter.lookup.search import search
-from exporter.ops.history import History
 from exporter.taxonomy.loader import load
 from tests.metrics.still_ledger import StillLedger, total
-from tests.ops.asking import Clock, Ops
-from tests.ops.reader import Reader
+from tests.ops.ops_app import Ops, Page
 
 SHIPPED = load(())
 ROW = re.compile(r'<tr data-spellings="([^"]*)" data-words="[^"]*"( hidden)?>(.*?)</tr>', re.S)
 
 
-def shown(page: str) -> list[str]:
+def visible(html: str) -> list[str]:
     """The paths of the rows that are not hidden."""
     return [
-        re.findall(r'href="([^"]+)"', row)[0] for _, hidden, row in ROW.findall(page) if not hidden
+        re.findall(r'href="([^"]+)"', row)[0] for _, hidden, row in ROW.findall(html) if not hidden
     ]
 
 
-def test_every_code_of_every_system_has_a_row_that_leads_to_its_runbook() -> None:
-    ops = Ops(taxonomy=SHIPPED)
-    paths = shown(ops.get("/codes").text)
+@pytest.fixture(scope="module")
+def ops() -> Ops:
+    return Ops(taxonomy=SHIPPED)
+
+
+def test_every_code_has_a_row_that_links_to_its_runbook(ops: Ops) -> None:
+    paths = visible(ops.get("/codes").text)
     assert paths == [
         f"/codes/{system.system}/{code.code}"
         for system in SHIPPED.systems.values()
         for code in (*system.codes, system.unknown)
     ]
     assert len(paths) == 38
-    assert {ops.get(path).status for path in paths} == {200}
+    assert {ops.get(path).status_code for path in paths} == {200}
 
 
-@pytest.mark.parametrize(
-    "query", ["4001", "softdrive 08", "error code 8", "timeout", "1001", "Capacity", "softdrive"]
-)
-def test_a_search_without_a_script_finds_what_the_command_finds(query: str) -> None:
-    page = Ops(taxonomy=SHIPPED).get(f"/codes?q={quote(query)}").text
-    found = {f"/codes/{code.system}/{code.code}" for code in search(SHIPPED, [query])}
-    assert found
-    assert set(shown(page)) == found
-    assert f"{len(found)} of 38 codes" in page
-    assert f'value="{query}"' in page
+@pytest.mark.parametrize("query", ["4001", "softdrive 08", "error code 8", "timeout", "Capacity"])
+def test_a_search_without_a_script_equals_the_command(ops: Ops, query: str) -> None:
+    html = ops.get(f"/codes?q={quote(query)}").text
+    paths = {code.runbook for code in search(SHIPPED, [query])}
+    assert paths
+    assert set(visible(html)) == paths
+    assert f"{len(paths)} of 38 codes" in html
+    assert f'value="{query}"' in html
 
 
-def test_a_search_that_finds_nothing_names_what_is_near() -> None:
-    page = Ops(taxonomy=SHIPPED).get("/codes?q=timout").text
-    assert shown(page) == []
-    assert "/codes?q=timeout" in Reader(page).refs
+def test_a_search_without_matches_suggests_a_query(ops: Ops) -> None:
+    html = ops.get("/codes?q=softdrive%20fierwall").text
+    assert visible(html) == []
+    assert "/codes?q=softdrive%20firewall" in Page(html).refs
 
 
-def test_rows_count_ends_of_the_last_minutes_hour_and_in_all() -> None:
-    ledger = StillLedger([total(1000)])
-    clock = Clock()
-    history = History(ledger.totals, clock)
-    history.sample()
-    ledger.series = [total(1020)]
-    for _ in range(30):
-        clock.now += 60
-        history.sample()
-    ledger.series = [total(1023)]
-    page = Ops(ledger, history=history).get("/codes").text
-    (row,) = (row for _, _, row in ROW.findall(page) if "/codes/alpha/1001" in row)
+def test_rows_count_ends_of_5_minutes_an_hour_and_in_total() -> None:
+    ops = Ops(StillLedger([total(1000)]))
+    ops.ledger.series = [total(1020)]
+    ops.wait(30)
+    ops.ledger.series = [total(1023)]
+    (row,) = (row for _, _, row in ROW.findall(ops.get("/codes").text) if "/alpha/1001" in row)
     assert re.findall(r'class="number[^"]*">([^<]*)<', row) == ["3", "23", "1,023"]
 
 
-def test_what_is_searched_for_is_never_markup() -> None:
-    page = Ops().get(f"/codes?q={quote(chr(34) + '><script>alert(1)</script>')}").text
-    assert "<script>alert" not in page
-    assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in page
+def test_a_query_is_escaped_and_cut(ops: Ops) -> None:
+    html = ops.get(f"/codes?q={quote(chr(34) + '><script>alert(1)</script>')}").text
+    assert "<script>alert" not in html
+    assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in html
+    assert "a" * 129 not in ops.get(f"/codes?q={'a' * 8000}").text
 
 
-def test_a_long_query_is_cut_and_answered() -> None:
-    answer = Ops(taxonomy=SHIPPED).get(f"/codes?q={'a' * 8000}")
-    assert answer.status == 200
-    assert "a" * 129 not in answer.text
-
-
-def test_the_script_knows_every_spelling_that_the_server_takes() -> None:
-    page = Ops(taxonomy=SHIPPED).get("/codes").text
-    (spellings,) = (s for s, _, row in ROW.findall(page) if "/codes/softdrive/08" in row)
+def test_rows_have_every_spelling_for_the_script(ops: Ops) -> None:
+    rows = ROW.findall(ops.get("/codes").text)
+    (spellings,) = (spellings for spellings, _, row in rows if "/codes/softdrive/08" in row)
     assert {"08", "8", "error code 08", "monitortopologyfail"} <= set(spellings.split("|"))
+
+
+# --- names that do not exist ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("/codes/streampixel/08", "/codes/softdrive/08"),
+        ("/codes/streampixel/4008", "/codes/streampixel/4007"),
+        ("/codes/softdrive/MonitorTopologyFial", "/codes/softdrive/08"),
+        ("/codes/softdrive/99", "/codes?q=softdrive"),
+        ("/codes/softdrive/99", "/codes/softdrive/unknown"),
+        ("/codes/streampixl/4001", "/codes/streampixel/4001"),
+        ("/codes/nowhere/nothing", "/codes"),
+        ("/alerts/SessionEndSpikes", "/alerts/SessionEndSpike"),
+        ("/alerts/x", "/alerts"),
+    ],
+)
+def test_an_unknown_name_is_a_404_page_with_links(ops: Ops, path: str, link: str) -> None:
+    answer = ops.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert link in Page(answer.text).refs
+
+
+@pytest.mark.parametrize("path", ["/codes/softdrive/{}", "/codes/{}/4001", "/alerts/{}"])
+@pytest.mark.parametrize("name", ["%3Cscript%3Ealert(1)%22'", "Softdrive" * 800])
+def test_an_unknown_name_is_escaped_and_may_be_long(ops: Ops, path: str, name: str) -> None:
+    answer = ops.get(path.format(name))
+    assert answer.status_code == 404
+    assert "<script>alert" not in answer.text
+    assert len(set(Page(answer.text).refs)) < 20
+
+
+def test_a_path_below_a_code_is_not_found(ops: Ops) -> None:
+    assert ops.get("/codes/softdrive/08/more").status_code == 404

@@ -1,63 +1,65 @@
-"""Before the pages' app is loaded: requests wait for it, and minutes are sampled."""
+"""The app is created in the background, and minutes are sampled without requests."""
 
 import asyncio
 import errno
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from exporter.ledger.contract import Totals
 from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
 from tests.metrics.still_ledger import StillLedger, total
 
 
-async def silent(scope: Any, receive: Any, send: Any) -> None:
-    """An app that answers nothing."""
+async def no_app(scope: Any, receive: Any, send: Any) -> None: ...
 
 
-async def _until(condition: Any) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - another thread makes it true
+        while not condition():  # noqa: ASYNC110 (another thread makes it true)
             await asyncio.sleep(0.001)
 
 
-def test_minutes_are_sampled_without_a_request_although_a_sample_failed() -> None:
-    """Fails when a failed sample ends the timer: pages would show no session end until a restart."""
-    asked = 0
+def test_sampling_goes_on_after_a_failed_sample() -> None:
+    """Fails if the timer ends: pages would show no session ends until a restart."""
+    reads = 0
 
-    def totals() -> Any:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
+    def totals() -> Totals:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
             raise RuntimeError("once")
         return StillLedger().totals()
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        LazyApp(StillLedger(), lambda: silent, History(totals, minute=0.01)).prepare()
-        await _until(lambda: asked > 4)
+        LazyApp(StillLedger(), lambda: no_app, History(totals, minute=0.01)).prepare()
+        await wait_until(lambda: reads > 4)
 
     asyncio.run(run())
 
 
-def test_events_before_the_app_is_loaded_are_in_the_first_minute() -> None:
+def test_the_first_minute_begins_when_the_app_is_constructed() -> None:
     ledger = StillLedger([total(5)])
-    history = History(ledger.totals)
-    LazyApp(ledger, lambda: silent, history)
+    app = LazyApp(ledger, lambda: no_app)
     ledger.series = [total(12)]
-    assert history.read().events() == [7]
+    scope: Any = {"path": "/metrics", "type": "http"}
+    asyncio.run(app(scope, None, None))  # type: ignore[arg-type]
+    assert scope["state"]["history"].read().events() == [7]
 
 
-def test_an_app_that_could_not_be_created_is_created_at_the_next_request() -> None:
-    """Fails when the first failure is kept: a failed import answered 500 until a restart."""
-    created = 0
+def test_a_failed_creation_is_repeated_at_the_next_request() -> None:
+    """Fails if the failure is kept: every request would be answered 500 until a restart."""
+    calls = 0
 
     def create() -> Any:
-        nonlocal created
-        created += 1
-        if created == 1:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
             raise OSError(errno.EMFILE, "Too many open files")
-        return silent
+        return no_app
 
     async def run() -> None:
         app = LazyApp(StillLedger(), create)
@@ -68,22 +70,22 @@ def test_an_app_that_could_not_be_created_is_created_at_the_next_request() -> No
         await app(*request)
 
     asyncio.run(run())
-    assert created == 2
+    assert calls == 2
 
 
-def test_preparing_twice_samples_each_minute_once() -> None:
-    asked = 0
+def test_sampling_starts_once() -> None:
+    samples = 0
 
-    def totals() -> Any:
-        nonlocal asked
-        asked += 1
-        return StillLedger().totals()
+    class CountingHistory(History):
+        def sample(self) -> None:
+            nonlocal samples
+            samples += 1
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), lambda: silent, History(totals, minute=3600))
+        app = LazyApp(StillLedger(), lambda: no_app, CountingHistory(StillLedger().totals))
         for _ in range(3):
             app.prepare()
-        await _until(lambda: asked)
+        await wait_until(lambda: samples > 0)
 
     asyncio.run(run())
-    assert asked == 1
+    assert samples == 1

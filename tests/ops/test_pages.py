@@ -1,4 +1,4 @@
-"""What people read: well-formed, escaped, and complete without a request or a script."""
+"""Pages are well-formed, escaped and complete, and the landing page shows counts and warnings."""
 
 import base64
 import dataclasses
@@ -11,12 +11,10 @@ from jinja2 import UndefinedError
 
 from exporter import names
 from exporter.ledger.contract import Family, Status
-from exporter.ops.history import History
 from exporter.ops.render import render
 from exporter.settings import Settings
 from tests.metrics.still_ledger import StillLedger, total, two_systems
-from tests.ops.asking import Clock, Ops
-from tests.ops.reader import Reader
+from tests.ops.ops_app import Ops, Page
 
 EVIL = "<script>alert(1)</script>&\"'<https://evil|x>"
 HTML = (
@@ -33,18 +31,22 @@ HTML = (
 )
 
 
-def test_every_page_is_well_formed_and_needs_no_further_request() -> None:
+def landing(ops: Ops) -> str:
+    return Page(ops.get("/").text).text
+
+
+def test_every_page_is_well_formed_and_needs_no_other_file() -> None:
     ops = Ops()
     for path in HTML:
-        read = Reader(ops.get(path).text)
-        assert all(ref.startswith(("/", "#")) and not ref.startswith("//") for ref in read.refs)
-        assert not read.tags & {"link", "img", "iframe"}
-        assert {"main", "h1", "title"} <= read.tags
-        assert len(read.ids) == len(set(read.ids))
-        assert {ref[1:] for ref in read.refs if ref.startswith("#")} <= set(read.ids), path
+        page = Page(ops.get(path).text)
+        assert all(ref.startswith(("/", "#")) and not ref.startswith("//") for ref in page.refs)
+        assert not page.tags & {"link", "img", "iframe"}
+        assert {"main", "h1", "title"} <= page.tags
+        assert len(page.ids) == len(set(page.ids))
+        assert {ref[1:] for ref in page.refs if ref.startswith("#")} <= set(page.ids), path
 
 
-def test_the_policy_allows_the_pages_own_style_and_script_only() -> None:
+def test_the_policy_allows_only_the_style_and_script_of_the_page() -> None:
     ops = Ops()
     for path in HTML:
         answer = ops.get(path)
@@ -69,67 +71,58 @@ def test_the_policy_allows_the_pages_own_style_and_script_only() -> None:
         assert not re.search(r" (style|on\w+)=", answer.text)
 
 
-def test_links_of_the_landing_page_lead_to_pages() -> None:
+def test_links_of_the_landing_page_exist() -> None:
     ops = Ops()
-    refs = [ref for ref in Reader(ops.get("/").text).refs if ref.startswith("/")]
+    refs = [ref for ref in Page(ops.get("/").text).refs if ref.startswith("/")]
     assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(refs)
-    assert {ops.get(ref).status for ref in refs} == {200}
+    assert {ops.get(ref).status_code for ref in refs} == {200}
 
 
-def test_the_landing_page_shows_totals_and_facts() -> None:
+def test_the_landing_page_shows_totals() -> None:
     ledger = StillLedger(
         [total(1234567), total(5, family=Family.LATE), total(7, family=Family.INTERRUPTIONS)],
         ledger="k3f9",
     )
     ops = Ops(ledger)
     ops.own.accepted.inc(42)
-    said = Reader(ops.get("/").text).said
+    text = landing(ops)
     for fact in ("Ready:", "1,234,572", "k3f9", "42", "Alpha", "7"):
-        assert fact in said
-    assert "Warning" not in said
+        assert fact in text
+    assert "Warning" not in text
 
 
 def test_the_landing_page_shows_events_and_failures_of_the_last_minutes() -> None:
-    ledger = StillLedger([total(100), total(50, family=Family.LATE)])
-    clock = Clock()
-    ops = Ops(ledger, history=History(ledger.totals, clock))
-    ops.get("/")
-    clock.now += 30
-    ledger.series = [total(104), total(52, family=Family.LATE)]
-    page = ops.get("/").text
-    read = Reader(page)
-    assert "6 events accepted, 4 of them failed sessions." in read.said
-    assert "at most 6, the latest in this minute. A restart" in read.said
-    assert f"{names.CODES_PATH}/alpha/1001" in read.refs
-    assert page.count("<rect") == 1
-    for _ in range(10):
-        clock.now += 60
-        ops.history.sample()  # type: ignore[union-attr]
-    read = Reader(ops.get("/").text)
-    assert "0 events accepted, 0 of them failed sessions." in read.said
-    assert "the latest 10 min ago." in read.said
-    assert f"{names.CODES_PATH}/alpha/1001" not in read.refs
+    ops = Ops(StillLedger([total(100), total(50, family=Family.LATE)]))
+    ops.clock.now += 30
+    ops.ledger.series = [total(104), total(52, family=Family.LATE)]
+    html = ops.get("/").text
+    page = Page(html)
+    assert "6 events accepted, 4 of them failed sessions." in page.text
+    assert "at most 6, the latest in this minute. A restart" in page.text
+    assert f"{names.CODES_PATH}/alpha/1001" in page.refs
+    assert html.count("<rect") == 1
+    ops.wait(10)
+    page = Page(ops.get("/").text)
+    assert "0 events accepted, 0 of them failed sessions." in page.text
+    assert "the latest 10 min ago." in page.text
+    assert f"{names.CODES_PATH}/alpha/1001" not in page.refs
 
 
-def test_bars_of_the_chart_are_in_proportion_and_the_smallest_can_be_seen() -> None:
-    ledger = StillLedger([total(0)])
-    clock = Clock()
-    ops = Ops(ledger, history=History(ledger.totals, clock))
-    ops.get("/")
+def test_bars_of_the_chart_are_proportional_with_a_minimum() -> None:
+    ops = Ops(StillLedger([total(0)]))
     for value in (1, 501, 1501):
-        ledger.series = [total(value)]
-        clock.now += 60
-        ops.history.sample()  # type: ignore[union-attr]
+        ops.ledger.series = [total(value)]
+        ops.wait(1)
     bars = re.findall(r'<rect x="(\d+)" y="[\d.]+" width="5" height="([\d.]+)"', ops.get("/").text)
     assert bars == [("354", "60.0"), ("348", "30.0"), ("342", "3")]
 
 
 def test_the_landing_page_shows_why_it_is_not_ready() -> None:
-    said = Reader(Ops(StillLedger(state=Status(problem="disk full"))).get("/").text).said
-    assert "Not ready: disk full" in said
+    ops = Ops(StillLedger(state=Status(problem="disk full")))
+    assert "Not ready: disk full" in landing(ops)
 
 
-def test_texts_from_outside_are_escaped() -> None:
+def test_texts_are_escaped() -> None:
     systems = two_systems()
     evil = dataclasses.replace(systems.systems["alpha"], title=EVIL)
     ops = Ops(
@@ -138,9 +131,9 @@ def test_texts_from_outside_are_escaped() -> None:
         settings=Settings(labels=("region",)),
     )
     for path in ("/", names.DOCS_PATH):
-        page = ops.get(path).text
-        assert "<script" not in page
-        assert EVIL in Reader(page).said
+        html = ops.get(path).text
+        assert "<script" not in html
+        assert EVIL in Page(html).text
 
 
 @pytest.mark.parametrize(
@@ -156,18 +149,18 @@ def test_texts_from_outside_are_escaped() -> None:
     ],
 )
 def test_a_state_of_the_ledger_is_a_warning(status: Status, words: str) -> None:
-    assert words in Reader(Ops(StillLedger(state=status)).get("/").text).said
+    assert words in landing(Ops(StillLedger(state=status)))
 
 
-def test_counters_of_doubtful_events_are_warnings() -> None:
+def test_counters_are_warnings() -> None:
     ops = Ops(settings=Settings(labels=("region",)))
     ops.own.commit_failures.inc(3)
     ops.own.at_least_once.inc(4)
     ops.own.unknown.labels("alpha").inc(5)
     ops.own.capped.labels("region").inc(6)
-    for place in range(101):
-        ops.unknown_codes.record("alpha", str(place), 1.0)
-    said = Reader(ops.get("/").text).said
+    for code in range(101):
+        ops.unknown_codes.record("alpha", str(code), 1.0)
+    text = landing(ops)
     for words in (
         "Ledger transactions that failed since the start: 3;",
         "occurred_at): 4;",
@@ -175,7 +168,7 @@ def test_counters_of_doubtful_events_are_warnings() -> None:
         "became `other`: 6;",
         "dropped from the full list: 1.",
     ):
-        assert words in said
+        assert words in text
 
 
 @pytest.mark.parametrize(
@@ -196,15 +189,15 @@ def test_counters_of_doubtful_events_are_warnings() -> None:
         ),
     ],
 )
-def test_a_listener_beyond_loopback_without_token_or_tls_is_a_warning(
+def test_a_public_listener_without_token_or_tls_is_a_warning(
     settings: dict[str, object], words: str | None
 ) -> None:
-    said = Reader(Ops(settings=Settings(**settings)).get("/").text).said  # type: ignore[arg-type]
-    assert words in said if words else "Warning" not in said
+    text = landing(Ops(settings=Settings(**settings)))  # type: ignore[arg-type]
+    assert words in text if words else "Warning" not in text
 
 
 def test_docs_show_every_path_and_field() -> None:
-    said = Reader(Ops().get(names.DOCS_PATH).text).said
+    text = Page(Ops().get(names.DOCS_PATH).text).text
     for words in (
         "POST /v1/session-ends",
         "application/x-ndjson: an Event per line",
@@ -212,15 +205,15 @@ def test_docs_show_every_path_and_field() -> None:
         "curl -sS --fail-with-body http://127.0.0.1:10400/v1/session-ends",
         "429 Too many requests (throttled)",
     ):
-        assert words in said
+        assert words in text
 
 
-def test_a_list_of_alerts_shows_summary_and_severity() -> None:
-    said = Reader(Ops().get(names.ALERTS_PATH).text).said
-    assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in said
-    assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in said
+def test_the_list_of_alerts_shows_summary_and_severity() -> None:
+    text = Page(Ops().get(names.ALERTS_PATH).text).text
+    assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
+    assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
 
 
-def test_a_page_without_a_value_that_its_template_needs_is_an_error() -> None:
+def test_a_missing_template_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("alerts.html")

@@ -1,4 +1,4 @@
-"""What axe finds on every page, on a phone and a laptop, dark and light: nothing."""
+"""Accessibility of every page on a phone and a laptop, dark and light, and the content policy."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ CUT = """() => [...document.querySelectorAll("html, body *")]
 
 
 def violations(visit: Visit) -> list[str]:
-    """Rule and element of every violation that axe reports on the open page."""
+    """Rule and element of each violation that axe reports on the open page."""
     response: dict[str, Any] = Axe().run(visit.page).response
     assert len(response["passes"]) > 10, "axe checked nothing"
     return [
@@ -38,7 +38,7 @@ def violations(visit: Visit) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (LAPTOP, "light")])
-def test_axe_finds_nothing_and_nothing_is_cut(
+def test_pages_have_no_violation_and_no_cut_text(
     browser: Browser, exporter: ExporterProcess, size: dict[str, int], scheme: str
 ) -> None:
     base = f"http://127.0.0.1:{exporter.ports['ops']}"
@@ -51,7 +51,7 @@ def test_axe_finds_nothing_and_nothing_is_cut(
             assert page.evaluate(CUT) == [], path
 
 
-def test_axe_would_find_a_violation(visit: Visit) -> None:
+def test_axe_reports_a_violation(visit: Visit) -> None:
     page = visit.open("/alerts")
     page.evaluate("document.querySelector('.lead').style.color = 'rgb(200, 200, 200)'")
     page.evaluate("document.querySelector('h1').innerHTML = '<img>'")
@@ -60,7 +60,7 @@ def test_axe_would_find_a_violation(visit: Visit) -> None:
     assert "image-alt" in reported
 
 
-def test_the_policy_stops_scripts_and_requests_that_are_not_the_pages_own(visit: Visit) -> None:
+def test_the_policy_blocks_other_scripts_and_requests(visit: Visit) -> None:
     page = visit.open("/codes")
     page.evaluate(
         """() => {

@@ -1,4 +1,4 @@
-"""The page that an alert links to, as the person sees it who was woken."""
+"""The runbook page in a browser."""
 
 from playwright.sync_api import Browser, expect
 
@@ -17,21 +17,18 @@ def test_the_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
     expect(page.get_by_role("link", name="SessionEndSpike")).to_be_visible()
 
 
-def test_every_code_is_short_on_a_phone_and_says_early_what_to_do(
-    browser: Browser, exporter: ExporterProcess
-) -> None:
-    """Fails when a runbook grows, or when something large gets in front of the mitigation."""
+def test_every_code_page_is_short_on_a_phone(browser: Browser, exporter: ExporterProcess) -> None:
+    """First action and mitigation are near the top."""
     base = f"http://127.0.0.1:{exporter.ports['ops']}"
     measure = """() => {
         const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
         return [top(".first"), top("#mitigation"), document.documentElement.scrollHeight];
     }"""
-    codes = [
-        *(code for system in load().systems.values() for code in (*system.codes, system.unknown))
-    ]
+    systems = load().systems.values()
+    codes = [code for system in systems for code in (*system.codes, system.unknown)]
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         for code in codes:
-            page = visit.open(f"/codes/{code.system}/{code.code}")
+            page = visit.open(code.runbook)
             first, mitigation, height = page.evaluate(measure)
             assert 0 < first < PHONE["height"] / 2, code
             assert first < mitigation < 1400, code
@@ -51,7 +48,7 @@ def test_the_shared_diagnosis_opens_without_a_script(
         expect(page.locator("button:visible")).to_have_count(0)
 
 
-def test_a_query_is_copied_by_keyboard_and_said_to_be(visit: Visit) -> None:
+def test_a_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
     visit.grant("clipboard-read", "clipboard-write")
     page = visit.open("/codes/streampixel/4001")
     button = page.get_by_role("button", name="Copy query 2", exact=True)
@@ -66,7 +63,7 @@ def test_a_query_is_copied_by_keyboard_and_said_to_be(visit: Visit) -> None:
 
 
 def test_a_query_is_copied_without_the_clipboard_api(visit: Visit) -> None:
-    """Which browsers keep from pages that are neither https nor on this machine."""
+    """Browsers offer it only to pages over https or on localhost."""
     visit.grant("clipboard-read")
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
@@ -75,7 +72,7 @@ def test_a_query_is_copied_without_the_clipboard_api(visit: Visit) -> None:
     assert "4001|4003" in page.evaluate("navigator.clipboard.readText()")
 
 
-def test_what_can_not_be_copied_is_selected_and_said_to_be(visit: Visit) -> None:
+def test_a_query_that_can_not_be_copied_is_selected(visit: Visit) -> None:
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
     page.evaluate("document.execCommand = () => false")
@@ -84,14 +81,13 @@ def test_what_can_not_be_copied_is_selected_and_said_to_be(visit: Visit) -> None
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
 
 
-def test_what_a_sender_wrote_is_text(visit: Visit) -> None:
+def test_a_senders_code_is_text(visit: Visit) -> None:
     page = visit.open("/codes/softdrive/unknown")
     expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
     assert page.locator("img").count() == 0
 
 
-def test_no_alert_is_without_a_way_on(visit: Visit) -> None:
-    """From the front page to the runbook of a pipeline alert, by links."""
+def test_links_lead_to_the_runbook_of_an_alert(visit: Visit) -> None:
     page = visit.open("/")
     page.get_by_role("link", name="Alerts").click()
     page.get_by_role("link", name="SessionEndExporterDown").click()

@@ -1,4 +1,4 @@
-"""One visitor with a browser: opens pages, and notes every fault and every request."""
+"""A browser context that records faults and requests."""
 
 from typing import Any, Self
 
@@ -9,11 +9,9 @@ LAPTOP = {"width": 1366, "height": 768}
 
 
 class Visit:
-    """A browser context; on leaving it asserts that nothing was said on the console, no script failed and
-    nothing was asked for but pages of the exporter.
+    """At its end, asserts that the console is empty, no script failed and only the exporter was requested.
 
-    Requests elsewhere are noted and not let through, so that a page that makes one is found without a
-    network. `script` and the rest are options of the context.
+    Requests to other hosts are recorded and aborted. `options` are those of the context.
     """
 
     def __init__(self, browser: Browser, base: str, **options: Any) -> None:
@@ -21,14 +19,14 @@ class Visit:
         self.faults: list[str] = []
         self.requests: list[str] = []
         self._context = browser.new_context(**{"viewport": LAPTOP, "base_url": base} | options)
-        self._context.route("**", self._note)
+        self._context.route("**", self._record)
         self.page: Page = self._context.new_page()
-        self.page.on("console", lambda said: self.faults.append(f"{said.type}: {said.text}"))
+        self.page.on("console", lambda line: self.faults.append(f"{line.type}: {line.text}"))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
         self.page.set_default_timeout(20_000)
 
-    def _note(self, route: Route) -> None:
+    def _record(self, route: Route) -> None:
         self.requests.append(route.request.url)
         if route.request.url.startswith(self.base + "/"):
             route.continue_()
@@ -41,22 +39,12 @@ class Visit:
     def __exit__(self, kind: object, *_: object) -> None:
         self._context.close()
         if kind is None:
-            self.hold()
-
-    def hold(self) -> None:
-        """What must be true of every visit."""
-        assert self.faults == []
-        assert [url for url in self.requests if not url.startswith(self.base + "/")] == []
+            assert self.faults == []
+            assert [url for url in self.requests if not url.startswith(self.base + "/")] == []
 
     def grant(self, *permissions: str) -> None:
         self._context.grant_permissions(list(permissions))
 
     def open(self, path: str) -> Page:
-        """The page at `path`, loaded."""
         self.page.goto(path)
         return self.page
-
-    @property
-    def path(self) -> str:
-        """Path, query and fragment of where the visitor is."""
-        return self.page.url.removeprefix(self.base)

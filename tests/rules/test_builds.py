@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.builds.events import BUILDS, REACHING, TEST
+from exporter.streampixel.builds import BUILDS, REACHING, TEST
 from exporter.taxonomy.model import Code, Owner
 from tests.rules import code_cases
 from tests.rules.promtool import SESSION_ENDS, WINDOWS_GROUP, WORDS_GROUP, Case, Run, series

@@ -1,4 +1,4 @@
-"""The shipped runbook files: one for each code and alert, complete, in one order, true to the vendors."""
+"""The shipped runbook files, and the files of an operator."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from exporter.rule_files import alerts
 from exporter.runbooks import files, pages
-from exporter.runbooks.links import QueryLinks
+from exporter.runbooks.render import QueryLinks
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests.taxonomy.test_loader import VALID
@@ -25,15 +25,15 @@ def words(text: str) -> set[str]:
     return {word for word in re.findall(r"[a-z0-9]+", text.lower()) if len(word) > 3}
 
 
-def test_every_code_and_alert_has_a_file_and_there_are_no_others() -> None:
-    """Fails when a file is removed or misnamed, or when an alert is added without a page."""
-    found = {files.of_code(system, code) for system, code in CODES}
-    found |= {files.of_alert(alert.name) for alert in alerts()}
-    assert found == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
+def test_every_code_and_alert_has_a_file() -> None:
+    """There is no other file."""
+    expected = {files.of_code(system, code) for system, code in CODES}
+    expected |= {files.of_alert(alert.name) for alert in alerts()}
+    assert expected == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
     assert list(files.warnings(TAXONOMY)) == []
 
 
-def test_a_file_has_its_first_action_then_its_sections_in_order() -> None:
+def test_a_file_has_a_first_action_and_the_sections() -> None:
     for path in PAGES:
         text = path.read_text()
         first, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
@@ -45,19 +45,19 @@ def test_a_file_has_its_first_action_then_its_sections_in_order() -> None:
         assert len(text.split()) <= 300, path
 
 
-def test_links_of_the_files_lead_to_codes_alerts_and_paths_of_the_exporter() -> None:
-    there = {f"/codes/{code.system}/{code.code}" for _, code in CODES}
-    there |= {f"/alerts/{alert.name}" for alert in alerts()} | {"/codes", "/api/unknown-codes"}
+def test_links_of_the_files_exist() -> None:
+    paths = {code.runbook for _, code in CODES}
+    paths |= {f"/alerts/{alert.name}" for alert in alerts()} | {"/codes", "/api/unknown-codes"}
     for path in SHIPPED.rglob("*.md"):
-        assert set(re.findall(r"\]\(([^)]*)\)", path.read_text())) <= there, path
+        assert set(re.findall(r"\]\(([^)]*)\)", path.read_text())) <= paths, path
 
 
-def test_a_runbook_says_what_the_notification_does_not() -> None:
+def test_a_runbook_has_more_words_than_the_notification() -> None:
     for system, code in CODES:
         path = files.of_code(system, code)
         assert path is not None
-        said = words(path.read_text().partition("## Diagnosis")[0])
-        assert len(said - words(f"{code.description} {code.causes} {code.fix}")) >= 25, path
+        text = words(path.read_text().partition("## Diagnosis")[0])
+        assert len(text - words(f"{code.description} {code.causes} {code.fix}")) >= 25, path
 
 
 UDP = ("TCP 9260 and 443", "9250–9254", "58000–59000", "both ways", "EDR", "VPN", "another network")
@@ -102,8 +102,8 @@ def test_a_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) ->
     assert [phrase for phrase in phrases if phrase not in text] == []
 
 
-def test_nothing_says_that_a_project_includes_two_users() -> None:
-    """The vendor gives 2 concurrent users to the account, and more have to be bought."""
+def test_two_users_are_included_in_the_account() -> None:
+    """Not in a project: the vendor gives 2 concurrent users to the account."""
     texts = [path.read_text() for path in SHIPPED.rglob("*.md")]
     texts += [code.fix for _, code in CODES]
     for text in texts:
@@ -112,7 +112,7 @@ def test_nothing_says_that_a_project_includes_two_users() -> None:
                 assert re.search(r"account\s+includes", sentence), sentence
 
 
-# --- an operator's own files -------------------------------------------------------------------------
+# --- an operator's files -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def first_of(folder: Path, code: str) -> str:
     return pages.of_code(system, row, [folder], QueryLinks())[0].first
 
 
-def test_a_code_without_a_file_has_a_page_of_its_taxonomys_texts(folder: Path) -> None:
+def test_a_code_without_a_file_shows_the_taxonomys_texts(folder: Path) -> None:
     system = load([folder]).systems["acme"]
     code = system.codes[1]
     own, shared = pages.of_code(system, code, [folder], QueryLinks())
@@ -138,20 +138,14 @@ def test_a_code_without_a_file_has_a_page_of_its_taxonomys_texts(folder: Path) -
     assert f"system=&quot;acme&quot;, code=&quot;{code.code}&quot;" in shared.rest
 
 
-def test_a_file_beside_the_taxonomy_is_the_codes_page(folder: Path) -> None:
-    code = load([folder]).systems["acme"].codes[1].code
-    (folder / "runbooks" / "acme" / f"{code}.md").write_text("Call Wile E. about {code}.\n")
-    assert first_of(folder, code) == f"<p>Call Wile E. about {code}.</p>\n"
-
-
-def test_a_file_beside_the_taxonomy_replaces_a_shipped_file(folder: Path) -> None:
+def test_an_operators_file_overrides_the_shipped_file(folder: Path) -> None:
     assert "api/unknown-codes" in first_of(folder, "unknown")
-    (folder / "runbooks" / "acme" / "unknown.md").write_text("Ours.\n")
-    assert first_of(folder, "unknown") == "<p>Ours.</p>\n"
+    for code in ("07", "unknown"):
+        (folder / "runbooks" / "acme" / f"{code}.md").write_text("Call Wile E. about {code}.\n")
+        assert first_of(folder, code) == f"<p>Call Wile E. about {code}.</p>\n"
 
 
-def test_check_warns_of_files_that_no_code_has(folder: Path) -> None:
-    """Fails without the search for such files in `warnings`: a misspelled name is a file nobody reads."""
+def test_check_warns_about_a_file_without_a_code(folder: Path) -> None:
     misspelled = folder / "runbooks" / "acme" / "99.md"
     misspelled.write_text("Never shown.\n")
     assert list(files.warnings(load([folder]), [folder])) == [
@@ -159,7 +153,7 @@ def test_check_warns_of_files_that_no_code_has(folder: Path) -> None:
     ]
 
 
-def test_check_warns_of_a_new_code_of_a_shipped_system_without_a_file() -> None:
+def test_check_warns_about_a_shipped_code_without_a_file() -> None:
     known = TAXONOMY.systems["streampixel"]
     new = replace(known.codes[-1], code="4008", name="New")
     grown = replace(known, codes=(*known.codes, new))
@@ -169,8 +163,7 @@ def test_check_warns_of_a_new_code_of_a_shipped_system_without_a_file() -> None:
     ]
 
 
-def test_a_code_that_an_overlay_adds_needs_no_file(tmp_path: Path) -> None:
-    """Fails when `warnings` asks a file of every code of a shipped system."""
+def test_a_code_of_an_overlay_needs_no_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "extends: streampixel\n"
         "codes:\n"

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.ledger.contract import Family
+from exporter.metrics.collector import zero_series
 from exporter.metrics.family import values
-from exporter.metrics.zero import zero_series
 from exporter.names import SERIES_LABELS, SESSION_ENDS
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.openmetrics import INSTANCE, JOB, LEDGER, daily, openmetrics

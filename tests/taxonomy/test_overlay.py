@@ -1,4 +1,4 @@
-"""Overlays change a loaded system, and what does not fit is named by the overlay's file and line."""
+"""Overlays change a loaded system; mistakes name the overlay's file and line."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def mistakes_of(folder: Path) -> list[str]:
     return list(caught.value.mistakes)
 
 
-def test_overlay_replaces_only_what_it_names_and_adds_aliases(folder: Path) -> None:
+def test_an_overlay_replaces_its_keys_and_adds_aliases(folder: Path) -> None:
     shipped = load().systems["streampixel"].match("4006")
     path = write(
         *(folder, "mine", '  - code: "4006"', "    owner: client", "    planned: true"),
@@ -64,9 +64,7 @@ def test_overlay_replaces_only_what_it_names_and_adds_aliases(folder: Path) -> N
     assert [other.code for other in system.codes if other.changed_by] == ["4006"]
 
 
-def test_overlay_adds_a_code_that_another_overlay_changes_whichever_is_read_first(
-    folder: Path,
-) -> None:
+def test_an_overlay_changes_the_new_code_of_another_overlay(folder: Path) -> None:
     (folder / "own.yaml").write_text(VALID)
     (folder / "m-new.yaml").write_text(NEW)
     first = write(folder, "a", '  - code: "4242"', "    aliases: [quota]", system="acme")
@@ -82,10 +80,8 @@ def test_overlay_adds_a_code_that_another_overlay_changes_whichever_is_read_firs
     ]
 
 
-def test_overlays_with_the_same_value_and_an_alias_that_is_shipped_are_no_mistake(
-    folder: Path,
-) -> None:
-    """Fails where an alias may not be in two files: a release that ships it would not start."""
+def test_equal_overlays_and_a_shipped_alias_are_no_mistake(folder: Path) -> None:
+    """An upgrade to a release that ships the alias must not fail."""
     rows = ('  - code: "4001"', "    severity: ticket", "    aliases: [Worker Node Unavailable]")
     for name in "ab":
         write(folder, name, *rows)
@@ -94,7 +90,7 @@ def test_overlays_with_the_same_value_and_an_alias_that_is_shipped_are_no_mistak
     assert code.aliases == ("Worker Node Unavailable",)
 
 
-def test_overlays_that_disagree_are_named_both(folder: Path) -> None:
+def test_overlays_that_disagree_are_both_named(folder: Path) -> None:
     for name, value in (("a", "ticket"), ("b", "none")):
         path = write(folder, name, '  - code: "4006"', f"    severity: {value}")
         path.write_text(f"objective: 0.{len(value)}\n{path.read_text()}")
@@ -105,14 +101,14 @@ def test_overlays_that_disagree_are_named_both(folder: Path) -> None:
     ]
 
 
-def test_normal_code_that_an_overlay_makes_a_failure_is_named_in_the_overlay(folder: Path) -> None:
+def test_an_overlay_must_not_make_the_normal_code_a_failure(folder: Path) -> None:
     path = write(folder, "mine", '  - code: "1000"', "    outcome: failure")
     assert mistakes_of(folder) == [
         f"{path}:4: normal '1000' has outcome 'failure'; the normal end must have outcome 'success'"
     ]
 
 
-def test_code_that_is_twice_in_an_overlay_or_not_quoted_is_refused(folder: Path) -> None:
+def test_a_repeated_or_unquoted_code_is_refused(folder: Path) -> None:
     path = write(folder, "mine", "  - code: 4006", '  - code: "4001"', '  - code: "4001"')
     assert mistakes_of(folder) == [
         f'{path}:3: code 4006 in codes[1] is not text to YAML: quote it as "4006"',

@@ -1,38 +1,38 @@
 "use strict";
-// Narrows the table of codes while somebody types. Without it the form asks the server.
+// Filters the table of codes while the user types. Without the script, the form requests a filtered page.
 (() => {
   const query = document.getElementById("query");
-  const found = document.getElementById("found");
+  const count = document.getElementById("count");
   const nothing = document.getElementById("nothing");
   const rows = Array.from(document.querySelectorAll("#codes tbody tr"));
-  // As the server normalises spellings: case, spaces, hyphens and underscores inside words.
-  const plain = (text) =>
+  // The server's rule: case, spaces, hyphens and underscores in words do not matter.
+  const normalize = (text) =>
     text.replace(/([\p{L}\p{N}])[-_]+(?=[\p{L}\p{N}])/gu, "$1 ").toLowerCase().trim().replace(/\s+/g, " ");
   const spellings = (row) => row.dataset.spellings.split("|");
   const words = (row) => row.dataset.words;
 
-  // A number is the beginning of a code, never text: "17" is not to find "17 minutes".
-  const has = (row, word) =>
+  // A number is the beginning of a code and never matches text: "17" must not match "17 minutes".
+  const hasWord = (row, word) =>
     /^\d+$/.test(word)
-      ? spellings(row).some((one) => one.split(" ").some((part) => part.startsWith(word)))
-      : words(row).includes(word) || spellings(row).some((one) => one.includes(word));
-  const matches = (row, asked) =>
-    spellings(row).includes(asked) || asked.split(" ").every((word) => has(row, word));
+      ? spellings(row).some((spelling) => spelling.split(" ").some((part) => part.startsWith(word)))
+      : words(row).includes(word) || spellings(row).some((spelling) => spelling.includes(word));
+  const matches = (row, text) =>
+    spellings(row).includes(text) || text.split(" ").every((word) => hasWord(row, word));
 
   const filter = () => {
-    const asked = plain(query.value);
+    const text = normalize(query.value);
     let shown = 0;
     for (const row of rows) {
-      row.hidden = asked !== "" && !matches(row, asked);
+      row.hidden = text !== "" && !matches(row, text);
       shown += row.hidden ? 0 : 1;
     }
-    found.textContent = `${shown} of ${rows.length} codes`;
+    count.textContent = `${shown} of ${rows.length} codes`;
     nothing.hidden = shown > 0;
   };
   const first = () => {
-    const asked = plain(query.value);
-    const left = rows.filter((row) => !row.hidden);
-    return left.find((row) => spellings(row).includes(asked)) || left[0];
+    const text = normalize(query.value);
+    const visible = rows.filter((row) => !row.hidden);
+    return visible.find((row) => spellings(row).includes(text)) || visible[0];
   };
 
   query.addEventListener("input", filter);
@@ -45,10 +45,10 @@
   });
   query.form.addEventListener("submit", (event) => {
     const row = query.value.trim() === "" ? undefined : first();
-    // With nothing left the server is asked: it knows what is nearly spelled like it.
+    // Without a match the form is submitted: the server suggests similar queries.
     if (row === undefined) return;
     event.preventDefault();
-    // So that Back leads to what was found.
+    // For the Back button: it returns to the filtered table.
     history.replaceState(null, "", `?q=${encodeURIComponent(query.value)}`);
     location.assign(row.querySelector("a").href);
   });

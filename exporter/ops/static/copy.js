@@ -1,10 +1,9 @@
 "use strict";
-// A button beside each query that copies it. Without a script there are no buttons, and the text can be
-// selected as any other.
+// Shows a copy button beside each query.
 (() => {
-  const said = document.getElementById("said");
+  const status = document.getElementById("copied");
 
-  // navigator.clipboard is there on https and on this machine only; an exporter in the next rack has neither.
+  // navigator.clipboard exists on https and on localhost only, execCommand everywhere.
   const select = (code) => {
     const range = document.createRange();
     range.selectNodeContents(code);
@@ -30,9 +29,9 @@
       const done = await copy(document.getElementById(button.dataset.copies));
       const text = done ? "Copied" : "Selected: press Ctrl+C";
       button.textContent = text;
-      // Said again when it is the same text: an unchanged region is silent.
-      said.textContent = "";
-      requestAnimationFrame(() => { said.textContent = text; });
+      // Emptied first: a screen reader does not announce an unchanged text.
+      status.textContent = "";
+      requestAnimationFrame(() => { status.textContent = text; });
       clearTimeout(timer);
       timer = setTimeout(() => { button.textContent = idle; }, 2000);
     });

@@ -1,4 +1,4 @@
-"""A webhook's body, read strictly: what is needed to count an event once, and no more."""
+"""The body of a webhook request: strict decoding of the fields that identify an event."""
 
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
@@ -6,27 +6,27 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
-from exporter.builds.events import EVENTS, SYSTEM
 from exporter.errors import Rejected, Unparseable
+from exporter.streampixel.builds import EVENTS, SYSTEM
 
 _encode = msgspec.msgpack.Encoder().encode
 _SEED: Final = xxh3_64_intdigest(f"{SYSTEM}\0webhook".encode())
-"""Keeps these keys apart from those of session ends."""
+"""Keeps the ids of build events apart from the ids of session ends."""
 
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class _Payload(msgspec.Struct):
-    """The fields that are read. `uploadId` is null for what has no build, such as the test."""
+    """`uploadId` is null in an event without a build, such as the test."""
 
     event: str
-    projectId: _Id  # noqa: N815 (the vendor's spelling)
+    projectId: _Id  # noqa: N815 (Streampixel's spelling)
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     uploadId: _Id | None = None  # noqa: N815
 
 
 class Build(NamedTuple):
-    """One event; `at` is when it happened, Unix seconds, `key` what makes a delivery a repeated one."""
+    """A build event: `at` is its Unix time, `key` is equal for repeated deliveries."""
 
     event: str
     at: float
@@ -36,13 +36,13 @@ class Build(NamedTuple):
 _decoder: Final = msgspec.json.Decoder(_Payload)
 
 
-def read(body: bytes) -> Build:
-    """The event of a body. Raises `Unparseable`, or `Rejected` with the field and its rule.
+def decode(body: bytes) -> Build:
+    """The event in a body. Raises `Unparseable`, or `Rejected` with the field and its rule.
 
-    The time is a part of the key: a build that is distributed a second time, to go back to it, is a
-    second event of the same upload.
+    The time is part of the key: a rollback distributes the same upload a second time.
     """
     try:
+        # msgspec does not check the UTF-8 of fields that it skips.
         body.decode()
         payload = _decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -51,10 +51,8 @@ def read(body: bytes) -> Build:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unparseable(f"not JSON: {str(error)[:200]}") from None
     if payload.event not in EVENTS:
-        raise Rejected(
-            "invalid_field",
-            f"event: {payload.event[:80]!r} is not one of {', '.join(EVENTS)}",
-        )
+        events = ", ".join(EVENTS)
+        raise Rejected("invalid_field", f"event: {payload.event[:80]!r} is not one of {events}")
     at = payload.timestamp.timestamp()
     parts = (payload.event, payload.projectId, payload.uploadId, at)
     return Build(payload.event, at, xxh3_128_digest(_encode(parts), _SEED))

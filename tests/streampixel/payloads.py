@@ -1,9 +1,9 @@
-"""What Streampixel sends, field by field as its documentation has it."""
+"""Payloads of Streampixel's webhook, as its documentation shows them."""
 
 import json
 from typing import Any
 
-from exporter.builds.events import TEST
+from exporter.streampixel.builds import TEST
 
 STATUS = {
     "build.uploaded": "pending",
@@ -14,13 +14,13 @@ STATUS = {
     "build.approved": "Approved",
     "build.rejected": "Reject",
 }
-"""The raw status that goes with each event."""
+"""The status of each build event."""
 PROJECT = "664f1a2b3c4d5e6f7a8b9c0d"
 UPLOAD = "665a2b3c4d5e6f7a8b9c0e1f"
 
 
-def payload(event: str = "build.approved", **other: Any) -> dict[str, Any]:
-    """A whole payload; `other` replaces fields, None as null."""
+def payload(event: str = "build.approved", **fields: Any) -> dict[str, Any]:
+    """A complete payload; `fields` replace fields, None as null."""
     build = event in STATUS
     return {
         "event": event,
@@ -30,12 +30,12 @@ def payload(event: str = "build.approved", **other: Any) -> dict[str, Any]:
         "status": STATUS.get(event, "Test"),
         "objection": "Unsupported file formats." if event == "build.rejected" else None,
         "timestamp": "2026-11-20T18:50:00.000Z",
-        **other,
+        **fields,
     }
 
 
-def body(event: str = "build.approved", **other: Any) -> bytes:
-    return json.dumps(payload(event, **other)).encode()
+def body(event: str = "build.approved", **fields: Any) -> bytes:
+    return json.dumps(payload(event, **fields)).encode()
 
 
-TESTED = body(TEST)
+TEST_BODY = body(TEST)

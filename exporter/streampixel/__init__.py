@@ -1,0 +1,1 @@
+"""Streampixel's build webhook, and a poller of its live stats. Both are off by default."""

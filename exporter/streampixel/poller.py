@@ -1,0 +1,128 @@
+"""Polls the users of each project, one project at a time.
+
+A failure is counted and logged and delays the next poll; it never affects ingest.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from exporter.logs import Log
+
+log = Log("exporter.streampixel")
+
+REASONS: Final = (
+    "timeout",
+    "connection",
+    "unauthorized",
+    "not_found",
+    "throttled",
+    "server_error",
+    "bad_answer",
+    "internal",
+)
+"""Why a poll failed; docs/builds.md describes each."""
+MAX_DELAY: Final = 600.0
+"""Seconds between polls of a project that fails: recovery is seen within ten minutes."""
+FRESH_INTERVALS: Final = 3
+"""Older numbers are not exported: a queue of an hour ago would mislead."""
+
+
+@dataclass(eq=False)
+class PollFailed(Exception):
+    """`reason` is one of `REASONS`, `detail` is for the log and has no key in it, and `retry_after` is
+    the platform's minimum delay in seconds."""
+
+    reason: str
+    detail: str
+    retry_after: float = 0.0
+
+
+class Users(NamedTuple):
+    """Users of a project: streaming now, and waiting for a worker."""
+
+    live: float
+    queued: float
+
+
+@dataclass(slots=True)
+class Project:
+    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0.
+
+    The event loop changes it; scrapes read it in another thread.
+    """
+
+    id: str
+    due: float
+    users: Users | None = None
+    answered: float = 0.0
+    last_success: float = 0.0
+    failures: int = 0
+    reason: str = ""
+
+
+@dataclass
+class Poller:
+    """Calls `fetch` with each project's id every `interval` seconds, and `on_failure` with each failure's
+    reason. Polls of several projects are spread evenly over the interval."""
+
+    ids: Sequence[str]
+    interval: float
+    fetch: Callable[[str], Awaitable[Users]]
+    on_failure: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        start, distance = self.clock(), self.interval / len(self.ids)
+        self.projects = [Project(name, start + i * distance) for i, name in enumerate(self.ids)]
+
+    def fresh_users(self, project: Project) -> Users | None:
+        """The users of a project; None if they are unknown or too old."""
+        age = self.clock() - project.answered
+        return project.users if age <= FRESH_INTERVALS * self.interval else None
+
+    async def run(self) -> None:
+        """Poll until the task is cancelled."""
+        while True:
+            project = min(self.projects, key=lambda project: project.due)
+            await self.sleep(max(0.0, project.due - self.clock()))
+            await self.poll(project)
+
+    async def poll(self, project: Project) -> None:
+        """Poll one project now."""
+        start = self.clock()
+        try:
+            users = await self.fetch(project.id)
+        except PollFailed as failure:
+            self._fail(project, failure)
+        except Exception:
+            # An exception would end the task, and the metrics would keep their last values.
+            log.error("defect", exc_info=True)
+            self._fail(project, PollFailed("internal", "a defect of the exporter"))
+        else:
+            if project.failures:
+                log.info("live stats are back", project=project.id, failures=project.failures)
+            project.users, project.answered = users, self.clock()
+            project.last_success = time.time()
+            project.failures, project.reason = 0, ""
+            project.due = start + self.interval
+
+    def _fail(self, project: Project, failure: PollFailed) -> None:
+        self.on_failure(failure.reason)
+        delay = self.interval * 2.0 ** min(project.failures, 10)
+        delay = max(min(delay, max(MAX_DELAY, self.interval)), failure.retry_after)
+        # Jitter, so that two exporters do not poll at the same time.
+        project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
+        project.failures += 1
+        if failure.reason == "throttled":
+            # Streampixel's rate limits are per account.
+            for other in self.projects:
+                other.due = max(other.due, project.due)
+        if project.reason != failure.reason:
+            project.reason = failure.reason
+            fields = {"reason": failure.reason, "detail": failure.detail}
+            log.warning("live stats failed", project=project.id, **fields)

@@ -1,0 +1,219 @@
+"""Strict reading of a YAML mapping: values keep their file and line, and all mistakes are collected."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from exporter.errors import ConfigError
+from exporter.yaml_file import Line, compose, kind_of, line_of
+
+_TEXT_TAG: Final = "tag:yaml.org,2002:str"
+
+
+class Text(NamedTuple):
+    """A text and its line."""
+
+    value: str
+    line: Line
+
+
+class Scalar(NamedTuple):
+    """A value as written; `is_text` is true for quoted values and for words."""
+
+    written: str
+    is_text: bool
+
+
+class Mapping:
+    """The keys of a YAML mapping. `what` names it in messages; mistakes are appended to `mistakes`.
+
+    After a mistake, and for a missing key, a getter returns an empty value: one run finds all mistakes.
+    Use the values only if `mistakes` is empty.
+    """
+
+    def __init__(self, node: MappingNode, what: str, mistakes: list[str]) -> None:
+        self.what = what
+        self.line = line_of(node)
+        self._mistakes = mistakes
+        self._nodes: dict[str, Any] = {}
+        self._key_lines: dict[str, Line] = {}
+        for key, value in node.value:
+            line = line_of(key)
+            if not isinstance(key, ScalarNode):
+                self.wrong(line, f"a key in {what} must be one text, not {kind_of(key)}")
+            elif key.value in self._nodes:
+                first = self._key_lines[key.value].relative_to(line)
+                self.wrong(line, f"key {key.value!r} is in {what} twice, first on {first}")
+            else:
+                self._nodes[key.value] = value
+                self._key_lines[key.value] = line
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._nodes
+
+    def wrong(self, place: Line | str, message: str) -> None:
+        """Append a mistake in a line, or in the line of a key, once although a value may be read twice."""
+        line = self.line_of(place) if isinstance(place, str) else place
+        if (mistake := f"{line}: {message}") not in self._mistakes:
+            self._mistakes.append(mistake)
+
+    def names(self) -> list[str]:
+        """The keys in the file's order."""
+        return list(self._nodes)
+
+    def line_of(self, key: str) -> Line:
+        """The line of a key; the line of the mapping if the key is missing."""
+        return self._key_lines.get(key, self.line)
+
+    def lines_of(self, key: str) -> list[Line]:
+        """The line of each item of a list, or the line of the key."""
+        node = self._nodes.get(key)
+        if isinstance(node, SequenceNode):
+            return [line_of(item) for item in node.value]
+        return [self.line_of(key)]
+
+    def take(self, key: str, other: "Mapping") -> None:
+        """Copy a key, with its line, from another mapping. Lists are joined, other values replaced."""
+        mine, theirs = self._nodes.get(key), other._nodes[key]
+        if isinstance(mine, SequenceNode) and isinstance(theirs, SequenceNode):
+            items = [*mine.value, *theirs.value]
+            self._nodes[key] = SequenceNode(mine.tag, items, mine.start_mark, mine.end_mark)
+        else:
+            self._nodes[key], self._key_lines[key] = theirs, other._key_lines[key]
+
+    def expect(self, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+        """Refuse unknown keys and report missing ones."""
+        allowed = [*required, *optional]
+        for key in self._nodes:
+            if key not in allowed:
+                self.wrong(
+                    key, f"unknown key {key!r} in {self.what}; allowed are {', '.join(allowed)}"
+                )
+        for key in required:
+            if key not in self._nodes:
+                keys = ", ".join(required)
+                self.wrong(key, f"key {key!r} is missing in {self.what}; required are {keys}")
+
+    def text(self, key: str, *, longest: int | None = None, most_bytes: int | None = None) -> str:
+        """A text that is not empty. With `longest`, a single line of at most that many characters."""
+        node = self._nodes.get(key)
+        if node is None:
+            return ""
+        value = self._text(node, self.line_of(key), key, longest).value
+        size = len(value.encode())
+        if most_bytes is not None and size > most_bytes:
+            self.wrong(key, f"{key} in {self.what} has {size} bytes; allowed are {most_bytes}")
+        return value
+
+    def number(self, key: str, *, least: float, below: float = math.inf) -> float | None:
+        """A number, at least `least` and less than `below`."""
+        node = self._nodes.get(key)
+        if node is None:
+            return None
+        try:
+            value = float(node.value) if isinstance(node, ScalarNode) else math.nan
+        except ValueError:
+            value = math.nan
+        if least <= value < below:
+            return value
+        bound = f", less than {below:g}" if below < math.inf else ""
+        self.wrong(key, f"{key} in {self.what} must be a number from {least:g}{bound}")
+        return None
+
+    def flag(self, key: str) -> bool:
+        """`true` or `false`."""
+        written = self.scalar(key)
+        if key in self and (written is None or written.written not in ("true", "false")):
+            self.wrong(key, f"{key} in {self.what} must be true or false")
+        return written is not None and written.written == "true"
+
+    def one_of(self, key: str, allowed: Sequence[str], otherwise: str = "") -> str:
+        """One of the allowed texts; `otherwise` after a mistake."""
+        value = self.text(key)
+        if value in allowed:
+            return value
+        if value:
+            texts = ", ".join(allowed)
+            self.wrong(key, f"{key} {value!r} in {self.what} is not allowed; allowed are {texts}")
+        return otherwise
+
+    def texts(self, key: str, *, longest: int) -> list[Text]:
+        """A list of single-line texts."""
+        return [self._text(node, line_of(node), key, longest) for node in self._items(key)]
+
+    def scalar(self, key: str) -> Scalar | None:
+        """A value of any type; None if the key is missing or has a list or mapping. Reports no mistake."""
+        node = self._nodes.get(key)
+        if not isinstance(node, ScalarNode):
+            return None
+        return Scalar(node.value, node.tag == _TEXT_TAG)
+
+    def mapping(self, key: str) -> "Mapping | None":
+        """The mapping of a key, named by the key."""
+        return self._mapping(self._nodes.get(key), key)
+
+    def mappings(self, key: str) -> Iterator["Mapping"]:
+        """A list of mappings, named by key and place: `codes[1]`."""
+        for place, node in enumerate(self._items(key), start=1):
+            if (item := self._mapping(node, f"{key}[{place}]")) is not None:
+                yield item
+
+    def _text(self, node: Any, line: Line, key: str, longest: int | None) -> Text:
+        if not isinstance(node, ScalarNode):
+            self.wrong(line, f"{key} in {self.what} must be one text, not {kind_of(node)}")
+        elif not (value := node.value.strip()):
+            self.wrong(line, f"{key} in {self.what} is empty")
+        elif node.tag != _TEXT_TAG:
+            rule = f'is not text to YAML: quote it as "{node.value}"'
+            self.wrong(line, f"{key} {node.value} in {self.what} {rule}")
+        else:
+            if rule := _broken_rule(value, longest):
+                self.wrong(line, f"{key} {value[:40]!r} in {self.what} {rule}")
+            return Text(value, line)
+        return Text("", line)
+
+    def _items(self, key: str) -> list[Any]:
+        node = self._nodes.get(key)
+        if node is None:
+            return []
+        if not isinstance(node, SequenceNode):
+            self.wrong(line_of(node), f"{key} in {self.what} must be a list, not {kind_of(node)}")
+            return []
+        if not node.value:
+            self.wrong(line_of(node), f"{key} in {self.what} is empty")
+        return list(node.value)
+
+    def _mapping(self, node: Any, name: str) -> "Mapping | None":
+        if node is None:
+            return None
+        if not isinstance(node, MappingNode):
+            self.wrong(line_of(node), f"{name} must be a mapping of keys, not {kind_of(node)}")
+            return None
+        if not node.value:
+            self.wrong(line_of(node), f"{name} is empty")
+        return Mapping(node, name, self._mistakes)
+
+
+def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
+    """The mapping in a file, named `what` in messages; None after a mistake."""
+    try:
+        node = compose(path)
+    except ConfigError as error:
+        mistakes += error.mistakes
+        return None
+    if isinstance(node, MappingNode):
+        return Mapping(node, what, mistakes)
+    mistakes.append(f"{path}:1: {what} must be a mapping of keys, not {kind_of(node)}")
+    return None
+
+
+def _broken_rule(value: str, longest: int | None) -> str:
+    """Why a text can't be a label, a heading or a line in a terminal; "" if it can."""
+    if longest is not None and len(value) > longest:
+        return f"has {len(value)} characters; allowed are {longest}"
+    # isprintable also refuses bidi overrides, which would reverse the text of a runbook.
+    plain = value if longest is not None else value.replace("\n", "")
+    return "" if plain.isprintable() else "has characters that can't be printed"

@@ -1,0 +1,346 @@
+"""The poller and its client against a local server that answers correctly, wrongly, slowly or never."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter import names
+from exporter.streampixel.client import StatsClient
+from exporter.streampixel.live_stats import LiveUsersCollector
+from exporter.streampixel.poller import MAX_DELAY, REASONS, Poller
+from tests.streampixel.stats_server import KEY, USER, Fault, StatsServer, answers, repeats, sends
+
+INTERVAL = 30.0
+GOOD = b'{"liveUser": 7, "queueUser": 2}'
+
+
+@dataclass
+class Polling:
+    """A poller with the test's clock; `reasons` are the reasons of its failures."""
+
+    url: str
+    projects: tuple[str, ...] = ("p1",)
+    key: Callable[[], str] = lambda: KEY
+    now: float = 1000.0
+    reasons: list[str] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
+    max_sleeps: int = 0
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        self.poller = Poller(
+            self.projects,
+            INTERVAL,
+            StatsClient(self.url, USER, self.key, self.timeout).users,
+            self.reasons.append,
+            clock=lambda: self.now,
+            sleep=self._sleep,
+        )
+        self.registry = CollectorRegistry()
+        self.registry.register(LiveUsersCollector(self.poller))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Advances the clock."""
+        self.sleeps.append(seconds)
+        self.now += seconds
+        if len(self.sleeps) >= self.max_sleeps:
+            raise asyncio.CancelledError
+
+    def poll(self, project: int = 0, times: int = 1) -> None:
+        async def poll() -> None:
+            for _ in range(times):
+                await self.poller.poll(self.poller.projects[project])
+
+        asyncio.run(poll())
+
+    def delay(self, project: int = 0) -> float:
+        """Seconds until the next poll of a project."""
+        return self.poller.projects[project].due - self.now
+
+    def value(self, name: str, project: str = "p1") -> float | None:
+        labels = {"system": "streampixel", "project": project}
+        return self.registry.get_sample_value(name, labels)
+
+    def users(self, project: str = "p1") -> tuple[float | None, float | None]:
+        return self.value(names.LIVE_USERS, project), self.value(names.QUEUED_USERS, project)
+
+
+def test_an_answer_sets_the_gauges_and_the_time(server: StatsServer) -> None:
+    polling = Polling(server.url)
+    assert polling.users() == (None, None)
+    assert polling.value(names.LIVE_STATS_SUCCESS) == 0
+    polling.poll()
+    assert polling.users() == (7, 2)
+    assert time.time() - 60 < (polling.value(names.LIVE_STATS_SUCCESS) or 0) <= time.time()
+    assert polling.reasons == []
+    assert polling.delay() == INTERVAL
+
+
+def test_a_request_names_the_exporter_and_closes_its_connection(server: StatsServer) -> None:
+    Polling(server.url).poll()
+    (headers,) = server.headers
+    assert headers["user-agent"].startswith("session-end-exporter/")
+    assert (headers["connection"], headers["accept"]) == ("close", "application/json")
+    # Compressed answers would pass the size limit before they are unpacked.
+    assert headers["accept-encoding"] == "identity"
+
+
+def test_a_key_is_escaped_in_the_request(server: StatsServer) -> None:
+    server.key = "a&b=c+d%20"
+    polling = Polling(server.url, key=lambda: server.key)
+    polling.poll()
+    assert polling.users() == (7, 2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.0 200 OK\r\n\r\n" + GOOD,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n" + GOOD + b"\r\n0\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\n\r\n{"queueUser": 2, "liveUser": 7.0, "region": {"eu": 7}}',
+    ],
+    ids=["until the end", "chunked", "more fields"],
+)
+def test_other_forms_of_an_answer_are_accepted(server: StatsServer, raw: bytes) -> None:
+    server.faults.append(sends(raw))
+    polling = Polling(server.url)
+    polling.poll()
+    assert (polling.users(), polling.reasons) == ((7, 2), [])
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n"
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "401": (answers(401, {"message": "Unauthorized: Invalid API Key"}), "unauthorized"),
+    "403": (answers(403, {"message": "Access denied"}), "unauthorized"),
+    "404": (answers(404, {"message": "Project not found"}), "not_found"),
+    "429": (answers(429, {"message": "Rate limit exceeded."}), "throttled"),
+    "500": (answers(500, {"message": "Internal server error"}), "server_error"),
+    "502": (sends(b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>"), "server_error"),
+    "400": (answers(400, {"message": "projectId is required"}), "bad_answer"),
+    "one count": (answers(200, {"liveUser": 7}), "bad_answer"),
+    "text": (answers(200, {"liveUser": "7", "queueUser": 2}), "bad_answer"),
+    "below 0": (answers(200, {"liveUser": 7, "queueUser": -2}), "bad_answer"),
+    "huge": (answers(200, {"liveUser": 1e300, "queueUser": 2}), "bad_answer"),
+    "list": (answers(200, [7, 2]), "bad_answer"),
+    "not JSON": (sends(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "bad_answer"),
+    "not UTF-8": (sends(b'HTTP/1.1 200 OK\r\n\r\n{"\xff": 1}'), "bad_answer"),
+    "not HTTP": (sends(b"SSH-2.0-OpenSSH\r\n\r\n"), "bad_answer"),
+    "flood": (repeats(b" " * 16_384, 0), "bad_answer"),
+    "endless header": (sends(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000), "bad_answer"),
+    "empty": (sends(b""), "connection"),
+    "cut": (sends(HEAD + GOOD[:9]), "connection"),
+    "silence": (sends(b"", hang=True), "timeout"),
+    "half an answer": (sends(HEAD + GOOD[:9], hang=True), "timeout"),
+    "a byte at a time": (repeats(b" ", 0.05), "timeout"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_has_a_reason_and_keeps_the_last_numbers(
+    server: StatsServer, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fault, reason = FAULTS[name]
+    polling = Polling(server.url, timeout=1.0 if reason == "timeout" else 10.0)
+    polling.poll()
+    server.faults.append(fault)
+    polling.poll()
+    assert polling.reasons == [reason]
+    assert polling.users() == (7, 2)
+    assert polling.delay() >= INTERVAL
+    log = capfd.readouterr().err
+    assert f'"reason": "{reason}"' in log
+    assert KEY not in log
+    assert "apikey" not in log
+
+
+def test_every_reason_but_internal_has_a_fault() -> None:
+    assert {reason for _, reason in FAULTS.values()} == set(REASONS) - {"internal"}
+
+
+def test_a_redirect_is_not_followed(server: StatsServer) -> None:
+    """The key is part of the URL: another server would receive it."""
+    with StatsServer() as other:
+        location = f"{other.url}/projects/userStats/p1?userId={USER}&apikey={KEY}"
+        server.faults.append(answers(302, {}, Location=location))
+        polling = Polling(server.url)
+        polling.poll()
+        assert (polling.reasons, other.polled) == (["bad_answer"], [])
+
+
+def test_proxies_of_the_environment_are_ignored(
+    server: StatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StatsServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        polling = Polling(server.url)
+        polling.poll()
+        assert (polling.users(), proxy.polled) == ((7, 2), [])
+
+
+def test_a_refused_connection_is_a_connection_failure() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        polling = Polling(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        polling.poll()
+    assert polling.reasons == ["connection"]
+
+
+def test_the_key_is_sent_only_to_a_trusted_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = tmp_path / "pair.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        f"-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout {pem} -out {pem}.cert"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True)
+    with pem.open("a") as both:
+        both.write((tmp_path / "pair.pem.cert").read_text())
+    with StatsServer(pem) as server:
+        polling = Polling(server.url)
+        polling.poll()
+        assert polling.reasons == ["connection"]
+        assert server.polled == []
+        monkeypatch.setenv("SSL_CERT_FILE", f"{pem}.cert")
+        polling = Polling(server.url)
+        polling.poll()
+        assert (polling.users(), polling.reasons) == ((7, 2), [])
+
+
+def test_a_defect_is_counted_and_polling_continues(server: StatsServer) -> None:
+    keys = iter([KEY])
+    # The second call raises StopIteration.
+    polling = Polling(server.url, key=lambda: next(keys))
+    polling.poll(times=2)
+    assert polling.reasons == ["internal"]
+    assert polling.users() == (7, 2)
+
+
+def test_the_key_is_redacted_in_echoed_text(
+    server: StatsServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.faults.append(answers(401, {"message": f"no such key: {KEY}"}))
+    server.faults.append(answers(200, {"liveUser": KEY}))
+    server.faults.append(sends(f"HTTP/1.1 {KEY}\r\n\r\n".encode()))
+    Polling(server.url).poll(times=3)
+    log = capfd.readouterr().err
+    assert "status 401: no such key: ***" in log
+    assert KEY not in log
+
+
+def test_no_library_logs_the_key(server: StatsServer, caplog: pytest.LogCaptureFixture) -> None:
+    """httpx logs the URL of each request at INFO."""
+    caplog.set_level(logging.DEBUG)
+    Polling(server.url).poll()
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "Zm9v+YmFy/MTIz==",
+        "Zm9v%2BYmFy%2FMTIz%3D%3D",
+        "Zm9v%2bYmFy%2fMTIz%3d%3d",
+        "Zm9v%2BYmFy/MTIz==",
+    ],
+)
+def test_the_key_is_redacted_in_an_echoed_url(
+    server: StatsServer, capfd: pytest.CaptureFixture[str], echo: str
+) -> None:
+    server.faults.append(answers(404, {"message": f"Cannot GET /x?apikey={echo}&y=1"}))
+    Polling(server.url, key=lambda: "Zm9v+YmFy/MTIz==").poll()
+    log = capfd.readouterr().err
+    assert "Cannot GET /x?apikey=***&y=1" in log
+    assert "MTIz" not in log
+
+
+# --- staleness -----------------------------------------------------------------------------------
+
+
+def test_numbers_vanish_after_three_intervals_and_come_back(server: StatsServer) -> None:
+    polling = Polling(server.url)
+    polling.poll()
+    success = polling.value(names.LIVE_STATS_SUCCESS)
+    server.fault = answers(500, {})
+    polling.now += 3 * INTERVAL
+    polling.poll()
+    assert polling.users() == (7, 2)
+    polling.now += 0.1
+    assert polling.users() == (None, None)
+    assert polling.value(names.LIVE_STATS_SUCCESS) == success
+    server.fault = None
+    polling.poll()
+    assert polling.users() == (7, 2)
+
+
+def test_a_failing_project_does_not_hide_another(server: StatsServer) -> None:
+    polling = Polling(server.url, ("p1", "gone"))
+    polling.poll(0)
+    polling.poll(1)
+    assert polling.reasons == ["not_found"]
+    assert (polling.users("p1"), polling.users("gone")) == ((7, 2), (None, None))
+    assert polling.value(names.LIVE_STATS_SUCCESS, "gone") == 0
+
+
+# --- delays --------------------------------------------------------------------------------------
+
+
+def test_the_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> None:
+    polling = Polling(server.url)
+    server.fault = answers(500, {})
+    for delay in [30, 60, 120, 240, 480, MAX_DELAY, MAX_DELAY]:
+        polling.poll()
+        assert delay <= polling.delay() <= 1.1 * delay
+    server.fault = None
+    polling.poll()
+    assert polling.delay() == INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("header", "delay"), [("90", 90), ("5", 30), ("999999999999", 3600), ("soon", 30), ("-5", 30)]
+)
+def test_retry_after_is_honored_up_to_an_hour(
+    server: StatsServer, header: str, delay: float
+) -> None:
+    server.faults.append(answers(503, {}, Retry_After=header))
+    polling = Polling(server.url)
+    polling.poll()
+    assert delay <= polling.delay() <= 1.1 * delay
+
+
+def test_throttling_of_one_project_delays_all(server: StatsServer) -> None:
+    server.faults.append(answers(429, {}, Retry_After="120"))
+    polling = Polling(server.url, ("p1", "p2", "p3"))
+    polling.poll(1)
+    assert min(polling.delay(project) for project in range(3)) >= 120
+
+
+def test_repeated_failures_are_logged_once(
+    server: StatsServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    polling = Polling(server.url)
+    server.fault = answers(500, {})
+    polling.poll(times=3)
+    server.fault = None
+    polling.poll()
+    failed, back = capfd.readouterr().err.splitlines()
+    assert '"detail": "status 500"' in failed
+    assert '"event": "live stats are back"' in back
+    assert '"failures": 3' in back
+
+
+def test_projects_are_polled_in_turn_once_an_interval(server: StatsServer) -> None:
+    polling = Polling(server.url, ("p1", "p2", "p3"), max_sleeps=8)
+    server.counts |= {"p2": (1, 0), "p3": (0, 0)}
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(polling.poller.run())
+    assert server.polled == ["p1", "p2", "p3"] * 2 + ["p1"]
+    assert polling.sleeps == [0] + [10] * 7

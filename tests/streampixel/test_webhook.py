@@ -1,0 +1,120 @@
+"""The webhook's route: events are counted once, in any order; tokens are checked and throttled."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter import names
+from exporter.errors import (
+    BodyTooLarge,
+    NothingValid,
+    TooManyRequests,
+    Unauthorized,
+    WrongMediaType,
+)
+from exporter.metrics.collector import zero_series
+from exporter.streampixel.builds import EVENTS
+from tests.metrics.still_ledger import two_systems
+from tests.streampixel.payloads import body
+from tests.streampixel.webhook import JSON, NOW, TOKEN, Webhook
+
+TEN_MINUTES_AGO = NOW - 600
+EARLIER = body(timestamp="2026-11-20T12:00:00Z")
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Iterator[Webhook]:
+    with Webhook(tmp_path) as hook:
+        yield hook
+
+
+def count_and_time(hook: Webhook, event: str = "build.approved") -> tuple[float | None, ...]:
+    metrics = (names.PLATFORM_BUILDS, names.PLATFORM_LAST_BUILD)
+    return tuple(hook.value(name, event=event, system="streampixel") for name in metrics)
+
+
+def test_every_event_is_zero_initialized_and_counted(hook: Webhook) -> None:
+    assert {count_and_time(hook, event) for event in EVENTS} == {(0, 0)}
+    for event in EVENTS:
+        assert hook.post(body(event)) == 200
+    assert {count_and_time(hook, event) for event in EVENTS} == {(1, TEN_MINUTES_AGO)}
+
+
+def test_a_repeated_delivery_is_a_duplicate(hook: Webhook) -> None:
+    for delivery in (body(), body(), body(status="Released")):
+        assert hook.post(delivery) == 200
+    assert count_and_time(hook) == (1, TEN_MINUTES_AGO)
+    assert hook.value(names.DUPLICATE_EVENTS) == 2
+    assert hook.value(names.ACCEPTED_EVENTS) == 0
+
+
+def test_concurrent_deliveries_keep_the_latest_time(hook: Webhook) -> None:
+    """Fails without the lock: the earlier event, committed second, did not see the later time."""
+    hook.post_together(body(), EARLIER, body(), EARLIER)
+    assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
+
+
+def test_a_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
+    with Webhook(tmp_path) as hook:
+        hook.post(body())
+    with Webhook(tmp_path) as hook:
+        assert count_and_time(hook) == (1, TEN_MINUTES_AGO)
+        hook.post(EARLIER)
+        assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
+
+
+def test_a_future_time_is_capped_or_rejected(hook: Webhook) -> None:
+    hook.post(body(timestamp="2026-11-20T19:04:59Z"))
+    assert count_and_time(hook) == (1, NOW)
+    with pytest.raises(NothingValid) as caught:
+        hook.post(body(timestamp="2026-11-20T19:06:00Z"))
+    message = "timestamp: 360 s in the future; at most 300 s are allowed"
+    assert caught.value.rejected == [{"index": 0, "reason": "clock_skew", "message": message}]
+    assert hook.rejections == [("clock_skew", message)]
+    assert hook.value(names.REJECTED_EVENTS, reason="clock_skew") == 1
+    assert count_and_time(hook) == (1, NOW)
+
+
+def test_an_unknown_event_is_rejected(hook: Webhook) -> None:
+    with pytest.raises(NothingValid, match=r"'build.exploded' is not one of build.uploaded, "):
+        hook.post(body("build.exploded"))
+    assert hook.value(names.REJECTED_EVENTS, reason="invalid_field") == 1
+    assert count_and_time(hook, "build.exploded") == (None, None)
+
+
+@pytest.mark.parametrize("token", ["", "hook-0123456789abcdeF", "hook-0123456789abcde", "é"])
+def test_a_wrong_token_is_refused_and_not_echoed(hook: Webhook, token: str) -> None:
+    bearer = {b"authorization": f"Bearer {TOKEN}".encode()}
+    with pytest.raises(Unauthorized) as caught:
+        hook.post(body(), token, JSON | bearer)
+    assert caught.value.detail == "the token is not valid"
+    assert count_and_time(hook) == (0, 0)
+
+
+def test_wrong_tokens_are_throttled_and_a_valid_one_passes(hook: Webhook) -> None:
+    for _ in range(10):
+        with pytest.raises(Unauthorized):
+            hook.post(body(), "guess")
+    with pytest.raises(TooManyRequests):
+        hook.post(body(), "guess")
+    assert hook.post(body()) == 200
+
+
+def test_a_body_over_64_kib_is_refused(hook: Webhook) -> None:
+    for headers in (JSON, JSON | {b"content-length": b"70000"}):
+        with pytest.raises(BodyTooLarge, match=r"at most 65536 bytes, .*the limit of a webhook"):
+            hook.post(body(fileUrl="x" * 70_000), headers=headers)
+
+
+@pytest.mark.parametrize("media", [None, b"text/plain", b"application/x-ndjson"])
+def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> None:
+    with pytest.raises(WrongMediaType):
+        hook.post(body(), headers={} if media is None else {b"content-type": media})
+
+
+def test_builds_are_not_counted_as_session_ends(hook: Webhook) -> None:
+    hook.post(body())
+    for name in (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS):
+        assert hook.value(name) is None
+    assert "builds" not in {series.family.value for series in zero_series(two_systems(), ())}

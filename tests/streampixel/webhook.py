@@ -1,0 +1,92 @@
+"""The webhook's route with a real ledger, without a socket; the clock stands still."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+
+from exporter.ingest.guard import Guard, Message
+from exporter.ingest.routes import Request
+from exporter.ledger.recovery import Plan
+from exporter.ledger.sqlite import SqliteLedger
+from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.own import OwnMetrics
+from exporter.streampixel import webhook
+from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.webhook import BuildWebhook
+from exporter.tokens import Authenticator, Tokens
+
+NOW = 1_795_201_200.0
+"""2026-11-20T19:00:00Z."""
+TOKEN = "hook-0123456789abcdef"
+JSON = {b"content-type": b"application/json"}
+
+
+def token_file(folder: Path, *tokens: str) -> Path:
+    path = folder / "webhook-tokens"
+    path.write_text("".join(f"{token}\n" for token in tokens or (TOKEN,)))
+    path.chmod(0o600)
+    return path
+
+
+class Webhook:
+    """The route inside a `with` block. `rejections` are reasons and messages."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.rejections: list[tuple[str, str]] = []
+
+    def __enter__(self) -> Self:
+        self._runner = asyncio.Runner()
+        series = build_series(("region",))
+        plan = Plan(self._folder / "ledger", ("region",), list(series.values()))
+        self._ledger = self._runner.run(SqliteLedger.open(plan))
+        self.registry = CollectorRegistry()
+        self.registry.register(LedgerCollector(("region",), self._ledger))
+        self.registry.register(BuildsCollector(self._ledger))
+        tokens = Tokens(token_file(self._folder), time.monotonic)
+        authenticator = Authenticator(tokens)
+        self._route = BuildWebhook(
+            Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
+            self._ledger,
+            OwnMetrics(self.registry, (), ()),
+            series,
+            300,
+            rejected=lambda reason, message: self.rejections.append((reason, message)),
+            clock=lambda: NOW,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._ledger.close())
+        self._runner.close()
+
+    def post(self, body: bytes, token: str = TOKEN, headers: dict[bytes, bytes] = JSON) -> int:
+        """The status of the answer."""
+        return self._runner.run(self._post(body, token, headers))
+
+    def post_together(self, *bodies: bytes) -> None:
+        async def post() -> None:
+            await asyncio.gather(*(self._post(body, TOKEN, JSON) for body in bodies))
+
+        self._runner.run(post())
+
+    async def _post(self, body: bytes, token: str, headers: dict[bytes, bytes]) -> int:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        answer = await self._route.take(Request("POST", token, headers, "192.0.2.1", receive))
+        assert answer is not None
+        return answer[0]
+
+    def value(self, name: str, **labels: Any) -> float | None:
+        """The sum of a metric's series with these labels."""
+        values = [
+            sample.value
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        return sum(values) if values else None
