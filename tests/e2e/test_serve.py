@@ -45,16 +45,6 @@ def test_a_body_that_does_not_arrive_in_time_is_refused_and_counted_once(tmp_pat
         assert exporter.total("session_exporter_requests_total", status="408") == 1
 
 
-def test_a_second_process_on_the_same_ledger_exits_with_a_clear_message(tmp_path):
-    with ExporterProcess(tmp_path / "data") as first:
-        second = ExporterProcess(tmp_path / "data")
-        second.launch()
-        assert second.wait() == 1
-        assert "in use by another process" in second.log
-        assert "Traceback" not in second.log
-        assert first.post({"id": "a", "system": "softdrive"}).status == 200
-
-
 def test_a_taken_port_is_a_line_and_no_traceback(tmp_path):
     with ExporterProcess(tmp_path / "data") as first:
         second = ExporterProcess(
