@@ -93,8 +93,8 @@ ENDLESS: Final = Row(
     "413, reads ≤ limit + 64 KiB",
     _endless_body,
     [
-        Mutant("limit of a body", _UNLIMITED, "^{400}"),
-        Mutant("bounded reads", _WHOLE_READS, "^{413}"),
+        Mutant("limit of a body", _UNLIMITED, r"^\{400\}"),
+        Mutant("bounded reads", _WHOLE_READS, r"^\{413\}"),
     ],
 )
 

@@ -148,7 +148,7 @@ ROW: Final = Row(
     [
         Mutant("log calls that never raise", _LOG_RAISES, "stderr on a full disk: "),
         Mutant("state before log", _STATE_LAST, "stderr on a full disk: "),
-        Mutant("release of stderr", _STREAM_KEPT, "with {120}"),
+        Mutant("release of stderr", _STREAM_KEPT, r"with \{120\}"),
         Mutant("greeting that may fail", _GREETING_NEEDED, "stdout on a full disk: "),
     ],
 )
