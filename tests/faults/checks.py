@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.faults.table import Missed, Mutant, Row
+from tests.faults.table import Missed, Mutant, Row, rows_of
 
 
-def checks(*rows: Row) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Two tests: each row holds at quick length, and misses its figure without each of its guards."""
+def checks(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Two tests of the rows in these modules: a row holds at quick length, and fails without a guard."""
+    rows = rows_of(*modules)
     mutants = [
         pytest.param(row, mutant, id=f"{row.number}-{mutant.guard}")
         for row in rows

@@ -244,17 +244,17 @@ def _first_start(folder: Path, quick: bool, mutant: str = "") -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = {
+    results = {
         "first starts": _kill_first_starts(folder / "starts", 0 if mutant else starts),
         "creations": Kills(**json.loads(done.stdout.splitlines()[-1])),
     }
     figure = "; ".join(
         f"{kills.kills} {kind}, {kills.unfinished} unfinished, {kills.damaged} damaged, "
         f"{kills.leftovers} with leftovers"
-        for kind, kills in found.items()
+        for kind, kills in results.items()
     )
-    assert found["creations"].unfinished, "no kill hit a creation"
-    return reached(figure, not any(each.damaged or each.leftovers for each in found.values()))
+    assert results["creations"].unfinished, "no kill hit a creation"
+    return reached(figure, not any(each.damaged or each.leftovers for each in results.values()))
 
 
 FIRST_START: Final = Row(

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from tests.e2e.exporter_process import ROOT
 
@@ -44,6 +45,14 @@ class Row:
     run: Run
     mutants: Sequence[Mutant] = ()
     nodes: Sequence[str] = ()
+
+
+def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
+    """The rows that are defined in these modules, by number."""
+    rows = [
+        value for module in modules for value in vars(module).values() if isinstance(value, Row)
+    ]
+    return tuple(sorted(rows, key=lambda row: row.number))
 
 
 def reached(figure: str, holds: bool) -> str:

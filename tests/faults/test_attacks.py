@@ -3,14 +3,4 @@
 from tests.faults import bodies, floods, foreign_host, sockets
 from tests.faults.checks import checks
 
-test_row_holds, test_row_fails_without_guard = checks(
-    bodies.ENDLESS,
-    bodies.GZIP_BOMB,
-    floods.BEACONS,
-    floods.DEEP_BEACONS,
-    floods.PASSWORDS,
-    foreign_host.ROW,
-    sockets.SLOW,
-    sockets.CONNECTIONS,
-    sockets.DESCRIPTORS,
-)
+test_row_holds, test_row_fails_without_guard = checks(bodies, floods, foreign_host, sockets)

@@ -12,13 +12,5 @@ from tests.faults import (
 from tests.faults.checks import checks
 
 test_row_holds, test_row_fails_without_guard = checks(
-    certificate.ROW,
-    configuration.CHANGED,
-    configuration.LABELS,
-    double_scrape.ROW,
-    exposition.LABEL_VALUES,
-    exposition.POISON,
-    long_durations.ROW,
-    lost_log.ROW,
-    soak.ROW,
+    certificate, configuration, double_scrape, exposition, long_durations, lost_log, soak
 )
