@@ -79,8 +79,15 @@ def _full(folder: Path, quick: bool, mutant: str = "") -> str:
 
 
 _FULL_IS_FATAL: Final = """
-from exporter.ledger.sqlite import SqliteLedger
-SqliteLedger._fail = lambda self, problem: self._break(OSError("disk"))
+import apsw
+from exporter.ledger.store import Store
+write = Store.write
+def fatal(*given):
+    try:
+        return write(*given)
+    except apsw.FullError as error:
+        raise OSError("disk") from error
+Store.write = fatal
 """
 FULL: Final = Row(
     5,

@@ -1,6 +1,6 @@
 """Row 3 of the fault table: what a ledger finds on its disk after a power cut.
 
-A VFS records every write, sync and truncation of SQLite; those of the ledger's witness are recorded too.
+A VFS records every write, sync and truncation of SQLite, and a subclass those of the witness.
 After a cut each file has what its last sync made durable, and any of the sectors written since. It is taken
 for granted that the disk is honest about syncs, and that directory entries are durable.
 """
