@@ -1,4 +1,4 @@
-"""What the deduplication window costs: memory while it fills and after, and time at start."""
+"""Memory of the deduplication window while it fills and after, and its time at start."""
 
 import asyncio
 import os
@@ -17,13 +17,12 @@ IDS = 1_000_000
 
 
 def resident() -> int:
-    """Bytes of memory this process has."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def per_id() -> Row:
-    """Resident memory per id, and what a second and a third million on top add to it."""
+    """Resident memory per id, and its growth by a second and a third million of ids."""
     before = resident()
     window = Window(IDS, 16_384)
     sizes = []

@@ -1,6 +1,6 @@
-"""What the shipped rules cost a real Prometheus, by the number of label combinations.
+"""Evaluation time of the shipped rules in a real Prometheus, by the number of label combinations.
 
-It has a week behind it: what the rules read of the past, they would have recorded themselves.
+Prometheus has a week of the records that the rules read.
 """
 
 import re
@@ -21,13 +21,13 @@ from tests.e2e.prometheus_process import PrometheusProcess
 PER_CODE: Final = ("system", "code")
 GOAL: Final = 0.1
 """Seconds for one evaluation of all groups, for both systems."""
-CREATE: Final = (
+CREATE: Final = [
     "promtool",
     "tsdb",
     "create-blocks-from",
     "openmetrics",
     "--max-block-duration=24h",
-)
+]
 EVALUATIONS: Final = 8
 """Of each group; the figure is the sum of their medians."""
 
@@ -55,21 +55,22 @@ def evaluation(folder: Path, combinations: int) -> Row:
             def evaluated() -> bool:
                 groups = prometheus.get("rules")["groups"]
                 known = prometheus.query("count(system_code:session_ends:threshold5m)")
-                return bool(known) and all(one["evaluationTime"] for one in groups)
+                return bool(known) and all(group["evaluationTime"] for group in groups)
 
             wait_for(evaluated, 60, "an evaluation of every group with data")
             groups = prometheus.get("rules")["groups"]
-            times: dict[str, dict[str, float]] = {one["name"]: {} for one in groups}
+            times: dict[str, dict[str, float]] = {group["name"]: {} for group in groups}
 
             def looked() -> bool:
-                for one in prometheus.get("rules")["groups"]:
-                    times[one["name"]][one["lastEvaluation"]] = float(one["evaluationTime"])
-                return all(len(found) >= EVALUATIONS for found in times.values())
+                for group in prometheus.get("rules")["groups"]:
+                    seconds = float(group["evaluationTime"])
+                    times[group["name"]][group["lastEvaluation"]] = seconds
+                return all(len(group) >= EVALUATIONS for group in times.values())
 
             wait_for(looked, 60, f"{EVALUATIONS} evaluations of every group")
             # The first one reads a week's blocks for the first time.
-            seconds = sum(median([*found.values()][1:]) for found in times.values())
-            count = sum(len(one["rules"]) for one in groups)
+            seconds = sum(median([*group.values()][1:]) for group in times.values())
+            count = sum(len(group["rules"]) for group in groups)
             series = prometheus.query('count({__name__=~"session_.+"})')
     return Row(
         f"ms to evaluate all rules, {combinations} label combinations",
@@ -81,10 +82,10 @@ def evaluation(folder: Path, combinations: int) -> Row:
 
 
 def _week(exporter: ExporterProcess, data: Path, instance: str) -> None:
-    """Into Prometheus' `data`: a day of the sums that windows are read from, a week of daily counts and
-    shares. An end of each code every half-minute."""
+    """Write to Prometheus' `data` a day of the sums that windows read, and a week of daily counts and shares,
+    of an end of each code every half-minute."""
     kept = {
-        frozenset(one for one in labels if one[0] in SUMMED) | {("instance", instance)}
+        frozenset(pair for pair in labels if pair[0] in SUMMED) | {("instance", instance)}
         for name, labels in exporter.metrics()
         if name == "session_ends_total"
     }
@@ -104,15 +105,11 @@ def _week(exporter: ExporterProcess, data: Path, instance: str) -> None:
             lines += [f"{name}{{{inner}}} {at // 30 - day[0] // 30} {at}" for at in times]
     text = data.with_suffix(".openmetrics")
     text.write_text("\n".join([*lines, "# EOF", ""]))
-    subprocess.run(
-        [*CREATE, str(text), str(data)],
-        check=True,
-        capture_output=True,
-    )
+    subprocess.run([*CREATE, str(text), str(data)], check=True, capture_output=True)
 
 
 def _quickened(folder: Path) -> Iterator[Path]:
-    """The shipped rules, each group every second: an evaluation costs the same, and comes sooner."""
+    """The shipped rules, each group every second: an evaluation costs the same and comes sooner."""
     for path in sorted((ROOT / "rules").glob("*.yml")):
         copy = folder / path.name
         copy.write_text(re.sub(r"interval: \S+", "interval: 1s", path.read_text()))

@@ -1,4 +1,4 @@
-"""What a scrape of 2,000 series costs, and how long it keeps an event waiting."""
+"""The duration of a scrape of 2,000 series, and how long it delays an event."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ _OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
 def scrapes(folder: Path, runs: int) -> list[Row]:
-    """Seconds of /metrics with 2,000 series, and a single event's longest wait with and without it."""
+    """Duration of /metrics with 2,000 series, and a single event's longest wait with and without scrapes."""
     settings = {"labels": "region", "max_label_values": 1000, "first_seen_zero_for": 0}
     with ExporterProcess(folder / "scrape", settings=settings) as exporter:
         events = [
@@ -32,7 +32,7 @@ def scrapes(folder: Path, runs: int) -> list[Row]:
     return [
         Row(
             "ms for /metrics with 2,000 series",
-            spread((one * 1000 for one in times), 1),
+            spread((seconds * 1000 for seconds in times), 1),
             "OpenMetrics, created included",
             "≤ 20",
             median(times) * 1000 <= 20,
@@ -55,7 +55,7 @@ def _timed(exporter: ExporterProcess) -> float:
 
 
 def _longest_wait(exporter: ExporterProcess, *, scraping: bool) -> float:
-    """The median over rounds of each round's longest wait: one stall of the machine is not ours."""
+    """The median of the longest waits of seven rounds: the machine may stall in one of them."""
     stop = threading.Event()
 
     def scrape() -> None:

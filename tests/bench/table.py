@@ -1,4 +1,4 @@
-"""What the benchmarks found, as a table."""
+"""The benchmarks' figures as a table, and runs of wrk that give some of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Row:
-    """A figure, what it is to be held against, and whether it reaches it."""
+    """A figure, the figure to compare it with, its goal, and whether it reaches the goal."""
 
     what: str
     measured: str
@@ -18,8 +18,8 @@ class Row:
 
 def spread(values: Iterable[float], digits: int = 0) -> str:
     """The median with minimum and maximum."""
-    found = sorted(values)
-    return f"{median(found):,.{digits}f} ({found[0]:,.{digits}f}–{found[-1]:,.{digits}f})"
+    ordered = sorted(values)
+    return f"{median(ordered):,.{digits}f} ({ordered[0]:,.{digits}f}–{ordered[-1]:,.{digits}f})"
 
 
 def show(rows: Iterable[Row]) -> str:

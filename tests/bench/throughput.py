@@ -1,4 +1,4 @@
-"""Events a second, single and in batches, and what a single event waits while batches run."""
+"""Events per second, single and in batches, and the latency of a single event while batches run."""
 
 import subprocess
 import time
@@ -9,13 +9,13 @@ import msgspec
 
 from exporter.ingest.event import Event
 from tests.bench.table import Row, spread
-from tests.bench.wrk import command, read, wrk
+from tests.bench.wrk import command, compared, read, wrk
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
 
 
 def singles(folder: Path, runs: int, seconds: float) -> Row:
-    """Durable single events against Pushgateway's plain pushes, in turn."""
+    """Durable single events, compared with Pushgateway's plain pushes."""
     port = free_port()
     peer = subprocess.Popen(
         ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"],
@@ -24,16 +24,11 @@ def singles(folder: Path, runs: int, seconds: float) -> Row:
     try:
         with ExporterProcess(folder / "singles") as exporter:
             wrk("push.lua", port, 64, 1)
-            ours, theirs = [], []
-            for _ in range(runs):
-                run = wrk("single.lua", exporter.ports["ingest"], 64, seconds)
-                assert run.failed == 0
-                ours.append(run.rate)
-                theirs.append(wrk("push.lua", port, 64, seconds).rate)
+            ingest = exporter.ports["ingest"]
+            ours, theirs, ratio = compared(ingest, port, "push.lua", runs, seconds)
     finally:
         peer.terminate()
         peer.wait()
-    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
     return Row(
         "single durable events/s, 64 connections",
         spread(ours),
@@ -44,7 +39,7 @@ def singles(folder: Path, runs: int, seconds: float) -> Row:
 
 
 def batches(folder: Path, runs: int, seconds: float) -> Row:
-    """Batches of 1,000 new ids against decoding alone; both use one core's worth of Python."""
+    """Batches of 1,000 new ids, compared with decoding alone; both use one core of Python."""
     with ExporterProcess(folder / "batches") as exporter:
         ours, limit = [], []
         for _ in range(runs):
@@ -55,7 +50,7 @@ def batches(folder: Path, runs: int, seconds: float) -> Row:
             counted = exporter.total("session_ends_total") - before
             ours.append(counted / (time.monotonic() - began))
             limit.append(_decoding())
-    ratio = median(one / other for one, other in zip(ours, limit, strict=True))
+    ratio = median(rate / other for rate, other in zip(ours, limit, strict=True))
     return Row(
         "events/s in batches of 1,000 new ids",
         spread(ours),
@@ -66,15 +61,8 @@ def batches(folder: Path, runs: int, seconds: float) -> Row:
 
 
 def _decoding() -> float:
-    events = [
-        {
-            "id": f"{time.time_ns()}-{number}",
-            "system": "streampixel",
-            "code": 4001,
-            "occurred_at": "2026-11-20T19:00:00Z",
-        }
-        for number in range(1000)
-    ]
+    event = {"system": "streampixel", "code": 4001, "occurred_at": "2026-11-20T19:00:00Z"}
+    events = [{"id": f"{time.time_ns()}-{number}", **event} for number in range(1000)]
     body = msgspec.json.encode(events)
     decoder = msgspec.json.Decoder(list[Event])
     began = time.perf_counter()

@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 _HERE: Final = Path(__file__).parent
@@ -12,7 +13,7 @@ _SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 @dataclass(frozen=True)
 class Run:
-    """Requests a second, the 99th percentile of their latency in seconds, and answers that were not 2xx."""
+    """Requests per second, the 99th percentile of their latency in seconds, and answers other than 2xx."""
 
     rate: float
     p99: float
@@ -20,20 +21,26 @@ class Run:
 
 
 def command(script: str, port: int, connections: int, seconds: float) -> list[str]:
-    return [
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds:.0f}",
-        "--latency",
-        f"-s{_HERE / script}",
-        f"http://127.0.0.1:{port}",
-    ]
+    options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}", "--latency", f"-s{_HERE / script}"]
+    return ["wrk", *options, f"http://127.0.0.1:{port}"]
 
 
 def wrk(script: str, port: int, connections: int, seconds: float) -> Run:
     """Run a script of this folder with that many connections on one thread."""
     return read(subprocess.check_output(command(script, port, connections, seconds), text=True))
+
+
+def compared(
+    ours: int, theirs: int, peer_script: str, runs: int, seconds: float
+) -> tuple[list[float], list[float], float]:
+    """Requests per second of single events to two ports in turn, 64 connections, and the median ratio."""
+    rates: list[tuple[float, float]] = []
+    for _ in range(runs):
+        run = wrk("single.lua", ours, 64, seconds)
+        assert run.failed == 0
+        rates.append((run.rate, wrk(peer_script, theirs, 64, seconds).rate))
+    ratio = median(rate / peer for rate, peer in rates)
+    return [rate for rate, _ in rates], [peer for _, peer in rates], ratio
 
 
 def read(printed: str) -> Run:

@@ -1,4 +1,4 @@
-"""A real Alertmanager (Debian's) on loopback, and the receivers that it notifies."""
+"""A real Alertmanager (Debian's) on loopback, and its receivers."""
 
 import email
 import email.policy
@@ -21,7 +21,7 @@ _Caught = TypeVar("_Caught")
 
 
 class AlertmanagerProcess(Program):
-    """Runs from a configuration file; `port` is what a Prometheus sends alerts to."""
+    """Runs with a configuration file; Prometheus sends alerts to `port`."""
 
     def __init__(self, config: Path, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -40,7 +40,7 @@ class AlertmanagerProcess(Program):
         )
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
-        """As Prometheus does, with `labels`, `annotations`, `startsAt`, `endsAt`."""
+        """Send alerts as Prometheus does, with `labels`, `annotations`, `startsAt`, `endsAt`."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v2/alerts",
             json.dumps(alerts).encode(),
@@ -61,14 +61,14 @@ class AlertmanagerProcess(Program):
 
 
 class WebhookCatcher(Receiver):
-    """The demo's receiver, asked for one notification after the other."""
+    """The demo's receiver; a test takes its notifications in order."""
 
     def next(self, seconds: float = 60.0) -> tuple[str, Any]:
-        """Path and body of the oldest that was not asked for yet; AssertionError when none comes."""
+        """Path and body of the oldest notification not yet taken; AssertionError when none comes."""
         return _oldest(self.caught, seconds)
 
     def rest(self) -> list[tuple[str, Any]]:
-        """What has come and was not asked for."""
+        """The notifications not yet taken."""
         return [self.caught.get_nowait() for _ in range(self.caught.qsize())]
 
 

@@ -1,5 +1,6 @@
 """A real exporter in a process of its own, on free loopback ports."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -20,8 +21,8 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = ""
     """The condition's first true value; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.01)
     raise AssertionError(f"not within {seconds:g} s: {what or condition}")
 
@@ -40,10 +41,10 @@ class Reply:
 
 
 class ExporterProcess:
-    """Starts at `start`, ends at the latest when the `with` block does; its stderr is in `log`.
+    """An exporter that ends at the latest when the `with` block does; its stderr is in `log`.
 
-    `wrapper` is a command in front, such as strace; `mutant` is Python that runs before the program and
-    takes a guard out of it, so that a test can show that it would notice.
+    `wrapper` is a command in front, such as strace. `mutant` is Python that runs before the program and
+    removes a guard from it, so that a test can show that it would notice.
     """
 
     def __init__(
@@ -86,13 +87,14 @@ class ExporterProcess:
             if not line:
                 raise AssertionError(f"ended at start, {self._process.wait()}: {self.log}")
             self.announced += line
-            if found := _READY.search(line):
-                self.ports["ops" if found[1] == "metrics" else "ingest"] = int(found[3])
+            if match := _READY.search(line):
+                self.ports["ops" if match[1] == "metrics" else "ingest"] = int(match[3])
         return self
 
     def launch(self) -> subprocess.Popen[str]:
         """Start without waiting for it to be ready."""
         self.ports = {}
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -141,8 +143,7 @@ class ExporterProcess:
     def kill(self) -> None:
         """SIGKILL, when it still runs."""
         if self._process is not None:
-            # First, for strace leaves the program that it traces running when it is killed: the exporter of a
-            # test that failed stayed.
+            # Children first: a killed strace leaves the program that it traces running.
             if self._process.poll() is None:
                 for child in self._children():
                     os.kill(child, signal.SIGKILL)
@@ -168,23 +169,18 @@ class ExporterProcess:
         timeout: float = 30,
     ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[listener], timeout=timeout)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
+        with contextlib.closing(connection):
+            # A body that is refused unread breaks the pipe; the answer is there all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, dict(headers or {}))
             return Reply(connection.getresponse())
-        finally:
-            connection.close()
 
     def post(self, events: object, timeout: float = 30, **headers: str) -> Reply:
-        """Post events as JSON."""
+        """Post events as JSON, or bytes as they are; headers have `_` for `-`."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
-        return self.request(
-            "ingest",
-            "POST",
-            "/v1/session-ends",
-            json.dumps(events).encode(),
-            {"Content-Type": "application/json", **named},
-            timeout,
-        )
+        body = events if isinstance(events, bytes) else json.dumps(events).encode()
+        sent = {"Content-Type": "application/json", **named}
+        return self.request("ingest", "POST", "/v1/session-ends", body, sent, timeout)
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Every sample of /metrics by name and labels."""
@@ -203,6 +199,6 @@ class ExporterProcess:
         wanted = set(labels.items())
         return sum(
             value
-            for (found, have), value in self.metrics().items()
-            if found == name and wanted <= have
+            for (sample, has), value in self.metrics().items()
+            if sample == name and wanted <= has
         )

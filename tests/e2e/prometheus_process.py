@@ -1,4 +1,4 @@
-"""A real Prometheus (Debian's) on loopback, scraping whatever a test starts."""
+"""A real Prometheus (Debian's) on loopback that scrapes the targets of a test."""
 
 import contextlib
 import json
@@ -16,10 +16,9 @@ _PORTS = (11_000, 32_768)
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on.
+    """A loopback port without a listener.
 
-    Below the kernel's ephemeral ports: one of those may be some connection's before the program that it is
-    for listens there, and a busy machine leaves seconds in between.
+    It is below the kernel's ephemeral ports: a connection could take one of those before the program listens.
     """
     while True:
         # Hypothesis seeds `random`: processes would take the same ports.
@@ -77,6 +76,6 @@ class PrometheusProcess(Program):
         """An instant vector by labels."""
         when = {} if at is None else {"time": at}
         return {
-            frozenset(one["metric"].items()): float(one["value"][1])
-            for one in self.get("query", query=promql, **when)["result"]
+            frozenset(sample["metric"].items()): float(sample["value"][1])
+            for sample in self.get("query", query=promql, **when)["result"]
         }

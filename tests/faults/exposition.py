@@ -1,45 +1,183 @@
-"""What senders can do to /metrics: whether it still parses, and what it shows."""
+"""Rows 17 and 18 of the fault table: event texts in /metrics, and more label values than anyone has."""
 
+import random
 import re
+import statistics
 import subprocess
+import time
+from pathlib import Path
+from typing import Final
 
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from exporter.names import SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.table import Missed, Mutant, Row, reached
 
-SHOWN_AT_ONCE = {"labels": "region", "first_seen_zero_for": 0}
-"""A label, whose new values are shown with their counts as soon as the ledger looks (each second)."""
-OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
+"""A label whose new values are shown with their counts as soon as the ledger looks, each second."""
+_OPENMETRICS: Final = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
-def parses(exporter: ExporterProcess, promtool: bool = False) -> str:
-    """The text exposition, after both formats were parsed; `promtool` looks at it as well."""
+def assert_parses(exporter: ExporterProcess, promtool: bool = False) -> None:
+    """Parse /metrics in both formats; `promtool` checks it as well. Raises `Missed`."""
     text = exporter.request("ops", "GET", "/metrics")
-    better = exporter.request("ops", "GET", "/metrics", headers=OPENMETRICS)
-    assert (text.status, better.status) == (200, 200)
-    assert "openmetrics" in better.headers["Content-Type"]
-    assert len(list(text_families(text.body.decode()))) > 20
-    assert len(list(openmetrics_families(_without_escapes(better.body.decode())))) > 20
-    if promtool:
-        said = subprocess.run(
-            ["promtool", "check", "metrics"], input=text.body, capture_output=True, check=False
-        )
-        assert (said.returncode, said.stdout, said.stderr) == (0, b"", b"")
-    return text.body.decode()
-
-
-def counted(exporter: ExporterProcess, ends: int) -> None:
-    """Wait until /metrics shows that many ends: a new series is shown at 0 first."""
-    wait_for(lambda: exporter.total("session_ends_total") == ends, what=f"{ends} ends")
-
-
-def _without_escapes(text: str) -> str:
-    """Exemplars with `_` for each escape: prometheus_client's parser takes the quote of `\\"` for the
-    end of a value there (Prometheus reads it right: see the test with a real one)."""
-    lines = text.splitlines(keepends=True)
-    return "".join(
-        line if " # {" not in line else re.sub(r"\\[\\\"n]", "_", line) for line in lines
+    openmetrics = exporter.request("ops", "GET", "/metrics", headers=_OPENMETRICS)
+    assert (text.status, openmetrics.status) == (200, 200)
+    assert "openmetrics" in openmetrics.headers["Content-Type"]
+    # prometheus_client's parser takes an escaped quote for the end of an exemplar's value. Prometheus does
+    # not: see the test with a real one.
+    lines = openmetrics.body.decode().splitlines(keepends=True)
+    without_escapes = "".join(
+        re.sub(r"\\[\\\"n]", "_", line) if " # {" in line else line for line in lines
     )
+    try:
+        assert len(list(text_families(text.body.decode()))) > 20
+        assert len(list(openmetrics_families(without_escapes))) > 20
+    except ValueError as error:
+        raise Missed(f"/metrics does not parse: {error}") from None
+    if promtool:
+        command = ["promtool", "check", "metrics"]
+        done = subprocess.run(command, input=text.body, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def wait_for_ends(exporter: ExporterProcess, ends: int) -> None:
+    """Wait until /metrics shows `ends` session ends: a new series is exported as 0 first."""
+    wait_for(lambda: exporter.total(SESSION_ENDS) == ends, what=f"{ends} ends")
+
+
+# --- row 17: poisonous texts ---------------------------------------------------------------------
+
+FORBIDDEN: Final = {
+    "NUL": "\0",
+    "newline": "\n",
+    "carriage return": "\r",
+    "tab": "\t",
+    "escape": "\x1b[31m",
+    "delete": "\x7f",
+    "C1": "\x85",
+    "bidi override": "\u202e",
+    "bidi isolate": "\u2066",
+    "bidi mark": "\u200f",
+    "line separator": "\u2028",
+    "high surrogate": "\ud800",
+    "low surrogate": "\udfff",
+    "129 bytes": "x" * 129,
+    "129 bytes of astral": "\U0001f600" * 33,
+    "a number": 1,
+    "an object": {"a": "b"},
+    "a list": ["a"],
+}
+PERMITTED: Final = (
+    'quote " quote',
+    "back\\slash",
+    "ends in a backslash\\",
+    "\\n is no newline",
+    "\U0001f600 astral",
+    '{brace="1"} 7',
+    "# EOF",
+    "x" * 128,
+    " ",
+)
+_SHOWN: Final = ("region", "region", "session_id", "session_id", "code", "id")
+"""Fields that are kept; the label and the exemplar of /metrics come first."""
+_OTHERS: Final = ("phase", "system", "occurred_at")
+
+
+def _text(rng: random.Random) -> object:
+    """An odd or a forbidden value, or several of them in one text."""
+    values = PERMITTED if rng.random() < 0.7 else (*FORBIDDEN.values(), *PERMITTED)
+    if rng.random() < 0.5:
+        return rng.choice(values)
+    return "".join(str(rng.choice(values))[:20] for _ in range(rng.choice((2, 3, 5))))
+
+
+def _poison(folder: Path, quick: bool, mutant: str = "") -> str:
+    inputs, accepted = 20 if quick else 2000, 0
+    rng = random.Random(1)
+    with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE, mutant=mutant) as exporter:
+        for number in range(inputs):
+            event: dict[str, object] = {"system": "softdrive", "id": f"1-{number}"}
+            for _ in range(rng.choice((1, 1, 2, 4))):
+                name = rng.choice(_SHOWN if rng.random() < 0.9 else _OTHERS)
+                if name == "region":
+                    event["labels"] = {name: _text(rng)}
+                else:
+                    event[name] = _text(rng)
+            reply = exporter.post(event)
+            assert reply.status in (200, 422), (event, reply.status)
+            accepted += reply.json.get("accepted", 0)
+            assert_parses(exporter, promtool=True)
+    figure = f"parsed in both formats and by promtool after each of {inputs:,} inputs"
+    # A rejected text is never shown, and proves less.
+    return reached(f"{figure}, {accepted:,} accepted", accepted > inputs // 10)
+
+
+_UNESCAPED: Final = """
+from exporter.metrics import family
+family.escaped = lambda value: value
+"""
+POISON: Final = Row(
+    17,
+    "/metrics poisoning",
+    "parses after each input",
+    _poison,
+    [Mutant("escapes", _UNESCAPED, "does not parse")],
+)
+
+
+# --- row 18: label values ------------------------------------------------------------------------
+
+
+def _labels(folder: Path, quick: bool, mutant: str = "") -> str:
+    """Send events that each have a label value of their own."""
+    count = 5000 if quick else 1_000_000
+    with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE, mutant=mutant) as exporter:
+        for first in range(0, count, 1000):
+            events = [
+                {
+                    "id": f"flood-{number}",
+                    "system": "streampixel",
+                    "code": (1000, 1006, 4001, 4005)[number % 4],
+                    "labels": {"region": f"region-{number}"},
+                }
+                for number in range(first, first + 1000)
+            ]
+            assert exporter.post(events).json["accepted"] == 1000
+        wait_for_ends(exporter, count)
+        scrapes = []
+        for _ in range(5):
+            began = time.perf_counter()
+            exporter.request("ops", "GET", "/metrics")
+            scrapes.append(time.perf_counter() - began)
+        samples = exporter.metrics()
+        assert_parses(exporter)
+    ends = {labels: value for (name, labels), value in samples.items() if name == SESSION_ENDS}
+    regions = {dict(labels).get("region", "") for labels in ends}
+    other = int(sum(value for labels, value in ends.items() if ("region", "other") in labels))
+    counted, scrape = int(sum(ends.values())), statistics.median(scrapes)
+    figure = f"{count:,} values: {other:,} other, {counted:,} counted, {len(ends)} series"
+    return reached(
+        f"{figure}, scrape {scrape * 1000:.0f} ms",
+        # 50 values, other, and none.
+        (counted, other, len(regions)) == (count, count - 50, 52)
+        and len(ends) <= 2000
+        and (quick or scrape < 0.1),
+    )
+
+
+_UNCAPPED: Final = """
+from exporter.ingest.labels import LabelValues
+LabelValues._bound = lambda self, seen, value: value
+"""
+LABEL_VALUES: Final = Row(
+    18,
+    "1 M label values",
+    "exact; ≤ 2,000 series, < 100 ms",
+    _labels,
+    [Mutant("max_label_values", _UNCAPPED, " 0 other, 5,000 counted, 5")],
+)

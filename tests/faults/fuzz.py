@@ -1,18 +1,15 @@
 """Row 16 of the fault table: hostile bodies by the million, against everything behind the ingest port.
 
-`python -m tests.faults.fuzz COUNT SEED` prints a `Report` as JSON. What is a defect, with the input that
-shows it: an exception that is not a `Refused`; a body that the fast and the strict path understand
-differently; a batch that breaks the ledger's contract; a status that is not 200 or 4xx; a /metrics that
-does not parse.
+A defect is an exception other than `Refused`, a body that the fast and the strict parser read differently, a
+batch that breaks the ledger's contract, a status other than 200 and 4xx, or a /metrics that does not parse.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
+import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -32,17 +29,16 @@ from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import render
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
-from tests.e2e.exporter_process import ROOT
 from tests.faults.mutator import Input, Mutator, packed
 from tests.faults.table import Row
 from tests.ingest.listener import LABELS, NOW, Listener, Stream
 from tests.ingest.memory_ledger import MemoryLedger
 
-ASKED = 50
-"""One in so many inputs is a request to the whole application."""
-SCRAPED = 100
-"""One in so many requests is followed by a scrape."""
-FORGOTTEN = 20_000
+PER_REQUEST: Final = 50
+"""Inputs per request to the whole application."""
+PER_SCRAPE: Final = 100
+"""Requests per scrape."""
+PER_RENEWAL: Final = 20_000
 """Inputs after which application and classifiers are made anew, so that their tables stay small."""
 TYPES = {
     Media.JSON: b"application/json",
@@ -54,12 +50,12 @@ TYPES = {
 
 
 class Defect(AssertionError):
-    """What is wrong, and the input that shows it."""
+    """The defect, and the input that shows it."""
 
 
 @dataclass
 class Report:
-    """How often what happened; `statuses` are those of the application."""
+    """Counts of inputs and events by what became of them; `statuses` are those of the application."""
 
     inputs: int = 0
     fast: int = 0
@@ -68,16 +64,11 @@ class Report:
     events: int = 0
     rejected: int = 0
     scrapes: int = 0
-    statuses: dict[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: "Report") -> "Report":
-        ours, theirs = asdict(self), asdict(other)
-        statuses = Counter(ours.pop("statuses")) + Counter(theirs.pop("statuses"))
-        return Report(**{name: ours[name] + theirs[name] for name in ours}, statuses=dict(statuses))
+    statuses: Counter[str] = field(default_factory=Counter)
 
 
 class ShownLedger(MemoryLedger):
-    """A ledger in memory that keeps totals as the real one does, and no batches."""
+    """A ledger in memory that keeps totals as the real one does, but no batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,11 +88,11 @@ class ShownLedger(MemoryLedger):
 
 
 class Target:
-    """What the inputs are thrown at; raises `Defect`."""
+    """Decoder, classifier, application and exposition under attack. Raises `Defect`."""
 
-    def __init__(self, taxonomy: Taxonomy, chance: Random) -> None:
+    def __init__(self, taxonomy: Taxonomy, rng: Random) -> None:
         self._taxonomy = taxonomy
-        self._chance = chance
+        self._rng = rng
         self._decoder = Decoder(1000, 32)
         self._loop = asyncio.new_event_loop()
         self.report = Report()
@@ -114,18 +105,18 @@ class Target:
         report = self.report
         report.inputs += 1
         try:
-            self._understand(given)
-            if report.inputs % ASKED == 0:
-                self._ask(given)
-            if report.inputs % (ASKED * SCRAPED) == 0:
+            self._decode(given)
+            if report.inputs % PER_REQUEST == 0:
+                self._request(given)
+            if report.inputs % (PER_REQUEST * PER_SCRAPE) == 0:
                 self._scrape()
         except Exception as error:
             raise Defect(f"{type(error).__name__}: {error}\ninput {given}") from error
-        if report.inputs % FORGOTTEN == 0:
+        if report.inputs % PER_RENEWAL == 0:
             self._renew()
 
     def _renew(self) -> None:
-        # Without the bound on label values, which shows in which order events were seen.
+        # No bound on label values: it depends on the order of events.
         self._classifiers = [
             Classifier(self._taxonomy, LabelValues(LABELS, 1_000_000, 32), 900, 300) for _ in "ab"
         ]
@@ -136,7 +127,7 @@ class Target:
 
     # --- decoding and classifying --------------------------------------------------------------
 
-    def _understand(self, given: Input) -> None:
+    def _decode(self, given: Input) -> None:
         report = self.report
         try:
             decoded = self._decoder.decode(given.media, given.body, given.headers)
@@ -147,22 +138,24 @@ class Target:
             given.media, given.body
         )
         total = decoded.total
-        found = self._classified(0, decoded)
+        classified = self._classified(0, decoded)
         report.classified += 1
-        report.events += len(found.resolved)
-        report.rejected += len(found.rejected)
-        self._sound(found, total)
+        report.events += len(classified.resolved)
+        report.rejected += len(classified.rejected)
+        self._check(classified, total)
         if fast:
             report.fast += 1
             strict = self._strictly(given)
             if strict is None:
-                assert found.rejected
+                assert classified.rejected
             else:
-                assert _meaning(found) == _meaning(strict), "the two paths differ"
+                assert _meaning(classified) == _meaning(strict), "the two parsers differ"
 
     def _strictly(self, given: Input) -> Classified | None:
-        """None where a label is an integer of more digits than Python converts: the strict path finds no
-        JSON there, and the fast one, which sees such a body first, an event to reject."""
+        """None where a label is an integer of more digits than Python converts.
+
+        The strict parser finds no JSON there. The fast one, which sees such a body first, rejects the event.
+        """
         try:
             decoded = self._decoder._decode_strict(given.media, given.body)
         except Unparseable as error:
@@ -174,36 +167,36 @@ class Target:
     def _classified(self, which: int, decoded: Decoded) -> Classified:
         return self._classifiers[which].classify(decoded, NOW.timestamp())
 
-    def _sound(self, found: Classified, total: int) -> None:
-        batch, count = found.batch, len(found.resolved)
-        keyed = count - found.unkeyed
-        assert count + len(found.rejected) == total
+    def _check(self, classified: Classified, total: int) -> None:
+        batch, count = classified.batch, len(classified.resolved)
+        keyed = count - classified.unkeyed
+        assert count + len(classified.rejected) == total
         assert len(batch.keys) == keyed * KEY_BYTES
         assert len(batch.fingerprints) == keyed * FINGERPRINT_BYTES
-        assert len(batch) == len(found.places) == count
-        places = [*found.places, *(one.index for one in found.rejected)]
+        assert len(batch) == len(classified.places) == count
+        places = [*classified.places, *(event.index for event in classified.rejected)]
         assert sorted(places) == list(range(total))
-        assert all(one is None or 0 <= one <= MAX_DURATION for one in batch.durations or ())
-        assert all(one.reason in REJECTED_REASONS for one in found.rejected)
+        durations = [seconds for seconds in batch.durations or () if seconds is not None]
+        assert all(0 <= seconds <= MAX_DURATION for seconds in durations)
+        assert all(event.reason in REJECTED_REASONS for event in classified.rejected)
 
     # --- the application -----------------------------------------------------------------------
 
-    def _ask(self, given: Input) -> None:
-        chance = self._chance
+    def _request(self, given: Input) -> None:
+        rng = self._rng
         headers = {b"content-type": TYPES[given.media], **given.headers}
         body = given.body
-        if chance.random() < 0.3:
-            body = packed(body, chance)
+        if rng.random() < 0.3:
+            body = packed(body, rng)
             headers[b"content-encoding"] = b"gzip"
         answer = self._loop.run_until_complete(
-            self._listener.answer(Stream(_pieces(body, chance)), headers)
+            self._listener.answer(Stream(_pieces(body, rng)), headers)
         )
         assert answer.status == 200 or 400 <= answer.status < 500, answer
         kind = b"application/json" if answer.status == 200 else b"application/problem+json"
         assert answer.headers[b"content-type"] == kind
         assert isinstance(answer.json, dict)
-        status = str(answer.status)
-        self.report.statuses[status] = self.report.statuses.get(status, 0) + 1
+        self.report.statuses[str(answer.status)] += 1
 
     def _scrape(self) -> None:
         text, _ = render(self._registry, None)
@@ -211,29 +204,29 @@ class Target:
         self.report.scrapes += 1
 
 
-def _meaning(found: Classified) -> tuple[Any, ...]:
-    """What is counted and what is answered, the wording of messages left out."""
-    batch = found.batch
+def _meaning(classified: Classified) -> tuple[Any, ...]:
+    """What is counted and answered, except for the wording of messages."""
+    batch = classified.batch
     return (
-        [one.key for one in batch.series],
+        [series.key for series in batch.series],
         batch.keys,
         batch.fingerprints,
         None if batch.durations is None else list(batch.durations),
         None if batch.sessions is None else list(batch.sessions),
-        list(found.places),
-        [(one.index, one.reason) for one in found.rejected],
-        [(code.system, code.code, code.unknown) for code in found.resolved],
-        (found.unkeyed, found.late, found.delay),
+        list(classified.places),
+        [(event.index, event.reason) for event in classified.rejected],
+        [(code.system, code.code, code.unknown) for code in classified.resolved],
+        (classified.unkeyed, classified.late, classified.delay),
     )
 
 
-def _pieces(body: bytes, chance: Random) -> Iterable[bytes]:
-    at = chance.randrange(len(body) + 1) if chance.random() < 0.3 else 0
+def _pieces(body: bytes, rng: Random) -> Iterable[bytes]:
+    at = rng.randrange(len(body) + 1) if rng.random() < 0.3 else 0
     return (body[:at], body[at:]) if at else (body,)
 
 
 def fuzz(count: int, seed: int, taxonomy: Taxonomy | None = None) -> Report:
-    """`count` inputs from `seed` in this process. Raises `Defect`."""
+    """`count` inputs from `seed`. Raises `Defect`."""
     target = Target(taxonomy or load(), Random(seed))
     mutator = Mutator(seed)
     try:
@@ -244,49 +237,20 @@ def fuzz(count: int, seed: int, taxonomy: Taxonomy | None = None) -> Report:
     return target.report
 
 
-def fuzz_in_processes(count: int, seed: int, processes: int = 2) -> Report:
-    """The same, shared among processes with a seed each. Raises `Defect`."""
-    running = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.faults.fuzz",
-                str(count // processes),
-                str(seed + number),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for number in range(processes)
-    ]
-    report = Report()
-    try:
-        for process in running:
-            said, complaint = process.communicate()
-            if process.returncode:
-                raise Defect(complaint[-6000:])
-            report += Report(**json.loads(said))
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
-    return report
-
-
 def _run(_folder: Path, quick: bool) -> str:
-    found = fuzz_in_processes(20_000 if quick else 10_000_000, seed=1)
-    statuses = ", ".join(f"{count} × {status}" for status, count in sorted(found.statuses.items()))
+    count = 20_000 if quick else 10_000_000
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+        reports = list(processes.map(fuzz, (count // 2, count // 2), (1, 2)))
+    inputs, refused, events, rejected, fast = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("inputs", "refused", "events", "rejected", "fast")
+    )
+    totals = sum((report.statuses for report in reports), Counter[str]())
+    statuses = ", ".join(f"{number} × {status}" for status, number in sorted(totals.items()))
     return (
-        f"{found.inputs:,} inputs, 0 crashes: {found.refused:,} refused, {found.events:,} events "
-        f"counted, {found.rejected:,} rejected; two paths agree on {found.fast:,}; {statuses}"
+        f"{inputs:,} inputs, 0 crashes: {refused:,} refused, {events:,} events counted, {rejected:,} "
+        f"rejected; two parsers agree on {fast:,}; {statuses}"
     )
 
 
 ROW: Final = Row(16, "hostile JSON, NDJSON, CloudEvents", "10 M inputs, 0 crashes", _run)
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(fuzz(int(sys.argv[1]), int(sys.argv[2])))))

@@ -1,7 +1,7 @@
-"""A sender that behaves, in a process of its own, and how long it waits for its answers.
+"""An honest sender in a process of its own, whose latencies show what a flood costs other senders.
 
-`python -m tests.faults.honest PORT [TOKEN]`: an event each 5 ms over one connection until stdin ends; then
-the latencies in seconds as a JSON array.
+`python -m tests.faults.honest PORT [TOKEN]` posts an event every 5 ms over one connection until stdin ends,
+then prints the latencies in seconds as a JSON array.
 """
 
 import contextlib
@@ -9,48 +9,37 @@ import http.client
 import json
 import os
 import select
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final
 
-from tests.e2e.exporter_process import ROOT
+from tests.e2e.exporter_process import ROOT, ExporterProcess
 
-_PAUSE = 0.005
-
-
-_LOWEST = 19
-_MEASURED = 5.0
-"""Seconds from which on a flood's effect is measured."""
-
-
-class Honest:
-    """Its `latencies` in seconds, in order, once the block it is used in has ended."""
-
-    def __init__(self) -> None:
-        self.latencies: Sequence[float] = ()
+_PAUSE: Final = 0.005
+WORKERS: Final = 4
 
 
 def p99(latencies: Iterable[float]) -> float:
-    """Seconds."""
     ordered = sorted(latencies)
     return ordered[int(len(ordered) * 0.99)]
 
 
-def elsewhere(seconds: float) -> None:
-    """This thread's processor time comes last from now on: a flood is made on other machines, and what is
-    measured is what it takes from the exporter, not what making it takes from the sender here. A flood of few
-    seconds measures nothing, and other tests beside it would leave it no time at all."""
-    if seconds < _MEASURED:
-        return
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
-
-
 @contextlib.contextmanager
-def honest(port: int, token: str = "") -> Iterator[Honest]:
-    """Runs while the block does; fails when any of its requests was not answered 200."""
-    found = Honest()
+def honest(port: int, token: str = "") -> Iterator[list[float]]:
+    """Send while the block runs. The list has the latencies in seconds once the block has ended.
+
+    Fails when any answer was not 200.
+    """
+    latencies: list[float] = []
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.honest", str(port), token],
         stdin=subprocess.PIPE,
@@ -61,36 +50,108 @@ def honest(port: int, token: str = "") -> Iterator[Honest]:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        yield found
-        said, _ = process.communicate(timeout=30)
+        yield latencies
+        printed, _ = process.communicate(timeout=30)
         assert process.returncode == 0
-        found.latencies = json.loads(said)
+        latencies += json.loads(printed)
     finally:
         process.kill()
         process.communicate()
 
 
-def _post(port: int, token: str) -> list[float]:
+# --- floods beside an honest sender ----------------------------------------------------------------
+
+
+@dataclass
+class Flood:
+    """Statuses of a flood's requests, their rate per second, and an honest sender's latencies in seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    rate: float = 0.0
+    seconds: float = 0.0
+    before: list[float] = field(default_factory=list)
+    during: list[float] = field(default_factory=list)
+
+    @property
+    def p99_ratio(self) -> float:
+        return p99(self.during) / p99(self.before)
+
+    @property
+    def p99_figure(self) -> str:
+        before, during = p99(self.before) * 1000, p99(self.during) * 1000
+        return f"p99 {before:.1f} → {during:.1f} ms, × {self.p99_ratio:.2f}"
+
+
+def flooded(
+    exporter: ExporterProcess,
+    token: str,
+    seconds: float,
+    rate: int,
+    send: Callable[[int, int], int],
+) -> Flood:
+    """Measure for `seconds` without a flood, then with a flood of `seconds` × `rate` requests.
+
+    `send(worker, number)` sends a request and returns its status.
+    """
+
+    def work(worker: int) -> Counter[int]:
+        if seconds >= 5:
+            # The flood comes from other machines: its sender must not take the exporter's processor time. A
+            # short flood measures nothing, and beside other tests it would get no time at all.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        began = time.monotonic()
+        statuses: Counter[int] = Counter()
+        # By number and not by time: on a busy machine the flood is slower, and as large.
+        for number in range(int(seconds * rate / WORKERS)):
+            time.sleep(max(0.0, began + number * WORKERS / rate - time.monotonic()))
+            statuses[send(worker, number)] += 1
+        return statuses
+
+    with honest(exporter.ports["ingest"], token) as before:
+        time.sleep(seconds)  # a duration is what is measured
+    with honest(exporter.ports["ingest"], token) as during, ThreadPoolExecutor(WORKERS) as pool:
+        began = time.monotonic()
+        statuses = sum(pool.map(work, range(WORKERS)), Counter[int]())
+        took = time.monotonic() - began
+    return Flood(statuses, statuses.total() / took, took, before, during)
+
+
+def rounds(
+    folder: Path, quick: bool, flood: Callable[[Path, float], Flood]
+) -> tuple[list[Flood], Flood]:
+    """Nine floods of 10 s, or one of 1 s, and all of them as one: the p99 of one round varies by a third."""
+    number, seconds = (1, 1.0) if quick else (9, 10.0)
+    floods = [flood(folder / str(place), seconds) for place in range(number)]
+    return floods, Flood(
+        sum((each.statuses for each in floods), Counter[int]()),
+        statistics.median(each.rate for each in floods),
+        sum(each.seconds for each in floods),
+        list(chain.from_iterable(each.before for each in floods)),
+        list(chain.from_iterable(each.during for each in floods)),
+    )
+
+
+def _send_until_stdin_ends(port: int, token: str) -> list[float]:
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    waits: list[float] = []
+    latencies: list[float] = []
     while not select.select([sys.stdin], [], [], _PAUSE)[0]:
-        event = {"id": f"{os.getpid()}-{len(waits)}", "system": "softdrive", "code": "01"}
+        event = {"id": f"{os.getpid()}-{len(latencies)}", "system": "softdrive", "code": "01"}
         began = time.perf_counter()
         connection.request("POST", "/v1/session-ends", json.dumps(event), headers)
         reply = connection.getresponse()
         body = reply.read()
-        waits.append(time.perf_counter() - began)
+        latencies.append(time.perf_counter() - began)
         assert reply.status == 200, body
-        if len(waits) == 1:
-            # The first one opened the connection.
-            waits[0] = 0.0
+        if len(latencies) == 1:
+            # The first request also opened the connection.
+            latencies[0] = 0.0
             print("up", flush=True)
     connection.close()
-    return waits
+    return latencies
 
 
 if __name__ == "__main__":
-    print(json.dumps(_post(int(sys.argv[1]), *sys.argv[2:3] or [""])))
+    print(json.dumps(_send_until_stdin_ends(int(sys.argv[1]), *sys.argv[2:3] or [""])))

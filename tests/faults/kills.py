@@ -2,77 +2,78 @@
 
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import Load
-from tests.faults.table import Row, reached
+from tests.faults.table import Missed, Mutant, Row, reached
+
+_ANSWER_FIRST: Final = """
+import asyncio
+from exporter.ledger.contract import Receipt
+from exporter.ledger.sqlite import SqliteLedger
+commit, tasks = SqliteLedger.commit, set()
+async def later(self, batch):
+    await asyncio.sleep(0.2)
+    await commit(self, batch)
+async def early(self, batch):
+    tasks.add(asyncio.ensure_future(later(self, batch)))
+    return Receipt(len(batch))
+SqliteLedger.commit = early
+"""
+_MUTANTS: Final = (Mutant("commit before the answer", _ANSWER_FIRST, "acknowledged"),)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a campaign came to; `stops` are the seconds from SIGTERM to the process's end."""
+def _end_under_load(
+    folder: Path, ends: int, end: Callable[[ExporterProcess], object], mutant: str
+) -> tuple[Load, int, list[float]]:
+    """The load, the events counted at the end, and the seconds that each end took.
 
-    ends: int
-    events: int
-    counted: int
-    retries: int
-    stops: tuple[float, ...] = ()
-
-
-def end_under_load(
-    folder: Path, ends: int, *, graceful: bool, seed: int = 1, mutant: str = ""
-) -> Outcome:
-    """End the exporter `ends` times while four senders post and retry; count at the end.
-
-    After each end at least all acknowledged events are counted, and at most all sent ones.
+    Four senders post and retry while the exporter is ended `ends` times by `end`.
     """
-    rng = random.Random(seed)
+    rng = random.Random(1)
     exporter = ExporterProcess(folder / "data", mutant=mutant)
     load = Load(lambda: exporter.ports.get("ingest"))
-    stops = []
+    seconds = []
     with exporter:
         load.start()
         for _ in range(ends):
             before = load.acknowledged
             wait_for(lambda at=before: load.acknowledged > at, what="an acknowledged event")
-            time.sleep(rng.uniform(0.0, 0.15))  # when in its work the process is hit is random
-            if graceful:
-                began = time.monotonic()
-                assert exporter.stop() == 0
-                stops.append(time.monotonic() - began)
-            else:
-                exporter.kill()
+            time.sleep(rng.uniform(0.0, 0.15))  # a random point in the exporter's work
+            began = time.monotonic()
+            assert end(exporter) in (None, 0)
+            seconds.append(time.monotonic() - began)
             exporter.ports = {}
             acknowledged = load.acknowledged
             exporter.start()
             counted = exporter.total("session_ends_total")
-            assert acknowledged <= counted <= load.sent, "acknowledged ⊆ counted ⊆ sent"
+            if not acknowledged <= counted <= load.sent:
+                load.abandon()
+                raise Missed(f"{acknowledged} acknowledged, {counted} counted, {load.sent} sent")
         load.finish()
         counted = int(exporter.total("session_ends_total"))
-    return Outcome(ends, load.sent, counted, load.retries, tuple(stops))
+    return load, counted, seconds
 
 
-_NOTHING_LOST: Final = "nothing lost or doubled"
+def _kill(folder: Path, quick: bool, mutant: str = "") -> str:
+    load, counted, ends = _end_under_load(folder, 5 if quick else 500, ExporterProcess.kill, mutant)
+    assert load.retries, "the kills hit nothing"
+    figure = f"{len(ends)} kills, {load.sent:,} events, {load.retries:,} retries"
+    return reached(f"{figure}, {counted:,} counted", counted == load.sent)
 
 
-def _kill(folder: Path, quick: bool) -> str:
-    outcome = end_under_load(folder, 5 if quick else 500, graceful=False)
-    assert outcome.retries, "the kills hit nothing"
-    figure = f"{outcome.ends} kills, {outcome.events:,} events, {outcome.retries:,} retries"
-    return reached(f"{figure}, {outcome.counted:,} counted", outcome.counted == outcome.events)
-
-
-def _stop(folder: Path, quick: bool) -> str:
-    outcome = end_under_load(folder, 3 if quick else 100, graceful=True)
+def _stop(folder: Path, quick: bool, mutant: str = "") -> str:
+    load, counted, ends = _end_under_load(folder, 3 if quick else 100, ExporterProcess.stop, mutant)
     figure = (
-        f"{outcome.ends} stops, {outcome.events:,} events, {outcome.counted:,} counted, "
-        f"slowest {max(outcome.stops):.2f} s"
+        f"{len(ends)} stops, {load.sent:,} events, {counted:,} counted, slowest {max(ends):.2f} s"
     )
-    return reached(figure, outcome.counted == outcome.events and max(outcome.stops) <= 5)
+    return reached(figure, counted == load.sent and (quick or max(ends) <= 5))
 
 
-KILLS: Final = Row(1, "kill -9 under load", f"500 kills, {_NOTHING_LOST}", _kill)
-STOPS: Final = Row(10, "SIGTERM under load", f"100 × ≤ 5 s, {_NOTHING_LOST}", _stop)
+KILLS: Final = Row(1, "kill -9 under load", "500 kills, nothing lost or doubled", _kill, _MUTANTS)
+STOPS: Final = Row(
+    10, "SIGTERM under load", "100 × ≤ 5 s, nothing lost or doubled", _stop, _MUTANTS
+)

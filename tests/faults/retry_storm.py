@@ -4,114 +4,98 @@ import http.client
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.table import Row, reached
+from tests.faults.senders import HEADERS
+from tests.faults.table import Mutant, Row, reached
 
 COPIES: Final = 10
 CONNECTIONS: Final = 50
 BATCH: Final = 100
 """Events in a request: few, so that copies of a request meet in one commit of the ledger."""
-_CODES: Final = (1000, 1006, 4001, 4005)
-
-
-@dataclass
-class Storm:
-    """Events by what the answers say, `counted` and `repeated` by what /metrics shows at the end."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    retries: int = 0
-    counted: int = 0
-    repeated: int = 0
-    seconds: float = 0.0
-
-    def exact(self, ids: int) -> bool:
-        """Each id counted once, and every other copy of it called a duplicate."""
-        once, others = ids, ids * (COPIES - 1)
-        return (self.accepted, self.duplicates) == (self.counted, self.repeated) == (once, others)
-
-
-def storm(exporter: ExporterProcess, ids: int) -> Storm:
-    """Send `ids` events ten times each; a request that is answered 503 is sent again."""
-    found = Storm()
-    bodies = _bodies(ids)
-    lock = threading.Lock()
-    problems: list[BaseException] = []
-
-    def send() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", exporter.ports["ingest"], timeout=120)
-        try:
-            while True:
-                with lock:
-                    body = next(bodies, None)
-                if body is None or problems:
-                    break
-                reply, retries = _until_answered(connection, body)
-                with lock:
-                    found.accepted += reply["accepted"]
-                    found.duplicates += reply["duplicates"]
-                    found.retries += retries
-        except BaseException as problem:
-            problems.append(problem)
-        finally:
-            connection.close()
-
-    began = time.monotonic()
-    senders = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
-    found.seconds = time.monotonic() - began
-    if problems:
-        raise problems[0]
-    found.counted = int(exporter.total(names.SESSION_ENDS))
-    found.repeated = int(exporter.total(names.DUPLICATE_EVENTS))
-    return found
 
 
 def _bodies(ids: int) -> Iterator[bytes]:
     """The copies of a request leave one after the other, so that they are in flight together."""
     for first in range(0, ids, BATCH):
         events = [
-            {"id": f"storm-{number}", "system": "streampixel", "code": _CODES[number % 4]}
-            for number in range(first, min(ids, first + BATCH))
+            {"id": f"storm-{n}", "system": "streampixel", "code": (1000, 1006, 4001, 4005)[n % 4]}
+            for n in range(first, min(ids, first + BATCH))
         ]
         yield from [json.dumps(events).encode()] * COPIES
 
 
-def _until_answered(
-    connection: http.client.HTTPConnection, body: bytes
-) -> tuple[dict[str, int], int]:
-    """The answer's JSON, and how often the request was sent again for a 503."""
-    retries = 0
-    while True:
-        connection.request("POST", "/v1/session-ends", body, {"Content-Type": "application/json"})
+def _post(connection: http.client.HTTPConnection, body: bytes) -> Counter[str]:
+    """What the answer says; a request that is answered 503 is sent again."""
+    for retries in range(10_000):
+        connection.request("POST", names.INGEST_PATH, body, HEADERS)
         response = connection.getresponse()
         answer = response.read()
         if response.status == 200:
-            return json.loads(answer), retries
+            reply = json.loads(answer)
+            counts = {name: reply[name] for name in ("accepted", "duplicates")}
+            return Counter({**counts, "retries": retries})
         assert response.status == 503, (response.status, answer)
-        retries += 1
-        time.sleep(0.1)  # less than Retry-After says: a storm does not listen
+        time.sleep(0.1)  # less than Retry-After: a storm does not respect it
+    raise AssertionError("still 503 after 10,000 retries")
 
 
-def _run(folder: Path, quick: bool) -> str:
-    ids = 10_000 if quick else 1_000_000
-    with ExporterProcess(folder / "data") as exporter:
-        found = storm(exporter, ids)
+def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+    ids = 5000 if quick else 1_000_000
+    bodies, lock = _bodies(ids), threading.Lock()
+    with (
+        ExporterProcess(folder / "data", mutant=mutant) as exporter,
+        ThreadPoolExecutor(CONNECTIONS) as pool,
+    ):
+        port = exporter.ports["ingest"]
+
+        def send(_: int) -> Counter[str]:
+            answers: Counter[str] = Counter()
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
+                while True:
+                    with lock:
+                        body = next(bodies, None)
+                    if body is None:
+                        return answers
+                    answers.update(_post(connection, body))
+
+        began = time.monotonic()
+        answers = sum(pool.map(send, range(CONNECTIONS)), Counter[str]())
+        seconds = time.monotonic() - began
+        counted = int(exporter.total(names.SESSION_ENDS))
+        repeated = int(exporter.total(names.DUPLICATE_EVENTS))
+    accepted, duplicates = answers["accepted"], answers["duplicates"]
     figure = (
-        f"{ids:,} ids × {COPIES}: {found.accepted:,} accepted, {found.duplicates:,} duplicates, "
-        f"{found.counted:,} counted; {found.retries} retries of 503; "
-        f"{ids * COPIES / found.seconds:,.0f} events/s"
+        f"{ids:,} ids × {COPIES}: {accepted:,} accepted, {duplicates:,} duplicates, {counted:,} counted; "
+        f"{answers['retries']} retries of 503; {ids * COPIES / seconds:,.0f} events/s"
     )
-    return reached(figure, found.exact(ids))
+    exact = (ids, ids * (COPIES - 1))
+    return reached(figure, (accepted, duplicates) == (counted, repeated) == exact)
 
 
-ROW: Final = Row(8, "retry storm, 50 connections", "1 M ids × 10, duplicates exact", _run)
+_WITHOUT_WINDOW: Final = """
+import numpy
+from exporter.ledger.window import Window
+Window.find = lambda self, keys: numpy.zeros(len(keys), numpy.int64)
+"""
+_WITHOUT_REPEATS: Final = """
+from exporter.ledger import group
+group.has_repeats = lambda keys: False
+"""
+ROW: Final = Row(
+    8,
+    "retry storm, 50 connections",
+    "1 M ids × 10, duplicates exact",
+    _run,
+    [
+        Mutant("duplicates of earlier commits", _WITHOUT_WINDOW, "^5,000 ids"),
+        Mutant("duplicates within a commit", _WITHOUT_REPEATS, "^5,000 ids"),
+    ],
+)

@@ -1,4 +1,4 @@
-"""Senders as the contract wants them: each event has an id, and is sent until it is acknowledged."""
+"""Senders that follow the contract: every event has an id, and is sent until it is acknowledged."""
 
 import http.client
 import json
@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+HEADERS = {"Content-Type": "application/json"}
+
 
 class Sender(threading.Thread):
-    """Posts events over one connection until `finish`; a fifth of them are sent once more on purpose.
+    """Posts batches over one connection until `finishing` is set; sends a fifth of them again on purpose.
 
-    `port` is asked for at each connection, because a restarted exporter has another. `acknowledged` counts
-    distinct ids that a 200 named accepted or duplicate; `sent` those that left this process. After
-    `finish` the events without an answer are sent again until they have one.
+    `port` is called for each connection, because a restarted exporter has another port. `sent` counts the
+    events that left this process, `acknowledged` those that a 200 named accepted or duplicate.
     """
 
     def __init__(self, name: str, port: Callable[[], int | None], seed: int, batch: int) -> None:
@@ -22,74 +23,64 @@ class Sender(threading.Thread):
         self._random = random.Random(seed)
         self._batch = batch
         self._connection: http.client.HTTPConnection | None = None
-        self._finishing = threading.Event()
-        self.acknowledged = 0
-        self.sent = 0
-        self.retries = 0
-        self.accepted = 0
+        self.finishing, self.abandoned = threading.Event(), threading.Event()
+        self.acknowledged = self.sent = self.retries = 0
         self.problems: list[str] = []
 
     def run(self) -> None:
-        number = 0
-        while not self._finishing.is_set():
+        while not self.finishing.is_set():
             count = self._random.randint(1, self._batch)
-            events = [self._event(number + index) for index in range(count)]
-            number += count
+            body = json.dumps([self._event(self.sent + index) for index in range(count)])
             self.sent += count
-            self._until_acknowledged(events)
+            self._until_acknowledged(body, count)
             self.acknowledged += count
             if self._random.random() < 0.2:
-                self._until_acknowledged(events)
-        if self._connection is not None:
-            self._connection.close()
-
-    def finish(self) -> None:
-        self._finishing.set()
+                self._until_acknowledged(body, count)
+        self._close()
 
     def _event(self, number: int) -> dict[str, object]:
         code = (4001, 1000, 1006, 4005)[number % 4]
         return {"id": f"{self.name}-{number}", "system": "streampixel", "code": code}
 
-    def _until_acknowledged(self, events: list[dict[str, object]]) -> None:
-        body = json.dumps(events)
-        while True:
+    def _until_acknowledged(self, body: str, events: int) -> None:
+        while not self.abandoned.is_set():
             status, reply = self._post(body)
             if status == 200:
-                if reply["accepted"] + reply["duplicates"] != len(events):
-                    self.problems.append(f"{len(events)} events were answered {reply}")
-                self.accepted += reply["accepted"]
+                if reply["accepted"] + reply["duplicates"] != events:
+                    self.problems.append(f"{events} events were answered {reply}")
                 return
             if status not in (0, 503):
                 self.problems.append(f"answered {status}: {reply}")
                 return
             self.retries += 1
-            threading.Event().wait(0.01)
+            self.abandoned.wait(0.01)
 
     def _post(self, body: str) -> tuple[int, dict[str, int]]:
-        """Status and JSON; status 0 when there was no answer."""
+        """Status and JSON; status 0 when no answer came."""
         port = self.port()
         if port is None:
             return 0, {}
         try:
             if self._connection is not None and self._connection.port != port:
-                self._connection.close()
-                self._connection = None
+                self._close()
             if self._connection is None:
                 self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            headers = {"Content-Type": "application/json"}
-            self._connection.request("POST", "/v1/session-ends", body, headers)
+            self._connection.request("POST", "/v1/session-ends", body, HEADERS)
             response = self._connection.getresponse()
             return response.status, json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError):
-            if self._connection is not None:
-                with suppress(OSError):
-                    self._connection.close()
-            self._connection = None
+            self._close()
             return 0, {}
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.close()
+        self._connection = None
 
 
 class Load:
-    """`count` senders against an exporter that may come and go."""
+    """`count` senders to an exporter that may restart."""
 
     def __init__(self, port: Callable[[], int | None], count: int = 4, batch: int = 20) -> None:
         self.senders = [Sender(f"sender-{n}", port, n, batch) for n in range(count)]
@@ -99,13 +90,20 @@ class Load:
             sender.start()
 
     def finish(self, seconds: float = 60.0) -> None:
-        """Let every event be acknowledged; the exporter has to be up."""
+        """Wait until every event is acknowledged; the exporter must be up."""
         for sender in self.senders:
-            sender.finish()
+            sender.finishing.set()
         for sender in self.senders:
             sender.join(seconds)
-            assert not sender.is_alive(), f"{sender.name} still has events without an answer"
-        assert not self.problems, self.problems[:3]
+            assert not sender.is_alive(), f"{sender.name} still has unacknowledged events"
+        problems = [problem for sender in self.senders for problem in sender.problems]
+        assert not problems, problems[:3]
+
+    def abandon(self) -> None:
+        """Stop without another retry."""
+        for sender in self.senders:
+            sender.finishing.set()
+            sender.abandoned.set()
 
     @property
     def acknowledged(self) -> int:
@@ -118,7 +116,3 @@ class Load:
     @property
     def retries(self) -> int:
         return sum(sender.retries for sender in self.senders)
-
-    @property
-    def problems(self) -> list[str]:
-        return [problem for sender in self.senders for problem in sender.problems]

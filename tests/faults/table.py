@@ -1,4 +1,4 @@
-"""The fault table: rows, what runs them, and how they are printed."""
+"""The fault table: its rows, and the command that runs them and prints a line for each."""
 
 import argparse
 import os
@@ -7,29 +7,52 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from tests.e2e.exporter_process import ROOT
 
-Run = Callable[[Path, bool], str]
-"""Does what a row says, in a folder that it may use, quick or at full length: the figure that was reached.
-Raises when the row's invariant does not hold or its goal is missed."""
+Run = Callable[..., str]
+"""`run(folder, quick)` tests a row in `folder`, quick or at full length, and returns the figure that it
+reached. A row with mutants also takes `mutant`. Raises when the row does not hold."""
 
 
 class Missed(AssertionError):
-    """A figure that was measured and does not reach its goal; the text is the figure."""
+    """A measured figure does not reach its goal; the text is the figure."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A build without one guard. `code` is Python that runs before the program, if its row says nothing else.
+
+    The row's quick version must raise `Missed` with a figure that the pattern `figure` matches.
+    """
+
+    guard: str
+    code: str
+    figure: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the fault table: its number there, what is done, the goal, and how."""
+    """A row of the fault table. `nodes` are pytest ids, for a row that tests of other packages hold."""
 
     number: int
     case: str
     goal: str
     run: Run
+    mutants: Sequence[Mutant] = ()
+    nodes: Sequence[str] = ()
+
+
+def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
+    """The rows that are defined in these modules, by number."""
+    rows = [
+        value for module in modules for value in vars(module).values() if isinstance(value, Row)
+    ]
+    return tuple(sorted(rows, key=lambda row: row.number))
 
 
 def reached(figure: str, holds: bool) -> str:
@@ -39,8 +62,10 @@ def reached(figure: str, holds: bool) -> str:
     return figure
 
 
-def parts(*nodes: str, full: str = "", short: str = "") -> Run:
-    """The row is these tests, with FAULTS=full unless quick; `full` and `short` are what they then do."""
+def row_of_tests(
+    number: int, case: str, goal: str, *nodes: str, full: str = "", short: str = ""
+) -> Row:
+    """A row that tests hold, run with FAULTS=full unless quick; `full` and `short` are its figures."""
 
     def run(folder: Path, quick: bool) -> str:
         done = subprocess.run(
@@ -59,11 +84,11 @@ def parts(*nodes: str, full: str = "", short: str = "") -> Run:
         assert passed, done.stdout
         return (short if quick else full) or f"{passed[1]} tests passed"
 
-    return run
+    return Row(number, case, goal, run, nodes=nodes)
 
 
-def results(rows: tuple[Row, ...], quick: bool) -> Iterator[tuple[Row, str, bool]]:
-    """Each row with its figure, and whether it held; the reason of a failure goes to stderr."""
+def _results(rows: Sequence[Row], quick: bool) -> Iterator[tuple[Row, str, bool]]:
+    """Each row with its figure, and whether it held; the traceback of an error goes to stderr."""
     for row in rows:
         with tempfile.TemporaryDirectory(prefix=f"faults-{row.number}-") as folder:
             try:
@@ -75,28 +100,24 @@ def results(rows: tuple[Row, ...], quick: bool) -> Iterator[tuple[Row, str, bool
                 yield row, f"{str(error).strip().partition(chr(10))[0][:60]}", False
 
 
-def main(rows: tuple[Row, ...], description: str | None, arguments: list[str] | None = None) -> int:
-    """Run the rows that are asked for and print a line for each: 0 when all hold, else 1."""
+def main(rows: Sequence[Row], description: str | None, arguments: list[str] | None = None) -> int:
+    """Run the requested rows and print a line for each: 0 when all hold, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=description)
     parser.add_argument("--quick", action="store_true", help="short versions, minutes in all")
-    parser.add_argument(
-        "row", nargs="*", type=int, help="numbers of rows; without one, all of them"
-    )
-    asked = parser.parse_args(arguments)
+    parser.add_argument("row", nargs="*", type=int, help="numbers of rows; default: all rows")
+    options = parser.parse_args(arguments)
     known = {row.number for row in rows}
-    if unknown := set(asked.row) - known:
+    if unknown := set(options.row) - known:
         parser.error(f"no row {min(unknown)}: there are {', '.join(map(str, sorted(known)))}")
-    chosen = tuple(row for row in rows if not asked.row or row.number in asked.row)
-    cases, goals = (max(len(getattr(row, name)) for row in rows) for name in ("case", "goal"))
+    chosen = [row for row in rows if not options.row or row.number in options.row]
+    case, goal = (max(len(getattr(row, name)) for row in rows) for name in ("case", "goal"))
     print(
-        f"{'row':>3}  {'case':<{cases}}  {'held':<4}  {'goal':<{goals}}  figure reached", flush=True
+        f"{'row':>3}  {'case':<{case}}  {'held':<4}  {'goal':<{goal}}  figure reached", flush=True
     )
     held = True
-    for row, figure, holds in results(chosen, asked.quick):
-        said = "yes" if holds else "NO"
-        print(
-            f"{row.number:>3}  {row.case:<{cases}}  {said:<4}  {row.goal:<{goals}}  {figure}",
-            flush=True,
-        )
+    for row, figure, holds in _results(chosen, options.quick):
+        verdict = "yes" if holds else "NO"
+        line = f"{row.number:>3}  {row.case:<{case}}  {verdict:<4}  {row.goal:<{goal}}  {figure}"
+        print(line, flush=True)
         held &= holds
     return 0 if held else 1

@@ -1,35 +1,39 @@
-"""What a process has used so far, as its kernel counts it."""
+"""Resources that a process uses, as the kernel counts them."""
 
 import os
 from pathlib import Path
 
 from tests.e2e.exporter_process import ExporterProcess
 
+MIB = 1024**2
 
-def taken(exporter: ExporterProcess) -> int:
+
+def bytes_read(exporter: ExporterProcess) -> int:
     """Bytes that the process has read so far, sockets included (`rchar` of proc(5))."""
-    text = Path(f"/proc/{exporter.pid}/io").read_text()
-    return int(text.partition("rchar:")[2].split()[0])
+    return _field(exporter, "io", "rchar:")
 
 
 def peak(exporter: ExporterProcess) -> int:
-    """Bytes of resident memory at its highest."""
-    text = Path(f"/proc/{exporter.pid}/status").read_text()
-    return int(text.partition("VmHWM:")[2].split()[0]) * 1024
+    """The highest resident memory so far, bytes."""
+    return _field(exporter, "status", "VmHWM:") * 1024
 
 
 def resident(exporter: ExporterProcess) -> int:
-    """Bytes of resident memory now."""
-    text = Path(f"/proc/{exporter.pid}/status").read_text()
-    return int(text.partition("VmRSS:")[2].split()[0]) * 1024
+    """Resident memory, bytes."""
+    return _field(exporter, "status", "VmRSS:") * 1024
+
+
+def _field(exporter: ExporterProcess, file: str, name: str) -> int:
+    text = Path(f"/proc/{exporter.pid}/{file}").read_text()
+    return int(text.partition(name)[2].split()[0])
 
 
 def processor_seconds(exporter: ExporterProcess) -> float:
-    """Seconds of processor time so far, of all threads."""
+    """Processor time of all threads so far, seconds."""
     fields = Path(f"/proc/{exporter.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descriptors(exporter: ExporterProcess) -> int:
-    """Files and sockets that are open now."""
+    """Open files and sockets."""
     return len(os.listdir(f"/proc/{exporter.pid}/fd"))

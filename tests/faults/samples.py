@@ -1,11 +1,15 @@
-"""JSON tokens and header values that parsers stumble over, among a few that are sound."""
+"""Valid bodies in every format, and the tokens and header values that parsers stumble over."""
 
-from collections.abc import Iterable
-from typing import Final
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from exporter.ingest.media import Media
 
 
 def _quoted(words: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(b'"' + one + b'"' for one in words)
+    return tuple(b'"' + word + b'"' for word in words)
 
 
 _NUMBERS: Final = (
@@ -51,15 +55,77 @@ KEYS: Final = _quoted(
         *rb"__proto__ \ud800".split(),
     )
 )
-_SOUND: Final = (
+_VALID: Final = (
     *b'"softdrive" "streampixel" "01" 4001 "4001" 1000 "unheard" "connect"'.split(),
     *b'"stream" 12.5 0 true false "a" "eu-west" "other" "1.0"'.split(),
 )
-NASTY: Final = (_NUMBERS, _WORDS, _TEXTS, _TIMES, KEYS, _SOUND, _SOUND, _SOUND)
+HOSTILE: Final = (_NUMBERS, _WORDS, _TEXTS, _TIMES, KEYS, _VALID, _VALID, _VALID)
 DEPTHS: Final = (2, 29, 30, 31, 32, 33, 34, 100, 1500)
-"""Levels of nesting: around the limit of 32, and past that of Python's recursion."""
+"""Levels of nesting: around the limit of 32, and beyond Python's recursion limit."""
 ATTRIBUTES: Final = (
     *(b"", b" ", *rb'"" " "a % %2 %zz %ff %ed%a0%80 %C3%A9 %00'.split(), b"\xff"),
     *(*rb'"\" "a\"b"'.split(), b"x" * 129, b"x" * 5000),
     *b"2026-11-20T19:00:00Z 2026-99 1.0 %F0%9F%98%80".split(),
 )
+
+
+def bodies(media: Media) -> Sequence[bytes]:
+    """Valid bodies of a format."""
+    events = _EVENTS
+    if media is Media.JSON:
+        wholes: list[Any] = [*events, [], events, events[:2], [events[0]] * 3]
+        return [_text(value) for value in wholes] + [json.dumps(events, indent=1).encode()]
+    if media is Media.NDJSON:
+        lines = [_text(event) for event in events]
+        ends = (b"\n", b"\r\n", b"\n\n")
+        return [
+            *lines,
+            *(end.join(lines) for end in ends),
+            *(end.join(lines[:2]) + end for end in ends),
+        ]
+    if media is Media.CLOUDEVENT_BINARY:
+        return [_text(event) for event in events]
+    envelopes = [
+        {"specversion": "1.0", "id": f"e{number}", "source": "/kiosk", "type": "end", "data": event}
+        for number, event in enumerate(events)
+    ]
+    envelopes[0]["time"] = "2026-11-20T19:00:00Z"
+    encoded = base64.b64encode(_text(events[0])).decode()
+    envelopes.append({**envelopes[1], "data_base64": encoded, "data": None})
+    if media is Media.CLOUDEVENT:
+        return [_text(envelope) for envelope in envelopes]
+    return [_text(envelopes), _text(envelopes[:2]), _text(envelopes[-1:])]
+
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+_EVENTS: Final[list[dict[str, Any]]] = [
+    {"system": "streampixel", "code": 4001, "id": "a"},
+    {"id": "b", "system": "softdrive", "code": "01", "occurred_at": "2026-11-20T19:00:00Z"},
+    {
+        "id": "7f1c",
+        "system": "streampixel",
+        "code": "4005",
+        "session_id": "s-91",
+        "occurred_at": "2026-11-20T18:59:00+00:00",
+        "duration_seconds": 12.5,
+        "phase": "connect",
+        "final": True,
+        "labels": {"region": "eu-west", "project": "configurator"},
+    },
+    {
+        "system": "softdrive",
+        "session_id": "s",
+        "occurred_at": "2026-11-20T18:00:00Z",
+        "final": False,
+    },
+    {
+        "system": "softdrive",
+        "code": None,
+        "id": None,
+        "labels": {"region": "é", "zone": [1, {"a": []}]},
+    },
+    {"system": "streampixel", "code": "", "id": "😀", "labels": {}},
+]

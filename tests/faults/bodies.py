@@ -1,0 +1,151 @@
+"""Rows 14 and 15 of the fault table: a body without end, and a small body that unpacks to a large one."""
+
+import gzip
+import os
+import signal
+import socket
+import zlib
+from pathlib import Path
+from typing import Final
+
+from exporter.names import REFUSED_REQUESTS
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.table import Mutant, Row, reached
+from tests.faults.usage import MIB, bytes_read, peak
+
+_MAX_BODY: Final = MIB
+
+# --- row 14: a body without end ------------------------------------------------------------------
+
+_MOST_READ: Final = _MAX_BODY + 64 * 1024
+"""Bytes that the process may have read when it refuses the body, whatever else it read included."""
+_CHUNK: Final = b" " * 65536
+
+
+def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes) -> tuple[int, int]:
+    """Send a body of `size` bytes: the answer's status (0: none), and the bytes that the process read."""
+    # The first answer, refusal, log line and page make the process import modules.
+    assert exporter.request("ops", "GET", "/docs").status == 200
+    assert exporter.post({"system": "softdrive"}).status == 200
+    assert exporter.post(b"", Content_Type="text/plain").status == 415
+    before = bytes_read(exporter)
+    head = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    # Sent before the process reads any of it: on a busy machine too, more is there than one read takes. The
+    # kernel buffers megabytes on the way.
+    first = head + framing + b"\r\n\r\n" + piece * 20
+    os.kill(exporter.pid, signal.SIGSTOP)
+    try:
+        client = socket.create_connection(("127.0.0.1", exporter.ports["ingest"]), timeout=30)
+        client.sendall(first)
+    finally:
+        os.kill(exporter.pid, signal.SIGCONT)
+    with client:
+        try:
+            for _ in range(size // len(_CHUNK) - 20):
+                client.sendall(piece)
+            if piece != _CHUNK:
+                client.sendall(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            answer = client.recv(65536)
+        except ConnectionResetError:
+            answer = b""
+    return int(answer[9:12] or 0), bytes_read(exporter) - before
+
+
+def _endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
+    # Without a limit the quick version's body is decoded, and it is no JSON.
+    size = 64 * MIB if mutant else 1024 * MIB
+    with ExporterProcess(folder / "data", mutant=mutant) as exporter:
+        chunked = (b"Transfer-Encoding: chunked", b"10000\r\n" + _CHUNK + b"\r\n")
+        results = [_endless(exporter, size, *chunked) for _ in range(1 if quick else 20)]
+        statuses = {status for status, _ in results}
+        most = max(read for _, read in results)
+        declared = _endless(exporter, size, b"Content-Length: %d" % size, _CHUNK)
+        assert exporter.post({"id": "a", "system": "softdrive"}).status == 200
+        refused = exporter.total(REFUSED_REQUESTS, reason="body_too_large")
+    figure = f"{statuses}, {len(results)} ×; read at most {most:,} bytes"
+    return reached(
+        f"{figure}, limit + {(most - _MAX_BODY) / 1024:.0f} KiB",
+        statuses == {413}
+        and most <= _MOST_READ
+        # A length says before the body that it is too large.
+        and (declared[0], declared[1] <= _MOST_READ - _MAX_BODY) == (413, True)
+        and refused == len(results) + 1,
+    )
+
+
+_UNLIMITED: Final = """
+from exporter.ingest import guard
+made = guard.Guard.__init__
+def __init__(self, authenticator, max_body, budget):
+    made(self, authenticator, 1 << 40, 1 << 40)
+guard.Guard.__init__ = __init__
+"""
+_WHOLE_READS: Final = """
+from exporter.server import listeners
+listeners.BufferedConnection = lambda make, buffer, ended: make()
+"""
+ENDLESS: Final = Row(
+    14,
+    "1 GiB chunked body",
+    "413, reads ≤ limit + 64 KiB",
+    _endless_body,
+    [
+        Mutant("limit of a body", _UNLIMITED, r"^\{400\}"),
+        Mutant("bounded reads", _WHOLE_READS, r"^\{413\}"),
+    ],
+)
+
+
+# --- row 15: gzip bombs ----------------------------------------------------------------------------
+
+_GROWTH: Final = 8 * MIB
+"""Bytes by which memory may grow."""
+
+
+def _bomb(unpacked: int) -> bytes:
+    """gzip of `unpacked` zeros: a thousandth of that."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    zeros = bytes(MIB)
+    return b"".join(packer.compress(zeros) for _ in range(unpacked // MIB)) + packer.flush()
+
+
+def _gzip_bomb(folder: Path, quick: bool, mutant: str = "") -> str:
+    fitting = _bomb(64 * MIB if mutant else 1000 * MIB)
+    assert mutant or 0.9 * _MAX_BODY < len(fitting) <= _MAX_BODY, "larger than the packed limit"
+    bombs = [fitting] if quick else [fitting, _bomb(10 * 1024 * MIB)]
+    with ExporterProcess(folder / "data", mutant=mutant) as exporter:
+        # An ordinary large request first: its memory is not the bomb's doing.
+        exporter.post(gzip.compress(b" " * _MAX_BODY), Content_Encoding="gzip")
+        before = peak(exporter)
+        statuses = {
+            exporter.post(body, Content_Encoding="gzip").status
+            for body in bombs
+            for _ in range(1 if quick else 50)
+        }
+        grown = peak(exporter) - before
+    figure = f"1.0 MiB for 1,000 MiB: {statuses}"
+    if not quick:
+        figure = f"{len(bombs[1]) / MIB:.1f} MiB for 10 GiB and {figure}"
+    figure = f"{figure}, memory +{grown / MIB:.1f} MiB"
+    return reached(figure, statuses == {413} and grown <= _GROWTH)
+
+
+_GREEDY: Final = """
+import gzip
+from exporter.ingest.guard import Guard
+unpack = Guard._unpack
+def _unpack(self, body):
+    gzip.decompress(body)
+    return unpack(self, body)
+Guard._unpack = _unpack
+"""
+GZIP_BOMB: Final = Row(
+    15,
+    "gzip bomb of 10 GiB",
+    f"413, memory + ≤ {_GROWTH // MIB} MiB",
+    _gzip_bomb,
+    [Mutant("unpacking up to the limit", _GREEDY, r"memory \+\d\d+")],
+)

@@ -1,0 +1,220 @@
+"""Rows 36 and 37 of the fault table: settings that change before a retry, and invalid labels."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.names import INGEST_PATH, SESSION_ENDS, SESSION_ENDS_LATE, SESSION_INTERRUPTIONS
+from tests.commands.running import environment
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.table import Mutant, Row, reached
+
+# --- row 36: other settings ------------------------------------------------------------------------
+
+_TAXONOMY: Final = """\
+system: acme
+title: Acme Streaming
+source: Acme's list of close reasons
+phase_source: derived
+normal: ok
+categories: {closure: Ordinary closures, network: Network}
+codes:
+"""
+_CODE: Final = """\
+  - code: "{}"
+    name: {}
+    aliases: [{}]
+    phase: {}
+    category: {}
+    outcome: {}
+    owner: nobody
+    severity: none
+    description: A test.
+    causes: A test.
+    fix: A test.
+"""
+_OK: Final = _TAXONOMY + _CODE.format("ok", "Closed", "bye", "stream", "closure", "success")
+_TAXONOMIES: Final = (
+    _OK + _CODE.format("07", "Link Lost", "link down", "keep_alive", "network", "failure"),
+    # An upgrade: the phase, category and outcome of 07, an alias that moved, and a new code.
+    _OK
+    + _CODE.format("07", "Link Lost", "no link", "connect", "closure", "neutral")
+    + _CODE.format("99", "Out Of Room", "link down", "connect", "network", "failure"),
+)
+_SETTINGS: Final = (
+    {"labels": "region", "max_label_values": 2},
+    {"labels": "project,region", "max_label_values": 50},
+    {"labels": "project", "max_label_values": 1},
+)
+
+
+def _events(count: int) -> Iterator[dict[str, Any]]:
+    """Events whose code, phase, category or labels have another meaning under other settings."""
+    codes = ("ok", "07", 7, "link down", "99", "Never Heard Of", None)
+    for number in range(count):
+        event: dict[str, Any] = {
+            "system": "acme",
+            "code": codes[number % len(codes)],
+            "session_id": f"s-{number}",
+            "occurred_at": "2026-11-20T19:00:00Z",
+            "final": number % 5 != 0,
+            "labels": {"region": f"r{number % 4}", "project": f"p{number % 3}"},
+        }
+        if number % 2:
+            event["id"] = f"e-{number}"
+        if number % 3 == 0:
+            del event["labels"]
+        yield event
+
+
+def _bodies(count: int) -> Iterator[tuple[str, bytes]]:
+    """A media type and a body for each path that decodes events."""
+    events = list(_events(count))
+    quarter = count // 4
+    parts = [events[at * quarter : (at + 1) * quarter] for at in range(4)]
+    yield "application/json", json.dumps(parts[0]).encode()
+    yield "application/json", json.dumps([{**event, "new": [1]} for event in parts[1]]).encode()
+    yield "application/x-ndjson", "\n".join(map(json.dumps, parts[2])).encode()
+    envelope = {"specversion": "1.0", "source": "/kiosk", "type": "end"}
+    envelopes = [{**envelope, "id": str(at), "data": data} for at, data in enumerate(parts[3])]
+    yield "application/cloudevents-batch+json", json.dumps(envelopes).encode()
+
+
+def _changed(folder: Path, quick: bool, mutant: str = "") -> str:
+    count, changes = (40, 1) if quick else (20_000, 2)
+    codes = folder / "codes"
+    codes.mkdir()
+    retries: Counter[str] = Counter()
+    counted = 0.0
+    for turn, labels in enumerate(_SETTINGS[: changes + 1]):
+        (codes / "acme.yaml").write_text(_TAXONOMIES[min(turn, 1)])
+        settings = {
+            **labels,
+            **{"taxonomy": codes, "first_seen_zero_for": 0},
+            **{"max_events": 50_000, "max_body": "64MiB"},
+        }
+        with ExporterProcess(folder / "data", settings=settings, mutant=mutant) as exporter:
+            for media, body in _bodies(count):
+                headers = {"Content-Type": media}
+                reply = exporter.request("ingest", "POST", INGEST_PATH, body, headers).json
+                if turn == 0:
+                    assert reply["accepted"] == count // 4, reply
+                    continue
+                retries.update({name: reply[name] for name in ("accepted", "duplicates")})
+                retries.update(event["reason"] for event in reply["rejected"])
+            counted = sum(
+                exporter.total(name, system="acme")
+                for name in (SESSION_ENDS, SESSION_ENDS_LATE, SESSION_INTERRUPTIONS)
+            )
+            assert exporter.stop() == 0
+    retries += Counter()  # drops zeros
+    verdicts = ", ".join(f"{number:,} {verdict}" for verdict, number in retries.items())
+    return reached(
+        f"{count:,} events, retried under {changes} other settings: {verdicts}; {counted:,.0f} counted",
+        counted == count and retries == {"duplicates": changes * count},
+    )
+
+
+_RESOLVED: Final = """
+from dataclasses import replace
+from xxhash import xxh3_64_intdigest
+from exporter.ingest.resolver import Resolver
+resolve = Resolver.__missing__
+def resolve_by_settings(self, spelling):
+    resolved = resolve(self, spelling)
+    self[spelling] = resolved = replace(resolved, {})
+    return resolved
+Resolver.__missing__ = resolve_by_settings
+"""
+# The series has the category and the label values that the settings decided.
+_PRINT_OF_SERIES: Final = _RESOLVED.format(
+    'seed=xxh3_64_intdigest("".join(resolved.series.key).encode())'
+)
+# An alias that moved makes another key of an event without an id.
+_KEY_OF_CODE: Final = _RESOLVED.format("normalized=resolved.unknown or resolved.code")
+CHANGED: Final = Row(
+    36,
+    "settings change before a retry",
+    "duplicate, not conflict",
+    _changed,
+    [
+        Mutant("fingerprint of the sender's words", _PRINT_OF_SERIES, r"\d+ conflict"),
+        Mutant("key of the sender's words", _KEY_OF_CODE, r"\d+ accepted"),
+    ],
+)
+
+
+# --- row 37: invalid labels --------------------------------------------------------------------------
+
+_MISTAKES: Final = {
+    '["region", "region"]': "'region' is listed twice",
+    '["region", "shop", "region"]': "'region' is listed twice",
+    '["region", "system"]': "'system': choose another name",
+    '["ledger"]': "'ledger': choose another name",
+    '["job"]': "'job': choose another name",
+    '["9a"]': "'9a': write a label name",
+    '["__name__"]': "'__name__': write a label name",
+    '["a-b"]': "'a-b': write a label name",
+}
+"""A `labels` setting, and its error."""
+
+
+def _accepted(folder: Path, command: str, labels: str, mutant: str) -> bool:
+    """Whether a command takes the setting. A refusal must name file, key and value."""
+    config = folder / "exporter.toml"
+    config.write_text(f"labels = {labels}\ndata_dir = '{folder / 'data'}'\n")
+    program = f"{mutant}\nfrom exporter.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, command, "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode == 0:
+        return True
+    assert done.returncode == 1, done.stderr
+    assert f"{config}: labels" in done.stderr, done.stderr
+    assert _MISTAKES[labels] in done.stderr, done.stderr
+    assert not (folder / "data").exists(), "a refused setting left a ledger behind"
+    return False
+
+
+def _labels(folder: Path, quick: bool, mutant: str = "") -> str:
+    """Give each mistake to both commands; quick, a mistake of each kind."""
+    # A mutant would serve.
+    commands = ("check",) if mutant else ("check", "serve")
+    mistakes = list(_MISTAKES)[::3] if quick else list(_MISTAKES)
+    accepted = [
+        f"{command} {labels}"
+        for labels in mistakes
+        for command in commands
+        if _accepted(folder, command, labels, mutant)
+    ]
+    figure = f"{len(mistakes)} settings, refused by {' and '.join(commands)} with key and value"
+    return reached(f"{figure}; accepted: {', '.join(accepted) or 'none'}", not accepted)
+
+
+_WITHOUT_DISTINCT: Final = """
+from exporter.settings import values
+values.Counter = lambda _names: {}
+"""
+_WITHOUT_RESERVED: Final = """
+from exporter.settings import values
+values.RESERVED_LABELS = frozenset()
+"""
+LABELS: Final = Row(
+    37,
+    "labels that break a scrape",
+    "refused by check and serve",
+    _labels,
+    [
+        Mutant("distinct labels", _WITHOUT_DISTINCT, r'accepted: check \["region", "region"'),
+        Mutant("reserved labels", _WITHOUT_RESERVED, r'accepted: check \["ledger"'),
+    ],
+)

@@ -1,0 +1,225 @@
+"""Rows 5 and 30 of the fault table: the disk is full for a while, or takes no write for a while."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Final
+
+from exporter import names
+from tests.disk import fill, freezable_disk, freeze, small_disk, thaw
+from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
+from tests.faults.table import Missed, Mutant, Row, reached
+
+SENDERS: Final = 8
+
+
+def _events(first: int, count: int) -> list[dict[str, object]]:
+    return [
+        {"id": f"event-{first + n}", "system": "streampixel", "code": 4001} for n in range(count)
+    ]
+
+
+def _ready(exporter: ExporterProcess) -> bool:
+    return exporter.request("ops", "GET", "/-/ready").status == 200
+
+
+# --- row 5: a full disk --------------------------------------------------------------------------
+
+
+def _fill_and_free(folder: Path, mutant: str) -> float:
+    """Fill an exporter's disk, then free it: the seconds until an event is accepted again."""
+    folder.mkdir()
+    settings = {"dedup_window_ids": 2000}
+    with (
+        small_disk(folder / "disk") as disk,
+        ExporterProcess(
+            disk / "data", settings=settings, mutant=mutant, log_file=folder / "log"
+        ) as exporter,
+    ):
+        assert exporter.post(_events(0, 500)).status == 200
+        filler = fill(disk)
+        taken = 500
+
+        def refusal() -> Reply | None:
+            nonlocal taken
+            reply = exporter.post(_events(taken, 500))
+            if reply.status == 200:
+                taken += 500
+                return None
+            return reply
+
+        reply = wait_for(refusal, what="a refusal for a full disk")
+        assert (reply.status, int(reply.headers["Retry-After"]) > 0) == (503, True)
+        if "is full" not in reply.json["detail"]:
+            raise Missed(f"the detail of the 503: {reply.json['detail']}")
+        ready = exporter.request("ops", "GET", "/-/ready")
+        assert (ready.status, b"full" in ready.body) == (503, True)
+        assert exporter.total(names.SESSION_ENDS) == taken
+        assert exporter.total(names.LEDGER_WRITABLE) == 0
+        assert exporter.total(names.COMMIT_FAILURES) >= 1
+        pid = exporter.pid
+        filler.unlink()
+        began = time.monotonic()
+        retry = _events(taken, 500)
+        wait_for(lambda: exporter.post(retry).status == 200, what="an accepted retry")
+        seconds = time.monotonic() - began
+        assert _ready(exporter)
+        assert exporter.post(retry).json["duplicates"] == 500
+        assert exporter.total(names.SESSION_ENDS) == taken + 500
+        assert (exporter.pid, exporter.stop()) == (pid, 0)
+    return seconds
+
+
+def _full(folder: Path, quick: bool, mutant: str = "") -> str:
+    seconds = [_fill_and_free(folder / str(n), mutant) for n in range(1 if quick else 10)]
+    figure = f"filled {len(seconds)} × and each time back within {max(seconds):.1f} s"
+    return reached(figure, quick or max(seconds) < 5)
+
+
+_FULL_IS_FATAL: Final = """
+import apsw
+from exporter.ledger.store import Store
+write = Store.write
+def fatal(*given):
+    try:
+        return write(*given)
+    except apsw.FullError as error:
+        raise OSError("disk") from error
+Store.write = fatal
+"""
+FULL: Final = Row(
+    5,
+    "disk full, 8 MiB tmpfs",
+    "503; back < 5 s, no restart",
+    _full,
+    [Mutant("recovery without a restart", _FULL_IS_FATAL, "the ledger failed: OSError")],
+)
+
+
+# --- row 30: a disk that hangs ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _on_a_disk(
+    folder: Path, mutant: str = "", **settings: object
+) -> Iterator[tuple[ExporterProcess, Path]]:
+    """An exporter on a disk of its own."""
+    folder.mkdir()
+    with (
+        freezable_disk(folder / "disk") as disk,
+        ExporterProcess(
+            disk / "data", settings=settings, mutant=mutant, log_file=folder / "log"
+        ) as exporter,
+        contextlib.ExitStack() as thawed,
+    ):
+        # First at the end: a process that waits for a frozen disk can't be killed.
+        thawed.callback(thaw, disk)
+        yield exporter, disk
+
+
+def _hang(folder: Path, quick: bool, patience: float, mutant: str) -> str:
+    """Post to a disk that is frozen for 31 s, or 3 s when quick: the figure.
+
+    Raises `Missed` when a post is not answered within `patience` seconds, or not counted once in the end.
+    """
+    seconds = 3 if quick else 31
+    with (
+        _on_a_disk(folder, mutant) as (exporter, disk),
+        ThreadPoolExecutor(SENDERS) as senders,
+    ):
+        assert exporter.post(_events(0, 1)).status == 200
+        freeze(disk)
+        began = time.monotonic()
+
+        def post(number: int) -> tuple[int, float]:
+            return exporter.post(_events(number, 1)).status, time.monotonic() - began
+
+        posts = [senders.submit(post, number) for number in range(1, SENDERS + 1)]
+        done, late = wait(posts, timeout=patience)
+        if late:
+            thaw(disk)
+            raise Missed(f"{len(late)} posts were not answered within {patience:g} s")
+        ready = exporter.request("ops", "GET", "/-/ready")
+        assert (ready.status, b"hangs" in ready.body) == (503, True)
+        assert exporter.total(names.LEDGER_WRITABLE) == 0
+        assert exporter.total(names.SESSION_ENDS) == 1
+        statuses = {each.result()[0] for each in done} | {exporter.post(_events(1, 1)).status}
+        slowest = max(each.result()[1] for each in done)
+        pid = exporter.pid
+        wait_for(lambda: time.monotonic() - began >= seconds, seconds + 30, "the end of the hang")
+        thaw(disk)
+        began = time.monotonic()
+        wait_for(lambda: _ready(exporter), what="readiness after the thaw")
+        back = time.monotonic() - began
+        events = _events(0, SENDERS + 1)
+        assert exporter.post(events).status == 200
+        assert exporter.post(events).json["duplicates"] == len(events)
+        counted = int(exporter.total(names.SESSION_ENDS))
+        assert exporter.total(names.LEDGER_WRITABLE) == 1
+
+        def logged() -> bool:
+            problems = [line for line in exporter.lines() if "hangs" in str(line.get("problem"))]
+            expected = ["ledger_unavailable", "ledger_recovered"]
+            return [line["event"] for line in problems] == expected
+
+        wait_for(logged, what="two log lines")
+        assert (exporter.pid, exporter.stop()) == (pid, 0)
+    figure = (
+        f"frozen for {seconds:g} s: {statuses} after {slowest:.1f} s, back in {back:.1f} s, {counted} of "
+        f"{len(events)} counted"
+    )
+    holds = (statuses, counted) == ({503}, len(events))
+    return reached(figure, holds and (quick or slowest <= 12))
+
+
+def _stop_while_it_hangs(folder: Path, mutant: str) -> tuple[float, int]:
+    """SIGTERM while a write hangs: the seconds until the exporter gave up, and its exit code.
+
+    The process itself ends only after the thaw, so its last log line is what the seconds are measured by.
+    """
+    with (
+        _on_a_disk(folder, mutant, shutdown_timeout=1) as (exporter, disk),
+        ThreadPoolExecutor(1) as sender,
+    ):
+        freeze(disk)
+        began = time.monotonic()
+        post = sender.submit(lambda: exporter.post(_events(1, 1)).status)
+        wait_for(lambda: not _ready(exporter), what="a hang")
+        exporter.terminate()
+        wait_for(lambda: "start again" in exporter.log, what="the last line of the log")
+        seconds = time.monotonic() - began
+        thaw(disk)
+        code = exporter.wait()
+        with contextlib.suppress(OSError):
+            assert post.result(30) == 503
+        exporter.start()
+        assert exporter.post(_events(1, 1)).status == 200
+        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.stop() == 0
+        return seconds, code
+
+
+def _hanging(folder: Path, quick: bool, mutant: str = "") -> str:
+    patience = 5.0 if mutant else 30.0
+    if quick:
+        mutant = _LONGEST_WRITE + mutant
+    figure = _hang(folder / "hang", quick, patience, mutant)
+    seconds, code = _stop_while_it_hangs(folder / "stop", mutant)
+    return reached(f"{figure}; SIGTERM: exit {code} after {seconds:.1f} s", code == 1)
+
+
+_LONGEST_WRITE: Final = """
+from exporter.ledger.sqlite import SqliteLedger
+SqliteLedger.__init__.__kwdefaults__["longest_write"] = 1
+"""
+"""Quick versions: a write hangs after 1 s instead of 10."""
+_UNWATCHED: Final = "\nSqliteLedger._hang = lambda self: None\n"
+HANGING: Final = Row(
+    30,
+    "disk hangs, fsfreeze for 31 s",
+    "503 after 10 s, counted once",
+    _hanging,
+    [Mutant("bound on a write", _UNWATCHED, "8 posts were not answered")],
+)

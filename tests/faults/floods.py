@@ -1,0 +1,309 @@
+"""Rows 20, 21 and 31 of the fault table: floods with a site's public key, and guesses at the password."""
+
+import contextlib
+import http.client
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from exporter.beacons.route import BYTES_PER_EVENT, MAX_BODY
+from exporter.beacons.sites import hash_key
+from exporter.ledger.coalescing import LONGEST_WAIT
+from exporter.names import BEACONS_PATH, INGEST_PATH
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.honest import WORKERS, Flood, flooded, rounds
+from tests.faults.table import Mutant, Row, reached
+
+KEY: Final = "the-key-that-everybody-reads"
+OTHER_KEY: Final = "another-key-that-everybody-reads"
+ORIGIN: Final = "https://shop.example"
+_FOREIGN: Final = "https://evil.example"
+_TOKEN: Final = "the-right-token-of-the-senders"
+_SCRAPER: Final = "for-scraping-only-1"
+_ALLOWED: Final = 50
+"""Events per second that the site may send: the setting's default."""
+
+
+def beacon_sites(folder: Path) -> Path:
+    """A settings file with two sites, whose public keys are `KEY` and `OTHER_KEY`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sites = folder / "sites.yaml"
+    entry = "  - {{site: {}, system: streampixel, origins: [{}], keys: ['{}']}}\n"
+    keys = {"shop": KEY, "desk": OTHER_KEY}
+    entries = [entry.format(site, ORIGIN, hash_key(key)) for site, key in keys.items()]
+    sites.write_text("sites:\n" + "".join(entries))
+    return sites
+
+
+def _token_file(path: Path, token: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(token + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def _exporter(folder: Path, mutant: str, **settings: object) -> ExporterProcess:
+    """An exporter with tokens for senders and scrapers, and sites with public keys."""
+    settings = {
+        "ingest_token_file": _token_file(folder / "ingest", _TOKEN),
+        "ops_token_file": _token_file(folder / "ops", _SCRAPER),
+        "beacon_keys_file": beacon_sites(folder),
+        "beacon_rate": _ALLOWED,
+        **settings,
+    }
+    return ExporterProcess(folder / "data", settings=settings, mutant=mutant)
+
+
+def _forged(number: int) -> dict[str, str]:
+    return {
+        "X-Forwarded-For": f"198.51.{number % 256}.{number // 256 % 256}",
+        "Authorization": f"Bearer {KEY}",
+    }
+
+
+@contextlib.contextmanager
+def _beacons(
+    port: int,
+    addresses: int,
+    origins: Sequence[str],
+    body: Callable[[str], bytes],
+    key: str = KEY,
+    network: int = 20,
+) -> Iterator[Callable[[int, int], int]]:
+    """`send` of a flood from `addresses` of loopback: no single address exceeds its own limit."""
+    each = max(1, addresses // WORKERS)
+    connections = {
+        (worker, number): http.client.HTTPConnection(
+            "127.0.0.1",
+            port,
+            timeout=30,
+            source_address=(f"127.{network}.{worker}.{number + 1}", 0),
+        )
+        for worker in range(WORKERS)
+        for number in range(each)
+    }
+
+    def send(worker: int, number: int) -> int:
+        connection = connections[worker, number % each]
+        origin = origins[number % len(origins)]
+        headers = {**_forged(number), "Content-Type": "text/plain;charset=UTF-8", "Origin": origin}
+        try:
+            connection.request("POST", BEACONS_PATH + key, body(f"{worker}-{number}"), headers)
+            reply = connection.getresponse()
+            reply.read()
+            return reply.status
+        except (OSError, http.client.HTTPException):
+            # A large body that is refused unread: the answer comes before the body is sent.
+            connection.close()
+            return 0
+
+    yield send
+    for connection in connections.values():
+        connection.close()
+
+
+# --- row 20: beacons ---------------------------------------------------------------------------------
+
+_RATE: Final = 10 * _ALLOWED
+"""Beacons per second."""
+_BURST: Final = 100
+_READS: Final = (
+    *(("ingest", method, BEACONS_PATH + KEY) for method in ("GET", "HEAD", "PUT", "DELETE")),
+    ("ingest", "GET", BEACONS_PATH + KEY + "/events"),
+    ("ingest", "GET", INGEST_PATH),
+    *(("ops", "GET", path) for path in ("/", "/metrics", "/codes", "/api/unknown-codes", "/docs")),
+)
+_FORGERIES: Final = 60
+
+
+def _event(id_: str) -> bytes:
+    return f'{{"id":"{id_}","code":4001}}'.encode()
+
+
+def _forge_addresses(port: int) -> str:
+    """Send beacons of one address that claim to come from many addresses: the defect, or an empty text.
+
+    None of them may have a commit of its own: each fsync would delay the other senders.
+    """
+    waits = []
+    with _beacons(port, 1, [ORIGIN], _event, OTHER_KEY, network=21) as send:
+        for number in range(_FORGERIES):
+            began = time.monotonic()
+            if send(0, number) == 204:
+                waits.append(time.monotonic() - began)
+    if len(waits) == _FORGERIES:
+        return f"; {len(waits)} of {_FORGERIES} beacons with forged addresses accepted"
+    if min(waits) < 0.9 * LONGEST_WAIT:
+        return f"; a beacon was committed alone after {min(waits) * 1000:.0f} ms"
+    return ""
+
+
+def _beacon_flood(folder: Path, quick: bool, mutant: str = "") -> str:
+    opened: list[str] = []
+    defect = ""
+    # Lower than the rate of forged beacons on any machine.
+    slow = {"beacon_address_rate": 1, "beacon_address_burst": 20} if quick else {}
+
+    def flood(place: Path, seconds: float) -> Flood:
+        nonlocal defect
+        with _exporter(place, mutant, beacon_burst=_BURST, **slow) as exporter:
+            port = exporter.ports["ingest"]
+            with _beacons(port, 100, (ORIGIN, _FOREIGN), _event) as send:
+                flood = flooded(exporter, _TOKEN, seconds, _RATE, send)
+            headers = {"Origin": ORIGIN, **_forged(1)}
+            opened.extend(
+                f"{method} {path}"
+                for listener, method, path in _READS
+                if exporter.request(listener, method, path, headers=headers).status
+                not in (401, 404, 405, 429)
+            )
+            if quick:
+                defect = _forge_addresses(port)
+        return flood
+
+    floods, overall = rounds(folder, quick, flood)
+    counts = ", ".join(f"{overall.statuses[status]} × {status}" for status in (204, 429, 403))
+    figure = (
+        f"{overall.rate:.0f}/s: {counts}; read {len(set(opened))}; {overall.p99_figure}{defect}"
+    )
+    within = all(each.statuses[204] <= _BURST + 1 + each.seconds * _ALLOWED for each in floods)
+    return reached(
+        figure,
+        within
+        and not (opened or defect)
+        and set(overall.statuses) == {204, 403, 429}
+        and (quick or (overall.rate > 0.9 * _RATE and overall.p99_ratio <= 1.2)),
+    )
+
+
+_WITHOUT_LIMITS: Final = """
+from exporter.token_bucket import TokenBuckets
+TokenBuckets.take = lambda *_: None
+"""
+_TRUST_ALL: Final = """
+import os
+os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
+"""
+_AT_ONCE: Final = """
+from exporter.ledger.coalescing import Coalescer
+Coalescer.add = lambda self, item, deferrable: self._send(item)
+"""
+BEACONS: Final = Row(
+    20,
+    f"flood with a public key, {_RATE}/s",
+    "429, reads nothing; p99 + ≤ 20 %",
+    _beacon_flood,
+    [
+        Mutant("rate limits", _WITHOUT_LIMITS, " 0 × 429"),
+        Mutant("distrust of X-Forwarded-For", _TRUST_ALL, "60 of 60"),
+        Mutant("commit coalescing", _AT_ONCE, "committed alone"),
+    ],
+)
+
+
+# --- row 31: large beacons -----------------------------------------------------------------------------
+
+_ADDRESSES: Final = 12
+_DEEP_RATE: Final = _ADDRESSES * 5
+"""Beacons per second: the limit of all addresses together, when each beacon is one event."""
+_DEEP_BURST: Final = 500
+"""The setting's default."""
+_COST: Final = MAX_BODY // BYTES_PER_EVENT
+_NESTED: Final = b"[" * 28 + b"]" * 28
+"""Within `max_depth`: deeper text is refused at its first level too many."""
+_SPARE: Final = 100
+_FIELD: Final = b",".join([_NESTED] * ((MAX_BODY - _SPARE) // (len(_NESTED) + 1)))
+
+
+def _deep(id_: str) -> bytes:
+    """A beacon of just under 64 KiB."""
+    return b'{"id":"%s","code":4001,"x":[%s]}' % (id_.encode(), _FIELD)
+
+
+def _deep_beacons(folder: Path, quick: bool, mutant: str = "") -> str:
+    assert 65_300 < len(_deep("3-999")) <= MAX_BODY
+
+    def flood(place: Path, seconds: float) -> Flood:
+        with (
+            _exporter(place, mutant, beacon_burst=_DEEP_BURST) as exporter,
+            _beacons(exporter.ports["ingest"], _ADDRESSES, [ORIGIN], _deep) as send,
+        ):
+            return flooded(exporter, _TOKEN, seconds, _DEEP_RATE, send)
+
+    floods, overall = rounds(folder, quick, flood)
+    statuses = overall.statuses
+    figure = (
+        f"{statuses.total()} × 64 KiB: {statuses[204]} × 204, {statuses[429]} × 429, {statuses[0]} closed; "
+        f"{overall.p99_figure}"
+    )
+    # The burst, the rate, and the debt of the last beacon.
+    charged = all(
+        0 < each.statuses[204] <= (_DEEP_BURST + each.seconds * _ALLOWED) / _COST + 1
+        for each in floods
+    )
+    return reached(figure, charged and (quick or overall.p99_ratio <= 1.2))
+
+
+_WITHOUT_BYTES: Final = """
+import exporter.beacons.route
+exporter.beacons.route.BYTES_PER_EVENT = 1 << 30
+"""
+DEEP_BEACONS: Final = Row(
+    31,
+    "64 KiB of deep JSON with a public key",
+    "p99 + ≤ 20 %; bytes charged",
+    _deep_beacons,
+    [Mutant("charge for bytes", _WITHOUT_BYTES, "^60 × 64 KiB: [3-6]. × 204")],
+)
+
+
+# --- row 21: passwords -----------------------------------------------------------------------------------
+
+_GUESSES: Final = 500
+"""Per second."""
+
+
+def _password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
+    def flood(place: Path, seconds: float) -> Flood:
+        settings = {"ingest_token_file": _token_file(place / "token", _TOKEN)}
+        with ExporterProcess(place / "data", settings=settings, mutant=mutant) as exporter:
+            port = exporter.ports["ingest"]
+
+            def guess(_worker: int, number: int) -> int:
+                """On a connection of its own: a refusal ends the connection."""
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                headers = {"Authorization": f"Bearer guess-number-{number}-of-many"}
+                connection.request("POST", INGEST_PATH, b"{}", headers)
+                status = connection.getresponse().status
+                connection.close()
+                return status
+
+            return flooded(exporter, _TOKEN, seconds, _GUESSES, guess)
+
+    floods, overall = rounds(folder, quick, flood)
+    statuses = overall.statuses
+    figure = (
+        f"{overall.rate:.0f}/s: {statuses[401]} × 401, {statuses[429]} × 429; {overall.p99_figure}"
+    )
+    # A burst of 10, then one per second.
+    throttled = all(10 <= each.statuses[401] <= 10 + each.seconds + 2 for each in floods)
+    return reached(
+        figure,
+        throttled
+        and set(statuses) == {401, 429}
+        and (quick or (overall.rate > 0.9 * _GUESSES and overall.p99_ratio <= 1.1)),
+    )
+
+
+_NO_THROTTLE: Final = """
+from exporter.tokens import Throttle
+Throttle.failed = lambda self, client: None
+"""
+PASSWORDS: Final = Row(
+    21,
+    f"password flood, {_GUESSES}/s",
+    "401, then 429; p99 + ≤ 10 %",
+    _password_flood,
+    [Mutant("throttle", _NO_THROTTLE, " 0 × 429")],
+)
