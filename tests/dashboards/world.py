@@ -28,10 +28,10 @@ from exporter.taxonomy import loader as taxonomy_loader
 from tests.builds.hook import TOKEN, token_file
 from tests.builds.payloads import body
 from tests.dashboards import promql
-from tests.dashboards.recording import groups, recording
 from tests.e2e.exporter_process import ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.live.vendor import USER, Vendor, key_file, running
+from tests.rule_groups import groups, recording
 
 HOURS = 2.5
 MINUTE = 60.0
