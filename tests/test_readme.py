@@ -108,13 +108,6 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
             assert settled(terminal.run(one.command)) == settled(one.output), one.command
 
 
-def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
-    (one,) = (one for one in COMMANDS if one.command.endswith("codes 4001"))
-    with ExporterProcess(tmp_path / "data") as exporter:
-        printed = Terminal(exporter, tmp_path).run("session-end-exporter codes 4005")
-    assert settled(printed) != settled(one.output)
-
-
 def test_every_subcommand_that_the_readme_shows_exists_and_every_one_is_shown() -> None:
     import typer
 
