@@ -95,7 +95,7 @@ class Terminal:
         return text
 
 
-def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
+def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     assert len(COMMANDS) >= 6
     rows = "".join(f"streampixel,4001,s-{number}\n" for number in range(3))
     (tmp_path / "yesterday.csv").write_text(f"system,code,session_id\n{rows}")
@@ -108,7 +108,7 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
             assert settled(terminal.run(one.command)) == settled(one.output), one.command
 
 
-def test_every_subcommand_that_the_readme_shows_exists_and_every_one_is_shown() -> None:
+def test_readme_shows_every_subcommand() -> None:
     import typer
 
     from exporter.cli import app
@@ -129,7 +129,7 @@ def slugs(text: str) -> set[str]:
     }
 
 
-def test_links_of_the_readme_lead_to_files_and_headings() -> None:
+def test_readme_links_lead_to_files_and_headings() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
         path, _, heading = target.partition("#")
         assert (ROOT / path).exists(), target
