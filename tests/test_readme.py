@@ -97,7 +97,7 @@ class Terminal:
         return text
 
 
-def test_commands_print_what_the_readme_shows(tmp_path: Path) -> None:
+def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     assert len(COMMANDS) >= 6
     rows = "".join(f"streampixel,4001,s-{number}\n" for number in range(3))
     (tmp_path / "yesterday.csv").write_text(f"system,code,session_id\n{rows}")
@@ -111,7 +111,7 @@ def test_commands_print_what_the_readme_shows(tmp_path: Path) -> None:
             assert settled(terminal.run(command)) == settled(output), command
 
 
-def test_readme_shows_every_subcommand_and_no_other() -> None:
+def test_readme_shows_every_subcommand() -> None:
     import typer
 
     from exporter.cli import app
@@ -132,7 +132,7 @@ def slugs(text: str) -> set[str]:
     }
 
 
-def test_links_of_the_readme_lead_to_files_and_headings() -> None:
+def test_readme_links_lead_to_files_and_headings() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
         path, _, heading = target.partition("#")
         assert (ROOT / path).exists(), target

@@ -53,13 +53,6 @@ def test_amtool_accepts_the_configuration_and_finds_its_templates(config):
     assert " - 1 templates\n" in checked.stdout
 
 
-def test_amtool_refuses_the_configuration_with_a_misspelt_key(config, tmp_path):
-    """The check above can fail."""
-    broken = tmp_path / "alertmanager.yml"
-    broken.write_text(config.read_text().replace("group_by:", "group_bye:"))
-    assert _amtool("check-config", broken).returncode == 1
-
-
 def test_the_blocks_to_paste_are_accepted_in_a_receiver(config, tmp_path):
     text = config.read_text()
     document = yaml.safe_load(text)
@@ -80,12 +73,12 @@ def test_every_owner_has_its_case_above():
     assert {owner for _, owner in ROUTES} == {None, *Owner}
 
 
-def test_an_alert_of_an_unheard_of_severity_or_owner_is_not_lost(config):
+def test_unknown_severity_or_owner_goes_to_the_platform_team(config):
     assert _routed(config, "severity=critical", "owner=capacity") == ["ticket-platform"]
     assert _routed(config, "severity=page", "owner=the_moon") == ["page-platform"]
 
 
-def test_every_receiver_is_somebodys_and_every_route_has_one(config):
+def test_every_receiver_has_a_route(config):
     names = [one["name"] for one in yaml.safe_load(config.read_text())["receivers"]]
     assert sorted(names) == sorted(set(ROUTES.values()))
 

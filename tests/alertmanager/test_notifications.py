@@ -46,9 +46,7 @@ def _without(config, key):
     return config
 
 
-def test_two_codes_of_one_system_rising_together_are_one_notification_then_one_resolution(
-    manager, catcher
-):
+def test_two_codes_of_a_system_are_one_notification_and_one_resolution(manager, catcher):
     """Fails when pages are routed by owner, or grouped by code or alert name: 4001 is capacity's, 4005
     the platform's."""
     manager.post(
@@ -77,7 +75,7 @@ def test_two_systems_are_two_notifications(manager, catcher):
     assert sorted(systems) == ["softdrive", "streampixel"]
 
 
-def test_a_flapping_alert_is_notified_when_it_begins_and_when_it_is_over(manager, catcher):
+def test_flapping_alert_is_notified_once_and_resolved_once(manager, catcher):
     manager.post(alert("spike", "4001", owner="capacity"))
     assert _signals(catcher.next())[1] == "firing"
     for _ in range(3):
@@ -88,7 +86,7 @@ def test_a_flapping_alert_is_notified_when_it_begins_and_when_it_is_over(manager
     assert catcher.rest() == []
 
 
-def test_a_spike_inhibits_the_tickets_of_its_code_and_no_others(manager, catcher):
+def test_spike_inhibits_only_tickets_of_its_code(manager, catcher):
     """4006 in the same group shows that the group was notified, without 4003's tickets."""
     app = {"owner": "application"}
     manager.post(alert("spike", "4003", **app))
@@ -103,14 +101,14 @@ def test_a_spike_inhibits_the_tickets_of_its_code_and_no_others(manager, catcher
     assert {one["labels"]["signal"] for one in muted} == {"elevated", "new"}
 
 
-def test_a_spike_of_another_system_inhibits_nothing(manager, catcher):
+def test_spike_of_another_system_inhibits_nothing(manager, catcher):
     manager.post(alert("spike", "1001", system="other", owner="platform"))
     catcher.next()
     manager.post(alert("elevated", "1001", owner="platform"))
     assert _signals(catcher.next()) == ("/ticket-platform", "firing", {("elevated", "1001")})
 
 
-def test_missing_counts_inhibit_stopped_of_their_system_and_of_no_other(manager, catcher):
+def test_missing_counts_inhibit_stopped_of_their_system_only(manager, catcher):
     """The other system's in the same receiver shows that pages were notified, without the first one's.
     Fails without `equal`: a system that is counted by another exporter is then silent too."""
     manager.post(alert("exporter", **MISSING))
@@ -125,7 +123,7 @@ def test_missing_counts_inhibit_stopped_of_their_system_and_of_no_other(manager,
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_one_exporter_that_does_not_count_inhibits_no_stopped(manager, catcher, cause):
+def test_exporter_that_does_not_count_inhibits_no_stopped(manager, catcher, cause):
     """One of many: a replica, or another system's. Its alert names no system."""
     manager.post(alert("exporter", **DOWN | {"alertname": cause}))
     assert _signals(catcher.next()) == ("/page-platform", "firing", {("exporter", None)})
@@ -134,9 +132,7 @@ def test_one_exporter_that_does_not_count_inhibits_no_stopped(manager, catcher, 
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_an_exporter_whose_counts_are_missing_is_one_page_and_neither_ticket_nor_stopped(
-    manager, catcher, cause
-):
+def test_exporter_with_missing_counts_is_one_page(manager, catcher, cause):
     """What is inhibited inhibits too. The spike in the same group shows that the group was notified,
     without `stopped`; the ticket of another system, that tickets were."""
     manager.post(alert("exporter", **DOWN | {"alertname": cause}))
@@ -154,14 +150,14 @@ def test_an_exporter_whose_counts_are_missing_is_one_page_and_neither_ticket_nor
     assert {one["labels"]["alertname"] for one in muted} == {INCOMPLETE, "streampixelNonestopped"}
 
 
-def test_a_trouble_of_the_exporter_that_leaves_it_counting_inhibits_nothing(manager, catcher):
+def test_other_alerts_about_the_exporter_inhibit_nothing(manager, catcher):
     manager.post(alert("exporter", **{**DOWN, "alertname": "SessionEndExporterClockSkew"}))
     catcher.next()
     manager.post(alert("stopped"))
     assert _signals(catcher.next()) == ("/page-platform", "firing", {("stopped", None)})
 
 
-def test_stopped_and_the_spike_that_explains_it_are_one_notification(manager, catcher):
+def test_stopped_and_spike_are_one_notification(manager, catcher):
     manager.post(alert("stopped"), alert("spike", "4001", owner="capacity"))
     both = {("stopped", None), ("spike", "4001")}
     assert _signals(catcher.next()) == ("/page-platform", "firing", both)

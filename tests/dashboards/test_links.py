@@ -8,9 +8,9 @@ from typing import Any
 
 from dashboards.source import links
 from tests.dashboards.choices import STREAMPIXEL
-from tests.dashboards.recording import alerts
 from tests.dashboards.shipped import UIDS, dashboards, panels, variables
 from tests.dashboards.world import RUNBOOKS, TAXONOMY, World
+from tests.rule_groups import alerts
 
 CELLS = {"system": "streampixel", "code": "4001", "runbook": "/codes/streampixel/4001"}
 """A row of the tables, by the lower-case names of its columns."""

@@ -16,7 +16,6 @@ from exporter import names
 from exporter.streampixel.builds import TEST
 from exporter.taxonomy.model import PHASES, Outcome
 from tests.dashboards import promql
-from tests.dashboards.recording import alerts, recording
 from tests.dashboards.shipped import (
     FOLDER,
     UIDS,
@@ -29,6 +28,7 @@ from tests.dashboards.shipped import (
     panels,
     variables,
 )
+from tests.rule_groups import alerts, recording
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"short", "percentunit", "s", "bytes", "dateTimeFromNow"}

@@ -26,9 +26,9 @@ from exporter.simulate.scenario import simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import loader as taxonomy_loader
 from tests.dashboards import promql
-from tests.dashboards.recording import groups, recording
 from tests.e2e.exporter_process import ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
+from tests.rule_groups import groups, recording
 from tests.streampixel.payloads import body
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import TOKEN, token_file

@@ -52,21 +52,14 @@ def copied() -> list[str]:
     ]
 
 
-def test_both_stages_are_of_one_base_whose_version_is_written_once() -> None:
-    (base,) = every("ARG", BUILD)
-    assert re.fullmatch(r"PYTHON=docker\.io/library/python:3\.\d+\.\d+-slim-bookworm", base)
-    assert every("FROM", BUILD) == ["${PYTHON} AS build"]
-    assert every("FROM", IMAGE) == ["${PYTHON}"]
-
-
-def test_it_runs_as_a_user_without_a_name_and_never_as_root() -> None:
+def test_image_runs_as_a_numeric_user() -> None:
     users = every("USER", IMAGE)
     assert users == ["10001:10001"]
     words = [one.word for one in IMAGE]
     assert "RUN" not in words[words.index("USER") :]
 
 
-def test_nothing_is_fetched_but_packages_whose_hashes_are_locked() -> None:
+def test_build_fetches_only_packages_with_locked_hashes() -> None:
     assert every("ADD", BUILD) + every("ADD", IMAGE) == []
     installs = [
         command
@@ -82,7 +75,7 @@ def test_nothing_is_fetched_but_packages_whose_hashes_are_locked() -> None:
     assert not re.search(r"apt-get|curl |wget |git clone|https?://(?!127)", text)
 
 
-def test_what_is_copied_is_there_and_not_kept_out() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     names = copied()
     assert {"requirements.lock", "pyproject.toml", "exporter"} <= set(names)
     for name in names:
@@ -103,18 +96,18 @@ def test_what_is_copied_is_there_and_not_kept_out() -> None:
         "anything-new",
     ],
 )
-def test_nothing_else_reaches_the_build(path: str) -> None:
+def test_other_files_are_kept_out_of_the_build(path: str) -> None:
     assert ignored(path)
 
 
-def test_the_one_place_that_is_written_is_a_volume_of_the_image_s_user() -> None:
+def test_data_folder_is_a_volume_of_the_image_user() -> None:
     assert [json.loads(text) for text in every("VOLUME", IMAGE)] == [[DATA]]
     assert variables()["SESSION_EXPORTER_DATA_DIR"] == DATA
     assert f"install -d -o 10001 -g 10001 -m 0700 {DATA}" in every("RUN", IMAGE)
     assert variables()["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
-def test_it_starts_the_exporter_and_its_ports_are_the_defaults() -> None:
+def test_image_starts_the_exporter_on_its_default_ports() -> None:
     command = json.loads(*every("ENTRYPOINT", IMAGE)) + json.loads(*every("CMD", IMAGE))
     assert command == ["session-end-exporter", "serve"]
     defaults = [
@@ -123,7 +116,7 @@ def test_it_starts_the_exporter_and_its_ports_are_the_defaults() -> None:
     assert every("EXPOSE", IMAGE) == [" ".join(defaults)]
 
 
-def test_the_labels_are_those_of_the_package() -> None:
+def test_image_labels_are_those_of_the_package() -> None:
     (text,) = every("LABEL", IMAGE)
     labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', text))
     assert labels["version"] == exporter.__version__
@@ -151,7 +144,7 @@ def health(port: int) -> int:
     return done.returncode
 
 
-def test_the_health_check_tells_an_exporter_that_answers_from_one_that_does_not(
+def test_health_check_succeeds_only_for_a_running_exporter(
     tmp_path: Path,
 ) -> None:
     with ExporterProcess(tmp_path / "data") as running:
@@ -197,7 +190,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "opt/session-end-exporter"
 
 
-def test_the_build_s_own_steps_make_an_exporter_that_has_everything(built: Path) -> None:
+def test_build_steps_install_the_exporter_with_rules_and_runbooks(built: Path) -> None:
     """The rules and the runbooks are in it too: the pages about alerts and codes are made from them."""
     asked = "import exporter.rule_files as r; print(r.folder())"
     shown = subprocess.run(
@@ -212,9 +205,7 @@ def test_the_build_s_own_steps_make_an_exporter_that_has_everything(built: Path)
     assert not (built / "bin/pip").exists()
 
 
-def test_what_was_built_serves_with_nothing_writable_but_its_data(
-    built: Path, tmp_path: Path
-) -> None:
+def test_installed_exporter_writes_only_to_its_data_folder(built: Path, tmp_path: Path) -> None:
     """A read-only root is enough: no file of the installation is made or changed by a run."""
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
     program = built / "bin/python"

@@ -1,10 +1,8 @@
-"""What hadolint says of the Containerfile, and of the shell in it."""
+"""hadolint on the Containerfile, including its shell commands."""
 
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.deploy.containerfile import PATH
 
@@ -12,8 +10,7 @@ HADOLINT = Path(sys.executable).with_name("hadolint")
 
 
 def linted(text: str, folder: Path) -> list[str]:
-    """The rules that are broken. Neither a comment in the file nor a configuration of who runs the tests
-    turns one off: it is run where there is none."""
+    """hadolint's messages. Neither a pragma in the file nor a user's configuration turns a rule off."""
     done = subprocess.run(
         [HADOLINT, "--no-color", "--disable-ignore-pragma", "--failure-threshold=style", "-"],
         input=text,
@@ -23,28 +20,16 @@ def linted(text: str, folder: Path) -> list[str]:
         text=True,
         check=False,
     )
-    found = done.stdout.splitlines()
-    assert (done.returncode != 0, done.stderr) == (bool(found), "")
-    return found
+    messages = done.stdout.splitlines()
+    assert (done.returncode != 0, done.stderr) == (bool(messages), "")
+    return messages
 
 
-def test_hadolint_has_nothing_to_say_about_the_containerfile(tmp_path: Path) -> None:
+def test_hadolint_accepts_the_containerfile(tmp_path: Path) -> None:
     assert linted(PATH.read_text(encoding="utf-8"), tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("line", "rule"),
-    [
-        ("RUN apt-get update && apt-get install curl", "DL3008"),
-        ("RUN cd /src && python -m compileall .", "DL3003"),
-        ("# hadolint ignore=DL3020\nADD exporter exporter", "DL3020"),
-        ("RUN python -m compileall $HOME", "SC2086"),
-        ("USER root", "DL3002"),
-        ("WORKDIR src", "DL3000"),
-        ("CMD session-end-exporter serve", "DL3025"),
-        ("COPY exporter", "At least two arguments"),
-    ],
-)
-def test_a_bad_line_would_be_noticed(line: str, rule: str, tmp_path: Path) -> None:
-    text = f"{PATH.read_text(encoding='utf-8').rstrip()}\n{line}\n"
-    assert [one for one in linted(text, tmp_path) if rule in one]
+def test_hadolint_ignores_pragmas_of_the_containerfile(tmp_path: Path) -> None:
+    line = "# hadolint ignore=DL3020\nADD exporter exporter"
+    messages = linted(f"{PATH.read_text(encoding='utf-8').rstrip()}\n{line}\n", tmp_path)
+    assert any("DL3020" in message for message in messages)

@@ -69,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in (OPERATE, BUILDS)])
-def test_every_command_prints_what_the_page_shows(page: str, folder: Path) -> None:
+def test_commands_print_the_shown_output(page: str, folder: Path) -> None:
     written = re.findall(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```", TEXTS[page], re.M | re.S)
     for name, text in written:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "tune-alerts"])
-def test_every_setting_that_a_page_names_is_one(page: str) -> None:
+def test_settings_named_on_a_page_exist(page: str) -> None:
     written = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first)_\w+)`", TEXTS[page])
     assert set(written) <= set(Settings.model_fields)
     variables = re.findall(r"SESSION_EXPORTER_(\w+)", TEXTS[page])
@@ -118,7 +118,7 @@ def test_every_setting_that_a_page_names_is_one(page: str) -> None:
 # --- settings and metrics -------------------------------------------------------------------------
 
 
-def test_the_table_of_settings_is_the_settings() -> None:
+def test_settings_table_is_up_to_date() -> None:
     """Fails when a field, default or description changes: python -m tests.settings_table."""
     assert write(TEXTS["settings"]) == TEXTS["settings"], "run: python -m tests.settings_table"
     assert len(MARKED.findall(TEXTS["settings"])) == 1
@@ -127,7 +127,7 @@ def test_the_table_of_settings_is_the_settings() -> None:
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_the_defaults_of_the_table_are_written_as_the_settings_read_them(
+def test_defaults_of_the_table_are_valid_values(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = default(Settings.model_fields[name])
@@ -151,7 +151,7 @@ def families() -> dict[str, str]:
     }
 
 
-def test_the_table_of_metrics_names_every_family_and_its_type(tmp_path: Path) -> None:
+def test_metrics_table_has_every_family_and_its_type(tmp_path: Path) -> None:
     counts, _, own_metrics = tables(TEXTS["metrics"])
     named = {name: row[1] for row in [*counts, *own_metrics] for name in quoted(row[0])}
     assert set(named) == set(families().values())
@@ -170,7 +170,7 @@ def test_the_table_of_metrics_names_every_family_and_its_type(tmp_path: Path) ->
     assert {name for name in own if not name.startswith("process_")} == set(named)
 
 
-def test_the_metrics_that_a_page_names_exist() -> None:
+def test_metrics_named_on_a_page_exist() -> None:
     written = set(re.findall(r"\b(session_exporter_\w+)", "".join(TEXTS.values())))
     assert written <= set(families().values())
 
@@ -178,7 +178,7 @@ def test_the_metrics_that_a_page_names_exist() -> None:
 # --- alerts ----------------------------------------------------------------------------------------
 
 
-def test_the_table_of_alerts_lists_the_alerts_on_session_ends() -> None:
+def test_alerts_table_lists_the_alerts_of_session_ends() -> None:
     rules = (ROOT / "rules" / "session-ends.yml").read_text(encoding="utf-8")
     rows, *_ = tables(TEXTS["alerts"])
     alerts = re.findall(r"- alert: (\w+)", rules)
@@ -188,19 +188,19 @@ def test_the_table_of_alerts_lists_the_alerts_on_session_ends() -> None:
 # --- send ------------------------------------------------------------------------------------------
 
 
-def test_the_refusals_are_those_of_the_exporter() -> None:
+def test_refusals_are_those_of_the_exporter() -> None:
     (rows,) = tables(section(TEXTS["send"], "When a request is refused"))
     assert [(int(row[0]), *quoted(row[1])) for row in rows] == [
         (kind.status, kind.reason) for kind in refusals()
     ]
 
 
-def test_the_rejections_are_those_of_the_exporter() -> None:
+def test_rejections_are_those_of_the_exporter() -> None:
     (rows,) = tables(section(TEXTS["send"], "When an event is rejected"))
     assert [quoted(row[0])[0] for row in rows] == list(REJECTED_REASONS)
 
 
-def test_the_table_of_fields_has_the_fields_of_an_event() -> None:
+def test_fields_table_has_the_fields_of_an_event() -> None:
     (rows,) = tables(section(TEXTS["send"], "Fields"))
     fields = [quoted(row[0])[0] for row in rows]
     assert sorted(fields) == sorted(Event.__struct_fields__)
@@ -213,7 +213,7 @@ def test_the_table_of_fields_has_the_fields_of_an_event() -> None:
 # --- builds and live users -------------------------------------------------------------------------
 
 
-def test_builds_are_counted_and_users_shown_as_the_page_says(folder: Path) -> None:
+def test_builds_and_live_users_page_works_as_shown(folder: Path) -> None:
     """With the page's settings, but for the address of the platform."""
     commands = [one for block in blocks(TEXTS[BUILDS], "console") for one in shown(block)]
     made = [one for one in commands if not one.output.strip()]
@@ -238,7 +238,7 @@ def test_builds_are_counted_and_users_shown_as_the_page_says(folder: Path) -> No
                     assert settled(terminal.run(one.command)) == settled(one.output), one.command
 
 
-def test_the_events_and_the_reasons_are_those_of_the_exporter() -> None:
+def test_build_events_and_reasons_are_those_of_the_exporter() -> None:
     events, reasons = tables(TEXTS[BUILDS])
     assert tuple(quoted(row[0])[0] for row in events) == EVENTS
     assert tuple(quoted(row[0])[0] for row in reasons) == REASONS
@@ -247,7 +247,7 @@ def test_the_events_and_the_reasons_are_those_of_the_exporter() -> None:
 # --- add a system --------------------------------------------------------------------------------
 
 
-def test_the_keys_of_a_system_are_those_that_the_loader_takes() -> None:
+def test_keys_of_a_system_are_those_of_the_loader() -> None:
     of_file, of_code = tables(section(TEXTS["add-a-system"], "The keys"))
     assert [quoted(row[0])[0] for row in of_file] == [*SYSTEM_KEYS, "objective"]
     keys = {quoted(row[0])[0]: row[1] for row in of_code}
@@ -260,7 +260,7 @@ def test_the_keys_of_a_system_are_those_that_the_loader_takes() -> None:
 # --- tune the alerts ------------------------------------------------------------------------------
 
 
-def test_the_lab_has_the_flags_that_the_page_names() -> None:
+def test_alert_lab_has_the_named_flags() -> None:
     lab = (ROOT / "tests" / "lab" / "__main__.py").read_text(encoding="utf-8")
     flags = re.findall(r"ARGS=(--\w+)", TEXTS["tune-alerts"])
     assert len(flags) == 1
@@ -292,7 +292,7 @@ def ledger(exporter: ExporterProcess) -> set[str]:
     return {labels["ledger"] for labels in samples}
 
 
-def test_a_backup_that_is_restored_goes_on_where_it_was_made(
+def test_restored_backup_continues_from_its_counts(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
     exporter, terminal = filled
@@ -314,7 +314,7 @@ def test_a_backup_that_is_restored_goes_on_where_it_was_made(
     assert exporter.post(later).json["accepted"] == 1
 
 
-def test_an_older_ledger_under_a_newer_marker_is_found_damaged(
+def test_older_ledger_under_a_newer_commit_marker_is_damaged(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
     exporter, terminal = filled
@@ -331,7 +331,7 @@ def test_an_older_ledger_under_a_newer_marker_is_found_damaged(
     assert exporter.post({"id": "d", "system": "streampixel"}).json["accepted"] == 1
 
 
-def test_a_copy_that_is_made_while_it_runs_is_found_damaged(
+def test_copy_of_a_running_exporter_is_damaged(
     filled: tuple[ExporterProcess, Terminal], folder: Path
 ) -> None:
     _, terminal = filled
@@ -342,7 +342,7 @@ def test_a_copy_that_is_made_while_it_runs_is_found_damaged(
         assert copied.total(names.SESSION_ENDS) == 0
 
 
-def test_the_files_of_the_folder_are_those_that_the_page_lists(
+def test_data_folder_has_the_listed_files(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
     exporter, _ = filled
@@ -353,7 +353,7 @@ def test_the_files_of_the_folder_are_those_that_the_page_lists(
     }
 
 
-def test_the_failures_are_what_the_exporter_says() -> None:
+def test_troubleshooting_quotes_real_messages() -> None:
     (rows,) = tables(section(TEXTS[OPERATE], "Troubleshooting"))
     reasons = {quoted(row[0])[0] for row in rows if row[0].startswith("503")}
     assert reasons == {kind.reason for kind in refusals() if kind.status == 503}
@@ -370,7 +370,7 @@ def test_the_failures_are_what_the_exporter_says() -> None:
 # --- scale ---------------------------------------------------------------------------------------
 
 
-def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
+def test_window_memory_and_rate_are_correct() -> None:
     rows, *_ = tables(TEXTS["scale"])
     settings = Settings()
     slack = GROUP_EVENTS + settings.max_events
@@ -387,7 +387,7 @@ def test_the_windows_memory_and_rate_are_what_they_come_to() -> None:
     assert f"{settings.max_label_values} values;" in TEXTS["scale"]
 
 
-def test_the_goals_are_those_of_the_benchmarks() -> None:
+def test_goals_are_those_of_the_benchmarks() -> None:
     _, _, rows, *_ = tables(TEXTS["scale"])
     sources = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "bench").glob("*.py")

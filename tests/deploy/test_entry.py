@@ -90,7 +90,7 @@ def counts(exporters: list[ExporterProcess]) -> set[float]:
     return {one.total(names.SESSION_ENDS, code="4001") for one in exporters}
 
 
-def test_events_are_counted_once_while_exporters_come_and_go(
+def test_events_count_once_while_exporters_stop(
     started: Callable[[int], list[ExporterProcess]], tmp_path: Path
 ) -> None:
     exporters = started(3)
@@ -123,7 +123,7 @@ def test_events_are_counted_once_while_exporters_come_and_go(
         assert refused.json["status"] == 503
 
 
-def test_an_exporter_that_cannot_count_gets_no_events(
+def test_exporter_without_its_ledger_gets_no_events(
     started: Callable[[int], list[ExporterProcess]], tmp_path: Path
 ) -> None:
     (able,) = started(1)
@@ -145,7 +145,7 @@ def test_an_exporter_that_cannot_count_gets_no_events(
             other.resume()
 
 
-def test_the_entry_is_watched_where_it_answers() -> None:
+def test_entry_health_check_asks_its_monitor_path() -> None:
     assert OURS["entry"]["healthcheck"]["test"][-1] == f"http://127.0.0.1:10400{WATCH}"
     assert f"monitor-uri {WATCH}\n" in CONFIG.read_text()
     (port,) = OURS["entry"]["ports"]

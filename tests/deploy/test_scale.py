@@ -25,7 +25,7 @@ def significant(value: float) -> str:
     )
 
 
-def test_the_sizes_are_what_the_formulas_make_of_the_costs() -> None:
+def test_sizes_follow_from_the_costs() -> None:
     _, _, costs, _, sizes = tables(TEXT)
     memory, network, _, exporter, engine = ([float(one) for one in row[1:]] for row in costs)
     assert int(SHARE * 1e6) == int(re.findall(r"÷ ([\d,]+)", TEXT)[0].replace(",", ""))
@@ -44,7 +44,7 @@ def test_the_sizes_are_what_the_formulas_make_of_the_costs() -> None:
         ]
 
 
-def test_settings_and_metrics_are_called_as_here() -> None:
+def test_settings_and_metrics_exist() -> None:
     settings = set(re.findall(r"`(ledger\w*|dedup\w*)[` ]", TEXT))
     assert settings <= set(Settings.model_fields)
     assert {"ledger", "ledger_wait", "ledger_shards"} <= settings
@@ -57,7 +57,7 @@ def test_settings_and_metrics_are_called_as_here() -> None:
     }
 
 
-def test_the_commands_leave_a_password_that_exporters_and_nodes_can_read(machine: Machine) -> None:
+def test_commands_create_a_password_file_for_exporters_and_nodes(machine: Machine) -> None:
     (block,) = blocks(TEXT, "sh")
     secrets = machine.repository / "deploy" / "compose" / "secrets"
     secrets.mkdir()

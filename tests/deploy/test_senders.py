@@ -95,13 +95,13 @@ def run(
     )
 
 
-def test_every_program_of_the_folder_is_in_the_readme_and_runs_here() -> None:
+def test_readme_lists_every_sender() -> None:
     files = {path.name for path in FOLDER.iterdir()} - {"README.md"}
     assert files == {*PROGRAMS, "vector.toml", "fluent-bit.yaml"}
     assert set(re.findall(r"^\| \[([\w.-]+)\]\(\1\) \|", README, re.MULTILINE)) == files
 
 
-def test_an_end_that_is_sent_twice_is_counted_once(
+def test_end_sent_twice_counts_once(
     command: list[str],
     exporter: ExporterProcess,
     counted: Callable[[], float],
@@ -115,7 +115,7 @@ def test_an_end_that_is_sent_twice_is_counted_once(
     assert counted() == 1
 
 
-def test_an_end_whose_answer_was_lost_and_that_was_refused_is_counted_once(
+def test_end_is_retried_after_lost_answer_and_503_and_counts_once(
     command: list[str],
     exporter: ExporterProcess,
     counted: Callable[[], float],
@@ -149,7 +149,7 @@ def killed(command: list[str], url: str, *ended: str, when: threading.Event, fol
     assert sender.returncode == -signal.SIGKILL
 
 
-def test_a_sender_that_is_killed_half_way_and_run_again_counts_every_end_once(
+def test_killed_and_repeated_sender_counts_every_end_once(
     command: list[str],
     exporter: ExporterProcess,
     tmp_path: Path,
@@ -171,7 +171,7 @@ def test_a_sender_that_is_killed_half_way_and_run_again_counts_every_end_once(
     assert counted() == 5
 
 
-def test_without_a_session_nothing_is_sent_and_the_usage_is_said(
+def test_missing_session_prints_usage_and_sends_nothing(
     command: list[str], exporter: ExporterProcess, ended: tuple[str, str, str]
 ) -> None:
     with lossy(exporter.ports["ingest"]) as network:
@@ -181,7 +181,9 @@ def test_without_a_session_nothing_is_sent_and_the_usage_is_said(
     assert "SESSION_ID..." in done.stderr
 
 
-def test_a_mistake_is_told_and_not_repeated(command: list[str], exporter: ExporterProcess) -> None:
+def test_rejected_event_is_reported_and_not_retried(
+    command: list[str], exporter: ExporterProcess
+) -> None:
     with lossy(exporter.ports["ingest"]) as network:
         done = run(command, network.url, "nosuchsystem", "1", "s-1")
         assert len(network.bodies) == 1
@@ -189,7 +191,7 @@ def test_a_mistake_is_told_and_not_repeated(command: list[str], exporter: Export
     assert "unknown_system" in done.stdout + done.stderr
 
 
-def test_a_wrong_token_is_told_and_not_repeated(
+def test_wrong_token_is_reported_and_not_retried(
     command: list[str],
     exporter: ExporterProcess,
     counted: Callable[[], float],
@@ -203,7 +205,7 @@ def test_a_wrong_token_is_told_and_not_repeated(
     assert counted() == 0
 
 
-def test_the_readmes_commands_print_what_it_shows(tmp_path: Path) -> None:
+def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     shown = [part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
     assert len(shown) == 2
@@ -265,7 +267,7 @@ def of_fluent_bit(document: dict[str, Any], line: dict[str, Any]) -> dict[str, A
     return event
 
 
-def test_vector_posts_what_the_contract_takes(
+def test_vector_posts_valid_events(
     vector: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
 ) -> None:
     """Vector's http sink posts an array as application/json for the codec json, its documentation says."""
@@ -286,7 +288,7 @@ def test_vector_posts_what_the_contract_takes(
     assert counted() == 1
 
 
-def test_fluent_bit_posts_what_the_contract_takes(
+def test_fluent_bit_posts_valid_events(
     fluent_bit: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
 ) -> None:
     """Fluent Bit posts json_lines as application/x-ndjson, and a header line's first word is its name."""
@@ -321,7 +323,7 @@ def post(exporter: ExporterProcess, body: str, media_type: str) -> None:
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
 
 
-def test_both_forwarders_make_the_same_event_of_a_line_with_the_sessions_id(
+def test_forwarders_make_the_same_event_of_a_log_line(
     vector: dict[str, Any], fluent_bit: dict[str, Any]
 ) -> None:
     line = logged()
@@ -332,7 +334,7 @@ def test_both_forwarders_make_the_same_event_of_a_line_with_the_sessions_id(
     assert event.keys() <= set(Event.__struct_fields__)
 
 
-def test_the_settings_that_fluent_bit_asks_for_are_settings(
+def test_settings_for_fluent_bit_are_valid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = (FOLDER / "fluent-bit.yaml").read_text(encoding="utf-8")

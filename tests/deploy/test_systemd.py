@@ -46,18 +46,12 @@ def exposure(unit: Path) -> float:
     return float(found[1])
 
 
-def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     done = run("systemd-analyze", "verify", "--man=no", unit_with(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_directive_that_systemd_does_not_know_would_be_noticed(tmp_path: Path) -> None:
-    unit = unit_with(tmp_path, ("ProtectHome=yes", "ProtectHomes=yes"))
-    done = run("systemd-analyze", "verify", "--man=no", unit)
-    assert "ProtectHomes" in done.stderr
-
-
-def test_what_the_service_is_exposed_to_is_little(tmp_path: Path) -> None:
+def test_exposure_level_of_the_unit_is_low(tmp_path: Path) -> None:
     assert exposure(UNIT) <= LIMIT
     bare = re.sub(
         r"^(Protect|Private|Restrict|Capability|SystemCall|NoNew|User).*\n",
@@ -100,7 +94,7 @@ def allowed() -> set[str]:
     return found | {"fchown"} if os.geteuid() == 0 else found
 
 
-def test_the_sandbox_has_room_for_all_that_the_exporter_does(
+def test_sandbox_permits_everything_the_exporter_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Traced from its start over events, a scrape and pages to SIGTERM: system calls, socket families,
@@ -131,20 +125,15 @@ def test_the_sandbox_has_room_for_all_that_the_exporter_does(
     assert [line for line in lines if "PROT_WRITE|PROT_EXEC" in line] == []
 
 
-def test_it_is_started_again_after_a_failure_for_as_long_as_it_takes() -> None:
-    """The exporter ends with an error when the disk fails, and is to read from it what was written."""
-    assert directives("Restart") == ["on-failure"]
-    assert directives("StartLimitIntervalSec") == ["0"]
-
-
-def test_systemd_waits_until_it_is_ready_and_starts_it_again_when_it_hangs() -> None:
+def test_unit_waits_for_readiness_and_restarts_without_limit() -> None:
     assert directives("Type") == ["notify"]
     (watchdog,) = directives("WatchdogSec")
     assert 10 <= int(watchdog) <= 60
     assert directives("Restart") == ["on-failure"]
+    assert directives("StartLimitIntervalSec") == ["0"]
 
 
-def test_memory_limit_is_the_same_in_the_unit_compose_and_kubernetes() -> None:
+def test_memory_limit_is_the_same_in_every_deployment() -> None:
     compose = [
         yaml.safe_load((ROOT / "deploy/compose" / name).read_text())["services"]
         for name in ("compose.yaml", "compose.replicas.yaml")
@@ -167,12 +156,12 @@ def test_memory_limit_is_the_same_in_the_unit_compose_and_kubernetes() -> None:
     assert {limit.lower().removesuffix("i") for limit in limits} == {"512m"}
 
 
-def test_it_is_given_longer_to_end_than_it_takes_at_most() -> None:
+def test_stop_timeout_exceeds_the_shutdown_timeout() -> None:
     (seconds,) = directives("TimeoutStopSec")
     assert int(seconds) > 2 * Settings.model_fields["shutdown_timeout"].default
 
 
-def test_the_ledger_is_in_the_one_folder_that_may_be_written() -> None:
+def test_ledger_is_in_the_only_writable_folder() -> None:
     environment = dict(line.split("=", 1) for line in directives("Environment"))
     (state,) = directives("StateDirectory")
     assert environment == {f"{PREFIX}DATA_DIR": f"/var/lib/{state}"}
@@ -180,7 +169,7 @@ def test_the_ledger_is_in_the_one_folder_that_may_be_written() -> None:
     assert directives("ReadWritePaths") == []
 
 
-def test_the_settings_of_the_environment_file_are_settings_when_they_are_commented_in(
+def test_commented_settings_of_the_environment_file_are_valid(
     tmp_path: Path,
 ) -> None:
     lines = re.findall(r"^#(\w+)=(.*)$", (FOLDER / "environment").read_text(), re.MULTILINE)
@@ -200,7 +189,7 @@ def test_the_settings_of_the_environment_file_are_settings_when_they_are_comment
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_user_and_the_folder_of_the_settings_are_made_as_the_unit_needs_them(
+def test_user_and_settings_folder_are_created_for_the_unit(
     root_folder: Path,
 ) -> None:
     """By the real programs, in a root of their own."""

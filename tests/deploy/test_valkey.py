@@ -28,7 +28,7 @@ def count(nodes: Nodes, folder: Path, event: str) -> float:
         return exporter.total(names.SESSION_ENDS, code="4001")
 
 
-def test_exporters_count_into_the_cluster_and_go_on_after_all_nodes_moved(
+def test_cluster_keeps_counts_after_all_nodes_change_addresses(
     nodes: Nodes, tmp_path: Path
 ) -> None:
     assert count(nodes, tmp_path, "a") == 1
@@ -40,7 +40,7 @@ def test_exporters_count_into_the_cluster_and_go_on_after_all_nodes_moved(
     assert count(nodes, tmp_path, "b") == 2
 
 
-def test_a_node_keeps_what_it_is_given_and_says_so_under_its_name(nodes: Nodes) -> None:
+def test_node_has_the_settings_of_a_durable_ledger(nodes: Nodes) -> None:
     config = nodes.ask(0, "CONFIG", "GET", "*").splitlines()
     settings = dict(zip(config[::2], config[1::2], strict=True))
     assert settings["appendonly"] == "yes"
@@ -52,12 +52,12 @@ def test_a_node_keeps_what_it_is_given_and_says_so_under_its_name(nodes: Nodes) 
     assert settings["requirepass"] == settings["masterauth"] == PASSWORD
 
 
-def test_the_password_is_in_no_list_of_processes(nodes: Nodes) -> None:
+def test_password_is_in_no_command_line(nodes: Nodes) -> None:
     assert PASSWORD not in nodes.command_lines()
     assert "valkey-server" in nodes.command_lines()
 
 
-def test_the_probes_say_whether_a_node_answers_and_the_cluster_takes_writes(tmp_path: Path) -> None:
+def test_probes_report_node_and_cluster_state(tmp_path: Path) -> None:
     set_ = yaml.safe_load((SCRIPTS / "statefulset.yaml").read_text())
     (container,) = set_["spec"]["template"]["spec"]["containers"]
     probes = {

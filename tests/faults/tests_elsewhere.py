@@ -69,7 +69,7 @@ NOTIFICATIONS: Final = row_of_tests(
     "inert",
     "tests/alertmanager/test_texts.py::test_hostile_text_is_inert_in_slack",
     "tests/alertmanager/test_texts.py::test_hostile_text_is_inert_in_a_mail",
-    "tests/rules/test_hostile_text.py",
+    "tests/rules/test_code_texts.py::test_alerts_show_hostile_texts_of_a_taxonomy_unchanged",
     full="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
     short="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
 )

@@ -4,7 +4,7 @@ import numpy as np
 
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
-from tests.rules.promtool import CODES
+from tests.rules.series import CODES
 
 STEP = 30
 INSTANCES = ("exporter:1", "exporter:2")

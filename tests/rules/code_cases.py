@@ -1,64 +1,50 @@
 """Cases for the alerts of codes: all codes of a system at once, so that none is left out."""
 
+from collections.abc import Iterable
+
 from exporter import names
 from exporter.taxonomy.model import Code, Severity
-from tests.rules.promtool import (
-    CODES,
-    DASHBOARDS,
-    LONG_GROUP,
-    RUNBOOKS,
-    SESSION_ENDS,
-    SNAPSHOTS_GROUP,
-    TAXONOMY,
-    WINDOWS_GROUP,
-    WORDS_GROUP,
-    Case,
-    Run,
-    counted,
-    ends,
-    share,
+from tests.rules.rule_test import LONG, SNAPSHOTS, SPIKE_RULES, WINDOWS, WORDS, Case, RuleSet
+from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, share
+
+SPIKE = "SessionEndSpike"
+OVERRUN = "SessionEndOverrun"
+ELEVATED = "SessionEndElevated"
+NEW = "SessionEndNewCode"
+SIGNALS = {SPIKE: "spike", OVERRUN: "overrun", ELEVATED: "elevated", NEW: "new"}
+OVERRUN_RULES = RuleSet(groups=(WORDS, WINDOWS))
+ELEVATED_RULES = RuleSet(groups=(WORDS, WINDOWS, LONG))
+NEW_RULES = RuleSet(
+    groups=(WORDS, WINDOWS, LONG, SNAPSHOTS),
+    records=(
+        names.RULE_SUM,
+        names.RULE_SUM_SNAPSHOT,
+        names.RULE_COUNT + "1h",
+        names.RULE_COUNT + "1d",
+        names.RULE_COUNT + "1d_snapshot",
+        names.RULE_CODE_INFO,
+        names.RULE_CODE_HELP,
+    ),
+    step=15,
 )
-
-ALERTS = {
-    "spike": "SessionEndSpike",
-    "overrun": "SessionEndOverrun",
-    "elevated": "SessionEndElevated",
-    "new": "SessionEndNewCode",
-}
-"""By signal."""
-NEW_READS = (
-    names.RULE_SUM,
-    names.RULE_SUM_SNAPSHOT,
-    names.RULE_COUNT + "1h",
-    names.RULE_COUNT + "1d",
-    names.RULE_COUNT + "1d_snapshot",
-    names.RULE_CODE_INFO,
-    names.RULE_CODE_HELP,
-)
-"""The records that SessionEndNewCode is made from."""
+NO_WORKERS = CODES["streampixel", "4001"]
+SUCCESS = CODES["streampixel", "1000"]
 
 
-def watched(system: str) -> list[Code]:
+def watched(system: str, planned: bool | None = None) -> list[Code]:
+    """Codes of a system that can alert: all of them, or those with or without planned bursts."""
     return [
         code
         for (name, _), code in CODES.items()
-        if name == system and code.severity is not Severity.NONE
+        if name == system and code.severity is not Severity.NONE and planned in (None, code.planned)
     ]
 
 
-def planned(system: str) -> list[Code]:
-    return [code for code in watched(system) if code.planned]
-
-
-def bursting(system: str) -> list[Code]:
-    return [code for code in watched(system) if code not in planned(system)]
-
-
-def labels_of(code: Code, signal: str) -> dict[str, str]:
-    """What routing and silences rely on; promtool compares the whole set."""
+def labels_of(code: Code, alert: str) -> dict[str, str]:
+    """All labels of an alert: routing and silences rely on them."""
     return {
-        "severity": code.severity.value if signal == "spike" else "ticket",
-        "signal": signal,
+        "severity": code.severity.value if alert == SPIKE else "ticket",
+        "signal": SIGNALS[alert],
         "system": code.system,
         "code": code.code,
         "name": code.name,
@@ -68,13 +54,14 @@ def labels_of(code: Code, signal: str) -> dict[str, str]:
     }
 
 
-def texts_of(code: Code, signal: str, numbers: str) -> dict[str, str]:
+def texts_of(code: Code, alert: str, description: str) -> dict[str, str]:
+    """All annotations of an alert."""
     name = "Unknown code" if code.code == "unknown" else f"{code.code} {code.name}"
     query = f"var-system={code.system}&var-code={code.code}"
-    seen = "is new" if signal == "new" else signal
+    state = "is new" if alert == NEW else SIGNALS[alert]
     return {
-        "summary": f"{name} {seen} on {code.system}",
-        "description": numbers,
+        "summary": f"{name} {state} on {code.system}",
+        "description": description,
         "causes": code.causes,
         "fix": code.fix,
         "runbook_url": f"{RUNBOOKS}/codes/{code.system}/{code.code}",
@@ -82,117 +69,119 @@ def texts_of(code: Code, signal: str, numbers: str) -> dict[str, str]:
     }
 
 
-def rates(
-    system: str,
+def history(
     codes: list[Code],
-    ends_a_minute: float,
+    ends_per_minute: float,
     *parts: tuple[float, float],
-    usual: float,
-    step: int = 60,
+    expected_share: float = 0.001,
+    every: float = 0.5,
+    normal: float | None = None,
 ) -> Case:
-    """So many minutes with such a rate of each code, part after part; the rest of all ends is normal.
+    """Each part is a number of minutes, and the ends per minute of each code in it.
 
-    A value each `step` seconds: 30, as the rules are evaluated, wherever a burst of 90 s matters.
-    Each code has had an end before: from a count of 0 on, `increase` does not extrapolate, and shares
-    would be a little too small.
+    The other ends, or `normal` ends per minute, are the system's normal code. A sample every 30 s, as
+    the rules are evaluated, where a burst of 90 s matters. Each code has had an end before: from 0 on
+    `increase` does not extrapolate, and shares would be a little too small.
     """
-    part = step / 60
-    steps = [rate * part for minutes, rate in parts for _ in range(round(minutes / part))]
-    steps[0] = 1.0
-    inputs = {ends(code): counted(steps) for code in codes}
-    inputs |= {share(code): f"{usual}x{len(steps)}" for code in codes}
-    normal = TAXONOMY.systems[system].normal
-    rest = [ends_a_minute * part - len(codes) * one for one in steps]
-    # A counter that falls is a restart to `increase`, which counts all of it again.
-    assert min(rest[1:]) >= 0
-    return Case(f"{step}s", inputs | {ends(normal): counted(rest)})
+    increases = [rate * every for minutes, rate in parts for _ in range(round(minutes / every))]
+    increases[0] = 1.0
+    inputs = {ends(code): counter(increases) for code in codes}
+    inputs |= {share(code): f"{expected_share}x{len(increases)}" for code in codes}
+    others = [ends_per_minute * every - len(codes) * increase for increase in increases]
+    if normal is not None:
+        others = [normal * every] * len(increases)
+    # A falling counter is a restart, and `increase` would count all of it again.
+    assert min(others[1:]) >= 0
+    return Case(inputs | {ends(TAXONOMY.systems[codes[0].system].normal): counter(others)}, every)
 
 
-def _fires(case: Case, codes: list[Code], signal: str, before: str, at: str, numbers: str) -> Case:
-    case.silent(before, ALERTS[signal])
+def all_fire(case: Case, codes: Iterable[Code], alert: str, at: float, description: str) -> None:
     for code in codes:
-        case.firing(at, ALERTS[signal], labels_of(code, signal), texts_of(code, signal, numbers))
-    return case
+        case.fires_with(at, alert, labels_of(code, alert), texts_of(code, alert, description))
 
 
-def _silent(case: Case, signal: str, *at: str) -> Case:
-    for time in at:
-        case.silent(time, ALERTS[signal])
-    return case
-
-
-def spikes(system: str) -> Run:
-    """Among 1,000 ends a minute, one in a thousand of them usual, the thresholds are
+def spikes(system: str) -> list[Case]:
+    """1,000 ends per minute, expected share 0.001:
     threshold5m = 3 + 3 * 5 + 4 * sqrt(5) + 0.015 * 5000 = 101.9,
     threshold15m = 2 + 3 * 15 + 4 * sqrt(15) + 0.01 * 15000 = 212.5 and
     threshold1h = 1.25 + 3 * 60 + 4 * sqrt(60) + 0.005 * 60000 = 512.2.
     """
-    codes = bursting(system)
-    # 120 after three minutes, 60 of them not in the worst 90 seconds, where 3.2 + 6 + 2.4 * sqrt(5) = 14.6
-    # are asked for; as its slices have it 112, of 52.3 in each at most; 100 were below the limit.
-    burst = rates(system, codes, 1000, (20, 0), (5, 40), usual=0.001, step=30)
+    codes = watched(system, planned=False)
+    # 120 after three minutes. Without the worst 90 seconds 60 are left; 3.2 + 6 + 2.4 * sqrt(5) = 14.6 must
+    # be. The capped sub-windows, of 52.3 at most, sum to 112.
+    burst = history(codes, 1000, (20, 0), (5, 40))
+    burst.silent(22.5, SPIKE)
     numbers = "120 in 5 min (expected 5.0), 2.4% of all session ends, since 00:23 UTC."
-    _fires(burst, codes, "spike", "22m30s", "23m", numbers)
-    # 100 in 5m; later 211.5 in 15m, which are 70.5 in 5m, where the share asks for 70; 312 in 1h.
-    near = rates(
-        system, codes, 1000, (10, 0), (5, 20), (15, 0), (15, 14.1), (5, 0), usual=0.001, step=30
-    )
-    _silent(near, "spike", *(f"{30 * step}s" for step in range(20, 100)))
-    return Run((SESSION_ENDS,), (burst, near), only=(WORDS_GROUP, WINDOWS_GROUP), step="30s")
+    all_fire(burst, codes, SPIKE, 23, numbers)
+    # 100 in 5 min; later 211.5 in 15 min, of which 70.5 are in 5 min; 312 in 1 h.
+    near = history(codes, 1000, (10, 0), (5, 20), (15, 0), (15, 14.1), (5, 0))
+    near.never_fires(SPIKE)
+    return [burst, near]
 
 
-def overruns(system: str) -> Run:
-    """More than 15 % of the hour's ends: half of all from an hour on are that after 18 minutes."""
-    codes = planned(system)
-    burst = rates(system, codes, 20, (60, 0), (26, 10), usual=0.01)
+def overruns(system: str) -> list[Case]:
+    """More than 15 % of the hour's ends: reached after 18 minutes of half of all ends."""
+    codes = watched(system, planned=True)
+    burst = history(codes, 20, (60, 0), (26, 10), expected_share=0.01, every=1)
+    burst.silent(83, OVERRUN)
     numbers = (
         "240 in 1 h (expected 12.0), 20% of all session ends, since 01:19 UTC. "
         "Bursts of this code are planned; this burst is larger than a maintenance."
     )
-    _fires(burst, codes, "overrun", "83m", "84m", numbers)
-    near = rates(system, codes, 20, (60, 0), (70, 2.9), usual=0.01)
-    _silent(near, "overrun", *(f"{minute}m" for minute in range(61, 131)))
-    return Run((SESSION_ENDS,), (burst, near), only=(WORDS_GROUP, WINDOWS_GROUP))
+    all_fire(burst, codes, OVERRUN, 84, numbers)
+    near = history(codes, 20, (60, 0), (70, 2.9), expected_share=0.01, every=1)
+    near.never_fires(OVERRUN)
+    return [burst, near]
 
 
-def crept(system: str) -> list[Code]:
-    """A few codes: the rule is the same for all, and eight hours of all codes take promtool a minute."""
-    return watched(system)[:4]
+def elevations(system: str) -> list[Case]:
+    """2,000 ends per hour, expected share 1 %. Four codes: promtool takes a minute for all codes.
+
+    91.3 at 113 min, 1 of them in the first minute: 2.5 + 1.5 * 37.7 + 4 * sqrt(37.7) + 7.5 = 91.1.
+    """
+    codes = watched(system)[:4]
+    creep = history(codes, 100 / 3, (60, 1 / 3), (90, 4 / 3), expected_share=0.01, every=1)
+    creep.silent(142, ELEVATED)
+    numbers = "131 in 6 h (expected 47.7), 2.755% of all session ends, since 01:53 UTC."
+    all_fire(creep, codes, ELEVATED, 143, numbers)
+    creep.silent(143, SPIKE)
+    # threshold1d in the first eight hours is 2.5 + 240 + 51 + 32 = 325.
+    near = history(codes, 100 / 3, (480, 2 / 3), expected_share=0.01, every=1)
+    near.never_fires(ELEVATED)
+    return [creep, near]
 
 
-def elevations(system: str) -> Run:
-    """Of 2,000 an hour 1 % is usual: threshold1d in the first eight hours is 2.5 + 240 + 51 + 32 = 325."""
-    codes, minutes = crept(system), 480
-    creep = rates(system, codes, 2000 / 60, (60, 20 / 60), (minutes - 60, 80 / 60), usual=0.01)
-    # 91.3 at 113m, 1 of them in the first minute: 2.5 + 1.5 * 37.7 + 4 * sqrt(37.7) + 7.5 = 91.1.
-    numbers = "480 in 6 h (expected 120.0), 4% of all session ends, since 01:53 UTC."
-    _fires(creep, codes, "elevated", "142m", f"{minutes}m", numbers)
-    # A page does not see it.
-    _silent(creep, "spike", f"{minutes}m")
-    near = rates(system, codes, 2000 / 60, (minutes, 40 / 60), usual=0.01)
-    _silent(near, "elevated", *(f"{hour}h" for hour in range(1, 9)))
-    only = (WORDS_GROUP, WINDOWS_GROUP, LONG_GROUP)
-    return Run((SESSION_ENDS,), (creep, near), only=only)
-
-
-def firsts(system: str) -> Run:
-    """First ends on the second day; near are those of the first day, a single one, and one that was
-    there four days ago."""
+def first_ends(system: str) -> list[Case]:
+    """First ends on the second day. Near misses: ends of the first day, a single end, and a code of four
+    days ago."""
     codes = watched(system)
-    first = _hours(system, {30: 3}, 32)
-    numbers = "3 in 1 h, none in the 7 days before."
-    _fires(first, codes, "new", "1800m", "1815m", numbers)
-    cases = [first]
-    for known, last in (({20: 3}, 22), ({30: 1}, 32), ({2: 1, 100: 3}, 102)):
-        times = (f"{60 * hour + 15 * quarter}m" for hour in known for quarter in range(5))
-        cases.append(_silent(_hours(system, known, last), "new", *times))
-    only = (WORDS_GROUP, WINDOWS_GROUP, LONG_GROUP, SNAPSHOTS_GROUP)
-    return Run((SESSION_ENDS,), tuple(cases), only=only, records=NEW_READS, step="15m")
+    first = by_hour(codes, {30: 3}, 32)
+    first.silent(1800, NEW)
+    all_fire(first, codes, NEW, 1815, "3 in 1 h, none in the 7 days before.")
+    near = [
+        by_hour(codes, {20: 3}, 22),
+        by_hour(codes, {30: 1}, 32),
+        by_hour(codes, {2: 1, 100: 3}, 102),
+    ]
+    for case in near:
+        case.never_fires(NEW)
+    return [first, *near]
 
 
-def _hours(system: str, known: dict[int, int], hours: int) -> Case:
-    """Four values an hour, most with normal ends alone; `known` has how many of each code in an hour."""
-    steps = [part for hour in range(hours) for part in (known.get(hour, 0), 0, 0, 0)]
-    inputs = {ends(code): counted(steps) for code in watched(system)}
-    normal = TAXONOMY.systems[system].normal
-    return Case("15m", inputs | {ends(normal): counted([10.0] * len(steps))})
+def by_hour(codes: list[Code], counts: dict[int, int], hours: int) -> Case:
+    """Four samples an hour; `counts` has the ends of each code by the hour."""
+    increases = [count for hour in range(hours) for count in (counts.get(hour, 0), 0, 0, 0)]
+    inputs = {ends(code): counter(increases) for code in codes}
+    normal = ends(TAXONOMY.systems[codes[0].system].normal)
+    return Case(inputs | {normal: counter([10.0] * len(increases))}, every=15)
+
+
+def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
+    result = {}
+    for system in TAXONOMY.systems:
+        result[f"spike {system}"] = SPIKE_RULES, spikes(system)
+        if watched(system, planned=True):
+            result[f"overrun {system}"] = OVERRUN_RULES, overruns(system)
+        result[f"elevated {system}"] = ELEVATED_RULES, elevations(system)
+        result[f"new {system}"] = NEW_RULES, first_ends(system)
+    return result

@@ -3,56 +3,43 @@
 from dataclasses import dataclass
 
 from exporter import names
-from tests.rules.promtool import DASHBOARDS, EXPORTER, RUNBOOKS, Case, Run, series
+from tests.rules.rule_test import EXPORTER, Case, RuleSet
+from tests.rules.series import DASHBOARDS, RUNBOOKS, scraped, series
 
+EXPORTER_RULES = RuleSet((EXPORTER,))
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
 PAGES = ("Down", "Absent", "LedgerNotWritable")
 """Alerts that page; the others are tickets."""
-
-
-def own(metric: str, **labels: str) -> str:
-    """A series as Prometheus has it of one exporter."""
-    return series(metric, labels | INSTANCE)
-
-
-UP = own("up")
-ACCEPTED = own(names.ACCEPTED_EVENTS)
-REJECTED = own(names.REJECTED_EVENTS, reason="invalid_field")
-SKEWED = own(names.REJECTED_EVENTS, reason="clock_skew")
-ANSWERED = own(names.REQUESTS, status="200")
-REFUSED = own(names.REFUSED_REQUESTS, reason="unauthorized")
-UNAUTHORIZED = own(names.REQUESTS, status="401")
-UNKNOWN = own(names.UNKNOWN_CODE_EVENTS, system="softdrive")
-WRITABLE = own(names.LEDGER_WRITABLE)
-DAMAGED = own(names.LEDGER_DAMAGED)
-LOST = own(names.LEDGER_LOST)
-MISCONFIGURED = own(names.LEDGER_MISCONFIGURED, setting="appendonly")
-EXPIRED = own(names.WINDOW_EXPIRED, bound="ids")
-COUNTS = series(
-    names.RULE_SUM,
-    {
-        "ledger": "a",
-        "instance": "exporter:1",
-        "system": "softdrive",
-        "code": "07",
-        "outcome": "failure",
-    },
-)
+UP = scraped("up")
+ACCEPTED = scraped(names.ACCEPTED_EVENTS)
+REJECTED = scraped(names.REJECTED_EVENTS, reason="invalid_field")
+SKEWED = scraped(names.REJECTED_EVENTS, reason="clock_skew")
+ANSWERED = scraped(names.REQUESTS, status="200")
+REFUSED = scraped(names.REFUSED_REQUESTS, reason="unauthorized")
+UNAUTHORIZED = scraped(names.REQUESTS, status="401")
+UNKNOWN = scraped(names.UNKNOWN_CODE_EVENTS, system="softdrive")
+WRITABLE = scraped(names.LEDGER_WRITABLE)
+DAMAGED = scraped(names.LEDGER_DAMAGED)
+LOST = scraped(names.LEDGER_LOST)
+MISCONFIGURED = scraped(names.LEDGER_MISCONFIGURED, setting="appendonly")
+EXPIRED = scraped(names.WINDOW_EXPIRED, bound="ids")
+OF_SYSTEM = {"system": "softdrive", "code": "07", "outcome": "failure"}
+COUNTS = series(names.RULE_SUM, {"ledger": "a", "instance": "exporter:1", **OF_SYSTEM})
 
 
 def delays(*steps: float) -> dict[str, str]:
-    """Events a minute in the buckets to 60, 300 and 900 s and in all."""
+    """Events per minute in the buckets up to 60, 300, 900 s and infinity."""
     bounds = ("60", "300", "900", "+Inf")
     return {
-        own(f"{names.EVENT_DELAY}_bucket", le=le): f"0+{step}x300"
+        scraped(f"{names.EVENT_DELAY}_bucket", le=le): f"0+{step}x300"
         for le, step in zip(bounds, steps, strict=True)
     }
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What comes in, the first minute at which the alert fires, and what it then says; `near` are
-    inputs at which it never does."""
+class ExporterAlert:
+    """Inputs, the first minute at which the alert fires on them, its labels and texts; it never fires on
+    the inputs `near`."""
 
     inputs: dict[str, str]
     minute: int
@@ -62,8 +49,8 @@ class Trouble:
     near: dict[str, str]
 
 
-TROUBLES = {
-    "SessionEndExporterDown": Trouble(
+ALERTS = {
+    "SessionEndExporterDown": ExporterAlert(
         {UP: "1x60 0x20"},
         63,
         INSTANCE,
@@ -73,7 +60,7 @@ TROUBLES = {
         "process and its log.",
         {UP: "1x60 0x1 1x140"},
     ),
-    "SessionEndExporterAbsent": Trouble(
+    "SessionEndExporterAbsent": ExporterAlert(
         {UP: "1x60 stale"},
         66,
         {"job": "session-end-exporter"},
@@ -82,7 +69,7 @@ TROUBLES = {
         "alert can fire. Check Prometheus' scrape configuration and its service discovery.",
         {UP: "1x60 0x140"},
     ),
-    "SessionEndExporterCountsMissing": Trouble(
+    "SessionEndExporterCountsMissing": ExporterAlert(
         {COUNTS: "1x60 stale", WRITABLE: "1x60 stale"},
         62,
         {"system": "softdrive", "ledger": "a"},
@@ -92,8 +79,8 @@ TROUBLES = {
         "exporter that is down or no longer among the targets of Prometheus.",
         {COUNTS: "1x60 _ 1x140", WRITABLE: "1x60 0 1x140"},
     ),
-    "SessionEndExporterNoEvents": Trouble(
-        # 600 before; the last of them leaves the two hours at 180m.
+    "SessionEndExporterNoEvents": ExporterAlert(
+        # 600 events; the last of them leaves the two hours at 180 min.
         {ACCEPTED: "0+10x60 600x140"},
         185,
         {},
@@ -102,7 +89,7 @@ TROUBLES = {
         "and the network to the ingest listener.",
         {ACCEPTED: "0+8x60 480x140"},
     ),
-    "SessionEndExporterLedgerNotWritable": Trouble(
+    "SessionEndExporterLedgerNotWritable": ExporterAlert(
         {WRITABLE: "1x60 0x20"},
         62,
         INSTANCE,
@@ -111,7 +98,7 @@ TROUBLES = {
         "hanging or failing), or Redis for a shared ledger. The log names the error.",
         {WRITABLE: "1x60 0 1x140"},
     ),
-    "SessionEndExporterLedgerDamaged": Trouble(
+    "SessionEndExporterLedgerDamaged": ExporterAlert(
         {DAMAGED: "0x60 3600x20"},
         61,
         INSTANCE,
@@ -121,8 +108,8 @@ TROUBLES = {
         "older event counts again. Keep the file, check the disk, read the log.",
         {DAMAGED: "0x200"},
     ),
-    "SessionEndExporterLedgerLost": Trouble(
-        # Two replicas tell of the same 40; a day's increase of 41 minutes is not stretched beyond them.
+    "SessionEndExporterLedgerLost": ExporterAlert(
+        # Two replicas report the same 40. `increase` over a day does not extrapolate beyond 41 minutes.
         {LOST: "0x60 40x140", LOST.replace("exporter:1", "exporter:2"): "0x60 40x140"},
         61,
         {},
@@ -130,10 +117,10 @@ TROUBLES = {
         "40 events of the last day were answered 200 and are no longer in the ledger. Totals "
         "stand still until new events reach them again, and retries of these events may count "
         "twice. Check the failover of Redis, and the setting ledger_wait.",
-        # Lost long ago, told again by a replica that starts.
+        # Lost long ago, reported again by a replica that starts.
         {LOST: "40x200"},
     ),
-    "SessionEndExporterLedgerMisconfigured": Trouble(
+    "SessionEndExporterLedgerMisconfigured": ExporterAlert(
         {MISCONFIGURED: "0x60 1x140"},
         66,
         {"setting": "appendonly"},
@@ -142,8 +129,8 @@ TROUBLES = {
         "same. The exporter's start page and its log say what to change.",
         {MISCONFIGURED: "0x60 1x4 0x130"},
     ),
-    "SessionEndExporterRequestsRefused": Trouble(
-        # Of 100 a minute 6 are refused: 78 of 1,500 at 73m.
+    "SessionEndExporterRequestsRefused": ExporterAlert(
+        # 6 of 100 per minute are refused: 78 of 1,500 at 73 min.
         {ANSWERED: "0+100x60 6094+94x40", REFUSED: "0x60 6+6x40", UNAUTHORIZED: "0x60 6+6x40"},
         83,
         {},
@@ -153,7 +140,7 @@ TROUBLES = {
         # 5 of 100.
         {ANSWERED: "0+95x200", REFUSED: "0+5x200", UNAUTHORIZED: "0+5x200"},
     ),
-    "SessionEndExporterEventsRejected": Trouble(
+    "SessionEndExporterEventsRejected": ExporterAlert(
         {ACCEPTED: "0+100x100", REJECTED: "0x60 2+2x40"},
         78,
         {},
@@ -163,7 +150,7 @@ TROUBLES = {
         "sender.",
         {ACCEPTED: "0+100x200", REJECTED: "0+1x200"},
     ),
-    "SessionEndExporterUnknownCodes": Trouble(
+    "SessionEndExporterUnknownCodes": ExporterAlert(
         {ACCEPTED: "0+10x100", UNKNOWN: "0x60 1+1x40"},
         69,
         {"system": "softdrive"},
@@ -173,7 +160,7 @@ TROUBLES = {
         'new code in a YAML file that begins with "extends: softdrive".',
         {ACCEPTED: "0+10x200", UNKNOWN: "0x60 3x140"},
     ),
-    "SessionEndExporterClockSkew": Trouble(
+    "SessionEndExporterClockSkew": ExporterAlert(
         {ACCEPTED: "0+100x100", SKEWED: "0x60 1+1x40"},
         76,
         {},
@@ -182,7 +169,7 @@ TROUBLES = {
         "the senders and the exporter.",
         {ACCEPTED: "0+100x200", SKEWED: "0x60 5x140"},
     ),
-    "SessionEndExporterEventsDelayed": Trouble(
+    "SessionEndExporterEventsDelayed": ExporterAlert(
         delays(5, 8, 10, 10),
         31,
         {},
@@ -191,7 +178,7 @@ TROUBLES = {
         "Check the queues of the senders.",
         delays(5, 9.2, 10, 10),
     ),
-    "SessionEndExporterDedupWindowFull": Trouble(
+    "SessionEndExporterDedupWindowFull": ExporterAlert(
         {EXPIRED: "0x60 10+10x20"},
         61,
         INSTANCE | {"bound": "ids"},
@@ -203,19 +190,24 @@ TROUBLES = {
 }
 
 
-def run_of(alert: str) -> Run:
-    trouble = TROUBLES[alert]
-    case = Case("1m", trouble.inputs)
-    case.silent(f"{trouble.minute - 1}m", alert)
+def cases_of(alert: str) -> list[Case]:
+    expected = ALERTS[alert]
+    case = Case(expected.inputs)
+    case.silent(expected.minute - 1, alert)
     severity = "page" if alert.removeprefix("SessionEndExporter") in PAGES else "ticket"
-    labels = {"severity": severity, "signal": "exporter"} | trouble.labels
-    texts = {"summary": trouble.summary, "description": trouble.description}
-    links = {
+    labels = {"severity": severity, "signal": "exporter"} | expected.labels
+    texts = {
+        "summary": expected.summary,
+        "description": expected.description,
         "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
         "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
     }
-    case.firing(f"{trouble.minute}m", alert, labels, texts | links)
-    near = Case("1m", trouble.near)
-    for minute in range(1, 200):
-        near.silent(f"{minute}m", alert)
-    return Run((EXPORTER,), (case, near))
+    case.fires_with(expected.minute, alert, labels, texts)
+    near = Case(expected.near)
+    near.never_fires(alert)
+    return [case, near]
+
+
+def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
+    """All in one run of promtool."""
+    return {"exporter": (EXPORTER_RULES, [case for alert in ALERTS for case in cases_of(alert)])}

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from tests.rules import system_cases
-from tests.rules.promtool import BUDGET_GROUP, SESSION_ENDS, WORDS_GROUP, Case, Run, series
+from tests.rules.rule_test import BUDGET, WORDS, Case, RuleSet
+from tests.rules.series import series
+from tests.rules.system_cases import BURN, burn_labels, burn_texts
 
 SYSTEM = "streampixel"
-ALERT = system_cases.ALERTS["budget"]
 DAY = 1440
 COUNTED = 6000
 """Sessions that count, in any six hours."""
@@ -34,75 +34,57 @@ def six_hours(failures: Sequence[float], successes: Sequence[float]) -> Case:
         values = " ".join(f"{count:g}" for count in counts)
         inputs[series(names.RULE_COUNT_BY_OUTCOME + "6h", labels)] = values
     objective = series(names.SESSION_END_OBJECTIVE, {"system": SYSTEM})
-    return Case("2m", inputs | {objective: f"0.995x{len(failures)}"})
+    return Case(inputs | {objective: f"0.995x{len(failures)}"}, every=2)
 
 
-def run_of(*cases: Case) -> Run:
-    """Evaluated every four minutes: `Since` is read back, and Prometheus forgets a sample after five."""
-    records = [names.RULE_COUNT_BY_OUTCOME + "3d", names.RULE_OBJECTIVE]
-    records += [names.RULE_ERROR_RATIO + window for window in ("3d", "6h")]
-    only = (WORDS_GROUP, BUDGET_GROUP)
-    return Run((SESSION_ENDS,), cases, only=only, records=tuple(records), step="4m")
+RULES = RuleSet(
+    groups=(WORDS, BUDGET),
+    records=(
+        names.RULE_COUNT_BY_OUTCOME + "3d",
+        names.RULE_OBJECTIVE,
+        *(names.RULE_ERROR_RATIO + window for window in ("3d", "6h")),
+    ),
+    # `Since` is read back, and Prometheus forgets a sample after five minutes.
+    step=4,
+)
 
 
-def test_three_days_at_the_objective_are_silent_and_above_it_a_ticket(tmp_path: Path) -> None:
-    at, above = days((4 * DAY, 0.0049)), days((4 * DAY, 0.0051))
-    last = f"{4 * DAY - 4}m"
-    at.query(last, f'count_over_time(ALERTS{{alertname="{ALERT}"}}[4d])', {})
-    above.firing(
-        last,
-        ALERT,
-        system_cases.labels_of(SYSTEM, "budget"),
-        system_cases.texts_of(
-            SYSTEM,
-            "Error budget burns too fast",
-            "0.51% of the sessions that count failed; the objective allows 0.5% over 30 days. "
-            # Two hours in, there are ten failures: 59 samples of 0.17.
-            "Since 01:56 UTC.",
-        ),
-    )
-    assert run_of(at, above).verdict(tmp_path) == ""
-
-
-def test_a_bad_day_after_two_good_ones_is_a_ticket_when_the_three_days_are_over(
-    tmp_path: Path,
+@pytest.mark.parametrize(("ratio", "fires"), [(0.0049, False), (0.0051, True)])
+def test_three_days_above_the_objective_are_a_ticket(
+    tmp_path: Path, ratio: float, fires: bool
 ) -> None:
-    """1.6 % from the fourth day on: three days hold 0.5 % after 1,351 minutes of it."""
+    case = days((4 * DAY, ratio))
+    case.fires_between(-1, 4 * DAY - 4, BURN, fires)
+    RULES.check(tmp_path, case)
+
+
+def test_bad_day_after_two_good_days_is_a_ticket_with_texts(tmp_path: Path) -> None:
+    """1.6 % from the fourth day on: the ratio of three days is 0.5 % after 1,351 minutes of it."""
     case = days((3 * DAY, 0), (DAY, 0.016))
-    case.silent(f"{3 * DAY + 1352}m", ALERT)
-    case.firing(
-        f"{3 * DAY + 1356}m",
-        ALERT,
-        system_cases.labels_of(SYSTEM, "budget"),
-        system_cases.texts_of(
-            SYSTEM,
-            "Error budget burns too fast",
-            "0.5027% of the sessions that count failed; the objective allows 0.5% over 30 days. "
-            "Since 22:32 UTC.",
-        ),
+    case.silent(3 * DAY + 1352, BURN)
+    description = (
+        "0.5027% of the sessions that count failed; the objective allows 0.5% over 30 days. "
+        "Since 22:32 UTC."
     )
-    assert run_of(case).verdict(tmp_path) == ""
+    case.fires_with(3 * DAY + 1356, BURN, burn_labels(SYSTEM), burn_texts(SYSTEM, description))
+    RULES.check(tmp_path, case)
 
 
-def test_a_bad_days_ticket_is_kept_for_a_day_and_no_longer_though_three_days_remember_it(
-    tmp_path: Path,
-) -> None:
-    """Without the first the pair goes on and off by chance, without the second it is never over."""
+def test_ticket_of_a_bad_day_lasts_a_day_although_three_days_contain_it(tmp_path: Path) -> None:
+    """Without the three days the ticket goes on and off by chance, without the six hours it never ends."""
     case = days((2 * DAY, 0), (DAY, 0.016), (2 * DAY, 0.001))
-    firing = f'count(ALERTS{{alertname="{ALERT}", alertstate="firing"}})'
-    case.query(f"{4 * DAY - 8}m", firing, {"{}": 1})
-    at = f"{4 * DAY + 8}m"
+    case.fires(4 * DAY - 8, BURN)
+    at = 4 * DAY + 8
     case.query(at, f"{names.RULE_ERROR_RATIO}3d > bool 0.005", {f'{{system="{SYSTEM}"}}': 1})
-    case.silent(at, ALERT)
-    assert run_of(case).verdict(tmp_path) == ""
+    case.silent(at, BURN)
+    RULES.check(tmp_path, case)
 
 
 @pytest.mark.parametrize(("failures", "fires"), [(0.8, False), (0.9, True)])
-def test_fewer_than_ten_failures_in_three_days_are_none_whatever_their_share(
+def test_fewer_than_ten_failures_in_three_days_are_no_ticket(
     tmp_path: Path, failures: float, fires: bool
 ) -> None:
     """A failure is in 180 of the six hours' counts, so 0.8 in each are 9.6 in three days."""
     case = six_hours([failures] * (2 * DAY), [8 - failures] * (2 * DAY))
-    firing = f'count(ALERTS{{alertname="{ALERT}", alertstate="firing"}})'
-    case.query(f"{4 * DAY - 4}m", firing, {"{}": 1} if fires else {})
-    assert run_of(case).verdict(tmp_path) == ""
+    case.fires(4 * DAY - 4, BURN, fires)
+    RULES.check(tmp_path, case)

@@ -3,23 +3,25 @@
 from pathlib import Path
 
 from exporter import names
-from tests.rules.promtool import BASELINE, CODES, SESSION_ENDS, Case, counted, ends, run
+from tests.rules.code_cases import NO_WORKERS, SUCCESS
+from tests.rules.rule_test import BASELINE, SESSION_ENDS, Case, RuleSet
+from tests.rules.series import counter, ends
 
-SUCCESS, OUTAGE = CODES["streampixel", "1000"], CODES["streampixel", "4001"]
+RULES = RuleSet((BASELINE, SESSION_ENDS))
 MINUTES = 90
 SUCCESSES = [20.0] * MINUTES
 FAILURES = [1.0] * 60 + [8.0] * 30
 
 
 def one_exporter() -> dict[str, str]:
-    return {ends(SUCCESS): counted(SUCCESSES), ends(OUTAGE): counted(FAILURES)}
+    return {ends(SUCCESS): counter(SUCCESSES), ends(NO_WORKERS): counter(FAILURES)}
 
 
 def two_exporters() -> dict[str, str]:
     """Each with a ledger of its own, three quarters of the work and one."""
     return {
-        ends(code, ledger, instance): counted(step * part for step in steps)
-        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        ends(code, ledger, instance): counter(step * part for step in steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (NO_WORKERS, FAILURES))
         for ledger, instance, part in (("a", "exporter:1", 0.75), ("b", "exporter:2", 0.25))
     }
 
@@ -27,8 +29,8 @@ def two_exporters() -> dict[str, str]:
 def three_replicas() -> dict[str, str]:
     """One ledger, so each shows all of it."""
     return {
-        ends(code, "a", f"replica:{number}"): counted(steps)
-        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        ends(code, "a", f"replica:{number}"): counter(steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (NO_WORKERS, FAILURES))
         for number in range(3)
     }
 
@@ -36,17 +38,17 @@ def three_replicas() -> dict[str, str]:
 def label_combinations() -> dict[str, str]:
     """One exporter whose ends are split by a configured label."""
     return {
-        ends(code, region=region): counted(step * part for step in steps)
-        for code, steps in ((SUCCESS, SUCCESSES), (OUTAGE, FAILURES))
+        ends(code, region=region): counter(step * part for step in steps)
+        for code, steps in ((SUCCESS, SUCCESSES), (NO_WORKERS, FAILURES))
         for region, part in (("eu", 0.5), ("us", 0.5))
     }
 
 
 def numbers(inputs: dict[str, str]) -> Case:
     """What all of them must show 90 minutes in: 8 of 28 a minute, for the last half-hour."""
-    case = Case("1m", inputs)
+    case = Case(inputs)
     per_code, per_system = '{code="4001", system="streampixel"}', '{system="streampixel"}'
-    at = f"{MINUTES}m"
+    at = MINUTES
     for record, expected in (
         (names.RULE_COUNT + "5m", 40),
         (names.RULE_COUNT + "15m", 120),
@@ -68,23 +70,22 @@ def numbers(inputs: dict[str, str]) -> Case:
     return case
 
 
-def test_the_rules_give_the_same_numbers_however_many_exporters_there_are(tmp_path: Path) -> None:
+def test_numbers_do_not_depend_on_the_number_of_exporters(tmp_path: Path) -> None:
     cases = [
         numbers(inputs)
         for inputs in (one_exporter(), two_exporters(), three_replicas(), label_combinations())
     ]
-    assert run(tmp_path, (BASELINE, SESSION_ENDS), *cases) == ""
+    RULES.check(tmp_path, *cases)
 
 
-def test_a_replica_that_is_scraped_late_adds_nothing(tmp_path: Path) -> None:
+def test_replica_that_is_scraped_late_adds_nothing(tmp_path: Path) -> None:
     late = [0.0, *FAILURES[:-1]]
     case = Case(
-        "1m",
         {
-            ends(SUCCESS): counted(SUCCESSES),
-            ends(OUTAGE, "a", "replica:0"): counted(FAILURES),
-            ends(OUTAGE, "a", "replica:1"): counted(late),
+            ends(SUCCESS): counter(SUCCESSES),
+            ends(NO_WORKERS, "a", "replica:0"): counter(FAILURES),
+            ends(NO_WORKERS, "a", "replica:1"): counter(late),
         },
     )
-    case.query(f"{MINUTES}m", f"sum(round({names.RULE_COUNT}5m{{code='4001'}}))", {"{}": 40})
-    assert run(tmp_path, (BASELINE, SESSION_ENDS), case) == ""
+    case.query(MINUTES, f"sum(round({names.RULE_COUNT}5m{{code='4001'}}))", {"{}": 40})
+    RULES.check(tmp_path, case)

@@ -17,7 +17,7 @@ def chosen(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     return selector.get("matchLabels", {}).items() <= labels.items()
 
 
-def test_each_service_leads_to_its_listener_of_the_pod(
+def test_each_service_selects_its_listener_of_the_pod(
     everything: Objects, stateful_set: Object, container: Object
 ) -> None:
     labels = stateful_set["template"]["metadata"]["labels"]
@@ -70,7 +70,7 @@ SENDER = {"session-end-exporter/sender": "true"}
         ("ingress-nginx", {}, {"ingest"}),
     ],
 )
-def test_the_network_lets_senders_post_and_monitoring_look(
+def test_network_policy_admits_senders_and_monitoring(
     everything: Objects,
     stateful_set: Object,
     namespace: str,
@@ -86,13 +86,13 @@ def test_the_network_lets_senders_post_and_monitoring_look(
     } == reaches
 
 
-def test_nothing_goes_out_of_the_exporter(everything: Objects) -> None:
+def test_network_policy_denies_egress(everything: Objects) -> None:
     policy = everything["NetworkPolicy", "session-end-exporter"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert policy["egress"] == []
 
 
-def test_prometheus_scrapes_the_ops_service_under_the_job_that_the_alerts_look_for(
+def test_service_monitor_scrapes_ops_under_the_job_of_the_alerts(
     everything: Objects,
 ) -> None:
     monitor = everything["ServiceMonitor", "session-end-exporter"]
@@ -112,7 +112,7 @@ def test_prometheus_scrapes_the_ops_service_under_the_job_that_the_alerts_look_f
     assert int(endpoint["interval"].removesuffix("s")) * 5 <= Settings().first_seen_zero_for
 
 
-def test_the_ingress_takes_events_by_tls_and_nothing_else(
+def test_ingress_exposes_only_the_ingest_path_by_tls(
     everything: Objects,
 ) -> None:
     ingress = everything["Ingress", "session-end-exporter"]["spec"]

@@ -11,9 +11,7 @@ from tests.e2e.exporter_process import ROOT
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_readmes_overlay_builds_and_changes_what_it_says(
-    build: Builder, tmp_path: Path
-) -> None:
+def test_readme_overlay_builds_with_its_changes(build: Builder, tmp_path: Path) -> None:
     objects = overlay(README, build, tmp_path)
     spec = objects["StatefulSet", "session-end-exporter"]["spec"]["template"]["spec"]
     assert spec["containers"][0]["image"] == (
@@ -27,7 +25,7 @@ def test_the_readmes_overlay_builds_and_changes_what_it_says(
     assert valid(objects, VERSIONS[-1])
 
 
-def test_the_secret_that_the_readme_makes_is_the_one_that_the_pod_mounts(pod: Object) -> None:
+def test_readme_secret_is_mounted_by_the_pod(pod: Object) -> None:
     made = re.search(r"create secret generic (\S+) --from-literal=(\w+)=", README)
     assert made
     (volume,) = pod["volumes"]
@@ -35,7 +33,7 @@ def test_the_secret_that_the_readme_makes_is_the_one_that_the_pod_mounts(pod: Ob
     assert made[2] == "ingest"
 
 
-def test_names_and_links_of_the_readme_are_those_of_the_objects(
+def test_names_and_links_of_the_readme_exist(
     everything: Objects,
 ) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):

@@ -21,7 +21,7 @@ def test_the_pod_has_no_token_of_the_cluster_and_no_service_variables(
     assert pod["enableServiceLinks"] is False
 
 
-def test_a_variable_that_kubernetes_makes_of_a_service_would_stop_the_exporter(
+def test_service_variables_would_stop_the_exporter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Why enableServiceLinks is false: a Service `session-exporter` has a variable like this."""
@@ -30,7 +30,7 @@ def test_a_variable_that_kubernetes_makes_of_a_service_would_stop_the_exporter(
         load()
 
 
-def test_the_variables_are_settings_that_the_exporter_takes(
+def test_variables_are_valid_settings(
     environment: dict[str, str], container: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
@@ -45,7 +45,7 @@ def test_the_variables_are_settings_that_the_exporter_takes(
 
 
 @pytest.mark.parametrize("without", ["INGEST_TOKEN_FILE", "ALLOW_ANONYMOUS"])
-def test_without_token_or_leave_no_listener_goes_beyond_loopback(
+def test_listener_beyond_loopback_needs_token_or_permission(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     for name, value in environment.items():
@@ -55,7 +55,7 @@ def test_without_token_or_leave_no_listener_goes_beyond_loopback(
         load()
 
 
-def test_the_ops_listener_answers_the_names_of_its_service_and_the_addresses_of_pods(
+def test_ops_listener_accepts_service_names_and_pod_addresses(
     environment: dict[str, str], everything: Objects, tmp_path: Path
 ) -> None:
     """Fails without ALLOWED_HOSTS."""
@@ -75,7 +75,7 @@ def test_the_ops_listener_answers_the_names_of_its_service_and_the_addresses_of_
             assert reply.status == status, host
 
 
-def test_an_exporter_with_these_settings_answers_the_probes_and_asks_senders_for_a_token(
+def test_exporter_answers_probes_and_requires_a_token(
     environment: dict[str, str], container: Object, tmp_path: Path
 ) -> None:
     token = "0123456789abcdef0123456789abcdef"

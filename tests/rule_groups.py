@@ -1,17 +1,19 @@
-"""Records and alerts of the shipped rule files."""
+"""Groups, records and alerts of the shipped rule files."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.e2e.exporter_process import ROOT
-
-RULES = ROOT / "rules"
+RULES = Path(__file__).parents[1] / "rules"
 
 
-def groups() -> dict[str, list[dict[str, Any]]]:
+def groups(folder: Path = RULES) -> dict[str, list[dict[str, Any]]]:
     """The groups of each rule file, as they are written."""
-    return {path.name: yaml.safe_load(path.read_text())["groups"] for path in RULES.glob("*.yml")}
+    return {
+        path.name: yaml.safe_load(path.read_text())["groups"]
+        for path in sorted(folder.glob("*.yml"))
+    }
 
 
 def _rules(kind: str) -> dict[str, dict[str, Any]]:

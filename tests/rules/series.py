@@ -1,0 +1,102 @@
+"""Series that tests feed to the rules, as Prometheus stores them."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from exporter import names
+from exporter.promql.value import METRIC_NAME, Labels, labels
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.taxonomy.model import Code
+
+RUNBOOKS = "http://127.0.0.1:10401"
+DASHBOARDS = "http://127.0.0.1:3000"
+TAXONOMY = load_taxonomy()
+CODES = {
+    (name, code.code): code
+    for name, system in TAXONOMY.systems.items()
+    for code in (*system.codes, system.unknown)
+}
+MISSING = math.nan
+STALE = math.inf
+"""No input has an infinite value."""
+
+
+def series(metric: str, labels: Mapping[str, str]) -> str:
+    inner = ", ".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{metric}{{{inner}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def scraped(metric: str, instance: str = "exporter:1", **labels: str) -> str:
+    """A series of an exporter."""
+    return series(metric, {**labels, "instance": instance, "job": "session-end-exporter"})
+
+
+def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: str) -> str:
+    """The exporter's counter of a code."""
+    of_code = {"system": code.system, "code": code.code, "phase": code.phase}
+    of_code |= {"category": code.category, "outcome": code.outcome.value, "ledger": ledger}
+    return scraped(names.SESSION_ENDS, instance, **of_code, **more)
+
+
+def code_texts(code: Code, instance: str = "exporter:1") -> list[str]:
+    """The exporter's two series of a code's texts and labels."""
+    of_code = {"system": code.system, "code": code.code}
+    info = {
+        "name": code.name,
+        "phase": code.phase,
+        "category": code.category,
+        "outcome": code.outcome.value,
+        "owner": code.owner.value,
+        "severity": code.severity.value,
+        "planned": "true" if code.planned else "false",
+    }
+    return [
+        scraped(names.SESSION_END_CODE_INFO, instance, **of_code, **info),
+        scraped(names.SESSION_END_CODE_HELP, instance, **of_code, causes=code.causes, fix=code.fix),
+    ]
+
+
+def share(code: Code) -> str:
+    """The baseline share of a code, for tests without the baseline's rules."""
+    return series(names.RULE_SHARE, {"system": code.system, "code": code.code})
+
+
+def counter(increases: Iterable[float]) -> str:
+    """Values of a counter that starts at 0."""
+    total, values = 0.0, ["0"]
+    for increase in increases:
+        total += increase
+        values.append(f"{total:.9g}")
+    return " ".join(values)
+
+
+def parsed(text: str) -> Labels:
+    """Labels of a series in promtool's notation, such as `up{job="a"}` or `{}`."""
+    name, _, inner = text.partition("{")
+    pairs = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', inner)
+    unescaped = {
+        key: re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), value)
+        for key, value in pairs
+    }
+    return labels({METRIC_NAME: name, **unescaped} if name else unescaped)
+
+
+def expanded(values: str) -> list[float]:
+    """promtool's shorthand written out: `1+2x3` is 1 3 5 7, `_x2` is two missing samples."""
+    result: list[float] = []
+    for item in values.split():
+        if item == "stale":
+            result.append(STALE)
+        elif missing := re.fullmatch(r"_(?:x(\d+))?", item):
+            result += [MISSING] * int(missing[1] or 1)
+        else:
+            match = re.fullmatch(r"([\d.e-]+?)(?:([+-][\d.e]+))?(?:x(\d+))?", item)
+            assert match, item
+            first, change = float(match[1]), float(match[2] or 0)
+            result += [first + change * number for number in range(int(match[3] or 0) + 1)]
+    return result

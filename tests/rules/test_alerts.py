@@ -1,0 +1,99 @@
+"""Every alert fires with exact labels and annotations, is silent just before, and on a near miss."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rules import code_cases, exporter_cases, system_cases
+from tests.rules.code_cases import NEW, NEW_RULES, NO_WORKERS, watched
+from tests.rules.exporter_cases import (
+    ACCEPTED,
+    ANSWERED,
+    COUNTS,
+    DAMAGED,
+    EXPIRED,
+    EXPORTER_RULES,
+    REFUSED,
+    REJECTED,
+    SKEWED,
+    UNAUTHORIZED,
+    UNKNOWN,
+    UP,
+    WRITABLE,
+    delays,
+)
+from tests.rules.rule_test import Case
+from tests.rules.series import CODES, TAXONOMY
+from tests.rules.system_cases import (
+    CAPACITY_SPIKE,
+    QUEUE,
+    QUEUE_LABELS,
+    QUEUE_RULES,
+    queue_texts,
+    queued,
+)
+
+CASES = code_cases.cases() | system_cases.cases() | exporter_cases.cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_alert_fires_with_exact_texts_and_is_silent_before_and_nearly(
+    tmp_path: Path, name: str
+) -> None:
+    rules, cases = CASES[name]
+    rules.check(tmp_path, *cases)
+
+
+def test_every_code_is_watched_except_codes_that_never_alert() -> None:
+    known = {(code.system, code.code) for system in TAXONOMY.systems for code in watched(system)}
+    assert CODES.keys() - known == {("softdrive", "none"), ("streampixel", "1000")}
+    spiking = {
+        expected["exp_labels"]["system"] + expected["exp_labels"]["code"]
+        for rules, cases in CASES.values()
+        for case in cases
+        for alerts in case.alerts.values()
+        for expected in alerts
+        if expected["exp_labels"]["signal"] in ("spike", "overrun")
+    }
+    assert spiking == {system + code for system, code in known}
+
+
+@pytest.mark.parametrize(("hour", "new"), [(168, False), (172, True)])
+def test_code_is_new_again_a_week_after_its_last_end(tmp_path: Path, hour: int, new: bool) -> None:
+    """The last end, in the third hour, is in a day's count until the 27th hour."""
+    case = code_cases.by_hour([NO_WORKERS], {2: 1, hour: 3}, hour + 2)
+    case.fires(60 * hour + 30, NEW, new)
+    NEW_RULES.check(tmp_path, case)
+
+
+def test_queue_alert_counts_replicas_once_and_adds_projects(tmp_path: Path) -> None:
+    both = [queued(project, instance) for project in ("p1", "p2") for instance in ("a:1", "b:1")]
+    case = Case(dict.fromkeys(both, "0x29 8x20"))
+    case.fires_with(40, QUEUE, QUEUE_LABELS, queue_texts(16, "00:32"))
+    QUEUE_RULES.check(tmp_path, case)
+
+
+def test_queue_alert_is_silent_without_live_stats(tmp_path: Path) -> None:
+    case = Case({CAPACITY_SPIKE: "_x60"})
+    case.query(60, "count_over_time(ALERTS[1h])", {})
+    QUEUE_RULES.check(tmp_path, case)
+
+
+def test_healthy_exporter_has_no_alert(tmp_path: Path) -> None:
+    inputs = {UP: "1x300", WRITABLE: "1x300", COUNTS: "0+9x300"}
+    inputs |= {ACCEPTED: "0+100x300", ANSWERED: "0+100x300"}
+    zeros = (DAMAGED, EXPIRED, REJECTED, SKEWED, UNKNOWN, REFUSED, UNAUTHORIZED)
+    case = Case(inputs | dict.fromkeys(zeros, "0x300") | delays(9, 10, 10, 10))
+    case.query(300, "count_over_time(ALERTS[5h])", {})
+    EXPORTER_RULES.check(tmp_path, case)
+
+
+@pytest.mark.parametrize(("refusals", "fires"), [(10, False), (11, True)])
+def test_ten_refused_requests_are_no_ticket_whatever_their_share(
+    tmp_path: Path, refusals: int, fires: bool
+) -> None:
+    """A scanner sends a few requests, and there may be no others."""
+    values = f"0x60 {refusals}x60"
+    case = Case({REFUSED: values, UNAUTHORIZED: values})
+    case.fires_between(60, 120, "SessionEndExporterRequestsRefused", fires)
+    EXPORTER_RULES.check(tmp_path, case)

@@ -1,0 +1,166 @@
+"""Texts and labels of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from exporter import names
+from exporter.streampixel.builds import BUILDS, REACHING, TEST
+from exporter.taxonomy.model import Owner
+from tests.rules.code_cases import (
+    NO_WORKERS,
+    OVERRUN_RULES,
+    SPIKE,
+    SUCCESS,
+    all_fire,
+    history,
+    watched,
+)
+from tests.rules.rule_test import SPIKE_RULES, Case
+from tests.rules.series import CODES, code_texts, counter, ends, scraped, share
+
+STEPS = 70
+QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
+HOSTILE = (
+    "{{ $labels.instance }} {{ $value }} $labels.code $value",
+    "{{",
+    "}}",
+    "a { b {{{ c }}} }",
+    '{{ range query "up" }}x{{ end }} {{ end }}',
+    "{{/* gone */}} {{- trimmed -}} {{`raw`}}",
+    "`back` ticks, \"double\" and 'single' quotes",
+    r"C:\new\table \" \' \x41 \{{ ends with \ ".strip(),
+    "<https://evil.example|x> <script>alert(1)</script> <!channel> &lt;b&gt;",
+    "%s %d %!f(string=x) 100%",
+    "終了 — Ende ✓",
+    "first {{ $value }}\nsecond `\n\n  indented }}\nFix: not ours",
+)
+
+
+def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> None:
+    base = replace(CODES["streampixel", "4005"], system="evil")
+    codes = [
+        replace(base, code=f"c{place}", name=text.replace("\n", " "), causes=text, fix=text)
+        for place, text in enumerate(HOSTILE)
+    ]
+    normal = replace(SUCCESS, system="evil")
+    known = {(code.system, code.code): code for code in (normal, *codes)}
+    case = Case({ends(normal): counter([1000.0 - 40 * len(codes)] * STEPS)}, codes=known)
+    for code in codes:
+        case.inputs |= {ends(code): QUIET_THEN_OUTAGE, share(code): f"0.001x{STEPS}"}
+    # 2 minutes after their first, 80 of 2,240: the threshold is 4 + 3 * 2.2 + 4 * sqrt(2.2) + 34.
+    numbers = "201 in 5 min (expected 5.0), 4% of all session ends, since 01:02 UTC."
+    all_fire(case, codes, SPIKE, 65, numbers)
+    OVERRUN_RULES.check(tmp_path, case)
+
+
+def test_code_with_severity_none_counts_for_others_and_has_no_alert(tmp_path: Path) -> None:
+    """Fails when the join with the codes' info does not filter by severity."""
+    case = Case(
+        {
+            ends(NO_WORKERS): QUIET_THEN_OUTAGE,
+            ends(SUCCESS): counter([20.0] * 60 + [200.0] * 10),
+            share(NO_WORKERS): f"0.001x{STEPS}",
+            share(SUCCESS): f"0.01x{STEPS}",
+        }
+    )
+    firing = f'count by (code) (ALERTS{{alertname="{SPIKE}", alertstate="firing"}})'
+    case.query(65, firing, {'{code="4001"}': 1})
+    total = f"round(sum by (system) ({names.RULE_COUNT}5m))"
+    case.query(65, total, {'{system="streampixel"}': 1204})
+    OVERRUN_RULES.check(tmp_path, case)
+
+
+# --- two releases with different texts ---------------------------------------------------------------
+
+NEWER = replace(
+    NO_WORKERS, name="No Worker", severity=CODES["streampixel", "4000"].severity, fix="New fix."
+)
+
+
+def releases(first: int, second: int, gone_after: int | None = None) -> Case:
+    """`old:1` and `new:1` started at these seconds; `new:1` is scraped until the minute `gone_after`."""
+    inputs = {share(NO_WORKERS): f"0.001x{STEPS}"}
+    # A case adds texts of exporter:1, which no exporter has here.
+    inputs |= dict.fromkeys(code_texts(NO_WORKERS), "_")
+    for instance, code, start in (("old:1", NO_WORKERS, first), ("new:1", NEWER, second)):
+        constant = f"x{STEPS}"
+        if instance == "new:1" and gone_after is not None:
+            constant = f"x{gone_after} stale"
+        inputs[ends(NO_WORKERS, instance=instance)] = QUIET_THEN_OUTAGE
+        inputs[ends(SUCCESS, instance=instance)] = counter([960.0] * STEPS)
+        inputs[scraped("process_start_time_seconds", instance)] = f"{start}{constant}"
+        inputs |= dict.fromkeys(code_texts(code, instance), f"1{constant}")
+    return Case(inputs)
+
+
+def check_texts(folder: Path, case: Case, fix: str, severity: str, name: str) -> None:
+    firing = f'count by (name, severity) (ALERTS{{alertname="{SPIKE}", alertstate="firing"}})'
+    case.query(66, firing, {f'{{name="{name}", severity="{severity}"}}': 1})
+    fixes = f'count by (fix) ({names.RULE_CODE_HELP}{{code="4001"}})'
+    case.query(66, fixes, {f'{{fix="{fix}"}}': 1})
+    OVERRUN_RULES.check(folder, case)
+
+
+def test_texts_are_those_of_the_exporter_that_started_last(tmp_path: Path) -> None:
+    """Fails without `topk` by the start time: the join has two partners, and the rule an error."""
+    check_texts(tmp_path, releases(1000, 2000), "New fix.", "ticket", "No Worker")
+    check_texts(tmp_path, releases(3000, 2000), NO_WORKERS.fix, "page", NO_WORKERS.name)
+
+
+def test_texts_of_an_exporter_that_is_down_are_kept_for_an_hour(tmp_path: Path) -> None:
+    check_texts(tmp_path, releases(1000, 2000, 50), "New fix.", "ticket", "No Worker")
+
+
+def test_restarted_exporter_has_its_new_texts_within_two_minutes(tmp_path: Path) -> None:
+    """Fails where a start time is joined to texts from before it: old and new texts tie for an hour."""
+    case = releases(1000, 1000)
+    case.inputs |= dict.fromkeys(code_texts(NEWER, "new:1"), "_")
+    case.inputs |= dict.fromkeys(code_texts(NO_WORKERS, "old:1"), "1x55 stale")
+    case.inputs |= dict.fromkeys(code_texts(NEWER, "old:1"), "_x56 1x13")
+    case.inputs[scraped("process_start_time_seconds", "old:1")] = "1000x55 2000x13"
+    info = f'{names.RULE_CODE_INFO}{{code="4001"}}'
+    case.query(58, f"count by (severity) ({info})", {'{severity="ticket"}': 1})
+    check_texts(tmp_path, case, "New fix.", "ticket", "No Worker")
+
+
+# --- the last build ----------------------------------------------------------------------------------
+
+AT = 23 * 60 + 30
+"""Seconds from the beginning at which the spikes fire."""
+
+
+def last_build(event: str, instance: str = "exporter:1", system: str = "streampixel") -> str:
+    return scraped(names.PLATFORM_LAST_BUILD, instance, system=system, event=event)
+
+
+def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: Path) -> None:
+    codes = watched("streampixel", planned=False)
+    suspects = [code for code in codes if code.owner is Owner.APPLICATION]
+    assert [code.code for code in suspects] == ["4002", "4003", "4006"]
+    approved = last_build("build.approved")
+    other_events = [event for event in (*BUILDS, TEST) if event not in REACHING]
+    # A spike of another code says nothing about builds.
+    cases = [after_build([code for code in codes if code not in suspects], {approved: AT - 60}, "")]
+    for builds, age in (
+        ({last_build("build.distributing"): AT - 60}, "1m 0s"),
+        ({last_build("build.distributing"): AT - 900, approved: AT - 300}, "5m 0s"),
+        (dict.fromkeys([approved, last_build("build.approved", "b:1")], AT - 300), "5m 0s"),
+        ({approved: AT - 6 * 3600}, "6h 0m 0s"),
+        ({approved: AT - 6 * 3600 - 1}, ""),
+        ({last_build(event): AT - 60 for event in other_events}, ""),
+        ({last_build("build.approved", system="softdrive"): AT - 60}, ""),
+        ({}, ""),
+    ):
+        cases.append(after_build(suspects, builds, age))
+    SPIKE_RULES.check(tmp_path, *cases)
+
+
+def after_build(codes: list, builds: dict[str, float], age: str) -> Case:
+    """All codes spike at once, after builds at these seconds."""
+    case = history(codes, 1000, (20, 0), (5, 40))
+    case.inputs |= {name: f"{at}x60" for name, at in builds.items()}
+    numbers = "140 in 5 min (expected 5.0), 2.8% of all session ends, since 00:23 UTC."
+    if age:
+        numbers += f" A build was approved or distributed {age} ago: check that build first."
+    all_fire(case, codes, SPIKE, AT / 60, numbers)
+    return case

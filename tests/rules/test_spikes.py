@@ -1,0 +1,204 @@
+"""SessionEndSpike: thresholds of each window, burst exclusion, and its end after an outage.
+
+Expected share 0.001 for 4001. QUIET ordinary minutes come first. Tests with a removed clause show that the
+other tests are about that clause.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from exporter import names
+from tests.rules.code_cases import NO_WORKERS, SPIKE, history
+from tests.rules.rule_test import SPIKE_RULES, Case, without
+
+QUIET = 60
+COUNT = names.RULE_COUNT
+WINDOWS = ["5m", "15m", "1h"]
+MINIMUMS = {"5m": "3.2", "15m": "2.4", "1h": "0.7"}
+"""Minimum of a window's count without its worst 90 seconds, beside parts of the expected count."""
+SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
+
+
+def outage(
+    ends_per_minute: float, *parts: tuple[float, float], normal: float | None = None
+) -> Case:
+    return history([NO_WORKERS], ends_per_minute, (QUIET, 0), *parts, normal=normal)
+
+
+def burst_clause(window: str) -> str:
+    """Burst exclusion, as the rule has it."""
+    count = f"{COUNT}{window}"
+    expected = f"({names.RULE_SHARE} * on (system) group_left () sum by (system) ({count}))"
+    return (
+        f"\n                and {count} - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
+        f"\n                  > {MINIMUMS[window]}"
+        f"\n                    + 1.2 * {expected}"
+        f"\n                    + 2.4 * sqrt{expected}"
+    )
+
+
+def capped_clause(window: str) -> str:
+    """The capped sub-window sum, as the rule has it."""
+    factor, span = SUB_WINDOWS[window]
+    capped = f"{factor} * avg_over_time(system_code:session_ends:capped90s[{span}])"
+    return f"\n                and {capped} > {names.RULE_THRESHOLD}{window}"
+
+
+# --- thresholds --------------------------------------------------------------------------------------
+
+OUTAGES = {
+    # 3 + 3 * 0.5 + 4 * sqrt(0.5) + 0.015 * 500 = 14.83
+    "5m": (5, 100, 14.7, 15.0),
+    # 2 + 3 * 1.5 + 4 * sqrt(1.5) + 0.01 * 1500 = 26.40
+    "15m": (15, 100, 26.3, 26.6),
+    # 1.25 + 3 * 0.6 + 4 * sqrt(0.6) + 0.005 * 600 = 9.15. Among 100 per minute the threshold of 59.05 is a
+    # share of all ends that the confirmation refuses.
+    "1h": (60, 10, 9.1, 9.21),
+}
+"""As long as its window: minutes, all ends per minute, 4001's ends just below and just above the window's
+threshold. A count above one threshold is below the other two."""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, window: str) -> None:
+    minutes, ends_per_minute, below, above = OUTAGES[window]
+    silent, paging, without_window = (
+        outage(ends_per_minute, (10, 0), (minutes + 1, count / minutes), (5, 0))
+        for count in (below, above, above)
+    )
+    silent.never_fires(SPIKE)
+    begin = QUIET + 10 + minutes
+    paging.fires_between(-1, begin - 0.5, SPIKE, False)
+    paging.fires(begin, SPIKE)
+    SPIKE_RULES.check(tmp_path, silent, paging)
+    clause = f"{COUNT}{window} > {{}}\n                and"
+    threshold = f"{names.RULE_THRESHOLD}{window}"
+    rules = without(tmp_path, clause.format(threshold), instead=clause.format("Inf"))
+    without_window.never_fires(SPIKE)
+    SPIKE_RULES.check(tmp_path, without_window, rules=rules)
+
+
+# --- bursts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ends", "minutes", "spike"),
+    [
+        *((20, 0.5, False), (40, 1, False), (60, 1.5, False)),
+        *((20, 5, True), (60, 5, True)),
+    ],
+)
+def test_ends_of_one_user_within_90_seconds_are_no_spike(
+    tmp_path: Path, ends: int, minutes: float, spike: bool
+) -> None:
+    """Beside 1,000 ends per hour. For 20 ends threshold5m = 3 + 0.3 + 1.3 + 1.6 = 6.2 and threshold1h =
+    1.25 + 3.1 + 4.1 + 5.1 = 13.5."""
+    case = outage(4 * ends, (minutes, ends / minutes), (65, 0), normal=1000 / 60)
+    case.fires_between(-1, case.minutes, SPIKE, spike)
+    SPIKE_RULES.check(tmp_path, case)
+
+
+def check_with_and_without(
+    folder: Path, clause: str, case: Case, first: float = -1, last: float | None = None
+) -> None:
+    """The alert is silent between two minutes with the clause, and fires without it."""
+    last = case.minutes if last is None else last
+    case.fires_between(first, last, SPIKE, False)
+    SPIKE_RULES.check(folder, case)
+    case.queries.clear()
+    case.fires_between(first, last, SPIKE, True)
+    SPIKE_RULES.check(folder, case, rules=without(folder, clause))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_burst_exclusion_of_each_window_keeps_a_burst_silent(tmp_path: Path, window: str) -> None:
+    """So few ends that the capped sub-windows, of 2.6 at most, exceed the thresholds of 3 to 4."""
+    check_with_and_without(tmp_path, burst_clause(window), outage(40, (1, 16), (70, 0), normal=1))
+
+
+# Beside 200 ends per minute and a burst of 90. The burst is 90 * 91 / 90 = 91 in 90 s, because the range is
+# a second longer than the window.
+REMAINDERS = {
+    # Needed are 3.2 + 1.2 * 1 + 2.4 * sqrt(1) = 6.8, and 91 - 90 * 301 / 300 = 0.7 of the burst.
+    "5m": (5, 7.4, 7.65),
+    # 2.4 + 1.2 * 3 + 2.4 * sqrt(3) = 10.2, and 91 - 90 * 901 / 900 = 0.9 of the burst.
+    "15m": (15, 10.9, 11.2),
+    # 0.7 + 1.2 * 12 + 2.4 * sqrt(12) = 23.4, and 1 of the burst.
+    "1h": (60, 24.2, 24.6),
+}
+"""The window's minutes; too few and enough ends beside the burst. Enough for one window is too few for the
+others."""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_spike_needs_enough_ends_besides_a_burst(tmp_path: Path, window: str) -> None:
+    minutes, few, enough = REMAINDERS[window]
+    # A burst of 90 exceeds the caps of the sub-windows.
+    rules = without(tmp_path, *map(capped_clause, WINDOWS))
+    for ends, spike in ((few, False), (enough, True)):
+        rate = ends / (minutes - 1.5)
+        # The minute after the burst is in the burst's 90 seconds.
+        case = outage(200, (minutes - 1.5, rate), (0.5, 180), (2, rate), (5, 0))
+        case.fires_between(-1, case.minutes, SPIKE, spike)
+        SPIKE_RULES.check(tmp_path, case, rules=rules)
+
+
+BURSTS = {
+    # threshold5m = 3 + 5.3 + 5.3 + 26.6 = 40.2 is below a burst of 60. Sub-windows are capped at
+    # 2 + 2.0 + 17.1 = 21.1: three of eight make 26.4 of five minutes, and ten other ends are beside them.
+    "5m": (340, (6, 3), (0.5, 120), (3, 3)),
+    # threshold15m = 2 + 7.8 + 6.5 + 26.1 = 42.4 is below two bursts; six sub-windows of 11.6 in 28 are 24.9.
+    "15m": (170, (0.5, 60), (6, 0), (0.5, 60), (4, 0)),
+    # threshold1h = 1.25 + 3.2 + 4.1 + 5.4 = 14.0 is below two bursts; six sub-windows of 3.9 in 118 are 7.9.
+    "1h": (17, (0.5, 60), (18, 0), (0.5, 60), (10, 0)),
+}
+"""Normal ends per minute; minutes with their ends per minute. Enough is left besides the worst burst."""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: str) -> None:
+    normal, *parts = BURSTS[window]
+    check_with_and_without(tmp_path, capped_clause(window), outage(200, *parts, normal=normal))
+
+
+# --- after an outage ---------------------------------------------------------------------------------
+
+
+def test_page_ends_eight_minutes_after_its_outage(tmp_path: Path) -> None:
+    """Five minutes until the confirming window is empty, and three of `keep_firing_for`."""
+    case = outage(24, (20, 8), (15, 0))
+    case.fires_between(QUIET + 27.5, QUIET + 28, SPIKE, True)
+    case.fires_between(QUIET + 28.5, QUIET + 35, SPIKE, False)
+    SPIKE_RULES.check(tmp_path, case)
+
+
+def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
+    """120 ends per hour, an outage of 20 minutes, and one end 20 minutes after it."""
+    case = outage(2, (20, 1), (20, 0), (0.5, 2), (20, 0))
+    case.fires_between(QUIET + 5, QUIET + 20, SPIKE, True)
+    still_ongoing = f"\n                and {COUNT}15m > 0.2 * {COUNT}1h"
+    check_with_and_without(tmp_path, still_ongoing, case, QUIET + 31, QUIET + 60)
+
+
+@pytest.mark.parametrize(("ends", "again"), [(9, False), (11, True)])
+def test_fifteen_minutes_with_their_part_of_the_hour_are_still_ongoing(
+    tmp_path: Path, ends: int, again: bool
+) -> None:
+    """After 40: 9 are below 0.2 * 49 = 9.8, and 11 above 0.2 * 51 = 10.2. At once, so that the shorter
+    windows have nothing left besides the burst."""
+    case = outage(2 * ends, (20, 2), (20, 0), (0.5, 2 * ends), (20, 0))
+    case.fires_between(QUIET + 31, QUIET + 60, SPIKE, again)
+    SPIKE_RULES.check(tmp_path, case)
+
+
+def test_five_minutes_with_their_part_of_fifteen_are_still_ongoing(tmp_path: Path) -> None:
+    """100 ends per minute; after 40 in five minutes: 14 are below 0.2667 * 54 = 14.4, 15 are above 0.2667 *
+    55 = 14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, threshold1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
+    below, above = (outage(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0)) for ends in (14, 15))
+    # The first page has ended by then.
+    span = (QUIET + 15 - 89 / 60, QUIET + 15)
+    above.fires_between(*span, SPIKE, True)
+    SPIKE_RULES.check(tmp_path, above)
+    clause = f"\n                and {COUNT}5m > 0.266666666667 * {COUNT}15m"
+    check_with_and_without(tmp_path, clause, below, *span)
