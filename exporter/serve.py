@@ -30,12 +30,12 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger, Series
 from exporter.logs import Log, Sampler
-from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
+from exporter.server.certificate_metrics import CertificateCollector
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.limits import Limits, Refusals
@@ -93,7 +93,13 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
 
     labels = LabelValues(settings.labels, settings.max_label_values, settings.max_depth)
     ledger = await open_backend(
-        settings, _zero(settings, taxonomy), zero_durations(taxonomy), own, on_broken, labels.learn
+        settings,
+        _zero(settings, taxonomy),
+        zero_durations(taxonomy),
+        on_commit=own.commit_seconds.observe,
+        on_failure=own.commit_failures.inc,
+        on_broken=on_broken,
+        on_labels=labels.learn,
     )
     reporting = asyncio.create_task(report(ledger.status, listening, stop))
     try:

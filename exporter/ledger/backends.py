@@ -3,33 +3,63 @@
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from exporter.ledger.contract import Ledger, Series
 
-if TYPE_CHECKING:
-    from exporter.metrics.own import OwnMetrics
-    from exporter.settings import Settings
+
+class LedgerSettings(Protocol):
+    """The settings that a ledger needs; see `exporter.settings.Settings` for each."""
+
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def ledger(self) -> str | None: ...
+    @property
+    def ledger_password_file(self) -> Path | None: ...
+    @property
+    def ledger_shards(self) -> int: ...
+    @property
+    def ledger_wait(self) -> str | None: ...
+    @property
+    def ledger_timeout(self) -> float: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def dedup_window_ids(self) -> int: ...
+    @property
+    def dedup_window_age(self) -> float: ...
+    @property
+    def first_seen_zero_for(self) -> float: ...
+    @property
+    def max_events(self) -> int: ...
+    @property
+    def max_queue_events(self) -> int: ...
+    @property
+    def max_queue_bytes(self) -> int: ...
 
 
 async def open_backend(
-    settings: "Settings",
+    settings: LedgerSettings,
     zero: Sequence[Series],
     zero_durations: Sequence[tuple[str, str]],
-    own: "OwnMetrics",
+    *,
+    on_commit: Callable[[float], None],
+    on_failure: Callable[[], None],
     on_broken: Callable[[], None],
     on_labels: Callable[[tuple[str, ...]], None],
 ) -> Ledger:
     """Open the ledger that the settings select.
 
-    The series of `zero` and `zero_durations` exist from the first scrape. `on_labels` gets the label values
-    of each series, also of series that another replica adds later. Raises `LedgerError`.
+    The series of `zero` and `zero_durations` exist from the first scrape. `on_commit` gets the seconds of
+    each commit, `on_labels` the label values of each series, also of series that another replica adds
+    later. Raises `LedgerError`.
     """
     options: dict[str, Any] = {
         "queue_events": settings.max_queue_events,
         "queue_bytes": settings.max_queue_bytes,
-        "on_commit": own.commit_seconds.observe,
-        "on_failure": own.commit_failures.inc,
+        "on_commit": on_commit,
+        "on_failure": on_failure,
         "on_broken": on_broken,
     }
     if settings.ledger is not None:

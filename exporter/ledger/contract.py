@@ -36,6 +36,7 @@ docstring.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Final, Protocol
 
 KEY_BYTES: Final = 16
@@ -209,6 +210,25 @@ class Status:
     size_bytes: int = 0
     lost_events: int = 0
     misconfigured: dict[str, str] = field(default_factory=dict)
+
+    def stopped(self) -> str | None:
+        """Why only a restart helps; None when no restart is needed."""
+        return None if self.alive else "the ledger's writer has ended; restart the exporter"
+
+    def unready(self) -> str | None:
+        """Why the exporter is not ready; None when it is.
+
+        After a damaged ledger was moved aside, events are counted from 0. The exporter stays unready until a
+        restart, so that an operator notices.
+        """
+        if reason := self.stopped() or self.problem:
+            return reason
+        if self.damaged is None:
+            return None
+        return (
+            f"the ledger was damaged and moved to {PurePath(self.damaged).name}; counting began "
+            "anew. Keep that file, find out why, then restart the exporter."
+        )
 
 
 class Ledger(Protocol):

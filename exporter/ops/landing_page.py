@@ -16,7 +16,6 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
 from exporter.ops.history import Recent
-from exporter.ops.readiness import unready
 from exporter.ops.render import render
 from exporter.settings import Settings, base_url, is_loopback
 from exporter.taxonomy.model import Code, Outcome, Taxonomy
@@ -42,7 +41,7 @@ def landing_page(
         taxonomy=taxonomy,
         recent=recent,
         status=status,
-        problem=unready(status),
+        problem=status.unready(),
         warnings=[
             *_listener_warnings(settings),
             *_ledger_warnings(status),

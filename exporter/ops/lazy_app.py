@@ -14,7 +14,6 @@ from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
 from exporter.ledger.contract import Ledger
 from exporter.ops.history import History
-from exporter.ops.readiness import stopped, unready
 from exporter.problem import problem
 
 _SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
@@ -70,8 +69,8 @@ class LazyApp:
                 MethodNotAllowed(f"this path does not take {scope['method']}")
             )
             return status, [*headers, (b"allow", b"GET, HEAD")], body
-        check = unready if scope["path"] == names.READY_PATH else stopped
-        reason = check(self._ledger.status())
+        ledger = self._ledger.status()
+        reason = ledger.unready() if scope["path"] == names.READY_PATH else ledger.stopped()
         if reason is not None:
             status, headers, body = problem(LedgerUnavailable(reason))
             return status, [*headers, *_SAFE], body

@@ -12,7 +12,6 @@ from typing import Final
 
 from exporter.ledger.contract import Status
 from exporter.logs import Log
-from exporter.ops.readiness import unready
 
 _INTERVAL: Final = 10.0
 """Seconds between messages without a watchdog."""
@@ -43,7 +42,7 @@ async def report(
         if state.alive:
             ready = ready or state.problem is None
             started = "READY=1" if ready else f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1_000_000}"
-            _send(address, started, "WATCHDOG=1", f"STATUS={unready(state) or 'ready'}")
+            _send(address, started, "WATCHDOG=1", f"STATUS={state.unready() or 'ready'}")
         interval = _interval() if ready else min(_interval(), _START_INTERVAL)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), interval)

@@ -16,7 +16,6 @@ from prometheus_client.samples import Sample
 
 from exporter import names
 from exporter.ledger.contract import Exemplar, Family, Series, Total
-from exporter.metrics.certificates import CertificateCollector
 from exporter.metrics.collector import zero_series
 from exporter.metrics.exposition import (
     OPENMETRICS,
@@ -28,6 +27,7 @@ from exporter.metrics.exposition import (
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
+from exporter.server.certificate_metrics import CertificateCollector
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
 from exporter.streampixel.poller import Poller, Users
