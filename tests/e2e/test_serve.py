@@ -68,3 +68,15 @@ def test_damaged_ledger_is_moved_aside_and_readiness_names_it(tmp_path):
         assert moved[0].name in ready.body.decode()
         assert any(moved[0].name in str(line.get("moved_to")) for line in exporter.lines())
         assert exporter.request("ops", "GET", "/metrics").status == 200
+
+
+def test_token_makes_the_host_check_needless(tmp_path):
+    """The listener with a token answers 401, the listener without one 421."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("0123456789abcdef0123456789abcdef")
+    tokens.chmod(0o600)
+    headers = {"Host": "evil.example", "Content-Type": "application/json"}
+    with ExporterProcess(tmp_path / "data", settings={"ops_token_file": tokens}) as exporter:
+        scrape = exporter.request("ops", "GET", "/metrics", None, headers)
+        event = exporter.request("ingest", "POST", "/v1/session-ends", b"{}", headers)
+    assert (scrape.status, event.status) == (401, 421)

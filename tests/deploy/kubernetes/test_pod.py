@@ -1,5 +1,7 @@
 """The exporter's pod: what it may do, and that it is given what it needs."""
 
+import pytest
+
 import exporter
 from exporter.settings import PREFIX, Settings
 from tests.deploy.kubernetes.kustomize import Object
@@ -12,6 +14,37 @@ def test_pod_keeps_the_restricted_security_standard(pod: Object, everything: Obj
     assert violations(pod) == []
     labels = everything["Namespace", "session-end-exporter"]["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "violation"),
+    [
+        ("pod", {"hostNetwork": True}, "hostNetwork is shared"),
+        ("pod", {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "volume v is a hostPath"),
+        ("pod context", {"runAsNonRoot": None}, "may run as root"),
+        ("pod context", {"runAsUser": 0}, "runs as root"),
+        ("pod context", {"seccompProfile": {"type": "Unconfined"}}, "no seccomp profile"),
+        ("pod context", {"sysctls": [{"name": "a", "value": "b"}]}, "sysctls are set"),
+        ("container", {"ports": [{"containerPort": 1, "hostPort": 1}]}, "host port 1"),
+        ("context", {"privileged": True}, "privileged"),
+        ("context", {"allowPrivilegeEscalation": None}, "privileges can escalate"),
+        ("context", {"capabilities": {}}, "capabilities are kept"),
+        ("context", {"capabilities": {"drop": ["ALL"], "add": ["BPF"]}}, "capabilities are added"),
+        ("context", {"procMount": "Unmasked"}, "/proc is not masked"),
+    ],
+)
+def test_pod_with_more_rights_violates_the_standard(
+    pod: Object, place: str, value: Object, violation: str
+) -> None:
+    (container,) = pod["containers"]
+    places = {
+        "pod": pod,
+        "pod context": pod["securityContext"],
+        "container": container,
+        "context": container["securityContext"],
+    }
+    places[place].update(value)
+    assert violations(pod) == [violation]
 
 
 def test_exporter_writes_only_to_its_volume(
