@@ -287,23 +287,23 @@ def _password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
         f"{overall.rate:.0f}/s: {statuses[401]} × 401, {statuses[429]} × 429; {overall.p99_figure}"
     )
     # A burst of 10, then one per second.
-    throttled = all(10 <= each.statuses[401] <= 10 + each.seconds + 2 for each in floods)
+    limited = all(10 <= each.statuses[401] <= 10 + each.seconds + 2 for each in floods)
     return reached(
         figure,
-        throttled
+        limited
         and set(statuses) == {401, 429}
         and (quick or (overall.rate > 0.9 * _GUESSES and overall.p99_ratio <= 1.1)),
     )
 
 
-_NO_THROTTLE: Final = """
-from exporter.tokens import Throttle
-Throttle.failed = lambda self, client: None
+_NO_LIMIT: Final = """
+from exporter.token_bucket import TokenBuckets
+TokenBuckets.take = lambda *_: None
 """
 PASSWORDS: Final = Row(
     21,
     f"password flood, {_GUESSES}/s",
     "401, then 429; p99 + ≤ 10 %",
     _password_flood,
-    [Mutant("throttle", _NO_THROTTLE, " 0 × 429")],
+    [Mutant("limit of wrong tokens", _NO_LIMIT, " 0 × 429")],
 )
