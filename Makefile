@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 # Given on the command line: make run ARGS="--ops 127.0.0.1:9999", make test PYTEST_ARGS="-k ledger"
 ARGS ?=
 PYTEST_ARGS ?=
-# Processes that run tests: one a core, because more make the tests of time limits wait for each other.
-TEST_WORKERS ?= $(shell nproc)
+# Processes that run tests: one more than cores, because some tests wait for timeouts.
+TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.

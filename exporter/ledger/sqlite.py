@@ -277,8 +277,9 @@ class SqliteLedger:
         subject = (
             "the ledger's disk failed" if isinstance(error, apsw.Error) else "the ledger failed"
         )
+        detail = str(error) if isinstance(error, Replaced) else f"{type(error).__name__}: {error}"
         # The state comes before the log line, which may fail.
-        self._problem, self._broken = f"{subject}: {type(error).__name__}: {error}", True
+        self._problem, self._broken = f"{subject}: {detail}", True
         self._call(self._on_broken)
         self._on_failure()
         log.error("ledger_broken", problem=self._problem)

@@ -95,7 +95,7 @@ def keep(row: Labels, names: Sequence[str]) -> Labels:
 
 def take(array: NDArray[Any], indexes: Indexes) -> NDArray[Any]:
     """Selects columns; `indexes` has a row per row of `array`, or one row for all."""
-    if len(indexes) > 1:
+    if len(indexes) != 1:
         return np.take_along_axis(array, indexes, axis=-1)
     if np.array_equal(indexes[0], np.arange(array.shape[-1])):
         return array

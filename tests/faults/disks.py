@@ -188,7 +188,7 @@ def _stop_while_it_hangs(folder: Path, mutant: str) -> tuple[float, int]:
         post = sender.submit(lambda: exporter.post(_events(1, 1)).status)
         wait_for(lambda: not _ready(exporter), what="a hang")
         exporter.terminate()
-        wait_for(lambda: "start again" in exporter.log, what="the last line of the log")
+        wait_for(lambda: "restart to read" in exporter.log, what="the last line of the log")
         seconds = time.monotonic() - began
         thaw(disk)
         code = exporter.wait()

@@ -103,7 +103,7 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
             assert exporter.wait() == 1
             last = exporter.log.strip().splitlines()[-1]
             assert str(exporter.data_dir) in last, last
-            assert "start again" in last, last
+            assert "restart to read" in last, last
         return acknowledged, seconds, time.monotonic() - began
 
 

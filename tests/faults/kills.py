@@ -23,7 +23,7 @@ async def early(self, batch):
     return Receipt(len(batch))
 SqliteLedger.commit = early
 """
-_MUTANTS: Final = (Mutant("commit before the answer", _ANSWER_FIRST, "acknowledged"),)
+_MUTANTS: Final = (Mutant("commit before the answer", _ANSWER_FIRST, "counted"),)
 
 
 def _end_under_load(

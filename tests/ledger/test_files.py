@@ -32,7 +32,7 @@ async def test_a_deleted_or_replaced_file_prevents_receipts(
     ledger = await home.open(on_broken=lambda: broken.append(1))
     await ledger.commit(batch([1]))
     change(home.folder / name)
-    with pytest.raises(LedgerUnavailable, match=f"Replaced: {home.folder / name} "):
+    with pytest.raises(LedgerUnavailable, match=f"the ledger failed: {home.folder / name} "):
         await ledger.commit(batch([2]))
     assert value(ledger) == 1
     await until(lambda: broken)
