@@ -11,32 +11,19 @@ from exporter.ledger.contract import Ledger, Series
 class LedgerSettings(Protocol):
     """The settings that a ledger needs; see `exporter.settings.Settings` for each."""
 
-    @property
-    def data_dir(self) -> Path: ...
-    @property
-    def ledger(self) -> str | None: ...
-    @property
-    def ledger_password_file(self) -> Path | None: ...
-    @property
-    def ledger_shards(self) -> int: ...
-    @property
-    def ledger_wait(self) -> str | None: ...
-    @property
-    def ledger_timeout(self) -> float: ...
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def dedup_window_ids(self) -> int: ...
-    @property
-    def dedup_window_age(self) -> float: ...
-    @property
-    def first_seen_zero_for(self) -> float: ...
-    @property
-    def max_events(self) -> int: ...
-    @property
-    def max_queue_events(self) -> int: ...
-    @property
-    def max_queue_bytes(self) -> int: ...
+    data_dir: Path
+    ledger: str | None
+    ledger_password_file: Path | None
+    ledger_shards: int
+    ledger_wait: str | None
+    ledger_timeout: float
+    labels: tuple[str, ...]
+    dedup_window_ids: int
+    dedup_window_age: float
+    first_seen_zero_for: float
+    max_events: int
+    max_queue_events: int
+    max_queue_bytes: int
 
 
 async def open_backend(
