@@ -2,11 +2,29 @@
 
 import json
 import queue
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from socketserver import BaseServer
+from typing import Any, Self
 
-from exporter.demo.background_server import BackgroundServer
+
+class BackgroundServer:
+    """Runs `server` while the `with` block lasts."""
+
+    def __init__(self, server: BaseServer) -> None:
+        self._server = server
+        # The default of 0.5 s between checks for shutdown would delay the end of each `with` block.
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 class Receiver(BackgroundServer):

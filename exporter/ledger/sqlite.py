@@ -36,10 +36,6 @@ T = TypeVar("T")
 _Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
 
-def _ignore(*_: object) -> None:
-    """For callers that do not watch."""
-
-
 class SqliteLedger:
     """The contract of `exporter.ledger.contract` on a file; made by `SqliteLedger.open`.
 
@@ -56,9 +52,9 @@ class SqliteLedger:
         queue_bytes: int = 64 * 1024**2,
         longest_wait: float = LONGEST_WAIT,
         longest_write: float = LONGEST_WRITE,
-        on_commit: Callable[[float], None] = _ignore,
-        on_failure: Callable[[], None] = _ignore,
-        on_broken: Callable[[], None] = _ignore,
+        on_commit: Callable[[float], None] = lambda _: None,
+        on_failure: Callable[[], None] = lambda: None,
+        on_broken: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = plan.folder
         self._bounds = (queue_events, queue_bytes)

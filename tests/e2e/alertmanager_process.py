@@ -12,9 +12,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exporter.demo.background_server import BackgroundServer
 from exporter.demo.program import Program
-from exporter.demo.receiver import Receiver
+from exporter.demo.receiver import BackgroundServer, Receiver
 from tests.e2e.prometheus_process import free_port
 
 _Caught = TypeVar("_Caught")
