@@ -52,6 +52,8 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         if path is None:
             continue
         try:
+            if path.exists() and not path.is_file():
+                raise OSError(0, "write the path of a regular file")
             path.open().close()
             reader(path)
         except OSError as error:
@@ -71,15 +73,15 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
 
 
 def unusable_addresses(settings: Settings) -> list[str]:
-    """Why a listener can't have its address now, such as a port in use. Both are tried at the same time."""
+    """Why a listener can't have its address now, such as a port in use. Tries both together."""
     failures: list[str] = []
-    # `read` reports two equal addresses.
+    # `settings.read` already reports two equal addresses.
     addresses = {settings.ingest: "ingest"}
     addresses.setdefault(settings.ops, "ops")
     with ExitStack() as opened:
         for address, name in addresses.items():
             try:
-                for bound in bind(name, address):
+                for bound in bind(name, address, listen=False):
                     opened.callback(bound.close)
             except ConfigError as error:
                 failures += error.mistakes

@@ -226,7 +226,7 @@ def _listener(
     address = getattr(settings, name)
     cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
     hosts = None
-    # A page of another site, as in DNS rebinding, has no token.
+    # With tokens no check of Host is needed: a page that uses DNS rebinding has no token.
     if getattr(settings, f"{name}_token_file") is None:
         host = address.rpartition(":")[0]
         hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])

@@ -1,4 +1,4 @@
-"""The standard streams of a program that must run without them."""
+"""Standard streams: a program runs without them, and the text of a sender is safe to print."""
 
 import os
 import sys
@@ -28,3 +28,17 @@ def release() -> None:
                 stream.flush()
             except (OSError, ValueError):
                 setattr(sys, name, None)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` with invisible characters escaped, except those in `keep`.
+
+    Otherwise a sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or
+    make two codes look the same (zero-width space).
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in keep
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )

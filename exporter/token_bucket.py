@@ -15,6 +15,8 @@ _ROUNDING: Final = 1e-6
 """Seconds: sums of `1 / rate` are a little off, and the last token of a burst was refused."""
 _SHARED: Final = ""
 """Name of the bucket that new names share while the table is full."""
+_LONGEST_ADDRESS: Final = 45
+"""Characters of the longest IPv6 address, ::ffff:255.255.255.255 written in full."""
 
 
 class Limit(NamedTuple):
@@ -52,9 +54,8 @@ class TokenBuckets:
     def charge(self, name: str, limit: Limit, tokens: int) -> int | None:
         """Take more tokens for a request that took one; the return value is that of `take`.
 
-        There may be fewer tokens than it takes: the bucket is in debt then, and refuses further charges
-        until the debt is paid. So of many requests that took their token before any was charged, only one
-        makes a debt.
+        If the bucket has fewer tokens, it goes into debt and refuses further charges until the debt is
+        paid. Of many concurrent requests, only one can therefore make a debt.
         """
         return self._take(name, limit, tokens, at_least=0)
 
@@ -87,6 +88,8 @@ class TokenBuckets:
 
 def client_host(address: str) -> str:
     """The name of a client's bucket: its address, or its /64 network, which is what an IPv6 host is given."""
+    # A proxy may pass on any text of a client as its address: the table must stay small.
+    address = address[:_LONGEST_ADDRESS]
     if ":" not in address:
         return address
     try:

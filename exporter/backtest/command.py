@@ -15,11 +15,11 @@ from exporter.backtest.options import Options
 from exporter.backtest.replay import Replay, load_rules
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
-from exporter.printable import printable
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from exporter.send.events import Occurrences
 from exporter.send.sources import Source, check
+from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Taxonomy
 

@@ -145,8 +145,8 @@ class BeaconRoute:
     def _charge(self, tokens: int, size: str, address: str, site: Site) -> None:
         """Take the tokens of all but the first event or KiB. Raises `RateLimited`.
 
-        Before, a hundred requests that were admitted before the body of any came could count ten thousand
-        events, and the site's other browsers were refused for minutes.
+        Without this check, a hundred concurrent requests, each admitted for one token, could count ten
+        thousand events, and the site's other browsers would be refused for minutes.
         """
         wait = self._addresses.charge(address, self._address_limit, tokens)
         if wait is None:

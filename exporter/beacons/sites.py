@@ -150,7 +150,7 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
     for key in entry.texts("keys", longest=_MAX_CHARS):
         if key.value and not _HASH.fullmatch(key.value):
-            # Without the value: it may be the key itself instead of its hash.
+            # The message omits the value: it may be the key itself instead of its hash.
             entry.wrong(
                 key.line,
                 f"a key in {entry.what} is not sha256: and 64 hexadecimal digits, as "

@@ -180,7 +180,7 @@ def _lengths(texts: Sequence[str | None]) -> set[int]:
     lengths = set(map(len, filled))
     if not "".join(filled).isascii():
         lengths |= {len(text.encode()) for text in filled}
-    # filter() drops empty texts too; telling them from None takes longer.
+    # filter() drops empty texts too; a test for None only would take longer.
     return lengths if len(filled) == len(texts) else lengths | {0 for text in texts if text == ""}
 
 

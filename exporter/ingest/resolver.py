@@ -55,7 +55,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
         if system is None:
             raise Rejected(
                 "unknown_system",
-                f"system: {name[:80]!r} is not loaded; there are {', '.join(self._systems)}",
+                f"system: {name[:80]!r} is not loaded; loaded are {', '.join(self._systems)}",
             )
         if phase is not None and phase not in PHASES:
             raise Rejected(

@@ -1,6 +1,6 @@
 """Creates the file of a ledger completely or not at all.
 
-When it was created in place, a process that was killed during its first start left a damaged ledger.
+Otherwise a process that is killed during its first start would leave a damaged ledger.
 """
 
 import os

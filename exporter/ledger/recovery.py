@@ -109,7 +109,7 @@ def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
         log.error("ledger_damaged", found=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged=str(aside), damaged_at=now)
         opened = replace(_read(plan, marker, lock, new, 0), moved_to=aside)
-        # Last: a process that ends before this line finds the loss again at its next start.
+        # The last step: if the process ends before it, the next start detects the loss again.
         marker.write(0)
         return opened
 
@@ -217,7 +217,7 @@ def _chunks(store: Store, size: int) -> Iterator[list[Ids]]:
     count = 0
     for ids in store.ids():
         if ids.count > size:
-            # The largest request in the settings became smaller. Part of a commit would be no promise.
+            # `max_events` was lowered, and a commit can't be remembered in part: its ids are dropped.
             log.warning("dedup_window_too_small", commit=ids.number, ids=ids.count)
             continue
         if count + ids.count > min(_CHUNK, size):

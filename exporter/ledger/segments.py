@@ -22,8 +22,8 @@ _MOST_BY_AGE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A row of `count` ids; `number` is its first commit, `first` and `last` are ages of its commits,
-    seconds."""
+    """A row of `count` ids. `number` is its first commit; `first` and `last` are ages of commits, seconds.
+    After a start both are the age of the last commit before it."""
 
     number: int
     count: int

@@ -14,12 +14,12 @@ from exporter.lookup.page import facts
 from exporter.lookup.search import near, row_text, search
 from exporter.ops.history import Recent
 from exporter.ops.render import render
-from exporter.printable import printable
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
 from exporter.runbooks import pages
 from exporter.runbooks.render import QueryLinks
 from exporter.settings import Settings
+from exporter.streams import printable
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalize
 
 _MAX_SIMILAR: Final = 5

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from exporter.errors import ConfigError
-from exporter.printable import printable
 from exporter.send.connection import Connection, Undelivered
 from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import events
 from exporter.send.options import Options
 from exporter.send.report import Report
 from exporter.send.sources import Source, check
+from exporter.streams import printable
 
 _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
 

@@ -115,6 +115,8 @@ class _Server(uvicorn.Server):
                 # By default uvicorn trusts X-Forwarded-For from loopback: any local sender could choose
                 # the address to which its wrong tokens are counted.
                 proxy_headers=False,
+                # uvicorn reads WEB_CONCURRENCY otherwise, which may be "auto".
+                workers=1,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=shutdown_timeout,  # type: ignore[arg-type]
             )

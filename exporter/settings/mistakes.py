@@ -22,6 +22,7 @@ _INSTRUCTIONS: Final = {
     "literal_error": "write {expected}",
     "path_type": "write a path in quotes",
     "string_type": "write text in quotes",
+    "string_unicode": "write UTF-8 text",
     "too_long": "list at most {max_length} items",
     "tuple_type": "write a list",
     "value_error": "{error}",
@@ -37,8 +38,10 @@ def mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
         return f"{place}: {no_such_setting(str(name))}"
     field_unit = unit(Settings.model_fields[str(name)])
     context: dict[str, Any] = {"unit": "" if field_unit == "B" else field_unit}
-    context |= error.get("ctx", {})
-    return assigned(place, error["input"], _INSTRUCTIONS[error["type"]].format(**context))
+    context |= {"msg": error["msg"], **error.get("ctx", {})}
+    return assigned(
+        place, error["input"], _INSTRUCTIONS.get(error["type"], "{msg}").format(**context)
+    )
 
 
 def assigned(place: str, value: object, instruction: str) -> str:

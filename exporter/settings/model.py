@@ -41,7 +41,7 @@ class Settings(BaseModel):
     `exporter.settings.load` reads them, and refuses combinations that `conflicts` finds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     ingest: Listener = _setting("127.0.0.1:10400", "address where senders post events")
     ops: Listener = _setting("127.0.0.1:10401", "address of metrics, health and pages")

@@ -137,7 +137,7 @@ SecondsOrZero = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=_LONG
 PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0)]
 Listener = Annotated[str, AfterValidator(_listener)]
 AnonymousListeners = Annotated[
     Literal["none", "ingest", "ops", "both"], BeforeValidator(_anonymous)

@@ -24,8 +24,6 @@ BUILDS: Final = (
 TEST: Final = "webhook.test"
 """Sent by the test button of Streampixel's dashboard."""
 EVENTS: Final = (*BUILDS, TEST)
-REACHING: Final = ("build.distributing", "build.approved")
-"""Events after which users may get the new build."""
 
 
 def build_series(label_names: Sequence[str]) -> dict[str, Series]:

@@ -65,6 +65,7 @@ class StatsClient:
     async def users(self, project: str) -> Users:
         """The users of a project now. Raises `PollFailed`; its text never contains the key."""
         key = self._key()
+        self._http.cookies.clear()
         try:
             # httpx's timeout applies to each read: a server that sends a byte a second would pass it.
             async with asyncio.timeout(self._timeout):

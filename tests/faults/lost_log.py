@@ -63,7 +63,7 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
     try:
         process = exporter.launch()
         exporter.ports = ports
-        wait_for(lambda: ready() or process.poll() is not None, patience, "a ready exporter")
+        wait_for(lambda: ready() or process.poll() is not None, 60.0, "a ready exporter")
         accepted = refused = 0
         for number in range(rounds):
             event = {"id": f"e-{number}", "system": "softdrive", "code": "07"}

@@ -85,7 +85,7 @@ def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> 
     answer = listener.send({"system": "nope"}, 5, {**EVENT, "id": ""})
     assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")
     assert answer.json["detail"] == (
-        "none of 3 events is valid; event 0: system: 'nope' is not loaded; there are softdrive, "
+        "none of 3 events is valid; event 0: system: 'nope' is not loaded; loaded are softdrive, "
         "streampixel"
     )
     assert [(each["index"], each["reason"]) for each in answer.json["rejected"]] == [

@@ -63,7 +63,7 @@ def test_unknown_system_is_rejected_with_loaded_systems(
     (rejection,) = classify(classifier, {"system": system}).rejected
     assert rejection.reason == "unknown_system"
     assert rejection.message == (
-        f"system: {system!r} is not loaded; there are softdrive, streampixel"
+        f"system: {system!r} is not loaded; loaded are softdrive, streampixel"
     )
 
 

@@ -159,7 +159,7 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
     the writes that it must not receive."""
     numbers = numbers_of(0)
     shown = series(blob="")
-    ledger = await home.open(label_names=("blob",), zero=[shown])
+    ledger = await home.open(label_names=("blob",), zero=[shown], timeout=15.0)
     await ledger.commit(batch(numbers[:20], of=shown))
     master = cluster.master_of(0)
     replica = cluster.replica_of(master)

@@ -128,7 +128,7 @@ async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) ->
 
 async def test_another_number_of_shards_is_refused(home: RedisHome) -> None:
     await (await home.open(shards=4)).close()
-    with pytest.raises(LedgerError, match=r"ledger_shards = 5: .* begun with 4"):
+    with pytest.raises(LedgerError, match=r"ledger_shards = 5: .* has 4 shards"):
         await home.open(shards=5)
 
 

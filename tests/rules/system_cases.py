@@ -12,7 +12,7 @@ STOPPED_RULES = RuleSet(
     records=(
         names.RULE_SUM,
         names.RULE_SUM_SNAPSHOT,
-        names.RULE_STOPPED,
+        "system:session_ends:stopped",
         names.RULE_COUNT + "5m",
         *(
             names.RULE_COUNT_BY_OUTCOME + window

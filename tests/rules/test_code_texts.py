@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter import names
-from exporter.streampixel.builds import BUILDS, REACHING, TEST
+from exporter.streampixel.builds import BUILDS, TEST
 from exporter.taxonomy.model import Owner
 from tests.rules.code_cases import (
     NO_WORKERS,
@@ -34,6 +34,9 @@ HOSTILE = (
     "終了 — Ende ✓",
     "first {{ $value }}\nsecond `\n\n  indented }}\nFix: not ours",
 )
+
+NEW_FOR_USERS = ("build.distributing", "build.approved")
+"""Events after which users may get the new build."""
 
 
 def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: 
     suspects = [code for code in codes if code.owner is Owner.APPLICATION]
     assert [code.code for code in suspects] == ["4002", "4003", "4006"]
     approved = last_build("build.approved")
-    other_events = [event for event in (*BUILDS, TEST) if event not in REACHING]
+    other_events = [event for event in (*BUILDS, TEST) if event not in NEW_FOR_USERS]
     # A spike of another code says nothing about builds.
     cases = [after_build([code for code in codes if code not in suspects], {approved: AT - 60}, "")]
     for builds, age in (

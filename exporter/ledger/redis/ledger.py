@@ -181,7 +181,7 @@ class RedisLedger:
                 future.set_exception(_unavailable())
 
     async def _count(self, batches: Sequence[Batch]) -> list[Receipt | None]:
-        """Written, then shown, then the receipts; None for a batch with a part that failed."""
+        """Write the batches, then show them; their receipts, None for a batch with a failed part."""
         shards = self._replica.plan.shards
         self._spare = (self._spare + 1) % shards
         group = Group(batches, shards, self._spare)

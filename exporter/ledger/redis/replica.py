@@ -182,8 +182,8 @@ class Replica:
             )
         if int(shards) != plan.shards:
             raise LedgerError(
-                f"ledger_shards = {plan.shards}: the shared ledger was begun with {int(shards)}, and "
-                "an id must always be looked up where it was written"
+                f"ledger_shards = {plan.shards}: the shared ledger has {int(shards)} shards, and "
+                "their number can't change"
             )
         self._set_clock(clock)
         return ledger.decode(), int(others)
@@ -218,7 +218,7 @@ class Replica:
             max(1, round(plan.age * 1000)),
             repr(plan.wall()),
             self._commit_name(),
-            # WAIT is about this connection's last write: a retry of duplicates needs a write too.
+            # WAIT confirms this connection's last write, so a retry with only duplicates writes too.
             "always" if always or plan.wait is not None else "",
             *part.arguments(group, self._names),
         )
