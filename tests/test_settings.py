@@ -1,5 +1,6 @@
 """Settings: their sources, their precedence, and the text of each mistake."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,9 @@ MISTAKES: list[tuple[dict[str, object], str]] = [
         {"first_seen_zero_for": "inf"},
         "first_seen_zero_for = 'inf': write seconds or a duration such as 15m",
     ),
+    # TOML has `nan` and `inf`; a deadline of `nan` would never end.
+    ({"receive_timeout": math.nan}, "receive_timeout = nan: write a finite number"),
+    ({"live_stats_interval": math.inf}, "live_stats_interval = inf: write a finite number"),
     ({"max_body": "1MB"}, "max_body = '1MB': write bytes or a size such as 1MiB"),
     ({"max_body": 0}, "max_body = 0: write at least 1"),
     ({"beacon_rate": 0}, "beacon_rate = 0: write more than 0"),

@@ -115,3 +115,8 @@ def test_tokens_never_exceed_burst_rate_and_one_debt(
 def test_ipv6_network_is_one_host(addresses: list[str], hosts: int) -> None:
     """Fails when an IPv6 address has its own bucket: one host has 2**64 of them."""
     assert len(set(map(client_host, addresses))) == hosts
+
+
+def test_bucket_name_of_any_client_text_is_short() -> None:
+    """A proxy may pass on 16 KiB of a client's text as its address; ten thousand would fill the memory."""
+    assert {len(client_host("x" * size)) for size in (45, 16_000)} == {45}

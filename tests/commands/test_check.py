@@ -1,5 +1,6 @@
 """`check` reports every mistake in one run, and `serve` refuses to start with the same lines."""
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -165,6 +166,14 @@ def test_check_warns_of_secrets_that_other_users_can_read(tmp_path: Path) -> Non
         0,
         f"warning: {tokens}: other users can read this file: run chmod 600 {tokens}\n",
     )
+
+
+def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
+    """`serve` reads a secret twice: a pipe would be empty then, or block the start."""
+    pipe = tmp_path / "tokens"
+    os.mkfifo(pipe, 0o600)
+    message = f"ingest_token_file = '{pipe}': write the path of a regular file"
+    assert errors(check(ingest_token_file=pipe)) == [message]
 
 
 def test_check_warns_of_runbook_links_to_loopback() -> None:

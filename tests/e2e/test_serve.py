@@ -80,3 +80,9 @@ def test_token_makes_the_host_check_needless(tmp_path):
         scrape = exporter.request("ops", "GET", "/metrics", None, headers)
         event = exporter.request("ingest", "POST", "/v1/session-ends", b"{}", headers)
     assert (scrape.status, event.status) == (401, 421)
+
+
+def test_variables_of_uvicorn_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "auto")
+    with ExporterProcess(tmp_path / "data") as exporter:
+        assert exporter.request("ops", "GET", "/-/healthy").status == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from exporter.server.certificates import Certificate
 from exporter.server.limits import Limits
 from exporter.server.listeners import Listener, serve
 from exporter.server.protocol import guarded
+from exporter.server.sockets import bind
 from tests.server.conftest import DEADLINE, answer, eventually, refusals, respond, rest
 
 ROOT = Path(__file__).parents[2]
@@ -287,3 +289,10 @@ def _program() -> "Iterator[tuple[subprocess.Popen[str], int]]":
     finally:
         program.kill()
         program.communicate(timeout=DEADLINE)
+
+
+def test_check_of_an_address_takes_no_connection() -> None:
+    """A sender that retries during a restart would have its connection reset."""
+    (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
+    with bound, socket.socket() as client:
+        assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED

@@ -93,6 +93,15 @@ def test_a_request_names_the_exporter_and_closes_its_connection(server: StatsSer
     assert headers["accept-encoding"] == "identity"
 
 
+def test_cookies_of_the_server_are_not_sent_back(server: StatsServer) -> None:
+    polling = Polling(server.url)
+    server.fault = answers(200, {"liveUser": 7, "queueUser": 2}, Set_Cookie="session=1; Path=/")
+    polling.poll()
+    polling.poll()
+    assert len(server.headers) == 2
+    assert not any("cookie" in headers for headers in server.headers)
+
+
 def test_a_key_is_escaped_in_the_request(server: StatsServer) -> None:
     server.key = "a&b=c+d%20"
     polling = Polling(server.url, key=lambda: server.key)
