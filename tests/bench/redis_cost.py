@@ -55,7 +55,7 @@ def read(exporter: ExporterProcess, server: RedisServer) -> Reading:
         stats["total_net_input_bytes"],
         stats["total_net_output_bytes"],
         files["aof_current_size"],
-        1e6 * processor_seconds(exporter),
+        1e6 * processor_seconds(exporter.pid),
         1e6 * (cpu["used_cpu_user"] + cpu["used_cpu_sys"]),
     )
 

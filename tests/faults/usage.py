@@ -28,9 +28,9 @@ def _field(exporter: ExporterProcess, file: str, name: str) -> int:
     return int(text.partition(name)[2].split()[0])
 
 
-def processor_seconds(exporter: ExporterProcess) -> float:
+def processor_seconds(pid: int) -> float:
     """Processor time of all threads so far, seconds."""
-    fields = Path(f"/proc/{exporter.pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
