@@ -151,7 +151,7 @@ def test_closed_standard_output_leaves_no_traceback() -> None:
     os.close(reader)
     try:
         done = subprocess.run(
-            arguments("simulate", "--ndjson", "-", "--for", "15s"),
+            arguments("simulate", "--ndjson", "-", "--for", "10m", "--seed", 4),
             stdout=writer,
             stderr=subprocess.PIPE,
             text=True,
