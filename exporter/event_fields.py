@@ -1,0 +1,47 @@
+"""The fields of a session-end event, and the spellings of their names that are accepted."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+FIELDS: Final = (
+    "system",
+    "code",
+    "id",
+    "session_id",
+    "occurred_at",
+    "duration_seconds",
+    "phase",
+    "final",
+    "labels",
+)
+_PUNCTUATION: Final = re.compile(r"[\s_-]+")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+def _key(name: str) -> str:
+    return _PUNCTUATION.sub("", name).casefold()
+
+
+_BY_KEY: Final = {_key(name): name for name in FIELDS}
+
+
+def field_named(name: str) -> str | None:
+    """The field that a key or a column means: case, spaces, `_` and `-` do not matter.
+
+    `occurredAt` and `Occurred At` are `occurred_at`; None for the name of no field.
+    """
+    return _BY_KEY.get(_key(name))
+
+
+def nearest_field(name: str) -> str | None:
+    """The field that an ignored name probably means, for a hint: `error_code` is near `code`."""
+    words = {word.casefold() for word in _WORD.findall(name)}
+    near = difflib.get_close_matches(_key(name), _BY_KEY, n=1, cutoff=0.75)
+    return _BY_KEY[near[0]] if near else next((field for field in FIELDS if field in words), None)
+
+
+def ignored(names: Iterable[str]) -> dict[str, str | None]:
+    """The names that mean no field, each with its nearest field."""
+    return {name: nearest_field(name) for name in names if field_named(name) is None}
