@@ -127,6 +127,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         registry.register(CertificateCollector([listener.certificate for listener in listeners]))
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)
+        gc.enable()
 
         def up(bound: Addresses) -> None:
             listening.set()

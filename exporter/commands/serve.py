@@ -15,8 +15,12 @@ def serve(
 
     Prints the addresses to standard output and the log, JSON lines, to standard error.
     """
+    import gc
+
     from exporter import streams
 
+    # Until `run` has started everything: collections of what is never garbage took a tenth of the start.
+    gc.disable()
     streams.reserve()
 
     import uvloop
