@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -32,7 +32,7 @@ from exporter.ops.history import Recent
 from exporter.ops.landing_page import landing_page
 from exporter.ops.render import POLICY, render
 from exporter.ops.security import SecurityMiddleware, refusal
-from exporter.settings import Settings
+from exporter.settings import Settings, base_url
 from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
 
@@ -65,7 +65,7 @@ def create_app(
     )
     app.add_middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL)
     app.add_middleware(SecurityMiddleware, authenticator=authenticator, policy=POLICY)
-    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(HTTPException, partial(_not_routed, settings))
     app.add_exception_handler(Exception, _defect)
     # Two concurrent renderings take the GIL from ingest and are no faster.
     scrapes = anyio.CapacityLimiter(1)
@@ -149,12 +149,18 @@ def _json(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
-    """Starlette's 404 and 405 as problem+json."""
+async def _not_routed(settings: Settings, request: Request, error: Exception) -> Response:
+    """Starlette's 404 and 405 as problem+json; a path of ingest names the ingest listener's URL."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "GET, HEAD")
         return refusal(MethodNotAllowed(f"this path does not take {request.method}"), allow)
+    if request.url.path.startswith("/v1/"):
+        url = base_url(settings.ingest, settings.ingest_tls_cert is not None)
+        # The path is not repeated: it may have a key or a token.
+        return refusal(
+            NotFound(f"this is the ops listener; send events to the ingest listener, {url}")
+        )
     return refusal(NotFound("the pages of this listener are listed at /"))
 
 
