@@ -1,6 +1,6 @@
 """Models of requests and answers, for the OpenAPI description.
 
-They decode nothing: ingest is a plain ASGI app with msgspec. Tests compare the models with ingest.
+All but `BuildEvent` only describe: ingest is a plain ASGI app with msgspec. Tests compare them with ingest.
 Examples are in openapi.yaml.
 """
 
@@ -13,7 +13,7 @@ from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 from exporter.ingest.event import MAX_DURATION
-from exporter.streampixel.builds import EVENTS
+from exporter.streampixel.webhook import BuildEvent
 from exporter.taxonomy.model import PHASES
 
 Named = Annotated[str, Field(min_length=1, max_length=128)]
@@ -134,15 +134,6 @@ class BeaconAnswer(BaseModel):
     """The events that will be rejected each time; the other events are done."""
 
     rejected: list[Rejection]
-
-
-class BuildEvent(BaseModel):
-    """One step of a Streampixel build. Other fields are not read."""
-
-    event: str = Field(json_schema_extra={"enum": list(EVENTS)})
-    projectId: Named  # noqa: N815 (Streampixel's spelling)
-    uploadId: Named | None = None  # noqa: N815 (Streampixel's spelling)
-    timestamp: datetime = Field(description="When it happened; the same for each delivery.")
 
 
 class UnknownCode(BaseModel):

@@ -1,7 +1,7 @@
 """Streampixel's build events, their series, and the metrics made from the ledger's totals."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal, get_args
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -11,7 +11,7 @@ from exporter import names
 from exporter.ledger.contract import Family, Ledger, Series, Totals
 
 SYSTEM: Final = "streampixel"
-BUILDS: Final = (
+EventName = Literal[
     "build.uploaded",
     "build.downloading",
     "build.extracting",
@@ -19,11 +19,13 @@ BUILDS: Final = (
     "build.distributing",
     "build.approved",
     "build.rejected",
-)
-"""In the order of Streampixel's pipeline (docs.streampixel.io, "Webhook event reference")."""
-TEST: Final = "webhook.test"
-"""Sent by the test button of Streampixel's dashboard."""
-EVENTS: Final = (*BUILDS, TEST)
+    "webhook.test",
+]
+"""In the order of Streampixel's pipeline (docs.streampixel.io, "Webhook event reference").
+
+The test button of Streampixel's dashboard sends the last.
+"""
+EVENTS: Final[tuple[str, ...]] = get_args(EventName)
 
 
 def build_series(label_names: Sequence[str]) -> dict[str, Series]:

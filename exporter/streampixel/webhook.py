@@ -4,20 +4,21 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
-from exporter.errors import NothingValid, Rejected, WrongMediaType
-from exporter.ingest.event import Rejection
+from exporter.errors import NothingValid, Rejected, Unparseable, WrongMediaType
+from exporter.ingest.event import Rejection, parsed_time
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import Media
 from exporter.ingest.routes import Answer, Request
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Ledger, Series
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
-from exporter.streampixel.builds import SYSTEM, last_build_times
-from exporter.streampixel.payload import Build, decode
+from exporter.streampixel.builds import SYSTEM, EventName, last_build_times
 
 log = Log("exporter.streampixel")
 
@@ -28,6 +29,55 @@ BUDGET: Final = 16 * MAX_BODY
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Equal for all events: a repeated delivery is a duplicate, never a conflict."""
+_SEED: Final = xxh3_64_intdigest(f"{SYSTEM}\0webhook".encode())
+"""Keeps the ids of build events apart from the ids of session ends."""
+
+_Id = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def _time(value: Any) -> Any:
+    # pydantic takes "0" for a time too.
+    return parsed_time("timestamp", value) if isinstance(value, str) else value
+
+
+class BuildEvent(BaseModel):
+    """One step of a Streampixel build. Other fields are not read."""
+
+    model_config = ConfigDict(strict=True)
+
+    event: EventName
+    projectId: _Id  # noqa: N815 (Streampixel's spelling)
+    uploadId: _Id | None = None  # noqa: N815
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_time)] = Field(
+        description="When it happened; the same for each delivery."
+    )
+
+
+class Build(NamedTuple):
+    """A build event: `at` is its Unix time, `key` is equal for repeated deliveries."""
+
+    event: str
+    at: float
+    key: bytes
+
+
+def decode(body: bytes) -> Build:
+    """The event in a body. Raises `Unparseable`, or `Rejected` with the field and its rule.
+
+    The time is part of the key: a rollback distributes the same upload a second time.
+    """
+    try:
+        build = BuildEvent.model_validate_json(body)
+    except ValidationError as error:
+        (mistake, *_) = error.errors(include_url=False, include_input=False)
+        if mistake["type"] == "json_invalid":
+            raise Unparseable(f"not JSON: {mistake['msg']}") from None
+        if not mistake["loc"]:
+            raise Rejected("not_an_object", "a build event is a JSON object") from None
+        raise Rejected("invalid_field", f"{mistake['loc'][0]}: {mistake['msg']}") from None
+    at = build.timestamp.timestamp()
+    parts = msgspec.msgpack.encode((build.event, build.projectId, build.uploadId, at))
+    return Build(build.event, at, xxh3_128_digest(parts, _SEED))
 
 
 @dataclass

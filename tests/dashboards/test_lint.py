@@ -13,7 +13,6 @@ from dashboards.source.queries import SHIPPED
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
 from exporter import names
-from exporter.streampixel.builds import TEST
 from exporter.taxonomy.model import PHASES, Outcome
 from tests.dashboards import promql
 from tests.dashboards.shipped import (
@@ -217,7 +216,7 @@ def test_signals_and_severities_in_panels_are_those_of_the_rules() -> None:
 def test_build_annotations_leave_out_the_event_that_tests_the_webhook() -> None:
     for uid in ("session-ends", "session-end-code"):
         _, builds = BOARDS[uid]["annotations"]["list"]
-        assert f'event!="{TEST}"' in builds["expr"]
+        assert 'event!="webhook.test"' in builds["expr"]
 
 
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:

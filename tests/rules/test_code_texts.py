@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter import names
-from exporter.streampixel.builds import BUILDS, TEST
+from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import Owner
 from tests.rules.code_cases import (
     NO_WORKERS,
@@ -141,7 +141,7 @@ def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: 
     suspects = [code for code in codes if code.owner is Owner.APPLICATION]
     assert [code.code for code in suspects] == ["4002", "4003", "4006"]
     approved = last_build("build.approved")
-    other_events = [event for event in (*BUILDS, TEST) if event not in NEW_FOR_USERS]
+    other_events = [event for event in EVENTS if event not in NEW_FOR_USERS]
     # A spike of another code says nothing about builds.
     cases = [after_build([code for code in codes if code not in suspects], {approved: AT - 60}, "")]
     for builds, age in (

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from exporter.streampixel.builds import TEST
-
 STATUS = {
     "build.uploaded": "pending",
     "build.downloading": "Downloading Files",
@@ -38,4 +36,4 @@ def body(event: str = "build.approved", **fields: Any) -> bytes:
     return json.dumps(payload(event, **fields)).encode()
 
 
-TEST_BODY = body(TEST)
+TEST_BODY = body("webhook.test")

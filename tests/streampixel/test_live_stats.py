@@ -54,7 +54,7 @@ def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: 
     assert server.polled == ["p1"]
 
 
-def test_a_hanging_server_delays_neither_ingest_nor_shutdown(
+def test_hanging_server_delays_neither_ingest_nor_shutdown(
     server: StatsServer, tmp_path: Path
 ) -> None:
     server.fault = sends(b"", hang=True)
@@ -68,7 +68,7 @@ def test_a_hanging_server_delays_neither_ingest_nor_shutdown(
         assert "timeout" not in exporter.log
 
 
-def test_a_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path: Path) -> None:
+def test_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path: Path) -> None:
     server.fault = answers(401, {"message": f"Unauthorized: Invalid API Key {KEY}"})
     with start(server, tmp_path) as exporter:
         wait_for(lambda: failures(exporter)["unauthorized"] == 1)
@@ -80,9 +80,7 @@ def test_a_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path
     assert line["detail"] == "status 401: Unauthorized: Invalid API Key ***"
 
 
-def test_a_wrong_key_file_fails_the_start_and_the_check(
-    server: StatsServer, tmp_path: Path
-) -> None:
+def test_wrong_key_file_fails_the_start_and_the_check(server: StatsServer, tmp_path: Path) -> None:
     exporter = start(server, tmp_path, "two words\n")
     assert exporter.launch().wait(30) == 1
     exporter.kill()
@@ -103,16 +101,14 @@ def test_a_wrong_key_file_fails_the_start_and_the_check(
         ("# mine\nschlüssel\n", ":2: a key is one word of printable ASCII characters"),
     ],
 )
-def test_a_wrong_key_file_is_reported_with_its_line(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_wrong_key_file_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     file = key_file(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         read_key(file)
     assert caught.value.mistakes == (f"{file}{message}",)
 
 
-def test_a_key_file_open_to_others_is_warned_about(
+def test_key_file_open_to_others_is_warned_about(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = key_file(tmp_path, f"# mine\n{KEY}\n")
@@ -160,7 +156,7 @@ def test_settings_of_live_stats_are_normalized() -> None:
         ("projects", "a b", WRONG_ID),
     ],
 )
-def test_a_wrong_setting_is_refused(key: str, value: str, rule: str) -> None:
+def test_wrong_setting_is_refused(key: str, value: str, rule: str) -> None:
     given = ("p1", value) if key == "projects" else value
     with pytest.raises(ConfigError) as caught:
         load(**{**COMPLETE, f"live_stats_{key}": given})

@@ -73,7 +73,7 @@ class Polling:
         return self.value(names.LIVE_USERS, project), self.value(names.QUEUED_USERS, project)
 
 
-def test_an_answer_sets_the_gauges_and_the_time(server: StatsServer) -> None:
+def test_answer_sets_the_gauges_and_the_time(server: StatsServer) -> None:
     polling = Polling(server.url)
     assert polling.users() == (None, None)
     assert polling.value(names.LIVE_STATS_SUCCESS) == 0
@@ -84,7 +84,7 @@ def test_an_answer_sets_the_gauges_and_the_time(server: StatsServer) -> None:
     assert polling.delay() == INTERVAL
 
 
-def test_a_request_names_the_exporter_and_closes_its_connection(server: StatsServer) -> None:
+def test_request_names_the_exporter_and_closes_its_connection(server: StatsServer) -> None:
     Polling(server.url).poll()
     (headers,) = server.headers
     assert headers["user-agent"].startswith("session-end-exporter/")
@@ -102,7 +102,7 @@ def test_cookies_of_the_server_are_not_sent_back(server: StatsServer) -> None:
     assert not any("cookie" in headers for headers in server.headers)
 
 
-def test_a_key_is_escaped_in_the_request(server: StatsServer) -> None:
+def test_key_is_escaped_in_the_request(server: StatsServer) -> None:
     server.key = "a&b=c+d%20"
     polling = Polling(server.url, key=lambda: server.key)
     polling.poll()
@@ -153,7 +153,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_has_a_reason_and_keeps_the_last_numbers(
+def test_fault_has_a_reason_and_keeps_the_last_numbers(
     server: StatsServer, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fault, reason = FAULTS[name]
@@ -174,7 +174,7 @@ def test_every_reason_but_internal_has_a_fault() -> None:
     assert {reason for _, reason in FAULTS.values()} == set(REASONS) - {"internal"}
 
 
-def test_a_redirect_is_not_followed(server: StatsServer) -> None:
+def test_redirect_is_not_followed(server: StatsServer) -> None:
     """The key is part of the URL: another server would receive it."""
     with StatsServer() as other:
         location = f"{other.url}/projects/userStats/p1?userId={USER}&apikey={KEY}"
@@ -194,7 +194,7 @@ def test_proxies_of_the_environment_are_ignored(
         assert (polling.users(), proxy.polled) == ((7, 2), [])
 
 
-def test_a_refused_connection_is_a_connection_failure() -> None:
+def test_refused_connection_is_a_connection_failure() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         polling = Polling(f"http://127.0.0.1:{unused.getsockname()[1]}")
@@ -202,7 +202,7 @@ def test_a_refused_connection_is_a_connection_failure() -> None:
     assert polling.reasons == ["connection"]
 
 
-def test_the_key_is_sent_only_to_a_trusted_certificate(
+def test_key_is_sent_only_to_a_trusted_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pem = tmp_path / "pair.pem"
@@ -224,7 +224,7 @@ def test_the_key_is_sent_only_to_a_trusted_certificate(
         assert (polling.users(), polling.reasons) == ((7, 2), [])
 
 
-def test_a_defect_is_counted_and_polling_continues(server: StatsServer) -> None:
+def test_defect_is_counted_and_polling_continues(server: StatsServer) -> None:
     keys = iter([KEY])
     # The second call raises StopIteration.
     polling = Polling(server.url, key=lambda: next(keys))
@@ -233,7 +233,7 @@ def test_a_defect_is_counted_and_polling_continues(server: StatsServer) -> None:
     assert polling.users() == (7, 2)
 
 
-def test_the_key_is_redacted_in_echoed_text(
+def test_key_is_redacted_in_echoed_text(
     server: StatsServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.faults.append(answers(401, {"message": f"no such key: {KEY}"}))
@@ -261,7 +261,7 @@ def test_no_library_logs_the_key(server: StatsServer, caplog: pytest.LogCaptureF
         "Zm9v%2BYmFy/MTIz==",
     ],
 )
-def test_the_key_is_redacted_in_an_echoed_url(
+def test_key_is_redacted_in_an_echoed_url(
     server: StatsServer, capfd: pytest.CaptureFixture[str], echo: str
 ) -> None:
     server.faults.append(answers(404, {"message": f"Cannot GET /x?apikey={echo}&y=1"}))
@@ -290,7 +290,7 @@ def test_numbers_vanish_after_three_intervals_and_come_back(server: StatsServer)
     assert polling.users() == (7, 2)
 
 
-def test_a_failing_project_does_not_hide_another(server: StatsServer) -> None:
+def test_failing_project_does_not_hide_another(server: StatsServer) -> None:
     polling = Polling(server.url, ("p1", "gone"))
     polling.poll(0)
     polling.poll(1)
@@ -302,7 +302,7 @@ def test_a_failing_project_does_not_hide_another(server: StatsServer) -> None:
 # --- delays --------------------------------------------------------------------------------------
 
 
-def test_the_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> None:
+def test_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> None:
     polling = Polling(server.url)
     server.fault = answers(500, {})
     for delay in [30, 60, 120, 240, 480, MAX_DELAY, MAX_DELAY]:

@@ -41,7 +41,7 @@ def test_every_event_is_zero_initialized_and_counted(hook: Webhook) -> None:
     assert {count_and_time(hook, event) for event in EVENTS} == {(1, TEN_MINUTES_AGO)}
 
 
-def test_a_repeated_delivery_is_a_duplicate(hook: Webhook) -> None:
+def test_repeated_delivery_is_a_duplicate(hook: Webhook) -> None:
     for delivery in (body(), body(), body(status="Released")):
         assert hook.post(delivery) == 200
     assert count_and_time(hook) == (1, TEN_MINUTES_AGO)
@@ -55,7 +55,7 @@ def test_concurrent_deliveries_keep_the_latest_time(hook: Webhook) -> None:
     assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
 
 
-def test_a_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
+def test_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
     with Webhook(tmp_path) as hook:
         hook.post(body())
     with Webhook(tmp_path) as hook:
@@ -64,7 +64,7 @@ def test_a_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
         assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
 
 
-def test_a_future_time_is_capped_or_rejected(hook: Webhook) -> None:
+def test_future_time_is_capped_or_rejected(hook: Webhook) -> None:
     hook.post(body(timestamp="2026-11-20T19:04:59Z"))
     assert count_and_time(hook) == (1, NOW)
     with pytest.raises(NothingValid) as caught:
@@ -76,15 +76,15 @@ def test_a_future_time_is_capped_or_rejected(hook: Webhook) -> None:
     assert count_and_time(hook) == (1, NOW)
 
 
-def test_an_unknown_event_is_rejected(hook: Webhook) -> None:
-    with pytest.raises(NothingValid, match=r"'build.exploded' is not one of build.uploaded, "):
+def test_unknown_event_is_rejected(hook: Webhook) -> None:
+    with pytest.raises(NothingValid, match=r"event: Input should be .build.uploaded.,"):
         hook.post(body("build.exploded"))
     assert hook.value(names.REJECTED_EVENTS, reason="invalid_field") == 1
     assert count_and_time(hook, "build.exploded") == (None, None)
 
 
 @pytest.mark.parametrize("token", ["", "hook-0123456789abcdeF", "hook-0123456789abcde", "é"])
-def test_a_wrong_token_is_refused_and_not_echoed(hook: Webhook, token: str) -> None:
+def test_wrong_token_is_refused_and_not_echoed(hook: Webhook, token: str) -> None:
     bearer = {b"authorization": f"Bearer {TOKEN}".encode()}
     with pytest.raises(Unauthorized) as caught:
         hook.post(body(), token, JSON | bearer)
@@ -101,7 +101,7 @@ def test_wrong_tokens_are_throttled_and_a_valid_one_passes(hook: Webhook) -> Non
     assert hook.post(body()) == 200
 
 
-def test_a_body_over_64_kib_is_refused(hook: Webhook) -> None:
+def test_body_over_64_kib_is_refused(hook: Webhook) -> None:
     for headers in (JSON, JSON | {b"content-length": b"70000"}):
         with pytest.raises(BodyTooLarge, match=r"at most 65536 bytes, .*the limit of a webhook"):
             hook.post(body(fileUrl="x" * 70_000), headers=headers)

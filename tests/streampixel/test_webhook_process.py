@@ -46,7 +46,7 @@ def test_builds_are_counted_once_across_a_kill_and_a_restart(tmp_path: Path) -> 
         assert exporter.request("ops", "GET", "/").status == 200
 
 
-def test_the_token_is_in_no_answer_and_no_log_line(tmp_path: Path) -> None:
+def test_token_is_in_no_answer_and_no_log_line(tmp_path: Path) -> None:
     settings = {
         "streampixel_webhook_token_file": token_file(tmp_path),
         "log_level": "debug",
@@ -79,7 +79,7 @@ def test_the_token_is_in_no_answer_and_no_log_line(tmp_path: Path) -> None:
         assert TOKEN not in exporter.log
 
 
-def test_a_token_is_rotated_without_a_restart(tmp_path: Path) -> None:
+def test_token_is_rotated_without_a_restart(tmp_path: Path) -> None:
     file = token_file(tmp_path)
     with ExporterProcess(
         tmp_path / "data", settings={"streampixel_webhook_token_file": file}
@@ -91,7 +91,7 @@ def test_a_token_is_rotated_without_a_restart(tmp_path: Path) -> None:
         assert counted(exporter, "webhook.test") == 1
 
 
-def test_a_wrong_token_file_fails_the_start_and_the_check(tmp_path: Path) -> None:
+def test_wrong_token_file_fails_the_start_and_the_check(tmp_path: Path) -> None:
     file = token_file(tmp_path, "short")
     exporter = ExporterProcess(tmp_path / "data", settings={"streampixel_webhook_token_file": file})
     assert exporter.launch().wait(30) == 1
