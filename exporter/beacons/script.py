@@ -70,5 +70,5 @@ class ScriptRoute:
 
 def _matches(if_none_match: bytes, tag: bytes) -> bool:
     """If-None-Match compares weakly: `W/` makes no difference."""
-    tags = [each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")]
+    tags = [part.strip().removeprefix(b"W/") for part in if_none_match.split(b",")]
     return tag in tags or if_none_match.strip() == b"*"

@@ -1,7 +1,7 @@
 """The file of sites: which pages may send, with which keys, for which system.
 
-A key is public, because everyone can read a page's source: it can only send this site's events. The file
-has its hash, so that it does not publish keys of pages that are not public.
+A key is public, because everyone can read a page's source: it can only send events of its site. The file
+has the hash of a key, so that it does not publish the keys of pages that are not public.
 """
 
 import hashlib
@@ -30,7 +30,8 @@ _ORIGIN: Final = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
 )
 """An origin as a browser serializes it (RFC 6454 6.1): lower case, no default port, no path."""
-_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_LEAST_RATE: Final = 0.001
+"""Events a second, one in 17 minutes."""
 _KEY_BYTES: Final = 18
 """144 bits, 24 characters of base64: out of reach of guesses, so that a fast hash is enough."""
 _MAX_CHARS: Final = 128
@@ -63,13 +64,13 @@ class Site:
     labels: Mapping[str, frozenset[str]]
 
 
+@dataclass(frozen=True)
 class Loader:
     """Reads files of sites; `limit` is for sites without a limit of their own."""
 
-    def __init__(self, systems: Sequence[str], labels: Sequence[str], limit: Limit) -> None:
-        self._systems = systems
-        self._labels = labels
-        self._limit = limit
+    systems: Sequence[str]
+    labels: Sequence[str]
+    limit: Limit
 
     @classmethod
     def of(cls, settings: Settings, taxonomy: Taxonomy) -> "Loader":
@@ -96,7 +97,7 @@ class Loader:
                 for key in _keys(entry):
                     if key in sites:
                         entry.wrong(
-                            entry.line_of("keys"),
+                            "keys",
                             f"a key in {entry.what} is written twice, first for site "
                             f"{sites[key].name!r}",
                         )
@@ -109,17 +110,21 @@ class Loader:
         entry.expect(_REQUIRED, _OPTIONAL)
         name = entry.text("site", longest=64)
         if name and (fault := name_fault(name)):
-            entry.wrong(entry.line_of("site"), f"site {name!r} {fault}")
+            entry.wrong("site", f"site {name!r} {fault}")
         return Site(
             name,
-            entry.one_of("system", self._systems),
+            entry.one_of("system", self.systems),
             frozenset(_origins(entry)),
-            Limit(
-                _number(entry, "rate", self._limit.rate),
-                int(_number(entry, "burst", self._limit.burst)),
-            ),
+            self._site_limit(entry),
             self._label_values(entry),
         )
+
+    def _site_limit(self, entry: yaml_mapping.Mapping) -> Limit:
+        rate = entry.number("rate", least=_LEAST_RATE)
+        burst = entry.number("burst", least=1)
+        if burst is not None and not burst.is_integer():
+            entry.wrong("burst", f"burst in {entry.what} must be a whole number")
+        return Limit(rate or self.limit.rate, int(burst or self.limit.burst))
 
     def _label_values(self, entry: yaml_mapping.Mapping) -> dict[str, frozenset[str]]:
         allowed: dict[str, frozenset[str]] = {}
@@ -127,10 +132,10 @@ class Loader:
         if labels is None:
             return allowed
         for name in labels.names():
-            if name not in self._labels:
-                configured = ", ".join(self._labels) or "none so far"
+            if name not in self.labels:
+                configured = ", ".join(self.labels) or "none so far"
                 labels.wrong(
-                    labels.line_of(name),
+                    name,
                     f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
                     f"{configured}",
                 )
@@ -139,7 +144,7 @@ class Loader:
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
         if combinations > _MAX_COMBINATIONS:
             entry.wrong(
-                entry.line_of("labels"),
+                "labels",
                 f"labels in {entry.what} allow {combinations:,} combinations of values, with `{OTHER}` and "
                 f"empty; allowed are {_MAX_COMBINATIONS}",
             )
@@ -191,17 +196,3 @@ def origin_fault(origin: str) -> str:
         "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
         "without default port, path or wildcard, such as https://shop.example"
     )
-
-
-def _number(entry: yaml_mapping.Mapping, key: str, default: float) -> float:
-    if key not in entry:
-        return default
-    scalar = entry.scalar(key)
-    if scalar and not scalar.is_text and _NUMBER.fullmatch(scalar.written):
-        number = float(scalar.written)
-        if 0 < number < math.inf and (key != "burst" or number.is_integer()):
-            return number
-    allowed = "a whole number above 0" if key == "burst" else "a number above 0"
-    given = repr(scalar.written) if scalar else "more than one value"
-    entry.wrong(entry.line_of(key), f"{key} in {entry.what} must be {allowed}, not {given}")
-    return default

@@ -102,6 +102,6 @@ def test_landing_page_has_the_script_element(
     assert "no key is valid yet" in Page(Ops().get("/").text).text
 
 
-def test_a_build_without_the_script_does_not_mention_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_without_the_script_does_not_mention_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing_page, "_script", lambda: None)
     assert "browsers" not in Page(Ops().get("/").text).text

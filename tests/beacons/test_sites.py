@@ -105,14 +105,11 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "5: a key in sites[1] is written twice, first for site 'shop'",
         ),
         ("", SECOND, "6: site 'shop' is written twice, first on line 2"),
-        ("", "    rate: 0\n", "6: rate in sites[1] must be a number above 0, not '0'"),
-        ("", "    rate: fast\n", "6: rate in sites[1] must be a number above 0, not 'fast'"),
-        ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number above 0, not '1.5'"),
-        (
-            "",
-            "    burst: [1]\n",
-            "6: burst in sites[1] must be a whole number above 0, not more than one value",
-        ),
+        ("", "    rate: 0\n", "6: rate in sites[1] must be a number from 0.001"),
+        ("", "    rate: fast\n", "6: rate in sites[1] must be a number from 0.001"),
+        ("", "    rate: .inf\n", "6: rate in sites[1] must be a number from 0.001"),
+        ("", "    burst: 0\n", "6: burst in sites[1] must be a number from 1"),
+        ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number"),
         (
             "",
             "    labels: {tenant: [a]}\n",
@@ -169,17 +166,9 @@ def test_origin_as_browsers_send_it_is_valid(origin: str) -> None:
 @pytest.mark.parametrize(
     "origin",
     [
-        *(
-            "null",
-            "https://",
-            "https://A.example",
-            "https://a:443",
-            "http://a:80",
-            "ftp://a",
-            "a.b",
-        ),
-        *("https://a/", "https://a/b", "https://*.a", "https://u@a", "https://a?b", "https://a\n"),
-        *("https://a:0", "https://a:", "https://.a", " https://a", "https://bücher.example"),
+        *("null", "a.b", "ftp://a", "https://", "https://A.example", "https://bücher.example"),
+        *("https://a/", "https://*.a", "https://u@a", "https://a?b", "https://a\n", " https://a"),
+        *("https://a:443", "http://a:80", "https://a:0", "https://a:", "https://.a"),
     ],
 )
 def test_other_origins_are_invalid(origin: str) -> None:
