@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -32,7 +33,7 @@ BYTES_PER_EVENT: Final = 1024
 Before, 64 KiB in an ignored field cost one token, and decoding them delayed all other senders.
 """
 _TYPES: Final = ("text/plain", "application/json")
-"""Browsers send text/plain to other origins without a preflight."""
+"""Browsers send text/plain, and bytes without a type, to other origins without a preflight."""
 _SIZE: Final = "; each started KiB of a beacon counts as an event"
 _VARY: Final = (b"vary", b"origin")
 _PREFLIGHT: Final = (
@@ -43,36 +44,28 @@ _PREFLIGHT: Final = (
 )
 
 
+@dataclass
 class BeaconRoute:
-    """Counts beacons of `sites`. Their keys are public: they only write, and answers tell nothing.
+    """Counts beacons of `sites`. Their keys are public: they only write, and answers reveal nothing.
 
     `address_limit` holds for each client address, a site's limit for all of its browsers. `guard` reads
     bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that a
     flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
     """
 
+    sites: Watched[Sites]
+    pipeline: Pipeline
+    guard: Guard
+    address_limit: Limit
+    max_depth: int
+    queue_events: int
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
     methods: tuple[str, ...] = ("POST", "OPTIONS")
 
-    def __init__(
-        self,
-        sites: Watched[Sites],
-        pipeline: Pipeline,
-        guard: Guard,
-        address_limit: Limit,
-        max_depth: int,
-        queue_events: int,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._sites = sites
-        self._pipeline = pipeline
-        self._guard = guard
-        self._address_limit = address_limit
-        self._max_depth = max_depth
-        self._queue_events = queue_events
-        self._wall = wall
-        self._addresses = TokenBuckets(clock)
-        self._site_rates = TokenBuckets(clock)
+    def __post_init__(self) -> None:
+        self._addresses = TokenBuckets(self.clock)
+        self._site_rates = TokenBuckets(self.clock)
         self._waiting = 0
 
     async def take(self, request: Request) -> Answer | None:
@@ -80,7 +73,7 @@ class BeaconRoute:
 
         Neither tells whether an event was counted before, which a reader of the key could abuse.
         """
-        site = self._sites.now().get(hash_key(request.rest))
+        site = self.sites.now().get(hash_key(request.rest))
         if site is None:
             raise UnknownKey(
                 "no site has this key: it may have been replaced since the page loaded"
@@ -96,7 +89,13 @@ class BeaconRoute:
             refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
-        cors = [(b"access-control-allow-origin", origin), _VARY]
+        # `sendBeacon` always sends credentials; a browser drops its JSON without this header. It gives pages
+        # no access: the exporter reads no credentials, and the origin is one of the site's, never `*`.
+        cors = [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+            _VARY,
+        ]
         if request.method == "OPTIONS":
             return 204, [*cors, *_PREFLIGHT], b""
         # Without it a page's script can't read how long to wait.
@@ -113,27 +112,27 @@ class BeaconRoute:
         address = client_host(request.client)
         self._take_token(address, site)
         _check_headers(request.headers)
-        self._guard.check_length(request.headers)
-        body = await self._guard.read(request.headers, request.receive)
+        self.guard.check_length(request.headers)
+        body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
         # Bytes are charged before decoding: a body that can't be decoded costs time too.
         size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
         if size:
             self._charge(size, f"{len(body)} bytes", address, site)
-        decoded = decode(body, site, self._wall(), self._max_depth)
+        decoded = decode(body, site, self.wall(), self.max_depth)
         more = decoded.total - 1 - size
         if more > 0 and size:
             # The charge for bytes may have left a debt, which must not refuse the same request.
-            self._addresses.force(address, self._address_limit, more)
+            self._addresses.force(address, self.address_limit, more)
             self._site_rates.force(site.name, site.limit, more)
         elif more > 0:
             self._charge(more, f"{decoded.total} events", address, site)
         return await self._count(decoded, cors)
 
     def _take_token(self, address: str, site: Site) -> None:
-        wait = self._addresses.take(address, self._address_limit)
-        rate, scope = self._address_limit.rate, "from one address"
+        wait = self._addresses.take(address, self.address_limit)
+        rate, scope = self.address_limit.rate, "from one address"
         if wait is None:
             wait = self._site_rates.take(site.name, site.limit)
             rate, scope = site.limit.rate, "with its keys"
@@ -148,7 +147,7 @@ class BeaconRoute:
         Without this check, a hundred concurrent requests, each admitted for one token, could count ten
         thousand events, and the site's other browsers would be refused for minutes.
         """
-        wait = self._addresses.charge(address, self._address_limit, tokens)
+        wait = self._addresses.charge(address, self.address_limit, tokens)
         if wait is None:
             wait = self._site_rates.charge(site.name, site.limit, tokens)
         if wait is not None:
@@ -158,12 +157,12 @@ class BeaconRoute:
             )
 
     async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
-        if self._waiting and self._waiting + decoded.total > self._queue_events:
+        if self._waiting and self._waiting + decoded.total > self.queue_events:
             raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
         self._waiting += decoded.total
         try:
             # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            rejected = await self._pipeline.count(decoded, deferrable=True)
+            rejected = await self.pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
         # A conflict would tell that the id was counted before.
@@ -176,7 +175,8 @@ class BeaconRoute:
 
 
 def _check_headers(headers: Headers) -> None:
-    media_type(headers.get(b"content-type", b""), _TYPES)
+    # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
+    media_type(headers.get(b"content-type", b"text/plain"), _TYPES)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
         raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon must not be compressed")

@@ -1,42 +1,49 @@
 """CORS, and the checks before a body is read."""
 
 import json
+from itertools import product
 
 import pytest
 
-from tests.beacons.browsers import ALLOW, DESK, SHOP, Browsers
+from exporter import names
+from tests.beacons.browsers import ALLOW, DESK, KEY, SHOP, Browsers
 from tests.ingest.listener import Stream
+
+CREDENTIALS = b"access-control-allow-credentials"
 
 
 @pytest.mark.parametrize("origin", [SHOP, "https://www.shop.example"])
-def test_allowed_origin_is_answered_by_name_without_credentials(
+def test_allowed_origin_is_answered_by_name_with_credentials(
     browsers: Browsers, origin: str
 ) -> None:
-    headers = browsers.post(origin=origin, cookie="session=1").headers
-    assert headers[ALLOW] == origin.encode()
-    assert headers[b"vary"] == b"origin"
-    assert headers[b"access-control-expose-headers"] == b"retry-after"
-    assert not {b"access-control-allow-credentials", b"set-cookie"} & set(headers)
+    """Credentials are allowed for `sendBeacon`, which always sends them; they change no answer."""
+    answer = browsers.post(origin=origin, cookie="session=1", authorization="Basic eDp5")
+    assert answer.headers == {
+        ALLOW: origin.encode(),
+        CREDENTIALS: b"true",
+        b"vary": b"origin",
+        b"access-control-expose-headers": b"retry-after",
+    }
+    assert answer == browsers.post(origin=origin)
 
 
 @pytest.mark.parametrize(
-    "origin",
+    ("method", "origin"),
     [
-        *(None, "", "null", "*", SHOP + "/", SHOP + ":443", SHOP.upper(), DESK),
-        *("http://shop.example", "https://shop.example.evil.example", "https://x.shop.example"),
-        f"{SHOP}, https://www.shop.example",
+        ("OPTIONS", DESK),
+        *product(("POST",), (None, "null", "*", SHOP + "/", SHOP + ":443", SHOP.upper(), DESK)),
+        *product(("POST",), ("http://shop.example", f"{SHOP}.evil.example", f"{SHOP}, {SHOP}")),
     ],
 )
-@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
 def test_other_origins_are_403_and_can_not_read_the_answer(
-    browsers: Browsers, origin: str | None, method: str
+    browsers: Browsers, method: str, origin: str | None
 ) -> None:
     answer = browsers.post(origin=origin, method=method)
     browsers.assert_refused(answer, 403, "origin_not_allowed")
     wrong = f"origin {origin!r} is not one of the site's origins"
     fault = wrong if origin else "the request has no Origin header"
     assert answer.json["detail"] == f"site 'shop': {fault}"
-    assert ALLOW not in answer.headers
+    assert not {ALLOW, CREDENTIALS} & set(answer.headers)
     assert answer.headers[b"vary"] == b"origin"
 
 
@@ -49,6 +56,7 @@ def test_preflight_is_204_and_counts_nothing(browsers: Browsers) -> None:
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers == {
         ALLOW: SHOP.encode(),
+        CREDENTIALS: b"true",
         b"vary": b"origin",
         b"access-control-allow-methods": b"POST",
         b"access-control-allow-headers": b"content-type",
@@ -98,6 +106,13 @@ def test_body_has_at_most_64_kib(browsers: Browsers, size: int, status: int) -> 
 def test_body_that_stops_arriving_is_a_timeout(browsers: Browsers) -> None:
     answer = browsers.post(Stream([b"{"], disconnects=True))
     browsers.assert_refused(answer, 408, "timeout")
+
+
+def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
+    """Fails when the type is required: `sendBeacon` sends an ArrayBuffer without it."""
+    headers = {b"origin": SHOP.encode()}
+    answer = browsers.listener.post(b'{"id": "a"}', headers, path=names.BEACONS_PATH + KEY)
+    assert (answer.status, browsers.ends()) == (204, [("streampixel", "1000", "ends")])
 
 
 def test_sender_that_leaves_gets_no_answer(browsers: Browsers) -> None:

@@ -1,0 +1,29 @@
+"""Pages that send events themselves, without the script: a real browser delivers each form."""
+
+import pytest
+
+from tests.collector.visitor import Visitor, end
+from tests.e2e.exporter_process import ExporterProcess
+
+SEND = {
+    "text": "navigator.sendBeacon(url, text)",
+    "text Blob": "navigator.sendBeacon(url, new Blob([text], { type: 'text/plain' }))",
+    "JSON Blob": "navigator.sendBeacon(url, new Blob([text], { type: 'application/json' }))",
+    "bytes": "navigator.sendBeacon(url, new TextEncoder().encode(text).buffer)",
+    "fetch": """fetch(url, {
+        method: "POST", body: text, credentials: "include", headers: { "Content-Type": "application/json" },
+    }).then(({ status }) => status === 204)""",
+}
+
+
+@pytest.mark.parametrize("name", SEND)
+def test_event_of_a_page_is_delivered_with_credentials(
+    visitor: Visitor, exporter: ExporterProcess, name: str
+) -> None:
+    """Fails without Access-Control-Allow-Credentials: the browser drops a JSON Blob without a word."""
+    page = visitor.open("/bare")
+    url = f"http://127.0.0.1:{exporter.ports['ingest']}/v1/beacons/{page.evaluate('KEY')}"
+    event = "{ id: crypto.randomUUID(), code: 4001 }"
+    script = f"(url) => {{ const text = JSON.stringify({event}); return {SEND[name]}; }}"
+    assert page.evaluate(script, url) is True
+    visitor.assert_counted(end(4001))
