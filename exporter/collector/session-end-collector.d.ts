@@ -1,63 +1,65 @@
-/** What `reconnectStream.on("state", …)` of Streampixel's Web SDK reports. */
+/** A state that `reconnectStream` of Streampixel's Web SDK reports. */
 export interface StreamState {
   status: string;
   code?: number | string;
   reason?: string;
 }
 
-/** An emitter as the Web SDK has it. */
+/** The Web SDK's emitter of states. */
 export interface ReconnectStream {
   on(event: "state", listener: (state: StreamState) => void): unknown;
 }
 
-/** What `await StreamPixelApplication(…)` gives. */
-export interface StreamPixelApp {
-  reconnectStream: ReconnectStream;
-  pixelStreaming?: {
-    addEventListener(type: "webRtcConnected", listener: () => void): unknown;
-  };
+/** Epic's PixelStreaming, or another emitter of its events. */
+export interface PixelStreaming {
+  addEventListener(type: any, listener: (event: any) => void): unknown;
 }
 
+/** The result of `await StreamPixelApplication(…)`; some versions have no `reconnectStream`. */
+export type StreamPixelApp =
+  | { reconnectStream: ReconnectStream; pixelStreaming?: PixelStreaming }
+  | { reconnectStream?: undefined; pixelStreaming: PixelStreaming };
+
 export interface EndDetails {
-  /** Seconds from connected to the end, when not the collector's own count. */
+  /** Seconds from connected to the end, instead of the collector's own count. */
   duration_seconds?: number;
   /** Labels of this end only. */
   labels?: Record<string, string>;
 }
 
-/** One session after the other: each begins with a connection and has one end. */
+/** Sessions, one after the other: each begins with a connection and has one end. */
 export interface Session {
   /** The stream plays: begins a session, or turns a drop into an interruption. */
   connected(): void;
   /** A state as `reconnectStream` reports it. */
   state(state: StreamState): void;
-  /** Follow a Streampixel application, or its `reconnectStream` alone. */
-  streampixel(app: StreamPixelApp | ReconnectStream): void;
+  /** Follow a Streampixel application, or its `reconnectStream` or `pixelStreaming` alone. */
+  streampixel(app: StreamPixelApp | ReconnectStream | PixelStreaming): void;
   /** Follow a Streampixel iframe, an element or a CSS selector; other origins are not listened to. */
   frame(frame: HTMLIFrameElement | string, origin?: string): void;
   /** Follow a WebSocket. */
   socket(socket: WebSocket): void;
-  /** The session has ended, each call one end; without a code it is the system's normal end. */
+  /** The session has ended. Each call is one end; without a code it is the system's normal end. */
   end(code?: number | string, details?: EndDetails): void;
 }
 
 export interface Config {
   /** The site's public key. */
   key: string;
-  /** Where the exporter's ingest listener is, when the script was not loaded from there. */
+  /** Address of the exporter's ingest listener, if the script was not loaded from there. */
   ingest?: string;
   /** Labels of every event. */
   labels?: Record<string, string>;
-  /** Seconds in which a drop may recover, 60 when left out. */
+  /** Seconds in which a drop may recover, by default 60. */
   window?: number;
   /** A Streampixel iframe to follow. */
   frame?: HTMLIFrameElement | string;
-  /** The iframe's origin, `https://share.streampixel.io` when left out. */
+  /** The iframe's origin, by default `https://share.streampixel.io`. */
   origin?: string;
 }
 
 export interface Collector extends Session {
-  /** Begin to send; a second call changes nothing. */
+  /** Begin to send. A second call changes nothing. */
   start(config: Config): void;
   /** A further session beside the page's first, with labels of its own. */
   session(labels?: Record<string, string>): Session;
@@ -66,7 +68,7 @@ export interface Collector extends Session {
 declare global {
   const SessionEndCollector: Collector;
   interface Window {
-    /** Not there when the script was not loaded. */
+    /** Undefined if the script was not loaded. */
     SessionEndCollector?: Collector;
   }
 }

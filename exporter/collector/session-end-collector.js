@@ -1,47 +1,55 @@
-// Reports how streaming sessions end; docs/browser.md says why.
+// Reports how streaming sessions end; docs/browser.md describes the rules.
 (() => {
   if (window.SessionEndCollector) return;
-  const OURS = "session-end-collector:";
+  const PREFIX = "session-end-collector:", INACTIVITY = 4004;
+  // Events of Epic's PixelStreaming, and the states of the Web SDK that say the same.
+  const STATES = {
+    webRtcAutoConnect: "connecting", webRtcConnecting: "connecting", webRtcConnected: "connected",
+    webRtcDisconnected: "disconnected", webRtcFailed: "failed",
+  };
   const script = document.currentScript;
-  const memory = new Map(), pages = [];
-  let url, labels, span = 6e4, busy, timer, fails = 0, ready = 0;
+  const unstored = new Map(), sessions = [];
+  let url, labels, recovery = 6e4, busy, timer, failures = 0, retryAt = 0, warned;
 
-  // The page must not notice.
-  const safe = (f) => (...args) => {
-    try { return f(...args); } catch {}
+  // No exception may reach the page.
+  const safe = (f, failed) => (...args) => {
+    try { return f(...args); } catch { failed?.(); }
   };
   const on = (target, type, f) => target.addEventListener(type, safe(f));
+  const warn = () => {
+    warned ||= console.warn(PREFIX, "nothing to follow, session ends are not reported; see docs/browser.md") || 1;
+  };
   // Date.now() can be set back, performance.now() stops while a laptop sleeps.
   const clock = () => Math.max(Date.now(), performance.timeOrigin + performance.now());
   // No randomUUID on http.
   const uuid = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
-  // A key each: tabs that write at once lose nothing.
-  const put = (x) => {
-    memory.delete(x.event.id);
+  // A key for each end: tabs that write at the same time lose nothing.
+  const store = (item) => {
+    unstored.delete(item.event.id);
     try {
-      localStorage[OURS + x.event.id] = JSON.stringify(x);
-    } catch { memory.set(x.event.id, x); }
+      localStorage[PREFIX + item.event.id] = JSON.stringify(item);
+    } catch { unstored.set(item.event.id, item); }
   };
   const drop = safe((id) => {
-    memory.delete(id);
-    delete localStorage[OURS + id];
+    unstored.delete(id);
+    delete localStorage[PREFIX + id];
   });
   const all = () => {
-    const found = [...memory.values()];
+    const items = [...unstored.values()];
     safe(() => Object.keys(localStorage).forEach(safe((key) => {
-      if (!key.startsWith(OURS)) return;
-      const x = JSON.parse(localStorage[key]);
-      // The exporter knows ids for a day.
-      if (x.sent && clock() - x.at > 864e5) drop(x.event.id);
-      else if (x.event.id) found.push(x);
+      if (!key.startsWith(PREFIX)) return;
+      const item = JSON.parse(localStorage[key]);
+      // The exporter remembers ids for a day.
+      if (item.sent && clock() - item.at > 864e5) drop(item.event.id);
+      else if (item.event.id) items.push(item);
     })))();
-    found.sort((x, y) => x.at - y.at);
-    while (found[100]) drop(found.shift().event.id);
-    return found;
+    items.sort((a, b) => a.at - b.at);
+    while (items[100]) drop(items.shift().event.id);
+    return items;
   };
-  // undefined: gone.
-  const sent = safe((id) => all().find((x) => x.event.id === id).sent);
+  // undefined when the end is not stored.
+  const sent = safe((id) => all().find((item) => item.event.id === id).sent);
 
   const later = (ms) => {
     clearTimeout(timer);
@@ -49,33 +57,33 @@
   };
   const flush = safe((leaving) => {
     const now = clock();
-    if (!leaving && (busy || now < ready)) return busy || later(ready - now);
-    const found = all();
-    // An hour ahead: a clock put right.
-    const due = found.filter((x) => (x.url ||= url) && !(x.until > now && x.at < now + 36e5));
-    if (!due[0]) return found[0] && later(span);
-    // A replaced key holds up nothing.
-    const to = (due.find((x) => x.url === url) || due[0]).url;
-    const batch = due.filter((x) => x.url === to).slice(0, 20);
-    const body = JSON.stringify(batch.map((x) => {
-      x.at = Math.min(x.at, now);
-      put({ ...x, sent: 1 });
-      return { ...x.event, age_seconds: (now - x.at) / 1e3 };
+    if (!leaving && (busy || now < retryAt)) return busy || later(retryAt - now);
+    const items = all();
+    // More than an hour ahead: the clock was wrong and has been corrected.
+    const due = items.filter((item) => (item.url ||= url) && !(item.until > now && item.at < now + 36e5));
+    if (!due[0]) return items[0] && later(recovery);
+    // Ends for a replaced key must not block the others.
+    const to = (due.find((item) => item.url === url) || due[0]).url;
+    const batch = due.filter((item) => item.url === to).slice(0, 20);
+    const body = JSON.stringify(batch.map((item) => {
+      item.at = Math.min(item.at, now);
+      store({ ...item, sent: 1 });
+      return { ...item.event, age_seconds: (now - item.at) / 1e3 };
     }));
-    // Where fetch ends with the page: it sends cookies.
+    // Only for browsers whose fetch ends with the page: sendBeacon sends cookies.
     if (leaving && !("keepalive" in Request.prototype)) return navigator.sendBeacon(to, body);
     busy = 1;
     let wait = 0;
     fetch(to, {
       method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "no-referrer",
     }).then(({ status, headers }) => {
-      // Or a date.
+      // It may be a date.
       wait = Math.min(+headers.get("retry-after") || 0, 3600);
       if (status > 499 || status === 408 || status === 429) throw 0;
-      batch.forEach((x) => drop(x.event.id));
-      fails = 0;
+      batch.forEach((item) => drop(item.event.id));
+      failures = 0;
     }).catch(() => {
-      ready = clock() + Math.max(wait, 2 ** Math.min(fails++, 8)) * 1e3 * (1 + Math.random());
+      retryAt = clock() + Math.max(wait, 2 ** Math.min(failures++, 8)) * 1e3 * (1 + Math.random());
     }).then(() => {
       busy = 0;
       later(0);
@@ -83,11 +91,11 @@
   });
 
   const session = safe((own) => {
-    let session_id, end, began, lost, over, timed, cached, lapse, beat;
+    let session_id, end, began, lost, over, timedOut, idle, cached, recoveryTimer, hiddenTimer;
     const begin = () => {
       session_id = uuid();
       end = uuid();
-      began = lost = over = timed = 0;
+      began = lost = over = timedOut = idle = 0;
     };
     const emit = (id, code, final, details = {}, until) => {
       const event = {
@@ -96,50 +104,51 @@
         labels: { ...labels, ...own, ...details.labels },
       };
       if (JSON.stringify(event).length > 999) event.labels = {};
-      put({ event, url, until, at: clock(), sent: 0 });
+      store({ event, url, until, at: clock(), sent: 0 });
       if (!until) later(0);
     };
-    const ending = (code, details, until) => emit(end, code, true, {
+    const emitEnd = (code, details, until) => emit(end, code, true, {
       duration_seconds: began ? (clock() - began) / 1e3 : undefined, ...details,
     }, until);
     const finish = (code, details) => {
       if (over) return;
-      ending(code, details);
-      lost = clearTimeout(lapse);
-      beat = clearTimeout(beat);
+      emitEnd(code, details);
+      lost = clearTimeout(recoveryTimer);
+      hiddenTimer = clearTimeout(hiddenTimer);
       over = 1;
     };
     const connected = () => {
       if (over) begin();
       if (lost) emit(uuid(), lost, false);
-      lost = clearTimeout(lapse);
+      lost = idle = clearTimeout(recoveryTimer);
       began ||= clock();
-      if (document.hidden) hold();
+      if (document.hidden) storeEnd();
     };
     const closed = (code) => {
       if (code != 1005 && code != 1006) return finish(code);
       if (over || lost) return;
       lost = code;
-      lapse = setTimeout(safe(() => {
+      recoveryTimer = setTimeout(safe(() => {
         finish(4007);
-        timed = 1;
-      }), span);
+        timedOut = 1;
+      }), recovery);
     };
-    // Taken back, or sent by another page.
-    const hold = () => {
-      // Hidden timers run once a minute.
-      if (!sent(end)) ending(lost || 1001, 0, clock() + span + 12e4);
-      beat ||= setInterval(safe(hold), span);
+    // A page that returns deletes this end; otherwise another page sends it.
+    const storeEnd = () => {
+      // Timers of hidden pages run once a minute.
+      if (!sent(end)) emitEnd(lost || 1001, 0, clock() + recovery + 12e4);
+      hiddenTimer ||= setInterval(safe(storeEnd), recovery);
     };
-    pages.push((going, cache) => {
+    // leaving: 0 for a visible page, 1 for a hidden one, 2 for one that is left.
+    sessions.push((leaving, cache) => {
       if (over || !(began || lost)) return;
-      if (going) {
+      if (leaving) {
         cached ||= cache;
-        hold();
-        if (going > 1 && (!cache || memory.has(end))) finish(lost || 1001);
-      } else if (beat) {
-        beat = clearTimeout(beat);
-        // What was sent stays.
+        storeEnd();
+        if (leaving > 1 && (!cache || unstored.has(end))) finish(lost || 1001);
+      } else if (hiddenTimer) {
+        hiddenTimer = clearTimeout(hiddenTimer);
+        // An end that was sent stays.
         if (cached && sent(end) === 0) {
           emit(end, 1001, false);
           end = uuid();
@@ -150,25 +159,50 @@
     begin();
 
     const api = {
-      connected,
-      state({ status, code, reason }) {
-        if (status == "connecting" && over && !timed) begin();
+      connected: safe(connected),
+      state: safe(({ status, code, reason }) => {
+        if (status == "connecting" && over && !timedOut) begin();
         if (status == "connected") connected();
         if (status == "reconnecting") closed(1006);
-        if (status == "disconnected") closed(code || reason || 1005);
-        if (status == "failed") timed = finish(code > 1006 ? code : (!lost && !code && reason) || 4007);
-      },
+        if (status == "disconnected") closed(idle && !(code > 1006) ? INACTIVITY : code || reason || 1005);
+        if (status == "failed") timedOut = finish(code > 1006 ? code : (!lost && !code && reason) || 4007);
+      }),
+      end: safe((code, details) => {
+        if (over) begin();
+        finish(code, details);
+      }),
+    };
+    const follow = {
       streampixel(app) {
-        const stream = app.reconnectStream || app;
-        stream.on("state", api.state);
-        app.pixelStreaming?.addEventListener("webRtcConnected", safe(() => lost || connected()));
+        const stream = app.reconnectStream || app, player = app.pixelStreaming || app;
+        const listen = (type, f) => player.addEventListener?.(type, safe(f));
+        if (stream.on) {
+          stream.on("state", api.state);
+          listen("webRtcConnected", () => lost || connected());
+        } else {
+          for (const type in STATES) on(player, type, ({ data }) => api.state({
+            // A text of the server is final only where the player does not reconnect.
+            status: STATES[type], reason: data?.allowClickToReconnect && data.eventString,
+          }));
+          // The page called disconnect().
+          listen("streamDisconnect", () => began && finish(1000));
+        }
+        listen("afkWarningActivate", () => idle = 1);
+        listen("afkWarningDeactivate", () => idle = 0);
+        listen("afkTimedOut", () => finish(INACTIVITY));
       },
       frame(frame, origin = "https://share.streampixel.io") {
+        const find = () => frame.nodeType ? frame : document.querySelector(frame);
+        // An element may be missing until the page is loaded; a wrong argument throws at once.
+        if (!find() && document.readyState == "complete") warn();
+        on(window, "load", () => find() || warn());
         on(window, "message", (e) => {
-          const { type, value, code, reason } = e.data;
-          const { contentWindow } = frame.contentWindow ? frame : document.querySelector(frame);
-          if (e.origin !== origin || e.source !== contentWindow || type !== "stream-state") return;
+          const { type, code, reason } = e.data;
+          if (e.origin !== origin || e.source !== find().contentWindow || type !== "stream-state") return;
+          // Some versions of the player misspell it.
+          const value = e.data.value.replace("disconnectd", "disconnected");
           const status = { loadingComplete: "connected", restricted: "disconnected" }[value] || value;
+          if (/^afk/.test(value)) idle = value == "afkWarning";
           api.state({ status, code: code || (!reason && (lost ? 4007 : value)), reason });
         });
       },
@@ -177,23 +211,19 @@
         on(socket, "open", connected);
         on(socket, "close", (e) => closed(e.code));
       },
-      end(code, details) {
-        if (over) begin();
-        finish(code, details);
-      },
     };
-    for (const name in api) api[name] = safe(api[name]);
+    for (const name in follow) api[name] = safe(follow[name], warn);
     return api;
   });
 
-  const turn = (going, cache) => {
-    pages.forEach((page) => page(going, cache));
-    if (!cache || memory.size) flush(going > 1);
+  const turn = (leaving, cache) => {
+    sessions.forEach((changed) => changed(leaving, cache));
+    if (!cache || unstored.size) flush(leaving > 1);
   };
   on(document, "visibilitychange", () => turn(+document.hidden));
   on(window, "pagehide", (e) => turn(2, e.persisted));
   on(window, "pageshow", () => turn(0));
-  on(window, "online", () => flush(ready = 0));
+  on(window, "online", () => flush(retryAt = 0));
 
   const api = window.SessionEndCollector = session();
   api.session = session;
@@ -201,10 +231,11 @@
     if (url || !config.key) return;
     url = (config.ingest || script.src).replace(/(\/v1\/.*|\/)$/, "") + "/v1/beacons/" + config.key;
     labels = config.labels;
-    span = (config.window > 0 ? config.window : 60) * 1e3;
+    recovery = (config.window > 0 ? config.window : 60) * 1e3;
     if (config.frame) api.frame(config.frame, config.origin);
     flush();
   });
-  const { key, ingest, frame, origin, window: _, ...rest } = script?.dataset || {};
-  api.start({ ...script.dataset, labels: rest });
+  // A module has no script element.
+  const { key, ingest, frame, origin, window: recoveryWindow, ...rest } = script?.dataset || {};
+  api.start({ key, ingest, frame, origin, window: recoveryWindow, labels: rest });
 })();

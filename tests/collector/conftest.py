@@ -83,6 +83,7 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
             + shop.replace("></script>", framed)
             + frame
             + frame.replace("player", "other", 1),
+            "/no-frame": HEAD + shop.replace("></script>", framed),
             "/bare": HEAD + f"{script}></script><script>const KEY = '{keys['shop']}'</script>",
             "/elsewhere": HEAD,
         }

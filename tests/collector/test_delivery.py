@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Route
 
 from tests.collector.visitor import KEPT, Visitor, end
-from tests.e2e.exporter_process import wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 DENIED = """Object.defineProperty(window, "localStorage", {
     get() { throw new DOMException("denied", "SecurityError"); },
@@ -250,6 +250,19 @@ def test_invalid_settings_are_ignored(visitor: Visitor) -> None:
     visitor.advance(page, 59)
     assert visitor.sent == []
     visitor.assert_delivered(page, end(4007), after=2)
+
+
+def test_script_imported_as_a_module_starts_on_call(
+    visitor: Visitor, exporter: ExporterProcess
+) -> None:
+    """Fails when the script reads its own element: in a module of a bundler there is none."""
+    key = visitor.open("/bare").evaluate("KEY")
+    page = visitor.open("/elsewhere")
+    ingest = f"http://127.0.0.1:{exporter.ports['ingest']}"
+    page.evaluate("(ingest) => import(`${ingest}/v1/collector.js`)", ingest)
+    page.evaluate("(config) => SessionEndCollector.start(config)", {"key": key, "ingest": ingest})
+    page.evaluate("SessionEndCollector.end(4001)")
+    visitor.assert_delivered(page, end(4001))
 
 
 def test_end_sent_a_day_ago_is_not_sent_again(visitor: Visitor) -> None:

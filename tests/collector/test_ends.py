@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.collector.site import Site
-from tests.collector.visitor import MESSAGES_RECEIVED, Visitor, end, interruption
+from tests.collector.visitor import Visitor, end, interruption
 from tests.e2e.exporter_process import ExporterProcess
 
 TWO_SESSIONS = """() => {
@@ -16,25 +16,6 @@ TWO_SESSIONS = """() => {
     };
 }"""
 """The page ends its session when it is restored, and then has another session."""
-WEBSOCKET = """() => {
-    const socket = new EventTarget();
-    SessionEndCollector.socket(socket);
-    SessionEndCollector.socket(socket);
-    socket.dispatchEvent(new Event("open"));
-    socket.dispatchEvent(new CloseEvent("close", { code: 4004 }));
-}"""
-TWO_STREAMS = """() => {
-    const second = new Sdk();
-    SessionEndCollector.session().streampixel(second);
-    sdk.play();
-    second.play();
-    second.close(4006);
-    sdk.close(1000);
-}"""
-FAILED = """() => {
-    sdk.say({ status: "connecting" });
-    sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
-}"""
 
 
 def second_page(visitor: Visitor, site: Site) -> Page:
@@ -61,27 +42,6 @@ def test_normal_end_is_counted_with_its_duration(
     visitor.assert_delivered(page, end(1000))
     after = exporter.total("session_duration_seconds_sum", system="streampixel")
     assert 90 <= after - before < 91
-
-
-@pytest.mark.parametrize(
-    ("script", "counted"),
-    [
-        ("sdk.say({ status: 'connecting' }); sdk.close(4001); " * 2, end(4001, 2)),
-        ("sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
-        # A failure without a number is 4007 only after a drop.
-        (FAILED, end(4001)),
-        (WEBSOCKET, end(4004)),
-        ("SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
-        (TWO_STREAMS, end(1000) | end(4006)),
-    ],
-    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions"],
-)
-def test_end_is_counted_once(
-    visitor: Visitor, script: str, counted: dict[tuple[str, str], float]
-) -> None:
-    page = visitor.open()
-    page.evaluate(script)
-    visitor.assert_delivered(page, counted)
 
 
 def test_script_loaded_twice_counts_once(visitor: Visitor) -> None:
@@ -123,46 +83,6 @@ def test_window_ends_a_session_without_further_events(visitor: Visitor) -> None:
     page.evaluate("sdk.say({ status: 'connecting' }); sdk.say({ status: 'failed', code: 4007 })")
     visitor.assert_delivered(page, end(4007))
     assert len(visitor.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("states", "counted"),
-    [
-        (
-            ["loadingComplete", "reconnecting", "loadingComplete", "disconnected"],
-            interruption(1006) | end("unknown"),
-        ),
-        (["connecting", "loadingComplete", "reconnecting", "disconnected"], end(4007)),
-        # The player names no code.
-        (["connecting", "loadingComplete", "afkWarning", "disconnected"], end("unknown")),
-        (["authenticating", "restricted"], end("unknown")),
-    ],
-)
-def test_messages_of_the_iframe_are_followed(
-    visitor: Visitor, states: list[str], counted: dict[tuple[str, str], float]
-) -> None:
-    page = visitor.open("/frame")
-    player = page.frame_locator("#player").owner.element_handle().content_frame()
-    assert player is not None
-    for state in states:
-        player.evaluate("(state) => say(state)", state)
-        page.evaluate(MESSAGES_RECEIVED)
-    visitor.assert_delivered(page, counted)
-
-
-def test_other_frames_and_origins_can_not_end_a_session(visitor: Visitor) -> None:
-    page = visitor.open("/frame")
-    other = page.frame_locator("#other").owner.element_handle().content_frame()
-    assert other is not None
-    other.evaluate("say('disconnected')")
-    page.evaluate("postMessage({ type: 'stream-state', value: 'disconnected' })")
-    page.evaluate("player.src = '/player'")
-    page.wait_for_function("player.contentDocument?.title === 'Player'", polling=20)
-    page.evaluate("""player.contentWindow.eval("say('disconnected')")""")
-    page.evaluate(MESSAGES_RECEIVED)
-    visitor.advance(page, 1)
-    assert visitor.sent == []
-    visitor.assert_counted({})
 
 
 def test_closed_tab_is_1001_and_counted_once(visitor: Visitor) -> None:

@@ -13,6 +13,8 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:')).length"
 MESSAGES_RECEIVED = "new Promise((done) => { onmessage = done; postMessage(0); })"
 """Resolves when the page has received all messages that were sent to it before."""
+Counts = Mapping[tuple[str, str], float]
+"""Counted events by metric and code."""
 COUNTERS = (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS)
 
 
@@ -68,6 +70,11 @@ class Visitor:
         if "/v1/beacons/" in request.url:
             self.sent.append(request)
 
+    def take_faults(self) -> list[str]:
+        """The errors and lines of the console so far, which its exit then ignores."""
+        faults, self.faults = self.faults, []
+        return faults
+
     def open(self, path: str = "/", origin: str | None = None) -> Page:
         page = self.context.new_page()
         page.goto((origin or self._site.origin) + path)
@@ -91,9 +98,7 @@ class Visitor:
 
         wait_for(sent, what=f"{kept} events kept")
 
-    def assert_delivered(
-        self, page: Page, expected: Mapping[tuple[str, str], float], *, after: float = 1
-    ) -> None:
+    def assert_delivered(self, page: Page, expected: Counts, *, after: float = 1) -> None:
         """Advance the clock, and wait until the page has sent all and exactly `expected` was counted."""
         self.advance(page, after)
         self.wait_until_sent(page)
@@ -108,7 +113,7 @@ class Visitor:
             if value != self._before.get(key, 0)
         }
 
-    def assert_counted(self, expected: Mapping[tuple[str, str], float]) -> None:
+    def assert_counted(self, expected: Counts) -> None:
         """Wait until exactly `expected` was counted."""
         counted: dict[tuple[str, str], float] = {}
 

@@ -1,0 +1,194 @@
+"""What the script can follow: versions of the Web SDK, the iframe's messages, WebSockets."""
+
+import pytest
+
+from tests.collector.visitor import MESSAGES_RECEIVED, Counts, Visitor, end, interruption
+from tests.e2e.exporter_process import wait_for
+
+INACTIVITY = 4004
+"""Maximum Runtime Reached: the documented codes have none for inactivity."""
+WARNING = (
+    "session-end-collector: nothing to follow, session ends are not reported; see docs/browser.md"
+)
+WITHOUT_RECONNECT_STREAM = """
+const player = new EventTarget();
+const app = { appStream: {}, pixelStreaming: player, queueHandler() {}, UIControl: {} };
+const fire = (type, data) => player.dispatchEvent(Object.assign(new Event(type), { data }));
+SessionEndCollector.start({ key: KEY });
+SessionEndCollector.streampixel(app);
+"""
+"""The object of the SDK's branch `latest`: no reconnectStream, Epic's events only."""
+INACTIVE = "fire('afkWarningActivate', { countDown: 10 });"
+DISCONNECTED = "fire('webRtcDisconnected', { eventString: '%s', allowClickToReconnect: %s });"
+FAILED = """() => {
+    sdk.say({ status: "connecting" });
+    sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
+}"""
+WEBSOCKET = """() => {
+    const socket = new EventTarget();
+    SessionEndCollector.socket(socket);
+    SessionEndCollector.socket(socket);
+    socket.dispatchEvent(new Event("open"));
+    socket.dispatchEvent(new CloseEvent("close", { code: 4004 }));
+}"""
+TWO_STREAMS = """() => {
+    const second = new Sdk();
+    SessionEndCollector.session().streampixel(second);
+    sdk.play();
+    second.play();
+    second.close(4006);
+    sdk.close(1000);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [
+        ("sdk.say({ status: 'connecting' }); sdk.close(4001); " * 2, end(4001, 2)),
+        ("sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
+        # A failure without a number is 4007 only after a drop.
+        (FAILED, end(4001)),
+        (WEBSOCKET, end(4004)),
+        ("SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
+        (TWO_STREAMS, end(1000) | end(4006)),
+    ],
+    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions"],
+)
+def test_end_is_counted_once(visitor: Visitor, script: str, counted: Counts) -> None:
+    page = visitor.open()
+    page.evaluate(script)
+    visitor.assert_delivered(page, counted)
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [
+        ("fire('webRtcConnected'); fire('webRtcDisconnected')", end(4007)),
+        (
+            "fire('webRtcConnected'); fire('webRtcDisconnected'); fire('webRtcConnected');"
+            "fire('streamDisconnect')",
+            interruption(1005) | end(1000),
+        ),
+        ("fire('webRtcConnecting'); fire('webRtcFailed'); " * 2, end(4007, 2)),
+        # The player does not reconnect: the text of the server, as in a full platform, is the end.
+        (DISCONNECTED % ("Worker Node Unavailable", "true"), end(4001)),
+        (DISCONNECTED % ("Reconnecting.", "false"), end(4007)),
+        (
+            "fire('webRtcConnected'); fire('streamDisconnect'); fire('webRtcDisconnected')",
+            end(1000),
+        ),
+        ("fire('streamDisconnect')", {}),
+    ],
+    ids=["dropped", "recovered", "failed", "reason", "text", "page disconnects", "never connected"],
+)
+def test_sdk_without_reconnect_stream_is_followed(
+    visitor: Visitor, script: str, counted: Counts
+) -> None:
+    page = visitor.open("/bare")
+    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM)
+    page.evaluate(script)
+    visitor.assert_delivered(page, counted, after=61)
+
+
+def test_tab_closed_after_a_webrtc_drop_ends_with_1005(visitor: Visitor) -> None:
+    page = visitor.open("/bare")
+    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM.replace("l(app)", "l(player)"))
+    page.evaluate("fire('webRtcConnected'); fire('webRtcDisconnected')")
+    visitor.close(page)
+    visitor.assert_counted(end(1005))
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [
+        (INACTIVE + "fire('webRtcDisconnected')", end(INACTIVITY)),
+        (INACTIVE + DISCONNECTED % ("Disconnected due to inactivity", "true"), end(INACTIVITY)),
+        (INACTIVE + "fire('afkTimedOut'); fire('webRtcDisconnected')", end(INACTIVITY)),
+        (INACTIVE + "fire('afkWarningDeactivate'); fire('webRtcDisconnected')", end(4007)),
+    ],
+    ids=["warning", "text", "timeout", "viewer returned"],
+)
+def test_inactive_viewer_of_an_sdk_without_reconnect_stream_is_4004(
+    visitor: Visitor, script: str, counted: Counts
+) -> None:
+    page = visitor.open("/bare")
+    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM)
+    page.evaluate("fire('webRtcConnected');" + script)
+    visitor.assert_delivered(page, counted, after=61)
+
+
+@pytest.mark.parametrize(("code", "counted"), [(1000, INACTIVITY), (4006, 4006)])
+def test_end_after_an_inactivity_warning_is_4004_unless_the_code_says_more(
+    visitor: Visitor, code: int, counted: int
+) -> None:
+    page = visitor.open()
+    page.evaluate("sdk.play(); sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'))")
+    page.evaluate(f"sdk.close({code})")
+    visitor.assert_delivered(page, end(counted))
+
+
+@pytest.mark.parametrize(
+    ("states", "counted"),
+    [
+        (
+            ["loadingComplete", "reconnecting", "loadingComplete", "disconnected"],
+            interruption(1006) | end("unknown"),
+        ),
+        (["connecting", "loadingComplete", "reconnecting", "disconnected"], end(4007)),
+        (["authenticating", "restricted"], end("unknown")),
+        # As the SDK of the branch `latest` spells it.
+        (["connecting", "loadingComplete", "disconnectd"], end("unknown")),
+        (["loadingComplete", "afkWarning", "disconnected"], end(INACTIVITY)),
+        (["loadingComplete", "afkWarning", "afkAbort", "disconnected"], end("unknown")),
+    ],
+)
+def test_messages_of_the_iframe_are_followed(
+    visitor: Visitor, states: list[str], counted: Counts
+) -> None:
+    page = visitor.open("/frame")
+    player = page.frame_locator("#player").owner.element_handle().content_frame()
+    assert player is not None
+    for state in states:
+        player.evaluate("(state) => say(state)", state)
+        page.evaluate(MESSAGES_RECEIVED)
+    visitor.assert_delivered(page, counted)
+
+
+def test_other_frames_and_origins_can_not_end_a_session(visitor: Visitor) -> None:
+    page = visitor.open("/frame")
+    other = page.frame_locator("#other").owner.element_handle().content_frame()
+    assert other is not None
+    other.evaluate("say('disconnected')")
+    page.evaluate("postMessage({ type: 'stream-state', value: 'disconnected' })")
+    page.evaluate("player.src = '/player'")
+    page.wait_for_function("player.contentDocument?.title === 'Player'", polling=20)
+    page.evaluate("""player.contentWindow.eval("say('disconnected')")""")
+    page.evaluate(MESSAGES_RECEIVED)
+    visitor.advance(page, 1)
+    assert visitor.sent == []
+    visitor.assert_counted({})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        # Without await.
+        "streampixel(Promise.resolve({}))",
+        "streampixel({ appStream: {} })",
+        "streampixel()",
+        "frame('#missing')",
+        "frame(null)",
+        "socket({})",
+    ],
+)
+def test_nothing_to_follow_is_warned_about_once(visitor: Visitor, call: str) -> None:
+    page = visitor.open("/bare")
+    page.evaluate(f"void SessionEndCollector.{call}")
+    page.evaluate(f"void SessionEndCollector.{call}")
+    assert visitor.take_faults() == [WARNING]
+
+
+def test_iframe_that_is_missing_when_the_page_is_loaded_is_warned_about(visitor: Visitor) -> None:
+    page = visitor.open("/no-frame")
+    wait_for(lambda: page.evaluate("1") and visitor.faults)
+    assert visitor.take_faults() == [WARNING]
