@@ -19,41 +19,40 @@ MODULE = """<script type="importmap">{"imports": {"streampixelsdk": "/sdk.module
 
 
 def test_steps_of_the_docs_lead_to_a_counted_end(
-    browser: Browser, site: Site, tmp_path: Path
+    browser: Browser, site: Site, exporter: ExporterProcess, tmp_path: Path
 ) -> None:
     make, look = [command for block in blocks(TEXT, "console") for command in shown(block)]
-    with ExporterProcess(tmp_path / "before") as before:
-        command = make.command.replace("https://shop.example", site.origin)
-        made = Terminal(before, tmp_path).run(command)
+    command = make.command.replace("https://shop.example", site.origin)
+    made = Terminal(exporter, tmp_path).run(command)
     key = re.search(r"key .*: (\S+)", made)
     assert key, made
     (tmp_path / "sites.yaml").write_text(made[made.index("sites:") :])
     settings = {"beacon_keys_file": tmp_path / "sites.yaml"}
-    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
-        ingest = f"http://127.0.0.1:{exporter.ports['ingest']}"
+    with ExporterProcess(tmp_path / "data", settings=settings) as started:
+        ingest = f"http://127.0.0.1:{started.ports['ingest']}"
         pages = [page.replace(INGEST, ingest).replace(KEY, key[1]) for page in blocks(TEXT, "html")]
         head = '<!doctype html><link rel="icon" href="data:,">' + MODULE
         site.pages |= {f"/docs/{number}": head + page for number, page in enumerate(pages)}
         site.pages["/sdk.module.js"] = (
             f"{SDK}export const StreamPixelApplication = async () => window.sdk = new Sdk();"
         )
-        with Visitor(browser, site, exporter) as visitor:
+        with Visitor(browser, site, started) as visitor:
             page = visitor.open("/docs/0")
             page.wait_for_function("window.sdk", polling=20)
             page.evaluate("sdk.play()")
             visitor.close(page)
             visitor.assert_counted(end(1001))
-            assert settled(Terminal(exporter, tmp_path).run(look.command)) == re.sub(
+            assert settled(Terminal(started, tmp_path).run(look.command)) == re.sub(
                 r'ledger="\w+"', 'ledger="…"', settled(look.output)
             )
-        with Visitor(browser, site, exporter) as visitor:
+        with Visitor(browser, site, started) as visitor:
             visitor.context.route(f"{PLAYERS}/**", _play)
             page = visitor.open("/docs/1")
             page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
             page.evaluate(MESSAGES_RECEIVED)
             visitor.close(page)
             visitor.assert_counted(end(1001))
-        with Visitor(browser, site, exporter) as visitor:
+        with Visitor(browser, site, started) as visitor:
             page = visitor.open("/docs/2")
             page.evaluate("SessionEndCollector.end(4006)")
             visitor.assert_delivered(page, end(4006))

@@ -7,7 +7,7 @@ import re
 from exporter.beacons.script import FILE
 from exporter.ingest.event import Event
 from tests.collector.site import Site
-from tests.collector.visitor import Visitor, end
+from tests.collector.visitor import Visitor, end, interruption
 
 FIELDS = {"id", "code", "final", "session_id", "duration_seconds", "labels", "age_seconds"}
 TYPES = FILE.with_suffix(".d.ts")
@@ -36,7 +36,7 @@ def test_beacons_do_not_identify_the_viewer(visitor: Visitor, site: Site) -> Non
     visitor.wait_until_sent(visitor.open("/labelled", origin=site.player))
     visitor.sent[:] = [*received, visitor.sent[-1]]
     headers.append(visitor.sent[-1].all_headers())
-    visitor.assert_counted(end(4006) | end(1001) | {("session_interruptions_total", "1006"): 1})
+    visitor.assert_counted(end(4006) | end(1001) | interruption(1006))
     sent = [event for request in visitor.sent for event in json.loads(request.post_data or "")]
     assert {field for event in sent for field in event} == FIELDS
     assert "jane" not in json.dumps(sent)
