@@ -1,45 +1,27 @@
 """From the command that makes a key to the count on /metrics, with real processes and sockets."""
 
 import http.client
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from exporter.commands.beacon_key import beacon_key
+from exporter.configuration import read_configuration
 from exporter.errors import ConfigError
 from tests.beacons.browsers import DESK, KEY, SHOP, SITES
-from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
+from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
 
 SETTINGS = {"labels": "region,project"}
 
 
-def command(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
-    clean = {key: value for key, value in os.environ.items() if "SESSION_EXPORTER" not in key}
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        env={**clean, **variables},
-        check=False,
-    )
-
-
-def new_key(site: str, *origins: str) -> tuple[str, str]:
-    """A key and its entry, as the command prints them."""
-    flags = [word for origin in origins for word in ("--origin", origin)]
-    ran = command("beacon-key", "--site", site, *flags)
-    assert ran.returncode == 0, ran.stderr
-    printed = re.fullmatch(
-        r"key [^:]*: (\S+)\nentry [^\n]*:\n\n(sites:\n.*)", ran.stdout, re.DOTALL
-    )
-    assert printed, ran.stdout
-    return printed[1], printed[2]
+def new_key(printed: pytest.CaptureFixture[str], *origins: str) -> tuple[str, str]:
+    """A key of the site `shop` and its entry, as the command prints them."""
+    beacon_key("shop", list(origins))
+    text = printed.readouterr().out
+    parts = re.fullmatch(r"key [^:]*: (\S+)\nentry [^\n]*:\n\n(sites:\n.*)", text, re.DOTALL)
+    assert parts, text
+    return parts[1], parts[2]
 
 
 def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP) -> Reply:
@@ -47,16 +29,18 @@ def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP)
     return exporter.request("ingest", "POST", f"/v1/beacons/{key}", body, headers)
 
 
-def test_new_key_sends_events_until_its_hash_is_removed(tmp_path: Path) -> None:
+def test_new_key_sends_events_until_its_hash_is_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sites = tmp_path / "sites.yaml"
-    key, entry = new_key("shop", SHOP, "http://localhost:3000")
+    key, entry = new_key(capsys, SHOP, "http://localhost:3000")
     assert key not in entry
     sites.write_text(entry)
     with ExporterProcess(tmp_path / "data", settings={"beacon_keys_file": sites}) as exporter:
         assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
         assert beacon(exporter, key, b'{"id":"a","reason":"Worker Node Unavailable"}').status == 204
         assert exporter.total("session_ends_total", system="streampixel", code="4001") == 1
-        new, newer = new_key("shop", SHOP)
+        new, newer = new_key(capsys, SHOP)
         hashes = re.findall(r"sha256:\w+", entry + newer)
         sites.write_text(entry + "      - " + hashes[1] + "\n")
         wait_for(lambda: beacon(exporter, new, b'{"id":"b"}').status == 204)
@@ -105,16 +89,16 @@ def test_beacons_and_refusals_share_a_connection(tmp_path: Path) -> None:
 def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
     sites = tmp_path / "sites.yaml"
     sites.write_text(SITES.replace(DESK, "desk.example"))
-    settings = {**SETTINGS, "beacon_keys_file": str(sites)}
-    variables = {f"SESSION_EXPORTER_{name.upper()}": text for name, text in settings.items()}
-    checked = command("check", **variables)
-    assert checked.returncode == 1
-    assert f"{sites}:10: origin 'desk.example' in sites[2] is not an origin" in checked.stderr
+    settings = {**SETTINGS, "beacon_keys_file": sites}
     exporter = ExporterProcess(tmp_path / "data", settings=settings)
     exporter.launch()
     assert exporter.wait() == 1
+    message = f"{sites}:10: origin 'desk.example' in sites[2] is not an origin"
+    assert message in exporter.log
+    (mistake,) = read_configuration(None, **settings).mistakes
+    assert mistake.startswith(message)
     sites.write_text(SITES)
-    assert command("check", **variables).returncode == 0
+    assert not read_configuration(None, **settings).mistakes
 
 
 def test_command_names_every_mistake() -> None:
