@@ -16,9 +16,11 @@
     try { return f(...args); } catch { failed?.(); }
   };
   const on = (target, type, f) => target.addEventListener(type, safe(f));
-  const warn = () => {
-    warned ||= console.warn(PREFIX, "nothing to follow, session ends are not reported; see docs/browser.md") || 1;
+  const warn = (problem) => () => {
+    if (!warned) console.warn(PREFIX, problem + ", so no session end is reported; see docs/browser.md");
+    warned = 1;
   };
+  const warnNothing = warn("there is nothing to follow");
   // Date.now() can be set back, performance.now() stops while a laptop sleeps.
   const clock = () => Math.max(Date.now(), performance.timeOrigin + performance.now());
   // No randomUUID on http.
@@ -174,7 +176,8 @@
     };
     const follow = {
       streampixel(app) {
-        const stream = app.reconnectStream || app, player = app.pixelStreaming || app;
+        const stream = app.reconnectStream || app;
+        const player = app.pixelStreaming || app.appStream?.stream || app;
         const listen = (type, f) => player.addEventListener?.(type, safe(f));
         if (stream.on) {
           stream.on("state", api.state);
@@ -194,8 +197,8 @@
       frame(frame, origin = "https://share.streampixel.io") {
         const find = () => frame.nodeType ? frame : document.querySelector(frame);
         // An element may be missing until the page is loaded; a wrong argument throws at once.
-        if (!find() && document.readyState == "complete") warn();
-        on(window, "load", () => find() || warn());
+        if (!find() && document.readyState == "complete") warnNothing();
+        on(window, "load", () => find() || warnNothing());
         on(window, "message", (e) => {
           const { type, code, reason } = e.data;
           if (e.origin !== origin || e.source !== find().contentWindow || type !== "stream-state") return;
@@ -212,7 +215,7 @@
         on(socket, "close", (e) => closed(e.code));
       },
     };
-    for (const name in follow) api[name] = safe(follow[name], warn);
+    for (const name in follow) api[name] = safe(follow[name], warnNothing);
     return api;
   });
 
@@ -228,14 +231,15 @@
   const api = window.SessionEndCollector = session();
   api.session = session;
   api.start = safe((config) => {
-    if (url || !config.key) return;
+    if (url) return;
+    if (!config.key) throw 0;
     url = (config.ingest || script.src).replace(/(\/v1\/.*|\/)$/, "") + "/v1/beacons/" + config.key;
     labels = config.labels;
     recovery = (config.window > 0 ? config.window : 60) * 1e3;
     if (config.frame) api.frame(config.frame, config.origin);
     flush();
-  });
+  }, warn("start() needs a key"));
   // A module has no script element.
   const { key, ingest, frame, origin, window: recoveryWindow, ...rest } = script?.dataset || {};
-  api.start({ key, ingest, frame, origin, window: recoveryWindow, labels: rest });
+  if (key) api.start({ key, ingest, frame, origin, window: recoveryWindow, labels: rest });
 })();

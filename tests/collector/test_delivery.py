@@ -241,7 +241,6 @@ def test_invalid_settings_are_ignored(visitor: Visitor) -> None:
     page = visitor.open("/bare")
     page.evaluate(
         """() => {
-            SessionEndCollector.start({ window: 5 });
             SessionEndCollector.start({ key: KEY, window: "soon" });
             SessionEndCollector.connected();
             SessionEndCollector.state({ status: "disconnected", code: 1006 });

@@ -7,9 +7,8 @@ from tests.e2e.exporter_process import wait_for
 
 INACTIVITY = 4004
 """Maximum Runtime Reached: the documented codes have none for inactivity."""
-WARNING = (
-    "session-end-collector: nothing to follow, session ends are not reported; see docs/browser.md"
-)
+WARNING = "session-end-collector: %s, so no session end is reported; see docs/browser.md"
+NOTHING = WARNING % "there is nothing to follow"
 WITHOUT_RECONNECT_STREAM = """
 const player = new EventTarget();
 const app = { appStream: {}, pixelStreaming: player, queueHandler() {}, UIControl: {} };
@@ -90,9 +89,10 @@ def test_sdk_without_reconnect_stream_is_followed(
     visitor.assert_delivered(page, counted, after=61)
 
 
-def test_tab_closed_after_a_webrtc_drop_ends_with_1005(visitor: Visitor) -> None:
+@pytest.mark.parametrize("app", ["player", "{ appStream: { stream: player } }"])
+def test_tab_closed_after_a_webrtc_drop_ends_with_1005(visitor: Visitor, app: str) -> None:
     page = visitor.open("/bare")
-    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM.replace("l(app)", "l(player)"))
+    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM.replace("l(app)", f"l({app})"))
     page.evaluate("fire('webRtcConnected'); fire('webRtcDisconnected')")
     visitor.close(page)
     visitor.assert_counted(end(1005))
@@ -170,25 +170,28 @@ def test_other_frames_and_origins_can_not_end_a_session(visitor: Visitor) -> Non
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "warning"),
     [
         # Without await.
-        "streampixel(Promise.resolve({}))",
-        "streampixel({ appStream: {} })",
-        "streampixel()",
-        "frame('#missing')",
-        "frame(null)",
-        "socket({})",
+        ("streampixel(Promise.resolve({}))", NOTHING),
+        ("streampixel({ appStream: {} })", NOTHING),
+        ("streampixel()", NOTHING),
+        ("frame('#missing')", NOTHING),
+        ("frame(null)", NOTHING),
+        ("socket({})", NOTHING),
+        ("start({})", WARNING % "start() needs a key"),
     ],
 )
-def test_nothing_to_follow_is_warned_about_once(visitor: Visitor, call: str) -> None:
+def test_call_without_effect_is_warned_about_once(
+    visitor: Visitor, call: str, warning: str
+) -> None:
     page = visitor.open("/bare")
     page.evaluate(f"void SessionEndCollector.{call}")
     page.evaluate(f"void SessionEndCollector.{call}")
-    assert visitor.take_faults() == [WARNING]
+    assert visitor.take_faults() == [warning]
 
 
 def test_iframe_that_is_missing_when_the_page_is_loaded_is_warned_about(visitor: Visitor) -> None:
     page = visitor.open("/no-frame")
     wait_for(lambda: page.evaluate("1") and visitor.faults)
-    assert visitor.take_faults() == [WARNING]
+    assert visitor.take_faults() == [NOTHING]
