@@ -166,7 +166,8 @@
         if (status == "connecting" && over && !timedOut) begin();
         if (status == "connected") connected();
         if (status == "reconnecting") closed(1006);
-        if (status == "disconnected") closed(idle && !(code > 1006) ? INACTIVITY : code || reason || 1005);
+        const inactive = (idle || /inactivity/i.test(reason)) && !(code > 1006);
+        if (status == "disconnected") closed(inactive ? INACTIVITY : code || reason || 1005);
         if (status == "failed") timedOut = finish(code > 1006 ? code : (!lost && !code && reason) || 4007);
       }),
       end: safe((code, details) => {

@@ -18,6 +18,7 @@ SessionEndCollector.streampixel(app);
 """
 """The object of the SDK's branch `latest`: no reconnectStream, Epic's events only."""
 INACTIVE = "fire('afkWarningActivate', { countDown: 10 });"
+WARNED = "sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'));"
 DISCONNECTED = "fire('webRtcDisconnected', { eventString: '%s', allowClickToReconnect: %s });"
 FAILED = """() => {
     sdk.say({ status: "connecting" });
@@ -117,13 +118,20 @@ def test_inactive_viewer_of_an_sdk_without_reconnect_stream_is_4004(
     visitor.assert_delivered(page, counted, after=61)
 
 
-@pytest.mark.parametrize(("code", "counted"), [(1000, INACTIVITY), (4006, 4006)])
-def test_end_after_an_inactivity_warning_is_4004_unless_the_code_says_more(
-    visitor: Visitor, code: int, counted: int
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [
+        (WARNED + "sdk.close(1000)", INACTIVITY),
+        (WARNED + "sdk.close(4006)", 4006),
+        ("sdk.close(1000, 'You have been disconnected due to inactivity')", INACTIVITY),
+    ],
+    ids=["warning", "crash", "reason"],
+)
+def test_end_of_an_inactive_viewer_is_4004_unless_its_code_says_more(
+    visitor: Visitor, script: str, counted: int
 ) -> None:
     page = visitor.open()
-    page.evaluate("sdk.play(); sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'))")
-    page.evaluate(f"sdk.close({code})")
+    page.evaluate("sdk.play();" + script)
     visitor.assert_delivered(page, end(counted))
 
 
