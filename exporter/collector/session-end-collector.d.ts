@@ -15,10 +15,11 @@ export interface PixelStreaming {
   addEventListener(type: any, listener: (event: any) => void): unknown;
 }
 
-/** The result of `await StreamPixelApplication(…)`; some versions have no `reconnectStream`. */
-export type StreamPixelApp =
-  | { reconnectStream: ReconnectStream; pixelStreaming?: PixelStreaming }
-  | { reconnectStream?: undefined; pixelStreaming: PixelStreaming };
+/** The result of `await StreamPixelApplication(…)`. One of the two is enough. */
+export interface StreamPixelApp {
+  reconnectStream?: ReconnectStream;
+  pixelStreaming?: PixelStreaming;
+}
 
 export interface EndDetails {
   /** Seconds from connected to the end, instead of the collector's own count. */
