@@ -71,7 +71,7 @@ class BeaconRoute:
     async def take(self, request: Request) -> Answer | None:
         """204 when every event is valid, 200 with the rejections otherwise.
 
-        Neither tells whether an event was counted before, which a reader of the key could abuse.
+        No answer says whether an event was counted before: a reader of the key could abuse it.
         """
         site = self.sites.now().get(hash_key(request.rest))
         if site is None:

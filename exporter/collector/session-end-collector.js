@@ -185,7 +185,7 @@
           listen("webRtcConnected", () => lost || connected());
         } else {
           for (const type in STATES) on(player, type, ({ data }) => api.state({
-            // A text of the server is final only where the player does not reconnect.
+            // The server's text is the reason only if the player does not reconnect.
             status: STATES[type], reason: data?.allowClickToReconnect && data.eventString,
           }));
           // The page called disconnect().
