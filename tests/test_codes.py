@@ -96,6 +96,7 @@ def test_system_with_an_underscore_is_recognized() -> None:
         ("softdrve 08", "softdrive 08"),
         ("udp fierwall", "udp firewall"),
         ("no worker nod availabel", "no worker node available"),
+        ("inactivty", "inactivity"),
     ],
 )
 def test_misspelled_query_gets_a_suggestion_that_matches(query: str, suggestion: str) -> None:
@@ -133,7 +134,7 @@ def test_page_of_a_code_fits_80_columns() -> None:
         "  Phase          connect (2 of 5); our reading: the vendor names no phases\n"
         "  Category       Capacity (capacity)\n"
         '  Accepted as    4001, alone or after "error code", "error", "code"; No Worker\n'
-        "                 Node Available; Worker Node Unavailable\n"
+        "                 Node Available; Worker Node Unavailable; Not Available\n"
         "  Runbook        /codes/streampixel/4001"
     )
 
@@ -201,13 +202,22 @@ def test_undocumented_code_has_the_runbook_of_each_system() -> None:
     assert "Runbook: /codes/softdrive/unknown, /codes/streampixel/unknown" in text
 
 
-def test_query_without_a_match_shows_how_to_list() -> None:
-    matched, text = printed("zzz")
+@pytest.mark.parametrize("query", ["zzz", "nosuch", "foobar", "hello"])
+def test_query_without_a_similar_word_shows_how_to_list(query: str) -> None:
+    matched, text = printed(query)
     assert not matched
     assert text == (
-        "No code matches 'zzz'.\n"
+        f"No code matches '{query}'.\n"
         '"codes" lists all codes, "codes softdrive" the codes of one system.'
     )
+
+
+def test_code_that_equals_its_name_is_printed_once() -> None:
+    system = TAXONOMY.systems["softdrive"]
+    code = dataclasses.replace(system.match("08"), code="Broken", name="Broken")
+    own = dataclasses.replace(system, codes=(code,), spellings={"broken": code}, normal=code)
+    text = printed("broken", taxonomy=Taxonomy({"softdrive": own}))[1]
+    assert text.startswith("Softdrive Broken\n")
 
 
 def test_brackets_are_printed_and_no_markup() -> None:
@@ -234,7 +244,8 @@ def test_escape_sequence_of_a_query_is_not_printed() -> None:
 def test_spellings_are_those_that_mean_only_this_code() -> None:
     softdrive = TAXONOMY.systems["softdrive"]
     shared = dict(facts(softdrive, softdrive.match("1001")))["Accepted as"]
-    assert shared == '1001, alone or after "error code", "error", "code"'
+    prefixes = '"error code", "error", "code"'
+    assert shared == f"1001, alone or after {prefixes}; 1001–1004; 1001 to 1004"
     assert dict(facts(softdrive, softdrive.normal))["Accepted as"].endswith(
         "; an event without a code"
     )

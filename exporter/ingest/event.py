@@ -101,6 +101,9 @@ def from_json(value: Any) -> Event:
     if value.get("system") is None:
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     code, final = value.get("code"), value.get("final")
+    if isinstance(code, float) and code.is_integer():
+        # A column with a gap is written with decimals: 4001.0.
+        code = int(code)
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
     if not isinstance(final, bool | None):

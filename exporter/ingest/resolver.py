@@ -10,7 +10,7 @@ from exporter.errors import Rejected
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
-from exporter.taxonomy.model import normalize
+from exporter.taxonomy.spellings import normalize
 
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 10_000

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System, normalize
-from exporter.taxonomy.spellings import PREFIXES, numbers, shared_names
+from exporter.taxonomy.index import numbers, shared_names
+from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System
+from exporter.taxonomy.spellings import PREFIXES, normalize
 
 OWNERS: Final = {
     Owner.CUSTOMER_NETWORK: "the customer's team for firewall, proxy, VPN and Wi-Fi",

@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import Code, System, Taxonomy, normalize
-from exporter.taxonomy.spellings import PREFIXES
+from exporter.taxonomy.model import Code, System, Taxonomy
+from exporter.taxonomy.spellings import PREFIXES, normalize
 
 _NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?(-?\d+)")
 _MIN_LENGTH: Final = 3
 """Letters of a word that is corrected: "tls" is, "no" is not."""
+_SIMILAR: Final = 0.8
+"""Of difflib: "fierwall" is similar to "firewall"; "nosuch" is not to "enough", nor "foobar" to "for"."""
 _WORD: Final = re.compile(rf"[^\W\d_]{{{_MIN_LENGTH},}}")
 
 
@@ -115,5 +117,5 @@ def _corrected(taxonomy: Taxonomy, systems: Iterable[System], query: str) -> str
         # A cheap filter before difflib: words that share less than half of the letters.
         letters = set(word)
         alike = [w for w in vocabulary if 2 * len(letters.intersection(w)) >= len(letters)]
-        words[i] = next(iter(get_close_matches(word, alike, n=1)), word)
+        words[i] = next(iter(get_close_matches(word, alike, n=1, cutoff=_SIMILAR)), word)
     return " ".join(words)

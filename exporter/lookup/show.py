@@ -47,7 +47,8 @@ def show(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> bool:
 
 
 def _print_code(console: Console, system: System, code: Code) -> None:
-    console.print(Text.assemble((f"{system.title} {code.code}", "bold"), "  ", (code.name, "bold")))
+    title, name = f"{system.title} {code.code}", "" if code.name == code.code else f"  {code.name}"
+    console.print(Text(title + name, style="bold"))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -20,7 +20,8 @@ from exporter.runbooks import pages
 from exporter.runbooks.render import QueryLinks
 from exporter.settings import Settings
 from exporter.streams import printable
-from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy, normalize
+from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy
+from exporter.taxonomy.spellings import normalize
 
 _MAX_SIMILAR: Final = 5
 """Similar names on a 404 page."""

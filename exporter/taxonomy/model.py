@@ -1,11 +1,11 @@
 """The model of a taxonomy: systems and their codes."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from exporter.names import CODES_PATH, UNKNOWN
+from exporter.taxonomy.spellings import meanings, normalize
 
 
 class Phase(StrEnum):
@@ -53,8 +53,6 @@ LONGEST_SPELLING: Final = 128
 DEFAULT_OBJECTIVE: Final = 0.995
 LONGEST_HELP: Final = 1000
 """Bytes of `causes` and of `fix`: they are labels of a series and part of every notification."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,8 @@ class System:
 
     `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
     `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
-    success ratio. `spellings` maps every accepted spelling, normalized, to its code.
+    success ratio. `spellings` maps readable spellings to their code, and `compact` all compact ones to
+    names of codes (see `exporter.taxonomy.spellings`).
     """
 
     system: str
@@ -107,6 +106,7 @@ class System:
     normal: Code
     unknown: Code
     spellings: dict[str, Code]
+    compact: dict[str, frozenset[str]] = field(default_factory=dict)
     objective: float = DEFAULT_OBJECTIVE
 
     def match(self, raw: str | int | None) -> Code:
@@ -118,10 +118,12 @@ class System:
             if raw.bit_length() > 64:
                 return self.unknown
             raw = str(raw)
-        # Before `normalize`, which would turn "01\n" into "01".
-        if len(raw) > LONGEST_SPELLING or _CONTROL.search(raw):
+        if len(raw) > LONGEST_SPELLING:
             return self.unknown
-        return self.spellings.get(normalize(raw), self.unknown)
+        if code := self.spellings.get(normalize(raw)):
+            return code
+        codes = meanings(raw, self.compact)
+        return self.spellings[normalize(*codes)] if len(codes) == 1 else self.unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +131,6 @@ class Taxonomy:
     """The systems by name, in load order."""
 
     systems: dict[str, System]
-
-
-def normalize(spelling: str) -> str:
-    """A common form for spellings that differ in case, spaces, and hyphens or underscores in words.
-
-    A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".
-    """
-    return " ".join(_JOINT.sub(" ", spelling).casefold().split())
 
 
 def unknown_code(system: str) -> Code:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from exporter.taxonomy.model import normalize
+from exporter.taxonomy.spellings import normalize
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping
 

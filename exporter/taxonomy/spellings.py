@@ -1,46 +1,114 @@
-"""The accepted spellings of a code, by rule and by alias."""
+"""The rule by which a text means a code, for every command and route.
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+| step | example |
+|---|---|
+| case, spaces, punctuation, Unicode's variants | `="01"`, `０１`, `Guest-Agent`, `monitorTopologyFail` |
+| a whole number as a decimal, or with thousands separators | `4001.0`, `4001,0`, `4,001` |
+| a prefix | `Error Code: 04`, `ERR_04` |
+| two spellings of the same code | `Error Code 08 - MonitorTopologyFail`, `KeepAliveTimeout (04)` |
+
+A text that can mean two codes, or has any other word, means none.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import accumulate
 from typing import Final
 
-from exporter.taxonomy.model import Code, normalize
-
 PREFIXES: Final = ("error code", "error", "code")
-"""Accepted before a code: Softdrive's client shows "Error Code 01"."""
+"""The usual words before a code: Softdrive's client shows "Error Code 01"."""
+_PREFIX_WORDS: Final = frozenset(("error", "err", "code", "disconnect", "errorcode", "errcode"))
+_MOST_PREFIX_WORDS: Final = 3
+"""A text of prefixes alone would take 0.5 ms."""
+_JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_MEANINGFUL: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f$%+<>~^]")
+"""Controls, and signs that change what a number says: "<1000", "500%"."""
+_MEANINGFUL_CATEGORIES: Final = ("No", "Sm", "Sc")
+"""Of Unicode: superscripts and fractions, mathematical signs, currencies."""
+_HARMLESS: Final = "＝−"
+"""Mathematical signs that are treated as "=" and "-"."""
+_MINUS: Final = re.compile(r"((?:^|[^\w\s]|_)\s*|[^\W\d_]\s+)[-−](?=\d)")
+"""A hyphen before a number is its sign at the beginning, after punctuation and between spaces."""
+_NUMBER: Final = re.compile(
+    r"(?:(\d{1,3}(?:[ ,.'’٬]\d{3})+)(?:[.,٫]0+)?|(\d+)[.,٫]0+)(?![^\W_]|[.,٫]\d)"
+)
+_WORD: Final = re.compile(r"~?\d+|[^\W\d_]+")
 
 
-def numbers(code: str) -> tuple[str, ...]:
-    """The code as written, and a padded number also without its leading zeros: `"01"`, `"1"`."""
-    if code.isascii() and code.isdigit() and (short := code.lstrip("0") or "0") != code:
-        return (code, short)
-    return (code,)
+def normalize(text: str) -> str:
+    """A readable form for texts that differ in case, spaces, and hyphens or underscores in words.
+
+    A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".
+    """
+    return " ".join(_JOINT.sub(" ", text).casefold().split())
 
 
-def shared_names(codes: Iterable[Code]) -> frozenset[str]:
-    """The normalized names of more than one code. They are accepted for none of them."""
-    counts = Counter(normalize(code.name) for code in codes)
-    return frozenset(name for name, count in counts.items() if count > 1)
+def compact(text: str) -> str:
+    """The form in which all spellings of a text are equal; "" without any word."""
+    return _joined(_words(text))
 
 
-def spellings_of(code: Code, shared: frozenset[str]) -> Iterator[str]:
-    """Every accepted spelling of one code, normalized, without repetition, the code itself first."""
-    written = list(numbers(code.code))
-    if normalize(code.name) not in shared:
-        written.append(code.name)
-    written += code.aliases
-    written += [f"{prefix} {number}" for prefix in PREFIXES for number in numbers(code.code)]
-    yield from dict.fromkeys(normalize(spelling) for spelling in written)
+def meanings(text: str, spellings: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The codes that a text can mean, where `spellings` maps compact spellings to codes."""
+    codes: frozenset[str] = frozenset()
+    for words in _without_prefix(_words(text)):
+        for end, head in enumerate(accumulate(words, _join), 1):
+            if first := spellings.get(head):
+                codes |= first if end == len(words) else first & _named(words[end:], spellings)
+    return codes
 
 
-def index(codes: Sequence[Code]) -> tuple[dict[str, Code], dict[tuple[Code, Code], list[str]]]:
-    """The code of each spelling, and the clashes: pairs of codes with the spellings they share."""
-    shared = shared_names(codes)
-    spellings: dict[str, Code] = {}
-    clashes: dict[tuple[Code, Code], list[str]] = {}
-    for code in codes:
-        for spelling in spellings_of(code, shared):
-            other = spellings.setdefault(spelling, code)
-            if other is not code:
-                clashes.setdefault((other, code), []).append(spelling)
-    return spellings, clashes
+def _named(words: Sequence[str], spellings: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    names = (spellings.get(_joined(name), frozenset()) for name in _without_prefix(words))
+    return frozenset().union(*names)
+
+
+def _without_prefix(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The words, and the words after each of the prefixes that they begin with."""
+    yield words
+    for start, word in enumerate(words[:_MOST_PREFIX_WORDS], 1):
+        if word not in _PREFIX_WORDS:
+            return
+        yield words[start:]
+
+
+def _words(text: str) -> list[str]:
+    """The words and numbers of a text; none if it has a sign or control that must not be ignored."""
+    if not text.isascii():
+        text = _ascii_like(text)
+    if _MEANINGFUL.search(text):
+        return []
+    text = _MINUS.sub(r"\1~", _HUMP.sub(" ", text))
+    return _WORD.findall(_NUMBER.sub(_whole_number, text).casefold())
+
+
+def _whole_number(match: re.Match[str]) -> str:
+    grouped, digits = match.groups()
+    return digits or re.sub(r"\D", "", grouped)
+
+
+def _ascii_like(text: str) -> str:
+    """The text with ASCII's digits and spaces, without invisible characters."""
+    characters = []
+    for character in text:
+        category = unicodedata.category(character)
+        if category in _MEANINGFUL_CATEGORIES and character not in _HARMLESS:
+            return "~"
+        if category == "Nd":
+            characters.append(str(unicodedata.decimal(character)))
+        elif category != "Cf":
+            characters.append(character)
+    return unicodedata.normalize("NFKC", "".join(characters))
+
+
+def _joined(words: Sequence[str]) -> str:
+    return reduce(_join, words, "")
+
+
+def _join(text: str, word: str) -> str:
+    """No space, except between numbers: "1001-1004" is not "10011004"."""
+    separate = text[-1:].isdigit() and not word.isalpha()
+    return f"{text} {word}" if separate else text + word

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Final
 
 from exporter.names import UNKNOWN
+from exporter.taxonomy.index import Index, index
 from exporter.taxonomy.model import (
     DEFAULT_OBJECTIVE,
     LONGEST_HELP,
@@ -18,11 +19,10 @@ from exporter.taxonomy.model import (
     Owner,
     Severity,
     System,
-    normalize,
     unknown_code,
 )
 from exporter.taxonomy.overlay import merge
-from exporter.taxonomy.spellings import index
+from exporter.taxonomy.spellings import compact, normalize
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping
 
@@ -54,7 +54,7 @@ def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None
         if (code := _code(row, document, name, categories)) is not None
     }
     codes = tuple(rows)
-    spellings = _spellings(document, rows)
+    spellings = _index(document, rows)
     normal = _normal(document, rows)
     objective = document.number("objective", least=0, below=1)
     if normal is None:
@@ -68,7 +68,8 @@ def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None
         codes=codes,
         normal=normal,
         unknown=unknown_code(name),
-        spellings=spellings,
+        spellings=spellings.plain,
+        compact=spellings.compact,
         objective=DEFAULT_OBJECTIVE if objective is None else objective,
     )
 
@@ -166,9 +167,9 @@ def _aliases(row: Mapping) -> tuple[str, ...]:
     return tuple(aliases)
 
 
-def _spellings(document: Mapping, rows: dict[Code, Mapping]) -> dict[str, Code]:
-    spellings, clashes = index(tuple(rows))
-    for (first, second), shared in clashes.items():
+def _index(document: Mapping, rows: dict[Code, Mapping]) -> Index:
+    spellings = index(tuple(rows))
+    for (first, second), shared in spellings.clashes.items():
         lines = [(_line_of(rows[code], shared[0]), code.code) for code in (second, first)]
         # Reported in the overlay if one of the two is an overlay's.
         lines.sort(key=lambda pair: pair[0].path == document.line.path)
@@ -184,10 +185,10 @@ def _spellings(document: Mapping, rows: dict[Code, Mapping]) -> dict[str, Code]:
 def _line_of(row: Mapping, spelling: str) -> Line:
     """The line of the alias, name or code that a spelling comes from."""
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
-        if normalize(alias.value) == spelling:
+        if compact(alias.value) == compact(spelling):
             return alias.line
     name = row.text("name", longest=LONGEST_SPELLING)
-    return row.line_of("name" if normalize(name) == spelling else "code")
+    return row.line_of("name" if compact(name) == compact(spelling) else "code")
 
 
 def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:

@@ -215,7 +215,7 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('[["x"]]', "an event is a JSON object, not an array"),
         ("{}", "system: required, the name of a loaded taxonomy"),
         ('{"system":5}', "system: must be a string, not a number"),
-        ('{"system":"a","code":1.0}', "code: must be a string or an integer, not a number"),
+        ('{"system":"a","code":1.5}', "code: must be a string or an integer, not a number"),
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
         ('{"system":"a","session_id":[]}', "session_id: must be a string, not an array"),

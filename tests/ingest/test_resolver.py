@@ -45,7 +45,7 @@ def test_every_spelling_of_a_code_has_its_series(
         assert classified.batch.series[0].key == ("ends", *row, "", "")
 
 
-@pytest.mark.parametrize("code", ["05", 17, "4008", -1, "x" * 500, 2**401, "é", " ", "01\n"])
+@pytest.mark.parametrize("code", ["05", 17, "4008", -1, "x" * 500, 2**401, "é", " ", "0\x001"])
 def test_undocumented_code_is_unknown_and_counts(classifier: Classifier, code: str | int) -> None:
     classified = classify_one(classifier, code=code)
     assert classified.batch.series[0].key[1:6] == (
@@ -54,6 +54,16 @@ def test_undocumented_code_is_unknown_and_counts(classifier: Classifier, code: s
     raw = classified.resolved[0].unknown
     assert raw is not None
     assert 0 < len(raw) <= 128
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(18.0, "18"), (1.0, "01"), ("18.0", "18"), (5.0, UNKNOWN), (-0.0, UNKNOWN), (1e300, UNKNOWN)],
+)
+def test_whole_number_with_decimals_is_an_integer(
+    classifier: Classifier, code: str | float, expected: str
+) -> None:
+    assert classify_one(classifier, code=code).resolved[0].code == expected
 
 
 @pytest.mark.parametrize("system", ["", "Softdrive", "softdrive ", "\0"])

@@ -62,7 +62,7 @@ MESSAGES: dict[str, str] = {
     "null-text": "30: fix in code '07' is empty",
     "outcome": "25: outcome 'Failed' in code '07' is not allowed; allowed are success, neutral, failure",
     "owner": f"26: owner 'bob' in code '07' is not allowed; allowed are {OWNERS}",
-    "padded-twin": "20: '7', 'error code 7', 'error 7', 'code 7' would mean code '07' and code '7' "
+    "padded-twin": "20: '7' would mean code '07' and code '7' "
     "(line 10); a spelling means one code: remove it from one of the two",
     "severity": "27: severity 'sometimes' in code '07' is not allowed; allowed are page, ticket, none",
     "spike-floor": "28: spike_floor in code '07' must be a number from 0",
@@ -75,7 +75,7 @@ MESSAGES: dict[str, str] = {
     "reserved-category": "9: category 'unknown' is reserved for undocumented codes",
     "reserved-code": "20: code 'Unknown' is reserved for undocumented codes; it can't be written or changed",
     "reserved-name": "21: name 'Unknown' in code '07' is reserved for undocumented codes",
-    "shared-spelling": "22: 'error ok', 'bye' would mean code '07' and code 'ok' (line 10); a spelling "
+    "shared-spelling": "22: 'bye', 'error ok' would mean code '07' and code 'ok' (line 11); a spelling "
     "means one code: remove it from one of the two",
     "system-name": "1: system 'Acme Corp' is not a system's name; allowed are lower-case letters, "
     "digits and _, starting with a letter",

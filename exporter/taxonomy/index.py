@@ -1,0 +1,67 @@
+"""The spellings of a system's codes, and the texts that would mean two of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from exporter.taxonomy.model import Code
+from exporter.taxonomy.spellings import PREFIXES, compact, meanings, normalize
+
+
+@dataclass(slots=True)
+class Index:
+    """`plain` maps readable spellings to codes, `compact` every compact spelling to names of codes.
+
+    `clashes` has pairs of codes, in the order of the file, with the spellings that mean both.
+    """
+
+    plain: dict[str, Code] = field(default_factory=dict)
+    compact: dict[str, frozenset[str]] = field(default_factory=dict)
+    clashes: dict[tuple[Code, Code], list[str]] = field(default_factory=dict)
+
+
+def index(codes: Sequence[Code]) -> Index:
+    """The index of a system's codes."""
+    result = Index()
+    for code in codes:
+        for text in (*numbers(code.code), code.name, *code.aliases):
+            # A text without words, such as "%", is accepted as it is written only.
+            if key := compact(text):
+                result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
+    places = {code.code: place for place, code in enumerate(codes)}
+    shared = shared_names(codes)
+    for code in codes:
+        for spelling in spellings_of(code, shared):
+            first = result.plain.setdefault(spelling, code)
+            for other in {first.code, *meanings(spelling, result.compact)} - {code.code}:
+                low, high = sorted((places[code.code], places[other]))
+                texts = result.clashes.setdefault((codes[low], codes[high]), [])
+                if spelling not in texts:
+                    texts.append(spelling)
+        for prefix in PREFIXES:
+            for number in numbers(code.code):
+                result.plain.setdefault(normalize(f"{prefix} {number}"), code)
+    return result
+
+
+def numbers(code: str) -> tuple[str, ...]:
+    """The code as written, and a padded number also without its leading zeros: `"01"`, `"1"`."""
+    if code.isascii() and code.isdigit() and (short := code.lstrip("0") or "0") != code:
+        return (code, short)
+    return (code,)
+
+
+def shared_names(codes: Iterable[Code]) -> frozenset[str]:
+    """The normalized names of more than one code. They are accepted together with a number only."""
+    keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
+    counts = Counter(keys[code.name] for code in codes)
+    return frozenset(normalize(name) for name, key in keys.items() if counts[key] > 1)
+
+
+def spellings_of(code: Code, shared: frozenset[str]) -> Iterator[str]:
+    """The spellings of one code, normalized, without repetition and prefixes, the code itself first."""
+    written = list(numbers(code.code))
+    if normalize(code.name) not in shared:
+        written.append(code.name)
+    written += code.aliases
+    yield from dict.fromkeys(normalize(spelling) for spelling in written)
