@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -9,15 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from exporter.backtest.contents import Contents
+from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import notifications
 from exporter.backtest.options import Options
-from exporter.backtest.replay import Replay, load_rules
+from exporter.backtest.replay import Replay, load_rules, reads_unknown_codes
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
+from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
-from exporter.send.events import Occurrences
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
@@ -69,7 +72,11 @@ def backtest(
     replays = [
         replay
         for counters in all_counters
-        if (replay := Replay.of(taxonomy.systems[counters.system], counters, groups, since, until))
+        if (
+            replay := Replay.of(
+                taxonomy.systems[counters.system], counters, groups, since, until, all_counters
+            )
+        )
     ]
     if not replays:
         periods = ", ".join(
@@ -80,9 +87,11 @@ def backtest(
     for failure in (failure for replay in replays for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if options.json:
-        print(as_json([firing for replay in replays for firing in replay.firings]), flush=True)
-        for count, reason in events.skipped():
-            note(f"{count:,} skipped: {reason}")
+        print(
+            as_json([firing for replay in replays for firing in replay.firings], events), flush=True
+        )
+        for line in events.remarks():
+            note(line)
     else:
         sent = [
             notification
@@ -93,19 +102,23 @@ def backtest(
     return 0
 
 
-def as_json(firings: Sequence[Firing]) -> str:
+def as_json(firings: Sequence[Firing], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history.
+    `end` is null for an alert that fires at the end of the history. Alerts about unknown codes have
+    `unknown_codes`: the ends of each code as sent.
     """
-    rows = [
-        {
+    rows = []
+    for firing in sorted(firings, key=lambda firing: firing.start):
+        row: dict[str, object] = {
             "labels": firing.labels,
             "start": _rfc3339(firing.start),
             "end": None if firing.end is None else _rfc3339(firing.end),
         }
-        for firing in sorted(firings, key=lambda firing: firing.start)
-    ]
+        if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
+            codes = events.unknown_codes.get(firing.labels.get(SYSTEM, ""), Counter())
+            row["unknown_codes"] = dict(codes.most_common(MOST_SHOWN))
+        rows.append(row)
     return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
@@ -118,8 +131,8 @@ def _read(
     now: float,
 ) -> Files:
     shown = errors.status("reading …") if errors.is_terminal else nullcontext()
-    with Occurrences() as occurrences, shown as status:
-        read = Files(taxonomy, occurrences, now, options.system)
+    with Contents() as contents, shown as status:
+        read = Files(taxonomy, contents, now, options.system)
         read.counts.note = note
 
         def progress() -> None:

@@ -1,5 +1,6 @@
 """One system's counters, and the series that Prometheus would have scraped from its exporter."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from exporter import names
 from exporter.metrics.taxonomy import TaxonomyCollector
+from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
@@ -62,6 +64,24 @@ class Counters:
                 result.append(self._samples(samples[0].name, rows, values))
         start = np.array([[self.start]])
         return [*result, self._samples("process_start_time_seconds", [{}], start)]
+
+    def exporter_series(self, all_counters: Sequence["Counters"]) -> list[Samples]:
+        """The exporter's counts of unknown codes of this system, and of accepted events of all systems."""
+        if UNKNOWN not in self.codes:
+            return []
+        rows = np.arange(len(self.totals))
+        accepted = np.zeros(len(rows), np.int64)
+        for counters in all_counters:
+            same = rows + round((self.start - counters.start) / self.step)
+            accepted += counters.totals.sum(axis=1)[same.clip(0, len(counters.totals) - 1)]
+        unknown = self.totals[:, self.codes.index(UNKNOWN)]
+        return [
+            self._samples(metric, [labels_of], totals[np.newaxis].astype(np.float64))
+            for metric, labels_of, totals in (
+                (names.UNKNOWN_CODE_EVENTS, {names.SYSTEM: self.system}, unknown),
+                (names.ACCEPTED_EVENTS, {}, accepted),
+            )
+        ]
 
     def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats) -> Samples:
         """A single column of `values` is repeated for all scrapes, without copies in memory."""

@@ -1,20 +1,31 @@
 """How many events of the files were counted, and why the others were skipped."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
+
+from exporter.event_fields import ignored
+from exporter.streams import printable
 
 _PRINTED: Final = 3
 """Events per reason: further events usually have the same mistake."""
+_MOST_NAMES: Final = 10_000
+"""Different codes or names that are remembered: a column of ids could be mistaken for codes."""
+_LONGEST_NAME: Final = 100
+MOST_SHOWN: Final = 10
+"""Unknown codes of a system and ignored names in a report."""
 
 
 @dataclass(slots=True)
 class EventCounts:
     """`rejected` is by reason, as the exporter would have answered; `note` gets the first of each reason.
 
-    `outliers` are far from all other events (see `Ends`), at `outlier_times`, Unix seconds.
+    `outliers` are far from all other events (see `Ends`), at `outlier_times`, Unix seconds. `unknown` counts
+    the ends with a code that the taxonomy does not have, by system; `unknown_codes` by code as sent.
+    `ignored` has the nearest field of each name that is not a field's.
     """
 
     read: int = 0
@@ -26,6 +37,9 @@ class EventCounts:
     outliers: int = 0
     outlier_times: list[float] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    unknown_codes: dict[str, Counter[str]] = field(default_factory=dict)
+    ignored: dict[str, str | None] = field(default_factory=dict)
     note: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     def reject(self, place: str, reason: str, message: str) -> None:
@@ -35,6 +49,17 @@ class EventCounts:
             self.note(f"{place}: skipped: {message}")
         elif self.rejected[reason] == _PRINTED + 1:
             self.note(f"{place}: skipped, as are further events with this mistake ({reason})")
+
+    def count_unknown(self, system: str, code: str) -> None:
+        """An end with an undocumented code."""
+        self.unknown[system] += 1
+        _count(self.unknown_codes.setdefault(system, Counter()), code)
+
+    def ignore(self, names: Iterable[str]) -> None:
+        """An event has names that may not be those of fields."""
+        short = (name[:_LONGEST_NAME] for name in names)
+        new = [name for name in short if name not in self.ignored]
+        self.ignored |= ignored(new[: _MOST_NAMES - len(self.ignored)])
 
     def remove_outliers(self, ends: int, first: float, last: float) -> None:
         """Ends that were counted already, from `first` to `last`."""
@@ -59,3 +84,27 @@ class EventCounts:
                 yield count, reason
         for reason, count in self.rejected.most_common():
             yield count, f"rejected by the exporter ({reason})"
+
+    def ignored_fields(self) -> str:
+        """The ignored names, the first ones if they are many."""
+        shown = islice(self.ignored.items(), MOST_SHOWN)
+        names = (f"{name} (near {field})" if field else name for name, field in shown)
+        return printable(", ".join(names))
+
+    def remarks(self) -> Iterator[str]:
+        """Lines about all events that were not counted as their sender meant."""
+        for count, reason in self.skipped():
+            yield f"{count:,} skipped: {reason}"
+        if self.ignored:
+            yield f"ignored fields: {self.ignored_fields()}"
+        for system, ends in self.unknown.items():
+            codes = ", ".join(
+                f"{code} ({count:,})"
+                for code, count in self.unknown_codes[system].most_common(MOST_SHOWN)
+            )
+            yield f"{ends:,} ends of {system} with unknown codes, the most frequent: {codes}"
+
+
+def _count(counter: Counter[str], name: str) -> None:
+    if name in counter or len(counter) < _MOST_NAMES:
+        counter[name] += 1

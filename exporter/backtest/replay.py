@@ -7,17 +7,20 @@ from typing import Final
 
 from exporter.backtest.counters import Counters
 from exporter.errors import ConfigError
+from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
-from exporter.promql.rulefile import Group
+from exporter.promql.expression import selectors
+from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
 _SELF_MONITORING: Final = "exporter"
-"""The `signal` of alerts about the exporter itself, which do not depend on ends."""
+"""The `signal` of alerts about the exporter itself. Only the number of unknown codes follows from ends."""
 
 
 def load_rules(folder: Path) -> tuple[Group, ...]:
-    """The groups of all rule files of the folder, without the alerts about the exporter itself.
+    """The groups of all rule files of the folder, without alerts about the exporter that do not follow
+    from events.
 
     Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load`.
     """
@@ -28,11 +31,18 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
         replace(
             group,
             rules=tuple(
-                rule for rule in group.rules if rule.labels.get("signal") != _SELF_MONITORING
+                rule
+                for rule in group.rules
+                if rule.labels.get("signal") != _SELF_MONITORING or reads_unknown_codes(rule)
             ),
         )
         for group in rulefile.load(paths)
     )
+
+
+def reads_unknown_codes(rule: Rule) -> bool:
+    """Whether a rule follows from the number of unknown codes."""
+    return any(selector.name == UNKNOWN_CODE_EVENTS for selector in selectors(rule.tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +67,20 @@ class Replay:
         groups: Sequence[Group],
         since: float | None = None,
         until: float | None = None,
+        all_counters: Sequence[Counters] = (),
     ) -> "Replay | None":
-        """None if no part of the history is between `since` and `until`."""
+        """None if no part of the history is between `since` and `until`.
+
+        `all_counters` are those of all systems, for alerts about the exporter.
+        """
         begin = counters.start if since is None else max(counters.start, since)
         end = counters.end if until is None else min(counters.end, until)
         if begin >= end:
             return None
         # The last evaluation is at the end itself: an alert that begins there belongs to the history.
         limit = end + counters.step if end == counters.end else end
-        run = Run(groups, counters.series(system), counters.start, counters.end)
+        series = [*counters.series(system), *counters.exporter_series(all_counters)]
+        run = Run(groups, series, counters.start, counters.end)
         firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
         return cls(system, counters, firings, tuple(run.failures), begin, end)
 

@@ -10,18 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.backtest.event_counts import EventCounts
+from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.notifications import PAGE, TICKET, Notification, severity
-from exporter.backtest.replay import Replay
+from exporter.backtest.replay import Replay, reads_unknown_codes
 from exporter.names import CODE, NAME, SYSTEM
 from exporter.promql.run import Firing
+from exporter.streams import printable
 
 _WEEK: Final = 7 * 86400.0
 """Seconds. Working days and weekends differ: a shorter history does not represent a month."""
 _MONTH: Final = 30 * 86400.0
 _STILL: Final = "+"
 _LABEL: Final = re.compile(r"\{\{ ?\$labels\.(\w+) ?\}\}")
-_UNLESS: Final = re.compile(r'\{\{ if ne \$labels\.(\w+) "([^"]*)" \}\}(.*?)\{\{ end \}\}')
+_IF: Final = re.compile(r"\{\{ if (?:and )?((?:\(?ne [^{}()]+\)? )+)\}\}(.*?)\{\{ end \}\}")
+_UNEQUAL: Final = re.compile(r'ne \$labels\.(\w+) (?:"([^"]*)"|\$labels\.(\w+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Report:
         self._tickets()
         self._load()
         self._noise()
+        self._unknown_codes()
         self._events()
 
     def _firings(self, wanted: str) -> list[tuple[Replay, Firing]]:
@@ -158,7 +161,7 @@ class Report:
             table.add_row(
                 *([Text(row.system)] if several else []),
                 Text(row.code or "all", style="bold"),
-                Text(row.name if row.code else "stopped, or error budget"),
+                Text(_name(row)),
                 f"{row.pages:,}",
                 f"{row.tickets:,}",
                 share(row.share) if row.code else "",
@@ -166,13 +169,38 @@ class Report:
             )
         self.console.print(table)
 
+    def _unknown_codes(self) -> None:
+        events = self.events
+        for system, ends in events.unknown.items():
+            self._heading(f"Unknown codes: {ends:,} ends of {system}, counted as failures")
+            codes = events.unknown_codes[system]
+            table = _table("Ends", "Code", right=("Ends",))
+            for code, count in codes.most_common(MOST_SHOWN):
+                table.add_row(f"{count:,}", Text(printable(code)))
+            self.console.print(table)
+            if len(codes) > MOST_SHOWN:
+                self._print(Text(f"… and {len(codes) - MOST_SHOWN:,} more", style="dim"))
+            alerts = {
+                firing.rule.name
+                for replay in self.replays
+                for firing in replay.firings
+                if replay.system.system == system and reads_unknown_codes(firing.rule)
+            }
+            self._print(Text(f"{', '.join(alerts) or 'No alert about their number'} fires."))
+            self._print(
+                Text("Correct the codes, or add each to a YAML file of --taxonomy that begins")
+            )
+            self._print(Text(f'with "extends: {system}".'))
+
     def _events(self) -> None:
         events = self.events
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         self._heading(f"{events.counted:,} ends counted of {events.read:,} events in {files}")
         for count, reason in events.skipped():
             self._print(Text(f"{count:>9,} skipped: {reason}"))
-        text = "Alerts about the exporter itself do not depend on events and are not evaluated."
+        if events.ignored:
+            self._print(Text(f"Ignored fields: {events.ignored_fields()}"))
+        text = "Other alerts about the exporter do not depend on events and are not evaluated."
         self._print(Text(text, style="dim"))
 
     def _heading(self, text: str) -> None:
@@ -189,10 +217,15 @@ def summary(firing: Firing) -> str:
     Otherwise the alert's name and its system.
     """
     labels = firing.labels
-    template = _UNLESS.sub(
-        lambda match: match[3] if labels.get(match[1], "") != match[2] else "",
-        firing.rule.annotations.get("summary", ""),
-    )
+
+    def kept(match: re.Match[str]) -> str:
+        unequal = all(
+            labels.get(name, "") != (labels.get(other, "") if other else text)
+            for name, text, other in _UNEQUAL.findall(match[1])
+        )
+        return match[2] if unequal else ""
+
+    template = _IF.sub(kept, firing.rule.annotations.get("summary", ""))
     if not template or "{{" in _LABEL.sub("", template):
         template = f"{firing.rule.name} on {{{{ $labels.{SYSTEM} }}}}"
     return _LABEL.sub(lambda match: labels.get(match[1], ""), template)
@@ -205,6 +238,12 @@ def span(seconds: float) -> str:
     if days:
         return f"{days}d {hours}h"
     return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
+
+
+def _name(row: Noise) -> str:
+    if not row.code:
+        return "alerts without a code"
+    return row.name if row.name != row.code else ""
 
 
 def rate(number: float) -> str:

@@ -30,7 +30,8 @@ def backtest(
     """Show which alerts would have fired for recorded events.
 
     Reads the same files as `send`, counts each event once, and evaluates the rules over the counts.
-    Reports alerts, pages per day and noisy codes. Posts nothing.
+    Reports alerts, notifications, noisy codes, unknown codes and ignored
+    fields. Posts nothing.
 
     \b
     Exit codes:

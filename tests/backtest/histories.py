@@ -22,7 +22,7 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def event(at: float, code: str = "4001", **fields: Any) -> dict[str, Any]:
+def event(at: float, code: Any = "4001", **fields: Any) -> dict[str, Any]:
     """A streampixel end `at` seconds after `START`, with an id of its own."""
     known = {"id": f"e-{at}-{code}", "system": "streampixel", "code": code}
     known["occurred_at"] = rfc3339(START + at)

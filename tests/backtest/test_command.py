@@ -110,6 +110,26 @@ def test_json_has_an_object_per_alert_with_times_in_utc(
     assert starts == sorted(starts)
 
 
+def test_json_names_unknown_codes_in_their_alert(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [event(at * 20.0, "4001 nodes", **{"Error Code": "x"}) for at in range(360)]
+    path = write(tmp_path / "a.ndjson", events)
+    (alert,) = (
+        alert
+        for alert in alerts_of(path, capsys)
+        if alert["labels"]["alertname"] == "SessionEndExporterUnknownCodes"
+    )
+    assert alert["labels"]["severity"] == "ticket"
+    assert alert["labels"]["system"] == "streampixel"
+    assert alert["unknown_codes"] == {"4001 nodes": 360}
+    errors = run([path], json=True).errors
+    assert errors.splitlines()[-2:] == [
+        "ignored fields: Error Code (near code)",
+        "360 ends of streampixel with unknown codes, the most frequent: 4001 nodes (360)",
+    ]
+
+
 def test_changed_copy_of_the_rules_pages_less(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,15 +58,46 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
         assert pages.split()[2:] == expected
 
 
+def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
+    """The column of the code has another name for a part of the events, and strange codes."""
+    events = [event(at * 10.0, f"c{at % 12}", error_code="4001") for at in range(600)]
+    events += [event(at * 10.0 + 1, "[red]\u202e") for at in range(600)]
+    done = run([write(tmp_path / "a.ndjson", events)])
+    lines = [line.rstrip() for line in done.text.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"1  1h [34]\dm\+?  Unknown codes on streampixel", line) for line in lines)
+    begin = lines.index("Unknown codes: 1,200 ends of streampixel, counted as failures")
+    assert lines[begin + 1 : begin + 4] == ["Ends  Code", " 600  [red]\\u202e", "  50  c0"]
+    assert lines[begin + 12 : begin + 16] == [
+        "… and 3 more",
+        "SessionEndExporterUnknownCodes fires.",
+        "Correct the codes, or add each to a YAML file of --taxonomy that begins",
+        'with "extends: streampixel".',
+    ]
+    assert "Ignored fields: error_code (near code)" in lines
+
+
+def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:
+    """One in 2,000 ends: the alert needs one in 1,000, of all systems."""
+    events = [event(at * 2.0, "x" if at % 500 == 1 else "1000") for at in range(2000)]
+    normal = [event(at * 0.5, None, id=f"s-{at}", system="softdrive") for at in range(8000)]
+    path = write(tmp_path / "a.ndjson", events)
+    assert "SessionEndExporterUnknownCodes fires." in run([path]).text
+    write(path, [*events, *normal])
+    assert "No alert about their number fires." in run([path]).text
+
+
 def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(at * 60.0, "1000") for at in range(200)])
     text = run([path]).text
     assert "Would have paged: 0\n" in text
     assert "Would have opened tickets: 0\n" in text
     assert "Noisy codes" not in text
+    assert "Unknown codes" not in text
 
 
-LABELS = {"system": "streampixel", "code": "4001", "name": "{{ x }} {y", "other": "z"}
+NAME = "{{ x }} {y"
+LABELS = {"system": "streampixel", "code": "4001", "name": NAME, "other": "z"}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +110,13 @@ LABELS = {"system": "streampixel", "code": "4001", "name": "{{ x }} {y", "other"
             "4001 spike",
         ),
         ('{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike', "unknown", "spike"),
+        (
+            '{{ if and (ne $labels.code "unknown") (ne $labels.code $labels.name) }}'
+            "{{ $labels.code }} {{ end }}spike",
+            "4001",
+            "4001 spike",
+        ),
+        ("{{ if ne $labels.code $labels.name }}{{ $labels.code }} {{ end }}spike", NAME, "spike"),
         ("{{ $labels.gone }}missing", "4001", "missing"),
         ("{{ $value }} on {{ $labels.system }}", "4001", "Mine on streampixel"),
         ("", "4001", "Mine on streampixel"),
