@@ -1,12 +1,14 @@
 """/codes and the 404 pages: every code has a row, search works without a script, names are suggested."""
 
 import re
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
 from exporter.lookup.search import search
 from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import Taxonomy
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops, Page
 
@@ -73,6 +75,14 @@ def test_rows_have_every_spelling_for_the_script(ops: Ops) -> None:
     rows = ROW.findall(ops.get("/codes").text)
     (spellings,) = (spellings for spellings, _, row in rows if "/codes/softdrive/08" in row)
     assert {"08", "8", "error code 08", "monitortopologyfail"} <= set(spellings.split("|"))
+
+
+def test_a_code_that_equals_its_name_is_said_once() -> None:
+    system = SHIPPED.systems["softdrive"]
+    code = replace(system.match("08"), code="Broken", name="Broken")
+    own = replace(system, codes=(*system.codes, code), spellings={"broken": code})
+    html = Ops(taxonomy=Taxonomy({"softdrive": own})).get("/codes/softdrive/Broken").text
+    assert "<h1>Softdrive Broken</h1>" in html
 
 
 # --- names that do not exist ---------------------------------------------------------------------

@@ -56,7 +56,7 @@ def labels_of(code: Code, alert: str) -> dict[str, str]:
 
 def texts_of(code: Code, alert: str, description: str) -> dict[str, str]:
     """All annotations of an alert."""
-    name = "Unknown code" if code.code == "unknown" else f"{code.code} {code.name}"
+    name = code.name if code.code in ("unknown", code.name) else f"{code.code} {code.name}"
     query = f"var-system={code.system}&var-code={code.code}"
     state = "is new" if alert == NEW else SIGNALS[alert]
     return {

@@ -45,6 +45,7 @@ def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> No
         replace(base, code=f"c{place}", name=text.replace("\n", " "), causes=text, fix=text)
         for place, text in enumerate(HOSTILE)
     ]
+    codes.append(replace(base, code="Broken", name="Broken"))  # said once
     normal = replace(SUCCESS, system="evil")
     known = {(code.system, code.code): code for code in (normal, *codes)}
     case = Case({ends(normal): counter([1000.0 - 40 * len(codes)] * STEPS)}, codes=known)
