@@ -1,4 +1,4 @@
-"""`backtest`: exit codes, JSON, standard input, and a simulated fortnight."""
+"""`backtest`: exit codes, JSON, standard input, and simulated incidents."""
 
 import json
 import re
@@ -59,8 +59,8 @@ def detects(incident: Incident, alert: dict[str, Any]) -> bool:
 def test_simulated_incidents_are_detected_and_nothing_else_alerts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    history = simulate("streampixel", TRAFFIC, 14, PLAN, seed=11)
-    path = tmp_path / "fortnight.ndjson"
+    history = simulate("streampixel", TRAFFIC, 11, PLAN, seed=11)
+    path = tmp_path / "history.ndjson"
     with path.open("w") as file:
         file.writelines(ndjson([history], 11))
     alerts = alerts_of(path, capsys)
