@@ -7,34 +7,12 @@
     │   ├── LedgerInUse          another process has the file
     │   └── LedgerBroken         an I/O error: only a restart tells what was written
     ├── Rejected                 one event is not counted; `reason` is a metric label
-    └── Refused                  a whole request is not counted; `status` and `reason`
-        ├── Unparseable          400
-        ├── Unauthorized         401
-        ├── OriginNotAllowed     403
-        ├── NotFound             404
-        ├── UnknownKey           404
-        ├── MethodNotAllowed     405
-        ├── RequestTimeout       408
-        ├── BodyTooLarge         413
-        ├── TooManyEvents        413
-        ├── WrongMediaType       415
-        ├── WrongEncoding        415
-        ├── HostNotAllowed       421
-        ├── NothingValid         422
-        ├── TooManyRequests      429
-        ├── RateLimited          429
-        ├── HeadersTooLarge      431
-        ├── Internal             500
-        ├── QueueFull            503
-        ├── LedgerUnavailable    503
-        ├── TooManyConnections   503
-        └── ShuttingDown         503
+    └── Refused                  a request is not counted; a subclass for each `status` and `reason`
 
 Every `Refused` and `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the
 `reason` labels.
 """
 
-from collections.abc import Iterator
 from typing import ClassVar, Final
 
 REJECTED_REASONS: Final = (
@@ -91,10 +69,7 @@ class Rejected(ExporterError):
 
 
 class Refused(ExporterError):
-    """A request of which no event was counted.
-
-    `headers` (lower-case names) are added to the answer, such as those of CORS.
-    """
+    """A request of which no event was counted. `headers`, with lower-case names, are added to the answer."""
 
     status: ClassVar[int]
     reason: ClassVar[str]
@@ -203,9 +178,5 @@ class ShuttingDown(Refused):
     status, reason, title = 503, "shutting_down", "The exporter is shutting down"
 
 
-def refusals() -> Iterator[type[Refused]]:
-    """Every class of refusal, in the order of the tree above."""
-    return iter(Refused.__subclasses__())
-
-
-REFUSED_REASONS: Final = tuple(refusal.reason for refusal in refusals())
+REFUSALS: Final = tuple(Refused.__subclasses__())
+REFUSED_REASONS: Final = tuple(refusal.reason for refusal in REFUSALS)

@@ -1,11 +1,10 @@
 """The app of the ops listener: /metrics for Prometheus, pages for people.
 
-The routes are Starlette endpoints on a FastAPI app: none has a body to parse, and each answers HEAD.
-The import of FastAPI takes 0.4 s, so `exporter.ops.lazy_app` imports this module after ingest is up.
+Starlette endpoints on a FastAPI app: none has a body to parse, and each answers HEAD. The import of FastAPI
+takes 0.4 s, so `exporter.ops.lazy_app` imports this module after ingest is up.
 """
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -39,7 +38,6 @@ from exporter.tokens import Authenticator
 if TYPE_CHECKING:
     from exporter.ops.runbook_index import RunbookIndex
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 1
 """Compresses 736 kB of metrics to 37 kB in 2 ms. Level 9 takes ten times as long and saves a third more."""
 
@@ -67,10 +65,6 @@ def create_app(
     app.add_middleware(SecurityMiddleware, authenticator=authenticator, policy=POLICY)
     app.add_exception_handler(HTTPException, partial(_not_routed, settings))
     app.add_exception_handler(Exception, _defect)
-    # Two concurrent renderings take the GIL from ingest and are no faster.
-    scrapes = anyio.CapacityLimiter(1)
-    # In a thread: adding up many series takes longer than an event may wait.
-    pages = anyio.CapacityLimiter(1)
 
     @cache
     def runbook_index() -> "RunbookIndex":
@@ -84,65 +78,54 @@ def create_app(
 
         return document(settings, taxonomy)
 
-    async def metrics(request: Request) -> Response:
+    def metrics(request: Request) -> Response:
         accept = ",".join(request.headers.getlist("accept"))
-
-        def scrape() -> tuple[bytes, str]:
-            started = time.perf_counter()
-            result = exposition.render(registry, accept)
-            own.scrape_seconds.observe(time.perf_counter() - started)
-            return result
-
-        body, content_type = await run_sync(scrape, limiter=scrapes)
+        with own.scrape_seconds.time():
+            body, content_type = exposition.render(registry, accept)
         return Response(body, headers={"content-type": content_type, "vary": "accept"})
 
-    async def unknown(_: Request) -> Response:
-        times = ("first_seen", "last_seen")
-        return _json(
-            [
-                asdict(row)
-                | {name: datetime.fromtimestamp(getattr(row, name), UTC) for name in times}
-                for row in unknown_codes.snapshot()
-            ]
-        )
-
-    def in_thread(answer: Callable[[Request], Response]) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            return await run_sync(answer, request, limiter=pages)
-
-        return endpoint
-
-    def home(request: Request) -> Response:
-        status = ledger.status()
-        return landing_page(settings, taxonomy, _recent(request), status, own, unknown_codes)
-
-    def codes(request: Request) -> Response:
-        return runbook_index().codes(_recent(request), request.query_params.get("q", ""))
-
-    def code(request: Request) -> Response:
-        return runbook_index().code(_recent(request), **request.path_params)
-
-    routes: dict[str, Endpoint] = {
-        "/": in_thread(home),
-        names.CODES_PATH: in_thread(codes),
-        names.CODES_PATH + "/{system}/{code}": in_thread(code),
-        names.ALERTS_PATH: in_thread(lambda _: runbook_index().alerts()),
-        names.ALERTS_PATH + "/{name}": in_thread(
-            lambda request: runbook_index().alert(**request.path_params)
+    # Answered in a thread: adding up many series takes longer than an event may wait.
+    pages: dict[str, Callable[[Request], Response]] = {
+        "/": lambda request: landing_page(
+            settings, taxonomy, _recent(request), ledger.status(), own, unknown_codes
         ),
-        names.METRICS_PATH: metrics,
-        names.UNKNOWN_CODES_PATH: unknown,
-        names.OPENAPI_PATH: in_thread(lambda _: _json(document())),
-        names.DOCS_PATH: in_thread(lambda _: render("docs.html", document=document())),
+        names.CODES_PATH: lambda request: runbook_index().codes(
+            _recent(request), request.query_params.get("q", "")
+        ),
+        names.CODES_PATH + "/{system}/{code}": lambda request: runbook_index().code(
+            _recent(request), **request.path_params
+        ),
+        names.ALERTS_PATH: lambda _: runbook_index().alerts(),
+        names.ALERTS_PATH + "/{name}": lambda request: runbook_index().alert(**request.path_params),
+        names.UNKNOWN_CODES_PATH: lambda _: _json(
+            [_with_times(asdict(row)) for row in unknown_codes.snapshot()]
+        ),
+        names.OPENAPI_PATH: lambda _: _json(document()),
+        names.DOCS_PATH: lambda _: render("docs.html", document=document()),
     }
-    for path, endpoint in routes.items():
-        app.add_route(path, endpoint, methods=["GET"])
+
+    def add(path: str, page: Callable[[Request], Response], limiter: anyio.CapacityLimiter) -> None:
+        async def answer(request: Request) -> Response:
+            return await run_sync(page, request, limiter=limiter)
+
+        app.add_route(path, answer, methods=["GET"])
+
+    # Two concurrent scrapes take the GIL from ingest and are no faster.
+    add(names.METRICS_PATH, metrics, anyio.CapacityLimiter(1))
+    limiter = anyio.CapacityLimiter(1)
+    for path, page in pages.items():
+        add(path, page, limiter)
     return app
 
 
 def _recent(request: Request) -> Recent:
     recent: Recent = request.state.history.read()
     return recent
+
+
+def _with_times(row: dict[str, Any]) -> dict[str, Any]:
+    seen = {name: datetime.fromtimestamp(row[name], UTC) for name in ("first_seen", "last_seen")}
+    return row | seen
 
 
 def _json(value: Any) -> Response:

@@ -22,8 +22,7 @@ Counts = Counter[tuple[str, str, str]]
 class Recent:
     """Counts at `at`, Unix time. The history began `seconds` ago, at the start of the process.
 
-    `totals` are the counts since the ledger was created, `minutes` the counts of each minute, oldest
-    first, the running minute last.
+    `totals` count since the ledger was created, `minutes` per minute, the running minute last.
     """
 
     at: float
@@ -52,20 +51,19 @@ class Recent:
         ]
 
     @property
-    def reach(self) -> str:
+    def period(self) -> str:
         """The period of the history, in words."""
-        if self.seconds >= MINUTES * 60:
-            return "the last hour"
-        if self.seconds < 60:
-            return f"the {self.seconds:.0f} s since the exporter started"
         minutes = int(self.seconds // 60)
-        return f"the {minutes} minute{'s' if minutes > 1 else ''} since the exporter started"
+        if minutes >= MINUTES:
+            return "the last hour"
+        passed = f"{minutes} minute{'s' * (minutes > 1)}" if minutes else f"{self.seconds:.0f} s"
+        return f"the {passed} since the exporter started"
 
 
 class History:
     """Differences of a ledger's totals from minute to minute, from the creation on. Thread-safe.
 
-    `minute` is in seconds of the `monotonic` clock, which is not affected when the time is set.
+    `minute` is in seconds of `monotonic`, which does not change when the time is set.
     """
 
     def __init__(

@@ -21,7 +21,6 @@ from exporter.settings import Settings, base_url, is_loopback
 from exporter.taxonomy.model import Code, Outcome, Taxonomy
 
 _MAX_FAILURES: Final = 10
-"""Codes in the table of failures."""
 _RECOVERED: Final = "recovered"
 _COLUMNS: Final = (*(outcome.value for outcome in Outcome), _RECOVERED)
 
@@ -108,13 +107,15 @@ def _sum(counter: prometheus_client.Counter) -> int:
 
 def _listener_warnings(settings: Settings) -> Iterator[str]:
     for name in ("ingest", "ops"):
-        listener = getattr(settings, name)
-        if is_loopback(listener.rpartition(":")[0]):
+        address, token_file, cert = (
+            getattr(settings, name + suffix) for suffix in ("", "_token_file", "_tls_cert")
+        )
+        if is_loopback(address.rpartition(":")[0]):
             continue
-        if getattr(settings, f"{name}_token_file") is None:
-            yield f"The {name} listener ({listener}) is open to everybody who reaches it."
-        elif getattr(settings, f"{name}_tls_cert") is None:
-            yield f"The {name} listener ({listener}) takes tokens without TLS."
+        if token_file is None:
+            yield f"The {name} listener ({address}) is open to everybody who reaches it."
+        elif cert is None:
+            yield f"The {name} listener ({address}) takes tokens without TLS."
 
 
 def _ledger_warnings(status: Status) -> Iterator[str]:

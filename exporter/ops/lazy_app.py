@@ -1,7 +1,6 @@
 """The ops listener from the start: answers health at once, other paths when FastAPI is imported.
 
-That import takes as long as reading a ledger of a million ids. After a restart, neither senders nor
-readiness probes may wait for it.
+After a restart, neither senders nor readiness probes wait for that import. So health uses no Starlette.
 """
 
 import asyncio
@@ -16,14 +15,16 @@ from exporter.ledger.contract import Ledger
 from exporter.ops.history import History
 from exporter.problem import problem
 
-_SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_NO_STORE = (b"cache-control", b"no-store")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class LazyApp:
     """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
-    Other requests go to the app that `create` returns. It is called in a thread, by `prepare` or at the
-    first request. The app gets the history, sampled every minute, as `request.state.history`.
+    Other requests go to the app that `create` returns, called in a thread by `prepare` or at the first
+    request. The app gets the history, sampled every minute, as `request.state.history`.
     """
 
     def __init__(
@@ -65,18 +66,17 @@ class LazyApp:
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         if scope["method"] not in ("GET", "HEAD"):
-            status, headers, body = problem(
-                MethodNotAllowed(f"this path does not take {scope['method']}")
-            )
+            refused = MethodNotAllowed(f"this path does not take {scope['method']}")
+            status, headers, body = problem(refused)
             return status, [*headers, (b"allow", b"GET, HEAD")], body
-        ledger = self._ledger.status()
-        reason = ledger.unready() if scope["path"] == names.READY_PATH else ledger.stopped()
+        ledger, ready = self._ledger.status(), scope["path"] == names.READY_PATH
+        reason = ledger.unready() if ready else ledger.stopped()
         if reason is not None:
             status, headers, body = problem(LedgerUnavailable(reason))
-            return status, [*headers, *_SAFE], body
-        body = b"ok" if scope["path"] == names.HEALTHY_PATH else b"ready"
+            return status, [*headers, _NOSNIFF], body
+        body = b"ready" if ready else b"ok"
         length = (b"content-length", b"%d" % len(body))
-        return 200, [(b"content-type", b"text/plain; charset=utf-8"), length, *_SAFE], body
+        return 200, [_TEXT, length, _NO_STORE, _NOSNIFF], body
 
 
 def _failed(app: "asyncio.Future[ASGIApp]") -> bool:

@@ -4,7 +4,9 @@ FastAPI can't describe the operations: ingest is a plain ASGI app and the pages 
 They are in openapi.yaml; the schemas come from the models.
 """
 
+import json
 from importlib.resources import files
+from string import Template
 from typing import Any, Final
 
 import yaml
@@ -14,7 +16,7 @@ import exporter
 from exporter import names
 from exporter.beacons.decode import MAX_EVENTS
 from exporter.beacons.route import MAX_BODY as MAX_BEACON
-from exporter.errors import refusals
+from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings, base_url
 from exporter.streampixel.webhook import MAX_BODY as MAX_BUILD
@@ -22,23 +24,21 @@ from exporter.taxonomy.model import Taxonomy
 
 Json = dict[str, Any]
 
-_BEACONS: Final = names.BEACONS_PATH + "{key}"
-_BUILDS: Final = names.BUILDS_PATH + "{token}"
 _OF_BEACONS: Final = {"origin_not_allowed", "unknown_key", "rate_limited"}
 _IMPOSSIBLE: Final = {
     names.INGEST_PATH: _OF_BEACONS,
-    _BEACONS: {"unauthorized", "host_not_allowed", "throttled"},
-    _BUILDS: _OF_BEACONS | {"host_not_allowed", "too_many_events"},
+    names.BEACONS_PATH + "{key}": {"unauthorized", "host_not_allowed", "throttled"},
+    names.BUILDS_PATH + "{token}": _OF_BEACONS | {"host_not_allowed", "too_many_events"},
 }
 """The refusals that a path of ingest never answers."""
 _ELSEWHERE: Final = {"not_found", "method_not_allowed", "internal"}
 """Refusals that are not answers to a correct request of any operation."""
-_OPEN: Final = (names.HEALTHY_PATH, names.READY_PATH)
 _GUARDED: Final = {
     401: ["No valid token."],
     421: ["No token file is set, and `allowed_hosts` lacks the Host."],
     429: ["Too many wrong tokens from this address."],
 }
+"""The refusals of a page."""
 
 
 class _Schemas(GenerateJsonSchema):
@@ -57,54 +57,55 @@ class _Schemas(GenerateJsonSchema):
 def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     """The description, with the limits, systems, labels and addresses of this process."""
     text = (files("exporter.ops") / "openapi.yaml").read_text(encoding="utf-8")
-    document: Json = yaml.safe_load(text)
-    document["info"]["version"] = exporter.__version__
-    _add_schemas(document["components"]["schemas"], settings, taxonomy)
+    token: Json = {"token": []}
+    systems = list(taxonomy.systems)
+    values = {
+        "version": exporter.__version__,
+        "ingest_url": base_url(settings.ingest, settings.ingest_tls_cert is not None),
+        "ops_url": base_url(settings.ops, settings.ops_tls_cert is not None),
+        "ingest_security": json.dumps([token] if settings.ingest_token_file else []),
+        "ops_security": json.dumps([token, {"password": []}] if settings.ops_token_file else []),
+        "max_events": settings.max_events,
+        "max_body": settings.max_body,
+        "max_depth": settings.max_depth,
+        "beacon_events": MAX_EVENTS,
+        "beacon_body": MAX_BEACON,
+        "build_body": MAX_BUILD,
+        "systems": json.dumps(systems),
+    }
+    # Names that are no value stay, such as $ref.
+    document: Json = yaml.safe_load(Template(text).safe_substitute(values))
     for path, item in document["paths"].items():
-        (operation,) = item.values()
-        listener = operation["tags"][0]
-        tls = getattr(settings, f"{listener}_tls_cert") is not None
-        item["servers"] = [{"url": base_url(getattr(settings, listener), tls)}]
-        operation["security"] = _security(settings, path)
-        operation["responses"] |= _problems(path, listener)
-    _add_limits(document["paths"], settings, taxonomy)
+        operation = item.get("get") or item["post"]
+        operation["responses"] |= _problems(path, operation["tags"])
+    _add_schemas(document["components"]["schemas"], systems, settings.labels)
     return document
 
 
-def _add_schemas(schemas: Json, settings: Settings, taxonomy: Taxonomy) -> None:
+def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> None:
     _, definitions = models_json_schema(
         [(model, "validation") for model in MODELS],
         ref_template="#/components/schemas/{model}",
         schema_generator=_Schemas,
     )
-    for model in MODELS:
-        name = model.__name__
+    for name in (model.__name__ for model in MODELS):
         schemas[name] = definitions["$defs"][name] | schemas.pop(name, {})
     for name in ("Event", "UnknownCode"):
-        schemas[name]["properties"]["system"]["enum"] = list(taxonomy.systems)
+        schemas[name]["properties"]["system"]["enum"] = systems
     label = {"type": ["string", "null"], "maxLength": 128}
-    schemas["Event"]["properties"]["labels"]["properties"] = dict.fromkeys(settings.labels, label)
+    schemas["Event"]["properties"]["labels"]["properties"] = dict.fromkeys(labels, label)
 
 
-def _security(settings: Settings, path: str) -> list[Json]:
-    if path == names.INGEST_PATH:
-        return [{"token": []}] if settings.ingest_token_file else []
-    if path in (*_IMPOSSIBLE, *_OPEN, names.COLLECTOR_PATH) or not settings.ops_token_file:
-        return []
-    return [{"token": []}, {"password": []}]
-
-
-def _problems(path: str, listener: str) -> Json:
+def _problems(path: str, tags: list[str]) -> Json:
     """The refusals of an operation, by status."""
     titles: dict[int, list[str]] = {}
-    if listener == "ops" and path not in _OPEN:
+    if tags == ["ops"] and path not in (names.HEALTHY_PATH, names.READY_PATH):
         titles = _GUARDED
     elif path in _IMPOSSIBLE:
-        for refusal in refusals():
+        for refusal in REFUSALS:
             if refusal.reason not in _IMPOSSIBLE[path] | _ELSEWHERE:
-                titles.setdefault(refusal.status, []).append(
-                    f"{refusal.title} (`{refusal.reason}`)"
-                )
+                title = f"{refusal.title} (`{refusal.reason}`)"
+                titles.setdefault(refusal.status, []).append(title)
     return {str(status): _problem(status, "; ".join(titles[status])) for status in sorted(titles)}
 
 
@@ -117,24 +118,3 @@ def _problem(status: int, description: str) -> Json:
     if status in (429, 503):
         answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
     return answer
-
-
-def _add_limits(paths: Json, settings: Settings, taxonomy: Taxonomy) -> None:
-    for path, events, body in (
-        (names.INGEST_PATH, settings.max_events, settings.max_body),
-        (_BEACONS, MAX_EVENTS, MAX_BEACON),
-        (_BUILDS, 1, MAX_BUILD),
-    ):
-        post = paths[path]["post"]
-        limits = {"max_events": events, "max_body": body, "max_depth": settings.max_depth}
-        post["description"] = post["description"].format_map(limits)
-        for content in post["requestBody"]["content"].values():
-            for schema in (content["schema"], *content["schema"].get("anyOf", ())):
-                if schema.get("type") == "array":
-                    schema["maxItems"] = events
-    ingest = paths[names.INGEST_PATH]
-    sample = ingest["post"]["x-codeSamples"][0]
-    url = ingest["servers"][0]["url"] + names.INGEST_PATH
-    sample["source"] = sample["source"].replace("{url}", url)
-    system = paths[names.CODES_PATH + "/{system}/{code}"]["get"]["parameters"][0]
-    system["schema"]["enum"] = list(taxonomy.systems)

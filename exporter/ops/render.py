@@ -60,7 +60,7 @@ def _environment() -> "Environment":
         return Markup("".join(spans))  # noqa: S704 - escaped above
 
     def breakable(text: str) -> Markup:
-        """A name with line breaks allowed between its parts, for narrow screens."""
+        """A name that may be broken between its parts, on narrow screens."""
         return Markup(_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - escaped
 
     environment = Environment(

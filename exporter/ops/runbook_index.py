@@ -1,7 +1,4 @@
-"""The pages of codes and alerts: lists, runbooks, and 404 pages with similar names.
-
-Imported with the first of these pages, because the import takes 0.2 s.
-"""
+"""The pages of codes and alerts: lists, runbooks, and 404 pages with similar names."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -41,8 +38,6 @@ class Row:
 
 
 class RunbookIndex:
-    """Not thread-safe."""
-
     def __init__(self, settings: Settings, taxonomy: Taxonomy, unknown_codes: UnknownCodes) -> None:
         self._settings = settings
         self._taxonomy = taxonomy
@@ -55,7 +50,7 @@ class RunbookIndex:
         ]
 
     def codes(self, recent: Recent, text: str) -> Response:
-        """The table of codes; `text` is the query, empty for all codes."""
+        """The table of codes that match the query `text`, empty for all codes."""
         query = text.strip()[:LONGEST_SPELLING]
         matches = search(self._taxonomy, [query]) if query else [row.code for row in self._rows]
         return render(
@@ -80,13 +75,11 @@ class RunbookIndex:
         return self._code_not_found(system, code)
 
     def alerts(self) -> Response:
-        """The list of alerts."""
         exporter = [alert for alert in alert_rules() if alert.signal == "exporter"]
         sessions = [alert for alert in alert_rules() if alert.signal != "exporter"]
         return render("alerts.html", groups=(("Sessions", sessions), ("The exporter", exporter)))
 
     def alert(self, name: str) -> Response:
-        """The runbook of an alert."""
         alerts = {alert.name: alert for alert in alert_rules()}
         if alert := alerts.get(name):
             return render("alert.html", alert=alert, runbook=pages.of_alert(name, self._links))

@@ -17,10 +17,7 @@ _BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", char
 
 
 class SecurityMiddleware:
-    """ASGI middleware in front of the router: paths without a route need a token too.
-
-    A token is sent as `Authorization: Bearer`, or as the password of any user in Basic authentication.
-    """
+    """Requires a token, also on paths without a route, as Bearer or as the password of any user."""
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, policy: str) -> None:
         self._app = app
@@ -42,21 +39,18 @@ class SecurityMiddleware:
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        # Two headers are refused: a proxy may have checked only one of them.
+        authorization = _as_bearer(values[0]) if len(values) == 1 else None
+        client = scope.get("client") or ("",)
         app = self._app
         try:
-            self._authenticate(scope)
+            self._authenticator.check(authorization, client[0])
         except Refused as refused:
             if scope["path"].startswith("/v1/"):
                 refused.detail += "; this is the ops listener, events go to the ingest listener"
             app = refusal(refused)
         await app(scope, receive, send_with_headers)
-
-    def _authenticate(self, scope: Scope) -> None:
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
-        # Two headers are refused: a proxy may have checked only one of them.
-        authorization = _as_bearer(values[0]) if len(values) == 1 else None
-        client = scope.get("client")
-        self._authenticator.check(authorization, client[0] if client else "")
 
 
 def _as_bearer(authorization: bytes) -> bytes:

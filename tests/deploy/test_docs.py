@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.errors import REJECTED_REASONS, refusals
+from exporter.errors import REFUSALS, REJECTED_REASONS
 from exporter.ingest.event import Event
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import GROUP_EVENTS
@@ -191,7 +191,7 @@ def test_alerts_table_lists_the_alerts_of_session_ends() -> None:
 def test_refusals_are_those_of_the_exporter() -> None:
     (rows,) = tables(section(TEXTS["send"], "When a request is refused"))
     assert [(int(row[0]), *quoted(row[1])) for row in rows] == [
-        (kind.status, kind.reason) for kind in refusals()
+        (kind.status, kind.reason) for kind in REFUSALS
     ]
 
 
@@ -356,7 +356,7 @@ def test_data_folder_has_the_listed_files(
 def test_troubleshooting_quotes_real_messages() -> None:
     (rows,) = tables(section(TEXTS[OPERATE], "Troubleshooting"))
     reasons = {quoted(row[0])[0] for row in rows if row[0].startswith("503")}
-    assert reasons == {kind.reason for kind in refusals() if kind.status == 503}
+    assert reasons == {kind.reason for kind in REFUSALS if kind.status == 503}
     sources = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "exporter").rglob("*.py")
     )

@@ -44,7 +44,7 @@ def test_every_path_answers_get_and_head_only() -> None:
         assert {"GET", "HEAD"} <= set(delete.headers["allow"].split(", "))
 
 
-def test_an_unknown_path_is_a_problem() -> None:
+def test_unknown_path_is_a_problem() -> None:
     answer = Ops().get("/metrics/")
     assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
 
@@ -60,7 +60,7 @@ def test_events_for_the_ingest_listener_are_refused_with_its_address(path: str) 
     )
 
 
-def test_a_defect_is_a_problem_without_details() -> None:
+def test_defect_is_a_problem_without_details() -> None:
     ops = Ops()
 
     async def defect(_: Request) -> None:
@@ -94,7 +94,7 @@ def test_gzip_is_used_if_accepted(path: str, text: str) -> None:
     assert text in packed.text
 
 
-def test_the_duration_of_a_scrape_is_measured() -> None:
+def test_duration_of_a_scrape_is_measured() -> None:
     ops = Ops()
     ops.get("/metrics")
     assert f"{names.SCRAPE_SECONDS}_count 1.0" in ops.get("/metrics").text
@@ -162,26 +162,21 @@ def test_metrics_and_health_are_served_while_the_ledger_refuses_events() -> None
     assert (healthy.status_code, healthy.text) == (200, "ok")
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
+def test_ready_names_the_problem_with_503() -> None:
+    ops = Ops()
+    for status, reason in (
         (Status(alive=False, problem="x"), "the ledger's writer has ended; restart the exporter"),
         (Status(problem="the disk is full"), "the disk is full"),
         (Status(damaged="/var/lib/x/ledger.damaged-1"), "moved to ledger.damaged-1;"),
         (Status(problem="first", damaged="second"), "first"),
-    ],
-)
-def test_ready_names_the_problem_with_503(status: Status, reason: str) -> None:
-    answer = Ops(StillLedger(state=status)).get(names.READY_PATH)
-    assert answer.status_code == 503
-    detail = answer.json()["detail"]
-    assert reason in detail
-    assert "/var/lib" not in detail
-
-
-def test_ready_ignores_a_damage_before_the_last_restart() -> None:
-    ops = Ops(StillLedger(state=Status(damaged_at=1.0)))
-    assert ops.get(names.READY_PATH).status_code == 200
+    ):
+        ops.ledger.state = status
+        answer = ops.get(names.READY_PATH)
+        assert answer.status_code == 503
+        assert reason in answer.json()["detail"]
+        assert "/var/lib" not in answer.json()["detail"]
+    ops.ledger.state = Status(damaged_at=1.0)
+    assert ops.get(names.READY_PATH).status_code == 200, "a damage before the last restart"
 
 
 # --- unknown codes -------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_every_code_has_a_row_that_links_to_its_runbook(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("query", ["4001", "softdrive 08", "error code 8", "timeout", "Capacity"])
-def test_a_search_without_a_script_equals_the_command(ops: Ops, query: str) -> None:
+def test_search_without_a_script_equals_the_command(ops: Ops, query: str) -> None:
     html = ops.get(f"/codes?q={quote(query)}").text
     paths = {code.runbook for code in search(SHIPPED, [query])}
     assert paths
@@ -49,7 +49,7 @@ def test_a_search_without_a_script_equals_the_command(ops: Ops, query: str) -> N
     assert f'value="{query}"' in html
 
 
-def test_a_search_without_matches_suggests_a_query(ops: Ops) -> None:
+def test_search_without_matches_suggests_a_query(ops: Ops) -> None:
     html = ops.get("/codes?q=softdrive%20fierwall").text
     assert visible(html) == []
     assert "/codes?q=softdrive%20firewall" in Page(html).refs
@@ -64,7 +64,7 @@ def test_rows_count_ends_of_5_minutes_an_hour_and_in_total() -> None:
     assert re.findall(r'class="number[^"]*">([^<]*)<', row) == ["3", "23", "1,023"]
 
 
-def test_a_query_is_escaped_and_cut(ops: Ops) -> None:
+def test_query_is_escaped_and_cut(ops: Ops) -> None:
     html = ops.get(f"/codes?q={quote(chr(34) + '><script>alert(1)</script>')}").text
     assert "<script>alert" not in html
     assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in html
@@ -102,7 +102,7 @@ def test_a_code_that_equals_its_name_is_said_once() -> None:
         ("/alerts/x", "/alerts"),
     ],
 )
-def test_an_unknown_name_is_a_404_page_with_links(ops: Ops, path: str, link: str) -> None:
+def test_unknown_name_is_a_404_page_with_links(ops: Ops, path: str, link: str) -> None:
     answer = ops.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
@@ -111,12 +111,12 @@ def test_an_unknown_name_is_a_404_page_with_links(ops: Ops, path: str, link: str
 
 @pytest.mark.parametrize("path", ["/codes/softdrive/{}", "/codes/{}/4001", "/alerts/{}"])
 @pytest.mark.parametrize("name", ["%3Cscript%3Ealert(1)%22'", "Softdrive" * 800])
-def test_an_unknown_name_is_escaped_and_may_be_long(ops: Ops, path: str, name: str) -> None:
+def test_unknown_name_is_escaped_and_may_be_long(ops: Ops, path: str, name: str) -> None:
     answer = ops.get(path.format(name))
     assert answer.status_code == 404
     assert "<script>alert" not in answer.text
     assert len(set(Page(answer.text).refs)) < 20
 
 
-def test_a_path_below_a_code_is_not_found(ops: Ops) -> None:
+def test_path_below_a_code_is_not_found(ops: Ops) -> None:
     assert ops.get("/codes/softdrive/08/more").status_code == 404

@@ -1,7 +1,5 @@
 """Counts per minute, and the period that the history covers."""
 
-import pytest
-
 from exporter.ledger.contract import Family
 from exporter.ops.history import MINUTES, History
 from tests.metrics.still_ledger import StillLedger, total
@@ -19,10 +17,9 @@ class Minutes:
         self.ledger = StillLedger([total(start)])
         self.history = History(self.ledger.totals, self.clock, wall=lambda: 1_790_000_000.0)
 
-    def add(self, ends: int, **more: int) -> None:
+    def add(self, ends: int) -> None:
         self.ends += ends
-        others = (total(count, family=Family(family)) for family, count in more.items())
-        self.ledger.series = [total(self.ends), *others]
+        self.ledger.series = [total(self.ends)]
 
     def wait(self, seconds: float = 60) -> None:
         self.clock.now += seconds
@@ -48,36 +45,27 @@ def test_each_minute_has_its_count_and_the_running_minute_is_last() -> None:
     assert recent.ended(("alpha", "no such code"), 5) == 0
 
 
-def test_late_ends_and_interruptions_are_events_but_no_ends() -> None:
+def test_series_of_a_code_are_added_up_and_late_ends_and_interruptions_are_no_ends() -> None:
     minutes = Minutes()
-    minutes.add(1, late=2, interruptions=4)
+    late, interruptions = total(2, family=Family.LATE), total(4, family=Family.INTERRUPTIONS)
+    minutes.ledger.series = [total(2, "eu"), total(3, "us"), late, interruptions]
     recent = minutes.history.read()
-    assert recent.ends(KEY) == [1]
-    assert recent.events() == [7]
-    assert recent.counted(KEY) == 3
+    assert recent.ends(KEY) == [5]
+    assert recent.events() == [11]
+    assert recent.counted(KEY) == 7
     assert recent.totals[Family.INTERRUPTIONS, *KEY] == 4
 
 
-def test_series_of_a_code_are_added_up() -> None:
-    minutes = Minutes()
-    minutes.ledger.series = [total(2, "eu"), total(3, "us")]
-    assert minutes.history.read().ends(KEY) == [5]
-
-
-def test_a_new_code_has_zeros_before() -> None:
-    minutes = Minutes()
-    minutes.wait(120)
-    minutes.ledger.series = [total(0), total(4, code="10")]
-    assert minutes.history.read().ends(("alpha", "10")) == [0, 0, 4]
-
-
-def test_minutes_without_a_sample_are_zeros() -> None:
+def test_minutes_without_a_sample_or_before_the_first_event_are_zeros() -> None:
     """The process was suspended for three minutes, then for a day."""
     minutes = Minutes()
     minutes.add(9)
     minutes.wait()
     minutes.wait(180)
-    assert minutes.history.read().ends(KEY) == [9, 0, 0, 0, 0]
+    minutes.ledger.series = [total(9), total(4, code="10")]
+    recent = minutes.history.read()
+    assert recent.ends(KEY) == [9, 0, 0, 0, 0]
+    assert recent.ends(("alpha", "10")) == [0, 0, 0, 0, 4]
     minutes.wait(86_400)
     assert minutes.history.read().ends(KEY) == [0] * (MINUTES + 1)
 
@@ -89,7 +77,7 @@ def test_falling_totals_count_as_zero() -> None:
     assert minutes.history.read().ends(KEY) == [0]
 
 
-def test_the_next_sample_is_due_at_the_end_of_the_minute() -> None:
+def test_next_sample_is_due_at_the_end_of_the_minute() -> None:
     minutes = Minutes()
     assert minutes.history.due() == 60
     minutes.wait(60.25)
@@ -108,16 +96,13 @@ def test_an_hour_is_kept() -> None:
     assert minutes.history.read().ended(KEY, 60) == 0
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
+def test_period_is_described() -> None:
+    minutes = Minutes()
+    for seconds, words in (
         (12.4, "the 12 s since the exporter started"),
         (60, "the 1 minute since the exporter started"),
         (3599, "the 59 minutes since the exporter started"),
         (3600, "the last hour"),
-    ],
-)
-def test_the_period_is_described(seconds: float, words: str) -> None:
-    minutes = Minutes()
-    minutes.clock.now += seconds
-    assert minutes.history.read().reach == words
+    ):
+        minutes.clock.now = 1000 + seconds
+        assert minutes.history.read().period == words

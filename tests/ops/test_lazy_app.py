@@ -41,7 +41,7 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
     asyncio.run(run())
 
 
-def test_the_first_minute_begins_when_the_app_is_constructed() -> None:
+def test_first_minute_begins_when_the_app_is_constructed() -> None:
     ledger = StillLedger([total(5)])
     app = LazyApp(ledger, lambda: no_app)
     ledger.series = [total(12)]
@@ -50,7 +50,7 @@ def test_the_first_minute_begins_when_the_app_is_constructed() -> None:
     assert scope["state"]["history"].read().events() == [7]
 
 
-def test_a_failed_creation_is_repeated_at_the_next_request() -> None:
+def test_failed_creation_is_repeated_at_the_next_request() -> None:
     """Fails if the failure is kept: every request would be answered 500 until a restart."""
     calls = 0
 

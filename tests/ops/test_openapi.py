@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
 
 from exporter import names
 from exporter.beacons.decode import MAX_AGE, decode
@@ -48,7 +47,7 @@ def valid(schema: str, instance: Any) -> bool:
     return bool(jsonschema_rs.validator_for(rooted, validate_formats=True).is_valid(instance))
 
 
-def test_the_served_document_has_the_limits_of_the_process() -> None:
+def test_served_document_has_the_limits_of_the_process() -> None:
     served = Ops(settings=Settings(max_events=7)).get(names.OPENAPI_PATH).json()
     body = served["paths"][names.INGEST_PATH]["post"]["requestBody"]["content"]
     assert body["application/cloudevents-batch+json"]["schema"]["maxItems"] == 7
@@ -65,15 +64,6 @@ def test_every_route_of_the_ops_listener_is_described() -> None:
     health = {names.HEALTHY_PATH, names.READY_PATH}
     described = {path for path, operation in OPERATIONS if operation["tags"] == ["ops"]}
     assert described == routes | health
-
-
-def test_every_media_type_of_ingest_is_described() -> None:
-    assert set(SEND["requestBody"]["content"]) == {
-        "application/json",
-        "application/x-ndjson",
-        "application/cloudevents+json",
-        "application/cloudevents-batch+json",
-    }
 
 
 def test_every_refusal_is_described() -> None:
@@ -109,7 +99,7 @@ REJECTED: list[Any] = [
 ]
 
 
-def test_the_event_model_agrees_with_ingest(tmp_path: Path) -> None:
+def test_event_model_agrees_with_ingest(tmp_path: Path) -> None:
     assert [event for event in ACCEPTED if not valid("Event", event)] == []
     assert [event for event in REJECTED if valid("Event", event)] == []
     text = json.dumps([*ACCEPTED, *REJECTED])
@@ -126,25 +116,22 @@ def test_models_have_the_decoded_fields() -> None:
     assert set(SCHEMAS["BuildEvent"]["properties"]) == build
 
 
-@pytest.mark.parametrize(
-    ("fields", "accepted"),
-    [
-        ({}, True),
-        ({"id": "x" * 129}, False),
-        ({"age_seconds": MAX_AGE, "duration_seconds": 7 * 86400, "labels": {"a": None}}, True),
-        ({"age_seconds": MAX_AGE + 1}, False),
-        ({"duration_seconds": 7 * 86400 + 1}, False),
-        ({"reason": 5}, False),
-    ],
-)
-def test_the_beacon_model_agrees_with_the_decoder(fields: dict[str, Any], accepted: bool) -> None:
-    beacon = {"id": "a", **fields}
-    assert valid("Beacon", beacon) is accepted
+def test_beacon_model_agrees_with_the_decoder() -> None:
     site = Site("site", "softdrive", frozenset(), Limit(1, 1), {"a": frozenset()})
-    assert bool(decode(json.dumps(beacon).encode(), site, 1e9, 8).rejected) is not accepted
+    for accepted, fields in (
+        (True, {}),
+        (False, {"id": "x" * 129}),
+        (True, {"age_seconds": MAX_AGE, "duration_seconds": 7 * 86400, "labels": {"a": None}}),
+        (False, {"age_seconds": MAX_AGE + 1}),
+        (False, {"duration_seconds": 7 * 86400 + 1}),
+        (False, {"reason": 5}),
+    ):
+        beacon = {"id": "a", **fields}
+        assert valid("Beacon", beacon) is accepted, fields
+        assert bool(decode(json.dumps(beacon).encode(), site, 1e9, 8).rejected) is not accepted
 
 
-def test_a_cloudevent_needs_its_attributes_and_data() -> None:
+def test_cloudevent_needs_its_attributes_and_data() -> None:
     attributes = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0"}
     event = {**attributes, "data": {"system": "beta"}}
     assert valid("CloudEvent", event)
@@ -159,24 +146,13 @@ def test_unknown_codes_agree_with_the_schema() -> None:
     assert valid("UnknownCode", row)
 
 
-def test_token_files_are_described_as_security() -> None:
-    settings = Settings(ingest_token_file=Path("a"), ops_token_file=Path("b"))
-    described = document(settings, two_systems())["paths"]
-    assert described[names.INGEST_PATH]["post"]["security"] == [{"token": []}]
-    assert described[names.METRICS_PATH]["get"]["security"] == [{"token": []}, {"password": []}]
-    assert described[names.READY_PATH]["get"]["security"] == []
+def test_token_files_and_addresses_are_described() -> None:
+    file = Path("x")
+    files = dict.fromkeys(("ingest_token_file", "ops_token_file", "ops_tls_cert"), file)
+    paths = document(Settings(ingest="0.0.0.0:1", **files), two_systems())["paths"]
+    assert paths[names.INGEST_PATH]["servers"] == [{"url": "http://localhost:1"}]
+    assert paths["/"]["servers"] == [{"url": "https://127.0.0.1:10401"}]
+    assert paths[names.INGEST_PATH]["post"]["security"] == [{"token": []}]
+    assert paths[names.METRICS_PATH]["get"]["security"] == [{"token": []}, {"password": []}]
+    assert paths[names.READY_PATH]["get"]["security"] == []
     assert SEND["security"] == []
-
-
-def test_servers_are_usable_by_clients() -> None:
-    described = document(
-        Settings(
-            ingest="0.0.0.0:1",
-            allow_anonymous="ingest",
-            ops_tls_cert=Path("c"),
-            ops_tls_key=Path("k"),
-        ),
-        two_systems(),
-    )["paths"]
-    assert described[names.INGEST_PATH]["servers"] == [{"url": "http://localhost:1"}]
-    assert described["/"]["servers"] == [{"url": "https://127.0.0.1:10401"}]

@@ -46,7 +46,7 @@ def test_every_page_is_well_formed_and_needs_no_other_file() -> None:
         assert {ref[1:] for ref in page.refs if ref.startswith("#")} <= set(page.ids), path
 
 
-def test_the_policy_allows_only_the_style_and_script_of_the_page() -> None:
+def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
     ops = Ops()
     for path in HTML:
         answer = ops.get(path)
@@ -78,7 +78,7 @@ def test_links_of_the_landing_page_exist() -> None:
     assert {ops.get(ref).status_code for ref in refs} == {200}
 
 
-def test_the_landing_page_shows_totals() -> None:
+def test_landing_page_shows_totals() -> None:
     ledger = StillLedger(
         [total(1234567), total(5, family=Family.LATE), total(7, family=Family.INTERRUPTIONS)],
         ledger="k3f9",
@@ -91,7 +91,7 @@ def test_the_landing_page_shows_totals() -> None:
     assert "Warning" not in text
 
 
-def test_the_landing_page_shows_events_and_failures_of_the_last_minutes() -> None:
+def test_landing_page_shows_events_and_failures_of_the_last_minutes() -> None:
     ops = Ops(StillLedger([total(100), total(50, family=Family.LATE)]))
     ops.clock.now += 30
     ops.ledger.series = [total(104), total(52, family=Family.LATE)]
@@ -117,11 +117,6 @@ def test_bars_of_the_chart_are_proportional_with_a_minimum() -> None:
     assert bars == [("354", "60.0"), ("348", "30.0"), ("342", "3")]
 
 
-def test_the_landing_page_shows_why_it_is_not_ready() -> None:
-    ops = Ops(StillLedger(state=Status(problem="disk full")))
-    assert "Not ready: disk full" in landing(ops)
-
-
 def test_texts_are_escaped() -> None:
     systems = two_systems()
     evil = dataclasses.replace(systems.systems["alpha"], title=EVIL)
@@ -145,10 +140,11 @@ def test_texts_are_escaped() -> None:
             "reaches back only 2.0 h",
         ),
         (Status(lost_events=7), "after they were counted: 7."),
+        (Status(problem="disk full"), "Not ready: disk full"),
         (Status(misconfigured={"appendonly": "It is off."}), "It is off."),
     ],
 )
-def test_a_state_of_the_ledger_is_a_warning(status: Status, words: str) -> None:
+def test_state_of_the_ledger_is_shown(status: Status, words: str) -> None:
     assert words in landing(Ops(StillLedger(state=status)))
 
 
@@ -189,7 +185,7 @@ def test_counters_are_warnings() -> None:
         ),
     ],
 )
-def test_a_public_listener_without_token_or_tls_is_a_warning(
+def test_public_listener_without_token_or_tls_is_a_warning(
     settings: dict[str, object], words: str | None
 ) -> None:
     text = landing(Ops(settings=Settings(**settings)))  # type: ignore[arg-type]
@@ -208,12 +204,12 @@ def test_docs_show_every_path_and_field() -> None:
         assert words in text
 
 
-def test_the_list_of_alerts_shows_summary_and_severity() -> None:
+def test_list_of_alerts_shows_summary_and_severity() -> None:
     text = Page(Ops().get(names.ALERTS_PATH).text).text
     assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
     assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
 
 
-def test_a_missing_template_value_is_an_error() -> None:
+def test_missing_template_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("alerts.html")

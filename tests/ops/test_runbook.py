@@ -26,7 +26,7 @@ def flat(text: str) -> str:
 
 
 @pytest.mark.parametrize(("system", "code"), [("streampixel", "4001"), ("softdrive", "1003")])
-def test_a_page_has_runbook_taxonomy_row_and_alerts(system: str, code: str) -> None:
+def test_page_has_runbook_taxonomy_row_and_alerts(system: str, code: str) -> None:
     (row,) = (row for row in CODES if (row.system, row.code) == (system, code))
     html = Ops(taxonomy=SHIPPED).get(f"/codes/{system}/{code}").text
     text = Page(html).text
@@ -40,7 +40,7 @@ def test_a_page_has_runbook_taxonomy_row_and_alerts(system: str, code: str) -> N
         assert (link in html) is (alert in alerts_of(row))
 
 
-def test_the_parts_of_a_page_are_ordered_by_urgency() -> None:
+def test_parts_of_a_page_are_ordered_by_urgency() -> None:
     html = Ops(taxonomy=SHIPPED).get("/codes/streampixel/4001").text
     head = ("<h1>", 'class="subtitle"', 'class="first"', "Counted here")
     places = [html.index(part) for part in (*head, *map('id="{}"'.format, SECTIONS))]
@@ -54,7 +54,7 @@ def test_queries_link_to_the_configured_prometheus() -> None:
     assert "Open in" not in Ops(taxonomy=SHIPPED).get("/codes/streampixel/4001").text
 
 
-def test_a_code_without_alerts_says_so() -> None:
+def test_code_without_alerts_says_so() -> None:
     text = Page(Ops(taxonomy=SHIPPED).get("/codes/streampixel/1000").text).text
     assert "None: this code wakes nobody and opens no ticket." in text
 
@@ -68,12 +68,12 @@ def test_a_code_without_alerts_says_so() -> None:
         ("streampixel", "1000", []),
     ],
 )
-def test_the_alerts_of_a_code_can_fire_for_it(system: str, code: str, signals: list[str]) -> None:
+def test_alerts_of_a_code_can_fire_for_it(system: str, code: str, signals: list[str]) -> None:
     row = SHIPPED.systems[system].match(code)
     assert [alert.signal for alert in alerts_of(row)] == signals
 
 
-def test_a_page_shows_the_counts_of_its_code() -> None:
+def test_page_shows_the_counts_of_its_code() -> None:
     ops = Ops(StillLedger([total(2000)]))
     ops.ledger.series = [
         total(2034),
@@ -111,7 +111,7 @@ def test_each_alert_has_a_page_with_its_rule() -> None:
         assert flat(alert.expr) in text
 
 
-def test_the_list_of_alerts_is_complete_and_its_links_exist() -> None:
+def test_list_of_alerts_is_complete_and_its_links_exist() -> None:
     ops = Ops(taxonomy=SHIPPED)
     html = ops.get("/alerts").text
     for alert in alerts():
@@ -120,7 +120,7 @@ def test_the_list_of_alerts_is_complete_and_its_links_exist() -> None:
     assert {ops.get(ref).status_code for ref in refs} == {200}
 
 
-def test_the_page_of_unknown_shows_the_codes_as_sent() -> None:
+def test_page_of_unknown_shows_the_codes_as_sent() -> None:
     ops = Ops()
     ops.unknown_codes.record("alpha", EVIL, 1_790_000_000.0, 3)
     ops.unknown_codes.record("beta", "elsewhere", 1_790_000_000.0)
@@ -149,7 +149,7 @@ def test_texts_of_a_taxonomy_are_escaped() -> None:
         assert EVIL in Page(html).text
 
 
-def test_a_page_takes_less_than_five_milliseconds() -> None:
+def test_page_takes_less_than_five_milliseconds() -> None:
     """The minimum of the thread's CPU time: other processes do not count."""
     series = [total(7, code=code.code) for code in CODES for _ in range(3)]
     ops = Ops(StillLedger(series), taxonomy=SHIPPED)

@@ -54,7 +54,7 @@ def test_health_needs_no_token_but_similar_paths_do(ops: Ops) -> None:
         assert ops.get(path).status_code == 401
 
 
-def test_the_token_is_the_password_of_any_user(ops: Ops) -> None:
+def test_token_is_the_password_of_any_user(ops: Ops) -> None:
     for user in ("", "on-call", "Jörg"):
         assert ops.get("/codes", authorization=basic(f"{user}:{TOKEN}")).status_code == 200
 
@@ -75,7 +75,7 @@ def test_other_credentials_are_refused(ops: Ops, authorization: str) -> None:
     assert ops.get("/codes", authorization=authorization).status_code == 401
 
 
-def test_a_refusal_asks_for_a_token_or_a_password(ops: Ops) -> None:
+def test_refusal_asks_for_a_token_or_a_password(ops: Ops) -> None:
     """Without the Basic challenge, a browser shows the refusal and does not ask for a password."""
     assert ops.get("/codes").headers.get_list("www-authenticate") == [
         'Bearer realm="session-end-exporter"',
