@@ -1,15 +1,13 @@
 """`python -m tests.bench.redis_cost`: memory, traffic and processor time of Redis per event, for sizing it.
 
 Bytes are those of the connections between exporter and Redis and of the append-only file. Processor time is
-that of each process, requests included.
+in microseconds per process, requests included.
 """
 
 import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from exporter import names
@@ -23,62 +21,34 @@ from tests.faults.usage import processor_seconds
 from tests.ledger.redis_server import RedisServer
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Totals at one instant: accepted events, bytes, and microseconds of processor time."""
-
-    events: float
-    memory: float
-    received: float
-    sent: float
-    written: float
-    exporter: float
-    engine: float
-
-    def since(self, before: "Reading") -> dict[str, float]:
-        """The growth of each figure per event."""
-        events = self.events - before.events
-        return {
-            name: (value - getattr(before, name)) / events
-            for name, value in vars(self).items()
-            if name != "events"
-        }
-
-
-def read(exporter: ExporterProcess, server: RedisServer) -> Reading:
-    memory, stats, files, cpu = (
-        server.command("INFO", section) for section in ("memory", "stats", "persistence", "cpu")
-    )
-    return Reading(
-        exporter.total(names.ACCEPTED_EVENTS),
-        memory["used_memory"],
-        stats["total_net_input_bytes"],
-        stats["total_net_output_bytes"],
-        files["aof_current_size"],
-        1e6 * processor_seconds(exporter.pid),
-        1e6 * (cpu["used_cpu_user"] + cpu["used_cpu_sys"]),
-    )
-
-
-def costs(folder: Path, seconds: float, fsync: str) -> dict[str, dict[str, float]]:
-    """The costs of an event in a batch of 1,000, and of a single event on one of 64 connections."""
-    loads: dict[str, Callable[[int], object]] = {
-        "in batches of 1,000": lambda port: wrk("batch.lua", port, 8, seconds),
-        "alone, 64 connections": lambda port: wrk("single.lua", port, 64, seconds),
+def read(exporter: ExporterProcess, server: RedisServer) -> dict[str, float]:
+    """Totals at one instant."""
+    sections = ("memory", "stats", "persistence", "cpu")
+    info = {key: value for name in sections for key, value in server.command("INFO", name).items()}
+    return {
+        "events": exporter.total(names.ACCEPTED_EVENTS),
+        "memory": info["used_memory"],
+        "received": info["total_net_input_bytes"],
+        "sent": info["total_net_output_bytes"],
+        "written": info["aof_current_size"],
+        "exporter": 1e6 * processor_seconds(exporter.pid),
+        "redis": 1e6 * (info["used_cpu_user"] + info["used_cpu_sys"]),
     }
-    per_event = {}
-    for name, load in loads.items():
-        place = folder / name.split()[0]
-        with (
-            RedisServer(place / "redis", "--appendfsync", fsync) as server,
-            ExporterProcess(place / "data", settings={"ledger": server.url}) as exporter,
-        ):
-            before = read(exporter, server)
-            load(exporter.ports["ingest"])
-            after = read(exporter, server)
-            rate = (after.events - before.events) / seconds
-            per_event[name] = {**after.since(before), "rate": rate}
-    return per_event
+
+
+def cost(folder: Path, script: str, connections: int, seconds: float, fsync: str) -> str:
+    """The growth of each total per event, and the events per second."""
+    with (
+        RedisServer(folder / "redis", "--appendfsync", fsync) as server,
+        ExporterProcess(folder / "data", settings={"ledger": server.url}) as exporter,
+    ):
+        before = read(exporter, server)
+        wrk(script, exporter.ports["ingest"], connections, seconds)
+        after = read(exporter, server)
+    grown = {name: after[name] - before[name] for name in after}
+    events = grown.pop("events")
+    figures = {name: total / events for name, total in grown.items()} | {"rate": events / seconds}
+    return ", ".join(f"{name} {figure:,.1f}" for name, figure in figures.items())
 
 
 async def memory(folder: Path) -> list[float]:
@@ -101,13 +71,14 @@ async def memory(folder: Path) -> list[float]:
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        below, above = asyncio.run(memory(Path(folder).resolve() / "memory"))
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name).resolve()
+        below, above = asyncio.run(memory(folder / "memory"))
         print(f"bytes of memory per id: {below:.0f} at 1,000,000, {above:.0f} at 1,100,000")
         for fsync in ("everysec", "always"):
-            for name, event in costs(Path(folder).resolve() / fsync, seconds, fsync).items():
-                figures = ", ".join(f"{key} {value:,.1f}" for key, value in event.items())
-                print(f"appendfsync {fsync}, {name}: {figures}")
+            for script, connections in (("batch.lua", 8), ("single.lua", 64)):
+                figures = cost(folder / f"{fsync}-{script}", script, connections, seconds, fsync)
+                print(f"appendfsync {fsync}, {script}, {connections} connections: {figures}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""The benchmarks' figures as a table, and runs of wrk that give some of them."""
+"""The benchmarks' figures as a table."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A figure, the figure to compare it with, its goal, and whether it reaches the goal."""
 
     what: str
@@ -24,10 +23,8 @@ def spread(values: Iterable[float], digits: int = 0) -> str:
 
 def show(rows: Iterable[Row]) -> str:
     lines = [("", "measured", "against", "goal", "")]
-    lines += [
-        (row.what, row.measured, row.against, row.goal, "✓" if row.reached else "✗") for row in rows
-    ]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    lines += [(*row[:4], "✓" if row.reached else "✗") for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

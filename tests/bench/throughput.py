@@ -17,18 +17,17 @@ from tests.e2e.prometheus_process import free_port
 def singles(folder: Path, runs: int, seconds: float) -> Row:
     """Durable single events, compared with Pushgateway's plain pushes."""
     port = free_port()
-    peer = subprocess.Popen(
-        ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        with ExporterProcess(folder / "singles") as exporter:
+    pushgateway = ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"]
+    with (
+        subprocess.Popen(pushgateway, stderr=subprocess.DEVNULL) as peer,
+        ExporterProcess(folder / "singles") as exporter,
+    ):
+        try:
             wrk("push.lua", port, 64, 1)
             ingest = exporter.ports["ingest"]
             ours, theirs, ratio = compared(ingest, port, "push.lua", runs, seconds)
-    finally:
-        peer.terminate()
-        peer.wait()
+        finally:
+            peer.terminate()
     return Row(
         "single durable events/s, 64 connections",
         spread(ours),
@@ -77,24 +76,17 @@ def waiting(folder: Path, seconds: float) -> Row:
     """A single event's p99 while batches run at full speed and /metrics is scraped each second."""
     with ExporterProcess(folder / "waiting") as exporter:
         port = exporter.ports["ingest"]
-        flood = subprocess.Popen(command("batch.lua", port, 8, seconds + 4), stdout=subprocess.PIPE)
-        try:
+        flood = command("batch.lua", port, 8, seconds + 4)
+        single = command("single.lua", port, 1, seconds)
+        with subprocess.Popen(flood, stdout=subprocess.DEVNULL):
             wait_for(lambda: exporter.total("session_ends_total") > 100_000)
-            single = subprocess.Popen(
-                command("single.lua", port, 1, seconds), stdout=subprocess.PIPE, text=True
-            )
-            scrapes = 0
-            while single.poll() is None:
-                exporter.metrics()
-                scrapes += 1
-                time.sleep(1)
-            assert single.stdout is not None
-            with single.stdout:
-                run = read(single.stdout.read())
-        finally:
-            flood.wait()
-            assert flood.stdout is not None
-            flood.stdout.close()
+            with subprocess.Popen(single, stdout=subprocess.PIPE, text=True) as running:
+                scrapes = 0
+                while running.poll() is None:
+                    exporter.metrics()
+                    scrapes += 1
+                    time.sleep(1)
+                run = read(running.communicate()[0])
     return Row(
         "p99 of a single event while batches run",
         f"{run.p99 * 1000:.0f} ms",
