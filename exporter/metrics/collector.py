@@ -59,7 +59,7 @@ class LedgerCollector(Collector):
         yield _durations(totals.durations)
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
-            names.HELD_SERIES,
+            names.FIRST_SEEN_ZERO_SERIES,
             "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
         )

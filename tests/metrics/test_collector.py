@@ -60,7 +60,7 @@ def test_buckets_are_cumulative() -> None:
 
 def test_series_shown_as_0_are_counted() -> None:
     ledger = StillLedger([total(delayed=True), total(code="10", delayed=True), total(code="x")])
-    assert registry_of(ledger).get_sample_value(names.HELD_SERIES) == 2
+    assert registry_of(ledger).get_sample_value(names.FIRST_SEEN_ZERO_SERIES) == 2
 
 
 def test_label_texts_are_cached_and_forgotten_with_their_series() -> None:
