@@ -17,10 +17,7 @@ _EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 def announce(
     settings: Settings, bound: Mapping[str, tuple[str, int]], out: TextIO | None = None
 ) -> None:
-    """Print the URLs as bound. The curl command works in a shell on this machine.
-
-    If the output can't be written (closed, or on a full disk), this is logged and the exporter serves.
-    """
+    """Print the URLs as bound. If the output can't be written, this is logged and the exporter serves."""
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = ""
     if settings.ingest_token_file:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exporter import __version__
+from exporter import __version__, logs
 from exporter.commands.backtest import backtest
 from exporter.commands.beacon_key import beacon_key
 from exporter.commands.check import check
@@ -40,6 +40,7 @@ def about(
 
 def main() -> None:
     """Run a command. A mistake is a line on stderr and exit code 1, not a traceback."""
+    logs.configure("info")
     try:
         app()
     except (ConfigError, LedgerError) as error:

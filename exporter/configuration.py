@@ -21,8 +21,7 @@ from exporter.tokens import read_tokens
 
 @dataclass(frozen=True)
 class Configuration:
-    """`mistakes` prevent a start, `warnings` do not. With mistakes, wrong settings have their defaults and
-    `taxonomy` may be the shipped one."""
+    """`mistakes` prevent a start, `warnings` do not. Wrong settings and taxonomies have their defaults."""
 
     settings: Settings
     taxonomy: Taxonomy
@@ -76,10 +75,9 @@ def unusable_addresses(settings: Settings) -> list[str]:
     """Why a listener can't have its address now, such as a port in use. Tries both together."""
     failures: list[str] = []
     # `settings.read` already reports two equal addresses.
-    addresses = {settings.ingest: "ingest"}
-    addresses.setdefault(settings.ops, "ops")
+    names = {settings.ops: "ops"} | {settings.ingest: "ingest"}
     with ExitStack() as opened:
-        for address, name in addresses.items():
+        for address, name in sorted(names.items(), key=lambda item: item[1]):
             try:
                 for bound in bind(name, address, listen=False):
                     opened.callback(bound.close)

@@ -10,8 +10,7 @@ from exporter.errors import NothingValid, Refused, Unauthorized
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="session-end-exporter"')
 """RFC 9110 11.6.1 requires it on every 401. Without it Go and Java clients report a malformed answer."""
 RETRY_AFTER: Final = 1
-"""Seconds, for a 429 or 503 without its own. A full queue empties within a second, and senders without
-Retry-After wait longer (OpenTelemetry's default is 5 s growing to 30 s)."""
+"""Seconds, for a 429 or 503 without its own. Without the header, senders wait longer than a queue is full."""
 REFUSED: Final = "session_end_exporter.refused"
 """Key of an ASGI scope: the listener has already refused, answered and counted this request."""
 _URN: Final = "urn:session-end-exporter:"
@@ -20,12 +19,7 @@ Header = tuple[bytes, bytes]
 
 
 def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body of the answer to a refused request.
-
-    The body has type (a stable URN), title, status, detail, reason, and `rejected` if the error has it.
-    The headers, with lower-case names, lack only `date` and `connection`; 429 and 503 have Retry-After
-    (whole seconds), 401 has WWW-Authenticate.
-    """
+    """Status, headers (lower-case names, without `date` and `connection`) and body of the answer."""
     document: dict[str, Any] = {
         "type": _URN + refused.reason,
         "title": refused.title,
@@ -35,25 +29,19 @@ def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
     }
     if isinstance(refused, NothingValid):
         document["rejected"] = refused.rejected
-    body = _encode(document)
+    try:
+        body = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
+        body = json.dumps(document).encode("ascii")
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
     ]
-    wait = refused.retry_after
-    if wait is None and refused.status in (429, 503):
-        wait = RETRY_AFTER
-    if wait is not None:
+    if refused.retry_after is not None or refused.status in (429, 503):
+        wait = RETRY_AFTER if refused.retry_after is None else refused.retry_after
         headers.append((b"retry-after", b"%d" % max(wait, 1)))
     if isinstance(refused, Unauthorized):
         headers.append(CHALLENGE)
     return refused.status, headers, body
-
-
-def _encode(document: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
-        return json.dumps(document).encode("ascii")

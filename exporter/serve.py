@@ -28,20 +28,19 @@ from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.backends import open_backend
-from exporter.ledger.contract import Ledger, Series
+from exporter.ledger.contract import Ledger
 from exporter.logs import Log, Sampler
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
-from exporter.server.certificate_metrics import CertificateCollector
-from exporter.server.certificates import Certificate
+from exporter.server.certificates import Certificate, export_certificates
 from exporter.server.hosts import AllowedHosts
-from exporter.server.limits import Limits, Refusals
-from exporter.server.listeners import Listener, serve
+from exporter.server.listeners import Address, Listener, serve
 from exporter.server.notify import report
-from exporter.server.protocol import guarded
+from exporter.server.protocol import Limits, guarded
+from exporter.server.refusals import Refusals
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
 from exporter.streampixel import webhook
@@ -53,15 +52,14 @@ from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator, Tokens
 from exporter.watched import Watched
 
-Addresses = Mapping[str, tuple[str, int]]
-"""Host and port of `ingest` and `ops`, as bound."""
+Addresses = Mapping[str, Address]
+"""Of `ingest` and `ops`, as bound."""
 
 _SWITCH_INTERVAL: Final = 0.001
-"""Seconds between thread switches. With Python's 5 ms, an event waited that long whenever the ledger's
-writer or a scrape was computing."""
+"""Seconds between thread switches. With Python's 5 ms, an event waits that long while a scrape computes."""
 _GC_THRESHOLD: Final = 50_000
-"""New objects between garbage collections. A batch of 1,000 events makes some 10,000 short-lived objects;
-with Python's 700 most of decoding was garbage collection."""
+"""New objects between garbage collections. A batch of 1,000 events makes some 10,000; with Python's 700 most
+of the time of decoding was garbage collection."""
 _BEACON_SHARE: Final = 4
 """Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
@@ -76,8 +74,7 @@ _PAGES: Final = 1.0
 async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM; `ready` is called once with the bound addresses.
 
-    Raises `ConfigError` and `LedgerError` at start, and `LedgerBroken` when the ledger's store failed: then
-    only a restart, which reads the store, tells what was written.
+    Raises `ConfigError` and `LedgerError` at start, and `LedgerBroken` when the ledger's store failed.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
     return_large_blocks()
@@ -92,9 +89,12 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         stop.set()
 
     labels = LabelValues(settings.labels, settings.max_label_values, settings.max_depth)
+    zero = zero_series(taxonomy, settings.labels)
+    if settings.streampixel_webhook_token_file is not None:
+        zero += build_series(settings.labels).values()
     ledger = await open_backend(
         settings,
-        _zero(settings, taxonomy),
+        zero,
         zero_durations(taxonomy),
         on_commit=own.commit_seconds.observe,
         on_failure=own.commit_failures.inc,
@@ -124,7 +124,8 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),
         ]
-        registry.register(CertificateCollector([listener.certificate for listener in listeners]))
+        served = [listener.certificate for listener in listeners if listener.certificate]
+        export_certificates(served, registry)
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)
         gc.enable()
@@ -153,6 +154,9 @@ def _ingest(
     unknown_codes: UnknownCodes,
     sampler: Sampler,
 ) -> Any:
+    def log_as(event: str) -> Callable[[str, str], None]:
+        return lambda reason, message: sampler.warning(reason, event, detail=message)
+
     pipeline = Pipeline(
         Guard(
             _authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
@@ -163,7 +167,7 @@ def _ingest(
         own,
         unknown_codes,
         settings.labels,
-        refused=lambda reason, message: sampler.warning(reason, "event rejected", detail=message),
+        refused=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )
     routes: dict[str, Route] = {}
@@ -193,16 +197,9 @@ def _ingest(
             own,
             build_series(settings.labels),
             settings.max_clock_skew,
-            rejected=lambda reason, message: sampler.warning(
-                reason, "build rejected", detail=message
-            ),
+            rejected=log_as("build rejected"),
         )
-    app: Any = IngestApp(
-        pipeline,
-        own,
-        lambda reason, detail: sampler.warning(reason, "request refused", detail=detail),
-        routes=routes,
-    )
+    app: Any = IngestApp(pipeline, own, log_as("request refused"), routes=routes)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app
@@ -212,23 +209,15 @@ def _authenticator(file: Path | None) -> Authenticator:
     return Authenticator(Tokens(file, time.monotonic) if file else None)
 
 
-def _zero(settings: Settings, taxonomy: Taxonomy) -> list[Series]:
-    """The series that are exported as 0 from the first scrape."""
-    builds = settings.streampixel_webhook_token_file is not None
-    return [
-        *zero_series(taxonomy, settings.labels),
-        *(build_series(settings.labels).values() if builds else ()),
-    ]
-
-
 def _listener(
     name: str, app: Any, settings: Settings, own: OwnMetrics, sampler: Sampler, connections: int
 ) -> Listener:
-    address = getattr(settings, name)
-    cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
+    address, token_file, cert, key = (
+        getattr(settings, name + suffix) for suffix in ("", "_token_file", "_tls_cert", "_tls_key")
+    )
     hosts = None
     # With tokens no check of Host is needed: a page that uses DNS rebinding has no token.
-    if getattr(settings, f"{name}_token_file") is None:
+    if token_file is None:
         host = address.rpartition(":")[0]
         hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
     refusals = Refusals(own, sampler, ingest=name == "ingest")

@@ -33,8 +33,7 @@ def release() -> None:
 def printable(text: str, keep: str = "") -> str:
     """`text` with invisible characters escaped, except those in `keep`.
 
-    Otherwise a sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or
-    make two codes look the same (zero-width space).
+    A sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or hide a space.
     """
     return "".join(
         character

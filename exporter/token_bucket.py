@@ -16,7 +16,7 @@ _ROUNDING: Final = 1e-6
 _SHARED: Final = ""
 """Name of the bucket that new names share while the table is full."""
 _LONGEST_ADDRESS: Final = 45
-"""Characters of the longest IPv6 address, ::ffff:255.255.255.255 written in full."""
+"""Characters of the longest IPv6 address."""
 
 
 class Limit(NamedTuple):
@@ -29,9 +29,8 @@ class Limit(NamedTuple):
 class TokenBuckets:
     """At most `max_buckets` buckets that are not full; `clock` counts seconds and never goes back.
 
-    In a full table, full buckets are dropped first, which changes nothing. If there is none, new names share
-    one bucket. Dropping an empty bucket instead would reset the limit of a throttled client, so that a
-    flood from many addresses could undo it.
+    In a full table, new names share one bucket: dropping another one would reset the limit of a throttled
+    client, so that a flood from many addresses could undo it.
     """
 
     def __init__(self, clock: Callable[[], float], max_buckets: int = 10_000) -> None:
@@ -41,21 +40,17 @@ class TokenBuckets:
         self._swept_at = -math.inf
 
     def __len__(self) -> int:
-        """Buckets remembered now."""
         return len(self._full_at)
 
     def take(self, name: str, limit: Limit) -> int | None:
-        """Take a token and return None, or return the whole seconds until there is a token.
-
-        A refused attempt takes nothing.
-        """
+        """Take a token and return None, or take nothing and return the seconds until there is a token."""
         return self._take(name, limit, 1, at_least=1)
 
     def charge(self, name: str, limit: Limit, tokens: int) -> int | None:
         """Take more tokens for a request that took one; the return value is that of `take`.
 
-        If the bucket has fewer tokens, it goes into debt and refuses further charges until the debt is
-        paid. Of many concurrent requests, only one can therefore make a debt.
+        With too few tokens the bucket goes into debt and refuses further charges until the debt is paid: of
+        many concurrent requests, only one makes a debt.
         """
         return self._take(name, limit, tokens, at_least=0)
 

@@ -14,11 +14,9 @@ from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 
 _MIN_LENGTH: Final = 16
-"""Characters. 16 characters of base64 are 96 bits, out of reach of guesses over a network."""
+"""Characters; 16 of base64 are 96 bits, out of reach of guesses over a network."""
 FAILURES: Final = Limit(rate=1.0, burst=10)
 """Wrong tokens that an address may send before it is answered 429."""
-
-Clock = Callable[[], float]
 
 
 def read_tokens(path: Path) -> list[str]:
@@ -46,7 +44,7 @@ def read_tokens(path: Path) -> list[str]:
 class Tokens:
     """The tokens of a file, which is read again when it changes. Raises what `read_tokens` raises."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         # Keyed, so that a core dump has no plain digests to test guesses against.
         self._key = os.urandom(32)
         self._digests = Watched(path, self._load, "token file", clock)
@@ -54,10 +52,8 @@ class Tokens:
     def accepts(self, token: bytes) -> bool:
         """Whether `token` is one of the tokens; takes the same time for any token."""
         given = self._digest(token)
-        accepted = False
-        for digest in self._digests.now():
-            accepted |= hmac.compare_digest(given, digest)
-        return accepted
+        # Not `any`, which ends at the first match.
+        return sum(hmac.compare_digest(given, digest) for digest in self._digests.now()) > 0
 
     def _load(self, path: Path) -> list[bytes]:
         return [self._digest(token.encode()) for token in read_tokens(path)]
@@ -67,15 +63,12 @@ class Tokens:
 
 
 class Authenticator:
-    """Accepts requests with a valid token; without `tokens`, every request.
-
-    A client that sends more wrong tokens than `failures` allows is answered 429. `clock` is as for `Tokens`.
-    """
+    """Accepts requests with a valid token; without `tokens`, every request."""
 
     def __init__(
         self,
         tokens: Tokens | None,
-        clock: Clock = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
         failures: Limit = FAILURES,
     ) -> None:
         self._tokens = tokens

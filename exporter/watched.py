@@ -11,7 +11,7 @@ _RECHECK: Final = 1.0
 """Seconds between two checks of the file: a stat per request was visible in a profile."""
 
 T = TypeVar("T")
-_log = Log("exporter.watched")
+log = Log("exporter.watched")
 
 
 class Watched(Generic[T]):
@@ -42,18 +42,17 @@ class Watched(Generic[T]):
         return self._loaded
 
     def _refresh(self) -> None:
-        version = self._stat()
-        if version == self._version:
+        before, self._version = self._version, self._stat()
+        if self._version == before:
             return
-        self._version = version
         try:
             self._loaded = self._load(self._path)
         except ConfigError as error:
-            _log.error(
+            log.error(
                 f"{self._what} is wrong, the previous version stays in use", mistakes=str(error)
             )
         else:
-            _log.info(f"{self._what} reloaded", path=str(self._path))
+            log.info(f"{self._what} reloaded", path=str(self._path))
 
     def _stat(self) -> object:
         try:

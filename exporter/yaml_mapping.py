@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from exporter.errors import ConfigError
 from exporter.yaml_file import Line, compose, kind_of, line_of
@@ -14,8 +14,6 @@ _TEXT_TAG: Final = "tag:yaml.org,2002:str"
 
 
 class Text(NamedTuple):
-    """A text and its line."""
-
     value: str
     line: Line
 
@@ -30,8 +28,7 @@ class Scalar(NamedTuple):
 class Mapping:
     """The keys of a YAML mapping. `what` names it in messages; mistakes are appended to `mistakes`.
 
-    After a mistake, and for a missing key, a getter returns an empty value: one run finds all mistakes.
-    Use the values only if `mistakes` is empty.
+    After a mistake, and for a missing key, a getter returns an empty value, so that a run finds all mistakes.
     """
 
     def __init__(self, node: MappingNode, what: str, mistakes: list[str]) -> None:
@@ -55,13 +52,12 @@ class Mapping:
         return key in self._nodes
 
     def wrong(self, place: Line | str, message: str) -> None:
-        """Append a mistake in a line, or in the line of a key, once although a value may be read twice."""
+        """Append a mistake in a line, or in the line of a key; only once if a value is read twice."""
         line = self.line_of(place) if isinstance(place, str) else place
         if (mistake := f"{line}: {message}") not in self._mistakes:
             self._mistakes.append(mistake)
 
     def names(self) -> list[str]:
-        """The keys in the file's order."""
         return list(self._nodes)
 
     def line_of(self, key: str) -> Line:
@@ -85,13 +81,11 @@ class Mapping:
             self._nodes[key], self._key_lines[key] = theirs, other._key_lines[key]
 
     def expect(self, required: Sequence[str], optional: Sequence[str] = ()) -> None:
-        """Refuse unknown keys and report missing ones."""
-        allowed = [*required, *optional]
+        """Report unknown and missing keys."""
+        allowed = ", ".join((*required, *optional))
         for key in self._nodes:
-            if key not in allowed:
-                self.wrong(
-                    key, f"unknown key {key!r} in {self.what}; allowed are {', '.join(allowed)}"
-                )
+            if key not in (*required, *optional):
+                self.wrong(key, f"unknown key {key!r} in {self.what}; allowed are {allowed}")
         for key in required:
             if key not in self._nodes:
                 keys = ", ".join(required)
@@ -110,11 +104,11 @@ class Mapping:
 
     def number(self, key: str, *, least: float, below: float = math.inf) -> float | None:
         """A number, at least `least` and less than `below`."""
-        node = self._nodes.get(key)
-        if node is None:
+        if key not in self:
             return None
+        scalar = self.scalar(key)
         try:
-            value = float(node.value) if isinstance(node, ScalarNode) else math.nan
+            value = float(scalar.written) if scalar else math.nan
         except ValueError:
             value = math.nan
         if least <= value < below:
@@ -124,11 +118,11 @@ class Mapping:
         return None
 
     def flag(self, key: str) -> bool:
-        """`true` or `false`."""
-        written = self.scalar(key)
-        if key in self and (written is None or written.written not in ("true", "false")):
+        scalar = self.scalar(key)
+        written = scalar.written if scalar else ""
+        if key in self and written not in ("true", "false"):
             self.wrong(key, f"{key} in {self.what} must be true or false")
-        return written is not None and written.written == "true"
+        return written == "true"
 
     def one_of(self, key: str, allowed: Sequence[str], otherwise: str = "") -> str:
         """One of the allowed texts; `otherwise` after a mistake."""
@@ -152,7 +146,6 @@ class Mapping:
         return Scalar(node.value, node.tag == _TEXT_TAG)
 
     def mapping(self, key: str) -> "Mapping | None":
-        """The mapping of a key, named by the key."""
         return self._mapping(self._nodes.get(key), key)
 
     def mappings(self, key: str) -> Iterator["Mapping"]:
@@ -167,8 +160,8 @@ class Mapping:
         elif not (value := node.value.strip()):
             self.wrong(line, f"{key} in {self.what} is empty")
         elif node.tag != _TEXT_TAG:
-            rule = f'is not text to YAML: quote it as "{node.value}"'
-            self.wrong(line, f"{key} {node.value} in {self.what} {rule}")
+            quoted = f'quote it as "{node.value}"'
+            self.wrong(line, f"{key} {node.value} in {self.what} is not text to YAML: {quoted}")
         else:
             if rule := _broken_rule(value, longest):
                 self.wrong(line, f"{key} {value[:40]!r} in {self.what} {rule}")
@@ -177,24 +170,21 @@ class Mapping:
 
     def _items(self, key: str) -> list[Any]:
         node = self._nodes.get(key)
-        if node is None:
-            return []
-        if not isinstance(node, SequenceNode):
-            self.wrong(line_of(node), f"{key} in {self.what} must be a list, not {kind_of(node)}")
-            return []
-        if not node.value:
-            self.wrong(line_of(node), f"{key} in {self.what} is empty")
-        return list(node.value)
+        return self._content(node, SequenceNode, f"{key} in {self.what}", "a list")
 
     def _mapping(self, node: Any, name: str) -> "Mapping | None":
-        if node is None:
-            return None
-        if not isinstance(node, MappingNode):
-            self.wrong(line_of(node), f"{name} must be a mapping of keys, not {kind_of(node)}")
-            return None
-        if not node.value:
+        self._content(node, MappingNode, name, "a mapping of keys")
+        return Mapping(node, name, self._mistakes) if isinstance(node, MappingNode) else None
+
+    def _content(
+        self, node: Any, kind: type[CollectionNode], name: str, expected: str
+    ) -> list[Any]:
+        """The items of a list or mapping; a mistake if it is another kind of node, or empty."""
+        if node is not None and not isinstance(node, kind):
+            self.wrong(line_of(node), f"{name} must be {expected}, not {kind_of(node)}")
+        elif node is not None and not node.value:
             self.wrong(line_of(node), f"{name} is empty")
-        return Mapping(node, name, self._mistakes)
+        return list(node.value) if isinstance(node, kind) else []
 
 
 def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
@@ -211,7 +201,7 @@ def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
 
 
 def _broken_rule(value: str, longest: int | None) -> str:
-    """Why a text can't be a label, a heading or a line in a terminal; "" if it can."""
+    """The rule for labels and lines that a text breaks, or ""."""
     if longest is not None and len(value) > longest:
         return f"has {len(value)} characters; allowed are {longest}"
     # isprintable also refuses bidi overrides, which would reverse the text of a runbook.

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from exporter.errors import ConfigError
 from exporter.watched import Watched
@@ -35,16 +34,18 @@ def write(path: Path, text: str) -> None:
     os.replace(path.with_suffix(".new"), path)
 
 
-def test_watched_file_is_reloaded_within_a_second_of_a_change(tmp_path: Path) -> None:
+def test_watched_file_is_reloaded_within_a_second_of_a_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "exporter")
     clock, path, load = Clock(), tmp_path / "file", Counted()
-    write(path, "one")
+    write(path, "first")
     watched = Watched(path, load, "file", clock)
-    write(path, "two")
-    assert watched.now() == "one"
+    write(path, "second")
+    assert watched.now() == "first"
     clock.now += 1
-    with capture_logs() as lines:
-        assert watched.now() == "two"
-    assert [line["event"] for line in lines] == ["file reloaded"]
+    assert watched.now() == "second"
+    assert caplog.messages == ["file reloaded"]
     for _ in range(5):
         clock.now += 1
         watched.now()
@@ -53,23 +54,22 @@ def test_watched_file_is_reloaded_within_a_second_of_a_change(tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["wrong", None])
 def test_wrong_version_is_logged_once_and_the_previous_one_stays(
-    tmp_path: Path, text: str | None
+    tmp_path: Path, text: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, path = Clock(), tmp_path / "file"
-    write(path, "one")
+    write(path, "first")
     watched = Watched(path, Counted(), "file", clock)
     if text is None:
         path.unlink()
     else:
         write(path, text)
-    with capture_logs() as lines:
-        for _ in range(3):
-            clock.now += 1
-            assert watched.now() == "one"
-    assert [line["event"] for line in lines] == ["file is wrong, the previous version stays in use"]
-    write(path, "two")
+    for _ in range(3):
+        clock.now += 1
+        assert watched.now() == "first"
+    assert caplog.messages == ["file is wrong, the previous version stays in use"]
+    write(path, "second")
     clock.now += 1
-    assert watched.now() == "two"
+    assert watched.now() == "second"
 
 
 def test_wrong_first_version_is_an_error(tmp_path: Path) -> None:
@@ -81,19 +81,19 @@ def test_wrong_first_version_is_an_error(tmp_path: Path) -> None:
 def test_file_is_checked_at_most_once_a_second(tmp_path: Path) -> None:
     """A stat per request was visible in a profile."""
     clock, path, load = Clock(), tmp_path / "file", Counted()
-    write(path, "one")
+    write(path, "first")
     watched = Watched(path, load, "file", clock)
     clock.now += 1
     watched.now()
-    write(path, "two")
+    write(path, "second")
     clock.now += 0.99
-    assert watched.now() == "one"
+    assert watched.now() == "first"
 
 
 def test_change_of_mode_is_a_change(tmp_path: Path) -> None:
     """Secrets that became readable by other users are logged."""
     clock, path, load = Clock(), tmp_path / "file", Counted()
-    write(path, "one")
+    write(path, "first")
     path.chmod(0o600)
     watched = Watched(path, load, "file", clock)
     path.chmod(0o644)

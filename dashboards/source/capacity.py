@@ -55,7 +55,7 @@ def series() -> Panel:
         "Series of the session ends counter, and new series that are zero-initialized first. A steady "
         "rise: a label has too many values.",
         Query(count, "{{instance}} series"),
-        exporter_gauge(names.HELD_SERIES, " new"),
+        exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
         decimals=0,
         overrides=[by_regexp("/ new$/", reference_line("blue"))],
     )

@@ -1,7 +1,7 @@
 """The Host of a request: one valid value (RFC 9112 3.2), and an allowed name.
 
-DNS rebinding: an attacker's page, whose host name now resolves to this machine, makes a browser send
-requests here as if to the page's own site. Only the name in Host, a public DNS name, shows the attack.
+DNS rebinding: the host name of an attacker's page now resolves to this machine, and the browser sends the
+page's requests here. Only the name in Host, a public DNS name, shows the attack.
 """
 
 import re
@@ -58,22 +58,18 @@ class AllowedHosts:
     """
 
     def __init__(self, names: Iterable[str], listens: str, open_paths: Iterable[str]) -> None:
-        own = {socket.gethostname().lower().rstrip("."), listens.strip("[]").lower()}
-        names = {name.lower() for name in names}
-        self._names = own | {name for name in names if not name.startswith("*.")}
-        suffixes = [name[1:] for name in names if name.startswith("*.")]
-        self._suffixes = (".localhost", *suffixes)
-        paths = [path.encode() for path in open_paths]
-        self._paths = frozenset(path for path in paths if not path.endswith(b"/"))
-        self._below = tuple(path for path in paths if path.endswith(b"/"))
+        own = (socket.gethostname().rstrip("."), listens.strip("[]"))
+        allowed = [name.lower() for name in (*own, *names)]
+        self._names = frozenset(allowed)
+        self._suffixes = (".localhost", *(name[1:] for name in allowed if name.startswith("*.")))
+        paths = "|".join(re.escape(path) + ".*" * path.endswith("/") for path in open_paths)
+        self._open = re.compile(rf"({paths})(\?.*)?".encode(), re.DOTALL)
         # Nearly all requests have one of a few hosts.
         self._allows = lru_cache(maxsize=256)(self._look_up)
 
     def check(self, host: str, target: bytes) -> None:
         """Raise `HostNotAllowed` unless `host`, from `host_of`, is allowed for `target`."""
-        if self._allows(host):
-            return
-        if target.partition(b"?")[0] not in self._paths and not target.startswith(self._below):
+        if not self._allows(host) and not self._open.fullmatch(target):
             raise HostNotAllowed(f"Host {host[:100]!r} is not allowed: add it to allowed_hosts")
 
     def _look_up(self, host: str) -> bool:

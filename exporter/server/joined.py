@@ -8,22 +8,11 @@ _STATUS: Final = b"HTTP/1.1 "
 _CONTINUE: Final = b"HTTP/1.1 100"
 
 
-class _Closed(asyncio.Transport):
+class _Closed:
     """A closed transport, on which every operation does nothing."""
 
-    def is_closing(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        pass
-
-    abort = pause_reading = resume_reading = close
-
-    def can_write_eof(self) -> bool:
-        return False
-
-
-_CLOSED: Final = _Closed()
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
 
 
 class JoinedTransport:
@@ -40,7 +29,7 @@ class JoinedTransport:
         loop: asyncio.AbstractEventLoop,
         lingers: Callable[[], bool],
     ) -> None:
-        self._transport = transport
+        self._transport: Any = transport
         self._loop = loop
         self._lingers = lingers
         self._closing = False
@@ -71,7 +60,7 @@ class JoinedTransport:
         self._transport.close()
 
     def is_closing(self) -> bool:
-        return self._closing or self._transport.is_closing()
+        return self._closing or bool(self._transport.is_closing())
 
     def write_eof(self) -> None:
         self._flush()
@@ -80,7 +69,7 @@ class JoinedTransport:
     def release(self) -> None:
         """Drop the closed transport and the connection, so that an application which still computes an
         answer does not keep their buffers."""
-        self._transport, self._lingers = _CLOSED, bool
+        self._transport, self._lingers = _Closed(), bool
         self._head, self._closing = b"", True
 
     def _flush(self) -> None:

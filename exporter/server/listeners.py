@@ -11,9 +11,8 @@ from typing import Any, Final
 
 import uvicorn
 
-from exporter.server.buffered import READ, BufferedConnection
 from exporter.server.certificates import Certificate
-from exporter.server.connections import Connections, Ended
+from exporter.server.connections import Connections
 from exporter.server.protocol import GuardedProtocol
 from exporter.server.sockets import bind
 
@@ -63,37 +62,24 @@ async def serve(
             servers.append(_Server(listener, sockets, shutdown_timeout))
             if listener.certificate is not None:
                 opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
-        with _signals(servers, stop):
-            await _run(servers, stop, on_ready)
-
-
-async def _run(
-    servers: "Sequence[_Server]",
-    stop: asyncio.Event,
-    on_ready: Callable[[Mapping[str, Address]], None],
-) -> None:
-    running = [asyncio.create_task(server.serve(sockets=server.sockets)) for server in servers]
-    starting = asyncio.create_task(_all_up(servers))
-    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait([starting, *running], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            on_ready({server.listener.name: server.bound for server in servers})
-            await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        starting.cancel()
-        stopping.cancel()
-        for server in servers:
-            server.should_exit = True
-        results = await asyncio.gather(*running, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
-async def _all_up(servers: "Sequence[_Server]") -> None:
-    for server in servers:
-        await server.up.wait()
+        opened.enter_context(_signals(servers, stop))
+        running = [asyncio.create_task(server.serve(sockets=server.sockets)) for server in servers]
+        started: asyncio.Future[Any] = asyncio.gather(*(server.up.wait() for server in servers))
+        stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+        try:
+            # A server that can't start ends.
+            await asyncio.wait({started, *running}, return_when=asyncio.FIRST_COMPLETED)
+            if started.done():
+                on_ready({server.listener.name: server.bound for server in servers})
+                await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            started.cancel()
+            stopping.cancel()
+            for server in servers:
+                server.should_exit = True
+            await asyncio.wait(running)
+        for task in running:
+            task.result()
 
 
 class _Server(uvicorn.Server):
@@ -125,8 +111,6 @@ class _Server(uvicorn.Server):
         self.sockets = sockets
         self.bound: Address = sockets[0].getsockname()[:2]
         self.up = asyncio.Event()
-        # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
-        self.buffer = memoryview(bytearray(READ))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -138,12 +122,11 @@ class _Server(uvicorn.Server):
         limits, certificate = self.listener.protocol.limits, self.listener.certificate
         await self.lifespan.startup()
         accepting = Connections(
-            sockets or (),
-            self._connection,
+            self.sockets,
+            self._protocol,
             self.listener.max_connections,
             limits.refusals,
             certificate.context if certificate is not None else None,
-            # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             limits.receive_timeout,
         )
         self.servers = [accepting]  # type: ignore[list-item]
@@ -151,9 +134,6 @@ class _Server(uvicorn.Server):
         # Sets the date header, which the first request needs.
         await self.on_tick(0)
         self.up.set()
-
-    def _connection(self, ended: Ended) -> BufferedConnection:
-        return BufferedConnection(self._protocol, self.buffer, ended)
 
     def _protocol(self) -> GuardedProtocol:
         return self.listener.protocol(
@@ -175,9 +155,6 @@ class _Server(uvicorn.Server):
 @contextlib.contextmanager
 def _signals(servers: Sequence[_Server], stop: asyncio.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stop`; a second SIGINT cancels open requests."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def handle(number: int) -> None:
         if stop.is_set() and number == signal.SIGINT:
@@ -185,13 +162,13 @@ def _signals(servers: Sequence[_Server], stop: asyncio.Event) -> Iterator[None]:
                 server.force_exit = True
         stop.set()
 
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    numbers = [signal.SIGTERM, signal.SIGINT] if in_main_thread else []
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
+    for number in numbers:
         loop.add_signal_handler(number, handle, number)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, handler)

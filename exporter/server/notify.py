@@ -1,7 +1,4 @@
-"""Messages to systemd (sd_notify(3)): ready, alive, stopping.
-
-`NOTIFY_SOCKET` and `WATCHDOG_USEC` are systemd's variables, not settings. Without the first nothing is sent.
-"""
+"""Messages to systemd (sd_notify(3)): ready, alive, stopping. Its variables are no settings."""
 
 import asyncio
 import contextlib
@@ -28,13 +25,16 @@ async def report(
 ) -> None:
     """Send the ledger's `status` to systemd from `listening` until `stop`.
 
-    READY=1 is sent once the ledger accepts events, WATCHDOG=1 twice per watchdog interval while the event
-    loop runs and the ledger is alive. A full or hanging disk does not stop WATCHDOG=1: the ledger recovers
-    by itself, and a restart would not help.
+    READY=1 is sent once the ledger accepts events, WATCHDOG=1 while the event loop runs and the ledger is
+    alive, also on a full or hanging disk: the ledger recovers by itself, and a restart would not help.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
+    watchdog, pid = os.environ.get("WATCHDOG_USEC", ""), str(os.getpid())
+    enabled = watchdog.isdigit() and os.environ.get("WATCHDOG_PID", pid) == pid
+    # Half of the watchdog's time.
+    interval = int(watchdog) / 2_000_000 if enabled else _INTERVAL
     await listening.wait()
     ready = False
     while not stop.is_set():
@@ -43,17 +43,11 @@ async def report(
             ready = ready or state.problem is None
             started = "READY=1" if ready else f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1_000_000}"
             _send(address, started, "WATCHDOG=1", f"STATUS={state.unready() or 'ready'}")
-        interval = _interval() if ready else min(_interval(), _START_INTERVAL)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), interval)
+            await asyncio.wait_for(
+                stop.wait(), interval if ready else min(interval, _START_INTERVAL)
+            )
     _send(address, "STOPPING=1", "STATUS=shutting down")
-
-
-def _interval() -> float:
-    """Half of the watchdog's interval, in seconds."""
-    watchdog, pid = os.environ.get("WATCHDOG_USEC", ""), str(os.getpid())
-    enabled = watchdog.isdigit() and os.environ.get("WATCHDOG_PID", pid) == pid
-    return int(watchdog) / 2_000_000 if enabled else _INTERVAL
 
 
 def _send(address: str, *lines: str) -> None:

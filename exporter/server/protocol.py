@@ -7,6 +7,7 @@ closed. At most `READ_AHEAD` bytes of a body and one read wait for the applicati
 
 import asyncio
 import math
+from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
 import httptools
@@ -15,25 +16,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
 from exporter.problem import REFUSED
-from exporter.server.answers import refusal, without_upgrade
-from exporter.server.hosts import host_of
+from exporter.server.hosts import AllowedHosts, host_of
 from exporter.server.joined import JoinedTransport
-from exporter.server.limits import Limits
+from exporter.server.refusals import Refusals, refusal
 
 READ_AHEAD: Final = 4 * 1024
-"""Bytes of a body that may wait for the application before reading stops. uvicorn's 64 KiB plus a read of
-56 KiB would exceed the 64 KiB that this module promises."""
+"""Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
 MAX_PIPELINE: Final = 64
-"""Requests that wait behind one answer. A read of 56 KiB holds 3,000 requests, for which uvicorn makes
-9 MB of objects before it stops reading."""
+"""Requests that wait behind one answer. uvicorn makes 9 MB of objects of a read with 3,000 requests."""
 LINGER: Final = 1.0
-"""Seconds between the last answer and the close. Closing with unread bytes makes the kernel send a reset,
-which deletes the answer on the sender's side before it is read."""
+"""Seconds between the last answer and the close. A close with unread bytes makes the kernel send a reset,
+which deletes an answer that the sender has not read."""
 MAX_DISCARD: Final = 1024**2
 """Bytes of a body that are discarded after an early answer, so that the sender reads the answer."""
 
 _IDLE, _ACCEPTED, _HEAD, _BODY = range(4)
 """What a connection waits for: nothing or a next request, the first request, more of a head, of a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
+    `hosts` is None on a listener with tokens, which answers for any host."""
+
+    max_header: int
+    receive_timeout: float
+    refusals: Refusals
+    hosts: AllowedHosts | None = None
 
 
 class _StopError(Exception):
@@ -63,7 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # With asyncio's 64 KiB, nobody notices when a smaller answer is not read.
+        # With asyncio's 64 KiB, a smaller answer that is not read would not be noticed.
         transport.set_write_buffer_limits(high=1, low=0)
         if hasattr(transport, "set_read_buffer_limits"):
             # TLS: uvloop's 256 KiB of encrypted bytes were two fifths of a connection's memory.
@@ -76,8 +85,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(timeout, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A timer or a reference cycle would keep some 300 kB of TLS buffers until the garbage collector
-        # runs, which is thousands of connections later. uvicorn keeps its timer after a reset.
+        # A timer (uvicorn keeps its own after a reset) or a reference cycle would keep 300 kB of TLS buffers
+        # until the garbage collector runs, which is thousands of connections later.
         for timer in (self._timer, self._linger_timer, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
@@ -94,8 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._discard(len(data))
             return
         if self._phase <= _ACCEPTED:
-            # Blank lines before a request stop uvicorn's keep-alive timer but start no request. So any
-            # byte starts the deadline.
+            # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = _HEAD, True
             self._head_bytes = self._discarded = 0
             if self.timeout_keep_alive_task is not None:
@@ -182,7 +190,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refuse(Unparseable("CONNECT is for proxies"))
             return
-        head = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s: %s" % line for line in self.headers if line[0] != b"upgrade"]
+        head = b"\r\n".join((b"%s %s HTTP/%s" % (method, self.url, version), *lines, b"\r\n"))
         self.parser = httptools.HttpRequestParser(self)
         self._head_bytes = 0
         self.data_received(head + rest)
@@ -226,8 +236,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 cast("dict[str, object]", cycle.scope)[REFUSED] = True
                 cycle.disconnected = True
                 cycle.message_event.set()
-            if not self.transport.is_closing():
-                self.transport.write(refusal(error, self.server_state.default_headers))
+            self.transport.write(refusal(error, self.server_state.default_headers))
             self._finish()
         elif in_body and not queued:
             self.transport.abort()
@@ -262,21 +271,19 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _lingers(self) -> bool:
         """Whether a close has to wait because the body of an answered request may still arrive."""
-        if self._phase != _BODY:
-            return False
-        self._ignores_input = True
-        self._phase = _IDLE
-        self._linger(reading=False)
-        return True
+        lingers = self._phase == _BODY
+        if lingers:
+            self._ignores_input = True
+            self._phase = _IDLE
+            self._linger(reading=False)
+        return lingers
 
     def _linger(self, *, reading: bool) -> None:
-        """Give the peer time to read the answer. An immediate close would delete the answer (plain), or
-        read on for the whole timeout of TLS' shutdown."""
-        if self.transport.can_write_eof():
+        """Give the peer time to read the answer; see `LINGER`. A close of TLS would read on for a timeout."""
+        plain = self.transport.can_write_eof()
+        if plain:
             self.transport.write_eof()
-        else:
-            reading = False
-        if reading:
+        if plain and reading:
             self.flow.resume_reading()
         else:
             self.flow.pause_reading()
@@ -292,25 +299,22 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a timeout ahead."""
-        now = self.loop.time()
+        now, timeout = self.loop.time(), self.limits.receive_timeout
         if now >= self._write_deadline:
             self.transport.abort()
             self.limits.refusals.unread(self._peer())
             return
         try:
-            self._check_read(now)
+            if self._phase != _IDLE and now >= self._read_deadline:
+                # Set before the refusal: a refusal that raises is tried again only after a timeout.
+                self._read_deadline = now + timeout
+                self._refuse_late(timeout)
         finally:
             read_deadline = self._read_deadline if self._phase != _IDLE else math.inf
-            at = min(read_deadline, self._write_deadline, now + self.limits.receive_timeout)
+            at = min(read_deadline, self._write_deadline, now + timeout)
             self._timer = self.loop.call_at(at, self._check)
 
-    def _check_read(self, now: float) -> None:
-        """Refuse a request whose head or body is late."""
-        if self._phase == _IDLE or now < self._read_deadline:
-            return
-        timeout = self.limits.receive_timeout
-        # Set before the refusal: a refusal that raises is tried again only after a timeout.
-        self._read_deadline = now + timeout
+    def _refuse_late(self, timeout: float) -> None:
         if self.flow.read_paused:
             # The application has not asked for more of the body.
             return

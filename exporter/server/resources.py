@@ -1,4 +1,4 @@
-"""Limits of the process: open files, and memory that is returned to the kernel."""
+"""Limits of the process: open files, and memory that goes back to the kernel."""
 
 import contextlib
 import ctypes
@@ -25,7 +25,12 @@ def connection_limits(wanted: int) -> dict[str, int]:
 
     Raises the soft limit of open files to the hard limit first. Raises `ConfigError` when that is too low.
     """
-    files = _raise_open_files()
+    files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        files = hard
+    if files == resource.RLIM_INFINITY:
+        files = 2**31
     ops = min(wanted, OPS_CONNECTIONS)
     ingest = min(wanted, files - _RESERVED_FILES - ops)
     if ingest < min(wanted, _MIN_CONNECTIONS):
@@ -37,14 +42,6 @@ def connection_limits(wanted: int) -> dict[str, int]:
     if ingest < wanted:
         log.warning("open files limit the connections", files=files, connections=ingest)
     return {"ingest": ingest, "ops": ops}
-
-
-def _raise_open_files() -> int:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return 2**31 if soft == resource.RLIM_INFINITY else soft
 
 
 def return_large_blocks() -> None:

@@ -22,14 +22,13 @@ def bind(setting: str, address: str, *, listen: bool = True) -> list[socket.sock
     names `setting`.
     """
     host, _, port = address.rpartition(":")
-    place = f"{setting} = {address!r}"
     try:
         addresses = socket.getaddrinfo(
             host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
-        raise ConfigError(f"{place}: the host is unknown: {reason}") from None
+        reason = getattr(error, "strerror", "not a host name")
+        raise ConfigError(f"{setting} = {address!r}: the host is unknown: {reason}") from None
     sockets: list[socket.socket] = []
     failures: list[OSError] = []
     for family, kind, protocol, _name, resolved in dict.fromkeys(addresses):
@@ -42,7 +41,8 @@ def bind(setting: str, address: str, *, listen: bool = True) -> list[socket.sock
     if fatal:
         for bound in sockets:
             bound.close()
-        raise ConfigError(f"{place}: {_REASONS.get(fatal[0].errno or 0, fatal[0].strerror)}")
+        reason = _REASONS.get(fatal[0].errno or 0, fatal[0].strerror)
+        raise ConfigError(f"{setting} = {address!r}: {reason}")
     return sockets
 
 

@@ -12,7 +12,9 @@ import pytest
 from tests.commands.running import events, run, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
-TOKENS = {name: f"{name}-token-that-is-long-enough-0123456789" for name in ("one", "two", "ops")}
+TOKENS = {
+    name: f"{name}-token-that-is-long-enough-0123456789" for name in ("sender", "next", "ops")
+}
 
 
 @pytest.mark.parametrize("listener", ["ingest", "ops"])
@@ -29,7 +31,7 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(
     tmp_path: Path,
 ) -> None:
     """Fails when a token of one listener is accepted by the other, or when the file is read only once."""
-    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
+    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['sender']}\n")
     people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
     settings = {"ingest_token_file": senders, "ops_token_file": people}
 
@@ -43,15 +45,15 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             return running.request("ops", "GET", path, headers=headers).status
 
-        assert [post(None), post(TOKENS["ops"]), post(TOKENS["one"])] == [401, 401, 200]
-        assert [look("/metrics", token) for token in (None, TOKENS["one"])] == [401, 401]
+        assert [post(None), post(TOKENS["ops"]), post(TOKENS["sender"])] == [401, 401, 200]
+        assert [look("/metrics", token) for token in (None, TOKENS["sender"])] == [401, 401]
         assert look("/metrics", TOKENS["ops"]) == 200
         assert [look(path, None) for path in ("/-/healthy", "/-/ready")] == [200, 200]
         assert [look(path, None) for path in ("/", "/docs", "/nowhere")] == [401, 401, 401]
 
-        write(senders, f"{TOKENS['two']}\n")
-        wait_for(lambda: post(TOKENS["two"]) == 200, what="the new token")
-        assert post(TOKENS["one"]) in (401, 429)
+        write(senders, f"{TOKENS['next']}\n")
+        wait_for(lambda: post(TOKENS["next"]) == 200, what="the new token")
+        assert post(TOKENS["sender"]) in (401, 429)
         assert look("/metrics", TOKENS["ops"]) == 200
 
         lines = write(tmp_path / "a.ndjson", events(3))
@@ -64,9 +66,9 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(
 
 
 def test_curl_command_works_with_a_token_and_does_not_show_it(tmp_path: Path) -> None:
-    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['one']}\n")
+    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['sender']}\n")
     with ExporterProcess(tmp_path / "data", settings={"ingest_token_file": senders}) as running:
-        assert TOKENS["one"] not in running.announced
+        assert TOKENS["sender"] not in running.announced
         (line,) = (line for line in running.announced.splitlines() if "curl" in line)
         done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)["accepted"] == 1

@@ -84,8 +84,8 @@ def __init__(self, authenticator, max_body, budget):
 guard.Guard.__init__ = __init__
 """
 _WHOLE_READS: Final = """
-from exporter.server import listeners
-listeners.BufferedConnection = lambda make, buffer, ended: make()
+from exporter.server import connections
+connections.BufferedConnection = lambda make, buffer, ended: make()
 """
 ENDLESS: Final = Row(
     14,

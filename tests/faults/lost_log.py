@@ -112,11 +112,12 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
 
 
 _LOG_RAISES: Final = """
+import sys
 from exporter import logs
-def _emit(level, event, name, fields):
-    import structlog
-    getattr(structlog.get_logger(), level)(event, logger=name, **fields)
-logs._emit = _emit
+def emit(self, record):
+    sys.stderr.write(logs._line(record) + "\\n")
+    sys.stderr.flush()
+logs._Stderr.emit = emit
 """
 _STATE_LAST: Final = """
 from exporter.ledger import sqlite

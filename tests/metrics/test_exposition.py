@@ -27,7 +27,7 @@ from exporter.metrics.exposition import (
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.server.certificate_metrics import CertificateCollector
+from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
 from exporter.streampixel.poller import Poller, Users
@@ -174,7 +174,7 @@ def full_registry() -> CollectorRegistry:
     registry.register(LiveUsersCollector(Poller(("p1",), 30, fetch=never, on_failure=print)))
     failure_counter(registry)
     registry.register(StateCollector(ledger, sqlite="3.51.3"))
-    registry.register(CertificateCollector([]))
+    export_certificates([], registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])
     return registry
 

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +21,113 @@ from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
-from exporter.server.limits import Limits, Refusals
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import guarded
+from exporter.server.protocol import Limits, guarded
+from exporter.server.refusals import Refusals
 
 DEADLINE = 60.0
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+Files = tuple[Path, Path] | tuple[()]
+
+plain_and_tls = pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
 
 
-@dataclass
-class Received:
-    """What reached the application."""
+class Echo:
+    """Answers with the request's body; `/big` with 32 MiB, `/early` before it has read the body."""
 
-    bodies: list[bytes] = field(default_factory=list)
-    headers: list[dict[bytes, bytes]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[bytes, bytes]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        more = scope["path"] != "/early"
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message["body"]
+            more = message["more_body"]
+        self.bodies.append(body)
+        self.headers.append(dict(scope["headers"]))
+        await respond(send, bytes(32 * 1024**2) if scope["path"] == "/big" else body)
+
+
+async def respond(send: Any, body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
+    lines = [(b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+def make_listener(
+    app: Any,
+    name: str = "ingest",
+    *,
+    registry: CollectorRegistry | None = None,
+    address: str = "127.0.0.1:0",
+    files: Files = (),
+    receive_timeout: float = 10.0,
+    max_header: int = 16384,
+    hosts: AllowedHosts | None = None,
+    max_connections: int = 400,
+) -> Listener:
+    """By default with the limits of the product."""
+    own = OwnMetrics(registry or CollectorRegistry(), (), ())
+    refusals = Refusals(own, Sampler(Log("exporter.test"), time.monotonic), ingest=True)
+    protocol = guarded(Limits(max_header, receive_timeout, refusals, hosts))
+    certificate = Certificate(name, *files) if files else None
+    return Listener(name, address, app, protocol, certificate, max_connections)
 
 
 class Running:
-    """A server under test."""
+    """A server under test, from the start on."""
 
-    def __init__(
-        self, address: tuple[str, int], registry: CollectorRegistry, received: Received
-    ) -> None:
-        self.address, self.received = address, received
-        self._registry = registry
-        self.opened: list[socket.socket] = []
+    def __init__(self, app: Any = None, **settings: Any) -> None:
+        self.received = app or Echo()
+        self._registry = CollectorRegistry()
+        self._opened = ExitStack()
+        self._stop: Callable[[], object] = lambda: None
+        self._failure: BaseException | None = None
+        listener = make_listener(self.received, registry=self._registry, **settings)
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(listener, ready))
+        self._thread.start()
+        assert ready.wait(DEADLINE)
+
+    def _run(self, listener: Listener, ready: threading.Event) -> None:
+        async def main() -> None:
+            loop, stop = asyncio.get_running_loop(), asyncio.Event()
+            self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+
+            def on_ready(bound: Any) -> None:
+                self.address = bound["ingest"]
+                ready.set()
+
+            await serve([listener], 0.3, on_ready, stop)
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main())
+        except BaseException as error:
+            self._failure = error
+
+    def end(self) -> None:
+        self._opened.close()
+        self._stop()
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive()
+        assert self._failure is None
 
     def connect(self) -> socket.socket:
-        client = socket.create_connection(self.address, timeout=DEADLINE)
-        self.opened.append(client)
-        return client
+        connection = socket.create_connection(self.address, timeout=DEADLINE)
+        return self._opened.enter_context(connection)
+
+    def connect_tls(self, with_tls: bool = True) -> socket.socket:
+        """A TLS connection, or a plain one."""
+        if not with_tls:
+            return self.connect()
+        return self._opened.enter_context(tls(self.connect()))
 
     def exchange(self, request: bytes) -> bytes:
         """Everything that the server sends until it closes the connection."""
@@ -69,6 +145,23 @@ class Running:
         return self._registry.get_sample_value(name, labels) or 0.0
 
 
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers, which end with the test."""
+    servers: list[Running] = []
+
+    def begin(app: Any = None, **settings: Any) -> Running:
+        servers.append(Running(app, **settings))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.end()
+
+
 def rest(client: socket.socket) -> bytes:
     """Everything until the end of the connection, also if it is a reset."""
     parts = []
@@ -81,7 +174,7 @@ def rest(client: socket.socket) -> bytes:
 
 
 def answer(client: socket.socket) -> bytes:
-    """One answer with a content-length."""
+    """An answer with a content-length."""
     received = b""
     while True:
         head, _, body = received.partition(b"\r\n\r\n")
@@ -100,31 +193,6 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def echo(received: Received) -> Any:
-    """Answers with the request's body; `/big` with 32 MiB, `/early` before it has read the body."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        more = scope["path"] != "/early"
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message["body"]
-            more = message["more_body"]
-        received.bodies.append(body)
-        received.headers.append(dict(scope["headers"]))
-        await respond(send, bytes(32 * 1024**2) if scope["path"] == "/big" else body)
-
-    return app
-
-
-async def respond(send: Any, body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
-    lines = [(b"content-length", b"%d" % len(body)), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
-
-
 def post(body: bytes) -> bytes:
     return POST % (len(body), body)
 
@@ -133,7 +201,7 @@ def status(reply: bytes) -> int:
     return int(reply.split(b" ", 2)[1])
 
 
-def document(reply: bytes) -> Any:
+def problem_of(reply: bytes) -> Any:
     head, _, body = reply.partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head
     assert b"connection: close" in head
@@ -143,11 +211,6 @@ def document(reply: bytes) -> Any:
 
 def openssl(arguments: str) -> None:
     subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
-
-
-def refusals(registry: CollectorRegistry) -> Refusals:
-    sampler = Sampler(Log("test"), time.monotonic)
-    return Refusals(OwnMetrics(registry, (), ()), sampler, ingest=True)
 
 
 def tls(connection: socket.socket) -> ssl.SSLSocket:
@@ -166,69 +229,3 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
     )
     return cert, key
-
-
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts servers, which end with the test."""
-    ends: list[Callable[[], None]] = []
-
-    def begin(
-        receive_timeout: float = 10.0,
-        max_header: int = 16384,
-        app: Any = None,
-        files: tuple[Path, Path] | tuple[()] = (),
-        hosts: AllowedHosts | None = None,
-        max_connections: int = 400,
-    ) -> Running:
-        registry = CollectorRegistry()
-        received = Received()
-        protocol = guarded(Limits(max_header, receive_timeout, refusals(registry), hosts))
-        certificate = Certificate("ingest", *files) if files else None
-        listener = Listener(
-            *("ingest", "127.0.0.1:0", app or echo(received), protocol, certificate),
-            max_connections=max_connections,
-        )
-        ready = threading.Event()
-        running: list[Running] = []
-        stops: list[Callable[[], object]] = []
-        failures: list[BaseException] = []
-
-        async def main() -> None:
-            loop, stop = asyncio.get_running_loop(), asyncio.Event()
-            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
-
-            def on_ready(bound: Any) -> None:
-                running.append(Running(bound["ingest"], registry, received))
-                ready.set()
-
-            await serve([listener], 0.3, on_ready, stop)
-
-        def run() -> None:
-            try:
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(main())
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-
-        def end() -> None:
-            for client in running[0].opened:
-                client.close()
-            stops[0]()
-            thread.join(DEADLINE)
-            assert not thread.is_alive()
-            assert not failures
-
-        assert ready.wait(DEADLINE)
-        ends.append(end)
-        return running[0]
-
-    yield begin
-    for end in ends:
-        end()

@@ -1,33 +1,43 @@
 """Row 12 of the fault table: how long a request may take to arrive, and its answer to be read."""
 
 import asyncio
-import socket
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from exporter.server.limits import Refusals
-from tests.server.conftest import DEADLINE, Start, answer, document, post, respond, rest, status
+from exporter.server.refusals import Refusals
+from tests.server.conftest import (
+    CHUNKED,
+    DEADLINE,
+    Running,
+    Start,
+    answer,
+    post,
+    problem_of,
+    respond,
+    rest,
+    status,
+)
+
+
+def wait_for_a_timeout(server: Running) -> None:
+    """A `receive_timeout` by the server's clock: that of a connection made now."""
+    assert status(rest(server.connect())) == 408
 
 
 @pytest.mark.parametrize(
     "begun",
-    [
-        b"",
-        b"\r\n",
-        b"GET / HT",
-        post(b"half")[:-1],
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-    ],
+    [b"", b"\r\n", b"GET / HT", post(b"half")[:-1], CHUNKED + b"5\r\nhello\r\n"],
+    ids=["nothing", "blank line", "part of a head", "part of a body", "part of the chunks"],
 )
 def test_request_that_stops_arriving_is_answered_408(start: Start, begun: bytes) -> None:
     """Fails without `_check`: uvicorn waits without end."""
     server = start(receive_timeout=0.2)
     reply = server.exchange(begun)
     assert status(reply) == 408
-    assert document(reply)["reason"] == "timeout"
+    assert problem_of(reply)["reason"] == "timeout"
     assert server.refused("timeout") == server.requests(408) == 1
 
 
@@ -37,12 +47,12 @@ def test_deadline_is_checked_again_after_an_error(
     """A log call that raised left the connection open for good. Fails without `finally` in `_check`."""
     refused, failures = Refusals.refused, [OSError("log not written")]
 
-    def fail_once(*arguments: Any) -> None:
+    def fail_first(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         refused(*arguments)
 
-    monkeypatch.setattr(Refusals, "refused", fail_once)
+    monkeypatch.setattr(Refusals, "refused", fail_first)
     assert status(start(receive_timeout=0.2).exchange(b"GET / HTTP/1.1\r\n")) == 408
     assert not failures
 
@@ -73,38 +83,32 @@ def test_request_that_drips_is_answered_408(start: Start, first: bytes, drip: by
     raise AssertionError("still open")
 
 
-def test_second_request_has_its_own_deadline(start: Start) -> None:
-    with start(receive_timeout=0.5).connect() as client:
-        client.sendall(post(b"one"))
-        answer(client)
-        client.sendall(b"GET / HTTP")
-        assert status(rest(client)) == 408
-
-
-def test_idle_connection_has_no_deadline(start: Start) -> None:
+def test_idle_connection_has_no_deadline_and_its_next_request_has(start: Start) -> None:
     """Fails when the deadline of a finished request stays."""
     server = start(receive_timeout=0.5)
     client = server.connect()
-    client.sendall(post(b"one"))
+    client.sendall(post(b"first"))
     answer(client)
     for _ in range(2):
-        _wait_for_a_timeout(server)
-    client.sendall(post(b"two"))
-    assert answer(client).endswith(b"two")
+        wait_for_a_timeout(server)
+    client.sendall(post(b"second"))
+    assert answer(client).endswith(b"second")
+    client.sendall(b"GET / HTTP")
+    assert status(rest(client)) == 408
 
 
 def test_connection_with_an_unread_answer_is_closed(start: Start) -> None:
     """Fails without `pause_writing`: uvicorn keeps 32 MiB for as long as the client stays."""
     server = start(receive_timeout=0.5)
-    with server.connect() as client:
-        client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
-        client.recv(10)
-        _wait_for_a_timeout(server)
-        assert len(rest(client)) < 32 * 1024**2
+    client = server.connect()
+    client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.recv(10)
+    wait_for_a_timeout(server)
+    assert len(rest(client)) < 32 * 1024**2
 
 
 def test_slow_application_does_not_time_out_its_client(start: Start) -> None:
-    """Fails without `read_paused` in `_check_read`."""
+    """Fails without `read_paused` in `_refuse_late`."""
     go = threading.Event()
     sizes: list[int] = []
 
@@ -117,21 +121,15 @@ def test_slow_application_does_not_time_out_its_client(start: Start) -> None:
         sizes.append(size)
         await respond(send, b"")
 
-    server = start(receive_timeout=0.5, app=slow)
+    server = start(slow, receive_timeout=0.5)
     # More than the kernel holds on the way, and little enough to arrive in time.
     body = bytes(12 * 1024**2)
     client = server.connect()
     sender = threading.Thread(target=client.sendall, args=(post(body),))
     sender.start()
     for _ in range(2):
-        _wait_for_a_timeout(server)
+        wait_for_a_timeout(server)
     go.set()
     assert status(answer(client)) == 200
     sender.join(DEADLINE)
     assert sizes == [len(body)]
-
-
-def _wait_for_a_timeout(server: Any) -> None:
-    """A `receive_timeout` by the server's clock: that of a connection made now."""
-    waiting: socket.socket = server.connect()
-    assert status(rest(waiting)) == 408

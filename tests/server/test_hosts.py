@@ -5,13 +5,12 @@ import socket
 import pytest
 
 from exporter.server.hosts import AllowedHosts
-from tests.server.conftest import Start, document, post, status
-
-ALLOWED = ("exporter.example.com", "*.svc.cluster.local")
+from tests.server.conftest import Start, post, problem_of, status
 
 
 def hosts(listens: str = "127.0.0.1") -> AllowedHosts:
-    return AllowedHosts(ALLOWED, listens, ("/health", "/public/"))
+    allowed = ("exporter.example.com", "*.svc.cluster.local")
+    return AllowedHosts(allowed, listens, ("/health.js", "/public/"))
 
 
 def get(*lines: bytes, target: bytes = b"/", version: bytes = b"1.1") -> bytes:
@@ -26,11 +25,9 @@ def get(*lines: bytes, target: bytes = b"/", version: bytes = b"1.1") -> bytes:
         get(b"Host: a", b"host: b"),
         get(b"Host: a", b"Host: a", version=b"1.0"),
         get(b"Host: a b"),
-        get(b"Host: a/b"),
         get(b"Host: user@a"),
         get(b"Host: a:b"),
         get(b"Host: ::1"),
-        get(b"Host: [::1"),
         get(b"Host: \xc3\xa4"),
         get(target=b"http://a/"),
     ],
@@ -43,69 +40,55 @@ def test_request_without_exactly_one_valid_host_is_answered_400(
     server = start()
     reply = server.exchange(request_)
     assert status(reply) == 400
-    assert "Host" in document(reply)["detail"]
+    assert "Host" in problem_of(reply)["detail"]
     assert server.refused("unparseable") == 1
     assert not server.received.bodies
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        get(version=b"1.0"),
-        get(b"Host:"),
-        get(b"Host: evil.example"),
-        get(b"Host: \t a.b:80 "),
-        get(b"Host: a:"),
-        get(b"Host: [2001:db8::1]:10400"),
-        get(b"Host: %61.example"),
-    ],
-    ids=repr,
-)
-def test_any_valid_host_is_served_when_all_hosts_are_allowed(start: Start, request_: bytes) -> None:
-    assert status(start().exchange(request_)) == 200
+def test_any_valid_host_is_served_when_all_hosts_are_allowed(start: Start) -> None:
+    server = start()
+    for lines in ([b"Host:"], [b"Host: \t a.b:80 "], [b"Host: a:"], [b"Host: [2001:db8::1]:10400"]):
+        assert status(server.exchange(get(*lines))) == 200, lines
+    assert status(server.exchange(get(version=b"1.0"))) == 200
 
 
-FOREIGN = [
-    "evil.example",
-    "EVIL.Example.:10400",
-    "127.0.0.1.evil.example",
-    "localhost.evil.example",
-    "evil%2eexample",
-    "a.exporter.example.com",
-    "notexporter.example.com",
-    "svc.cluster.local",
-    "127.1",
-    f"{socket.gethostname()}.evil.example",
-]
-OWN = [
-    "LOCALHOST:10401",
-    "localhost.",
-    "a.localhost",
-    "10.1.2.3:80",
-    "[2001:db8::1]",
-    "exporter-2:10401",
-    "Exporter.Example.com:443",
-    "a.b.svc.cluster.local",
-    "own.example",
-    socket.gethostname(),
-    "",
-]
-
-
-@pytest.mark.parametrize("host", FOREIGN)
-def test_foreign_host_is_answered_421_with_rule_and_setting(start: Start, host: str) -> None:
+def test_foreign_host_is_answered_421_with_rule_and_setting(start: Start) -> None:
     """Fails without `AllowedHosts.check`."""
     server = start(hosts=hosts())
-    reply = server.exchange(get(b"Host: " + host.encode()))
-    assert status(reply) == 421
-    assert document(reply)["detail"].endswith(" is not allowed: add it to allowed_hosts")
-    assert server.refused("host_not_allowed") == server.requests(421) == 1
+    foreign = (
+        "evil.example",
+        "EVIL.Example.:10400",
+        "127.0.0.1.evil.example",
+        "evil%2eexample",
+        "a.exporter.example.com",
+        "notexporter.example.com",
+        "svc.cluster.local",
+        "127.1",
+        f"{socket.gethostname()}.evil.example",
+    )
+    for count, host in enumerate(foreign, 1):
+        reply = server.exchange(get(b"Host: " + host.encode()))
+        assert status(reply) == 421, host
+        assert problem_of(reply)["detail"].endswith(" is not allowed: add it to allowed_hosts")
+        assert server.refused("host_not_allowed") == server.requests(421) == count
     assert not server.received.bodies
 
 
-def test_host_that_is_no_public_name_is_allowed(start: Start) -> None:
+def test_host_that_is_no_public_name_or_is_allowed_is_served(start: Start) -> None:
     server = start(hosts=hosts(listens="own.example"))
-    for host in OWN:
+    for host in (
+        "LOCALHOST:10401",
+        "localhost.",
+        "a.localhost",
+        "10.1.2.3:80",
+        "[2001:db8::1]",
+        "exporter-2:10401",
+        "Exporter.Example.com:443",
+        "a.b.svc.cluster.local",
+        "own.example",
+        socket.gethostname(),
+        "",
+    ):
         assert status(server.exchange(get(b"Host: " + host.encode()))) == 200, host
 
 
@@ -116,13 +99,13 @@ def test_host_that_is_no_public_name_is_allowed(start: Start) -> None:
         (b"http://evil.example/", b"localhost", 421),
         (b"http://localhost/", b"evil.example", 200),
         (b"http://[::1]:80/", b"evil.example", 200),
-        (b"http://evil.example/health", b"evil.example", 421),
+        (b"http://evil.example/health.js", b"evil.example", 421),
         # Open paths.
-        (b"/health", b"evil.example", 200),
-        (b"/health?x", b"evil.example", 200),
+        (b"/health.js", b"evil.example", 200),
+        (b"/health.js?x", b"evil.example", 200),
         (b"/public/key", b"evil.example", 200),
-        (b"/healthy", b"evil.example", 421),
-        (b"/health/x", b"evil.example", 421),
+        (b"/health_js", b"evil.example", 421),
+        (b"/health.js/x", b"evil.example", 421),
         (b"/public", b"evil.example", 421),
         (b"/x?/public/", b"evil.example", 421),
     ],
@@ -137,18 +120,15 @@ def test_target_decides_about_the_host(
 @pytest.mark.parametrize("line", [b"Connection: close, Host", b"Connection: upgrade\r\nUpgrade: a"])
 def test_connection_header_does_not_change_the_check(start: Start, line: bytes) -> None:
     """Only a proxy removes headers that Connection names (RFC 9110 7.6.1)."""
-    server = start(hosts=hosts())
-    for host, expected in ((b"localhost", 200), (b"evil.example", 421)):
-        request = b"GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n" % (host, line)
-        with server.connect() as client:
-            client.sendall(request)
-            assert status(client.recv(4096)) == expected
+    client = start(hosts=hosts()).connect()
+    client.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\n%s\r\n\r\n" % line)
+    assert status(client.recv(4096)) == 421
 
 
 def test_each_request_of_a_connection_is_checked(start: Start) -> None:
     server = start(hosts=hosts())
-    foreign = post(b"two").replace(b"Host: a\r\n", b"Host: evil.example\r\n")
-    reply = server.exchange(post(b"one") + foreign + post(b"three"))
+    foreign = post(b"second").replace(b"Host: a\r\n", b"Host: evil.example\r\n")
+    reply = server.exchange(post(b"first") + foreign + post(b"third"))
     assert reply.count(b"HTTP/1.1 200") == 1
-    assert server.received.bodies == [b"one"]
+    assert server.received.bodies == [b"first"]
     assert server.refused("host_not_allowed") == 1

@@ -17,33 +17,18 @@ from typing import Any
 
 import pytest
 import uvloop
-from prometheus_client import CollectorRegistry
 
 from exporter.errors import ConfigError
-from exporter.server.certificates import Certificate
-from exporter.server.limits import Limits
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import guarded
 from exporter.server.sockets import bind
-from tests.server.conftest import DEADLINE, answer, eventually, refusals, respond, rest
+from tests.server.conftest import DEADLINE, answer, eventually, make_listener, respond, rest
 
 ROOT = Path(__file__).parents[2]
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-async def echo_path(scope: Any, receive: Any, send: Any) -> None:
+async def name_path(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, scope["path"].encode())
-
-
-def listener(
-    name: str,
-    app: Any = echo_path,
-    address: str = "127.0.0.1:0",
-    files: tuple[Path, ...] = (),
-    timeout: float = 10.0,
-) -> Listener:
-    certificate = Certificate(name, *files) if files else None
-    protocol = guarded(Limits(16384, timeout, refusals(CollectorRegistry())))
-    return Listener(name, address, app, protocol, certificate)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -51,17 +36,19 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
         return runner.run(asyncio.wait_for(main, DEADLINE))
 
 
+def connect(address: Any) -> socket.socket:
+    return socket.create_connection(address, timeout=DEADLINE)
+
+
 def get(address: tuple[str, int], path: bytes, context: ssl.SSLContext | None = None) -> bytes:
-    client = socket.create_connection(address, timeout=DEADLINE)
-    if context is not None:
-        client = context.wrap_socket(client)
-    with client:
+    client = connect(address)
+    with context.wrap_socket(client) if context else client as client:
         client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
         return answer(client)
 
 
 async def during(
-    listeners: list[Listener], work: Callable[[Any], Any], shutdown_timeout: float = 1.0
+    work: Callable[[Any], Any], *listeners: Listener, shutdown_timeout: float = 1.0
 ) -> Any:
     """Serve, do `work` in a thread with the bound addresses, and stop."""
     stop = asyncio.Event()
@@ -78,20 +65,17 @@ async def during(
 
 
 def test_both_listeners_answer_and_free_their_ports() -> None:
-    addresses: list[Any] = []
-
-    def work(bound: Any) -> None:
-        addresses.extend(bound.values())
+    def work(bound: Any) -> Any:
         assert bound["ingest"] != bound["ops"]
         assert get(bound["ingest"], b"/a").endswith(b"\r\n\r\n/a")
         head = get(bound["ops"], b"/b")
         assert re.search(rb"\r\ndate: ", head)
         assert b"\r\nserver:" not in head
+        return bound.values()
 
-    run(during([listener("ingest"), listener("ops")], work))
-    for address in addresses:
+    for address in run(during(work, make_listener(name_path), make_listener(name_path, "ops"))):
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, timeout=DEADLINE)
+            connect(address)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +88,7 @@ def test_both_listeners_answer_and_free_their_ports() -> None:
 )
 def test_unusable_address_names_the_setting(address: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        run(during([listener("ops", address=address)], print))
+        run(during(print, make_listener(name_path, "ops", address=address)))
     assert str(caught.value).startswith(f"ops = '{address}': {text}")
 
 
@@ -113,19 +97,26 @@ def test_port_in_use_names_the_setting_and_frees_the_other_listener() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             free = listening.getsockname()[1]
         address = f"127.0.0.1:{used.getsockname()[1]}"
-        both = [listener("ingest", address=f"127.0.0.1:{free}"), listener("ops", address=address)]
+        ingest = make_listener(name_path, address=f"127.0.0.1:{free}")
         with pytest.raises(ConfigError) as caught:
-            run(during(both, print))
+            run(during(print, ingest, make_listener(name_path, "ops", address=address)))
         assert str(caught.value).startswith(f"ops = '{address}': the port is in use: ")
-        with socket.create_server(("127.0.0.1", free)):
-            pass
+        socket.create_server(("127.0.0.1", free)).close()
 
 
 def test_localhost_is_every_loopback_address() -> None:
     def work(bound: Any) -> bytes:
         return get(("localhost", bound["ops"][1]), b"/x")
 
-    assert run(during([listener("ops", address="localhost:0")], work)).endswith(b"/x")
+    ops = make_listener(name_path, "ops", address="localhost:0")
+    assert run(during(work, ops)).endswith(b"/x")
+
+
+def test_check_of_an_address_takes_no_connection() -> None:
+    """A sender that retries during a restart would have its connection reset."""
+    (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
+    with bound, socket.socket() as client:
+        assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
 
 
 def test_tls_is_served_and_stalled_handshakes_are_closed(pair: tuple[Path, Path]) -> None:
@@ -135,10 +126,10 @@ def test_tls_is_served_and_stalled_handshakes_are_closed(pair: tuple[Path, Path]
 
     def work(bound: Any) -> None:
         assert get(bound["ops"], b"/tls", context).endswith(b"/tls")
-        with socket.create_connection(bound["ops"], timeout=DEADLINE) as client:
+        with connect(bound["ops"]) as client:
             assert rest(client) == b""
 
-    run(during([listener("ops", files=pair, timeout=0.5)], work))
+    run(during(work, make_listener(name_path, "ops", files=pair, receive_timeout=0.5)))
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -155,7 +146,7 @@ class Waiting:
         self.begun.set()
         try:
             await asyncio.to_thread(self.go.wait, DEADLINE)
-            await echo_path(scope, receive, send)
+            await name_path(scope, receive, send)
             self.ended.append("answered")
         except asyncio.CancelledError:
             self.go.set()
@@ -170,23 +161,21 @@ def test_stop_closes_idle_connections_and_waits_for_requests() -> None:
     async def main() -> None:
         stop = asyncio.Event()
         ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        both = [listener("ingest", waiting), listener("ops")]
+        both = [make_listener(waiting), make_listener(name_path, "ops")]
         serving = asyncio.create_task(serve(both, DEADLINE, ready.set_result, stop))
         bound = await ready
-        idle = socket.create_connection(bound["ops"], timeout=DEADLINE)
-        busy = socket.create_connection(bound["ingest"], timeout=DEADLINE)
-        with idle, busy:
-            idle.sendall(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert (await asyncio.to_thread(answer, idle)).endswith(b"/idle")
-            busy.sendall(b"GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
+        with connect(bound["ops"]) as idle, connect(bound["ingest"]) as busy:
+            idle.sendall(GET)
+            assert (await asyncio.to_thread(answer, idle)).endswith(b"/")
+            busy.sendall(GET)
             await asyncio.to_thread(waiting.begun.wait, DEADLINE)
             stop.set()
             assert await asyncio.to_thread(rest, idle) == b""
             assert not serving.done()
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(bound["ingest"], timeout=DEADLINE)
+                connect(bound["ingest"])
             waiting.go.set()
-            assert (await asyncio.to_thread(rest, busy)).endswith(b"/busy")
+            assert (await asyncio.to_thread(rest, busy)).endswith(b"/")
             await serving
 
     run(main())
@@ -199,12 +188,12 @@ def test_request_that_does_not_end_is_cancelled_before_serve_returns() -> None:
     waiting = Waiting()
 
     def work(bound: Any) -> socket.socket:
-        client = socket.create_connection(bound["ingest"], timeout=DEADLINE)
-        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client = connect(bound["ingest"])
+        client.sendall(GET)
         waiting.begun.wait(DEADLINE)
         return client
 
-    with run(during([listener("ingest", waiting)], work, shutdown_timeout=0.1)):
+    with run(during(work, make_listener(waiting), shutdown_timeout=0.1)):
         assert waiting.ended == ["cancelled"]
 
 
@@ -215,84 +204,73 @@ def test_connection_that_never_reads_does_not_delay_the_end() -> None:
         await respond(send, bytes(2**25))
 
     def work(bound: Any) -> socket.socket:
-        client = socket.create_connection(bound["ingest"], timeout=DEADLINE)
-        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client = connect(bound["ingest"])
+        client.sendall(GET)
         client.recv(10)
         return client
 
-    with run(during([listener("ingest", big)], work, shutdown_timeout=0.1)) as client:
+    with run(during(work, make_listener(big), shutdown_timeout=0.1)) as client:
         assert len(rest(client)) < 2**25
 
 
 _PROGRAM = """
 import asyncio, uvloop
-from tests.server.test_listeners import listener
+from tests.server.conftest import make_listener
 from exporter.server.listeners import serve
 async def stuck(scope, receive, send):
     print("stuck", flush=True)
     await asyncio.Event().wait()
 async def main():
     ready = lambda bound: print(bound["ingest"][1], flush=True)
-    await serve([listener("ingest", stuck), listener("ops")], 600.0, ready, asyncio.Event())
+    both = [make_listener(stuck), make_listener(stuck, "ops")]
+    await serve(both, 600.0, ready, asyncio.Event())
     print("ledger closed", flush=True)
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(main())
 """
 
 
-def test_sigterm_ends_both_listeners_and_the_caller_goes_on() -> None:
-    """Fails without `capture_signals`: uvicorn raises the signal again and kills the process."""
-    with _program() as (program, _):
-        program.send_signal(signal.SIGTERM)
-        assert program.stdout is not None
-        assert program.stdout.read() == "ledger closed\n"
-        assert program.wait(DEADLINE) == 0
-
-
-def test_second_interrupt_does_not_wait_for_requests() -> None:
-    """Fails without `force_exit`: the program waits 600 s."""
-    with (
-        _program() as (program, port),
-        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client,
-    ):
-        assert program.stdout is not None
-        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert program.stdout.readline() == "stuck\n"
-        program.send_signal(signal.SIGINT)
-        eventually(lambda: _refuses(port))
-        program.send_signal(signal.SIGINT)
-        assert program.stdout.read() == "ledger closed\n"
-        assert program.wait(DEADLINE) == 0
-
-
-def _refuses(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 @contextlib.contextmanager
-def _program() -> "Iterator[tuple[subprocess.Popen[str], int]]":
-    program = subprocess.Popen(
+def program() -> "Iterator[tuple[subprocess.Popen[str], int]]":
+    with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    ) as running:
+        try:
+            assert running.stdout is not None
+            yield running, int(running.stdout.readline())
+        finally:
+            running.kill()
+
+
+def test_sigterm_ends_both_listeners_and_the_caller_goes_on() -> None:
+    """Fails without `capture_signals`: uvicorn raises the signal again and kills the process."""
+    with program() as (running, _):
+        running.send_signal(signal.SIGTERM)
+        assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
+        assert running.returncode == 0
+
+
+def test_second_interrupt_does_not_wait_for_requests() -> None:
+    """Fails without `force_exit`: the program waits 600 s."""
+    with program() as (running, port), connect(("127.0.0.1", port)) as client:
+        assert running.stdout is not None
+        client.sendall(GET)
+        assert running.stdout.readline() == "stuck\n"
+        running.send_signal(signal.SIGINT)
+        eventually(lambda: refuses(port))
+        running.send_signal(signal.SIGINT)
+        assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
+        assert running.returncode == 0
+
+
+def refuses(port: int) -> bool:
     try:
-        assert program.stdout is not None
-        yield program, int(program.stdout.readline())
-    finally:
-        program.kill()
-        program.communicate(timeout=DEADLINE)
-
-
-def test_check_of_an_address_takes_no_connection() -> None:
-    """A sender that retries during a restart would have its connection reset."""
-    (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
-    with bound, socket.socket() as client:
-        assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
+        connect(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False

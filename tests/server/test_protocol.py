@@ -5,7 +5,13 @@ import select
 
 import pytest
 
-from tests.server.conftest import CHUNKED, Start, answer, document, post, rest, status
+from tests.server.conftest import CHUNKED, Start, answer, post, problem_of, rest, status
+
+
+def batched(request: bytes, parts: int) -> list[bytes]:
+    size = -(-len(request) // parts)
+    return [request[at : at + size] for at in range(0, len(request), size)]
+
 
 # --- requests that are served ---------------------------------------------------------------------
 
@@ -13,10 +19,10 @@ from tests.server.conftest import CHUNKED, Start, answer, document, post, rest, 
 def test_connection_is_kept_for_the_next_request(start: Start) -> None:
     server = start()
     client = server.connect()
-    for body in (b"one", b"two"):
+    for body in (b"first", b"second"):
         client.sendall(post(body))
         assert answer(client).endswith(b"\r\n\r\n" + body)
-    assert server.received.bodies == [b"one", b"two"]
+    assert server.received.bodies == [b"first", b"second"]
 
 
 def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
@@ -45,16 +51,15 @@ def test_expect_100_continue_is_answered_before_the_body(start: Start) -> None:
 
 def test_body_does_not_count_against_the_header_limit(start: Start) -> None:
     """Fails when `_request_continues` counts bytes of the body."""
-    server = start(max_header=1024)
-    client = server.connect()
+    client = start(max_header=1024).connect()
     body = b"x" * 300_000
     for _ in range(3):
         client.sendall(post(body))
         assert answer(client).endswith(body)
-    two = post(body) + post(b"next")
-    client.sendall(two[:-40])
+    both = post(body) + post(b"next")
+    client.sendall(both[:-40])
     assert answer(client).endswith(body)
-    client.sendall(two[-40:])
+    client.sendall(both[-40:])
     assert answer(client).endswith(b"next")
 
 
@@ -79,9 +84,8 @@ def test_upgrade_request_is_served_without_upgrade(start: Start, parts: int) -> 
         b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         b"HTTP2-Settings: AAEAAEAAAAIAAAAB\r\nX-Kept: yes\r\nContent-Length: 5\r\n\r\nhello"
     )
-    step = -(-len(request) // parts)
-    for at in range(0, len(request), step):
-        client.sendall(request[at : at + step])
+    for part in batched(request, parts):
+        client.sendall(part)
     assert answer(client).endswith(b"hello")
     assert b"upgrade" not in server.received.headers[0]
     assert server.received.headers[0][b"x-kept"] == b"yes"
@@ -107,28 +111,26 @@ LONG_HEADER = b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 8000 + b"\r\n\r\
     ("head", "parts"),
     [
         (LONG_HEADER, 1),
-        (LONG_HEADER, 2),
         (LONG_HEADER, 40),
         (b"GET /" + b"a" * 8000, 1),
         (b"\r\n" * 4000, 1),
         (CHUNKED + b"0\r\nX-Trailer: " + b"x" * 20_000, 40),
         (CHUNKED + b"5;extension=" + b"x" * 20_000, 40),
     ],
-    ids=["1 part", "2 parts", "40 parts", "line", "blank lines", "trailer", "chunk extension"],
+    ids=["1 part", "40 parts", "line", "blank lines", "trailer", "chunk extension"],
 )
 def test_head_over_the_limit_is_answered_431(start: Start, head: bytes, parts: int) -> None:
     """Fails without the checks in `on_headers_complete` (one part) and `_request_continues` (several)."""
     server = start(max_header=4096)
     with server.connect() as client:
-        step = -(-len(head) // parts)
         try:
-            for at in range(0, len(head), step):
-                client.sendall(head[at : at + step])
+            for part in batched(head, parts):
+                client.sendall(part)
         except (BrokenPipeError, ConnectionResetError):
             pass
         reply = rest(client)
     assert status(reply) == 431
-    assert document(reply)["reason"] == "headers_too_large"
+    assert problem_of(reply)["reason"] == "headers_too_large"
     assert server.refused("headers_too_large") == server.requests(431) == 1
     assert not server.received.bodies
 
@@ -155,11 +157,9 @@ def test_trailers_do_not_become_headers(start: Start) -> None:
     "request_bytes",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET \xff\xfe HTTP/1.1\r\n\r\n",
         b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         CHUNKED + b"zz\r\n",
@@ -170,7 +170,7 @@ def test_input_that_is_not_http_is_answered_400(start: Start, request_bytes: byt
     server = start()
     reply = server.exchange(request_bytes)
     assert status(reply) == 400
-    assert document(reply)["reason"] == "unparseable"
+    assert problem_of(reply)["reason"] == "unparseable"
     assert server.refused("unparseable") == 1
     assert not server.received.bodies
 

@@ -2,7 +2,6 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from exporter import logs
 from tests.streampixel.stats_server import StatsServer
@@ -15,7 +14,7 @@ def exporter_log() -> Iterator[None]:
     logs.configure("info")
     yield
     logging.getLogger().handlers[:] = handlers
-    structlog.reset_defaults()
+    logging.getLogger("exporter").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

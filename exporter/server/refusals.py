@@ -1,18 +1,17 @@
-"""What a connection may take, and where its refusals are counted and logged."""
+"""Requests that the connections of a listener refuse: their answer, their count and their log line."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from exporter.errors import Refused
 from exporter.logs import Sampler
 from exporter.metrics.own import OwnMetrics
-from exporter.server.hosts import AllowedHosts
+from exporter.problem import Header, problem
 
 
 class Refusals:
-    """Counts and logs the requests that the connections of a listener refuse.
-
-    `requests{status}` counts requests of the ingest listener only.
-    """
+    """Counts and logs the refused requests. `requests{status}` counts requests of ingest only."""
 
     def __init__(self, own: OwnMetrics, sampler: Sampler, *, ingest: bool) -> None:
         self._own = own
@@ -33,12 +32,9 @@ class Refusals:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
-    `hosts` is None on a listener with tokens, which answers for any host."""
-
-    max_header: int
-    receive_timeout: float
-    refusals: Refusals
-    hosts: AllowedHosts | None = None
+def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:
+    """The answer to a refused request; the connection closes after it."""
+    status, headers, body = problem(error)
+    lines = [*default_headers, *headers, (b"connection", b"close")]
+    head = b"".join(b"%s: %s\r\n" % line for line in lines)
+    return b"%s%s\r\n%s" % (STATUS_LINE[status], head, body)

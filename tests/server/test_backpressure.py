@@ -10,12 +10,20 @@ from typing import Any
 import pytest
 
 from exporter.server import sockets
-from tests.server.conftest import CHUNKED, DEADLINE, Start, answer, post, respond, rest, status, tls
+from tests.server.conftest import (
+    CHUNKED,
+    DEADLINE,
+    Start,
+    answer,
+    plain_and_tls,
+    post,
+    respond,
+    rest,
+    status,
+)
 
 MIB = 1024**2
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
-
-plain_and_tls = pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
 
 
 @plain_and_tls
@@ -30,21 +38,20 @@ def test_body_is_read_less_than_64_kib_ahead_of_the_application(
         await asyncio.to_thread(go.wait, DEADLINE)
         sizes.append(len((await receive())["body"]))
 
-    server = start(app=late, files=pair if with_tls else ())
-    with tls(server.connect()) if with_tls else server.connect() as client:
-        client.settimeout(0.5)
-        client.sendall(CHUNKED)
-        with pytest.raises(TimeoutError):
-            # More than all buffers on the way hold.
-            client.sendall(CHUNK * 1000)
-        go.set()
-        client.settimeout(DEADLINE)
-        rest(client)
+    client = start(late, files=pair if with_tls else ()).connect_tls(with_tls)
+    client.settimeout(0.5)
+    client.sendall(CHUNKED)
+    with pytest.raises(TimeoutError):
+        # More than all buffers on the way hold.
+        client.sendall(CHUNK * 1000)
+    go.set()
+    client.settimeout(DEADLINE)
+    rest(client)
     assert len(sizes) == 1
     assert 0 < sizes[0] <= 64 * 1024
 
 
-async def refusing(scope: Any, receive: Any, send: Any) -> None:
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
     """Answers 413 before it has read anything."""
     await respond(send, b"no", 413, (b"connection", b"close"))
 
@@ -54,26 +61,42 @@ def test_body_is_not_read_after_a_refusal(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
     """Fails without `_lingers`: over TLS 260 MB were read and discarded after the answer."""
-    server = start(app=refusing, files=pair if with_tls else ())
+    client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
     sent = 0
-    with tls(server.connect()) if with_tls else server.connect() as client:
-        client.sendall(CHUNKED)
-        try:
-            while sent < 256 * MIB:
-                client.sendall(CHUNK)
-                sent += len(CHUNK)
-        except OSError:
-            pass
-        assert status(answer(client)) == 413
+    client.sendall(CHUNKED)
+    try:
+        while sent < 256 * MIB:
+            client.sendall(CHUNK)
+            sent += len(CHUNK)
+    except OSError:
+        pass
+    assert status(answer(client)) == 413
     assert sent < 64 * MIB
 
 
 def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
     """Fails without `_lingers`: closing with unread bytes resets the connection."""
-    with start(app=refusing).connect() as client:
-        client.sendall(CHUNKED + CHUNK)
-        assert answer(client).endswith(b"no")
-        assert client.recv(1) == b""
+    client = start(refuse).connect()
+    client.sendall(CHUNKED + CHUNK)
+    assert answer(client).endswith(b"no")
+    assert client.recv(1) == b""
+
+
+@plain_and_tls
+def test_upload_that_continues_after_its_answer_is_closed(
+    start: Start, pair: tuple[Path, Path], with_tls: bool
+) -> None:
+    """Fails without `_discard`: uvicorn discards as much as is sent."""
+    client = start(files=pair if with_tls else ()).connect_tls(with_tls)
+    sent = 0
+    client.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+    assert status(answer(client)) == 200
+    try:
+        while sent < 256 * MIB:
+            sent += client.send(bytes(65536))
+    except OSError:
+        pass
+    assert sent < 64 * MIB
 
 
 def test_unread_pipelined_answers_raise_nothing(
@@ -82,7 +105,8 @@ def test_unread_pipelined_answers_raise_nothing(
     """Fails without `is_closing` in `JoinedTransport.write`: uvicorn tells only the last of the requests
     that the peer is gone."""
     server = start(receive_timeout=0.5)
-    with caplog.at_level(logging.ERROR), server.connect() as client:
+    with caplog.at_level(logging.ERROR):
+        client = server.connect()
         client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
         client.recv(10)
         assert status(rest(server.connect())) == 408
