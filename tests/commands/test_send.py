@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.commands.running import arguments, environment, events, run, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
+ROWS = 15_000
+
 
 def test_send_posts_all_formats_and_repeats_are_duplicates(
     tmp_path: Path, running: ExporterProcess
@@ -76,9 +78,9 @@ def test_send_counts_once_after_a_kill_and_a_second_run(
     row = "streampixel,4001,s-%d\n"
     table = write(
         tmp_path / "a.csv",
-        "system,code,session_id\n" + "".join(row % number for number in range(50_000)),
+        "system,code,session_id\n" + "".join(row % number for number in range(ROWS)),
     )
-    command = ("send", table, "--url", url(running), "--batch", 100, "--json")
+    command = ("send", table, "--url", url(running), "--batch", 50, "--json")
     first = subprocess.Popen(
         arguments(*command),
         stdout=subprocess.DEVNULL,
@@ -93,7 +95,7 @@ def test_send_counts_once_after_a_kill_and_a_second_run(
     done = run(*command)
     assert done.returncode == 0, done.stderr
     sent = summary(done)
-    assert sent["read"] == 50_000
-    assert 0 < int(str(sent["accepted"])) < 50_000
-    assert int(str(sent["accepted"])) + int(str(sent["duplicates"])) == 50_000
-    assert running.total("session_ends_total") == 50_000
+    assert sent["read"] == ROWS
+    assert 0 < int(str(sent["accepted"])) < ROWS
+    assert int(str(sent["accepted"])) + int(str(sent["duplicates"])) == ROWS
+    assert running.total("session_ends_total") == ROWS
