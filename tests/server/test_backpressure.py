@@ -122,7 +122,8 @@ def test_unread_pipelined_answers_raise_nothing(
 def test_small_unread_answer_closes_the_connection(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without `set_write_buffer_limits`: less than 64 KiB were never noticed."""
+    """Fails without `pause_writing`, and without `set_write_buffer_limits`: less than 64 KiB were never
+    noticed."""
     listen = sockets._listen
 
     def small_buffers(*given: Any) -> socket.socket:
