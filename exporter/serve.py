@@ -39,7 +39,7 @@ from exporter.server.certificates import Certificate, export_certificates
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Address, Listener, serve
 from exporter.server.notify import report
-from exporter.server.protocol import Limits, guarded
+from exporter.server.protocol import Limits
 from exporter.server.refusals import Refusals
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
@@ -225,7 +225,7 @@ def _listener(
         name,
         address,
         app,
-        guarded(Limits(settings.max_header, settings.receive_timeout, refusals, hosts)),
+        Limits(settings.max_header, settings.receive_timeout, refusals, hosts),
         Certificate(name, cert, key) if cert and key else None,
         max_connections=connections,
     )

@@ -10,52 +10,54 @@ from exporter.commands.options import TokenFile
 
 def simulate(
     url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Post events to this ingest listener.")
+        str | None, typer.Option(metavar="URL", help="post events to this ingest listener")
     ] = None,
     ndjson: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write events, as `send` reads them; - for stdout."),
+        typer.Option(
+            metavar="FILE", help="write events as `send` reads them; - is standard output"
+        ),
     ] = None,
     openmetrics: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write counters for promtool, one file per day."),
+        typer.Option(metavar="DIR", help="write counters for promtool, one file per day"),
     ] = None,
     system: Annotated[
-        Literal["streampixel", "softdrive", "both"], typer.Option(help="System to simulate.")
+        Literal["streampixel", "softdrive", "both"], typer.Option(help="system to simulate")
     ] = "streampixel",
     ends_per_hour: Annotated[
-        float, typer.Option(metavar="N", help="Session ends per hour and system, on average.")
+        float, typer.Option(metavar="N", help="session ends per hour and system, on average")
     ] = 1000,
     failing: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Share of failures outside incidents, such as 0.0025."),
+        typer.Option(metavar="SHARE", help="share of failures outside incidents, such as 0.0025"),
     ] = None,
     for_: Annotated[
         str | None,
         typer.Option(
-            "--for", metavar="DURATION", help="Simulated time: 90s, 45m, 6h or 2d. Default: 1h."
+            "--for", metavar="DURATION", help="simulated time: 90s, 45m, 6h or 2d; default: 1h"
         ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Start of the simulated time, RFC 3339."),
+        typer.Option(metavar="TIME", help="start of the simulated time, RFC 3339"),
     ] = None,
     incident: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME[@OFFSET]",
-            help="Add an incident, such as capacity-large@10m. May be repeated.",
+            help="add an incident, such as capacity-large@10m; may be repeated",
         ),
     ] = None,
     list_incidents: Annotated[
-        bool, typer.Option("--list-incidents", help="List the incidents and exit.")
+        bool, typer.Option("--list-incidents", help="list the incidents and exit")
     ] = False,
     speed: Annotated[
-        float, typer.Option(metavar="N", help="Simulated seconds per second of posting.")
+        float, typer.Option(metavar="N", help="simulated seconds per second of posting")
     ] = 60,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Same seed and start: same events. Default: random."),
+        typer.Option(metavar="N", min=0, help="same seed and start: same events; default: random"),
     ] = None,
     token_file: TokenFile = None,
 ) -> None:

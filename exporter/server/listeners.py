@@ -13,7 +13,7 @@ import uvicorn
 
 from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
-from exporter.server.protocol import GuardedProtocol
+from exporter.server.protocol import GuardedProtocol, Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75
@@ -27,15 +27,12 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True)
 class Listener:
-    """An application at `address` (HOST:PORT), which is the setting `name`.
-
-    `protocol` comes from `protocol.guarded`. With a `certificate`, TLS 1.2 and later is required.
-    """
+    """An application at `address` (HOST:PORT), the setting `name`; over TLS if it has a `certificate`."""
 
     name: str
     address: str
     app: Any
-    protocol: type[GuardedProtocol]
+    limits: Limits
     certificate: Certificate | None = None
     max_connections: int = 400
 
@@ -91,7 +88,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 listener.app,
-                http=listener.protocol,
+                http="httptools",
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -119,7 +116,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        limits, certificate = self.listener.protocol.limits, self.listener.certificate
+        limits, certificate = self.listener.limits, self.listener.certificate
         await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
@@ -136,8 +133,8 @@ class _Server(uvicorn.Server):
         self.up.set()
 
     def _protocol(self) -> GuardedProtocol:
-        return self.listener.protocol(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        return GuardedProtocol(
+            self.listener.limits, self.config, self.server_state, self.lifespan.state
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

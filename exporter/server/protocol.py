@@ -8,7 +8,7 @@ closed. At most `READ_AHEAD` bytes of a body and one read wait for the applicati
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -50,9 +50,7 @@ class _StopError(Exception):
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `guarded` sets its limits; uvicorn calls its methods."""
-
-    limits: ClassVar[Limits]
+    """One connection; uvicorn calls its methods."""
 
     _phase = _ACCEPTED
     _deadline_due = False
@@ -69,6 +67,10 @@ class GuardedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
     _joined: JoinedTransport
+
+    def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.limits = limits
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -328,8 +330,3 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
-
-
-def guarded(limits: Limits) -> type[GuardedProtocol]:
-    """The protocol class of a listener with these limits, for uvicorn's `Config(http=...)`."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits})

@@ -22,7 +22,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
-from exporter.server.protocol import Limits, guarded
+from exporter.server.protocol import Limits
 from exporter.server.refusals import Refusals
 
 DEADLINE = 60.0
@@ -75,9 +75,9 @@ def make_listener(
     """By default with the limits of the product."""
     own = OwnMetrics(registry or CollectorRegistry(), (), ())
     refusals = Refusals(own, Sampler(Log("exporter.test"), time.monotonic), ingest=True)
-    protocol = guarded(Limits(max_header, receive_timeout, refusals, hosts))
+    limits = Limits(max_header, receive_timeout, refusals, hosts)
     certificate = Certificate(name, *files) if files else None
-    return Listener(name, address, app, protocol, certificate, max_connections)
+    return Listener(name, address, app, limits, certificate, max_connections)
 
 
 class Running:
