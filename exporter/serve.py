@@ -66,7 +66,7 @@ _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
     "ops": (names.HEALTHY_PATH, names.READY_PATH),
 }
-"""Answered for any Host: what pages of other sites send and load, the webhook with its token, and health."""
+"""Answered for any Host: requests from pages of other sites, the webhook with its token, and health."""
 _PAGES: Final = 1.0
 """Seconds before the pages are imported: senders that wait for a restart come first."""
 

@@ -82,7 +82,7 @@ class TokenBuckets:
 
 
 def client_host(address: str) -> str:
-    """The name of a client's bucket: its address, or its /64 network, which is what an IPv6 host is given."""
+    """The name of a client's bucket: its address, or the /64 network of an IPv6 host, which has all of it."""
     # A proxy may pass on any text of a client as its address: the table must stay small.
     address = address[:_LONGEST_ADDRESS]
     if ":" not in address:

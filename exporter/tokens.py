@@ -42,7 +42,7 @@ def read_tokens(path: Path) -> list[str]:
 
 
 class Tokens:
-    """The tokens of a file, which is read again when it changes. Raises what `read_tokens` raises."""
+    """The tokens of a file, read again when it changes. Raises the `ConfigError` of `read_tokens`."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         # Keyed, so that a core dump has no plain digests to test guesses against.

@@ -79,7 +79,7 @@ class History:
         self._minute = minute
         self._lock = Lock()
         self._minutes: deque[Counts] = deque(maxlen=MINUTES)
-        self._before = _count(totals())
+        self._previous = _count(totals())
         self._start = monotonic()
         self._samples = 0
 
@@ -91,9 +91,9 @@ class History:
             if passed > 0:
                 totals = _count(self._totals())
                 # After a suspension of the process, the minutes without a sample count as 0.
-                self._minutes.append(totals - self._before)
+                self._minutes.append(totals - self._previous)
                 self._minutes.extend([Counter()] * min(passed - 1, MINUTES))
-                self._before = totals
+                self._previous = totals
                 self._samples += passed
 
     def due(self) -> float:
@@ -112,7 +112,7 @@ class History:
                 seconds=self._monotonic() - self._start,
                 ledger=ledger,
                 totals=totals,
-                minutes=(*self._minutes, totals - self._before),
+                minutes=(*self._minutes, totals - self._previous),
             )
 
 

@@ -113,7 +113,7 @@ def _listener_warnings(settings: Settings) -> Iterator[str]:
         if is_loopback(address.rpartition(":")[0]):
             continue
         if token_file is None:
-            yield f"The {name} listener ({address}) is open to everybody who reaches it."
+            yield f"The {name} listener ({address}) is open: it requires no token."
         elif cert is None:
             yield f"The {name} listener ({address}) takes tokens without TLS."
 

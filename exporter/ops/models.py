@@ -103,7 +103,7 @@ class Problem(BaseModel):
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     reason: str = Field(json_schema_extra={"enum": list(REFUSED_REASONS)})
-    rejected: list[Rejection] = Field([], description="With 422: what was wrong with each event.")
+    rejected: list[Rejection] = Field([], description="With 422: the mistake in each event.")
 
 
 class Beacon(BaseModel):

@@ -243,7 +243,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif in_body and not queued:
             self.transport.abort()
         else:
-            # The sender would take an answer written now for that of an earlier request, which counts.
+            # The sender would take this answer for the answer to an earlier request, which was counted.
             self._ignores_input = True
             if in_body:
                 self.pipeline.popleft()

@@ -54,7 +54,8 @@ class Settings(BaseModel):
         16, "number of shards in Redis; fixed once the ledger exists", ge=1, le=1024
     )
     ledger_wait: LedgerWait | None = _setting(
-        None, "what must store a count before its answer: aof (append-only file) or replicas:N"
+        None,
+        "storage that must confirm a count before its answer: aof (append-only file) or replicas:N",
     )
     ledger_timeout: Seconds = _setting(1, "timeout of a Redis request")
     taxonomy: Paths = _setting((), "directories with YAML files of more systems and of overlays")
