@@ -186,6 +186,22 @@ def test_peer_without_address_is_served(listener: Listener) -> None:
     assert listener.post(EVENT, client=None).status == 200
 
 
+def test_validation_request_of_a_webhook_is_permitted_without_a_token(taxonomy: Taxonomy) -> None:
+    """CloudEvents HTTP webhooks 1.0.2, section 4; without the origin it is not such a request."""
+    listener = Listener(taxonomy, authenticator=Refusing(Unauthorized("no")))
+    origin = {b"webhook-request-origin": b"events.example.com", b"webhook-request-rate": b"120"}
+    answer = listener.post(b"", origin, method="OPTIONS")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers == {
+        b"webhook-allowed-origin": b"events.example.com",
+        b"webhook-allowed-rate": b"*",
+        b"allow": b"POST",
+        b"content-length": b"0",
+    }
+    assert listener.post(EVENT, {**JSON, **origin}).status == 401
+    assert listener.post(b"", {}, method="OPTIONS").status == 401
+
+
 # --- rejections -------------------------------------------------------------------------------------
 
 
