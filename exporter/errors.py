@@ -46,6 +46,7 @@ REJECTED_REASONS: Final = (
     "unknown_system",
     "foreign_system",
     "invalid_field",
+    "unknown_field",
     "invalid_label",
     "invalid_cloudevent",
     "clock_skew",

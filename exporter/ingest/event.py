@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
-from exporter.errors import Rejected
+from exporter.errors import Rejected, quoted
+from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.strict_json import type_name
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -83,7 +84,8 @@ class Decoded:
 
     `total` counts the events that were sent. `places` are the places of `events` in the request,
     None when all are valid; `sources` are their CloudEvents sources, None without any.
-    `relative_time`: times were computed from ages, so they differ a little in each retry.
+    `relative_time`: times were computed from ages, so they differ a little in each retry. `ignored`: keys
+    that mean no field, None where no key was looked at.
     """
 
     events: Columns
@@ -92,30 +94,36 @@ class Decoded:
     places: Sequence[int] | None = None
     sources: Sequence[str] | None = None
     relative_time: bool = False
+    ignored: IgnoredFields | None = None
 
 
 def from_json(value: Any) -> Event:
-    """The event in a parsed JSON value. Raises `Rejected`, which names field and rule."""
+    """The event in a parsed JSON value; null and "" count as absent.
+
+    Raises `Rejected`, which names field and rule.
+    """
     if not isinstance(value, dict):
         raise Rejected("not_an_object", f"an event is a JSON object, not {type_name(value)}")
-    if value.get("system") is None:
+    system, code, id_, session, at, duration, phase, final, labels = (
+        None if (item := value.get(name)) == "" else item for name in Event.__struct_fields__
+    )
+    if system is None:
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
-    code, final = value.get("code"), value.get("final")
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
     if not isinstance(final, bool | None):
         raise wrong_type("final", "true or false", final)
-    at = checked_text("occurred_at", value.get("occurred_at"))
+    time = checked_text("occurred_at", at)
     return Event(
-        system=checked_text("system", value["system"]) or "",
+        system=checked_text("system", system) or "",
         code=checked_text("code", code) if isinstance(code, str) else code,
-        id=checked_text("id", value.get("id")),
-        session_id=checked_text("session_id", value.get("session_id")),
-        occurred_at=None if at is None else parsed_time("occurred_at", at),
-        duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
-        phase=checked_text("phase", value.get("phase")),
+        id=checked_text("id", id_),
+        session_id=checked_text("session_id", session),
+        occurred_at=None if time is None else parsed_time("occurred_at", time),
+        duration_seconds=checked_number("duration_seconds", duration),
+        phase=checked_text("phase", phase),
         final=final,
-        labels=_labels(value.get("labels")),
+        labels=_labels(labels),
     )
 
 
@@ -157,7 +165,7 @@ def parsed_time(name: str, value: str) -> datetime:
         # Half of a surrogate pair makes msgspec raise UnicodeEncodeError: it was answered 500.
         raise Rejected(
             "invalid_field",
-            f"{name}: {value[:40]!r} is not an RFC 3339 time with an offset, such as "
+            f"{name}: {quoted(value, 40)} is not an RFC 3339 time with an offset, such as "
             "2026-11-20T19:00:00Z",
         ) from None
 

@@ -82,7 +82,7 @@ def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> No
 
 
 def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> None:
-    answer = listener.send({"system": "nope"}, 5, {**EVENT, "id": ""})
+    answer = listener.send({"system": "nope"}, 5, {**EVENT, "phase": "x"})
     assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")
     assert answer.json["detail"] == (
         "none of 3 events is valid; event 0: system: 'nope' is not loaded; loaded are softdrive, "
@@ -190,6 +190,17 @@ def test_unknown_codes_are_recorded_with_their_counts(listener: Listener) -> Non
     recorded = {(each.system, each.code, each.count) for each in listener.unknown.snapshot()}
     assert recorded == {("softdrive", "05", 3), ("softdrive", "17", 1), ("streampixel", "x", 1)}
     assert all(each.last_seen == NOW.timestamp() for each in listener.unknown.snapshot())
+
+
+def test_answer_has_the_most_frequent_unknown_codes(listener: Listener) -> None:
+    """A retry has them too: the first answer may have been lost."""
+    codes = ["05", "05", "01", *(f"x{number}" for number in range(20))]
+    events = [{**EVENT, "code": code, "id": str(at)} for at, code in enumerate(codes)]
+    warned = {"05": 2} | {f"x{number}": 1 for number in range(9)}
+    for _ in range(2):
+        assert listener.send(*events).json["warnings"] == {"unknown_codes": warned}
+    answer = listener.send({**EVENT, "code": "y" * 500, "id": "long"})
+    assert answer.json["warnings"] == {"unknown_codes": {"y" * 128: 1}}
 
 
 def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:
