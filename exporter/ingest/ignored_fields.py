@@ -14,7 +14,7 @@ class IgnoredFields:
     """The keys of a request's events that mean no field.
 
     `count` is the number of all such keys. `names` has the first 10 different ones, cut to 64 characters,
-    each with its nearest field. With `strict`, an event with such a key is rejected.
+    each with its nearest field. With `strict`, an event with such a key is rejected, and nothing counted.
     """
 
     def __init__(self, *, strict: bool) -> None:
@@ -26,7 +26,7 @@ class IgnoredFields:
         """The event's fields under their own names. Raises `Rejected` for two keys of one field."""
         fields: dict[str, Any] = {}
         for key, value in event.items():
-            # Most keys are exact: the comparison halves the time of a request.
+            # Most keys are exact, and matching them took two thirds of the time of a request.
             name = key if key in _FIELDS else field_named(key)
             if name is None:
                 self._ignore(key)
@@ -40,7 +40,6 @@ class IgnoredFields:
         return fields
 
     def _ignore(self, key: str) -> None:
-        self.count += 1
         if key not in self.names and len(self.names) < _MAX_NAMES:
             # JSON can't express half of a surrogate pair, which a key may contain.
             name = key[:_MAX_CHARS].encode("utf-8", "replace").decode()
@@ -49,3 +48,4 @@ class IgnoredFields:
             nearest = self.names.get(key)
             hint = f"; the nearest field is {nearest}" if nearest else ""
             raise Rejected("unknown_field", f"{quoted(key)} is not a field (strict_fields){hint}")
+        self.count += 1

@@ -68,8 +68,8 @@ class Pipeline:
     ) -> bytes | None:
         """Count a request's events; the JSON of the 200, or None when the sender went away.
 
-        Raises a `Refused` when nothing was counted (after a `LedgerUnavailable` of a broken ledger only a
-        retry tells).
+        Raises a `Refused` when nothing was counted. After `LedgerUnavailable` from a broken ledger the
+        events may have been counted; a retry is safe for events with a key.
         """
         media = self._guard.admit(method, headers, client)
         body = await self._guard.read(headers, receive)
@@ -184,7 +184,7 @@ def _warnings(
     if any(code.unknown for code in set(resolved)):
         codes = Counter(code.unknown for code in resolved if code.unknown)
         warnings["unknown_codes"] = dict(codes.most_common(_WARNED_CODES))
-    if ignored is not None and ignored.names:
+    if ignored is not None and ignored.count:
         warnings["ignored_fields"] = ignored.names
     return warnings
 
