@@ -102,7 +102,7 @@ def ends_by_code(body: str) -> dict[str, float]:
 # --- equality with prometheus-client -------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_the_text_format_equals_prometheus_clients(
     given_totals: list[Total],
@@ -112,7 +112,7 @@ def test_the_text_format_equals_prometheus_clients(
     assert ours == samples(parse_text(generate_latest(registry).decode()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_openmetrics_equals_prometheus_clients(
     given_totals: list[Total],
@@ -122,7 +122,7 @@ def test_openmetrics_equals_prometheus_clients(
     assert ours == samples(parse_openmetrics(generate_openmetrics(registry).decode()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_labels_are_parsed_as_they_were_written(given_totals: list[Total]) -> None:
     body = openmetrics(StillLedger(given_totals), "region", "project")
