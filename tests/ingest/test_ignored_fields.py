@@ -11,16 +11,10 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.media import Media
 from tests.ingest.listener import EVENT, JSON, NDJSON, Listener
-
-CLOUDEVENT = {b"content-type": b"application/cloudevents+json"}
-ENVELOPE = {"specversion": "1.0", "id": "e-1", "source": "/eu", "type": "end"}
+from tests.ingest.test_cloudevents import ENVELOPE, STRUCTURED
 
 
-def codes(listener: Listener) -> list[str]:
-    return [series.code for batch in listener.memory.batches for series in batch.series]
-
-
-@pytest.mark.parametrize("headers", [JSON, NDJSON, CLOUDEVENT])
+@pytest.mark.parametrize("headers", [JSON, NDJSON, STRUCTURED])
 def test_spelling_of_a_key_does_not_matter(listener: Listener, headers: dict[bytes, bytes]) -> None:
     """Fails without the match: `Code` was ignored, and the failure counted as a normal end."""
     event: dict[str, Any] = {
@@ -33,7 +27,7 @@ def test_spelling_of_a_key_does_not_matter(listener: Listener, headers: dict[byt
         "Final": True,
         "Labels": {"region": "eu"},
     }
-    sent = {**ENVELOPE, "data": event} if headers is CLOUDEVENT else {**event, "Id": "e-1"}
+    sent = {**ENVELOPE, "data": event} if headers is STRUCTURED else {**event, "Id": "e-1"}
     answer = listener.post(json.dumps(sent).encode(), headers)
     assert answer.json == {"accepted": 1, "duplicates": 0, "rejected": []}
     (batch,) = listener.memory.batches
@@ -59,7 +53,8 @@ def test_ignored_fields_are_named_in_the_answer_and_counted(listener: Listener) 
         "ignored_fields": {"error_code": "code", "reason": None, "comment": None}
     }
     assert listener.value("ignored_fields_total") == 5
-    assert codes(listener) == ["none", "none", "01"]
+    (batch,) = listener.memory.batches
+    assert [series.code for series in batch.series] == ["none", "none", "01"]
 
 
 def test_ignored_fields_of_uncounted_events_are_not_counted(listener: Listener) -> None:
@@ -70,7 +65,7 @@ def test_ignored_fields_of_uncounted_events_are_not_counted(listener: Listener) 
 
 def test_attributes_of_a_cloudevent_are_no_fields(listener: Listener) -> None:
     envelope = {**ENVELOPE, "subject": "x", "data": {"system": "softdrive", "Id": "1", "sever": 1}}
-    answer = listener.post(json.dumps(envelope).encode(), CLOUDEVENT)
+    answer = listener.post(json.dumps(envelope).encode(), STRUCTURED)
     assert answer.json["warnings"] == {"ignored_fields": {"sever": None}}
 
 
@@ -124,5 +119,5 @@ def test_a_megabyte_of_keys_is_matched_in_linear_time(strict: bool) -> None:
             assert ignored.match(event) == {}
         except Rejected:
             assert strict
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < 2
     assert ignored.count == (0 if strict else 90_000)

@@ -1,16 +1,13 @@
-"""From a body to the answer and the counters, with a ledger in memory unless a test says otherwise."""
+"""From a body to the answer and the counters, with a ledger in memory."""
 
 import asyncio
 import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ledger.recovery import Plan
-from exporter.ledger.sqlite import SqliteLedger
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
@@ -267,25 +264,3 @@ def test_unavailable_ledger_is_503_and_a_retry_counts(listener: Listener, refusa
     assert listener.value("refused_requests_total", reason=refusal.reason) == 1
     listener.memory.refusal = None
     assert listener.send({**EVENT, "code": "05"}, keyless(), 5).json["accepted"] == 2
-
-
-def test_events_of_the_sqlite_ledger_survive_a_restart(taxonomy: Taxonomy, tmp_path: Path) -> None:
-    events = [{**EVENT, "id": f"e-{n}", "duration_seconds": n} for n in range(50)]
-    body = json.dumps([*events, keyless(), {"system": "nope"}]).encode()
-
-    async def restart() -> tuple[Any, Any, int]:
-        plan = Plan(tmp_path, label_names=("region", "project"))
-        ledger = await SqliteLedger.open(plan)
-        first = (await Listener(taxonomy, ledger).answer(body)).json
-        await ledger.close()
-        assert (await Listener(taxonomy, ledger).answer(body)).status == 503
-        ledger = await SqliteLedger.open(plan)
-        again = (await Listener(taxonomy, ledger).answer(body)).json
-        total = sum(series.value for series in ledger.totals().series)
-        await ledger.close()
-        return first, again, total
-
-    first, again, total = asyncio.run(restart())
-    assert (first["accepted"], first["duplicates"], first["at_least_once"]) == (51, 0, 1)
-    assert (again["accepted"], again["duplicates"], again["at_least_once"]) == (1, 50, 1)
-    assert total == 52
