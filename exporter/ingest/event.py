@@ -104,26 +104,24 @@ def from_json(value: Any) -> Event:
     """
     if not isinstance(value, dict):
         raise Rejected("not_an_object", f"an event is a JSON object, not {type_name(value)}")
-    system, code, id_, session, at, duration, phase, final, labels = (
-        None if (item := value.get(name)) == "" else item for name in Event.__struct_fields__
-    )
-    if system is None:
+    system, code, final = value.get("system"), value.get("code"), value.get("final")
+    if system is None or system == "":
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
-    if not isinstance(final, bool | None):
+    if not isinstance(final, bool | None) and final != "":
         raise wrong_type("final", "true or false", final)
-    time = checked_text("occurred_at", at)
+    at = checked_text("occurred_at", value.get("occurred_at"))
     return Event(
         system=checked_text("system", system) or "",
         code=checked_text("code", code) if isinstance(code, str) else code,
-        id=checked_text("id", id_),
-        session_id=checked_text("session_id", session),
-        occurred_at=None if time is None else parsed_time("occurred_at", time),
-        duration_seconds=checked_number("duration_seconds", duration),
-        phase=checked_text("phase", phase),
-        final=final,
-        labels=_labels(labels),
+        id=checked_text("id", value.get("id")),
+        session_id=checked_text("session_id", value.get("session_id")),
+        occurred_at=None if at is None else parsed_time("occurred_at", at),
+        duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
+        phase=checked_text("phase", value.get("phase")),
+        final=None if final == "" else final,
+        labels=_labels(value.get("labels")),
     )
 
 
@@ -133,8 +131,8 @@ def wrong_type(name: str, allowed: str, value: Any) -> Rejected:
 
 
 def checked_text(name: str, value: Any) -> str | None:
-    """A field's text. Raises `Rejected` for another type and for text that is not valid Unicode."""
-    if value is None:
+    """A field's text, None for "". Raises `Rejected` for another type and for invalid Unicode."""
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise wrong_type(name, "a string", value)
@@ -146,8 +144,8 @@ def checked_text(name: str, value: Any) -> str | None:
 
 
 def checked_number(name: str, value: Any) -> float | None:
-    """A field's number, which may be infinite. Raises `Rejected` for another type."""
-    if value is None:
+    """A field's number, which may be infinite; None for "". Raises `Rejected` for another type."""
+    if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(name, "a number", value)
@@ -171,7 +169,7 @@ def parsed_time(name: str, value: str) -> datetime:
 
 
 def _labels(value: Any) -> msgspec.Raw:
-    if value is None:
+    if value is None or value == "":
         return msgspec.Raw()
     if not isinstance(value, dict):
         raise wrong_type("labels", "an object", value)
