@@ -54,6 +54,14 @@ REJECTED_REASONS: Final = (
 )
 
 
+def quoted(text: str, longest: int = 80) -> str:
+    """A sender's text for an error message: cut, in quotes, with invisible characters as `<U+200B>`."""
+    shown = text if len(text) <= longest else text[:longest] + "…"
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in shown)
+    return f"'{shown}'"
+
+
 class ExporterError(Exception):
     """The root. Any other exception is a defect."""
 
@@ -210,11 +218,3 @@ def refusals() -> Iterator[type[Refused]]:
 
 
 REFUSED_REASONS: Final = tuple(refusal.reason for refusal in refusals())
-
-
-def quoted(text: str, longest: int = 80) -> str:
-    """A sender's text for an error message: cut, in quotes, with invisible characters as `<U+200B>`."""
-    shown = text if len(text) <= longest else text[:longest] + "…"
-    if not shown.isprintable():
-        shown = "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in shown)
-    return f"'{shown}'"

@@ -16,7 +16,6 @@ from exporter.errors import (
     NothingValid,
     Refused,
     TooManyRequests,
-    quoted,
     refusals,
 )
 from exporter.metrics import own
@@ -94,4 +93,4 @@ def test_text_of_a_sender_stays_text(text: str) -> None:
     ],
 )
 def test_quoted_text_is_cut_and_shows_invisible_characters(text: str, shown: str) -> None:
-    assert quoted(text) == shown
+    assert errors.quoted(text) == shown

@@ -104,16 +104,16 @@ def from_json(value: Any) -> Event:
     """
     if not isinstance(value, dict):
         raise Rejected("not_an_object", f"an event is a JSON object, not {type_name(value)}")
-    system, code, final = value.get("system"), value.get("code"), value.get("final")
-    if system is None or system == "":
+    if value.get("system") in (None, ""):
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
+    code, final = value.get("code"), value.get("final")
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
     if not isinstance(final, bool | None) and final != "":
         raise wrong_type("final", "true or false", final)
     at = checked_text("occurred_at", value.get("occurred_at"))
     return Event(
-        system=checked_text("system", system) or "",
+        system=checked_text("system", value["system"]) or "",
         code=checked_text("code", code) if isinstance(code, str) else code,
         id=checked_text("id", value.get("id")),
         session_id=checked_text("session_id", value.get("session_id")),

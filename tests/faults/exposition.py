@@ -114,20 +114,12 @@ _UNESCAPED: Final = """
 from exporter.metrics import family
 family.escaped = lambda value: value
 """
-_QUOTED: Final = """
-import re
-from exporter.metrics import family
-family._UNREADABLE = re.compile("\\0")
-"""
 POISON: Final = Row(
     17,
     "/metrics poisoning",
     "parses after each input",
     _poison,
-    [
-        Mutant("escapes", _UNESCAPED, "does not parse"),
-        Mutant("exemplars with escapes", _QUOTED, "does not parse"),
-    ],
+    [Mutant("escapes", _UNESCAPED, "does not parse")],
 )
 
 
