@@ -24,11 +24,20 @@ REJECTED_REASONS: Final = (
     "unknown_system",
     "foreign_system",
     "invalid_field",
+    "unknown_field",
     "invalid_label",
     "invalid_cloudevent",
     "clock_skew",
     "conflict",
 )
+
+
+def quoted(text: str, longest: int = 80) -> str:
+    """A sender's text for an error message: cut, in quotes, with invisible characters as `<U+200B>`."""
+    shown = text if len(text) <= longest else text[:longest] + "…"
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in shown)
+    return f"'{shown}'"
 
 
 class ExporterError(Exception):

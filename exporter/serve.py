@@ -161,7 +161,7 @@ def _ingest(
         Guard(
             _authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
         ),
-        Decoder(settings.max_events, settings.max_depth),
+        Decoder(settings.max_events, settings.max_depth, strict_fields=settings.strict_fields),
         Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
         ledger,
         own,

@@ -35,7 +35,8 @@ def default(field: FieldInfo) -> str:
         "": {"": 1},
     }[unit(field)]
     if units == {"": 1}:
-        return f"`{field.default}`"
+        value = field.default
+        return f"`{str(value).lower() if isinstance(value, bool) else value}`"
     name, size = next(item for item in units.items() if field.default % item[1] == 0)
     return f"`{field.default // size:g}{name}`"
 

@@ -77,3 +77,16 @@ def test_text_of_a_sender_stays_text(text: str) -> None:
     sent = json.loads(body)
     assert (sent["detail"], sent["rejected"][0]["message"]) == (text, text)
     assert not any(b"\n" in value or b"\r" in value for _, value in headers)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("it's \\d", "'it's \\d'"),
+        ("é日😀", "'é日😀'"),
+        ("a\u200b\n\ud800\xa0", "'a<U+200B><U+000A><U+D800><U+00A0>'"),
+        ("x" * 81, f"'{'x' * 80}…'"),
+    ],
+)
+def test_quoted_text_is_cut_and_shows_invisible_characters(text: str, shown: str) -> None:
+    assert errors.quoted(text) == shown

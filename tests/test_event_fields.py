@@ -15,6 +15,8 @@ from exporter.event_fields import field_named, ignored
         ("Session ID", "session_id"),
         ("occurred-at", "occurred_at"),
         ("DurationSeconds", "duration_seconds"),
+        ("\tcode\u2003", "code"),
+        ("code" + " " * 61, None),
         ("codes", None),
         ("error_code", None),
         ("", None),
@@ -25,7 +27,17 @@ def test_field_named_ignores_case_and_punctuation(name: str, field: str | None) 
 
 
 def test_ignored_names_come_with_the_nearest_field() -> None:
-    names = ("code", "errorCode", "error_code", "codes", "ocurred_at", "user_agent", "comment")
+    long = "code " * 13
+    names = (
+        "code",
+        "errorCode",
+        "error_code",
+        "codes",
+        "ocurred_at",
+        "user_agent",
+        "comment",
+        long,
+    )
     assert ignored(names) == {
         "errorCode": "code",
         "error_code": "code",
@@ -33,4 +45,5 @@ def test_ignored_names_come_with_the_nearest_field() -> None:
         "ocurred_at": "occurred_at",
         "user_agent": None,
         "comment": None,
+        long: None,
     }

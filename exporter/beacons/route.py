@@ -16,6 +16,7 @@ from exporter.errors import (
     Refused,
     UnknownKey,
     WrongEncoding,
+    quoted,
 )
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard, Headers
@@ -179,4 +180,6 @@ def _check_headers(headers: Headers) -> None:
     media_type(headers.get(b"content-type", b"text/plain"), _TYPES)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: a beacon must not be compressed")
+        raise WrongEncoding(
+            f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: a beacon must not be compressed"
+        )

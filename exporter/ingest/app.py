@@ -14,7 +14,7 @@ from exporter.errors import (
 )
 from exporter.ingest.guard import Message, Receive
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request, Route, Routes
+from exporter.ingest.routes import Answer, Request, Route, find_route
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
@@ -46,7 +46,7 @@ class IngestApp:
         self._pipeline = pipeline
         self._own = own
         self._refused = refused
-        self._routes = Routes(routes or {})
+        self._routes = routes or {}
         # Looking it up for each request showed in the profile.
         self._accepted = own.requests.labels(200)
 
@@ -72,8 +72,10 @@ class IngestApp:
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
         client = scope["client"][0] if scope["client"] else ""
         if path != names.INGEST_PATH:
-            route, rest = self._routes.find(method, path)
+            route, rest = find_route(self._routes, method, path)
             return await route.take(Request(method, rest, headers, client, receive))
+        if method == "OPTIONS" and (origin := headers.get(b"webhook-request-origin")):
+            return _allow_webhook(origin)
         body = await self._pipeline.take(method, headers, client, receive)
         if body is None:
             return None
@@ -94,3 +96,17 @@ class IngestApp:
         if refused.status in _LEAVES_BODY and not small:
             headers.append((b"connection", b"close"))
         return status, headers, body
+
+
+def _allow_webhook(origin: bytes) -> Answer:
+    """The answer to a webhook's validation request (CloudEvents HTTP webhooks 1.0.2, section 4).
+
+    It needs no token: it tells the sender that events are expected here, and each POST needs one.
+    """
+    headers = [
+        (b"webhook-allowed-origin", origin),
+        (b"webhook-allowed-rate", b"*"),
+        (b"allow", b"POST"),
+        (b"content-length", b"0"),
+    ]
+    return 200, headers, b""

@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.errors import Rejected
 from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
-from exporter.ingest.keys import Sources, fingerprints, keys
+from exporter.ingest.keys import fingerprints, keys
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
 from exporter.ledger.contract import Batch, Family, Series
@@ -38,14 +38,13 @@ class Classified:
 
 
 class Classifier:
-    """Classifies events; remembers resolved codes, label values and sources between requests."""
+    """Classifies events; remembers resolved codes and label values between requests."""
 
     def __init__(
         self, taxonomy: Taxonomy, labels: LabelValues, max_age: float, max_skew: float
     ) -> None:
         self._resolver = Resolver(taxonomy)
         self._labels = labels
-        self._sources = Sources()
         self._max_age = timedelta(seconds=max_age)
         self._max_skew = timedelta(seconds=max_skew)
 
@@ -70,7 +69,7 @@ class Classifier:
             resolved = self._resolve(events)
             oldest = self._validate(events, at)
         series, late = self._series(events, resolved, oldest, at)
-        event_keys = keys(events, resolved, sources, self._sources)
+        event_keys = keys(events, resolved, sources)
         keyed: Sequence[bytes] = event_keys  # type: ignore[assignment]
         if not all(event_keys):
             # A batch starts with the events that have a key.

@@ -6,6 +6,7 @@ equal is no key duplicate, unknown or nested; otherwise the body is decoded agai
 """
 
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ import numpy as np
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import cloudevents, strict_json
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
+from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.media import Media
 from exporter.ingest.strict_json import Parsed
 
@@ -26,11 +28,15 @@ _LINES: Final = re.compile(rb"\r?\n")
 
 
 class Decoder:
-    """Decodes bodies of every format, at most `max_events` a body and `max_depth` levels deep."""
+    """Decodes bodies of every format, at most `max_events` a body and `max_depth` levels deep.
 
-    def __init__(self, max_events: int, max_depth: int) -> None:
+    `strict_fields`: an event with an unknown field is rejected.
+    """
+
+    def __init__(self, max_events: int, max_depth: int, *, strict_fields: bool = False) -> None:
         self._max_events = max_events
         self._max_depth = max_depth
+        self._strict_fields = strict_fields
         self._event = msgspec.json.Decoder(Event)
         self._events = msgspec.json.Decoder(list[Event])
 
@@ -40,6 +46,8 @@ class Decoder:
         An event that can't be read among events that can is a rejection. Raises `Unparseable`,
         `TooManyEvents` or `NothingValid`.
         """
+        # PowerShell and spreadsheets write it in front of JSON; RFC 8259 8.1 allows to ignore it.
+        body = body.removeprefix(BOM_UTF8)
         if media in (Media.JSON, Media.NDJSON):
             return self._decode_fast(media, body) or self._decode_strict(media, body)
         parsed = strict_json.parse(body)
@@ -53,8 +61,9 @@ class Decoder:
             )
         else:
             items = self._items(parsed)
-        read = partial(cloudevents.event, max_depth=self._max_depth)
-        return decode_items(items, read, self._max_depth)
+        ignored = IgnoredFields(strict=self._strict_fields)
+        read = partial(cloudevents.event, ignored=ignored, max_depth=self._max_depth)
+        return decode_items(items, read, self._max_depth, ignored)
 
     def _decode_fast(self, media: Media, body: bytes) -> Decoded | None:
         """The events, or None when the body has to be decoded strictly."""
@@ -78,14 +87,17 @@ class Decoder:
         return Decoded(columns, len(events)) if _keys(body) == _filled(columns) else None
 
     def _decode_strict(self, media: Media, body: bytes) -> Decoded:
+        ignored = IgnoredFields(strict=self._strict_fields)
+        read = partial(_event, ignored=ignored)
         if media is Media.JSON:
-            return decode_items(self._items(strict_json.parse(body)), _event, self._max_depth)
+            items = self._items(strict_json.parse(body))
+            return decode_items(items, read, self._max_depth, ignored)
         lines = [line for line in _LINES.split(body) if line.strip()]
         check_count(lines, self._max_events, "request (max_events)")
         parsed = [_parse_line(line) for line in lines]
         if all(isinstance(line.value, Unparseable) for line in parsed):
             raise Unparseable(f"no line is JSON; the first one: {parsed[0].value}")
-        return decode_items(parsed, _event, self._max_depth)
+        return decode_items(parsed, read, self._max_depth, ignored)
 
     def _items(self, parsed: Parsed) -> list[Parsed]:
         check_count(parsed.value, self._max_events, "request (max_events)")
@@ -101,9 +113,15 @@ def check_count(value: Any, max_events: int, scope: str) -> None:
 
 
 def decode_items(
-    items: list[Parsed], read: Callable[[Any], tuple[Event, str]], max_depth: int
+    items: list[Parsed],
+    read: Callable[[Any], tuple[Event, str]],
+    max_depth: int,
+    ignored: IgnoredFields | None = None,
 ) -> Decoded:
-    """The events and their sources, as `read` takes them from each checked JSON value."""
+    """The events and their sources, as `read` takes them from each checked JSON value.
+
+    `read` adds keys that mean no field to `ignored`.
+    """
     events: list[Event] = []
     sources: list[str] = []
     places: list[int] = []
@@ -123,13 +141,14 @@ def decode_items(
         rejected,
         places if rejected else None,
         sources if any(sources) else None,
+        ignored=ignored,
     )
 
 
-def _event(value: Any) -> tuple[Event, str]:
+def _event(value: Any, ignored: IgnoredFields) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    return from_json(value), ""
+    return from_json(ignored.match(value) if isinstance(value, dict) else value), ""
 
 
 def _parse_line(line: bytes) -> Parsed:

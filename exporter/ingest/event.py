@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
-from exporter.errors import Rejected
+from exporter.errors import Rejected, quoted
+from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.strict_json import type_name
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -83,7 +84,8 @@ class Decoded:
 
     `total` counts the events that were sent. `places` are the places of `events` in the request,
     None when all are valid; `sources` are their CloudEvents sources, None without any.
-    `relative_time`: times were computed from ages, so they differ a little in each retry.
+    `relative_time`: times were computed from ages, so they differ a little in each retry. `ignored`: keys
+    that mean no field, None where no key was looked at.
     """
 
     events: Columns
@@ -92,13 +94,17 @@ class Decoded:
     places: Sequence[int] | None = None
     sources: Sequence[str] | None = None
     relative_time: bool = False
+    ignored: IgnoredFields | None = None
 
 
 def from_json(value: Any) -> Event:
-    """The event in a parsed JSON value. Raises `Rejected`, which names field and rule."""
+    """The event in a parsed JSON value; null and "" count as absent.
+
+    Raises `Rejected`, which names field and rule.
+    """
     if not isinstance(value, dict):
         raise Rejected("not_an_object", f"an event is a JSON object, not {type_name(value)}")
-    if value.get("system") is None:
+    if value.get("system") in (None, ""):
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     code, final = value.get("code"), value.get("final")
     if isinstance(code, float) and code.is_integer():
@@ -106,7 +112,7 @@ def from_json(value: Any) -> Event:
         code = int(code)
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
-    if not isinstance(final, bool | None):
+    if not isinstance(final, bool | None) and final != "":
         raise wrong_type("final", "true or false", final)
     at = checked_text("occurred_at", value.get("occurred_at"))
     return Event(
@@ -117,7 +123,7 @@ def from_json(value: Any) -> Event:
         occurred_at=None if at is None else parsed_time("occurred_at", at),
         duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
         phase=checked_text("phase", value.get("phase")),
-        final=final,
+        final=None if final == "" else final,
         labels=_labels(value.get("labels")),
     )
 
@@ -128,8 +134,8 @@ def wrong_type(name: str, allowed: str, value: Any) -> Rejected:
 
 
 def checked_text(name: str, value: Any) -> str | None:
-    """A field's text. Raises `Rejected` for another type and for text that is not valid Unicode."""
-    if value is None:
+    """A field's text, None for "". Raises `Rejected` for another type and for invalid Unicode."""
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise wrong_type(name, "a string", value)
@@ -141,8 +147,8 @@ def checked_text(name: str, value: Any) -> str | None:
 
 
 def checked_number(name: str, value: Any) -> float | None:
-    """A field's number, which may be infinite. Raises `Rejected` for another type."""
-    if value is None:
+    """A field's number, which may be infinite; None for "". Raises `Rejected` for another type."""
+    if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(name, "a number", value)
@@ -160,13 +166,13 @@ def parsed_time(name: str, value: str) -> datetime:
         # Half of a surrogate pair makes msgspec raise UnicodeEncodeError: it was answered 500.
         raise Rejected(
             "invalid_field",
-            f"{name}: {value[:40]!r} is not an RFC 3339 time with an offset, such as "
+            f"{name}: {quoted(value, 40)} is not an RFC 3339 time with an offset, such as "
             "2026-11-20T19:00:00Z",
         ) from None
 
 
 def _labels(value: Any) -> msgspec.Raw:
-    if value is None:
+    if value is None or value == "":
         return msgspec.Raw()
     if not isinstance(value, dict):
         raise wrong_type("labels", "an object", value)

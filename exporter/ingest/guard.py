@@ -11,8 +11,9 @@ from exporter.errors import (
     RequestTimeout,
     Unparseable,
     WrongEncoding,
+    quoted,
 )
-from exporter.ingest.media import CE_HEADERS, Media, media
+from exporter.ingest.media import Media, media
 from exporter.tokens import Authenticator
 
 Message = MutableMapping[str, Any]
@@ -24,6 +25,8 @@ _LENGTH_DIGITS: Final = 20
 _GZIP_MEMBERS: Final = 100
 """Members in a gzip body: the rest is copied after each, and a megabyte holds 50,000 empty members."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_NAMES: Final = (b"gzip", b"x-gzip")
+"""RFC 9110 8.4.1.3: x-gzip is the same coding."""
 
 
 class Guard:
@@ -51,13 +54,12 @@ class Guard:
         self._authenticator.check(headers.get(b"authorization"), client)
         if method != "POST":
             raise MethodNotAllowed(f"{method}: events are sent with POST")
-        declared = media(
-            headers.get(b"content-type", b""),
-            cloudevent_headers=not CE_HEADERS.isdisjoint(headers),
-        )
-        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-        if encoding not in (b"identity", b"gzip"):
-            raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: it must be gzip or identity")
+        declared = media(headers)
+        encoding = _encoding(headers)
+        if encoding != b"identity" and encoding not in _GZIP_NAMES:
+            raise WrongEncoding(
+                f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: it must be gzip or identity"
+            )
         self.check_length(headers)
         return declared
 
@@ -81,7 +83,7 @@ class Guard:
             return None
         if len(body) > self._max_body:
             raise self._too_large()
-        if headers.get(b"content-encoding", b"").strip().lower() == b"gzip":
+        if _encoding(headers) in _GZIP_NAMES:
             return self._unpack(body)
         return body
 
@@ -133,3 +135,7 @@ class Guard:
         return BodyTooLarge(
             f"at most {self._max_body} bytes, packed and unpacked ({self._limit_name})"
         )
+
+
+def _encoding(headers: Headers) -> bytes:
+    return headers.get(b"content-encoding", b"identity").strip().lower()

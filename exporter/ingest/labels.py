@@ -106,7 +106,7 @@ def _parse(text: bytes) -> Parsed:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    if value is None:
+    if value is None or value == "":
         return {}
     if not isinstance(value, dict):
         raise wrong_type("labels", "an object", value)

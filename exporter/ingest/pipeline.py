@@ -14,6 +14,7 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
 from exporter.ingest.guard import Guard, Headers, Receive
+from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
@@ -25,6 +26,8 @@ log = Log("exporter.ingest")
 
 _LARGE: Final = 16 * 1024
 """Bytes of a body from which on decoding it takes longer than a single event may wait."""
+_WARNED_CODES: Final = 10
+"""Spellings in an answer, the most frequent ones: senders choose them, and each has up to 128 characters."""
 _ONE_ACCEPTED: Final = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 
 
@@ -65,8 +68,8 @@ class Pipeline:
     ) -> bytes | None:
         """Count a request's events; the JSON of the 200, or None when the sender went away.
 
-        Raises a `Refused` when nothing was counted (after a `LedgerUnavailable` of a broken ledger only a
-        retry tells).
+        Raises a `Refused` when nothing was counted. After `LedgerUnavailable` from a broken ledger the
+        events may have been counted; a retry is safe for events with a key.
         """
         media = self._guard.admit(method, headers, client)
         body = await self._guard.read(headers, receive)
@@ -82,7 +85,12 @@ class Pipeline:
             decoded = self._decoder.decode(media, body, headers)
             classified, now = self._classify(decoded, headers)
         receipt = await self._commit(classified)
-        return _reply(classified, receipt, self._count(classified, receipt, now))
+        rejected = self._count(classified, receipt, now)
+        if decoded.ignored is not None:
+            self._own.ignored_fields.inc(decoded.ignored.count)
+        return _reply(
+            classified, receipt, rejected, _warnings(classified.resolved, decoded.ignored)
+        )
 
     async def count(self, decoded: Decoded, *, deferrable: bool) -> list[Rejection]:
         """Count events that another route decoded; the rejections, conflicts included.
@@ -168,8 +176,27 @@ class Pipeline:
             )
 
 
-def _reply(classified: Classified, receipt: Receipt, rejected: list[Rejection]) -> bytes:
-    if receipt.accepted == 1 == receipt.events and not rejected and not classified.unkeyed:
+def _warnings(
+    resolved: Sequence[ResolvedCode], ignored: IgnoredFields | None
+) -> dict[str, dict[str, Any]]:
+    """What a sender probably did not intend: codes of no taxonomy, and keys of no field."""
+    warnings: dict[str, dict[str, Any]] = {}
+    if any(code.unknown for code in set(resolved)):
+        codes = Counter(code.unknown for code in resolved if code.unknown)
+        warnings["unknown_codes"] = dict(codes.most_common(_WARNED_CODES))
+    if ignored is not None and ignored.count:
+        warnings["ignored_fields"] = ignored.names
+    return warnings
+
+
+def _reply(
+    classified: Classified,
+    receipt: Receipt,
+    rejected: list[Rejection],
+    warnings: dict[str, dict[str, Any]],
+) -> bytes:
+    plain = not (rejected or classified.unkeyed or warnings)
+    if plain and receipt.accepted == 1 == receipt.events:
         return _ONE_ACCEPTED
     reply: dict[str, Any] = {
         "accepted": receipt.accepted,
@@ -178,6 +205,8 @@ def _reply(classified: Classified, receipt: Receipt, rejected: list[Rejection]) 
     }
     if classified.unkeyed:
         reply["at_least_once"] = classified.unkeyed
+    if warnings:
+        reply["warnings"] = warnings
     return msgspec.json.encode(reply)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from exporter.errors import Rejected
+from exporter.errors import Rejected, quoted
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
@@ -55,11 +55,11 @@ class Resolver(dict[Spelling, ResolvedCode]):
         if system is None:
             raise Rejected(
                 "unknown_system",
-                f"system: {name[:80]!r} is not loaded; loaded are {', '.join(self._systems)}",
+                f"system: {quoted(name)} is not loaded; loaded are {', '.join(self._systems)}",
             )
         if phase is not None and phase not in PHASES:
             raise Rejected(
-                "invalid_field", f"phase: {phase[:80]!r} is not one of {', '.join(PHASES)}"
+                "invalid_field", f"phase: {quoted(phase)} is not one of {', '.join(PHASES)}"
             )
         text = _text(raw)
         code = system.match(raw)

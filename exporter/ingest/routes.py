@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
 
 class Route(Protocol):
-    """Answers the requests to one path, all on the event loop and many at once.
+    """Answers requests to one path. They run on the event loop, many at a time.
 
     Methods other than `methods` are answered 405 before `take`.
     """
@@ -42,22 +42,19 @@ class Route(Protocol):
         """
 
 
-class Routes:
-    """Routes by path. A path that ends in `/` takes exactly one further segment, not an empty one."""
+def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Route, str]:
+    """The route of a path and the segment after it. Raises `NotFound` or `MethodNotAllowed`.
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
-        self._routes = routes
-
-    def find(self, method: str, path: str) -> tuple[Route, str]:
-        """The route of a path and the segment after it. Raises `NotFound` or `MethodNotAllowed`."""
-        prefix, slash, rest = path.rpartition("/")
-        route = self._routes.get(prefix + slash) if rest else None
-        if route is None and rest:
-            route, rest = self._routes.get(path), ""
-        if route is None:
-            raise NotFound(f"no such path; session ends are sent to {names.INGEST_PATH}")
-        if method not in route.methods:
-            raise MethodNotAllowed(
-                f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
-            )
-        return route, rest
+    A path of `routes` that ends in `/` takes exactly one further segment, which is not empty.
+    """
+    prefix, slash, rest = path.rpartition("/")
+    route = routes.get(prefix + slash) if rest else None
+    if route is None and rest:
+        route, rest = routes.get(path), ""
+    if route is None:
+        raise NotFound(f"no such path; session ends are sent to {names.INGEST_PATH}")
+    if method not in route.methods:
+        raise MethodNotAllowed(
+            f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
+        )
+    return route, rest

@@ -6,13 +6,14 @@ for a lone surrogate in one event.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 
-from exporter.errors import Rejected, Unparseable
+from exporter.errors import Rejected, Unparseable, quoted
 
 _TYPE_NAMES: Final = {
     type(None): "null",
@@ -46,7 +47,7 @@ class Parsed(NamedTuple):
         if self.depth > max_depth:
             raise Rejected("too_deep", f"nested deeper than {max_depth} levels (max_depth)")
         if self.duplicate is not None:
-            raise Rejected("duplicate_key", f"duplicate key {self.duplicate[:80]!r}")
+            raise Rejected("duplicate_key", f"duplicate key {quoted(self.duplicate)}")
         return self.value
 
     def items(self, max_depth: int) -> "list[Parsed]":
@@ -63,6 +64,8 @@ def parse(text: bytes) -> Parsed:
     """The value of a JSON text. Raises `Unparseable`."""
     duplicates: list[str] = []
     build = _object_builder(duplicates)
+    if text.startswith(BOM_UTF8):
+        raise Unparseable("not JSON: it starts with a byte order mark (U+FEFF)")
     try:
         value = json.loads(text.decode(), object_pairs_hook=build, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

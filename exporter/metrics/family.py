@@ -9,6 +9,7 @@ For 2,000 series with 8 labels and an exemplar, on 2 busy cores, in milliseconds
 Ingest waits for the GIL during a scrape. The text of a series' labels is built once, not at each scrape.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -20,6 +21,9 @@ from exporter.ledger.contract import Series, Total
 
 EXEMPLAR_CHARACTERS: Final = 128
 """Code points of an exemplar's label names and values together (OpenMetrics 1.0, "Exemplars")."""
+_UNREADABLE: Final = re.compile(r'["\\\n\0]')
+"""Characters at which readers fail the whole scrape: prometheus-client's parser (0.26) at an escape in an
+exemplar, Prometheus 2.42 at a NUL."""
 
 
 class LabelText:
@@ -54,14 +58,11 @@ def escaped(value: str) -> str:
 
 
 def exemplar(total: Total) -> tuple[str, float] | None:
-    """Session id and Unix time of the exemplar that is exported with a total.
-
-    Prometheus 2.42 fails the whole scrape at a NUL ("expected label value, got INVALID").
-    """
+    """Session id and Unix time of the exemplar that is exported with a total."""
     if total.exemplar is None or total.delayed:
         return None
     session = total.exemplar.session_id
-    if len(names.SESSION_ID) + len(session) > EXEMPLAR_CHARACTERS or "\0" in session:
+    if len(names.SESSION_ID) + len(session) > EXEMPLAR_CHARACTERS or _UNREADABLE.search(session):
         return None
     return session, total.exemplar.at
 
@@ -114,9 +115,7 @@ class CounterFamily(Metric):
         for total in self._totals:
             labels = texts[total.series] + tail
             pair = exemplar(total)
-            example = (
-                f' # {{{names.SESSION_ID}="{escaped(pair[0])}"}} 1.0 {pair[1]!r}' if pair else ""
-            )
+            example = f' # {{{names.SESSION_ID}="{pair[0]}"}} 1.0 {pair[1]!r}' if pair else ""
             yield (
                 f"{name}_total{labels} {0 if total.delayed else total.value}{example}\n"
                 f"{name}_created{labels} {total.created!r}\n"

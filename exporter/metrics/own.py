@@ -54,6 +54,10 @@ class OwnMetrics:
         self.at_least_once = counter(
             names.AT_LEAST_ONCE_EVENTS, "Events counted without an id: a retry counts again."
         )
+        self.ignored_fields = counter(
+            names.IGNORED_FIELDS,
+            "Fields of events that were ignored: no field has this name.",
+        )
         self.unknown = counter(
             names.UNKNOWN_CODE_EVENTS,
             "Events with a code that is not in the taxonomy.",

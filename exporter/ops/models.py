@@ -31,11 +31,15 @@ Final = Annotated[bool | None, Field(description="false: an interruption that re
 
 
 class Event(BaseModel):
-    """One ended session. Unknown fields are ignored; a key given twice is an error."""
+    """One ended session. Null and "" count as absent.
+
+    Names of fields are matched without regard to case, spaces, `_` and `-`; a field given twice is an error.
+    Unknown fields are ignored, and named in the answer.
+    """
 
     system: str = Field(description="A loaded taxonomy.")
     code: Code = None
-    id: Named | None = Field(
+    id: Annotated[str, Field(max_length=128)] | None = Field(
         None,
         description="At most 128 bytes of UTF-8; the key for exactly-once. Without it the key is system, "
         "session_id, code as written and occurred_at; without these a retry is counted again.",
@@ -84,6 +88,17 @@ class Rejection(BaseModel):
     message: str = Field(description="Names field and rule.")
 
 
+class Warnings(BaseModel):
+    """What the sender probably did not intend; at most 10 of each."""
+
+    unknown_codes: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        {}, description="Codes that no taxonomy has, with their numbers of events."
+    )
+    ignored_fields: dict[str, str | None] = Field(
+        {}, description="Keys that are no field, each with the field that it probably means."
+    )
+
+
 class Accepted(BaseModel):
     """Sent after every accepted event is on disk."""
 
@@ -93,6 +108,8 @@ class Accepted(BaseModel):
     at_least_once: Count = Field(
         0, description="Events without a key, when there are any: a retry counts them again."
     )
+    # Optional, but not null.
+    warnings: Warnings = Field(None, description="If something is doubtful.")  # type: ignore[assignment]
 
 
 class Problem(BaseModel):
@@ -147,6 +164,6 @@ class UnknownCode(BaseModel):
 
 
 MODELS = (
-    *(Event, CloudEvent, Accepted, Rejection, Problem),
+    *(Event, CloudEvent, Accepted, Warnings, Rejection, Problem),
     *(Beacon, BeaconAnswer, BuildEvent, UnknownCode),
 )

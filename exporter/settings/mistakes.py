@@ -9,6 +9,8 @@ from exporter.settings.model import Settings
 from exporter.settings.values import unit
 
 _INSTRUCTIONS: Final = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
     "greater_than": "write more than {gt:g}{unit}",
     "greater_than_equal": "write at least {ge:g}{unit}",
     "less_than_equal": "write at most {le:.16g}{unit}",

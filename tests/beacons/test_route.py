@@ -7,7 +7,7 @@ import pytest
 from xxhash import xxh3_128_digest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ingest.keys import Sources
+from exporter.ingest.keys import seed
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
 from tests.beacons.browsers import (
@@ -122,9 +122,8 @@ def test_browser_can_not_take_the_key_of_another_senders_event(
     browsers: Browsers, trusted: str, browser: str
 ) -> None:
     """Fails when the id is not hashed before XXH3."""
-    seeds = Sources()
-    key = xxh3_128_digest(trusted.encode(), seeds["streampixel", ""])
-    unhashed = xxh3_128_digest(browser.encode(), seeds["streampixel", "beacon:shop"])
+    key = xxh3_128_digest(trusted.encode(), seed("streampixel", ""))
+    unhashed = xxh3_128_digest(browser.encode(), seed("streampixel", "beacon:shop"))
     assert (key == unhashed) == (trusted != browser)
     assert browsers.post({"id": browser, "code": 1000}).status == 204
     event = {"system": "streampixel", "id": trusted, "code": 4001}

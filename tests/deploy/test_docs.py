@@ -84,7 +84,7 @@ def test_commands_print_the_shown_output(page: str, folder: Path) -> None:
 def test_the_pages_show_commands() -> None:
     counted = {page: TEXTS[page].count("\n$ ") for page in PAGES}
     assert counted == {
-        "send": 7,
+        "send": 8,
         "add-a-system": 5,
         "tune-alerts": 5,
         "operate": 2,

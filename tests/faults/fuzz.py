@@ -15,6 +15,9 @@ from random import Random
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.errors import REJECTED_REASONS, Refused, Unparseable
@@ -201,6 +204,8 @@ class Target:
     def _scrape(self) -> None:
         text, _ = render(self._registry, None)
         assert len(list(text_string_to_metric_families(text.decode()))) >= 4
+        text, _ = render(self._registry, "application/openmetrics-text")
+        assert len(list(openmetrics_families(text.decode()))) >= 4
         self.report.scrapes += 1
 
 

@@ -52,7 +52,7 @@ KEYS: Final = _quoted(
         *b"system code id session_id occurred_at duration_seconds phase final".split(),
         *b"labels region project data data_base64 source type specversion".split(),
         *(*rb"time x".split(), b"", *rb"syste\u006d \u0069d Code".split(), b"id "),
-        *rb"__proto__ \ud800".split(),
+        *rb"__proto__ \ud800 sessionId Error_Code".split(),
     )
 )
 _VALID: Final = (

@@ -1,7 +1,6 @@
 """Rows 16 and 17 of the fault table, to a real process: each hostile body and text by name."""
 
 import itertools
-import json
 import time
 
 from tests.e2e.exporter_process import ExporterProcess, wait_for
@@ -111,11 +110,8 @@ def test_forbidden_labels_are_rejected_and_odd_labels_shown_as_sent(tmp_path):
                 return {dict(labels).get("region", "") for labels in samples}
 
             wait_for(lambda: regions() >= set(PERMITTED), what="the odd labels")
-            # An exemplar has 128 characters, name and value together. Prometheus 2.42 shows its value as it
-            # stands in the text, with escapes.
-            short = {
-                json.dumps(value, ensure_ascii=False)[1:-1]
-                for value in PERMITTED
-                if len(value) < 100
+            # An exemplar has 128 characters, name and value together, and none that is escaped.
+            readable = {
+                value for value in PERMITTED if len(value) < 100 and not set(value) & {'"', "\\"}
             }
-            wait_for(lambda: exemplars() >= short, what="the exemplars")
+            wait_for(lambda: exemplars() >= readable, what="the exemplars")

@@ -1,6 +1,5 @@
 """The ASGI application: routing, problems as JSON, closed connections, counted refusals and rejections."""
 
-import json
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from exporter.errors import (
 )
 from exporter.ingest.app import IngestApp
 from exporter.ingest.routes import Answer as RouteAnswer
-from exporter.ingest.routes import Request, Routes
+from exporter.ingest.routes import Request, find_route
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Authenticator
 from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Stream
@@ -71,7 +70,7 @@ def assert_problem(listener: Listener, answer: Answer, status: int, reason: str)
 # --- routes -----------------------------------------------------------------------------------------
 
 FIXED, PREFIX = RefusingRoute(NotFound("a")), RefusingRoute(NotFound("b"))
-ROUTES = Routes({"/v1/fixed": FIXED, "/v1/prefix/": PREFIX})
+ROUTES = {"/v1/fixed": FIXED, "/v1/prefix/": PREFIX}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ ROUTES = Routes({"/v1/fixed": FIXED, "/v1/prefix/": PREFIX})
 def test_route_is_fixed_path_or_prefix_and_one_segment(
     path: str, route: RefusingRoute, rest: str
 ) -> None:
-    assert ROUTES.find("POST", path) == (route, rest)
+    assert find_route(ROUTES, "POST", path) == (route, rest)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +92,12 @@ def test_route_is_fixed_path_or_prefix_and_one_segment(
 )
 def test_route_of_other_paths_is_not_found(path: str) -> None:
     with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-ends"):
-        ROUTES.find("POST", path)
+        find_route(ROUTES, "POST", path)
 
 
 def test_route_with_other_method_names_allowed_methods() -> None:
     with pytest.raises(MethodNotAllowed, match="GET: this path takes POST") as caught:
-        ROUTES.find("GET", "/v1/fixed")
+        find_route(ROUTES, "GET", "/v1/fixed")
     assert caught.value.allow == ("POST",)
 
 
@@ -186,6 +185,22 @@ def test_peer_without_address_is_served(listener: Listener) -> None:
     assert listener.post(EVENT, client=None).status == 200
 
 
+def test_validation_request_of_a_webhook_is_permitted_without_a_token(taxonomy: Taxonomy) -> None:
+    """CloudEvents HTTP webhooks 1.0.2, section 4; without the origin it is not such a request."""
+    listener = Listener(taxonomy, authenticator=Refusing(Unauthorized("no")))
+    origin = {b"webhook-request-origin": b"events.example.com", b"webhook-request-rate": b"120"}
+    answer = listener.post(b"", origin, method="OPTIONS")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers == {
+        b"webhook-allowed-origin": b"events.example.com",
+        b"webhook-allowed-rate": b"*",
+        b"allow": b"POST",
+        b"content-length": b"0",
+    }
+    assert listener.post(EVENT, {**JSON, **origin}).status == 401
+    assert listener.post(b"", {}, method="OPTIONS").status == 401
+
+
 # --- rejections -------------------------------------------------------------------------------------
 
 
@@ -204,7 +219,8 @@ REJECTIONS: dict[str, tuple[bytes, dict[bytes, bytes]]] = {
 
 
 def test_every_reason_of_rejection_has_a_case() -> None:
-    assert {*REJECTIONS, "conflict", "foreign_system"} == set(REJECTED_REASONS)
+    elsewhere = {"conflict", "foreign_system", "unknown_field"}
+    assert {*REJECTIONS, *elsewhere} == set(REJECTED_REASONS)
 
 
 @pytest.mark.parametrize("reason", REJECTIONS)
@@ -223,6 +239,13 @@ def test_every_reason_is_exported_as_0_from_the_start(listener: Listener) -> Non
         assert listener.value("refused_requests_total", reason=reason) == 0
 
 
-def test_messages_are_json_even_with_lone_surrogates(listener: Listener) -> None:
-    answer = listener.post(json.dumps({"system": "\ud800"}).encode())
-    assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")
+@pytest.mark.parametrize(
+    "wrong",
+    [{"system": "\ud800"}, {"system": "a", "phase": "\ud800"}, {"\ud800": 1, "system": "a"}],
+)
+def test_answer_is_json_even_with_lone_surrogates(
+    listener: Listener, wrong: dict[str, str]
+) -> None:
+    assert listener.send(wrong).status == 422
+    answer = listener.send(wrong, {"system": "softdrive"})
+    assert (answer.status, answer.json["accepted"]) == (200, 1)

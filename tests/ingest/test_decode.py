@@ -151,6 +151,23 @@ def test_events_that_share_lines_crosswise_are_rejected() -> None:
     assert decode(body, Media.NDJSON)[:2] == ["invalid_json", "invalid_json"]
 
 
+def test_byte_order_mark_in_front_of_a_body_is_ignored() -> None:
+    """PowerShell writes one. The first event of the lines was rejected for good."""
+    marked = "\ufeff" + SOFTDRIVE
+    assert decode(marked) == decode(SOFTDRIVE)
+    for odd in ("", '{"x":1}\n'):
+        lines = f"{marked}\n{odd}{marked}"
+        assert decode(lines, Media.NDJSON)[0] == decode(SOFTDRIVE)[0]
+        assert decode(lines, Media.NDJSON)[-1] == "invalid_json"
+
+
+def test_empty_text_means_absent() -> None:
+    """As in `send`: forms and converters of CSV write "" for missing."""
+    empty = {name: "" for name in FULL if name != "system"}
+    assert decode(json.dumps({"system": "softdrive", **empty})) == decode(SOFTDRIVE)
+    assert decode('{"system":""}') == ["missing_system"]
+
+
 # --- bodies ---------------------------------------------------------------------------------------
 
 
@@ -161,7 +178,10 @@ def test_events_that_share_lines_crosswise_are_rejected() -> None:
         (b"{", "not JSON: Expecting property name"),
         (SOFTDRIVE.encode() + b" x", "not JSON: Extra data"),
         (b'{"system":"softdrive",}', "not JSON: "),
-        (b"\xef\xbb\xbf" + SOFTDRIVE.encode(), "not JSON: "),
+        (
+            b"\xef\xbb\xbf" * 2 + SOFTDRIVE.encode(),
+            r"not JSON: it starts with a byte order mark \(U\+FEFF\)",
+        ),
         (b'{"system":"soft\xff"}', "not UTF-8 at byte 15"),
         (b'[{"system":"a"},{"system":"a","labels":{"x":"\xff"}}]', "not UTF-8 at byte "),
         (b'{"system":"softdrive","x":"\xed\xa0\x80"}', "not UTF-8 at byte "),

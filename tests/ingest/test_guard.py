@@ -1,4 +1,7 @@
-"""Authentication, types, encodings, sizes, and bodies in pieces."""
+"""Authentication, types, encodings, sizes, and bodies in pieces.
+
+Endless bodies and gzip bombs are rows 14 and 15 of the fault table.
+"""
 
 import asyncio
 import gzip
@@ -92,17 +95,28 @@ def test_json_with_any_required_ce_header_is_a_binary_cloudevent(name: str) -> N
     assert admit(**{name: b"x"}) is Media.CLOUDEVENT_BINARY
     structured = admit(content_type=b"application/cloudevents+json", **{name: b"x"})
     assert structured is Media.CLOUDEVENT
+    with pytest.raises(
+        WrongMediaType, match="application/x-ndjson with ce- headers: a CloudEvent in "
+    ):
+        admit(content_type=b"application/x-ndjson", **{name: b"x"})
 
 
-@pytest.mark.parametrize("encoding", [b"GZIP", b" gzip ", b"identity"])
+def test_only_a_binary_cloudevent_needs_no_content_type() -> None:
+    assert admit(content_type=b"", ce_specversion=b"1.0") is Media.CLOUDEVENT_BINARY
+    with pytest.raises(WrongMediaType, match="no Content-Type"):
+        admit(content_type=b"", ce_id=b"1")
+
+
+@pytest.mark.parametrize("encoding", [b"GZIP", b" gzip ", b"x-gzip", b"identity"])
 def test_gzip_and_identity_are_accepted(encoding: bytes) -> None:
     assert admit(content_encoding=encoding) is Media.JSON
 
 
-@pytest.mark.parametrize("encoding", [b"", b"br", b"gzip, gzip", b"\xff"])
-def test_other_encodings_are_refused(encoding: bytes) -> None:
-    with pytest.raises(WrongEncoding, match="it must be gzip or identity"):
-        admit(content_encoding=encoding)
+@pytest.mark.parametrize("encoding", ["", "br", "gzip, gzip", "ÿ"])
+def test_other_encodings_are_refused(encoding: str) -> None:
+    message = f"^Content-Encoding '{encoding}': it must be gzip or identity$"
+    with pytest.raises(WrongEncoding, match=message):
+        admit(content_encoding=encoding.encode("latin-1"))
 
 
 @pytest.mark.parametrize("method", ["GET", "post", "OPTIONS"])
@@ -147,15 +161,6 @@ def test_body_has_at_most_max_body_bytes(whole: bool) -> None:
         read(stream(MIB + 1))
 
 
-@pytest.mark.parametrize("headers", [{}, GZIP], ids=["plain", "gzip"])
-def test_endless_body_is_read_to_the_limit_and_one_chunk(headers: Headers) -> None:
-    """Row 14. Fails without the check in the loop; a GiB is on offer."""
-    stream = Stream(b"x" * CHUNK for _ in range(1024**3 // CHUNK))
-    with pytest.raises(BodyTooLarge):
-        read(stream, headers)
-    assert stream.read <= MIB + CHUNK
-
-
 def test_body_of_tiny_pieces_takes_no_more_than_its_bytes() -> None:
     """Fails with a list of pieces: 22 MB for a body of 1 MiB, outside every budget."""
     size = 32 * 1024
@@ -174,7 +179,7 @@ def test_body_of_tiny_pieces_takes_no_more_than_its_bytes() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b'{"a":1}' * 1000])
-@pytest.mark.parametrize("encoding", [b"gzip", b" GZip"])
+@pytest.mark.parametrize("encoding", [b"gzip", b" GZip", b"x-gzip"])
 def test_gzip_is_unpacked(body: bytes, encoding: bytes) -> None:
     assert read(gzip.compress(body), {b"content-encoding": encoding}) == body
 
@@ -218,26 +223,6 @@ def test_body_of_empty_gzip_members_is_refused_quickly() -> None:
     with pytest.raises(Unparseable, match="members"):
         read(packed[:MIB], GZIP)
     assert time.thread_time() - started < 1.0
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_gzip_bomb_is_refused_in_8_mib(whole: bool) -> None:
-    """Row 15. 512 MiB in half a MiB: fails without the limit on unpacked bytes."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    first, repeated = (
-        packer.compress(b"\0" * MIB) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
-    )
-    pieces = [first] + [repeated] * 511
-    packed = b"".join(pieces)
-    assert len(packed) < MIB
-    stream = Stream([packed] if whole else pieces)
-    tracemalloc.start()
-    try:
-        with pytest.raises(BodyTooLarge):
-            read(stream, GZIP)
-        assert tracemalloc.get_traced_memory()[1] <= 8 * MIB
-    finally:
-        tracemalloc.stop()
 
 
 # --- the budget of all bodies -----------------------------------------------------------------------

@@ -31,7 +31,9 @@ def test_only_configured_names_are_kept_in_the_settings_order(values: LabelValue
     assert values[b'{"x": [1, {"y": "\\ud800\\u0000"}], "region": "eu"}'] == ("eu", "")
 
 
-@pytest.mark.parametrize("labels", [b"", b"null", b"{}", b' {"region" : null} ', b'{"region":""}'])
+@pytest.mark.parametrize(
+    "labels", [b"", b"null", b'""', b"{}", b' {"region" : null} ', b'{"region":""}']
+)
 def test_missing_label_is_empty(values: LabelValues, labels: bytes) -> None:
     assert values[labels] == ("", "") == values.none
 

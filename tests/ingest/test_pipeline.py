@@ -1,16 +1,13 @@
-"""From a body to the answer and the counters, with a ledger in memory unless a test says otherwise."""
+"""From a body to the answer and the counters, with a ledger in memory."""
 
 import asyncio
 import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ledger.recovery import Plan
-from exporter.ledger.sqlite import SqliteLedger
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
@@ -82,7 +79,7 @@ def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> No
 
 
 def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> None:
-    answer = listener.send({"system": "nope"}, 5, {**EVENT, "id": ""})
+    answer = listener.send({"system": "nope"}, 5, {**EVENT, "phase": "x"})
     assert (answer.status, answer.json["reason"]) == (422, "nothing_valid")
     assert answer.json["detail"] == (
         "none of 3 events is valid; event 0: system: 'nope' is not loaded; loaded are softdrive, "
@@ -192,6 +189,17 @@ def test_unknown_codes_are_recorded_with_their_counts(listener: Listener) -> Non
     assert all(each.last_seen == NOW.timestamp() for each in listener.unknown.snapshot())
 
 
+def test_answer_has_the_most_frequent_unknown_codes(listener: Listener) -> None:
+    """A retry has them too: the first answer may have been lost."""
+    codes = ["05", "05", "01", *(f"x{number}" for number in range(20))]
+    events = [{**EVENT, "code": code, "id": str(at)} for at, code in enumerate(codes)]
+    warned = {"05": 2} | {f"x{number}": 1 for number in range(9)}
+    for _ in range(2):
+        assert listener.send(*events).json["warnings"] == {"unknown_codes": warned}
+    answer = listener.send({**EVENT, "code": "y" * 500, "id": "long"})
+    assert answer.json["warnings"] == {"unknown_codes": {"y" * 128: 1}}
+
+
 def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:
     listener = Listener(taxonomy, max_values=2)
     listener.send(*(keyless(labels={"region": f"r{n}", "project": "p"}) for n in range(5)))
@@ -256,25 +264,3 @@ def test_unavailable_ledger_is_503_and_a_retry_counts(listener: Listener, refusa
     assert listener.value("refused_requests_total", reason=refusal.reason) == 1
     listener.memory.refusal = None
     assert listener.send({**EVENT, "code": "05"}, keyless(), 5).json["accepted"] == 2
-
-
-def test_events_of_the_sqlite_ledger_survive_a_restart(taxonomy: Taxonomy, tmp_path: Path) -> None:
-    events = [{**EVENT, "id": f"e-{n}", "duration_seconds": n} for n in range(50)]
-    body = json.dumps([*events, keyless(), {"system": "nope"}]).encode()
-
-    async def restart() -> tuple[Any, Any, int]:
-        plan = Plan(tmp_path, label_names=("region", "project"))
-        ledger = await SqliteLedger.open(plan)
-        first = (await Listener(taxonomy, ledger).answer(body)).json
-        await ledger.close()
-        assert (await Listener(taxonomy, ledger).answer(body)).status == 503
-        ledger = await SqliteLedger.open(plan)
-        again = (await Listener(taxonomy, ledger).answer(body)).json
-        total = sum(series.value for series in ledger.totals().series)
-        await ledger.close()
-        return first, again, total
-
-    first, again, total = asyncio.run(restart())
-    assert (first["accepted"], first["duplicates"], first["at_least_once"]) == (51, 0, 1)
-    assert (again["accepted"], again["duplicates"], again["at_least_once"]) == (1, 50, 1)
-    assert total == 52

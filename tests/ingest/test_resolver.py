@@ -31,11 +31,7 @@ def test_every_spelling_of_a_code_has_its_series(
 ) -> None:
     system = taxonomy.systems[name]
     for code in system.codes:
-        spellings: list[Any] = [text for text, owner in system.spellings.items() if owner == code]
-        spellings.append(code.code)
-        spellings += [text.upper() for text in spellings]
-        spellings += [f"  {text} " for text in spellings]
-        spellings += [int(text) for text in spellings if text.isdecimal() and text[0] != "0"]
+        spellings: list[Any] = [code.code, f" {code.code.upper()} ", *code.aliases]
         if code == system.normal:
             spellings += [None, ""]
         classified = classify(classifier, *({"system": name, "code": each} for each in spellings))
@@ -66,14 +62,14 @@ def test_whole_number_with_decimals_is_an_integer(
     assert classify_one(classifier, code=code).resolved[0].code == expected
 
 
-@pytest.mark.parametrize("system", ["", "Softdrive", "softdrive ", "\0"])
+@pytest.mark.parametrize("system", ["Softdrive", "softdrive ", "it's"])
 def test_unknown_system_is_rejected_with_loaded_systems(
     classifier: Classifier, system: str
 ) -> None:
     (rejection,) = classify(classifier, {"system": system}).rejected
     assert rejection.reason == "unknown_system"
     assert rejection.message == (
-        f"system: {system!r} is not loaded; loaded are softdrive, streampixel"
+        f"system: '{system}' is not loaded; loaded are softdrive, streampixel"
     )
 
 
@@ -85,7 +81,7 @@ def test_phase_of_the_event_overrides_the_taxonomy(
     assert classify_one(classifier, code=code, phase=phase).batch.series[0].phase == phase
 
 
-@pytest.mark.parametrize("phase", ["", "Stream", "unknown", "x" * 1000])
+@pytest.mark.parametrize("phase", ["Stream", "unknown", "x" * 1000])
 def test_other_phases_are_rejected(classifier: Classifier, phase: str) -> None:
     assert reason(classifier, phase=phase) == "invalid_field"
 

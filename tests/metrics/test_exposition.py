@@ -85,16 +85,6 @@ def samples(families: Iterable[object]) -> list[Sample]:
     )
 
 
-def split_exemplars(body: str) -> tuple[str, list[str]]:
-    """OpenMetrics without its exemplars, and the exemplars.
-
-    The parser of prometheus-client 0.26 fails at an escaped quote in an exemplar; Prometheus does not.
-    """
-    labels = r'\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\}'
-    line = re.compile(rf"^(\w+{labels} \S+) (# {labels} \S+ \S+)$", re.M)
-    return line.sub(r"\1", body), sorted(exemplar for _, exemplar in line.findall(body))
-
-
 def openmetrics(ledger: StillLedger, *label_names: str) -> str:
     return render(registry_of(ledger, *label_names), PROMETHEUS_2_42)[0].decode()
 
@@ -112,7 +102,7 @@ def ends_by_code(body: str) -> dict[str, float]:
 # --- equality with prometheus-client -------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_the_text_format_equals_prometheus_clients(
     given_totals: list[Total],
@@ -122,22 +112,20 @@ def test_the_text_format_equals_prometheus_clients(
     assert ours == samples(parse_text(generate_latest(registry).decode()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_openmetrics_equals_prometheus_clients(
     given_totals: list[Total],
 ) -> None:
     registry = registry_of(StillLedger(given_totals, [duration(1, 2)]), "region", "project")
-    ours, our_exemplars = split_exemplars(render(registry, PROMETHEUS_3)[0].decode())
-    theirs, their_exemplars = split_exemplars(generate_openmetrics(registry).decode())
-    assert samples(parse_openmetrics(ours)) == samples(parse_openmetrics(theirs))
-    assert our_exemplars == their_exemplars
+    ours = samples(parse_openmetrics(render(registry, PROMETHEUS_3)[0].decode()))
+    assert ours == samples(parse_openmetrics(generate_openmetrics(registry).decode()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(totals())
 def test_labels_are_parsed_as_they_were_written(given_totals: list[Total]) -> None:
-    body, _ = split_exemplars(openmetrics(StillLedger(given_totals), "region", "project"))
+    body = openmetrics(StillLedger(given_totals), "region", "project")
     parsed = {
         tuple(sample.labels[name] for name in (*names.SERIES_LABELS, "region", "project"))
         for sample in samples(parse_openmetrics(body))
@@ -235,21 +223,22 @@ def test_the_last_session_is_an_exemplar_with_its_time() -> None:
     assert float(exemplar.timestamp or 0) == 1_790_000_000.5
 
 
-def test_a_session_id_is_escaped() -> None:
-    _, (exemplar,) = split_exemplars(openmetrics(StillLedger([total(session='s"\\\n1', at=1.5)])))
-    assert exemplar == r"""# {session_id="s\"\\\n1"} 1.0 1.5"""
-
-
 def test_the_text_format_has_no_exemplars() -> None:
     assert "s-91" not in text(StillLedger([total(session="s-91")]))
 
 
 @pytest.mark.parametrize(
-    ("session", "exported"), [("é" * 118, True), ("é" * 119, False), ("a\0b", False), ("", True)]
+    ("session", "exported"),
+    [
+        *(("é" * 118, True), ("", True), ("s # {a='b'}\r,", True)),
+        *(("é" * 119, False), ("a\0b", False), ('"', False), ("\\", False), ("a\n", False)),
+    ],
 )
-def test_a_long_exemplar_or_one_with_a_nul_is_omitted(session: str, exported: bool) -> None:
-    """Prometheus 2.42 fails the whole scrape at a NUL; 10 of the 128 characters are `session_id`."""
-    assert (" # {" in openmetrics(StillLedger([total(session=session)]))) is exported
+def test_an_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -> None:
+    """A reader fails the whole scrape. 10 of the 128 characters are `session_id`."""
+    body = openmetrics(StillLedger([total(session=session)]))
+    assert (" # {" in body) is exported
+    assert samples(parse_openmetrics(body))
 
 
 def test_a_zero_initialized_series_has_no_exemplar() -> None:

@@ -15,8 +15,10 @@ from exporter.ingest.event import MAX_DURATION, Event
 from exporter.ingest.unknown import MAX_CODE
 from exporter.ops.openapi import document
 from exporter.settings import Settings
+from exporter.taxonomy.loader import load
 from exporter.token_bucket import Limit
 from tests.e2e.exporter_process import ExporterProcess
+from tests.ingest.listener import Listener
 from tests.metrics.still_ledger import two_systems
 from tests.ops.ops_app import Ops
 
@@ -83,12 +85,12 @@ ACCEPTED: list[dict[str, Any]] = [
     {"system": "beta", "code": None, "id": None, "phase": None, "final": None, "labels": None},
     {"system": "beta", "occurred_at": "2024-11-20T19:00:00+01:00", "duration_seconds": 0},
     {"system": "beta", "id": "x" * 128, "duration_seconds": MAX_DURATION},
+    {"system": "beta", "id": "", "code": "", "session_id": "", "New Field": 1},
 ]
 REJECTED: list[Any] = [
     {},
     {"system": "gamma"},
     {"system": "alpha", "code": 1.5},
-    {"system": "alpha", "id": ""},
     {"system": "alpha", "id": "x" * 129},
     {"system": "alpha", "occurred_at": "yesterday"},
     {"system": "alpha", "duration_seconds": -1},
@@ -137,6 +139,11 @@ def test_cloudevent_needs_its_attributes_and_data() -> None:
     assert valid("CloudEvent", event)
     for name in event:
         assert not valid("CloudEvent", {key: event[key] for key in event if key != name})
+
+
+def test_warnings_agree_with_ingest() -> None:
+    events = [{"system": "softdrive", "code": "x", "Comment": 1, "error_code": 1}] * 2
+    assert valid("Accepted", Listener(load()).send(*events).json)
 
 
 def test_unknown_codes_agree_with_the_schema() -> None:

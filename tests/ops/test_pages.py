@@ -153,6 +153,7 @@ def test_counters_are_warnings() -> None:
     ops.own.commit_failures.inc(3)
     ops.own.at_least_once.inc(4)
     ops.own.unknown.labels("alpha").inc(5)
+    ops.own.ignored_fields.inc(7)
     ops.own.capped.labels("region").inc(6)
     for code in range(101):
         ops.unknown_codes.record("alpha", str(code), 1.0)
@@ -162,6 +163,7 @@ def test_counters_are_warnings() -> None:
         "occurred_at): 4;",
         "no taxonomy has: 5;",
         "became `other`: 6;",
+        "no field has this name: 7.",
         "dropped from the full list: 1.",
     ):
         assert words in text
