@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -136,10 +135,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / name, source / name, ignore=ignore)
         else:
             shutil.copy(ROOT / name, source)
-    # The base image has a pip, too.
-    venv.create(folder / "base", with_pip=True)
     variables = dict(pair.split("=", 1) for text in texts("ENV", BUILD) for pair in text.split())
-    path = f"{folder}/base/bin:{os.environ['PATH']}"
+    # Python and pip of the tests, in place of those of the base image.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for text in texts("RUN", BUILD):
         command = re.sub(r"(?<![\w.])/(opt|wheels)\b", rf"{folder}/\1", text)
         done = subprocess.run(

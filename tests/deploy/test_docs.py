@@ -147,23 +147,19 @@ def test_metrics_table_has_every_family_and_its_type(tmp_path: Path) -> None:
     assert {name for name in own if not name.startswith("process_")} == set(listed)
 
 
-def test_alerts_table_lists_the_alerts_of_session_ends() -> None:
+def test_tables_list_the_values_of_the_code() -> None:
+    alerts, *_ = tables(TEXTS["alerts"])
+    (requests,) = tables(section(TEXTS["send"], "When a request is refused"))
+    (events,) = tables(section(TEXTS["send"], "When an event is rejected"))
+    builds, reasons = tables(TEXTS["builds"])
     rules = (ROOT / "rules" / "session-ends.yml").read_text(encoding="utf-8")
-    rows, *_ = tables(TEXTS["alerts"])
-    alerts = re.findall(r"- alert: (\w+)", rules)
-    assert sorted(first_cells(rows)) == sorted(alerts)
-
-
-def test_refusals_are_those_of_the_exporter() -> None:
-    (rows,) = tables(section(TEXTS["send"], "When a request is refused"))
-    assert [(int(row[0]), *quoted(row[1])) for row in rows] == [
+    assert sorted(first_cells(alerts)) == sorted(re.findall(r"- alert: (\w+)", rules))
+    assert [(int(row[0]), *quoted(row[1])) for row in requests] == [
         (kind.status, kind.reason) for kind in refusals()
     ]
-
-
-def test_rejections_are_those_of_the_exporter() -> None:
-    (rows,) = tables(section(TEXTS["send"], "When an event is rejected"))
-    assert first_cells(rows) == list(REJECTED_REASONS)
+    assert first_cells(events) == [*REJECTED_REASONS]
+    assert first_cells(builds) == [*EVENTS]
+    assert first_cells(reasons) == [*REASONS]
 
 
 def test_fields_table_has_the_fields_of_an_event() -> None:
@@ -198,12 +194,6 @@ def test_builds_and_live_users_page_works_as_shown(folder: Path) -> None:
             for command in commands("builds"):
                 if command not in silent:
                     run(command, terminal)
-
-
-def test_build_events_and_reasons_are_those_of_the_exporter() -> None:
-    events, reasons = tables(TEXTS["builds"])
-    assert tuple(first_cells(events)) == EVENTS
-    assert tuple(first_cells(reasons)) == REASONS
 
 
 def test_keys_of_a_system_are_those_of_the_loader() -> None:

@@ -26,6 +26,15 @@ README = (COMPONENT / "README.md").read_text(encoding="utf-8")
 LEDGER = "session-end-ledger"
 FORM = f"{LEDGER}-form"
 ON_LEDGER = {"matchLabels": {"session-end-exporter/ledger": "true"}}
+SYSTEM = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+DNS = (
+    {53},
+    [
+        {"namespaceSelector": SYSTEM, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+    ],
+)
+"""Ports and peers of the rule for the cluster's DNS."""
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +134,11 @@ def test_network_allows_the_ledger_and_dns_and_nothing_else(
         assert ledger["podSelector"]["matchLabels"].items() <= labels
     node_labels = pods[LEDGER]["metadata"]["labels"].items()
     assert ON_LEDGER["matchLabels"].items() <= node_labels
-    dns = (
-        {53},
-        [
-            {
-                "namespaceSelector": {
-                    "matchLabels": {"kubernetes.io/metadata.name": "kube-system"}
-                },
-                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-            },
-            {"ipBlock": {"cidr": "169.254.20.10/32"}},
-        ],
-    )
     anywhere = {"namespaceSelector": {}, "podSelector": ON_LEDGER}
-    assert peers(exporter["egress"], "to") == [({6379}, [anywhere]), dns]
+    assert peers(exporter["egress"], "to") == [({6379}, [anywhere]), DNS]
     assert ledger["policyTypes"] == ["Ingress", "Egress"]
     own = {"podSelector": ledger["podSelector"]}
-    assert peers(ledger["egress"], "to") == [({6379, 16379}, [own]), dns]
+    assert peers(ledger["egress"], "to") == [({6379, 16379}, [own]), DNS]
     assert peers(ledger["ingress"], "from") == [
         ({6379}, [{"podSelector": exporter["podSelector"]}, own]),
         ({16379}, [own]),
