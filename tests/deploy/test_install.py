@@ -18,8 +18,7 @@ import pytest
 from tests.e2e.exporter_process import ROOT
 from tests.root import as_root, give, names, owned, read, root_owned
 
-DOCUMENT = ROOT / "docs/install.md"
-TEXT = DOCUMENT.read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 REPLACED = ("make", "systemctl", "docker", "scripts/debian-packages")
 DEBIAN_UNITS = {"prometheus.service", "prometheus-alertmanager.service"}
@@ -131,8 +130,3 @@ def test_files_given_to_docker_exist(installed: Machine) -> None:
         folder = ROOT / "deploy/compose" if call[0] == "compose" else ROOT
         files = [name for flag, name in pairwise(call) if flag == "-f"]
         assert all((folder / name).exists() for name in files), call
-
-
-def test_links_lead_to_existing_files() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (DOCUMENT.parent / target).exists(), target
