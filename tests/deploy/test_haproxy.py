@@ -2,17 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
-
-import pytest
 
 from exporter import names
 from tests.deploy.test_compose import EXPORTERS, FOLDER, REPLICAS
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
 from tests.e2e.prometheus_process import free_port
+from tests.faults.replicas import Replicas
 from tests.ledger.redis_server import RedisServer
 
 CONFIG: Final = FOLDER / "haproxy.cfg"
@@ -68,32 +65,17 @@ class Entry:
     request = ExporterProcess.request
 
 
-Start = Callable[[int], list[ExporterProcess]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts exporters over a new Redis."""
-    with ExitStack() as stack:
-
-        def start(number: int) -> list[ExporterProcess]:
-            server = stack.enter_context(RedisServer(tmp_path / "redis"))
-            settings = {"ledger": server.url}
-            return [
-                stack.enter_context(ExporterProcess(tmp_path / f"data-{i}", settings=settings))
-                for i in range(number)
-            ]
-
-        yield start
-
-
 def counts(exporters: list[ExporterProcess]) -> set[float]:
     return {exporter.total(names.SESSION_ENDS, code="4001") for exporter in exporters}
 
 
-def test_events_count_once_while_exporters_stop(start: Start, tmp_path: Path) -> None:
-    exporters = start(3)
-    with Entry(tmp_path, exporters) as entry:
+def test_events_count_once_while_exporters_stop(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "redis") as server,
+        Replicas(tmp_path, server.url, 3) as replicas,
+        Entry(tmp_path, replicas.exporters) as entry,
+    ):
+        exporters = replicas.exporters
         assert entry.status() == 200
         posted = []
 
@@ -121,11 +103,14 @@ def test_events_count_once_while_exporters_stop(start: Start, tmp_path: Path) ->
         assert refused.headers["Content-Type"] == "application/problem+json"
 
 
-def test_exporter_without_its_ledger_gets_no_events(start: Start, tmp_path: Path) -> None:
-    (able,) = start(1)
-    with RedisServer(tmp_path / "other") as other:
+def test_exporter_without_its_ledger_gets_no_events(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "redis") as server,
+        RedisServer(tmp_path / "other") as other,
+        Replicas(tmp_path, server.url, 1) as replicas,
+    ):
         alone = ExporterProcess(tmp_path / "alone", settings={"ledger": other.url})
-        with alone, Entry(tmp_path, [able, able, alone]) as entry:
+        with alone, Entry(tmp_path, [*replicas.exporters * 2, alone]) as entry:
             other.pause()
             wait_for(
                 lambda: alone.request("ops", "GET", names.READY_PATH).status == 503,
