@@ -3,9 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -14,7 +12,7 @@ import httpx
 
 from exporter import names
 from exporter.demo import past, stack
-from exporter.demo.program import Program, until
+from exporter.demo.program import until
 from exporter.demo.receiver import Receiver
 from exporter.demo.traffic import CODE, SYSTEM, Traffic
 from exporter.errors import ConfigError
@@ -24,6 +22,8 @@ _TIMEOUT: Final = 180.0
 """Seconds for a step; each takes less than 30 on an idle machine."""
 _PAST: Final = 26 * 3600 // stack.SPEED
 """Seconds: the rules need a day of history, compressed."""
+_PACE: Final = 0.4
+"""Seconds between two posts: several per scrape, and few enough to keep a machine idle."""
 _INTERVAL: Final = 5
 """Seconds between samples of the past: two in the shortest window of a spike."""
 _BASELINE: Final = (
@@ -48,24 +48,51 @@ def run(*, once: bool) -> None:
     # A token file among the exporter's variables would lock out the demo's Prometheus.
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         del os.environ[name]
-    with ExitStack() as running:
-        folder = Path(running.enter_context(TemporaryDirectory(prefix="session-end-demo-")))
-        receiver = running.enter_context(Receiver())
-        client = running.enter_context(httpx.Client(timeout=60, trust_env=False))
+    with (
+        TemporaryDirectory(prefix="session-end-demo-") as folder,
+        Receiver() as receiver,
+        httpx.Client(timeout=60, trust_env=False) as client,
+        ExitStack() as running,
+    ):
         listeners = stack.addresses()
-        urls = {name: f"http://{address}" for name, address in listeners.items()}
-        stack.configure(folder, listeners, receiver.url)
-        exporter, alertmanager, prometheus = programs = stack.programs(folder, listeners)
+        stack.configure(Path(folder), listeners, receiver.url)
+        exporter, alertmanager, prometheus = stack.programs(Path(folder), listeners)
         running.enter_context(exporter)
         running.enter_context(alertmanager)
         traffic = Traffic(client, listeners["ingest"])
-        _prepare_past(listeners["ops"], traffic, folder / "samples")
-        demo = _Demo(client, receiver, urls, traffic, programs)
+        _prepare_past(listeners["ops"], traffic, Path(folder, "samples"))
+        began = time.monotonic()
         running.enter_context(prometheus)
-        demo.play()
+        watch = _Watch(client, receiver, listeners)
+
+        def post() -> None:
+            for program in (exporter, alertmanager, prometheus):
+                program.check()
+            traffic.post_until(_PAST + time.monotonic() - began)
+            time.sleep(_PACE)
+
+        def has_baseline() -> bool:
+            post()
+            return watch.has_baseline()
+
+        def page() -> str:
+            """The title of the last page, after a step of the demo."""
+            post()
+            watch.log_changes()
+            return watch.page
+
+        until(has_baseline, _TIMEOUT, "a baseline in Prometheus")
+        _log(f"Prometheus has a baseline: http://{listeners['prometheus']}/alerts")
+        traffic.outage = True
+        runbook = f"http://{listeners['ops']}{names.CODES_PATH}/{SYSTEM}/{CODE}"
+        _log(f"Outage on {SYSTEM}: 33% of session ends find no worker. {runbook}")
+        until(lambda: page().startswith(CODE), _TIMEOUT, f"the page for {CODE}")
+        traffic.outage = False
+        _log("Repair: sessions find workers again.")
+        until(lambda: page().startswith("Resolved"), _TIMEOUT, f"the end of {CODE}")
         _log("Done." if once else "The demo continues until Ctrl-C.")
         while not once:
-            demo.step()
+            page()
 
 
 def _log(text: str) -> None:
@@ -84,66 +111,40 @@ def _prepare_past(ops: str, traffic: Traffic, database: Path) -> None:
     _log(f"{traffic.posted:,} session ends of the past are counted: http://{ops}/")
 
 
-@dataclass
-class _Demo:
-    """Posts traffic, and logs what changes in Prometheus and what Alertmanager sends."""
+class _Watch:
+    """Logs changes of alerts in Prometheus, and the messages of Alertmanager."""
 
-    client: httpx.Client
-    receiver: Receiver
-    urls: Mapping[str, str]
-    traffic: Traffic
-    programs: Sequence[Program]
-    began: float = field(default_factory=time.monotonic)
-    alerts: dict[str, str] = field(default_factory=dict)
-    """State of each alert, by summary and severity."""
-    page: str = ""
-    """The title of the last page."""
+    def __init__(self, client: httpx.Client, receiver: Receiver, listeners: dict[str, str]) -> None:
+        self.page = ""
+        """The title of the last page."""
+        self._client = client
+        self._receiver = receiver
+        self._prometheus = f"http://{listeners['prometheus']}"
+        self._alertmanager = f"http://{listeners['alertmanager']}"
+        self._alerts: dict[str, str] = {}
+        """State of each alert, by summary and severity."""
 
-    def play(self) -> None:
-        """The outage, from the baseline to the resolved notification."""
-        until(self._has_baseline, _TIMEOUT, "a baseline in Prometheus")
-        _log(f"Prometheus has a baseline: {self.urls['prometheus']}/alerts")
-        self.traffic.outage = True
-        runbook = f"{self.urls['ops']}{names.CODES_PATH}/{SYSTEM}/{CODE}"
-        _log(f"Outage on {SYSTEM}: 33% of session ends find no worker. {runbook}")
-        until(lambda: self.step().startswith(CODE), _TIMEOUT, f"the notification of {CODE}")
-        self.traffic.outage = False
-        _log("Repair: sessions find workers again.")
-        until(lambda: self.step().startswith("Resolved"), _TIMEOUT, f"the end of {CODE}")
+    def has_baseline(self) -> bool:
+        return bool(self._get("query", query=_BASELINE)["result"])
 
-    def step(self) -> str:
-        """Posts traffic, logs changes and returns the title of the last page."""
-        before = self.alerts
-        self._advance()
-        for alert in sorted({*before, *self.alerts}):
-            if (state := self.alerts.get(alert, "inactive")) != before.get(alert):
-                _log(f"Prometheus: {state}: {alert}: {self.urls['prometheus']}/alerts")
-        while not self.receiver.notifications.empty():
-            path, message = self.receiver.notifications.get()
+    def log_changes(self) -> None:
+        before = self._alerts
+        self._alerts = {
+            f"{alert['annotations']['summary']} ({alert['labels']['severity']})": alert["state"]
+            for alert in self._get("alerts")["alerts"]
+        }
+        for alert in sorted({*before, *self._alerts}):
+            if (state := self._alerts.get(alert, "inactive")) != before.get(alert):
+                _log(f"Prometheus: {state}: {alert}: {self._prometheus}/alerts")
+        while not self._receiver.notifications.empty():
+            path, message = self._receiver.notifications.get()
             (attachment,) = message["attachments"]
-            url = self.urls["alertmanager"]
-            _log(f"Alertmanager to {path.strip('/')}: {attachment['title']}: {url}/")
+            _log(f"Alertmanager to {path.strip('/')}: {attachment['title']}: {self._alertmanager}/")
             for line in attachment["text"].strip().splitlines():
                 _log(f"  {line}")
             if path == "/slack-page":
                 self.page = attachment["title"]
-        return self.page
-
-    def _advance(self) -> None:
-        """Posts the due traffic and reads the alerts. Raises the error of a program that has exited."""
-        for program in self.programs:
-            program.check()
-        self.traffic.post_until(_PAST + time.monotonic() - self.began)
-        self.alerts = {
-            f"{alert['annotations']['summary']} ({alert['labels']['severity']})": alert["state"]
-            for alert in self._get("alerts")["alerts"]
-        }
-        time.sleep(0.4)
-
-    def _has_baseline(self) -> bool:
-        self._advance()
-        return bool(self._get("query", query=_BASELINE)["result"])
 
     def _get(self, path: str, **parameters: str) -> Any:
-        url = f"{self.urls['prometheus']}/api/v1/{path}"
-        return self.client.get(url, params=parameters).raise_for_status().json()["data"]
+        url = f"{self._prometheus}/api/v1/{path}"
+        return self._client.get(url, params=parameters).raise_for_status().json()["data"]

@@ -54,7 +54,7 @@ class Entry:
             return False
 
     def status(self) -> int:
-        """The answer of the path that compose's health check asks."""
+        """The status of the path that compose's health check requests."""
         return self.request("ingest", "GET", MONITOR).status
 
     def post(self, events: Any) -> Reply:
