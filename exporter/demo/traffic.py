@@ -10,8 +10,8 @@ from exporter.simulate.profiles import PROFILES
 
 SYSTEM: Final = "streampixel"
 CODE: Final = "4001"
-RATE: Final = 5
-"""Ends per second and system: 20 in four seconds, the shortest window of the rules on missing successes."""
+RATE: Final = 10
+"""Ends per second and system: 40 in four seconds, the shortest window of the rules on missing successes."""
 _BATCH: Final = 1000
 """Events per request: the default of the setting max_events."""
 
