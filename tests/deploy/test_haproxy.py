@@ -1,11 +1,11 @@
 """deploy/compose/haproxy.cfg: the real program in front of real exporters over one real ledger."""
 
 import json
-import subprocess
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from exporter import names
+from exporter.demo.program import Program
 from tests.deploy.test_compose import EXPORTERS, FOLDER, REPLICAS
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
 from tests.e2e.prometheus_process import free_port
@@ -16,7 +16,7 @@ CONFIG: Final = FOLDER / "haproxy.cfg"
 MONITOR: Final = "/-/entry"
 
 
-class Entry:
+class Entry(Program):
     """HAProxy with the configuration, whose names are replaced by these exporters' addresses."""
 
     def __init__(self, folder: Path, exporters: list[ExporterProcess]) -> None:
@@ -31,27 +31,13 @@ class Entry:
         for shipped, own in addresses.items():
             assert text.count(shipped) == 1, shipped
             text = text.replace(shipped, own)
-        self._config = folder / "haproxy.cfg"
-        self._config.write_text(text)
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            ["haproxy", "-db", "-f", self._config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        config = folder / "haproxy.cfg"
+        config.write_text(text)
+        super().__init__(
+            ["haproxy", "-db", "-f", str(config)],
+            folder / "haproxy.log",
+            f"http://127.0.0.1:{self.ports['ingest']}{MONITOR}",
         )
-        wait_for(self._open, what="HAProxy")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _open(self) -> bool:
-        try:
-            return self.status() in (200, 503)
-        except OSError:
-            return False
 
     def status(self) -> int:
         """The status of the path that compose's health check requests."""
