@@ -3,7 +3,6 @@
 from playwright.sync_api import Browser, expect
 
 from exporter.taxonomy.loader import load
-from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import PHONE, Visit
 
 
@@ -17,9 +16,8 @@ def test_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
     expect(page.get_by_role("link", name="SessionEndSpike")).to_be_visible()
 
 
-def test_every_code_page_is_short_on_a_phone(browser: Browser, exporter: ExporterProcess) -> None:
+def test_every_code_page_is_short_on_a_phone(browser: Browser, base: str) -> None:
     """First action and mitigation are near the top."""
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
     measure = """() => {
         const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
         return [top(".first"), top("#mitigation"), document.documentElement.scrollHeight];
@@ -35,10 +33,7 @@ def test_every_code_page_is_short_on_a_phone(browser: Browser, exporter: Exporte
             assert height <= 5000, code
 
 
-def test_shared_diagnosis_opens_without_a_script(
-    browser: Browser, exporter: ExporterProcess
-) -> None:
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
+def test_shared_diagnosis_opens_without_a_script(browser: Browser, base: str) -> None:
     with Visit(browser, base, viewport=PHONE, java_script_enabled=False) as visit:
         page = visit.open("/codes/streampixel/4001")
         query = page.locator("#shared-query-1")

@@ -2,7 +2,6 @@
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import PHONE, Visit
 
 
@@ -73,8 +72,7 @@ def test_enter_without_matches_shows_suggestions(visit: Visit) -> None:
     assert visible(page) == ["02", "03", "04", "09", "4004"]
 
 
-def test_search_works_without_a_script(browser: Browser, exporter: ExporterProcess) -> None:
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
+def test_search_works_without_a_script(browser: Browser, base: str) -> None:
     with Visit(browser, base, java_script_enabled=False) as visit:
         page = visit.open("/codes")
         page.get_by_role("searchbox").fill("free Worker")
@@ -86,9 +84,8 @@ def test_search_works_without_a_script(browser: Browser, exporter: ExporterProce
         expect(page.get_by_role("button", name="Copy")).to_have_count(0)
 
 
-def test_phone_shows_system_and_counts(browser: Browser, exporter: ExporterProcess) -> None:
+def test_phone_shows_system_and_counts(browser: Browser, base: str) -> None:
     """They are visible without horizontal scrolling."""
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         row = visit.open("/codes?q=4001").locator("#codes tbody tr:visible")
         for cell in (row.get_by_text("Streampixel"), row.locator(".number").first):
