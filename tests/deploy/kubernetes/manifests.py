@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
+import yaml
 
-from tests.deploy.kubernetes.kustomize import Object, build, identity
+from tests.deploy.kubernetes.kustomize import LOADER, Object, build, identity
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -17,9 +19,18 @@ NAME = "session-end-exporter"
 Objects = dict[tuple[str, str], Object]
 
 
+# From 1.24 on, kubectl names its kustomize.
+_KUBECTL = "kustomizeVersion" in subprocess.getoutput("kubectl version --client --output json")
+
+
 def built(folder: Path) -> Objects:
-    """All objects of the folder, by kind and name."""
-    return {identity(item): item for item in build(folder)}
+    """All objects of the folder, by kind and name; where a current kubectl is installed, it agrees."""
+    objects = {identity(item): item for item in build(folder)}
+    if _KUBECTL:
+        output = subprocess.check_output(["kubectl", "kustomize", folder], text=True)
+        documents = yaml.load_all(output, LOADER)
+        assert {identity(item): item for item in documents} == objects
+    return objects
 
 
 def of_kind(objects: Objects, kind: str) -> dict[str, Object]:

@@ -4,9 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-import yaml
-
 import exporter
 from exporter import names
 from exporter.settings import PREFIX, Settings
@@ -18,7 +15,6 @@ from tests.deploy.kubernetes.manifests import (
     Objects,
     assert_confined,
     assert_valid,
-    built,
     of_kind,
 )
 from tests.e2e.exporter_process import ROOT
@@ -48,22 +44,6 @@ def test_kustomization_builds_exporter_scrape_rules_and_dashboards() -> None:
     assert {item["metadata"].get("namespace") for item in objects} == {None, NAME}
     base = {item["kind"] for item in build(FOLDER / "base")}
     assert not base & {*CUSTOM, "ConfigMap"}, "the base needs only Kubernetes"
-
-
-@pytest.mark.skipif(
-    "kustomizeVersion"
-    not in subprocess.getoutput("kubectl version --client --output json 2>/dev/null"),
-    reason="no kubectl 1.24 or later",
-)
-@pytest.mark.parametrize("folder", [".", "replicas"])
-def test_kubectl_builds_the_same_objects(folder: str) -> None:
-    done = subprocess.run(
-        ["kubectl", "kustomize", FOLDER / folder], check=True, capture_output=True, text=True
-    )
-    objects = yaml.load_all(done.stdout, yaml.CSafeLoader)
-    assert {(item["kind"], item["metadata"]["name"]): item for item in objects} == built(
-        FOLDER / folder
-    )
 
 
 def test_every_object_is_valid_for_kubernetes(objects: Objects) -> None:
