@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -83,3 +84,12 @@ def read(path: Path) -> str:
 def give(folder: Path, uid: int = 0, gid: int = 0) -> None:
     """Change the owner of a folder and its content."""
     output_as_root("chown", "-R", f"{uid}:{gid}", folder)
+
+
+@contextmanager
+def root_owned(folder: Path) -> Iterator[Path]:
+    """A folder in which root leaves files of other users; the user of the tests can delete it at the end."""
+    try:
+        yield folder
+    finally:
+        give(folder, os.getuid(), os.getgid())

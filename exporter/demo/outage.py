@@ -1,157 +1,150 @@
 """The course of the demo: a baseline, an outage, its page, the repair, and the resolved notification."""
 
-import json
+import os
+import shutil
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+
+import httpx
 
 from exporter import names
 from exporter.demo import past, stack
-from exporter.demo.program import Program, require, until
+from exporter.demo.program import until
 from exporter.demo.receiver import Receiver
-from exporter.demo.traffic import CODE, INCIDENT, SYSTEM, LiveTraffic
-from exporter.demo.traffic import past as past_histories
-from exporter.send.delivery import Clock
-from exporter.simulate.events import events
-from exporter.simulate.incidents import STORIES
-from exporter.simulate.posting import Poster
+from exporter.demo.traffic import CODE, SYSTEM, Traffic
+from exporter.errors import ConfigError
+from exporter.settings import PREFIX
 
 _TIMEOUT: Final = 180.0
 """Seconds for a step; each takes less than 30 on an idle machine."""
-_REPAIR: Final = 5.0
-"""Seconds from the page to the repair."""
-Log = Callable[[str], None]
+_PAST: Final = 26 * 3600 // stack.SPEED
+"""Seconds: the rules need a day of history, compressed."""
+_PACE: Final = 0.4
+"""Seconds between two posts: several per scrape, and few enough to keep a machine idle."""
+_INTERVAL: Final = 5
+"""Seconds between samples of the past: two in the shortest window of a spike."""
+_BASELINE: Final = (
+    f'{names.RULE_THRESHOLD}5m{{system="{SYSTEM}", code="{CODE}"}}'
+    f" and on (system, code) {names.RULE_CODE_INFO}"
+    f" and on (system) {names.RULE_COUNT_BY_OUTCOME}1h"
+    ' unless on () ALERTS{severity="page"}'
+)
+"""The rules have results, and no page is active: some are before the first scrape."""
+_BEGAN: Final = time.monotonic()
 
 
-def run(folder: Path, *, once: bool) -> None:
+def run(*, once: bool) -> None:
     """Runs the demo until Ctrl-C, or with `once` until the notification is resolved.
 
     Stops every program before it returns or raises: `ConfigError` when one is not installed,
     `ChildProcessError` when one exits early, `TimeoutError` when an alert does not come or go.
     """
-    began = time.monotonic()
-
-    def log(text: str) -> None:
-        print(f"{time.monotonic() - began:4.0f} s  {text}", flush=True)
-
     for command in ("prometheus", "promtool", stack.alertmanager_command()):
-        require(command)
-    with ExitStack() as running, stack.workspace(folder) as home:
-        addresses = stack.choose_addresses()
-        receiver = running.enter_context(Receiver())
-        stack.configure(home, addresses, receiver.url)
-        exporter, alertmanager, prometheus = stack.programs(home, addresses)
+        if shutil.which(command) is None:
+            raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
+    # A token file among the exporter's variables would lock out the demo's Prometheus.
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        del os.environ[name]
+    with (
+        TemporaryDirectory(prefix="session-end-demo-") as folder,
+        Receiver() as receiver,
+        httpx.Client(timeout=60, trust_env=False) as client,
+        ExitStack() as running,
+    ):
+        listeners = stack.addresses()
+        stack.configure(Path(folder), listeners, receiver.url)
+        exporter, alertmanager, prometheus = stack.programs(Path(folder), listeners)
         running.enter_context(exporter)
         running.enter_context(alertmanager)
-        poster = running.enter_context(closing(Poster(f"http://{addresses.ingest}", Clock(), log)))
-        _prepare_past(home, addresses, poster, log)
-        live = running.enter_context(LiveTraffic(poster))
+        traffic = Traffic(client, listeners["ingest"])
+        _prepare_past(listeners["ops"], traffic, Path(folder, "samples"))
+        began = time.monotonic()
         running.enter_context(prometheus)
-        demo = _Outage(addresses, receiver, live, (exporter, alertmanager, prometheus), log)
-        demo.play()
-        log("Done." if once else "The demo continues until Ctrl-C.")
+        watch = _Watch(client, receiver, listeners)
+
+        def post() -> None:
+            for program in (exporter, alertmanager, prometheus):
+                program.check()
+            traffic.post_until(_PAST + time.monotonic() - began)
+            time.sleep(_PACE)
+
+        def has_baseline() -> bool:
+            post()
+            return watch.has_baseline()
+
+        def page() -> str:
+            """The title of the last page, after a step of the demo."""
+            post()
+            watch.log_changes()
+            return watch.page
+
+        until(has_baseline, _TIMEOUT, "a baseline in Prometheus")
+        _log(f"Prometheus has a baseline: http://{listeners['prometheus']}/alerts")
+        traffic.outage = True
+        runbook = f"http://{listeners['ops']}{names.CODES_PATH}/{SYSTEM}/{CODE}"
+        _log(f"Outage on {SYSTEM}: 33% of session ends find no worker. {runbook}")
+        until(lambda: page().startswith(CODE), _TIMEOUT, f"the page for {CODE}")
+        traffic.outage = False
+        _log("Repair: sessions find workers again.")
+        until(lambda: page().startswith("Resolved"), _TIMEOUT, f"the end of {CODE}")
+        _log("Done." if once else "The demo continues until Ctrl-C.")
         while not once:
-            demo.poll()
-            time.sleep(0.1)
+            page()
 
 
-def _prepare_past(home: Path, addresses: stack.Addresses, poster: Poster, log: Log) -> None:
+def _log(text: str) -> None:
+    print(f"{time.monotonic() - _BEGAN:4.0f} s  {text}", flush=True)
+
+
+def _prepare_past(ops: str, traffic: Traffic, database: Path) -> None:
     """Posts the past to the exporter, and imports it into Prometheus' database."""
-    histories = past_histories()
-    for history in histories:
-        poster.post(event for _, event in events(history, dated=False))
-    total = poster.report.accepted
-    series = until(lambda: past.counted(addresses.ops, total), _TIMEOUT, "the past in /metrics")
-    target = {"job": stack.JOB, "instance": addresses.ops}
-    lines = past.openmetrics(histories, series, target, int(time.time()))
-    folder = home / "prometheus"
-    past.backfill(lines, folder / "past.openmetrics", folder / "data")
-    log(f"{total:,} session ends of the past are counted: http://{addresses.ops}/")
+    traffic.post_until(_PAST)
+
+    def counted() -> bool:
+        return sum(count for _, count in past.exported(ops)) == traffic.posted
+
+    until(counted, _TIMEOUT, "the past in /metrics")
+    past.backfill(past.exported(ops), _PAST // _INTERVAL, _INTERVAL, database)
+    _log(f"{traffic.posted:,} session ends of the past are counted: http://{ops}/")
 
 
-@dataclass
-class _Outage:
-    """Logs changes of alerts and notifications while the outage takes its course."""
+class _Watch:
+    """Logs changes of alerts in Prometheus, and the messages of Alertmanager."""
 
-    addresses: stack.Addresses
-    receiver: Receiver
-    live: LiveTraffic
-    programs: Sequence[Program]
-    log: Log
-    alerts: dict[str, str] = field(default_factory=dict)
-    page: str = ""
-    """Status of the last page for `CODE`."""
+    def __init__(self, client: httpx.Client, receiver: Receiver, listeners: dict[str, str]) -> None:
+        self.page = ""
+        """The title of the last page."""
+        self._client = client
+        self._receiver = receiver
+        self._prometheus = f"http://{listeners['prometheus']}"
+        self._alertmanager = f"http://{listeners['alertmanager']}"
+        self._alerts: dict[str, str] = {}
+        """State of each alert, by summary and severity."""
 
-    def play(self) -> None:
-        until(self._has_baseline, _TIMEOUT, "a baseline in Prometheus")
-        self.log(f"Prometheus has a baseline: http://{self.addresses.prometheus}/alerts")
-        self.live.outage = True
-        runbook = f"http://{self.addresses.ops}{names.CODES_PATH}/{SYSTEM}/{CODE}"
-        self.log(f"Outage on {SYSTEM}: {STORIES[INCIDENT]} {runbook}")
-        until(lambda: self.poll() == "firing", _TIMEOUT, f"the notification of {CODE}")
-        repair = time.monotonic() + _REPAIR
-        until(lambda: self.poll() and time.monotonic() >= repair, _TIMEOUT, "the repair")
-        self.live.outage = False
-        self.log("Repair: sessions find workers again.")
-        until(lambda: self.poll() == "resolved", _TIMEOUT, f"the end of {CODE}")
+    def has_baseline(self) -> bool:
+        return bool(self._get("query", query=_BASELINE)["result"])
 
-    def poll(self) -> str:
-        """Logs changes and returns `page`. Raises what has ended a program or the traffic."""
-        before, now = self.alerts, self._current_alerts()
-        for alert in sorted({*before, *now}):
-            if (state := now.get(alert, "inactive")) != before.get(alert):
-                url = f"http://{self.addresses.prometheus}/alerts"
-                self.log(f"Prometheus: {state}: {alert}: {url}")
-        for notification in self.receiver.notifications():
-            for alert in notification["alerts"]:
-                self._log_notification(notification["receiver"], **alert)
-        return self.page
-
-    def _log_notification(
-        self,
-        receiver: str,
-        status: str,
-        labels: dict[str, str],
-        annotations: dict[str, str],
-        **_: object,
-    ) -> None:
-        url = f"http://{self.addresses.alertmanager}/"
-        self.log(f"Alertmanager to {receiver}: {status}: {annotations['summary']}: {url}")
-        if labels["severity"] == "page" and labels.get(names.CODE) == CODE:
-            self.page = status
-            for name in ("description", "causes", "fix", "runbook_url"):
-                if status == "firing":
-                    self.log(f"  {name}: {annotations.get(name, '')}")
-
-    def _current_alerts(self) -> dict[str, str]:
-        """Reads the state of each alert, by summary and severity, into `alerts`."""
-        self.live.check()
-        for program in self.programs:
-            program.check()
-        self.alerts = {
+    def log_changes(self) -> None:
+        before = self._alerts
+        self._alerts = {
             f"{alert['annotations']['summary']} ({alert['labels']['severity']})": alert["state"]
             for alert in self._get("alerts")["alerts"]
         }
-        return self.alerts
-
-    def _has_baseline(self) -> bool:
-        """Whether the rules have results and no page is active: some are before the first scrape."""
-        code = f'{{{names.SYSTEM}="{SYSTEM}", {names.CODE}="{CODE}"}}'
-        queries = (
-            f"{names.RULE_THRESHOLD}5m{code}",
-            f'{names.RULE_COUNT_BY_OUTCOME}1h{{{names.SYSTEM}="{SYSTEM}"}}',
-            f"{names.RULE_CODE_INFO}{code}",
-        )
-        pages = [alert for alert in self._current_alerts() if alert.endswith("(page)")]
-        return not pages and all(self._get("query", query=each)["result"] for each in queries)
+        for alert in sorted({*before, *self._alerts}):
+            if (state := self._alerts.get(alert, "inactive")) != before.get(alert):
+                _log(f"Prometheus: {state}: {alert}: {self._prometheus}/alerts")
+        while not self._receiver.notifications.empty():
+            path, message = self._receiver.notifications.get()
+            (attachment,) = message["attachments"]
+            _log(f"Alertmanager to {path.strip('/')}: {attachment['title']}: {self._alertmanager}/")
+            for line in attachment["text"].strip().splitlines():
+                _log(f"  {line}")
+            if path == "/slack-page":
+                self.page = attachment["title"]
 
     def _get(self, path: str, **parameters: str) -> Any:
-        query = urllib.parse.urlencode(parameters)
-        url = f"http://{self.addresses.prometheus}/api/v1/{path}?{query}"
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return json.load(response)["data"]
+        url = f"{self._prometheus}/api/v1/{path}"
+        return self._client.get(url, params=parameters).raise_for_status().json()["data"]

@@ -1,71 +1,59 @@
-"""The hours before the demo, backfilled into Prometheus: without a past there is no expected count."""
+"""The past of an exporter in Prometheus: without a past the rules have no expected count."""
 
 import subprocess
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import names
-from exporter.demo.compressed import SPEED
-from exporter.simulate.history import History
 
-INTERVAL: Final = 5
-"""Seconds between samples: two in the shortest window of a spike."""
-_SUM_LABELS: Final = (names.LEDGER, "instance", names.SYSTEM, names.CODE, names.OUTCOME)
-"""Labels of the first recording rule, which other rules read, so it needs samples too."""
-Series = dict[tuple[str, str], Mapping[str, str]]
-"""Labels of each series by system and code."""
+JOB: Final = "session-end-exporter"
+"""The job that the rules select."""
+SUM_LABELS: Final = (names.LEDGER, "instance", names.SYSTEM, names.CODE, names.OUTCOME)
+"""Labels of the first recording rule. Other rules read its result, so it needs samples too."""
+Counts = list[tuple[Mapping[str, str], int]]
+"""Labels and value of each series of `session_ends_total`."""
 
 
-def counted(ops: str, total: int) -> Series | None:
-    """The series on /metrics once their values sum up to at least `total`, else None."""
-    with urllib.request.urlopen(f"http://{ops}{names.METRICS_PATH}", timeout=30) as response:
-        text = response.read().decode()
-    samples = [
-        sample
+def exported(ops: str) -> Counts:
+    """The counts on /metrics of the listener `ops` (HOST:PORT), with the labels that Prometheus adds."""
+    text = httpx.get(f"http://{ops}{names.METRICS_PATH}", timeout=30, trust_env=False).text
+    return [
+        ({**sample.labels, "job": JOB, "instance": ops}, int(sample.value))
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == names.SESSION_ENDS
     ]
-    if sum(sample.value for sample in samples) < total:
-        return None
-    return {(each.labels[names.SYSTEM], each.labels[names.CODE]): each.labels for each in samples}
 
 
-def openmetrics(
-    histories: Sequence[History], series: Series, target: Mapping[str, str], now: int
-) -> Iterator[str]:
-    """Lines with the compressed histories, ending at `now` (Unix seconds) with the exporter's own totals.
+def openmetrics(counts: Counts, steps: int, interval: int, now: int) -> Iterator[str]:
+    """Lines with the counts spread evenly over `steps` intervals of `interval` seconds until `now`.
 
-    `target` has the labels that Prometheus adds. The first scrapes continue these series without a gap.
+    The last sample is the exporter's count, so that the first scrape continues the series without a jump.
     """
     for kind, metric, kept in (
         ("counter", names.SESSION_ENDS, None),
-        ("gauge", names.RULE_SUM, _SUM_LABELS),
-        ("gauge", names.RULE_SUM_SNAPSHOT, _SUM_LABELS),
+        ("gauge", names.RULE_SUM, SUM_LABELS),
+        ("gauge", names.RULE_SUM_SNAPSHOT, SUM_LABELS),
     ):
         yield f"# TYPE {metric.removesuffix('_total')} {kind}\n"
-        for history in histories:
-            bins = round(INTERVAL * SPEED / history.step)
-            totals = np.concatenate(([[0] * len(history.codes)], np.cumsum(history.ends, axis=0)))
-            # From the end: the last sample is at `now`, and a remainder is left out at the start.
-            sampled = totals[::-bins][::-1].T.tolist()
-            for code, values in zip(history.codes, sampled, strict=True):
-                labels = {**series[history.system, code], **target}
-                text = ",".join(f'{name}="{labels[name]}"' for name in kept or labels)
-                for age, value in zip(range(len(values) - 1, -1, -1), values, strict=True):
-                    yield f"{metric}{{{text}}} {value} {now - age * INTERVAL}\n"
+        for labels, count in counts:
+            text = ",".join(f'{name}="{labels[name]}"' for name in kept or labels)
+            for step in range(steps + 1):
+                at = now - (steps - step) * interval
+                yield f"{metric}{{{text}}} {count * step // steps} {at}\n"
     yield "# EOF\n"
 
 
-def backfill(lines: Iterator[str], file: Path, database: Path) -> None:
-    """Imports OpenMetrics lines, through `file`, into Prometheus' `database`."""
+def backfill(counts: Counts, steps: int, interval: int, database: Path) -> None:
+    """Imports the counts into Prometheus' `database`, as scrapes until now."""
+    file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(lines)
+        out.writelines(openmetrics(counts, steps, interval, int(time.time())))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:

@@ -1,62 +1,38 @@
-"""A child process of the demo."""
+"""A child process."""
 
-import http.client
 import shutil
 import subprocess
 import time
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Self
 
-from exporter.errors import ConfigError
-
-_START: Final = 60.0
-_STOP: Final = 15.0
-"""Seconds; Prometheus closes its database in one or two."""
-_Result = TypeVar("_Result")
+import httpx
 
 
-def until(condition: Callable[[], _Result | None], seconds: float, what: str) -> _Result:
-    """Polls for a true value. Raises `TimeoutError`, naming `what`, after `seconds`."""
+def until(condition: Callable[[], object], seconds: float, goal: str) -> None:
+    """Waits until `condition` is true. Raises `TimeoutError` with `goal` after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (result := condition()):
+    while not condition():
         if time.monotonic() >= deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} seconds")
+            raise TimeoutError(f"{goal}: not within {seconds:g} seconds")
         time.sleep(0.1)
-    return result
-
-
-def require(command: str) -> None:
-    """Raises `ConfigError` unless `command` is installed."""
-    if shutil.which(command) is None:
-        raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
 
 
 class Program:
     """Runs `command` while the `with` block lasts, which begins when `ready` (a URL) answers 200.
 
-    Output goes to `log`. Raises `ConfigError` when the command is not installed, `ChildProcessError` when it
-    exits early, `TimeoutError` when it is not ready within a minute.
+    Output goes to `log`. Raises `ChildProcessError` when the command exits early, `TimeoutError` when it is
+    not ready within a minute.
     """
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        log: Path,
-        ready: str,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        self.name = name
+    def __init__(self, command: Sequence[str], log: Path, ready: str) -> None:
+        self._name = Path(command[0]).name
         self._command = command
         self._log = log
         self._ready = ready
-        self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        require(self._command[0])
         # The kernel stops the program when the demo is killed: Prometheus would keep its port.
         setpriv = shutil.which("setpriv")
         prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
@@ -66,37 +42,33 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment,
                 # Ctrl-C reaches every process of the terminal's foreground group.
                 start_new_session=True,
             )
         try:
-            until(self._is_ready, _START, f"{self.name} (log: {self._log})")
+            until(self._is_ready, 60, f"a ready {self._name}")
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is None:
-            return
         self._process.terminate()
         try:
-            self._process.wait(_STOP)
+            self._process.wait(15)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
     def check(self) -> None:
         """Raises `ChildProcessError`, with the last lines of the log, when the program has exited."""
-        if self._process is not None and (code := self._process.poll()) is not None:
+        if (code := self._process.poll()) is not None:
             last = self._log.read_text(errors="replace").splitlines()[-5:]
-            raise ChildProcessError("\n".join([f"{self.name} exited with {code}:", *last]))
+            raise ChildProcessError("\n".join([f"{self._name} exited with {code}:", *last]))
 
     def _is_ready(self) -> bool:
         self.check()
         try:
-            with urllib.request.urlopen(self._ready, timeout=5) as response:  # noqa: S310
-                return bool(response.status == 200)
-        except (OSError, http.client.HTTPException):
+            return httpx.get(self._ready, trust_env=False).is_success
+        except httpx.HTTPError:
             return False

@@ -3,7 +3,6 @@
 import json
 import queue
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
 from typing import Any, Self
@@ -28,16 +27,15 @@ class BackgroundServer:
 
 
 class Receiver(BackgroundServer):
-    """Listens while the `with` block lasts; `caught` holds path and body of each notification."""
+    """Listens at `url`; `notifications` has the path and the body of each request."""
 
     def __init__(self) -> None:
-        caught: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.caught = caught
+        self.notifications = notifications = queue.Queue[tuple[str, Any]]()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length", 0))
-                caught.put((self.path, json.loads(self.rfile.read(length))))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                notifications.put((self.path, json.loads(body)))
                 self.send_response(200)
                 self.end_headers()
 
@@ -48,8 +46,3 @@ class Receiver(BackgroundServer):
         server.daemon_threads = True
         super().__init__(server)
         self.url = f"http://127.0.0.1:{server.server_port}"
-
-    def notifications(self) -> Iterator[Any]:
-        """The notifications since the last call, oldest first."""
-        for _ in range(self.caught.qsize()):
-            yield self.caught.get_nowait()[1]

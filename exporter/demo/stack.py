@@ -1,96 +1,68 @@
-"""The programs of the demo: addresses, configuration and commands, in one folder."""
+"""The programs of the demo: addresses, configuration and commands."""
 
-import fcntl
-import os
+import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import yaml
+from typing import Final
 
 from exporter import rule_files
-from exporter.demo.compressed import compressed
 from exporter.demo.program import Program
-from exporter.errors import ConfigError
 from exporter.names import READY_PATH
-from exporter.settings import PREFIX
 
-JOB: Final = "session-end-exporter"
-"""The job that the rules select."""
-_HOST: Final = "127.0.0.1"
-_SCRAPE: Final = "1s"
-"""The shipped 15s divided by the demo's speed would be half a second."""
-_SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "alertmanager"
-_FOLDERS: Final = ("exporter", "prometheus", "alertmanager")
+SPEED: Final = 30
+"""Simulated seconds per second. The greatest divisor that leaves whole seconds in the rules and several
+scrapes, one per second, in the shortest window: 90s become 3s, an hour becomes two minutes."""
+_PORTS: Final = {"ingest": 10400, "ops": 10401, "prometheus": 9090, "alertmanager": 9093}
+_SHIPPED: Final = Path(__file__).parents[2] / "deploy"
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Addresses(NamedTuple):
-    """HOST:PORT of each listener."""
-
-    ingest: str
-    ops: str
-    prometheus: str
-    alertmanager: str
-
-
-def choose_addresses() -> Addresses:
-    """The default ports on loopback; a free port instead of a port that is in use."""
+def addresses() -> dict[str, str]:
+    """HOST:PORT of each listener: the default port, or a free port instead of a port that is in use."""
 
     def listen(port: int) -> socket.socket:
         try:
-            return socket.create_server((_HOST, port))
+            return socket.create_server(("127.0.0.1", port))
         except OSError:
-            return socket.create_server((_HOST, 0))
+            return socket.create_server(("127.0.0.1", 0))
 
     # All ports stay open until the last is chosen: no port is chosen twice.
     with ExitStack() as stack:
-        servers = [stack.enter_context(listen(port)) for port in (10400, 10401, 9090, 9093)]
-        return Addresses(*(f"{_HOST}:{server.getsockname()[1]}" for server in servers))
+        servers = [stack.enter_context(listen(port)) for port in _PORTS.values()]
+        chosen = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+    return dict(zip(_PORTS, chosen, strict=True))
 
 
-@contextmanager
-def workspace(folder: Path) -> Iterator[Path]:
-    """`folder`, created, without the files of an earlier demo, and locked against a second demo."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"{folder}: another demo is running there; use --folder for another directory"
-            ) from None
-        # By name: other files in the folder stay.
-        for name in _FOLDERS:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir()
-        yield folder.resolve()
+def compressed(text: str, speed: int = SPEED) -> str:
+    """A rule file or configuration with every duration divided by `speed` and rounded up.
+
+    Alertmanager's 40 s must remain longer than an evaluation of the rules.
+    """
+
+    def shorter(match: re.Match[str]) -> str:
+        parts = re.findall(r"(\d+)([smhd])", match[0])
+        return f"{-(-sum(int(number) * _UNITS[unit] for number, unit in parts) // speed)}s"
+
+    return re.sub(r"\b(?:\d+[smhd])+\b", shorter, text)
 
 
-def configure(folder: Path, addresses: Addresses, receiver: str) -> None:
-    """Writes the configuration: shipped files with short durations, and webhooks at `receiver`."""
-    rules = folder / "prometheus" / "rules"
-    rules.mkdir()
-    for path in rule_files.folder().glob("*.yml"):
-        (rules / path.name).write_text(compressed(path.read_text("utf-8")), "utf-8")
-    shutil.copytree(_SHIPPED / "templates", folder / "alertmanager" / "templates")
-    alertmanager = yaml.safe_load(compressed((_SHIPPED / "alertmanager.yml").read_text("utf-8")))
-    for target in alertmanager["receivers"]:
-        target.pop("slack_configs")
-        target["webhook_configs"] = [{"url": f"{receiver}/{target['name']}"}]
-    prometheus = {
-        "global": {"scrape_interval": _SCRAPE, "evaluation_interval": _SCRAPE},
-        "rule_files": [f"{rules}/*.yml"],
-        "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": [addresses.ops]}]}],
-        "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": [addresses.alertmanager]}]}]
-        },
-    }
-    for name, document in (("alertmanager", alertmanager), ("prometheus", prometheus)):
-        (folder / name / f"{name}.yml").write_text(yaml.safe_dump(document), "utf-8")
+def configure(folder: Path, listeners: dict[str, str], receiver: str) -> None:
+    """Writes the shipped files with short durations, these addresses, and `receiver` in place of Slack."""
+    shutil.copytree(rule_files.folder(), folder / "rules")
+    shutil.copytree(_SHIPPED / "alertmanager", folder, dirs_exist_ok=True)
+    shutil.copy(_SHIPPED / "prometheus" / "prometheus.yml", folder)
+    for name in ("slack-page", "slack-ticket"):
+        (folder / name).write_text(f"{receiver}/{name}")
+    replaced = {f"127.0.0.1:{port}": listeners[name] for name, port in _PORTS.items()}
+    replaced |= {"../../rules": "rules", "/etc/prometheus/secrets": str(folder)}
+    for path in (*folder.glob("*.yml"), *folder.glob("rules/*.yml")):
+        text = compressed(path.read_text("utf-8"))
+        for shipped, own in replaced.items():
+            text = text.replace(shipped, own)
+        path.write_text(text, "utf-8")
 
 
 def alertmanager_command() -> str:
@@ -98,33 +70,24 @@ def alertmanager_command() -> str:
     return "prometheus-alertmanager" if shutil.which("prometheus-alertmanager") else "alertmanager"
 
 
-def programs(folder: Path, addresses: Addresses) -> tuple[Program, Program, Program]:
+def programs(folder: Path, listeners: dict[str, str]) -> list[Program]:
     """Exporter, Alertmanager and Prometheus, not started."""
-    # A token file among the exporter's variables would lock out the demo's Prometheus.
-    environment = {
-        name: text for name, text in os.environ.items() if not name.upper().startswith(PREFIX)
-    }
-    flags = ("--data-dir", f"{folder}/exporter/data", "--ingest", addresses.ingest)
-    exporter = (sys.executable, "-m", "exporter", "serve", *flags, "--ops", addresses.ops)
-
-    def program(name: str, command: tuple[str, ...], address: str) -> Program:
-        ready = f"http://{address}{READY_PATH}"
-        return Program(name, command, folder / name / "log", ready, environment)
-
-    def server(name: str, command: str, address: str, *flags: str) -> Program:
-        config = f"--config.file={folder}/{name}/{name}.yml"
-        return program(name, (command, config, f"--web.listen-address={address}", *flags), address)
-
-    return (
-        program("exporter", exporter, addresses.ops),
-        server(
-            *("alertmanager", alertmanager_command(), addresses.alertmanager),
-            f"--storage.path={folder}/alertmanager/data",
+    ingest, ops, prometheus, alertmanager = listeners.values()
+    serve = (sys.executable, "-m", "exporter", "serve", f"--data-dir={folder}/ledger")
+    commands: dict[str, tuple[str, ...]] = {
+        ops: (*serve, f"--ingest={ingest}", f"--ops={ops}"),
+        alertmanager: (
+            *(alertmanager_command(), f"--config.file={folder}/alertmanager.yml"),
+            *(f"--storage.path={folder}/silences", f"--web.listen-address={alertmanager}"),
             "--cluster.listen-address=",
         ),
-        server(
-            *("prometheus", "prometheus", addresses.prometheus),
-            f"--storage.tsdb.path={folder}/prometheus/data",
+        prometheus: (
+            *("prometheus", f"--config.file={folder}/prometheus.yml"),
+            *(f"--storage.tsdb.path={folder}/samples", f"--web.listen-address={prometheus}"),
             "--enable-feature=exemplar-storage",
         ),
-    )
+    }
+    return [
+        Program(command, folder / f"{number}.log", f"http://{address}{READY_PATH}")
+        for number, (address, command) in enumerate(commands.items())
+    ]

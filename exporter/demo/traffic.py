@@ -1,77 +1,46 @@
-"""Simulated traffic of both systems, with an outage that can be switched on and off."""
+"""Simulated session ends of both systems, with an outage that can be switched on and off."""
 
-import itertools
-import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Self
+from random import Random
+from typing import Final
 
-from exporter.demo.compressed import SPEED
-from exporter.simulate.events import merged
-from exporter.simulate.history import DAY, HOUR, History
-from exporter.simulate.posting import PACE, EventQueue, Poster
-from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, Plan, simulate
-from exporter.simulate.traffic import Traffic
+import httpx
 
-INCIDENT: Final = "capacity-large"
+from exporter import names
+from exporter.simulate.profiles import PROFILES
+
 SYSTEM: Final = "streampixel"
 CODE: Final = "4001"
-BEGIN: Final = MONDAY + DAY + 10 * HOUR
-"""Simulated start of the demo in Unix seconds: a Tuesday at 10:00, with daytime load."""
-_DAYS: Final = 7
-_PAST: Final = 26 * HOUR
-"""The rules need a day of history."""
-_NORMAL: Final = Traffic(ends_per_hour=2000.0, restarts_per_day=0.0, p_missed_scrape=0.0)
-"""About twenty successes in four seconds, the shortest window of the rules on missing successes."""
-_OUTAGE: Final = tuple((INCIDENT, hour * HOUR) for hour in range(24 * _DAYS))
-"""An outage without an end: each incident lasts an hour."""
+RATE: Final = 10
+"""Ends per second and system: 40 in four seconds, the shortest window of the rules on missing successes."""
+_BATCH: Final = 1000
+"""Events per request: the default of the setting max_events."""
 
 
-def past() -> list[History]:
-    """The hours before `BEGIN`, a history per system."""
-    start = BEGIN - _PAST
-    return [simulate(system, _NORMAL, _PAST / DAY, start=start) for system in SYSTEMS]
+class Traffic:
+    """Posts session ends to the listener `ingest` (HOST:PORT); `posted` counts them."""
 
-
-def queue(plan: Plan) -> EventQueue:
-    """Events from `BEGIN` on, with the incidents of `plan` on `SYSTEM`."""
-    histories: Sequence[History] = [
-        simulate(system, _NORMAL, _DAYS, plan if system == SYSTEM else (), start=BEGIN)
-        for system in SYSTEMS
-    ]
-    return EventQueue(merged(histories, dated=False))
-
-
-class LiveTraffic:
-    """Posts from a thread while the `with` block lasts, at `SPEED`, during an `outage` or without."""
-
-    def __init__(self, poster: Poster) -> None:
+    def __init__(self, client: httpx.Client, ingest: str) -> None:
         self.outage = False
-        self._poster = poster
-        self._stop = threading.Event()
-        self._executor = ThreadPoolExecutor(1)
+        self.posted = 0
+        self._client = client
+        self._url = f"http://{ingest}{names.INGEST_PATH}"
+        self._random = Random(1)  # noqa: S311
 
-    def __enter__(self) -> Self:
-        self._running = self._executor.submit(self._run)
-        return self
+    def post_until(self, seconds: float) -> None:
+        """Posts the ends until `seconds` after the first end."""
+        due = round(seconds * RATE) * len(PROFILES) - self.posted
+        events = [event for _ in range(due // len(PROFILES)) for event in self._ends()]
+        for start in range(0, due, _BATCH):
+            batch = events[start : start + _BATCH]
+            self._client.post(self._url, json=batch).raise_for_status()
+        self.posted += due
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._executor.shutdown()
-
-    def check(self) -> None:
-        """Raises the error that has ended the thread, if any."""
-        if self._running.done():
-            self._running.result()
-
-    def _run(self) -> None:
-        normal, outage = queue(()), queue(_OUTAGE)
-        began = time.monotonic()
-        for number in itertools.count(1):
-            if self._stop.wait(max(0.0, began + number * PACE - time.monotonic())):
-                return
-            now = BEGIN + number * PACE * SPEED
-            due = {False: list(normal.until(now)), True: list(outage.until(now))}
-            self._poster.post(due[self.outage])
+    def _ends(self) -> list[dict[str, str]]:
+        """One end of each system; during an outage a third of the ends of `SYSTEM` have `CODE`."""
+        codes = {
+            system: self._random.choices([*profile.shares], [*profile.shares.values()])[0]
+            for system, profile in PROFILES.items()
+        }
+        if self.outage and self._random.random() < 1 / 3:
+            codes[SYSTEM] = CODE
+        return [{"system": system, "code": code} for system, code in codes.items()]

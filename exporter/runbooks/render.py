@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
-QUERY: Final = "promql"
+_QUERY: Final = "promql"
 """The language of fenced blocks with a query."""
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
@@ -62,18 +62,20 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
     Queries have the ids `<name>-1`, `<name>-2`, …: the files of one page need different names.
     """
     markdown = _markdown()
-    tokens = _filled(text, values)
-    first = next((place for place, token in enumerate(tokens) if _is_heading(token)), len(tokens))
+    tokens = markdown.parse(text)
+    plain = dict(values)
+    quoted = {key: value.replace("\\", "\\\\").replace('"', '\\"') for key, value in values}
+    for place, token in enumerate(tokens):
+        if token.type == "fence":
+            token.content = _fill(token.content.rstrip(), quoted)
+        elif token.type == "heading_open" and token.tag == "h2":
+            token.attrSet("id", re.sub(r"\W+", "-", tokens[place + 1].content.lower()))
+        for child in token.children or ():
+            child.content = _fill(child.content, plain)
     env = {"links": links, "name": name, "count": 0}
-    return Rendered(
-        Markup(markdown.renderer.render(tokens[:first], markdown.options, env)),  # noqa: S704
-        Markup(markdown.renderer.render(tokens[first:], markdown.options, env)),  # noqa: S704
-    )
-
-
-def queries(text: str, values: Values) -> Iterator[str]:
-    """The queries of a text, in order."""
-    yield from (token.content for token in _filled(text, values) if token.info == QUERY)
+    html = markdown.renderer.render(tokens, markdown.options, env)
+    first, *rest = re.split("(?=<h[1-6])", html, maxsplit=1)
+    return Rendered(Markup(first), Markup("".join(rest)))  # noqa: S704
 
 
 @cache
@@ -81,24 +83,6 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
     markdown.add_render_rule("fence", _fence)
     return markdown
-
-
-def _is_heading(token: Token) -> bool:
-    return token.type == "heading_open"
-
-
-def _filled(text: str, values: Values) -> list[Token]:
-    tokens = _markdown().parse(text)
-    plain = dict(values)
-    quoted = {key: value.replace("\\", "\\\\").replace('"', '\\"') for key, value in values}
-    for place, token in enumerate(tokens):
-        if token.type == "fence":
-            token.content = _fill(token.content.rstrip(), quoted)
-        elif token.tag == "h2" and _is_heading(token):
-            token.attrSet("id", re.sub(r"\W+", "-", tokens[place + 1].content.lower()))
-        for child in token.children or ():
-            child.content = _fill(child.content, plain)
-    return tokens
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
@@ -110,7 +94,7 @@ def _fence(
 ) -> str:
     """A block of code. A query has links and a copy button, which the page's script makes visible."""
     text = escape(tokens[place].content)
-    if tokens[place].info != QUERY:
+    if tokens[place].info != _QUERY:
         return f"<pre><code>{text}</code></pre>\n"
     env["count"] += 1
     number = f"{env['name']}-{env['count']}"

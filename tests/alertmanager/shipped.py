@@ -1,52 +1,38 @@
-"""The shipped Alertmanager files, and copies of them that a test can wait for."""
+"""The shipped Alertmanager files, and copies with short timings and receivers of a test."""
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy" / "alertmanager"
-SECRETS = "/etc/prometheus/secrets"
+FOLDER = Path(__file__).parents[2] / "deploy" / "alertmanager"
+CONFIG = FOLDER / "alertmanager.yml"
 _TIMES = {"group_wait": "500ms", "group_interval": "3s", "repeat_interval": "4h"}
-"""Long enough for what one POST brings, and for a test's alert to come and go a few times."""
+"""Long enough for the alerts of one POST, and for an alert to come and go a few times."""
 
 
-def files() -> dict[str, str]:
-    """The shipped files by their path below the checkout."""
-    paths = [FOLDER / "alertmanager.yml", *sorted((FOLDER / "templates").glob("*.tmpl"))]
-    return {str(path.relative_to(ROOT)): path.read_text() for path in paths}
-
-
-def config_text() -> str:
-    return (FOLDER / "alertmanager.yml").read_text()
-
-
-def write(folder: Path, *, quick: bool = True, secrets: str | None = None) -> Path:
-    """A copy in `folder`; the timings and the secrets' folder are replaced."""
+def quick(folder: Path) -> Path:
+    """A copy in `folder` with short timings."""
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
-    config = folder / "alertmanager.yml"
+    config = folder / CONFIG.name
     text = config.read_text()
-    if quick:
-        for key, time in _TIMES.items():
-            text = re.sub(rf"\b{key}: \w+", f"{key}: {time}", text)
-    if secrets is not None:
-        text = text.replace(SECRETS, secrets)
+    for key, time in _TIMES.items():
+        text = re.sub(rf"\b{key}: \w+", f"{key}: {time}", text)
     config.write_text(text)
     return config
 
 
 def with_slack(folder: Path, url: str) -> Path:
-    """As shipped, with the webhooks' addresses in the two files; the path of the request tells which."""
-    secrets = folder / "secrets"
-    secrets.mkdir()
+    """The shipped receivers, with addresses below `url` in the two secret files."""
     for name in ("slack-page", "slack-ticket"):
-        (secrets / name).write_text(f"{url}/{name}\n")
-    return write(folder, secrets=str(secrets))
+        (folder / name).write_text(f"{url}/{name}\n")
+    config = quick(folder)
+    config.write_text(config.read_text().replace("/etc/prometheus/secrets", str(folder)))
+    return config
 
 
 def with_webhooks(folder: Path, url: str) -> Path:
@@ -59,25 +45,26 @@ def with_webhooks(folder: Path, url: str) -> Path:
 
 def with_mail(folder: Path, smarthost: str) -> Path:
     """Every receiver has the file's e-mail block, with this server and without its password."""
-    (block,) = pasted()["email_configs"]
+    (block,) = blocks_to_paste()["email_configs"]
     mail = {key: value for key, value in block.items() if not key.startswith("auth_")}
     mail |= {"smarthost": smarthost, "require_tls": False}
     return _with_receivers(folder, lambda _: {"email_configs": [mail]})
 
 
-def pasted() -> dict[str, list[dict[str, Any]]]:
-    """The blocks at the file's end that people paste into a receiver."""
-    tail = config_text().split("# To paste into a receiver", 1)[1]
+def blocks_to_paste() -> dict[str, list[dict[str, Any]]]:
+    """The comments at the file's end, which users paste into a receiver."""
+    tail = CONFIG.read_text().split("# To paste into a receiver", 1)[1]
     lines = [line.removeprefix("#") for line in tail.splitlines() if line.startswith("#    ")]
-    found: dict[str, list[dict[str, Any]]] = yaml.safe_load("\n".join(lines))
-    return found
+    blocks: dict[str, list[dict[str, Any]]] = yaml.safe_load("\n".join(lines))
+    return blocks
 
 
-def _with_receivers(folder: Path, integrations: Any) -> Path:
-    path = write(folder)
+def _with_receivers(folder: Path, integrations: Callable[[str], dict[str, Any]]) -> Path:
+    path = quick(folder)
     config = yaml.safe_load(path.read_text())
     config["receivers"] = [
-        {"name": one["name"], **integrations(one["name"])} for one in config["receivers"]
+        {"name": receiver["name"], **integrations(receiver["name"])}
+        for receiver in config["receivers"]
     ]
     path.write_text(yaml.safe_dump(config))
     return path
@@ -94,15 +81,14 @@ def alert(
 ) -> dict[str, Any]:
     """An alert as Prometheus sends it, since now, with the rules' labels.
 
-    Not earlier: Alertmanager doesn't wait `group_wait` for an alert that is older than that.
+    Not earlier: Alertmanager does not wait `group_wait` for an alert that is older than that.
     """
-    severity = "page" if signal in ("spike", "stopped") else "ticket"
     now = datetime.now(UTC)
     named = {"system": system, "code": code}
     return {
         "labels": {
             "alertname": f"{system}{code}{signal}",
-            "severity": severity,
+            "severity": "page" if signal in ("spike", "stopped") else "ticket",
             "signal": signal,
             **{name: value for name, value in named.items() if value is not None},
             **labels,

@@ -1,16 +1,15 @@
-"""What people read: Slack messages and mails that a real Alertmanager sent with the shipped templates."""
+"""Slack messages and mails that a real Alertmanager sent with the shipped templates."""
 
 import re
 from datetime import datetime
 from html.parser import HTMLParser
 
 import pytest
-import yaml
 
-from exporter.rule_files import folder
 from tests.alertmanager import shipped
 from tests.alertmanager.shipped import alert
-from tests.e2e.alertmanager_process import AlertmanagerProcess, MailCatcher, WebhookCatcher
+from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
+from tests.rule_groups import alerts
 
 RUNBOOK = "https://runbooks.example.org/codes/streampixel/4001?a=1&b=2"
 DASHBOARD = "https://grafana.example.org/d/session-end-code?var-system=streampixel&var-code=4001"
@@ -37,12 +36,6 @@ HOSTILE = {
 INVISIBLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
 
 
-def _time(sent):
-    """The minute of an alert's beginning as it is shown."""
-    at = datetime.fromisoformat(sent["startsAt"])
-    return f"{at.day} {at:%b %H:%M} UTC"
-
-
 class _Page(HTMLParser):
     """Tags with their attributes, and the text between them."""
 
@@ -62,13 +55,13 @@ class _Page(HTMLParser):
 @pytest.fixture
 def slack(tmp_path):
     with (
-        WebhookCatcher() as catcher,
-        AlertmanagerProcess(shipped.with_slack(tmp_path, catcher.url)) as manager,
+        WebhookReceiver() as receiver,
+        AlertmanagerProcess(shipped.with_slack(tmp_path, receiver.url)) as manager,
     ):
 
         def send(*sent):
             manager.post(*sent)
-            path, body = catcher.next()
+            path, body = receiver.next()
             (attachment,) = body["attachments"]
             return path, attachment
 
@@ -78,13 +71,13 @@ def slack(tmp_path):
 @pytest.fixture
 def mail(tmp_path):
     with (
-        MailCatcher() as catcher,
-        AlertmanagerProcess(shipped.with_mail(tmp_path, catcher.address)) as manager,
+        MailReceiver() as receiver,
+        AlertmanagerProcess(shipped.with_mail(tmp_path, receiver.address)) as manager,
     ):
 
         def send(*sent):
             manager.post(*sent)
-            message = catcher.next()
+            message = receiver.next()
             text, markup = (
                 message.get_body((kind,)).get_content().replace("\r\n", "\n")
                 for kind in ("plain", "html")
@@ -94,8 +87,23 @@ def mail(tmp_path):
         yield send
 
 
-def test_slack_shows_a_page_in_few_lines_and_then_that_it_is_over(slack):
-    sent = alert("spike", "4001", owner="capacity", annotations=NO_WORKERS)
+def _no_workers(**options):
+    return alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, **options)
+
+
+def _time(sent):
+    """The minute at which an alert began, as it is shown."""
+    at = datetime.fromisoformat(sent["startsAt"])
+    return f"{at.day} {at:%b %H:%M} UTC"
+
+
+def _assert_lines_begin(text, *beginnings):
+    for line in filter(None, text.strip().split("\n")):
+        assert line.startswith(beginnings), line
+
+
+def test_slack_shows_a_page_in_few_lines_and_its_resolution(slack):
+    sent = _no_workers()
     path, shown = slack(sent)
     assert path == "/slack-page"
     assert shown["title"] == shown["fallback"] == NO_WORKERS["summary"]
@@ -107,9 +115,7 @@ def test_slack_shows_a_page_in_few_lines_and_then_that_it_is_over(slack):
         f"Owner: capacity, since {_time(sent)} "
         f"· <{RUNBOOK.replace('&', '&amp;')}|Runbook> · <{DASHBOARD.replace('&', '&amp;')}|Dashboard>",
     ]
-    _, shown = slack(
-        alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, resolved=True)
-    )
+    _, shown = slack(_no_workers(resolved=True))
     assert shown["title"] == f"Resolved: {NO_WORKERS['summary']}"
     assert shown["color"] == "good"
     assert re.fullmatch(
@@ -129,26 +135,20 @@ def test_slack_shows_every_alert_of_a_group_under_its_summary(slack):
     assert "*4099 &lt;new&gt;*\nOwner: capacity" in shown["text"]
 
 
-def test_slack_shows_an_alert_without_any_annotation_by_its_name(slack):
+def test_slack_shows_an_alert_without_annotations_by_its_name(slack):
     _, shown = slack(alert("spike", "4001", alertname="Bare"))
     assert shown["title"] == "Bare"
     assert shown["text"].startswith("since ")
 
 
 def test_slack_shows_every_annotation_of_the_shipped_rules(slack):
-    """An annotation that a template forgets would be said to nobody."""
-    rules = yaml.safe_load((folder() / "session-ends.yml").read_text())
-    named = {
-        name
-        for group in rules["groups"]
-        for rule in group["rules"]
-        for name in rule.get("annotations", {})
+    names = {name for rule in alerts().values() for name in rule["annotations"]}
+    texts = {
+        name: f"https://example.org/{name}" if name.endswith("_url") else f"text of {name}"
+        for name in names
     }
-    said = {name: f"text of {name}" for name in named if not name.endswith("_url")}
-    said |= {name: f"https://example.org/{name}" for name in named if name.endswith("_url")}
-    _, shown = slack(alert("spike", "4001", owner="capacity", annotations=said))
-    text = shown["title"] + shown["text"]
-    assert [value for value in said.values() if value not in text] == []
+    _, shown = slack(alert("spike", "4001", owner="capacity", annotations=texts))
+    assert [text for text in texts.values() if text not in shown["title"] + shown["text"]] == []
 
 
 def test_hostile_text_is_inert_in_slack(slack):
@@ -166,14 +166,12 @@ def test_hostile_text_is_inert_in_slack(slack):
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;" in text
     assert "javascript" not in text
     assert "\n" not in shown["title"]
-    _assert_ours(
-        shown["text"],
-        ("> ", "*S ", "*4001 No Worker Node", "Owner: &lt;!here&gt; x", "Owner: platform"),
-    )
+    owners = ("Owner: &lt;!here&gt; x", "Owner: platform")
+    _assert_lines_begin(shown["text"], "> ", "*S ", "*4001 No Worker Node", *owners)
 
 
-def test_a_mail_shows_a_page_in_few_lines_and_then_that_it_is_over(mail):
-    sent = alert("spike", "4001", owner="capacity", annotations=NO_WORKERS)
+def test_mail_shows_a_page_in_few_lines_and_its_resolution(mail):
+    sent = _no_workers()
     message, text, markup = mail(sent)
     assert message["Subject"] == NO_WORKERS["summary"]
     assert text.strip().split("\n") == [
@@ -189,9 +187,7 @@ def test_a_mail_shows_a_page_in_few_lines_and_then_that_it_is_over(mail):
     assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == [RUNBOOK, DASHBOARD]
     for shown in (NO_WORKERS["summary"], NO_WORKERS["description"], "Owner: capacity, since"):
         assert shown in page.text
-    message, text, markup = mail(
-        alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, resolved=True)
-    )
+    message, text, markup = mail(_no_workers(resolved=True))
     assert message["Subject"] == f"Resolved: {NO_WORKERS['summary']}"
     assert re.fullmatch(
         r"Resolved: 4001 [^\n]*\nsince [^\n]*, resolved at [^\n]* UTC", text.strip()
@@ -206,21 +202,8 @@ def test_hostile_text_is_inert_in_a_mail(mail):
     for shown in (message["Subject"], text, markup):
         assert not INVISIBLE.search(shown)
         assert "{{ .ExternalURL }}" in shown
-    _assert_ours(text, ("S <https://evil", "> ", "Owner: <b> x, since"))
+    _assert_lines_begin(text, "S <https://evil", "> ", "Owner: <b> x, since")
     page = _Page(markup)
-    assert {tag for tag, _ in page.tags} == {
-        "html",
-        "head",
-        "meta",
-        "body",
-        "h3",
-        "blockquote",
-        "p",
-    }
+    harmless = {"html", "head", "meta", "body", "h3", "blockquote", "p"}
+    assert {tag for tag, _ in page.tags} == harmless
     assert "<script>alert(1)</script>" in page.text
-
-
-def _assert_ours(text, beginnings):
-    """No line begins in another way."""
-    for line in filter(None, text.strip().split("\n")):
-        assert line.startswith(beginnings), line

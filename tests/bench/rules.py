@@ -12,10 +12,10 @@ from statistics import median
 from typing import Final
 
 from exporter import names
+from exporter.demo.past import SUM_LABELS
 from exporter.taxonomy.loader import load
 from tests.bench.table import Row
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.e2e.history import SUMMED
 from tests.e2e.prometheus_process import PrometheusProcess
 
 GOAL: Final = 0.1
@@ -73,7 +73,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str) -> None:
     """Write to Prometheus' `data` a day of the sums that windows read, and a week of daily counts and shares,
     of an end of each code every half-minute."""
     per_series = {
-        frozenset(pair for pair in labels if pair[0] in SUMMED) | {("instance", instance)}
+        frozenset(pair for pair in labels if pair[0] in SUM_LABELS) | {("instance", instance)}
         for name, labels in exporter.metrics()
         if name == "session_ends_total"
     }

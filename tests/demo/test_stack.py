@@ -1,8 +1,22 @@
-"""Addresses of the demo's programs."""
+"""Addresses and configuration of the demo's programs."""
 
+import re
 import socket
+import subprocess
+from pathlib import Path
 
-from exporter.demo.stack import choose_addresses
+import yaml
+
+from exporter import rule_files
+from exporter.demo.stack import SPEED, addresses, compressed, configure
+from tests.alertmanager import shipped
+
+DURATION = re.compile(r"\b(?:\d+[smhd])+\b")
+
+
+def seconds(duration: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(int(n) * units[unit] for n, unit in re.findall(r"(\d+)([smhd])", duration))
 
 
 def test_addresses_are_distinct_and_avoid_a_port_in_use() -> None:
@@ -13,6 +27,44 @@ def test_addresses_are_distinct_and_avoid_a_port_in_use() -> None:
             other.listen()
         except OSError:
             pass  # Another program uses the port.
-        addresses = choose_addresses()
-        assert len(set(addresses)) == 4
-        assert addresses.ingest != "127.0.0.1:10400"
+        listeners = addresses()
+        assert len({*listeners.values()}) == 4
+        assert listeners["ingest"] != "127.0.0.1:10400"
+
+
+def test_compressed_rules_have_every_duration_divided_and_nothing_else_changed() -> None:
+    """Fails when the speed leaves a fraction of a second: a window would differ from its stated reason."""
+    for path in rule_files.folder().glob("*.yml"):
+        before, after = path.read_text(), compressed(path.read_text())
+        assert DURATION.sub("", before) == DURATION.sub("", after)
+        for long, short in zip(DURATION.findall(before), DURATION.findall(after), strict=True):
+            # A range is a second longer than its window, before and after.
+            extra = seconds(long) % SPEED
+            assert extra in (0, 1), long
+            assert (seconds(short) - extra) * SPEED == seconds(long) - extra
+
+
+def test_compressed_alertmanager_waits_longer_than_an_evaluation_of_the_rules() -> None:
+    waits = re.findall(r"group_\w+: (\w+)", compressed(shipped.CONFIG.read_text()))
+    assert [seconds(wait) for wait in waits] == [10, 120, 2, 20]
+    rules = compressed((rule_files.folder() / "session-ends.yml").read_text())
+    intervals = {group["name"]: group["interval"] for group in yaml.safe_load(rules)["groups"]}
+    assert min(map(seconds, waits)) > seconds(intervals["session-ends-windows"])
+
+
+def test_configuration_names_the_listeners_of_the_demo(tmp_path: Path) -> None:
+    """Fails when a shipped file has another address than the demo replaces."""
+    listeners = {"ingest": "a:1", "ops": "b:2", "prometheus": "c:3", "alertmanager": "d:4"}
+    configure(tmp_path, listeners, "http://e:5")
+    for tool, file in (
+        ("promtool check config", "prometheus"),
+        ("amtool check-config", "alertmanager"),
+    ):
+        subprocess.run([*tool.split(), f"{tmp_path}/{file}.yml"], check=True, capture_output=True)
+    text = (tmp_path / "prometheus.yml").read_text() + (tmp_path / "alertmanager.yml").read_text()
+    assert re.findall(r"targets: \[(.*)\]", text) == ["b:2", "d:4"]
+    files = re.findall(r"api_url_file: (\S+)", text)
+    assert {Path(file).read_text() for file in files} == {
+        "http://e:5/slack-page",
+        "http://e:5/slack-ticket",
+    }

@@ -1,32 +1,39 @@
 """The traffic of the demo."""
 
 from collections import Counter
+from typing import Any
 
-from exporter.demo.compressed import SPEED
-from exporter.demo.traffic import BEGIN, CODE, INCIDENT, SYSTEM, past, queue
-from exporter.simulate.history import HOUR
-from exporter.simulate.profiles import SYSTEMS
+import pytest
 
-
-def test_past_has_more_than_a_day_of_both_systems_until_the_demo_begins() -> None:
-    histories = past()
-    assert [history.system for history in histories] == list(SYSTEMS)
-    for history in histories:
-        assert history.end == BEGIN
-        assert history.end - history.start > 24 * HOUR
-        assert history.incidents == ()
+from exporter.demo.traffic import CODE, RATE, SYSTEM, Traffic
 
 
-def test_outage_affects_a_third_of_one_system_only() -> None:
-    """An hour, which takes two minutes in the demo."""
-    assert HOUR / SPEED == 120
-    normal, outage = (
-        Counter((event["system"], event["code"]) for event in queue(plan).until(BEGIN + HOUR))
-        for plan in ((), [(INCIDENT, 0.0)])
-    )
-    total = sum(count for (system, _), count in outage.items() if system == SYSTEM)
-    assert total > 1000
-    assert 0.25 < outage[SYSTEM, CODE] / total < 0.45
-    assert normal[SYSTEM, CODE] / total < 0.02
-    for key in {*normal, *outage}:
-        assert key[0] == SYSTEM or normal[key] == outage[key]
+class Exporter:
+    """Keeps the events that it receives."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, str]] = []
+
+    def post(self, url: str, json: list[dict[str, str]]) -> "Exporter":
+        assert url == "http://a:1/v1/session-ends"
+        assert len(json) <= 1000
+        self.events += json
+        return self
+
+    def raise_for_status(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("outage", "least", "most"), [(False, 0.0, 0.01), (True, 0.3, 0.37)])
+def test_outage_affects_a_third_of_one_system_only(outage: bool, least: float, most: float) -> None:
+    exporter: Any = Exporter()
+    traffic = Traffic(exporter, "a:1")
+    traffic.outage = outage
+    traffic.post_until(300.04)
+    traffic.post_until(600)
+    counts = Counter((event["system"], event["code"]) for event in exporter.events)
+    totals = Counter(event["system"] for event in exporter.events)
+    assert {*totals.values()} == {600 * RATE}
+    assert traffic.posted == totals.total()
+    assert least < (counts[SYSTEM, CODE] + 1) / totals[SYSTEM] < most
+    assert 0.86 < counts["softdrive", "none"] / totals["softdrive"] < 0.9

@@ -1,35 +1,29 @@
-"""deploy/Containerfile, read."""
+"""deploy/Containerfile, as instructions."""
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
 
 from tests.e2e.exporter_process import ROOT
 
 PATH = ROOT / "deploy/Containerfile"
-OPTION = re.compile(r"--[\w-]+=\S+\s+")
+Stage = list[tuple[str, str]]
+"""Instruction and its text, with continued lines joined."""
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """`word` in capitals, and what follows it with continued lines put together."""
-
-    word: str
-    text: str
-
-
-def stages(path: Path = PATH) -> list[list[Instruction]]:
-    """Instructions by stage, each beginning with its FROM; those before the first are in the first."""
-    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    found: list[list[Instruction]] = [[]]
-    for line in filter(None, joined.splitlines()):
-        word, _, text = line.partition(" ")
-        if word == "FROM" and any(one.word == "FROM" for one in found[-1]):
-            found.append([])
-        found[-1].append(Instruction(word, text.strip()))
-    return found
+def _stages() -> list[Stage]:
+    text = re.sub(r"^\s*#.*\n", "", PATH.read_text(), flags=re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    stages: list[Stage] = []
+    for word, _, rest in (line.partition(" ") for line in lines if line):
+        if word == "FROM":
+            stages.append([])
+        if stages:
+            stages[-1].append((word, rest.strip()))
+    return stages
 
 
-def every(word: str, stage: list[Instruction]) -> list[str]:
-    return [one.text for one in stage if one.word == word]
+BUILD, IMAGE = _stages()
+
+
+def texts(word: str, stage: Stage) -> list[str]:
+    """The texts of the instructions `word`."""
+    return [text for instruction, text in stage if instruction == word]

@@ -1,4 +1,4 @@
-"""A bad network: a proxy that loses answers and refuses requests before it lets some through."""
+"""A bad network: a proxy that loses answers and refuses requests."""
 
 import http.client
 import threading
@@ -9,19 +9,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 LOST: Final = "lost"
-"""The request reaches the exporter; its answer reaches nobody."""
-HELD: Final = "held"
-"""The request reaches the exporter, and its answer waits here until nobody does any more."""
-KEPT: Final = "kept"
-"""The request waits here until nobody does any more, and the exporter does not see it."""
+"""The exporter answers, and the connection closes without the answer."""
+NO_ANSWER: Final = "no answer"
+"""The exporter answers, and the sender waits for the answer until the end."""
+NO_REQUEST: Final = "no request"
+"""The exporter gets nothing, and the sender waits for an answer until the end."""
 PASSED: Final = "passed"
 REFUSED: Final = "refused"
-"""503 with Retry-After: 1; the exporter does not see the request."""
+"""503 with Retry-After: 1; the exporter gets nothing."""
 
 
 class LossyProxy(ThreadingHTTPServer):
-    """In front of an exporter's `port`; `faults` are used up, one a request. `bodies` are all requests',
-    `waiting` says that a sender waits for an answer that it will not get."""
+    """In front of an exporter's `port`; each request uses up one of `faults`, later requests pass.
+
+    `bodies` are the bodies of all requests. `waiting` is set when a sender waits in vain.
+    """
 
     daemon_threads = False
     block_on_close = True
@@ -48,25 +50,27 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(body)
-        fault = self.server.faults.popleft() if self.server.faults else None
+        fault = self.server.faults.popleft() if self.server.faults else PASSED
         if fault == REFUSED:
             self._answer(503, b"{}", {"Retry-After": "1"})
-            return
-        if fault == KEPT:
+        elif fault == NO_REQUEST:
             self._wait()
-            return
+        else:
+            status, answer = self._forward(body)
+            if fault == NO_ANSWER:
+                self._wait()
+            elif fault == PASSED:
+                self._answer(status, answer, {})
+
+    def _forward(self, body: bytes) -> tuple[int, bytes]:
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         try:
             headers = {key: value for key, value in self.headers.items() if key != "Host"}
             upstream.request("POST", self.path, body, headers)
             response = upstream.getresponse()
-            answer = response.read()
+            return response.status, response.read()
         finally:
             upstream.close()
-        if fault == HELD:
-            self._wait()
-        elif fault != LOST:
-            self._answer(response.status, answer, {})
 
     def _wait(self) -> None:
         self.server.waiting.set()

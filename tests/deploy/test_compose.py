@@ -1,27 +1,35 @@
-"""deploy/compose: what is mounted is there, what is published is little, and nothing secret is in it."""
+"""deploy/compose: one exporter, or three exporters over a shared ledger, with Prometheus and Grafana."""
 
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.deploy.containerfile import every, stages
+from exporter.settings import PREFIX, load
+from tests.deploy.containerfile import IMAGE, texts
+from tests.deploy.valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy/compose"
-FILES = ("compose.yaml", "compose.pages.yaml")
-COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / FILES[0]).read_text())
-PAGES: dict[str, Any] = yaml.safe_load((FOLDER / FILES[1]).read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SINGLE, REPLICAS, PAGES = (
+    yaml.safe_load((FOLDER / f"compose{name}.yaml").read_text())
+    for name in ("", ".replicas", ".pages")
+)
+STACKS = pytest.mark.parametrize("stack", [SINGLE, REPLICAS], ids=["single", "replicas"])
+EXPORTERS = ["exporter", "exporter-2", "exporter-3"]
+NODES = ["ledger-1", "ledger-2", "ledger-3"]
+FORM = "ledger-form"
+SHARED = {"prometheus", "alertmanager", "grafana"}
+Service = dict[str, Any]
 
 
-def compose() -> list[str]:
-    """The command of this machine: Docker's plugin, or Debian's program, neither of which needs a daemon
-    to read files."""
+def command() -> list[str]:
+    """Docker's plugin, or Debian's program. Neither needs a daemon to read files."""
     if shutil.which("docker"):
         plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         if plugin.returncode == 0:
@@ -29,21 +37,27 @@ def compose() -> list[str]:
     return ["docker-compose"]
 
 
-def mounts(service: str) -> list[tuple[Path, str, str]]:
-    """Paths of the repository that are mounted: source, target, mode."""
-    found = []
-    for text in SERVICES[service].get("volumes", []):
-        source, target, *mode = text.split(":")
-        if source.startswith("."):
-            found.append(((FOLDER / source).resolve(), target, "".join(mode)))
-    return found
+def services(stack: Service) -> dict[str, Service]:
+    """The services that a file describes itself."""
+    return {name: item for name, item in stack["services"].items() if "extends" not in item}
 
 
-@pytest.mark.parametrize("files", [FILES[:1], FILES])
-def test_compose_accepts_the_files(files: tuple[str, ...]) -> None:
-    flags = [part for name in files for part in ("-f", name)]
+def mounts(stack: Service) -> Iterator[tuple[str, Path, str, str]]:
+    """Service, source, target and mode of each mounted path of the repository."""
+    for name, service in stack["services"].items():
+        for text in service.get("volumes", ()):
+            source, target, *mode = text.split(":")
+            if source.startswith("."):
+                yield name, (FOLDER / source).resolve(), target, "".join(mode)
+            else:
+                assert source in stack["volumes"], name
+
+
+@pytest.mark.parametrize("pages", [[], ["-f", "compose.pages.yaml"]], ids=["", "pages"])
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.replicas.yaml"])
+def test_compose_accepts_the_files(file: str, pages: list[str]) -> None:
     done = subprocess.run(
-        [*compose(), *flags, "config", "-q"],
+        [*command(), "-f", file, *pages, "config", "-q"],
         cwd=FOLDER,
         capture_output=True,
         text=True,
@@ -52,132 +66,148 @@ def test_compose_accepts_the_files(files: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_mounts_exist_and_are_read_only() -> None:
-    found = [one for service in SERVICES for one in mounts(service)]
-    assert {path.relative_to(ROOT).as_posix() for path, _, _ in found} == {
-        "deploy/compose/prometheus.yml",
-        "rules",
-        "deploy/alertmanager",
-        "deploy/grafana/provisioning",
-        "dashboards",
-    }
-    for path, target, mode in found:
+@STACKS
+def test_mounts_exist_and_are_read_only(stack: Service) -> None:
+    for name, path, _, mode in mounts(stack):
+        assert path.is_relative_to(ROOT), name
         assert path.exists(), path
-        assert mode == "ro", target
+        assert mode == "ro", path
 
 
-def test_images_are_pinned_and_the_exporters_is_built() -> None:
-    for name, service in SERVICES.items():
-        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), name
-    (labels,) = every("LABEL", stages()[1])
-    (version,) = re.findall(r'image\.version="([^"]+)"', labels)
-    assert SERVICES["exporter"]["image"] == f"session-end-exporter:{version}"
-    build = SERVICES["exporter"]["build"]
-    assert (FOLDER / build["context"] / build["dockerfile"]).exists()
-    assert (FOLDER / build["context"]).resolve() == ROOT
-
-
-def test_every_service_is_confined_and_has_a_health_check() -> None:
-    for name, service in SERVICES.items():
+@STACKS
+def test_every_service_is_confined_and_has_a_health_check(stack: Service) -> None:
+    for name, service in services(stack).items():
+        assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", service["image"]), name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["restart"] == "unless-stopped", name
         assert "mem_limit" in service, name
-        assert not {"privileged", "cap_add", "network_mode", "pid", "user"} & set(service), name
-        # The exporter's is in the image.
-        assert ("healthcheck" in service) == (name != "exporter"), name
+        assert not {"privileged", "cap_add", "network_mode", "pid"} & set(service), name
+        assert not service.get("user", "").startswith(("0", "root")), name
+        assert service["restart"] == ("on-failure" if name == FORM else "unless-stopped"), name
+        # The exporter's health check is in its image; `ledger-form` ends.
+        assert ("healthcheck" in service) == (name not in (*EXPORTERS, FORM)), name
+
+
+def test_exporters_are_built_as_the_version_of_the_image() -> None:
+    (labels,) = texts("LABEL", IMAGE)
+    (version,) = re.findall(r'image\.version="([^"]+)"', labels)
+    exporters = [SINGLE["services"]["exporter"]]
+    exporters += [REPLICAS["services"][name] for name in EXPORTERS]
+    for service in exporters:
+        assert service["image"] == f"session-end-exporter:{version}"
+        context = (FOLDER / service["build"]["context"]).resolve()
+        assert context == ROOT
+        assert (context / service["build"]["dockerfile"]).exists()
 
 
 def test_only_the_ingest_port_is_published_on_loopback() -> None:
-    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert ports == {"exporter": ["127.0.0.1:10400:10400"]}
-
-
-def test_pages_are_published_on_loopback_at_their_usual_ports() -> None:
-    ports = [port for service in PAGES["services"].values() for port in service["ports"]]
-    assert ports == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
+    for stack, entry in ((SINGLE, "exporter"), (REPLICAS, "entry")):
+        ports = {name: item["ports"] for name, item in services(stack).items() if "ports" in item}
+        assert ports == {entry: ["127.0.0.1:10400:10400"]}
+    pages = [port for service in PAGES["services"].values() for port in service["ports"]]
+    assert pages == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
 
 
 def test_published_services_are_on_a_network_that_is_not_internal() -> None:
-    """Compose publishes nothing of a service whose networks are all internal, and says nothing."""
-    internal = {name for name, one in COMPOSE["networks"].items() if one and one.get("internal")}
-    assert internal == {"monitoring"}
-    for file in (COMPOSE, PAGES):
-        for name, service in file["services"].items():
-            networks = {*SERVICES[name]["networks"], *service.get("networks", [])}
+    """Compose ignores ports of a service whose networks are all internal."""
+    for stack, internal in ((SINGLE, {"monitoring"}), (REPLICAS, {"monitoring", "ledger"})):
+        networks = stack["networks"].items()
+        assert internal == {name for name, item in networks if item and item.get("internal")}
+        own = stack["services"]
+        for name, service in (*own.items(), *PAGES["services"].items()):
             if service.get("ports"):
-                assert networks - internal, name
-    # Grafana and Prometheus reach nothing but each other and the exporter.
-    assert SERVICES["grafana"]["networks"] == SERVICES["prometheus"]["networks"] == ["monitoring"]
+                described = SINGLE["services"] if name in SHARED else own
+                joined = {*described[name]["networks"], *service.get("networks", [])}
+                assert joined - internal, name
+    for name in ("grafana", "prometheus"):
+        assert SINGLE["services"][name]["networks"] == ["monitoring"]
 
 
-def test_secrets_are_files_outside_of_the_repository() -> None:
-    files = {one["file"] for one in COMPOSE["secrets"].values()}
-    assert {Path(file).parent.as_posix() for file in files} == {"secrets"}
+def test_only_exporters_and_nodes_reach_the_ledger() -> None:
+    on_network = {name for name, item in services(REPLICAS).items() if "ledger" in item["networks"]}
+    assert on_network == {*EXPORTERS, *NODES, FORM}
+    for name in (*NODES, FORM):
+        assert REPLICAS["services"][name]["networks"] == ["ledger"]
+
+
+@STACKS
+def test_secrets_are_files_outside_of_the_repository(stack: Service) -> None:
+    parents = {Path(secret["file"]).parent.as_posix() for secret in stack["secrets"].values()}
+    assert parents == {"secrets"}
     assert "secrets/" in (FOLDER / ".gitignore").read_text().splitlines()
-    used = {
-        one if isinstance(one, str) else one["source"]
-        for service in SERVICES.values()
-        for one in service.get("secrets", [])
-    }
-    assert used == set(COMPOSE["secrets"])
-    for service in SERVICES.values():
+    for name, service in services(stack).items():
+        mounted = {
+            secret if isinstance(secret, str) else secret["source"]
+            for secret in service.get("secrets", ())
+        }
+        assert mounted <= stack["secrets"].keys(), name
         for key, value in service.get("environment", {}).items():
             if re.search("TOKEN|PASSWORD|SECRET", key):
-                assert value.startswith("/run/secrets/"), key
                 assert key.endswith("FILE"), key
+                assert value in {f"/run/secrets/{secret}" for secret in mounted}, key
 
 
 def test_alertmanager_secrets_are_mounted_where_it_reads_them() -> None:
     config = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text()
-    wanted = set(re.findall(r"api_url_file: (\S+)", config))
-    assert {one["target"] for one in SERVICES["alertmanager"]["secrets"]} == wanted
+    targets = {secret["target"] for secret in SINGLE["services"]["alertmanager"]["secrets"]}
+    assert targets == set(re.findall(r"api_url_file: (\S+)", config))
 
 
-def test_prometheus_configuration_differs_only_in_addresses_and_rule_paths() -> None:
-    ours = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    other = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    targets = []
-    for config in (ours, other):
-        (scrape,) = config["scrape_configs"]
-        (alertmanager,) = config["alerting"]["alertmanagers"]
-        targets.append(
-            [
-                one.pop("targets")[0]
-                for part in (scrape, alertmanager)
-                for one in part["static_configs"]
-            ]
-        )
-        config.pop("rule_files")
-    assert ours == other
-    assert [name.split(":")[0] for name in targets[0]] == ["exporter", "alertmanager"]
-    assert [name.split(":")[1] for name in targets[0]] == [
-        name.split(":")[1] for name in targets[1]
-    ]
-    assert set(SERVICES) >= {"exporter", "alertmanager"}
-
-
-def test_promtool_accepts_the_mounted_prometheus_files(tmp_path: Path) -> None:
-    home = tmp_path / "etc/prometheus"
-    for source, target, _ in mounts("prometheus"):
-        path = tmp_path / target.lstrip("/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(source)
-    done = subprocess.run(
-        ["promtool", "check", "config", home / "prometheus.yml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"{len(list((ROOT / 'rules').glob('*.yml')))} rule files found" in done.stdout
-
-
-def test_dashboards_are_mounted_where_grafana_reads_them() -> None:
-    text = (ROOT / "deploy/grafana/provisioning/dashboards/session-ends.yaml").read_text()
+def test_files_are_mounted_where_prometheus_and_grafana_read_them() -> None:
+    mounted = {(name, path): target for name, path, target, _ in mounts(SINGLE)}
+    prometheus = mounted["prometheus", FOLDER / "prometheus.yml"]
+    assert f"--config.file={prometheus}" in SINGLE["services"]["prometheus"]["command"]
+    # The configuration reads rules/*.yml beside it.
+    rules = mounted["prometheus", ROOT / "rules"]
+    assert Path(rules) == Path(prometheus).with_name("rules")
+    assert ("alertmanager", ROOT / "deploy/alertmanager") in mounted
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    assert mounted["grafana", provisioning] == "/etc/grafana/provisioning"
+    text = (provisioning / "dashboards/session-ends.yaml").read_text()
     (provider,) = yaml.safe_load(text)["providers"]
-    assert provider["options"]["path"] in {target for _, target, _ in mounts("grafana")}
-    source = (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yaml").read_text()
+    assert provider["options"]["path"] == mounted["grafana", ROOT / "dashboards"]
+    source = (provisioning / "datasources/prometheus.yaml").read_text()
     (variable,) = re.findall(r"url: \$(\w+)", source)
-    assert SERVICES["grafana"]["environment"][variable] == "http://prometheus:9090"
+    assert SINGLE["services"]["grafana"]["environment"][variable] == "http://prometheus:9090"
+
+
+def test_replicas_have_the_services_of_the_single_exporter() -> None:
+    for name in SHARED:
+        extends = REPLICAS["services"][name]["extends"]
+        assert extends == {"file": "compose.yaml", "service": name}
+    for section in ("networks", "volumes", "secrets"):
+        for name in REPLICAS[section].keys() & SINGLE[section].keys():
+            assert REPLICAS[section][name] == SINGLE[section][name], name
+    (config,) = (mount for mount in mounts(REPLICAS) if mount[0] == "prometheus")
+    (single,) = (mount for mount in mounts(SINGLE) if mount[1] == FOLDER / "prometheus.yml")
+    assert config[1:] == (FOLDER / "prometheus.replicas.yml", *single[2:])
+
+
+def test_exporters_are_alike_and_have_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    replica, single = REPLICAS["services"]["exporter"], SINGLE["services"]["exporter"]
+    assert all(REPLICAS["services"][name] == replica for name in EXPORTERS)
+    assert "volumes" not in replica
+    for name, value in replica["environment"].items():
+        monkeypatch.setenv(name, value)
+    assert load().ledger == f"redis+cluster://{','.join(NODES)}"
+    added = replica["environment"].items() - single["environment"].items()
+    assert {name for name, _ in added} == {f"{PREFIX}LEDGER", f"{PREFIX}LEDGER_PASSWORD_FILE"}
+    assert single["environment"].items() <= replica["environment"].items()
+
+
+def test_ledger_runs_the_scripts_and_image_of_kubernetes() -> None:
+    kubernetes = yaml.safe_load((SCRIPTS / "statefulset.yaml").read_text())
+    (container,) = kubernetes["spec"]["template"]["spec"]["containers"]
+    mounted = {name: (path, target) for name, path, target, _ in mounts(REPLICAS)}
+    for name in (*NODES, FORM):
+        service = REPLICAS["services"][name]
+        assert service["image"] == container["image"]
+        path, target = mounted[name]
+        shell, script = service["entrypoint"]
+        assert (path, shell, Path(script).parent) == (SCRIPTS, "sh", Path(target))
+        assert (SCRIPTS / Path(script).name).exists()
+    for name in NODES:
+        assert REPLICAS["services"][name]["environment"]["NODE"] == name
+        assert f"{name}:/data" in REPLICAS["services"][name]["volumes"]
+    assert REPLICAS["services"][FORM]["environment"]["NODES"].split() == NODES

@@ -1,4 +1,4 @@
-"""deploy/senders: each against a real exporter, on a bad network, and never counted twice."""
+"""deploy/senders: each program against a real exporter, over a bad network."""
 
 import gzip
 import json
@@ -7,22 +7,20 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import tomllib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from exporter import names
-from exporter.ingest.event import Event
 from exporter.settings import Settings, load
-from tests.deploy.lossy import HELD, KEPT, LOST, PASSED, REFUSED, lossy
+from tests.deploy.lossy import LOST, NO_ANSWER, NO_REQUEST, PASSED, REFUSED, lossy
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.test_readme import shown
 
 FOLDER = ROOT / "deploy" / "senders"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -32,7 +30,7 @@ PROGRAMS = ("send.sh", "send.py", "send.mjs", "send.go")
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """send.go as a program; the standard library is all it needs, and no C compiler."""
+    """The program of send.go. It needs only the standard library, and no C compiler."""
     program = tmp_path_factory.mktemp("go") / "send"
     subprocess.run(
         ["go", "build", "-o", program, FOLDER / "send.go"],
@@ -45,7 +43,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=PROGRAMS)
 def command(request: pytest.FixtureRequest) -> list[str]:
-    """How each program is started."""
+    """The command that starts each program."""
     if request.param == "send.go":
         return [str(request.getfixturevalue("compiled"))]
     runs = {"send.sh": [], "send.py": [sys.executable], "send.mjs": ["node"]}
@@ -61,38 +59,70 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProce
         yield running
 
 
+class Sender:
+    """A sender program, and the count of the code 4001 at the exporter since the test began."""
+
+    def __init__(self, command: list[str], exporter: ExporterProcess) -> None:
+        self._command = command
+        self._exporter = exporter
+        self._before = self._total()
+        self.port = exporter.ports["ingest"]
+        self.url = f"http://127.0.0.1:{self.port}{names.INGEST_PATH}"
+        self.end = ("streampixel", "4001", f"s-{uuid.uuid4()}")
+        """The arguments for an end that only this test sends."""
+
+    def _total(self) -> float:
+        return self._exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
+
+    @property
+    def counted(self) -> float:
+        return self._total() - self._before
+
+    def run(
+        self, *arguments: str, url: str = "", token: str = TOKEN
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self._command, *arguments],
+            env=self._environment(url or self.url, token),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def kill_while_waiting(self, fault: str, folder: Path, *arguments: str) -> None:
+        """Starts the program, which gets two answers, and kills it at its third request."""
+        with lossy(self.port, PASSED, PASSED, fault) as network:
+            # A process group of its own: send.sh starts other programs.
+            process = subprocess.Popen(
+                [*self._command, *arguments],
+                env={**self._environment(network.url, TOKEN), "TMPDIR": str(folder)},
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                wait_for(network.waiting.is_set, what="the request without an answer")
+                assert process.poll() is None
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            assert process.returncode == -signal.SIGKILL
+
+    def _environment(self, url: str, token: str) -> dict[str, str]:
+        return {**os.environ, "SESSION_ENDS_URL": url, "SESSION_ENDS_TOKEN": token}
+
+
 @pytest.fixture
-def counted(exporter: ExporterProcess) -> Callable[[], float]:
-    """Ends with code 4001 since the test began."""
-
-    def total() -> float:
-        return exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
-
-    before = total()
-    return lambda: total() - before
+def sender(command: list[str], exporter: ExporterProcess) -> Sender:
+    return Sender(command, exporter)
 
 
-@pytest.fixture
-def ended() -> tuple[str, str, str]:
-    """The arguments of a sender, with a session of this test alone."""
-    return ("streampixel", "4001", f"s-{uuid.uuid4()}")
-
-
-def environment(url: str, token: str = TOKEN) -> dict[str, str]:
-    return {**os.environ, "SESSION_ENDS_URL": url, "SESSION_ENDS_TOKEN": token}
-
-
-def run(
-    command: list[str], url: str, *ended: str, token: str = TOKEN
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*command, *ended],
-        env=environment(url, token),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def answers(done: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:
+    """Accepted and duplicate events of each answer."""
+    assert done.returncode == 0, done.stderr
+    replies = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [reply["rejected"] for reply in replies] == [[]] * len(replies)
+    return [(reply["accepted"], reply["duplicates"]) for reply in replies]
 
 
 def test_readme_lists_every_sender() -> None:
@@ -101,248 +131,143 @@ def test_readme_lists_every_sender() -> None:
     assert set(re.findall(r"^\| \[([\w.-]+)\]\(\1\) \|", README, re.MULTILINE)) == files
 
 
-def test_end_sent_twice_counts_once(
-    command: list[str],
-    exporter: ExporterProcess,
-    counted: Callable[[], float],
-    ended: tuple[str, str, str],
-) -> None:
-    url = f"http://127.0.0.1:{exporter.ports['ingest']}{names.INGEST_PATH}"
-    first, second = (run(command, url, *ended) for _ in range(2))
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert json.loads(first.stdout) == {"accepted": 1, "duplicates": 0, "rejected": []}
-    assert json.loads(second.stdout) == {"accepted": 0, "duplicates": 1, "rejected": []}
-    assert counted() == 1
+def test_end_sent_twice_counts_once(sender: Sender) -> None:
+    assert answers(sender.run(*sender.end)) == [(1, 0)]
+    assert answers(sender.run(*sender.end)) == [(0, 1)]
+    assert sender.counted == 1
 
 
-def test_end_is_retried_after_lost_answer_and_503_and_counts_once(
-    command: list[str],
-    exporter: ExporterProcess,
-    counted: Callable[[], float],
-    ended: tuple[str, str, str],
-) -> None:
+def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender) -> None:
     """Fails when a sender gives up, or makes a new id for another attempt."""
-    with lossy(exporter.ports["ingest"], LOST, REFUSED) as network:
-        done = run(command, network.url, *ended)
-        assert done.returncode == 0, done.stderr
-        assert len(network.bodies) == 3
-        assert len(set(network.bodies)) == 1
-    assert json.loads(done.stdout) == {"accepted": 0, "duplicates": 1, "rejected": []}
-    assert counted() == 1
+    with lossy(sender.port, LOST, REFUSED) as network:
+        assert answers(sender.run(*sender.end, url=network.url)) == [(0, 1)]
+    assert len(network.bodies) == 3
+    assert len(set(network.bodies)) == 1
+    assert sender.counted == 1
 
 
-def killed(command: list[str], url: str, *ended: str, when: threading.Event, folder: Path) -> None:
-    """Run it, and kill it with all that it started as soon as `when` is set."""
-    # A session of its own, for send.sh is not alone.
-    sender = subprocess.Popen(
-        [*command, *ended],
-        env={**environment(url), "TMPDIR": str(folder)},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for(when.is_set, what="the request at which it is killed")
-        assert sender.poll() is None
-    finally:
-        os.killpg(sender.pid, signal.SIGKILL)
-        sender.wait()
-    assert sender.returncode == -signal.SIGKILL
-
-
-def test_killed_and_repeated_sender_counts_every_end_once(
-    command: list[str],
-    exporter: ExporterProcess,
-    tmp_path: Path,
-    counted: Callable[[], float],
-    ended: tuple[str, str, str],
-) -> None:
-    """Killed twice: while its third end has not arrived, and when that is counted but it does not know.
+def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_path: Path) -> None:
+    """Killed twice: before its third end arrives, and after it is counted, before the answer.
     Fails when a sender makes its ids anew at each run."""
-    ends = (*ended[:2], *(f"{ended[2]}-{number}" for number in range(5)))
-    for at, before in ((KEPT, 2), (HELD, 3)):
-        with lossy(exporter.ports["ingest"], PASSED, PASSED, at) as network:
-            killed(command, network.url, *ends, when=network.waiting, folder=tmp_path)
-        assert counted() == before
-    done = run(command, f"http://127.0.0.1:{exporter.ports['ingest']}{names.INGEST_PATH}", *ends)
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["duplicates"] for one in answers] == [1, 1, 1, 0, 0]
-    assert [one["accepted"] for one in answers] == [0, 0, 0, 1, 1]
-    assert counted() == 5
+    ends = (*sender.end[:2], *(f"{sender.end[2]}-{number}" for number in range(5)))
+    sender.kill_while_waiting(NO_REQUEST, tmp_path, *ends)
+    assert sender.counted == 2
+    sender.kill_while_waiting(NO_ANSWER, tmp_path, *ends)
+    assert sender.counted == 3
+    assert answers(sender.run(*ends)) == [(0, 1)] * 3 + [(1, 0)] * 2
+    assert sender.counted == 5
 
 
-def test_missing_session_prints_usage_and_sends_nothing(
-    command: list[str], exporter: ExporterProcess, ended: tuple[str, str, str]
+@pytest.mark.parametrize(
+    ("arguments", "token", "requests", "code", "message"),
+    [
+        (("streampixel", "4001"), TOKEN, 0, 2, "SESSION_ID..."),
+        (("nosuchsystem", "1", "s-1"), TOKEN, 1, 1, "unknown_system"),
+        (("streampixel", "4001", "s-1"), "wrong", 1, 1, "unauthorized"),
+    ],
+    ids=["usage", "rejected", "wrong-token"],
+)
+def test_error_is_reported_and_not_retried(
+    sender: Sender, arguments: tuple[str, ...], token: str, requests: int, code: int, message: str
 ) -> None:
-    with lossy(exporter.ports["ingest"]) as network:
-        done = run(command, network.url, *ended[:2])
-        assert network.bodies == []
-    assert done.returncode == 2
-    assert "SESSION_ID..." in done.stderr
-
-
-def test_rejected_event_is_reported_and_not_retried(
-    command: list[str], exporter: ExporterProcess
-) -> None:
-    with lossy(exporter.ports["ingest"]) as network:
-        done = run(command, network.url, "nosuchsystem", "1", "s-1")
-        assert len(network.bodies) == 1
-    assert done.returncode == 1
-    assert "unknown_system" in done.stdout + done.stderr
-
-
-def test_wrong_token_is_reported_and_not_retried(
-    command: list[str],
-    exporter: ExporterProcess,
-    counted: Callable[[], float],
-    ended: tuple[str, str, str],
-) -> None:
-    with lossy(exporter.ports["ingest"]) as network:
-        done = run(command, network.url, *ended, token="wrong")
-        assert len(network.bodies) == 1
-    assert done.returncode == 1
-    assert "unauthorized" in done.stdout + done.stderr
-    assert counted() == 0
+    with lossy(sender.port) as network:
+        done = sender.run(*arguments, url=network.url, token=token)
+    assert len(network.bodies) == requests
+    assert done.returncode == code
+    assert message in done.stdout + done.stderr
+    assert sender.counted == 0
 
 
 def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    shown = [part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
-    assert len(shown) == 2
+    examples = [*shown(block)]
+    assert len(examples) == 2
     with ExporterProcess(tmp_path / "data") as running:
-        for command, _, printed in shown:
-            real = command.replace(Settings().ingest, f"127.0.0.1:{running.ports['ingest']}")
-            done = subprocess.run(
-                real, shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+        for example in examples:
+            command = example.command.replace(
+                Settings().ingest, f"127.0.0.1:{running.ports['ingest']}"
             )
-            assert done.stdout.strip() == printed.strip(), command
+            output = subprocess.check_output(command, shell=True, cwd=ROOT, text=True)
+            assert output.strip() == example.output.strip(), command
 
 
-# --- the forwarders, which are not here to be run ---------------------------------------------------
+# --- forwarders, whose configuration is read: Debian has no package of them -----------------------
 
 
-def logged() -> dict[str, Any]:
-    """The line of a log that the README shows."""
-    (line,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    document: dict[str, Any] = json.loads(line)
-    return document
+VECTOR: dict[str, Any] = tomllib.loads((FOLDER / "vector.toml").read_text(encoding="utf-8"))
+FLUENT_BIT: dict[str, Any] = yaml.safe_load((FOLDER / "fluent-bit.yaml").read_text("utf-8"))
+FIELDS = {
+    "id": "session_id",
+    "system": "system",
+    "code": "code",
+    "session_id": "session_id",
+    "occurred_at": "time",
+}
+"""The key of a log's line for each field of an event."""
 
 
-@pytest.fixture
-def vector() -> dict[str, Any]:
-    return tomllib.loads((FOLDER / "vector.toml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def fluent_bit() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((FOLDER / "fluent-bit.yaml").read_text("utf-8"))
-    return document
-
-
-def of_vector(document: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    """The event that the remap makes of a log's line: each field is one of the line's."""
-    source = document["transforms"]["ends"]["source"]
-    body = source.partition(". = {")[2].partition("}")[0]
-    fields = dict(re.findall(r'"(\w+)": line\.(\w+)', body))
-    assert len(fields) == body.count(":")
+def test_vector_makes_events_of_log_lines() -> None:
+    source = VECTOR["transforms"]["ends"]["source"]
+    assert dict(re.findall(r'"(\w+)": line\.(\w+)', source)) == FIELDS
     assert 'if line.event != "session_end" { abort }' in source
-    return {name: line[key] for name, key in fields.items()}
 
 
-def of_fluent_bit(document: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    """The event that the filters make of a log's line."""
-    event = dict(line)
-    for one in document["pipeline"]["filters"]:
-        if one["name"] == "grep":
-            key, pattern = one["regex"].split(" ", 1)
-            assert re.search(pattern, event[key])
-        elif one["name"] == "record_modifier":
-            event = {key: event[key] for key in one["allowlist_key"]}
-        else:
-            assert one["name"] == "modify"
-            source, target = one["copy"].split()
-            event[target] = event[source]
-            source, target = one["rename"].split()
-            event[target] = event.pop(source)
-    return event
+def test_fluent_bit_makes_events_of_log_lines() -> None:
+    grep, keep, modify = FLUENT_BIT["pipeline"]["filters"]
+    assert (grep["name"], grep["regex"]) == ("grep", "event ^session_end$")
+    assert keep["name"] == "record_modifier"
+    assert set(keep["allowlist_key"]) == set(FIELDS.values())
+    assert modify["name"] == "modify"
+    assert (modify["copy"], modify["rename"]) == ("session_id id", "time occurred_at")
 
 
-def test_vector_posts_valid_events(
-    vector: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
-) -> None:
-    """Vector's http sink posts an array as application/json for the codec json, its documentation says."""
-    sink = vector["sinks"]["exporter"]
-    url = urlsplit(sink["uri"])
-    assert (url.netloc, url.path) == (Settings().ingest, names.INGEST_PATH)
-    assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
-    assert sink["batch"]["max_events"] <= Settings().max_events
-    assert sink["batch"]["max_bytes"] <= Settings().max_body // 2
-    assert sink["acknowledgements"] == {"enabled": True}
-    assert sink["auth"]["strategy"] == "bearer"
-    assert "retry_attempts" not in sink["request"], "the default is for ever"
-    assert sink["compression"] == "gzip"
-    assert sink["inputs"] == list(vector["transforms"])
-    assert vector["transforms"]["ends"]["inputs"] == list(vector["sources"])
-    event = of_vector(vector, logged()) | {"occurred_at": None}
-    post(exporter, json.dumps([event]), "application/json")
-    assert counted() == 1
-
-
-def test_fluent_bit_posts_valid_events(
-    fluent_bit: dict[str, Any], exporter: ExporterProcess, counted: Callable[[], float]
-) -> None:
-    """Fluent Bit posts json_lines as application/x-ndjson, and a header line's first word is its name."""
-    (output,) = fluent_bit["pipeline"]["outputs"]
-    assert f"{output['host']}:{output['port']}" == Settings().ingest
-    assert output["uri"] == names.INGEST_PATH
-    assert (output["name"], output["format"]) == ("http", "json_lines")
-    assert (output["compress"], output["retry_limit"]) == ("gzip", "no_limits")
-    (header,) = output["header"]
-    assert header.split(" ", 2)[:2] == ["Authorization", "Bearer"]
-    (source,) = fluent_bit["pipeline"]["inputs"]
-    assert source["parser"] in [one["name"] for one in fluent_bit["parsers"]]
-    assert source["storage.type"] == "filesystem"
-    for one in (*fluent_bit["pipeline"]["filters"], output):
-        assert one["match"] == source["tag"]
-    event = of_fluent_bit(fluent_bit, logged() | {"session_id": "s-92"}) | {"occurred_at": None}
-    post(exporter, json.dumps(event) + "\n", "application/x-ndjson")
-    assert counted() == 1
-
-
-def post(exporter: ExporterProcess, body: str, media_type: str) -> None:
-    """Twice, as a forwarder that was restarted: one end."""
+@pytest.mark.parametrize("media", ["application/json", "application/x-ndjson"])
+def test_forwarded_event_counts_once(exporter: ExporterProcess, media: str) -> None:
+    """Vector posts an array as application/json, Fluent Bit json_lines as application/x-ndjson."""
+    (line,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    event = {name: json.loads(line)[key] for name, key in FIELDS.items()}
+    event |= {"id": media, "occurred_at": None}
+    text = json.dumps([event] if media == "application/json" else event)
     headers = {
-        "Content-Type": media_type,
+        "Content-Type": media,
         "Content-Encoding": "gzip",
         "Authorization": f"Bearer {TOKEN}",
     }
     for accepted in (1, 0):
         reply = exporter.request(
-            "ingest", "POST", names.INGEST_PATH, gzip.compress(body.encode()), headers
+            "ingest", "POST", names.INGEST_PATH, gzip.compress(text.encode()), headers
         )
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
 
 
-def test_forwarders_make_the_same_event_of_a_log_line(
-    vector: dict[str, Any], fluent_bit: dict[str, Any]
-) -> None:
-    line = logged()
-    event = of_vector(vector, line)
-    assert event == of_fluent_bit(fluent_bit, line)
-    assert event["id"] == event["session_id"] == line["session_id"]
-    assert event["occurred_at"] == line["time"]
-    assert event.keys() <= set(Event.__struct_fields__)
+def test_vector_retries_for_ever_within_the_limits_of_the_exporter() -> None:
+    sink = VECTOR["sinks"]["exporter"]
+    assert sink["uri"] == f"http://{Settings().ingest}{names.INGEST_PATH}"
+    assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
+    assert (sink["compression"], sink["auth"]["strategy"]) == ("gzip", "bearer")
+    assert sink["batch"]["max_events"] <= Settings().max_events
+    assert sink["batch"]["max_bytes"] <= Settings().max_body // 2
+    assert sink["acknowledgements"] == {"enabled": True}
+    assert "retry_attempts" not in sink["request"], "the default is for ever"
 
 
-def test_settings_for_fluent_bit_are_valid(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_fluent_bit_retries_for_ever_from_its_disk() -> None:
+    (source,), (output,) = (FLUENT_BIT["pipeline"][name] for name in ("inputs", "outputs"))
+    assert f"{output['host']}:{output['port']}{output['uri']}" == (
+        Settings().ingest + names.INGEST_PATH
+    )
+    assert (output["name"], output["format"]) == ("http", "json_lines")
+    assert (output["compress"], output["retry_limit"]) == ("gzip", "no_limits")
+    assert output["header"] == ["Authorization Bearer ${SESSION_ENDS_TOKEN}"]
+    assert source["storage.type"] == "filesystem"
+
+
+def test_settings_for_fluent_bit_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (FOLDER / "fluent-bit.yaml").read_text(encoding="utf-8")
-    given = dict(re.findall(r"(SESSION_EXPORTER_\w+)=(\w+)", text))
-    assert len(given) == 2
-    for name, value in given.items():
+    variables = dict(re.findall(r"(SESSION_EXPORTER_\w+)=(\w+)", text))
+    assert len(variables) == 2
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    settings = load()
     # A chunk of 2 MB of MessagePack is less than three times that as JSON.
-    assert settings.max_body >= 6 * 1024**2
-    assert settings.max_events > Settings.model_fields["max_events"].default
+    assert load().max_body >= 6 * 1024**2
+    assert load().max_events > Settings.model_fields["max_events"].default

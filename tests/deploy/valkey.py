@@ -1,4 +1,4 @@
-"""The nodes of the Cluster for trying, as their scripts start them, on loopback.
+"""The nodes of the Cluster for a trial, which their scripts start on loopback.
 
 Debian 12 has no Valkey: its Redis takes the same configuration and commands, under Valkey's names.
 """
@@ -6,7 +6,6 @@ Debian 12 has no Valkey: its Redis takes the same configuration and commands, un
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -19,7 +18,7 @@ PASSWORD: Final = "5f1d7a84e96d3fbc"
 
 
 def _port() -> int:
-    """A free one, whose bus, 10,000 above it, is free too."""
+    """A free port with a free port of the cluster bus, 10,000 above it."""
     while True:
         port = free_port()
         with socket.socket() as bus, suppress(OSError, OverflowError):
@@ -40,7 +39,10 @@ class Nodes:
         programs.mkdir()
         for name in ("server", "cli"):
             (programs / f"valkey-{name}").symlink_to(f"/usr/bin/redis-{name}")
-        self._path = f"{programs}:{os.environ['PATH']}"
+        self._environment = {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PASSWORD_FILE": str(self.password_file),
+        }
 
     def __enter__(self) -> Self:
         self.start()
@@ -54,26 +56,20 @@ class Nodes:
         for number, port in enumerate(self.ports):
             data = self.folder / str(number)
             data.mkdir(exist_ok=True)
+            variables = {"NODE": "127.0.0.1", "DATA": str(data), "MAXMEMORY": "64mb"}
+            command = ["sh", SCRIPTS / "node.sh", "--bind", "127.0.0.1", "--port", str(port)]
             with (self.folder / f"{number}.log").open("ab") as log:
                 self._processes.append(
                     subprocess.Popen(
-                        [
-                            *("sh", SCRIPTS / "node.sh", "--bind", "127.0.0.1"),
-                            *("--port", str(port)),
-                        ],
-                        env=self._environment(
-                            {"NODE": "127.0.0.1", "DATA": str(data), "MAXMEMORY": "64mb"}
-                        ),
-                        stdout=log,
-                        stderr=log,
+                        command, env=self._environment | variables, stdout=log, stderr=log
                     )
                 )
 
     def stop(self) -> None:
-        for one in self._processes:
-            one.terminate()
-        for one in self._processes:
-            one.wait()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait()
         self._processes = []
 
     @property
@@ -81,7 +77,7 @@ class Nodes:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
     def form(self) -> str:
-        """What form.sh says about these nodes."""
+        """The output of form.sh for these nodes."""
         nodes = " ".join(f"127.0.0.1:{port}" for port in self.ports)
         return self._output("sh", str(SCRIPTS / "form.sh"), NODES=nodes)
 
@@ -89,27 +85,27 @@ class Nodes:
         port = str(self.ports[number])
         return self._output("valkey-cli", "-p", port, *command, REDISCLI_AUTH=PASSWORD)
 
-    def shell(self, command: str, number: int) -> int:
-        """The exit code of a probe: a command for a shell, on a node of its own."""
-        command = command.replace("valkey-cli", f"valkey-cli -p {self.ports[number]}")
+    def probe(self, command: str) -> bool:
+        """Whether a probe, a command for a shell, succeeds on the first node."""
+        command = command.replace("valkey-cli", f"valkey-cli -p {self.ports[0]}")
         command = command.replace("/secrets/password", str(self.password_file))
-        done = subprocess.run(["sh", "-c", command], env=self._environment({}), check=False)
-        return done.returncode
+        done = subprocess.run(["sh", "-c", command], env=self._environment, check=False)
+        return done.returncode == 0
 
     def command_lines(self) -> str:
+        """Arguments and variables of the processes."""
         return "".join(
-            Path(f"/proc/{one.pid}/cmdline").read_text() for one in self._processes
-        ) + "".join(Path(f"/proc/{one.pid}/environ").read_text() for one in self._processes)
+            Path(f"/proc/{process.pid}/{name}").read_text()
+            for process in self._processes
+            for name in ("cmdline", "environ")
+        )
 
     def _output(self, *command: str, **variables: str) -> str:
         return subprocess.run(
             command,
-            env=self._environment(variables),
+            env=self._environment | variables,
             capture_output=True,
             text=True,
             check=True,
             timeout=60,
         ).stdout
-
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        return {"PATH": self._path, "PASSWORD_FILE": str(self.password_file), **variables}

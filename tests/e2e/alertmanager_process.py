@@ -16,17 +16,15 @@ from exporter.demo.program import Program
 from exporter.demo.receiver import BackgroundServer, Receiver
 from tests.e2e.prometheus_process import free_port
 
-_Caught = TypeVar("_Caught")
+_Notification = TypeVar("_Notification")
 
 
 class AlertmanagerProcess(Program):
     """Runs with a configuration file; Prometheus sends alerts to `port`."""
 
-    def __init__(self, config: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
-        self._output = config.with_suffix(".log")
+    def __init__(self, config: Path) -> None:
+        self.port = free_port()
         super().__init__(
-            "Alertmanager",
             [
                 "prometheus-alertmanager",
                 f"--config.file={config}",
@@ -34,12 +32,12 @@ class AlertmanagerProcess(Program):
                 f"--web.listen-address=127.0.0.1:{self.port}",
                 "--cluster.listen-address=",
             ],
-            self._output,
+            config.with_suffix(".log"),
             f"http://127.0.0.1:{self.port}/-/ready",
         )
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
-        """Send alerts as Prometheus does, with `labels`, `annotations`, `startsAt`, `endsAt`."""
+        """Sends alerts as Prometheus does, with `labels`, `annotations`, `startsAt`, `endsAt`."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v2/alerts",
             json.dumps(alerts).encode(),
@@ -48,44 +46,39 @@ class AlertmanagerProcess(Program):
         urllib.request.urlopen(request, timeout=30).close()
 
     def get(self, path: str, **parameters: str) -> Any:
-        """An answer of API v2."""
+        """The answer of API v2."""
         query = urllib.parse.urlencode(parameters)
         url = f"http://127.0.0.1:{self.port}/api/v2/{path}?{query}"
         with urllib.request.urlopen(url, timeout=30) as response:
             return json.load(response)
 
-    @property
-    def log(self) -> str:
-        return self._output.read_text()
 
-
-class WebhookCatcher(Receiver):
+class WebhookReceiver(Receiver):
     """The demo's receiver; a test takes its notifications in order."""
 
-    def next(self, seconds: float = 60.0) -> tuple[str, Any]:
-        """Path and body of the oldest notification not yet taken; AssertionError when none comes."""
-        return _oldest(self.caught, seconds)
+    def next(self) -> tuple[str, Any]:
+        """Path and body of the oldest notification; AssertionError when none comes."""
+        return _oldest(self.notifications)
 
     def rest(self) -> list[tuple[str, Any]]:
         """The notifications not yet taken."""
-        return [self.caught.get_nowait() for _ in range(self.caught.qsize())]
+        return [self.notifications.get_nowait() for _ in range(self.notifications.qsize())]
 
 
-class MailCatcher(BackgroundServer):
+class MailReceiver(BackgroundServer):
     """As much of an SMTP server as Alertmanager needs; keeps the messages."""
 
     def __init__(self) -> None:
-        self._caught: queue.Queue[EmailMessage] = queue.Queue()
-        caught = self._caught
+        self._messages = messages = queue.Queue[EmailMessage]()
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                self.wfile.write(b"220 catcher\r\n")
+                self.wfile.write(b"220 receiver\r\n")
                 while line := self.rfile.readline():
                     verb = line[:4].upper().strip()
                     if verb == b"DATA":
                         self.wfile.write(b"354 go on\r\n")
-                        caught.put(self._message())
+                        messages.put(self._message())
                     self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
                     if verb == b"QUIT":
                         return
@@ -100,13 +93,13 @@ class MailCatcher(BackgroundServer):
         super().__init__(server)
         self.address = f"127.0.0.1:{server.server_address[1]}"
 
-    def next(self, seconds: float = 60.0) -> EmailMessage:
-        """As `WebhookCatcher.next`."""
-        return _oldest(self._caught, seconds)
+    def next(self) -> EmailMessage:
+        """As `WebhookReceiver.next`."""
+        return _oldest(self._messages)
 
 
-def _oldest(caught: queue.Queue[_Caught], seconds: float) -> _Caught:
+def _oldest(notifications: queue.Queue[_Notification]) -> _Notification:
     try:
-        return caught.get(timeout=seconds)
+        return notifications.get(timeout=60)
     except queue.Empty:
-        raise AssertionError(f"no notification within {seconds:g} s") from None
+        raise AssertionError("no notification within 60 s") from None

@@ -41,10 +41,10 @@ class Reply:
 
 
 class ExporterProcess:
-    """An exporter that ends at the latest when the `with` block does; its stderr is in `log`.
+    """An exporter that runs until the end of the `with` block at most; `log` is its standard error.
 
     `wrapper` is a command in front, such as strace. `mutant` is Python that runs before the program and
-    removes a guard from it, so that a test can show that it would notice.
+    removes a guard, so that a test can show that it fails without the guard.
     """
 
     def __init__(

@@ -51,7 +51,6 @@ class PrometheusProcess(Program):
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))
         super().__init__(
-            "Prometheus",
             [
                 "prometheus",
                 f"--config.file={folder / 'prometheus.yml'}",

@@ -8,127 +8,105 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.exporter_process import ROOT, wait_for
 
 LONG = 420.0
-"""Seconds; the demo takes 75 on an idle machine."""
+"""Seconds; the demo takes 60 on an idle machine."""
 
 
-@contextmanager
-def demo(folder: Path, *flags: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs until its end or the end of the block; its output is in `folder`.txt."""
-    variables = {**os.environ, **environment}
-    command = [sys.executable, "-m", "exporter.demo", "--folder", str(folder), *flags]
+class Demo:
+    """A running demo with its files in `folder`."""
+
+    def __init__(self, folder: Path, process: "subprocess.Popen[str]") -> None:
+        self._folder = folder
+        self.process = process
+
+    @property
+    def output(self) -> str:
+        return (self._folder / "output").read_text()
+
+    def processes(self) -> list[str]:
+        """Command lines of the processes that use `folder`."""
+        lines = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        return [line for line in lines if f"{self._folder}/" in line]
+
+
+@contextlib.contextmanager
+def demo(folder: Path, *flags: str, **environment: str) -> Iterator[Demo]:
+    """A demo that runs until its end or the end of the block."""
     # Tests in the background have SIGINT ignored, and children inherit that.
-    command = ["/usr/bin/env", "--default-signal=INT", *command]
-    with folder.with_suffix(".txt").open("w") as out:
+    command = ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "exporter.demo"]
+    variables = {**os.environ, "TMPDIR": str(folder), **environment}
+    with (folder / "output").open("w") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=variables
+            [*command, *flags], stdout=out, stderr=out, text=True, cwd=ROOT, env=variables
         )
+    running = Demo(folder, process)
     try:
-        yield process
+        yield running
     finally:
         process.kill()
         process.wait()
-        wait_for(lambda: not left(folder), what="no process of the demo")
+        wait_for(lambda: not running.processes(), what="no process of the demo")
 
 
-def printed(folder: Path) -> str:
-    return folder.with_suffix(".txt").read_text()
-
-
-def left(folder: Path) -> list[str]:
-    """Command lines of the processes that use `folder`."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if f"{folder}/" in line:
-            lines.append(line)
-    return lines
-
-
-def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_no_process(tmp_path: Path) -> None:
+def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: Path) -> None:
     """With all default ports in use: tests that run beside this one cannot take a port of the demo."""
-    folder = tmp_path / "demo"
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         for port in (10400, 10401, 9090, 9093):
             with contextlib.suppress(OSError):  # Another program uses the port.
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-        with demo(folder, "--once") as process:
-            assert process.wait(LONG) == 0, printed(folder)
-            assert left(folder) == []
-    text = printed(folder)
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        with demo(tmp_path, "--once") as running:
+            assert running.process.wait(LONG) == 0, running.output
+            assert running.processes() == []
+            text = running.output
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]
     assert re.search(r"baseline: http://127\.0\.0\.1:(?!9090/)\d+/alerts", text)
     spike = "4001 No Worker Node Available spike on streampixel"
     steps = (
         "Prometheus has a baseline",
         "Outage on streampixel",
         f"Prometheus: firing: {spike} (page)",
-        f"Alertmanager to page-platform: firing: {spike}",
+        f"Alertmanager to slack-page: {spike}",
         "Repair: ",
         f"Prometheus: inactive: {spike} (page)",
-        f"Alertmanager to page-platform: resolved: {spike}",
+        f"Alertmanager to slack-page: Resolved: {spike}",
     )
     places = [text.index(step) for step in steps]
     assert places == sorted(places), text
     counted = re.search(
-        r"description: (\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends, since \d",
-        text,
+        r"> (\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends, since \d", text
     )
     assert counted, text
     assert int(counted[1]) > 5 * float(counted[2]) > 0
-    assert "causes: All worker nodes are busy" in text
-    assert "fix: Check the status of workers and GPUs" in text
+    assert "> Causes: All worker nodes are busy" in text
+    assert "> Fix: Check the status of workers and GPUs" in text
     ops = re.search(r"past are counted: (\S+)/\n", text)
     assert ops
-    assert f"runbook_url: {ops[1]}/codes/streampixel/4001\n" in text
+    assert f"<{ops[1]}/codes/streampixel/4001|Runbook>" in text
 
 
 def test_demo_stops_every_program_on_ctrl_c(tmp_path: Path) -> None:
     """With a token file in the environment, which the exporter of the demo ignores."""
-    folder = tmp_path / "demo"
     tokens = str(tmp_path / "no-such-file")
-    with demo(folder, SESSION_EXPORTER_INGEST_TOKEN_FILE=tokens) as process:
-        wait_for(lambda: "Outage on" in printed(folder), LONG, "the outage")
-        names = "\n".join(left(folder))
-        assert all(name in names for name in ("exporter serve", "prometheus ", "alertmanager"))
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0, printed(folder)
-        assert left(folder) == []
-    assert printed(folder).splitlines()[-1] == "Stopped: all programs of the demo have exited."
-
-
-def test_demo_refuses_a_folder_that_another_demo_uses(tmp_path: Path) -> None:
-    """Fails without the lock: the second demo would delete the ledger of the first."""
-    folder = tmp_path / "demo"
-    with demo(folder) as first:
-        wait_for((folder / "exporter/data/ledger.db").exists, LONG, "a ledger")
-        second = subprocess.run(
-            [sys.executable, "-m", "exporter.demo", "--folder", str(folder)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=ROOT,
-            check=False,
+    with demo(tmp_path, SESSION_EXPORTER_INGEST_TOKEN_FILE=tokens) as running:
+        commands = ("exporter serve", "/prometheus.yml", "/alertmanager.yml")
+        wait_for(
+            lambda: all(command in "\n".join(running.processes()) for command in commands),
+            *(LONG, "all programs"),
         )
-        assert second.returncode == 1
-        assert second.stderr.startswith(f"error: {folder}: another demo is running there")
-        assert first.poll() is None
-        assert (folder / "exporter/data/ledger.db").exists()
-        first.terminate()
-        assert first.wait(30) == 0, printed(folder)
-        assert left(folder) == []
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0, running.output
+        assert running.processes() == []
+        assert running.output.splitlines()[-1].startswith("Stopped: all programs of the demo")
 
 
 def test_demo_starts_nothing_when_a_program_is_missing(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    with demo(folder, PATH=str(tmp_path)) as process:
-        assert process.wait(60) == 1
-    assert printed(folder).startswith("error: prometheus: not installed")
-    assert not folder.exists()
+    with demo(tmp_path, PATH=str(tmp_path)) as running:
+        assert running.process.wait(60) == 1
+        assert running.output.startswith("error: prometheus: not installed")

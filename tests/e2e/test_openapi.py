@@ -1,7 +1,6 @@
 """A real exporter answers requests that schemathesis makes as /openapi.json describes."""
 
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
 import hypothesis
@@ -51,8 +50,8 @@ INGEST = (
 )
 KEY = "k" * 24
 ORIGIN = "https://pages.example"
-NAMING = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
-"""Paths with names in them: generated names seldom exist."""
+PAGES_BY_NAME = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
+"""Generated names seldom exist."""
 both_modes = pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
 )
@@ -64,23 +63,22 @@ MEDIA = (
 )
 
 
-@schemathesis.serializer("text/plain")
-def _text(_: object, value: Any) -> bytes:
-    return schemathesis_json(value)
-
-
-@schemathesis.serializer("application/x-ndjson")
-def _lines(_: object, value: Any) -> bytes:
-    items = value if isinstance(value, list) else [value]
-    return b"\n".join(schemathesis_json(item) for item in items)
-
-
-def schemathesis_json(value: Any) -> bytes:
+def _json(value: Any) -> bytes:
     """JSON of any generated value, lone surrogates included."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, msgspec.MsgspecError):
         return repr(value).encode("utf-8", "backslashreplace")
+
+
+@schemathesis.serializer("text/plain")
+def _text(_: object, value: Any) -> bytes:
+    return _json(value)
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(_: object, value: Any) -> bytes:
+    return b"\n".join(map(_json, value if isinstance(value, list) else [value]))
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +108,7 @@ def described(exporter: ExporterProcess) -> dict[str, Any]:
 
 def operation(exporter: ExporterProcess, document: dict[str, Any], listener: str, path: str) -> Any:
     """The only operation of `path`, at the address of `listener`."""
-    document = deepcopy(document)
-    document["paths"] = {path: document["paths"][path]}
-    schema = schemathesis.openapi.from_dict(document)
+    schema = schemathesis.openapi.from_dict({**document, "paths": {path: document["paths"][path]}})
     schema.config.update(base_url=f"http://127.0.0.1:{exporter.ports[listener]}")
     (result,) = schema.get_all_operations()
     return result.ok()
@@ -159,8 +155,10 @@ def test_ingest_answers_as_described(
     assert_parses(exporter)
 
 
-@both_modes
-@pytest.mark.parametrize("media", ["text/plain", "application/json"])
+@pytest.mark.parametrize(
+    ("media", "mode"),
+    [("text/plain", GenerationMode.POSITIVE), ("application/json", GenerationMode.NEGATIVE)],
+)
 def test_beacons_are_answered_as_described(
     exporter: ExporterProcess, media: str, mode: GenerationMode
 ) -> None:
@@ -197,28 +195,15 @@ def test_build_webhook_answers_as_described(
 @pytest.mark.parametrize("path", OPS)
 def test_ops_paths_answer_as_described(exporter: ExporterProcess, path: str) -> None:
     document = described(exporter)
-    assert set(document["paths"]) == {*OPS, *NAMING, *INGEST}
-    assert statuses_of(operation(exporter, document, "ops", path), GenerationMode.POSITIVE, 3) == {
-        200
-    }
-
-
-@pytest.mark.parametrize("path", NAMING)
-def test_pages_of_unknown_names_answer_as_described(exporter: ExporterProcess, path: str) -> None:
-    document = described(exporter)
+    assert set(document["paths"]) == {*OPS, *PAGES_BY_NAME, *INGEST}
     target = operation(exporter, document, "ops", path)
+    assert statuses_of(target, GenerationMode.POSITIVE, 3) == {200}
+
+
+@pytest.mark.parametrize("path", PAGES_BY_NAME)
+def test_pages_of_unknown_names_answer_as_described(exporter: ExporterProcess, path: str) -> None:
+    target = operation(exporter, described(exporter), "ops", path)
     assert 404 in statuses_of(target, GenerationMode.POSITIVE, 20) <= {200, 404}
-
-
-def test_answer_that_is_not_described_fails(exporter: ExporterProcess) -> None:
-    """The mutant: a description without 422, which is what an unknown system is answered."""
-    document = described(exporter)
-    post = document["paths"][names.INGEST_PATH]["post"]
-    del post["responses"]["422"]
-    document["components"]["schemas"]["Event"]["properties"]["system"]["enum"] = ["nowhere"]
-    target = operation(exporter, document, "ingest", names.INGEST_PATH)
-    with pytest.raises(BaseException, match="422"):
-        statuses_of(target, GenerationMode.POSITIVE)
 
 
 def test_promtool_accepts_metrics_after_generated_requests(exporter: ExporterProcess) -> None:

@@ -34,17 +34,6 @@ def test_late_body_is_refused_and_counted_once(tmp_path):
         assert exporter.total("session_exporter_requests_total", status="408") == 1
 
 
-def test_taken_port_is_an_error_without_a_traceback(tmp_path):
-    with ExporterProcess(tmp_path / "data") as first:
-        second = ExporterProcess(
-            tmp_path / "other", "--ingest", f"127.0.0.1:{first.ports['ingest']}"
-        )
-        second.launch()
-        assert second.wait() == 1
-        assert "ingest" in second.log
-        assert "Traceback" not in second.log
-
-
 def test_damaged_ledger_is_moved_aside_and_readiness_names_it(tmp_path):
     data = tmp_path / "data"
     with ExporterProcess(data) as exporter:

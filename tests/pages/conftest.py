@@ -31,6 +31,12 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProce
 
 
 @pytest.fixture
-def visit(browser: Browser, exporter: ExporterProcess) -> Iterator[Visit]:
-    with Visit(browser, f"http://127.0.0.1:{exporter.ports['ops']}") as visit:
+def base(exporter: ExporterProcess) -> str:
+    """The URL of the exporter's pages."""
+    return f"http://127.0.0.1:{exporter.ports['ops']}"
+
+
+@pytest.fixture
+def visit(browser: Browser, base: str) -> Iterator[Visit]:
+    with Visit(browser, base) as visit:
         yield visit

@@ -1,8 +1,7 @@
 """A browser with an ops listener that needs a token."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.exporter_process import ExporterProcess
@@ -12,27 +11,19 @@ TOKEN = "0123456789abcdef0123"
 PATH = "/codes/streampixel/4001"
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
-    folder = tmp_path_factory.mktemp("password")
-    (folder / "token").write_text(TOKEN)
-    (folder / "token").chmod(0o600)
-    settings = {"ops_token_file": folder / "token"}
-    with ExporterProcess(folder / "data", settings=settings) as exporter:
-        yield exporter
-
-
-def test_a_browser_opens_pages_with_the_password(
-    browser: Browser, guarded: ExporterProcess
-) -> None:
-    base = f"http://127.0.0.1:{guarded.ports['ops']}"
+def test_browser_opens_pages_with_the_password(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    settings = {"ops_token_file": tmp_path / "token"}
     credentials = {"username": "anybody", "password": TOKEN}
-    with Visit(browser, base, http_credentials=credentials) as visit:
-        page = visit.open(PATH)
-        expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
-        page = visit.open("/codes")
-        page.get_by_role("link", name="4001").click()
-        page.wait_for_url(f"**{PATH}")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
-        # Chromium reports the 401 before it sends the password.
-        visit.faults = [fault for fault in visit.faults if "401 (Unauthorized)" not in fault]
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        base = f"http://127.0.0.1:{exporter.ports['ops']}"
+        with Visit(browser, base, http_credentials=credentials) as visit:
+            page = visit.open(PATH)
+            expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
+            page = visit.open("/codes")
+            page.get_by_role("link", name="4001").click()
+            page.wait_for_url(f"**{PATH}")
+            expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
+            # Chromium reports the 401 before it sends the password.
+            visit.faults = [fault for fault in visit.faults if "401 (Unauthorized)" not in fault]

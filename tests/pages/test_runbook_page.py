@@ -3,11 +3,10 @@
 from playwright.sync_api import Browser, expect
 
 from exporter.taxonomy.loader import load
-from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import PHONE, Visit
 
 
-def test_the_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
+def test_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
     page = visit.open("/codes/streampixel/4001")
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "Streampixel 4001: No Worker Node Available"
@@ -17,9 +16,8 @@ def test_the_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
     expect(page.get_by_role("link", name="SessionEndSpike")).to_be_visible()
 
 
-def test_every_code_page_is_short_on_a_phone(browser: Browser, exporter: ExporterProcess) -> None:
+def test_every_code_page_is_short_on_a_phone(browser: Browser, base: str) -> None:
     """First action and mitigation are near the top."""
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
     measure = """() => {
         const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
         return [top(".first"), top("#mitigation"), document.documentElement.scrollHeight];
@@ -35,10 +33,7 @@ def test_every_code_page_is_short_on_a_phone(browser: Browser, exporter: Exporte
             assert height <= 5000, code
 
 
-def test_the_shared_diagnosis_opens_without_a_script(
-    browser: Browser, exporter: ExporterProcess
-) -> None:
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
+def test_shared_diagnosis_opens_without_a_script(browser: Browser, base: str) -> None:
     with Visit(browser, base, viewport=PHONE, java_script_enabled=False) as visit:
         page = visit.open("/codes/streampixel/4001")
         query = page.locator("#shared-query-1")
@@ -48,7 +43,7 @@ def test_the_shared_diagnosis_opens_without_a_script(
         expect(page.locator("button:visible")).to_have_count(0)
 
 
-def test_a_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
+def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
     visit.grant("clipboard-read", "clipboard-write")
     page = visit.open("/codes/streampixel/4001")
     button = page.get_by_role("button", name="Copy query 2", exact=True)
@@ -62,26 +57,22 @@ def test_a_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
     expect(button).to_have_text("Copy")
 
 
-def test_a_query_is_copied_without_the_clipboard_api(visit: Visit) -> None:
+def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> None:
     """Browsers offer it only to pages over https or on localhost."""
     visit.grant("clipboard-read")
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
-    page.get_by_role("button", name="Copy query 3", exact=True).click()
+    button = page.get_by_role("button", name="Copy query 3", exact=True)
+    button.click()
     expect(page.get_by_role("status")).to_have_text("Copied")
     assert "4001|4003" in page.evaluate("navigator.clipboard.readText()")
-
-
-def test_a_query_that_can_not_be_copied_is_selected(visit: Visit) -> None:
-    page = visit.open("/codes/streampixel/4001")
-    page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
     page.evaluate("document.execCommand = () => false")
-    page.get_by_role("button", name="Copy query 3", exact=True).click()
+    button.click()
     expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
 
 
-def test_a_senders_code_is_text(visit: Visit) -> None:
+def test_code_of_a_sender_is_text(visit: Visit) -> None:
     page = visit.open("/codes/softdrive/unknown")
     expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
     assert page.locator("img").count() == 0

@@ -1,9 +1,7 @@
 """The table of codes with the keyboard only, and without a script."""
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import PHONE, Visit
 
 
@@ -11,7 +9,7 @@ def visible(page: Page) -> list[str]:
     return page.locator("#codes tbody tr:visible th").all_inner_texts()
 
 
-def test_a_slash_letters_and_enter_open_the_code(visit: Visit) -> None:
+def test_slash_letters_and_enter_open_the_code(visit: Visit) -> None:
     page = visit.open("/codes")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
@@ -25,49 +23,41 @@ def test_a_slash_letters_and_enter_open_the_code(visit: Visit) -> None:
     assert visible(page) == ["4001"]
 
 
-@pytest.mark.parametrize(
-    ("typed", "path"),
-    [
-        ("4001", "/codes/streampixel/4001"),
-        ("error code 8", "/codes/softdrive/08"),
+def test_enter_opens_the_spelled_code(visit: Visit) -> None:
+    for spelling, path in {
+        "4001": "/codes/streampixel/4001",
+        "error code 8": "/codes/softdrive/08",
         # 10, 11 and 1001 begin with it, but it is a spelling of 01.
-        ("1", "/codes/softdrive/01"),
-        ("Streampixel 1001", "/codes/streampixel/1001"),
-        ("guest-agent", "/codes/softdrive/guest_agent"),
-        ("monitor", "/codes/softdrive/08"),
-    ],
-)
-def test_enter_opens_the_spelled_code(visit: Visit, typed: str, path: str) -> None:
-    page = visit.open("/codes")
-    page.keyboard.press("/")
-    page.keyboard.type(typed)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**{path}")
+        "1": "/codes/softdrive/01",
+        "Streampixel 1001": "/codes/streampixel/1001",
+        "guest-agent": "/codes/softdrive/guest_agent",
+        "monitor": "/codes/softdrive/08",
+    }.items():
+        page = visit.open("/codes")
+        page.keyboard.press("/")
+        page.keyboard.type(spelling)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{path}")
 
 
-def test_a_number_matches_codes_and_no_texts(visit: Visit) -> None:
-    page = visit.open("/codes")
-    page.get_by_role("searchbox").fill("30")
-    assert visible(page) == []
-    page.get_by_role("searchbox").fill("400")
-    assert visible(page) == [f"400{last}" for last in range(8)]
-
-
-def test_escape_clears_the_query(visit: Visit) -> None:
+def test_query_filters_the_table(visit: Visit) -> None:
     page = visit.open("/codes?q=4001")
     assert visible(page) == ["4001"]
     page.keyboard.press("/")
     page.keyboard.press("Escape")
     expect(page.get_by_role("searchbox")).to_have_value("")
     assert len(visible(page)) == 38
-
-
-def test_a_slash_can_be_typed(visit: Visit) -> None:
-    page = visit.open("/codes")
-    page.keyboard.press("/")
-    page.keyboard.type("closed / crashed")
-    expect(page.get_by_role("searchbox")).to_have_value("closed / crashed")
-    assert visible(page) == ["4006"]
+    for query, codes in {
+        # A number matches codes and no texts.
+        "30": [],
+        "400": [f"400{last}" for last in range(8)],
+        "closed / crashed": ["4006"],
+    }.items():
+        page = visit.open("/codes")
+        page.keyboard.press("/")
+        page.keyboard.type(query)
+        expect(page.get_by_role("searchbox")).to_have_value(query)
+        assert visible(page) == codes
 
 
 def test_enter_without_matches_shows_suggestions(visit: Visit) -> None:
@@ -82,8 +72,7 @@ def test_enter_without_matches_shows_suggestions(visit: Visit) -> None:
     assert visible(page) == ["02", "03", "04", "09", "4004"]
 
 
-def test_search_works_without_a_script(browser: Browser, exporter: ExporterProcess) -> None:
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
+def test_search_works_without_a_script(browser: Browser, base: str) -> None:
     with Visit(browser, base, java_script_enabled=False) as visit:
         page = visit.open("/codes")
         page.get_by_role("searchbox").fill("free Worker")
@@ -95,9 +84,8 @@ def test_search_works_without_a_script(browser: Browser, exporter: ExporterProce
         expect(page.get_by_role("button", name="Copy")).to_have_count(0)
 
 
-def test_a_phone_shows_system_and_counts(browser: Browser, exporter: ExporterProcess) -> None:
+def test_phone_shows_system_and_counts(browser: Browser, base: str) -> None:
     """They are visible without horizontal scrolling."""
-    base = f"http://127.0.0.1:{exporter.ports['ops']}"
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         row = visit.open("/codes?q=4001").locator("#codes tbody tr:visible")
         for cell in (row.get_by_text("Streampixel"), row.locator(".number").first):

@@ -33,7 +33,7 @@ def test_every_code_and_alert_has_a_file() -> None:
     assert list(files.warnings(TAXONOMY)) == []
 
 
-def test_a_file_has_a_first_action_and_the_sections() -> None:
+def test_file_has_a_first_action_and_the_sections() -> None:
     for path in PAGES:
         text = path.read_text()
         first, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
@@ -52,7 +52,7 @@ def test_links_of_the_files_exist() -> None:
         assert set(re.findall(r"\]\(([^)]*)\)", path.read_text())) <= paths, path
 
 
-def test_a_runbook_has_more_words_than_the_notification() -> None:
+def test_runbook_has_more_words_than_the_notification() -> None:
     for system, code in CODES:
         path = files.of_code(system, code)
         assert path is not None
@@ -97,7 +97,7 @@ UDP = ("TCP 9260 and 443", "9250–9254", "58000–59000", "both ways", "EDR", "
         ("softdrive/guest_agent", ("Restart the VM", "update the guest agent", "its template")),
     ],
 )
-def test_a_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> None:
+def test_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> None:
     text = " ".join((SHIPPED / f"{path}.md").read_text().split())
     assert [phrase for phrase in phrases if phrase not in text] == []
 
@@ -129,7 +129,7 @@ def first_of(folder: Path, code: str) -> str:
     return pages.of_code(system, row, [folder], QueryLinks())[0].first
 
 
-def test_a_code_without_a_file_shows_the_taxonomys_texts(folder: Path) -> None:
+def test_code_without_a_file_shows_the_taxonomys_texts(folder: Path) -> None:
     system = load([folder]).systems["acme"]
     code = system.codes[1]
     own, shared = pages.of_code(system, code, [folder], QueryLinks())
@@ -138,7 +138,7 @@ def test_a_code_without_a_file_shows_the_taxonomys_texts(folder: Path) -> None:
     assert f"system=&quot;acme&quot;, code=&quot;{code.code}&quot;" in shared.rest
 
 
-def test_an_operators_file_overrides_the_shipped_file(folder: Path) -> None:
+def test_operators_file_overrides_the_shipped_file(folder: Path) -> None:
     assert "api/unknown-codes" in first_of(folder, "unknown")
     for code in ("07", "unknown"):
         (folder / "runbooks" / "acme" / f"{code}.md").write_text("Call Wile E. about {code}.\n")
@@ -163,7 +163,7 @@ def test_check_warns_about_a_shipped_code_without_a_file() -> None:
     ]
 
 
-def test_a_code_of_an_overlay_needs_no_file(tmp_path: Path) -> None:
+def test_code_of_an_overlay_needs_no_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "extends: streampixel\n"
         "codes:\n"

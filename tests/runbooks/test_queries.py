@@ -1,5 +1,6 @@
 """The queries of the runbooks are valid PromQL, and their metrics exist."""
 
+import html
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,30 +11,28 @@ import promql_parser
 import yaml
 
 from exporter import names
-from exporter.rule_files import alerts, folder
+from exporter.rule_files import alerts
 from exporter.runbooks import files, pages
-from exporter.runbooks.render import queries
+from exporter.runbooks.render import QueryLinks, Rendered, render
 from exporter.taxonomy.loader import load
+from tests import rule_groups
 
-TAXONOMY = load()
+
+def queries(*runbooks: Rendered) -> list[str]:
+    text = "".join(runbook.first + runbook.rest for runbook in runbooks)
+    codes = re.findall(r'<code id="[\w-]+">(.*?)</code>', text, re.DOTALL)
+    return [html.unescape(code) for code in codes]
+
+
 OF_CODES = {
-    f"{code.system}-{code.code}": [
-        query
-        for path in (files.of_code(system, code), files.shipped() / "diagnosis.md")
-        for query in queries(
-            (path or files.shipped() / "default.md").read_text(), pages.values(code)
-        )
-    ]
-    for system in TAXONOMY.systems.values()
+    (code.system, code.code): queries(*pages.of_code(system, code, (), QueryLinks()))
+    for system in load().systems.values()
     for code in (*system.codes, system.unknown)
 }
-OF_ALERTS = {
-    alert.name: list(queries(files.of_alert(alert.name).read_text(), ())) for alert in alerts()
-}
-OF_DEFAULT = queries(
-    (files.shipped() / "default.md").read_text(), (("system", "acme"), ("code", "07"))
-)
-QUERIES = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS.values()))
+OF_ALERTS = [queries(pages.of_alert(alert.name, QueryLinks())) for alert in alerts()]
+DEFAULT = (files.shipped() / "default.md").read_text()
+OF_DEFAULT = queries(render(DEFAULT, (("system", "acme"), ("code", "07")), QueryLinks()))
+QUERIES = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS))
 OF_PROMETHEUS = {"up", "scrape_duration_seconds", "ALERTS"}
 
 
@@ -63,13 +62,7 @@ def test_promtool_accepts_every_query(tmp_path: Path) -> None:
 def test_every_metric_of_a_query_exists() -> None:
     known = {value for key, value in vars(names).items() if key.isupper() and key[0] != "_"}
     known |= {f"{value}_bucket" for value in known if str(value).endswith("_seconds")}
-    known |= {
-        rule["record"]
-        for path in folder().glob("*.yml")
-        for group in yaml.safe_load(path.read_text())["groups"]
-        for rule in group["rules"]
-        if "record" in rule
-    }
+    known |= rule_groups.recording().keys()
     used = {name for query in QUERIES for name in metrics_of(promql_parser.parse(query))}
     assert len(used) > 25
     assert used - known == OF_PROMETHEUS
@@ -77,8 +70,5 @@ def test_every_metric_of_a_query_exists() -> None:
 
 def test_queries_select_their_system() -> None:
     assert [query for query in QUERIES if "{system}" in query or "{code}" in query] == []
-    for page, queries_of_page in OF_CODES.items():
-        systems = {
-            name for query in queries_of_page for name in re.findall(r'system="([^"]*)"', query)
-        }
-        assert systems == {page.partition("-")[0]}
+    for (system, _), queries_of_code in OF_CODES.items():
+        assert {*re.findall(r'system="([^"]*)"', " ".join(queries_of_code))} == {system}

@@ -1,55 +1,78 @@
-"""What tests of the manifests look things up with."""
+"""Built objects of deploy/kubernetes, and checks for several tests."""
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
+import yaml
 
-from tests.deploy.kubernetes.kustomize import Builder, Object, builders, identity
+from tests.deploy.kubernetes.kustomize import LOADER, Object, build, identity
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 # PodDisruptionBudget's unhealthyPodEvictionPolicy is on by default from 1.27.
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
-BUILDERS = builders()
-Objects = dict[tuple[str, str], Object]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
+NAME = "session-end-exporter"
+Objects = dict[tuple[str, str], Object]
 
 
-def made(build: Builder, folder: Path) -> Objects:
-    """All that is built of the folder, by kind and name."""
-    return {identity(one): one for one in build(folder)}
+# From 1.24 on, kubectl names its kustomize.
+_KUBECTL = "kustomizeVersion" in subprocess.getoutput("kubectl version --client --output json")
 
 
-def of_kind(found: Objects, kind: str) -> dict[str, Object]:
-    """Those of one kind, by name."""
-    return {name: one for (its, name), one in found.items() if its == kind}
+def built(folder: Path) -> Objects:
+    """All objects of the folder, by kind and name; where a current kubectl is installed, it agrees."""
+    objects = {identity(item): item for item in build(folder)}
+    if _KUBECTL:
+        output = subprocess.check_output(["kubectl", "kustomize", folder], text=True)
+        documents = yaml.load_all(output, LOADER)
+        assert {identity(item): item for item in documents} == objects
+    return objects
 
 
-def valid(found: Objects, version: str) -> list[str]:
-    """Kinds of the objects that a version of Kubernetes knows; raises ValidationError for one that is
-    not as its schema says."""
-    known = [one for one in found.values() if one["kind"] not in CUSTOM]
-    for one in known:
-        kubernetes_validate.validate(one, version, strict=True)
-    return [one["kind"] for one in known]
+def of_kind(objects: Objects, kind: str) -> dict[str, Object]:
+    """The objects of one kind, by name."""
+    return {name: item for (its, name), item in objects.items() if its == kind}
 
 
-def copied(folder: Path) -> Path:
-    """deploy/kubernetes, where it may be changed."""
-    return Path(shutil.copytree(FOLDER, folder / "kubernetes"))
+def assert_valid(objects: Objects) -> None:
+    """Raises ValidationError for an object that breaks the schema of a supported Kubernetes."""
+    for (kind, _), item in objects.items():
+        for version in VERSIONS:
+            if kind not in CUSTOM:
+                kubernetes_validate.validate(item, version, strict=True)
 
 
-def overlay(readme: str, build: Builder, folder: Path) -> Objects:
-    """What the overlay of a README builds, beside a copy of deploy/kubernetes."""
-    copied(folder)
+def assert_confined(pod: Object) -> None:
+    """The pod keeps the restricted Pod Security Standard, and has no access to the Kubernetes API."""
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys()
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "sysctls" not in context
+    for volume in pod["volumes"]:
+        assert volume.keys() & {"secret", "configMap", "emptyDir"}, volume
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert all("hostPort" not in port for port in container.get("ports", ()))
+    assert "memory" in container["resources"]["limits"]
+    assert re.search(r":\d+\.\d+\.\d+$", container["image"])
+
+
+def overlay(readme: str, folder: Path) -> Objects:
+    """The objects of the overlay of a README, beside a copy of deploy/kubernetes."""
+    shutil.copytree(FOLDER, folder / "kubernetes")
     (block,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     (folder / "overlay").mkdir()
     (folder / "overlay" / "kustomization.yaml").write_text(block)
-    return made(build, folder / "overlay")
-
-
-def relative(start: Path, path: Path) -> str:
-    """kustomize takes no absolute path."""
-    return "../" * (len(start.resolve().parts) - 1) + path.resolve().as_posix().lstrip("/")
+    return built(folder / "overlay")

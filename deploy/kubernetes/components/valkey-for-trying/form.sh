@@ -22,8 +22,8 @@ port() { # NODE
 
 # The command CLUSTER MEET accepts an address, not a name.
 addressed() { # NODE
-    found=$(getent hosts "${1%:*}")
-    echo "${found%% *}"
+    address=$(getent hosts "${1%:*}")
+    echo "${address%% *}"
 }
 
 formed=
@@ -38,9 +38,9 @@ for node in $NODES; do
 done
 
 if [ "$formed" ]; then
-    for one in $NODES; do
+    for node in $NODES; do
         for other in $NODES; do
-            ask "$one" CLUSTER MEET "$(addressed "$other")" "$(port "$other")" >/dev/null
+            ask "$node" CLUSTER MEET "$(addressed "$other")" "$(port "$other")" >/dev/null
         done
     done
 else

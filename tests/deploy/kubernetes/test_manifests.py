@@ -1,0 +1,185 @@
+"""deploy/kubernetes: the objects of the single exporter, checked without a cluster."""
+
+import json
+import subprocess
+import sys
+
+import exporter
+from exporter import names
+from exporter.settings import PREFIX, Settings
+from tests.deploy.kubernetes.kustomize import Object, build
+from tests.deploy.kubernetes.manifests import (
+    CUSTOM,
+    FOLDER,
+    NAME,
+    Objects,
+    assert_confined,
+    assert_valid,
+    of_kind,
+)
+from tests.e2e.exporter_process import ROOT
+from tests.rule_groups import groups
+
+LABELS = {"app.kubernetes.io/name": NAME}
+SENDERS = {
+    "namespaceSelector": {},
+    "podSelector": {"matchLabels": {"session-end-exporter/sender": "true"}},
+}
+LONGEST_ANNOTATION = 262_144
+
+
+def namespace(name: str) -> Object:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def test_kustomization_builds_exporter_scrape_rules_and_dashboards() -> None:
+    objects = build(FOLDER)
+    assert sorted(item["kind"] for item in objects) == sorted(
+        [
+            *("Namespace", "ServiceAccount", "StatefulSet", "NetworkPolicy", "PodDisruptionBudget"),
+            *("Service", "Service", "ServiceMonitor", "PrometheusRule"),
+            *["ConfigMap"] * len(list((ROOT / "dashboards").glob("*.json"))),
+        ]
+    )
+    assert {item["metadata"].get("namespace") for item in objects} == {None, NAME}
+    base = {item["kind"] for item in build(FOLDER / "base")}
+    assert not base & {*CUSTOM, "ConfigMap"}, "the base needs only Kubernetes"
+
+
+def test_every_object_is_valid_for_kubernetes(objects: Objects) -> None:
+    assert_valid(objects)
+
+
+def test_prometheusrule_has_the_shipped_rules(objects: Objects) -> None:
+    written = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "prometheusrule"], capture_output=True, check=True
+    ).stdout
+    path = FOLDER / "components/rules/prometheusrule.yaml"
+    assert path.read_bytes() == written, "run `make prometheusrule`"
+    shipped = [group for file in groups().values() for group in file]
+    assert objects["PrometheusRule", NAME]["spec"]["groups"] == shipped
+
+
+def test_configmaps_are_the_dashboards_with_the_sidecar_label(objects: Objects) -> None:
+    """Each fits into the annotation that `kubectl apply` writes."""
+    texts: dict[str, str] = {}
+    for config_map in of_kind(objects, "ConfigMap").values():
+        assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert len(json.dumps(config_map)) < LONGEST_ANNOTATION
+        texts |= config_map["data"]
+    files = list((ROOT / "dashboards").glob("*.json"))
+    assert files
+    assert texts == {file.name: file.read_text(encoding="utf-8") for file in files}
+
+
+def test_pod_is_confined_and_writes_only_to_its_volume(
+    objects: Objects, stateful_set: Object, environment: dict[str, str]
+) -> None:
+    pod = stateful_set["template"]["spec"]
+    (container,) = pod["containers"]
+    assert_confined(pod)
+    labels = objects["Namespace", NAME]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    account = objects["ServiceAccount", pod["serviceAccountName"]]
+    assert account["automountServiceAccountToken"] is False
+    (claim,) = stateful_set["volumeClaimTemplates"]
+    mounts = container["volumeMounts"]
+    writable = {mount["mountPath"]: mount["name"] for mount in mounts if not mount.get("readOnly")}
+    assert writable == {environment[f"{PREFIX}DATA_DIR"]: claim["metadata"]["name"]}
+    (tokens,) = pod["volumes"]
+    assert tokens["secret"]["defaultMode"] == 0o400
+    # The group owns the volume and may read the tokens.
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+
+
+def test_single_exporter_may_be_evicted_and_keeps_its_volume(
+    objects: Objects, stateful_set: Object, pod: Object
+) -> None:
+    assert stateful_set["replicas"] == 1
+    assert stateful_set["podManagementPolicy"] == "Parallel"
+    assert stateful_set["updateStrategy"] == {"type": "RollingUpdate"}
+    assert stateful_set["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
+    budget = objects["PodDisruptionBudget", NAME]["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == stateful_set["selector"] == {"matchLabels": LABELS}
+    assert stateful_set["template"]["metadata"]["labels"] == LABELS
+    assert pod["terminationGracePeriodSeconds"] >= 2 * Settings().shutdown_timeout
+
+
+def test_pod_runs_the_image_as_its_user(
+    pod: Object, container: Object, environment: dict[str, str]
+) -> None:
+    assert container["image"] == f"{NAME}:{exporter.__version__}"
+    assert container["command"] == [NAME, "serve"]
+    image = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+    context = pod["securityContext"]
+    assert f"USER {context['runAsUser']}:{context['runAsGroup']}\n" in image
+    assert f"DATA_DIR={environment[f'{PREFIX}DATA_DIR']}\n" in image
+
+
+def test_memory_request_and_limit_hold_window_and_queue(container: Object) -> None:
+    requests, limits = (container["resources"][name] for name in ("requests", "limits"))
+    request, limit = (int(item["memory"].removesuffix("Mi")) for item in (requests, limits))
+    # 132 MiB were measured with a full window and an empty queue.
+    assert request >= 132
+    assert limit >= 2 * (132 + Settings().max_queue_bytes / 1024**2)
+    assert "cpu" in requests
+    assert "cpu" not in limits
+
+
+def test_each_service_leads_to_its_listener(
+    objects: Objects, stateful_set: Object, container: Object
+) -> None:
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    services = of_kind(objects, "Service")
+    assert stateful_set["serviceName"] in services
+    assert {name: item["spec"]["ports"][0]["targetPort"] for name, item in services.items()} == {
+        NAME: "ingest",
+        f"{NAME}-ops": "ops",
+    }
+    for service in services.values():
+        (port,) = service["spec"]["ports"]
+        assert service["spec"]["selector"] == LABELS
+        assert ports[port["targetPort"]] == port["port"]
+        # A pod that is not ready gives the reason, and counts what it can.
+        assert service["spec"]["publishNotReadyAddresses"] is True
+
+
+def test_network_policies_allow_only_senders_and_monitoring(objects: Objects) -> None:
+    policies = of_kind(objects, "NetworkPolicy")
+    assert all(item["spec"]["podSelector"] == {"matchLabels": LABELS} for item in policies.values())
+    allowed = [
+        ([port["port"] for port in rule["ports"]], rule["from"])
+        for _, item in sorted(policies.items())
+        for rule in item["spec"]["ingress"]
+    ]
+    assert allowed == [
+        (["ingest"], [SENDERS]),
+        (["ops"], [namespace("monitoring")]),
+        (["ingest"], [namespace("ingress-nginx")]),
+    ]
+    assert policies[NAME]["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policies[NAME]["spec"]["egress"] == []
+
+
+def test_service_monitor_scrapes_ops_under_the_job_of_the_alerts(objects: Objects) -> None:
+    monitor = objects["ServiceMonitor", NAME]
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    labels = objects["Service", f"{NAME}-ops"]["metadata"]["labels"]
+    selector = monitor["spec"]["selector"]["matchLabels"].items()
+    assert selector <= labels.items()
+    assert not selector <= objects["Service", NAME]["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("ops", names.METRICS_PATH)
+    # The operator takes the job from this label of the Service.
+    assert labels[monitor["spec"]["jobLabel"]] == "session-end-exporter"
+    assert int(endpoint["interval"].removesuffix("s")) * 5 <= Settings().first_seen_zero_for
+
+
+def test_ingress_exposes_only_the_ingest_path_with_tls(objects: Objects) -> None:
+    ingress = objects["Ingress", NAME]["spec"]
+    (rule,) = ingress["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == (names.INGEST_PATH, "Exact")
+    assert path["backend"]["service"] == {"name": NAME, "port": {"name": "ingest"}}
+    assert [item["hosts"] for item in ingress["tls"]] == [[rule["host"]]]

@@ -1,0 +1,190 @@
+"""Exporter, Prometheus, Alertmanager and a webhook with the shipped rules and configuration.
+
+Durations are shorter, so an incident takes seconds. Prometheus starts with three hours of scrapes, which
+give the rules a baseline.
+"""
+
+import contextlib
+import http.client
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from exporter import rule_files
+from exporter.demo import past
+from exporter.demo.stack import compressed
+from tests.alertmanager import shipped
+from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
+from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.e2e.prometheus_process import PrometheusProcess, free_port
+
+SYSTEMS = ("streampixel", "softdrive")
+PER_SECOND = 2
+"""Session ends per second of each system, backfilled and live."""
+PAST = 3 * 3600
+INTERVAL = 15
+"""Seconds between two samples of the past."""
+SPEED = 15
+"""Shipped seconds in a second of the tests: the greatest divisor that leaves whole seconds."""
+LONG = 300.0
+"""Seconds; on an idle machine a condition takes up to 30."""
+ACME = (ROOT / "tests/testdata/taxonomy/valid.yaml").read_text()
+
+
+def normal_ends(number: int) -> list[dict[str, object]]:
+    """One end of each system: 97 % of streampixel's are normal, and all of softdrive's."""
+    code = {0: 4001, 33: 4005, 66: 1006}.get(number % 100, 1000)
+    return [
+        {"id": f"streampixel-{number}", "system": "streampixel", "code": code},
+        {"id": f"softdrive-{number}", "system": "softdrive", "code": "none"},
+    ]
+
+
+class Traffic:
+    """Posts normal ends until the `with` block ends, except for systems in `silent`, and ends in `more`."""
+
+    def __init__(self, exporter: ExporterProcess, first: int) -> None:
+        self.silent: tuple[str, ...] = ()
+        self.more: tuple[dict[str, object], ...] = ()
+        """Further events of each post, without ids."""
+        self.errors: list[object] = []
+        """Failed posts."""
+        self._exporter = exporter
+        self._numbers = itertools.count(first)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(1 / PER_SECOND):
+            number = next(self._numbers)
+            normal = [end for end in normal_ends(number) if end["system"] not in self.silent]
+            more = [{"id": f"more-{number}-{i}", **end} for i, end in enumerate(self.more)]
+            try:
+                reply = self._exporter.post([*normal, *more])
+                if reply.status != 200:
+                    self.errors.append(reply.body)
+            except (OSError, KeyError, http.client.HTTPException) as error:
+                self.errors.append(error)
+
+
+class Pager:
+    """The running programs, and the pages (not tickets) that Alertmanager sent."""
+
+    def __init__(
+        self,
+        exporter: ExporterProcess,
+        prometheus: PrometheusProcess,
+        traffic: Traffic,
+        webhook: WebhookReceiver,
+        taxonomy: Path,
+    ) -> None:
+        self.exporter = exporter
+        self.ops = f"127.0.0.1:{exporter.ports['ops']}"
+        self.prometheus = prometheus
+        self.traffic = traffic
+        self.taxonomy = taxonomy
+        self._webhook = webhook
+        self._pages: list[Any] = []
+
+    def pages(self, system: str | None = None) -> list[Any]:
+        """The pages until now, of a system or of the exporter itself."""
+        self._pages += [body for path, body in self._webhook.rest() if path.startswith("/page-")]
+        return [page for page in self._pages if page["groupLabels"].get("system") == system]
+
+    def wait(self, status: str, *alerts: str, system: str | None = None) -> Any:
+        """The first page with this status that contains these alerts."""
+
+        def received() -> Any:
+            pages = (page for page in self.pages(system) if page["status"] == status)
+            return next((page for page in pages if set(alerts) <= alert_names(page)), None)
+
+        return wait_for(received, LONG, f"{status} {alerts}")
+
+    def wait_for_result(self, promql: str, what: str) -> None:
+        wait_for(lambda: self.prometheus.query(promql), LONG, what)
+
+    def present(self, promql: str) -> Callable[[], bool]:
+        """A condition: the query has a value for each system."""
+        return lambda: (
+            set(SYSTEMS) <= {dict(labels)["system"] for labels in self.prometheus.query(promql)}
+        )
+
+
+def alert_names(*pages: Any, status: str = "") -> set[str]:
+    """Alert name and code of each alert in these pages, optionally only those with this status."""
+    return {
+        " ".join(filter(None, (alert["labels"]["alertname"], alert["labels"].get("code"))))
+        for page in pages
+        for alert in page["alerts"]
+        if status in ("", alert["status"])
+    }
+
+
+@contextlib.contextmanager
+def running_pager(folder: Path) -> Iterator[Pager]:
+    """Starts everything, and waits until the rules have results and no page is active."""
+    taxonomy, manager = folder / "taxonomy", folder / "alertmanager"
+    taxonomy.mkdir()
+    manager.mkdir()
+    # A folder of taxonomies must not be empty.
+    (taxonomy / "other.yaml").write_text(ACME.replace("system: acme", "system: other"))
+    flags = ("--ops", f"127.0.0.1:{free_port()}", "--ingest", f"127.0.0.1:{free_port()}")
+    with contextlib.ExitStack() as stack:
+        webhook = stack.enter_context(WebhookReceiver())
+        config = shipped.with_webhooks(manager, webhook.url)
+        # Longer than an evaluation of the rules, on a busy machine too.
+        config.write_text(re.sub(r"\bgroup_wait: \w+", "group_wait: 4s", config.read_text()))
+        alertmanager = stack.enter_context(AlertmanagerProcess(config))
+        exporter = stack.enter_context(
+            ExporterProcess(folder / "data", *flags, "--taxonomy", str(taxonomy))
+        )
+        ends = PAST * PER_SECOND
+        for first in range(0, ends, 400):
+            events = [event for n in range(first, first + 400) for event in normal_ends(n)]
+            assert exporter.post(events).json["accepted"] == 800
+        wait_for(lambda: exporter.total("session_ends_total") == 2 * ends, what="the past's ends")
+        ops = f"127.0.0.1:{exporter.ports['ops']}"
+        prometheus = PrometheusProcess(folder / "prometheus", [])
+        _configure(folder / "prometheus", ops, alertmanager.port)
+        past.backfill(
+            past.exported(ops), PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data"
+        )
+        traffic = stack.enter_context(Traffic(exporter, ends))
+        stack.enter_context(prometheus)
+        pager = Pager(exporter, prometheus, traffic, webhook, taxonomy)
+        compared = 'system_outcome:session_ends:increase1h{outcome="success"} offset 15s'
+        wait_for(pager.present(compared), LONG, "baselines")
+        words = "system_code:session_end_code_info:newest"
+        wait_for(pager.present(words), LONG, "the exporter's words")
+        pages = 'ALERTS{severity="page"}'
+        wait_for(lambda: not prometheus.query(pages), LONG, "no active page")
+        yield pager
+
+
+def _configure(folder: Path, ops: str, alertmanager: int) -> None:
+    """Writes the shipped rules and prometheus.yml with shorter durations and these addresses."""
+    (folder / "rules").mkdir()
+    for path in rule_files.folder().glob("*.yml"):
+        # An evaluation each second instead of every two: a spike is seen in time.
+        text = compressed(path.read_text(), SPEED).replace("interval: 2s", "interval: 1s")
+        (folder / "rules" / path.name).write_text(text)
+    text = compressed((ROOT / "deploy/prometheus/prometheus.yml").read_text(), SPEED)
+    for address, own in (
+        ("../../rules", "rules"),
+        ("127.0.0.1:10401", ops),
+        ("127.0.0.1:9093", f"127.0.0.1:{alertmanager}"),
+    ):
+        assert address in text
+        text = text.replace(address, own)
+    (folder / "prometheus.yml").write_text(text)
