@@ -7,7 +7,7 @@ import http.client
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,13 @@ class _Rejection(msgspec.Struct):
     message: str
 
 
+class Warnings(msgspec.Struct):
+    """What is doubtful in valid events: unknown codes by spelling, ignored fields with the nearest."""
+
+    unknown_codes: dict[str, int] = {}
+    ignored_fields: dict[str, str | None] = {}
+
+
 class _Reply(msgspec.Struct):
     """The fields that are read of a result and of a problem+json; other bodies give the defaults."""
 
@@ -38,6 +45,7 @@ class _Reply(msgspec.Struct):
     rejected: list[_Rejection] = []
     detail: str = ""
     title: str = ""
+    warnings: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +82,15 @@ class Response:
             raise Undelivered(f"{self.problem}: not an answer to each event: is it the exporter?")
         return reply.accepted, reply.duplicates, rejected
 
+    def warnings(self) -> Warnings:
+        """The warnings of the answer; none from an exporter of another version."""
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(self.reply.warnings, Warnings)
+        return Warnings()
+
 
 class Connection:
-    """Posts NDJSON bodies, compressed by gzip, one at a time over a kept-alive connection.
+    """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
     Does not follow redirects or the environment's proxies: the token goes to `--url` only.
     Raises `ConfigError` when the URL, the token file or the CA file cannot be used.
@@ -86,7 +100,6 @@ class Connection:
         url = options.endpoint()
         self._url, self._path = url.geturl(), url.path
         self._headers = {
-            "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
@@ -103,11 +116,11 @@ class Connection:
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
             self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
 
-    def post(self, body: bytes) -> Response:
+    def post(self, body: bytes, media: str = "application/x-ndjson") -> Response:
         """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
         reused = self._http.sock is not None
         try:
-            return self._exchange(body)
+            return self._exchange(body, media)
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
             raise Undelivered(f"{text}. Give its CA with --ca-file") from None
@@ -115,7 +128,7 @@ class Connection:
             self.close()
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
-                return self.post(body)
+                return self.post(body, media)
             reason = getattr(error, "strerror", None) or error
             problem = f"no response from {self._url}: {reason}; check --url and the network"
             if isinstance(error, ConnectionRefusedError):
@@ -126,12 +139,12 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
-    def _exchange(self, body: bytes) -> Response:
+    def _exchange(self, body: bytes, media: str) -> Response:
         if self._http.sock is None:
             self._http.connect()
         # A server that refuses (401, 413) may respond and close before it has read the body.
         with suppress(ConnectionResetError, BrokenPipeError):
-            self._http.request("POST", self._path, body, self._headers)
+            self._http.request("POST", self._path, body, self._headers | {"Content-Type": media})
         response = self._http.getresponse()
         try:
             reply = msgspec.json.decode(response.read(8 << 20), type=_Reply)

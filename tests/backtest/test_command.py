@@ -212,10 +212,10 @@ def test_invalid_lines_are_printed_besides_the_report(tmp_path: Path) -> None:
 
 def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("system,occurred_at,\x1b[2J\nstreampixel,2026-01-05T00:00:00Z,\n")
+    path.write_text("system,code,occurred_at,\x1b[2J\nstreampixel,,2026-01-05T00:00:00Z,\n")
     done = run([path])
     assert done.code == 0
-    assert "are ignored: \\x1b[2J" in done.errors
+    assert "no such field: \\x1b[2J" in done.errors
     assert "\x1b" not in done.errors
 
 
