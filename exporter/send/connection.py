@@ -3,11 +3,14 @@
 The standard library's client: httpx cost more CPU time, a slower start and five packages.
 """
 
+import base64
 import http.client
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
@@ -89,11 +92,41 @@ class Response:
         return Warnings()
 
 
+def _proxy_for(url: SplitResult) -> SplitResult | None:
+    """The proxy of HTTP_PROXY or HTTPS_PROXY, unless NO_PROXY has the host or it is this machine.
+
+    Raises `ConfigError`.
+    """
+    host = url.hostname or ""
+    proxy = getproxies().get(url.scheme)
+    if not proxy or host == "localhost" or host.startswith("127.") or host == "::1":
+        return None
+    if proxy_bypass(url.netloc):
+        return None
+    name = f"{url.scheme.upper()}_PROXY"
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        valid = parts.scheme == "http" and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        # The value is not shown: it may contain a password.
+        raise ConfigError(f"{name}: must be http://HOST:PORT")
+    return parts
+
+
+def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    text = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
 class Connection:
     """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
-    Does not follow redirects or the environment's proxies: the token goes to `--url` only.
-    Raises `ConfigError` when the URL, the token file or the CA file cannot be used.
+    Does not follow redirects: the token goes to `--url` only, and to the environment's proxy for it.
+    Raises `ConfigError` when the URL, the proxy, the token file or the CA file cannot be used.
     """
 
     def __init__(self, options: Options) -> None:
@@ -105,7 +138,10 @@ class Connection:
         }
         if token := options.token():
             self._headers["Authorization"] = f"Bearer {token}"
+        proxy = _proxy_for(url)
         host, port = url.hostname or "", url.port
+        if proxy:
+            host, port = proxy.hostname or "", proxy.port or 80
         timeout = min(options.timeout, max(options.max_wait, 1.0))
         self._http = http.client.HTTPConnection(host, port, timeout)
         if url.scheme == "https":
@@ -115,6 +151,14 @@ class Connection:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
             self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+        if proxy:
+            credentials = _proxy_credentials(proxy)
+            if url.scheme == "https":
+                self._http.set_tunnel(url.hostname or "", url.port, credentials)
+            else:
+                self._path = self._url
+                self._headers |= credentials
+            self._url += f" through the proxy {proxy.hostname}:{port}"
 
     def post(self, body: bytes, media: str = "application/x-ndjson") -> Response:
         """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
