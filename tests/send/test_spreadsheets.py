@@ -1,13 +1,16 @@
 """Tables as spreadsheets and pandas save them, compressed files, and files that are no text."""
 
 import bz2
+import csv
 import gzip
 import io
 import json
 import lzma
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 
 from .conftest import read
@@ -43,14 +46,29 @@ def test_a_table_of_a_spreadsheet_is_read(content: bytes, tmp_path: Path) -> Non
     assert {**json.loads(event.body), "id": 0} == {**EVENT, "id": 0}
 
 
-def test_pandas_integers_with_a_gap_are_sent_as_written(tmp_path: Path) -> None:
-    """The exporter knows 4001.0; `send` does not guess."""
-    path = tmp_path / "a.csv"
-    # DataFrame({"code": [4001, None]}).to_csv(): the index has no name.
-    path.write_text(",system,code,duration_seconds\n0,streampixel,4001.0,12.0\n1,streampixel,,\n")
+@pytest.mark.parametrize(
+    ("name", "options", "codes"),
+    [
+        ("a.csv", {}, ["4001.0", None]),
+        ("a.csv", {"sep": ";", "decimal": ",", "index": False}, ["4001,0", None]),
+        ("a.tsv", {"sep": "\t", "encoding": "utf-16", "na_rep": ""}, ["4001.0", None]),
+        ("a.csv.zip", {}, ["4001.0", None]),
+        ("a.csv.xz", {"quoting": csv.QUOTE_ALL}, ["4001.0", None]),
+        ("a.csv.bz2", {"columns": ["system", "duration_seconds", "code"]}, ["4001.0", None]),
+    ],
+)
+def test_files_of_pandas_are_read(
+    name: str, options: dict[str, Any], codes: list[str | None], tmp_path: Path
+) -> None:
+    """A column of integers with a gap is one of floats; the exporter knows these spellings of a code."""
+    path = tmp_path / name
+    columns = {"system": "streampixel", "code": [4001, None], "duration_seconds": [12.5, 7]}
+    pandas.DataFrame(columns).to_csv(path, **options)
     sent, skipped = read(path)
     assert skipped == []
-    assert [json.loads(event.body).get("code") for event in sent] == ["4001.0", None]
+    events = [json.loads(event.body) for event in sent]
+    assert [event.get("code") for event in events] == codes
+    assert [event["duration_seconds"] for event in events] == [12.5, 7.0]
 
 
 def test_cells_under_no_column_are_not_lost(tmp_path: Path) -> None:
