@@ -117,8 +117,8 @@ def test_each_page_of_an_export_may_be_a_line(tmp_path: Path) -> None:
 
 def test_an_event_with_a_list_of_its_own_is_not_an_export(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
-    path.write_text('{"system": "a", "events": [1]}\n{"items": [1], "system": "a"}\n')
-    assert len(read(path)[0]) == 2
+    path.write_text('{"system": "a", "events": [1]}\n\n{"items": [1], "system": "a"}\n')
+    assert [event.place for event in read(path)[0]] == [f"{path}:1", f"{path}:3"]
     path.write_text('{"items": [1], "system": "a"}\n{"system": "a", "events": [1]}\n')
     assert len(read(path)[0]) == 2
 

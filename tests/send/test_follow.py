@@ -177,6 +177,7 @@ def test_the_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> Non
 
 def test_rotations_while_nobody_follows_are_found(follower: Follower) -> None:
     follower.path.write_text(lines(1))
+    follower.path.with_name("ends.log.7").mkdir()
     follower.run((nothing, ["1"]))
     follower.write(lines(2))[0]()
     for number, name in enumerate(("ends.log.3", "ends.log-20261128", "ends.log.1.gz")):
@@ -186,6 +187,21 @@ def test_rotations_while_nobody_follows_are_found(follower: Follower) -> None:
     sent = follower.run((nothing, ["2", "3", "5"]))
     assert sent == ["2", "3", "5"]  # not 4, which is compressed
     assert follower.notes == []
+
+
+def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
+    """Fails when the checkpoint still names the old file: the third file then has the second one's ids."""
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    follower.rename("gone")
+    follower.path.write_text(lines(2))
+    second = next(events(FollowedFile(follower.path), Report(), follower.notes.append))
+    follower.counted[json.loads(second.body)["id"]] = "2"
+    follower.rename("gone too")
+    follower.path.write_text(lines(2))
+    assert follower.run((nothing, ["2"])) == ["2"]
+    assert len(follower.counted) == 3
+    assert len(follower.notes) == 2
 
 
 def test_a_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:

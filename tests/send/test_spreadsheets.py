@@ -97,6 +97,14 @@ def test_windows_text_gets_a_hint(tmp_path: Path) -> None:
     )
 
 
+def test_half_a_character_of_utf_16_costs_its_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("system,code\na,\ud800\na,1\n".encode("utf-16", "surrogatepass"))
+    sent, skipped = read(path)
+    assert len(sent) == 1
+    assert skipped == ["2: a string has half of a surrogate pair"]
+
+
 def test_utf_16_that_breaks_off_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(EXCEL.encode("utf-16")[:-1])
