@@ -16,7 +16,7 @@ OPTIONS = {
     "check": CONFIGURED,
     "codes": ("QUERY", "--config", "--taxonomy", "--json"),
     "send": (
-        *("FILE", "--url", "--token-file", "--ca-file", "--format"),
+        *("FILE", "--url", "--token-file", "--ca-file", "--format", "--column", "--follow"),
         *("--batch", "--max-wait", "--quiet", "--json"),
     ),
     "simulate": (
@@ -25,7 +25,16 @@ OPTIONS = {
         "--list-incidents",
     ),
     "backtest": (
-        *("FILE", "--system", "--since", "--until", "--taxonomy", "--rules", "--format"),
+        *(
+            "FILE",
+            "--system",
+            "--since",
+            "--until",
+            "--taxonomy",
+            "--rules",
+            "--format",
+            "--column",
+        ),
         "--json",
     ),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),

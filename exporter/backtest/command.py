@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
+from exporter.send.field_names import parse_columns
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
@@ -55,11 +56,12 @@ def backtest(
     try:
         since, until = options.period()
         options.check(taxonomy)
+        columns = parse_columns(options.columns)
     except ConfigError as error:
         return failed(error, 2)
     try:
         check(files)
-        read = _read(files, options, taxonomy, errors, note, now())
+        read = _read(files, options, columns, taxonomy, errors, note, now())
         events = read.counts
         all_counters = [
             counters for ends in read.ends.values() if (counters := ends.counters(events))
@@ -125,6 +127,7 @@ def as_json(firings: Sequence[Firing], events: EventCounts) -> str:
 def _read(
     files: Sequence[Path],
     options: Options,
+    columns: Mapping[str, str],
     taxonomy: Taxonomy,
     errors: Console,
     note: Callable[[str], None],
@@ -140,7 +143,10 @@ def _read(
                 status.update(f"reading … {read.counts.read:,} events")
 
         for path in files:
-            read.read(Source(path, options.format), note, progress)
+            source = Source(path, options.format, columns)
+            read.read(source, note, progress)
+            for line in source.names.without_code_lines():
+                note(f"{source.name}: {line}")
     return read
 
 

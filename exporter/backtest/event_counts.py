@@ -1,20 +1,18 @@
 """How many events of the files were counted, and why the others were skipped."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
-from exporter.event_fields import ignored
 from exporter.streams import printable
 
 _PRINTED: Final = 3
 """Events per reason: further events usually have the same mistake."""
-_MOST_NAMES: Final = 10_000
-"""Different codes or names that are remembered: a column of ids could be mistaken for codes."""
-_LONGEST_NAME: Final = 100
+_MOST_CODES: Final = 10_000
+"""Different codes that are remembered: a column of ids could be mistaken for codes."""
 MOST_SHOWN: Final = 10
 """Unknown codes of a system and ignored names in a report."""
 
@@ -54,12 +52,6 @@ class EventCounts:
         """An end with an undocumented code."""
         self.unknown[system] += 1
         _count(self.unknown_codes.setdefault(system, Counter()), code)
-
-    def ignore(self, names: Iterable[str]) -> None:
-        """An event has names that may not be those of fields."""
-        short = (name[:_LONGEST_NAME] for name in names)
-        new = [name for name in short if name not in self.ignored]
-        self.ignored |= ignored(new[: _MOST_NAMES - len(self.ignored)])
 
     def remove_outliers(self, ends: int, first: float, last: float) -> None:
         """Ends that were counted already, from `first` to `last`."""
@@ -106,5 +98,5 @@ class EventCounts:
 
 
 def _count(counter: Counter[str], name: str) -> None:
-    if name in counter or len(counter) < _MOST_NAMES:
+    if name in counter or len(counter) < _MOST_CODES:
         counter[name] += 1

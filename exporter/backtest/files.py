@@ -10,7 +10,6 @@ from exporter.backtest.contents import Contents
 from exporter.backtest.ends import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import Rejected
-from exporter.event_fields import FIELDS
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import Columns, Decoded, Event, from_json
 from exporter.ingest.labels import LabelValues
@@ -27,7 +26,6 @@ from exporter.send.records import Record
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
-_FIELDS: Final = frozenset(FIELDS)
 _CHUNK: Final = 4096
 _MAX_SKEW: Final = 300.0
 """The exporter's default `max_clock_skew`."""
@@ -65,6 +63,7 @@ class Files:
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)
             progress()
+        self.counts.ignored |= source.names.ignored
 
     def _count(self, name: str, records: list[tuple[int, Record]]) -> None:
         counts = self.counts
@@ -107,8 +106,6 @@ class Files:
         lines: list[int] = []
         rejected: list[tuple[int, str, str]] = []
         for line, record in records:
-            if isinstance(record, dict) and not record.keys() <= _FIELDS:
-                self.counts.ignore(name for name in record if name not in _FIELDS)
             try:
                 events.append(_event(record))
                 lines.append(line)

@@ -11,12 +11,13 @@ from exporter.taxonomy.model import Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The flags as given; None if a flag was not given."""
+    """The flags as given; None if a flag was not given. `columns` are values of `--column`."""
 
     taxonomy: tuple[Path, ...] = ()
     rules: Path | None = None
     system: str | None = None
     format: Format | None = None
+    columns: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
     json: bool = False

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.commands.options import EventFiles, Folders, Format, RulesDir
+from exporter.commands.options import Columns, EventFiles, Folders, Format, RulesDir
 
 
 def backtest(
@@ -23,6 +23,7 @@ def backtest(
     taxonomy: Folders = None,
     rules: RulesDir = None,
     format_: Format = None,
+    columns: Columns = None,
     json: Annotated[
         bool, typer.Option("--json", help="print the alerts as JSON, messages to standard error")
     ] = False,
@@ -62,6 +63,7 @@ def backtest(
         rules=rules,
         system=system,
         format=format_,
+        columns=tuple(columns or ()),
         since=since,
         until=until,
         json=json,

@@ -38,11 +38,21 @@ RulesDir = Annotated[
 ]
 EventFiles = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", help="JSON, NDJSON or CSV, also .gz; - is standard input"),
+    typer.Argument(
+        metavar="FILE", help="JSON, NDJSON or CSV, also compressed; - is standard input"
+    ),
 ]
 Format = Annotated[
     Literal["json", "ndjson", "csv"] | None,
     typer.Option("--format", help="format of every FILE; default: detected"),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        help="column or key that is a field, such as code=error_code; code= if there is none",
+    ),
 ]
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="file with a bearer token of the exporter")

@@ -1,11 +1,12 @@
 """`send`."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from exporter.commands.options import EventFiles, Format, TokenFile
+from exporter.commands.options import Columns, EventFiles, Format, TokenFile
 
 
 def send(
@@ -19,11 +20,22 @@ def send(
         typer.Option(metavar="FILE", help="CA certificates to trust for https, PEM"),
     ] = None,
     format_: Format = None,
+    columns: Columns = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="send lines as FILE grows, and continue there after a restart"
+        ),
+    ] = False,
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="events per request")] = 500,
     max_wait: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", min=0, help="retry a request this long, then give up"),
-    ] = 300,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="retry a request this long, then give up; default: 300, unlimited with --follow",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print errors only")] = False,
     json: Annotated[
         bool,
@@ -33,7 +45,7 @@ def send(
     """Send events from files to the exporter.
 
     Retries while the exporter is unavailable. Running the same command again is safe: no event is
-    counted twice.
+    counted twice. Lines from standard input are sent as they arrive.
 
     \b
     Exit codes:
@@ -44,7 +56,9 @@ def send(
     \b
     Examples:
       session-end-exporter send yesterday.csv more.json.gz
-      journalctl -o cat -u app | session-end-exporter send -
+      session-end-exporter send --column code=error_code export.csv
+      journalctl -f -o cat -u app | session-end-exporter send -
+      session-end-exporter send --follow /var/log/app/ends.ndjson
     """
     from rich.console import Console
 
@@ -57,7 +71,9 @@ def send(
         ca_file=ca_file,
         batch=batch,
         format=format_,
-        max_wait=max_wait,
+        columns=columns or (),
+        follow=follow,
+        max_wait=max_wait if max_wait is not None else math.inf if follow else 300,
         quiet=quiet,
         json=json,
     )

@@ -12,9 +12,11 @@ from exporter.errors import ConfigError
 from exporter.send.connection import Connection, Undelivered
 from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import events
+from exporter.send.field_names import parse_columns
+from exporter.send.follow import FollowedFile
 from exporter.send.options import Options
 from exporter.send.report import Report
-from exporter.send.sources import Source, check
+from exporter.send.sources import STDIN, Source, check
 from exporter.streams import printable
 
 _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -45,9 +47,9 @@ def send(
     report = Report(print_line=print_line)
     hidden = options.quiet or options.json or not console.is_terminal
     started = clock.monotonic()
+    sources: Sequence[Source | FollowedFile] = ()
     try:
-        check(files)
-        sources = [Source(path, options.format) for path in files]
+        sources = _sources(files, options)
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end
         with (
@@ -56,12 +58,19 @@ def send(
         ):
             task = bar.add_task("", total=total)
             delivery = Delivery(connection, options, report, clock, show_progress, note)
+            for source in sources:
+                source.on_idle = delivery.flush
+                if isinstance(source, FollowedFile):
+                    delivery.save = source.save
             delivery.deliver(event for source in sources for event in events(source, report, note))
     except (ConfigError, Undelivered) as error:
         report.error = str(error)
     except KeyboardInterrupt:
         report.error = f"Interrupted. {report.advice}"
     report.seconds = clock.monotonic() - started
+    for source in sources:
+        report.add_names(source.name, source.names)
+    report.print_unknown_codes()
     if report.error:
         print_line(report.error)
     if options.json:
@@ -69,3 +78,13 @@ def send(
     else:
         note(report.summary())
     return report
+
+
+def _sources(files: Sequence[Path], options: Options) -> Sequence[Source | FollowedFile]:
+    columns = parse_columns(options.columns)
+    if options.follow and list(files) != [STDIN]:
+        if len(files) > 1 or options.format == "json":
+            raise ConfigError("--follow: takes a single file of NDJSON or CSV")
+        return [FollowedFile(files[0], options.format, columns)]
+    check(files)
+    return [Source(path, options.format, columns) for path in files]

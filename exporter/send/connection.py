@@ -3,11 +3,14 @@
 The standard library's client: httpx cost more CPU time, a slower start and five packages.
 """
 
+import base64
 import http.client
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
@@ -30,6 +33,13 @@ class _Rejection(msgspec.Struct):
     message: str
 
 
+class Warnings(msgspec.Struct):
+    """What is doubtful in valid events: unknown codes by spelling, ignored fields with the nearest."""
+
+    unknown_codes: dict[str, int] = {}
+    ignored_fields: dict[str, str | None] = {}
+
+
 class _Reply(msgspec.Struct):
     """The fields that are read of a result and of a problem+json; other bodies give the defaults."""
 
@@ -38,6 +48,7 @@ class _Reply(msgspec.Struct):
     rejected: list[_Rejection] = []
     detail: str = ""
     title: str = ""
+    warnings: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +85,63 @@ class Response:
             raise Undelivered(f"{self.problem}: not an answer to each event: is it the exporter?")
         return reply.accepted, reply.duplicates, rejected
 
+    def warnings(self) -> Warnings:
+        """The warnings of the answer; none from an exporter of another version."""
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(self.reply.warnings, Warnings)
+        return Warnings()
+
+
+def _proxy_for(url: SplitResult) -> SplitResult | None:
+    """The proxy of HTTP_PROXY or HTTPS_PROXY, unless NO_PROXY has the host or it is this machine.
+
+    Raises `ConfigError`.
+    """
+    host = url.hostname or ""
+    proxy = getproxies().get(url.scheme)
+    if not proxy or host == "localhost" or host.startswith("127.") or host == "::1":
+        return None
+    if proxy_bypass(url.netloc):
+        return None
+    name = f"{url.scheme.upper()}_PROXY"
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        valid = parts.scheme == "http" and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        # The value is not shown: it may contain a password.
+        raise ConfigError(f"{name}: must be http://HOST:PORT")
+    return parts
+
+
+def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    text = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
 
 class Connection:
-    """Posts NDJSON bodies, compressed by gzip, one at a time over a kept-alive connection.
+    """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
-    Does not follow redirects or the environment's proxies: the token goes to `--url` only.
-    Raises `ConfigError` when the URL, the token file or the CA file cannot be used.
+    Does not follow redirects: the token goes to `--url` only, and to the environment's proxy for it.
+    Raises `ConfigError` when the URL, the proxy, the token file or the CA file cannot be used.
     """
 
     def __init__(self, options: Options) -> None:
         url = options.endpoint()
         self._url, self._path = url.geturl(), url.path
         self._headers = {
-            "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
         if token := options.token():
             self._headers["Authorization"] = f"Bearer {token}"
+        proxy = _proxy_for(url)
         host, port = url.hostname or "", url.port
+        if proxy:
+            host, port = proxy.hostname or "", proxy.port or 80
         timeout = min(options.timeout, max(options.max_wait, 1.0))
         self._http = http.client.HTTPConnection(host, port, timeout)
         if url.scheme == "https":
@@ -102,12 +151,20 @@ class Connection:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
             self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+        if proxy:
+            credentials = _proxy_credentials(proxy)
+            if url.scheme == "https":
+                self._http.set_tunnel(url.hostname or "", url.port, credentials)
+            else:
+                self._path = self._url
+                self._headers |= credentials
+            self._url += f" through the proxy {proxy.hostname}:{port}"
 
-    def post(self, body: bytes) -> Response:
+    def post(self, body: bytes, media: str = "application/x-ndjson") -> Response:
         """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
         reused = self._http.sock is not None
         try:
-            return self._exchange(body)
+            return self._exchange(body, media)
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
             raise Undelivered(f"{text}. Give its CA with --ca-file") from None
@@ -115,7 +172,7 @@ class Connection:
             self.close()
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
-                return self.post(body)
+                return self.post(body, media)
             reason = getattr(error, "strerror", None) or error
             problem = f"no response from {self._url}: {reason}; check --url and the network"
             if isinstance(error, ConnectionRefusedError):
@@ -126,12 +183,12 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
-    def _exchange(self, body: bytes) -> Response:
+    def _exchange(self, body: bytes, media: str) -> Response:
         if self._http.sock is None:
             self._http.connect()
         # A server that refuses (401, 413) may respond and close before it has read the body.
         with suppress(ConnectionResetError, BrokenPipeError):
-            self._http.request("POST", self._path, body, self._headers)
+            self._http.request("POST", self._path, body, self._headers | {"Content-Type": media})
         response = self._http.getresponse()
         try:
             reply = msgspec.json.decode(response.read(8 << 20), type=_Reply)

@@ -1,66 +1,94 @@
-"""CSV: a header row with the names of fields, then an event a row."""
+"""CSV as programs and spreadsheets write it: a header row, then an event a row."""
 
 import csv
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from exporter.errors import Rejected
-from exporter.send.records import FIELDS, Record, lines
+from exporter.send.field_names import FieldNames
+from exporter.send.records import Record
 
-_LABEL: Final = re.compile(r"^labels?[._](?=.)")
+_DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""Excel's line in front of the header."""
+_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def csv_records(text: TextIO) -> Iterator[tuple[int, Record]]:
-    """Line and fields of each row that is not blank.
+class CsvRows:
+    """Reads the header from `lines`, then iterates over the rows.
 
-    Columns `labels.NAME` and `label_NAME` become labels. Raises `Rejected` for an invalid header.
+    Columns `labels.NAME` and `label_NAME` become labels. Raises `Rejected` for an unusable header.
     """
-    numbered = enumerate(lines(text), 1)
-    header_line, header = next(((n, line) for n, line in numbered if line.strip()), (0, "system"))
-    # Excel writes semicolons where the comma is the decimal separator.
-    delimiter = max(",;\t", key=header.count)
-    names = next(csv.reader([header], delimiter=delimiter))
-    columns = [_LABEL.sub("labels.", name.strip()) for name in names]
-    if "system" not in columns:
-        raise Rejected("missing_system", "the header row has no column `system`: no row is read")
-    for name in columns:
-        if columns.count(name) > 1 and (name in FIELDS or name.startswith("labels.")):
-            raise Rejected("duplicate_key", f"the header row has {name!r} twice")
-    # strict: otherwise the end of the file closes an open quote, and rows vanish inside a cell.
-    rows = csv.reader((line for _, line in numbered), delimiter=delimiter, strict=True)
-    while True:
-        line = header_line + rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, Rejected("invalid_field", f"not CSV: {error}")
-            continue
-        if any(row) and len(row) != len(columns):
-            message = f"{len(row)} cells, but the header has {len(columns)}"
-            yield line, Rejected("invalid_field", message)
-        elif any(row):
-            yield line, _fields(columns, row)
 
+    def __init__(self, lines: Iterator[str], names: FieldNames) -> None:
+        self._lines = lines
+        self._line = 0
+        self._keys: list[str] = []
+        header = self._not_blank()
+        if delimiter_line := _DELIMITER_LINE.fullmatch(header):
+            self._delimiter = delimiter_line[1]
+            header = self._not_blank()
+        else:
+            # Excel writes semicolons where the comma is the decimal separator.
+            self._delimiter = max(",;\t", key=header.count)
+        if header:
+            row = next(csv.reader([header], delimiter=self._delimiter, skipinitialspace=True))
+            columns = [name.strip() for name in row]
+            while columns and not columns[-1]:
+                columns.pop()
+            self._keys = names.header(columns)
 
-def _fields(columns: list[str], row: list[str]) -> dict[str, Any]:
-    """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
-    fields: dict[str, Any] = {}
-    labels = {}
-    for column, cell in zip(columns, row, strict=True):
-        if column.startswith("labels."):
-            labels[column.removeprefix("labels.")] = cell
-        elif column:
-            fields[column] = cell
-    if labels:
-        fields["labels"] = labels
-    if final := fields.get("final"):
-        fields["final"] = _BOOLEANS.get(final.strip().lower(), final)
-    if duration := fields.get("duration_seconds"):
-        with suppress(ValueError):
-            fields["duration_seconds"] = float(duration)
-    return fields
+    def __iter__(self) -> Iterator[tuple[int, Record]]:
+        """Line and fields of each row that is not blank."""
+        # strict: otherwise the end of the file closes an open quote, and rows vanish inside a cell.
+        rows = csv.reader(
+            self._lines, delimiter=self._delimiter, skipinitialspace=True, strict=True
+        )
+        while True:
+            line = self._line + rows.line_num + 1
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, Rejected("invalid_field", f"not CSV: {error}")
+                continue
+            cells = [cell.strip() for cell in row]
+            # Spreadsheets write empty cells to the right of the table.
+            while len(cells) > len(self._keys) and not cells[-1]:
+                cells.pop()
+            if any(cells) and len(cells) != len(self._keys):
+                message = f"{len(cells)} cells, but the header has {len(self._keys)}"
+                yield line, Rejected("invalid_field", message)
+            elif any(cells):
+                yield line, self._event(cells)
+
+    def _not_blank(self) -> str:
+        """The next line that is not blank, "" at the end."""
+        for line in self._lines:
+            self._line += 1
+            if line.strip():
+                return line
+        return ""
+
+    def _event(self, cells: list[str]) -> dict[str, Any]:
+        """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
+        event: dict[str, Any] = {}
+        labels = {}
+        for key, cell in zip(self._keys, cells, strict=True):
+            if key.startswith("labels."):
+                labels[key.removeprefix("labels.")] = cell
+            elif key:
+                event[key] = cell
+        if labels:
+            event["labels"] = labels
+        if final := event.get("final"):
+            event["final"] = _BOOLEANS.get(final.lower(), final)
+        if duration := event.get("duration_seconds"):
+            if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(duration):
+                duration = duration.replace(",", ".")
+            with suppress(ValueError):
+                event["duration_seconds"] = float(duration)
+        return event

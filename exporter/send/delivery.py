@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 
 from exporter.send.connection import Connection, Response, Undelivered
 from exporter.send.events import Event
+from exporter.send.follow import Checkpoint
 from exporter.send.options import Options
 from exporter.send.report import Report
 
@@ -34,7 +36,8 @@ class Clock:
 class Delivery:
     """Sends events in order, one request at a time, and counts the results in `report`.
 
-    Calls `progress` after each response and before each wait, `note` when a request first fails.
+    Calls `progress` after each response and before each wait, `note` when a request first fails, and
+    `save` with the position in a followed file up to which events need not be sent again.
     """
 
     connection: Connection
@@ -43,20 +46,32 @@ class Delivery:
     clock: Clock = field(default_factory=Clock)
     progress: Callable[[], None] = field(default=lambda: None)
     note: Callable[[str], None] = field(default=lambda _: None)
+    save: Callable[[Checkpoint], None] = field(default=lambda _: None)
+    _batch: list[Event] = field(default_factory=list)
 
     def deliver(self, events: Iterable[Event]) -> None:
         """Posts all events. Raises `Undelivered`; earlier results stay in the report."""
-        batch: list[Event] = []
         size, max_bytes = 0, self.options.max_bytes
         for event in events:
             added = len(event.body) + 1
-            if len(batch) == self.options.batch or (batch and size + added > max_bytes):
-                self._deliver(batch)
-                batch, size = [], 0
-            batch.append(event)
+            if not self._batch:
+                size = 0
+            elif size + added > max_bytes or event.cloudevent != self._batch[0].cloudevent:
+                self.flush()
+                size = 0
+            self._batch.append(event)
             size += added
-        if batch:
+            if len(self._batch) == self.options.batch:
+                self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Posts the events that were read until now."""
+        if self._batch:
+            batch, self._batch = self._batch, []
             self._deliver(batch)
+            if checkpoint := batch[-1].checkpoint:
+                self.save(checkpoint)
 
     def _deliver(self, batch: Sequence[Event]) -> None:
         """Posts a batch; if it is too large for the exporter, its halves."""
@@ -69,6 +84,7 @@ class Delivery:
                 self.report.duplicates += duplicates
                 for index, message in sorted(rejected.items()):
                     self.report.reject(batch[index].place, message)
+                self.report.warn(response.warnings())
             elif not half:
                 self.report.reject(batch[0].place, response.problem)
         except Undelivered as error:
@@ -82,17 +98,22 @@ class Delivery:
     def _post(self, batch: Sequence[Event]) -> Response:
         """The first response that is final, within `max_wait` of the first attempt."""
         # Retries send the same bytes: events that were counted already are duplicates.
-        body = gzip.compress(b"".join(event.body + b"\n" for event in batch), mtime=0)
+        media, text = "application/x-ndjson", b"".join(event.body + b"\n" for event in batch)
+        if batch[0].cloudevent:
+            media = "application/cloudevents-batch+json"
+            text = b"[" + b",".join(event.body for event in batch) + b"]"
+        body = gzip.compress(text, mtime=0)
         deadline = self.clock.monotonic() + self.options.max_wait
         for failures in itertools.count():
-            response = self.connection.post(body)
+            response = self.connection.post(body, media)
             if not response.retryable:
                 return response
             remaining = deadline - self.clock.monotonic()
             if not remaining > 0:
                 break
             if failures == 0:
-                self.note(f"{response.problem}. Retrying for up to {self.options.max_wait:g} s")
+                limit = "" if remaining == math.inf else f" for up to {self.options.max_wait:g} s"
+                self.note(f"{response.problem}. Retrying{limit}")
             self.report.retries += 1
             self.progress()
             backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures, 20))

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.errors import Rejected
+from exporter.send.envelopes import CloudEvent
+from exporter.send.follow import Checkpoint, FollowedFile
 from exporter.send.records import FIELDS
 from exporter.send.report import Report
 from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
-_CONTENT: Final = tuple(sorted(FIELDS - {"id"}))
+_CONTENT: Final = tuple(name for name in _FIELDS if name != "id")
 _ID_PREFIX: Final = "send1-"
 """Changes with the spelling of the content: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -47,28 +49,37 @@ class Occurrences(AbstractContextManager["Occurrences"]):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line."""
+    """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line.
+
+    `cloudevent`: the body is an envelope. `checkpoint` is the position after it in a followed file.
+    """
 
     place: str
     body: bytes
+    cloudevent: bool = False
+    checkpoint: Checkpoint | None = None
 
 
-def events(source: Source, report: Report, note: Callable[[str], None]) -> Iterator[Event]:
+def events(
+    source: Source | FollowedFile, report: Report, note: Callable[[str], None]
+) -> Iterator[Event]:
     """The events of an input, which the exporter validates; `note` gets each warning once.
 
     Records that are no JSON object or no row of the table are skipped and counted in `report`.
     """
-    warned = False
+    warned = isinstance(source, FollowedFile)
     with Occurrences() as seen:
         for line, record in source.read(note):
             place = f"{source.name}:{line}"
+            checkpoint = source.checkpoint if isinstance(source, FollowedFile) else None
             report.read += 1
             try:
                 if isinstance(record, Rejected):
                     raise record
                 fields = normalized(record)
                 unidentified = fields.keys().isdisjoint(("id", "session_id", "occurred_at"))
-                event = Event(place, _encoded(fields, seen))
+                attributes = record.attributes if isinstance(record, CloudEvent) else None
+                event = _event(place, fields, attributes, seen, checkpoint)
             except Rejected as error:
                 report.skip(place, error.message)
                 continue
@@ -102,17 +113,47 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _encoded(fields: dict[str, Any], seen: Occurrences) -> bytes:
-    """The event as JSON. Without `id` it gets an id from its content and from its number among the
-    events of the input with the same content."""
+def _event(
+    place: str,
+    fields: dict[str, Any],
+    attributes: dict[str, str] | None,
+    seen: Occurrences,
+    checkpoint: Checkpoint | None,
+) -> Event:
+    """The event as JSON, with its own id or one that a repeat of it has again.
+
+    The id is made of the content, and of the event's number among equal events of the input. In a followed
+    file it is made of the place instead: the file before a rotation may have equal lines.
+    """
     try:
         if "id" not in fields:
             content = _ASCII.encode([fields.get(name) for name in _CONTENT])
             digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
-            fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
-        return _UTF_8.encode(fields).encode("utf-8")
-    except UnicodeEncodeError:
+            if checkpoint is None:
+                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
+            elif "session_id" in fields and "occurred_at" in fields:
+                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-1"
+            else:
+                fields["id"] = checkpoint.id_of(digest)
+        event: dict[str, Any] = fields
+        if attributes:
+            del fields["id"]
+            event = {**attributes, "data": fields}
+        body = _UTF_8.encode(event).encode("utf-8")
+    except UnicodeEncodeError as error:
         # A single \ud800 would make the whole request unparseable.
         raise Rejected(
-            "invalid_field", "a string is not UTF-8, or has half a surrogate pair"
+            "invalid_field", _not_unicode(error.object[error.start : error.end])
         ) from None
+    return Event(place, body, attributes is not None, checkpoint)
+
+
+def _not_unicode(text: str) -> str:
+    """Why a text cannot be encoded: bytes that are not UTF-8 were decoded as U+DC80 to U+DCFF."""
+    if not all("\udc80" <= character <= "\udcff" for character in text):
+        return "a string has half of a surrogate pair"
+    shown = text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return (
+        f"not UTF-8; is it Windows-1252, with {shown[:20]!r}? Save it as UTF-8, or "
+        "iconv -f windows-1252 -t utf-8 FILE | session-end-exporter send -"
+    )

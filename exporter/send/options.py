@@ -1,6 +1,7 @@
 """The flags of `send`, and the URL and the token that they name."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,9 +17,10 @@ _WORD: Final = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`batch` is events per request, `max_bytes` its size before compression; the rest is seconds.
+    """`batch` is events per request, `max_bytes` its size before compression.
 
-    `max_wait` limits all attempts to deliver a request, `timeout` an attempt's wait for the network.
+    `max_wait` limits all attempts to deliver a request, `timeout` an attempt's wait for the network, both
+    in seconds. `columns` are values of `--column`.
     """
 
     url: str = DEFAULT_URL
@@ -27,6 +29,8 @@ class Options:
     batch: int = 500
     max_bytes: int = 512 * 1024
     format: Format | None = None
+    columns: Sequence[str] = ()
+    follow: bool = False
     max_wait: float = 300
     timeout: float = 30
     quiet: bool = False

@@ -3,13 +3,13 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn, TextIO
 
+from exporter import event_fields
 from exporter.errors import Rejected
 
-_TEXT_FIELDS: Final = ("id", "system", "code", "session_id", "occurred_at", "phase")
-FIELDS: Final = frozenset((*_TEXT_FIELDS, "duration_seconds", "final", "labels"))
+FIELDS: Final = frozenset(event_fields.FIELDS)
 MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
 _SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
 _REST: Final = re.compile(r"(?:[^,\n]++|(?![,\n][ \t]*+(?:\{|\Z))[,\n])*+([\s,\[\]]*)")
@@ -27,14 +27,14 @@ def lines(text: TextIO) -> Iterator[str]:
             pass
 
 
-def ndjson_records(text: TextIO) -> Iterator[tuple[int, Record]]:
+def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
     """Number and fields of each line that is not blank."""
-    for number, line in enumerate(lines(text), 1):
+    for number, line in enumerate(lines, 1):
         if line := line.strip():
             try:
-                yield number, _record(_DECODER.decode(line))
+                yield number, as_record(DECODER.decode(line))
             except (Rejected, ValueError, RecursionError) as error:
-                yield number, _rejected(error, too_long=len(line) == MAX_CHARACTERS)
+                yield number, rejection(error, too_long=len(line) == MAX_CHARACTERS)
 
 
 def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
@@ -53,7 +53,7 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
             if at == len(buffer):
                 break
             try:
-                value, end = _DECODER.raw_decode(buffer, at)
+                value, end = DECODER.raw_decode(buffer, at)
             except (Rejected, ValueError, RecursionError) as error:
                 # At the end of the buffer, or in a string that goes on: more text may complete it.
                 incomplete = isinstance(error, json.JSONDecodeError) and (
@@ -61,10 +61,10 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
                 )
                 if incomplete and not ended and len(buffer) - at <= MAX_CHARACTERS:
                     break
-                yield line, _rejected(error, at, too_long=incomplete and not ended)
+                yield line, rejection(error, at, too_long=incomplete and not ended)
                 invalid = True
             else:
-                yield line, _record(value)
+                yield line, as_record(value)
                 line += buffer.count("\n", at, end)
                 at = end
         buffer = buffer[at:]
@@ -73,13 +73,14 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
         yield line, Rejected("invalid_json", message)
 
 
-def _record(value: Any) -> Record:
+def as_record(value: Any) -> Record:
+    """A JSON value, which must be an object."""
     rule = "an event must be a JSON object"
     return value if isinstance(value, dict) else Rejected("not_an_object", rule)
 
 
-def _rejected(error: Exception, start: int = 0, *, too_long: bool) -> Rejected:
-    """An error of `_DECODER` for text from `start` as the rule that was broken."""
+def rejection(error: Exception, start: int = 0, *, too_long: bool) -> Rejected:
+    """The broken rule that an error of `DECODER` means, for text from `start`."""
     if isinstance(error, Rejected):
         return error
     if too_long:
@@ -107,4 +108,4 @@ def _refuse(constant: str) -> NoReturn:
     raise Rejected("invalid_json", f"not JSON: {constant}")
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

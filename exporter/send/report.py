@@ -1,11 +1,17 @@
 """The result of a `send`: its counts, the first mistakes, and the command's exit code."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from exporter.send.connection import Warnings
+from exporter.send.field_names import FieldNames
+
 _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
+_MAX_CODES: Final = 1000
+_OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
 
 
@@ -13,7 +19,8 @@ _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retr
 class Report:
     """Counts of events; `read - skipped - acknowledged` events got no answer.
 
-    `error` is the reason why events were not delivered; `print_line` gets the first mistakes.
+    `error` is the reason why events were not delivered; `print_line` gets the first mistakes. Unknown codes
+    and keys that are near `code` in events without a code are counted, ignored fields have the nearest.
     """
 
     read: int = 0
@@ -24,6 +31,9 @@ class Report:
     retries: int = 0
     seconds: float = 0.0
     error: str = ""
+    unknown_codes: Counter[str] = field(default_factory=Counter)
+    ignored_fields: dict[str, str | None] = field(default_factory=dict)
+    without_code: Counter[str] = field(default_factory=Counter)
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
@@ -54,6 +64,27 @@ class Report:
         self.skipped += 1
         self._print(f"{place}: skipped: {message}", self.skipped)
 
+    def warn(self, warnings: Warnings) -> None:
+        """Adds the warnings of an answer."""
+        for code, count in warnings.unknown_codes.items():
+            remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
+            self.unknown_codes[code if remembered else _OTHER_CODES] += count
+        self.ignored_fields |= warnings.ignored_fields
+
+    def add_names(self, source: str, names: FieldNames) -> None:
+        """Adds the names that were ignored in an input."""
+        self.ignored_fields |= names.ignored
+        self.without_code += names.without_code
+        for line in names.without_code_lines():
+            self.print_line(f"{source}: {line}")
+
+    def print_unknown_codes(self) -> None:
+        """Prints the most frequent codes that no taxonomy has."""
+        if self.unknown_codes:
+            codes = [f"{code!r} {n:,}×" for code, n in self.unknown_codes.most_common(_MAX_PRINTED)]
+            more = ", …" if len(self.unknown_codes) > _MAX_PRINTED else ""
+            self.print_line(f"codes that the taxonomy does not have: {', '.join(codes)}{more}")
+
     def summary(self) -> str:
         """The counts in a line."""
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in _COUNTS)
@@ -64,7 +95,15 @@ class Report:
         values = {name: getattr(self, name) for name in _COUNTS} | {
             "seconds": round(self.seconds, 3)
         }
-        return json.dumps(values | {"delivered": not self.error, "error": self.error or None})
+        warnings = {
+            "unknown_codes": self.unknown_codes,
+            "ignored_fields": self.ignored_fields,
+            "without_code": self.without_code,
+        }
+        return json.dumps(
+            values
+            | {"delivered": not self.error, "error": self.error or None, "warnings": warnings}
+        )
 
     def _print(self, line: str, count: int) -> None:
         if count <= _MAX_PRINTED:

@@ -1,23 +1,30 @@
 """Inputs: opened, decompressed, their format detected, and read record by record."""
 
 import csv
-import gzip
 import io
 import os
+import select
 import sys
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.send.csv_rows import csv_records
+from exporter.send import compression
+from exporter.send.csv_rows import CsvRows
+from exporter.send.envelopes import fields_of, is_wrapped, wrapped_records
+from exporter.send.field_names import FieldNames
 from exporter.send.options import Format
-from exporter.send.records import FIELDS, Record, json_records, ndjson_records
+from exporter.send.records import Record, json_records, lines, ndjson_records
 
 STDIN: Final = Path("-")
-_READERS: Final = {"json": json_records, "ndjson": ndjson_records, "csv": csv_records}
-_ALIASES: Final = {"jsonl": "ndjson", "tsv": "csv"}
+_FORMATS: Final[dict[str, Format]] = {
+    "json": "json",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "csv": "csv",
+    "tsv": "csv",
+}
 _BUFFER: Final = 64 * 1024
 
 
@@ -34,61 +41,96 @@ def check(files: Sequence[Path]) -> None:
 
 
 class Source:
-    """A file or standard input, which can be read once."""
+    """A file or standard input, which can be read once.
 
-    def __init__(self, path: Path, format: Format | None = None) -> None:
+    `columns` are those of `field_names.parse_columns`. `on_idle` is called before a pipe is waited for.
+    """
+
+    def __init__(
+        self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
+    ) -> None:
         self.name = "<stdin>" if path == STDIN else str(path)
         self.size = path.stat().st_size if path.is_file() else 0  # before decompression
+        self.names = FieldNames(columns)
+        self.on_idle: Callable[[], None] = lambda: None
         self._path = path
         self._format = format
-        self._file: io.BufferedReader[io.FileIO] | None = None
+        self._file: io.BufferedReader[_Input] | None = None
 
     def position(self) -> int:
         """How many bytes of `size` have been read."""
-        if self._file is None:
+        if self._file is None or not self.size:
             return 0
         return self.size if self._file.closed else self._file.tell()
 
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each record, and a last `Rejected` for an input that breaks off.
 
-        `note` gets the names of unknown fields, once.
+        `note` gets the names of ignored columns and keys.
         """
-        line, warned = 0, False
+        line = 0
         try:
             for line, record in self._records():
-                if not warned and isinstance(record, dict) and not record.keys() <= FIELDS:
-                    warned = True
-                    unknown = ", ".join(sorted(name[:100] for name in record.keys() - FIELDS))
-                    note(f"{self.name}: fields that events do not have are ignored: {unknown}")
+                while self.names.notes:
+                    note(f"{self.name}: {self.names.notes.pop()}")
                 yield line, record
         except Rejected as error:
             yield line + 1, error
-        except (OSError, EOFError, zlib.error, csv.Error) as error:
+        except (OSError, csv.Error, UnicodeError, *compression.ERRORS) as error:
             reason = getattr(error, "strerror", None) or str(error)
             yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
 
     def _records(self) -> Iterator[tuple[int, Record]]:
         stdin = self._path == STDIN
-        raw = io.FileIO(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
+        raw = _Input(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
+        raw.on_idle = self.on_idle
         with io.BufferedReader(raw, _BUFFER) as self._file:
-            stream: Any = self._file
-            if stream.peek(2).startswith(b"\x1f\x8b"):
-                stream = gzip.GzipFile(fileobj=stream)
-            head = stream.peek(_BUFFER)
-            if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise Rejected("invalid_json", "the file is UTF-16: save it as UTF-8")
-            suffix = self._path.name.lower().removesuffix(".gz").rpartition(".")[2]
-            suffix = _ALIASES.get(suffix, suffix)
-            format = self._format or (suffix if suffix in _READERS else _detected(head))
-            # surrogateescape: a record with other bytes is refused alone, as its encoding fails.
-            text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="\n")
-            yield from _READERS[format](text)
+            stream: Any
+            stream, name = compression.decompressed(self._file, self._path)
+            head: bytes = stream.peek(_BUFFER)
+            encoding, errors = _encoding(head)
+            start = head.decode(encoding, "replace")
+            # A Macintosh ends lines with a carriage return.
+            newline = None if "\r" in start and "\n" not in start else "\n"
+            text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
+            wrapped = is_wrapped(start)
+            format = self._format or _FORMATS.get(name.rpartition(".")[2]) or _detected(start)
+            if format == "csv":
+                yield from CsvRows(lines(text), self.names)
+            elif wrapped:
+                yield from wrapped_records(text, self.names)
+            else:
+                records = json_records(text) if format == "json" else ndjson_records(lines(text))
+                for line, record in records:
+                    yield line, fields_of(record, self.names)
 
 
-def _detected(head: bytes) -> Format:
+class _Input(io.FileIO):
+    """A file that calls `on_idle` before it waits for data: a pipe's earlier lines can be sent then."""
+
+    on_idle: Callable[[], None]
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        if not poll.poll(0):
+            self.on_idle()
+        return super().readinto(buffer)
+
+
+def _encoding(head: bytes) -> tuple[str, str]:
+    """The encoding of a text, and how wrong bytes are decoded: their record is refused alone."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16", "surrogatepass"
+    if b"\0" in head[:2]:
+        rule = "the file is UTF-16 without a byte order mark, or no text: save it as UTF-8"
+        raise Rejected("invalid_json", rule)
+    return "utf-8-sig", "surrogateescape"
+
+
+def _detected(start: str) -> Format:
     """NDJSON if the first line is an object, JSON if it begins with a bracket, otherwise CSV."""
-    text = head.decode("utf-8-sig", "replace").lstrip()
+    text = start.lstrip()
     if text.startswith(("{", "[")):
         _, first = next(ndjson_records(io.StringIO(text)))
         return "ndjson" if isinstance(first, dict) else "json"

@@ -225,17 +225,17 @@ def test_invalid_lines_are_printed_besides_the_report(tmp_path: Path) -> None:
     done = run([path])
     assert done.code == 0
     first, second = done.errors.splitlines()
-    assert first.startswith(f"{path}:361: skipped: system: 'mine\\x1b[2J' is not loaded")
+    assert first.startswith(f"{path}:361: skipped: system: 'mine<U+001B>[2J' is not loaded")
     assert second.startswith(f"{path}:362: skipped: not JSON")
     assert "1 skipped: rejected by the exporter (unknown_system)" in done.text
 
 
 def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("system,occurred_at,\x1b[2J\nstreampixel,2026-01-05T00:00:00Z,\n")
+    path.write_text("system,code,occurred_at,\x1b[2J\nstreampixel,,2026-01-05T00:00:00Z,\n")
     done = run([path])
     assert done.code == 0
-    assert "are ignored: \\x1b[2J" in done.errors
+    assert "no such field: \\x1b[2J" in done.errors
     assert "\x1b" not in done.errors
 
 

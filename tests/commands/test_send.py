@@ -33,6 +33,33 @@ def test_send_posts_all_formats_and_repeats_are_duplicates(
     assert re.match(r"700 read, 0 accepted, 700 duplicates, .* seconds\n$", plain.stdout)
 
 
+def test_send_counts_no_failure_as_a_success_in_silence(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    def counted(code: str) -> float:
+        return running.total("session_ends_total", system="streampixel", code=code)
+
+    mixed = write(tmp_path / "a.csv", "system,Session ID,Code\nstreampixel,s-1,4001\n")
+    assert run("send", mixed, "--url", url(running)).returncode == 0
+    assert (counted("4001"), counted("1000")) == (1, 0)
+    other = write(tmp_path / "b.csv", "system,session_id,error_code\nstreampixel,s-2,4001\n")
+    refused = run("send", other, "--url", url(running))
+    assert refused.returncode == 1
+    assert "--column code=error_code" in refused.stdout
+    assert (counted("4001"), counted("1000")) == (1, 0)
+    mapped = run("send", other, "--url", url(running), "--column", "code=error_code")
+    assert mapped.returncode == 0
+    assert (counted("4001"), counted("1000")) == (2, 0)
+    keys = write(tmp_path / "c.ndjson", '{"system": "streampixel", "errorCode": 4001}\n')
+    doubtful = run("send", keys, "--url", url(running), "--json")
+    assert (doubtful.returncode, counted("1000")) == (0, 1)
+    assert summary(doubtful)["warnings"] == {
+        "unknown_codes": {},
+        "ignored_fields": {"errorCode": "code"},
+        "without_code": {"errorCode": 1},
+    }
+
+
 def test_send_exits_with_1_when_rejected_and_2_without_an_exporter(
     tmp_path: Path, running: ExporterProcess
 ) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from rich.console import Console
 
 from exporter.send.command import send
 from exporter.send.delivery import Clock
-from exporter.send.options import Options
+from exporter.send.events import Event, events
+from exporter.send.options import Format, Options
 from exporter.send.report import Report
+from exporter.send.sources import Source
 
 from .fake_exporter import FakeExporter
 
@@ -59,6 +61,16 @@ class Sender:
     def lines(self, content: str, **options: Any) -> Report:
         """Sends `path` with the given NDJSON lines."""
         return self(self.file(self.path.name, content), **options)
+
+
+def read(
+    path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[list[Event], list[str]]:
+    """The events of a file, and the lines printed about skipped records, without the path."""
+    printed: list[str] = []
+    report = Report(print_line=printed.append)
+    sent = list(events(Source(path, format, columns), report, lambda _: None))
+    return sent, [line.removeprefix(f"{path}:").replace(" skipped:", "") for line in printed]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from exporter.names import INGEST_PATH
 
@@ -22,7 +23,10 @@ Fault = Callable[["Handler", Events], None]
 
 
 class FakeExporter(ThreadingHTTPServer):
-    """`counted` maps ids to events; each request takes a fault of `faults`; `requests` holds ids."""
+    """`counted` maps ids to events; each request takes a fault of `faults`; `requests` holds ids.
+
+    `headers`, `target` and `body` are those of the last request.
+    """
 
     daemon_threads = False
 
@@ -32,6 +36,8 @@ class FakeExporter(ThreadingHTTPServer):
         self.faults: deque[Fault | None] = deque()
         self.requests: list[list[str]] = []
         self.headers: dict[str, str] = {}
+        self.body = b""
+        self.target = ""
         self.connections = self.largest = 0
         self.max_events = 1000
         self.token = ""
@@ -52,17 +58,22 @@ class Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except ConnectionError:
+        except (ConnectionError, ValueError):  # closed by a fault
             self.close_connection = True
 
     def do_POST(self) -> None:
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
-        events = [json.loads(line) for line in body.split(b"\n") if line]
         server = self.server
+        server.body = body
+        if self.headers["Content-Type"] == "application/cloudevents-batch+json":
+            events = [envelope["data"] | {"id": envelope["id"]} for envelope in json.loads(body)]
+        else:
+            events = [json.loads(line) for line in body.split(b"\n") if line]
         server.headers = dict(self.headers)
+        server.target = self.path
         server.requests.append([event["id"] for event in events])
         server.largest = max(server.largest, len(body))
-        if self.path != INGEST_PATH:
+        if urlsplit(self.path).path != INGEST_PATH:
             self.reply(404, {"title": "No such path"})
         elif server.faults and (fault := server.faults.popleft()):
             fault(self, events)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from exporter.names import INGEST_PATH
+from exporter.send.connection import Warnings
 from exporter.send.options import Options
+from exporter.send.report import Report
 
 from .conftest import Sender
 from .fake_exporter import responds
@@ -79,9 +81,9 @@ def test_the_first_twenty_mistakes_are_printed_and_the_others_counted(
 
 
 def test_quiet_prints_only_mistakes(sender: Sender) -> None:
-    content = '{"system": "softdrive", "user": 1, "host": 2}\n' * 2 + "x\n"
+    content = '{"system": "softdrive", "shop": 1, "host": 2}\n' * 2 + "x\n"
     sender.lines(content)
-    assert sender.output.count("fields that events do not have are ignored: host, user\n") == 1
+    assert sender.output.count("ignored, as events have no such field: shop, host\n") == 1
     assert sender.output.splitlines()[-1] == (
         "3 read, 2 accepted, 0 duplicates, 0 rejected, 1 skipped, 0 retries, 0.0 seconds"
     )
@@ -97,8 +99,48 @@ def test_json_prints_an_object_to_standard_output(
     result = json.loads(capsys.readouterr().out)
     assert result.pop("error").startswith(f"400 from {sender.url}{INGEST_PATH}: é\n1 events were")
     counts = {"read": 2, "accepted": 1, "duplicates": 0, "rejected": 0, "skipped": 0, "retries": 0}
-    assert result == {**counts, "seconds": 0.0, "delivered": False}
+    nothing: dict[str, Any] = {"unknown_codes": {}, "ignored_fields": {}, "without_code": {}}
+    assert result == {**counts, "seconds": 0.0, "delivered": False, "warnings": nothing}
     assert "read, " not in sender.output
+
+
+def test_warnings_of_answers_and_files_are_summed_up(
+    sender: Sender, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two answers, of keys that are near `code`, and of an exporter without warnings."""
+    answers: list[dict[str, Any]] = [
+        {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
+        {"unknown_codes": {"4009": 2}},
+        {"unknown_codes": "of another version"},
+    ]
+    sender.faults += [
+        responds(200, {"accepted": 1, "duplicates": 0, "warnings": warnings})
+        for warnings in answers
+    ]
+    rows = (
+        '{"system": "softdrive", "error_code": 8}\n' * 2
+        + '{"system": "softdrive", "errorCode": 0}\n'
+    )
+    report = sender.lines(rows + ROW, batch=1, json=True)
+    assert report.exit_code == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == {
+        "unknown_codes": {"4009": 5, "x\u200b": 1},
+        "ignored_fields": {"eror": None, "error_code": "code", "errorCode": "code"},
+        "without_code": {"error_code": 2},
+    }
+    assert "codes that the taxonomy does not have: '4009' 5×, 'x\\u200b' 1×\n" in sender.output
+    assert (
+        "a.ndjson: 2 records without `code` count as normal ends, but have 'error_code': "
+        "if it is the code, --column code=error_code\n" in sender.output
+    )
+
+
+def test_unknown_codes_are_remembered_up_to_a_bound() -> None:
+    report = Report()
+    for number in range(3000):
+        report.warn(Warnings({str(number): 2}))
+    assert len(report.unknown_codes) == 1001
+    assert report.unknown_codes["(others)"] == 2 * 2000
 
 
 def test_only_a_terminal_shows_the_bar(sender: Sender) -> None:

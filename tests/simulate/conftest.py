@@ -1,14 +1,5 @@
 """A running exporter."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from tests.commands.conftest import running
 
-import pytest
-
-from tests.e2e.exporter_process import ExporterProcess
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[ExporterProcess]:
-    with ExporterProcess(tmp_path / "data") as started:
-        yield started
+__all__ = ["running"]

@@ -1,0 +1,161 @@
+"""Which field of an event a column or a key means: `--column` first, then the spelling of its name."""
+
+import itertools
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from exporter import event_fields
+from exporter.errors import ConfigError, Rejected
+from exporter.event_fields import field_named, nearest_field
+from exporter.send.records import FIELDS
+
+_LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
+_MAX_IGNORED: Final = 1000
+"""Ignored names that are remembered: a sender may make up a name for each record."""
+_MAX_CHARACTERS: Final = 100
+"""Longer names are no field's."""
+
+
+def parse_columns(options: Iterable[str]) -> dict[str, str]:
+    """The columns by field, from values FIELD=COLUMN of `--column`; "" means no column.
+
+    Raises `ConfigError`.
+    """
+    columns: dict[str, str] = {}
+    for option in options:
+        name, separator, column = option.partition("=")
+        field = _column_field(name.strip())
+        if not separator or field is None:
+            raise ConfigError(
+                f"--column {shlex.quote(option)}: must be FIELD=COLUMN, where FIELD is one of "
+                f"{', '.join(event_fields.FIELDS)}, labels.NAME"
+            )
+        if field in columns or (column and column.strip() in columns.values()):
+            raise ConfigError(f"--column {shlex.quote(option)}: is the second for this name")
+        columns[field] = column.strip()
+    return columns
+
+
+class FieldNames:
+    """The fields that the names of one input mean.
+
+    `columns` are those of `parse_columns`. `ignored` has the nearest field of each ignored name.
+    `without_code` counts records without a code, by the key that is near `code`. `notes` are lines about
+    names that were ignored, which the reader of the records takes away.
+    """
+
+    def __init__(self, columns: Mapping[str, str] | None = None) -> None:
+        self._columns = columns or {}
+        self._mapped = {column: field for field, column in self._columns.items() if column}
+        self.ignored: dict[str, str | None] = {}
+        self.without_code: Counter[str] = Counter()
+        self.notes: list[str] = []
+
+    def header(self, names: Sequence[str]) -> list[str]:
+        """The key of each column's cells: a field, `labels.NAME`, or the column's name if it is ignored.
+
+        "" if the name is not to be read as a field. Raises `Rejected` for a header with which rows could be
+        misread.
+        """
+        fields = [self._field(name, _column_field(name)) for name in names]
+        for column in self._mapped.keys() - set(names):
+            raise _no_column(column, "", names)
+        for field in filter(None, fields):
+            if fields.count(field) > 1:
+                same = [name for name, other in zip(names, fields, strict=True) if other == field]
+                raise Rejected(
+                    "duplicate_key",
+                    f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
+                    f"name one of them: {_option(field, 'COLUMN')}",
+                )
+        if "system" not in fields:
+            raise _no_column("system", "system", names)
+        if "code" not in fields and "code" not in self._columns:
+            raise _no_column("code", "code", names)
+        self._ignore(
+            name for name, field in zip(names, fields, strict=True) if name and field is None
+        )
+        return [
+            field or ("" if _column_field(name) else name)
+            for name, field in zip(names, fields, strict=True)
+        ]
+
+    def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a JSON object, and its ignored keys except those that are spelled like fields.
+
+        Raises `Rejected` for two keys that mean one field.
+        """
+        if not self._columns and record.keys() <= FIELDS:
+            return record
+        fields: dict[str, Any] = {}
+        labels: dict[str, Any] = {}
+        ignored: list[str] = []
+        for key, value in record.items():
+            field = self._field(key, field_named(key))
+            if field is None:
+                ignored.append(key)
+            elif field.startswith("labels."):
+                labels[field.removeprefix("labels.")] = value
+            elif field in fields:
+                raise Rejected("duplicate_key", f"two keys mean `{field}`: {key!r} is the second")
+            else:
+                fields[field] = value
+        fields |= {key: record[key] for key in ignored if field_named(key) is None}
+        if labels:
+            given = fields.get("labels")
+            fields["labels"] = labels | given if isinstance(given, dict) else labels
+        self._ignore(ignored)
+        if ignored and "code" not in self._columns and fields.get("code") in (None, ""):
+            near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
+            self.without_code.update(itertools.islice(near, 1))
+        return fields
+
+    def without_code_lines(self) -> list[str]:
+        """A line for each key that may be the code of records without one."""
+        return [
+            f"{count:,} records without `code` count as normal ends, but have {key!r}: "
+            f"if it is the code, {_option('code', key)}"
+            for key, count in self.without_code.most_common()
+        ]
+
+    def _field(self, name: str, by_spelling: str | None) -> str | None:
+        if name in self._mapped:
+            return self._mapped[name]
+        return None if by_spelling in self._columns else by_spelling
+
+    def _ignore(self, names: Iterable[str]) -> None:
+        new = [name for name in names if name not in self.ignored and len(name) <= _MAX_CHARACTERS]
+        new = new[: _MAX_IGNORED - len(self.ignored)]
+        if not new:
+            return
+        nearest = {name: nearest_field(name) for name in new}
+        self.ignored |= nearest
+        words = [f"{name} (near `{field}`)" if field else name for name, field in nearest.items()]
+        self.notes.append(f"ignored, as events have no such field: {', '.join(words)}")
+
+
+def _column_field(name: str) -> str | None:
+    """The field that a column of a table means; a column `labels.NAME` or `label_NAME` is a label."""
+    label = _LABEL.match(name)
+    return f"labels.{name[label.end() :]}" if label else field_named(name)
+
+
+def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
+    """The refusal of a table without a column for `field`."""
+    near = [name for name in names if field and nearest_field(name[:_MAX_CHARACTERS]) == field]
+    text = f"the header has no column `{column}`"
+    if near:
+        text += f"; `{near[0]}` is near: {_option(field, near[0])}"
+    else:
+        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
+        text += f": {_option(field, 'COLUMN')}" if field else ""
+    if field == "code":
+        text += ", or --column code= if every row is a normal end"
+    return Rejected("invalid_field", f"{text}: no row is read")
+
+
+def _option(field: str, column: str) -> str:
+    return "--column " + shlex.quote(f"{field}={column}")

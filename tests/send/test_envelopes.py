@@ -1,0 +1,148 @@
+"""CloudEvents and wrapped exports as files."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.ingest.decode import Decoder
+from exporter.ingest.media import Media
+
+from .conftest import Sender, read
+
+DATA = {"system": "streampixel", "code": "4001", "labels": {"region": "eu"}}
+CLOUDEVENT = {
+    "specversion": "1.0",
+    "id": "94",
+    "source": "/signalling/eu",
+    "type": "session.end",
+    "time": "2026-11-20T19:00:00Z",
+    "data": DATA,
+}
+
+
+def test_cloudevents_in_files_are_the_events_that_were_posted(sender: Sender) -> None:
+    """Same source and id, so the exporter makes the same key: a repeat of a posted event is one."""
+    binary = {**CLOUDEVENT, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}
+    del binary["data"]
+    for envelope in (CLOUDEVENT, binary):
+        line = json.dumps(envelope)
+        for content in (line, f"[{line}]", json.dumps([envelope], indent=1)):
+            sender.counted.clear()
+            assert sender(sender.file("a.log", content)).accepted == 1
+            decoder = Decoder(1000, 16)
+            sent = decoder.decode(Media.CLOUDEVENT_BATCH, sender.server.body, {})
+            posted = decoder.decode(Media.CLOUDEVENT, line.encode(), {})
+            assert (sent.events, sent.sources) == (posted.events, posted.sources)
+
+
+def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
+    plain = {"system": "softdrive", "id": "p"}
+    lines = [CLOUDEVENT, CLOUDEVENT | {"id": "95"}, plain, CLOUDEVENT | {"id": "96"}]
+    assert sender.lines("\n".join(map(json.dumps, lines))).accepted == 4
+    assert sender.requests == [["94", "95"], ["p"], ["96"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": ""}, "id: required, a non-empty string"),
+        ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
+        ({"data": 1}, "data: must be an event, a JSON object, not a number"),
+        ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
+    ],
+)
+def test_an_invalid_cloudevent_is_skipped(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps(CLOUDEVENT | change) + "\n" + json.dumps(CLOUDEVENT))
+    sent, skipped = read(path)
+    assert (len(sent), skipped) == (1, [f"1: {message}"])
+
+
+def test_columns_are_mapped_in_the_data_of_a_cloudevent(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(CLOUDEVENT | {"data": {"system": "a", "error_code": "1"}}))
+    [event], _ = read(path, columns={"code": "error_code"})
+    assert json.loads(event.body)["data"]["code"] == "1"
+
+
+EVENTS: list[Any] = [
+    {"system": "softdrive", "code": 8, "id": "a"},
+    {"System": "softdrive", "Code": 8, "Id": "b"},
+]
+KUSTO = {
+    "name": "PrimaryResult",
+    "columns": [{"name": name, "type": "string"} for name in ("System", "code", "id", "label_a")],
+    "rows": [["softdrive", 8, "a", "x"], ["softdrive", 8, "b", None]],
+}
+KUSTO_V1 = {
+    "TableName": "Table_0",
+    "Columns": [{"ColumnName": column["name"]} for column in KUSTO["columns"]],
+    "Rows": KUSTO["rows"],
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"events": EVENTS},
+        {"count": 2, "next": None, "meta": {"page": 1}, "Records": EVENTS, "total": 2},
+        {"tables": [KUSTO, {"name": "Statistics"}]},
+        {"Tables": [KUSTO_V1]},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_events_of_a_wrapped_export_are_read(
+    document: dict[str, Any], indent: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document, indent=indent))
+    sent, skipped = read(path)
+    assert skipped == []
+    assert [json.loads(event.body) | {"labels": 0} for event in sent] == [
+        {"system": "softdrive", "code": "8", "id": id_, "labels": 0} for id_ in "ab"
+    ]
+    assert [event.place for event in sent] == [f"{path}:1", f"{path}:2"]
+
+
+def test_each_page_of_an_export_may_be_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(f"{json.dumps({'events': EVENTS})}\n" * 2)
+    assert len(read(path)[0]) == 4
+
+
+def test_an_event_with_a_list_of_its_own_is_not_an_export(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"system": "a", "events": [1]}\n\n{"items": [1], "system": "a"}\n')
+    assert [event.place for event in read(path)[0]] == [f"{path}:1", f"{path}:3"]
+    path.write_text('{"items": [1], "system": "a"}\n{"system": "a", "events": [1]}\n')
+    assert len(read(path)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"events": [{"system": "a"}, 7]}', "2: an event must be a JSON object"),
+        ('{"events": [{"system": "a"}]', "1: not JSON: Expecting ',' delimiter at character 29"),
+        ('{"events": [{"system": "a", "system": "b"}]}', "1: duplicate key 'system'"),
+        ('{"tables": [{"columns": 1}]}', "1: `tables` is not the result of a Kusto query"),
+        ('{"tables": []}', "1: `tables` is not the result of a Kusto query"),
+        (
+            '{"tables": [{"columns": [{"name": "system"}, {"name": "ErrorCode"}], "rows": []}]}',
+            "1: the header has no column `code`; `ErrorCode` is near: --column code=ErrorCode",
+        ),
+        (
+            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": [[1]]}]}',
+            "1: a row is not an array of 2 values",
+        ),
+        (f'{{"events": [{" " * (64 << 20)}', "1: the object around the events has more than 64 M"),
+    ],
+)
+def test_an_invalid_export_says_why(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    assert read(path)[1][-1].startswith(message)

@@ -1,0 +1,165 @@
+"""Columns and keys: spelled like a field, mapped by --column, ignored, or refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.send.field_names import FieldNames, parse_columns
+
+from .conftest import Sender, read
+
+CODE_COLUMN = "or --column code= if every row is a normal end: no row is read"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("code", "--column code: must be FIELD=COLUMN, where FIELD is one of system, code, "),
+        ("cod=a b", "--column 'cod=a b': must be FIELD=COLUMN"),
+        ("code=x", "--column code=x: is the second for this name"),
+        ("id=error", "--column id=error: is the second for this name"),
+    ],
+)
+def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_columns(["code=error", option])
+    assert str(error.value).startswith(message)
+
+
+def test_a_wrong_mapping_sends_nothing(sender: Sender) -> None:
+    report = sender.lines('{"system": "softdrive"}\n', columns=["cod=x"])
+    assert (report.exit_code, sender.requests) == (2, [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "header",
+    ["System,ID,Code,Session_Id,Occurred_At", " system ,id,CODE,Session ID,occurredAt"],
+)
+def test_csv_columns_are_matched_by_any_spelling(
+    header: str, delimiter: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    text = f"{header}\nstreampixel,c02,4001,s1,2026-11-28T16:20:00Z\n"
+    path.write_text(text.replace(",", delimiter))
+    [event], skipped = read(path)
+    assert skipped == []
+    assert json.loads(event.body) == {
+        "system": "streampixel",
+        "id": "c02",
+        "code": "4001",
+        "session_id": "s1",
+        "occurred_at": "2026-11-28T16:20:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            "system,error_code",
+            "1: the header has no column `code`; `error_code` is near: "
+            f"--column code=error_code, {CODE_COLUMN}",
+        ),
+        (
+            "system,Error Code,",
+            "1: the header has no column `code`; `Error Code` is near: "
+            f"--column 'code=Error Code', {CODE_COLUMN}",
+        ),
+        (
+            "system,reason",
+            "1: the header has no column `code`; its columns are system, reason: "
+            f"--column code=COLUMN, {CODE_COLUMN}",
+        ),
+        (
+            "system,Code,code",
+            "1: the header has 2 columns for `code`: Code, code; name one of them: "
+            "--column code=COLUMN",
+        ),
+    ],
+)
+def test_csv_without_a_clear_code_column_is_refused(
+    header: str, message: str, sender: Sender
+) -> None:
+    """A file with a misspelled column would count each of its failures as a success."""
+    report = sender(sender.file("a.csv", f"{header}\n{header}\n"))
+    assert (report.exit_code, report.skipped, sender.requests) == (1, 1, [])
+    assert message.removeprefix("1:") in sender.output
+
+
+@pytest.mark.parametrize(
+    ("columns", "event"),
+    [
+        ("code=error_code", {"system": "a", "code": "08", "id": "4"}),
+        ("code=", {"system": "a", "id": "4"}),
+        ("id=", {"system": "a", "code": "x"}),
+        (
+            "labels.shop=error_code",
+            {"system": "a", "code": "x", "id": "4", "labels": {"shop": "08"}},
+        ),
+        ("system=error_code", {"system": "08", "code": "x", "id": "4"}),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+def test_a_column_option_decides_which_column_or_key_is_a_field(
+    columns: str, event: dict[str, object], suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    record = {"system": "a", "Code": "x", "error_code": "08", "id": "4"}
+    rows = [",".join(record), ",".join(record.values())]
+    path.write_text("\n".join(rows) if suffix == "csv" else json.dumps(record))
+    [sent], skipped = read(path, columns=parse_columns([columns]))
+    assert skipped == []
+    made = json.loads(sent.body)
+    assert {**made, "id": event.get("id")} == {"id": None, **event}
+
+
+def test_a_column_option_for_no_column_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("system,error_code\na,1\n")
+    message = (
+        "1: the header has no column `eror`; its columns are system, error_code: no row is read"
+    )
+    assert read(path, columns={"code": "eror"}) == ([], [message])
+
+
+def test_two_keys_for_one_field_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"system": "a", "code": 1, "Code": 2}\n{"system": "a"}\n')
+    [event], skipped = read(path)
+    assert event.place == f"{path}:2"
+    assert skipped == ["1: two keys mean `code`: 'Code' is the second"]
+
+
+@pytest.mark.parametrize(
+    ("record", "keys"),
+    [
+        ({"error_code": 4001}, ["error_code"]),
+        ({"code": None, "closeCode": 4001}, ["closeCode"]),
+        ({"code": "", "close_code": 1, "errorCode": 2}, ["close_code"]),
+        ({"code": 1, "error_code": 4001}, []),
+        ({"error_code": None}, []),
+        ({"error_code": 0, "reason": "x"}, []),
+    ],
+)
+def test_a_record_with_a_key_near_code_is_doubtful(
+    record: dict[str, object], keys: list[str]
+) -> None:
+    names = FieldNames()
+    names.record({"system": "a", **record})
+    assert list(names.without_code) == keys
+    mapped = FieldNames({"code": ""})
+    mapped.record({"system": "a", **record})
+    assert not mapped.without_code
+
+
+def test_ignored_names_are_remembered_up_to_a_bound() -> None:
+    names = FieldNames()
+    names.record({"x" * 1_000_000: 1})
+    assert not names.ignored
+    for number in range(3000):
+        names.record({f"name {number}": 1, f"error_code_{number}": 1})
+    assert len(names.ignored) == 1000
+    assert len(names.without_code) <= 1000

@@ -1,0 +1,324 @@
+"""A followed file: growth, rotation, truncation, and the checkpoint that a restart continues at."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.send import follow
+from exporter.send.connection import Undelivered
+from exporter.send.events import events
+from exporter.send.follow import FollowedFile
+from exporter.send.report import Report
+
+from .conftest import Sender
+
+
+class Ended(Exception):
+    """All steps are done."""
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "POLL", 0.001)
+    monkeypatch.setattr(follow, "QUIET", 0.02)
+
+
+def lines(*codes: int) -> str:
+    """Events that nothing but their code tells apart."""
+    return "".join(f'{{"system": "softdrive", "code": {code}}}\n' for code in codes)
+
+
+class Follower:
+    """Follows `path` as `send` does. `counted` has the code of each id, as on the exporter."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path.with_name("ends.log.checkpoint")
+        self.counted: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.places: list[str] = []
+
+    def write(self, text: str, *codes: int, to: str = "") -> tuple[Callable[[], object], Any]:
+        """A step that appends to the file, and the codes that the run has sent then."""
+
+        def append() -> None:
+            with (self.path.with_name(to) if to else self.path).open("a") as file:
+                file.write(text)
+
+        return append, list(map(str, codes))
+
+    def rename(self, to: str = "ends.log.1") -> None:
+        self.path.rename(self.path.with_name(to))
+
+    def copy_and_truncate(self) -> None:
+        shutil.copy2(self.path, self.path.with_name("ends.log.1"))
+        os.truncate(self.path, 0)
+
+    def run(self, *steps: tuple[Callable[[], object], list[str]], **options: Any) -> list[str]:
+        """A process that is killed after the last step; the codes that it sent.
+
+        Takes a step when all codes of the step before are sent.
+        """
+        source = FollowedFile(self.path, **options)
+        sent: list[str] = []
+        todo = list(steps)
+        expected: list[str] | None = None
+        deadline = time.monotonic() + 20
+
+        def idle() -> None:
+            nonlocal expected
+            assert time.monotonic() < deadline, f"{sent} instead of {expected}, then {todo}"
+            if expected is not None and sent != expected:
+                return
+            if not todo:
+                raise Ended
+            action, expected = todo.pop(0)
+            action()
+
+        source.on_idle = idle
+        report = Report(print_line=self.notes.append)
+        try:
+            for event in events(source, report, self.notes.append):
+                body = json.loads(event.body)
+                self.counted.setdefault(body["id"], body.get("code", ""))
+                self.places.append(event.place.rpartition("/")[2])
+                sent.append(body.get("code", ""))
+                assert event.checkpoint
+                source.save(event.checkpoint)
+        except Ended:
+            return sent
+        raise AssertionError(f"ended by itself: {self.notes}")
+
+
+@pytest.fixture
+def follower(tmp_path: Path) -> Follower:
+    return Follower(tmp_path / "ends.log")
+
+
+def nothing() -> None:
+    pass
+
+
+def test_lines_are_sent_when_they_are_complete(follower: Follower) -> None:
+    follower.path.write_text(lines(1, 1))
+    sent = follower.run(
+        follower.write('{"system": "softdrive", ', 1, 1),
+        follower.write('"code": 2}\n\nno json\n' + lines(3), 1, 1, 2, 3),
+    )
+    assert sent == ["1", "1", "2", "3"]
+    assert len(follower.counted) == 4
+    assert follower.places == [f"ends.log:{n}" for n in (1, 2, 3, 6)]
+    assert follower.notes[-1].endswith(
+        "ends.log:5: skipped: not JSON: Expecting value at character 1"
+    )
+
+
+def test_a_restart_continues_at_the_checkpoint(follower: Follower) -> None:
+    follower.path.write_text(lines(1, 2) + "no json\n")
+    assert follower.run((nothing, ["1", "2"])) == ["1", "2"]
+    follower.notes.clear()
+    assert follower.run(follower.write(lines(3), 3)) == ["3"]
+    assert follower.places[-1] == "ends.log:4"
+    assert follower.notes == []
+
+
+def test_a_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
+    """The process was killed between the answer and the checkpoint, which is older then."""
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    before = follower.checkpoint.read_bytes()
+    follower.run(
+        follower.write(lines(2, 2), 2, 2),
+        (follower.rename, ["2", "2"]),
+        follower.write(lines(1, 2), 2, 2, 1, 2),
+    )
+    follower.checkpoint.write_bytes(before)
+    assert follower.run((nothing, ["2", "2", "1", "2"])) == ["2", "2", "1", "2"]
+    assert sorted(follower.counted.values()) == ["1", "1", "2", "2", "2"]
+
+
+def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> None:
+    """Machines of one image have equal paths, inode numbers and lines; not the random part."""
+    follower.path.write_text(lines(1, 2))
+    follower.run((nothing, ["1", "2"]))
+    follower.checkpoint.unlink()
+    follower.run((nothing, ["1", "2"]))
+    assert len(follower.counted) == 4
+
+
+def test_a_rotated_file_is_finished_before_the_next_one(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer may continue in it after the next file was begun."""
+    monkeypatch.setattr(follow, "QUIET", 5)
+    follower.path.write_text(lines(1))
+    sent = follower.run(
+        (follower.rename, ["1"]),
+        follower.write(lines(2), 1, 2, to="ends.log.1"),
+        (follower.write(lines(4))[0], ["1", "2"]),
+        follower.write(lines(3), 1, 2, 3, to="ends.log.1"),
+    )
+    assert sent == ["1", "2", "3"]
+    monkeypatch.setattr(follow, "QUIET", 0.02)
+    assert follower.run((nothing, ["4"])) == ["4"]
+
+
+def test_the_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> None:
+    follower.path.write_text(lines(1) + '{"system": "softdrive", "code": 2}')
+    sent = follower.run((follower.rename, ["1"]), follower.write(lines(3), 1, 2, 3))
+    assert sent == ["1", "2", "3"]
+
+
+def test_rotations_while_nobody_follows_are_found(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+    follower.path.with_name("ends.log.7").mkdir()
+    follower.run((nothing, ["1"]))
+    follower.write(lines(2))[0]()
+    for number, name in enumerate(("ends.log.3", "ends.log-20261128", "ends.log.1.gz")):
+        follower.rename(name)
+        os.utime(follower.path.with_name(name), (number + 1, number + 1))
+        follower.path.write_text(lines(3 + number))
+    sent = follower.run((nothing, ["2", "3", "5"]))
+    assert sent == ["2", "3", "5"]  # not 4, which is compressed
+    assert follower.notes == []
+
+
+def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
+    """Fails when the checkpoint still names the old file: the third file then has the second one's ids."""
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    follower.rename("gone")
+    follower.path.write_text(lines(2))
+    second = next(events(FollowedFile(follower.path), Report(), follower.notes.append))
+    follower.counted[json.loads(second.body)["id"]] = "2"
+    follower.rename("gone too")
+    follower.path.write_text(lines(2))
+    assert follower.run((nothing, ["2"])) == ["2"]
+    assert len(follower.counted) == 3
+    assert len(follower.notes) == 2
+
+
+def test_a_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
+    follower.path.write_text(lines(1, 2))
+    follower.run((nothing, ["1", "2"]))
+    follower.rename("gone")
+    follower.path.write_text(lines(2, 1))
+    assert follower.run((nothing, ["2", "1"])) == ["2", "1"]
+    assert len(follower.counted) == 4
+    [note] = follower.notes
+    assert note.endswith(
+        "ends.log: was truncated or replaced after line 2: continues at its beginning"
+    )
+
+
+@pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])
+def test_a_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
+    """Also if it has grown beyond its old length before it is looked at."""
+    again = list(map(str, codes))
+    follower.path.write_text(lines(1, 2))
+
+    def truncate() -> None:
+        follower.path.write_text(lines(*codes))
+
+    assert follower.run((nothing, ["1", "2"]), (truncate, ["1", "2", *again]))[2:] == again
+    follower.path.write_text(lines(2, 2))
+    assert follower.run((nothing, ["2", "2"])) == ["2", "2"]
+    assert len(follower.counted) == 4 + len(codes)
+    assert len(follower.notes) == 2
+
+
+def test_lines_before_a_copy_and_truncation_are_read_from_the_copy(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+
+    def rotate(before: int, after: int) -> None:
+        follower.write(lines(before))[0]()
+        follower.copy_and_truncate()
+        follower.write(lines(after))[0]()
+
+    sent = follower.run((nothing, ["1"]), (lambda: rotate(2, 3), ["1", "2", "3"]))
+    assert sent == ["1", "2", "3"]
+    rotate(4, 5)
+    assert follower.run((nothing, ["4", "5"])) == ["4", "5"]
+    assert len(follower.counted) == 5
+    assert follower.notes == []
+
+
+def test_a_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+    with follower.path.open("r+b") as writer:
+        writer.seek(0, os.SEEK_END)
+
+        def truncate() -> None:
+            os.truncate(follower.path, 0)
+            writer.write(lines(2).encode())
+            writer.flush()
+
+        assert follower.run((nothing, ["1"]), (truncate, ["1", "2"])) == ["1", "2"]
+
+
+def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
+    follower.path.write_text("system;Code\nsoftdrive;1\n")
+    columns = {"format": "csv"}
+    assert follower.run((nothing, ["1"]), **columns) == ["1"]
+    sent = follower.run(
+        follower.write("softdrive;2\n", 2),
+        (follower.rename, ["2"]),
+        follower.write("sep=,\n", 2),
+        follower.write("code,shop,system\n3,x,softdrive\n", 2, 3),
+        **columns,
+    )
+    assert sent == ["2", "3"]
+    assert follower.notes[-1].endswith("ignored, as events have no such field: shop")
+    assert follower.run(follower.write("4,x,softdrive\n", 4), **columns) == ["4"]
+
+
+def test_events_that_tell_themselves_apart_have_the_ids_of_send(
+    follower: Follower, sender: Sender
+) -> None:
+    """So sending the file later, with `send FILE`, counts nothing twice."""
+    event = {"system": "softdrive", "session_id": "s", "occurred_at": "2026-11-20T19:00:00Z"}
+    text = f"{json.dumps(event)}\n{json.dumps(event | {'id': 'mine'})}\n"
+    follower.path.write_text(text)
+    follower.run((nothing, ["", ""]))
+    sender.lines(text)
+    assert list(sender.counted) == list(follower.counted)
+
+
+def test_a_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
+    def error(*files: Path, **options: Any) -> str:
+        report = sender(*files, follow=True, **options)
+        assert (report.exit_code, sender.requests) == (2, [])
+        return report.error
+
+    path = follower.path
+    assert error(path) == f"--follow: {path}: No such file or directory"
+    path.write_text(lines(1))
+    assert error(path, path) == "--follow: takes a single file of NDJSON or CSV"
+    assert error(path, format="json") == "--follow: takes a single file of NDJSON or CSV"
+    follower.checkpoint.write_text("{")
+    assert "ends.log.checkpoint: is not a checkpoint" in error(path)
+    follower.checkpoint.unlink()
+    follower.checkpoint.mkdir()
+    assert "ends.log.checkpoint: Is a directory" in error(path)
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+    source = FollowedFile(follower.path)
+    follower.checkpoint.unlink()
+    follower.checkpoint.mkdir()
+    with pytest.raises(Undelivered, match=r"ends\.log\.checkpoint: Is a directory"):
+        list(events(source, Report(), follower.notes.append))
+
+
+def test_a_table_without_a_code_column_ends_the_command(follower: Follower, sender: Sender) -> None:
+    follower.path.write_text("system,error_code\nsoftdrive,1\n")
+    report = sender(follower.path, follow=True)
+    assert (report.exit_code, sender.requests) == (1, [])
+    assert "--column code=error_code" in sender.output

@@ -1,0 +1,163 @@
+"""Tables as spreadsheets and pandas save them, compressed files, and files that are no text."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+
+from .conftest import read
+
+EVENT = {"system": "streampixel", "code": "4001", "session_id": "Zürich", "duration_seconds": 12.5}
+EXCEL = "sep=;\r\nsystem;code;session_id;duration_seconds\r\nstreampixel;4001;Zürich;12,5\r\n"
+PLAIN = "system,code,session_id,duration_seconds\nstreampixel,4001,Zürich,12.5\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN.encode(),
+        EXCEL.encode("utf-8-sig"),
+        EXCEL.encode("utf-16"),
+        b"\xfe\xff" + EXCEL.encode("utf-16-be"),
+        EXCEL.replace(";", "\t").encode("utf-16"),
+        EXCEL.replace("sep=;", '"sep=;"').encode(),
+        EXCEL.replace("\r\n", "\r").encode(),
+        PLAIN.replace(",", " , ").replace("\n", " \n").encode(),
+        '"system", "code", "session_id", "duration_seconds"\n'
+        '"streampixel", "4001", "Zürich", "12.5"\n'.encode(),
+        PLAIN.replace("\n", ",,\n").encode(),
+        PLAIN.replace("12.5\n", "12.5,, \n").encode(),
+        b"\r\n" + EXCEL.encode() + b";;;;\r\n",
+    ],
+)
+def test_a_table_of_a_spreadsheet_is_read(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    [event], skipped = read(path)
+    assert skipped == []
+    assert {**json.loads(event.body), "id": 0} == {**EVENT, "id": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "codes"),
+    [
+        ("a.csv", {}, ["4001.0", None]),
+        ("a.csv", {"sep": ";", "decimal": ",", "index": False}, ["4001,0", None]),
+        ("a.tsv", {"sep": "\t", "encoding": "utf-16", "na_rep": ""}, ["4001.0", None]),
+        ("a.csv.zip", {}, ["4001.0", None]),
+        ("a.csv.xz", {"quoting": csv.QUOTE_ALL}, ["4001.0", None]),
+        ("a.csv.bz2", {"columns": ["system", "duration_seconds", "code"]}, ["4001.0", None]),
+    ],
+)
+def test_files_of_pandas_are_read(
+    name: str, options: dict[str, Any], codes: list[str | None], tmp_path: Path
+) -> None:
+    """A column of integers with a gap is one of floats; the exporter knows these spellings of a code."""
+    path = tmp_path / name
+    columns = {"system": "streampixel", "code": [4001, None], "duration_seconds": [12.5, 7]}
+    pandas.DataFrame(columns).to_csv(path, **options)
+    sent, skipped = read(path)
+    assert skipped == []
+    events = [json.loads(event.body) for event in sent]
+    assert [event.get("code") for event in events] == codes
+    assert [event["duration_seconds"] for event in events] == [12.5, 7.0]
+
+
+def test_cells_under_no_column_are_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("system,code,,\na,1,,\na,1,x,\na\n")
+    sent, skipped = read(path)
+    assert len(sent) == 1
+    assert skipped == [f"{n}: {cells} cells, but the header has 2" for n, cells in ((3, 3), (4, 1))]
+
+
+def test_a_decimal_comma_between_commas_stays_text(tmp_path: Path) -> None:
+    """1,234 may be a thousand; the exporter refuses the text."""
+    path = tmp_path / "a.csv"
+    path.write_text('system,code,duration_seconds\na,1,"1,234"\n')
+    assert json.loads(read(path)[0][0].body)["duration_seconds"] == "1,234"
+
+
+def test_windows_text_gets_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(PLAIN.encode("cp1252") + b"streampixel,4001,a,1\n")
+    sent, [skipped] = read(path)
+    assert [event.place for event in sent] == [f"{path}:3"]
+    assert skipped == (
+        "2: not UTF-8; is it Windows-1252, with 'ü'? Save it as UTF-8, or "
+        "iconv -f windows-1252 -t utf-8 FILE | session-end-exporter send -"
+    )
+
+
+def test_half_a_character_of_utf_16_costs_its_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("system,code\na,\ud800\na,1\n".encode("utf-16", "surrogatepass"))
+    sent, skipped = read(path)
+    assert len(sent) == 1
+    assert skipped == ["2: a string has half of a surrogate pair"]
+
+
+def test_utf_16_that_breaks_off_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(EXCEL.encode("utf-16")[:-1])
+    assert "the rest cannot be read" in read(path)[1][-1]
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, PLAIN)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(PLAIN.encode())),
+        ("a.csv.bz2", bz2.compress(PLAIN.encode())),
+        ("a.csv.xz", lzma.compress(PLAIN.encode())),
+        ("a.zip", zipped("export/", "export/a.csv", "__MACOSX/a.csv")),
+        ("misnamed.csv", zipped("a")),
+    ],
+)
+def test_a_compressed_file_is_read(name: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    sent, skipped = read(path)
+    assert (len(sent), skipped) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zipped("xl/workbook.xml", "docProps/app.xml"), "an Excel workbook: save it as CSV"),
+        (zipped("mimetype", "content.xml"), "a spreadsheet (ods): save it as CSV UTF-8"),
+        (zipped("a", "b"), "a zip with 2 files, where a single file is read: unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls): save it as CSV UTF-8"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd: unpack it, zstd -dc FILE | session-end-exporter send -"),
+        (b"PAR1\x15\x04", "Parquet: export it as CSV or NDJSON"),
+        (PLAIN.encode("utf-16-le"), "UTF-16 without a byte order mark, or no text: save it as"),
+        (zipped("a")[:60], "the rest cannot be read: File is not a zip file"),
+        (bz2.compress(PLAIN.encode())[:-9], "the rest cannot be read: Compressed file ended"),
+        (lzma.compress(PLAIN.encode())[:-9], "the rest cannot be read: Compressed file ended"),
+        (b"BZh91AY&SY" + bytes(100), "the rest cannot be read: Invalid data stream"),
+        (b"\xfd7zXZ\0xxxxxxxxx", "the rest cannot be read: "),
+    ],
+)
+def test_a_file_that_is_no_text_is_named_with_the_remedy(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    sent, skipped = read(path)
+    assert message in skipped[-1]
+    assert len(sent) == ("Compressed file ended" in message)
