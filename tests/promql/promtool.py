@@ -1,4 +1,4 @@
-"""Every series of `promtool test rules` at every instant, and the differences from a `Run`."""
+"""The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import json
 import math
@@ -27,12 +27,14 @@ def evaluated(
     groups: Sequence[str],
     scraped: Sequence[Samples],
     step: int,
+    every: int = 1,
 ) -> Series:
     """`groups` are in the order of evaluation; all samples are at multiples of `step` seconds from 0 on.
 
-    The test case expects no series at all, so promtool's errors contain all of them.
+    The result has every `every`th instant. The test case expects no series at all, so promtool's errors
+    contain all series.
     """
-    count = len(scraped[0].times)
+    instants = range(0, step * len(scraped[0].times), step * every)
     document = {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
@@ -42,8 +44,8 @@ def evaluated(
                 "interval": f"{step}s",
                 "input_series": [series for samples in scraped for series in _inputs(samples)],
                 "promql_expr_test": [
-                    {"expr": '{__name__=~".+"}', "eval_time": f"{row * step}s", "exp_samples": []}
-                    for row in range(count)
+                    {"expr": '{__name__=~".+"}', "eval_time": f"{at}s", "exp_samples": []}
+                    for at in instants
                 ],
             }
         ],
@@ -64,7 +66,7 @@ def evaluated(
             for inner, value in _SAMPLE.findall(line):
                 pairs = {key: json.loads(f'"{quoted}"') for key, quoted in _PAIR.findall(inner)}
                 series[at][frozenset(pairs.items())] = float(value)
-    assert len(series) == count, done.stderr
+    assert list(series) == list(instants), done.stderr
     return series
 
 
@@ -82,7 +84,7 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
 
 
 def differences(run: Run, theirs: Series) -> list[str]:
-    """At all instants of promtool, of all series including scraped ones."""
+    """At all instants of `theirs`, of all series including scraped ones."""
     ours = run.query('{__name__=~".+"}', theirs)
     rows = {frozenset(labels): row for row, labels in enumerate(ours.labels)}
     assert len(rows) == len(ours.labels)
