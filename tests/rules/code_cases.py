@@ -1,4 +1,4 @@
-"""Cases for the alerts of codes: all codes of a system at once, so that none is left out."""
+"""Cases for the alerts of codes. A case contains all codes of a system."""
 
 from collections.abc import Iterable
 
@@ -79,9 +79,8 @@ def history(
 ) -> Case:
     """Each part is a number of minutes, and the ends per minute of each code in it.
 
-    The other ends, or `normal` ends per minute, are the system's normal code. A sample every 30 s, as
-    the rules are evaluated, where a burst of 90 s matters. Each code has had an end before: from 0 on
-    `increase` does not extrapolate, and shares would be a little too small.
+    The other ends, or `normal` ends per minute, have the system's normal code. Each code has one end in the
+    first minute: `increase` does not extrapolate a counter from 0.
     """
     increases = [rate * every for minutes, rate in parts for _ in range(round(minutes / every))]
     increases[0] = 1.0

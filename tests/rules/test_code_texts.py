@@ -1,4 +1,4 @@
-"""Texts and labels of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
+"""Texts of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +22,7 @@ STEPS = 70
 QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
 HOSTILE = (
     "{{ $labels.instance }} {{ $value }} $labels.code $value",
-    "{{",
-    "}}",
+    "}} {{",
     "a { b {{{ c }}} }",
     '{{ range query "up" }}x{{ end }} {{ end }}',
     "{{/* gone */}} {{- trimmed -}} {{`raw`}}",
