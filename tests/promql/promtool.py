@@ -17,7 +17,7 @@ from exporter.promql.value import METRIC_NAME
 
 Series = dict[int, dict[frozenset[tuple[str, str]], float]]
 """Values by instant in seconds, and by labels."""
-_PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
 _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
 
 
@@ -55,19 +55,14 @@ def evaluated(
     done = subprocess.run(
         ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
     )
-    series: Series = {}
-    at = 0
-    for line in (done.stdout + done.stderr).splitlines():
-        if match := re.search(r"expr: .*, time: (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?,", line):
-            hours, minutes, seconds = (int(number or 0) for number in match.groups())
-            at = hours * 3600 + minutes * 60 + seconds
-            series[at] = {}
-        elif series and line.strip().startswith("got:"):
-            for inner, value in _SAMPLE.findall(line):
-                pairs = {key: json.loads(f'"{quoted}"') for key, quoted in _PAIR.findall(inner)}
-                series[at][frozenset(pairs.items())] = float(value)
-    assert list(series) == list(instants), done.stderr
-    return series
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "got:" in line]
+    return {
+        at: {
+            frozenset((key, json.loads(text)) for key, text in _PAIR.findall(inner)): float(value)
+            for inner, value in _SAMPLE.findall(line)
+        }
+        for at, line in zip(instants, lines, strict=True)
+    }
 
 
 def _inputs(samples: Samples) -> list[dict[str, Any]]:

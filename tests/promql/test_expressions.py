@@ -18,7 +18,6 @@ from tests.promql.grammar import expressions
 from tests.promql.history import COUNT, START, STEP, history, write_blocks
 from tests.promql.promtool import same
 
-EXPRESSIONS = 400
 EVERY = 97
 FIRST = START + 600
 LAST = START + COUNT * STEP + 420
@@ -95,29 +94,22 @@ def compare(prometheus: PrometheusProcess, store: Store, text: str) -> None:
     assert not different, text
 
 
-@pytest.mark.parametrize("text", EDGES)
-def test_edge_case_has_the_values_of_prometheus(
+def test_edge_cases_have_the_values_of_prometheus(
+    prometheus: PrometheusProcess, store: Store
+) -> None:
+    for text in EDGES:
+        compare(prometheus, store, text)
+
+
+@settings(
+    max_examples=400,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(expressions)
+def test_generated_expressions_have_the_values_of_prometheus(
     prometheus: PrometheusProcess, store: Store, text: str
 ) -> None:
     compare(prometheus, store, text)
-
-
-def test_generated_expressions_have_the_values_of_prometheus(
-    prometheus: PrometheusProcess, store: Store
-) -> None:
-    seen: set[str] = set()
-
-    @settings(
-        max_examples=EXPRESSIONS * 6 // 5,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(expressions)
-    def check(text: str) -> None:
-        seen.add(text)
-        compare(prometheus, store, text)
-
-    check()
-    assert len(seen) >= EXPRESSIONS

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
 from tests.promql.promtool import differences, evaluated
+from tests.promql.test_rulefile import written
 
 STEP, ROWS = 30, 160
 GROUPS = {
@@ -97,11 +97,9 @@ def series(metric: str, values: list[float], **pairs: str) -> Samples:
     return Samples.of(times, [labels({METRIC_NAME: metric, **pairs})], numbers, ~np.isnan(numbers))
 
 
-def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples, **options: Any) -> Run:
-    path = folder / "rules.yml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> Run:
     last = (len(scraped[0].times) - 1) * 60
-    return Run(load([path]), scraped, 0, last, keep=None, **options)
+    return Run(load([written(folder, *rules)]), scraped, 0, last, keep=None)
 
 
 @pytest.mark.parametrize("more", ["", " or x * joined offset 1h * on (j) y"])
@@ -111,17 +109,17 @@ def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: st
     Without a stale marker, earlier results count until the lookback ends.
     """
     none = math.nan
-    run = run_rules(
-        tmp_path,
-        [
-            {"record": "joined", "expr": "x * on (j) y" + more},
-            {"record": "seen", "expr": "joined"},
-            {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
-        ],
+    rules = [
+        {"record": "joined", "expr": "x * on (j) y" + more},
+        {"record": "seen", "expr": "joined"},
+        {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
+    ]
+    inputs = (
         series("x", [1, 2, 3, 4, 5, 6, none, none, none], j="a"),
         series("y", [1] * 9, j="a"),
         series("y", [none, none, none, 1, 1, none, none, none, none], j="a", k="2"),
     )
+    run = run_rules(tmp_path, rules, *inputs)
     seen = run.query("seen", range(0, 540, 60))
     assert seen.present[0].tolist() == [True] * 6 + [False] * 3
     assert seen.values[0, :6].tolist() == [1, 2, 3, 3, 3, 6]
