@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import promql_parser
 
@@ -15,24 +14,14 @@ FOLDER = ROOT / "dashboards"
 UIDS = ("session-ends", "session-end-code", "session-ends-slo", "session-end-exporter")
 
 
-@dataclass(frozen=True)
-class PanelQuery:
+class PanelQuery(NamedTuple):
     """A query of a panel, with Grafana's variables in it."""
 
     uid: str
     panel: str
+    ref: str
+    expr: str
     target: Json
-
-    @property
-    def ref(self) -> str:
-        return self.target["refId"]
-
-    @property
-    def expr(self) -> str:
-        return self.target["expr"]
-
-    def __str__(self) -> str:
-        return f"{self.uid}: {self.panel} {self.ref}: {self.expr}"
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
@@ -49,7 +38,7 @@ DASHBOARDS: dict[str, Json] = {
 }
 PANELS = [panel for dashboard in DASHBOARDS.values() for panel in panels(dashboard)]
 QUERIES = [
-    PanelQuery(uid, panel["title"], target)
+    PanelQuery(uid, panel["title"], target["refId"], target["expr"], target)
     for uid, dashboard in DASHBOARDS.items()
     for panel in panels(dashboard)
     for target in panel["targets"]

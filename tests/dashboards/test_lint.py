@@ -184,6 +184,13 @@ def test_signals_and_severities_in_panels_are_those_of_the_rules() -> None:
     assert {label["severity"] for label in labels if "severity" in label} == set(SEVERITIES)
 
 
+def test_link_of_every_alert_leads_to_a_dashboard_with_its_variables() -> None:
+    for name, rule in alerts().items():
+        url = rule["annotations"]["dashboard_url"]
+        uid = re.search(r"/d/([\w-]+)", url)[1]
+        assert set(re.findall(r"var-(\w+)=", url)) <= set(variables(uid)), name
+
+
 def test_build_annotations_leave_out_the_test_event_of_the_webhook() -> None:
     for uid in ("session-ends", "session-end-code"):
         _, builds = DASHBOARDS[uid]["annotations"]["list"]
