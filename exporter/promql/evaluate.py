@@ -63,9 +63,9 @@ def _is_quantile(node: Node) -> bool:
 class Evaluation:
     """Evaluates trees at the instants `at` over the samples of `store`.
 
-    `step` is the default step of subqueries, `rule` the index of the rule that has the expression: what
-    later rules write at the same instant is invisible. `part` are these instants among those of `Evaluated`
-    nodes. Afterwards `failed`, (instants,), tells where Prometheus would have refused, and `reasons` why.
+    `step` is the default step of subqueries. `rule` is the index of the expression's rule: it does not see
+    the samples of later rules at the same instant. `Evaluated` nodes have values for more instants, of which
+    `part` are those in `at`. Afterwards `failed`, (instants,), is where Prometheus would have refused.
     """
 
     def __init__(

@@ -38,9 +38,9 @@ def recursive_result(
 ) -> Result:
     """The rule's result; its samples are in `store` afterwards.
 
-    Evaluates a span of instants under an assumption of what the rule writes in it. Results are final until
-    the first instant, inclusive, at which the rule writes something else; the next span begins after it.
-    So a span needs an evaluation per change of its results, not per instant.
+    Assumes samples of the rule in a span of instants, and evaluates the span. Results are final until the
+    first instant, inclusive, whose result differs from the assumption; the next span begins after it. So a
+    span needs an evaluation per change of its results, not per instant.
     """
     once = Evaluation(store, times, step, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
@@ -119,7 +119,7 @@ class _Written:
         return int(different[0]) if len(different) else None
 
     def carry(self, columns: slice) -> None:
-        """Assumes in all columns what is in the column before them."""
+        """Assumes the values of the column before in all columns."""
         if columns.start > 0:
             self._values[:, columns] = self._values[:, columns.start - 1, np.newaxis]
             self._present[:, columns] = self._present[:, columns.start - 1, np.newaxis]

@@ -2,7 +2,7 @@
 
 The traffic is simulated: two replicas show the same ledger, and three incidents are not over. The rules'
 results of this time are computed by exporter.promql. Afterwards Prometheus evaluates the same rules, but
-every two seconds, so that an incident becomes an alert soon. The exporter is real and receives every kind of
+every second, so that an incident becomes an alert soon. The exporter is real and receives every kind of
 event that its own metrics count.
 """
 
@@ -126,9 +126,11 @@ class World:
         rules = folder / "rules"
         rules.mkdir()
         for name, shipped in groups().items():
-            document = {"groups": [{**group, "interval": "2s"} for group in shipped]}
+            document = {"groups": [{**group, "interval": "1s"} for group in shipped]}
             (rules / name).write_text(yaml.safe_dump(document))
-        process = PrometheusProcess(folder / "prometheus", [target], rules=[rules / "*.yml"])
+        process = PrometheusProcess(
+            folder / "prometheus", [target], interval=0.5, rules=[rules / "*.yml"]
+        )
         write_blocks(self._samples(), folder / "prometheus" / "data")
         return process
 

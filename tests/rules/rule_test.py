@@ -160,7 +160,7 @@ class RuleSet:
                     if "alert" in rule or rule["record"] in self.records
                 ]
             paths.append(folder / file)
-            paths[-1].write_text(yaml.safe_dump({"groups": chosen}, width=1_000_000))
+            paths[-1].write_text(_yaml({"groups": chosen}))
         for case in cases:
             if not case.alerts:
                 assert _evaluated(case, paths, self.step) == []
@@ -202,6 +202,10 @@ def check_clauses(
     rules.check(folder, case, rules=without(folder, *clauses))
 
 
+def _yaml(document: object) -> str:
+    return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000_000)
+
+
 def _duration(minutes: float) -> str:
     return f"{round(60 * minutes)}s"
 
@@ -213,7 +217,7 @@ def _promtool(path: Path, rules: Sequence[Path], step: float, tests: list[dict[s
         "group_eval_order": [group.name for group in load(rules)],
         "tests": tests,
     }
-    path.write_text(yaml.safe_dump(document, sort_keys=False, width=1_000_000))
+    path.write_text(_yaml(document))
     command = ["promtool", "test", "rules", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

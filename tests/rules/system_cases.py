@@ -136,10 +136,9 @@ def queue_grows() -> list[Case]:
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
-    result = {"queue": (QUEUE_RULES, queue_grows())}
     stop_rules = RuleSet(groups=(WORDS, WINDOWS, LONG), records=STOPPED_RULES.records)
-    burn_rules = RuleSet(groups=(WORDS, WINDOWS, BUDGET, LONG))
-    for system in TAXONOMY.systems:
-        result[f"stopped {system}"] = stop_rules, stops(system)
-        result[f"burn {system}"] = burn_rules, burns(system)
-    return result
+    return {
+        "queue": (QUEUE_RULES, queue_grows()),
+        "stopped": (stop_rules, stops("streampixel")),
+        "burn": (RuleSet(groups=(WORDS, WINDOWS, BUDGET, LONG)), burns("softdrive")),
+    }

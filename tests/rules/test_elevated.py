@@ -5,28 +5,19 @@ threshold6h = 2.5 + 3.6 + 5.4 + 7.2 = 18.7, threshold1d = 2.5 + 2.7 + 5.4 + 3.6 
 and 25.6 in twelve hours.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import names
-from tests.rules.code_cases import ELEVATED, NO_WORKERS, history
-from tests.rules.rule_test import LONG, WINDOWS, WORDS, RuleSet, check_clauses
+from tests.rules.code_cases import ELEVATED, ELEVATED_RULES, NO_WORKERS, history
+from tests.rules.rule_test import check_clauses
 
 COUNT = names.RULE_COUNT
 QUIET = 360
 BURST_EXCLUSION = f"{COUNT}6h - max_over_time({COUNT}90s[21511s])"
-RULES = RuleSet(
-    groups=(WORDS, WINDOWS, LONG),
-    records=(
-        names.RULE_SUM,
-        names.RULE_SUM_SNAPSHOT,
-        names.RULE_CODE_INFO,
-        *(COUNT + window for window in ("90s", "1h", "6h", "1d")),
-        *(names.RULE_THRESHOLD + window for window in ("6h", "1d")),
-    ),
-    step=0.5,
-)
+RULES = replace(ELEVATED_RULES, step=0.5)
 BURST = ((1, 40), (120, 0))
 OUTAGE_AND_ONE_END = ((20, 2), (180, 0), (1, 1), (100, 0))
 """One end three hours after an outage of 20 minutes."""
