@@ -40,6 +40,8 @@ EDGES = (
     "queue > 1 < bool 3",
     "queue unless on () vector(1)",
     "nothing + queue or nothing{}",
+    "topk(7, queue)",
+    "count_over_time((queue * on (system) limit)[10m:])",
 )
 
 
