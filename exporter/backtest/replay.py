@@ -8,6 +8,7 @@ from typing import Final
 from exporter.backtest.counters import Counters
 from exporter.errors import ConfigError
 from exporter.promql import rulefile
+from exporter.promql.dependencies import Dependencies
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
@@ -19,12 +20,12 @@ _SELF_MONITORING: Final = "exporter"
 def load_rules(folder: Path) -> tuple[Group, ...]:
     """The groups of all rule files of the folder, without the alerts about the exporter itself.
 
-    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load`.
+    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load` and `Dependencies`.
     """
     paths = sorted((*folder.glob("*.yml"), *folder.glob("*.yaml")))
     if not paths:
         raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
-    return tuple(
+    groups = tuple(
         replace(
             group,
             rules=tuple(
@@ -33,6 +34,9 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
         )
         for group in rulefile.load(paths)
     )
+    # Checks the order of the rules before a long file of events is read.
+    Dependencies([rule for group in groups for rule in group.rules])
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
