@@ -11,7 +11,7 @@ RULES = Path(__file__).parents[1] / "rules"
 def groups(folder: Path = RULES) -> dict[str, list[dict[str, Any]]]:
     """The groups of each rule file, as they are written."""
     return {
-        path.name: yaml.safe_load(path.read_text())["groups"]
+        path.name: yaml.load(path.read_text(), yaml.CSafeLoader)["groups"]
         for path in sorted(folder.glob("*.yml"))
     }
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.source import code, overview, self_monitoring, slo
 
@@ -12,10 +14,18 @@ FOLDER: Final = Path(__file__).parents[1]
 
 
 def texts() -> dict[str, str]:
-    """The text of each file by its name: the uid of the dashboard."""
+    """The text of each file by its name: the uid of the dashboard. The SDK adds Grafana's default values."""
+    register_default_plugins()
     files = {}
     for module in (overview, code, slo, self_monitoring):
-        document = json.loads(json.dumps(module.dashboard(), cls=JSONEncoder))
+        source = module.dashboard()
+        document = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
+        # The SDK drops the keys of Grafana's Prometheus data source from annotations.
+        annotations = zip(
+            document["annotations"]["list"], source["annotations"]["list"], strict=True
+        )
+        for annotation, own in annotations:
+            annotation.update(own)
         # The description comes first: it says that the file is generated.
         first = {key: document.pop(key) for key in ("description", "title", "uid")}
         text = json.dumps({**first, **document}, indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The table of firing alerts with links: the same on every dashboard that has it."""
+"""The table of firing alerts, with links to runbooks and codes."""
 
 from typing import Final
 
@@ -20,7 +20,6 @@ COLUMNS: Final[Columns] = {
 
 
 def alert_list(*matchers: str) -> Panel:
-    """Which alerts fire, since when, with links to runbook and code."""
     return table(
         "Alert list",
         "Firing alerts, latest first. Pages notify on-call; tickets wait for office hours. An alert links "

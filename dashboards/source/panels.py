@@ -1,45 +1,25 @@
-"""Panels by kind: graph, number, bars, table, states. Each has a description and a text for no data."""
+"""Panels by kind: graph, number, bars, table, states.
+
+`field` are the options of every kind of panel, see `_panel`.
+"""
 
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
-from typing import Any, Final, TypedDict, Unpack
-
-from grafana_foundation_sdk.models import bargauge, stat, statetimeline, timeseries
-from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models import table as tables
-from grafana_foundation_sdk.models.common import TableFieldOptions
-from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
+from typing import Any, Final
 
 from dashboards.source.queries import Query
 from dashboards.source.style import PLAIN, Override, Properties, Steps, by_name, thresholds
 
-Panel = models.Panel
-Transformation = models.DataTransformerConfig
+Panel = dict[str, Any]
+Transformation = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Properties]]
-SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 NO_RULES: Final = "No data: Prometheus scrapes no exporter, or the recording rules are not loaded."
 NO_EXPORTER: Final = "No data: Prometheus does not scrape this exporter."
-NO_THRESHOLD: Final = (
-    "No data: the code has no baseline yet, or the recording rules are not loaded."
-)
 LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
 
 
-class Unit(TypedDict, total=False):
-    """`unit` is one of Grafana's."""
-
-    unit: str
-    decimals: int
-
-
-class Field(Unit, total=False):
-    """Options of every kind of panel: `empty` says why there may be no data."""
-
-    empty: str
-    overrides: Sequence[Override]
-
-
-def percent(decimals: int) -> Unit:
+def percent(decimals: int) -> dict[str, Any]:
     """Ratios as percentages."""
     return {"unit": "percentunit", "decimals": decimals}
 
@@ -52,7 +32,7 @@ def graph(
     line_at: float | None = None,
     low: float | None = 0,
     top: float | None = None,
-    **field: Unpack[Field],
+    **field: Any,
 ) -> Panel:
     """Series over time. `line_at` draws a threshold; the axis is from `low` to `top`."""
     legend = {"displayMode": "table", "showLegend": True, "calcs": ["lastNotNull", "max"]}
@@ -67,12 +47,9 @@ def graph(
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "off" if line_at is None else "dashed"},
     }
-    panel = _panel(timeseries, title, description, queries, options, steps, **field)
-    defaults = _defaults(panel)
-    defaults.custom = timeseries.FieldConfig.from_json(style)
-    defaults.min_val, defaults.max_val = low, top
-    defaults.color = models.FieldColor(mode=models.FieldColorModeId.PALETTE_CLASSIC)
-    return panel
+    panel = _panel("timeseries", title, description, queries, options, steps, **field)
+    defaults = {"custom": style, "min": low, "max": top, "color": {"mode": "palette-classic"}}
+    return _with_defaults(panel, defaults)
 
 
 def number(
@@ -82,7 +59,7 @@ def number(
     steps: Steps = PLAIN,
     names_only: bool = False,
     sparkline: bool = False,
-    **field: Unpack[Field],
+    **field: Any,
 ) -> Panel:
     """Large numbers; with `names_only` the series' names instead of their values."""
     options = {
@@ -90,12 +67,10 @@ def number(
         "textMode": "name" if names_only else "auto",
         "reduceOptions": LAST,
     }
-    return _panel(stat, title, description, queries, options, steps, **field)
+    return _panel("stat", title, description, queries, options, steps, **field)
 
 
-def bars(
-    title: str, description: str, *queries: Query, color: str, **field: Unpack[Field]
-) -> Panel:
+def bars(title: str, description: str, *queries: Query, color: str, **field: Any) -> Panel:
     """A bar for each series, in the queries' order."""
     options = {
         "displayMode": "basic",
@@ -105,14 +80,11 @@ def bars(
         "orientation": "horizontal",
         "reduceOptions": LAST,
     }
-    panel = _panel(bargauge, title, description, queries, options, ((None, color),), **field)
-    _defaults(panel).min_val = 0
-    return panel
+    panel = _panel("bargauge", title, description, queries, options, ((None, color),), **field)
+    return _with_defaults(panel, {"min": 0})
 
 
-def states(
-    title: str, description: str, *queries: Query, steps: Steps, **field: Unpack[Field]
-) -> Panel:
+def states(title: str, description: str, *queries: Query, steps: Steps, **field: Any) -> Panel:
     """A bar of colors for each series, over time."""
     options = {
         "showValue": "never",
@@ -122,9 +94,8 @@ def states(
         # More codes than any system has: no second page.
         "perPage": 100,
     }
-    panel = _panel(statetimeline, title, description, queries, options, steps, **field)
-    _defaults(panel).custom = statetimeline.FieldConfig(line_width=0, fill_opacity=80)
-    return panel
+    panel = _panel("state-timeline", title, description, queries, options, steps, **field)
+    return _with_defaults(panel, {"custom": {"lineWidth": 0, "fillOpacity": 80}})
 
 
 def table(
@@ -147,7 +118,7 @@ def table(
     }
     overrides = [*(by_name(*column) for column in columns.values()), *hidden]
     panel = _panel(
-        tables, title, description, queries, options, PLAIN, overrides=overrides, empty=empty
+        "table", title, description, queries, options, PLAIN, overrides=overrides, empty=empty
     )
     organize = transformation(
         "organize",
@@ -155,15 +126,14 @@ def table(
         indexByName={name: index for index, name in enumerate(columns)},
         renameByName={name: column for name, (column, _) in columns.items()},
     )
-    panel.transformations = [*transformations, organize]
-    _defaults(panel).custom = TableFieldOptions.from_json({"cellOptions": {"type": "auto"}})
-    return panel
+    panel["transformations"] = [*transformations, organize]
+    return _with_defaults(panel, {"custom": {"cellOptions": {"type": "auto"}}})
 
 
 def transformation(name: str, query: str = "", **options: object) -> Transformation:
     """A transformation of a table's rows or columns; `query` limits it to the query of that letter."""
-    matcher = models.MatcherConfig(id_val="byRefId", options=query) if query else None
-    return Transformation(id_val=name, filter_val=matcher, options=options)
+    limit = {"filter": {"id": "byRefId", "options": query}} if query else {}
+    return {"id": name, "options": options, **limit}
 
 
 # Each query has its own instant, which would keep the rows apart.
@@ -175,7 +145,7 @@ MERGED: Final = (
 
 
 def _panel(
-    kind: Any,
+    kind: str,
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -187,39 +157,41 @@ def _panel(
     empty: str = "",
     overrides: Sequence[Override] = (),
 ) -> Panel:
-    """`kind` is the SDK's module; the SDK adds Grafana's default values to `options`."""
+    """`unit` is one of Grafana's; `empty` says why there may be no data."""
     recorded = any(":" in query.expr for query in queries)
-    defaults = models.FieldConfig(
-        unit=unit,
-        decimals=decimals,
-        no_value=empty or (NO_RULES if recorded else NO_EXPORTER),
-        thresholds=thresholds(steps),
-        color=models.FieldColor(mode=models.FieldColorModeId.THRESHOLDS),
-    )
-    return Panel(
-        type_val=kind.variant_config().identifier,
-        title=title,
-        description=description,
-        datasource=SOURCE,
-        targets=[_target(ref, query) for ref, query in zip(ascii_uppercase, queries, strict=False)],
-        field_config=models.FieldConfigSource(defaults=defaults, overrides=list(overrides)),
-        options=kind.Options.from_json(options),
-    )
+    defaults = {
+        "unit": unit,
+        "decimals": decimals,
+        "noValue": empty or (NO_RULES if recorded else NO_EXPORTER),
+        "thresholds": thresholds(steps),
+        "color": {"mode": "thresholds"},
+    }
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": SOURCE,
+        "targets": [
+            _target(ref, query) for ref, query in zip(ascii_uppercase, queries, strict=False)
+        ],
+        "fieldConfig": {"defaults": defaults, "overrides": [*overrides]},
+        "options": options,
+    }
 
 
-def _target(ref: str, query: Query) -> Dataquery:
-    return Dataquery(
-        ref_id=ref,
-        expr=query.expr,
-        legend_format=query.legend,
-        datasource=SOURCE,
-        instant=query.instant,
-        range_val=not query.instant,
-        format_val=PromQueryFormat.TABLE if query.table else PromQueryFormat.TIME_SERIES,
-        exemplar=query.exemplars,
-    )
+def _with_defaults(panel: Panel, defaults: Mapping[str, object]) -> Panel:
+    panel["fieldConfig"]["defaults"].update(defaults)
+    return panel
 
 
-def _defaults(panel: Panel) -> models.FieldConfig:
-    assert panel.field_config is not None
-    return panel.field_config.defaults
+def _target(ref: str, query: Query) -> dict[str, object]:
+    return {
+        "refId": ref,
+        "expr": query.expr,
+        "legendFormat": query.legend,
+        "datasource": SOURCE,
+        "instant": query.instant,
+        "range": not query.instant,
+        "format": "table" if query.table else "time_series",
+        "exemplar": query.exemplars,
+    }

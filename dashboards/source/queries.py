@@ -1,4 +1,4 @@
-"""PromQL of the panels: selectors with Grafana's variables, joins with code info, replicas counted once."""
+"""PromQL of the panels: selectors with Grafana's variables, joins with code info, counts of replicas."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from exporter import names
 RATE_INTERVAL: Final = "$__rate_interval"
 INSTANCE: Final = "instance"
 SYSTEMS: Final = f'{names.SYSTEM}=~"$system"'
-"""The chosen systems; Grafana writes several as a regular expression."""
+"""The selected systems; Grafana writes several as a regular expression."""
 THIS_CODE: Final = f'{SYSTEMS}, {names.CODE}="$code"'
 INSTANCES: Final = f'{INSTANCE}=~"$instance"'
 SYSTEMS_OR_NONE: Final = f'{names.SYSTEM}=~"$system|"'
@@ -29,15 +29,16 @@ SHIPPED: Final = 'signal=~"spike|overrun|elevated|new|stopped|queue|budget|expor
 FIRING: Final = 'alertstate="firing"'
 
 SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
-ELEVATED_WINDOWS: Final = ("6h", "1d")
 PERIOD: Final = "30d"
 """Of the error budget. Shorter where Prometheus keeps its samples for a shorter time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query of a panel. `instant` reads only the end of the time range, `table` gives rows; `exemplars`
-    asks for example sessions, which only counters have, not recorded series."""
+    """A query of a panel. `instant` reads only the end of the time range, `table` gives rows.
+
+    `exemplars` asks for example sessions: counters have them, recorded series do not.
+    """
 
     expr: str
     legend: str = "__auto"
@@ -53,20 +54,17 @@ def selector(metric: str, *matchers: str) -> str:
 
 
 def total(by: str, expr: str) -> str:
-    """`sum by (by) (expr)`."""
     return f"sum by ({by}) ({expr})"
 
 
 def with_label(expr: str, name: str, value: str) -> str:
-    """Adds a label with a fixed value."""
     return f'label_replace({expr}, "{name}", "{value}", "", "")'
 
 
 def counted(function: str, metric: str, matchers: Iterable[str], window: str, by: str = "") -> str:
     """A range function of a counter. Replicas of one ledger count once; ledgers are summed.
 
-    `by` comes last in each list of labels: when it is a variable without a value, the rest of the
-    list is still PromQL.
+    `by` is last in each list of labels: if it is a variable without a value, the list is still PromQL.
     """
     inner = f"{function}({selector(metric, *matchers)}[{window}])"
     per_instance = total(f"{names.LEDGER}, {INSTANCE}, {by}", inner)
@@ -74,22 +72,19 @@ def counted(function: str, metric: str, matchers: Iterable[str], window: str, by
 
 
 def per_minute(metric: str, by: str, *matchers: str) -> str:
-    """A counter's rate per minute, counted in the same way."""
     return f"60 * {counted('rate', metric, matchers, RATE_INTERVAL, by)}"
 
 
 def rows(expr: str) -> Query:
-    """A query of a table."""
     return Query(expr, instant=True, table=True)
 
 
 def exporter_gauge(metric: str, suffix: str = "") -> Query:
-    """A gauge of each exporter."""
     return Query(selector(metric, INSTANCES), "{{instance}}" + suffix)
 
 
 def exporter_rate(metric: str, by: str = INSTANCE, legend: str = "{}") -> Query:
-    """The rate per second of a counter that each exporter has for itself: replicas are summed."""
+    """The rate per second of an exporter's own counter: replicas are summed."""
     expr = total(by, f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])")
     return Query(expr, legend.format(f"{{{{{by}}}}}"))
 
@@ -99,10 +94,8 @@ def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
     buckets = total(f"le, {INSTANCE}", rate)
     return [
-        Query(
-            f"histogram_quantile({quantile}, {buckets})", f"{{{{instance}}}} p{quantile:.0%}"[:-1]
-        )
-        for quantile in quantiles
+        Query(f"histogram_quantile({part}, {buckets})", f"{{{{instance}}}} p{100 * part:.0f}")
+        for part in quantiles
     ]
 
 
@@ -127,17 +120,16 @@ def with_title(expr: str) -> str:
 
 
 def ends(window: str) -> str:
-    """All ends of a window, per system."""
     return total(names.SYSTEM, selector(names.RULE_COUNT + window, SYSTEMS))
 
 
 def share(window: str, matchers: str) -> str:
-    """The part of all ends of its system that each code has."""
+    """The share of each code in all ends of its system."""
     return f"{selector(names.RULE_COUNT + window, matchers)} / {MANY_TO_SYSTEM} {ends(window)}"
 
 
 def expected(window: str, matchers: str) -> str:
-    """The count that the baseline share leads to expect, per system and code."""
+    """The expected count per system and code: baseline share × ends."""
     return f"{selector(names.RULE_SHARE, matchers)} * {MANY_TO_SYSTEM} {ends(window)}"
 
 
@@ -148,7 +140,7 @@ def of_threshold(window: str, matchers: str) -> str:
 
 
 def worst_of_threshold() -> str:
-    """The same in the worst of the windows of a spike."""
+    """The largest such part in the windows of a spike."""
     parts = (
         with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
     )
@@ -160,12 +152,12 @@ OBJECTIVE: Final = selector(names.RULE_OBJECTIVE, SYSTEMS)
 
 
 def burn_rate(ratio: str, match: str = ON_SYSTEM) -> str:
-    """A failure ratio as a multiple of what the system's objective allows."""
+    """A failure ratio / the ratio that the system's objective allows."""
     return f"({ratio})\n/ {match} (1 - {OBJECTIVE})"
 
 
 def failure_ratio(window: str) -> str:
-    """Failures among the ends that count, recorded; without NaN, which is recorded while nothing ends."""
+    """The recorded failure ratio. The comparison removes NaN, the record of a time without ends."""
     return f"{selector(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0"
 
 

@@ -1,25 +1,29 @@
-"""Session-end exporter: whether it accepts events, whether it loses or refuses any, latency and capacity."""
+"""Session-end exporter: its events and requests, latency and capacity."""
 
-from grafana_foundation_sdk.models.dashboard import Dashboard
+from typing import Final
 
-from dashboards.source import capacity, latency
-from dashboards.source.layout import Section, Strip, build
-from dashboards.source.panels import Panel, graph, number
+from dashboards.source import style
+from dashboards.source.layout import Dashboard, Section, Strip, build
+from dashboards.source.panels import Panel, graph, number, percent
 from dashboards.source.queries import (
     INSTANCE,
     INSTANCES,
     Query,
     exporter_gauge,
+    exporter_quantiles,
     exporter_rate,
     selector,
 )
-from dashboards.source.style import BAD, GOOD, WARNING, above, by_regexp, colored
 from dashboards.source.variables import instance
 from exporter import names
 
+LATE_QUANTILE: Final = 0.9
+LATE_SECONDS: Final = 300
+"""Quantile and age of the alert SessionEndExporterEventsDelayed."""
+
 
 def dashboard() -> Dashboard:
-    """For the operator of the exporter."""
+    quality = [_event_age(), *_data_quality()]
     return build(
         "session-end-exporter",
         "Session-end exporter",
@@ -27,11 +31,9 @@ def dashboard() -> Dashboard:
         "there capacity left?",
         [
             Section("", [Strip(4, _state()), Strip(8, _events()), Strip(8, _requests())]),
-            Section("Latency", [Strip(8, latency.processing())]),
-            Section(
-                "Event delay and data quality", [Strip(8, [latency.event_age(), *_doubtful()])]
-            ),
-            Section("Capacity", [Strip(8, capacity.storage()), Strip(6, [capacity.series()])]),
+            Section("Latency", [Strip(8, _latency())]),
+            Section("Event delay and data quality", [Strip(8, quality)]),
+            Section("Capacity", [Strip(8, _capacity()), Strip(6, [_series()])]),
         ],
         [instance()],
         alerts=['signal="exporter"'],
@@ -55,14 +57,14 @@ def _state() -> list[Panel]:
             "At 0 the exporter answers 503 and senders retry. Check the disk and its free space. Normal is "
             "1.",
             exporter_gauge(names.LEDGER_WRITABLE),
-            steps=((None, BAD), (1, GOOD)),
+            steps=((None, style.BAD), (1, style.GOOD)),
             decimals=0,
         ),
         number(
             "Failed commits per second",
             "Failed ledger transactions. Their events got status 503 and were not counted. Normal is 0.",
             exporter_rate(names.COMMIT_FAILURES),
-            steps=above(0.001),
+            steps=style.above(0.001),
             sparkline=True,
             decimals=2,
         ),
@@ -71,7 +73,7 @@ def _state() -> list[Panel]:
             "Time since the exporter moved a damaged ledger aside. Keep the file and check the disk. "
             "Normal: never.",
             Query(damaged, "{{instance}}", instant=True),
-            steps=((None, BAD),),
+            steps=((None, style.BAD),),
             unit="dateTimeFromNow",
             empty="Never.",
         ),
@@ -96,14 +98,16 @@ def _events() -> list[Panel]:
 
 
 def _requests() -> list[Panel]:
-    colors = {"/^2/": GOOD, "/^4/": WARNING, "/^5/": BAD}
+    colors = {"/^2/": style.GOOD, "/^4/": style.WARNING, "/^5/": style.BAD}
     return [
         graph(
             "Requests per second by status",
             "2xx green. 4xx orange: the sender must change the request. 5xx red: the sender must retry. "
             "Normal is 200 only.",
             exporter_rate(names.REQUESTS, names.STATUS),
-            overrides=[by_regexp(status, colored(color)) for status, color in colors.items()],
+            overrides=[
+                style.by_regexp(status, style.colored(color)) for status, color in colors.items()
+            ],
         ),
         graph(
             "Refused requests per second",
@@ -114,7 +118,50 @@ def _requests() -> list[Panel]:
     ]
 
 
-def _doubtful() -> list[Panel]:
+def _latency() -> list[Panel]:
+    return [
+        graph(
+            "Commit time",
+            "Duration of a ledger transaction including fsync; senders wait for it. Normal is milliseconds "
+            "on a flash disk.",
+            *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
+            unit="s",
+            empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
+        ),
+        graph(
+            "Ledger queue",
+            "Events received and not yet stored. Growth: events arrive faster than they are committed. At "
+            "the limit requests get status 503. Normal is near 0.",
+            exporter_gauge(names.QUEUE_EVENTS, " events"),
+            exporter_gauge(names.QUEUE_BYTES, " bytes"),
+            decimals=0,
+            overrides=[
+                style.by_regexp("/ bytes$/", {"unit": "bytes", "custom.axisPlacement": "right"})
+            ],
+        ),
+        graph(
+            "Scrape time",
+            "Time to render /metrics, without the network. It grows with the number of series. Normal is "
+            "tens of milliseconds.",
+            *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
+            unit="s",
+        ),
+    ]
+
+
+def _event_age() -> Panel:
+    return graph(
+        "Event age at receipt",
+        "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
+        f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
+        *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+        line_at=LATE_SECONDS,
+        unit="s",
+        empty="No data: no events arrived in this time, or Prometheus scrapes no exporter.",
+    )
+
+
+def _data_quality() -> list[Panel]:
     return [
         graph(
             "Data quality issues per second",
@@ -131,3 +178,49 @@ def _doubtful() -> list[Panel]:
             exporter_rate(names.UNKNOWN_CODE_EVENTS, names.SYSTEM),
         ),
     ]
+
+
+def _capacity() -> list[Panel]:
+    ids = selector(names.WINDOW_IDS, INSTANCES)
+    return [
+        graph(
+            "Deduplication window used",
+            "Ids in the window / capacity. At 100 % ids leave early, and late retries of their events "
+            "count again.",
+            Query(f"{ids} / {selector(names.WINDOW_CAPACITY, INSTANCES)}", "{{instance}}"),
+            line_at=1,
+            **percent(0),
+        ),
+        graph(
+            "Deduplication window span",
+            "Age of the oldest id, and ids removed per second (right axis): `ids` because the window is "
+            "full (normal is 0), `age` because they expired.",
+            exporter_gauge(names.WINDOW_SPAN),
+            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "left per second: {}"),
+            unit="s",
+            overrides=[
+                style.by_regexp("/^left /", {"unit": "short", "custom.axisPlacement": "right"}),
+                style.by_name("left per second: ids", style.colored(style.BAD)),
+            ],
+        ),
+        graph(
+            "Ledger size",
+            "Bytes on disk. Grows with the number of series and the deduplication window, not with all "
+            "events.",
+            exporter_gauge(names.LEDGER_SIZE),
+            unit="bytes",
+        ),
+    ]
+
+
+def _series() -> Panel:
+    count = f"count by ({INSTANCE}) ({selector(names.SESSION_ENDS, INSTANCES)})"
+    return graph(
+        "Session end series",
+        "Series of the session ends counter, and new series that are zero-initialized first. A steady "
+        "rise: a label has too many values.",
+        Query(count, "{{instance}} series"),
+        exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
+        decimals=0,
+        overrides=[style.by_regexp("/ new$/", style.reference_line("blue"))],
+    )

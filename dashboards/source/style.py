@@ -1,10 +1,8 @@
-"""Colors, thresholds and overrides of panels: one color per outcome and meaning."""
+"""Colors, thresholds and overrides of panels: one color per outcome and severity."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
-
-from grafana_foundation_sdk.models import dashboard as models
+from typing import Any, Final
 
 from exporter import names
 
@@ -18,7 +16,7 @@ DASHED: Final = {
     "custom.fillOpacity": 0,
 }
 
-Override = models.DashboardFieldConfigSourceOverrides
+Override = Mapping[str, Any]
 Properties = Mapping[str, object]
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, "text"),)
@@ -28,13 +26,8 @@ HIDDEN_TEXT: Final[Properties] = {"custom.hidden": True, **TEXT}
 
 
 def _override(matcher: str, option: str, properties: Properties) -> Override:
-    return Override(
-        matcher=models.MatcherConfig(id_val=matcher, options=option),
-        properties=[
-            models.DynamicConfigValue(id_val=name, value=value)
-            for name, value in properties.items()
-        ],
-    )
+    values = [{"id": name, "value": properties[name]} for name in properties]
+    return {"matcher": {"id": matcher, "options": option}, "properties": values}
 
 
 by_name = partial(_override, "byName")
@@ -46,12 +39,11 @@ by_query = partial(_override, "byFrameRefID")
 
 
 def colored(color: str) -> dict[str, object]:
-    """A fixed color."""
     return {"color": {"mode": "fixed", "fixedColor": color}}
 
 
 def reference_line(color: str) -> dict[str, object]:
-    """A line that counts are compared with: dashed, without a filled area."""
+    """A dashed line without a filled area, such as a threshold."""
     return {**colored(color), **DASHED}
 
 
@@ -63,12 +55,10 @@ HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
 """Columns that links read."""
 
 
-def thresholds(steps: Steps) -> models.ThresholdsConfig:
-    """Colors from values on; None, the value of the first step, is the lowest."""
-    return models.ThresholdsConfig(
-        mode=models.ThresholdsMode.ABSOLUTE,
-        steps=[models.Threshold(value=value, color=color) for value, color in steps],
-    )
+def thresholds(steps: Steps) -> dict[str, object]:
+    """The color from each value on; the first value is None."""
+    colors = [{"value": value, "color": color} for value, color in steps]
+    return {"mode": "absolute", "steps": colors}
 
 
 def above(bad: float, warning: float | None = None) -> Steps:
@@ -78,11 +68,8 @@ def above(bad: float, warning: float | None = None) -> Steps:
 
 
 def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
-    """A color for each value of a column."""
-    options = {
-        value: {"color": color, "index": index}
-        for index, (value, color) in enumerate(colors.items())
-    }
+    """The color of each value of a column."""
+    options = {name: {"color": colors[name], "index": index} for index, name in enumerate(colors)}
     return {
         "mappings": [{"type": "value", "options": options}],
         "custom.cellOptions": {"type": "color-text"},

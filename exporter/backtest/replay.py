@@ -9,6 +9,7 @@ from exporter.backtest.counters import Counters
 from exporter.errors import ConfigError
 from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
+from exporter.promql.dependencies import Dependencies
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Failure, Firing, Run
@@ -22,12 +23,12 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
     """The groups of all rule files of the folder, without alerts about the exporter that do not follow
     from events.
 
-    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load`.
+    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load` and `Dependencies`.
     """
     paths = sorted((*folder.glob("*.yml"), *folder.glob("*.yaml")))
     if not paths:
         raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
-    return tuple(
+    groups = tuple(
         replace(
             group,
             rules=tuple(
@@ -38,6 +39,9 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
         )
         for group in rulefile.load(paths)
     )
+    # Checks the order of the rules before a long file of events is read.
+    Dependencies([rule for group in groups for rule in group.rules])
+    return groups
 
 
 def reads_unknown_codes(rule: Rule) -> bool:

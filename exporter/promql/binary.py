@@ -26,8 +26,6 @@ OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "-": np.subtract,
     "*": np.multiply,
     "/": np.divide,
-    "%": np.fmod,
-    "^": np.power,
     "==": np.equal,
     "!=": np.not_equal,
     ">": np.greater,
@@ -44,18 +42,13 @@ def binary(node: Binary, left: Value, right: Value, fail: Fail) -> Value:
         if node.operator in SET_OPERATORS:
             return _set_operation(node, left, right, fail)
         return _matched(node, left, right, fail)
-    first, second = _numbers(left), _numbers(right)
+    first, second = (side.values if isinstance(side, Vector) else side for side in (left, right))
     vector = left if isinstance(left, Vector) else right
     if not isinstance(vector, Vector):
         return np.asarray(OPERATIONS[node.operator](first, second), np.float64)
     values, kept = _operated(node, first, second, vector.values)
     result = Vector(vector.labels, values, vector.present & kept)
     return result if node.filters else result.without_name(fail)
-
-
-def _numbers(value: Value) -> Floats:
-    assert not isinstance(value, str)
-    return value.values if isinstance(value, Vector) else value
 
 
 def _operated(
@@ -95,24 +88,19 @@ def _any(present: Flags, keys: list[Labels], wanted: list[Labels]) -> Flags:
 
 
 def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
-    """Arithmetic and comparisons: each series of the "many" side with one series of the other side."""
-    swapped = node.many == "right"
-    many, single = (right, left) if swapped else (left, right)
-    groups = grouped(_signatures(single, node))
-    side = "left" if swapped else "right"
+    """Arithmetic and comparisons: each series of the left side with one series of the right side."""
+    groups = grouped(_signatures(right, node))
     fail(
-        _several(groups, single.present) & many.present.any(axis=0),
-        f"found duplicate series for the match group on the {side} hand-side of the operation: "
+        _several(groups, right.present) & left.present.any(axis=0),
+        "found duplicate series for the match group on the right hand-side of the operation: "
         "many-to-many matching not allowed: matching labels must be unique on one side",
     )
-    keys = _signatures(many, node)
+    keys = _signatures(left, node)
     pairs = [(row, other) for row, key in enumerate(keys) for other in groups.get(key, ())]
-    ours = _rows(many, [row for row, _ in pairs])
-    others = _rows(single, [other for _, other in pairs])
-    first, second = (others, ours) if swapped else (ours, others)
+    first, second = _rows(left, [row for row, _ in pairs]), _rows(right, [row for _, row in pairs])
     values, kept = _operated(node, first.values, second.values, first.values)
-    present = ours.present & others.present & kept
-    if not node.many:
+    present = first.present & second.present & kept
+    if not node.group_left:
         fail(
             _several(grouped(keys[row] for row, _ in pairs), present),
             "multiple matches for labels: many-to-one matching must be explicit "
@@ -120,10 +108,10 @@ def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
         )
     rows = [
         _result_labels(node, row, other)
-        for row, other in zip(ours.labels, others.labels, strict=True)
+        for row, other in zip(first.labels, second.labels, strict=True)
     ]
     reason = "multiple matches for labels: grouping labels must ensure unique matches"
-    return Vector(ours.labels, values, present).with_labels(rows, fail, reason)
+    return Vector(first.labels, values, present).with_labels(rows, fail, reason)
 
 
 def _several(groups: dict[Labels, list[int]], present: Flags) -> Flags:
@@ -143,10 +131,10 @@ def _rows(vector: Vector, rows: list[int]) -> Vector:
 
 
 def _result_labels(node: Binary, row: Labels, other: Labels) -> Labels:
-    """As `resultMetric` of Prometheus; `row` is of the "many" side."""
+    """As `resultMetric` of Prometheus; `row` is of the left side."""
     if not node.filters:
         row = drop(row, (METRIC_NAME,))
-    if not node.many:
+    if not node.group_left:
         return keep(row, node.names) if node.on else drop(row, node.names)
     included = dict(other)
     return labels(dict(row) | {name: included.get(name, "") for name in node.include})

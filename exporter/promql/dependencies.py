@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from exporter.errors import UnsupportedRule
 from exporter.promql.expression import Node, Selector, Subquery, children, selectors
 from exporter.promql.rulefile import ALERTNAME, Rule
 from exporter.promql.value import METRIC_NAME
 
 
 class Dependencies:
-    """Of rules by index, in the order in which Prometheus evaluates them."""
+    """Of rules by index, in the order in which Prometheus evaluates them.
+
+    `order` has each rule after the rules that it reads. Raises `UnsupportedRule` for rules that read each
+    other in a circle, and for a rule with a subquery over its own or a later rule's results.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
@@ -20,6 +25,18 @@ class Dependencies:
             {other for selector in selectors(rule.tree) for other in self.writers(selector)}
             for rule in rules
         ]
+        mistakes = [
+            f"{rule}: a subquery over the rule's own or a later rule's results is not supported"
+            for index, rule in enumerate(rules)
+            if any(
+                writer >= index
+                for selector in _in_subqueries(rule.tree)
+                for writer in self.writers(selector)
+            )
+        ]
+        if mistakes:
+            raise UnsupportedRule(*mistakes)
+        self.order = self._order()
 
     def writers(self, selector: Selector) -> Iterator[int]:
         """The rules that may write series that match."""
@@ -36,63 +53,37 @@ class Dependencies:
                 ):
                     yield index
 
-    def components(self) -> list[list[int]]:
-        """Groups of rules that read each other in a circle, each group after those that it reads.
+    def _order(self) -> list[int]:
+        """Begins with rules that no other rule reads: their inputs are evaluated just before them, so few
+        results are in memory together."""
+        order: list[int] = []
 
-        The strongly connected components, by Tarjan's algorithm. It begins with rules that no other rule
-        reads: their inputs are evaluated just before them, so few results are in memory together.
-        """
-        order: dict[int, int] = {}
-        lowest: dict[int, int] = {}
-        stack: list[int] = []
-        result: list[list[int]] = []
-
-        def visit(index: int) -> None:
-            order[index] = lowest[index] = len(order)
-            stack.append(index)
-            for other in sorted(self.reads[index]):
-                if other not in order:
-                    visit(other)
-                    lowest[index] = min(lowest[index], lowest[other])
-                elif other in stack:
-                    lowest[index] = min(lowest[index], order[other])
-            if lowest[index] == order[index]:
-                begin = stack.index(index)
-                result.append(sorted(stack[begin:]))
-                del stack[begin:]
+        def visit(index: int, path: tuple[int, ...]) -> None:
+            if index in path or (index in self.reads[index] and self._rules[index].alert):
+                raise UnsupportedRule(
+                    f"{self._rules[index]}: a circle of rules, or an alert that reads its own state, "
+                    "is not supported"
+                )
+            for other in sorted(self.reads[index] - {index, *order}):
+                visit(other, (*path, index))
+            if index not in order:
+                order.append(index)
 
         read: set[int] = set().union(*self.reads)
         for index in sorted(range(len(self._rules)), key=lambda index: index in read):
-            if index not in order:
-                visit(index)
-        return result
-
-    def is_circular(self, component: list[int]) -> bool:
-        """Whether the component's rules read their own results."""
-        return len(component) > 1 or component[0] in self.reads[component[0]]
-
-    def unsafe_selectors(self, index: int) -> set[Selector]:
-        """Selectors in subqueries that could see samples written after the rule's evaluation.
-
-        A subquery has the same inner instant at several evaluations, which must see different samples.
-        """
-        unsafe = set()
-        for selector, offset, fixed in _in_subqueries(self._rules[index].tree):
-            later = any(other >= index for other in self.writers(selector))
-            if fixed or offset < 0 or (offset == 0 and later):
-                unsafe.add(selector)
-        return unsafe
+            visit(index, ())
+        return order
 
 
-def _in_subqueries(
-    node: Node, offset: int = 0, fixed: bool = False, inside: bool = False
-) -> Iterator[tuple[Selector, int, bool]]:
-    """Selectors in subqueries, with the sum of all offsets, and whether any has an @ modifier."""
+def _in_subqueries(node: Node, inside: bool = False) -> Iterator[Selector]:
+    """Selectors in subqueries, without selectors that an offset moves into the past."""
     if isinstance(node, Selector):
-        if inside:
-            yield node, offset + node.offset, fixed or node.at is not None
+        if inside and not node.offset:
+            yield node
         return
     if isinstance(node, Subquery):
-        offset, fixed, inside = offset + node.offset, fixed or node.at is not None, True
+        if node.offset:
+            return
+        inside = True
     for child in children(node):
-        yield from _in_subqueries(child, offset, fixed, inside)
+        yield from _in_subqueries(child, inside)

@@ -34,7 +34,7 @@ class Number(Node):
 
 @dataclass(frozen=True, eq=False)
 class Text(Node):
-    value: str
+    """An argument of functions that are not supported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +53,14 @@ class Matcher:
 
 @dataclass(frozen=True, eq=False)
 class Selector(Node):
-    """`offset` and `at` (Unix time) are in milliseconds."""
+    """`offset` is in milliseconds."""
 
     matchers: tuple[Matcher, ...]
     offset: int
-    at: int | None
 
     @property
     def name(self) -> str | None:
-        """The metric name, if the selector matches one name only."""
+        """The metric name; None if the selector may match several names."""
         for matcher in self.matchers:
             if matcher.name == METRIC_NAME and not matcher.negative and matcher.pattern is None:
                 return matcher.value
@@ -78,21 +77,19 @@ class Range(Node):
 
 @dataclass(frozen=True, eq=False)
 class Subquery(Node):
-    """Durations are in milliseconds; `step` is None for the default."""
+    """Durations are in milliseconds; `step` is 0 for the default."""
 
     inner: Node
     length: int
-    step: int | None
+    step: int
     offset: int
-    at: int | None
 
 
 @dataclass(frozen=True, eq=False)
 class Binary(Node):
     """`names` are the labels of `on`, or of `ignoring` when `on` is False.
 
-    `many` is the side with several series per match: "left", "right" or ""; `include` are the labels that
-    `group_left` or `group_right` copies.
+    `group_left` permits several series of the left side per match; `include` are the labels that it copies.
     """
 
     operator: str
@@ -101,7 +98,7 @@ class Binary(Node):
     as_bool: bool = False
     on: bool = False
     names: tuple[str, ...] = ()
-    many: str = ""
+    group_left: bool = False
     include: tuple[str, ...] = ()
 
     @property
@@ -118,10 +115,11 @@ class Call(Node):
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Node):
+    """By the labels `names`; `parameter` is the k of topk."""
+
     operator: str
     inner: Node
     parameter: Node | None
-    without: bool
     names: tuple[str, ...]
 
 
@@ -166,29 +164,37 @@ def _node(tree: Any) -> Node:  # noqa: PLR0911
         case promql_parser.NumberLiteral():
             return Number(tree.val)
         case promql_parser.StringLiteral():
-            return Text(tree.val)
+            return Text()
         case promql_parser.VectorSelector():
             return _selector(tree)
         case promql_parser.MatrixSelector():
             return Range(_selector(tree.vector_selector), milliseconds(tree.range))
         case promql_parser.SubqueryExpr():
-            step = None if tree.step is None else milliseconds(tree.step)
-            offset, at = milliseconds(tree.offset), _at(tree.at)
-            return Subquery(_node(tree.expr), milliseconds(tree.range), step, offset, at)
+            length, step = milliseconds(tree.range), milliseconds(tree.step)
+            return Subquery(_node(tree.expr), length, step, _offset(tree))
         case promql_parser.UnaryExpr():
             return Binary("*", Number(-1.0), _node(tree.expr))
         case promql_parser.BinaryExpr():
             return _binary(tree)
         case promql_parser.AggregateExpr():
-            without, names = False, tuple[str, ...]()
-            if modifier := tree.modifier:
-                without = modifier.type == promql_parser.AggModifierType.Without
-                names = tuple(modifier.labels)
+            modifier = tree.modifier
+            if modifier and modifier.type == promql_parser.AggModifierType.Without:
+                raise Unsupported("modifier 'without'")
             parameter = None if tree.param is None else _node(tree.param)
-            return Aggregate(str(tree.op), _node(tree.expr), parameter, without, names)
+            names = tuple(modifier.labels) if modifier else ()
+            return Aggregate(str(tree.op), _node(tree.expr), parameter, names)
         case promql_parser.Call():
             return Call(tree.func.name, tuple(map(_node, tree.args)))
     raise Unsupported(f"expression of type {type(tree).__name__}")
+
+
+def _offset(tree: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> int:
+    offset = milliseconds(tree.offset)
+    if tree.at is not None:
+        raise Unsupported("modifier '@'")
+    if offset < 0:
+        raise Unsupported("negative offset")
+    return offset
 
 
 def _selector(tree: promql_parser.VectorSelector) -> Selector:
@@ -197,7 +203,7 @@ def _selector(tree: promql_parser.VectorSelector) -> Selector:
     matchers = [_matcher(matcher) for matcher in tree.matchers.matchers]
     if tree.name is not None:
         matchers.insert(0, Matcher(METRIC_NAME, tree.name, False, None))
-    return Selector(tuple(matchers), milliseconds(tree.offset), _at(tree.at))
+    return Selector(tuple(matchers), _offset(tree))
 
 
 def _matcher(matcher: promql_parser.Matcher) -> Matcher:
@@ -209,14 +215,6 @@ def _matcher(matcher: promql_parser.Matcher) -> Matcher:
     return Matcher(matcher.name, matcher.value, negative, pattern)
 
 
-def _at(modifier: promql_parser.AtModifier | None) -> int | None:
-    if modifier is None:
-        return None
-    if modifier.at is None:
-        raise Unsupported("modifier '@ start()' or '@ end()'")
-    return round(modifier.at.timestamp() * 1000)
-
-
 def _binary(tree: promql_parser.BinaryExpr) -> Binary:
     operator, left, right = str(tree.op), _node(tree.lhs), _node(tree.rhs)
     modifier = tree.modifier
@@ -225,8 +223,9 @@ def _binary(tree: promql_parser.BinaryExpr) -> Binary:
     fill = modifier.fill_values
     if fill and (fill.lhs is not None or fill.rhs is not None):
         raise Unsupported("modifier 'fill'")
-    sides, card, matching = promql_parser.VectorMatchCardinality, modifier.card, modifier.matching
-    many = "left" if card == sides.ManyToOne else "right" if card == sides.OneToMany else ""
+    sides, matching = promql_parser.VectorMatchCardinality, modifier.matching
+    if modifier.card == sides.OneToMany:
+        raise Unsupported("modifier 'group_right'")
     return Binary(
         operator,
         left,
@@ -234,6 +233,6 @@ def _binary(tree: promql_parser.BinaryExpr) -> Binary:
         as_bool=modifier.return_bool,
         on=matching is not None and matching.type == promql_parser.LabelModifierType.Include,
         names=tuple(matching.labels) if matching else (),
-        many=many,
+        group_left=modifier.card == sides.ManyToOne,
         include=tuple(modifier.group_labels or ()),
     )

@@ -1,92 +1,28 @@
 """Functions of instant vectors and scalars, as in Prometheus' promql/functions.go."""
 
-import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from exporter.promql.expression import Selector
-from exporter.promql.quantile import of_buckets
-from exporter.promql.value import (
-    METRIC_NAME,
-    Fail,
-    Flags,
-    Floats,
-    Labels,
-    Value,
-    Vector,
-    drop,
-    grouped,
-    labels,
-    vector,
-)
-
-_DAY: Final = 86400.0
+from exporter.promql.value import METRIC_NAME, Flags, Floats, Vector, drop, grouped, labels
 
 
 def _round(values: Floats, nearest: Floats | float = 1.0) -> Floats:
-    """Ties are rounded up. Multiplies by the inverse, as Prometheus does."""
+    """Rounds ties up. Multiplies by the inverse, as Prometheus does."""
     inverse = 1.0 / nearest
     return np.asarray(np.floor(values * inverse + 0.5) / inverse)
 
 
-def _minimum(left: Floats, right: Floats) -> Floats:
-    """Go's `math.Min`: -Inf is below NaN."""
-    infinite = np.isneginf(left) | np.isneginf(right)
-    return np.where(infinite, -np.inf, np.minimum(left, right))
-
-
-def _maximum(left: Floats, right: Floats) -> Floats:
-    return -_minimum(-left, -right)
-
-
-# Go converts times to integers: it drops the fraction.
-OF_TIME: Final[dict[str, Callable[[Floats], Floats]]] = {
-    "day_of_week": lambda values: np.mod(np.floor_divide(np.trunc(values), _DAY) + 4, 7),
-    "hour": lambda values: np.floor_divide(np.mod(np.trunc(values), _DAY), 3600),
-    "minute": lambda values: np.floor_divide(np.mod(np.trunc(values), 3600), 60),
-}
-"""Without an argument, of the evaluation time."""
 ELEMENTWISE: Final[dict[str, Callable[..., Floats]]] = {
     "abs": np.abs,
-    "ceil": np.ceil,
-    "exp": np.exp,
-    "floor": np.floor,
-    "ln": np.log,
-    "log2": np.log2,
-    "log10": np.log10,
-    "sgn": np.sign,
-    "sqrt": np.sqrt,
+    "clamp_max": np.minimum,
+    "clamp_min": np.maximum,
     "round": _round,
-    "clamp_min": _maximum,
-    "clamp_max": _minimum,
-    **OF_TIME,
+    "sqrt": np.sqrt,
 }
-"""Of the values of a vector and, for some, of scalars."""
-
-
-def called(function: str, arguments: list[Any], fail: Fail) -> Value:
-    """The value of a function of `ELEMENTWISE` or `OTHERS`."""
-    if function in OTHERS:
-        return OTHERS[function](arguments, fail)
-    of, *scalars = arguments
-    values = ELEMENTWISE[function](of.values, *scalars)
-    return Vector(of.labels, values, of.present).without_name(fail)
-
-
-def _clamp(arguments: list[Any], fail: Fail) -> Vector:
-    """No series where the lower bound is above the upper bound."""
-    of, low, high = arguments
-    values = _maximum(low, _minimum(high, of.values))
-    return Vector(of.labels, values, of.present & ~(high < low)).without_name(fail)
-
-
-def _scalar(arguments: list[Any], _: Fail) -> Floats:
-    """The value of the only series; NaN without any or with several."""
-    (of,) = arguments
-    values = np.where(of.present, of.values, 0.0).sum(axis=0)
-    return np.where(of.present.sum(axis=0) == 1, values, np.nan)
+"""Functions of the values of a vector and, for some, of a scalar."""
 
 
 def absent(present: Flags, selector: Selector | None) -> Vector:
@@ -102,74 +38,51 @@ def absent(present: Flags, selector: Selector | None) -> Vector:
     return Vector((row,), np.ones((1, len(missing))), missing[np.newaxis])
 
 
-def _label_replace(arguments: list[Any], fail: Fail) -> Vector:
-    of, target, replacement, source, pattern = arguments
-    expression = re.compile(pattern, re.ASCII)
-
-    def replaced(row: Labels) -> Labels:
-        pairs = dict(row)
-        match = expression.fullmatch(pairs.get(source, ""))
-        return row if match is None else labels(pairs | {target: _expanded(match, replacement)})
-
-    result: Vector = of.with_labels(map(replaced, of.labels), fail)
-    return result
-
-
-def _label_join(arguments: list[Any], fail: Fail) -> Vector:
-    of, target, separator, *sources = arguments
-
-    def joined(row: Labels) -> Labels:
-        pairs = dict(row)
-        return labels(pairs | {target: separator.join(pairs.get(name, "") for name in sources)})
-
-    result: Vector = of.with_labels(map(joined, of.labels), fail)
-    return result
-
-
-def _expanded(match: re.Match[str], template: str) -> str:
-    """Go's `Expand`: $1, ${1}, $name; $$ is a dollar sign, an unknown group is empty."""
-
-    def value(reference: re.Match[str]) -> str:
-        if reference[0] == "$$":
-            return "$"
-        name = reference[1] or reference[2]
-        try:
-            return match[int(name) if name.isdigit() else name] or ""
-        except IndexError:
-            return ""
-
-    return re.sub(r"\$\$|\$(\w+)|\$\{(\w+)\}", value, template, flags=re.ASCII)
-
-
-def _histogram_quantile(arguments: list[Any], _: Fail) -> Vector:
-    """Of classic histograms: series with a label `le`."""
-    quantile, of = arguments
+def histogram_quantile(quantile: float, vector: Vector) -> Vector:
+    """Quantile of classic histograms: series with a label `le`."""
     bounds = {}
-    for row, names in enumerate(of.labels):
+    for row, names in enumerate(vector.labels):
         try:
             bounds[row] = float(dict(names).get("le", ""))
         except ValueError:
             continue
     ascending = sorted(bounds, key=lambda row: bounds[row])
-    groups = grouped(drop(of.labels[row], ("le", METRIC_NAME)) for row in ascending)
-    shape = len(groups), of.values.shape[1]
+    groups = grouped(drop(vector.labels[row], ("le", METRIC_NAME)) for row in ascending)
+    shape = len(groups), vector.values.shape[1]
     values, present = np.empty(shape), np.empty(shape, np.bool_)
     for index, members in enumerate(groups.values()):
         rows = [ascending[member] for member in members]
         edges = np.array([bounds[row] for row in rows])
-        present[index] = of.present[rows].any(axis=0)
-        values[index] = of_buckets(edges, of.values[rows], of.present[rows], quantile)
+        present[index] = vector.present[rows].any(axis=0)
+        values[index] = _of_buckets(edges, vector.values[rows], vector.present[rows], quantile)
     return Vector(tuple(groups), values, present)
 
 
-OTHERS: Final[dict[str, Callable[[list[Any], Fail], Value]]] = {
-    "clamp": _clamp,
-    "histogram_quantile": _histogram_quantile,
-    "label_join": _label_join,
-    "label_replace": _label_replace,
-    "scalar": _scalar,
-    # The results of rules have no order.
-    "sort": lambda arguments, _: arguments[0],
-    "sort_desc": lambda arguments, _: arguments[0],
-    "vector": lambda arguments, _: vector(arguments[0]),
-}
+def _of_buckets(bounds: Floats, counts: Floats, present: Flags, quantile: float) -> Floats:
+    """(instants,): the quantile of a histogram with a row per bucket, bounds ascending.
+
+    NaN without a bucket +Inf, as `bucketQuantile` of Prometheus.
+    """
+    result = np.full(counts.shape[1], np.nan)
+    # Buckets appear and disappear together: there are few different sets of them.
+    sets, members = np.unique(np.packbits(present, axis=0), axis=1, return_inverse=True)
+    for number in range(sets.shape[1]):
+        columns = np.flatnonzero(members.reshape(-1) == number)
+        rows = np.flatnonzero(present[:, columns[0]])
+        if len(rows) > 1 and np.isposinf(bounds[rows[-1]]):
+            result[columns] = _interpolated(bounds[rows], counts[np.ix_(rows, columns)], quantile)
+    return result
+
+
+def _interpolated(bounds: Floats, counts: Floats, quantile: float) -> Floats:
+    """Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative."""
+    counts = np.maximum.accumulate(counts, axis=0)
+    rank = quantile * counts[-1]
+    bucket = (counts[:-1] < rank).sum(axis=0)
+    column = np.arange(counts.shape[1])
+    start = np.where(bucket > 0, bounds[bucket - 1], 0.0)
+    before = np.where(bucket > 0, counts[bucket - 1, column], 0.0)
+    inside = start + (bounds[bucket] - start) * (rank - before) / (counts[bucket, column] - before)
+    inside = np.where((bucket == 0) & (bounds[0] <= 0), bounds[0], inside)
+    inside = np.where(bucket == len(bounds) - 1, bounds[-2], inside)
+    return np.where(counts[-1] == 0, np.nan, inside)

@@ -1,4 +1,4 @@
-"""The samples that Prometheus would write for a rule: its results, or its alerts' states."""
+"""The samples that Prometheus would write for a rule: its results, or the states of its alerts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,53 +10,27 @@ import numpy as np
 from exporter.promql.evaluate import Evaluation
 from exporter.promql.rulefile import ALERTS, FOR_STATE, Rule
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME, Flags, Labels, Times, Vector, drop, labels
+from exporter.promql.value import METRIC_NAME, Flags, Labels, Times, Vector, drop, labels, vector
 
 _INACTIVE: Final = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A pending or firing alert: active since `active`, without a result since `absent`, in ms."""
-
-    active: int
-    firing: bool
-    absent: int | None = None
-
-
-States = dict[Labels, State]
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """`samples` are written; `failed`, (instants,), is where the evaluation failed, and `reasons` why.
-
-    `vector` is the result before it becomes alerts.
-    """
+    """`samples` are written; `failed`, (instants,), is where the evaluation failed, and `reasons` why."""
 
     samples: Samples
     failed: Flags
     reasons: Sequence[str]
-    vector: Vector
-
-    def states(self, last: int, rule: Rule, states: States) -> States:
-        """The alerts' states after the instant `last`, from `states` before the first instant."""
-        end = int(np.searchsorted(self.samples.times, last, side="right"))
-        if not rule.alert or not end:
-            return states
-        of = self.vector
-        part = Vector(of.labels, of.values[:, :end], of.present[:, :end])
-        return _activity(part, self.failed[:end], self.samples.times[:end], states, rule).states
 
 
-def result(rule: Rule, evaluation: Evaluation, states: States) -> Result:
-    """Evaluates the rule, whose alerts have `states` before the first instant."""
-    vector = rule.labeled(evaluation.vector(rule.tree), evaluation.fail)
-    times, failed = evaluation.instants.at, evaluation.failed
-    written = vector
+def result(rule: Rule, evaluation: Evaluation) -> Result:
+    """Evaluates the rule. A failed evaluation writes nothing, not even a stale marker."""
+    value = vector(evaluation.value(rule.tree))
+    written = rule.labeled(value, evaluation.fail)
+    times, failed = evaluation.at, evaluation.failed
     if rule.alert:
-        written = _series(_activity(vector, failed, times, states, rule))
-    # A failed evaluation writes nothing: no stale marker either.
+        written = _alert_series(rule, written, failed, times)
     present = written.present & ~failed
     rows = np.flatnonzero(present.any(axis=1))
     samples = Samples(
@@ -66,84 +40,55 @@ def result(rule: Rule, evaluation: Evaluation, states: States) -> Result:
         present[rows],
         ~present[rows] & ~failed,
     )
-    return Result(samples, failed, evaluation.reasons, vector)
+    return Result(samples, failed, evaluation.reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class _Activity:
-    """(alerts, instants): since when each alert is active, `_INACTIVE` if not, and whether it fires.
-
-    `states` are those after the last instant.
-    """
-
-    labels: tuple[Labels, ...]
-    active: Times
-    firing: Flags
-    states: States
-
-
-def _activity(vector: Vector, failed: Flags, times: Times, states: States, rule: Rule) -> _Activity:
-    """Applies `for` and `keep_firing_for`. A failed evaluation changes no state and writes nothing."""
-    rows = (*vector.labels, *(row for row in states if row not in vector.labels))
-    active = np.full((len(rows), len(times)), _INACTIVE, np.int64)
-    firing = np.zeros(active.shape, np.bool_)
+def _alert_series(rule: Rule, vector: Vector, failed: Flags, times: Times) -> Vector:
+    """The series ALERTS and ALERTS_FOR_STATE. A failed evaluation changes no state."""
+    shape = len(vector.labels), len(times)
+    active = np.full(shape, _INACTIVE, np.int64)
+    firing = np.zeros(shape, np.bool_)
     evaluated = np.flatnonzero(~failed)
-    after: States = {}
-    for index, row in enumerate(rows):
-        present = np.zeros(len(evaluated), np.bool_)
-        if index < len(vector.labels):
-            present = vector.present[index, evaluated]
-        active[index, evaluated], firing[index, evaluated], state = _follow(
-            present, times[evaluated], states.get(row), rule
-        )
-        if state is not None:
-            after[row] = state
-    return _Activity(rows, active, firing, after)
+    for row in range(len(vector.labels)):
+        present = vector.present[row, evaluated]
+        active[row, evaluated], firing[row, evaluated] = _follow(present, times[evaluated], rule)
+    pending = (active != _INACTIVE) & ~firing
+    names: list[Labels] = []
+    for state in ({"alertstate": "firing"}, {"alertstate": "pending"}):
+        names += [labels(dict(row) | {METRIC_NAME: ALERTS, **state}) for row in vector.labels]
+    names += [labels(dict(row) | {METRIC_NAME: FOR_STATE}) for row in vector.labels]
+    return Vector(
+        tuple(names),
+        np.concatenate([np.ones(shape), np.ones(shape), np.floor(active / 1000)]),
+        np.concatenate([firing, pending, active != _INACTIVE]),
+    )
 
 
-def _follow(
-    present: Flags, times: Times, state: State | None, rule: Rule
-) -> tuple[Times, Flags, State | None]:
-    """`AlertingRule.Eval` of Prometheus' rules/alerting.go, for one alert at many instants."""
+def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
+    """(instants,): since when an alert is active, and whether it fires.
+
+    Applies `for` and `keep_firing_for` as `AlertingRule.Eval` of Prometheus' rules/alerting.go.
+    """
     active = np.full(len(times), _INACTIVE, np.int64)
     firing = np.zeros(len(times), np.bool_)
+    since: int | None = None
+    fires = False
     edges = [0, *(np.flatnonzero(present[1:] != present[:-1]) + 1).tolist(), len(times)]
     for begin, end in pairwise(edges if len(times) else []):
-
-        def index(time: int, begin: int = begin, end: int = end) -> int:
-            return min(max(int(np.searchsorted(times, time)), begin), end)
-
         if present[begin]:
-            state = state or State(int(times[begin]), firing=False)
-            fires = begin if state.firing else index(state.active + rule.wait)
-            active[begin:end] = state.active
-            firing[fires:end] = True
-            state = State(state.active, firing=fires < end)
-        elif state is not None:
-            absent = int(times[begin]) if state.absent is None else state.absent
-            over = index(absent + rule.keep) if state.firing else begin
-            active[begin:over] = state.active
+            since = int(times[begin]) if since is None else since
+            first = begin if fires else max(begin, int(np.searchsorted(times, since + rule.wait)))
+            active[begin:end] = since
+            firing[first:end] = True
+            fires = first < end
+        elif since is not None:
+            over = int(np.searchsorted(times, times[begin] + rule.keep)) if fires else begin
+            over = min(over, end)
+            active[begin:over] = since
             firing[begin:over] = True
-            state = State(state.active, firing=True, absent=absent) if over == end else None
-    return active, firing, state
-
-
-def _series(alerts: _Activity) -> Vector:
-    """The series ALERTS and ALERTS_FOR_STATE."""
-    rows, values, present = [], [], []
-    for row, active, firing in zip(alerts.labels, alerts.active, alerts.firing, strict=True):
-        pairs, is_active = dict(row), active != _INACTIVE
-        for state, flags in (("firing", firing), ("pending", is_active & ~firing)):
-            rows.append(labels(pairs | {METRIC_NAME: ALERTS, "alertstate": state}))
-            values.append(np.ones(len(flags)))
-            present.append(flags)
-        rows.append(labels(pairs | {METRIC_NAME: FOR_STATE}))
-        values.append(np.floor(active / 1000))
-        present.append(is_active)
-    shape = len(rows), alerts.active.shape[1]
-    return Vector(
-        tuple(rows), np.reshape(values, shape), np.reshape(np.array(present, np.bool_), shape)
-    )
+            if over < end:
+                since, fires = None, False
+    return active, firing
 
 
 def firings(written: Samples) -> Iterator[tuple[Labels, int, int, int | None]]:

@@ -11,7 +11,7 @@ import promql_parser
 
 from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
-from exporter.promql.evaluate import prepared
+from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import Node, Unsupported, milliseconds
 from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
 
@@ -135,7 +135,7 @@ def _rule(file: str, group: str, entry: _Entry) -> Rule:
         group,
         entry.alert or entry.record,
         bool(entry.alert),
-        prepared(str(entry.expr)),
+        parse_supported(str(entry.expr)),
         own,
         {name: str(text) for name, text in (entry.annotations or {}).items()},
         _milliseconds(entry.wait),

@@ -1,19 +1,17 @@
 """Rule files over a history: the recorded series, and when each alert fires."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from exporter.promql.dependencies import Dependencies
-from exporter.promql.evaluate import STEP, Evaluation, prepared
-from exporter.promql.expression import Selector
-from exporter.promql.feedback import Feedback
-from exporter.promql.results import firings, result
+from exporter.promql.evaluate import STEP, Evaluation, parse_supported
+from exporter.promql.recursion import recursive_result
+from exporter.promql.results import Result, firings, result
 from exporter.promql.rulefile import Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.selector import Instants
-from exporter.promql.value import Flags, Vector
+from exporter.promql.value import Times, Vector, vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Run:
     replaces each group's own, and the default step of subqueries.
 
     Metrics with names in `keep` can be queried later, None keeps all; others are dropped when no rule needs
-    them any more. Memory: 9 bytes per series and instant.
+    them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`.
     """
 
     def __init__(
@@ -59,21 +57,29 @@ class Run:
         last: float,
         *,
         interval: float | None = None,
-        keep: Collection[str] | None = (),
+        keep: frozenset[str] | None = frozenset(),
     ) -> None:
         self.firings: list[Firing] = []
         self.failures: list[Failure] = []
-        self._rules = [rule for group in groups for rule in group.rules]
         self._store = Store(scraped)
-        self._keep = keep
         self._step = round(interval * 1000) if interval else STEP
-        self._times = []
+        rules: list[Rule] = []
+        times: list[Times] = []
         for group in groups:
             every = self._step if interval else group.interval or STEP
-            times = np.arange(round(first * 1000), round(last * 1000) + 1, every, dtype=np.int64)
-            self._times += [times] * len(group.rules)
-        self._dependencies = Dependencies(self._rules)
-        self._evaluate()
+            rules += group.rules
+            instants = np.arange(round(first * 1000), round(last * 1000) + 1, every, dtype=np.int64)
+            times += [instants] * len(group.rules)
+        dependencies = Dependencies(rules)
+        last_reader = {
+            index: reader for reader in dependencies.order for index in dependencies.reads[reader]
+        }
+        for index in dependencies.order:
+            self._note(rules[index], self._result(rules[index], index, times[index], dependencies))
+            for written in (*dependencies.reads[index], index):
+                kept = keep is None or not keep.isdisjoint(rules[written].metrics)
+                if not kept and last_reader.get(written, index) == index:
+                    self._store.discard(written)
         self.firings.sort(key=lambda firing: (firing.start, firing.rule.name))
 
     def query(self, text: str, at: Iterable[float]) -> Vector:
@@ -82,64 +88,32 @@ class Run:
         Raises `Unsupported` for an expression, `ValueError` where Prometheus fails to evaluate it.
         """
         times = np.array([round(instant * 1000) for instant in at], np.int64)
-        evaluation = Evaluation(self._store, Instants(times), self._step)
-        vector = evaluation.vector(prepared(text))
+        evaluation = Evaluation(self._store, times, self._step)
+        result = vector(evaluation.value(parse_supported(text)))
         if evaluation.failed.any():
             raise ValueError(evaluation.reasons[0])
-        return vector
+        return result
 
-    def _evaluate(self) -> None:
-        dependencies = self._dependencies
-        components = dependencies.components()
-        last_reader = {
-            index: number
-            for number, component in enumerate(components)
-            for reader in component
-            for index in dependencies.reads[reader]
-        }
-        for number, component in enumerate(components):
-            unsafe = {
-                selector for index in component for selector in dependencies.unsafe_selectors(index)
-            }
-            if unsafe or dependencies.is_circular(component):
-                self._evaluate_circle(component, unsafe)
-            else:
-                self._evaluate_rule(component[0], component[0] in last_reader)
-            for index, last in last_reader.items():
-                if last == number and not self._is_kept(self._rules[index]):
-                    self._store.discard(index)
+    def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
+        if index in dependencies.reads[index]:
+            return recursive_result(
+                rule,
+                index,
+                times,
+                self._store,
+                self._step,
+                lambda selector: index in dependencies.writers(selector),
+            )
+        outcome = result(rule, Evaluation(self._store, times, self._step, index))
+        self._store.add(outcome.samples, index)
+        return outcome
 
-    def _evaluate_circle(self, component: list[int], unsafe: set[Selector]) -> None:
-        """Rules that read their own results, or with subqueries that could see too much."""
-
-        def depends(selector: Selector) -> bool:
-            writers = self._dependencies.writers(selector)
-            return selector in unsafe or not set(component).isdisjoint(writers)
-
-        rules = {index: (self._rules[index], self._times[index]) for index in component}
-        feedback = Feedback(rules, self._store, self._step, depends, stepwise=bool(unsafe))
-        feedback.run()
-        for index, written in feedback.written.items():
-            samples = written.samples()
-            self._note(self._rules[index], samples, written.failed, feedback.reasons[index])
-            self._store.replace(samples, index)
-
-    def _evaluate_rule(self, index: int, needed: bool) -> None:
-        rule, times = self._rules[index], self._times[index]
-        evaluation = Evaluation(self._store, Instants(times, times, index), self._step)
-        outcome = result(rule, evaluation, {})
-        self._note(rule, outcome.samples, outcome.failed, outcome.reasons)
-        if needed or self._is_kept(rule):
-            self._store.add(outcome.samples, index)
-
-    def _note(self, rule: Rule, written: Samples, failed: Flags, reasons: Sequence[str]) -> None:
+    def _note(self, rule: Rule, outcome: Result) -> None:
+        written, failed = outcome.samples, outcome.failed
         if failed.any():
             first = float(written.times[failed.argmax()]) / 1000
-            self.failures.append(Failure(rule, int(failed.sum()), first, reasons[0]))
+            self.failures.append(Failure(rule, int(failed.sum()), first, outcome.reasons[0]))
         if rule.alert:
             for row, active, start, end in firings(written):
                 over = None if end is None else end / 1000
                 self.firings.append(Firing(rule, dict(row), active / 1000, start / 1000, over))
-
-    def _is_kept(self, rule: Rule) -> bool:
-        return self._keep is None or any(name in self._keep for name in rule.metrics)

@@ -17,8 +17,8 @@ SCRAPED = -1
 class Samples:
     """A row per series, a column per timestamp; `times` ascend.
 
-    `present` tells where a sample is, `stale` where a stale marker is. Where neither is, the last sample
-    before counts until the lookback ends.
+    `present` tells where a sample is, `stale` where a stale marker is. Where neither is, the sample before
+    counts until the lookback ends.
     """
 
     times: Times
@@ -29,16 +29,10 @@ class Samples:
 
     @classmethod
     def of(
-        cls,
-        times: Times,
-        labels: Iterable[Labels],
-        values: Floats,
-        present: Flags,
-        gaps: bool = False,
+        cls, times: Times, labels: Iterable[Labels], values: Floats, present: Flags
     ) -> "Samples":
-        """A series without a sample has a stale marker; with `gaps` it has none."""
-        stale = np.zeros_like(present) if gaps else ~present
-        return cls(times, tuple(labels), values, present, stale)
+        """A series without a sample has a stale marker."""
+        return cls(times, tuple(labels), values, present, ~present)
 
     def rows(self, rows: Sequence[int]) -> "Samples":
         if len(rows) == len(self.labels):
@@ -50,17 +44,17 @@ class Samples:
 
     @cached_property
     def last_known(self) -> Indexes:
-        """Of the last sample or stale marker until each timestamp, -1 without any."""
+        """The last sample or stale marker until each timestamp, -1 without any."""
         return _last_true(_shared(self.present | self.stale))
 
     @cached_property
     def last_present(self) -> Indexes:
-        """Of the last sample until each timestamp, -1 without any."""
+        """The last sample until each timestamp, -1 without any."""
         return _last_true(_shared(self.present))
 
     @cached_property
     def first_present(self) -> Indexes:
-        """Of the first sample from each timestamp on; the number of timestamps without any."""
+        """The first sample from each timestamp on; the number of timestamps without any."""
         flags = _shared(self.present)
         return np.asarray(flags.shape[1] - 1 - _last_true(flags[:, ::-1])[:, ::-1])
 
@@ -79,17 +73,11 @@ class Store:
             self.add(scraped)
 
     def add(self, samples: Samples, writer: int = SCRAPED) -> None:
-        if not len(samples.times):
-            return
         names: dict[str, list[int]] = {}
-        for row, labels in enumerate(samples.labels):
+        for row, labels in enumerate(samples.labels if len(samples.times) else ()):
             names.setdefault(dict(labels).get(METRIC_NAME, ""), []).append(row)
         for name, rows in names.items():
             self._samples.setdefault(name, {}).setdefault(writer, []).append(samples.rows(rows))
-
-    def replace(self, samples: Samples, writer: int) -> None:
-        self.discard(writer)
-        self.add(samples, writer)
 
     def discard(self, writer: int) -> None:
         for written in self._samples.values():

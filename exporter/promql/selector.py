@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from exporter.promql.expression import Range, Selector, Subquery
+from exporter.promql.expression import Range, Selector
 from exporter.promql.samples import Samples, Store
 from exporter.promql.value import Flags, Floats, Indexes, Times, Vector, stacked, take
 
@@ -14,52 +14,29 @@ LOOKBACK: Final = 5 * 60 * 1000
 """Milliseconds; the default of Prometheus."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instants:
-    """The instants `at` of an evaluation by the rule with index `rule`.
+def _visible(selector: Selector, wanted: Times, writer: int, rule: int | None) -> Times:
+    """The latest visible times, for samples by `writer`.
 
-    `now` are the rule's own evaluation times, which are later than `at` in a subquery. Samples after `now`
-    are invisible, and so are samples at `now` by the same or a later rule. None: all samples are visible.
+    The rule with index `rule` does not see samples that itself or a later rule writes at the same instant.
     """
-
-    at: Times
-    now: Times | None = None
-    rule: int = 0
-
-    def visible(self, writer: int, wanted: Times) -> Times:
-        """The latest visible time until each wanted time, for samples by `writer`."""
-        if self.now is None:
-            return wanted
-        return np.minimum(wanted, self.now - (1 if writer >= self.rule else 0))
+    later = rule is not None and writer >= rule and selector.offset == 0
+    return wanted - 1 if later else wanted
 
 
-def reference(node: Selector | Subquery, at: Times) -> Times:
-    """The time that a selector looks back from, after its offset and @ modifier."""
-    return np.asarray((at if node.at is None else np.full_like(at, node.at)) - node.offset)
-
-
-def instant(
-    store: Store, selector: Selector, instants: Instants, *, timestamps: bool = False
-) -> Vector:
-    """The last sample of each series within the lookback, unless a stale marker follows it.
-
-    With `timestamps`, its Unix time in seconds instead of its value.
-    """
-    wanted = reference(selector, instants.at)
+def instant(store: Store, selector: Selector, at: Times, rule: int | None) -> Vector:
+    """The last sample of each series within the lookback, unless a stale marker follows it."""
+    wanted = at - selector.offset
     parts = []
     for writer, samples in store.select(selector):
-        column = np.searchsorted(samples.times, instants.visible(writer, wanted), side="right") - 1
+        visible = _visible(selector, wanted, writer, rule)
+        column = np.searchsorted(samples.times, visible, side="right") - 1
         last = np.where(
             column >= 0, take(samples.last_known, np.maximum(column, 0)[np.newaxis]), -1
         )
         fresh = (last >= 0) & (wanted - samples.times[last] <= LOOKBACK)
         last = np.maximum(last, 0)
         present = take(samples.present, last) & fresh
-        if timestamps:
-            values = np.broadcast_to(samples.times[last] / 1000, present.shape)
-        else:
-            values = take(samples.values, last)
-        parts.append(Vector(samples.labels, values, present))
+        parts.append(Vector(samples.labels, take(samples.values, last), present))
     return stacked(parts, len(wanted))
 
 
@@ -107,41 +84,35 @@ class Windows:
     def values(self, indexes: Indexes) -> Floats:
         return take(self.samples.values, indexes)
 
-    def fold(
-        self,
-        operation: Callable[[Floats, Floats], Floats],
-        neutral: float,
-        table: Floats | None = None,
-    ) -> Floats:
-        """An associative operation over the values of each window, or over `table[..., low[i]:high[i]]`.
+    def fold(self, operation: Callable[[Floats, Floats], Floats], neutral: float) -> Floats:
+        """An associative operation over the values of each window.
 
         Combines spans of powers of two. A difference of running sums would be faster, but leaves rounding
         errors where a sum is 0.
         """
-        if table is None:
-            table = np.where(self.samples.present, self.samples.values, neutral)
-        result = np.full((*table.shape[:-1], len(self.low)), neutral)
+        table = np.where(self.samples.present, self.samples.values, neutral)
+        result = np.full((len(table), len(self.low)), neutral)
         length = self.high - self.low
         start, span = self.low.copy(), 1
         longest = int(length.max(initial=0))
         while span <= longest:
             columns = np.flatnonzero(length & span)
             if len(columns) == len(length):
-                result = operation(result, table.take(start, axis=-1))
+                result = operation(result, table.take(start, axis=1))
                 start += span
             elif len(columns):
-                part = table.take(start[columns], axis=-1)
-                result[..., columns] = operation(result[..., columns], part)
+                part = table.take(start[columns], axis=1)
+                result[:, columns] = operation(result[:, columns], part)
                 start[columns] += span
-            table = operation(table[..., :-span], table[..., span:])
+            table = operation(table[:, :-span], table[:, span:])
             span *= 2
         return result
 
 
-def windows(store: Store, node: Range, instants: Instants) -> list[Windows]:
+def windows(store: Store, node: Range, at: Times, rule: int | None) -> list[Windows]:
     """Samples with common timestamps have windows of their own."""
-    end = reference(node.selector, instants.at)
+    selector, end = node.selector, at - node.selector.offset
     return [
-        Windows.of(samples, end, instants.visible(writer, end), node.length)
-        for writer, samples in store.select(node.selector)
+        Windows.of(samples, end, _visible(selector, end, writer, rule), node.length)
+        for writer, samples in store.select(selector)
     ]

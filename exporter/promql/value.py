@@ -39,9 +39,9 @@ class Vector:
     def with_labels(
         self, rows: Iterable[Labels], fail: Fail, reason: str = SAME_LABELS
     ) -> "Vector":
-        """The values under other labels; series with equal labels become one.
+        """The values under other labels; series with equal labels become one series.
 
-        Calls `fail` for instants at which several of them are present.
+        Calls `fail` for the instants at which several of these series are present.
         """
         rows = tuple(rows)
         groups = grouped(rows)
@@ -57,27 +57,25 @@ class Vector:
         return Vector(tuple(groups), values, present)
 
 
-Value = Vector | Floats | str
+Value = Vector | Floats
 """A scalar is an array with a number per instant."""
 
 
 def vector(value: Value) -> Vector:
-    """A scalar becomes a series without labels, as in a rule."""
-    if isinstance(value, np.ndarray):
-        return Vector(((),), value[np.newaxis], np.ones((1, len(value)), np.bool_))
-    assert isinstance(value, Vector)
-    return value
+    """A scalar becomes a series without labels."""
+    if isinstance(value, Vector):
+        return value
+    return Vector(((),), value[np.newaxis], np.ones((1, len(value)), np.bool_))
 
 
 def stacked(parts: Sequence[Vector], instants: int) -> Vector:
     """The series of all parts as one vector."""
     if len(parts) == 1:
         return parts[0]
-    empty = Vector((), np.zeros((0, instants)), np.zeros((0, instants), np.bool_))
     return Vector(
         tuple(row for part in parts for row in part.labels),
-        np.concatenate([empty.values, *(part.values for part in parts)]),
-        np.concatenate([empty.present, *(part.present for part in parts)]),
+        np.concatenate([np.zeros((0, instants)), *(part.values for part in parts)]),
+        np.concatenate([np.zeros((0, instants), np.bool_), *(part.present for part in parts)]),
     )
 
 

@@ -174,14 +174,22 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
     assert "Would have paged: 0" in done.text
 
 
-def test_unsupported_rule_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ndjson", outage())
-    rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
+@pytest.mark.parametrize(
+    ("expr", "message"),
+    [
+        (
+            "predict_linear(session_ends_total[1h], 60)",
+            "function 'predict_linear' is not supported",
+        ),
+        ('up < 1 or ALERTS{alertname="Mine"}', "a circle of rules, or an alert that reads its own"),
+    ],
+)
+def test_unsupported_rule_is_named(tmp_path: Path, expr: str, message: str) -> None:
+    """Before the events are read: there is no file of events."""
+    rules = rule_folder(tmp_path / "rules", expr=expr)
     with pytest.raises(ConfigError) as raised:
-        run([path], rules=rules)
-    assert str(raised.value).startswith(
-        f"{rules}/own.yml: group 'own', rule 'Mine': function 'predict_linear' is not supported"
-    )
+        run([tmp_path / "missing.ndjson"], rules=rules)
+    assert str(raised.value).startswith(f"{rules}/own.yml: group 'own', rule 'Mine': {message}")
 
 
 def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:

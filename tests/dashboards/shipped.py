@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import promql_parser
 
 from tests.e2e.exporter_process import ROOT
 
@@ -13,10 +14,14 @@ FOLDER = ROOT / "dashboards"
 UIDS = ("session-ends", "session-end-code", "session-ends-slo", "session-end-exporter")
 
 
-def dashboards() -> dict[str, Json]:
-    """Every file of the folder by its uid."""
-    documents = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    return {document["uid"]: document for document in documents}
+class PanelQuery(NamedTuple):
+    """A query of a panel, with Grafana's variables in it."""
+
+    uid: str
+    panel: str
+    ref: str
+    expr: str
+    target: Json
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
@@ -28,42 +33,23 @@ def panels(dashboard: Json) -> Iterator[Json]:
             yield panel
 
 
-@dataclass(frozen=True)
-class PanelQuery:
-    """A query of a panel, with Grafana's variables still in it."""
-
-    uid: str
-    panel: str
-    target: Json
-
-    @property
-    def ref(self) -> str:
-        return self.target["refId"]
-
-    @property
-    def expr(self) -> str:
-        return self.target["expr"]
-
-    @property
-    def instant(self) -> bool:
-        return self.target["instant"]
+DASHBOARDS: dict[str, Json] = {
+    uid: json.loads((FOLDER / f"{uid}.json").read_text()) for uid in UIDS
+}
+PANELS = [panel for dashboard in DASHBOARDS.values() for panel in panels(dashboard)]
+QUERIES = [
+    PanelQuery(uid, panel["title"], target["refId"], target["expr"], target)
+    for uid, dashboard in DASHBOARDS.items()
+    for panel in panels(dashboard)
+    for target in panel["targets"]
+]
 
 
-def panel_queries() -> list[PanelQuery]:
-    """Every query of every panel of every dashboard."""
-    return [
-        PanelQuery(uid, panel["title"], target)
-        for uid, dashboard in dashboards().items()
-        for panel in panels(dashboard)
-        for target in panel["targets"]
-    ]
-
-
-def query_of(title: str, ref: str, uid: str = "") -> PanelQuery:
-    """The query of the panel whose title begins so, of any dashboard or of a given dashboard."""
+def query_of(title: str, ref: str = "A", uid: str = "") -> PanelQuery:
+    """The query of the only panel whose title begins so, in any dashboard or in a given dashboard."""
     (match,) = [
         query
-        for query in panel_queries()
+        for query in QUERIES
         if query.panel.startswith(title) and query.ref == ref and uid in ("", query.uid)
     ]
     return match
@@ -71,16 +57,29 @@ def query_of(title: str, ref: str, uid: str = "") -> PanelQuery:
 
 def find(uid: str, title: str) -> Json:
     """The only panel whose title begins so."""
-    (match,) = [panel for panel in panels(dashboards()[uid]) if panel["title"].startswith(title)]
+    (match,) = [panel for panel in panels(DASHBOARDS[uid]) if panel["title"].startswith(title)]
     return match
 
 
-def variables(dashboard: Json) -> dict[str, Json]:
-    return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+def variables(uid: str) -> dict[str, Json]:
+    return {variable["name"]: variable for variable in DASHBOARDS[uid]["templating"]["list"]}
 
 
-def interpolated(text: str, values: Mapping[str, str]) -> str:
-    """As Grafana writes a query: $name and ${name}, longest names first; unknown variables stay."""
+def interpolated(text: str, **values: str) -> str:
+    """Replaces $name and ${name} as Grafana does, longest names first; unknown variables stay."""
     for name in sorted(values, key=len, reverse=True):
         text = re.sub(rf"\$\{{{name}\}}|\${name}\b", lambda _, name=name: values[name], text)
     return text
+
+
+def metrics(expr: str) -> set[str]:
+    """The metrics that an expression reads. Raises `ValueError` for text that is not PromQL."""
+    names, nodes = set(), [promql_parser.parse(expr)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, promql_parser.VectorSelector):
+            names.add(node.name or "")
+        nodes += getattr(node, "args", ())
+        parts = ("lhs", "rhs", "expr", "param", "vector_selector")
+        nodes += [child for part in parts if (child := getattr(node, part, None)) is not None]
+    return names

@@ -1,4 +1,4 @@
-"""The committed dashboards are those of dashboards/source, load back through the SDK, and name no code."""
+"""The committed dashboards: built from dashboards/source, valid for the SDK, and without codes."""
 
 import json
 
@@ -16,14 +16,14 @@ BEYOND_THE_SDK = ("titleFormat", "textFormat", "tagKeys", "useValueForTime")
 """Keys of annotations that the Prometheus data source of Grafana reads and the SDK does not know."""
 
 
-def test_the_committed_dashboards_are_those_of_the_source() -> None:
+def test_committed_dashboards_are_those_of_the_source() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
     differing = {name for name, _ in texts().items() ^ committed.items()}
     assert not differing, "dashboards/*.json are outdated: run make dashboards"
 
 
-def test_no_dashboard_names_a_system_or_code_of_the_taxonomies() -> None:
-    """A number is a code only as a string of its own, such as the value of a matcher."""
+def test_dashboards_name_no_system_and_no_code() -> None:
+    """A number is a code only if it is a whole string, such as the value of a matcher."""
     systems = loader.load().systems.values()
     words = {word for system in systems for word in (system.system, system.title)}
     codes = [code for system in systems for code in system.codes]
@@ -36,7 +36,7 @@ def test_no_dashboard_names_a_system_or_code_of_the_taxonomies() -> None:
 
 
 @pytest.mark.parametrize("uid", UIDS)
-def test_a_dashboard_loads_back_through_the_sdk_and_is_the_same(uid: str) -> None:
+def test_dashboard_loads_through_the_sdk_unchanged(uid: str) -> None:
     register_default_plugins()
     document = json.loads((FOLDER / f"{uid}.json").read_text())
     loaded = json.loads(json.dumps(Dashboard.from_json(document), cls=JSONEncoder))

@@ -1,4 +1,4 @@
-"""The rules of Grafana's dashboard-linter, and the project's own, over the committed JSON."""
+"""The rules of Grafana's dashboard-linter, and the project's own, for the committed JSON."""
 
 import re
 from collections import Counter
@@ -6,24 +6,24 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.source.breakdown import PHASES as SHOWN_PHASES
-from dashboards.source.latency import LATE_QUANTILE, LATE_SECONDS
 from dashboards.source.layout import MARK
+from dashboards.source.overview import PHASES as SHOWN_PHASES
 from dashboards.source.queries import SHIPPED
+from dashboards.source.self_monitoring import LATE_QUANTILE, LATE_SECONDS
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
 from exporter import names
 from exporter.taxonomy.model import PHASES, Outcome
-from tests.dashboards import promql
 from tests.dashboards.shipped import (
+    DASHBOARDS,
     FOLDER,
+    PANELS,
+    QUERIES,
     UIDS,
     Json,
-    PanelQuery,
-    dashboards,
     find,
     interpolated,
-    panel_queries,
+    metrics,
     panels,
     variables,
 )
@@ -34,91 +34,79 @@ UNITS = {"short", "percentunit", "s", "bytes", "dateTimeFromNow"}
 LONGEST_TITLE = 32
 CORE = {"stat", "timeseries", "bargauge", "table", "state-timeline"}
 BUILT_IN = {"__rate_interval", "__data", "__url_time_range", "__from"}
-INTERVALS = {"__rate_interval": "1m", "label": "region"}
-"""For the parser, which takes a duration or a label where Grafana writes a variable."""
-PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE"}
 COUNTERS = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
-"""Of a ledger, which replicas share; all other counters are of one exporter."""
-QUERIES = panel_queries()
-BOARDS = dashboards()
+"""Counters of a ledger, which replicas share; all other counters are of one exporter."""
 
 
-def name(query: PanelQuery) -> str:
-    return f"{query.uid} {query.panel} {query.ref}"
+def parsable(expr: str, label: str = "region") -> str:
+    """With a duration and a label instead of variables."""
+    return interpolated(expr, __rate_interval="1m", label=label)
 
 
 def test_each_dashboard_is_in_the_file_of_its_uid_and_says_not_to_edit_it() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(BOARDS) == set(UIDS)
-    assert len({board["title"] for board in BOARDS.values()}) == len(UIDS)
-    for path in FOLDER.glob("*.json"):
-        assert MARK in path.read_text()[:400], path
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(UIDS)
+    assert len({dashboard["title"] for dashboard in DASHBOARDS.values()}) == len(UIDS)
+    for uid, dashboard in DASHBOARDS.items():
+        assert dashboard["uid"] == uid
+        assert MARK in (FOLDER / f"{uid}.json").read_text()[:400], uid
 
 
 def test_queries_read_known_metrics() -> None:
     constants = {value for value in vars(names).values() if isinstance(value, str)}
     scraped = {text for text in constants if re.match(r"session_\w+$", text)}
-    known = scraped | {f"{metric}_bucket" for metric in scraped} | recording().keys() | PROMETHEUS
+    known = scraped | {f"{metric}_bucket" for metric in scraped} | recording().keys()
     for query in QUERIES:
-        expr = interpolated(query.expr, INTERVALS)
-        assert promql.metrics(expr) <= known, name(query)
+        assert metrics(parsable(query.expr)) <= known | {"ALERTS", "ALERTS_FOR_STATE"}, query
         # Without configured labels, the variable is empty.
-        promql.parsed(interpolated(query.expr, {**INTERVALS, "label": ""}))
+        metrics(parsable(query.expr, label=""))
 
 
 def test_rates_are_of_counters_in_grafanas_interval_or_a_recorded_window() -> None:
     for query in QUERIES:
         ranges = re.findall(r"\b(rate|increase|irate|delta)\((\w+)[^[]*\[([^]]+)\]", query.expr)
         for function, metric, window in ranges:
-            assert metric.endswith(("_total", "_bucket")), name(query)
+            assert metric.endswith(("_total", "_bucket")), query
             recorded = function == "increase" and f"{names.RULE_COUNT}{window}" in recording()
-            assert recorded or window == "$__rate_interval", name(query)
+            assert recorded or window == "$__rate_interval", query
             # Replicas count once.
             if metric in COUNTERS or metric == f"{names.SESSION_DURATION}_bucket":
-                assert f"max by ({names.LEDGER}, " in query.expr, name(query)
+                assert f"max by ({names.LEDGER}, " in query.expr, query
 
 
-def test_neither_job_nor_instance_nor_cluster_is_written_out() -> None:
+def test_queries_contain_no_job_instance_or_cluster() -> None:
     for query in QUERIES:
-        assert not re.search(r"\bjob\s*[=!]", query.expr), name(query)
-        assert not re.search(r'\b(?:instance|cluster)\s*[=!]~?\s*"(?!\$)', query.expr), name(query)
+        assert not re.search(r"\bjob\s*[=!]", query.expr), query
+        assert not re.search(r'\b(?:instance|cluster)\s*[=!]~?\s*"(?!\$)', query.expr), query
 
 
 def test_exemplars_are_asked_for_where_there_are_any() -> None:
     """The collector gives them with its three counters; a recorded series has none."""
     for query in QUERIES:
-        counted = promql.metrics(interpolated(query.expr, INTERVALS)) & COUNTERS
-        drawn = bool(counted) and not query.instant and query.expr.startswith("60 *")
-        assert query.target["exemplar"] == drawn, name(query)
+        counted = metrics(parsable(query.expr)) & COUNTERS
+        drawn = bool(counted) and query.target["range"] and query.expr.startswith("60 *")
+        assert query.target["exemplar"] == drawn, query
     assert sum(query.target["exemplar"] for query in QUERIES) == 5
 
 
 @pytest.mark.parametrize("uid", UIDS)
-def test_every_variable_of_a_dashboard_is_declared(uid: str) -> None:
-    board = BOARDS[uid]
-    texts = [text for panel in panels(board) for text in (panel["title"], str(panel["targets"]))]
-    texts += [str(variable["query"]) for variable in variables(board).values()]
-    texts += [annotation["expr"] for annotation in board["annotations"]["list"]]
+def test_dashboard_declares_its_variables_and_queries_the_selected_prometheus(uid: str) -> None:
+    dashboard, declared = DASHBOARDS[uid], variables(uid)
+    annotations = dashboard["annotations"]["list"]
+    texts = [str((panel["title"], panel["targets"])) for panel in panels(dashboard)]
+    texts += [str(variable["query"]) for variable in declared.values()]
+    texts += [annotation["expr"] for annotation in annotations]
     # $1 is a group of label_replace; Grafana leaves it as it is.
     pairs = re.findall(r"\$(?:\{(\w+)|([a-z_]\w*))", " ".join(texts))
-    assert {braced or plain for braced, plain in pairs} <= set(variables(board)) | BUILT_IN
-
-
-@pytest.mark.parametrize("uid", UIDS)
-def test_everything_asks_the_chosen_prometheus(uid: str) -> None:
-    board = BOARDS[uid]
-    asking = [
-        *panels(board),
-        *(target for panel in panels(board) for target in panel["targets"]),
-        *board["annotations"]["list"],
-        *(variable for variable in variables(board).values() if variable["type"] == "query"),
-    ]
+    assert {braced or plain for braced, plain in pairs} <= set(declared) | BUILT_IN
+    assert declared["datasource"]["query"] == "prometheus"
+    asking = [*panels(dashboard), *annotations]
+    asking += [target for panel in panels(dashboard) for target in panel["targets"]]
+    asking += [variable for variable in declared.values() if variable["type"] == "query"]
     assert all(part["datasource"] == SOURCE for part in asking)
-    assert variables(board)["datasource"]["query"] == "prometheus"
 
 
-@pytest.mark.parametrize("uid", UIDS)
-def test_every_panel_has_title_description_unit_and_a_text_for_no_data(uid: str) -> None:
-    for panel in panels(BOARDS[uid]):
+def test_every_panel_has_description_unit_and_a_text_for_no_data() -> None:
+    for panel in PANELS:
         defaults = panel["fieldConfig"]["defaults"]
         assert re.fullmatch(r".{40,}\.", panel["description"]), panel["title"]
         assert len(defaults["noValue"]) > 5, panel["title"]
@@ -127,31 +115,18 @@ def test_every_panel_has_title_description_unit_and_a_text_for_no_data(uid: str)
         assert panel["targets"], panel["title"]
 
 
-def rows_and_panels(board: Json) -> list[Json]:
-    """Rows and panels, including the panels of folded rows."""
-    rows = board["panels"]
-    return [*rows, *(panel for row in rows for panel in row.get("panels", ()))]
-
-
 @pytest.mark.parametrize("uid", UIDS)
-def test_titles_are_short_distinct_noun_phrases(uid: str) -> None:
+def test_titles_are_short_distinct_noun_phrases_and_panels_fill_the_grid(uid: str) -> None:
+    rows = DASHBOARDS[uid]["panels"]
+    every = [*rows, *(panel for row in rows for panel in row.get("panels", ()))]
     for key in ("id", "title"):
-        counts = Counter(panel[key] for panel in rows_and_panels(BOARDS[uid]))
-        assert set(counts.values()) == {1}
-    for panel in rows_and_panels(BOARDS[uid]):
+        assert set(Counter(panel[key] for panel in every).values()) == {1}
+    for panel in every:
         assert 0 < len(panel["title"].replace("$", "")) <= LONGEST_TITLE
         assert "?" not in panel["title"]
-
-
-@pytest.mark.parametrize("uid", UIDS)
-def test_panels_fill_the_grid_and_do_not_overlap(uid: str) -> None:
-    places = [panel["gridPos"] for panel in rows_and_panels(BOARDS[uid])]
+    places = [panel["gridPos"] for panel in every]
     cells = [
-        {
-            (x, y)
-            for x in range(at["x"], at["x"] + at["w"])
-            for y in range(at["y"], at["y"] + at["h"])
-        }
+        {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
         for at in places
     ]
     assert not any(first & second for first, second in combinations(cells, 2))
@@ -159,9 +134,9 @@ def test_panels_fill_the_grid_and_do_not_overlap(uid: str) -> None:
     assert set().union(*cells) == {(x, y) for x in range(24) for y in range(height)}
 
 
-def test_the_first_screen_of_the_overview_is_22_rows_high() -> None:
+def test_first_screen_of_the_overview_is_22_rows_high() -> None:
     """A row is 30 pixels and 8 between: 22 are 836, the height that browser and Grafana leave of 1080."""
-    heading = next(row for row in BOARDS["session-ends"]["panels"] if row["type"] == "row")
+    heading = next(row for row in DASHBOARDS["session-ends"]["panels"] if row["type"] == "row")
     assert heading["gridPos"]["y"] == 22
 
 
@@ -178,23 +153,19 @@ def colors(panel: Json) -> list[tuple[str, str]]:
     return result
 
 
-def test_an_outcome_has_one_color_in_every_panel() -> None:
-    shown = {
-        color for board in BOARDS.values() for panel in panels(board) for color in colors(panel)
-    }
+def test_outcome_has_one_color_in_every_panel() -> None:
     outcomes = {outcome.value for outcome in Outcome}
-    expected = {("success", "green"), ("neutral", "#8e8e8e"), ("failure", "red")}
-    assert {(series, color) for series, color in shown if series in outcomes} == expected
+    shown = {pair for panel in PANELS for pair in colors(panel) if pair[0] in outcomes}
+    assert shown == {("success", "green"), ("neutral", "#8e8e8e"), ("failure", "red")}
 
 
-def test_phases_come_in_the_order_of_a_sessions_life() -> None:
+def test_phases_come_in_lifecycle_order() -> None:
     phases = find("session-ends", "Failures by phase")["targets"]
     order = [re.search(r'phase="(\w+)"', target["expr"])[1] for target in phases]
     assert order == [*PHASES, "unknown"] == [*SHOWN_PHASES]
 
 
-def test_numbers_of_alerts_in_panels_are_those_of_the_rules() -> None:
-    """Numbers that no record has in its name."""
+def test_thresholds_in_panels_are_those_of_the_rules() -> None:
     burn = " ".join(alerts()["SessionEndBudgetBurn"]["expr"].split())
     for long, short, factor in BURN_RATES:
         for window in (long, short):
@@ -207,15 +178,21 @@ def test_numbers_of_alerts_in_panels_are_those_of_the_rules() -> None:
 
 def test_signals_and_severities_in_panels_are_those_of_the_rules() -> None:
     labels = [rule["labels"] for rule in alerts().values()]
-
     assert {label["signal"] for label in labels} == set(SHIPPED.split('"')[1].split("|"))
     # An alert without a severity takes it from the code: page, ticket or none.
     assert {label["severity"] for label in labels if "severity" in label} == set(SEVERITIES)
 
 
-def test_build_annotations_leave_out_the_event_that_tests_the_webhook() -> None:
+def test_link_of_every_alert_leads_to_a_dashboard_with_its_variables() -> None:
+    for name, rule in alerts().items():
+        url = rule["annotations"]["dashboard_url"]
+        uid = re.search(r"/d/([\w-]+)", url)[1]
+        assert set(re.findall(r"var-(\w+)=", url)) <= set(variables(uid)), name
+
+
+def test_build_annotations_leave_out_the_test_event_of_the_webhook() -> None:
     for uid in ("session-ends", "session-end-code"):
-        _, builds = BOARDS[uid]["annotations"]["list"]
+        _, builds = DASHBOARDS[uid]["annotations"]["list"]
         assert 'event!="webhook.test"' in builds["expr"]
 
 

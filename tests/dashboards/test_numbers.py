@@ -1,21 +1,21 @@
-"""Numbers of single queries on made series, by promtool: cases that a live installation has on a bad day."""
+"""Results of single queries on constant series, evaluated by promtool."""
 
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from tests.dashboards.shipped import dashboards, interpolated, query_of, variables
+from tests.dashboards.shipped import interpolated, query_of, variables
 
-VALUES = {"system": ".+", "code": "4001", "instance": ".+", "__rate_interval": "5m"}
+Check = tuple[Mapping[str, str], str, dict[str, float]]
 OBJECTIVE = {'system:session_end_objective:max{system="softdrive"}': "0.995x10"}
 
 
 def query(title: str, ref: str = "A", uid: str = "") -> str:
-    return interpolated(query_of(title, ref, uid).expr, VALUES)
+    values = {"system": ".+", "code": "4001", "instance": ".+", "__rate_interval": "5m"}
+    return interpolated(query_of(title, ref, uid).expr, **values)
 
 
 def counts(system: str, **outcomes: int) -> dict[str, str]:
@@ -27,60 +27,61 @@ def counts(system: str, **outcomes: int) -> dict[str, str]:
     }
 
 
-def check(folder: Path, series: Mapping[str, str], expr: str, *expected: tuple[str, Any]) -> None:
-    """The query must give exactly `expected`, pairs of labels and value, after ten minutes."""
-    samples = [{"labels": labels, "value": value} for labels, value in expected]
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [{"expr": expr, "eval_time": "10m", "exp_samples": samples}],
-    }
+def check(folder: Path, *checks: Check) -> None:
+    """After ten minutes of the series each query must give exactly the values of these labels."""
+    tests: list[dict[str, Any]] = []
+    for series, expr, expected in checks:
+        samples = [{"labels": labels, "value": value} for labels, value in expected.items()]
+        inputs = [{"series": name, "values": values} for name, values in series.items()]
+        case = {"expr": expr, "eval_time": "10m", "exp_samples": samples}
+        tests.append({"interval": "1m", "input_series": inputs, "promql_expr_test": [case]})
     path = folder / "test.yml"
-    path.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    path.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": tests}))
     command = ["promtool", "test", "rules", str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_system_in_which_nothing_ended_has_no_ratio_instead_of_nan(tmp_path: Path) -> None:
+def test_system_without_ends_has_no_ratio_instead_of_nan(tmp_path: Path) -> None:
     """0 / 0 is NaN, which Grafana shows instead of the text for no data."""
-    quiet = {
+    series = {
         'system:session_ends:error_ratio1h{system="softdrive"}': "NaN " * 11,
         **counts("softdrive", failure=0, success=0),
         **OBJECTIVE,
     }
-    for title, uid, refs in (
-        ("Success ratio", "session-ends", "AB"),
-        ("Error budget remaining", "session-ends", "A"),
-        ("Success ratio", "session-ends-slo", "AB"),
-        ("Burn rate (1h)", "session-ends-slo", "A"),
-    ):
-        for ref in refs:
-            check(tmp_path, quiet, query(title, ref, uid))
+    queries = (
+        query("Success ratio", "A", "session-ends"),
+        query("Success ratio", "B", "session-ends"),
+        query("Error budget remaining", "A", "session-ends"),
+        query("Success ratio", "A", "session-ends-slo"),
+        query("Success ratio", "B", "session-ends-slo"),
+        query("Burn rate (1h)", "A", "session-ends-slo"),
+    )
+    check(tmp_path, *((series, expr, {}) for expr in queries))
 
 
-def test_the_error_budget_is_what_the_objective_leaves(tmp_path: Path) -> None:
+def test_error_budget_is_the_remaining_part_of_the_allowed_failures(tmp_path: Path) -> None:
     """2 failures among 1,000 are 0.2 %: of the 0.5 % that 99.5 % allow, 60 % are left."""
     series = {**counts("softdrive", failure=2, success=998, neutral=500), **OBJECTIVE}
     left = f"round({query('Error budget remaining', 'A', 'session-ends')}, 0.0001)"
-    check(tmp_path, series, left, ('{system="softdrive"}', 0.6))
+    check(tmp_path, (series, left, {'{system="softdrive"}': 0.6}))
 
 
-@pytest.mark.parametrize(("failures", "met"), [(5, True), (6, False)])
-def test_a_success_ratio_is_green_from_the_objective_of_its_system_on(
-    tmp_path: Path, failures: int, met: bool
-) -> None:
+def test_success_ratio_is_green_from_the_objective_of_its_system_on(tmp_path: Path) -> None:
     """Another system with a lower objective does not change the color."""
-    series = {**OBJECTIVE, 'system:session_end_objective:max{system="other"}': "0.9x10"}
-    for system in ("softdrive", "other"):
-        ratio = f'system:session_ends:error_ratio1h{{system="{system}"}}'
-        series[ratio] = f"{failures / 1000}x10"
-        series |= counts(system, failure=failures, success=1000 - failures)
-    for uid in ("session-ends", "session-ends-slo"):
-        green, red = (f"({query('Success ratio', ref, uid)}) > bool 0" for ref in "AB")
-        softdrive = [('{system="softdrive"}', 1)]
-        check(tmp_path, series, green, ('{system="other"}', 1), *(softdrive if met else []))
-        check(tmp_path, series, red, *([] if met else softdrive))
+    softdrive, other = '{system="softdrive"}', '{system="other"}'
+    checks: list[Check] = []
+    for failures, met in ((5, True), (6, False)):
+        series = {**OBJECTIVE, 'system:session_end_objective:max{system="other"}': "0.9x10"}
+        for system in ("softdrive", "other"):
+            ratio = f'system:session_ends:error_ratio1h{{system="{system}"}}'
+            series[ratio] = f"{failures / 1000}x10"
+            series |= counts(system, failure=failures, success=1000 - failures)
+        for uid in ("session-ends", "session-ends-slo"):
+            green, red = (f"({query('Success ratio', ref, uid)}) > bool 0" for ref in "AB")
+            checks.append((series, green, {other: 1, softdrive: 1} if met else {other: 1}))
+            checks.append((series, red, {} if met else {softdrive: 1}))
+    check(tmp_path, *checks)
 
 
 def test_durations_of_a_ledger_that_two_replicas_show_count_once(tmp_path: Path) -> None:
@@ -98,10 +99,10 @@ def test_durations_of_a_ledger_that_two_replicas_show_count_once(tmp_path: Path)
             labels = f'system="streampixel",outcome="failure",instance="{instance}",le="{bound}"'
             series[f"session_duration_seconds_bucket{{{labels}}}"] = values
     median = f"{query('Session duration', 'B')} > bool 1"
-    check(tmp_path, series, median, ('{system="streampixel", outcome="failure"}', 1))
+    check(tmp_path, (series, median, {'{system="streampixel", outcome="failure"}': 1}))
 
 
-def test_the_alert_list_has_shipped_alerts_with_title_and_runbook(tmp_path: Path) -> None:
+def test_alert_list_has_shipped_alerts_with_title_and_runbook(tmp_path: Path) -> None:
     """Alerts of other rule files are not in it."""
     series = {}
     for labels in (
@@ -118,26 +119,35 @@ def test_the_alert_list_has_shipped_alerts_with_title_and_runbook(tmp_path: Path
     exporter = '{severity="page", signal="exporter", title="SessionEndExporterDown",'
     exporter += ' runbook="/alerts/SessionEndExporterDown"}'
     columns = f"sum by (severity, signal, system, code, title, runbook) ({alert_list})"
-    check(tmp_path, series, columns, (code, 100_000), (exporter, 100_000))
-    check(tmp_path, series, query("Alerts firing"), ("{}", 2))
+    check(
+        tmp_path,
+        (series, columns, {code: 100_000, exporter: 100_000}),
+        (series, query("Alerts firing"), {"{}": 2}),
+    )
 
 
 def test_codes_spiking_is_0_without_spikes_and_empty_without_rules(tmp_path: Path) -> None:
     share = {'system_code:session_ends:share{system="softdrive",code="01"}': "0.1x10"}
     spike = 'ALERTS{alertname="SessionEndSpike",alertstate="firing",system="softdrive",code="01"}'
     spiking = query("Codes spiking")
-    check(tmp_path, share, spiking, ("{}", 0))
-    check(tmp_path, {"up": "1x10"}, spiking)
-    check(tmp_path, {**share, spike: "1x10"}, spiking, ("{}", 1))
+    check(
+        tmp_path,
+        (share, spiking, {"{}": 0}),
+        ({"up": "1x10"}, spiking, {}),
+        ({**share, spike: "1x10"}, spiking, {"{}": 1}),
+    )
 
 
 def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(tmp_path: Path) -> None:
-    variable = variables(dashboards()["session-ends"])["runbooks"]
+    variable = variables("session-ends")["runbooks"]
     expr = variable["query"].removeprefix("query_result(").removesuffix(")")
     default = '{runbooks="http://127.0.0.1:10401"}'
     assert variable["hide"] == 2
     assert variable["current"]["value"] in default
-    check(tmp_path, {"up": "1x10"}, expr, (default, 1))
     labels = 'runbooks="https://r.example",dashboards="",instance="a"'
-    links = {f"session_exporter_links_info{{{labels}}}": "1x10"}
-    check(tmp_path, links, expr, ('{runbooks="https://r.example"}', 1))
+    configured = {f"session_exporter_links_info{{{labels}}}": "1x10"}
+    check(
+        tmp_path,
+        ({"up": "1x10"}, expr, {default: 1}),
+        (configured, expr, {'{runbooks="https://r.example"}': 1}),
+    )

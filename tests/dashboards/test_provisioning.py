@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from tests.dashboards.shipped import UIDS, dashboards, variables
+from tests.dashboards.shipped import DASHBOARDS, UIDS, variables
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy/grafana/provisioning"
@@ -18,16 +18,16 @@ def load(name: str) -> Any:
     return document
 
 
-def test_the_data_source_is_prometheus_with_the_shipped_scrape_interval() -> None:
+def test_data_source_is_prometheus_with_the_shipped_scrape_interval() -> None:
     (source,) = load("datasources/prometheus.yaml")["datasources"]
     prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
     assert source["access"] == "proxy"
-    for dashboard in dashboards().values():
-        assert variables(dashboard)["datasource"]["query"] == source["type"]
+    for uid in UIDS:
+        assert variables(uid)["datasource"]["query"] == source["type"]
 
 
-def test_the_readmes_command_sets_the_variable_and_mounts_the_paths() -> None:
+def test_readme_sets_the_variable_mounts_the_paths_and_lists_every_dashboard() -> None:
     (source,) = load("datasources/prometheus.yaml")["datasources"]
     (provider,) = load("dashboards/session-ends.yaml")["providers"]
     assert f"-e {source['url'].removeprefix('$')}=http" in README
@@ -37,16 +37,12 @@ def test_the_readmes_command_sets_the_variable_and_mounts_the_paths() -> None:
         "dashboards": provider["options"]["path"],
     }
     assert all((ROOT / path).is_dir() for path in mounts)
-
-
-def test_the_readmes_table_lists_every_dashboard() -> None:
     listed = re.findall(r"^\| \[([^]]+)\]\(dashboards/([\w-]+)\.json\) ", README, re.MULTILINE)
-    titles = {dashboard["title"]: uid for uid, dashboard in dashboards().items()}
-    assert sorted(listed) == sorted(titles.items())
+    assert sorted(listed) == sorted((DASHBOARDS[uid]["title"], uid) for uid in UIDS)
 
 
 def test_uids_of_folders_and_dashboards_are_distinct() -> None:
     """Grafana keeps both in one namespace, and never saves a dashboard whose uid its folder has."""
     providers = load("dashboards/session-ends.yaml")["providers"]
-    uids = [*dashboards(), *(provider["folderUid"] for provider in providers)]
-    assert len(set(uids)) == len(UIDS) + len(providers)
+    uids = [*UIDS, *(provider["folderUid"] for provider in providers)]
+    assert len(set(uids)) == len(uids)

@@ -1,88 +1,96 @@
 """A Prometheus with two and a half hours of traffic with incidents, which now scrapes an exporter.
 
-The past is simulated: a ledger that two replicas show, and three incidents, which still go on. promtool
-records it with rules/*.yml, in the order in which the rules read each other. Then the real Prometheus
-evaluates the same rules, more often, so that an incident becomes an alert within seconds. The exporter is
-real too, and receives every kind of event that its own metrics count.
+The traffic is simulated: two replicas show the same ledger, and three incidents are not over. The rules'
+results of this time are computed by exporter.promql. Afterwards Prometheus evaluates the same rules, but
+every second, so that an incident becomes an alert soon. The exporter is real and receives every kind of
+event that its own metrics count.
 """
 
 import contextlib
-import json
-import re
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import yaml
 
 from exporter import names
-from exporter.metrics.taxonomy import TaxonomyCollector
-from exporter.simulate.history import History
-from exporter.simulate.openmetrics import openmetrics
+from exporter.backtest.replay import load_rules
+from exporter.promql.run import Run
+from exporter.promql.samples import Samples
+from exporter.promql.value import METRIC_NAME, labels
+from exporter.simulate.history import Incident
 from exporter.simulate.scenario import simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import loader as taxonomy_loader
-from tests.dashboards import promql
+from tests.dashboards.shipped import PanelQuery, interpolated
 from tests.e2e.exporter_process import ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
-from tests.rule_groups import groups, recording
+from tests.lab.runs import counters
+from tests.promql.history import write_blocks
+from tests.rule_groups import RULES, groups
 from tests.streampixel.payloads import body
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import TOKEN, token_file
 
 HOURS = 2.5
 MINUTE = 60.0
-PLANS = {
+STEP = 30
+INCIDENTS = {
     "streampixel": (
         ("crash-loop", 40 * MINUTE),
         ("capacity-large", HOURS * 60 * MINUTE - 20 * MINUTE),
     ),
     "softdrive": (("tls-inspection", 30 * MINUTE),),
 }
-"""Two that page, the larger one since 20 minutes, and one that has crept up for two hours."""
-ENDS_PER_HOUR = 3000
+"""Starts of incidents. The first two page, the second since 20 minutes; the third is a slow increase."""
 EXPORTER, REPLICA = "127.0.0.1:10401", "127.0.0.1:10402"
 RENAMED = ("softdrive", "19", "ConnectionFailed", "Connection failed")
-"""A code whose name another release of the exporter spells in another way."""
-STEP = "30s"
+"""A code whose name another release of the exporter spells differently."""
 RUNBOOKS = "http://runbooks.example"
 TAXONOMY = taxonomy_loader.load()
+Series = dict[str, Any]
 
 
-class _Prometheus(PrometheusProcess):
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+@dataclass(frozen=True)
+class Choice:
+    """Selected values of a dashboard's variables."""
+
+    system: str
+    code: str
+
+    def of(self, text: str, **more: str) -> str:
+        """The text as Grafana sends it."""
+        every = {"instance": ".+", "label": "region", "__rate_interval": "1m"}
+        return interpolated(text, **every, system=self.system, code=self.code, **more)
+
+
+STREAMPIXEL = Choice("streampixel", "4001")
+SOFTDRIVE = Choice("softdrive", "01")
+ALL = Choice(".+", "1001")
+CHOICES = (STREAMPIXEL, SOFTDRIVE, Choice("(softdrive|streampixel)", "1001"), ALL)
 
 
 class World:
-    """Times are Unix seconds: `began` and `now` of the past; `histories` what really happened."""
+    """`began` and `now`, Unix seconds, are the limits of the simulated time."""
 
     def __init__(self, folder: Path) -> None:
-        # Whole minutes, like the steps of the rules' subqueries: the first record already sees the past.
+        # Whole minutes, as the steps of the rules' subqueries: the first evaluation sees all samples.
         self.now = time.time() // 60 * 60
         self.began = self.now - HOURS * 3600
-        self.histories = [
-            simulate(
-                system,
-                # No hour and no weekend is quieter: the past ends now, and an incident must show then.
-                Traffic(
-                    ends_per_hour=ENDS_PER_HOUR,
-                    daily_ratio=1.0,
-                    weekend=1.0,
-                    restarts_per_day=0,
-                    p_missed_scrape=0,
-                ),
-                days=HOURS / 24,
-                incidents=plan,
-                seed=3,
-                start=self.began,
+        # Without quiet hours: an incident must show now, at any time of the day.
+        traffic = Traffic(
+            ends_per_hour=3000, daily_ratio=1.0, weekend=1.0, restarts_per_day=0, p_missed_scrape=0
+        )
+        self.histories = {
+            system: simulate(
+                system, traffic, days=HOURS / 24, incidents=incidents, seed=3, start=self.began
             )
-            for system, plan in PLANS.items()
-        ]
+            for system, incidents in INCIDENTS.items()
+        }
         self.platform = StatsServer()
         self.exporter = ExporterProcess(
             folder / "ledger",
@@ -105,7 +113,7 @@ class World:
         with contextlib.ExitStack() as started:
             started.enter_context(self.platform)
             started.enter_context(self.exporter)
-            self._begin(self._folder)
+            self.prometheus = self._prometheus(self._folder)
             started.enter_context(self.prometheus)
             self._running = started.pop_all()
         return self
@@ -113,24 +121,65 @@ class World:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def _begin(self, folder: Path) -> None:
-        self.prometheus = _Prometheus(
-            folder / "prometheus",
-            [f"127.0.0.1:{self.exporter.ports['ops']}"],
-            rules=[folder / "shipped" / "*.yml"],
-        )
-        self._create("openmetrics", "".join(self._ends()))
-        self._create("openmetrics", "".join(self._info()))
-        for level in levels(recording()):
-            self._record(level)
-        (folder / "shipped").mkdir()
+    def _prometheus(self, folder: Path) -> PrometheusProcess:
+        target = f"127.0.0.1:{self.exporter.ports['ops']}"
+        rules = folder / "rules"
+        rules.mkdir()
         for name, shipped in groups().items():
-            evaluated = [{**group, "interval": "2s"} for group in shipped]
-            (folder / "shipped" / name).write_text(yaml.safe_dump({"groups": evaluated}))
+            document = {"groups": [{**group, "interval": "1s"} for group in shipped]}
+            (rules / name).write_text(yaml.safe_dump(document))
+        process = PrometheusProcess(
+            folder / "prometheus", [target], interval=0.5, rules=[rules / "*.yml"]
+        )
+        write_blocks(self._samples(), folder / "prometheus" / "data")
+        return process
 
-    def incident(self, name: str) -> Any:
-        incidents = (incident for history in self.histories for incident in history.incidents)
+    def _samples(self) -> list[Samples]:
+        """The scraped series and the recorded series, a metric each."""
+        # Both systems have the series of the exporter itself.
+        scraped = {
+            samples.labels: samples
+            for number, instance in enumerate((REPLICA, EXPORTER))
+            for system, history in self.histories.items()
+            for samples in _of_replica(
+                counters(history, STEP).series(TAXONOMY.systems[system]), instance, number
+            )
+        }
+        run = Run(
+            load_rules(RULES), scraped.values(), self.began, self.now, interval=STEP, keep=None
+        )
+        assert not run.failures
+        times = np.arange(self.began, self.now + 1, STEP)
+        every = run.query('{__name__=~"[a-z].*"}', times)
+        rows: dict[str, list[int]] = {}
+        for row, pairs in enumerate(every.labels):
+            rows.setdefault(dict(pairs)[METRIC_NAME], []).append(row)
+        return [
+            Samples.of(
+                (times * 1000).astype(np.int64),
+                [every.labels[row] for row in of_metric],
+                every.values[of_metric],
+                every.present[of_metric],
+            )
+            for of_metric in rows.values()
+        ]
+
+    def incident(self, name: str) -> Incident:
+        incidents = (item for history in self.histories.values() for item in history.incidents)
         return next(incident for incident in incidents if incident.name == name)
+
+    def ask(self, query: PanelQuery, choice: Choice) -> list[Series]:
+        """The series of a query now, or over the whole time."""
+        expr = choice.of(query.expr)
+        now = time.time()
+        if query.target["instant"]:
+            series = self.prometheus.get("query", query=expr, time=now)["result"]
+            return [{**row, "values": [row["value"]]} for row in series]
+        # As Grafana's steps, multiples of the step: series of two queries can be compared. The end is the
+        # next multiple, because the exporter may have started after the previous multiple.
+        end = now // STEP * STEP + STEP
+        window = {"start": end - HOURS * 3600, "end": end, "step": STEP}
+        return self.prometheus.get("query_range", query=expr, **window)["result"]
 
     def send(self) -> None:
         """Some events of every kind: retried, refused, rejected, unknown, late, interrupted."""
@@ -159,84 +208,32 @@ class World:
         ]
         assert len(self.exporter.post(odd).json["rejected"]) == 1
         assert self.exporter.request("ingest", "POST", "/v1/session-ends", b"{").status == 415
-        self.build("build.approved")
-
-    def build(self, event: str) -> None:
-        """A build event that happened now."""
-        sent = body(event, timestamp=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        build = body("build.approved", timestamp=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         headers = {"Content-Type": "application/json"}
         path = names.BUILDS_PATH + TOKEN
-        assert self.exporter.request("ingest", "POST", path, sent, headers).status == 200
-
-    def _ends(self) -> Iterator[str]:
-        """The session ends, from two replicas: each metric family once."""
-        for instance in (EXPORTER, REPLICA):
-            lines = "".join(openmetrics(self.histories, instance=instance, ledger="51a7ed00"))
-            if instance == REPLICA:
-                lines = re.sub(r"^# [HT].*\n", "", lines, flags=re.MULTILINE)
-            yield lines.replace("# EOF\n", "")
-        yield "# EOF\n"
-
-    def _info(self) -> Iterator[str]:
-        """The series of the taxonomy, from two releases of the exporter; the replica started first."""
-        times = range(int(self.began), int(self.now) + 1, 60)
-
-        def series(name: str, labels: dict[str, str], instance: str, value: float) -> str:
-            every = {**labels, "job": "exporter", "instance": instance}
-            written = ",".join(
-                f"{key}={json.dumps(text, ensure_ascii=False)}" for key, text in every.items()
-            )
-            return "".join(f"{name}{{{written}}} {value} {at}\n" for at in times)
-
-        for family in TaxonomyCollector(TAXONOMY, RUNBOOKS, "").collect():
-            yield from {f"# TYPE {sample.name} gauge\n" for sample in family.samples}
-            for name, labels, value, *_ in family.samples:
-                yield series(name, labels, EXPORTER, value)
-                renamed = RENAMED[:3] == (
-                    labels.get("system"),
-                    labels.get("code"),
-                    labels.get("name"),
-                )
-                if name == names.SESSION_END_CODE_INFO and renamed:
-                    yield series(name, {**labels, "name": RENAMED[3]}, REPLICA, 1)
-        yield "# TYPE process_start_time_seconds gauge\n"
-        yield series("process_start_time_seconds", {}, EXPORTER, 2)
-        yield series("process_start_time_seconds", {}, REPLICA, 1)
-        yield "# EOF\n"
-
-    def _create(self, kind: str, text: str, *options: str) -> None:
-        path = self._folder / kind
-        path.write_text(text)
-        data = self._folder / "prometheus" / "data"
-        output = (f"--output-dir={data}", str(path)) if options else (str(path), str(data))
-        command = ["promtool", "tsdb", "create-blocks-from", kind, *options, *output]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
-
-    def _record(self, rules: dict[str, str]) -> None:
-        level = [{"record": record, "expr": expr} for record, expr in rules.items()]
-        window = (f"--start={self.began:.0f}", f"--end={self.now:.0f}", f"--eval-interval={STEP}")
-        with self.prometheus:
-            text = yaml.safe_dump({"groups": [{"name": "level", "rules": level}]})
-            self._create("rules", text, f"--url={self.prometheus.url}", *window)
+        assert self.exporter.request("ingest", "POST", path, build, headers).status == 200
 
 
-def levels(rules: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Recording rules, first those that read no other, then those that read these, and so on."""
-    reads = {
-        record: promql.metrics(expr) & rules.keys() - {record} for record, expr in rules.items()
-    }
-    done: set[str] = set()
-    while len(done) < len(rules):
-        level = {
-            record: expr
-            for record, expr in rules.items()
-            if record not in done and reads[record] <= done
-        }
-        assert level, "records that read each other"
-        done |= level.keys()
-        yield level
+def _of_replica(scraped: Iterable[Samples], instance: str, number: int) -> Iterator[Samples]:
+    """The series as an exporter shows them. The replica is older, and spells a name differently."""
+    system, code, *spelled = RENAMED
+    renamed = {"system": system, "code": code, "name": spelled[0]}.items()
+    for samples in scraped:
+        rows = []
+        for pairs in map(dict, samples.labels):
+            pairs |= {"instance": instance, "job": "exporter"}
+            if instance == REPLICA and renamed <= pairs.items():
+                pairs["name"] = spelled[1]
+            rows.append(labels(pairs))
+        values = samples.values
+        if "process_start_time_seconds" in dict(samples.labels[0]).values():
+            values = values + number
+        yield replace(samples, labels=tuple(rows), values=values)
 
 
-def history(world: World, system: str) -> History:
-    return next(history for history in world.histories if history.system == system)
+def last(series: Series) -> float:
+    return float(series["values"][-1][1])
+
+
+def by(label: str, rows: list[Series]) -> dict[str, float]:
+    return {row["metric"][label]: last(row) for row in rows}

@@ -52,10 +52,10 @@ class Plain:
 
     def __init__(self, counters: Counters, system: System) -> None:
         self.counters = counters
-        self.every = 60 // counters.step
-        rows = np.arange(0, len(counters.present), self.every)
+        self.step = 60
+        rows = np.arange(0, len(counters.present), self.step // counters.step)
         self.times = (counters.start + rows * float(counters.step)).tolist()
-        self.learned = LEARNING // 60
+        self.learned = LEARNING // self.step
         outcomes = {code.code: code.outcome for code in (*system.codes, system.unknown)}
         known = np.array([outcomes[code] for code in counters.codes])
         self.failing = np.flatnonzero(known == Outcome.FAILURE)
@@ -72,23 +72,20 @@ class Plain:
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)
 
     def alarms(self, flags: Flags, code: str, wait: int = 2) -> Iterator[Alarm]:
-        """Pages of a condition that must hold for `wait` minutes."""
-        counters = self.counters
-        seconds = self.every * counters.step
+        """Pages of a condition that must hold for `wait` minutes; `code` is "" for `stopped`."""
         edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             if begin + wait < end:
-                yield Alarm(
-                    SPIKE if code else STOPPED,
-                    code,
-                    PAGE,
-                    counters.start + (begin + wait) * seconds,
-                    counters.start + end * seconds,
-                )
+                start, over = (self.counters.start + at * self.step for at in (begin + wait, end))
+                yield Alarm(SPIKE if code else STOPPED, code, PAGE, start, over)
 
-    def per_code(self, flags: Flags, wait: int = 2) -> Iterator[Alarm]:
+    def per_code(self, flags: Flags) -> Iterator[Alarm]:
         for column in self.failing:
-            yield from self.alarms(flags[:, column], self.counters.codes[column], wait)
+            yield from self.alarms(flags[:, column], self.counters.codes[column])
+
+    def no_success(self) -> Iterator[Alarm]:
+        """No success in 15 minutes."""
+        yield from self.alarms(self.increase(900)[:, self.success].sum(axis=1) == 0, "")
 
 
 def static(plain: Plain) -> Iterator[Alarm]:
@@ -96,7 +93,7 @@ def static(plain: Plain) -> Iterator[Alarm]:
     count = plain.increase(300)
     expected = count[: plain.learned].mean(axis=0)
     yield from plain.per_code(count > 3 + 3 * expected)
-    yield from plain.alarms(plain.increase(900)[:, plain.success].sum(axis=1) == 0, "")
+    yield from plain.no_success()
 
 
 def ratio(plain: Plain) -> Iterator[Alarm]:
@@ -104,7 +101,7 @@ def ratio(plain: Plain) -> Iterator[Alarm]:
     count = plain.increase(300)
     ends = count.sum(axis=1, keepdims=True)
     yield from plain.per_code((count > 0.1 * ends) & (count > 2.5))
-    yield from plain.alarms(plain.increase(900)[:, plain.success].sum(axis=1) == 0, "")
+    yield from plain.no_success()
 
 
 def burn_rate(plain: Plain) -> Iterator[Alarm]:
@@ -131,8 +128,9 @@ def z_score(plain: Plain) -> Iterator[Alarm]:
     """Ends in 5 min five standard deviations above the mean of a day, at least three; all ends five below."""
 
     def deviations(count: Floats) -> Floats:
-        sums = np.vstack([np.zeros((1, count.shape[1])), np.cumsum(count, axis=0)])
-        squares = np.vstack([np.zeros((1, count.shape[1])), np.cumsum(count**2, axis=0)])
+        sums, squares = (
+            np.pad(np.cumsum(values, axis=0), ((1, 0), (0, 0))) for values in (count, count**2)
+        )
         rows = np.arange(len(count))
         first = np.maximum(rows - 1440, 0)
         many = np.maximum(rows - first, 1)[:, np.newaxis]

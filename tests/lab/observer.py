@@ -27,41 +27,28 @@ def seen_after(history: History, incident: Incident, system: System) -> float | 
         ]
     counted = np.cumsum(history.ends[bins][:, columns].sum(axis=1))
     expected = np.cumsum(history.expected[bins][:, columns].sum(axis=1))
-    tail = log_at_least if incident.codes else log_at_most
     # Once a minute: the tail is slow to compute at a million ends per hour.
     every = max(1, round(60 / history.step))
     for row in range(every - 1, len(counted), every):
-        if tail(int(counted[row]), float(expected[row])) < SURE:
+        if _log_tail(int(counted[row]), float(expected[row]), bool(incident.codes)) < SURE:
             return (row + 1) * history.step
     return None
 
 
-def log_at_least(count: int, mean: float) -> float:
-    """Natural logarithm of P(X ≥ count), X Poisson of `mean`; 0 at or below the mean."""
-    if count <= mean or count == 0:
+def _log_tail(count: int, mean: float, more: bool) -> float:
+    """Natural logarithm of P(X ≥ count) or P(X ≤ count), X Poisson; 0 on the mean's other side."""
+    if count <= mean if more else count >= mean:
         return 0.0
     if mean == 0:
         return -math.inf
-    # The terms fall by mean / k from the first on.
-    total, term, k = 1.0, 1.0, count + 1
-    while term > 1e-12 * total:
-        term *= mean / k
-        total += term
-        k += 1
-    return _log_probability(count, mean) + math.log(total)
-
-
-def log_at_most(count: int, mean: float) -> float:
-    """Natural logarithm of P(X ≤ count), X Poisson of `mean`; 0 at or above the mean."""
-    if count >= mean:
-        return 0.0
+    # Each term is the term before times mean / k, or k / mean.
     total, term, k = 1.0, 1.0, count
-    while k > 0 and term > 1e-12 * total:
-        term *= k / mean
+    while term > 1e-12 * total:
+        if more:
+            k += 1
+            term *= mean / k
+        else:
+            term *= k / mean
+            k -= 1
         total += term
-        k -= 1
-    return _log_probability(count, mean) + math.log(total)
-
-
-def _log_probability(count: int, mean: float) -> float:
-    return count * math.log(mean) - mean - math.lgamma(count + 1)
+    return count * math.log(mean) - mean - math.lgamma(count + 1) + math.log(total)

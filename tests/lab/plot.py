@@ -6,10 +6,10 @@ from statistics import median
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from tests.lab.runs import OURS
-from tests.lab.score import Score
-from tests.lab.table import minutes, per_month, recall
+from tests.lab.score import Score, minutes, per_month, recall
 
 NEVER = 0.03
 """The position of no false page: a logarithmic axis has no 0."""
@@ -50,7 +50,7 @@ def draw(scores: Mapping[tuple[str, float], Score], path: Path) -> None:
             part.set_title(title)
             part.set_ylabel(unit)
             part.set_xlabel("session ends an hour")
-            part.set_xticks(volumes, [_short(volume) for volume in volumes])
+            part.set_xticks(volumes, [EngFormatter(sep=" ")(volume) for volume in volumes])
             part.minorticks_off()
             part.grid(alpha=0.3)
         parts[0].set_ylim(0, 103)
@@ -62,10 +62,3 @@ def draw(scores: Mapping[tuple[str, float], Score], path: Path) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-
-
-def _short(volume: float) -> str:
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if volume >= size:
-            return f"{volume / size:g} {unit}"
-    return f"{volume:g}"

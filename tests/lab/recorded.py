@@ -1,32 +1,38 @@
 """The figures of the short lab, which a change of the rules must not make worse.
 
-Seeds, volumes and days are fixed, so all runs have equal figures. A change that is better in total and worse
-here may record new figures: `python -m tests.lab --record`.
+Seeds, volumes and days are fixed, so all runs have equal figures. `python -m tests.lab --record` replaces the
+figures after a change that is better in total and worse here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from tests.lab.runs import OURS, campaign
-from tests.lab.score import Score
-from tests.lab.table import minutes
+from tests.lab.score import Score, minutes
 
 RECORDED: Final = Path(__file__).with_name("recorded.json")
 VOLUMES: Final = (100, 1_000, 10_000)
-SEEDS: Final = (1,)
+MORE_IS_BETTER: Final = {
+    "found": True,
+    "tickets_found": True,
+    "median_minutes": False,
+    "false_pages": False,
+    "false_tickets": False,
+}
+Figures = Mapping[str, Mapping[str, float]]
+"""By volume and name."""
 
 
-def short(rules: Path | None = None) -> dict[str, dict[str, float]]:
-    """Both systems' standard four weeks with one unseen seed, by volume."""
-    scores = campaign(VOLUMES, SEEDS, (OURS,), rules)
-    return {str(volume): figures(score) for (_, volume), score in scores.items()}
+def short(rules: Path | None = None, volumes: Sequence[float] = VOLUMES) -> Figures:
+    """Both systems' standard four weeks with one unseen seed."""
+    scores = campaign(volumes, (1,), (OURS,), rules)
+    return {str(volume): _figures(score) for (_, volume), score in scores.items()}
 
 
-def figures(score: Score) -> dict[str, float]:
-    """Counts, and the median minutes to detect."""
+def _figures(score: Score) -> dict[str, float]:
     took = minutes(score.pages)
     return {
         "pages": len(score.pages),
@@ -39,27 +45,17 @@ def figures(score: Score) -> dict[str, float]:
     }
 
 
-def recorded() -> dict[str, dict[str, float]]:
-    figures: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
-    return figures
-
-
-def record(now: Mapping[str, Any]) -> None:
+def record(now: Figures) -> None:
     RECORDED.write_text(json.dumps(now, indent=1) + "\n")
 
 
-def worse(now: Mapping[str, Mapping[str, float]]) -> list[str]:
+def worse(now: Figures) -> list[str]:
     """A line per figure that is worse than recorded."""
+    recorded: Figures = json.loads(RECORDED.read_text())
     lines = []
-    for volume, then in recorded().items():
-        for name, more_is_better in (
-            ("found", True),
-            ("tickets_found", True),
-            ("median_minutes", False),
-            ("false_pages", False),
-            ("false_tickets", False),
-        ):
-            was, is_now = then[name], now[volume][name]
+    for volume, figures in now.items():
+        for name, more_is_better in MORE_IS_BETTER.items():
+            was, is_now = recorded[volume][name], figures[name]
             if is_now < was if more_is_better else is_now > was:
                 lines.append(f"{volume} ends/h: {name} {was:g} recorded, {is_now:g} now")
     return lines

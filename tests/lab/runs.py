@@ -13,13 +13,11 @@ import numpy as np
 from exporter.backtest.counters import Counters
 from exporter.backtest.ends import STEP
 from exporter.backtest.replay import load_rules
-from exporter.promql.rulefile import Group
 from exporter.rule_files import folder
 from exporter.simulate.history import History
 from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load as load_taxonomy
-from exporter.taxonomy.model import Taxonomy
 from tests.lab.families import OTHERS, Plain, ours
 from tests.lab.score import Score, score_of
 
@@ -41,7 +39,6 @@ class Run:
     system: str
     volume: float
     seed: int
-    days: float = STANDARD_DAYS
     burstier: float = 1.0
     failing: float | None = None
 
@@ -57,28 +54,23 @@ def counters(history: History, step: int) -> Counters:
     return Counters(history.system, history.start, step, history.codes, totals, present)
 
 
-@cache
-def taxonomy() -> Taxonomy:
-    return load_taxonomy()
-
-
-@cache
-def groups(rules: Path) -> tuple[Group, ...]:
-    return load_rules(rules)
+_taxonomy = cache(load_taxonomy)
+_groups = cache(load_rules)
 
 
 def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
     """Each family's score on one history."""
     traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
-    history = simulate(run.system, traffic, run.days, standard_plan(run.days * 86400), run.seed)
-    system = taxonomy().systems[run.system]
+    plan = standard_plan(STANDARD_DAYS * 86400)
+    history = simulate(run.system, traffic, STANDARD_DAYS, plan, run.seed)
+    system = _taxonomy().systems[run.system]
     scraped = counters(history, STEP)
     alarms = {}
     if others := [name for name in OTHERS if name in families]:
         plain = Plain(scraped, system)
         alarms = {name: list(OTHERS[name](plain)) for name in others}
     if OURS in families:
-        alarms[OURS] = ours(scraped, system, groups(rules))
+        alarms[OURS] = ours(scraped, system, _groups(rules))
     return {name: score_of(history, system, fired) for name, fired in alarms.items()}
 
 
@@ -87,14 +79,13 @@ def campaign(
     seeds: Iterable[int],
     families: Sequence[str] = (OURS,),
     rules: Path | None = None,
-    days: float = STANDARD_DAYS,
     burstier: float = 1.0,
     systems: Sequence[str] = SYSTEMS,
     failing: float | None = None,
 ) -> dict[tuple[str, float], Score]:
     """Scores by family and volume, all seeds and systems together; `rules` is a folder of rule files."""
     runs = [
-        Run(system, volume, seed, days, burstier, failing)
+        Run(system, volume, seed, burstier, failing)
         for volume, seed, system in product(volumes, seeds, systems)
     ]
     result: dict[tuple[str, float], Score] = {}

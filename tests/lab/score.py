@@ -36,7 +36,7 @@ class Detection:
 
 @dataclass(slots=True)
 class Score:
-    """Of one or many histories with `days` in total. `unseen` incidents cannot be detected.
+    """Of one or many histories with `days` in total.
 
     `budgets` are tickets about an error budget, which depend on the objective and not on incidents.
     """
@@ -44,7 +44,6 @@ class Score:
     days: float = 0.0
     pages: list[Detection] = field(default_factory=list)
     tickets: list[Detection] = field(default_factory=list)
-    unseen: int = 0
     false_pages: list[Alarm] = field(default_factory=list)
     false_tickets: list[Alarm] = field(default_factory=list)
     budgets: int = 0
@@ -65,7 +64,6 @@ def score_of(history: History, system: System, alarms: Sequence[Alarm]) -> Score
     for incident in incidents:
         best = seen_after(history, incident, system)
         if best is None:
-            result.unseen += 1
             continue
         detection = _detection(history, incident, best, alarms)
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
@@ -102,6 +100,25 @@ def notifications(alarms: Iterable[Alarm], per_code: bool = False) -> list[Alarm
     return sorted(
         (alarm for group in merged.values() for alarm in group), key=lambda alarm: alarm.start
     )
+
+
+def recall(detections: Sequence[Detection]) -> float:
+    """The share of detected incidents; 1 without any incident."""
+    return len(minutes(detections)) / len(detections) if detections else 1.0
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The value that `part` of the values do not exceed; NaN of none."""
+    ordered = sorted(values)
+    return ordered[min(int(part * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
+
+
+def minutes(detections: Sequence[Detection]) -> list[float]:
+    return [item.after / 60 for item in detections if item.after is not None]
+
+
+def per_month(count: int, days: float) -> float:
+    return count * 30 / days if days else 0.0
 
 
 def _detection(

@@ -23,7 +23,7 @@ def history(seed: int = 7) -> list[Samples]:
     times = np.arange(COUNT) * STEP * 1000 + START * 1000
     series: list[Samples] = []
 
-    def add(metric: str, rows: list[dict[str, str]], values: Floats, missing: float) -> None:
+    def add(metric: str, rows: list[dict[str, str]], values: Floats, missing: float = 0.0) -> None:
         present = random.random(values.shape) >= missing
         for row in range(len(rows)):
             # Longer than the lookback, shorter than it, and of the whole target.
@@ -31,18 +31,15 @@ def history(seed: int = 7) -> list[Samples]:
             present[row, begin : begin + random.integers(2, 18)] = False
             present[row, middle : middle + random.integers(1, 4)] = False
         jitter = random.integers(-400, 400, COUNT)
-        names = [labels(row | {METRIC_NAME: metric}) for row in rows]
-        series.append(Samples.of(times + jitter, names, values, present, gaps=True))
+        names = tuple(labels(row | {METRIC_NAME: metric}) for row in rows)
+        # A stale marker would end the lookback, which the gaps are there to test.
+        stale = np.zeros_like(present)
+        series.append(Samples(times + jitter, names, values, present, stale))
 
-    targets = [
-        {"system": system, "code": code, "instance": instance}
-        for system in SYSTEMS
-        for code in CODES
-        for instance in ("a:1", "b:1")
-    ]
-    steps = random.poisson(
-        random.choice([0.0, 0.2, 3.0, 40.0], (len(targets), 1)), (len(targets), COUNT)
-    )
+    pairs = [{"system": system, "code": code} for system in SYSTEMS for code in CODES]
+    targets = [pair | {"instance": instance} for pair in pairs for instance in ("a:1", "b:1")]
+    rates = random.choice([0.0, 0.2, 3.0, 40.0], (len(targets), 1))
+    steps = random.poisson(rates, (len(targets), COUNT))
     totals = np.cumsum(steps, axis=1).astype(np.float64)
     for row in range(0, len(targets), 2):
         # A restart, and a second one soon after.
@@ -50,16 +47,15 @@ def history(seed: int = 7) -> list[Samples]:
         for reset in (first, first + 5):
             totals[row, reset:] -= totals[row, reset] - random.integers(0, 3)
     add("ends_total", targets, totals, 0.02)
-    pairs = [{"system": system, "code": code} for system in SYSTEMS for code in CODES]
     gauges = np.cumsum(random.integers(-16, 17, (len(pairs), COUNT)), axis=1) / 8.0
     gauges[1, 40:60] = math.nan
     gauges[2, 50:55] = 0.0
     add("queue", pairs, gauges, 0.05)
-    add("limit", pairs[:5], np.round(random.normal(4, 6, (5, COUNT)) * 8) / 8, 0.0)
+    add("limit", pairs[:5], np.round(random.normal(4, 6, (5, COUNT)) * 8) / 8)
     words = [pair | {"severity": "page" if pair["code"] < "25" else "ticket"} for pair in pairs]
-    add("code_info", words, np.ones((len(words), COUNT)), 0.0)
+    add("code_info", words, np.ones((len(words), COUNT)))
     flags = [{"system": system} for system in SYSTEMS]
-    add("up", flags, (random.random((2, COUNT)) > 0.1).astype(np.float64), 0.0)
+    add("up", flags, (random.random((2, COUNT)) > 0.1).astype(np.float64))
     bounds = ("0.5", "1", "5", "30", "+Inf")
     buckets = [
         {"le": bound, "instance": instance} for instance in ("a:1", "b:1") for bound in bounds
@@ -71,7 +67,7 @@ def history(seed: int = 7) -> list[Samples]:
 
 
 def write_blocks(series: list[Samples], data: Path) -> None:
-    """What Prometheus would have stored of it, in its folder `data`."""
+    """Writes the samples to the storage of Prometheus in the folder `data`."""
     lines = []
     for samples in series:
         for row, pairs in enumerate(samples.labels):

@@ -1,4 +1,4 @@
-"""Every series of `promtool test rules` at every instant, and the differences from a `Run`."""
+"""The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from exporter.promql.value import METRIC_NAME
 
 Series = dict[int, dict[frozenset[tuple[str, str]], float]]
 """Values by instant in seconds, and by labels."""
-_PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
 _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
 
 
@@ -27,12 +27,14 @@ def evaluated(
     groups: Sequence[str],
     scraped: Sequence[Samples],
     step: int,
+    every: int = 1,
 ) -> Series:
     """`groups` are in the order of evaluation; all samples are at multiples of `step` seconds from 0 on.
 
-    The test case expects no series at all, so promtool's errors contain all of them.
+    The result has every `every`th instant. The test case expects no series at all, so promtool's errors
+    contain all series.
     """
-    count = len(scraped[0].times)
+    instants = range(0, step * len(scraped[0].times), step * every)
     document = {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
@@ -42,8 +44,8 @@ def evaluated(
                 "interval": f"{step}s",
                 "input_series": [series for samples in scraped for series in _inputs(samples)],
                 "promql_expr_test": [
-                    {"expr": '{__name__=~".+"}', "eval_time": f"{row * step}s", "exp_samples": []}
-                    for row in range(count)
+                    {"expr": '{__name__=~".+"}', "eval_time": f"{at}s", "exp_samples": []}
+                    for at in instants
                 ],
             }
         ],
@@ -53,19 +55,14 @@ def evaluated(
     done = subprocess.run(
         ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
     )
-    series: Series = {}
-    at = 0
-    for line in (done.stdout + done.stderr).splitlines():
-        if match := re.search(r"expr: .*, time: (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?,", line):
-            hours, minutes, seconds = (int(number or 0) for number in match.groups())
-            at = hours * 3600 + minutes * 60 + seconds
-            series[at] = {}
-        elif series and line.strip().startswith("got:"):
-            for inner, value in _SAMPLE.findall(line):
-                pairs = {key: json.loads(f'"{quoted}"') for key, quoted in _PAIR.findall(inner)}
-                series[at][frozenset(pairs.items())] = float(value)
-    assert len(series) == count, done.stderr
-    return series
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "got:" in line]
+    return {
+        at: {
+            frozenset((key, json.loads(text)) for key, text in _PAIR.findall(inner)): float(value)
+            for inner, value in _SAMPLE.findall(line)
+        }
+        for at, line in zip(instants, lines, strict=True)
+    }
 
 
 def _inputs(samples: Samples) -> list[dict[str, Any]]:
@@ -82,7 +79,7 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
 
 
 def differences(run: Run, theirs: Series) -> list[str]:
-    """At all instants of promtool, of all series including scraped ones."""
+    """At all instants of `theirs`, of all series including scraped ones."""
     ours = run.query('{__name__=~".+"}', theirs)
     rows = {frozenset(labels): row for row, labels in enumerate(ours.labels)}
     assert len(rows) == len(ours.labels)

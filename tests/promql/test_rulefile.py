@@ -1,78 +1,85 @@
 """Rule files that cannot be evaluated: the error names file, group, rule and the unsupported part."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.rulefile import load
+from exporter.promql.run import Run
 
 
-def written(folder: Path, **rule: object) -> Path:
+def written(folder: Path, *rules: dict[str, Any]) -> Path:
     path = folder / "rules.yml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "R", **rule}]}]}))
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
     return path
 
 
 @pytest.mark.parametrize(
     ("expr", "message"),
     [
-        (
-            "holt_winters(x[5m], 0.5, 0.5)",
-            "function 'holt_winters' is not supported; supported: abs, ",
-        ),
-        (
-            "predict_linear(x[5m], 60)",
-            "function 'predict_linear' is not supported; supported: abs, ",
-        ),
-        (
-            "count_values('v', x)",
-            "aggregation 'count_values' is not supported; supported: avg, bottomk",
-        ),
-        ("x atan2 y", "operator 'atan2' is not supported; supported: !=, %, "),
-        ("x @ end()", "modifier '@ start()' or '@ end()' is not supported"),
+        ("holt_winters(x[5m], 0.5, 0.5)", "function 'holt_winters' is not supported; supported: "),
+        ("predict_linear(x[5m], 60)", "function 'predict_linear' is not supported; supported: "),
+        ("count_values('v', x)", "aggregation 'count_values' is not supported; supported: avg, "),
+        ("x atan2 y", "operator 'atan2' is not supported; supported: !=, *, "),
+        ("x @ end()", "modifier '@' is not supported"),
+        ("x[5m:] @ 60", "modifier '@' is not supported"),
+        ("x offset -1m", "negative offset is not supported"),
+        ("sum without (a) (x)", "modifier 'without' is not supported"),
+        ("x * on (a) group_right () y", "modifier 'group_right' is not supported"),
         ('x{a="1" or b="2"}', "operator 'or' between label matchers is not supported"),
+        ("topk(time(), x)", "topk without a number is not supported"),
+        ("quantile_over_time(2, x[1h])", "quantile_over_time without a number from 0 to 1 is not"),
+        ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
     ],
 )
 def test_unsupported_expression_is_named(tmp_path: Path, expr: str, message: str) -> None:
-    path = written(tmp_path, expr=expr)
+    path = written(tmp_path, {"record": "R", "expr": expr})
     with pytest.raises(UnsupportedRule) as error:
         load([path])
     (mistake,) = error.value.mistakes
-    assert mistake.startswith(f"{path}: group 'g', rule 'R': {message}")
-
-
-def test_all_unsupported_rules_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "rules.yml"
-    rules = [
-        {"record": "a", "expr": "foo(x)"},
-        {"record": "b", "expr": "x"},
-        {"alert": "C", "expr": "x", "for": "1 hour"},
-    ]
-    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
-    with pytest.raises(UnsupportedRule) as error:
-        load([path])
-    first, second = error.value.mistakes
-    assert "rule 'a': function 'foo' is not supported" in first
-    assert "rule 'C': " in second
+    assert message in mistake.removeprefix(f"{path}: group 'g', rule 'R': ")
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("rules", "message"),
     [
-        ({"for": "soon"}, "rule 'R': "),
-        (
-            {"labels": {"a": "{{ $value }}"}},
-            "template '{{ $value }}' of label 'a' is not supported",
-        ),
+        ({"R": "count_over_time(R[2m:])"}, "a subquery over the rule's own or a later rule's"),
+        ({"R": "max_over_time(later[90s:30s])", "later": "x"}, "a subquery over the rule's own"),
+        ({"R": "x + later", "later": "R * 0.1"}, "a circle of rules"),
     ],
 )
-def test_invalid_field_is_named(tmp_path: Path, fields: dict[str, object], message: str) -> None:
-    with pytest.raises(UnsupportedRule, match=r"group 'g', rule 'R': ") as error:
-        load([written(tmp_path, expr="x", **fields)])
-    assert message in str(error.value)
+def test_rules_with_an_unsupported_order_are_named(
+    tmp_path: Path, rules: dict[str, str], message: str
+) -> None:
+    path = written(tmp_path, *({"record": name, "expr": rules[name]} for name in rules))
+    with pytest.raises(UnsupportedRule, match=f"group 'g', rule 'R': {message}"):
+        Run(load([path]), [], 0, 60)
+
+
+def test_alert_that_reads_its_own_state_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, {"alert": "A", "expr": 'x > 2 or ALERTS{alertname="A"}'})
+    with pytest.raises(UnsupportedRule, match=r"rule 'A': .*an alert that reads its own state"):
+        Run(load([path]), [], 0, 60)
+
+
+def test_all_unsupported_rules_are_named(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        {"record": "a", "expr": "foo(x)"},
+        {"record": "b", "expr": "x"},
+        {"alert": "C", "expr": "x", "for": "1 hour"},
+        {"alert": "D", "expr": "x", "labels": {"a": "{{ $value }}"}},
+    )
+    with pytest.raises(UnsupportedRule) as error:
+        load([path])
+    first, second, third = error.value.mistakes
+    assert "rule 'a': function 'foo' is not supported" in first
+    assert "rule 'C': " in second
+    assert "rule 'D': template '{{ $value }}' of label 'a' is not supported" in third
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_invalid_or_missing_file_is_named(tmp_path: Path, text: str | None) -> N
         load([path])
 
 
-def test_a_deeply_nested_file_is_refused(tmp_path: Path) -> None:
+def test_deeply_nested_file_is_refused(tmp_path: Path) -> None:
     """libyaml's recursion would crash the process."""
     path = tmp_path / "rules.yml"
     path.write_text("[" * 50_000)

@@ -1,5 +1,6 @@
 """Series that tests feed to the rules, as Prometheus stores them."""
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -23,12 +24,8 @@ STALE = math.inf
 
 
 def series(metric: str, labels: Mapping[str, str]) -> str:
-    inner = ", ".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{metric}{{{inner}}}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    quoted = (f"{name}={json.dumps(labels[name], ensure_ascii=False)}" for name in labels)
+    return f"{metric}{{{', '.join(quoted)}}}"
 
 
 def scraped(metric: str, instance: str = "exporter:1", **labels: str) -> str:
@@ -62,7 +59,7 @@ def code_texts(code: Code, instance: str = "exporter:1") -> list[str]:
 
 
 def share(code: Code) -> str:
-    """The baseline share of a code, for tests without the baseline's rules."""
+    """The recorded baseline share of a code."""
     return series(names.RULE_SHARE, {"system": code.system, "code": code.code})
 
 
@@ -78,12 +75,8 @@ def counter(increases: Iterable[float]) -> str:
 def parsed(text: str) -> Labels:
     """Labels of a series in promtool's notation, such as `up{job="a"}` or `{}`."""
     name, _, inner = text.partition("{")
-    pairs = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', inner)
-    unescaped = {
-        key: re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), value)
-        for key, value in pairs
-    }
-    return labels({METRIC_NAME: name, **unescaped} if name else unescaped)
+    quoted = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*")', inner)
+    return labels({METRIC_NAME: name, **{key: json.loads(text) for key, text in quoted}})
 
 
 def expanded(values: str) -> list[float]:

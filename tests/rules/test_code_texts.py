@@ -1,29 +1,28 @@
-"""Texts and labels of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
+"""Texts of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from exporter import names
 from exporter.streampixel.builds import EVENTS
-from exporter.taxonomy.model import Owner
+from exporter.taxonomy.model import Code, Owner
 from tests.rules.code_cases import (
     NO_WORKERS,
     OVERRUN_RULES,
     SPIKE,
     SUCCESS,
     all_fire,
-    history,
-    watched,
 )
-from tests.rules.rule_test import SPIKE_RULES, Case
+from tests.rules.rule_test import Case
 from tests.rules.series import CODES, code_texts, counter, ends, scraped, share
 
 STEPS = 70
 QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
 HOSTILE = (
     "{{ $labels.instance }} {{ $value }} $labels.code $value",
-    "{{",
-    "}}",
+    "}} {{",
     "a { b {{{ c }}} }",
     '{{ range query "up" }}x{{ end }} {{ end }}',
     "{{/* gone */}} {{- trimmed -}} {{`raw`}}",
@@ -35,8 +34,21 @@ HOSTILE = (
     "first {{ $value }}\nsecond `\n\n  indented }}\nFix: not ours",
 )
 
-NEW_FOR_USERS = ("build.distributing", "build.approved")
-"""Events after which users may get the new build."""
+
+def outage(codes: Sequence[Code]) -> Case:
+    """1,000 ends per minute on each system, 40 of them with each code for the last ten minutes."""
+    systems = Counter(code.system for code in codes)
+    normal = {replace(SUCCESS, system=system): count for system, count in systems.items()}
+    case = Case({}, codes={(code.system, code.code): code for code in (*normal, *codes)})
+    for code, count in normal.items():
+        case.inputs[ends(code)] = counter([1000.0 - 40 * count] * STEPS)
+    for code in codes:
+        case.inputs |= {ends(code): QUIET_THEN_OUTAGE, share(code): f"0.001x{STEPS}"}
+    return case
+
+
+def numbers(since: str) -> str:
+    return f"201 in 5 min (expected 5.0), 4% of all session ends, since {since} UTC."
 
 
 def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> None:
@@ -46,14 +58,41 @@ def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> No
         for place, text in enumerate(HOSTILE)
     ]
     codes.append(replace(base, code="Broken", name="Broken"))  # said once
-    normal = replace(SUCCESS, system="evil")
-    known = {(code.system, code.code): code for code in (normal, *codes)}
-    case = Case({ends(normal): counter([1000.0 - 40 * len(codes)] * STEPS)}, codes=known)
-    for code in codes:
-        case.inputs |= {ends(code): QUIET_THEN_OUTAGE, share(code): f"0.001x{STEPS}"}
+    case = outage(codes)
     # 2 minutes after their first, 80 of 2,240: the threshold is 4 + 3 * 2.2 + 4 * sqrt(2.2) + 34.
-    numbers = "201 in 5 min (expected 5.0), 4% of all session ends, since 01:02 UTC."
-    all_fire(case, codes, SPIKE, 65, numbers)
+    all_fire(case, codes, SPIKE, 65, numbers("01:02"))
+    OVERRUN_RULES.check(tmp_path, case)
+
+
+def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: Path) -> None:
+    """Each case is a system of its own."""
+    suspects = [CODES["streampixel", code] for code in ("4002", "4003", "4006")]
+    assert {code.owner for code in suspects} == {Owner.APPLICATION}
+    now = 65 * 60
+    others = {*EVENTS} - {"build.distributing", "build.approved"}
+    cases: list[tuple[list[Code], dict[str, int], str]] = [
+        # A spike of another code says nothing about builds.
+        ([NO_WORKERS], {"build.approved": now - 60}, ""),
+        (suspects, {"build.distributing": now - 60}, "1m 0s"),
+        (suspects[:1], {"build.distributing": now - 900, "build.approved": now - 300}, "5m 0s"),
+        (suspects[:1], {"build.approved": now - 6 * 3600}, "6h 0m 0s"),
+        (suspects[:1], {"build.approved": now - 6 * 3600 - 1}, ""),
+        (suspects[:1], dict.fromkeys(others, now - 60), ""),
+        (suspects[:1], {}, ""),
+    ]
+    placed = [
+        ([replace(code, system=f"s{place}") for code in codes], builds, age)
+        for place, (codes, builds, age) in enumerate(cases)
+    ]
+    case = outage([code for codes, *_ in placed for code in codes])
+    for codes, builds, age in placed:
+        for event, at in builds.items():
+            # Both replicas show a build.
+            for instance in ("exporter:1", "exporter:2"):
+                labels = {"system": codes[0].system, "event": event}
+                case.inputs[scraped(names.PLATFORM_LAST_BUILD, instance, **labels)] = f"{at}x70"
+        advice = f" A build was approved or distributed {age} ago: check that build first."
+        all_fire(case, codes, SPIKE, 65, numbers("01:03") + (advice if age else ""))
     OVERRUN_RULES.check(tmp_path, case)
 
 
@@ -125,46 +164,3 @@ def test_restarted_exporter_has_its_new_texts_within_two_minutes(tmp_path: Path)
     info = f'{names.RULE_CODE_INFO}{{code="4001"}}'
     case.query(58, f"count by (severity) ({info})", {'{severity="ticket"}': 1})
     check_texts(tmp_path, case, "New fix.", "ticket", "No Worker")
-
-
-# --- the last build ----------------------------------------------------------------------------------
-
-AT = 23 * 60 + 30
-"""Seconds from the beginning at which the spikes fire."""
-
-
-def last_build(event: str, instance: str = "exporter:1", system: str = "streampixel") -> str:
-    return scraped(names.PLATFORM_LAST_BUILD, instance, system=system, event=event)
-
-
-def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: Path) -> None:
-    codes = watched("streampixel", planned=False)
-    suspects = [code for code in codes if code.owner is Owner.APPLICATION]
-    assert [code.code for code in suspects] == ["4002", "4003", "4006"]
-    approved = last_build("build.approved")
-    other_events = [event for event in EVENTS if event not in NEW_FOR_USERS]
-    # A spike of another code says nothing about builds.
-    cases = [after_build([code for code in codes if code not in suspects], {approved: AT - 60}, "")]
-    for builds, age in (
-        ({last_build("build.distributing"): AT - 60}, "1m 0s"),
-        ({last_build("build.distributing"): AT - 900, approved: AT - 300}, "5m 0s"),
-        (dict.fromkeys([approved, last_build("build.approved", "b:1")], AT - 300), "5m 0s"),
-        ({approved: AT - 6 * 3600}, "6h 0m 0s"),
-        ({approved: AT - 6 * 3600 - 1}, ""),
-        ({last_build(event): AT - 60 for event in other_events}, ""),
-        ({last_build("build.approved", system="softdrive"): AT - 60}, ""),
-        ({}, ""),
-    ):
-        cases.append(after_build(suspects, builds, age))
-    SPIKE_RULES.check(tmp_path, *cases)
-
-
-def after_build(codes: list, builds: dict[str, float], age: str) -> Case:
-    """All codes spike at once, after builds at these seconds."""
-    case = history(codes, 1000, (20, 0), (5, 40))
-    case.inputs |= {name: f"{at}x60" for name, at in builds.items()}
-    numbers = "140 in 5 min (expected 5.0), 2.8% of all session ends, since 00:23 UTC."
-    if age:
-        numbers += f" A build was approved or distributed {age} ago: check that build first."
-    all_fire(case, codes, SPIKE, AT / 60, numbers)
-    return case

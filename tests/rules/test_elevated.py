@@ -1,32 +1,23 @@
-"""SessionEndElevated: neither a burst nor an outage that is over is a creep.
+"""SessionEndElevated is silent after a burst and after an outage.
 
-300 ends per hour, expected share 0.001 for 4001. Six ordinary hours come first:
+300 ends per hour, expected share 0.001 of 4001. Six hours of normal traffic come first:
 threshold6h = 2.5 + 3.6 + 5.4 + 7.2 = 18.7, threshold1d = 2.5 + 2.7 + 5.4 + 3.6 = 14.2,
 and 25.6 in twelve hours.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import names
-from tests.rules.code_cases import ELEVATED, NO_WORKERS, history
-from tests.rules.rule_test import LONG, WINDOWS, WORDS, RuleSet, without
+from tests.rules.code_cases import ELEVATED, ELEVATED_RULES, NO_WORKERS, history
+from tests.rules.rule_test import check_clauses
 
 COUNT = names.RULE_COUNT
-ORDINARY = 360
+QUIET = 360
 BURST_EXCLUSION = f"{COUNT}6h - max_over_time({COUNT}90s[21511s])"
-RULES = RuleSet(
-    groups=(WORDS, WINDOWS, LONG),
-    records=(
-        names.RULE_SUM,
-        names.RULE_SUM_SNAPSHOT,
-        names.RULE_CODE_INFO,
-        *(COUNT + window for window in ("90s", "1h", "6h", "1d")),
-        *(names.RULE_THRESHOLD + window for window in ("6h", "1d")),
-    ),
-    step=0.5,
-)
+RULES = replace(ELEVATED_RULES, step=0.5)
 BURST = ((1, 40), (120, 0))
 OUTAGE_AND_ONE_END = ((20, 2), (180, 0), (1, 1), (100, 0))
 """One end three hours after an outage of 20 minutes."""
@@ -45,14 +36,9 @@ OUTAGE_OF_YESTERDAY = ((20, 2), (400, 0), *[(1, 1), (9, 0)] * 3, (60, 0))
     ],
     ids=["burst 6h", "burst 1d", "one end 6h", "one end 1d", "yesterday"],
 )
-def test_each_clause_keeps_an_end_of_trouble_silent(
+def test_elevated_is_silent_after_trouble_because_of_each_clause(
     tmp_path: Path, parts: tuple[tuple[float, float], ...], first: int, last: int, clause: str
 ) -> None:
-    case = history([NO_WORKERS], 100, (ORDINARY, 0), *parts, normal=5)
-    span = ORDINARY + first, ORDINARY + last
-    case.fires_between(*span, ELEVATED, False)
-    RULES.check(tmp_path, case)
-    case.queries.clear()
-    case.fires_between(*span, ELEVATED, True)
-    rules = without(tmp_path, f"\n              and {clause}")
-    RULES.check(tmp_path, case, rules=rules)
+    case = history([NO_WORKERS], 100, (QUIET, 0), *parts, normal=5)
+    span = (QUIET + first, QUIET + last)
+    check_clauses(tmp_path, RULES, case, ELEVATED, f"\n              and {clause}", span=span)

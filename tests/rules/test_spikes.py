@@ -1,7 +1,6 @@
 """SessionEndSpike: thresholds of each window, burst exclusion, and its end after an outage.
 
-Expected share 0.001 for 4001. QUIET ordinary minutes come first. Tests with a removed clause show that the
-other tests are about that clause.
+The expected share of 4001 is 0.001. QUIET minutes of normal traffic come first.
 """
 
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from exporter import names
 from tests.rules.code_cases import NO_WORKERS, SPIKE, history
-from tests.rules.rule_test import SPIKE_RULES, Case, without
+from tests.rules.rule_test import SPIKE_RULES, Case, check_clauses, without
 
 QUIET = 60
 COUNT = names.RULE_COUNT
@@ -20,10 +19,8 @@ MINIMUMS = {"5m": "3.2", "15m": "2.4", "1h": "0.7"}
 SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
 
 
-def outage(
-    ends_per_minute: float, *parts: tuple[float, float], normal: float | None = None
-) -> Case:
-    return history([NO_WORKERS], ends_per_minute, (QUIET, 0), *parts, normal=normal)
+def outage(ends: float, *parts: tuple[float, float], normal: float | None = None) -> Case:
+    return history([NO_WORKERS], ends, (QUIET, 0), *parts, normal=normal)
 
 
 def burst_clause(window: str) -> str:
@@ -56,8 +53,10 @@ OUTAGES = {
     # share of all ends that the confirmation refuses.
     "1h": (60, 10, 9.1, 9.21),
 }
-"""As long as its window: minutes, all ends per minute, 4001's ends just below and just above the window's
-threshold. A count above one threshold is below the other two."""
+"""The window's minutes, all ends per minute, and the ends of 4001 just below and above its threshold.
+
+A count above one threshold is below the other two.
+"""
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -84,12 +83,9 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
 
 @pytest.mark.parametrize(
     ("ends", "minutes", "spike"),
-    [
-        *((20, 0.5, False), (40, 1, False), (60, 1.5, False)),
-        *((20, 5, True), (60, 5, True)),
-    ],
+    [(20, 0.5, False), (60, 1.5, False), (20, 5, True), (60, 5, True)],
 )
-def test_ends_of_one_user_within_90_seconds_are_no_spike(
+def test_burst_of_90_seconds_is_no_spike(
     tmp_path: Path, ends: int, minutes: float, spike: bool
 ) -> None:
     """Beside 1,000 ends per hour. For 20 ends threshold5m = 3 + 0.3 + 1.3 + 1.6 = 6.2 and threshold1h =
@@ -99,22 +95,11 @@ def test_ends_of_one_user_within_90_seconds_are_no_spike(
     SPIKE_RULES.check(tmp_path, case)
 
 
-def check_with_and_without(
-    folder: Path, clause: str, case: Case, first: float = -1, last: float | None = None
-) -> None:
-    """The alert is silent between two minutes with the clause, and fires without it."""
-    last = case.minutes if last is None else last
-    case.fires_between(first, last, SPIKE, False)
-    SPIKE_RULES.check(folder, case)
-    case.queries.clear()
-    case.fires_between(first, last, SPIKE, True)
-    SPIKE_RULES.check(folder, case, rules=without(folder, clause))
-
-
 @pytest.mark.parametrize("window", WINDOWS)
 def test_burst_exclusion_of_each_window_keeps_a_burst_silent(tmp_path: Path, window: str) -> None:
     """So few ends that the capped sub-windows, of 2.6 at most, exceed the thresholds of 3 to 4."""
-    check_with_and_without(tmp_path, burst_clause(window), outage(40, (1, 16), (70, 0), normal=1))
+    case = outage(40, (1, 16), (70, 0), normal=1)
+    check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, burst_clause(window))
 
 
 # Beside 200 ends per minute and a burst of 90. The burst is 90 * 91 / 90 = 91 in 90 s, because the range is
@@ -127,8 +112,7 @@ REMAINDERS = {
     # 0.7 + 1.2 * 12 + 2.4 * sqrt(12) = 23.4, and 1 of the burst.
     "1h": (60, 24.2, 24.6),
 }
-"""The window's minutes; too few and enough ends beside the burst. Enough for one window is too few for the
-others."""
+"""The window's minutes, and too few and enough ends beside the burst: too few for the other windows."""
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -153,13 +137,14 @@ BURSTS = {
     # threshold1h = 1.25 + 3.2 + 4.1 + 5.4 = 14.0 is below two bursts; six sub-windows of 3.9 in 118 are 7.9.
     "1h": (17, (0.5, 60), (18, 0), (0.5, 60), (10, 0)),
 }
-"""Normal ends per minute; minutes with their ends per minute. Enough is left besides the worst burst."""
+"""Normal ends per minute; parts with their ends per minute. Enough ends are left besides the worst burst."""
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: str) -> None:
     normal, *parts = BURSTS[window]
-    check_with_and_without(tmp_path, capped_clause(window), outage(200, *parts, normal=normal))
+    case = outage(200, *parts, normal=normal)
+    check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, capped_clause(window))
 
 
 # --- after an outage ---------------------------------------------------------------------------------
@@ -177,12 +162,13 @@ def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
     """120 ends per hour, an outage of 20 minutes, and one end 20 minutes after it."""
     case = outage(2, (20, 1), (20, 0), (0.5, 2), (20, 0))
     case.fires_between(QUIET + 5, QUIET + 20, SPIKE, True)
-    still_ongoing = f"\n                and {COUNT}15m > 0.2 * {COUNT}1h"
-    check_with_and_without(tmp_path, still_ongoing, case, QUIET + 31, QUIET + 60)
+    clause = f"\n                and {COUNT}15m > 0.2 * {COUNT}1h"
+    span = (QUIET + 31, QUIET + 60)
+    check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, clause, span=span)
 
 
 @pytest.mark.parametrize(("ends", "again"), [(9, False), (11, True)])
-def test_fifteen_minutes_with_their_part_of_the_hour_are_still_ongoing(
+def test_spike_is_ongoing_while_15m_have_a_fifth_of_the_hour(
     tmp_path: Path, ends: int, again: bool
 ) -> None:
     """After 40: 9 are below 0.2 * 49 = 9.8, and 11 above 0.2 * 51 = 10.2. At once, so that the shorter
@@ -192,7 +178,7 @@ def test_fifteen_minutes_with_their_part_of_the_hour_are_still_ongoing(
     SPIKE_RULES.check(tmp_path, case)
 
 
-def test_five_minutes_with_their_part_of_fifteen_are_still_ongoing(tmp_path: Path) -> None:
+def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> None:
     """100 ends per minute; after 40 in five minutes: 14 are below 0.2667 * 54 = 14.4, 15 are above 0.2667 *
     55 = 14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, threshold1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
     below, above = (outage(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0)) for ends in (14, 15))
@@ -201,4 +187,4 @@ def test_five_minutes_with_their_part_of_fifteen_are_still_ongoing(tmp_path: Pat
     above.fires_between(*span, SPIKE, True)
     SPIKE_RULES.check(tmp_path, above)
     clause = f"\n                and {COUNT}5m > 0.266666666667 * {COUNT}15m"
-    check_with_and_without(tmp_path, clause, below, *span)
+    check_clauses(tmp_path, SPIKE_RULES, below, SPIKE, clause, span=span)

@@ -1,0 +1,143 @@
+"""Evaluation of a recording rule that reads its own earlier results."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from exporter.promql.evaluate import Evaluation
+from exporter.promql.expression import (
+    Aggregate,
+    Binary,
+    Call,
+    Evaluated,
+    Node,
+    Range,
+    Selector,
+    Subquery,
+    children,
+    selectors,
+)
+from exporter.promql.results import Result, result
+from exporter.promql.rulefile import Rule
+from exporter.promql.samples import Samples, Store
+from exporter.promql.selector import LOOKBACK
+from exporter.promql.value import Labels, Times
+
+_LONGEST_SPAN: Final = 4096
+
+
+def recursive_result(
+    rule: Rule,
+    index: int,
+    times: Times,
+    store: Store,
+    step: int,
+    reads_itself: Callable[[Selector], bool],
+) -> Result:
+    """The rule's result; its samples are in `store` afterwards.
+
+    Assumes samples of the rule in a span of instants, and evaluates the span. Results are final until the
+    first instant, inclusive, whose result differs from the assumption; the next span begins after it. So a
+    span needs an evaluation per change of its results, not per instant.
+    """
+    once = Evaluation(store, times, step, index)
+    rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
+    reach = _reach(rule.tree)
+    written = _Written(times)
+    reasons = once.reasons
+    begin, size, carry = 0, 1, True
+    while begin < len(times):
+        columns = slice(begin, min(begin + size, len(times)))
+        if carry:
+            written.carry(columns)
+        first = int(np.searchsorted(times, times[begin] - reach))
+        store.discard(index)
+        store.add(written.samples(slice(first, columns.stop)), index)
+        evaluation = Evaluation(store, times[columns], step, index, columns)
+        evaluation.failed |= once.failed[columns]
+        outcome = result(rule, evaluation)
+        reasons += outcome.reasons[:1]
+        changed = written.put(columns, outcome)
+        if changed is None:
+            begin = columns.stop
+            size, carry = min(size * 2, _LONGEST_SPAN), True
+        else:
+            # The rest of the span either continues the new results or is as just evaluated: try both.
+            carry = not carry
+            size = min(size, 4 * (changed + 1))
+            begin += changed + 1
+    store.discard(index)
+    store.add(written.samples(slice(None)), index)
+    return Result(written.samples(slice(None)), written.failed, reasons)
+
+
+def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:
+    """The tree with the values of all parts that do not read the rule's own results."""
+    if isinstance(node, Selector | Call | Aggregate | Binary) and not any(
+        map(reads_itself, selectors(node))
+    ):
+        return Evaluated(once.value(node))
+    if isinstance(node, Selector | Range | Subquery):
+        return node
+    parts: dict[str, Any] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, Node):
+            parts[field.name] = _evaluated(value, once, reads_itself)
+        elif isinstance(node, Call) and isinstance(value, tuple):
+            parts[field.name] = tuple(_evaluated(part, once, reads_itself) for part in value)
+    return replace(node, **parts)
+
+
+class _Written:
+    """What the rule has written: a column per evaluation, of which the first ones are final."""
+
+    def __init__(self, times: Times) -> None:
+        self.failed = np.zeros(len(times), np.bool_)
+        self._times = times
+        self._rows: dict[Labels, int] = {}
+        self._values = np.zeros((0, len(times)))
+        self._present = np.zeros((0, len(times)), np.bool_)
+
+    def put(self, columns: slice, outcome: Result) -> int | None:
+        """Replaces columns; returns the first of them that differs from before, None without any."""
+        samples, failed = outcome.samples, outcome.failed
+        rows = [self._rows.setdefault(row, len(self._rows)) for row in samples.labels]
+        added = ((0, len(self._rows) - len(self._values)), (0, 0))
+        self._values, self._present = np.pad(self._values, added), np.pad(self._present, added)
+        values = np.zeros((len(self._rows), len(failed)))
+        present = np.zeros(values.shape, np.bool_)
+        present[rows] = samples.present
+        values[rows] = np.where(samples.present, samples.values, 0.0)
+        same = present == self._present[:, columns]
+        same &= ~present | np.isclose(values, self._values[:, columns], 0, 0, equal_nan=True)
+        different = np.flatnonzero(~same.all(axis=0) | (self.failed[columns] != failed))
+        self._values[:, columns], self._present[:, columns] = values, present
+        self.failed[columns] = failed
+        return int(different[0]) if len(different) else None
+
+    def carry(self, columns: slice) -> None:
+        """Assumes the values of the column before in all columns."""
+        if columns.start > 0:
+            self._values[:, columns] = self._values[:, columns.start - 1, np.newaxis]
+            self._present[:, columns] = self._present[:, columns.start - 1, np.newaxis]
+
+    def samples(self, columns: slice) -> Samples:
+        present = self._present[:, columns]
+        stale = ~present & ~self.failed[columns]
+        values = self._values[:, columns]
+        return Samples(self._times[columns], tuple(self._rows), values, present, stale)
+
+
+def _reach(node: Node) -> int:
+    """The largest age of samples that the expression reads, in milliseconds."""
+    match node:
+        case Selector():
+            return node.offset + LOOKBACK
+        case Range():
+            return node.length + _reach(node.selector)
+        case Subquery():
+            return node.offset + node.length + _reach(node.inner)
+    return max((_reach(child) for child in children(node)), default=0)

@@ -1,0 +1,357 @@
+"""Queries, variables, annotations and links of the dashboards, with a real Prometheus and exporter.
+
+Grafana does not run here: `Choice` writes a query as Grafana does before it sends the query.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dashboards.source import links
+from exporter.taxonomy.model import Outcome
+from tests.dashboards.shipped import (
+    DASHBOARDS,
+    PANELS,
+    QUERIES,
+    UIDS,
+    Json,
+    query_of,
+    variables,
+)
+from tests.dashboards.world import (
+    ALL,
+    CHOICES,
+    RENAMED,
+    RUNBOOKS,
+    SOFTDRIVE,
+    STREAMPIXEL,
+    TAXONOMY,
+    Choice,
+    World,
+    by,
+    last,
+)
+from tests.e2e.exporter_process import wait_for
+
+CODES = [code for system in TAXONOMY.systems.values() for code in system.codes]
+WITHOUT_DATA = {
+    "no ledger was ever damaged": ("Damaged ledger", ""),
+    "both systems miss their objective, over the last hour": ("Success ratio (1h)", "<= on"),
+    "and over the whole period": ("Success ratio (30d)", ">= on"),
+    "Streampixel has no code in that phase": ("Failures by phase", 'phase="pre_session"'),
+    "1001 is as frequent as expected on both systems": ("Alert list", 'code="1001"'),
+    "a code has one of the three outcomes": ("Ends against threshold", 'outcome="'),
+    "Softdrive has no live stats": ("Users streaming", '=~"softdrive"'),
+    "nor a queue": ("Queued users", 'session_queued_users{system=~"softdrive"'),
+}
+"""Queries that may give nothing, by the reason: a part of the panel's title, and a part of the query."""
+FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("world")) as running:
+        seen: set[float] = set()
+
+        def settled() -> bool:
+            """Sends a few events after each scrape, far fewer than the simulated traffic."""
+            scrapes = sum(running.prometheus.query("count_over_time(up[5m])").values())
+            if scrapes not in seen:
+                seen.add(scrapes)
+                running.send()
+            page = 'ALERTS{alertstate="firing", alertname="SessionEndSpike"}'
+            return len(seen) > 5 and bool(running.prometheus.query(page))
+
+        wait_for(settled, 60, "a page and some scrapes")
+        yield running
+
+
+# --- queries -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_every_query_gives_data(world: World, choice: Choice) -> None:
+    silent = []
+    for query in QUERIES:
+        expr = choice.of(query.expr)
+        expected = not any(
+            title in query.panel and part in expr for title, part in WITHOUT_DATA.values()
+        )
+        if expected and not world.ask(query, choice):
+            silent.append(query)
+    assert silent == []
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_count_of_a_code_has_the_color_of_its_outcome(world: World, choice: Choice) -> None:
+    shown: dict[str, set[str]] = {}
+    for query in QUERIES:
+        compared = "Ends against threshold" in query.panel and 'outcome="' in query.expr
+        if compared and world.ask(query, choice):
+            shown.setdefault(query.panel, set()).add(query.ref)
+    refs = {
+        "ABC"[list(Outcome).index(code.outcome)]
+        for code in CODES
+        if code.code == choice.code and re.fullmatch(choice.system, code.system)
+    }
+    assert list(shown.values()) == [refs] * 5
+
+
+def test_outage_is_above_its_threshold_while_it_lasts_and_not_before(world: World) -> None:
+    began = world.incident("capacity-large").start
+    (count,) = world.ask(query_of("Ends against threshold (5m)", "C"), STREAMPIXEL)
+    (threshold,) = world.ask(query_of("Ends against threshold (5m)", "D"), STREAMPIXEL)
+    thresholds = dict(threshold["values"])
+    above = {
+        at: float(value) > float(thresholds[at])
+        for at, value in count["values"]
+        if at in thresholds
+    }
+    assert not any(high for at, high in above.items() if at < began)
+    during = [high for at, high in above.items() if began + 300 <= at <= world.now]
+    assert len(during) > 25
+    assert all(during)
+
+
+def test_timeline_shows_each_incident_and_every_code_that_can_alert(world: World) -> None:
+    rows = world.ask(query_of("Count against threshold, "), ALL)
+    watched = {
+        (code.system, code.code)
+        for system in TAXONOMY.systems.values()
+        for code in (*system.codes, system.unknown)
+        if code.severity.value != "none"
+    }
+    shown = {(row["metric"]["system"], row["metric"]["code"]): row for row in rows}
+    assert shown.keys() == watched
+    assert "No Worker Node Available" in {row["metric"]["name"] for row in rows}
+    for name, system in (
+        ("crash-loop", "streampixel"),
+        ("capacity-large", "streampixel"),
+        ("tls-inspection", "softdrive"),
+    ):
+        incident = world.incident(name)
+        (code,) = incident.codes
+        values = [(at, float(value)) for at, value in shown[system, code]["values"]]
+        start, end = incident.start, min(incident.end, world.now)
+        assert max(value for at, value in values if start - 600 <= at < start) < 1, name
+        assert max(value for at, value in values if start + 300 <= at <= end) > 1, name
+
+
+def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: World) -> None:
+    columns = {ref: world.ask(query_of("Top 10 codes", ref), ALL) for ref in "ABCD"}
+    keys = [
+        {(row["metric"]["system"], row["metric"]["code"]) for row in rows}
+        for rows in columns.values()
+    ]
+    assert len(keys[0]) == 10
+    assert keys == [keys[0]] * 4
+    assert max(columns["A"], key=last)["metric"] == {
+        "system": "streampixel",
+        "code": "4001",
+        "name": "No Worker Node Available",
+        "title": "4001 No Worker Node Available",
+        "outcome": "failure",
+        "owner": "capacity",
+        "fix": next(code.fix for code in CODES if code.code == "4001"),
+    }
+    assert max(columns["C"], key=last)["metric"]["code"] == "4001"
+
+
+def test_breakdowns_name_the_outages_category_owner_and_phase(world: World) -> None:
+    for title, label in (("Failures by category", "category"), ("Failures by owner (1h)", "owner")):
+        first, *_ = world.ask(query_of(title), STREAMPIXEL)
+        assert first["metric"][label] == "capacity"
+    phases: dict[str, float] = {}
+    for ref in "ABCDEF":
+        phases |= by("phase", world.ask(query_of("Failures by phase", ref), STREAMPIXEL))
+    assert max(phases, key=phases.__getitem__) == "connect"
+    assert set(phases) == {"connect", "handshake", "stream", "keep_alive", "unknown"}
+
+
+def test_replicas_of_a_ledger_count_once_in_recorded_and_raw_queries(world: World) -> None:
+    """Both replicas show the same counts: without `max` all counts are twice as large."""
+    history = world.histories["streampixel"]
+    outcomes = {code.code: code.outcome for code in TAXONOMY.systems["streampixel"].codes}
+    hour = history.bins(world.now - 3600, world.now)
+    failed = sum(
+        int(history.ends[hour, column].sum())
+        for column, code in enumerate(history.codes)
+        if outcomes.get(code, Outcome.FAILURE) is Outcome.FAILURE
+    )
+    for title, refs in (
+        ("Failures by phase", "ABCDEF"),
+        ("Failures by category", "A"),
+        ("Failures by owner (1h)", "A"),
+    ):
+        queries = [query_of(title, ref) for ref in refs]
+        shown = sum(last(row) for query in queries for row in world.ask(query, STREAMPIXEL))
+        # The simulation ended a minute or two ago, and the exporter has counted some hundred events.
+        assert 0.85 * failed < shown < 1.3 * failed, title
+
+
+def test_failures_lower_the_success_ratio_and_use_the_budget(world: World) -> None:
+    ratio = by("system", world.ask(query_of("Success ratio (1h)", "B"), ALL))
+    assert set(ratio) == {"softdrive", "streampixel"}
+    assert 0.5 < ratio["streampixel"] < 0.95
+    left = by("system", world.ask(query_of("Error budget remaining", "A", "session-ends"), ALL))
+    success = by("system", world.ask(query_of("Success ratio (30d)", "B"), ALL))
+    used = world.ask(query_of("Budget used by code"), ALL)
+    for system, part in left.items():
+        assert part == pytest.approx(1 - (1 - success[system]) / 0.005)
+        assert part < 0
+        # The shares of the codes add up, except for the parts of full hours.
+        parts = sum(last(row) for row in used if row["metric"]["system"] == system)
+        assert 0.4 * (1 - part) < parts < 1.6 * (1 - part), system
+    assert "4001 No Worker Node Available" in {row["metric"]["title"] for row in used}
+    counts = world.ask(query_of("Budget used by code", "B"), ALL)
+    assert {row["metric"]["code"] for row in counts} == {row["metric"]["code"] for row in used}
+
+
+def test_page_is_in_the_alert_list_with_its_start_and_in_the_annotations(world: World) -> None:
+    rows = world.ask(query_of("Alert list", uid="session-ends"), STREAMPIXEL)
+    (spike,) = [row for row in rows if row["metric"]["alertname"] == "SessionEndSpike"]
+    assert spike["metric"]["severity"] == "page"
+    assert 1000 * (world.now - 60) < last(spike) < 1000 * (world.now + 600)
+    for uid in ("session-ends", "session-end-code"):
+        expr = DASHBOARDS[uid]["annotations"]["list"][0]["expr"]
+        shaded = world.prometheus.query(STREAMPIXEL.of(expr))
+        assert ("code", "4001") in frozenset().union(*shaded), uid
+
+
+def test_builds_are_annotations_at_their_time_within_the_range(world: World) -> None:
+    """Without `$__from` an event that never happened and last year's event are marks too."""
+    for uid in ("session-ends", "session-end-code"):
+        _, annotation = DASHBOARDS[uid]["annotations"]["list"]
+        assert annotation["useValueForTime"] is True
+        for since, shown in ((world.now, 1), (time.time() + 60, 0)):
+            expr = STREAMPIXEL.of(annotation["expr"], __from=f"{1000 * since:.0f}")
+            marks = world.prometheus.query(expr)
+            assert len(marks) == shown, uid
+            for labels, milliseconds in marks.items():
+                assert dict(labels) == {"system": "streampixel", "event": "build.approved"}
+                assert 1000 * world.now < milliseconds <= 1000 * time.time()
+        assert not world.prometheus.query(SOFTDRIVE.of(annotation["expr"], __from="0"))
+
+
+def test_alerts_about_the_exporter_are_listed_for_every_system(world: World) -> None:
+    """They have no label `system`. SessionEndExporterAbsent fires: the scrape here has another job."""
+    alert_list = query_of("Alert list", uid="session-ends").expr
+    pending = alert_list.replace('alertstate="firing"', 'alertstate=~".+"')
+    for choice in CHOICES:
+        rows = wait_for(
+            lambda choice=choice: world.prometheus.query(choice.of(pending)), 20, "an alert"
+        )
+        assert any(("alertname", "SessionEndExporterAbsent") in row for row in rows)
+
+
+def test_code_that_two_releases_name_differently_is_one_row(world: World) -> None:
+    """Without the record of the newest info the join fails in every panel that has it."""
+    system, code, *spelled = RENAMED
+    at = world.now - 600
+    both = world.prometheus.query(f'session_end_code_info{{system="{system}", code="{code}"}}', at)
+    assert {dict(labels)["name"] for labels in both} == set(spelled)
+    expr = SOFTDRIVE.of(query_of("Count against threshold, ").expr)
+    assert sum(("code", code) in labels for labels in world.prometheus.query(expr, at)) == 1
+
+
+def test_code_dashboard_shows_texts_example_sessions_and_live_users(world: World) -> None:
+    (code,) = (code for code in CODES if (code.system, code.code) == ("streampixel", "4001"))
+    rows = world.ask(query_of("Name, causes"), STREAMPIXEL)
+    texts = [("Name", code.name), ("Causes", code.causes), ("Fix", code.fix), ("Owner", code.owner)]
+    assert [(row["metric"]["about"], row["metric"]["text"]) for row in rows] == texts
+    (users,) = world.ask(query_of("Users streaming"), STREAMPIXEL)
+    assert (users["metric"]["project"], last(users)) == ("p1", 7)
+    (queue,) = world.ask(query_of("Queued users"), STREAMPIXEL)
+    assert last(queue) == 2
+    window = {"start": world.now - 60, "end": world.now + 600}
+    for title in ("Ends per minute by $label", "Ends per minute"):
+        (panel,) = (panel for panel in PANELS if panel["title"] == title)
+        expr = STREAMPIXEL.of(panel["targets"][0]["expr"])
+        rows = world.prometheus.get("query_exemplars", query=expr, **window)
+        labels = [exemplar["labels"] for row in rows for exemplar in row["exemplars"]]
+        assert labels, title
+        assert all(label["session_id"].startswith("session-") for label in labels)
+
+
+# --- variables and links -----------------------------------------------------------------------------
+
+
+def test_variables_offer_systems_codes_with_names_exporters_and_labels(world: World) -> None:
+    expected = {
+        "system": ["softdrive", "streampixel"],
+        "instance": [f"127.0.0.1:{world.exporter.ports['ops']}"],
+        "label": ["region"],
+        "runbooks": [RUNBOOKS],
+    }
+    for uid in UIDS:
+        for name, variable in variables(uid).items():
+            if name == "code":
+                values = offered(world, variable)
+                assert values["4001"] == "4001 No Worker Node Available"
+                assert len(values) == 13
+            elif name != "datasource":
+                assert list(offered(world, variable)) == expected[name]
+
+
+def offered(world: World, variable: Json) -> dict[str, str]:
+    """Values and texts as Grafana reads them from the answer of Prometheus (metric_find_query.ts)."""
+    get = world.prometheus.get
+    function, query = re.fullmatch(r"(\w+)\((.+)\)", STREAMPIXEL.of(variable["query"])).groups()
+    if function == "label_values":
+        metric, label = query.split(", ")
+        values = get(f"label/{label}/values", **{"match[]": metric})
+    elif function == "label_names":
+        values = get("labels", **{"match[]": f'{{__name__=~".*{query}.*"}}'})
+    else:
+        rows = [row["metric"].items() for row in get("query", query=query)["result"]]
+        values = ["{" + ",".join(f'{key}="{text}"' for key, text in row) + "} 1 0" for row in rows]
+    # JavaScript's named groups; the look-behind of Python is written the same way.
+    pattern = re.sub(r"\(\?<(\w)", r"(?P<\1", variable.get("regex") or "/^.+$/").strip("/")
+    matches = [match for match in map(re.compile(pattern).search, values) if match]
+    named = "?P<text>" in pattern
+    return dict(
+        match.group("value", "text") if named else (match[match.re.groups],) * 2
+        for match in matches
+    )
+
+
+def is_page(world: World, path: str) -> bool:
+    return world.exporter.request("ops", "GET", path).status == 200
+
+
+def test_links_between_dashboards_keep_variables_and_time(world: World) -> None:
+    for dashboard in DASHBOARDS.values():
+        tagged, runbooks = dashboard["links"]
+        assert all(set(tagged["tags"]) <= set(other["tags"]) for other in DASHBOARDS.values())
+        assert tagged["includeVars"]
+        assert tagged["keepTime"]
+        assert is_page(world, runbooks["url"].removeprefix(links.RUNBOOKS))
+
+
+def test_links_of_cells_lead_to_the_code_and_its_runbook(world: World) -> None:
+    """A column of codes needs the unit "string": Grafana else passes 4001 as "4.00 K" and 04 as "4"."""
+    titles = set()
+    for panel in PANELS:
+        overrides = {
+            override["matcher"]["options"]: str(override["properties"])
+            for override in panel["fieldConfig"]["overrides"]
+        }
+        for url in re.findall(r'"url": "([^"]+__data[^"]+)"', json.dumps(panel)):
+            titles.add(panel["title"])
+            for system, code in (("streampixel", "4001"), ("softdrive", "04")):
+                cells = {"system": system, "code": code, "runbook": f"/codes/{system}/{code}"}
+                filled = FIELD.sub(lambda field, cells=cells: cells[field[1].lower()], url)
+                path = filled.removeprefix(links.RUNBOOKS)
+                if path.startswith("/d/"):
+                    chosen, _, kept = path.removeprefix("/d/session-end-code?").partition("&$")
+                    assert chosen == f"var-system={system}&var-code={code}"
+                    assert kept == "{datasource:queryparam}&${__url_time_range}"
+                else:
+                    assert path == cells["runbook"]
+                    assert is_page(world, path)
+            if "code" in FIELD.findall(url):
+                assert "'string'" in overrides["code"], panel["title"]
+    assert len(titles) == 4
