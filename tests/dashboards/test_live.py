@@ -341,7 +341,7 @@ def test_links_of_cells_lead_to_the_code_and_its_runbook(world: World) -> None:
         }
         for url in re.findall(r'"url": "([^"]+__data[^"]+)"', json.dumps(panel)):
             titles.add(panel["title"])
-            for system, code in (("streampixel", "4001"), ("softdrive", "04")):
+            for system, code in [(code.system, code.code) for code in CODES]:
                 cells = {"system": system, "code": code, "runbook": f"/codes/{system}/{code}"}
                 filled = FIELD.sub(lambda field, cells=cells: cells[field[1].lower()], url)
                 path = filled.removeprefix(links.RUNBOOKS)
