@@ -4,7 +4,7 @@ import re
 from math import ceil
 
 from exporter import names
-from exporter.ledger.redis.address import replicas
+from exporter.ledger.address import replicas
 from exporter.settings import Settings
 from tests.deploy.test_compose_replicas import EXPORTERS, NODES, REPLICATED
 from tests.deploy.test_docs import DOCS, TEXTS, blocks, section, tables

@@ -9,7 +9,7 @@ from typing import Final
 
 from exporter.beacons.route import BYTES_PER_EVENT, MAX_BODY
 from exporter.beacons.sites import hash_key
-from exporter.ledger.coalescing import LONGEST_WAIT
+from exporter.ledger.queued import LONGEST_WAIT
 from exporter.names import BEACONS_PATH, INGEST_PATH
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.honest import WORKERS, Flood, flooded, rounds
@@ -186,8 +186,10 @@ import os
 os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
 """
 _AT_ONCE: Final = """
-from exporter.ledger.coalescing import Coalescer
-Coalescer.add = lambda self, item, deferrable: self._send(item)
+from dataclasses import replace
+from exporter.ledger.sqlite import SqliteLedger
+commit = SqliteLedger.commit
+SqliteLedger.commit = lambda self, batch: commit(self, replace(batch, deferrable=False))
 """
 BEACONS: Final = Row(
     20,

@@ -18,13 +18,13 @@ from unittest.mock import patch
 import apsw
 
 from exporter.ledger import recovery
-from exporter.ledger.marker import CommitMarker
+from exporter.ledger.files import CommitMarker
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
 from tests.faults.table import Mutant, Row, reached
 from tests.ledger.batches import batch
-from tests.ledger.shown import value
+from tests.ledger.home import value
 
 SECTOR: Final = 512
 """Bytes that a disk writes as a whole or not at all."""

@@ -1,0 +1,92 @@
+"""The address of a shared ledger: a URL without a password. Validated also without the extra `redis`."""
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import unquote
+
+_PORT: Final = 6379
+_SCHEMES: Final = {
+    "redis": (False, False),
+    "rediss": (True, False),
+    "redis+cluster": (False, True),
+    "rediss+cluster": (True, True),
+}
+"""Scheme → TLS, Cluster."""
+_URL: Final = re.compile(r"([a-z+]+)://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
+_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
+_WAIT: Final = re.compile(r"aof|replicas:([1-9]\d?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One server, or some nodes of a Cluster; `tls` verifies certificates."""
+
+    hosts: tuple[tuple[str, int], ...]
+    tls: bool = False
+    cluster: bool = False
+    username: str | None = None
+    database: int = 0
+
+
+def parse(url: str) -> Address:
+    """Parse `scheme://[user@]host[:port][/database]`.
+
+    A Cluster has `host[:port],host[:port],…` and no database. Raises `ValueError`, whose text never
+    repeats the URL: it may hold a password.
+    """
+    match = _URL.fullmatch(url)
+    if match is None or match[1] not in _SCHEMES:
+        schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        raise ValueError(f"not a URL of the form SCHEME://[USER@]HOST[:PORT], with {schemes}")
+    scheme, user, hosts, database = match.groups()
+    tls, cluster = _SCHEMES[scheme]
+    if ":" in (user or ""):
+        raise ValueError(
+            "has a password, which would appear wherever settings are shown: use a file, "
+            "ledger_password_file"
+        )
+    addresses = tuple(map(_host, hosts.split(",")))
+    if not cluster and len(addresses) > 1:
+        raise ValueError("has several hosts, which only a Cluster has: redis+cluster://")
+    if cluster and database:
+        raise ValueError("has a database number, which a Cluster does not have")
+    return Address(addresses, tls, cluster, unquote(user) if user else None, int(database or 0))
+
+
+def check_url(url: str) -> str:
+    """The URL, unchanged. Raises `ValueError`, which never repeats the URL."""
+    parse(url)
+    if find_spec("redis") is None or find_spec("hiredis") is None:
+        raise ValueError("needs the extra: pip install 'session-end-exporter[redis]'")
+    return url
+
+
+def masked(url: str) -> str:
+    """The URL with every part hidden that may be a password."""
+    return re.sub(r"\?.*", "?***", re.sub(r"//.*@", "//***@", url))
+
+
+def replicas(wait: str) -> int:
+    """How many Redis replicas a `ledger_wait` needs; 0 for the append-only file (`aof`).
+
+    Raises `ValueError`.
+    """
+    match = _WAIT.fullmatch(wait)
+    if match is None:
+        raise ValueError("not aof, nor replicas:N such as replicas:1")
+    return int(match[1] or 0)
+
+
+def check_wait(wait: str) -> str:
+    """A value of the setting `ledger_wait`, unchanged. Raises `ValueError`."""
+    replicas(wait)
+    return wait
+
+
+def _host(text: str) -> tuple[str, int]:
+    match = _HOST.fullmatch(text)
+    if match is None or int(match[2] or _PORT) > 65535:
+        raise ValueError("has a host that is not HOST or HOST:PORT")
+    return match[1].strip("[]"), int(match[2] or _PORT)
