@@ -1,11 +1,12 @@
 """The choice of ledger: the only module that names the implementations, each imported when it is needed."""
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from exporter.ledger import address
 from exporter.ledger.contract import Ledger, Series
+from exporter.ledger.queued import GROUP_EVENTS
 
 
 class LedgerSettings(Protocol):
@@ -50,10 +51,10 @@ async def open_backend(
         "on_broken": on_broken,
     }
     if settings.ledger is not None:
-        from exporter.ledger.redis import address, plan
         from exporter.ledger.redis.ledger import RedisLedger
+        from exporter.ledger.redis.plan import Plan as RedisPlan
 
-        shared = plan.Plan(
+        shared = RedisPlan(
             address.parse(settings.ledger),
             settings.labels,
             zero,
@@ -69,7 +70,7 @@ async def open_backend(
         return await RedisLedger.open(shared, **options)
 
     from exporter.ledger.recovery import Plan
-    from exporter.ledger.sqlite import GROUP_EVENTS, SqliteLedger
+    from exporter.ledger.sqlite import SqliteLedger
 
     local = Plan(
         settings.data_dir,
@@ -87,33 +88,8 @@ async def open_backend(
     return ledger
 
 
-def check_url(url: str) -> str:
-    """The URL of a shared ledger, unchanged. Raises `ValueError`, which never repeats the URL."""
-    from exporter.ledger.redis.address import parse
-
-    parse(url)
-    if find_spec("redis") is None or find_spec("hiredis") is None:
-        raise ValueError("needs the extra: pip install 'session-end-exporter[redis]'")
-    return url
-
-
-def check_wait(wait: str) -> str:
-    """A value of the setting `ledger_wait`, unchanged. Raises `ValueError`."""
-    from exporter.ledger.redis.address import replicas
-
-    replicas(wait)
-    return wait
-
-
 def check_password_file(path: Path) -> None:
     """Read the password of a shared ledger once. Raises `ConfigError`."""
     from exporter.ledger.redis.plan import read_password
 
     read_password(path)
-
-
-def masked_url(url: str) -> str:
-    """The URL of a shared ledger for messages: a password in it is hidden."""
-    from exporter.ledger.redis.address import masked
-
-    return masked(url)

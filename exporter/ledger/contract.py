@@ -8,12 +8,9 @@ a key is always counted.
 take back.
 
 **Concurrency.** Call `commit` on the event loop that opened the ledger. Concurrent batches share writes.
-`totals` and `status` may be called from any thread and never wait for a write.
-
-**Coalescing.** A deferrable batch does not start a write at once. It shares the write of the next batch, or
-starts its own after `exporter.ledger.coalescing.LONGEST_WAIT` seconds. It keeps its place in the order.
-
-**Cancellation.** A batch is written even when the task that awaits its receipt is cancelled.
+A deferrable batch shares the write of the next batch, or starts its own after `queued.LONGEST_WAIT`. A batch
+is written even when the task that awaits its receipt is cancelled. `totals` and `status` may be called from
+any thread and never wait for a write.
 
 **Shutdown.** `close` refuses further batches with `ShuttingDown`, answers the earlier ones, and leaves the
 store clean. It may be called twice. While a write hangs, `close` gives up as after `LedgerBroken`: a thread
@@ -21,16 +18,14 @@ that waits for the disk cannot be ended.
 
 **Failure.** After `QueueFull` and `LedgerUnavailable` nothing of the batch was counted, with two exceptions:
 
-- While a write hangs, waiting and new batches get `LedgerUnavailable`. The waiting batches may still be
-  counted.
+- While a write hangs, waiting batches get `LedgerUnavailable` and may still be counted.
 - After `LedgerBroken`, reported once through `on_broken`, batches in flight get `LedgerUnavailable`. Only a
   restart from the store tells whether they were counted.
 
 In each case the sender sends the batch again. Its events with a key are counted once, events without a key
 may then be counted twice.
 
-A store that several processes share over a network promises less than this. Its ledger says so in its
-docstring.
+A shared store promises less. The docstring of its ledger says what.
 """
 
 from collections.abc import Sequence
@@ -58,8 +53,8 @@ BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200,
 class Family(StrEnum):
     """The counter of an event.
 
-    `BUILDS` counts build events of a platform: `code` is the name of the event; phase, category and outcome
-    are empty; `session_id` of the exemplar is the time of the last event (Unix seconds, as text).
+    `BUILDS` counts build events of a platform: `code` is the name of the event, and `session_id` of the
+    exemplar is the time of the last event (Unix seconds, as text).
     """
 
     ENDS = "ends"
@@ -90,15 +85,8 @@ class Series:
     @property
     def key(self) -> tuple[str, ...]:
         """The identity that is the same in all processes."""
-        return (
-            self.family.value,
-            self.system,
-            self.code,
-            self.phase,
-            self.category,
-            self.outcome,
-            *self.labels,
-        )
+        codes = (self.system, self.code, self.phase, self.category, self.outcome)
+        return (self.family.value, *codes, *self.labels)
 
 
 @dataclass(slots=True)
@@ -237,11 +225,8 @@ class Ledger(Protocol):
     async def commit(self, batch: Batch) -> Receipt:
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
 
-    def totals(self) -> Totals:
-        """The durable counts."""
+    def totals(self) -> Totals: ...
 
-    def status(self) -> Status:
-        """The state of the ledger."""
+    def status(self) -> Status: ...
 
-    async def close(self) -> None:
-        """Refuse further batches, answer the earlier ones, leave the store clean."""
+    async def close(self) -> None: ...

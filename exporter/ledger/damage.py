@@ -16,14 +16,10 @@ import xxhash
 from exporter.errors import LedgerError
 
 SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
-"""Endings of the names of the files that a database consists of."""
+"""Endings of the names of a database's files."""
 _NOT_DAMAGE: Final = (
-    apsw.FullError,
-    apsw.CantOpenError,
-    apsw.BusyError,
-    apsw.LockedError,
-    apsw.PermissionsError,
-    apsw.AuthError,
+    *(apsw.FullError, apsw.CantOpenError, apsw.BusyError, apsw.LockedError),
+    *(apsw.PermissionsError, apsw.AuthError),
 )
 """Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
 

@@ -17,6 +17,7 @@ from exporter.ledger.contract import (
     Receipt,
     Series,
 )
+from exporter.ledger.queued import joined, receipts
 from exporter.ledger.window import Window, Words, has_repeats, words
 
 T = TypeVar("T")
@@ -39,42 +40,28 @@ class Group:
             self._verdicts[self._keyed()] = verdicts
         self.keys, self.fingerprints = keys, fingerprints
 
-    def series(self) -> list[Series]:
-        """The series of each accepted event."""
-        return self._accepted([batch.series for batch in self._batches])
-
-    def durations(self) -> list[float | None] | None:
-        """The duration of each accepted event in seconds, or None when no batch has durations."""
-        if all(batch.durations is None for batch in self._batches):
-            return None
-        return self._accepted([batch.durations or [None] * len(batch) for batch in self._batches])
-
-    def sessions(self) -> list[str | None] | None:
-        """The session id of each accepted event, or None when no batch has session ids."""
-        if all(batch.sessions is None for batch in self._batches):
-            return None
-        return self._accepted([batch.sessions or [None] * len(batch) for batch in self._batches])
+    def columns(
+        self,
+    ) -> tuple[list[Series], list[float | None] | None, list[str | None] | None]:
+        """Series, durations (seconds) and session ids of the accepted events; None for an absent column."""
+        batches = self._batches
+        series = list(chain.from_iterable([batch.series for batch in batches]))
+        durations = joined(batches, [batch.durations for batch in batches])
+        sessions = joined(batches, [batch.sessions for batch in batches])
+        return self._accepted(series) or [], self._accepted(durations), self._accepted(sessions)
 
     def receipts(self) -> list[Receipt]:
-        """The receipt of each batch."""
-        if self._verdicts is None:
-            return [Receipt(len(batch)) for batch in self._batches]
-        receipts, start = [], 0
-        for batch in self._batches:
-            verdicts = self._verdicts[start : start + len(batch)]
-            receipts.append(Receipt(len(batch), verdicts.tobytes() if verdicts.any() else None))
-            start += len(batch)
-        return receipts
+        verdicts = b"" if self._verdicts is None else self._verdicts.tobytes()
+        return receipts(self._batches, verdicts)
 
     def _keyed(self) -> npt.NDArray[np.bool_]:
         """Whether each event has a key: in a batch the first events do."""
         counts = [(len(batch.keys) // KEY_BYTES, len(batch)) for batch in self._batches]
         return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
 
-    def _accepted(self, columns: Sequence[Sequence[T]]) -> list[T]:
-        column = chain.from_iterable(columns)
-        if self._verdicts is None:
-            return list(column)
+    def _accepted(self, column: list[T] | None) -> list[T] | None:
+        if column is None or self._verdicts is None:
+            return column
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]
 
 

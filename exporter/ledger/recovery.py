@@ -1,5 +1,6 @@
 """Opens a ledger: lock the folder, verify and read the file, or move it aside and start a new one."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,8 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Series, Total
-from exporter.ledger.creation import create, remove_leftovers, sync_folder
-from exporter.ledger.damage import Damaged, is_damage, move_aside
-from exporter.ledger.files import Lock, OpenFiles
-from exporter.ledger.marker import CommitMarker
+from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside
+from exporter.ledger.files import CommitMarker, Lock, OpenFiles, sync_folder
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Cell, Changes, RunningTotals
@@ -25,6 +24,7 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
+_UNFINISHED: Final = "ledger.db.new"
 _CHUNK: Final = 8192
 """Ids that are added to the window at a time at start. Row by row, 15,625 rows of 64 ids took 1.2 s."""
 
@@ -73,9 +73,8 @@ class Opened:
 
 
 def open_ledger(plan: Plan) -> Opened:
-    """Open the ledger in the folder of the plan, or create it.
+    """Open the ledger in the folder of the plan, or create it; a damaged ledger is moved aside first.
 
-    A damaged ledger is moved aside, a new one starts, and `meta.damaged` names the damaged file from then on.
     Raises `LedgerInUse`, and `LedgerError` when the folder cannot be used.
     """
     folder = plan.folder
@@ -88,7 +87,8 @@ def open_ledger(plan: Plan) -> Opened:
             undo.callback(lock.close)
             marker = CommitMarker(folder / "ledger.marker")
             undo.callback(marker.close)
-            remove_leftovers(folder / "ledger.db")
+            for suffix in SUFFIXES:
+                (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
             opened = _read_or_replace(plan, marker, lock)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {folder} is full") from None
@@ -106,8 +106,8 @@ def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
     except Damaged as damage:
         now = plan.wall()
         aside = move_aside(plan.folder / "ledger.db", now)
-        log.error("ledger_damaged", found=str(damage), moved_to=str(aside))
-        new = msgspec.structs.replace(new, damaged=str(aside), damaged_at=now)
+        log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
+        new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(plan, marker, lock, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
         marker.write(0)
@@ -115,8 +115,7 @@ def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
 
 
 def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int) -> Opened:
-    """Read the ledger and compare it with the last acknowledged commit; create it with `new` if it is
-    absent."""
+    """Read the ledger, or create it with `new`. Raises `Damaged`, also for a lost acknowledged commit."""
     path = plan.folder / "ledger.db"
     if not _size(path):
         # Checked before SQLite opens the file: it deletes a WAL beside an empty database.
@@ -138,8 +137,13 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                 )
             totals, renamed = _totals(store)
             window, segments = _window(store, plan)
-            # Nothing is written before this line: a damaged ledger is moved aside as it was found.
-            _empty_wal(store)
+            # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
+            # checkpoint everything that was read is durable, also after a failed fsync.
+            try:
+                store.checkpoint()
+            except apsw.FullError:
+                # The WAL can be read all the same, and the writer tries again.
+                log.warning("ledger_disk_full", at="start")
             if renamed:
                 store.replace_series(totals.series())
             sync_folder(plan.folder)
@@ -159,14 +163,21 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _empty_wal(store: Store) -> None:
-    """Move the WAL into the database: afterwards everything that was read is durable, also after a failed
-    fsync."""
+def create(path: Path, meta: Meta) -> None:
+    """Create a database without counts at `path`, or replace an empty file.
+
+    It is created under another name: a process that is killed meanwhile must not leave a damaged ledger.
+    """
+    store = Store(path.with_name(_UNFINISHED))
     try:
+        store.create(meta)
+        # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
-    except apsw.FullError:
-        # The WAL can be read all the same, and the writer tries again.
-        log.warning("ledger_disk_full", at="start")
+    finally:
+        store.close()
+    # SQLite would apply an old journal beside the new file.
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    os.replace(store.path, path)
 
 
 def _totals(store: Store) -> tuple[RunningTotals, bool]:

@@ -22,8 +22,7 @@ _MOST_BY_AGE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A row of `count` ids. `number` is its first commit; `first` and `last` are ages of commits, seconds.
-    After a start both are the age of the last commit before it."""
+    """A row of `count` ids from commit `number` on; `first` and `last` are ages of its commits, seconds."""
 
     number: int
     count: int
@@ -33,7 +32,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The `segments` oldest rows, up to `number`, and the count of their ids by the bound they exceed."""
+    """The `segments` oldest rows, up to `number`, and the number of their ids by the bound they exceed."""
 
     number: int = 0
     segments: int = 0

@@ -10,22 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
-from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ledger.coalescing import LONGEST_WAIT, Coalescer
+from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
 from exporter.ledger.files import Replaced
+from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.recovery import Opened, Plan, open_ledger
 from exporter.ledger.writer import Writer
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
-GROUP_EVENTS: Final = 4096
-"""A transaction takes no further batch once it has this many events: it bounds the wait of a single event."""
 LONGEST_WRITE: Final = 10.0
 """Seconds after which a write counts as hanging. A working disk takes milliseconds, an overloaded one 1 s."""
 _TICK: Final = 0.5
@@ -33,14 +31,12 @@ _TICK: Final = 0.5
 replaced files. An idle exporter notices within a second."""
 
 T = TypeVar("T")
-_Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
 
-class SqliteLedger:
+class SqliteLedger(QueuedLedger):
     """The contract of `exporter.ledger.contract` on a file; made by `SqliteLedger.open`.
 
-    `on_commit` gets the seconds of each transaction and `on_failure` is called for each failed one, both on
-    the writer's thread. `on_broken` is called once, on the loop, when only a restart helps.
+    `on_commit` and `on_failure` are called on the writer's thread.
     """
 
     def __init__(
@@ -48,32 +44,20 @@ class SqliteLedger:
         opened: Opened,
         plan: Plan,
         *,
-        queue_events: int = 200_000,
-        queue_bytes: int = 64 * 1024**2,
-        longest_wait: float = LONGEST_WAIT,
         longest_write: float = LONGEST_WRITE,
-        on_commit: Callable[[float], None] = lambda _: None,
-        on_failure: Callable[[], None] = lambda: None,
-        on_broken: Callable[[], None] = lambda: None,
+        **options: Any,
     ) -> None:
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        super().__init__(self._inbox.put, **options)
         self._folder = plan.folder
-        self._bounds = (queue_events, queue_bytes)
         self._window_size = opened.window.size
         # The last batch of a group may exceed this size, and the window must have space for both.
         self._group = min(GROUP_EVENTS, opened.window.size // 2)
         self._longest_write, self._monotonic = longest_write, plan.monotonic
-        self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
-        self._problem: str | None = None
-        self._broken = self._closing = False
-        self._events = self._bytes = 0
-        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._waiting: dict[asyncio.Future[Receipt], Batch] = {}
         # When the present work of the writer began; None while it waits for batches.
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._coalescer = Coalescer(self._loop, self._inbox.put, longest_wait)
         self._writer = Writer(opened, plan, self._committed)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep()
@@ -81,35 +65,12 @@ class SqliteLedger:
         self._watch = self._loop.call_later(_TICK, self._watch_writer)
 
     @classmethod
-    async def open(cls, plan: Plan, **options: object) -> "SqliteLedger":
+    async def open(cls, plan: Plan, **options: Any) -> "SqliteLedger":
         """Read the ledger on another thread; raises as `open_ledger`."""
         opened = await asyncio.get_running_loop().run_in_executor(None, open_ledger, plan)
-        return cls(opened, plan, **options)  # type: ignore[arg-type]
+        return cls(opened, plan, **options)
 
     # --- on the event loop ---------------------------------------------------------------------
-
-    async def commit(self, batch: Batch) -> Receipt:
-        if len(batch.keys) // KEY_BYTES > self._window_size - self._group:
-            raise ValueError(f"{len(batch)} events in a batch are more than the window can hold")
-        if self._closing:
-            raise ShuttingDown("the exporter is shutting down; send the events again")
-        if problem := self._problem if self._broken else self._hang():
-            raise LedgerUnavailable(f"{problem}; send the events again", retry_after=5)
-        size = _size(batch)
-        # An empty queue takes a batch of any size.
-        if self._events and (
-            self._events + len(batch) > self._bounds[0] or self._bytes + size > self._bounds[1]
-        ):
-            raise QueueFull(
-                f"{self._events} events are waiting for the disk; send the events again",
-                retry_after=1,
-            )
-        self._events += len(batch)
-        self._bytes += size
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._waiting[future] = batch
-        self._coalescer.add((batch, future), deferrable=batch.deferrable)
-        return await future
 
     def totals(self) -> Totals:
         return self._writer.totals()
@@ -127,7 +88,7 @@ class SqliteLedger:
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._coalescer.flush()
+            self._flush()
             self._inbox.put(None)
         while not self._ended.is_set():
             with suppress(TimeoutError):
@@ -143,28 +104,21 @@ class SqliteLedger:
                 break
         self._watch.cancel()
 
-    def _answer(self, answers: Sequence[tuple[_Item, Receipt | Refused]]) -> None:
-        for (_, future), answer in answers:
-            batch = self._waiting.pop(future, None)
-            if batch is None:
-                continue
-            self._events -= len(batch)
-            self._bytes -= _size(batch)
-            if future.done():
-                continue
-            if isinstance(answer, Receipt):
-                future.set_result(answer)
-            else:
-                future.set_exception(answer)
+    def _refusal(self, batch: Batch) -> Refused | None:
+        if len(batch.keys) // KEY_BYTES > self._window_size - self._group:
+            raise ValueError(f"{len(batch)} events in a batch are more than the window can hold")
+        problem = self._problem if self._broken else self._hang()
+        if problem is None:
+            return None
+        return LedgerUnavailable(f"{problem}; send the events again", retry_after=5)
 
     def _hang(self) -> str | None:
         """The problem when the writer has worked for too long."""
         began = self._began
         if began is None or time.monotonic() - began <= self._longest_write:
             return None
-        return (
-            f"the disk of {self._folder} hangs: a write takes more than {self._longest_write:g} s"
-        )
+        longest = f"{self._longest_write:g} s"
+        return f"the disk of {self._folder} hangs: a write takes more than {longest}"
 
     def _watch_writer(self) -> None:
         """Refuse waiting batches while a write hangs, and log the begin and the end of a hang."""
@@ -172,9 +126,9 @@ class SqliteLedger:
         before, self._hung = self._hung, self._hang()
         if self._hung:
             self._refuse_waiting(self._hung)
-        if self._hung and not before:
-            log.error("ledger_unavailable", problem=self._hung)
-        elif before and not self._hung:
+            if not before:
+                log.error("ledger_unavailable", problem=self._hung)
+        elif before:
             log.info("ledger_recovered", problem=before)
 
     def _refuse_waiting(self, hang: str) -> None:
@@ -184,7 +138,7 @@ class SqliteLedger:
             "id is counted once"
         )
         items = [(batch, future) for future, batch in self._waiting.items()]
-        self._answer([(item, LedgerUnavailable(detail, retry_after=5)) for item in items])
+        self._answer(items, [LedgerUnavailable(detail, retry_after=5) for _ in items])
 
     # --- on the writer's thread ----------------------------------------------------------------
 
@@ -210,9 +164,9 @@ class SqliteLedger:
         self._writer.close(broken=self._broken)
         self._call(self._ended.set)
 
-    def _collect(self, timeout: float) -> tuple[list[_Item], bool]:
+    def _collect(self, timeout: float) -> tuple[list[Item], bool]:
         """The batches of the next group, and whether the thread goes on after it."""
-        items: list[_Item] = []
+        items: list[Item] = []
         events = 0
         try:
             item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
@@ -230,17 +184,17 @@ class SqliteLedger:
             return items, True
         return items, False
 
-    def _commit(self, items: Sequence[_Item]) -> None:
+    def _commit(self, items: Sequence[Item]) -> None:
         receipts = self._attempt(lambda: self._writer.commit([batch for batch, _ in items]))
-        answers: list[tuple[_Item, Receipt | Refused]]
+        answers: Sequence[Receipt | Refused]
         if receipts is not None:
-            answers = list(zip(items, receipts, strict=True))
+            answers = receipts
         else:
             detail = f"{self._problem}; nothing was counted, send the events again"
             if self._broken:
                 detail = f"{self._problem}; send the events again once the exporter is back"
-            answers = [(item, LedgerUnavailable(detail, retry_after=5)) for item in items]
-        self._call(lambda: self._answer(answers))
+            answers = [LedgerUnavailable(detail, retry_after=5) for _ in items]
+        self._call(lambda: self._answer(items, answers))
 
     def _housekeep(self) -> None:
         self._attempt(lambda: self._writer.housekeep(after_failure=self._problem is not None))
@@ -284,8 +238,3 @@ class SqliteLedger:
         # The loop is closed when a process ends without `close`.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function)
-
-
-def _size(batch: Batch) -> int:
-    """Bytes of a waiting batch, roughly: its key columns, and 90 per event for objects."""
-    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

@@ -41,15 +41,14 @@ _PUT: Final = {
 class Meta(msgspec.Struct, frozen=True):
     """The row about the ledger itself.
 
-    `commit` counts transactions, `age` is the time that the ledger was open (seconds), `damaged` is the
-    file that an earlier ledger was moved to at `damaged_at` (Unix seconds).
+    `commit` counts transactions, `age` is the time that the ledger was open (seconds). An earlier ledger was
+    moved aside at `damaged_at` (Unix seconds).
     """
 
     ledger: str
     version: int = VERSION
     commit: int = 0
     age: float = 0.0
-    damaged: str | None = None
     damaged_at: float = 0.0
 
 
@@ -124,30 +123,28 @@ class Store:
         ]
 
     def ids(self) -> Iterable[Ids]:
-        """The deduplication window, the oldest row first."""
         return (Ids(*row) for row in self._rows("ids"))
 
     def name(self, series: Series) -> str:
-        """The primary key of a series."""
         name = self._names.get(series)
         if name is None:
             name = self._names[series] = name_of(series, self._label_names)
         return name
 
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
-        """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return."""
+        """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.
+
+        Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
+        """
         with self._transaction():
             if expired:
                 self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
             if ids is not None:
-                times = (float(ids.received), float(ids.age))
-                self._put("ids", ids.number, *times, ids.keys, ids.fingerprints)
+                self._put("ids", ids.number, ids.received, ids.age, ids.keys, ids.fingerprints)
             self._put_series(changes.series)
             for each in changes.durations:
-                counts = json.dumps(each.counts)
-                self._put(
-                    "durations", each.system, each.outcome, counts, each.total, float(each.created)
-                )
+                row = (each.system, each.outcome, json.dumps(each.counts), each.total, each.created)
+                self._put("durations", *row)
             self._put_meta(meta)
 
     def replace_series(self, totals: Iterable[Total]) -> None:
@@ -193,11 +190,9 @@ class Store:
 
     def _put_series(self, totals: Iterable[Total]) -> None:
         for total in totals:
-            last = total.exemplar
-            # SQLite returns the numbers of a REAL column as floats: an integer would fail its checksum.
-            session = (last.session_id, float(last.at)) if last else (None, None)
-            name, created = self.name(total.series), float(total.created)
-            self._put("series", name, total.value, created, int(total.delayed), *session)
+            name, last = self.name(total.series), total.exemplar
+            session = (last.session_id, last.at) if last else (None, None)
+            self._put("series", name, total.value, total.created, int(total.delayed), *session)
 
     def _rows(self, table: str, columns: str = "*") -> Iterator[list[Any]]:
         """The rows of a table in the order of the primary key, without their checksums."""

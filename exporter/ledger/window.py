@@ -1,9 +1,9 @@
 """The deduplication window in memory: a hash table of the latest keys in a ring of fixed size.
 
 The ring holds keys and fingerprints in the order of their receipt. A bucket has the position of its newest
-key, and each key has a link to the previous key of its bucket, as in zlib's match finder. A link to a
-position before the ring's tail ends the chain, so that expiry only moves the tail. This takes under 60
-bytes per id (a dict takes over 130), and numpy looks up a thousand keys in one call.
+key, and each key links to the previous key of its bucket, as in zlib's match finder. A link to a position
+before the ring's tail ends the chain, so that expiry only moves the tail. This takes under 60 bytes per id
+(a dict takes over 130), and numpy looks up a thousand keys in one call.
 """
 
 import numpy as np

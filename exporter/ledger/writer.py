@@ -38,8 +38,7 @@ class Writer:
         opened = self._opened
         group = Group(batches, opened.window)
         now = self._plan.wall()
-        events = (group.series(), group.durations(), group.sessions())
-        changes = opened.totals.change(*events, now)
+        changes = opened.totals.change(*group.columns(), now)
         if changes.series:
             self._write(changes, now, group)
             self._delay(changes.series)
@@ -89,7 +88,7 @@ class Writer:
         return Totals(self._meta.ledger, totals.series(), totals.durations())
 
     def status(self) -> Status:
-        """The state of the ledger apart from its queue and its problems."""
+        """The state without queue and problems."""
         opened = self._opened
         return Status(
             damaged=str(opened.moved_to) if opened.moved_to else None,
@@ -111,10 +110,8 @@ class Writer:
         if group and count:
             segment = opened.segments.extended(meta.commit, count, age)
             keys, fingerprints = opened.window.latest(segment.count - count)
-            keys, fingerprints = (
-                keys + group.keys.tobytes(),
-                fingerprints + group.fingerprints.tobytes(),
-            )
+            keys += group.keys.tobytes()
+            fingerprints += group.fingerprints.tobytes()
             ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)

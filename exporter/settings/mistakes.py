@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from exporter.ledger.backends import masked_url
+from exporter.ledger.address import masked
 from exporter.settings.model import Settings
 from exporter.settings.values import unit
 
@@ -49,7 +49,7 @@ def mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
 def assigned(place: str, value: object, instruction: str) -> str:
     """What to write in place of `value`, whose passwords are not shown."""
     if isinstance(value, str) and "://" in value:
-        value = masked_url(value)
+        value = masked(value)
     return f"{place} = {value!r}: {instruction}"
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-from exporter.ledger.backends import check_url, check_wait
+from exporter.ledger.address import check_url, check_wait
 from exporter.names import RESERVED_LABELS
 
 _UNITS: Final = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from exporter import names
+from exporter.ledger.address import parse
 from exporter.ledger.contract import Batch, Family, Series
-from exporter.ledger.redis.address import parse
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.bench.wrk import wrk

@@ -12,8 +12,8 @@ import pytest
 from exporter import names
 from exporter.errors import REFUSALS, REJECTED_REASONS
 from exporter.ingest.event import Event
+from exporter.ledger.queued import GROUP_EVENTS
 from exporter.ledger.recovery import Plan
-from exporter.ledger.sqlite import GROUP_EVENTS
 from exporter.ledger.window import Window
 from exporter.settings import Settings, load
 from exporter.streampixel.builds import EVENTS

@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 
 from exporter import names
-from exporter.ledger.redis.address import replicas
+from exporter.ledger.address import replicas
 from exporter.settings import Settings
 from tests.deploy.containerfile import IMAGE, texts
 from tests.deploy.test_compose import FORM, NODES, REPLICAS

@@ -10,7 +10,8 @@ from typing import Final
 
 from exporter.names import REFUSED_REQUESTS
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.senders import POST_HEAD
+from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import MIB, bytes_read, peak
 
 _MAX_BODY: Final = MIB
@@ -29,10 +30,9 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     assert exporter.post({"system": "softdrive"}).status == 200
     assert exporter.post(b"", Content_Type="text/plain").status == 415
     before = bytes_read(exporter)
-    head = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     # Sent before the process reads any of it: on a busy machine too, more is there than one read takes. The
     # kernel buffers megabytes on the way.
-    first = head + framing + b"\r\n\r\n" + piece * 20
+    first = POST_HEAD + framing + b"\r\n\r\n" + piece * 20
     os.kill(exporter.pid, signal.SIGSTOP)
     try:
         client = socket.create_connection(("127.0.0.1", exporter.ports["ingest"]), timeout=30)
@@ -54,7 +54,26 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     return int(answer[9:12] or 0), bytes_read(exporter) - before
 
 
-def _endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
+_UNLIMITED: Final = """
+from exporter.ingest import guard
+made = guard.Guard.__init__
+def __init__(self, authenticator, max_body, budget):
+    made(self, authenticator, 1 << 40, 1 << 40)
+guard.Guard.__init__ = __init__
+"""
+_WHOLE_READS: Final = patched(
+    "exporter.server.connections.BufferedConnection", "lambda make, buffer, ended: make()"
+)
+
+
+@row(
+    14,
+    "1 GiB chunked body",
+    "413, reads ≤ limit + 64 KiB",
+    Mutant("limit of a body", _UNLIMITED, r"^\{400\}"),
+    Mutant("bounded reads", _WHOLE_READS, r"^\{413\}"),
+)
+def endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
     # Without a limit the quick version's body is decoded, and it is no JSON.
     size = 64 * MIB if mutant else 1024 * MIB
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
@@ -76,29 +95,6 @@ def _endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
     )
 
 
-_UNLIMITED: Final = """
-from exporter.ingest import guard
-made = guard.Guard.__init__
-def __init__(self, authenticator, max_body, budget):
-    made(self, authenticator, 1 << 40, 1 << 40)
-guard.Guard.__init__ = __init__
-"""
-_WHOLE_READS: Final = """
-from exporter.server import connections
-connections.BufferedConnection = lambda make, buffer, ended: make()
-"""
-ENDLESS: Final = Row(
-    14,
-    "1 GiB chunked body",
-    "413, reads ≤ limit + 64 KiB",
-    _endless_body,
-    [
-        Mutant("limit of a body", _UNLIMITED, r"^\{400\}"),
-        Mutant("bounded reads", _WHOLE_READS, r"^\{413\}"),
-    ],
-)
-
-
 # --- row 15: gzip bombs ----------------------------------------------------------------------------
 
 _GROWTH: Final = 8 * MIB
@@ -112,7 +108,24 @@ def _bomb(unpacked: int) -> bytes:
     return b"".join(packer.compress(zeros) for _ in range(unpacked // MIB)) + packer.flush()
 
 
-def _gzip_bomb(folder: Path, quick: bool, mutant: str = "") -> str:
+_GREEDY: Final = """
+import gzip
+from exporter.ingest.guard import Guard
+unpack = Guard._unpack
+def _unpack(self, body):
+    gzip.decompress(body)
+    return unpack(self, body)
+Guard._unpack = _unpack
+"""
+
+
+@row(
+    15,
+    "gzip bomb of 10 GiB",
+    f"413, memory + ≤ {_GROWTH // MIB} MiB",
+    Mutant("unpacking up to the limit", _GREEDY, r"memory \+\d\d+"),
+)
+def gzip_bomb(folder: Path, quick: bool, mutant: str = "") -> str:
     fitting = _bomb(64 * MIB if mutant else 1000 * MIB)
     assert mutant or 0.9 * _MAX_BODY < len(fitting) <= _MAX_BODY, "larger than the packed limit"
     bombs = [fitting] if quick else [fitting, _bomb(10 * 1024 * MIB)]
@@ -131,21 +144,3 @@ def _gzip_bomb(folder: Path, quick: bool, mutant: str = "") -> str:
         figure = f"{len(bombs[1]) / MIB:.1f} MiB for 10 GiB and {figure}"
     figure = f"{figure}, memory +{grown / MIB:.1f} MiB"
     return reached(figure, statuses == {413} and grown <= _GROWTH)
-
-
-_GREEDY: Final = """
-import gzip
-from exporter.ingest.guard import Guard
-unpack = Guard._unpack
-def _unpack(self, body):
-    gzip.decompress(body)
-    return unpack(self, body)
-Guard._unpack = _unpack
-"""
-GZIP_BOMB: Final = Row(
-    15,
-    "gzip bomb of 10 GiB",
-    f"413, memory + ≤ {_GROWTH // MIB} MiB",
-    _gzip_bomb,
-    [Mutant("unpacking up to the limit", _GREEDY, r"memory \+\d\d+")],
-)

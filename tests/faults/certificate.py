@@ -12,7 +12,7 @@ from typing import Final
 from exporter.names import CERTIFICATE_EXPIRY, CERTIFICATE_RELOADED
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import HEADERS
-from tests.faults.table import Missed, Mutant, Row, reached
+from tests.faults.table import Missed, Mutant, reached, row
 from tests.server.conftest import openssl
 
 
@@ -47,7 +47,30 @@ def _served(port: int) -> bytes:
         return b""
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+_RECHECK: Final = """
+from exporter.server import certificates
+certificates.RECHECK = 0.1
+"""
+"""Quick versions: the files are looked at every 0.1 s instead of every 5 s."""
+_WITHOUT_WATCH: Final = """
+import asyncio
+from exporter.server.certificates import Certificate
+Certificate.watch = lambda self: asyncio.sleep(3600)
+"""
+_WITHOUT_TRIAL: Final = """
+contexts = [certificates._new_context()]
+certificates._new_context = lambda: contexts[0]
+"""
+
+
+@row(
+    34,
+    "certificate renewed on disk",
+    "served < 60 s, open connections kept",
+    Mutant("watch of the files", _WITHOUT_WATCH, "not noticed in 3 s"),
+    Mutant("trial of a new pair", _WITHOUT_TRIAL, "[1-9][0-9]* new connections without"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Renew the ingest listener's certificate, each time after the new certificate without its key."""
     rounds = 1 if quick else 10
     patience = 3.0 if mutant else 60.0
@@ -97,29 +120,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
         f"pair; {kept} answers on the old connection"
     )
     return reached(figure, slowest <= 60 and (mixed, kept, failures) == (0, rounds, rounds))
-
-
-_RECHECK: Final = """
-from exporter.server import certificates
-certificates.RECHECK = 0.1
-"""
-"""Quick versions: the files are looked at every 0.1 s instead of every 5 s."""
-_WITHOUT_WATCH: Final = """
-import asyncio
-from exporter.server.certificates import Certificate
-Certificate.watch = lambda self: asyncio.sleep(3600)
-"""
-_WITHOUT_TRIAL: Final = """
-contexts = [certificates._new_context()]
-certificates._new_context = lambda: contexts[0]
-"""
-ROW: Final = Row(
-    34,
-    "certificate renewed on disk",
-    "served < 60 s, open connections kept",
-    _run,
-    [
-        Mutant("watch of the files", _WITHOUT_WATCH, "not noticed in 3 s"),
-        Mutant("trial of a new pair", _WITHOUT_TRIAL, "[1-9][0-9]* new connections without"),
-    ],
-)

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,9 @@ from typing import Final
 from exporter import names
 from tests.disk import fill, freezable_disk, freeze, small_disk, thaw
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
-from tests.faults.table import Missed, Mutant, Row, reached
+from tests.faults.table import Missed, Mutant, reached, row
 
-SENDERS: Final = 8
+_SENDERS: Final = 8
 
 
 def _events(first: int, count: int) -> list[dict[str, object]]:
@@ -72,12 +71,6 @@ def _fill_and_free(folder: Path, mutant: str) -> float:
     return seconds
 
 
-def _full(folder: Path, quick: bool, mutant: str = "") -> str:
-    seconds = [_fill_and_free(folder / str(n), mutant) for n in range(1 if quick else 10)]
-    figure = f"filled {len(seconds)} × and each time back within {max(seconds):.1f} s"
-    return reached(figure, quick or max(seconds) < 5)
-
-
 _FULL_IS_FATAL: Final = """
 import apsw
 from exporter.ledger.store import Store
@@ -89,46 +82,53 @@ def fatal(*given):
         raise OSError("disk") from error
 Store.write = fatal
 """
-FULL: Final = Row(
+
+
+@row(
     5,
     "disk full, 8 MiB tmpfs",
     "503; back < 5 s, no restart",
-    _full,
-    [Mutant("recovery without a restart", _FULL_IS_FATAL, "the ledger failed: OSError")],
+    Mutant("recovery without a restart", _FULL_IS_FATAL, "the ledger failed: OSError"),
 )
+def full(folder: Path, quick: bool, mutant: str = "") -> str:
+    seconds = [_fill_and_free(folder / str(n), mutant) for n in range(1 if quick else 10)]
+    figure = f"filled {len(seconds)} × and each time back within {max(seconds):.1f} s"
+    return reached(figure, quick or max(seconds) < 5)
 
 
 # --- row 30: a disk that hangs ---------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _on_a_disk(
-    folder: Path, mutant: str = "", **settings: object
-) -> Iterator[tuple[ExporterProcess, Path]]:
-    """An exporter on a disk of its own."""
-    folder.mkdir()
+_LONGEST_WRITE: Final = """
+from exporter.ledger.sqlite import SqliteLedger
+SqliteLedger.__init__.__kwdefaults__["longest_write"] = 1
+"""
+"""Quick versions: a write hangs after 1 s instead of 10."""
+_UNWATCHED: Final = "\nSqliteLedger._hang = lambda self: None\n"
+
+
+@row(
+    30,
+    "disk hangs, fsfreeze for 31 s",
+    "503 after 10 s, counted once",
+    Mutant("bound on a write", _UNWATCHED, "8 posts were not answered"),
+)
+def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
+    """Freeze the disk for 31 s (quick: 2 s) while events arrive, and later freeze it before SIGTERM."""
+    seconds, patience = 2 if quick else 31, 5.0 if mutant else 30.0
     with (
         freezable_disk(folder / "disk") as disk,
         ExporterProcess(
-            disk / "data", settings=settings, mutant=mutant, log_file=folder / "log"
+            disk / "data",
+            settings={"shutdown_timeout": 1},
+            mutant=(_LONGEST_WRITE if quick else "") + mutant,
+            log_file=folder / "log",
         ) as exporter,
+        ThreadPoolExecutor(_SENDERS) as senders,
         contextlib.ExitStack() as thawed,
     ):
         # First at the end: a process that waits for a frozen disk can't be killed.
         thawed.callback(thaw, disk)
-        yield exporter, disk
-
-
-def _hang(folder: Path, quick: bool, patience: float, mutant: str) -> str:
-    """Post to a disk that is frozen for 31 s, or 3 s when quick: the figure.
-
-    Raises `Missed` when a post is not answered within `patience` seconds, or not counted once in the end.
-    """
-    seconds = 3 if quick else 31
-    with (
-        _on_a_disk(folder, mutant) as (exporter, disk),
-        ThreadPoolExecutor(SENDERS) as senders,
-    ):
         assert exporter.post(_events(0, 1)).status == 200
         freeze(disk)
         began = time.monotonic()
@@ -136,10 +136,9 @@ def _hang(folder: Path, quick: bool, patience: float, mutant: str) -> str:
         def post(number: int) -> tuple[int, float]:
             return exporter.post(_events(number, 1)).status, time.monotonic() - began
 
-        posts = [senders.submit(post, number) for number in range(1, SENDERS + 1)]
+        posts = [senders.submit(post, number) for number in range(1, _SENDERS + 1)]
         done, late = wait(posts, timeout=patience)
         if late:
-            thaw(disk)
             raise Missed(f"{len(late)} posts were not answered within {patience:g} s")
         ready = exporter.request("ops", "GET", "/-/ready")
         assert (ready.status, b"hangs" in ready.body) == (503, True)
@@ -153,11 +152,12 @@ def _hang(folder: Path, quick: bool, patience: float, mutant: str) -> str:
         began = time.monotonic()
         wait_for(lambda: _ready(exporter), what="readiness after the thaw")
         back = time.monotonic() - began
-        events = _events(0, SENDERS + 1)
+        events = _events(0, _SENDERS + 1)
         assert exporter.post(events).status == 200
         assert exporter.post(events).json["duplicates"] == len(events)
         counted = int(exporter.total(names.SESSION_ENDS))
         assert exporter.total(names.LEDGER_WRITABLE) == 1
+        assert exporter.pid == pid
 
         def logged() -> bool:
             problems = [line for line in exporter.lines() if "hangs" in str(line.get("problem"))]
@@ -165,61 +165,26 @@ def _hang(folder: Path, quick: bool, patience: float, mutant: str) -> str:
             return [line["event"] for line in problems] == expected
 
         wait_for(logged, what="two log lines")
-        assert (exporter.pid, exporter.stop()) == (pid, 0)
-    figure = (
-        f"frozen for {seconds:g} s: {statuses} after {slowest:.1f} s, back in {back:.1f} s, {counted} of "
-        f"{len(events)} counted"
-    )
-    holds = (statuses, counted) == ({503}, len(events))
-    return reached(figure, holds and (quick or slowest <= 12))
 
-
-def _stop_while_it_hangs(folder: Path, mutant: str) -> tuple[float, int]:
-    """SIGTERM while a write hangs: the seconds until the exporter gave up, and its exit code.
-
-    The process itself ends only after the thaw, so its last log line is what the seconds are measured by.
-    """
-    with (
-        _on_a_disk(folder, mutant, shutdown_timeout=1) as (exporter, disk),
-        ThreadPoolExecutor(1) as sender,
-    ):
+        # The process can end only after the thaw: its last log line shows when it gave up.
         freeze(disk)
         began = time.monotonic()
-        post = sender.submit(lambda: exporter.post(_events(1, 1)).status)
+        last = senders.submit(post, len(events))
         wait_for(lambda: not _ready(exporter), what="a hang")
         exporter.terminate()
         wait_for(lambda: "restart to read" in exporter.log, what="the last line of the log")
-        seconds = time.monotonic() - began
+        ended = time.monotonic() - began
         thaw(disk)
         code = exporter.wait()
         with contextlib.suppress(OSError):
-            assert post.result(30) == 503
+            assert last.result(30)[0] == 503
         exporter.start()
-        assert exporter.post(_events(1, 1)).status == 200
-        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.post(_events(0, len(events) + 1)).status == 200
+        assert exporter.total(names.SESSION_ENDS) == len(events) + 1
         assert exporter.stop() == 0
-        return seconds, code
-
-
-def _hanging(folder: Path, quick: bool, mutant: str = "") -> str:
-    patience = 5.0 if mutant else 30.0
-    if quick:
-        mutant = _LONGEST_WRITE + mutant
-    figure = _hang(folder / "hang", quick, patience, mutant)
-    seconds, code = _stop_while_it_hangs(folder / "stop", mutant)
-    return reached(f"{figure}; SIGTERM: exit {code} after {seconds:.1f} s", code == 1)
-
-
-_LONGEST_WRITE: Final = """
-from exporter.ledger.sqlite import SqliteLedger
-SqliteLedger.__init__.__kwdefaults__["longest_write"] = 1
-"""
-"""Quick versions: a write hangs after 1 s instead of 10."""
-_UNWATCHED: Final = "\nSqliteLedger._hang = lambda self: None\n"
-HANGING: Final = Row(
-    30,
-    "disk hangs, fsfreeze for 31 s",
-    "503 after 10 s, counted once",
-    _hanging,
-    [Mutant("bound on a write", _UNWATCHED, "8 posts were not answered")],
-)
+    figure = (
+        f"frozen for {seconds:g} s: {statuses} after {slowest:.1f} s, back in {back:.1f} s, {counted} of "
+        f"{len(events)} counted; SIGTERM: exit {code} after {ended:.1f} s"
+    )
+    holds = (statuses, counted, code) == ({503}, len(events), 1)
+    return reached(figure, holds and (quick or slowest <= 12))

@@ -1,10 +1,9 @@
 """Rows 7, 28 and 33 of the fault table: other processes and the ledger's files.
 
-`python -m tests.faults.files FOLDER KILLS [--in-place]` prints the `Kills` of processes that create a ledger.
+`python -m tests.faults.files FOLDER KILLS [--in-place]` prints what killed creations of ledgers left behind.
 """
 
 import contextlib
-import dataclasses
 import http.client
 import json
 import os
@@ -14,8 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,27 +22,21 @@ from exporter.ledger import recovery
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.store import Meta, Store
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, patched, reached, row
 
 # --- row 7: a second writer ----------------------------------------------------------------------
 
 
-def _second_writer(folder: Path, quick: bool) -> str:
-    rounds = 1 if quick else 10
+@row(7, "second writer on the same file", "exits, clear message")
+def second_writer(folder: Path, quick: bool) -> str:
     with ExporterProcess(folder / "data") as first:
-        for _ in range(rounds):
+        for _ in range(1 if quick else 10):
             second = ExporterProcess(folder / "data")
             second.launch()
             assert second.wait() == 1
-            assert "in use by another process" in second.log
-            assert "Traceback" not in second.log
+            assert "in use by another process: two exporters need two data_dirs" in second.log
             assert first.post({"id": "a", "system": "softdrive"}).status == 200
-    return f"refused {rounds} × with exit code 1"
-
-
-SECOND_WRITER: Final = Row(
-    7, "second writer on the same file", "exits, clear message", _second_writer
-)
+    return "refused with exit code 1"
 
 
 # --- row 28: files that are replaced -------------------------------------------------------------
@@ -73,8 +66,7 @@ _MOST_POSTS: Final = 50
 def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, float, float]:
     """Change the files of an exporter that gets events, or of an idle one.
 
-    Returns the events acknowledged after the change, and the seconds until the exporter refused events or was
-    not ready, and until it had ended.
+    Returns the events acknowledged after the change, and the seconds until it was noticed, and to the end.
     """
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
         assert exporter.post({"id": "before", "system": "softdrive"}).status == 200
@@ -107,13 +99,19 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
         return acknowledged, seconds, time.monotonic() - began
 
 
-def _replaced(folder: Path, quick: bool, mutant: str = "") -> str:
+_UNCHECKED: Final = patched("exporter.ledger.files.OpenFiles.check", "lambda self: None")
+
+
+@row(
+    28,
+    "data_dir deleted, replaced, swapped",
+    "503 within 1 s, exit",
+    Mutant("comparison of the files", _UNCHECKED, f"{_MOST_POSTS + 1} × 200"),
+)
+def replaced(folder: Path, quick: bool, mutant: str = "") -> str:
     changes = [(change, idle) for change in _CHANGES for idle in (False, True)]
     if quick:
-        changes = [
-            *(("data_dir deleted", False), ("data_dir replaced", True)),
-            ("ledger.lock deleted", True),
-        ]
+        changes = [("data_dir deleted", False), ("data_dir replaced", True)]
     acknowledged, seconds, ends = zip(
         *(
             _change(folder / f"{number} {change} {idle}", change, idle, mutant)
@@ -129,42 +127,11 @@ def _replaced(folder: Path, quick: bool, mutant: str = "") -> str:
     return reached(figure, not any(acknowledged) and (quick or max(seconds) <= 1))
 
 
-_UNCHECKED: Final = """
-from exporter.ledger.files import OpenFiles
-OpenFiles.check = lambda self: None
-"""
-REPLACED: Final = Row(
-    28,
-    "data_dir deleted, replaced, swapped",
-    "503 within 1 s, exit",
-    _replaced,
-    [Mutant("comparison of the files", _UNCHECKED, f"{_MOST_POSTS + 1} × 200")],
-)
-
-
 # --- row 33: a first start that is killed --------------------------------------------------------
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGKILL)
 _WITHIN: Final = 0.1
 """Seconds after the first file exists in which the exporter is killed."""
-
-
-@dataclass
-class Kills:
-    """Of `kills`: those that left no ledger, and those whose next start found damage or left other files."""
-
-    kills: int = 0
-    unfinished: int = 0
-    damaged: int = 0
-    leftovers: int = 0
-
-    def add(self, data: Path, damaged: Callable[[], bool]) -> None:
-        self.kills += 1
-        self.unfinished += not (data / "ledger.db").exists()
-        self.damaged += damaged()
-        self.leftovers += any(
-            ".new" in path.name or ".damaged-" in path.name for path in data.iterdir()
-        )
 
 
 def _wait_for_lock(data: Path) -> None:
@@ -175,9 +142,13 @@ def _wait_for_lock(data: Path) -> None:
         time.sleep(0.0002)
 
 
-def _kill_creations(folder: Path, count: int) -> Kills:
+def _leftovers(data: Path) -> bool:
+    return any(".new" in path.name or ".damaged-" in path.name for path in data.iterdir())
+
+
+def _kill_creations(folder: Path, count: int) -> Counter[str]:
     """Kill forked processes that create a ledger and do nothing else: every kill hits the creation."""
-    rng, kills = random.Random("first starts"), Kills()
+    rng, results = random.Random("first starts"), Counter[str]()
     began = time.monotonic()
     open_ledger(Plan(folder / "timed")).close()
     within = time.monotonic() - began
@@ -192,19 +163,17 @@ def _kill_creations(folder: Path, count: int) -> Kills:
         time.sleep(rng.uniform(0, within))  # a random point of the creation
         os.kill(pid, rng.choice(_SIGNALS))
         os.waitpid(pid, 0)
-
-        def damaged(data: Path = data) -> bool:
-            opened = open_ledger(Plan(data))
-            opened.close()
-            return opened.moved_to is not None
-
-        kills.add(data, damaged)
-    return kills
+        results["unfinished"] += not (data / "ledger.db").exists()
+        opened = open_ledger(Plan(data))
+        opened.close()
+        results["damaged"] += opened.moved_to is not None
+        results["with leftovers"] += _leftovers(data)
+    return results
 
 
-def _kill_first_starts(folder: Path, count: int) -> Kills:
+def _kill_first_starts(folder: Path, count: int) -> Counter[str]:
     """Kill exporters within `_WITHIN` of the start of the creation, and start them again."""
-    rng, kills = random.Random("first starts"), Kills()
+    rng, results = random.Random("first starts"), Counter[str]()
     for number in range(count):
         exporter = ExporterProcess(folder / str(number) / "data")
         with contextlib.ExitStack() as stack:
@@ -214,15 +183,13 @@ def _kill_first_starts(folder: Path, count: int) -> Kills:
             time.sleep(rng.uniform(0, _WITHIN))  # a random point of the start
             process.send_signal(_SIGNALS[number % 2])
             exporter.wait()
-
-            def damaged(exporter: ExporterProcess = exporter) -> bool:
-                exporter.start()
-                ready = exporter.request("ops", "GET", "/-/ready").status == 200
-                reply = exporter.post({"id": "a", "system": "softdrive"}).json
-                return not ready or reply["accepted"] != 1
-
-            kills.add(exporter.data_dir, damaged)
-    return kills
+            results["unfinished"] += not (exporter.data_dir / "ledger.db").exists()
+            exporter.start()
+            ready = exporter.request("ops", "GET", "/-/ready").status == 200
+            accepted = exporter.post({"id": "a", "system": "softdrive"}).json["accepted"]
+            results["damaged"] += not ready or accepted != 1
+            results["with leftovers"] += _leftovers(exporter.data_dir)
+    return results
 
 
 def _create_in_place(path: Path, meta: Meta) -> None:
@@ -231,8 +198,15 @@ def _create_in_place(path: Path, meta: Meta) -> None:
     store.close()
 
 
-def _first_start(folder: Path, quick: bool, mutant: str = "") -> str:
-    starts, creations = (2, 60) if quick else (200, 2000)
+@row(
+    33,
+    "first start killed",
+    "200 times, next start clean",
+    # The code of this mutant is an option of this module.
+    Mutant("creation under another name", "--in-place", "100 creations.* [1-9][0-9]* damaged"),
+)
+def first_start(folder: Path, quick: bool, mutant: str = "") -> str:
+    starts, creations = (1, 40) if quick else (200, 2000)
     if mutant:
         starts, creations = 0, 100
     done = subprocess.run(
@@ -246,30 +220,21 @@ def _first_start(folder: Path, quick: bool, mutant: str = "") -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    results = {
-        "first starts": _kill_first_starts(folder / "starts", starts),
-        "creations": Kills(**json.loads(done.stdout.splitlines()[-1])),
-    }
+    created = Counter[str](json.loads(done.stdout.splitlines()[-1]))
+    started = _kill_first_starts(folder / "starts", starts)
     figure = "; ".join(
-        f"{kills.kills} {kind}, {kills.unfinished} unfinished, {kills.damaged} damaged, "
-        f"{kills.leftovers} with leftovers"
-        for kind, kills in results.items()
+        ", ".join([what, *(f"{number} {state}" for state, number in results.items())])
+        for what, results in (
+            (f"{starts} first starts", started),
+            (f"{creations} creations", created),
+        )
     )
-    assert mutant or results["creations"].unfinished, "no kill hit a creation"
-    return reached(figure, not any(each.damaged or each.leftovers for each in results.values()))
-
-
-FIRST_START: Final = Row(
-    33,
-    "first start killed",
-    "200 times, next start clean",
-    _first_start,
-    # The code of this mutant is an option of this module.
-    [Mutant("creation under another name", "--in-place", "100 creations.* [1-9][0-9]* damaged")],
-)
+    assert mutant or created["unfinished"], "no kill hit a creation"
+    both = created + started
+    return reached(figure, not (both["damaged"] or both["with leftovers"]))
 
 
 if __name__ == "__main__":
     if "--in-place" in sys.argv:
         recovery.create = _create_in_place  # type: ignore[attr-defined]
-    print(json.dumps(dataclasses.asdict(_kill_creations(Path(sys.argv[1]), int(sys.argv[2])))))
+    print(json.dumps(_kill_creations(Path(sys.argv[1]), int(sys.argv[2]))))

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import Final
 
 from exporter.beacons.route import BYTES_PER_EVENT, MAX_BODY
 from exporter.beacons.sites import hash_key
-from exporter.ledger.coalescing import LONGEST_WAIT
+from exporter.ledger.queued import LONGEST_WAIT
 from exporter.names import BEACONS_PATH, INGEST_PATH
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.honest import WORKERS, Flood, flooded, rounds
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, patched, reached, row
 
 KEY: Final = "the-key-that-everybody-reads"
-OTHER_KEY: Final = "another-key-that-everybody-reads"
+_OTHER_KEY: Final = "another-key-that-everybody-reads"
 ORIGIN: Final = "https://shop.example"
 _FOREIGN: Final = "https://evil.example"
 _TOKEN: Final = "the-right-token-of-the-senders"
@@ -26,11 +27,11 @@ _ALLOWED: Final = 50
 
 
 def beacon_sites(folder: Path) -> Path:
-    """A settings file with two sites, whose public keys are `KEY` and `OTHER_KEY`."""
+    """A settings file with two sites, whose public keys are `KEY` and `_OTHER_KEY`."""
     folder.mkdir(parents=True, exist_ok=True)
     sites = folder / "sites.yaml"
     entry = "  - {{site: {}, system: streampixel, origins: [{}], keys: ['{}']}}\n"
-    keys = {"shop": KEY, "desk": OTHER_KEY}
+    keys = {"shop": KEY, "desk": _OTHER_KEY}
     entries = [entry.format(site, ORIGIN, hash_key(key)) for site, key in keys.items()]
     sites.write_text("sites:\n" + "".join(entries))
     return sites
@@ -73,16 +74,12 @@ def _beacons(
 ) -> Iterator[Callable[[int, int], int]]:
     """`send` of a flood from `addresses` of loopback: no single address exceeds its own limit."""
     each = max(1, addresses // WORKERS)
-    connections = {
-        (worker, number): http.client.HTTPConnection(
-            "127.0.0.1",
-            port,
-            timeout=30,
-            source_address=(f"127.{network}.{worker}.{number + 1}", 0),
+    connections = {}
+    for worker, number in itertools.product(range(WORKERS), range(each)):
+        source = (f"127.{network}.{worker}.{number + 1}", 0)
+        connections[worker, number] = http.client.HTTPConnection(
+            "127.0.0.1", port, timeout=30, source_address=source
         )
-        for worker in range(WORKERS)
-        for number in range(each)
-    }
 
     def send(worker: int, number: int) -> int:
         connection = connections[worker, number % each]
@@ -127,7 +124,7 @@ def _forge_addresses(port: int) -> str:
     None of them may have a commit of its own: each fsync would delay the other senders.
     """
     waits = []
-    with _beacons(port, 1, [ORIGIN], _event, OTHER_KEY, network=21) as send:
+    with _beacons(port, 1, [ORIGIN], _event, _OTHER_KEY, network=21) as send:
         for number in range(_FORGERIES):
             began = time.monotonic()
             if send(0, number) == 204:
@@ -139,7 +136,28 @@ def _forge_addresses(port: int) -> str:
     return ""
 
 
-def _beacon_flood(folder: Path, quick: bool, mutant: str = "") -> str:
+_TRUST_ALL: Final = """
+import os
+os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
+"""
+_AT_ONCE: Final = """
+from dataclasses import replace
+from exporter.ledger.sqlite import SqliteLedger
+commit = SqliteLedger.commit
+SqliteLedger.commit = lambda self, batch: commit(self, replace(batch, deferrable=False))
+"""
+_NO_LIMIT: Final = patched("exporter.token_bucket.TokenBuckets.take", "lambda *_: None")
+
+
+@row(
+    20,
+    f"flood with a public key, {_RATE}/s",
+    "429, reads nothing; p99 + ≤ 20 %",
+    Mutant("rate limits", _NO_LIMIT, " 0 × 429"),
+    Mutant("distrust of X-Forwarded-For", _TRUST_ALL, "60 of 60"),
+    Mutant("commit coalescing", _AT_ONCE, "committed alone"),
+)
+def beacon_flood(folder: Path, quick: bool, mutant: str = "") -> str:
     opened: list[str] = []
     defect = ""
     # Lower than the rate of forged beacons on any machine.
@@ -177,31 +195,6 @@ def _beacon_flood(folder: Path, quick: bool, mutant: str = "") -> str:
     )
 
 
-_WITHOUT_LIMITS: Final = """
-from exporter.token_bucket import TokenBuckets
-TokenBuckets.take = lambda *_: None
-"""
-_TRUST_ALL: Final = """
-import os
-os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
-"""
-_AT_ONCE: Final = """
-from exporter.ledger.coalescing import Coalescer
-Coalescer.add = lambda self, item, deferrable: self._send(item)
-"""
-BEACONS: Final = Row(
-    20,
-    f"flood with a public key, {_RATE}/s",
-    "429, reads nothing; p99 + ≤ 20 %",
-    _beacon_flood,
-    [
-        Mutant("rate limits", _WITHOUT_LIMITS, " 0 × 429"),
-        Mutant("distrust of X-Forwarded-For", _TRUST_ALL, "60 of 60"),
-        Mutant("commit coalescing", _AT_ONCE, "committed alone"),
-    ],
-)
-
-
 # --- row 31: large beacons -----------------------------------------------------------------------------
 
 _ADDRESSES: Final = 12
@@ -221,7 +214,16 @@ def _deep(id_: str) -> bytes:
     return b'{"id":"%s","code":4001,"x":[%s]}' % (id_.encode(), _FIELD)
 
 
-def _deep_beacons(folder: Path, quick: bool, mutant: str = "") -> str:
+_WITHOUT_BYTES: Final = patched("exporter.beacons.route.BYTES_PER_EVENT", "1 << 30")
+
+
+@row(
+    31,
+    "64 KiB of deep JSON with a public key",
+    "p99 + ≤ 20 %; bytes charged",
+    Mutant("charge for bytes", _WITHOUT_BYTES, "^60 × 64 KiB: [3-6]. × 204"),
+)
+def deep_beacons(folder: Path, quick: bool, mutant: str = "") -> str:
     assert 65_300 < len(_deep("3-999")) <= MAX_BODY
 
     def flood(place: Path, seconds: float) -> Flood:
@@ -245,39 +247,27 @@ def _deep_beacons(folder: Path, quick: bool, mutant: str = "") -> str:
     return reached(figure, charged and (quick or overall.p99_ratio <= 1.2))
 
 
-_WITHOUT_BYTES: Final = """
-import exporter.beacons.route
-exporter.beacons.route.BYTES_PER_EVENT = 1 << 30
-"""
-DEEP_BEACONS: Final = Row(
-    31,
-    "64 KiB of deep JSON with a public key",
-    "p99 + ≤ 20 %; bytes charged",
-    _deep_beacons,
-    [Mutant("charge for bytes", _WITHOUT_BYTES, "^60 × 64 KiB: [3-6]. × 204")],
-)
-
-
 # --- row 21: passwords -----------------------------------------------------------------------------------
 
 _GUESSES: Final = 500
 """Per second."""
 
 
-def _password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
+@row(
+    21,
+    f"password flood, {_GUESSES}/s",
+    "401, then 429; p99 + ≤ 10 %",
+    Mutant("limit of wrong tokens", _NO_LIMIT, " 0 × 429"),
+)
+def password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
     def flood(place: Path, seconds: float) -> Flood:
         settings = {"ingest_token_file": _token_file(place / "token", _TOKEN)}
         with ExporterProcess(place / "data", settings=settings, mutant=mutant) as exporter:
-            port = exporter.ports["ingest"]
 
             def guess(_worker: int, number: int) -> int:
                 """On a connection of its own: a refusal ends the connection."""
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 headers = {"Authorization": f"Bearer guess-number-{number}-of-many"}
-                connection.request("POST", INGEST_PATH, b"{}", headers)
-                status = connection.getresponse().status
-                connection.close()
-                return status
+                return exporter.request("ingest", "POST", INGEST_PATH, b"{}", headers).status
 
             return flooded(exporter, _TOKEN, seconds, _GUESSES, guess)
 
@@ -294,16 +284,3 @@ def _password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
         and set(statuses) == {401, 429}
         and (quick or (overall.rate > 0.9 * _GUESSES and overall.p99_ratio <= 1.1)),
     )
-
-
-_NO_LIMIT: Final = """
-from exporter.token_bucket import TokenBuckets
-TokenBuckets.take = lambda *_: None
-"""
-PASSWORDS: Final = Row(
-    21,
-    f"password flood, {_GUESSES}/s",
-    "401, then 429; p99 + ≤ 10 %",
-    _password_flood,
-    [Mutant("limit of wrong tokens", _NO_LIMIT, " 0 × 429")],
-)

@@ -8,7 +8,7 @@ from typing import Final
 from exporter.names import ACCEPTED_EVENTS, BEACONS_PATH, COLLECTOR_PATH, REFUSED_REQUESTS
 from tests.e2e.exporter_process import ExporterProcess, Reply
 from tests.faults.floods import KEY, ORIGIN, beacon_sites
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, patched, reached, row
 
 _EVENT: Final = b'{"system": "streampixel", "code": 4001}'
 _OWN: Final = (
@@ -37,7 +37,18 @@ def _both(exporter: ExporterProcess, host: str) -> tuple[Reply, Reply]:
     )
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+_WITHOUT_CHECK: Final = patched(
+    "exporter.server.hosts.AllowedHosts.check", "lambda self, host, target: None"
+)
+
+
+@row(
+    35,
+    "DNS rebinding: foreign Host, no token",
+    "421 on both, nothing counted",
+    Mutant("check of the host", _WITHOUT_CHECK, r"\{200: 20\}, 10 events counted"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     names = 10 if quick else 2000
     foreign, own, health = Counter[int](), Counter[int](), Counter[int]()
     details = True
@@ -75,16 +86,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
         and health == {200: 2 * names}
         and (public, details) == ((200, 204), True),
     )
-
-
-_WITHOUT_CHECK: Final = """
-from exporter.server.hosts import AllowedHosts
-AllowedHosts.check = lambda self, host, target: None
-"""
-ROW: Final = Row(
-    35,
-    "DNS rebinding: foreign Host, no token",
-    "421 on both, nothing counted",
-    _run,
-    [Mutant("check of the host", _WITHOUT_CHECK, r"\{200: 20\}, 10 events counted")],
-)

@@ -33,7 +33,7 @@ from exporter.metrics.exposition import render
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
 from tests.faults.mutator import Input, Mutator, packed
-from tests.faults.table import Row
+from tests.faults.table import row
 from tests.ingest.listener import LABELS, NOW, Listener, Stream
 from tests.ingest.memory_ledger import MemoryLedger
 
@@ -242,7 +242,8 @@ def fuzz(count: int, seed: int, taxonomy: Taxonomy | None = None) -> Report:
     return target.report
 
 
-def _run(_folder: Path, quick: bool) -> str:
+@row(16, "hostile JSON, NDJSON, CloudEvents", "10 M inputs, 0 crashes")
+def run(_folder: Path, quick: bool) -> str:
     count = 20_000 if quick else 10_000_000
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
         reports = list(processes.map(fuzz, (count // 2, count // 2), (1, 2)))
@@ -256,6 +257,3 @@ def _run(_folder: Path, quick: bool) -> str:
         f"{inputs:,} inputs, 0 crashes: {refused:,} refused, {events:,} events counted, {rejected:,} "
         f"rejected; two parsers agree on {fast:,}; {statuses}"
     )
-
-
-ROW: Final = Row(16, "hostile JSON, NDJSON, CloudEvents", "10 M inputs, 0 crashes", _run)

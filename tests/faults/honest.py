@@ -17,8 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -66,11 +65,11 @@ def honest(port: int, token: str = "") -> Iterator[list[float]]:
 class Flood:
     """Statuses of a flood's requests, their rate per second, and an honest sender's latencies in seconds."""
 
-    statuses: Counter[int] = field(default_factory=Counter)
-    rate: float = 0.0
-    seconds: float = 0.0
-    before: list[float] = field(default_factory=list)
-    during: list[float] = field(default_factory=list)
+    statuses: Counter[int]
+    rate: float
+    seconds: float
+    before: list[float]
+    during: list[float]
 
     @property
     def p99_ratio(self) -> float:
@@ -126,8 +125,8 @@ def rounds(
         sum((each.statuses for each in floods), Counter[int]()),
         statistics.median(each.rate for each in floods),
         sum(each.seconds for each in floods),
-        list(chain.from_iterable(each.before for each in floods)),
-        list(chain.from_iterable(each.during for each in floods)),
+        [latency for each in floods for latency in each.before],
+        [latency for each in floods for latency in each.during],
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.senders import Load
-from tests.faults.table import Missed, Mutant, Row, reached
+from tests.faults.table import Missed, Mutant, reached, row
 
 _ANSWER_FIRST: Final = """
 import asyncio
@@ -40,8 +40,7 @@ def _end_under_load(
     with exporter:
         load.start()
         for _ in range(ends):
-            before = load.acknowledged
-            wait_for(lambda at=before: load.acknowledged > at, what="an acknowledged event")
+            load.wait_for_acknowledged(1)
             time.sleep(rng.uniform(0.0, 0.15))  # a random point in the exporter's work
             began = time.monotonic()
             assert end(exporter) in (None, 0)
@@ -58,22 +57,18 @@ def _end_under_load(
     return load, counted, seconds
 
 
-def _kill(folder: Path, quick: bool, mutant: str = "") -> str:
-    load, counted, ends = _end_under_load(folder, 5 if quick else 500, ExporterProcess.kill, mutant)
+@row(1, "kill -9 under load", "500 kills, nothing lost or doubled", *_MUTANTS)
+def kill(folder: Path, quick: bool, mutant: str = "") -> str:
+    load, counted, ends = _end_under_load(folder, 3 if quick else 500, ExporterProcess.kill, mutant)
     assert load.retries, "the kills hit nothing"
     figure = f"{len(ends)} kills, {load.sent:,} events, {load.retries:,} retries"
     return reached(f"{figure}, {counted:,} counted", counted == load.sent)
 
 
-def _stop(folder: Path, quick: bool, mutant: str = "") -> str:
-    load, counted, ends = _end_under_load(folder, 3 if quick else 100, ExporterProcess.stop, mutant)
+@row(10, "SIGTERM under load", "100 × ≤ 5 s, nothing lost or doubled", *_MUTANTS)
+def stop(folder: Path, quick: bool, mutant: str = "") -> str:
+    load, counted, ends = _end_under_load(folder, 2 if quick else 100, ExporterProcess.stop, mutant)
     figure = (
         f"{len(ends)} stops, {load.sent:,} events, {counted:,} counted, slowest {max(ends):.2f} s"
     )
     return reached(figure, counted == load.sent and (quick or max(ends) <= 5))
-
-
-KILLS: Final = Row(1, "kill -9 under load", "500 kills, nothing lost or doubled", _kill, _MUTANTS)
-STOPS: Final = Row(
-    10, "SIGTERM under load", "100 × ≤ 5 s, nothing lost or doubled", _stop, _MUTANTS
-)

@@ -8,7 +8,7 @@ from exporter.ingest.event import MAX_DURATION
 from exporter.names import BEACONS_PATH, INGEST_PATH, REJECTED_EVENTS, SESSION_DURATION
 from tests.e2e.exporter_process import ExporterProcess, Reply
 from tests.faults.floods import KEY, ORIGIN, beacon_sites
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, patched, reached, row
 
 _TOO_LONG: Final = ("1e308", "1e308", "1e300", "1e999", "9" * 309, str(MAX_DURATION + 1))
 """JSON numbers that no event may have as a duration: the sum of two of 1e308 is infinite."""
@@ -29,7 +29,22 @@ def _refused(reply: Reply) -> bool:
     ] == [("invalid_field", "duration_seconds:")]
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+_HUGE: Final = "1.7e308"
+
+
+@row(
+    32,
+    "durations of 1e308",
+    "refused; the sum stays finite",
+    Mutant("bound", patched("exporter.ingest.classify.MAX_DURATION", _HUGE), "sum inf s"),
+    # A browser's duration is then held to the bound of trusted senders alone.
+    Mutant(
+        "bound of beacons",
+        patched("exporter.beacons.decode.MAX_DURATION", _HUGE),
+        "24 of 25 refused",
+    ),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Send each number in each format and in a beacon, and then the longest allowed durations."""
     settings = {
         "beacon_keys_file": beacon_sites(folder),
@@ -65,20 +80,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
         and allowed == (200, 204)
         and total == MAX_DURATION + MAX_OF_BEACONS,
     )
-
-
-_WITHOUT_BOUND: Final = """
-import exporter.{0}
-exporter.{0}.MAX_DURATION = 1.7e308
-"""
-ROW: Final = Row(
-    32,
-    "durations of 1e308",
-    "refused; the sum stays finite",
-    _run,
-    [
-        Mutant("bound", _WITHOUT_BOUND.format("ingest.classify"), "sum inf s"),
-        # A browser's duration is then held to the bound of trusted senders alone.
-        Mutant("bound of beacons", _WITHOUT_BOUND.format("beacons.decode"), "24 of 25 refused"),
-    ],
-)

@@ -4,14 +4,14 @@ import contextlib
 import http.client
 import socket
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporter.names import LOG_LOST_LINES, SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
-from tests.faults.table import Missed, Mutant, Row, reached
+from tests.faults.table import Missed, Mutant, patched, reached, row
 
 
 def _redirected(redirection: str) -> tuple[str, ...]:
@@ -29,15 +29,13 @@ _STREAMS: Final = {
 
 
 class _Result(NamedTuple):
-    """Counts of a run without a stream, and the exit code; `closed` and `ended` are seconds."""
+    """Counts of a run without a stream, and the exit code."""
 
     accepted: int
     counted: int
     refused: int
     code: int
     lost: int
-    closed: float
-    ended: float
 
 
 def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
@@ -69,46 +67,17 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
             event = {"id": f"e-{number}", "system": "softdrive", "code": "07"}
             accepted += exporter.post(event, timeout=patience).status == 200
             refused += exporter.post(b"{", timeout=patience).status == 400
-        began = time.monotonic()
         with socket.create_connection(("127.0.0.1", ports["ingest"]), timeout=patience) as slow:
             slow.sendall(b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\n")
             while slow.recv(4096):
                 pass
-        closed = time.monotonic() - began
         counted, lost = (int(exporter.total(name)) for name in (SESSION_ENDS, LOG_LOST_LINES))
-        began = time.monotonic()
         (folder / "data" / "ledger.db").unlink()
-        code = exporter.wait(patience)
-        ended = time.monotonic() - began
-        return _Result(accepted, counted, refused, code, lost, closed, ended)
+        return _Result(accepted, counted, refused, exporter.wait(patience), lost)
     except (OSError, http.client.HTTPException, subprocess.TimeoutExpired, AssertionError) as error:
         raise Missed(f"{stream}: {error!r}") from None
     finally:
         exporter.kill()
-
-
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
-    rounds = 5 if quick else 200
-    streams = list(_STREAMS)
-    if mutant:
-        streams = streams[3:] if "announce" in mutant else streams[2:3]
-    results = {
-        stream: _silence(folder / str(number), stream, rounds, mutant)
-        for number, stream in enumerate(streams)
-    }
-    accepted, counted, refused, codes, lost, closed, ended = zip(*results.values(), strict=True)
-    figure = (
-        f"{len(results)} streams: {sum(accepted)} × 200, {sum(counted)} counted, {sum(refused)} × 400; "
-        f"slow heads closed in {max(closed):.1f} s, ended in {max(ended):.1f} s with {set(codes)}; "
-        f"{sum(lost)} lines lost"
-    )
-    return reached(
-        figure,
-        all(result[:4] == (rounds, rounds, rounds, 1) for result in results.values())
-        and all(
-            (result.lost > 0) is stream.startswith("stderr") for stream, result in results.items()
-        ),
-    )
 
 
 _LOG_RAISES: Final = """
@@ -131,25 +100,44 @@ def _break(self, error):
     self._call(self._on_broken)
 sqlite.SqliteLedger._break = _break
 """
-_STREAM_KEPT: Final = """
-from exporter import streams
-streams.release = lambda: None
-"""
 _GREETING_NEEDED: Final = """
 from exporter import announce
 def warning(*_, **__):
     raise OSError("greeting not printed")
 announce.log.warning = warning
 """
-ROW: Final = Row(
+_STREAM_KEPT: Final = patched("exporter.streams.release", "lambda: None")
+
+
+@row(
     26,
     "log can't be written",
     "service unchanged, lines counted",
-    _run,
-    [
-        Mutant("log calls that never raise", _LOG_RAISES, "stderr on a full disk: "),
-        Mutant("state before log", _STATE_LAST, "stderr on a full disk: "),
-        Mutant("release of stderr", _STREAM_KEPT, r"with \{120\}"),
-        Mutant("greeting that may fail", _GREETING_NEEDED, "stdout on a full disk: "),
-    ],
+    Mutant("log calls that never raise", _LOG_RAISES, "stderr on a full disk: "),
+    Mutant("state before log", _STATE_LAST, "stderr on a full disk: "),
+    Mutant("release of stderr", _STREAM_KEPT, r"with \{120\}"),
+    Mutant("greeting that may fail", _GREETING_NEEDED, "stdout on a full disk: "),
 )
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
+    rounds = 5 if quick else 200
+    streams = list(_STREAMS)
+    if mutant:
+        streams = streams[3:] if "announce" in mutant else streams[2:3]
+    with ThreadPoolExecutor() as pool:
+        runs = [
+            pool.submit(_silence, folder / str(number), stream, rounds, mutant)
+            for number, stream in enumerate(streams)
+        ]
+    results = {stream: run.result() for stream, run in zip(streams, runs, strict=True)}
+    accepted, counted, refused, codes, lost = zip(*results.values(), strict=True)
+    figure = (
+        f"{len(results)} streams: {sum(accepted)} × 200, {sum(counted)} counted, {sum(refused)} × 400; "
+        f"slow heads closed; ended with {set(codes)}; {sum(lost)} lines lost"
+    )
+    return reached(
+        figure,
+        all(result[:4] == (rounds, rounds, rounds, 1) for result in results.values())
+        and all(
+            (result.lost > 0) is stream.startswith("stderr") for stream, result in results.items()
+        ),
+    )

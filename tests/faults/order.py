@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, reached, row
 
 _CALLS: Final = "openat,close,fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg"
 _OPENED: Final = re.compile(r'openat\(.*"([^"]*ledger\.db-wal)".*= (\d+)')
@@ -51,7 +51,13 @@ def _count(trace: str) -> tuple[int, int]:
     return answers, unsynced
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+@row(
+    2,
+    "acknowledge only after fsync",
+    "0 of 500 before it",
+    Mutant("sync", PRAGMA.format("synchronous=OFF"), "^10 ack.*, 10 before"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     events = 10 if quick else 500
     trace = folder / "trace"
     wrapper = ("strace", "-f", "-e", f"trace={_CALLS}", "-s", "64", "-o", str(trace))
@@ -63,12 +69,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
     answers, unsynced = _count(trace.read_text(errors="replace"))
     figure = f"{answers} acknowledgements, {unsynced} before their fdatasync"
     return reached(figure, (answers, unsynced) == (events, 0))
-
-
-ROW: Final = Row(
-    2,
-    "acknowledge only after fsync",
-    "0 of 500 before it",
-    _run,
-    [Mutant("sync", PRAGMA.format("synchronous=OFF"), "^10 ack.*, 10 before")],
-)

@@ -8,7 +8,7 @@ for granted that the disk is honest about syncs, and that directory entries are 
 import asyncio
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,51 +18,35 @@ from unittest.mock import patch
 import apsw
 
 from exporter.ledger import recovery
-from exporter.ledger.marker import CommitMarker
+from exporter.ledger.files import CommitMarker
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, reached, row
 from tests.ledger.batches import batch
-from tests.ledger.shown import value
+from tests.ledger.home import value
 
-SECTOR: Final = 512
+_SECTOR: Final = 512
 """Bytes that a disk writes as a whole or not at all."""
-SENDERS: Final = 4
+_SENDERS: Final = 4
 _BASE: Final = apsw.vfs_names()[0]
 
 
-class Write(NamedTuple):
-    file: str
-    offset: int
-    data: bytes
+class Step(NamedTuple):
+    """A change of `file`, or an acknowledgement.
+
+    `kind` is "write" (`data` at `offset`), "truncate" (to `offset` bytes), "sync", "delete", "rename" (to
+    `target`) or "acknowledge" (`ids`).
+    """
+
+    kind: str
+    file: str = ""
+    offset: int = 0
+    data: bytes = b""
+    target: str = ""
+    ids: tuple[int, ...] = ()
 
 
-class Truncate(NamedTuple):
-    file: str
-    size: int
-
-
-class Sync(NamedTuple):
-    """All earlier writes to the file are durable."""
-
-    file: str
-
-
-class Delete(NamedTuple):
-    file: str
-
-
-class Rename(NamedTuple):
-    file: str
-    target: str
-
-
-class Acknowledge(NamedTuple):
-    ids: tuple[int, ...]
-
-
-Step = Write | Truncate | Sync | Delete | Rename | Acknowledge
 Journal = list[Step]
 
 
@@ -74,15 +58,15 @@ class _RecordedFile(apsw.VFSFile):
 
     def xWrite(self, data: bytes, offset: int) -> None:
         super().xWrite(data, offset)
-        self._journal.append(Write(self._name, offset, bytes(data)))
+        self._journal.append(Step("write", self._name, offset, bytes(data)))
 
     def xTruncate(self, size: int) -> None:
         super().xTruncate(size)
-        self._journal.append(Truncate(self._name, size))
+        self._journal.append(Step("truncate", self._name, size))
 
     def xSync(self, flags: int) -> None:
         super().xSync(flags)
-        self._journal.append(Sync(self._name))
+        self._journal.append(Step("sync", self._name))
 
 
 class _RecordingVFS(apsw.VFS):
@@ -95,11 +79,11 @@ class _RecordingVFS(apsw.VFS):
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         super().xDelete(filename, syncdir)
-        self._journal.append(Delete(Path(filename).name))
+        self._journal.append(Step("delete", Path(filename).name))
 
 
 @contextmanager
-def recorded(pragma: str) -> Iterator[Journal]:
+def _recorded(pragma: str) -> Iterator[Journal]:
     """The journal of all writes of this process's ledgers; `pragma` is set in each, when given."""
     journal: Journal = []
     os_replace = os.replace
@@ -108,7 +92,7 @@ def recorded(pragma: str) -> Iterator[Journal]:
         def write(self, commit: int) -> None:
             super().write(commit)
             content = Path(f"/proc/self/fd/{self._file}").read_bytes()
-            journal.append(Write("ledger.marker", 0, content))
+            journal.append(Step("write", "ledger.marker", 0, content))
 
     class MutantStore(Store):
         def __init__(self, *arguments: Any) -> None:
@@ -118,7 +102,7 @@ def recorded(pragma: str) -> Iterator[Journal]:
 
     def replace(source: Path, target: Path) -> None:
         os_replace(source, target)
-        journal.append(Rename(source.name, target.name))
+        journal.append(Step("rename", source.name, target=target.name))
 
     vfs = _RecordingVFS(journal)
     try:
@@ -132,13 +116,13 @@ def recorded(pragma: str) -> Iterator[Journal]:
         vfs.unregister()
 
 
-async def record(folder: Path, ids: int, pragma: str) -> Journal:
+async def _record(folder: Path, ids: int, pragma: str) -> Journal:
     """The writes of a ledger while senders have `ids` ids counted in batches, some of them twice.
 
     The ledger is closed and opened again half-way.
     """
     rng = random.Random(1)
-    with recorded(pragma) as journal:
+    with _recorded(pragma) as journal:
         for half in (range(ids // 2), range(ids // 2, ids)):
             ledger = await SqliteLedger.open(Plan(folder))
             remaining = list(half)
@@ -148,11 +132,11 @@ async def record(folder: Path, ids: int, pragma: str) -> Journal:
                     count = rng.choice((1, 5, 50, 200))
                     mine, remaining[:count] = remaining[:count], []
                     await ledger.commit(batch(mine))
-                    journal.append(Acknowledge(tuple(mine)))
+                    journal.append(Step("acknowledge", ids=tuple(mine)))
                     if rng.random() < 0.2:
                         await ledger.commit(batch(mine))
 
-            await asyncio.gather(*(send() for _ in range(SENDERS)))
+            await asyncio.gather(*(send() for _ in range(_SENDERS)))
             await ledger.close()
     return journal
 
@@ -161,27 +145,26 @@ async def record(folder: Path, ids: int, pragma: str) -> Journal:
 class Disk:
     """The durable content of each file, and the later writes to it, in order."""
 
-    durable: dict[str, bytes] = field(default_factory=dict)
-    pending: dict[str, list[Write | Truncate]] = field(default_factory=dict)
+    durable: dict[str, bytearray] = field(default_factory=dict)
+    pending: dict[str, Journal] = field(default_factory=dict)
     acknowledged: set[int] = field(default_factory=set)
 
     def take(self, step: Step) -> None:
-        match step:
-            case Acknowledge(ids):
-                self.acknowledged.update(ids)
-            case Sync(file):
-                content = bytearray(self.durable.get(file, b""))
+        file = step.file
+        match step.kind:
+            case "acknowledge":
+                self.acknowledged.update(step.ids)
+            case "sync":
                 for change in self.pending.pop(file, ()):
-                    _apply(content, change)
-                self.durable[file] = bytes(content)
-            case Delete(file):
+                    _apply(self.durable.setdefault(file, bytearray()), change)
+            case "delete":
                 self.durable.pop(file, None)
                 self.pending.pop(file, None)
-            case Rename(file, target):
-                self.durable[target] = self.durable.pop(file)
-                self.pending[target] = self.pending.pop(file, [])
-            case Write() | Truncate():
-                self.pending.setdefault(step.file, []).append(step)
+            case "rename":
+                self.durable[step.target] = self.durable.pop(file)
+                self.pending[step.target] = self.pending.pop(file, [])
+            case _:
+                self.pending.setdefault(file, []).append(step)
 
     def cut(self, rng: random.Random) -> dict[str, bytearray]:
         """The files after a power cut: the durable content, and any part of the pending writes."""
@@ -196,25 +179,22 @@ class Disk:
         return files
 
 
-def _sectors(change: Write | Truncate) -> Iterator[Write | Truncate]:
-    if isinstance(change, Truncate):
+def _sectors(change: Step) -> Iterator[Step]:
+    """The parts of a write that a disk writes one by one."""
+    if change.kind == "truncate":
         yield change
-        return
     offset, end = change.offset, change.offset + len(change.data)
     while offset < end:
-        stop = min(end, (offset // SECTOR + 1) * SECTOR)
+        stop = min(end, (offset // _SECTOR + 1) * _SECTOR)
         data = change.data[offset - change.offset : stop - change.offset]
-        yield Write(change.file, offset, data)
+        yield change._replace(offset=offset, data=data)
         offset = stop
 
 
-def _apply(content: bytearray, change: Write | Truncate) -> None:
-    end = change.size if isinstance(change, Truncate) else change.offset
-    content.extend(bytes(max(0, end - len(content))))
-    if isinstance(change, Truncate):
-        del content[end:]
-    else:
-        content[end : end + len(change.data)] = change.data
+def _apply(content: bytearray, change: Step) -> None:
+    content.extend(bytes(max(0, change.offset - len(content))))
+    end = None if change.kind == "truncate" else change.offset + len(change.data)
+    content[change.offset : end] = change.data
 
 
 @dataclass
@@ -246,34 +226,35 @@ async def _open(folder: Path, acknowledged: set[int], ids: list[int], losses: Lo
         await ledger.close()
 
 
-async def cut_power(folder: Path, journal: Sequence[Step], cuts: int) -> tuple[int, Losses]:
-    """Cut at `cuts` places, half of them right after an acknowledgement, and open what is left.
+@row(
+    3,
+    "power cut",
+    "100 cuts, nothing lost or doubled",
+    # The code of these mutants is a PRAGMA of the recorded ledger.
+    Mutant("sync", "synchronous=OFF", "[1-9][0-9]* lost"),
+    Mutant("sync of each commit", "synchronous=NORMAL", "[1-9][0-9]* lost"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
+    """Cut the power at random places, half of them right after an acknowledgement, and open what is left."""
 
-    Returns also the number of cuts that left writes behind which no sync had made durable.
-    """
-    rng = random.Random(2)
-    after = [at + 1 for at, step in enumerate(journal) if isinstance(step, Acknowledge)]
-    places = rng.sample(after, cuts // 2) + rng.sample(range(len(journal)), cuts - cuts // 2)
-    ids = sorted({id_ for step in journal if isinstance(step, Acknowledge) for id_ in step.ids})
-    disk, losses, torn, at = Disk(), Losses(), 0, 0
-    for number, place in enumerate(sorted(places)):
-        for step in journal[at:place]:
-            disk.take(step)
-        at = place
-        data = folder / str(number)
-        data.mkdir(parents=True)
-        for name, content in disk.cut(rng).items():
-            (data / name).write_bytes(content)
-        torn += any(disk.pending.values())
-        await _open(data, disk.acknowledged, ids, losses)
-    return torn, losses
-
-
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
     async def campaign() -> str:
         cuts = 20 if quick else 100
-        journal = await record(folder / "written", 6000 if quick else 100_000, mutant)
-        torn, losses = await cut_power(folder / "cut", journal, cuts)
+        journal = await _record(folder / "written", 6000 if quick else 100_000, mutant)
+        rng = random.Random(2)
+        after = [at + 1 for at, step in enumerate(journal) if step.ids]
+        places = rng.sample(after, cuts // 2) + rng.sample(range(len(journal)), cuts - cuts // 2)
+        ids = sorted({number for step in journal for number in step.ids})
+        disk, losses, torn, at = Disk(), Losses(), 0, 0
+        for number, place in enumerate(sorted(places)):
+            for step in journal[at:place]:
+                disk.take(step)
+            at = place
+            data = folder / "cut" / str(number)
+            data.mkdir(parents=True)
+            for name, content in disk.cut(rng).items():
+                (data / name).write_bytes(content)
+            torn += any(disk.pending.values())
+            await _open(data, disk.acknowledged, ids, losses)
         figure = (
             f"{cuts} cuts, {torn} with writes on their way: {losses.lost} lost, "
             f"{losses.doubled} doubled, {losses.damaged} damaged"
@@ -282,16 +263,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
         return reached(figure, losses == Losses())
 
     return asyncio.run(campaign())
-
-
-ROW: Final = Row(
-    3,
-    "power cut",
-    "100 cuts, nothing lost or doubled",
-    _run,
-    # The code of these mutants is a PRAGMA of the recorded ledger.
-    [
-        Mutant("sync", "synchronous=OFF", "[1-9][0-9]* lost"),
-        Mutant("sync of each commit", "synchronous=NORMAL", "[1-9][0-9]* lost"),
-    ],
-)

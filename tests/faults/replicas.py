@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from exporter.ledger.redis.ledger import READ_INTERVAL
+from exporter.names import SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import Load
 
@@ -32,7 +33,7 @@ class Replicas:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def ports(self) -> Callable[[], int | None]:
+    def _ports(self) -> Callable[[], int | None]:
         """For one sender: the next exporter that is up, so that a retry goes to another one."""
         turn = count()
 
@@ -45,14 +46,14 @@ class Replicas:
     def load(self, senders: int = 4, batch: int = 20) -> Load:
         load = Load(lambda: None, senders, batch)
         for sender in load.senders:
-            sender.port = self.ports()
+            sender.port = self._ports()
         return load
 
-    def counts(self, name: str = "session_ends_total") -> list[int]:
+    def counts(self) -> list[int]:
         """The total that each replica shows."""
-        return [int(exporter.total(name)) for exporter in self.exporters]
+        return [int(exporter.total(SESSION_ENDS)) for exporter in self.exporters]
 
-    def agree(self, seconds: float = 60.0) -> int:
+    def agree(self) -> int:
         """The total that all replicas show, unchanged for two of their reads of the ledger.
 
         Earlier, two replicas may each lack equally many events that the other counted.
@@ -67,5 +68,5 @@ class Replicas:
                 shown[:], since = now, time.monotonic()
             return time.monotonic() - since > 2 * READ_INTERVAL
 
-        wait_for(settled, seconds, f"replicas that agree: {shown}")
+        wait_for(settled, what="replicas that agree")
         return shown[0]

@@ -14,7 +14,7 @@ from typing import Final
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.senders import HEADERS
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, patched, reached, row
 
 COPIES: Final = 10
 CONNECTIONS: Final = 50
@@ -47,7 +47,20 @@ def _post(connection: http.client.HTTPConnection, body: bytes) -> Counter[str]:
     raise AssertionError("still 503 after 10,000 retries")
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+_WITHOUT_WINDOW: Final = patched(
+    "exporter.ledger.window.Window.find", 'lambda self, keys: 0 * keys[:, 0].astype("int64")'
+)
+_WITHOUT_REPEATS: Final = patched("exporter.ledger.group.has_repeats", "lambda keys: False")
+
+
+@row(
+    8,
+    "retry storm, 50 connections",
+    "1 M ids × 10, duplicates exact",
+    Mutant("duplicates of earlier commits", _WITHOUT_WINDOW, "^5,000 ids"),
+    Mutant("duplicates within a commit", _WITHOUT_REPEATS, "^5,000 ids"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     ids = 5000 if quick else 1_000_000
     bodies, lock = _bodies(ids), threading.Lock()
     with (
@@ -78,24 +91,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
     )
     exact = (ids, ids * (COPIES - 1))
     return reached(figure, (accepted, duplicates) == (counted, repeated) == exact)
-
-
-_WITHOUT_WINDOW: Final = """
-import numpy
-from exporter.ledger.window import Window
-Window.find = lambda self, keys: numpy.zeros(len(keys), numpy.int64)
-"""
-_WITHOUT_REPEATS: Final = """
-from exporter.ledger import group
-group.has_repeats = lambda keys: False
-"""
-ROW: Final = Row(
-    8,
-    "retry storm, 50 connections",
-    "1 M ids × 10, duplicates exact",
-    _run,
-    [
-        Mutant("duplicates of earlier commits", _WITHOUT_WINDOW, "^5,000 ids"),
-        Mutant("duplicates within a commit", _WITHOUT_REPEATS, "^5,000 ids"),
-    ],
-)

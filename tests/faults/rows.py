@@ -1,4 +1,4 @@
-"""The rows of the fault table, in its order."""
+"""The rows of the fault table, in its order, and the modules that share a test file."""
 
 from typing import Final
 
@@ -6,6 +6,8 @@ from tests.faults import (
     bodies,
     certificate,
     configuration,
+    connections,
+    descriptors,
     disks,
     double_scrape,
     exposition,
@@ -21,32 +23,19 @@ from tests.faults import (
     power_cut,
     redis_kills,
     retry_storm,
+    slow_peers,
     soak,
-    sockets,
     tests_elsewhere,
 )
 from tests.faults.table import Row, rows_of
 
+ATTACKS: Final = (bodies, connections, descriptors, floods, foreign_host, slow_peers)
+DURABILITY: Final = (disks, files, kills, order, power_cut, retry_storm)
+OPERATION: Final = (
+    *(certificate, configuration, double_scrape, exposition),
+    *(long_durations, lost_log, soak),
+)
+REDIS: Final = (failovers, redis_kills)
 ROWS: Final[tuple[Row, ...]] = rows_of(
-    bodies,
-    certificate,
-    configuration,
-    disks,
-    double_scrape,
-    exposition,
-    failovers,
-    files,
-    floods,
-    foreign_host,
-    fuzz,
-    kills,
-    long_durations,
-    lost_log,
-    order,
-    power_cut,
-    redis_kills,
-    retry_storm,
-    soak,
-    sockets,
-    tests_elsewhere,
+    *(*ATTACKS, *DURABILITY, *OPERATION, *REDIS, fuzz, tests_elsewhere)
 )

@@ -3,11 +3,25 @@
 import http.client
 import json
 import random
+import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from tests.e2e.exporter_process import wait_for
 
 HEADERS = {"Content-Type": "application/json"}
+POST_HEAD = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def connect(port: int, receive_buffer: int = 0) -> Iterator[socket.socket]:
+    with socket.socket() as client:
+        if receive_buffer:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", port))
+        yield client
 
 
 class Sender(threading.Thread):
@@ -89,12 +103,17 @@ class Load:
         for sender in self.senders:
             sender.start()
 
-    def finish(self, seconds: float = 60.0) -> None:
+    def wait_for_acknowledged(self, events: int) -> None:
+        """Wait until so many more events are acknowledged."""
+        goal = self.acknowledged + events
+        wait_for(lambda: self.acknowledged >= goal, what="acknowledged events")
+
+    def finish(self) -> None:
         """Wait until every event is acknowledged; the exporter must be up."""
         for sender in self.senders:
             sender.finishing.set()
         for sender in self.senders:
-            sender.join(seconds)
+            sender.join(60)
             assert not sender.is_alive(), f"{sender.name} still has unacknowledged events"
         problems = [problem for sender in self.senders for problem in sender.problems]
         assert not problems, problems[:3]

@@ -17,7 +17,7 @@ from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.order import PRAGMA
 from tests.faults.senders import HEADERS
-from tests.faults.table import Mutant, Row, reached
+from tests.faults.table import Mutant, reached, row
 from tests.faults.usage import MIB, resident
 
 _MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "20"))
@@ -61,7 +61,24 @@ def _slope(times: Sequence[float], memory: Sequence[int]) -> float:
     return float(per_second) * 3600 / MIB
 
 
-def _run(folder: Path, quick: bool, mutant: str = "") -> str:
+_LEAK: Final = """
+from exporter.ledger.group import Group
+made, kept = Group.receipts, []
+def receipts(self):
+    kept.append(b"x" * (1 << 19))
+    return made(self)
+Group.receipts = receipts
+"""
+
+
+@row(
+    25,
+    f"soak, {_MINUTES:g} min",
+    f"memory < {_SLOPE:g} MiB/h, WAL ≤ {_MOST_WAL // MIB} MiB",
+    Mutant("release of memory", _LEAK, r"memory \d{3} MiB"),
+    Mutant("checkpoints", PRAGMA.format("wal_autocheckpoint=0"), r"WAL ≤ (1[6-9]|[2-9]\d)"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Send a tenth of the requests twice; in between, malformed bodies, scrapes and new connections."""
     requests = 600 if quick else int(_MINUTES * 60 * _PER_SECOND)
     pause = 0 if quick else 1 / _PER_SECOND
@@ -101,23 +118,3 @@ def _run(folder: Path, quick: bool, mutant: str = "") -> str:
     # Seconds say nothing about an hour.
     flat = grown <= _MOST_GROWTH if quick else slope < _SLOPE
     return reached(figure, flat and largest <= _MOST_WAL and counted == events)
-
-
-_LEAK: Final = """
-from exporter.ledger.group import Group
-made, kept = Group.receipts, []
-def receipts(self):
-    kept.append(b"x" * (1 << 19))
-    return made(self)
-Group.receipts = receipts
-"""
-ROW: Final = Row(
-    25,
-    f"soak, {_MINUTES:g} min",
-    f"memory < {_SLOPE:g} MiB/h, WAL ≤ {_MOST_WAL // MIB} MiB",
-    _run,
-    [
-        Mutant("release of memory", _LEAK, r"memory \d{3} MiB"),
-        Mutant("checkpoints", PRAGMA.format("wal_autocheckpoint=0"), r"WAL ≤ (1[6-9]|[2-9]\d)"),
-    ],
-)

@@ -1,4 +1,4 @@
-"""The fault table: its rows, and the command that runs them and prints a line for each."""
+"""The fault table: its rows, their tests, and the command that runs rows and prints a line for each."""
 
 import argparse
 import os
@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 from tests.e2e.exporter_process import ROOT
 
@@ -47,6 +49,17 @@ class Row:
     nodes: Sequence[str] = ()
 
 
+def patched(name: str, value: str) -> str:
+    """The code of a mutant that replaces `name` in the program by an expression."""
+    owner, _, attribute = name.rpartition(".")
+    return f"\nimport pkgutil\nsetattr(pkgutil.resolve_name({owner!r}), {attribute!r}, {value})\n"
+
+
+def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], Row]:
+    """Makes a function a row of the table."""
+    return lambda run: Row(number, case, goal, run, mutants)
+
+
 def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
     """The rows that are defined in these modules, by number."""
     rows = [
@@ -62,10 +75,8 @@ def reached(figure: str, holds: bool) -> str:
     return figure
 
 
-def row_of_tests(
-    number: int, case: str, goal: str, *nodes: str, full: str = "", short: str = ""
-) -> Row:
-    """A row that tests hold, run with FAULTS=full unless quick; `full` and `short` are its figures."""
+def row_of_tests(number: int, case: str, goal: str, *nodes: str, full: str = "") -> Row:
+    """A row that tests hold; at full length they run with FAULTS=full, and `full` is the figure."""
 
     def run(folder: Path, quick: bool) -> str:
         done = subprocess.run(
@@ -82,42 +93,56 @@ def row_of_tests(
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
         passed = re.search(r"(\d+) passed", done.stdout)
         assert passed, done.stdout
-        return (short if quick else full) or f"{passed[1]} tests passed"
+        return f"{passed[1]} tests passed" if quick or not full else full
 
     return Row(number, case, goal, run, nodes=nodes)
 
 
-def _results(rows: Sequence[Row], quick: bool) -> Iterator[tuple[Row, str, bool]]:
-    """Each row with its figure, and whether it held; the traceback of an error goes to stderr."""
-    for row in rows:
-        with tempfile.TemporaryDirectory(prefix=f"faults-{row.number}-") as folder:
-            try:
-                yield row, row.run(Path(folder), quick), True
-            except Missed as missed:
-                yield row, str(missed), False
-            except Exception as error:
-                traceback.print_exc()
-                yield row, f"{str(error).strip().partition(chr(10))[0][:60]}", False
+def checks_of(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Two tests of the rows in these modules: a row holds at quick length, and fails without a guard."""
+    rows = rows_of(*modules)
+    mutants = [
+        pytest.param(row, mutant, id=f"{row.number}-{mutant.guard}")
+        for row in rows
+        for mutant in row.mutants
+    ]
+
+    @pytest.mark.parametrize("row", rows, ids=lambda row: f"{row.number}-{row.case}")
+    def holds(row: Row, tmp_path: Path) -> None:
+        row.run(tmp_path, True)
+
+    @pytest.mark.parametrize(("row", "mutant"), mutants)
+    def fails(row: Row, mutant: Mutant, tmp_path: Path) -> None:
+        with pytest.raises(Missed, match=mutant.figure):
+            row.run(tmp_path, True, mutant.code)
+
+    return holds, fails
 
 
-def main(rows: Sequence[Row], description: str | None, arguments: list[str] | None = None) -> int:
+def main(rows: Sequence[Row], description: str | None) -> int:
     """Run the requested rows and print a line for each: 0 when all hold, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=description)
     parser.add_argument("--quick", action="store_true", help="short versions, minutes in all")
     parser.add_argument("row", nargs="*", type=int, help="numbers of rows; default: all rows")
-    options = parser.parse_args(arguments)
-    known = {row.number for row in rows}
-    if unknown := set(options.row) - known:
-        parser.error(f"no row {min(unknown)}: there are {', '.join(map(str, sorted(known)))}")
-    chosen = [row for row in rows if not options.row or row.number in options.row]
+    options = parser.parse_args()
+    if unknown := set(options.row) - {row.number for row in rows}:
+        parser.error(f"no row {min(unknown)}: rows are 1 to {len(rows)}")
     case, goal = (max(len(getattr(row, name)) for row in rows) for name in ("case", "goal"))
-    print(
-        f"{'row':>3}  {'case':<{case}}  {'held':<4}  {'goal':<{goal}}  figure reached", flush=True
-    )
-    held = True
-    for row, figure, holds in _results(chosen, options.quick):
-        verdict = "yes" if holds else "NO"
+    print(f"row  {'case':<{case}}  held  {'goal':<{goal}}  figure reached", flush=True)
+    missed = 0
+    for row in rows:
+        if options.row and row.number not in options.row:
+            continue
+        verdict = "yes"
+        with tempfile.TemporaryDirectory(prefix=f"faults-{row.number}-") as folder:
+            try:
+                figure = row.run(Path(folder), options.quick)
+            except Exception as error:
+                verdict, figure = "NO", str(error).strip()
+                if not isinstance(error, Missed):
+                    traceback.print_exc()
+                    figure = figure.partition("\n")[0][:60]
+                missed = 1
         line = f"{row.number:>3}  {row.case:<{case}}  {verdict:<4}  {row.goal:<{goal}}  {figure}"
         print(line, flush=True)
-        held &= holds
-    return 0 if held else 1
+    return missed

@@ -1,16 +1,6 @@
 """Rows of the fault table about settings, certificates, logs and scrapes."""
 
-from tests.faults import (
-    certificate,
-    configuration,
-    double_scrape,
-    exposition,
-    long_durations,
-    lost_log,
-    soak,
-)
-from tests.faults.checks import checks
+from tests.faults.rows import OPERATION
+from tests.faults.table import checks_of
 
-test_row_holds, test_row_fails_without_guard = checks(
-    certificate, configuration, double_scrape, exposition, long_durations, lost_log, soak
-)
+test_row_holds, test_row_fails_without_guard = checks_of(*OPERATION)

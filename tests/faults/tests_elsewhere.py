@@ -6,54 +6,47 @@ from tests.faults.table import row_of_tests
 
 _LEDGER: Final = "tests/ledger/test_"
 _LEDGERS: Final = (
-    ("contract.py", "TestSqliteLedger"),
-    ("redis_contract.py", "TestRedisLedger"),
-    ("redis_contract.py", "TestValkeyLedger"),
-    ("redis_contract.py", "TestClusterLedger"),
+    *("sqlite.py::TestSqliteLedger", "redis_contract.py::TestRedisLedger"),
+    *("redis_contract.py::TestValkeyLedger", "redis_cluster.py::TestClusterLedger"),
 )
-"""The module and class of the contract's tests for each implementation."""
+"""The contract's tests of each implementation."""
 _HISTORIES: Final = f"{_LEDGER}stateful.py"
 
 
 def _in_each_ledger(test: str) -> list[str]:
-    return [f"{_LEDGER}{module}::{ledger}::{test}" for module, ledger in _LEDGERS]
+    return [f"{_LEDGER}{ledger}::{test}" for ledger in _LEDGERS]
 
 
 FSYNC: Final = row_of_tests(
     4,
     "fsync error",
     "50 points, a retry counts once",
-    _LEDGER + "faults.py::test_a_failed_fsync_breaks_the_ledger_and_a_retry_after_the_"
-    "restart_counts_once",
+    _LEDGER + "faults.py::test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once",
     full="each of 50 fsyncs failed once; each id counted once",
-    short="5 fsyncs failed; each id counted once",
 )
 DAMAGE: Final = row_of_tests(
     6,
     "flips and truncations",
     "1,000, never a silent zero",
-    _LEDGER + "recovery.py::test_a_flipped_bit_or_a_cut_file_loses_nothing_or_is_moved_aside",
+    _LEDGER + "recovery.py::test_flipped_bit_or_cut_file_loses_nothing_or_is_moved_aside",
     full="3 × 1,000: nothing lost, or moved aside and named",
-    short="3 × 70: nothing lost, or moved aside and named",
 )
 CONFLICTS: Final = row_of_tests(
     9,
     "same id, other payload",
     "first wins, `conflict`",
     _HISTORIES,
-    *_in_each_ledger("test_the_same_id_with_other_content_is_a_conflict_and_the_first_wins"),
+    *_in_each_ledger("test_id_with_other_content_is_a_conflict_and_the_first_wins"),
     "tests/ingest/test_pipeline.py::test_conflict_is_rejected_at_its_place_and_first_event_stands",
     full="1,000 histories of 40 steps against a dict; 4 ledgers; first wins, conflict",
-    short="25 histories of 25 steps against a dict; 4 ledgers; first wins, conflict",
 )
 CLOCKS: Final = row_of_tests(
     11,
     "clock jumps ±25 h",
     "no early expiry, no doubles",
     _HISTORIES,
-    *_in_each_ledger("test_a_wall_clock_that_jumps_expires_nothing"),
+    *_in_each_ledger("test_jump_of_the_wall_clock_expires_nothing"),
     full="1,000 histories of 40 steps with jumps; 4 ledgers, both ways: nothing expired, 0 doubles",
-    short="25 histories of 25 steps with jumps; 4 ledgers, both ways: nothing expired, 0 doubles",
 )
 HEADERS: Final = row_of_tests(
     13,
@@ -61,7 +54,6 @@ HEADERS: Final = row_of_tests(
     "431 or closed; memory + ≤ 32 MiB",
     "tests/server/test_header_flood.py",
     full="5 × 40 MiB, two ways: memory + ≤ 32 MiB",
-    short="5 × 40 MiB, two ways: memory + ≤ 32 MiB",
 )
 NOTIFICATIONS: Final = row_of_tests(
     19,
@@ -71,7 +63,6 @@ NOTIFICATIONS: Final = row_of_tests(
     "tests/alertmanager/test_texts.py::test_hostile_text_is_inert_in_a_mail",
     "tests/rules/test_code_texts.py::test_alerts_show_hostile_texts_of_a_taxonomy_unchanged",
     full="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
-    short="links, tags, templates, newlines, bidi: inert in Slack, mail and rules",
 )
 REDIS: Final = row_of_tests(
     24,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.home import SqliteHome, close_ledgers
+from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 _DEADLINE = 300.0
@@ -39,20 +40,23 @@ def full() -> bool:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> SqliteHome:
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteHome | RedisHome:
+    """A folder; in the modules `test_redis_*`, the shared Redis server, if they have no other home."""
+    if "test_redis_" in request.path.name:
+        return RedisHome(request.getfixturevalue("server").url)
     return SqliteHome(tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One server for all tests; each empties it first."""
-    with RedisServer(tmp_path_factory.mktemp("redis") / "one") as one:
-        yield one
+    with RedisServer(tmp_path_factory.mktemp("redis") / "server") as server:
+        yield server
 
 
 @pytest.fixture
 def server(redis_server: RedisServer) -> Iterator[RedisServer]:
-    """One that is empty, and left as it was found."""
+    """The server, empty, and with its settings restored at the end."""
     redis_server.command("FLUSHALL")
     yield redis_server
     redis_server.command("CONFIG", "SET", "maxmemory", 0)
@@ -63,12 +67,12 @@ def server(redis_server: RedisServer) -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """One server for all tests; each empties it first."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "one") as one:
-        yield one
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "server") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """Three masters and three replicas for all tests; each empties them first."""
-    with RedisCluster(tmp_path_factory.mktemp("cluster")) as six:
-        yield six
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster

@@ -10,44 +10,47 @@ import threading
 import pytest
 
 from exporter.errors import QueueFull, ShuttingDown
-from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE, Receipt
-from tests.ledger.batches import OTHER, batch, series
-from tests.ledger.home import Home
-from tests.ledger.shown import value
-from tests.ledger.totals_contract import TotalsContract
+from exporter.ledger.contract import (
+    ACCEPTED,
+    BUCKETS,
+    CONFLICT,
+    DUPLICATE,
+    DurationTotal,
+    Exemplar,
+    Ledger,
+    Receipt,
+    Total,
+)
+from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
+from tests.ledger.home import Home, total, until, value
 
 
-class LedgerContract(TotalsContract):
-    async def test_an_id_counts_once_within_a_batch(self, home: Home) -> None:
+class LedgerContract:
+    # --- deduplication -------------------------------------------------------------------------
+
+    async def test_id_counts_once_within_and_across_batches(self, home: Home) -> None:
         ledger = await home.open()
+        assert await ledger.commit(batch([])) == Receipt(0)
         receipt = await ledger.commit(batch([1, 2, 1, 1]))
         assert receipt.verdicts == bytes([ACCEPTED, ACCEPTED, DUPLICATE, DUPLICATE])
         assert (receipt.accepted, receipt.duplicates, receipt.conflicts) == (2, 2, 0)
-        assert value(ledger) == 2
-
-    async def test_an_id_counts_once_across_batches(self, home: Home) -> None:
-        ledger = await home.open()
-        assert await ledger.commit(batch([])) == Receipt(0)
-        assert await ledger.commit(batch([1, 2])) == Receipt(2)
         assert (await ledger.commit(batch([3, 2]))).verdicts == bytes([ACCEPTED, DUPLICATE])
         assert (await ledger.commit(batch([1, 2, 3]))).duplicates == 3
         assert value(ledger) == 3
 
-    async def test_an_id_counts_once_across_concurrent_commits(self, home: Home) -> None:
+    async def test_id_counts_once_across_concurrent_commits(self, home: Home) -> None:
         ledger = await home.open()
         batches = [batch(range(start, start + 20)) for start in range(100)]
         receipts = await asyncio.gather(*map(ledger.commit, batches))
         assert sum(receipt.accepted for receipt in receipts) == value(ledger) == 119
         assert sum(receipt.duplicates for receipt in receipts) == 2000 - 119
 
-    async def test_the_first_call_of_concurrent_commits_wins(self, home: Home) -> None:
+    async def test_first_of_concurrent_commits_wins(self, home: Home) -> None:
         ledger = await home.open()
         receipts = await asyncio.gather(*(ledger.commit(batch([(7, n)])) for n in range(20)))
         assert [receipt.conflicts for receipt in receipts] == [0] + [1] * 19
 
-    async def test_the_same_id_with_other_content_is_a_conflict_and_the_first_wins(
-        self, home: Home
-    ) -> None:
+    async def test_id_with_other_content_is_a_conflict_and_the_first_wins(self, home: Home) -> None:
         ledger = await home.open()
         first = await ledger.commit(batch([(1, 0), (1, 1), (1, 0)]))
         assert first.verdicts == bytes([ACCEPTED, CONFLICT, DUPLICATE])
@@ -55,7 +58,7 @@ class LedgerContract(TotalsContract):
         assert later.verdicts == bytes([CONFLICT, DUPLICATE, ACCEPTED])
         assert (value(ledger), value(ledger, OTHER)) == (1, 1)
 
-    async def test_an_event_without_a_key_is_always_counted(self, home: Home) -> None:
+    async def test_event_without_a_key_is_always_counted(self, home: Home) -> None:
         ledger = await home.open()
         assert await ledger.commit(batch([], unkeyed=3)) == Receipt(3)
         mixed = await asyncio.gather(*(ledger.commit(batch([1], unkeyed=2)) for _ in range(3)))
@@ -63,7 +66,21 @@ class LedgerContract(TotalsContract):
         assert mixed[1].verdicts == bytes([DUPLICATE, ACCEPTED, ACCEPTED])
         assert value(ledger) == 10
 
-    async def test_a_receipt_comes_after_its_events_show_in_the_totals(self, home: Home) -> None:
+    @pytest.mark.parametrize("hours", [-25, 25])
+    async def test_jump_of_the_wall_clock_expires_nothing(self, home: Home, hours: int) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1]))
+        home.wall.advance(hours * 3600)
+        await ledger.commit(batch([2]))
+        assert (await ledger.commit(batch([1]))).duplicates == 1
+        await ledger.close()
+        home.wall.advance(hours * 3600)
+        ledger = await home.open()
+        assert (await ledger.commit(batch([1, 2]))).duplicates == 2
+
+    # --- order, queue, shutdown ----------------------------------------------------------------
+
+    async def test_receipt_comes_after_its_events_show_in_the_totals(self, home: Home) -> None:
         ledger = await home.open()
 
         async def send(number: int) -> None:
@@ -74,7 +91,7 @@ class LedgerContract(TotalsContract):
         await asyncio.gather(*map(send, range(50)))
         assert value(ledger) == 250
 
-    async def test_a_deferrable_batch_shares_the_write_of_the_next(self, home: Home) -> None:
+    async def test_deferrable_batch_shares_the_write_of_the_next(self, home: Home) -> None:
         writes: list[float] = []
         ledger = await home.open(on_commit=writes.append, longest_wait=3600.0)
         deferred = [
@@ -86,7 +103,7 @@ class LedgerContract(TotalsContract):
         assert all(task.done() and task.result() == Receipt(1) for task in deferred)
         assert (len(writes), value(ledger)) == (1, 21)
 
-    async def test_a_deferrable_batch_is_written_when_no_other_comes(self, home: Home) -> None:
+    async def test_deferrable_batch_is_written_when_no_other_comes(self, home: Home) -> None:
         writes: list[float] = []
         ledger = await home.open(on_commit=writes.append)
         for numbers in ([1, 2], [2, 3]):
@@ -95,7 +112,7 @@ class LedgerContract(TotalsContract):
         assert [receipt.duplicates for receipt in receipts] == [1, 0]
         assert (len(writes), value(ledger)) == (2, 3)
 
-    async def test_a_cancelled_caller_does_not_take_its_batch_back(self, home: Home) -> None:
+    async def test_cancelled_caller_does_not_take_its_batch_back(self, home: Home) -> None:
         ledger = await home.open()
         task = asyncio.create_task(ledger.commit(batch([1, 2])))
         await asyncio.sleep(0)
@@ -105,6 +122,20 @@ class LedgerContract(TotalsContract):
         assert (await ledger.commit(batch([1, 2, 3]))).duplicates == 2
         assert value(ledger) == 3
         assert ledger.status().queue_events == ledger.status().queue_bytes == 0
+
+    @pytest.mark.parametrize("bound", [{"queue_events": 10}, {"queue_bytes": 1000}])
+    async def test_full_queue_refuses_and_counts_nothing(
+        self, home: Home, bound: dict[str, int]
+    ) -> None:
+        ledger = await home.open(**bound)
+        earlier = asyncio.create_task(ledger.commit(batch(range(20))))
+        await asyncio.sleep(0)
+        assert ledger.status().queue_events == 20
+        with pytest.raises(QueueFull) as refusal:
+            await ledger.commit(batch([100, 101, 102]))
+        assert refusal.value.retry_after
+        assert (await earlier).accepted == 20
+        assert (await ledger.commit(batch([100, 101, 102]))).accepted == 3
 
     async def test_close_answers_earlier_batches_and_refuses_later_ones(self, home: Home) -> None:
         ledger = await home.open(longest_wait=3600.0)
@@ -117,8 +148,6 @@ class LedgerContract(TotalsContract):
             await ledger.commit(batch([1000]))
         await closing
         assert all(task.done() and task.result().accepted for task in earlier)
-        with pytest.raises(ShuttingDown):
-            await ledger.commit(batch([1000]))
         await asyncio.gather(ledger.close(), ledger.close())
         assert ledger.status().problem == "shutting down"
         again = await home.open()
@@ -147,43 +176,111 @@ class LedgerContract(TotalsContract):
         assert all(await asyncio.gather(*readers))
         assert sum(total.value for total in ledger.totals().series) == 75
 
-    @pytest.mark.parametrize("bound", [{"queue_events": 10}, {"queue_bytes": 1000}])
-    async def test_a_full_queue_refuses_and_counts_nothing(
-        self, home: Home, bound: dict[str, int]
-    ) -> None:
-        ledger = await home.open(**bound)
-        earlier = asyncio.create_task(ledger.commit(batch(range(20))))
-        await asyncio.sleep(0)
-        assert ledger.status().queue_events == 20
-        with pytest.raises(QueueFull) as refusal:
-            await ledger.commit(batch([100, 101, 102]))
-        assert refusal.value.retry_after
-        assert (await earlier).accepted == 20
-        assert (await ledger.commit(batch([100, 101, 102]))).accepted == 3
+    # --- totals --------------------------------------------------------------------------------
 
-    async def test_a_restart_keeps_totals_ids_and_the_name(self, home: Home) -> None:
+    async def test_restart_keeps_totals_ids_and_the_name(self, home: Home) -> None:
         ledger = await home.open()
         await ledger.commit(batch([(1, 5), (2, 6)], unkeyed=1, sessions=["a", "b", "c"]))
         before = ledger.totals()
         await ledger.close()
         home.wall.advance(25 * 3600)
-        ledger = await home.open()
+        ledger = await home.open(zero=[FAILURE])
         after = ledger.totals()
         assert after.ledger == before.ledger
-        assert [(total.series.key, total.value, total.exemplar) for total in after.series] == [
-            (total.series.key, total.value, total.exemplar) for total in before.series
+        assert [(row.series.key, row.value, row.created, row.exemplar) for row in after.series] == [
+            (row.series.key, row.value, row.created, row.exemplar) for row in before.series
         ]
         receipt = await ledger.commit(batch([(1, 5), (2, 5), (3, 5)]))
         assert receipt.verdicts == bytes([DUPLICATE, CONFLICT, ACCEPTED])
+        assert value(ledger) == 4
 
-    @pytest.mark.parametrize("hours", [-25, 25])
-    async def test_a_wall_clock_that_jumps_expires_nothing(self, home: Home, hours: int) -> None:
+    async def test_duration_falls_into_a_bucket_with_an_inclusive_bound(self, home: Home) -> None:
         ledger = await home.open()
-        await ledger.commit(batch([1]))
-        home.wall.advance(hours * 3600)
-        await ledger.commit(batch([2]))
-        assert (await ledger.commit(batch([1]))).duplicates == 1
+        seconds = [0.0, *BUCKETS, 28800.1, None, 1.1]
+        await ledger.commit(batch([], unkeyed=len(seconds), durations=seconds))
+        histogram = durations(ledger)
+        assert (histogram.system, histogram.outcome) == ("streampixel", "failure")
+        assert histogram.counts == (2, 2, *[1] * 10, 1)
+        assert histogram.total == pytest.approx(sum(BUCKETS) + 28800.1 + 1.1)
+        assert histogram.created == home.wall.now
+
+    async def test_duration_of_a_duplicate_or_an_interruption_is_not_observed(
+        self, home: Home
+    ) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1, 2], of=INTERRUPTION, durations=[5.0, 6.0]))
+        assert ledger.totals().durations == []
+        await ledger.commit(batch([3, 3], durations=[5.0, 6.0]))
+        await ledger.commit(batch([4], of=LATE, durations=[7.0]))
+        assert (sum(durations(ledger).counts), durations(ledger).total) == (2, 12.0)
+
+    async def test_histograms_add_up_across_commits_and_restarts(self, home: Home) -> None:
+        ledger = await home.open()
+        created = home.wall.now
+        await asyncio.gather(*(ledger.commit(batch([n], durations=[n / 2])) for n in range(40)))
         await ledger.close()
-        home.wall.advance(hours * 3600)
+        home.wall.advance(60)
         ledger = await home.open()
-        assert (await ledger.commit(batch([1, 2]))).duplicates == 2
+        await ledger.commit(batch([], unkeyed=1, durations=[0.25]))
+        assert durations(ledger).counts == (4, 8, 20, 9, *[0] * 9)
+        assert durations(ledger).total == sum(n / 2 for n in range(40)) + 0.25
+        assert durations(ledger).created == created
+
+    async def test_last_session_of_a_series_is_its_exemplar(self, home: Home) -> None:
+        ledger = await home.open()
+        created = home.wall.now
+        await ledger.commit(batch([1, 2, 3], sessions=["a", "b", None]))
+        first = Exemplar("b", created)
+        assert total(ledger).exemplar == first
+        home.wall.advance(5)
+        await ledger.commit(batch([1], sessions=["duplicate"]))
+        await ledger.commit(batch([4]))
+        assert total(ledger).exemplar == first
+        await ledger.commit(batch([5], sessions=["c"]))
+        assert total(ledger).exemplar == Exemplar("c", home.wall.now)
+        assert total(ledger).created == created
+
+    async def test_known_series_start_at_zero_without_a_delay(self, home: Home) -> None:
+        ledger = await home.open(zero=[FAILURE, LATE])
+        await until(lambda: len(ledger.totals().series) == 2)
+        assert total(ledger) == Total(FAILURE, 0, home.wall.now)
+        await ledger.commit(batch([1]))
+        assert not total(ledger).delayed
+
+    async def test_new_series_is_delayed_until_scrapes_have_seen_it(self, home: Home) -> None:
+        ledger = await home.open(first_seen_delay=75.0)
+        await ledger.commit(batch([1]))
+        assert (total(ledger).delayed, total(ledger).value) == (True, 1)
+        home.monotonic.advance(74.9)
+        # Each commit is followed by housekeeping when a tick has passed.
+        await ledger.commit(batch([2]))
+        await ledger.commit(batch([3], of=OTHER))
+        assert total(ledger).delayed
+        home.monotonic.advance(1.2)
+        await ledger.commit(batch([4], of=OTHER))
+        await until(lambda: not total(ledger).delayed)
+        assert total(ledger).value == 2
+        assert total(ledger, OTHER).delayed
+
+    async def test_restart_starts_the_delay_of_a_delayed_series_again(self, home: Home) -> None:
+        ledger = await home.open(first_seen_delay=75.0)
+        await ledger.commit(batch([1]))
+        home.monotonic.advance(76)
+        await ledger.commit(batch([2], of=OTHER))
+        await until(lambda: not total(ledger).delayed)
+        home.monotonic.advance(74)
+        await ledger.close()
+        ledger = await home.open(first_seen_delay=75.0)
+        assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
+        home.monotonic.advance(74)
+        await ledger.commit(batch([3]))
+        await ledger.commit(batch([4]))
+        assert total(ledger, OTHER).delayed
+        home.monotonic.advance(2)
+        await ledger.commit(batch([5]))
+        await until(lambda: not total(ledger, OTHER).delayed)
+
+
+def durations(ledger: Ledger) -> DurationTotal:
+    [histogram] = ledger.totals().durations
+    return histogram

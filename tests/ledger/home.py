@@ -1,27 +1,32 @@
 """The stores of ledgers under test: what the contract's tests need from an implementation."""
 
+import asyncio
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from exporter.ledger.contract import Ledger
+from exporter.ledger.contract import Ledger, Series, Total
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
-from tests.ledger.clock import Clock
+from tests.ledger.batches import FAILURE
 
 L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
 
 
-def tracked(ledger: L) -> L:
-    """The ledger, which is closed at the end of the test."""
-    OPENED.append(ledger)
-    return ledger
+class Clock:
+    """Returns `now`, in seconds, when it is called; it stands still until it is advanced."""
 
+    def __init__(self, now: float) -> None:
+        self.now = now
 
-async def close_ledgers() -> None:
-    while OPENED:
-        await OPENED.pop().close()
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Home(Protocol):
@@ -51,6 +56,17 @@ class SqliteHome:
         return tracked(await SqliteLedger.open(self.plan(**plan), **options))
 
 
+def tracked(ledger: L) -> L:
+    """The ledger, which is closed at the end of the test."""
+    OPENED.append(ledger)
+    return ledger
+
+
+async def close_ledgers() -> None:
+    while OPENED:
+        await OPENED.pop().close()
+
+
 def crash(source: Path, target: Path) -> None:
     """Copy the files of an open ledger as a process leaves them that ends now.
 
@@ -61,3 +77,20 @@ def crash(source: Path, target: Path) -> None:
     for name in ("ledger.marker", "ledger.db", "ledger.db-wal"):
         if (source / name).exists():
             shutil.copy(source / name, target / name)
+
+
+def total(ledger: Ledger, of: Series = FAILURE) -> Total:
+    [match] = [total for total in ledger.totals().series if total.series.key == of.key]
+    return match
+
+
+def value(ledger: Ledger, of: Series = FAILURE) -> int:
+    return sum(total.value for total in ledger.totals().series if total.series.key == of.key)
+
+
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Return when the condition is true. Raises `AssertionError` when it is not true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.002)

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerUnavailable
+from exporter.ledger.address import parse
 from exporter.ledger.contract import Series
-from exporter.ledger.redis.address import parse
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch
-from tests.ledger.clock import Clock
-from tests.ledger.home import tracked
-from tests.ledger.waiting import until
+from tests.ledger.home import Clock, tracked, until
 
 _PLAN = {field.name for field in fields(Plan)}
 

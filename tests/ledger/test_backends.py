@@ -1,13 +1,15 @@
-"""The choice of ledger stands in one module."""
+"""The choice of ledger stands in one module, and the extra `redis` is needed for a shared ledger only."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import exporter
+from exporter import names
+from tests.e2e.exporter_process import ExporterProcess
 
 PRODUCT = Path(exporter.__file__).parent
+WITHOUT_REDIS = "import sys; sys.modules['redis'] = sys.modules['hiredis'] = None"
+"""An import of one of them raises ImportError."""
 
 
 def test_product_imports_no_implementation_of_the_ledger() -> None:
@@ -18,11 +20,23 @@ def test_product_imports_no_implementation_of_the_ledger() -> None:
         if PRODUCT / "ledger" not in path.parents
         for module in re.findall(r"(?:from|import) exporter\.ledger\.([\w.]+)", path.read_text())
     }
-    assert imported == {"contract", "backends"}
+    assert imported == {"contract", "backends", "address"}
 
 
-def test_redis_is_not_imported_without_a_redis_ledger() -> None:
-    code = "import sys, exporter.serve, exporter.ledger.sqlite; print(*sys.modules)"
-    modules = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60).split()
-    assert "exporter.serve" in modules
-    assert not [name for name in modules if "redis" in name]
+def test_serve_with_sqlite_imports_no_redis(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path / "data", mutant=WITHOUT_REDIS) as exporter:
+        assert exporter.post({"system": "streampixel", "code": 4001}).json["accepted"] == 1
+        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.request("ops", "GET", "/").status == 200
+        assert exporter.stop() == 0
+
+
+def test_redis_ledger_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
+    settings = {"ledger": "redis://cache"}
+    exporter = ExporterProcess(tmp_path / "data", mutant=WITHOUT_REDIS, settings=settings)
+    exporter.launch()
+    assert exporter.wait() == 1
+    assert exporter.log == (
+        "error: SESSION_EXPORTER_LEDGER = 'redis://cache': needs the extra: "
+        "pip install 'session-end-exporter[redis]'\n"
+    )

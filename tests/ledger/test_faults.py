@@ -13,9 +13,7 @@ from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount, small_disk
 from tests.ledger.batches import batch
-from tests.ledger.home import SqliteHome
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
+from tests.ledger.home import SqliteHome, until, value
 
 
 async def _commit_until_refused(ledger: SqliteLedger) -> None:
@@ -26,7 +24,7 @@ async def _commit_until_refused(ledger: SqliteLedger) -> None:
             return
 
 
-async def test_a_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) -> None:
+async def test_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) -> None:
     """Row 5. A transaction of two pages fits where one of twenty failed: ready again for a second.
 
     Fails without the check for space, and without the empty transaction after a failed one.
@@ -49,7 +47,7 @@ async def test_a_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) 
         await ledger.close()
 
 
-async def test_a_ledger_opens_on_a_full_disk_and_shows_its_totals(tmp_path: Path) -> None:
+async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(tmp_path: Path) -> None:
     """Fails when FullError of the first checkpoint is not caught."""
     with small_disk(tmp_path / "disk") as folder:
         home = SqliteHome(folder)
@@ -64,14 +62,14 @@ async def test_a_ledger_opens_on_a_full_disk_and_shows_its_totals(tmp_path: Path
         await ledger.close()
 
 
-def test_a_new_ledger_on_a_full_disk_is_refused(tmp_path: Path) -> None:
+def test_new_ledger_on_a_full_disk_is_refused(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as folder:
         fill(folder)
         with pytest.raises(LedgerError, match=r"the disk of data_dir .* is full|No space left"):
             open_ledger(Plan(folder))
 
 
-def test_a_read_only_data_dir_is_named_and_left_unchanged(tmp_path: Path) -> None:
+def test_read_only_data_dir_is_named_and_left_unchanged(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as folder:
         open_ledger(Plan(folder / "data")).close()
         remount(folder, "ro")
@@ -127,7 +125,7 @@ async def _fail_fsync(folder: Path, point: int, events: int) -> None:
     await ledger.close()
 
 
-async def test_a_failed_fsync_breaks_the_ledger_and_a_retry_after_the_restart_counts_once(
+async def test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once(
     tmp_path: Path, full: bool
 ) -> None:
     """Row 4. Fails when an I/O error is handled like a full disk, or the batch in flight gets a receipt."""

@@ -1,19 +1,16 @@
-"""Files of the ledger that are deleted, moved or replaced while it is open."""
+"""One process at a time opens a ledger, and its files must stay in place."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
-from exporter.errors import LedgerUnavailable
-from exporter.ledger.files import OpenFiles, Replaced
+from exporter.errors import LedgerError, LedgerInUse, LedgerUnavailable
+from exporter.ledger.recovery import Plan, open_ledger
 from tests.ledger.batches import batch
-from tests.ledger.home import SqliteHome
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
-
-NAMES = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
+from tests.ledger.home import SqliteHome, crash, until, value
 
 
 def swap(path: Path) -> None:
@@ -22,12 +19,19 @@ def swap(path: Path) -> None:
     copy.replace(path)
 
 
-@pytest.mark.parametrize("change", [Path.unlink, swap])
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_deleted_or_replaced_file_prevents_receipts(
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("ledger.db", Path.unlink),
+        ("ledger.db-wal", swap),
+        ("ledger.lock", Path.unlink),
+        ("ledger.marker", swap),
+    ],
+)
+async def test_deleted_or_replaced_file_prevents_receipts(
     home: SqliteHome, name: str, change: Callable[[Path], None]
 ) -> None:
-    """Fails without the check after the write (`totals` shows 2), or when that file is not compared."""
+    """Row 28. Fails without the check after the write (`totals` shows 2), or when a file is not compared."""
     broken: list[int] = []
     ledger = await home.open(on_broken=lambda: broken.append(1))
     await ledger.commit(batch([1]))
@@ -40,7 +44,7 @@ async def test_a_deleted_or_replaced_file_prevents_receipts(
     assert broken == [1]
 
 
-async def test_a_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
+async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
     """Fails without a check where nothing is written."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
@@ -49,18 +53,7 @@ async def test_a_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHom
         await ledger.commit(batch([1]))
 
 
-async def test_an_idle_ledger_notices_a_replaced_folder(home: SqliteHome) -> None:
-    """Fails without a check in housekeeping."""
-    broken: list[int] = []
-    ledger = await home.open(on_broken=lambda: broken.append(1))
-    home.folder.rename(home.folder.with_name("moved"))
-    shutil.copytree(home.folder.with_name("moved"), home.folder)
-    home.monotonic.advance(1.1)
-    await until(lambda: broken)
-    assert "is another file now" in str(ledger.status().problem)
-
-
-async def test_closing_after_the_folder_was_replaced_leaves_the_new_ledger_alone(
+async def test_close_after_the_folder_was_replaced_leaves_the_new_ledger_alone(
     home: SqliteHome,
 ) -> None:
     """Closing deletes the WAL by its name: another process lost what it had acknowledged.
@@ -79,13 +72,38 @@ async def test_closing_after_the_folder_was_replaced_leaves_the_new_ledger_alone
     assert (await second.commit(batch([3]))).accepted == 1
 
 
-def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "file"
-    path.parent.mkdir()
-    path.touch()
-    files = OpenFiles([path])
-    files.check()
-    shutil.rmtree(path.parent)
-    path.parent.touch()
-    with pytest.raises(Replaced, match=r"folder/file was moved or deleted: Not a directory"):
-        files.check()
+async def test_open_ledger_cannot_be_opened_again(home: SqliteHome) -> None:
+    """Row 7. Fails without the lock file: SQLite's own lock has another message."""
+    ledger = await home.open()
+    with pytest.raises(LedgerInUse, match="in use by another process: two exporters need two data"):
+        open_ledger(home.plan())
+    assert (await ledger.commit(batch([1]))).accepted == 1
+    await ledger.close()
+    open_ledger(home.plan()).close()
+
+
+async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> None:
+    """Fails without the exclusive locking mode."""
+    await home.open()
+    connection = apsw.Connection(str(home.folder / "ledger.db"))
+    with pytest.raises(apsw.BusyError):
+        connection.execute("SELECT * FROM series").fetchall()
+    connection.close()
+
+
+def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match=r"data_dir .*/file is not a directory"):
+        open_ledger(Plan(tmp_path / "file"))
+    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
+        open_ledger(Plan(tmp_path / "file" / "below"))
+
+
+async def test_crash_before_the_first_commit_leaves_a_ledger_that_opens(
+    home: SqliteHome, tmp_path: Path
+) -> None:
+    ledger = await home.open()
+    crash(home.folder, tmp_path / "copy")
+    opened = open_ledger(Plan(tmp_path / "copy"))
+    assert (opened.moved_to, opened.meta.ledger) == (None, ledger.totals().ledger)
+    opened.close()

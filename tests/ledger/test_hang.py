@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -10,9 +9,7 @@ import pytest
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.store import Store
 from tests.ledger.batches import batch
-from tests.ledger.home import SqliteHome
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
+from tests.ledger.home import SqliteHome, until, value
 
 WRITE = Store.write
 LONGEST = 1.5
@@ -45,17 +42,12 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Hang:
     return Hang(monkeypatch)
 
 
-async def test_batches_during_a_hang_are_refused_and_count_once_afterwards(
-    home: SqliteHome, hang: Hang, monkeypatch: pytest.MonkeyPatch
+async def test_batches_during_a_hang_are_refused_and_count_once(
+    home: SqliteHome, hang: Hang
 ) -> None:
-    """Fails when nothing watches the writer, when new batches are taken during the hang, and when waiting
-    batches are written after it (6 events without a key)."""
+    """Row 30. Fails when nothing watches the writer, when new batches are taken during the hang, and when
+    waiting batches are written after it (6 events without a key)."""
     broken: list[int] = []
-    logged: list[str] = []
-    for level in ("error", "info"):
-        monkeypatch.setattr(
-            f"exporter.ledger.sqlite.log.{level}", lambda event, **_: logged.append(event)
-        )
     ledger = await home.open(longest_write=LONGEST, on_broken=lambda: broken.append(1))
     await ledger.commit(batch([1]))
     hang.begin()
@@ -85,11 +77,9 @@ async def test_batches_during_a_hang_are_refused_and_count_once_afterwards(
     assert value(ledger) == 6
     assert (ledger.status().queue_events, ledger.status().queue_bytes) == (0, 0)
     assert not broken
-    await until(lambda: len(logged) > 1)
-    assert logged == ["ledger_unavailable", "ledger_recovered"]
 
 
-async def test_a_slow_write_is_not_a_hang(home: SqliteHome, hang: Hang) -> None:
+async def test_slow_write_is_not_a_hang(home: SqliteHome, hang: Hang) -> None:
     ledger = await home.open(longest_write=60.0)
     hang.begin()
     waiting = asyncio.create_task(ledger.commit(batch([1])))
@@ -112,29 +102,3 @@ async def test_housekeeping_that_hangs_is_noticed_without_events(
     await until(lambda: ledger.status().problem)
     free.set()
     await until(lambda: ledger.status().problem is None)
-
-
-async def test_close_does_not_wait_for_a_write_that_hangs(home: SqliteHome, hang: Hang) -> None:
-    """Fails when `close` waits for the writer's thread."""
-    broken: list[int] = []
-    ledger = await home.open(longest_write=LONGEST, on_broken=lambda: broken.append(1))
-    hang.begin()
-    waiting = asyncio.create_task(ledger.commit(batch([1])))
-    await until(hang.writing.is_set)
-    began = time.monotonic()
-    for _ in range(2):
-        await ledger.close()
-    assert time.monotonic() < began + 20
-    with pytest.raises(LedgerUnavailable):
-        await waiting
-    assert broken == [1]
-    assert "hangs" in str(ledger.status().problem)
-    hang.end()
-    await until(lambda: not _writers())
-    again = await home.open()
-    await again.commit(batch([1]))
-    assert value(again) == 1
-
-
-def _writers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "ledger"]

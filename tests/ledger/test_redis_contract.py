@@ -1,10 +1,10 @@
-"""The shared ledger keeps the contract: on Redis, on Valkey, on a Cluster of masters and replicas."""
+"""The shared ledger keeps the contract on Redis and on Valkey; `test_redis_cluster` has the third class."""
 
 import pytest
 
 from tests.ledger.contract import LedgerContract
 from tests.ledger.redis_home import RedisHome
-from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
+from tests.ledger.redis_server import RedisServer, ValkeyServer
 
 
 class TestRedisLedger(LedgerContract):
@@ -19,10 +19,3 @@ class TestValkeyLedger(LedgerContract):
     def home(self, valkey_server: ValkeyServer) -> RedisHome:
         valkey_server.command("FLUSHALL")
         return RedisHome(valkey_server.url)
-
-
-class TestClusterLedger(LedgerContract):
-    @pytest.fixture
-    def home(self, redis_cluster: RedisCluster) -> RedisHome:
-        redis_cluster.empty()
-        return RedisHome(redis_cluster.url)

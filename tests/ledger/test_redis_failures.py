@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.redis.address import parse
+from exporter.ledger.address import parse
 from exporter.ledger.redis.connection import ServerConnection
 from exporter.ledger.redis.plan import Plan
 from tests.ledger.batches import FAILURE, batch, key
+from tests.ledger.home import until, value
 from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable
 from tests.ledger.redis_server import RedisServer
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
-
-
-@pytest.fixture
-def home(server: RedisServer) -> RedisHome:
-    return RedisHome(server.url)
 
 
 async def test_flushed_scripts_are_loaded_again(home: RedisHome, server: RedisServer) -> None:
@@ -56,7 +50,6 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     ("command", "problem"),
     [
         (("SET", "{0}:series", "x"), "WRONGTYPE"),
-        (("SET", "{0}:durations", "x"), "WRONGTYPE"),
         (("HSET", "{0}:commit", "x", "x"), "WRONGTYPE"),
         (("HSET", "{0}:series", "SERIES", "not a record"), "damaged"),
         (("HSET", "{0}:series", "SERIES", "9007199254740992 0 1.0 0 -"), "damaged"),
@@ -154,14 +147,6 @@ async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
     await retried(ledger, range(50))
     assert value(ledger) == 50
     assert lines == [("ledger_unavailable", True), ("ledger_recovered", False)]
-
-
-async def test_cut_connection_is_made_again(home: RedisHome, server: RedisServer) -> None:
-    ledger = await home.open()
-    await ledger.commit(batch([1]))
-    server.command("CLIENT", "KILL", "TYPE", "normal")
-    await retried(ledger, [2])
-    assert value(ledger) == 2
 
 
 async def test_reply_of_a_cancelled_call_is_not_read_by_the_next(server: RedisServer) -> None:

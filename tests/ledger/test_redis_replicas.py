@@ -8,15 +8,9 @@ from exporter.errors import LedgerError
 from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.connection import CallFailed
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
+from tests.ledger.home import total, until, value
 from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisServer
-from tests.ledger.shown import total, value
-from tests.ledger.waiting import until
-
-
-@pytest.fixture
-def home(server: RedisServer) -> RedisHome:
-    return RedisHome(server.url)
 
 
 async def test_replicas_count_each_id_once_and_show_the_same(home: RedisHome) -> None:
@@ -83,17 +77,6 @@ async def test_retried_start_does_not_count_itself_as_another_replica(
 
 
 async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None:
-    first = await home.open(label_names=("region",))
-    for number, region in enumerate(("eu", "us")):
-        await first.commit(batch([number], of=series(region=region)))
-    second = await home.open(label_names=())
-    assert value(second) == 2
-    third = await home.open(label_names=("project", "region"))
-    values = {row.series.labels: row.value for row in third.totals().series}
-    assert values == {("", "eu"): 1, ("", "us"): 1}
-
-
-async def test_on_labels_gets_label_values_of_other_replicas(home: RedisHome) -> None:
     labels: list[tuple[str, ...]] = []
     first = await home.open(label_names=("region",))
     await first.commit(batch([1], of=series(region="eu")))
@@ -101,6 +84,10 @@ async def test_on_labels_gets_label_values_of_other_replicas(home: RedisHome) ->
     assert labels == [("eu",)]
     await first.commit(batch([2], of=series(region="us")))
     await until(lambda: labels == [("eu",), ("us",)])
+    assert value(await home.open(label_names=())) == 2
+    third = await home.open(label_names=("project", "region"))
+    values = {row.series.labels: row.value for row in third.totals().series}
+    assert values == {("", "eu"): 1, ("", "us"): 1}
 
 
 async def test_exemplar_text_round_trips(home: RedisHome) -> None:

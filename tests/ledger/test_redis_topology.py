@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from exporter.ledger.redis.address import Address
+from exporter.ledger.address import Address
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.topology import Topology
 

@@ -5,23 +5,16 @@ import time
 
 import pytest
 
-from exporter.ledger.contract import Family
-from exporter.ledger.redis.address import parse
+from exporter.ledger.address import parse
 from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
-from tests.ledger.batches import FAILURE, LATE, OTHER, batch, series
+from tests.ledger.batches import FAILURE, LATE, OTHER, batch
+from tests.ledger.home import total, until, value
 from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisServer
-from tests.ledger.shown import total, value
-from tests.ledger.waiting import until
-
-
-@pytest.fixture
-def home(server: RedisServer) -> RedisHome:
-    return RedisHome(server.url)
 
 
 async def test_lost_events_do_not_lower_totals_and_are_counted(
@@ -83,13 +76,6 @@ async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> N
     await ledger.commit(batch([100], of=OTHER))
     assert total(ledger, OTHER).delayed
     assert total(ledger, OTHER).created > 0
-
-
-async def test_each_family_has_its_own_total(home: RedisHome) -> None:
-    ledger = await home.open()
-    for family in Family:
-        await ledger.commit(batch([1], of=series(family=family), unkeyed=1))
-    assert {row.value for row in ledger.totals().series} == {1, 2}
 
 
 async def test_clock_of_the_first_shards_server_is_used(

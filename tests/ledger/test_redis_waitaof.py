@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.batches import batch
+from tests.ledger.home import value
 from tests.ledger.redis_home import RedisHome, retried, unavailable
 from tests.ledger.redis_server import ValkeyServer
-from tests.ledger.shown import value
 
 
 @pytest.fixture

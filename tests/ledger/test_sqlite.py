@@ -1,8 +1,7 @@
-"""The ledger in an SQLite file: group commits, rows of ids, and how it fails."""
+"""The ledger in an SQLite file: the contract, group commits, and how it fails."""
 
 import asyncio
 import threading
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -12,12 +11,17 @@ from exporter.errors import LedgerUnavailable
 from exporter.ledger import sqlite, writer
 from exporter.ledger.store import Store
 from tests.ledger.batches import OTHER, batch
-from tests.ledger.home import SqliteHome
-from tests.ledger.shown import value
-from tests.ledger.waiting import until
+from tests.ledger.contract import LedgerContract
+from tests.ledger.home import SqliteHome, until, value
 
 WRITE = Store.write
-FAULTS = [apsw.IOError("disk I/O error"), apsw.CorruptError("malformed"), ValueError("a defect")]
+
+
+FAULTS = [apsw.IOError("disk I/O error"), ValueError("a defect")]
+
+
+class TestSqliteLedger(LedgerContract):
+    """The embedded ledger keeps the contract."""
 
 
 class Disk:
@@ -74,7 +78,7 @@ async def test_batches_that_arrive_during_a_write_share_the_next(
     assert min(seconds) > 0
 
 
-async def test_a_group_takes_no_further_batch_once_it_is_large(
+async def test_group_takes_no_further_batch_once_it_is_large(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "GROUP_EVENTS", 10)
@@ -83,7 +87,7 @@ async def test_a_group_takes_no_further_batch_once_it_is_large(
     assert disk.writes >= 20
 
 
-async def test_a_group_never_exceeds_the_window(home: SqliteHome) -> None:
+async def test_group_never_exceeds_the_window(home: SqliteHome) -> None:
     """Five batches of 10 were one group that a window of 30 had no space for: the writer failed after the
     write. Fails when only GROUP_EVENTS bounds a group."""
     ledger = await home.open(ids=20, slack=10)
@@ -105,29 +109,23 @@ async def test_duplicates_are_answered_without_a_write(home: SqliteHome, disk: D
     assert disk.writes == before
 
 
-async def test_the_wal_stays_small_under_load(home: SqliteHome) -> None:
-    """Row 25, in small: a checkpoint lets the WAL start again."""
-    ledger = await home.open(ids=2000)
-    wal = home.folder / "ledger.db-wal"
-    largest = 0
-    for start in range(0, 150_000, 500):
-        await ledger.commit(batch(range(start, start + 500)))
-        largest = max(largest, wal.stat().st_size)
-    assert largest < 6 * 1024**2
-    await ledger.close()
-    assert not wal.exists()
-    assert (home.folder / "ledger.db").stat().st_size < 2 * 1024**2
-
-
 # --- a full disk -------------------------------------------------------------------------------
 
 
-async def test_a_write_refused_for_space_changes_nothing_and_can_be_repeated(
-    home: SqliteHome, disk: Disk
+async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
+    home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when FullError is not caught, and when ids expire or enter the window before the write."""
+    """Row 26: the state changes before the log line.
+
+    Fails when FullError is not caught, and when ids expire or enter the window before the write.
+    """
     failures: list[int] = []
+    logged: list[tuple[str, str | None]] = []
     ledger = await home.open(ids=10, on_failure=lambda: failures.append(1))
+    for level in ("error", "info"):
+        monkeypatch.setattr(
+            sqlite.log, level, lambda event, **_: logged.append((event, ledger.status().problem))
+        )
     for number in range(10):
         await ledger.commit(batch([number]))
     before = ledger.totals()
@@ -135,31 +133,15 @@ async def test_a_write_refused_for_space_changes_nothing_and_can_be_repeated(
     with pytest.raises(LedgerUnavailable, match="nothing was counted") as refusal:
         await ledger.commit(batch([10, 11, 12], durations=[1.0, 2.0, 3.0]))
     assert (refusal.value.retry_after, failures) == (5, [1])
-    assert ledger.status().problem == f"the disk of {home.folder} is full"
+    problem = f"the disk of {home.folder} is full"
+    assert ledger.status().problem == problem
     assert ledger.totals() == before
     assert ledger.status().window_ids == 10
     assert (await ledger.commit(batch(range(10)))).duplicates == 10
     assert (await ledger.commit(batch([10, 11, 12]))).accepted == 3
     assert ledger.status().problem is None
     assert (await ledger.commit(batch([3]))).duplicates == 1
-
-
-async def test_the_state_of_a_full_disk_changes_before_the_log_line(
-    home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Row 26. Fails when the problem is set or removed after the line about it."""
-    ledger = await home.open()
-    seen: list[tuple[str, str | None]] = []
-    for level in ("error", "info"):
-        monkeypatch.setattr(
-            sqlite.log, level, lambda event, **_: seen.append((event, ledger.status().problem))
-        )
-    disk.errors.append(apsw.FullError("full"))
-    with pytest.raises(LedgerUnavailable):
-        await ledger.commit(batch([1]))
-    await ledger.commit(batch([1]))
-    problem = f"the disk of {home.folder} is full"
-    assert seen == [("ledger_unavailable", problem), ("ledger_recovered", None)]
+    assert logged == [("ledger_unavailable", problem), ("ledger_recovered", None)]
 
 
 async def test_zero_series_refused_for_space_at_the_start_are_added_later(
@@ -180,7 +162,7 @@ async def test_zero_series_refused_for_space_at_the_start_are_added_later(
 
 
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
-async def test_any_other_failure_of_a_write_breaks_the_ledger_for_good(
+async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Row 26: a log call that raised left a ready ledger that answered nobody.
@@ -215,7 +197,7 @@ async def test_any_other_failure_of_a_write_breaks_the_ledger_for_good(
 
 
 @pytest.mark.parametrize("name", ["Group", "msgspec"])
-async def test_a_defect_in_the_writer_leaves_no_sender_waiting(
+async def test_defect_in_the_writer_leaves_no_sender_waiting(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """An error outside the write ended the thread. Fails without the handler around the commit."""
@@ -227,7 +209,7 @@ async def test_a_defect_in_the_writer_leaves_no_sender_waiting(
     await until(lambda: broken)
 
 
-async def test_a_defect_in_housekeeping_breaks_the_ledger_visibly(
+async def test_defect_in_housekeeping_breaks_the_ledger_visibly(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken: list[int] = []
@@ -241,58 +223,3 @@ async def test_a_defect_in_housekeeping_breaks_the_ledger_visibly(
     await ledger.commit(batch([]))
     await until(lambda: broken)
     assert ledger.status().problem == "the ledger failed: OSError: no such folder"
-
-
-# --- rows of ids -------------------------------------------------------------------------------
-
-
-def rows(folder: Path) -> list[int]:
-    """The number of ids in each row on disk, of a ledger that is closed."""
-    connection = apsw.Connection(str(folder / "ledger.db"))
-    lengths = [row[0] // 16 for row in connection.execute("SELECT length(keys) FROM ids")]
-    connection.close()
-    return lengths
-
-
-async def test_expired_ids_leave_the_disk(home: SqliteHome) -> None:
-    """Fails when one row fewer is deleted than expired."""
-    ledger = await home.open(ids=20)
-    for number in range(60):
-        await ledger.commit(batch([number]))
-    await ledger.close()
-    assert rows(home.folder) == [1] * 20
-
-
-async def test_small_commits_share_rows_and_every_id_stays_known(home: SqliteHome) -> None:
-    """Fails when commits share no rows, and when shared ids lose fingerprints or change their order."""
-    ledger = await home.open(ids=100_000)
-    events = [(number, number % 7) for number in range(400)]
-    for event in events[:200]:
-        await ledger.commit(batch([event]))
-    await ledger.close()
-    assert rows(home.folder) == [128, 72]
-    ledger = await home.open(ids=100_000)
-    for event in events[200:]:
-        await ledger.commit(batch([event]))
-    receipt = await ledger.commit(batch(events))
-    assert (receipt.duplicates, ledger.status().window_ids) == (400, 400)
-    await ledger.close()
-    assert rows(home.folder) == [128, 128, 128, 16]
-    ledger = await home.open(ids=100_000)
-    receipt = await ledger.commit(batch([*events, (1000, 0), (3, 5)]))
-    assert (receipt.duplicates, receipt.accepted, receipt.conflicts) == (400, 1, 1)
-
-
-async def test_ids_of_a_shared_row_expire_with_the_latest(home: SqliteHome) -> None:
-    """Fails when a row has the age of its first commit, and when distant commits share a row."""
-    ledger = await home.open(ids=100_000, age=2400.0)
-    for number in range(3):
-        await ledger.commit(batch([number]))
-        home.monotonic.advance(60)
-    home.monotonic.advance(2400 - 170)
-    await ledger.commit(batch([], unkeyed=1))
-    assert (await ledger.commit(batch([0]))).duplicates == 1
-    home.monotonic.advance(60)
-    await ledger.commit(batch([], unkeyed=1))
-    assert (await ledger.commit(batch([0, 1, 2]))).verdicts == bytes([0, 0, 1])
-    assert ledger.status().window_expired == {"age": 2, "ids": 0}

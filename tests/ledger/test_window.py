@@ -1,13 +1,21 @@
-"""The deduplication window, compared with a dict."""
+"""The deduplication window of the embedded ledger: the ids that it keeps, in memory and on the disk."""
 
 from collections import OrderedDict
+from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.ledger.window import Window, Words, has_repeats
+from exporter.ledger.contract import ACCEPTED, DUPLICATE
+from exporter.ledger.segments import ROW_IDS, SHARE, Segment, Segments
+from exporter.ledger.window import Window, Words
+from tests.ledger.batches import batch
+from tests.ledger.home import SqliteHome
+
+# --- the table in memory -----------------------------------------------------------------------
 
 
 def keys_of(numbers: list[int]) -> Words:
@@ -19,6 +27,7 @@ def add(window: Window, numbers: list[int]) -> None:
     window.add(keys_of(numbers), np.array([n * 7 for n in numbers], np.uint64))
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 40),
     st.integers(0, 24),
@@ -37,17 +46,16 @@ def test_window_finds_the_same_ids_as_a_dict(
         add(window, new)
         model.update(dict.fromkeys(new))
         assert len(window) == len(model)
-        found = window.find(keys_of(list(range(121))))
+        positions = window.find(keys_of(list(range(121))))
         known = sorted(model)
-        assert [n for n in range(121) if found[n]] == known
-        assert window.fingerprints(found[found > 0]).tolist() == [n * 7 for n in known]
+        assert [n for n in range(121) if positions[n]] == known
+        assert window.fingerprints(positions[positions > 0]).tolist() == [n * 7 for n in known]
         assert window.latest(len(model))[0] == keys_of(list(model)).tobytes()
 
 
 def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
     window = Window(10, 0)
     keys = np.array([[0, 0], [0, 2]], np.uint64)
-    assert window.find(keys).tolist() == [0, 0]
     window.add(keys[:1], np.array([1], np.uint64))
     assert window.find(keys).tolist() == [1, 0]
 
@@ -60,14 +68,156 @@ def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
     assert window.find(keys_of([1, 2, 3, 4, 5])).tolist() == [1, 2, 3, 4, 0]
 
 
-def test_memory_is_at_most_150_bytes_per_id() -> None:
-    for ids in (1000, 1_000_000, 1_048_577):
-        assert Window(ids, 16_384).nbytes / (ids + 16_384) <= 150
+# --- expiry ------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(0, 50)))
-def test_has_repeats_misses_no_repeated_key(numbers: list[int]) -> None:
-    if len(set(numbers)) < len(numbers):
-        assert has_repeats(keys_of(numbers))
-    elif not numbers:
-        assert not has_repeats(keys_of(numbers))
+async def test_window_keeps_the_configured_number_of_ids(home: SqliteHome) -> None:
+    """Fails when one row fewer is deleted from the disk than expired."""
+    ledger = await home.open(ids=20)
+    for number in range(60):
+        await ledger.commit(batch([number]))
+    assert ledger.status().window_ids == 20
+    assert ledger.status().window_expired["ids"] == 40
+    assert (await ledger.commit(batch(range(40, 60)))).duplicates == 20
+    await ledger.close()
+    assert rows(home.folder) == [1] * 20
+    ledger = await home.open(ids=20)
+    assert (await ledger.commit(batch([39]))).accepted == 1
+
+
+async def test_ids_expire_after_their_age_and_not_before(home: SqliteHome) -> None:
+    ledger = await home.open(age=100.0)
+    await ledger.commit(batch([1]))
+    home.monotonic.advance(60)
+    await ledger.commit(batch([2]))
+    assert ledger.status().window_span == 60
+    home.monotonic.advance(40)
+    assert (await ledger.commit(batch([1], unkeyed=1))).duplicates == 1
+    home.monotonic.advance(2)
+    await ledger.commit(batch([], unkeyed=1))
+    assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([ACCEPTED, DUPLICATE])
+    assert ledger.status().window_expired == {"age": 1, "ids": 0}
+
+
+async def test_ids_expire_without_traffic(home: SqliteHome) -> None:
+    ledger = await home.open(age=100.0)
+    for number in range(20):
+        home.monotonic.advance(5)
+        await ledger.commit(batch([number]))
+    home.monotonic.advance(101)
+    while ledger.status().window_ids:
+        await ledger.commit(batch([]))
+        home.monotonic.advance(1)
+
+
+async def test_time_without_an_open_ledger_does_not_age_ids(home: SqliteHome) -> None:
+    ledger = await home.open(age=100.0)
+    await ledger.commit(batch([1]))
+    await ledger.close()
+    home.wall.advance(1000)
+    home.monotonic.advance(1000)
+    ledger = await home.open(age=100.0)
+    await ledger.commit(batch([], unkeyed=1))
+    assert (await ledger.commit(batch([1]))).duplicates == 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 50)), min_size=1), st.integers(1, 600))
+def test_window_never_overflows_nor_forgets_within_both_bounds(
+    commits: list[tuple[int, float]], ids: int
+) -> None:
+    segments, window = Segments(ids, 100.0, ids + 30), Window(ids, 30)
+    order: list[float] = []
+    now = 0.0
+    for number, (count, gap) in enumerate(commits, start=1):
+        now += gap
+        expiry, segment = segments.due(now, count), segments.extended(number, count, now)
+        assert segment.number > expiry.number, "an expiring row was extended"
+        segments.drop(expiry, window)
+        add(window, list(range(len(order), len(order) + count)))
+        segments.add(segment)
+        order += [now] * count
+        promised = [at for at in order[-ids:] if now - at <= 100.0]
+        assert len(promised) <= len(window) <= ids + 30
+
+
+# --- rows on the disk --------------------------------------------------------------------------
+
+
+def rows(folder: Path) -> list[int]:
+    """The number of ids in each row on disk, of a ledger that is closed."""
+    connection = apsw.Connection(str(folder / "ledger.db"))
+    lengths = [row[0] // 16 for row in connection.execute("SELECT length(keys) FROM ids")]
+    connection.close()
+    return lengths
+
+
+async def test_small_commits_share_rows_and_every_id_stays_known(home: SqliteHome) -> None:
+    """Fails when commits share no rows, and when shared ids lose fingerprints or change their order."""
+    ledger = await home.open(ids=100_000)
+    events = [(number, number % 7) for number in range(400)]
+    for event in events[:200]:
+        await ledger.commit(batch([event]))
+    await ledger.close()
+    assert rows(home.folder) == [128, 72]
+    ledger = await home.open(ids=100_000)
+    for event in events[200:]:
+        await ledger.commit(batch([event]))
+    receipt = await ledger.commit(batch(events))
+    assert (receipt.duplicates, ledger.status().window_ids) == (400, 400)
+    await ledger.close()
+    assert rows(home.folder) == [128, 128, 128, 16]
+    ledger = await home.open(ids=100_000)
+    receipt = await ledger.commit(batch([*events, (1000, 0), (3, 5)]))
+    assert (receipt.duplicates, receipt.accepted, receipt.conflicts) == (400, 1, 1)
+
+
+async def test_ids_of_a_shared_row_expire_with_the_latest(home: SqliteHome) -> None:
+    """Fails when a row has the age of its first commit, and when distant commits share a row."""
+    ledger = await home.open(ids=100_000, age=2400.0)
+    for number in range(3):
+        await ledger.commit(batch([number]))
+        home.monotonic.advance(60)
+    home.monotonic.advance(2400 - 170)
+    await ledger.commit(batch([], unkeyed=1))
+    assert (await ledger.commit(batch([0]))).duplicates == 1
+    home.monotonic.advance(60)
+    await ledger.commit(batch([], unkeyed=1))
+    assert (await ledger.commit(batch([0, 1, 2]))).verdicts == bytes([0, 0, 1])
+    assert ledger.status().window_expired == {"age": 2, "ids": 0}
+
+
+def filled(counts: list[int], *, ids: int = 100, age: float = 1000.0, slack: int = 50) -> Segments:
+    """Rows of their own for commits 1, 2, … at ages 1, 2, … seconds."""
+    segments = Segments(ids, age, ids + slack)
+    for number, count in enumerate(counts, start=1):
+        segments.add(Segment(number, count, number, number))
+    return segments
+
+
+def test_few_rows_expire_by_age_in_one_transaction() -> None:
+    assert filled([1] * 20, age=100.0).due(1000.0, 0).segments == 8
+
+
+def test_ids_of_a_shared_row_count_once_against_the_bound() -> None:
+    segments = filled([1], ids=2 * SHARE, slack=10)
+    segments.add(segments.extended(2, 1, 1.0))
+    assert segments.due(1.0, 2 * SHARE - 1).segments == 0
+    assert segments.due(1.0, 2 * SHARE).segments == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "ids", "age", "slack"),
+    [
+        (ROW_IDS, 100_000, 86400.0, 10_000),
+        (1, 2 * SHARE - 1, 86400.0, 1000),
+        (1, 100_000, SHARE, 1000),
+        (1, 100_000, 86400.0, 3),
+    ],
+    ids=["full row", "ids", "age", "slack"],
+)
+def test_commit_gets_a_row_of_its_own_where_sharing_makes_a_bound_coarse(
+    count: int, ids: int, age: float, slack: int
+) -> None:
+    segments = filled([count], ids=ids, age=age, slack=slack)
+    assert segments.extended(2, 1, 2.1) == Segment(2, 1, 2.1, 2.1)

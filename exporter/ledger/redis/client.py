@@ -16,13 +16,11 @@ from exporter.ledger.redis.topology import Topology, described, key
 _ROUNDS: Final = 3
 """Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
 _NOT_RUN: Final = (NoScriptError, MovedError)
-"""Replies after which a call is sent again: the server has not run it."""
+"""The server has not run the call: it is sent again."""
 _OTHER_MASTER: Final = (MovedError, ReadOnlyError, ClusterDownError)
-"""Replies of a server that may no longer be the master of a shard."""
+"""The server may no longer be the master of a shard."""
 _WAIT_SHARE: Final = 0.8
 """Share of the timeout that WAIT and WAITAOF may take, so that their reply comes within the timeout."""
-
-
 _SCRIPTS: Final = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("*.lua")}
 _SHA1: Final = {
     name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()
@@ -65,13 +63,10 @@ class ClusterClient:
             sent = (self._send(server, group, confirmed) for server, group in groups.items())
             for answers in await asyncio.gather(*sent):
                 replies |= answers
-            pending = {
-                index: call
-                for index, call in pending.items()
-                if isinstance(replies[index], _NOT_RUN)
-            }
-            if not pending:
+            again = [index for index in pending if isinstance(replies[index], _NOT_RUN)]
+            if not again:
                 break
+            pending = {index: calls[index] for index in again}
         return [_result(replies[index]) for index in range(len(calls))]
 
     async def infos(self) -> list[health.Info]:

@@ -40,8 +40,8 @@ local n, events = #keys / 16, #places / 2
 local ids, known = {}, {}
 for i = 1, n do ids[i] = prefix .. sub(keys, 16 * i - 15, 16 * i) end
 chunked(1, n, function(from, to)
-  local found = call('MGET', unpack(ids, from, to))
-  for i = 1, #found do known[from + i - 1] = found[i] end
+  local stored = call('MGET', unpack(ids, from, to))
+  for i = 1, #stored do known[from + i - 1] = stored[i] end
 end)
 
 local counts, taken, claimed, marks = {}, {}, {}, nil
@@ -98,9 +98,9 @@ end
 -- its exemplar. A value of another form was not written by a ledger, and is not overwritten.
 local series, rows = {}, {}
 chunked(1, n_series, function(from, to)
-  local found = call('HMGET', KEYS[1], unpack(ARGV, 13 + from, 13 + to))
-  for i = 1, #found do
-    local place, record = from + i - 1, found[i]
+  local stored = call('HMGET', KEYS[1], unpack(ARGV, 13 + from, 13 + to))
+  for i = 1, #stored do
+    local place, record = from + i - 1, stored[i]
     if counts[place] then
       local count, kept, exemplar = '0', '0 ' .. created .. ' ' .. clock, '-'
       if record then

@@ -14,10 +14,13 @@ from exporter.ledger.contract import (
     Receipt,
     Series,
 )
+from exporter.ledger.queued import joined, receipts
 from exporter.ledger.redis.records import Cell, Names, cell_name
 
 _EXEMPLARS: Final = 4
 """Newest sessions of a series that a call takes along: the very newest may be a duplicate's."""
+_FAILED: Final = 255
+"""The verdict on an event of a failed part."""
 _SHARD_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
 """The first bytes of a key, which select its shard."""
 
@@ -94,10 +97,9 @@ class Group:
     def __init__(self, batches: Sequence[Batch], shards: int, spare: int) -> None:
         self._batches = batches
         self.series = [series for batch in batches for series in batch.series]
-        self.durations = _joined(batches, "durations")
-        self.sessions = _joined(batches, "sessions")
+        self.durations = joined(batches, [batch.durations for batch in batches])
+        self.sessions = joined(batches, [batch.sessions for batch in batches])
         self._verdicts = bytearray(len(self.series))
-        self._failed: set[int] = set()
         self._parts: dict[int, ShardPart] = {}
         parts = self._parts
         start = 0
@@ -131,20 +133,15 @@ class Group:
 
     def fail(self, part: ShardPart) -> None:
         """Note that a part's events may not be counted."""
-        self._failed.update(part.positions, part.unkeyed)
+        for position in (*part.positions, *part.unkeyed):
+            self._verdicts[position] = _FAILED
 
     def receipts(self) -> list[Receipt | None]:
         """A receipt for each batch; None for a batch with an event in a failed part."""
-        receipts: list[Receipt | None] = []
-        start = 0
-        for batch in self._batches:
-            end = start + len(batch)
-            verdicts = bytes(self._verdicts[start:end])
-            complete = self._failed.isdisjoint(range(start, end)) if self._failed else True
-            receipt = Receipt(len(batch), verdicts if any(verdicts) else None)
-            receipts.append(receipt if complete else None)
-            start = end
-        return receipts
+        return [
+            None if _FAILED in (receipt.verdicts or b"") else receipt
+            for receipt in receipts(self._batches, bytes(self._verdicts))
+        ]
 
     def _part(self, shard: int) -> ShardPart:
         return self._parts.setdefault(shard, ShardPart(shard))
@@ -166,15 +163,3 @@ def _exemplars(group: Group, events: Sequence[int], numbers: Sequence[int]) -> l
 
 def _cut(column: bytes, size: int) -> list[bytes]:
     return [column[at : at + size] for at in range(0, len(column), size)]
-
-
-def _joined(batches: Sequence[Batch], name: str) -> list[Any] | None:
-    """A column of all batches; None when no batch has it."""
-    columns = [getattr(batch, name) for batch in batches]
-    if all(column is None for column in columns):
-        return None
-    return [
-        value
-        for batch, column in zip(batches, columns, strict=True)
-        for value in (column or [None] * len(batch))
-    ]

@@ -12,8 +12,7 @@ Info = dict[str, str]
 """The fields of INFO, which managed services allow where they forbid CONFIG."""
 
 _OLDEST: Final = (7, 0)
-"""Redis 7.0 brought script flags, by which Redis refuses a script before its first write. Valkey began at
-7.2, and reports `redis_version` too."""
+"""Redis 7.0 refuses a script with flags before its first write. Valkey reports `redis_version` 7.2."""
 _OLDEST_WAITAOF: Final = (7, 2)
 
 

@@ -26,9 +26,9 @@ for i = 3, series, 2 do
 end
 
 local function numbers(text)
-  local found = {}
-  for part in string.gmatch(text, '%S+') do found[#found + 1] = tonumber(part) end
-  return found
+  local parsed = {}
+  for part in string.gmatch(text, '%S+') do parsed[#parsed + 1] = tonumber(part) end
+  return parsed
 end
 
 local lines = {}

@@ -2,9 +2,9 @@
 
 It differs from a file in these points of the contract:
 
-**Atomic.** A batch is split by shard, and each shard's part is counted whole or not at all. When some
-parts failed, or nobody knows, the batch gets `LedgerUnavailable`. Sent again, its events with a key are
-counted once (those already counted are duplicates); events without a key may be counted again.
+**Atomic.** A batch is split by shard, and each shard's part is counted whole or not at all. When a part
+may have failed, the batch gets `LedgerUnavailable`. Sent again, its events with a key are counted once
+(events that were counted are duplicates); events without a key may be counted again.
 
 **Durable** depends on Redis: `appendfsync always` survives a power cut, `everysec` may lose a second, and
 a failover may lose what its replica had not received. `wait` reduces that. `Status.lost_events` counts the
@@ -17,13 +17,13 @@ second later. Ids expire by their age alone, by Redis' clock.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-from exporter.errors import LedgerUnavailable, QueueFull, ShuttingDown
-from exporter.ledger.coalescing import LONGEST_WAIT, Coalescer
+from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
+from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.redis import health
 from exporter.ledger.redis.connection import CallFailed
 from exporter.ledger.redis.group import Group
@@ -33,8 +33,6 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
-_GROUP_EVENTS: Final = 4096
-"""A group with as many events takes no further batch: it bounds a single event's wait."""
 READ_INTERVAL: Final = 1.0
 """Seconds between reads of what other replicas counted."""
 _PROBE_INTERVAL: Final = 0.25
@@ -44,69 +42,30 @@ HEALTH_INTERVAL: Final = 60.0
 _RETRY_AFTER: Final = 2
 """Seconds that senders are asked to wait: a Cluster's failover takes at least that long."""
 
-_Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
-
-class RedisLedger:
+class RedisLedger(QueuedLedger):
     """The contract of `exporter.ledger.contract` in Redis or Valkey; made by `RedisLedger.open`.
 
-    `on_commit` gets each group's seconds, `on_failure` is called per failure, `on_broken` once, when another
-    ledger has taken the place of this one; all on the loop.
+    `on_broken` is called when another ledger has taken the place of this one.
     """
 
-    def __init__(
-        self,
-        replica: Replica,
-        infos: Sequence[health.Info],
-        *,
-        queue_events: int = 200_000,
-        queue_bytes: int = 64 * 1024**2,
-        longest_wait: float = LONGEST_WAIT,
-        on_commit: Callable[[float], None] = lambda _: None,
-        on_failure: Callable[[], None] = lambda: None,
-        on_broken: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
+        super().__init__(self._put, **options)
         self._replica = replica
-        self._bounds = (queue_events, queue_bytes)
-        self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
-        self._problem: str | None = None
-        self._broken = self._closing = False
-        self._events = self._bytes = self._spare = self._size = 0
+        self._spare = self._size = 0
         self._misconfigured: dict[str, str] = {}
-        self._inbox: deque[_Item] = deque()
+        self._inbox: deque[Item] = deque()
         self._awake = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._coalescer = Coalescer(self._loop, self._put, longest_wait)
         self._next_read: float | None = self._loop.time() + READ_INTERVAL
         self._next_check = self._loop.time() + HEALTH_INTERVAL
         self._check(infos)
         self._task = self._loop.create_task(self._run())
 
     @classmethod
-    async def open(cls, plan: Plan, **options: object) -> "RedisLedger":
+    async def open(cls, plan: Plan, **options: Any) -> "RedisLedger":
         """Join the ledger; raises as `Replica.join`."""
         replica = Replica(plan)
-        return cls(replica, await replica.join(), **options)  # type: ignore[arg-type]
-
-    async def commit(self, batch: Batch) -> Receipt:
-        if self._closing:
-            raise ShuttingDown("the exporter is shutting down; send the events again")
-        if self._problem is not None:
-            raise _unavailable()
-        size = _size(batch)
-        # A single batch larger than the queue is still taken when the queue is empty.
-        if self._events and (
-            self._events + len(batch) > self._bounds[0] or self._bytes + size > self._bounds[1]
-        ):
-            raise QueueFull(
-                f"{self._events} events are waiting for the ledger; send the events again",
-                retry_after=1,
-            )
-        self._events += len(batch)
-        self._bytes += size
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._coalescer.add((batch, future), deferrable=batch.deferrable)
-        return await future
+        return cls(replica, await replica.join(), **options)
 
     def totals(self) -> Totals:
         replica = self._replica
@@ -126,12 +85,15 @@ class RedisLedger:
 
     async def close(self) -> None:
         self._closing = True
-        self._coalescer.flush()
+        self._flush()
         self._awake.set()
         # A second call of `close` that is cancelled must not cancel the first.
         await asyncio.shield(self._task)
 
-    def _put(self, item: _Item) -> None:
+    def _refusal(self, batch: Batch) -> Refused | None:
+        return None if self._problem is None else _unavailable()
+
+    def _put(self, item: Item) -> None:
         self._inbox.append(item)
         self._awake.set()
 
@@ -153,16 +115,16 @@ class RedisLedger:
         finally:
             await self._replica.leave()
 
-    def _collect(self) -> list[_Item]:
+    def _collect(self) -> list[Item]:
         """The batches of the next group."""
-        items: list[_Item] = []
+        items: list[Item] = []
         events = 0
-        while self._inbox and events < _GROUP_EVENTS:
+        while self._inbox and events < GROUP_EVENTS:
             items.append(self._inbox.popleft())
             events += len(items[-1][0])
         return items
 
-    async def _commit(self, items: Sequence[_Item]) -> None:
+    async def _commit(self, items: Sequence[Item]) -> None:
         receipts: list[Receipt | None] = [None] * len(items)
         if self._problem is None:
             try:
@@ -170,15 +132,7 @@ class RedisLedger:
             except Exception as error:
                 # Any error: if this task died of it, its senders would wait for ever.
                 self._fail(error)
-        for (batch, future), receipt in zip(items, receipts, strict=True):
-            self._events -= len(batch)
-            self._bytes -= _size(batch)
-            if future.done():
-                continue
-            if receipt is not None:
-                future.set_result(receipt)
-            else:
-                future.set_exception(_unavailable())
+        self._answer(items, [receipt or _unavailable() for receipt in receipts])
 
     async def _count(self, batches: Sequence[Batch]) -> list[Receipt | None]:
         """Write the batches, then show them; their receipts, None for a batch with a failed part."""
@@ -253,8 +207,3 @@ def _unavailable() -> LedgerUnavailable:
         "the shared ledger can't take events now; send them again: those with an id count once",
         retry_after=_RETRY_AFTER,
     )
-
-
-def _size(batch: Batch) -> int:
-    """Approximate bytes of a waiting batch: its key columns, and 90 for each event's objects."""
-    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

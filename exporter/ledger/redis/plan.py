@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.errors import ConfigError
+from exporter.ledger.address import Address
 from exporter.ledger.contract import Series
-from exporter.ledger.redis.address import Address
 from exporter.ledger.redis.records import Cell
 
 

@@ -16,16 +16,16 @@ end
 redis.call('HGET', KEYS[1], '')
 redis.call('HGET', KEYS[2], '')
 redis.call('GET', KEYS[3])
-local found = redis.call('HMGET', KEYS[4], 'format', 'shards', 'ledger')
+local stored = redis.call('HMGET', KEYS[4], 'format', 'shards', 'ledger')
 local others = redis.call(
   'ZCOUNT', KEYS[5], string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), '+inf')
 -- A start that is tried again finds itself.
 local own = redis.call('ZSCORE', KEYS[5], ARGV[3])
 if own and tonumber(own) >= tonumber(clock) - tonumber(ARGV[4]) then others = others - 1 end
-if found[1] and (found[1] ~= ARGV[5] or found[2] ~= ARGV[6]) then
-  return {found[1], found[2], found[3], others, clock}
+if stored[1] and (stored[1] ~= ARGV[5] or stored[2] ~= ARGV[6]) then
+  return {stored[1], stored[2], stored[3], others, clock}
 end
-if not found[1] then
+if not stored[1] then
   redis.call('HSET', KEYS[4], 'format', ARGV[5], 'shards', ARGV[6], 'ledger', ARGV[7])
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', tonumber(clock) - tonumber(ARGV[4]))
@@ -39,4 +39,4 @@ for i = last + 1, #ARGV do
     'HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
 end
 if added > 0 then redis.call('SET', KEYS[3], ARGV[2]) end
-return {ARGV[5], ARGV[6], found[3] or ARGV[7], others, clock}
+return {ARGV[5], ARGV[6], stored[3] or ARGV[7], others, clock}

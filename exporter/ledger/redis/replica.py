@@ -29,8 +29,10 @@ _SHARD: Final = ("series", "durations", "commit", "lost")
 
 
 class Replica:
-    """One replica and its totals. Methods raise `CallFailed` unless told otherwise. Used by one task at a
-    time. `lost` are events lost, by shard."""
+    """One replica and its totals, used by one task at a time. `lost` are events lost, by shard.
+
+    Methods raise `CallFailed` where their docstrings do not say otherwise.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -135,8 +137,7 @@ class Replica:
         await self.read()
 
     async def heartbeat(self) -> str:
-        """Say that this replica is there. The id of the ledger that is in Redis now; a ledger that was
-        emptied is joined anew."""
+        """Show that this replica is there; the id of the ledger in Redis. Joins an emptied ledger anew."""
         arguments = (self.plan.clock_argument(), self._id)
         ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
         if ledger is not None:
@@ -164,8 +165,10 @@ class Replica:
         return infos
 
     async def _register(self) -> tuple[str, int]:
-        """Join or begin the ledger: its id, and how many other replicas there are. Raises `LedgerError` when
-        it has another format or number of shards."""
+        """Join or begin the ledger: its id, and the number of other replicas.
+
+        Raises `LedgerError` when it has another format or number of shards.
+        """
         plan = self.plan
         arguments = (
             *(plan.clock_argument(), self._commit_name(), self._id, _SILENT, _FORMAT, plan.shards),
@@ -189,19 +192,13 @@ class Replica:
         return ledger.decode(), int(others)
 
     async def _restart_delays(self) -> None:
-        """Start the first-seen delays again that ran when the last replica left: nobody may have scraped
-        the 0."""
+        """Restart the delays that ran when the last replica left: the 0 may never have been scraped."""
         now = self.now()
-        calls = [
-            script_call(
-                "restart_delays",
-                shard,
-                ("series", "commit"),
-                (b"%d" % round(now * 1000), self._commit_name(), *names),
-            )
-            for shard, names in enumerate(self.totals.restart_delays(now))
-            if names
-        ]
+        calls = []
+        for shard, names in enumerate(self.totals.restart_delays(now)):
+            if names:
+                arguments = (b"%d" % round(now * 1000), self._commit_name(), *names)
+                calls.append(script_call("restart_delays", shard, ("series", "commit"), arguments))
         if calls:
             successes(await self.client.run(calls))
             await self.read()
@@ -229,7 +226,7 @@ class Replica:
         self._offset = int(clock) / 1000 - time.monotonic()
 
     def _commit_name(self) -> str:
-        """The next commit's: equal names mean equal contents, after a failover too."""
+        """The name of the next commit: equal names mean equal contents, after a failover too."""
         self._commits += 1
         return f"{self._id}-{self._commits}"
 

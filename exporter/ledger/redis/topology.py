@@ -66,10 +66,9 @@ class Topology:
                     problem = error
                 else:
                     # Replicas too, to ask them when the masters are gone. Nodes that left are forgotten.
+                    rows = slots.values()
                     self._nodes = {
-                        node
-                        for row in slots.values()
-                        for node in (row["primary"], *row["replicas"])
+                        node for row in rows for node in (row["primary"], *row["replicas"])
                     }
                     return
         finally:
@@ -92,23 +91,19 @@ class Topology:
 
     async def _connect(self, masters: Sequence[_Node]) -> None:
         """Keep connections to these nodes only."""
-        previous, self._connections = (
-            self._connections,
-            {
-                node: self._connections.get(node) or ServerConnection(*node, self._plan)
-                for node in masters
-            },
-        )
+        previous, self._connections = self._connections, {}
+        for node in masters:
+            connection = previous.pop(node, None) or self._connections.get(node)
+            self._connections[node] = connection or ServerConnection(*node, self._plan)
         self._masters = [self._connections[node] for node in masters]
-        for node in previous.keys() - self._connections.keys():
-            await previous[node].close()
+        for connection in previous.values():
+            await connection.close()
 
 
-def _master(slots: _Slots, shard: int) -> _Node:
-    """Raises `CallFailed` when a shard has no master."""
+def _master(slots: _Slots, shard: int) -> Any:
+    """The node of a shard. Raises `CallFailed` when the shard has no master."""
     slot = key_slot(key(shard, "").encode())
     for (first, last), row in slots.items():
         if first <= slot <= last:
-            node: _Node = row["primary"]
-            return node
+            return row["primary"]
     raise CallFailed(f"the Cluster has no master for slot {slot}")

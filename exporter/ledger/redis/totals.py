@@ -11,8 +11,6 @@ from exporter.ledger.redis.records import Cell, Histogram, Names, Record, cell_n
 
 Rows = Iterable[tuple[bytes, bytes]]
 """Names and records as they are written."""
-
-
 R = TypeVar("R", Record, Histogram)
 
 

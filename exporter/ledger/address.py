@@ -1,7 +1,8 @@
-"""Address of the shared ledger: a URL without a password; the password is in a file."""
+"""The address of a shared ledger: a URL without a password. Validated also without the extra `redis`."""
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import unquote
 
@@ -54,6 +55,14 @@ def parse(url: str) -> Address:
     return Address(addresses, tls, cluster, unquote(user) if user else None, int(database or 0))
 
 
+def check_url(url: str) -> str:
+    """The URL, unchanged. Raises `ValueError`, which never repeats the URL."""
+    parse(url)
+    if find_spec("redis") is None or find_spec("hiredis") is None:
+        raise ValueError("needs the extra: pip install 'session-end-exporter[redis]'")
+    return url
+
+
 def masked(url: str) -> str:
     """The URL with every part hidden that may be a password."""
     return re.sub(r"\?.*", "?***", re.sub(r"//.*@", "//***@", url))
@@ -68,6 +77,12 @@ def replicas(wait: str) -> int:
     if match is None:
         raise ValueError("not aof, nor replicas:N such as replicas:1")
     return int(match[1] or 0)
+
+
+def check_wait(wait: str) -> str:
+    """A value of the setting `ledger_wait`, unchanged. Raises `ValueError`."""
+    replicas(wait)
+    return wait
 
 
 def _host(text: str) -> tuple[str, int]:

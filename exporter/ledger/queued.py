@@ -1,0 +1,130 @@
+"""The part that all ledgers share: a bounded queue of batches, commit coalescing, and answers to callers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Final, TypeVar
+
+from exporter.errors import QueueFull, Refused, ShuttingDown
+from exporter.ledger.contract import Batch, Receipt
+
+LONGEST_WAIT: Final = 0.05
+"""Seconds that a deferrable batch waits: deferrable batches alone cause at most 20 commits a second."""
+GROUP_EVENTS: Final = 4096
+"""A group takes no further batch once it has this many events: it bounds the wait of a single event."""
+
+T = TypeVar("T")
+Item = tuple[Batch, "asyncio.Future[Receipt]"]
+
+
+class QueuedLedger:
+    """Passes batches to `send` in their order; a deferrable batch waits for the next batch that is not.
+
+    `on_commit` gets the seconds of each commit and `on_failure` is called for each failure. `on_broken` is
+    called once, on the loop, when only a restart helps.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Item], None],
+        *,
+        queue_events: int = 200_000,
+        queue_bytes: int = 64 * 1024**2,
+        longest_wait: float = LONGEST_WAIT,
+        on_commit: Callable[[float], None] = lambda _: None,
+        on_failure: Callable[[], None] = lambda: None,
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._send, self._longest_wait = send, longest_wait
+        self._max_events, self._max_bytes = queue_events, queue_bytes
+        self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
+        self._loop = asyncio.get_running_loop()
+        self._problem: str | None = None
+        self._broken = self._closing = False
+        self._events = self._bytes = 0
+        self._waiting: dict[asyncio.Future[Receipt], Batch] = {}
+        self._deferred: list[Item] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if self._closing:
+            raise ShuttingDown("the exporter is shutting down; send the events again")
+        if refusal := self._refusal(batch):
+            raise refusal
+        size = _size(batch)
+        # An empty queue takes a batch of any size.
+        if self._events and (
+            self._events + len(batch) > self._max_events or self._bytes + size > self._max_bytes
+        ):
+            raise QueueFull(
+                f"{self._events} events are waiting for the ledger; send the events again",
+                retry_after=1,
+            )
+        self._events += len(batch)
+        self._bytes += size
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._waiting[future] = batch
+        if batch.deferrable:
+            self._deferred.append((batch, future))
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._longest_wait, self._flush)
+        else:
+            if self._deferred:
+                self._flush()
+            self._send((batch, future))
+        return await future
+
+    def _refusal(self, batch: Batch) -> Refused | None:
+        """Why the ledger cannot take the batch now."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        """Send the deferred batches."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deferred, self._deferred = self._deferred, []
+        for item in deferred:
+            self._send(item)
+
+    def _answer(self, items: Sequence[Item], answers: Sequence[Receipt | Refused]) -> None:
+        """Take batches off the queue, and answer each caller that was not cancelled."""
+        for (batch, future), answer in zip(items, answers, strict=True):
+            if self._waiting.pop(future, None) is None:
+                # It was answered before: refused while a write hung.
+                continue
+            self._events -= len(batch)
+            self._bytes -= _size(batch)
+            if future.done():
+                continue
+            if isinstance(answer, Receipt):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+
+def joined(
+    batches: Sequence[Batch], columns: Sequence[Sequence[T | None] | None]
+) -> list[T | None] | None:
+    """A column of all batches; None when no batch has it."""
+    if all(values is None for values in columns):
+        return None
+    pairs = zip(columns, batches, strict=True)
+    return list(chain.from_iterable([values or [None] * len(batch) for values, batch in pairs]))
+
+
+def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
+    """The receipt of each batch; `verdicts` has a byte for each event, or none when all were accepted."""
+    if not verdicts:
+        return [Receipt(len(batch)) for batch in batches]
+    answers, start = [], 0
+    for batch in batches:
+        part = verdicts[start : start + len(batch)]
+        answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
+        start += len(batch)
+    return answers
+
+
+def _size(batch: Batch) -> int:
+    """Approximate bytes of a waiting batch: its key columns, and 90 per event for objects."""
+    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)

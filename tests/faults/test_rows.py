@@ -1,0 +1,13 @@
+"""The fault table has all its rows, and rows that other tests hold name tests that exist."""
+
+from tests.e2e.exporter_process import ROOT
+from tests.faults.rows import ROWS
+
+
+def test_rows_of_tests_name_tests_that_exist():
+    assert [row.number for row in ROWS] == list(range(1, 39))
+    contract = (ROOT / "tests/ledger/contract.py").read_text()
+    for node in {node for row in ROWS for node in row.nodes}:
+        path, *names = node.split("::")
+        text = (ROOT / path).read_text() + contract
+        assert all(f"def {name}(" in text or f"class {name}(" in text for name in names), node
