@@ -128,6 +128,7 @@ def zipped(*names: str) -> bytes:
         ("a.zip", zipped("export/", "export/a.csv", "__MACOSX/a.csv")),
         ("misnamed.csv", zipped("a")),
     ],
+    ids=["gz", "bz2", "xz", "zip", "misnamed zip"],
 )
 def test_a_compressed_file_is_read(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
