@@ -13,7 +13,7 @@ from rich.console import Console
 from exporter.backtest.contents import Contents
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
-from exporter.backtest.notifications import notifications
+from exporter.backtest.notifications import Notification, notifications
 from exporter.backtest.options import Options
 from exporter.backtest.replay import Replay, load_rules, reads_unknown_codes
 from exporter.backtest.report import Report
@@ -88,27 +88,27 @@ def backtest(
         return failed(ConfigError(f"--since, --until: no part of the history ({periods})"), 2)
     for failure in (failure for replay in replays for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
+    sent = [
+        notification
+        for replay in replays
+        for notification in notifications(replay.firings, replay.counters.end)
+    ]
     if options.json:
-        print(
-            as_json([firing for replay in replays for firing in replay.firings], events), flush=True
-        )
+        firings = [firing for replay in replays for firing in replay.firings]
+        print(as_json(firings, sent, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
-        sent = [
-            notification
-            for replay in replays
-            for notification in notifications(replay.firings, replay.counters.end)
-        ]
         Report(replays, sent, events, len(files), console).show()
     return 0
 
 
-def as_json(firings: Sequence[Firing], events: EventCounts) -> str:
+def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history. Alerts about unknown codes have
-    `unknown_codes`: the ends of each code as sent.
+    `end` is null for an alert that fires at the end of the history. `notified` is the time of the first
+    notification about it; null if none was sent: it was inhibited, or ended before. Alerts about unknown
+    codes have `unknown_codes`: the ends of each code as sent.
     """
     rows = []
     for firing in sorted(firings, key=lambda firing: firing.start):
@@ -116,6 +116,9 @@ def as_json(firings: Sequence[Firing], events: EventCounts) -> str:
             "labels": firing.labels,
             "start": _rfc3339(firing.start),
             "end": None if firing.end is None else _rfc3339(firing.end),
+            "notified": next(
+                (_rfc3339(message.at) for message in sent if message.names(firing)), None
+            ),
         }
         if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
             codes = events.unknown_codes.get(firing.labels.get(SYSTEM, ""), Counter())

@@ -37,12 +37,25 @@ INHIBITED: Final = ("elevated", "new")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Sent at `at`, Unix seconds, about firing alerts. Resolved notifications are not included."""
+    """Sent at `at`, Unix seconds, about the alerts with the labels `alerts`.
+
+    Resolved notifications are not included.
+    """
 
     at: float
     receiver: str
     severity: str
     system: str
+    alerts: frozenset[frozenset[tuple[str, str]]]
+
+    def names(self, firing: Firing) -> bool:
+        """Whether it is about this firing of an alert."""
+        ended = firing.end is not None and firing.end <= self.at
+        return (
+            firing.start <= self.at
+            and not ended
+            and frozenset(firing.labels.items()) in self.alerts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,9 @@ def notifications(firings: Iterable[Firing], until: float) -> list[Notification]
         key = receiver(alert.labels), alert.labels.get(names.SYSTEM, "")
         groups.setdefault(key, []).append(alert)
     sent = [
-        Notification(at, to, severity(members[0].labels), system)
+        Notification(at, to, severity(members[0].labels), system, active)
         for (to, system), members in groups.items()
-        for at in _times(members, alerts, until)
+        for at, active in _times(members, alerts, until)
     ]
     return sorted(sent, key=lambda notification: (notification.at, notification.receiver))
 
@@ -97,8 +110,10 @@ def _inhibits(source: Labels, target: Labels) -> bool:
     )
 
 
-def _times(members: Sequence[_Alert], alerts: Sequence[_Alert], until: float) -> Iterator[float]:
-    """When a group is notified."""
+def _times(
+    members: Sequence[_Alert], alerts: Sequence[_Alert], until: float
+) -> Iterator[tuple[float, frozenset[frozenset[tuple[str, str]]]]]:
+    """When a group is notified, and about which alerts."""
     timing = PAGES if severity(members[0].labels) == PAGE else TICKETS
     end = -inf
     for first in members:
@@ -123,7 +138,7 @@ def _times(members: Sequence[_Alert], alerts: Sequence[_Alert], until: float) ->
                 if not any(_inhibits(other, labels) for other in others)
             )
             if active - notified or (active and at - last >= timing.repeat):
-                yield at
+                yield at, active
                 notified, last = active, at
             # An alert that ended is new when it fires again; an inhibited alert is not.
             notified &= firing.keys()

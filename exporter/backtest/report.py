@@ -106,7 +106,8 @@ class Report:
         for replay, firing in pages:
             still = _STILL if firing.end is None else ""
             lasted = span(replay.seconds(firing)) + still
-            table.add_row(_minute(firing), lasted, Text(summary(firing), style="red"))
+            text = f"{summary(firing)}{'' if self._sent(firing) else ' (not sent)'}"
+            table.add_row(_minute(firing), lasted, Text(text, style="red"))
         if pages:
             self.console.print(table)
 
@@ -117,9 +118,11 @@ class Report:
             groups.setdefault(summary(firing), []).append((replay, firing))
         self._heading(f"Would have opened tickets: {len(tickets):,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
-        for text, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(firing.end is None for _, firing in group) else ""
+            unsent = sum(not self._sent(firing) for _, firing in group)
+            text = f"{alert} ({unsent:,} not sent)" if unsent else alert
             table.add_row(
                 _minute(group[0][1]), f"{len(group):,}", span(seconds) + still, Text(text)
             )
@@ -127,6 +130,10 @@ class Report:
             self.console.print(table)
         if any(firing.end is None for replay in self.replays for firing in replay.firings):
             self._print(Text(f"{_STILL}: still firing at the last event.", style="dim"))
+
+    def _sent(self, firing: Firing) -> bool:
+        """False for an alert that was inhibited, or ended before the notification."""
+        return any(notification.names(firing) for notification in self.notifications)
 
     def _load(self) -> None:
         self._heading("Load")

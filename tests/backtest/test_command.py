@@ -103,7 +103,10 @@ def test_json_has_an_object_per_alert_with_times_in_utc(
         },
         "start": spike["start"],
         "end": None,
+        "notified": spike["notified"],
     }
+    waited = datetime.fromisoformat(spike["notified"]) - datetime.fromisoformat(spike["start"])
+    assert waited == timedelta(seconds=40)
     assert stopped["labels"]["alertname"] == "SessionEndsStopped"
     assert "code" not in stopped["labels"]
     starts = [alert["start"] for alert in alerts]

@@ -106,6 +106,15 @@ def test_page_inhibits_the_ticket_of_its_code() -> None:
     assert [notification.severity for notification in sent_before] == ["ticket", "page"]
 
 
+def test_notification_names_the_firings_it_is_about() -> None:
+    page, first, second = (WORKERS, 10, 90), (ELEVATED, 30, 80), (ELEVATED, 95, 200)
+    notified = sent(page, first, second)
+    assert [
+        [notification.names(firing(*alert)) for notification in notified]
+        for alert in (page, first, second)
+    ] == [[True, False], [False, False], [False, True]]
+
+
 def test_ticket_is_repeated_after_three_days() -> None:
     assert minutes(sent((BUDGET, 0, None), until=3 * 1440 + 60)) == [5.0, 3 * 1440 + 5.0]
 

@@ -47,6 +47,14 @@ def test_report_has_pages_load_noise_and_skipped_events(outage: Path) -> None:
     assert "    2,160 skipped: duplicates of earlier events" in lines
 
 
+def test_ticket_that_the_page_inhibits_is_marked(tmp_path: Path) -> None:
+    events = [event(at * 60.0, "4001" if at >= 360 and at % 3 else "1000") for at in range(600)]
+    lines = run([write(tmp_path / "a.ndjson", events)]).text
+    elevated = "4001 No Worker Node Available elevated on streampixel (1 not sent)"
+    assert elevated in " ".join(lines.split())
+    assert lines.count("not sent") == 1
+
+
 def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     week = [event(at * 600.0, "1000") for at in range(7 * 144 + 1)]
