@@ -24,16 +24,21 @@ _MOST_PREFIX_WORDS: Final = 3
 """A text of prefixes alone would take 0.5 ms."""
 _JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_MEANINGFUL: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f$%+<>~^]")
-"""Controls, and signs that change what a number says: "<1000", "500%"."""
+_LONGEST: Final = 128
+"""Characters. Unicode's compatible forms of one character have up to 18."""
+_DASH: Final = "[-−–—‑]"
+_MEANINGFUL: Final = re.compile(
+    rf"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f$%+<>~^]|!=|\d{_DASH}\s*$|(?<!\w)[.,٫](?=\d)"
+)
+"""Controls, and what changes the meaning of a number: "<1000", "500%", "1000-", ".1000"."""
 _MEANINGFUL_CATEGORIES: Final = ("No", "Sm", "Sc")
 """Of Unicode: superscripts and fractions, mathematical signs, currencies."""
 _HARMLESS: Final = "＝−"
 """Mathematical signs that are treated as "=" and "-"."""
-_MINUS: Final = re.compile(r"((?:^|[^\w\s]|_)\s*|[^\W\d_]\s+)[-−](?=\d)")
-"""A hyphen before a number is its sign at the beginning, after punctuation and between spaces."""
+_MINUS: Final = re.compile(rf"(^\s*){_DASH}\s*(?=\d)|((?:[^\w\s]|_)\s*|[^\W\d_]\s+){_DASH}(?=\d)")
+"""A dash before a number is its sign at the beginning, after punctuation and between spaces."""
 _NUMBER: Final = re.compile(
-    r"(?:(\d{1,3}(?:[ ,.'’٬]\d{3})+)(?:[.,٫]0+)?|(\d+)[.,٫]0+)(?![^\W_]|[.,٫]\d)"
+    r"(?<![\d.,٫])(?:(\d{1,3}(?:[ ,.'’٬]\d{3})+)(?:[.,٫]0+)?|(\d+)[.,٫]0+)(?![^\W_]|[.,٫]\d)"
 )
 _WORD: Final = re.compile(r"~?\d+|[^\W\d_]+")
 
@@ -56,8 +61,12 @@ def meanings(text: str, spellings: Mapping[str, frozenset[str]]) -> frozenset[st
     codes: frozenset[str] = frozenset()
     for words in _without_prefix(_words(text)):
         for end, head in enumerate(accumulate(words, _join), 1):
-            if first := spellings.get(head):
-                codes |= first if end == len(words) else first & _named(words[end:], spellings)
+            first, rest = spellings.get(head), words[end:]
+            if first and not rest:
+                codes |= first
+            # Two numbers are not a code and its name: "4.04" is not 04, "10/10" not 10.
+            elif first and any(map(str.isalpha, [words[end - 1], *rest])):
+                codes |= first & _named(rest, spellings)
     return codes
 
 
@@ -81,13 +90,15 @@ def _words(text: str) -> list[str]:
         text = _ascii_like(text)
     if _MEANINGFUL.search(text):
         return []
-    text = _MINUS.sub(r"\1~", _HUMP.sub(" ", text))
+    text = _MINUS.sub(r"\1\2~", _HUMP.sub(" ", text))
     return _WORD.findall(_NUMBER.sub(_whole_number, text).casefold())
 
 
 def _whole_number(match: re.Match[str]) -> str:
     grouped, digits = match.groups()
-    return digits or re.sub(r"\D", "", grouped)
+    # "1.000" can be 1 or 1000.
+    sign = "~" if re.fullmatch(r"\d+[.,]000", match[0]) else ""
+    return digits or sign + re.sub(r"\D", "", grouped)
 
 
 def _ascii_like(text: str) -> str:
@@ -101,7 +112,8 @@ def _ascii_like(text: str) -> str:
             characters.append(str(unicodedata.decimal(character)))
         elif category != "Cf":
             characters.append(character)
-    return unicodedata.normalize("NFKC", "".join(characters))
+    text = unicodedata.normalize("NFKC", "".join(characters))
+    return text if len(text) <= _LONGEST else "~"
 
 
 def _joined(words: Sequence[str]) -> str:
