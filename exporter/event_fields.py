@@ -17,6 +17,8 @@ FIELDS: Final = (
     "final",
     "labels",
 )
+BEACON_FIELDS: Final = ("reason", "age_seconds")
+"""Further fields of a browser's event."""
 _LONGEST: Final = 64
 """Characters of a name that are matched: no name of a field has a third of it."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -28,14 +30,16 @@ def _key(name: str) -> str:
 
 
 _BY_KEY: Final = {_key(name): name for name in FIELDS}
+_BEACON_BY_KEY: Final = {_key(name): name for name in (*FIELDS, *BEACON_FIELDS)}
 
 
-def field_named(name: str) -> str | None:
+def field_named(name: str, *, beacon: bool = False) -> str | None:
     """The field that a key or a column means: case, spaces, `_` and `-` do not matter.
 
     `occurredAt` and `Occurred At` are `occurred_at`; None for the name of no field.
     """
-    return _BY_KEY.get(_key(name)) if len(name) <= _LONGEST else None
+    fields = _BEACON_BY_KEY if beacon else _BY_KEY
+    return fields.get(_key(name)) if len(name) <= _LONGEST else None
 
 
 @lru_cache(maxsize=256)

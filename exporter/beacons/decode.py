@@ -10,6 +10,7 @@ from exporter.errors import Rejected
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import Decoded, Event, checked_number, from_json, wrong_type
+from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.names import OTHER
 
 MAX_EVENTS: Final = 100
@@ -39,23 +40,25 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     """
     parsed = strict_json.parse(body)
     check_count(parsed.value, MAX_EVENTS, "beacon")
-    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC))
-    decoded = decode_items(parsed.items(max_depth), read, max_depth)
+    # Never strict: an end that is rejected is lost, as a browser does not correct it.
+    ignored = IgnoredFields(beacon=True)
+    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC), ignored=ignored)
+    decoded = decode_items(parsed.items(max_depth), read, max_depth, ignored)
     decoded.relative_time = True
     return decoded
 
 
-def _event(value: Any, site: Site, now: datetime) -> tuple[Event, str]:
+def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tuple[Event, str]:
     """The event in a JSON value, and the source of the site's keys."""
     if not isinstance(value, dict):
         return from_json(value), ""  # which raises `Rejected`
-    system = value.get("system")
-    if system is not None and system != site.system:
+    value = ignored.match(value)
+    if value.get("system") not in (None, "", site.system):
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
-    if value.get("id") is None:
+    if value.get("id") in (None, ""):
         # A browser sends an event again when it could not read the answer.
         raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
-    if value.get("occurred_at") is not None:
+    if value.get("occurred_at") not in (None, ""):
         raise Rejected(
             "invalid_field",
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",

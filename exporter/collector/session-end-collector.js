@@ -131,7 +131,7 @@
       if (over || lost) return;
       lost = code;
       recoveryTimer = setTimeout(safe(() => {
-        finish(4007);
+        finish(idle ? INACTIVITY : 4007);
         timedOut = 1;
       }), recovery);
     };
@@ -166,9 +166,13 @@
         if (status == "connecting" && over && !timedOut) begin();
         if (status == "connected") connected();
         if (status == "reconnecting") closed(1006);
-        const inactive = (idle || /inactivity/i.test(reason)) && !(code > 1006);
-        if (status == "disconnected") closed(inactive ? INACTIVITY : code || reason || 1005);
-        if (status == "failed") timedOut = finish(code > 1006 ? code : (!lost && !code && reason) || 4007);
+        const named = /inactivity/i.test(reason);
+        const inactive = (idle || named) && !(code > 1006);
+        // The connection may come back, also during an inactivity warning.
+        const dropped = !named && (code ? code == 1005 || code == 1006 : !reason);
+        if (status == "disconnected") closed(inactive && !dropped ? INACTIVITY : code || reason || 1005);
+        if (status == "failed") timedOut = finish(
+          code > 1006 ? code : inactive ? INACTIVITY : (!lost && !code && reason) || 4007);
       }),
       end: safe((code, details) => {
         if (over) begin();

@@ -15,10 +15,12 @@ class IgnoredFields:
 
     `count` is the number of all such keys. `names` has the first 10 different ones, cut to 64 characters,
     each with its nearest field. With `strict`, an event with such a key is rejected, and nothing counted.
+    A `beacon` has further fields.
     """
 
-    def __init__(self, *, strict: bool) -> None:
+    def __init__(self, *, strict: bool = False, beacon: bool = False) -> None:
         self._strict = strict
+        self._beacon = beacon
         self.count = 0
         self.names: dict[str, str | None] = {}
 
@@ -27,11 +29,13 @@ class IgnoredFields:
         fields: dict[str, Any] = {}
         for key, value in event.items():
             # Most keys are exact, and matching them took two thirds of the time of a request.
-            name = key if key in _FIELDS else field_named(key)
+            name = key if key in _FIELDS else field_named(key, beacon=self._beacon)
             if name is None:
                 self._ignore(key)
             elif name in fields:
-                first = next(other for other in event if field_named(other) == name)
+                first = next(
+                    other for other in event if field_named(other, beacon=self._beacon) == name
+                )
                 raise Rejected(
                     "duplicate_key", f"{quoted(first)} and {quoted(key)} both mean {name}"
                 )

@@ -85,9 +85,7 @@ class Pipeline:
             decoded = self._decoder.decode(media, body, headers)
             classified, now = self._classify(decoded, headers)
         receipt = await self._commit(classified)
-        rejected = self._count(classified, receipt, now)
-        if decoded.ignored is not None:
-            self._own.ignored_fields.inc(decoded.ignored.count)
+        rejected = self._count(classified, receipt, now, decoded.ignored)
         return _reply(
             classified, receipt, rejected, _warnings(classified.resolved, decoded.ignored)
         )
@@ -100,7 +98,7 @@ class Pipeline:
         classified, now = self._classify(decoded, {})
         classified.batch.deferrable = deferrable
         receipt = await self._commit(classified)
-        return self._count(classified, receipt, now)
+        return self._count(classified, receipt, now, decoded.ignored)
 
     def _classify(self, decoded: Decoded, headers: Headers) -> tuple[Classified, float]:
         """The events as a batch, and the time when they were received (Unix seconds)."""
@@ -115,9 +113,13 @@ class Pipeline:
             raise _nothing_valid(classified.rejected)
         return await self._ledger.commit(classified.batch)
 
-    def _count(self, classified: Classified, receipt: Receipt, now: float) -> list[Rejection]:
+    def _count(
+        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
+    ) -> list[Rejection]:
         """Update the exporter's own metrics; the rejections, conflicts included."""
         own = self._own
+        if ignored is not None and ignored.count:
+            own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
         if receipt.duplicates:
             own.duplicates.inc(receipt.duplicates)

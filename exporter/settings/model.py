@@ -131,7 +131,9 @@ class Settings(BaseModel):
     max_body: Size = _setting(1024**2, "size of a request body, compressed and uncompressed")
     max_events: int = _setting(1000, "events per request", ge=1, le=50_000)
     max_depth: int = _setting(32, "nesting depth of a JSON body", ge=3, le=100)
-    strict_fields: bool = _setting(False, "reject events with unknown fields")
+    strict_fields: bool = _setting(
+        False, "reject events with unknown fields, except those of browsers"
+    )
     max_header: Size = _setting(16 * 1024, "size of request line and headers")
     receive_timeout: Seconds = _setting(10, "time to receive a request, and to send its answer")
     max_queue_events: Count = _setting(200_000, "events that may wait for the ledger")

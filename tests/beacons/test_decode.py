@@ -54,7 +54,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         ),
         ('"id":null', "id: required in a beacon, the same in each retry"),
-        ('"id":""', "id: must be 1 to 128 bytes"),
+        ('"id":""', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
         ('"id":"\\ud800"', "id: contains half of a surrogate pair"),
         ('"reason":"\\ud800"', "code: contains half of a surrogate pair"),
@@ -83,6 +83,12 @@ def test_invalid_event_is_rejected(body: bytes, reason: str) -> None:
     assert rejection.reason == reason
 
 
+def test_unknown_keys_are_ignored_and_counted(browsers: Browsers) -> None:
+    assert browsers.post({"id": "a", "cod": 4001, "ageSeconds": 3}).status == 204
+    assert browsers.ends() == [("streampixel", "1000", "ends")]
+    assert browsers.listener.value("ignored_fields_total") == 1
+
+
 def test_old_event_counts_as_late(browsers: Browsers) -> None:
     assert browsers.post({"id": "a", "code": 4001, "age_seconds": 1000}).status == 204
     assert browsers.ends() == [("streampixel", "4001", "late")]
@@ -97,6 +103,9 @@ def test_old_event_counts_as_late(browsers: Browsers) -> None:
         ({"code": "Worker Node Unavailable"}, "4001"),
         ({"code": 4003, "reason": "Application Error"}, "4003"),
         ({"reason": "an undocumented reason"}, "unknown"),
+        ({"Code": 4003}, "4003"),
+        ({"Reason": "Application Error"}, "4006"),
+        ({"system": "", "occurred_at": "", "code": 4001}, "4001"),
         ({}, "1000"),
     ],
 )

@@ -104,10 +104,17 @@ def test_tab_closed_after_a_webrtc_drop_ends_with_1005(visitor: Visitor, app: st
     [
         (INACTIVE + "fire('webRtcDisconnected')", end(INACTIVITY)),
         (INACTIVE + DISCONNECTED % ("Disconnected due to inactivity", "true"), end(INACTIVITY)),
+        (
+            INACTIVE
+            + "fire('webRtcDisconnected'); fire('webRtcConnected');"
+            + DISCONNECTED % ("Bye", "true"),
+            interruption(1005) | end("unknown"),
+        ),
+        (INACTIVE + "fire('webRtcFailed')", end(INACTIVITY)),
         (INACTIVE + "fire('afkTimedOut'); fire('webRtcDisconnected')", end(INACTIVITY)),
         (INACTIVE + "fire('afkWarningDeactivate'); fire('webRtcDisconnected')", end(4007)),
     ],
-    ids=["warning", "text", "timeout", "viewer returned"],
+    ids=["warning", "text", "connected again", "failed", "timeout", "viewer returned"],
 )
 def test_inactive_viewer_of_an_sdk_without_reconnect_stream_is_4004(
     visitor: Visitor, script: str, counted: Counts
