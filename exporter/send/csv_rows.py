@@ -16,6 +16,17 @@ _DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+def header_lines(lines: Iterator[str]) -> list[str]:
+    """The lines that a table begins with: Excel's line, if there is one, and the header."""
+    header = []
+    for line in lines:
+        if line.strip():
+            header.append(line)
+            if not _DELIMITER_LINE.fullmatch(line):
+                break
+    return header
+
+
 class CsvRows:
     """Reads the header from `lines`, then iterates over the rows.
 

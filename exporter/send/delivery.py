@@ -11,9 +11,9 @@ from typing import Final
 
 from exporter.send.connection import Connection, Response, Undelivered
 from exporter.send.events import Event
-from exporter.send.follow import Checkpoint
 from exporter.send.options import Options
 from exporter.send.report import Report
+from exporter.send.rotation import Checkpoint
 
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from exporter.errors import Rejected
 from exporter.send.envelopes import CloudEvent
-from exporter.send.follow import Checkpoint, FollowedFile
+from exporter.send.follow import FollowedFile
 from exporter.send.records import FIELDS
 from exporter.send.report import Report
+from exporter.send.rotation import Checkpoint
 from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
@@ -68,6 +69,8 @@ def events(
     Records that are no JSON object or no row of the table are skipped and counted in `report`.
     """
     warned = isinstance(source, FollowedFile)
+    if isinstance(source, FollowedFile):
+        source.on_loss = report.print_line
     with Occurrences() as seen:
         for line, record in source.read(note):
             place = f"{source.name}:{line}"

@@ -1,59 +1,44 @@
 """A file that grows, is rotated and is truncated, and the checkpoint beside it."""
 
+import csv
+import io
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
-from hashlib import blake2b
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from exporter.errors import ConfigError, Rejected
 from exporter.send.connection import Undelivered
-from exporter.send.csv_rows import CsvRows
+from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
+from exporter.send.rotation import Checkpoint, Rotation, digest, longer_tail, tail
 
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
-_TAIL: Final = 256
-"""Bytes before the position, by which the file is recognized: inode numbers are used again."""
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """The end of the last line that was read, and the file that it is in.
-
-    `follower` is random, and `number` counts the files and truncations before: together with `offset` they
-    name a line that no other machine, file or generation of the file has. `tail` is the digest of the bytes
-    before `offset`.
-    """
-
-    follower: str
-    number: int
-    inode: int
-    offset: int = 0
-    line: int = 0
-    tail: str = ""
-
-    def id_of(self, content: bytes) -> str:
-        """The id of the event whose line ends here; `content` is the digest of its fields."""
-        place = f"{self.follower}:{self.number}:{self.offset}:"
-        return f"follow1-{blake2b(place.encode() + content, digest_size=16).hexdigest()}"
+_FORMATS: Final[dict[str, Format]] = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
 
 
 class FollowedFile:
     """Reads a file's lines as they are written, for good; the counterpart of `Source`.
 
-    `on_idle` is called before the file is waited for. Raises `ConfigError` when the checkpoint cannot be
-    used, and `read` raises `Undelivered` when it can no longer be written.
+    `on_idle` is called before the file is waited for, `on_loss` with a line about lines that were lost.
+    Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
+    longer be written.
     """
 
     def __init__(
@@ -63,42 +48,43 @@ class FollowedFile:
         self.size = 0
         self.names = FieldNames(columns)
         self.on_idle: Callable[[], None] = lambda: None
-        self._columns = columns
+        self.on_loss: Callable[[str], None] = lambda _: None
         self._path = path
-        self._format = format or ("csv" if path.suffix.lower() in (".csv", ".tsv") else None)
+        self._rotation = Rotation(path)
         self._checkpoint_path = path.with_name(f"{path.name}.checkpoint")
         self._saved: Checkpoint | None = None
         self._offset = self._line = 0
         self._tail = b""
-        self._read_at = 0.0
+        self._next_inode, self._next_seen = 0, 0.0
         try:
             # A file that has a checkpoint may be away, between two steps of its rotation.
-            self.checkpoint = self._load() or Checkpoint(
-                secrets.token_hex(8), 0, path.stat().st_ino
-            )
+            self.checkpoint = self._load() or self._first()
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
         except Undelivered as error:
             raise ConfigError(f"--follow: {error}") from None
+        self._format = format or _FORMATS.get(path.suffix.lower()) or self.checkpoint.format
+        self._header = self.checkpoint.header
 
     def position(self) -> int:
         """0: the progress has no end."""
         return 0
 
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each record, for good.
+        """Line and fields of each record, for good, and a last `Rejected` for an unusable table.
 
-        `note` gets the names of ignored columns and keys, and lines that were lost.
+        `note` gets the names of ignored columns and keys.
         """
-        file = self._holder()
         try:
+            file = self._rotation.holder(self.checkpoint)
             while True:
                 if file is None:
-                    note(
-                        f"{self.name}: was truncated or replaced after line "
-                        f"{self.checkpoint.line:,}: continues at its beginning"
-                    )
+                    if not self.checkpoint.of_empty_file:
+                        self.on_loss(
+                            f"{self.name}: was truncated or replaced: lines after line "
+                            f"{self.checkpoint.line:,} may be lost"
+                        )
                     file = self._next(None)
                 with file:
                     for record in self._records(file):
@@ -107,9 +93,11 @@ class FollowedFile:
                         yield self._line, record
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
-                file = self._holder() if replaced else self._next(status)
+                file = self._rotation.holder(self.checkpoint) if replaced else self._next(status)
         except Rejected as error:
             yield 1, error
+        except csv.Error as error:
+            yield 1, Rejected("invalid_field", f"the rest cannot be read: {error}")
         except OSError as error:
             raise Undelivered(f"{self.name}: {error.strerror or error}") from None
 
@@ -139,127 +127,115 @@ class FollowedFile:
                 "its beginning, and events without an id may be counted again"
             ) from None
 
+    def _first(self) -> Checkpoint:
+        with self._path.open("rb") as file:
+            return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
+
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         """The records behind the position, until the file is replaced, or rotated and finished."""
-        self._offset = self._line = 0
-        self._tail = b""
-        start = self.checkpoint
-        lines = self._lines(file)
-        first = next((line for line in lines if line.strip()), None)
-        if first is None:
-            return
-        format = self._format or ("ndjson" if first.lstrip("\ufeff \t").startswith("{") else "csv")
-        if format == "csv":
-            self.names = FieldNames(self._columns)
-            records = iter(CsvRows(chain([first], lines), self.names))
-        else:
-            before = [] if start.offset else [first]
-            records = ndjson_records(chain(before, lines))
-        if start.offset > self._offset:
-            self._offset, self._line = start.offset, start.line
-            self._tail = _tail(file, start.offset)
-            file.seek(start.offset)
-        for _, record in records:
+        self._offset, self._line = self.checkpoint.offset, self.checkpoint.line
+        self._tail = tail(file, self._offset)
+        for record in self._parsed(self._lines(file)):
             self.checkpoint = msgspec.structs.replace(
-                start, offset=self._offset, line=self._line, tail=_digest(self._tail)
+                self.checkpoint,
+                offset=self._offset,
+                line=self._line,
+                tail=digest(self._tail),
+                format=self._format,
+                header=self._header,
             )
-            yield record if format == "csv" else fields_of(record, self.names)
+            yield record
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[Record]:
+        if self._format is None:
+            first = next((line for line in lines if line.strip()), None)
+            if first is None:
+                return
+            self._format = "ndjson" if first.lstrip("\ufeff \t").startswith("{") else "csv"
+            lines = chain([first], lines)
+        if self._format == "csv":
+            yield from (record for _, record in self._rows(lines))
+        else:
+            yield from (fields_of(record, self.names) for _, record in ndjson_records(lines))
+
+    def _rows(self, lines: Iterator[str]) -> CsvRows:
+        """The rows of a table, with its own header or that of the file before, as after `copytruncate`."""
+        kept = [line.decode("utf-8", "surrogateescape") for line in self._header]
+        first: list[str] = []
+        if not kept or not self.checkpoint.offset:
+            first = header_lines(lines)
+            try:
+                rows = CsvRows(chain(first, lines), self.names)
+            except (Rejected, csv.Error):
+                if not kept:
+                    raise
+            else:
+                if first:
+                    self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
+                return rows
+        return CsvRows(chain(kept, first, lines), self.names)
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         """Whole lines, and at the end of a rotated file also a part of a line."""
+        finished = False
         while True:
-            line = file.readline(MAX_CHARACTERS)
-            ended = len(line) == MAX_CHARACTERS or line.endswith(b"\n")
-            if not ended and not self._finished(file):
-                file.seek(self._offset)
+            start = self._offset
+            block = os.pread(file.fileno(), MAX_CHARACTERS, start)
+            seen = self.checkpoint.seen(file)
+            # Checked after the read: a file that was truncated may have grown beyond the position.
+            if self._replaced(file):
+                return
+            self._remember(seen)
+            at_end = finished and len(block) < MAX_CHARACTERS
+            for line in io.BytesIO(block):
+                if not (line.endswith(b"\n") or len(line) == MAX_CHARACTERS or at_end):
+                    break
+                self._offset += len(line)
+                self._line += 1
+                self._tail = longer_tail(self._tail, line)
+                # A writer that does not append leaves a hole of zeros where the file was truncated.
+                text = line.lstrip(b"\0")
+                yield text.decode("utf-8-sig" if self._line == 1 else "utf-8", "surrogateescape")
+            if self._offset > start:
+                continue
+            if finished:
+                return
+            # Lines that were written before this is known are found by one more read.
+            finished = self._finished(file)
+            if not finished:
                 self._idle()
                 time.sleep(POLL)
-                if self._replaced(file):
-                    return
-                continue
-            if not line:
-                return
-            self._offset += len(line)
-            self._line += 1
-            self._tail = (self._tail + line)[-_TAIL:]
-            self._read_at = time.monotonic()
-            # A writer that does not append leaves a hole of zeros where the file was truncated.
-            line = line.lstrip(b"\0")
-            yield line.decode("utf-8-sig" if self._line == 1 else "utf-8", "surrogateescape")
+
+    def _remember(self, seen: Checkpoint) -> None:
+        grown = seen.head_size > self.checkpoint.head_size
+        self.checkpoint = seen
+        # Until the first answer only its beginning tells the file from the next one.
+        if grown and not seen.offset:
+            self.save(seen)
 
     def _idle(self) -> None:
         self.on_idle()
         self.save(self.checkpoint)
 
     def _finished(self, file: BinaryIO) -> bool:
-        """Whether the file was rotated, and its writer has begun the next one."""
+        """Whether the file was rotated, and its writer began the next one a moment ago."""
         with suppress(FileNotFoundError):
             current = self._path.stat()
-            if not os.path.samestat(current, os.fstat(file.fileno())) and current.st_size:
-                return time.monotonic() - self._read_at > QUIET
+            if current.st_size and not os.path.samestat(current, os.fstat(file.fileno())):
+                if current.st_ino != self._next_inode:
+                    self._next_inode, self._next_seen = current.st_ino, time.monotonic()
+                return time.monotonic() - self._next_seen > QUIET
         return False
 
     def _replaced(self, file: BinaryIO) -> bool:
         """Whether other bytes are in front of the place that was read: the file was truncated."""
-        return _tail(file, self._offset) != self._tail
-
-    def _open(self, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
-        """Of FILE and its rotated files the one with the lowest rank; those with rank None are not it.
-
-        They are opened before they are compared, as a rotation may rename them at any time.
-        """
-        pattern = re.compile(re.escape(self._path.name) + r"[.-]\d[\d_.-]*")
-        rotated = [path for path in self._path.parent.iterdir() if pattern.fullmatch(path.name)]
-        best, best_rank = None, None
-        for path in (self._path, *rotated):
-            ignored = FileNotFoundError if path == self._path else OSError
-            with suppress(ignored), ExitStack() as unused:
-                file = unused.enter_context(path.open("rb"))
-                file_rank = rank(path == self._path, file)
-                if file_rank is not None and (best_rank is None or file_rank < best_rank):
-                    unused.pop_all()
-                    if best:
-                        best.close()
-                    best, best_rank = file, file_rank
-        return best
-
-    def _holder(self) -> BinaryIO | None:
-        """The file that has the position: FILE, a rotated file, or a copy of a truncated file."""
-        position = self.checkpoint
-
-        def rank(_: bool, file: BinaryIO) -> bool | None:
-            other = os.fstat(file.fileno()).st_ino != position.inode
-            matches = _digest(_tail(file, position.offset)) == position.tail
-            return other if matches and not (other and position.offset == 0) else None
-
-        return self._open(rank)
+        return tail(file, self._offset) != self._tail or not self.checkpoint.begins(file)
 
     def _next(self, finished: os.stat_result | None) -> BinaryIO:
         """The file that was begun after a rotated file, which may have been rotated as well."""
-
-        def rank(current: bool, file: BinaryIO) -> tuple[bool, int] | None:
-            status = os.fstat(file.fileno())
-            newer = (
-                finished is not None
-                and not os.path.samestat(status, finished)
-                and status.st_mtime_ns >= finished.st_mtime_ns
-            )
-            return (current, status.st_mtime_ns) if current or newer else None
-
-        while (file := self._open(rank)) is None:
+        while (file := self._rotation.next(self.checkpoint, finished)) is None:
             time.sleep(POLL)
         # Saved before events are sent, as their ids depend on it.
-        follower, number = self.checkpoint.follower, self.checkpoint.number + 1
-        self.checkpoint = Checkpoint(follower, number, os.fstat(file.fileno()).st_ino)
+        self.checkpoint = self.checkpoint.next(file)
         self.save(self.checkpoint)
         return file
-
-
-def _tail(file: BinaryIO, offset: int) -> bytes:
-    """The bytes before an offset; fewer if the file is shorter."""
-    length = min(offset, _TAIL)
-    return os.pread(file.fileno(), length, offset - length)
-
-
-def _digest(tail: bytes) -> str:
-    return blake2b(tail, digest_size=8).hexdigest() if tail else ""

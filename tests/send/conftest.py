@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from exporter.send import follow
 from exporter.send.command import send
 from exporter.send.delivery import Clock
 from exporter.send.events import Event, events
@@ -17,6 +18,7 @@ from exporter.send.report import Report
 from exporter.send.sources import Source
 
 from .fake_exporter import FakeExporter
+from .following import Follower
 
 
 class StillClock(Clock):
@@ -81,3 +83,10 @@ def sender(tmp_path: Path) -> Iterator[Sender]:
         yield Sender(tmp_path, server)
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def follower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Follower:
+    monkeypatch.setattr(follow, "POLL", 0.001)
+    monkeypatch.setattr(follow, "QUIET", 0.02)
+    return Follower(tmp_path / "ends.log")

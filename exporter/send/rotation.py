@@ -1,0 +1,161 @@
+"""A log's file and its rotated files, and the position that a reader has in one of them."""
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from exporter.send.options import Format
+
+_HEAD: Final = 1024
+_TAIL: Final = 256
+"""Bytes at the beginning and before the position, by which a file is recognized: inode numbers are used
+again."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """The end of the last line that was read, and the file that it is in.
+
+    `follower` is random, and `number` counts the files and truncations before: together with `offset` they
+    name a line that no other machine, file or generation of the file has. `tail` is the digest of the bytes
+    before `offset`, `head` that of the first `head_size` bytes. `modified` is when the file was written,
+    `header` the lines of a table's header, which the next file may lack.
+    """
+
+    follower: str
+    number: int
+    inode: int
+    offset: int = 0
+    line: int = 0
+    tail: str = ""
+    head: str = ""
+    head_size: int = 0
+    modified: int = 0
+    format: Format | None = None
+    header: tuple[bytes, ...] = ()
+
+    def id_of(self, content: bytes) -> str:
+        """The id of the event whose line ends here; `content` is the digest of its fields."""
+        place = f"{self.follower}:{self.number}:{self.offset}:"
+        return f"follow1-{blake2b(place.encode() + content, digest_size=16).hexdigest()}"
+
+    @property
+    def of_empty_file(self) -> bool:
+        """Whether nothing of the file was seen, by which it could be recognized."""
+        return not self.offset and not self.head_size
+
+    def begins(self, file: BinaryIO) -> bool:
+        """Whether the file has the beginning that was seen."""
+        return digest(os.pread(file.fileno(), self.head_size, 0)) == self.head
+
+    def seen(self, file: BinaryIO) -> "Checkpoint":
+        """The same position, with what the file shows now."""
+        modified = max(self.modified, os.fstat(file.fileno()).st_mtime_ns)
+        head, head_size = self.head, self.head_size
+        if head_size < _HEAD:
+            beginning = os.pread(file.fileno(), _HEAD, 0)
+            head, head_size = digest(beginning), len(beginning)
+        return msgspec.structs.replace(self, head=head, head_size=head_size, modified=modified)
+
+    def next(self, file: BinaryIO) -> "Checkpoint":
+        """The beginning of the next file."""
+        kept = Checkpoint(
+            self.follower,
+            self.number + 1,
+            os.fstat(file.fileno()).st_ino,
+            modified=self.modified,
+            format=self.format,
+            header=self.header,
+        )
+        return kept.seen(file)
+
+
+class Rotation:
+    """Finds files of the log at `path` by their content, whatever their names are now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rotated = re.compile(re.escape(path.name) + r"[.-]\d[\d_.-]*")
+
+    def holder(self, position: Checkpoint) -> BinaryIO | None:
+        """The file that has the position: FILE, a rotated file, or a copy of a truncated file."""
+        if position.of_empty_file:
+            return None
+
+        def rank(current: bool, file: BinaryIO) -> bool | None:
+            other = os.fstat(file.fileno()).st_ino != position.inode
+            matches = digest(tail(file, position.offset)) == position.tail
+            # A copy has another name. Under the same name it is a new file that begins with equal lines.
+            new = other and current and not position.offset
+            return other if matches and position.begins(file) and not new else None
+
+        return self._open(rank)
+
+    def next(self, position: Checkpoint, finished: os.stat_result | None) -> BinaryIO | None:
+        """The oldest file that was begun after `finished`, or after the position's file, which is gone."""
+
+        def newer(status: os.stat_result, file: BinaryIO) -> bool:
+            if finished is not None:
+                later = status.st_mtime_ns >= finished.st_mtime_ns
+                return later and not os.path.samestat(status, finished)
+            # A copy of the position's file that was made before its last lines were written.
+            copy = status.st_size < position.offset and position.begins(file)
+            return status.st_mtime_ns > position.modified and not copy
+
+        def rank(current: bool, file: BinaryIO) -> tuple[bool, int] | None:
+            status = os.fstat(file.fileno())
+            return (current, status.st_mtime_ns) if current or newer(status, file) else None
+
+        return self._open(rank)
+
+    def _open(self, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
+        """Of FILE and its rotated files the one with the lowest rank; those with rank None are not it."""
+        while True:
+            paths = self._paths()
+            best, best_rank = None, None
+            for path in paths:
+                ignored = FileNotFoundError if path == self._path else OSError
+                with suppress(ignored), ExitStack() as unused:
+                    file = unused.enter_context(path.open("rb"))
+                    file_rank = rank(path == self._path, file)
+                    if file_rank is not None and (best_rank is None or file_rank < best_rank):
+                        unused.pop_all()
+                        if best:
+                            best.close()
+                        best, best_rank = file, file_rank
+            # A rotation meanwhile may have hidden a file: it was opened under neither name.
+            if self._paths() == paths:
+                return best
+            if best:
+                best.close()
+
+    def _paths(self) -> dict[Path, int]:
+        """The inode numbers of FILE and of its rotated files."""
+        folder = self._path.parent
+        rotated = [path for path in folder.iterdir() if self._rotated.fullmatch(path.name)]
+        paths = {}
+        for path in (self._path, *rotated):
+            with suppress(FileNotFoundError):
+                paths[path] = path.stat().st_ino
+        return paths
+
+
+def tail(file: BinaryIO, offset: int) -> bytes:
+    """The bytes before an offset; fewer if the file is shorter."""
+    length = min(offset, _TAIL)
+    return os.pread(file.fileno(), length, offset - length)
+
+
+def longer_tail(before: bytes, line: bytes) -> bytes:
+    """What `tail` returns behind the next line."""
+    return (before + line)[-_TAIL:]
+
+
+def digest(content: bytes) -> str:
+    """A short name of the content, "" for none."""
+    return blake2b(content, digest_size=8).hexdigest() if content else ""

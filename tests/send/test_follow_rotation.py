@@ -1,0 +1,155 @@
+"""Rotations and truncations of a followed file at bad moments: while nobody reads, and while it waits."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.send import follow
+
+from .conftest import Sender
+from .following import Follower, lines, nothing
+
+
+def tick() -> None:
+    """The clock of files stands still for some milliseconds."""
+    time.sleep(0.02)
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_truncation_while_events_wait_is_found(copied: bool, follower: Follower) -> None:
+    """The new lines are as long as the old ones, and more when the exporter answers at last."""
+    old, unread, new = range(100, 140), range(140, 180 if copied else 140), range(200, 290)
+    follower.path.write_text(lines(*old))
+
+    def truncate() -> None:
+        if len(follower.places) == 11:
+            follower.write(lines(*unread))[0]()
+            if copied:
+                follower.copy_and_truncate()
+            follower.path.write_text(lines(*new))
+
+    follower.on_event = truncate
+    expected = [str(code) for code in (*old, *unread, *new)]
+    assert follower.run((nothing, expected)) == expected
+    assert len(follower.counted) == len(expected)
+    assert len(follower.notes) == (0 if copied else 1)
+
+
+def test_a_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second process of the writer may still have the old file open."""
+    monkeypatch.setattr(follow, "QUIET", 0.2)
+    follower.path.write_text(lines(1))
+
+    def rotate() -> None:
+        time.sleep(0.3)
+        follower.rename()
+        follower.path.write_text(lines(3))
+
+    late = follower.write(lines(2), 1, 2, 3, to="ends.log.1")
+    assert follower.run((nothing, ["1"]), (rotate, ["1"]), late) == ["1", "2", "3"]
+
+
+def test_a_line_that_is_written_during_the_last_look_is_sent(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a read at the end of the old file and the decision that it is finished."""
+    finished = follow.FollowedFile._finished
+
+    def look(self: follow.FollowedFile, *args: object) -> bool:
+        result = finished(self, *args)  # type: ignore[arg-type]
+        if result and "2" not in late:
+            late.append("2")
+            follower.write(lines(2), to="ends.log.1")[0]()
+        return result
+
+    late: list[str] = []
+    monkeypatch.setattr(follow.FollowedFile, "_finished", look)
+    follower.path.write_text(lines(1))
+
+    def rotate() -> None:
+        follower.rename()
+        follower.path.write_text(lines(3))
+
+    assert follower.run((nothing, ["1"]), (rotate, ["1", "2", "3"])) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("after", ["", lines(3), lines(3, 3, 3)])
+def test_a_copy_of_lines_without_an_answer_is_found(after: str, follower: Follower) -> None:
+    """The exporter was down, `send` was stopped, and the file was copied and truncated."""
+    follower.path.write_text(lines(1, 2))
+    follower.stop_before_an_answer()
+    follower.copy_and_truncate()
+    follower.path.write_text(after)
+    new = ["3"] * after.count("3")
+    more = follower.write(lines(4), 1, 2, *map(int, new), 4)
+    assert follower.run(more) == ["1", "2", *new, "4"]
+    assert follower.notes == []
+
+
+def test_a_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> None:
+    """The file was empty when `send` was stopped."""
+    follower.path.touch()
+    follower.run((nothing, []))
+    tick()
+    follower.path.write_text(lines(1))
+    follower.copy_and_truncate()
+    follower.path.write_text(lines(2))
+    assert follower.run((nothing, ["1", "2"])) == ["1", "2"]
+    assert follower.notes == []
+
+
+def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> None:
+    """With `delaycompress`, two rotations hide the file of the position."""
+    follower.path.write_text(lines(1, 2))
+    follower.run((nothing, ["1", "2"]))
+    for name, code in (("ends.log.3.gz", 3), ("ends.log.2", 4), ("ends.log.1", 5)):
+        tick()
+        follower.rename(name)
+        follower.path.write_text(lines(code))
+    assert follower.run((nothing, ["3", "4", "5"])) == ["3", "4", "5"]
+    [note] = follower.notes
+    assert note.endswith("was truncated or replaced: lines after line 2 may be lost")
+
+
+def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
+    follower.path.write_text(lines(1, 2))
+    follower.run((nothing, ["1", "2"]))
+    follower.path.write_text(lines(3))
+    nobody = "http://127.0.0.1:1"
+    report = sender(follower.path, follow=True, quiet=True, url=nobody, max_wait=0, batch=1)
+    assert report.exit_code == 2
+    assert "lines after line 2 may be lost" in sender.output
+
+
+def test_a_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) -> None:
+    """They were written between the copy and the truncation."""
+    follower.path.write_text(lines(*range(100)))
+    follower.run((nothing, list(map(str, range(100)))))
+    tick()
+    follower.path.with_name("ends.log.1").write_text(lines(*range(99)))
+    follower.path.write_text(lines(3))
+    assert follower.run((nothing, ["3"])) == ["3"]
+
+
+def test_a_rename_while_the_folder_is_listed_hides_no_file(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    follower.write(lines(2))[0]()
+    listed = Path.iterdir
+
+    def rotate_after_listing(folder: Path) -> Iterator[Path]:
+        paths = list(listed(folder))
+        if not (folder / "ends.log.1").exists():
+            follower.rename()
+            follower.path.write_text(lines(3))
+        return iter(paths)
+
+    monkeypatch.setattr(Path, "iterdir", rotate_after_listing)
+    assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
+    assert follower.notes == []
