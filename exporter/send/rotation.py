@@ -101,15 +101,14 @@ class Rotation:
 
         def newer(status: os.stat_result, file: BinaryIO) -> bool:
             if finished is not None:
-                later = status.st_mtime_ns >= finished.st_mtime_ns
-                return later and not os.path.samestat(status, finished)
+                return _age(status) > _age(finished)
             # A copy of the position's file that was made before its last lines were written.
             copy = status.st_size < position.offset and position.begins(file)
             return status.st_mtime_ns > position.modified and not copy
 
-        def rank(current: bool, file: BinaryIO) -> tuple[bool, int] | None:
+        def rank(current: bool, file: BinaryIO) -> tuple[bool, tuple[int, int]] | None:
             status = os.fstat(file.fileno())
-            return (current, status.st_mtime_ns) if current or newer(status, file) else None
+            return (current, _age(status)) if current or newer(status, file) else None
 
         return self._open(rank)
 
@@ -143,6 +142,11 @@ class Rotation:
             with suppress(FileNotFoundError):
                 paths[path] = path.stat().st_ino
         return paths
+
+
+def _age(status: os.stat_result) -> tuple[int, int]:
+    """By which rotated files are ordered. Files of the same time have an order too: each is read once."""
+    return status.st_mtime_ns, status.st_ino
 
 
 def tail(file: BinaryIO, offset: int) -> bytes:

@@ -1,5 +1,6 @@
 """Rotations and truncations of a followed file at bad moments: while nobody reads, and while it waits."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> Non
     assert follower.run((nothing, ["3", "4", "5"])) == ["3", "4", "5"]
     [note] = follower.notes
     assert note.endswith("was truncated or replaced: lines after line 2 may be lost")
+
+
+def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> None:
+    """As in a copied folder. The inode number is then the order."""
+    files = [follower.path.with_name(name) for name in ("a", "b")]
+    for file in files:
+        file.touch()
+    first, second = sorted(files, key=lambda file: file.stat().st_ino)
+    first.rename(follower.path).write_text(lines(1))
+    second.write_text(lines(2))
+    follower.run((nothing, ["1"]))
+    follower.rename("ends.log.2")
+    second.rename(follower.path.with_name("ends.log.1"))
+    for number in (1, 2):
+        os.utime(follower.path.with_name(f"ends.log.{number}"), (9, 9))
+    follower.path.write_text(lines(3))
+    assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
 
 
 def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
