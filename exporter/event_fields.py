@@ -42,6 +42,11 @@ def field_named(name: str, *, beacon: bool = False) -> str | None:
     return fields.get(_key(name)) if len(name) <= _LONGEST else None
 
 
+def same_name(name: str, other: str) -> bool:
+    """Whether two names differ by case, spaces, `_` and `-` at most."""
+    return max(len(name), len(other)) <= _LONGEST and _key(name) == _key(other)
+
+
 @lru_cache(maxsize=256)
 def nearest_field(name: str) -> str | None:
     """The field that an ignored name probably means, for a hint: `error_code` is near `code`."""

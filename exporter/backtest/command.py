@@ -148,6 +148,8 @@ def _read(
         for path in files:
             source = Source(path, options.format, columns)
             read.read(source, note, progress)
+            if unseen := source.names.unseen_columns():
+                raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
             for line in source.names.without_code_lines():
                 note(f"{source.name}: {line}")
     return read

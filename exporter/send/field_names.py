@@ -4,12 +4,12 @@ import itertools
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from exporter import event_fields
 from exporter.errors import ConfigError, Rejected
-from exporter.event_fields import field_named, nearest_field
+from exporter.event_fields import field_named, nearest_field, same_name
 from exporter.send.records import FIELDS
 
 _LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
@@ -42,7 +42,8 @@ def parse_columns(options: Iterable[str]) -> dict[str, str]:
 class FieldNames:
     """The fields that the names of one input mean.
 
-    `columns` are those of `parse_columns`. `ignored` has the nearest field of each ignored name.
+    `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
+    is exactly the same. `ignored` has the nearest field of each ignored name.
     `without_code` counts records without a code, by the key that is near `code`. `notes` are lines about
     names that were ignored, which the reader of the records takes away.
     """
@@ -53,6 +54,8 @@ class FieldNames:
         self.ignored: dict[str, str | None] = {}
         self.without_code: Counter[str] = Counter()
         self.notes: list[str] = []
+        self._seen: set[str] = set()  # fields of mapped columns
+        self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
         """The key of each column's cells: a field, `labels.NAME`, or the column's name if it is ignored.
@@ -60,9 +63,11 @@ class FieldNames:
         "" if the name is not to be read as a field. Raises `Rejected` for a header with which rows could be
         misread.
         """
-        fields = [self._field(name, _column_field(name)) for name in names]
-        for column in self._mapped.keys() - set(names):
-            raise _no_column(column, "", names)
+        mapped = self._mapped_names(names)
+        fields = [self._field(name, _column_field(name), mapped) for name in names]
+        for column, field in self._mapped.items():
+            if field not in mapped.values():
+                raise _no_column(column, "", names)
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name, other in zip(names, fields, strict=True) if other == field]
@@ -93,8 +98,10 @@ class FieldNames:
         fields: dict[str, Any] = {}
         labels: dict[str, Any] = {}
         ignored: list[str] = []
+        mapped = self._mapped_names(record)
+        self._any_records = True
         for key, value in record.items():
-            field = self._field(key, field_named(key))
+            field = self._field(key, field_named(key), mapped)
             if field is None:
                 ignored.append(key)
             elif field.startswith("labels."):
@@ -108,10 +115,25 @@ class FieldNames:
             given = fields.get("labels")
             fields["labels"] = labels | given if isinstance(given, dict) else labels
         self._ignore(ignored)
-        if ignored and "code" not in self._columns and fields.get("code") in (None, ""):
+        if ignored and self._columns.get("code") != "" and fields.get("code") in (None, ""):
             near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
             self.without_code.update(itertools.islice(near, 1))
         return fields
+
+    def keys(self, names: Collection[str]) -> dict[str, str]:
+        """The key of each field among the names of a record."""
+        mapped = self._mapped_names(names)
+        fields = {self._field(name, field_named(name), mapped): name for name in names}
+        return {field: name for field, name in fields.items() if field}
+
+    def unseen_columns(self) -> list[str]:
+        """A line for each `--column` whose key no record has had, if there were records."""
+        unseen = [item for item in self._columns.items() if item[1] and item[0] not in self._seen]
+        return [
+            f"{_option(field, column)}: no record has this key"
+            for field, column in unseen
+            if self._any_records
+        ]
 
     def without_code_lines(self) -> list[str]:
         """A line for each key that may be the code of records without one."""
@@ -121,9 +143,20 @@ class FieldNames:
             for key, count in self.without_code.most_common()
         ]
 
-    def _field(self, name: str, by_spelling: str | None) -> str | None:
-        if name in self._mapped:
-            return self._mapped[name]
+    def _mapped_names(self, names: Collection[str]) -> dict[str, str]:
+        """The field of each name that `--column` maps."""
+        fields: dict[str, str] = {}
+        for column, field in self._mapped.items():
+            exact = [column] if column in names else []
+            others = (name for name in names if name not in self._mapped)
+            found = exact or [name for name in others if same_name(name, column)]
+            fields |= dict.fromkeys(found, field)
+        self._seen |= set(fields.values())
+        return fields
+
+    def _field(self, name: str, by_spelling: str | None, mapped: Mapping[str, str]) -> str | None:
+        if name in mapped:
+            return mapped[name]
         return None if by_spelling in self._columns else by_spelling
 
     def _ignore(self, names: Iterable[str]) -> None:
@@ -152,6 +185,8 @@ def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
     else:
         text += f"; its columns are {', '.join(filter(None, names))[:500]}"
         text += f": {_option(field, 'COLUMN')}" if field else ""
+    if field == "system":
+        text += ", or --format ndjson if each line is a JSON object"
     if field == "code":
         text += ", or --column code= if every row is a normal end"
     return Rejected("invalid_field", f"{text}: no row is read")

@@ -79,6 +79,8 @@ class Source:
         except (OSError, csv.Error, UnicodeError, *compression.ERRORS) as error:
             reason = getattr(error, "strerror", None) or str(error)
             yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
+        for text in self.names.unseen_columns():
+            yield line + 1, Rejected("invalid_field", text)
 
     def _records(self) -> Iterator[tuple[int, Record]]:
         stdin = self._path == STDIN

@@ -18,6 +18,14 @@ def test_a_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     assert run([table], columns=("cod=x",)).code == 2
 
 
+def test_a_column_option_for_a_key_that_no_record_has_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps(event(0.0)) + "\n")
+    done = run([path], columns=("code=error_code",))
+    assert done.code == 1
+    assert "a.ndjson: --column code=error_code: no record has this key" in done.errors
+
+
 def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     record = {**event(0.0), "errorCode": 4001}

@@ -125,6 +125,51 @@ def test_a_column_option_for_no_column_is_refused(tmp_path: Path) -> None:
     assert read(path, columns={"code": "eror"}) == ([], [message])
 
 
+@pytest.mark.parametrize("column", ["Error_Code", "error code", "errorCode", "error_code"])
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+def test_a_column_option_is_matched_by_any_spelling(
+    column: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    rows = "system,error_code\na,4001\n"
+    path.write_text(rows if suffix == "csv" else '{"system": "a", "error_code": 4001}\n')
+    [event], skipped = read(path, columns={"code": column})
+    assert (json.loads(event.body)["code"], skipped) == ("4001", [])
+
+
+def test_a_column_option_means_the_name_that_is_exactly_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    both = {"system": "a", "error_code": 2, "Error_Code": 1}
+    path.write_text(json.dumps(both) + '\n{"system": "a", "error_code": 2, "errorcode": 3}\n')
+    [event], skipped = read(path, columns={"code": "Error_Code"})
+    assert json.loads(event.body)["code"] == "1"
+    assert skipped == ["2: two keys mean `code`: 'errorcode' is the second"]
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [({"error_code": 4001}, "eror"), ({"code": 4001}, "error_code"), ({}, "error_code")],
+)
+def test_a_column_option_for_a_key_that_no_record_has_is_an_error(
+    record: dict[str, object], column: str, sender: Sender
+) -> None:
+    """The misspelled key of a code would count each failure as a success."""
+    content = json.dumps({"system": "softdrive", **record}) + "\n"
+    report = sender.lines(content * 2, columns=[f"code={column}"])
+    assert report.exit_code == 1
+    assert f"a.ndjson:3: skipped: --column code={column}: no record has this key" in sender.output
+    assert list(report.without_code.values()) == [2] * len(record)
+    for name, empty in (("a.ndjson", "\n"), ("a.csv", f"system,{column}\n")):
+        assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0
+
+
+def test_a_table_without_a_system_may_be_ndjson(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text('Started app, version 3.\n{"system": "a"}\n')
+    assert "--format ndjson if each line is a JSON object" in read(path)[1][0]
+    assert len(read(path, "ndjson")[0]) == 1
+
+
 def test_two_keys_for_one_field_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_text('{"system": "a", "code": 1, "Code": 2}\n{"system": "a"}\n')
