@@ -1,9 +1,8 @@
 """Events inside of other JSON: CloudEvents, `{"events": […]}`, and Kusto's `{"tables": […]}`."""
 
-import re
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import msgspec
 
@@ -12,19 +11,10 @@ from exporter.event_fields import FIELDS
 from exporter.ingest import cloudevents
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.send.field_names import FieldNames
-from exporter.send.records import DECODER, Record, as_record, rejection
+from exporter.send.records import ARRAYS, Record, as_record
 
 _MAX_DEPTH: Final = 16
 """Levels of JSON inside of base64; the exporter's default `max_depth`."""
-_MAX_CHARACTERS: Final = 64 << 20
-"""An export is parsed as a whole. Azure's query API returns at most 64 MB."""
-_ARRAYS: Final = ("events", "records", "items", "results", "value", "data", "rows", "tables")
-_WRAPPER: Final = re.compile(
-    r'\s*\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+|\{[^{}]*\})\s*,\s*)*?'
-    rf'"(?:{"|".join(_ARRAYS)})"\s*:\s*\[',
-    re.IGNORECASE,
-)
-_SPACE: Final = re.compile(r"\s*")
 
 
 class CloudEvent(dict[str, Any]):
@@ -41,46 +31,60 @@ def fields_of(record: Record, names: FieldNames) -> Record:
     try:
         if isinstance(record, Rejected):
             return record
+        if unwrapped(record, names) is not None:
+            rule = "an object around events, where an event is expected: write an event per line"
+            return Rejected("invalid_json", rule)
         return _cloudevent(record, names) if "specversion" in record else names.record(record)
     except Rejected as error:
         return error
 
 
-def is_wrapped(head: str) -> bool:
-    """Whether a text begins with an object that is no event and has an array of events."""
-    wrapper = _WRAPPER.match(head)
-    return wrapper is not None and not re.search('"(system|specversion)"', wrapper[0])
+def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
+    """The events in an object around an array of events or of tables; None for another record."""
+    if isinstance(record, Rejected) or "specversion" in record:
+        return None
+    arrays = {
+        key: value
+        for key, value in record.items()
+        if isinstance(value, list) and key.lower() in ARRAYS
+    }
+    if not arrays:
+        return None
+    keys = names.keys(record)
+    if "system" in keys:
+        # An event may have lists of its own.
+        arrays = {key: value for key, value in arrays.items() if any(map(_is_object, value))}
+        if not arrays or "code" in keys:
+            return None
+    name, *others = [key for key, value in arrays.items() if value] or arrays
+    problem = ""
+    if others:
+        problem = f"the events may be in `{name}` or in `{others[0]}`: leave out one of them"
+    elif "system" in keys and "session_id" in keys:
+        problem = f"an event without `code`, or an object around the events in `{name}`? "
+        problem += "Write the `code`, null for a normal end, or leave out `session_id`"
+    if problem:
+        return iter([Rejected("invalid_json", problem)])
+    if name.lower() == "tables":
+        return _rows(arrays[name], names)
+    system = {keys["system"]: record[keys["system"]]} if "system" in keys else {}
+    return (fields_of(_with_default(item, system, names), names) for item in arrays[name])
 
 
-def wrapped_records(text: TextIO, names: FieldNames) -> Iterator[tuple[int, Record]]:
-    """Number and fields of each event in objects with an array of events or of tables."""
-    document = text.read(_MAX_CHARACTERS + 1)
-    number, end = 0, 0
-    try:
-        if len(document) > _MAX_CHARACTERS:
-            rule = "the object around the events has more than 64 MiB: write an event per line"
-            raise Rejected("invalid_json", f"{rule}, jq -c '.events[]' FILE")
-        while (space := _SPACE.match(document, end)) and space.end() < len(document):
-            value, end = DECODER.raw_decode(document, space.end())
-            for record in _unwrapped(value, names):
-                number += 1
-                yield number, record
-    except (Rejected, ValueError, RecursionError) as error:
-        yield number + 1, rejection(error, too_long=False)
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
-def _unwrapped(value: Any, names: FieldNames) -> Iterator[Record]:
-    members = value.items() if isinstance(value, dict) and "system" not in value else ()
-    arrays = (
-        (key.lower(), array)
-        for key, array in members
-        if key.lower() in _ARRAYS and isinstance(array, list)
-    )
-    name, array = next(arrays, ("events", [value]))
-    if name == "tables":
-        yield from _rows(array, names)
-    else:
-        yield from (fields_of(as_record(item), names) for item in array)
+def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Record:
+    """An event in an array; if it has no system, with the system of the object around it."""
+    record = as_record(item)
+    if isinstance(record, Rejected) or not system or "specversion" in record:
+        return record
+    key = names.keys(record).get("system")
+    if key is not None and record[key] in (None, ""):
+        record = {name: value for name, value in record.items() if name != key}
+        key = None
+    return system | record if key is None else record
 
 
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
@@ -90,8 +94,12 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
         columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
         rows: list[list[Any]] = table["rows"]
         keys = names.header(columns)
+    except Rejected as error:
+        yield error
+        return
     except (LookupError, AttributeError, TypeError):
-        raise Rejected("invalid_json", "`tables` is not the result of a Kusto query") from None
+        yield Rejected("invalid_json", "`tables` is not the result of a Kusto query")
+        return
     for row in rows:
         if not isinstance(row, list) or len(row) != len(keys):
             yield Rejected("invalid_json", f"a row is not an array of {len(keys)} values")

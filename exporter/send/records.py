@@ -11,6 +11,17 @@ from exporter.errors import Rejected
 
 FIELDS: Final = frozenset(event_fields.FIELDS)
 MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
+_MAX_EXPORT: Final = 64 << 20
+"""Characters of an object around events. Azure's query API returns at most 64 MB."""
+ARRAYS: Final = ("events", "records", "items", "results", "value", "data", "rows", "tables")
+"""Keys of an object around events that may have them."""
+_EXPORT: Final = re.compile(
+    r'\s*\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+|\{[^{}]*\})\s*,\s*)*?'
+    rf'"(?:{"|".join(ARRAYS)})"\s*:\s*\[',
+    re.IGNORECASE,
+)
+_SMALL: Final = 64 * 1024
+"""Characters of an unfinished element that is tried again whenever a line may be its end."""
 _SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
 _REST: Final = re.compile(r"(?:[^,\n]++|(?![,\n][ \t]*+(?:\{|\Z))[,\n])*+([\s,\[\]]*)")
 """The rest of an invalid element, which ends before an object after a comma or on a new line."""
@@ -19,12 +30,19 @@ Record = dict[str, Any] | Rejected
 """The fields of a record, or the rule that it breaks."""
 
 
-def lines(text: TextIO) -> Iterator[str]:
-    """Each line; of a line longer than `MAX_CHARACTERS` only the beginning, to bound memory."""
-    while line := text.readline(MAX_CHARACTERS):
-        yield line
-        while not line.endswith("\n") and (line := text.readline(MAX_CHARACTERS)):
-            pass
+def pieces(text: TextIO) -> Iterator[str]:
+    """Lines, where a long one is cut into pieces: a pipe's line is read without the next one."""
+    return iter(lambda: text.readline(MAX_CHARACTERS), "")
+
+
+def lines(pieces: Iterator[str]) -> Iterator[str]:
+    """Each line; of a line that is too long only the beginning, to bound memory."""
+    while piece := next(pieces, ""):
+        line = [piece]
+        while not piece.endswith("\n") and (piece := next(pieces, "")):
+            if len(line) < _longest(line[0]) // MAX_CHARACTERS:
+                line.append(piece)
+        yield "".join(line)
 
 
 def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
@@ -34,17 +52,22 @@ def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
             try:
                 yield number, as_record(DECODER.decode(line))
             except (Rejected, ValueError, RecursionError) as error:
-                yield number, rejection(error, too_long=len(line) == MAX_CHARACTERS)
+                limit = len(line) if len(line) in (MAX_CHARACTERS, _MAX_EXPORT) else 0
+                yield number, rejection(error, limit=limit)
 
 
-def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
+def json_records(pieces: Iterator[str]) -> Iterator[tuple[int, Record]]:
     """Line and fields of each element of an array or a sequence."""
-    buffer, line, open_arrays = "", 1, 0
+    buffer, line, open_arrays, wanted = "", 1, 0, 0
     ended = invalid = False
     while not ended:
-        chunk = text.read(64 * 1024)
-        ended = not chunk
-        buffer, at = buffer + chunk, 0
+        piece = next(pieces, "")
+        ended = not piece
+        buffer += piece
+        closes = piece.rstrip(", \t\r\n").endswith(("}", "]"))
+        if not ended and len(buffer) < (wanted if closes else max(wanted, _SMALL)):
+            continue
+        at = wanted = 0
         while match := (_REST if invalid else _SEPARATORS).match(buffer, at):
             invalid = invalid and not match[1]
             open_arrays += match[1].count("[") - match[1].count("]")
@@ -59,9 +82,13 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
                 incomplete = isinstance(error, json.JSONDecodeError) and (
                     error.pos > len(buffer) - 10 or error.msg.startswith("Unterminated")
                 )
-                if incomplete and not ended and len(buffer) - at <= MAX_CHARACTERS:
+                size = len(buffer) - at
+                limit = MAX_CHARACTERS if size <= MAX_CHARACTERS else _longest(buffer, at)
+                if incomplete and not ended and size <= limit:
+                    # A large element is not tried again at each of its lines.
+                    wanted = min(2 * size, _MAX_EXPORT + 1) if size > _SMALL else 0
                     break
-                yield line, rejection(error, at, too_long=incomplete and not ended)
+                yield line, rejection(error, at, limit=0 if ended or not incomplete else limit)
                 invalid = True
             else:
                 yield line, as_record(value)
@@ -73,18 +100,26 @@ def json_records(text: TextIO) -> Iterator[tuple[int, Record]]:
         yield line, Rejected("invalid_json", message)
 
 
+def _longest(text: str, start: int = 0) -> int:
+    """How many characters a record may have; an object around events has more than an event."""
+    return _MAX_EXPORT if _EXPORT.match(text, start) else MAX_CHARACTERS
+
+
 def as_record(value: Any) -> Record:
     """A JSON value, which must be an object."""
     rule = "an event must be a JSON object"
     return value if isinstance(value, dict) else Rejected("not_an_object", rule)
 
 
-def rejection(error: Exception, start: int = 0, *, too_long: bool) -> Rejected:
-    """The broken rule that an error of `DECODER` means, for text from `start`."""
+def rejection(error: Exception, start: int = 0, *, limit: int = 0) -> Rejected:
+    """The broken rule that an error of `DECODER` means, for text from `start` that was cut at `limit`."""
     if isinstance(error, Rejected):
         return error
-    if too_long:
+    if limit:
         rule = f"longer than {MAX_CHARACTERS:,} characters, or a quote or bracket is not closed"
+        if limit > MAX_CHARACTERS:
+            rule = "the object around the events has more than 64 MiB: write an event per line"
+            rule += ", jq -c '.events[]' FILE"
         return Rejected("invalid_json", rule)
     if isinstance(error, RecursionError):
         return Rejected("too_deep", "nested too deeply")

@@ -2,20 +2,31 @@
 
 import csv
 import io
+import json
 import os
+import re
 import select
+import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
 from exporter.send import compression
 from exporter.send.csv_rows import CsvRows
-from exporter.send.envelopes import fields_of, is_wrapped, wrapped_records
+from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format
-from exporter.send.records import Record, json_records, lines, ndjson_records
+from exporter.send.records import (
+    DECODER,
+    Record,
+    json_records,
+    lines,
+    ndjson_records,
+    pieces,
+)
 
 STDIN: Final = Path("-")
 _FORMATS: Final[dict[str, Format]] = {
@@ -26,6 +37,8 @@ _FORMATS: Final[dict[str, Format]] = {
     "tsv": "csv",
 }
 _BUFFER: Final = 64 * 1024
+_HEADER: Final = re.compile(r"[,;\t]|sep=")
+"""What a header has that may not be in a line of a log."""
 
 
 def check(files: Sequence[Path]) -> None:
@@ -38,6 +51,11 @@ def check(files: Sequence[Path]) -> None:
             mistakes.append(f"{path}: {'is a directory' if path.is_dir() else missing}")
     if mistakes:
         raise ConfigError(*mistakes)
+
+
+def is_stream(files: Sequence[Path]) -> bool:
+    """Whether standard input is read, and is a pipe or a socket: what was read cannot be read again."""
+    return STDIN in files and _is_pipe(sys.stdin.fileno())
 
 
 class Source:
@@ -95,16 +113,28 @@ class Source:
             # A Macintosh ends lines with a carriage return.
             newline = None if "\r" in start and "\n" not in start else "\n"
             text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
-            wrapped = is_wrapped(start)
-            format = self._format or _FORMATS.get(name.rpartition(".")[2]) or _detected(start)
+            first, content = _first_line(pieces(text))
+            format = self._format or _FORMATS.get(name.rpartition(".")[2])
+            format = format or _detected(first, pipe=_is_pipe(raw.fileno()))
             if format == "csv":
-                yield from CsvRows(lines(text), self.names)
-            elif wrapped:
-                yield from wrapped_records(text, self.names)
+                yield from CsvRows(lines(content), self.names)
+            elif format == "json":
+                yield from self._events(json_records(content))
             else:
-                records = json_records(text) if format == "json" else ndjson_records(lines(text))
-                for line, record in records:
-                    yield line, fields_of(record, self.names)
+                yield from self._events(ndjson_records(lines(content)))
+
+    def _events(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
+        """Line and fields of each event; after an object around events, its number instead of the line."""
+        number = 0
+        for line, record in records:
+            events = unwrapped(record, self.names)
+            if events is None:
+                number += 1
+                yield line, fields_of(record, self.names)
+            else:
+                for event in events:
+                    number += 1
+                    yield number, event
 
 
 class _Input(io.FileIO):
@@ -130,10 +160,31 @@ def _encoding(head: bytes) -> tuple[str, str]:
     return "utf-8-sig", "surrogateescape"
 
 
-def _detected(start: str) -> Format:
-    """NDJSON if the first line is an object, JSON if it begins with a bracket, otherwise CSV."""
-    text = start.lstrip()
-    if text.startswith(("{", "[")):
-        _, first = next(ndjson_records(io.StringIO(text)))
-        return "ndjson" if isinstance(first, dict) else "json"
-    return "csv"
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _first_line(content: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The first line that is not blank, and all of the content."""
+    read = []
+    for line in content:
+        read.append(line)
+        if line.strip():
+            return line.strip(), chain(read, content)
+    return "", iter(read)
+
+
+def _detected(first: str, *, pipe: bool) -> Format:
+    """The format by the first line; that of a log in a pipe may be no event, and the others are."""
+    if first.startswith("["):
+        return "json"
+    if first.startswith("{"):
+        try:
+            _, end = DECODER.raw_decode(first)
+        except (Rejected, ValueError, RecursionError) as error:
+            # An object that goes on in the next line; a line with another mistake is skipped.
+            unfinished = isinstance(error, json.JSONDecodeError) and error.pos >= len(first)
+            return "json" if unfinished else "ndjson"
+        return "ndjson" if end == len(first) else "json"
+    return "ndjson" if first and pipe and not _HEADER.search(first) else "csv"

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
 from exporter.ingest.media import Media
+from exporter.send.envelopes import fields_of
+from exporter.send.field_names import FieldNames
 
 from .conftest import Sender, read
 
@@ -123,9 +126,70 @@ def test_an_event_with_a_list_of_its_own_is_not_an_export(tmp_path: Path) -> Non
     assert len(read(path)[0]) == 2
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.log"])
+@pytest.mark.parametrize("columns", [{}, {"system": "System", "code": "code"}])
+def test_events_without_a_system_have_that_of_the_object_around_them(
+    name: str, columns: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    events = [{"code": 4001}, {"code": 4005, "system": "b"}, {"code": 1, "System": None}]
+    path.write_text(json.dumps({"System": "a", "next": None, "Events": events}))
+    sent, skipped = read(path, columns=columns)
+    assert skipped == []
+    bodies = [json.loads(event.body) for event in sent]
+    assert [(body["system"], body["code"]) for body in bodies] == [
+        ("a", "4001"),
+        ("b", "4005"),
+        ("a", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"items": [], "events": EVENTS},
+        {"results": [], "next": None, "Events": EVENTS},
+        {"system": "softdrive", "items": ["a"], "events": EVENTS},
+    ],
+)
+def test_the_array_that_has_events_is_read(document: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    assert [json.loads(event.body)["code"] for event in read(path)[0]] == ["8", "8"]
+
+
+def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
+    for document in ({"events": []}, {"system": "a", "events": EVENTS}):
+        assert isinstance(fields_of(document, FieldNames()), Rejected)
+    event = {"system": "a", "code": None, "events": EVENTS}
+    assert fields_of(event, FieldNames()) == event
+
+
+def test_a_page_of_events_may_be_longer_than_an_event(tmp_path: Path) -> None:
+    page = json.dumps({"next": "x", "events": [*EVENTS, {"note": "x" * 3_000_000}]})
+    for name, content in (
+        ("a.ndjson", f"{page}\n{page}\n"),
+        ("a.log", f"{page}\n{page}"),
+        ("a.json", page.replace(",", ",\n") + page),
+    ):
+        path = tmp_path / name
+        path.write_text(content)
+        sent, skipped = read(path)
+        assert (len(sent), skipped) == (6, []), name
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (
+            '{"items": [1], "events": [{"system": "a"}]}',
+            "1: the events may be in `items` or in `events`: leave out one of them",
+        ),
+        (
+            '{"system": "a", "session_id": "b", "events": [{"code": 1}]}',
+            "1: an event without `code`, or an object around the events in `events`?",
+        ),
+        ('{"events": [{"events": [{"system": "a"}]}]}', "1: an object around events, where an"),
         ('{"events": [{"system": "a"}, 7]}', "2: an event must be a JSON object"),
         ('{"events": [{"system": "a"}]', "1: not JSON: Expecting ',' delimiter at character 29"),
         ('{"events": [{"system": "a", "system": "b"}]}', "1: duplicate key 'system'"),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
 from exporter.send.events import Event, events
 from exporter.send.options import Format
@@ -201,12 +202,9 @@ def test_every_format_gives_the_same_events_and_ids(
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 30])
 def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
-    class Chunks(io.StringIO):
-        def read(self, _: int | None = -1) -> str:
-            return super().read(size)
-
-    content = Chunks(r'[{"a": "\"}\\", "b": [{}, "]"]}, {"c": "\\\"{"}] {"d": 1}')
-    elements = [element for _, element in json_records(content)]
+    content = r'[{"a": "\"}\\", "b": [{}, "]"]}, {"c": "\\\"{"}] {"d": 1}'
+    chunks = (content[at : at + size] for at in range(0, len(content), size))
+    elements = [element for _, element in json_records(chunks)]
     assert elements == [{"a": '"}\\', "b": [{}, "]"]}, {"c": '\\"{'}, {"d": 1}]
 
 
@@ -250,6 +248,63 @@ def test_pipes_are_read_once_and_as_events_arrive(
         writer.write(b"system,code\nsoftdrive,\n")
         writer.close()
         assert sender(Path(f"/dev/fd/{inlet}")).accepted == 1
+
+
+ROW = '{"system": "a"}\n'
+PAGE = '{"events": [{"system": "a"}]}\n'
+WITH_A_LIST = '{"items": [1], "system": "a", "code": 9}\n'
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads", "format"),
+    [
+        (['{"system":', ' "a"}\n', ROW, ROW], ["2", "3", "4"], None),
+        (['{"system": "a",}\n', ROW, ROW], ["1 rejected", "2", "3"], None),
+        ([WITH_A_LIST, ROW, WITH_A_LIST], ["1", "2", "3"], None),
+        ([WITH_A_LIST, ROW, WITH_A_LIST], ["1", "2", "3"], "ndjson"),
+        ([PAGE, PAGE], ["1", "2"], None),
+        ([PAGE, PAGE], ["1", "2"], "ndjson"),
+        ([PAGE, PAGE], ["1", "2"], "json"),
+        (["\n", "Started app.\n", ROW, "\n", ROW], ["2 rejected", "3", "5"], None),
+        (["\n", ROW, ROW], ["2", "3"], None),
+        (["[main] Started app.\n", ROW, ROW], ["2 rejected", "2", "3", "3 rejected"], None),
+        (["{\n", '"system": "a"\n', "}\n", '{\n"system": "b"}\n'], ["3", "4"], None),
+        (["[\n", '{"system": "a"},\n', '{"system": "a"}\n', "]\n"], ["2", "3"], None),
+        (["\n", "system,code\n", "a,1\n", "a,1\n"], ["3", "4"], None),
+    ],
+)
+def test_each_record_of_a_pipe_is_read_before_more_arrives(
+    writes: list[str], reads: list[str], format: Format | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`reads` has for each record the number of writes before it was read."""
+    inlet, outlet = os.pipe()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        if written == len(writes):
+            os.close(outlet)
+        else:
+            written += 1
+            os.write(outlet, writes[written - 1].encode())
+
+    with open(inlet) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        source = Source(STDIN, format)
+        source.on_idle = write
+        found = [
+            f"{written} rejected" if isinstance(record, Rejected) else str(written)
+            for _, record in source.read(lambda _: None)
+        ]
+    assert found == reads
+
+
+def test_a_large_file_of_lines_is_not_taken_for_a_single_object(tmp_path: Path) -> None:
+    for format in (None, "ndjson"):
+        path = tmp_path / "a.log"
+        path.write_text(WITH_A_LIST + f'{{"system": "a", "note": "{"x" * 1_000_000}"}}\n' * 68)
+        sent, skipped = read(path, format)
+        assert (len(sent), skipped) == (69, [])
 
 
 @pytest.mark.parametrize(
