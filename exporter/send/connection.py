@@ -122,6 +122,20 @@ def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
 
 
+class _Https(http.client.HTTPSConnection):
+    """Names an IPv6 address to a proxy in brackets, which http.client of Python 3.11 does not."""
+
+    _tunnel_host: str | None
+
+    def _tunnel(self) -> None:
+        host = self._tunnel_host or ""
+        self._tunnel_host = f"[{host}]" if ":" in host else host
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        finally:
+            self._tunnel_host = host
+
+
 class Connection:
     """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
@@ -139,7 +153,9 @@ class Connection:
         if token := options.token():
             self._headers["Authorization"] = f"Bearer {token}"
         proxy = _proxy_for(url)
-        host, port = url.hostname or "", url.port
+        # Without a port, http.client would take the end of an IPv6 address for the port.
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        target = host, port
         if proxy:
             host, port = proxy.hostname or "", proxy.port or 80
         timeout = min(options.timeout, max(options.max_wait, 1.0))
@@ -150,11 +166,11 @@ class Connection:
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
-            self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+            self._http = _Https(host, port, timeout=timeout, context=tls)
         if proxy:
             credentials = _proxy_credentials(proxy)
             if url.scheme == "https":
-                self._http.set_tunnel(url.hostname or "", url.port, credentials)
+                self._http.set_tunnel(*target, credentials)
             else:
                 self._path = self._url
                 self._headers |= credentials

@@ -6,6 +6,8 @@ import threading
 import pytest
 
 from exporter.names import INGEST_PATH
+from exporter.send.connection import Connection
+from exporter.send.options import Options
 
 from .conftest import Sender
 
@@ -32,7 +34,17 @@ def test_http_goes_through_the_proxy(
     assert sender.server.headers["Proxy-Authorization"] == "Basic dXNlcjpwQHNz"
 
 
-def test_https_goes_through_a_tunnel(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("host", "target"),
+    [
+        ("exporter.example", "exporter.example:443"),
+        ("[2001:db8::1]", "[2001:db8::1]:443"),
+        ("[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+    ],
+)
+def test_https_goes_through_a_tunnel(
+    host: str, target: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heads: list[bytes] = []
 
     def refuse(listener: socket.socket) -> None:
@@ -47,12 +59,27 @@ def test_https_goes_through_a_tunnel(sender: Sender, monkeypatch: pytest.MonkeyP
         thread = threading.Thread(target=refuse, args=(listener,))
         thread.start()
         monkeypatch.setenv("HTTPS_PROXY", f"user:pass@127.0.0.1:{port}")
-        report = sender.lines(ROW, url="https://exporter.example", max_wait=0)
+        report = sender.lines(ROW, url=f"https://{host}", max_wait=0)
         thread.join()
-    assert heads[0].startswith(b"CONNECT exporter.example:443 HTTP/1.")
+    assert heads[0].startswith(f"CONNECT {target} HTTP/1.".encode())
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in heads[0]
     assert f"through the proxy 127.0.0.1:{port}: Tunnel connection failed: 407" in report.error
     assert "pass" not in report.error.replace("through the proxy", "")
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_ipv6_address_without_a_port_is_reached_at_the_usual_one(
+    scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def connect(address: object, *_: object) -> socket.socket:
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    Connection(Options(f"{scheme}://[2001:db8::1]")).post(b"")
+    assert asked == [("2001:db8::1", port)]
 
 
 def test_local_and_excepted_hosts_are_reached_directly(
