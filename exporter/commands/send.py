@@ -33,7 +33,8 @@ def send(
         typer.Option(
             metavar="SECONDS",
             min=0,
-            help="retry a request this long, then give up; default: 300, unlimited with --follow",
+            help="retry a request this long, then give up; "
+            "default: 300, unlimited for a pipe and with --follow",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print errors only")] = False,
@@ -45,7 +46,8 @@ def send(
     """Send events from files to the exporter.
 
     Retries while the exporter is unavailable. Running the same command again is safe: no event is
-    counted twice. Lines from standard input are sent as they arrive.
+    counted twice. Lines from standard input are sent as they arrive; a pipe waits for the exporter
+    without end.
 
     \b
     Exit codes:
@@ -57,14 +59,18 @@ def send(
     Examples:
       session-end-exporter send yesterday.csv more.json.gz
       session-end-exporter send --column code=error_code export.csv
-      journalctl -f -o cat -u app | session-end-exporter send -
+      journalctl -f -o cat -u app | session-end-exporter send --format ndjson -
       session-end-exporter send --follow /var/log/app/ends.ndjson
     """
     from rich.console import Console
 
     from exporter.send.command import send as deliver
     from exporter.send.options import Options
+    from exporter.send.sources import is_stream
 
+    if max_wait is None:
+        # What was read from a pipe would be lost.
+        max_wait = math.inf if follow or is_stream(files) else 300
     options = Options(
         url=url,
         token_file=token_file,
@@ -73,7 +79,7 @@ def send(
         format=format_,
         columns=columns or (),
         follow=follow,
-        max_wait=max_wait if max_wait is not None else math.inf if follow else 300,
+        max_wait=max_wait,
         quiet=quiet,
         json=json,
     )

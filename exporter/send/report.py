@@ -21,6 +21,7 @@ class Report:
 
     `error` is the reason why events were not delivered; `print_line` gets the first mistakes. Unknown codes
     and keys that are near `code` in events without a code are counted, ignored fields have the nearest.
+    `from_pipe`: standard input, which cannot be read again.
     """
 
     read: int = 0
@@ -34,6 +35,7 @@ class Report:
     unknown_codes: Counter[str] = field(default_factory=Counter)
     ignored_fields: dict[str, str | None] = field(default_factory=dict)
     without_code: Counter[str] = field(default_factory=Counter)
+    from_pipe: bool = False
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
@@ -49,10 +51,16 @@ class Report:
     @property
     def advice(self) -> str:
         """How many events are acknowledged, and how to deliver the others."""
-        safe = "within 24 h and up to 1,000,000 events, no event is counted twice"
-        return (
-            f"{self.acknowledged:,} events were acknowledged. Run the same command again: {safe}."
+        safe = (
+            "Run the same command again: within 24 h and up to 1,000,000 events, no event is "
+            "counted twice"
         )
+        if self.from_pipe:
+            safe = (
+                "A pipe cannot be read again: send the other events from where they are kept. No event "
+                "with an id, or with session_id and occurred_at, is counted twice"
+            )
+        return f"{self.acknowledged:,} events were acknowledged. {safe}."
 
     def reject(self, place: str, message: str) -> None:
         """The exporter refused the event at `place`, as it would every time."""

@@ -1,21 +1,31 @@
 """Standard input and followed files as processes: lines that arrive, and the kills of both sides."""
 
 import json
+import math
 import os
 import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from exporter.commands.send import send
+from exporter.send.options import Options
+from exporter.send.report import Report
+from exporter.send.sources import STDIN
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 from .conftest import Sender
+from .fake_exporter import responds
 
 ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "4"))
 """Kills of the exporter in the endurance test: `make test` has a short version."""
@@ -38,6 +48,48 @@ def test_each_line_of_a_pipe_is_sent_within_a_second(sender: Sender) -> None:
         process.stdin.close()
         assert json.loads(process.stdout.read())["accepted"] == 3
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "max_wait"),
+    [("pipe", None, math.inf), ("socket", None, math.inf), ("file", None, 300), ("pipe", 5, 5)],
+)
+def test_what_was_read_from_a_pipe_is_retried_without_end(
+    kind: str, given: float | None, max_wait: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deliver(files: object, options: Options, console: object) -> Report:
+        waits.append(options.max_wait)
+        return Report()
+
+    waits: list[float] = []
+    monkeypatch.setattr("exporter.send.command.send", deliver)
+    with ExitStack() as stack:
+        ends: list[Any] = [stack.enter_context(open(__file__))]
+        if kind == "pipe":
+            ends = [
+                stack.enter_context(open(end, mode))
+                for end, mode in zip(os.pipe(), "rw", strict=True)
+            ]
+        elif kind == "socket":
+            ends = [stack.enter_context(end) for end in socket.socketpair()]
+        monkeypatch.setattr(sys, "stdin", ends[0])
+        with pytest.raises(typer.Exit):
+            send([STDIN], max_wait=given)
+        with pytest.raises(typer.Exit):
+            send([Path("a.csv")])
+    assert waits == [max_wait, 300]
+
+
+def test_a_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
+    sender.faults += [responds(503)] * 100
+    command = arguments("send", "-", "--url", sender.url, "--max-wait", 0)
+    row = b'{"system": "softdrive", "session_id": "a"}\n'
+    done = subprocess.run(
+        command, input=row, env=environment(), stdout=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 2
+    assert b"A pipe cannot be read again: send the other events from where they" in done.stdout
+    assert b"Run the same command again" not in done.stdout
 
 
 def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
