@@ -68,6 +68,7 @@ class FieldNames:
         for column, field in self._mapped.items():
             if field not in mapped.values():
                 raise _no_column(column, "", names)
+        self._seen.update(mapped.values())
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name, other in zip(names, fields, strict=True) if other == field]
@@ -99,6 +100,7 @@ class FieldNames:
         labels: dict[str, Any] = {}
         ignored: list[str] = []
         mapped = self._mapped_names(record)
+        self._seen.update(mapped.values())
         self._any_records = True
         for key, value in record.items():
             field = self._field(key, field_named(key), mapped)
@@ -151,7 +153,6 @@ class FieldNames:
             others = (name for name in names if name not in self._mapped)
             found = exact or [name for name in others if same_name(name, column)]
             fields |= dict.fromkeys(found, field)
-        self._seen |= set(fields.values())
         return fields
 
     def _field(self, name: str, by_spelling: str | None, mapped: Mapping[str, str]) -> str | None:

@@ -158,6 +158,14 @@ def test_the_array_that_has_events_is_read(document: dict[str, Any], tmp_path: P
     assert [json.loads(event.body)["code"] for event in read(path)[0]] == ["8", "8"]
 
 
+def test_a_column_option_is_not_for_the_object_around_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"error_code": 0, "events": [{"system": "a", "code": 4001}]}))
+    assert read(path, columns={"code": "error_code"})[1] == [
+        "2: --column code=error_code: no record has this key"
+    ]
+
+
 def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
     for document in ({"events": []}, {"system": "a", "events": EVENTS}):
         assert isinstance(fields_of(document, FieldNames()), Rejected)
