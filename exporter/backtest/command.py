@@ -13,7 +13,7 @@ from rich.console import Console
 from exporter.backtest.contents import Contents
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
-from exporter.backtest.notifications import Notification, notifications
+from exporter.backtest.notifications import Notification
 from exporter.backtest.options import Options
 from exporter.backtest.replay import Replay, load_rules, reads_unknown_codes
 from exporter.backtest.report import Report
@@ -88,11 +88,7 @@ def backtest(
         return failed(ConfigError(f"--since, --until: no part of the history ({periods})"), 2)
     for failure in (failure for replay in replays for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
-    sent = [
-        notification
-        for replay in replays
-        for notification in notifications(replay.firings, replay.counters.end)
-    ]
+    sent = [notification for replay in replays for notification in replay.notifications]
     if options.json:
         firings = [firing for replay in replays for firing in replay.firings]
         print(as_json(firings, sent, events), flush=True)

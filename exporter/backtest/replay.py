@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.backtest.counters import Counters
+from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
 from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
@@ -53,12 +54,13 @@ def reads_unknown_codes(rule: Rule) -> bool:
 class Replay:
     """`firings` are the alerts that began within [since, until), Unix seconds, in order of time.
 
-    The rules were evaluated over all of `counters`. `failures` are rules whose evaluation failed.
+    `notifications` were sent from `since` on. The rules were evaluated over all of `counters`. `failures` are rules whose evaluation failed.
     """
 
     system: System
     counters: Counters
     firings: tuple[Firing, ...]
+    notifications: tuple[Notification, ...]
     failures: tuple[Failure, ...]
     since: float
     until: float
@@ -86,7 +88,11 @@ class Replay:
         series = [*counters.series(system), *counters.exporter_series(all_counters)]
         run = Run(groups, series, counters.start, counters.end)
         firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
-        return cls(system, counters, firings, tuple(run.failures), begin, end)
+        # Of all alerts, as an earlier one may be in the same notification.
+        sent = tuple(
+            message for message in notifications(run.firings, counters.end) if message.at >= begin
+        )
+        return cls(system, counters, firings, sent, tuple(run.failures), begin, end)
 
     def ends(self) -> dict[str, int]:
         """Ends by code between `since` and `until`."""
