@@ -54,7 +54,8 @@ def reads_unknown_codes(rule: Rule) -> bool:
 class Replay:
     """`firings` are the alerts that began within [since, until), Unix seconds, in order of time.
 
-    `notifications` were sent from `since` on. The rules were evaluated over all of `counters`. `failures` are rules whose evaluation failed.
+    `notifications` were sent from `since` on. The rules were evaluated over all of `counters`. `failures` are
+    rules whose evaluation failed.
     """
 
     system: System

@@ -23,6 +23,7 @@ from exporter.send.report import Report
 from exporter.send.sources import STDIN
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.prometheus_process import free_port
 
 from .conftest import Sender
 from .fake_exporter import responds
@@ -129,8 +130,7 @@ class Processes:
     """A real exporter and a real `send --follow`, both of which can be killed at any time."""
 
     def __init__(self, folder: Path, log: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.exporter = ExporterProcess(folder / "data", "--ingest", f"127.0.0.1:{port}")
         self._command = arguments("send", "--follow", log, "--url", f"http://127.0.0.1:{port}")
         self._output = folder / "send.log"
@@ -178,8 +178,10 @@ def test_every_line_is_counted_once_whatever_is_killed(log: Log, processes: Proc
     """Longer: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py."""
     rng = random.Random(1)
 
-    def all_counted() -> bool:
-        return processes.counted() >= log.written
+    def wait_until_all_are_counted() -> None:
+        # A retry may wait for 30 s.
+        what = f"{log.written} events"
+        wait_for(lambda: processes.counted() >= log.written, 240, what)
 
     for number in range(ROUNDS):
         log.write(rng.randrange(2000))
@@ -188,7 +190,7 @@ def test_every_line_is_counted_once_whatever_is_killed(log: Log, processes: Proc
             log.write(rng.randrange(500))
         if number % 3 == 2:
             # Lines between the last read and a truncation are lost to every reader.
-            wait_for(all_counted, what=f"{log.written} events")
+            wait_until_all_are_counted()
             os.truncate(log.path, 0)
             log.write(rng.randrange(500))
         time.sleep(rng.uniform(0, 0.2))
@@ -201,6 +203,6 @@ def test_every_line_is_counted_once_whatever_is_killed(log: Log, processes: Proc
             processes.exporter.kill()
             log.write(100)
         processes.exporter.start()
-    wait_for(all_counted, what=f"{log.written} events")
+    wait_until_all_are_counted()
     assert processes.counted() == log.written
     processes.kill_sender()
