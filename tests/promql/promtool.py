@@ -27,14 +27,12 @@ def evaluated(
     groups: Sequence[str],
     scraped: Sequence[Samples],
     step: int,
-    every: int = 1,
 ) -> Series:
     """`groups` are in the order of evaluation; all samples are at multiples of `step` seconds from 0 on.
 
-    The result has every `every`th instant. The test case expects no series at all, so promtool's errors
-    contain all series.
+    The test case expects no series at all, so promtool's errors contain all series.
     """
-    instants = range(0, step * len(scraped[0].times), step * every)
+    instants = range(0, step * len(scraped[0].times), step)
     document = {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",

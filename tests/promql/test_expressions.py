@@ -104,7 +104,7 @@ def test_edge_cases_have_the_values_of_prometheus(
 
 
 @settings(
-    max_examples=400,
+    max_examples=500,
     derandomize=True,
     deadline=None,
     database=None,
