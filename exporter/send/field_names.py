@@ -140,7 +140,7 @@ class FieldNames:
     def without_code_lines(self) -> list[str]:
         """A line for each key that may be the code of records without one."""
         return [
-            f"{count:,} records without `code` count as normal ends, but have {key!r}: "
+            f"without `code`, counted as normal ends, but with {key!r}: {count:,}; "
             f"if it is the code, {_option('code', key)}"
             for key, count in self.without_code.most_common()
         ]

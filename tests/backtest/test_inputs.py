@@ -31,7 +31,7 @@ def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
     record = {**event(0.0), "errorCode": 4001}
     del record["code"]
     path.write_text(json.dumps(record) + "\n")
-    assert "1 records without `code` count as normal ends, but have 'errorCode'" in (
+    assert "without `code`, counted as normal ends, but with 'errorCode': 1; " in (
         run([path]).errors
     )
 

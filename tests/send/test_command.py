@@ -130,7 +130,7 @@ def test_warnings_of_answers_and_files_are_summed_up(
     }
     assert "codes that the taxonomy does not have: '4009' 5×, 'x\\u200b' 1×\n" in sender.output
     assert (
-        "a.ndjson: 2 records without `code` count as normal ends, but have 'error_code': "
+        "a.ndjson: without `code`, counted as normal ends, but with 'error_code': 2; "
         "if it is the code, --column code=error_code\n" in sender.output
     )
 
