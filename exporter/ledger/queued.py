@@ -1,6 +1,7 @@
 """The part that all ledgers share: a bounded queue of batches, commit coalescing, and answers to callers."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final, TypeVar
@@ -17,7 +18,7 @@ T = TypeVar("T")
 Item = tuple[Batch, "asyncio.Future[Receipt]"]
 
 
-class QueuedLedger:
+class QueuedLedger(ABC):
     """Passes batches to `send` in their order; a deferrable batch waits for the next batch that is not.
 
     `on_commit` gets the seconds of each commit and `on_failure` is called for each failure. `on_broken` is
@@ -74,9 +75,9 @@ class QueuedLedger:
             self._send((batch, future))
         return await future
 
+    @abstractmethod
     def _refusal(self, batch: Batch) -> Refused | None:
         """Why the ledger cannot take the batch now."""
-        raise NotImplementedError
 
     def _flush(self) -> None:
         """Send the deferred batches."""
