@@ -18,19 +18,13 @@ from exporter.send.connection import Undelivered
 from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
-from exporter.send.options import Format
+from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
 from exporter.send.rotation import Checkpoint, Rotation, digest, longer_tail, tail
 
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
-_FORMATS: Final[dict[str, Format]] = {
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
 
 
 class FollowedFile:
@@ -64,7 +58,9 @@ class FollowedFile:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
         except Undelivered as error:
             raise ConfigError(f"--follow: {error}") from None
-        self._format = format or _FORMATS.get(path.suffix.lower()) or self.checkpoint.format
+        # Lines are read: a file named .json has an object per line, or it is no log.
+        named = format_of(path.name)
+        self._format = format or (named if named != "json" else None) or self.checkpoint.format
         self._header = self.checkpoint.header
 
     def position(self) -> int:

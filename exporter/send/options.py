@@ -11,8 +11,20 @@ from exporter.errors import ConfigError
 from exporter.names import INGEST_PATH
 
 Format = Literal["json", "ndjson", "csv"]
+_SUFFIXES: Final[dict[str, Format]] = {
+    "json": "json",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "csv": "csv",
+    "tsv": "csv",
+}
 DEFAULT_URL: Final = "http://127.0.0.1:10400"
 _WORD: Final = re.compile(r"[!-~]+")
+
+
+def format_of(name: str) -> Format | None:
+    """The format that the suffix of a file's name tells."""
+    return _SUFFIXES.get(name.lower().rpartition(".")[2])
 
 
 @dataclass(frozen=True, slots=True)

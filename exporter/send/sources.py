@@ -18,7 +18,7 @@ from exporter.send import compression
 from exporter.send.csv_rows import CsvRows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
-from exporter.send.options import Format
+from exporter.send.options import Format, format_of
 from exporter.send.records import (
     DECODER,
     Record,
@@ -29,13 +29,6 @@ from exporter.send.records import (
 )
 
 STDIN: Final = Path("-")
-_FORMATS: Final[dict[str, Format]] = {
-    "json": "json",
-    "ndjson": "ndjson",
-    "jsonl": "ndjson",
-    "csv": "csv",
-    "tsv": "csv",
-}
 _BUFFER: Final = 64 * 1024
 _HEADER: Final = re.compile(r"[,;\t]|sep=")
 """What a header has that may not be in a line of a log."""
@@ -114,7 +107,7 @@ class Source:
             newline = None if "\r" in start and "\n" not in start else "\n"
             text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
             first, content = _first_line(pieces(text))
-            format = self._format or _FORMATS.get(name.rpartition(".")[2])
+            format = self._format or format_of(name)
             format = format or _detected(first, pipe=_is_pipe(raw.fileno()))
             if format == "csv":
                 yield from CsvRows(lines(content), self.names)
