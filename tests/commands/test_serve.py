@@ -35,6 +35,16 @@ def curl(running: ExporterProcess) -> object:
     return json.loads(done.stdout)["accepted"]
 
 
+def test_serve_collects_garbage_after_its_start(tmp_path: Path) -> None:
+    """Fails if the collection, which is off during the start, stays off."""
+    at_exit = (
+        "import atexit, gc, sys\natexit.register(lambda: print(gc.isenabled(), file=sys.stderr))"
+    )
+    with ExporterProcess(tmp_path / "data", mutant=at_exit) as exporter:
+        assert exporter.stop() == 0
+        assert "True" in exporter.log.splitlines()
+
+
 def test_tokens_protect_each_listener_and_rotate_without_a_restart(
     tmp_path: Path,
 ) -> None:
