@@ -79,11 +79,12 @@ _KEPT: Final = patched("exporter.server.joined.JoinedTransport.release", "lambda
     27,
     "10,000 connections, plain and TLS",
     f"memory + ≤ {_GROWTH // MIB}, < {_MOST // MIB} MiB",
-    # A kept connection takes some 200 kB: 120 MiB for the quick version's connections.
-    Mutant("end of the reference cycle", _KEPT, r"→ (1[1-9]|2.)\d MiB"),
+    # A kept connection takes some 200 kB: 110 MiB in the quick version, which grows by 33 MiB without
+    # the mutant: the allocator keeps some of what 16 requests at once need.
+    Mutant("end of the reference cycle", _KEPT, r"→ (1[5-9]|2.)\d MiB"),
 )
 def connections(folder: Path, quick: bool, mutant: str = "") -> str:
-    connections, growth = (640, _GROWTH // 2) if quick else (10_000, _GROWTH)
+    connections = 640 if quick else 10_000
     figures = []
     holds = True
     for name in ("plain", "TLS") if not mutant else ("TLS",):
@@ -92,7 +93,7 @@ def connections(folder: Path, quick: bool, mutant: str = "") -> str:
         )
         counts = ", ".join(f"{count:,} × {status}" for status, count in statuses.items())
         figures.append(f"{name} {before / MIB:.0f} → {after / MIB:.0f} MiB ({counts})")
-        holds &= after - before <= growth and after < _MOST
+        holds &= after - before <= _GROWTH and after < _MOST
         # Wrong tokens are 401, many of them 429; a large request's sender may find the connection closed.
         holds &= 401 in statuses and set(statuses) <= {0, 401, 429}
     return reached("; ".join(figures), holds)
