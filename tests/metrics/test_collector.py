@@ -77,7 +77,7 @@ def test_label_texts_are_cached_and_forgotten_with_their_series() -> None:
 # --- zero-initialized series ---------------------------------------------------------------------
 
 
-def test_every_code_is_zero_initialized_in_all_three_counters() -> None:
+def test_every_code_is_zero_initialized_in_every_counter() -> None:
     series = [
         (series.family, series.system, series.code) for series in zero_series(two_systems(), ())
     ]
@@ -86,7 +86,8 @@ def test_every_code_is_zero_initialized_in_all_three_counters() -> None:
         *(("beta", code) for code in ("1000", "1001", "unknown")),
     }
     assert len(series) == len(set(series))
-    assert set(series) == {(family, *code) for family in OF_SESSIONS for code in codes}
+    families = (*OF_SESSIONS, Family.REPEATS)
+    assert set(series) == {(family, *code) for family in families for code in codes}
 
 
 def test_a_zero_initialized_series_has_empty_configured_labels() -> None:
