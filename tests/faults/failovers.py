@@ -104,5 +104,10 @@ def _stored(cluster: RedisCluster) -> tuple[int, int]:
             part = name.partition(b"}:")[2]
             ids += len(part) == KEY_BYTES
             if part == b"series":
-                counted += sum(int(record.split(b" ")[0]) for record in node.command("HVALS", name))
+                records = node.command("HGETALL", name)
+                counted += sum(
+                    int(record.split(b" ")[0])
+                    for series, record in records.items()
+                    if b'"repeats"' not in series
+                )
     return ids, counted

@@ -49,7 +49,7 @@ _TIMES: Final = _quoted(
 )
 KEYS: Final = _quoted(
     (
-        *b"system code id session_id occurred_at duration_seconds phase final".split(),
+        *b"system code id session_id occurred_at duration_seconds phase final user".split(),
         *b"labels region project data data_base64 source type specversion".split(),
         *(*rb"time x".split(), b"", *rb"syste\u006d \u0069d Code".split(), b"id "),
         *rb"__proto__ \ud800 sessionId Error_Code".split(),
@@ -113,6 +113,7 @@ _EVENTS: Final[list[dict[str, Any]]] = [
         "duration_seconds": 12.5,
         "phase": "connect",
         "final": True,
+        "user": "u-7",
         "labels": {"region": "eu-west", "project": "configurator"},
     },
     {

@@ -1,7 +1,10 @@
 """Totals of the shared ledger: clocks, losses, duplicates."""
 
 import asyncio
+import sys
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +14,7 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
-from tests.ledger.batches import FAILURE, LATE, OTHER, batch
+from tests.ledger.batches import FAILURE, LATE, OTHER, batch, series
 from tests.ledger.home import total, until, value
 from tests.ledger.redis_home import RedisHome
 from tests.ledger.redis_server import RedisServer
@@ -22,7 +25,8 @@ async def test_lost_events_do_not_lower_totals_and_are_counted(
 ) -> None:
     ledger = await home.open(zero=[FAILURE, LATE], zero_durations=[("streampixel", "failure")])
     other = await home.open(zero=[FAILURE, LATE])
-    await ledger.commit(batch(range(40), durations=[1.0] * 40, sessions=["s"] * 40))
+    columns = {"durations": [1.0] * 40, "sessions": ["s"] * 40, "users": [b"one user"] * 40}
+    await ledger.commit(batch(range(40), **columns))
     await ledger.commit(batch([100, 101], of=LATE))
     await until(lambda: value(other) == 40 and value(other, LATE) == 2)
     name = ledger.totals().ledger
@@ -30,6 +34,7 @@ async def test_lost_events_do_not_lower_totals_and_are_counted(
     await until(lambda: ledger.status().lost_events == other.status().lost_events == 42)
     for replica in (ledger, other):
         assert (value(replica), value(replica, LATE)) == (40, 2)
+        assert value(replica, FAILURE.of_repeats()) == 39
         assert sum(replica.totals().durations[0].counts) == 40
     # New events first fill the gap that the lost events left.
     await ledger.commit(batch(range(1000, 1500)))
@@ -126,3 +131,39 @@ async def test_clock_set_back_does_not_prolong_a_delay(
     home.monotonic.advance(5)
     await until(lambda: not total(ledger, OTHER).delayed)
     assert value(ledger, OTHER) == 2
+
+
+async def test_end_and_its_repeat_are_shown_at_once(home: RedisHome) -> None:
+    """Fails when a scrape between the two sees fewer ends without repeats than the scrape before."""
+    ledger = await home.open(first_seen_delay=0.0, shards=1)
+    codes = [series(f"{code}") for code in range(300)]
+    stop = threading.Event()
+
+    async def commit(number: int) -> None:
+        users = [b"user %d" % code for code in range(300)]
+        ends = batch(range(300 * number, 300 * number + 300), users=users)
+        await ledger.commit(replace(ends, series=codes))
+
+    await commit(0)
+    await commit(1)
+    keys = [each.series.key for each in ledger.totals().series]
+    end, repeat = keys.index(codes[0].key), keys.index(codes[0].of_repeats().key)
+
+    def read() -> set[int]:
+        firsts = set()
+        while not stop.is_set():
+            totals = ledger.totals().series
+            firsts.add(totals[end].value - totals[repeat].value)
+        return firsts
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        reader = asyncio.create_task(asyncio.to_thread(read))
+        for number in range(2, 20):
+            await commit(number)
+        stop.set()
+        assert await reader == {1}
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from exporter.ledger import segments
-from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE
+from exporter.ledger import repeats, segments
+from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE, Series
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
 from tests.ledger.home import SqliteHome, crash
 
-IDS, AGE = 30, 100.0
+IDS, AGE, WINDOW = 30, 100.0, 90.0
 ROW_IDS, SHARE = 4, 2
 """Few ids to a row, so that short histories have many rows."""
 FULL = os.environ.get("FAULTS") == "full"
@@ -31,28 +32,33 @@ BATCH = st.tuples(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=12),
     st.integers(0, 2),
     SERIES,
+    st.lists(st.sampled_from([None, 1, 2]), min_size=14, max_size=14),
 )
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """The model has the content and time of each counted id, and the count of each series."""
+    """The model has the content and time of each counted id, the time of each user's last end that was no
+    repeat, and the count of each series."""
 
     @initialize()
     def start(self) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(segments, "ROW_IDS", ROW_IDS)
         self.patch.setattr(segments, "SHARE", SHARE)
+        self.patch.setattr(repeats, "WINDOW", WINDOW)
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
         self.copies = 0
         self.home = SqliteHome(self.folder / "0")
         self.elapsed = 0.0
         self.order: dict[int, tuple[int, float]] = {}
+        self.users: dict[bytes, float] = {}
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.ledger = self.opened()
         self.name = self.ledger.totals().ledger
 
     def opened(self) -> SqliteLedger:
+        self.users.clear()
         plan = self.home.plan(ids=IDS, age=AGE)
         return self.loop.run_until_complete(SqliteLedger.open(plan))
 
@@ -80,26 +86,52 @@ class AnyHistory(RuleBasedStateMachine):
             seen.add(number)
         return accepted
 
+    def count_repeats(self, of: Series, sent: Sequence[bytes | None], verdicts: bytes) -> None:
+        for user, verdict in zip(sent, verdicts, strict=True):
+            if user is None or verdict != ACCEPTED:
+                continue
+            if user in self.users and self.elapsed - self.users[user] < WINDOW:
+                self.counts[of.of_repeats().key] += 1
+            else:
+                self.users[user] = self.elapsed
+
     @rule(batches=st.lists(BATCH, min_size=1, max_size=4))
-    def commit_at_once(self, batches: list[tuple[list[Event], int, object]]) -> None:
+    def commit_at_once(
+        self, batches: list[tuple[list[Event], int, Series, list[int | None]]]
+    ) -> None:
+        columns = [
+            [
+                b"%b %d" % (of.code.encode(), user) if user and of is not LATE else None
+                for user in users[: len(events) + unkeyed]
+            ]
+            for events, unkeyed, of, users in batches
+        ]
+
         async def commit() -> list[bytes]:
-            sent = [batch(e, unkeyed=n, of=s) for e, n, s in batches]  # type: ignore[arg-type]
+            sent = [
+                batch(events, unkeyed=unkeyed, of=of, users=users)
+                for (events, unkeyed, of, _), users in zip(batches, columns, strict=True)
+            ]
             receipts = await asyncio.gather(*map(self.ledger.commit, sent))
             return [receipt.verdicts or bytes(receipt.events) for receipt in receipts]
 
         answers = self.loop.run_until_complete(commit())
-        for (events, unkeyed, of), verdicts in zip(batches, answers, strict=True):
+        for (events, unkeyed, of, _), users, verdicts in zip(
+            batches, columns, answers, strict=True
+        ):
             assert not any(verdicts[len(events) :])
             accepted = self.judge(events, verdicts[: len(events)])
-            self.counts[of.key] += accepted + unkeyed  # type: ignore[attr-defined]
+            self.counts[of.key] += accepted + unkeyed
+            self.count_repeats(of, users, verdicts)
 
     @rule()
     def retry_the_latest_ids(self) -> None:
         events = [(number, content) for number, (content, _) in self.order.items()]
-        self.commit_at_once([(events[-IDS:], 0, LATE)])
+        self.commit_at_once([(events[-IDS:], 0, LATE, [None] * IDS)])
 
-    @rule(seconds=st.floats(0, 60))
-    def time_passes(self, seconds: float) -> None:
+    @rule(quarters=st.integers(0, 240))
+    def time_passes(self, quarters: int) -> None:
+        seconds = quarters / 4  # exact, as is their sum
         self.home.monotonic.advance(seconds)
         self.elapsed += seconds
 
