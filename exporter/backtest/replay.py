@@ -16,7 +16,7 @@ from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
-_SELF_MONITORING: Final = "exporter"
+_SELF_MONITORING: Final = ("exporter", "watchdog")
 """The `signal` of alerts about the exporter itself. Only the number of unknown codes follows from ends."""
 
 
@@ -35,7 +35,7 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
             rules=tuple(
                 rule
                 for rule in group.rules
-                if rule.labels.get("signal") != _SELF_MONITORING or reads_unknown_codes(rule)
+                if rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
             ),
         )
         for group in rulefile.load(paths)
