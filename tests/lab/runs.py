@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,14 @@ from exporter.backtest.counters import Counters
 from exporter.backtest.ends import STEP
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import folder
-from exporter.simulate.history import History
+from exporter.simulate.history import Counts, History
 from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load as load_taxonomy
+from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
-from tests.lab.score import Score, score_of
+from tests.lab.observer import seen_after
+from tests.lab.score import Score, Trial, score_of
 
 VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEMS: Final = ("streampixel", "softdrive")
@@ -43,35 +45,90 @@ class Run:
     failing: float | None = None
 
 
-def counters(history: History, step: int) -> Counters:
-    """The last scrape of every `step` seconds; absent if it failed."""
+def trial(history: History, step: int = STEP, users: bool = False) -> Trial:
+    """The last scrape of every `step` seconds; absent if it failed. `users`: whether senders give them."""
+    system = _taxonomy().systems[history.system]
     bins = round(step / history.step)
     rows = len(history.ends) // bins + 1
-    totals = np.zeros((rows, len(history.codes)), np.int64)
-    totals[1:] = np.cumsum(history.ends, axis=0)[bins - 1 :: bins][: rows - 1]
+
+    def totals(ends: Counts) -> Counts:
+        result = np.zeros((rows, len(history.codes)), np.int64)
+        result[1:] = np.cumsum(ends, axis=0)[bins - 1 :: bins][: rows - 1]
+        return result
+
     present = np.ones(rows, np.bool_)
     present[1:] = history.scraped[bins - 1 :: bins][: rows - 1]
-    return Counters(history.system, history.start, step, history.codes, totals, present)
+    repeats = totals(history.repeats) if users else None
+    counters = Counters(
+        history.system, history.start, step, history.codes, totals(history.ends), present, repeats
+    )
+    best = {
+        incident: seen_after(history, incident, system)
+        for incident in history.incidents
+        if incident.expects != "nothing"
+    }
+    return Trial(system, counters, best)
 
 
 _taxonomy = cache(load_taxonomy)
 _groups = cache(load_rules)
 
 
+def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dict[str, Score]:
+    """Each family's score on all trials together."""
+    result = {family: Score() for family in families}
+    for item in trials:
+        plain = Plain(item.counters, item.system)
+        for family, score in result.items():
+            if family == OURS:
+                alarms = ours(item.counters, item.system, _groups(rules))
+            else:
+                alarms = list(OTHERS[family](plain))
+            score.add(score_of(item, alarms))
+    return result
+
+
 def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
-    """Each family's score on one history."""
+    """Each family's score on one standard month."""
     traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
     plan = standard_plan(STANDARD_DAYS * 86400)
     history = simulate(run.system, traffic, STANDARD_DAYS, plan, run.seed)
-    system = _taxonomy().systems[run.system]
-    scraped = counters(history, STEP)
-    alarms = {}
-    if others := [name for name in OTHERS if name in families]:
-        plain = Plain(scraped, system)
-        alarms = {name: list(OTHERS[name](plain)) for name in others}
-    if OURS in families:
-        alarms[OURS] = ours(scraped, system, _groups(rules))
-    return {name: score_of(history, system, fired) for name, fired in alarms.items()}
+    return scores([trial(history)], rules, families)
+
+
+def case_scored(
+    case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
+) -> dict[str, Score]:
+    """Each family's score on the histories of a case's name, volume and seed."""
+    name, volume, seed = case
+    histories = CASES[name].histories(volume, seed)
+    return scores((trial(history, users=users) for history in histories), rules, families)
+
+
+def cases(
+    names: Iterable[str],
+    seeds: Sequence[int],
+    families: Sequence[str] = (OURS,),
+    rules: Path | None = None,
+    users: bool = False,
+    volumes: Sequence[float] = (),
+) -> dict[tuple[str, str, float], Score]:
+    """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own."""
+    wanted = [
+        (name, volume, seed)
+        for name in names
+        for volume in volumes or CASES[name].volumes
+        for seed in seeds
+    ]
+    result: dict[tuple[str, str, float], Score] = {}
+    scored_here = partial(
+        case_scored, users=users, rules=rules or folder(), families=tuple(families)
+    )
+    with ProcessPoolExecutor() as pool:
+        for (name, volume, _), by_family in zip(wanted, pool.map(scored_here, wanted), strict=True):
+            for family, score in by_family.items():
+                result.setdefault((name, family, volume), Score()).add(score)
+    return result
 
 
 def campaign(
@@ -91,8 +148,8 @@ def campaign(
     result: dict[tuple[str, float], Score] = {}
     with ProcessPoolExecutor() as pool:
         count = len(runs)
-        scores = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
-        for run, by_family in zip(runs, scores, strict=True):
+        parts = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
+        for run, by_family in zip(runs, parts, strict=True):
             for family, score in by_family.items():
                 result.setdefault((family, run.volume), Score()).add(score)
     return result
