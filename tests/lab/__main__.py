@@ -25,7 +25,13 @@ def main() -> int:
     parser.add_argument("--tuning", action="store_true", help="the seeds of chosen thresholds")
     parser.add_argument("--seeds", type=int, default=len(UNSEEN), help="how many of the eight")
     parser.add_argument(
-        "--case", action="append", help="only these cases, or all that begin so; 'all' for all"
+        "--case",
+        action="append",
+        default=[],
+        help="only these cases, or all that begin so; 'all' for all",
+    )
+    parser.add_argument(
+        "--real", type=Path, help="a folder of recordings: *.csv.gz and labels.json"
     )
     parser.add_argument("--volume", type=float, action="append", help="instead of the cases' own")
     parser.add_argument("--others", action="store_true", help="the other families of rules too")
@@ -41,10 +47,12 @@ def main() -> int:
     kind = "tuning" if chosen.tuning else "unseen"
     title = f"{kind} seeds {seeds[0]}-{seeds[-1]}"
     families = (OURS, *OTHERS) if chosen.others else (OURS,)
-    if chosen.case:
+    if chosen.case or chosen.real:
+        known = (*CASES, "flights H1" if chosen.tuning else "flights H2")
         names = [
-            name for name in CASES if name.startswith(tuple(chosen.case)) or "all" in chosen.case
+            name for name in known if name.startswith(tuple(chosen.case)) or "all" in chosen.case
         ]
+        names += sorted(map(str, chosen.real.glob("*.csv.gz"))) if chosen.real else []
         parts = cases(names, seeds, families, chosen.rules, chosen.users, chosen.volume or ())
         show(parts, title, ("case", "rules", "ends/h"))
         print(f"{time.monotonic() - began:.0f} s")

@@ -21,6 +21,7 @@ from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
 from tests.lab.observer import seen_after
+from tests.lab.recordings import FLIGHTS, flights, recording
 from tests.lab.score import Score, Trial, score_of
 
 VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
@@ -99,10 +100,16 @@ def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
 def case_scored(
     case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
 ) -> dict[str, Score]:
-    """Each family's score on the histories of a case's name, volume and seed."""
+    """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
     name, volume, seed = case
-    histories = CASES[name].histories(volume, seed)
-    return scores((trial(history, users=users) for history in histories), rules, families)
+    if name in FLIGHTS:
+        trials: Iterable[Trial] = [flights(name)]
+    elif name not in CASES:
+        trials = [recording(Path(name))]
+    else:
+        histories = CASES[name].histories(volume, seed)
+        trials = (trial(history, users=users) for history in histories)
+    return scores(trials, rules, families)
 
 
 def cases(
@@ -113,13 +120,16 @@ def cases(
     users: bool = False,
     volumes: Sequence[float] = (),
 ) -> dict[tuple[str, str, float], Score]:
-    """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own."""
-    wanted = [
-        (name, volume, seed)
-        for name in names
-        for volume in volumes or CASES[name].volumes
-        for seed in seeds
-    ]
+    """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own.
+
+    A name is that of a case, of a half-year of flights, or a path; the last two have volume and seed 0.
+    """
+    wanted: list[tuple[str, float, int]] = []
+    for name in names:
+        if name in CASES:
+            wanted += product([name], volumes or CASES[name].volumes, seeds)
+        else:
+            wanted.append((name, 0, 0))
     result: dict[tuple[str, str, float], Score] = {}
     scored_here = partial(
         case_scored, users=users, rules=rules or folder(), families=tuple(families)

@@ -1,6 +1,8 @@
 """The lab's table: a line per family and volume."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
 from statistics import fmean, median
 
 from rich.console import Console
@@ -14,7 +16,7 @@ def cells(score: Score) -> dict[str, str]:
     """A score's cells by their headings."""
     pages = score.pages
     took = minutes(pages)
-    best = [page.best / 60 for page in pages]
+    best = [page.best / 60 for page in pages if not isnan(page.best)]
     resets = [page.reset / 60 for page in pages if page.after is not None]
     sent = [page.notifications for page in pages if page.after is not None]
     stopped = sum(alarm.signal == STOPPED for alarm in score.false_pages)
@@ -49,6 +51,6 @@ def show(scores: Mapping[tuple[object, ...], Score], title: str, columns: Sequen
     for heading in cells(Score()):
         table.add_column(heading, justify="right")
     for key, score in scores.items():
-        parts = (part if isinstance(part, str) else f"{part:,.0f}" for part in key)
+        parts = (Path(part).name if isinstance(part, str) else f"{part:,.0f}" for part in key)
         table.add_row(*parts, *cells(score).values())
     Console(width=200).print(table)
