@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.simulate.history import Counts, Floats
+from exporter.simulate.history import REPEAT, Counts, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,12 @@ class Window:
         self.rates[:, self.successes] *= np.reshape(factor, (-1, 1))
 
     def add_user(self, seconds: Floats) -> None:
-        """Adds the ends of one user, all with the first code, at these seconds after the start."""
+        """Adds the ends of one user, all with the first code, at these ascending seconds after the start."""
         rows = np.minimum(seconds // self.step, len(self.exact) - 1).astype(np.intp)
-        np.add.at(self.exact[:, self.codes[0]], rows, 1)
-        np.add.at(self.repeats[:, self.codes[0]], rows[1:], 1)
+        counted = -REPEAT
+        for row, second in zip(rows.tolist(), seconds.tolist(), strict=True):
+            self.exact[row, self.codes[0]] += 1
+            if second - counted < REPEAT:
+                self.repeats[row, self.codes[0]] += 1
+            else:
+                counted = second
