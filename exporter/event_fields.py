@@ -15,6 +15,7 @@ FIELDS: Final = (
     "duration_seconds",
     "phase",
     "final",
+    "user",
     "labels",
 )
 BEACON_FIELDS: Final = ("reason", "age_seconds")
@@ -52,7 +53,11 @@ def nearest_field(name: str) -> str | None:
     """The field that an ignored name probably means, for a hint: `error_code` is near `code`."""
     if len(name) > _LONGEST:
         return None
-    words = {word.casefold() for word in _WORD.findall(name)}
+    if _key(name) == "uid":
+        # It looks like `id`, which would count one session of each user.
+        return "user"
+    # Many names with the word "user" mean no user: user_agent, user_count.
+    words = {word.casefold() for word in _WORD.findall(name)} - {"user"}
     near = difflib.get_close_matches(_key(name), _BY_KEY, n=1, cutoff=0.75)
     return _BY_KEY[near[0]] if near else next((field for field in FIELDS if field in words), None)
 

@@ -34,6 +34,7 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     | code | `reason` when there is no code |
     | labels | values that the site may send |
     | phase | the taxonomy's |
+    | user | kept apart from users of other senders: a browser can only hide ends of its own site as repeats |
     | key | contains the site: a browser can't use the id of another sender's event |
 
     Raises `Unparseable`, `TooManyEvents` or `NothingValid`.
@@ -82,6 +83,8 @@ def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tup
         raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
     event.id = _hashed(event.id or "")
     event.occurred_at = now - timedelta(seconds=age)
+    if event.user is not None:
+        event.user = f"beacon:{site.name}\0{event.user}"
     return event, f"beacon:{site.name}"
 
 

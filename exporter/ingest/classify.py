@@ -10,6 +10,7 @@ from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
 from exporter.ingest.keys import fingerprints, keys
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
+from exporter.ingest.users import UserHashes
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 
@@ -45,6 +46,7 @@ class Classifier:
     ) -> None:
         self._resolver = Resolver(taxonomy)
         self._labels = labels
+        self._users = UserHashes()
         self._max_age = timedelta(seconds=max_age)
         self._max_skew = timedelta(seconds=max_skew)
 
@@ -91,6 +93,7 @@ class Classifier:
             b"".join(fingerprints(sent, resolved, labels)[: len(keyed)]),
             _column(events.duration_seconds),
             _exemplars(events.session_id),
+            self._users.of(events, series),
         )
         return Classified(
             batch,

@@ -19,6 +19,8 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 MAX_DURATION: Final = 366 * 86400
 """Seconds, a year: two durations of 1e308 made the exported sum infinite for good."""
+MAX_USER: Final = 256
+"""Characters of a user's id."""
 _NO_LABELS: Final = msgspec.Raw()
 
 
@@ -36,6 +38,7 @@ class Event(msgspec.Struct, gc=False):
     duration_seconds: float | None = None
     phase: str | None = None
     final: bool | None = None
+    user: Annotated[str, msgspec.Meta(max_length=MAX_USER)] | None = None
     labels: msgspec.Raw = _NO_LABELS
 
 
@@ -50,6 +53,7 @@ class Columns(NamedTuple):
     duration_seconds: Sequence[float | None]
     phase: Sequence[str | None]
     final: Sequence[bool | None]
+    user: Sequence[str | None]
     labels: Sequence[bytes]
 
     @classmethod
@@ -115,6 +119,9 @@ def from_json(value: Any) -> Event:
     if not isinstance(final, bool | None) and final != "":
         raise wrong_type("final", "true or false", final)
     at = checked_text("occurred_at", value.get("occurred_at"))
+    user = checked_text("user", value.get("user"))
+    if user is not None and len(user) > MAX_USER:
+        raise Rejected("invalid_field", f"user: must be at most {MAX_USER} characters")
     return Event(
         system=checked_text("system", value["system"]) or "",
         code=checked_text("code", code) if isinstance(code, str) else code,
@@ -124,6 +131,7 @@ def from_json(value: Any) -> Event:
         duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
         phase=checked_text("phase", value.get("phase")),
         final=None if final == "" else final,
+        user=user,
         labels=_labels(value.get("labels")),
     )
 

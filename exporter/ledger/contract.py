@@ -2,7 +2,7 @@
 
 **Atomic.** A batch is counted whole or not at all. Of all events with the same key, exactly one is counted
 while the key is in the deduplication window: the first in the order of the `commit` calls. An event without
-a key is always counted.
+a key is always counted. An end and its repeat are counted together.
 
 **Ordered.** Durable, then shown in `totals`, then the receipt. Totals never show a value that a power cut can
 take back.
@@ -29,7 +29,7 @@ A shared store promises less. The docstring of its ledger says what.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, Protocol
@@ -38,6 +38,8 @@ KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
 FINGERPRINT_BYTES: Final = 8
 """A fingerprint is a 64-bit hash of an event's content: the same key with another one is a conflict."""
+USER_BYTES: Final = 8
+"""A user is a hash of (system, code, user) with a key of the process."""
 
 MISCONFIGURATIONS: Final = ("version", "appendonly", "maxmemory_policy")
 """Settings of a shared store that can lose counts: the closed set of a metric's label."""
@@ -53,6 +55,7 @@ BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200,
 class Family(StrEnum):
     """The counter of an event.
 
+    An event of `ENDS` that is a repeat is counted in `REPEATS` too, see `exporter.ledger.repeats`.
     `BUILDS` counts build events of a platform: `code` is the name of the event, and `session_id` of the
     exemplar is the time of the last event (Unix seconds, as text).
     """
@@ -60,6 +63,7 @@ class Family(StrEnum):
     ENDS = "ends"
     LATE = "late"
     INTERRUPTIONS = "interruptions"
+    REPEATS = "repeats"
     BUILDS = "builds"
 
 
@@ -82,6 +86,10 @@ class Series:
     outcome: str
     labels: tuple[str, ...] = ()
 
+    def of_repeats(self) -> "Series":
+        """The series of the repeats among the ends of this series."""
+        return replace(self, family=Family.REPEATS)
+
     @property
     def key(self) -> tuple[str, ...]:
         """The identity that is the same in all processes."""
@@ -94,7 +102,8 @@ class Batch:
     """The classified events of one request, as columns.
 
     The first `len(keys) / KEY_BYTES` events have a key and a fingerprint, the others have neither.
-    `durations` (seconds) and `sessions` (ids for exemplars) are None when no event has one.
+    `durations` (seconds), `sessions` (ids for exemplars) and `users` (hashes) are None when no event has one.
+    Only events of `Family.ENDS` have a user.
     """
 
     series: Sequence[Series]
@@ -102,6 +111,7 @@ class Batch:
     fingerprints: bytes = b""
     durations: Sequence[float | None] | None = None
     sessions: Sequence[str | None] | None = None
+    users: Sequence[bytes | None] | None = None
     deferrable: bool = False
 
     def __len__(self) -> int:
@@ -141,7 +151,8 @@ class Total:
     """The durable count of a series; `created` in Unix seconds survives restarts.
 
     `delayed`: the series is new and exported as 0 until scrapes have seen it, because `increase()` never
-    counts the first sample of a series.
+    counts the first sample of a series. Repeats are exported with their ends, so their series is never
+    delayed.
     """
 
     series: Series

@@ -42,13 +42,27 @@ class Group:
 
     def columns(
         self,
-    ) -> tuple[list[Series], list[float | None] | None, list[str | None] | None]:
-        """Series, durations (seconds) and session ids of the accepted events; None for an absent column."""
+    ) -> tuple[
+        list[Series],
+        list[float | None] | None,
+        list[str | None] | None,
+        list[bytes | None] | None,
+    ]:
+        """Series, durations (seconds), session ids and users of the accepted events.
+
+        An absent column is None.
+        """
         batches = self._batches
         series = list(chain.from_iterable([batch.series for batch in batches]))
         durations = joined(batches, [batch.durations for batch in batches])
         sessions = joined(batches, [batch.sessions for batch in batches])
-        return self._accepted(series) or [], self._accepted(durations), self._accepted(sessions)
+        users = joined(batches, [batch.users for batch in batches])
+        return (
+            self._accepted(series) or [],
+            self._accepted(durations),
+            self._accepted(sessions),
+            self._accepted(users),
+        )
 
     def receipts(self) -> list[Receipt]:
         verdicts = b"" if self._verdicts is None else self._verdicts.tobytes()

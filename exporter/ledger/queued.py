@@ -127,5 +127,6 @@ def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
 
 
 def _size(batch: Batch) -> int:
-    """Approximate bytes of a waiting batch: its key columns, and 90 per event for objects."""
-    return len(batch.keys) + len(batch.fingerprints) + 90 * len(batch)
+    """Approximate bytes of a waiting batch: its key columns, and 90 or 130 per event for objects."""
+    objects = 90 if batch.users is None else 130
+    return len(batch.keys) + len(batch.fingerprints) + objects * len(batch)

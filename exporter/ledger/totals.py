@@ -43,8 +43,8 @@ class RunningTotals:
 
     def publish(self, changes: Changes) -> None:
         """Show totals that are durable now."""
-        for total in changes.series:
-            self._by_key[self._key(total.series)] = total
+        # One call, which no other thread interrupts: a scrape must not see an end without its repeat.
+        self._by_key.update({self._key(total.series): total for total in changes.series})
         for duration in changes.durations:
             self._durations[(duration.system, duration.outcome)] = duration
 
@@ -61,8 +61,12 @@ class RunningTotals:
         durations: Sequence[float | None] | None,
         sessions: Sequence[str | None] | None,
         now: float,
+        repeats: Sequence[Series] = (),
     ) -> Changes:
-        """The totals after these events are counted; the columns are those of `Batch`."""
+        """The totals after these events are counted; `repeats` are the series of ends that are repeats.
+
+        The other columns are those of `Batch`.
+        """
         last: dict[Series, str] = {}
         if sessions is not None:
             pairs = zip(series, sessions, strict=True)
@@ -74,6 +78,10 @@ class RunningTotals:
             exemplar = Exemplar(last[each], now) if each in last else old.exemplar
             value = old.value + count
             changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
+        for each, count in Counter(repeats).items():
+            key = (Family.REPEATS.value, *self._key(each)[1:])
+            old = self._by_key.get(key) or Total(each.of_repeats(), 0, now)
+            changed[key] = replace(old, value=old.value + count)
         observed = self._observe(series, durations, now) if durations is not None else []
         return Changes(list(changed.values()), observed)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import compress
 
 import apsw
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan
+from exporter.ledger.repeats import RecentUsers
 from exporter.ledger.store import Ids
 from exporter.ledger.totals import Changes
 from exporter.logs import Log
@@ -29,6 +31,7 @@ class Writer:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
         self._started = plan.monotonic()
+        self._recent = RecentUsers(plan.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
         self._delay(opened.totals.delayed())
@@ -38,9 +41,16 @@ class Writer:
         opened = self._opened
         group = Group(batches, opened.window)
         now = self._plan.wall()
-        changes = opened.totals.change(*group.columns(), now)
+        series, durations, sessions, users = group.columns()
+        repeats = self._recent.repeats(users) if users else []
+        changes = opened.totals.change(
+            series, durations, sessions, now, list(compress(series, repeats))
+        )
         if changes.series:
             self._write(changes, now, group)
+            if users:
+                # Not before the write: after a failure the event comes again, and is no repeat of itself.
+                self._recent.remember(users, repeats)
             self._delay(changes.series)
         else:
             # Only duplicates: earlier transactions made their first copies durable.

@@ -20,6 +20,7 @@ from exporter.ledger.contract import (
     Total,
 )
 from exporter.metrics.family import CounterFamily, LabelText
+from exporter.metrics.sums import Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 _COUNTERS: Final = {
@@ -45,6 +46,23 @@ class LedgerCollector(Collector):
     def __init__(self, label_names: Sequence[str], ledger: Ledger) -> None:
         self._ledger = ledger
         self._texts = LabelText(label_names)
+        of_code = (names.SYSTEM, names.CODE, names.OUTCOME)
+        self._repeats = Sums(
+            names.SESSION_END_REPEATS,
+            "Second and later ends of one user with one code within 15 minutes; also in session_ends_total.",
+            of_code,
+            lambda series: [(series.system, series.code, series.outcome)],
+        )
+        self._by_label = Sums(
+            names.SESSION_ENDS_BY_LABEL,
+            "The ends of session_ends_total by the values of each configured label alone.",
+            (*of_code, names.LABEL, names.VALUE),
+            lambda series: [
+                (series.system, series.code, series.outcome, label, value)
+                for label, value in zip(label_names, series.labels, strict=True)
+                if value
+            ],
+        )
 
     def collect(self) -> Iterable[Metric]:
         totals = self._ledger.totals()
@@ -56,12 +74,32 @@ class LedgerCollector(Collector):
             yield CounterFamily(
                 name, text, totals.ledger, families[family], texts, self._texts.names
             )
+        if self._texts.names != names.SERIES_LABELS:
+            ends = families[Family.ENDS]
+            yield self._by_label.family(
+                totals.ledger,
+                [total.series for total in ends],
+                [0 if total.delayed else total.value for total in ends],
+            )
+        yield self._repeats_of(totals.ledger, families, texts)
         yield _durations(totals.durations)
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
             names.FIRST_SEEN_ZERO_SERIES,
             "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
+        )
+
+    def _repeats_of(
+        self, ledger: str, families: dict[Family, list[Total]], texts: dict[Series, str]
+    ) -> Metric:
+        """The repeats among the ends that this scrape exports: their difference never goes down."""
+        delayed = {texts[total.series] for total in families[Family.ENDS] if total.delayed}
+        repeats = families[Family.REPEATS]
+        return self._repeats.family(
+            ledger,
+            [total.series for total in repeats],
+            [0 if texts[total.series] in delayed else total.value for total in repeats],
         )
 
 
@@ -82,7 +120,7 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
 
 
 def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
-    """The zero-initialized series: one for each counter and code, `unknown` included.
+    """The zero-initialized series: one for each counter of the ledger and code, `unknown` included.
 
     Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
     labels are empty, which to Prometheus means absent: their values are unknown before the first event.
@@ -90,7 +128,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
     labels = ("",) * len(label_names)
     return [
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)
-        for family in OF_SESSIONS
+        for family in (*OF_SESSIONS, Family.REPEATS)
         for name, system in taxonomy.systems.items()
         for code in (*system.codes, system.unknown)
     ]

@@ -11,7 +11,7 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from exporter.metrics.family import CounterFamily
+from exporter.metrics.family import WrittenFamily
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -33,7 +33,7 @@ def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
     parts: list[bytes] = []
     others: list[Metric] = []
     for metric in registry.collect():
-        if isinstance(metric, CounterFamily):
+        if isinstance(metric, WrittenFamily):
             parts.append(metric.write(openmetrics))
         else:
             others.append(metric)

@@ -1,4 +1,4 @@
-"""A counter family that writes its own lines, ten times as fast as prometheus-client.
+"""Counter families that write their own lines, ten times as fast as prometheus-client.
 
 For 2,000 series with 8 labels and an exemplar, on 2 busy cores, in milliseconds:
 
@@ -10,6 +10,7 @@ Ingest waits for the GIL during a scrape. The text of a series' labels is built 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -42,8 +43,13 @@ class LabelText:
         return self._texts
 
     def _text(self, series: Series) -> str:
-        pairs = zip(self.names, values(series), strict=True)
-        return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs)
+        return label_text(self.names, values(series))
+
+
+def label_text(label_names: Sequence[str], values: Sequence[str]) -> str:
+    """Labels as both formats write them, without the closing brace."""
+    pairs = zip(label_names, values, strict=True)
+    return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs)
 
 
 def values(series: Series) -> tuple[str, ...]:
@@ -67,7 +73,43 @@ def exemplar(total: Total) -> tuple[str, float] | None:
     return session, total.exemplar.at
 
 
-class CounterFamily(Metric):
+class WrittenFamily(Metric, ABC):
+    """A counter that writes its own lines."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        super().__init__(name.removesuffix("_total"), documentation, "counter")
+
+    @abstractmethod
+    def read(self) -> Iterable[Sample]:
+        """The samples."""
+
+    @abstractmethod
+    def lines(self, openmetrics: bool) -> Iterable[str]:
+        """The lines in OpenMetrics 1.0 or in text 0.0.4, without `# EOF`."""
+
+    @property
+    def samples(self) -> list[Sample]:
+        """For prometheus-client's own writers; `write` does not use it."""
+        return list(self.read())
+
+    @samples.setter
+    def samples(self, empty: list[Sample]) -> None:
+        """Ignores the empty list that the base class sets."""
+
+    def header(self, openmetrics: bool) -> str:
+        """HELP and TYPE: a counter's name has no `_total` in OpenMetrics."""
+        name = self.name if openmetrics else f"{self.name}_total"
+        return f"# HELP {name} {self.documentation}\n# TYPE {name} counter\n"
+
+    def write(self, openmetrics: bool) -> bytes:
+        """The lines in UTF-8.
+
+        A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
+        """
+        return "".join(self.lines(openmetrics)).encode("utf-8", "replace")
+
+
+class CounterFamily(WrittenFamily):
     """A counter as a snapshot of the ledger's totals; zero-initialized totals are exported as 0."""
 
     def __init__(
@@ -80,38 +122,25 @@ class CounterFamily(Metric):
         label_names: Sequence[str],
     ) -> None:
         self._ledger, self._totals, self._texts, self._names = ledger, totals, texts, label_names
-        super().__init__(name.removesuffix("_total"), documentation, "counter")
+        super().__init__(name, documentation)
 
-    @property
-    def samples(self) -> list[Sample]:
-        """For prometheus-client's own writers; `write` does not use it."""
-        samples = []
+    def read(self) -> Iterable[Sample]:
         for total in self._totals:
             labels = dict(zip(self._names, values(total.series), strict=True))
             labels[names.LEDGER] = self._ledger
             pair = exemplar(total)
             example = Exemplar({names.SESSION_ID: pair[0]}, 1.0, pair[1]) if pair else None
             value = 0 if total.delayed else total.value
-            samples.append(Sample(f"{self.name}_total", labels, value, None, example))
-            samples.append(Sample(f"{self.name}_created", labels, total.created))
-        return samples
+            yield Sample(f"{self.name}_total", labels, value, None, example)
+            yield Sample(f"{self.name}_created", labels, total.created)
 
-    @samples.setter
-    def samples(self, empty: list[Sample]) -> None:
-        """Ignores the empty list that the base class sets."""
-
-    def write(self, openmetrics: bool) -> bytes:
-        """The family's lines in OpenMetrics 1.0 or in text 0.0.4, without `# EOF`.
-
-        A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
-        """
-        lines = self._openmetrics() if openmetrics else self._plain()
-        return "".join(lines).encode("utf-8", "replace")
+    def lines(self, openmetrics: bool) -> Iterable[str]:
+        return self._openmetrics() if openmetrics else self._plain()
 
     def _openmetrics(self) -> Iterable[str]:
         name, texts = self.name, self._texts
         tail = f',{names.LEDGER}="{escaped(self._ledger)}"}}'
-        yield f"# HELP {name} {self.documentation}\n# TYPE {name} counter\n"
+        yield self.header(openmetrics=True)
         for total in self._totals:
             labels = texts[total.series] + tail
             pair = exemplar(total)
@@ -125,7 +154,7 @@ class CounterFamily(Metric):
         # Like prometheus-client, a separate gauge: a counter of the text format has no `_created`.
         name, texts = self.name, self._texts
         tail = f',{names.LEDGER}="{escaped(self._ledger)}"}}'
-        yield f"# HELP {name}_total {self.documentation}\n# TYPE {name}_total counter\n"
+        yield self.header(openmetrics=False)
         for total in self._totals:
             yield f"{name}_total{texts[total.series]}{tail} {0 if total.delayed else total.value}\n"
         yield f"# HELP {name}_created {self.documentation}\n# TYPE {name}_created gauge\n"

@@ -12,7 +12,7 @@ from pydantic import AnyUrl, BaseModel, Field
 from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
-from exporter.ingest.event import MAX_DURATION
+from exporter.ingest.event import MAX_DURATION, MAX_USER
 from exporter.streampixel.webhook import BuildEvent
 from exporter.taxonomy.model import PHASES
 
@@ -27,6 +27,13 @@ Code = Annotated[
     ),
 ]
 SessionId = Annotated[str | None, Field(description="For exemplars and logs; never a label.")]
+User = Annotated[
+    Annotated[str, Field(max_length=MAX_USER)] | None,
+    Field(
+        description="An opaque id of the user. For 15 minutes, later ends of the user with the same code are "
+        "repeats, which alerts do not count. Never stored and never a label."
+    ),
+]
 Final = Annotated[bool | None, Field(description="false: an interruption that recovered.")]
 
 
@@ -57,6 +64,7 @@ class Event(BaseModel):
         json_schema_extra={"enum": [*PHASES, None]},
     )
     final: Final = True
+    user: User = None
     labels: dict[str, Any] | None = Field(
         None,
         description="Names that are not configured are ignored. Values have at most 128 bytes and no control "
@@ -142,6 +150,7 @@ class Beacon(BaseModel):
     )
     duration_seconds: Annotated[float, Field(ge=0, le=MAX_BEACON_DURATION)] | None = None
     final: Final = True
+    user: User = None
     labels: dict[str, Label | None] | None = Field(
         None, description="Names and values of the site's entry; any other value becomes `other`."
     )

@@ -18,7 +18,7 @@ from exporter.send.rotation import Checkpoint
 from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
-_CONTENT: Final = tuple(name for name in _FIELDS if name != "id")
+_CONTENT: Final = tuple(name for name in _FIELDS if name not in ("id", "user"))
 _ID_PREFIX: Final = "send1-"
 """Changes with the spelling of the content: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -135,6 +135,16 @@ def test_phase_of_a_browser_is_ignored(browsers: Browsers, phase: Any) -> None:
     assert first is second
 
 
+def test_user_of_a_browser_is_kept_apart(browsers: Browsers) -> None:
+    """Fails when a reader of the public key can make an end of another sender a repeat."""
+    other = Site("forum", "streampixel", frozenset(), Limit(1, 1), LABELS)
+    body = b'{"id":"a","user":"u"}'
+    found = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
+    assert len(found | {("u",)}) == 3
+    assert browsers.post({"id": "a", "user": "x" * 256}).status == 204
+    assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
+
+
 def test_label_of_wrong_type_is_rejected(browsers: Browsers) -> None:
     answer = browsers.post({"id": "a", "labels": {"region": 5}})
     assert answer.json["rejected"][0]["reason"] == "invalid_label"

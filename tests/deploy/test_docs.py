@@ -135,6 +135,7 @@ def test_metrics_table_has_every_family_and_its_type(tmp_path: Path) -> None:
     counts, _, own_metrics = tables(TEXTS["metrics"])
     listed = {name: row[1] for row in [*counts, *own_metrics] for name in quoted(row[0])}
     everything = {
+        "labels": "region",
         "streampixel_webhook_token_file": token_file(tmp_path),
         "live_stats_projects": "p1",
         "live_stats_user": USER,

@@ -24,6 +24,11 @@ def connect(port: int, receive_buffer: int = 0) -> Iterator[socket.socket]:
         yield client
 
 
+CODES = (4001, 1000, 1006, 4005)
+USER_EVENTS = 40
+"""Successive events of one user; a batch has the events of two users at most."""
+
+
 class Sender(threading.Thread):
     """Posts batches over one connection until `finishing` is set; sends a fifth of them again on purpose.
 
@@ -53,8 +58,9 @@ class Sender(threading.Thread):
         self._close()
 
     def _event(self, number: int) -> dict[str, object]:
-        code = (4001, 1000, 1006, 4005)[number % 4]
-        return {"id": f"{self.name}-{number}", "system": "streampixel", "code": code}
+        event = {"id": f"{self.name}-{number}", "system": "streampixel"}
+        event["user"] = f"{self.name}-{number // USER_EVENTS}"
+        return event | {"code": CODES[number % len(CODES)]}
 
     def _until_acknowledged(self, body: str, events: int) -> None:
         while not self.abandoned.is_set():
@@ -131,6 +137,19 @@ class Load:
     @property
     def sent(self) -> int:
         return sum(sender.sent for sender in self.senders)
+
+    @property
+    def firsts(self) -> int:
+        """The events that are no repeats while an exporter remembers all users."""
+        return sum(
+            len(CODES) * (sender.sent // USER_EVENTS) + min(sender.sent % USER_EVENTS, len(CODES))
+            for sender in self.senders
+        )
+
+    @property
+    def forgotten(self) -> int:
+        """How many events more are no repeats when an exporter forgets all users once, at most."""
+        return 2 * len(CODES) * len(self.senders)
 
     @property
     def retries(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exporter import event_fields
 from exporter.errors import NothingValid, Refused, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import strict_json
 from exporter.ingest.decode import Decoder
@@ -14,7 +15,7 @@ from exporter.ingest.media import Media
 from tests.ingest.listener import LABELS
 
 DECODER = Decoder(max_events=200, max_depth=32)
-FIELDS = ("system", "code", "id", "session_id", "occurred_at", "duration_seconds", "phase", "final")
+FIELDS = tuple(name for name in event_fields.FIELDS if name != "labels")
 SOFTDRIVE = '{"system":"softdrive"}'
 FULL = {
     "id": "7f1c",
@@ -25,6 +26,7 @@ FULL = {
     "duration_seconds": 12.5,
     "phase": "connect",
     "final": True,
+    "user": "u-7",
     "labels": {"region": "eu"},
 }
 

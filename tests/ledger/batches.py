@@ -35,6 +35,7 @@ def batch(
     of: Series = FAILURE,
     durations: Sequence[float | None] | None = None,
     sessions: Sequence[str | None] | None = None,
+    users: Sequence[bytes | None] | None = None,
     deferrable: bool = False,
 ) -> Batch:
     """A batch of events with a key, then `unkeyed` events."""
@@ -45,5 +46,6 @@ def batch(
         b"".join(fingerprint(content) for _, content in pairs),
         durations,
         sessions,
+        users,
         deferrable,
     )

@@ -5,6 +5,7 @@ ledger of `home`; it is closed at the end of the test.
 """
 
 import asyncio
+import sys
 import threading
 
 import pytest
@@ -17,12 +18,15 @@ from exporter.ledger.contract import (
     DUPLICATE,
     DurationTotal,
     Exemplar,
+    Family,
     Ledger,
     Receipt,
     Total,
 )
 from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
 from tests.ledger.home import Home, total, until, value
+
+USER = b"one user"
 
 
 class LedgerContract:
@@ -176,6 +180,77 @@ class LedgerContract:
         assert all(await asyncio.gather(*readers))
         assert sum(total.value for total in ledger.totals().series) == 75
 
+    # --- repeats -------------------------------------------------------------------------------
+
+    async def test_later_ends_of_a_user_are_repeats_for_15_minutes(self, home: Home) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1], users=[USER]))
+        assert repeats(ledger) == 0
+        home.monotonic.advance(899)
+        await ledger.commit(batch([2], users=[USER]))
+        await ledger.commit(batch([3, 4, 5], users=[None, b"another!", USER]))
+        assert (value(ledger), repeats(ledger)) == (5, 2)
+        # Repeats do not extend the 15 minutes.
+        home.monotonic.advance(1)
+        await ledger.commit(batch([6], users=[USER]))
+        assert (value(ledger), repeats(ledger)) == (6, 2)
+
+    async def test_repeats_within_a_batch_are_counted(self, home: Home) -> None:
+        ledger = await home.open()
+        users = [USER, b"another!", USER, None, None, USER]
+        await ledger.commit(batch(range(5), unkeyed=1, users=users))
+        assert (value(ledger), repeats(ledger)) == (6, 2)
+
+    async def test_duplicate_is_no_repeat_and_its_user_is_not_remembered(self, home: Home) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([1]))
+        for _ in range(2):
+            assert (await ledger.commit(batch([1], users=[USER]))).duplicates == 1
+        await ledger.commit(batch([2], users=[USER]))
+        assert (value(ledger), repeats(ledger)) == (2, 0)
+        assert (await ledger.commit(batch([2, (1, 7)], users=[USER, USER]))).accepted == 0
+        assert repeats(ledger) == 0
+
+    async def test_restart_keeps_repeats_and_forgets_users(self, home: Home) -> None:
+        ledger = await home.open(zero=[FAILURE, FAILURE.of_repeats()])
+        await ledger.commit(batch([1, 2], users=[USER, USER]))
+        await ledger.close()
+        ledger = await home.open()
+        assert (value(ledger), repeats(ledger)) == (2, 1)
+        await ledger.commit(batch([3, 4], users=[USER, USER]))
+        assert (value(ledger), repeats(ledger)) == (4, 2)
+
+    async def test_repeats_of_a_new_series_are_not_delayed(self, home: Home) -> None:
+        ledger = await home.open(first_seen_delay=75.0)
+        await ledger.commit(batch([1, 2], users=[USER, USER]))
+        assert total(ledger).delayed
+        assert not total(ledger, FAILURE.of_repeats()).delayed
+
+    async def test_no_reader_sees_a_repeat_without_its_end(self, home: Home) -> None:
+        ledger = await home.open()
+        await ledger.commit(batch([0], users=[USER]))
+        stop = threading.Event()
+
+        def read() -> set[int]:
+            firsts = set()
+            while not stop.is_set():
+                totals = ledger.totals().series
+                counts = {total.series.family: total.value for total in totals}
+                firsts.add(counts[Family.ENDS] - counts.get(Family.REPEATS, 0))
+            return firsts
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            reader = asyncio.create_task(asyncio.to_thread(read))
+            for number in range(1, 200):
+                await ledger.commit(batch([number], users=[USER]))
+            stop.set()
+            assert await reader == {1}
+        finally:
+            stop.set()
+            sys.setswitchinterval(interval)
+
     # --- totals --------------------------------------------------------------------------------
 
     async def test_restart_keeps_totals_ids_and_the_name(self, home: Home) -> None:
@@ -279,6 +354,10 @@ class LedgerContract:
         home.monotonic.advance(2)
         await ledger.commit(batch([5]))
         await until(lambda: not total(ledger, OTHER).delayed)
+
+
+def repeats(ledger: Ledger) -> int:
+    return value(ledger, FAILURE.of_repeats())
 
 
 def durations(ledger: Ledger) -> DurationTotal:

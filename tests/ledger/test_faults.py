@@ -12,7 +12,7 @@ from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount, small_disk
-from tests.ledger.batches import batch
+from tests.ledger.batches import FAILURE, batch
 from tests.ledger.home import SqliteHome, until, value
 
 
@@ -44,6 +44,23 @@ async def test_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) ->
         filler.unlink()
         home.monotonic.advance(1.1)
         await until(lambda: ledger.status().problem is None)
+        await ledger.close()
+
+
+async def test_retry_after_a_failed_commit_is_no_repeat(tmp_path: Path) -> None:
+    """Fails when users are remembered before the commit: the retry was a repeat of itself."""
+    with small_disk(tmp_path / "disk") as folder:
+        home = SqliteHome(folder)
+        ledger = await home.open()
+        filler = fill(folder)
+        ends = batch(range(2000), users=[b"one user"] * 2000)
+        with pytest.raises(LedgerUnavailable):
+            await ledger.commit(ends)
+        filler.unlink()
+        home.monotonic.advance(1.1)
+        await until(lambda: ledger.status().problem is None)
+        await ledger.commit(ends)
+        assert (value(ledger), value(ledger, FAILURE.of_repeats())) == (2000, 1999)
         await ledger.close()
 
 

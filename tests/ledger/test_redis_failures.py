@@ -32,6 +32,10 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     await ledger.commit(batch([1]))
     keys = server.command("DBSIZE")
     server.command("CONFIG", "SET", "maxmemory", 1)
+    user = [b"one user"]
+    with pytest.raises(LedgerUnavailable):
+        await ledger.commit(batch([500], users=user))
+    await until(lambda: ledger.status().problem is not None)
     refusal = await unavailable(ledger, *range(500))
     assert "maxmemory" in str(ledger.status().problem)
     assert refusal.retry_after
@@ -41,6 +45,9 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     await recovered(ledger)
     receipt = await ledger.commit(batch(range(500)))
     assert (receipt.accepted, value(ledger)) == (499, 500)
+    # No repeat of itself.
+    await ledger.commit(batch([500], users=user))
+    assert value(ledger, FAILURE.of_repeats()) == 0
     # An idle ledger notices it too.
     server.command("CONFIG", "SET", "maxmemory", 1)
     await until(lambda: ledger.status().problem is not None)

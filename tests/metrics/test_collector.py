@@ -1,10 +1,13 @@
 """The families of the ledger's totals, and the zero-initialized series."""
 
+from dataclasses import replace
+
 from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.ledger.contract import BUCKETS, OF_SESSIONS, Family, Series, Total
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
+from exporter.metrics.exposition import render
 from exporter.metrics.family import LabelText
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 
@@ -58,6 +61,70 @@ def test_buckets_are_cumulative() -> None:
     assert registry.get_sample_value("session_duration_seconds_sum", labels) == 99.5
 
 
+def test_ends_are_added_up_by_each_label_alone() -> None:
+    ends = [
+        total(4, "eu", "demo"),
+        total(2, "eu", ""),
+        total(1, 'a"b\\c\n', "demo"),
+        total(8, "eu", "demo", code="10"),
+        total(16, "", ""),
+        total(32, "eu", "demo", delayed=True),
+        total(64, "eu", "demo", family=Family.LATE),
+    ]
+    registry = registry_of(StillLedger(ends), "region", "project")
+    body, _ = render(registry, None)
+    name = names.SESSION_ENDS_BY_LABEL
+    tail = 'outcome="failure",label='
+    assert sorted(line for line in body.decode().splitlines() if line.startswith(name)) == [
+        f'{name}{{system="alpha",code="10",{tail}"project",value="demo",ledger="k3f9"}} 8',
+        f'{name}{{system="alpha",code="10",{tail}"region",value="eu",ledger="k3f9"}} 8',
+        f'{name}{{system="alpha",code="1001",{tail}"project",value="demo",ledger="k3f9"}} 5',
+        f'{name}{{system="alpha",code="1001",{tail}"region",value="a\\"b\\\\c\\n",ledger="k3f9"}} 1',
+        f'{name}{{system="alpha",code="1001",{tail}"region",value="eu",ledger="k3f9"}} 6',
+    ]
+
+
+def test_sums_follow_the_ledger_from_scrape_to_scrape() -> None:
+    ledger = StillLedger([total(4, "eu")])
+    registry = registry_of(ledger, "region")
+
+    def values() -> dict[str, float]:
+        families = {family.name: family for family in registry.collect()}
+        by_label = families[names.SESSION_ENDS_BY_LABEL.removesuffix("_total")]
+        return {sample.labels["value"]: sample.value for sample in by_label.samples}
+
+    assert values() == {"eu": 4}
+    ledger.series = [replace(ledger.series[0], value=5)]
+    assert values() == {"eu": 5}
+    ledger.series.append(total(1, "us"))
+    assert values() == {"eu": 5, "us": 1}
+
+
+def test_no_series_by_label_without_configured_labels() -> None:
+    body, _ = render(registry_of(StillLedger([total()])), None)
+    assert names.SESSION_ENDS_BY_LABEL not in body.decode()
+
+
+def test_repeats_are_added_up_by_code_and_shown_with_their_ends() -> None:
+    """Fails when a scrape shows repeats of ends that it shows as 0: ends without repeats would go down."""
+    repeats = Family.REPEATS
+    ledger = StillLedger(
+        [
+            total(9, "eu"),
+            total(5, "us", delayed=True),
+            total(4, "eu", family=repeats),
+            total(3, "us", family=repeats),
+            total(0, "", code="10", family=repeats),
+        ]
+    )
+    registry = registry_of(ledger, "region")
+    labels = {name: LABELS[name] for name in ("system", "code", "outcome", "ledger")}
+    assert registry.get_sample_value(names.SESSION_END_REPEATS, labels) == 4
+    assert registry.get_sample_value(names.SESSION_END_REPEATS, {**labels, "code": "10"}) == 0
+    ledger.series[1] = replace(ledger.series[1], delayed=False)
+    assert registry.get_sample_value(names.SESSION_END_REPEATS, labels) == 7
+
+
 def test_series_shown_as_0_are_counted() -> None:
     ledger = StillLedger([total(delayed=True), total(code="10", delayed=True), total(code="x")])
     assert registry_of(ledger).get_sample_value(names.FIRST_SEEN_ZERO_SERIES) == 2
@@ -77,7 +144,7 @@ def test_label_texts_are_cached_and_forgotten_with_their_series() -> None:
 # --- zero-initialized series ---------------------------------------------------------------------
 
 
-def test_every_code_is_zero_initialized_in_all_three_counters() -> None:
+def test_every_code_is_zero_initialized_in_every_counter() -> None:
     series = [
         (series.family, series.system, series.code) for series in zero_series(two_systems(), ())
     ]
@@ -86,7 +153,8 @@ def test_every_code_is_zero_initialized_in_all_three_counters() -> None:
         *(("beta", code) for code in ("1000", "1001", "unknown")),
     }
     assert len(series) == len(set(series))
-    assert set(series) == {(family, *code) for family in OF_SESSIONS for code in codes}
+    families = (*OF_SESSIONS, Family.REPEATS)
+    assert set(series) == {(family, *code) for family in families for code in codes}
 
 
 def test_a_zero_initialized_series_has_empty_configured_labels() -> None:

@@ -84,6 +84,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"system": "alpha", "code": 4001, "labels": {"region": "eu", "other": 5}, "new": []},
     {"system": "beta", "code": None, "id": None, "phase": None, "final": None, "labels": None},
     {"system": "beta", "occurred_at": "2024-11-20T19:00:00+01:00", "duration_seconds": 0},
+    {"system": "beta", "user": "é" * 256},
     {"system": "beta", "id": "x" * 128, "duration_seconds": MAX_DURATION},
     {"system": "beta", "id": "", "code": "", "session_id": "", "New Field": 1},
 ]
@@ -96,6 +97,8 @@ REJECTED: list[Any] = [
     {"system": "alpha", "duration_seconds": -1},
     {"system": "alpha", "duration_seconds": MAX_DURATION + 1},
     {"system": "alpha", "phase": "late"},
+    {"system": "alpha", "user": "x" * 257},
+    {"system": "alpha", "user": 7},
     {"system": "alpha", "labels": {"region": 5}},
     [],
 ]
@@ -127,6 +130,8 @@ def test_beacon_model_agrees_with_the_decoder() -> None:
         (False, {"age_seconds": MAX_AGE + 1}),
         (False, {"duration_seconds": 7 * 86400 + 1}),
         (False, {"reason": 5}),
+        (True, {"user": "x" * 256}),
+        (False, {"user": "x" * 257}),
     ):
         beacon = {"id": "a", **fields}
         assert valid("Beacon", beacon) is accepted, fields

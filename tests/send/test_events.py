@@ -26,6 +26,17 @@ def test_the_id_of_a_content_never_changes(sender: Sender) -> None:
     assert list(sender.counted)[1:] == ["mine"]
 
 
+def test_user_is_sent_and_is_not_in_the_id(sender: Sender) -> None:
+    """Fails when a hash of the user without a key goes into the id, or when `user_id` is taken."""
+    sender.lines(
+        '{"system": "softdrive", "User": "u-7"}\n{"system": "softdrive", "user_id": "u-8"}\n'
+    )
+    first, second = sender.counted.values()
+    assert (first["user"], "user" in second) == ("u-7", False)
+    assert first["id"].removesuffix("1") == second["id"].removesuffix("2")
+    assert "user_id (near `user`)" in sender.output
+
+
 def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender: Sender) -> None:
     first = sender.lines(SAME * 3)
     grown = sender(sender.file("grown.ndjson", SAME * 5), sender.path)

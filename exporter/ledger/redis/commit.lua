@@ -14,14 +14,16 @@
 --       9 the number of each event's series, 2 bytes; events beyond the keys have none
 --      10 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
 --      11 the duration of each event, a double
---      12 how many series, 13 how many cells; then their names, then three for each exemplar:
+--      12 the number of each event's series of repeats from 1 (0 for none), 2 bytes; "" for no repeats
+--      13 how many series, 14 how many cells; then their names, then three for each exemplar:
 --         the number of its series, of its event, and the session
 -- Reply 1 the commit before this one, 2 the last commit now, 3 milliseconds of the clock,
 --       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
 local created, name = ARGV[3], ARGV[4]
 local repeats = ARGV[6] ~= ''
 local keys, fingerprints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local n_series, n_cells = tonumber(ARGV[12]), tonumber(ARGV[13])
+local again = ARGV[12]
+local n_series, n_cells = tonumber(ARGV[13]), tonumber(ARGV[14])
 local prefix = string.match(KEYS[3], '^{.-}:')
 local sub, byte, call = string.sub, string.byte, redis.call
 local MOST = 9007199254740992
@@ -69,6 +71,11 @@ for t = 1, #taken do
   local low, high = byte(places, 2 * i - 1, 2 * i)
   local place = low + 256 * high + 1
   counts[place] = (counts[place] or 0) + 1
+  if again ~= '' then
+    low, high = byte(again, 2 * i - 1, 2 * i)
+    place = low + 256 * high
+    if place > 0 then counts[place] = (counts[place] or 0) + 1 end
+  end
   accepted[i] = true
   if n_cells > 0 then
     local a, b, c, d = byte(cells, 4 * i - 3, 4 * i)
@@ -87,7 +94,7 @@ for t = 1, #taken do
 end
 
 local exemplars = {}
-for at = 14 + n_series + n_cells, #ARGV, 3 do
+for at = 15 + n_series + n_cells, #ARGV, 3 do
   local place = tonumber(ARGV[at]) + 1
   if not exemplars[place] and accepted[tonumber(ARGV[at + 1]) + 1] then
     exemplars[place] = created .. ' ' .. ARGV[at + 2]
@@ -98,7 +105,7 @@ end
 -- its exemplar. A value of another form was not written by a ledger, and is not overwritten.
 local series, rows = {}, {}
 chunked(1, n_series, function(from, to)
-  local stored = call('HMGET', KEYS[1], unpack(ARGV, 13 + from, 13 + to))
+  local stored = call('HMGET', KEYS[1], unpack(ARGV, 14 + from, 14 + to))
   for i = 1, #stored do
     local place, record = from + i - 1, stored[i]
     if counts[place] then
@@ -111,7 +118,7 @@ chunked(1, n_series, function(from, to)
       end
       record = string.format('%.0f %s ', tonumber(count) + counts[place], kept)
         .. (exemplars[place] or exemplar)
-      rows[#rows + 1] = ARGV[13 + place]
+      rows[#rows + 1] = ARGV[14 + place]
       rows[#rows + 1] = record
     end
     series[place] = record or ''
@@ -121,7 +128,7 @@ end)
 -- A cell's record: created, sum, counts of the buckets; after the bar its high-water mark.
 local durations, lines = {}, {}
 for cell = 1, n_cells do
-  local field = ARGV[13 + n_series + cell]
+  local field = ARGV[14 + n_series + cell]
   local record = call('HGET', KEYS[2], field)
   local added = observed[cell]
   if added then

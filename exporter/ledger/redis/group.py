@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from exporter.ledger.contract import (
+    ACCEPTED,
     BUCKETS,
     FINGERPRINT_BYTES,
     KEY_BYTES,
@@ -16,6 +17,7 @@ from exporter.ledger.contract import (
 )
 from exporter.ledger.queued import joined, receipts
 from exporter.ledger.redis.records import Cell, Names, cell_name
+from exporter.ledger.repeats import RecentUsers
 
 _EXEMPLARS: Final = 4
 """Newest sessions of a series that a call takes along: the very newest may be a duplicate's."""
@@ -53,6 +55,7 @@ class ShardPart:
         events = self.positions + self.unkeyed
         numbers = [self.series[group.series[event]] for event in events]
         cells, seconds = self._durations(group, events)
+        again = self._repeats(group, events, names)
         return [
             "repeats" if len(set(self.keys)) < len(self.keys) else "",
             b"".join(self.keys),
@@ -60,12 +63,23 @@ class ShardPart:
             struct.pack(f"<{len(numbers)}H", *numbers),
             cells,
             seconds,
+            again,
             len(self.series),
             len(self.cells),
             *map(names.of, self.series),
             *map(cell_name, self.cells),
             *_exemplars(group, events, numbers),
         ]
+
+    def _repeats(self, group: "Group", events: Sequence[int], names: Names) -> bytes:
+        """The number of the series of repeats of each event that is a repeat."""
+        if not any(group.repeats):
+            return b""
+        numbers = [
+            self.series[names.repeats(group.series[event])] + 1 if group.repeats[event] else 0
+            for event in events
+        ]
+        return struct.pack(f"<{len(numbers)}H", *numbers)
 
     def _durations(self, group: "Group", events: Sequence[int]) -> tuple[bytes, bytes]:
         """Cell and bucket of each event, and its seconds."""
@@ -91,11 +105,17 @@ class ShardPart:
 class Group:
     """Batches in the order in which `commit` was called, split by shard.
 
-    Events without a key go to the shard `spare`, any shard: they are never compared.
+    Events without a key go to the shard `spare`, any shard: they are never compared. `recent` decides which
+    events are repeats if they are accepted.
     """
 
-    def __init__(self, batches: Sequence[Batch], shards: int, spare: int) -> None:
+    def __init__(
+        self, batches: Sequence[Batch], shards: int, spare: int, recent: RecentUsers
+    ) -> None:
         self._batches = batches
+        self._recent = recent
+        self._users = joined(batches, [batch.users for batch in batches])
+        self.repeats = recent.repeats(self._users) if self._users else []
         self.series = [series for batch in batches for series in batch.series]
         self.durations = joined(batches, [batch.durations for batch in batches])
         self.sessions = joined(batches, [batch.sessions for batch in batches])
@@ -135,6 +155,13 @@ class Group:
         """Note that a part's events may not be counted."""
         for position in (*part.positions, *part.unkeyed):
             self._verdicts[position] = _FAILED
+
+    def remember_users(self) -> None:
+        """Remember the users of the events that were counted."""
+        if self._users:
+            users = zip(self._users, self._verdicts, strict=True)
+            counted = [user if verdict == ACCEPTED else None for user, verdict in users]
+            self._recent.remember(counted, self.repeats)
 
     def receipts(self) -> list[Receipt | None]:
         """A receipt for each batch; None for a batch with an event in a failed part."""

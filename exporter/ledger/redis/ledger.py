@@ -10,6 +10,9 @@ may have failed, the batch gets `LedgerUnavailable`. Sent again, its events with
 a failover may lose what its replica had not received. `wait` reduces that. `Status.lost_events` counts the
 loss; totals that were exported stay until they are reached again.
 
+**Repeats.** Each replica remembers the users of its own commits. In a group of events, an event is a repeat
+of an earlier event even when that is a duplicate or fails.
+
 **Shared.** `totals` shows this replica's events before their receipts, and other replicas' events about a
 second later. Ids expire by their age alone, by Redis' clock.
 """
@@ -138,7 +141,7 @@ class RedisLedger(QueuedLedger):
         """Write the batches, then show them; their receipts, None for a batch with a failed part."""
         shards = self._replica.plan.shards
         self._spare = (self._spare + 1) % shards
-        group = Group(batches, shards, self._spare)
+        group = Group(batches, shards, self._spare, self._replica.recent)
         began = time.perf_counter()
         problem = await self._replica.count(group)
         if problem is not None:

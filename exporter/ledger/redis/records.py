@@ -102,6 +102,7 @@ class Names:
         self._names: dict[Series, bytes] = {}
         self._series: dict[bytes, Series | None] = {}
         self._by_key: dict[tuple[str, ...], Series] = {}
+        self._repeats: dict[Series, Series] = {}
         self._cells: dict[bytes, Cell | None] = {}
         for series in known:
             self.of(series)
@@ -112,6 +113,14 @@ class Names:
             name = self._names[series] = name_of(series, self._label_names).encode()
             self._series.setdefault(name, self._by_key.setdefault(series.key, series))
         return name
+
+    def repeats(self, series: Series) -> Series:
+        """The series of the repeats among the ends of a series."""
+        repeats = self._repeats.get(series)
+        if repeats is None:
+            repeats = series.of_repeats()
+            repeats = self._repeats[series] = self._by_key.setdefault(repeats.key, repeats)
+        return repeats
 
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""

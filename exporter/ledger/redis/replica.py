@@ -15,6 +15,7 @@ from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.topology import key
 from exporter.ledger.redis.totals import SharedTotals
+from exporter.ledger.repeats import RecentUsers
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
@@ -39,6 +40,7 @@ class Replica:
         self.totals = SharedTotals(plan, names := Names(plan.label_names, plan.zero))
         self.ledger = ""
         self.lost: dict[int, int] = {}
+        self.recent = RecentUsers(plan.clock or time.monotonic)
         self._names = names
         self.client = ClusterClient(plan)
         self._id = secrets.token_hex(6)
@@ -86,11 +88,12 @@ class Replica:
                 self._set_clock(clock)
             self.totals.committed(part, reply)
             group.judge(part, digits)
+        group.remember_users()
         return problem
 
     async def probe(self) -> None:
         """Write to each shard, as a commit does."""
-        empty = Group([], self.plan.shards, 0)
+        empty = Group([], self.plan.shards, 0, self.recent)
         shards = range(self.plan.shards)
         calls = [self._commit(empty, ShardPart(shard), always=True) for shard in shards]
         successes(await self.client.run(calls, confirmed=True))

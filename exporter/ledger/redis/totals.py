@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from exporter.ledger.contract import DurationTotal, Series, Total
+from exporter.ledger.contract import DurationTotal, Family, Series, Total
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Cell, Histogram, Names, Record, cell_name
@@ -148,12 +148,13 @@ class SharedTotals:
         for series in changed:
             if series not in self._totals:
                 self._on_labels(series.labels)
-            self._add_up_series(series)
+        # One call, which no other thread interrupts: a scrape must not see an end without its repeat.
+        self._totals.update({series: self._total(series) for series in changed})
         for name in cell_names:
             if cell := self._names.cell(name):
                 self._add_up_cell(cell, name)
 
-    def _add_up_series(self, series: Series) -> None:
+    def _total(self, series: Series) -> Total:
         records = [
             record
             for name in self._fields[series]
@@ -163,10 +164,10 @@ class SharedTotals:
         first_seen = min(record.first_seen for record in records)
         if series in self._first_seen:
             self._first_seen[series] = min(first_seen, self._first_seen[series])
-        elif first_seen and series not in self._totals:
+        elif first_seen and series not in self._totals and series.family is not Family.REPEATS:
             self._first_seen[series] = first_seen
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
-        self._totals[series] = Total(
+        return Total(
             series,
             sum(record.shown for record in records),
             min(record.created for record in records),

@@ -1,0 +1,95 @@
+"""The field `user`: its rule, its hashes, and that it goes nowhere else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import names
+from exporter.ingest.classify import Classifier
+from exporter.ingest.labels import LabelValues
+from exporter.taxonomy import Taxonomy
+from tests.e2e.exporter_process import ExporterProcess
+from tests.ingest.classifying import BASE, MAX_AGE, MAX_SKEW, at, classify, keys_and_fingerprints
+from tests.ingest.listener import LABELS
+
+
+def users(classifier: Classifier, *changes: dict[str, Any]) -> list[bytes | None]:
+    events = [
+        {**BASE, "user": "u", "id": f"e{place}", **each} for place, each in enumerate(changes)
+    ]
+    classified = classify(classifier, *events)
+    assert classified.rejected == []
+    assert classified.batch.users is not None
+    return list(classified.batch.users)
+
+
+@pytest.mark.parametrize(
+    "other", [{"user": "v"}, {"code": 4005}, {"system": "softdrive", "code": "01"}]
+)
+def test_hash_depends_on_user_system_and_code(
+    classifier: Classifier, other: dict[str, Any]
+) -> None:
+    first, same, different = users(classifier, {}, {"code": "4001", "labels": {}}, other)
+    assert first == same != different
+    assert None not in (first, different)
+
+
+@pytest.mark.parametrize(
+    "change", [{"user": None}, {"user": ""}, {"final": False}, {"occurred_at": at(-MAX_AGE - 1)}]
+)
+def test_only_an_end_on_time_with_a_user_has_a_hash(
+    classifier: Classifier, change: dict[str, Any]
+) -> None:
+    assert users(classifier, {}, change)[1] is None
+
+
+def test_batch_has_no_users_when_no_event_has_one(classifier: Classifier) -> None:
+    assert classify(classifier, BASE).batch.users is None
+
+
+def test_hashes_follow_their_events(classifier: Classifier) -> None:
+    """Events without a key come last in a batch, and a rejected event is in none."""
+    events = [
+        {"system": "streampixel", "code": 4001, "user": "u"},
+        {**BASE, "user": "v", "phase": "none"},
+        {**BASE, "id": "a", "user": "w"},
+        {**BASE, "id": "b", "user": "u"},
+    ]
+    classified = classify(classifier, *events)
+    assert list(classified.places) == [2, 3, 0]
+    hashes = classified.batch.users or []
+    assert hashes[1] == hashes[2] != hashes[0]
+
+
+def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Taxonomy) -> None:
+    other = Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    assert users(classifier, {}) != users(other, {})
+
+
+def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:
+    """A fingerprint is stored, and it has no key: a known user could be found in it."""
+    classified = classify(classifier, BASE, {**BASE, "user": "u"}, {**BASE, "user": "v"})
+    assert len(set(keys_and_fingerprints(classified)[1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "rule"), [("x" * 257, "at most 256 characters"), (7, "a string, not a number")]
+)
+def test_rejection_does_not_repeat_the_user(classifier: Classifier, user: Any, rule: str) -> None:
+    (rejection,) = classify(classifier, {**BASE, "user": user}).rejected
+    assert (rejection.reason, rejection.message) == ("invalid_field", f"user: must be {rule}")
+    assert users(classifier, {"user": "é" * 256}) != [None]
+
+
+def test_user_is_in_no_file_metric_or_log(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path / "data", settings={"log_level": "debug"}) as exporter:
+        for number in range(2):
+            event = {**BASE, "id": str(number), "user": "jane-doe", "occurred_at": None}
+            assert exporter.post(event).json["accepted"] == 1
+        text = exporter.request("ops", "GET", names.METRICS_PATH).body
+        assert exporter.total(names.SESSION_END_REPEATS, code="4001") == 1
+        files = [path.read_bytes() for path in exporter.data_dir.iterdir()]
+    log = exporter.log_file.read_bytes()
+    assert b"session_end" in log
+    assert not any(b"jane-doe" in content for content in (text, log, *files))

@@ -1,0 +1,25 @@
+"""The users that are remembered to find repeats."""
+
+from exporter.ledger.repeats import WINDOW, RecentUsers
+from tests.ledger.home import Clock
+
+
+def test_oldest_users_are_forgotten_past_the_bound() -> None:
+    recent = RecentUsers(Clock(0.0), max_users=3)
+    for user in (b"a", b"b", b"c", b"a", b"d"):
+        recent.remember([user], recent.repeats([user]))
+    assert recent.repeats([b"b", b"c", b"d"]) == [True, True, True]
+    assert recent.repeats([b"a"]) == [False]
+
+
+def test_users_of_ended_windows_are_forgotten() -> None:
+    """Fails when a window that has ended still takes a place, or ends the window of another user."""
+    clock = Clock(0.0)
+    recent = RecentUsers(clock, max_users=2)
+    recent.remember([b"a"], [False])
+    clock.advance(WINDOW - 1)
+    recent.remember([b"b"], [False])
+    clock.advance(1)
+    assert recent.repeats([b"a", b"b", None]) == [False, True, False]
+    recent.remember([b"a"], [False])
+    assert recent.repeats([b"a", b"b"]) == [True, True]
