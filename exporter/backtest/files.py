@@ -37,8 +37,7 @@ _NEVER_LATE: Final = 1e10
 _MOST_LABELS: Final = 5
 _MOST_VALUES: Final = 20
 """Counted separately, as each takes as much memory as all ends; further values are `other`."""
-Extras = tuple[str, Mapping[str, str]]
-"""An event's user ("" without one) and its labels."""
+Labels = Mapping[str, str]
 
 
 class Files:
@@ -84,7 +83,7 @@ class Files:
     def _count(self, name: str, records: list[tuple[int, Record]]) -> None:
         counts = self.counts
         counts.read += len(records)
-        columns, extras, lines, rejected = self._decoded(records)
+        columns, labels, lines, rejected = self._decoded(records)
         classified = self._classifier.classify(Decoded(columns, len(lines)), self._now)
         rejected += [(lines[item.index], item.reason, item.message) for item in classified.rejected]
         ends: dict[tuple[str, tuple[str, str]], tuple[list[str], list[float]]] = {}
@@ -106,10 +105,10 @@ class Files:
                 counts.counted += 1
                 at = time.timestamp()
                 parts = [ALL]
-                user, labels = extras[index]
+                user = columns.user[index]
                 if user and self._repeats.add(code.system, code.code, user, at):
                     parts.append(REPEATS)
-                parts += map(self._capped, labels.items())
+                parts += map(self._capped, labels[index].items())
                 for part in parts:
                     codes, times = ends.setdefault((code.system, part), ([], []))
                     codes.append(code.code)
@@ -131,21 +130,22 @@ class Files:
 
     def _decoded(
         self, records: list[tuple[int, Record]]
-    ) -> tuple[Columns, list[Extras], list[int], list[tuple[int, str, str]]]:
-        """The events, extras and line of each, and the rejected records: line, reason and message."""
+    ) -> tuple[Columns, list[Labels], list[int], list[tuple[int, str, str]]]:
+        """The events, labels and line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
-        extras: list[Extras] = []
+        labels: list[Labels] = []
         lines: list[int] = []
         rejected: list[tuple[int, str, str]] = []
         for line, record in records:
             try:
-                event, extra = _event(record, self._labels)
+                event, given = _event(record)
                 events.append(event)
-                extras.append(extra)
+                asked = islice(given.items(), _MOST_LABELS if self._labels else 0)
+                labels.append({label: str(value) for label, value in asked})
                 lines.append(line)
             except Rejected as error:
                 rejected.append((line, error.reason, error.message))
-        return Columns.of(events), extras, lines, rejected
+        return Columns.of(events), labels, lines, rejected
 
     def _verdicts(self, classified: Classified) -> list[int]:
         """The ledger's verdict on each event; an event without a key is always accepted."""
@@ -160,21 +160,16 @@ class Files:
         return verdicts + [ACCEPTED] * (len(classified.resolved) - len(keys))
 
 
-def _event(record: Record, labels: bool) -> tuple[Event, Extras]:
-    """The event that `send` would post, without its labels; its user, and labels if they are asked for."""
+def _event(record: Record) -> tuple[Event, Mapping[str, object]]:
+    """The event that `send` would post, and its labels, which the event is without."""
     if isinstance(record, Rejected):
         raise record
     fields = normalized(record)
-    given = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
-    user = fields.get("user")
-    extra = (
-        user if isinstance(user, str) else "",
-        {label: str(given[label]) for label in sorted(given)[:_MOST_LABELS]} if labels else {},
-    )
+    labels = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
     try:
         event = msgspec.convert(fields, Event)
     except msgspec.ValidationError:
-        return from_json(fields), extra
+        return from_json(fields), labels
     # `convert` accepts half a surrogate pair, which cannot be part of a key.
     text = "".join(value for value in fields.values() if isinstance(value, str))
-    return event if text.isascii() else from_json(fields), extra
+    return event if text.isascii() else from_json(fields), labels

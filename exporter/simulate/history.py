@@ -10,8 +10,6 @@ STEP: Final = 15.0
 """Seconds per bin: the scrape interval of deploy/prometheus/prometheus.yml."""
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
-REPEAT: Final = 900.0
-"""Seconds after an end in which further ends of the same user and code are repeats."""
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -52,7 +50,7 @@ class History:
     session ends. `expected` (bins, codes) is their mean without incidents that expect an alert: it includes
     nuisances and excludes noise. `scraped` (bins,) tells whether the scrape at the end of the bin succeeded;
     a scrape shows the sum of all bins until then. `repeats` (bins, codes) counts the ends among `ends` that
-    are repeats: ends of a user and code within 15 minutes of an end of theirs that is no repeat.
+    are repeats (`exporter.ledger.repeats`).
     """
 
     system: str

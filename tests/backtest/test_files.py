@@ -203,3 +203,19 @@ def test_ends_are_counted_by_label_when_rules_ask_for_labels(
         expected = {("region", f"r{value}"): 2 for value in range(20)}
         expected |= {("region", "other"): 6, ("tier", "1"): 46}
         assert by_label == (expected if asked else {})
+
+
+def test_simulated_users_are_as_many_repeats_as_simulated(tmp_path: Path, seen: Contents) -> None:
+    plan = [("slow-retries", 3600.0), ("duplicate-burst", 20_000.0)]
+    history = simulate("streampixel", Traffic(3_000.0), 0.5, plan, seed=2)
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(ndjson([history])))
+    counters = read(seen, path)[0].ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    assert counters.repeats is not None
+    simulated = dict(zip(history.codes, history.repeats.sum(axis=0).tolist(), strict=True))
+    counted = dict(zip(counters.codes, counters.repeats[-1].tolist(), strict=True))
+    assert counted == {code: simulated[code] for code in counted}
+    assert counted["4003"] > 50
+    assert counted["1006"] > 20
+    assert counted["1000"] == 0

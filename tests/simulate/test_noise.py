@@ -106,3 +106,23 @@ def test_failed_scrape_changes_no_counts() -> None:
     assert (ends == numbered()).all()
     # Binomial: five standard deviations of 5,760 draws at 0.1.
     assert abs((~scraped).sum() - 576) < 5 * np.sqrt(DAY_BINS * 0.1 * 0.9)
+
+
+def test_retries_are_the_repeats_of_failures() -> None:
+    """A failure stands for 1 + BURST_CHANCE * BURST_SIZE ends."""
+    grid = np.tile(np.array([5.0, 5.0]), (BINS, 1))
+    ends, repeats = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
+    assert (repeats <= ends).all()
+    assert not repeats[:, 0].any()
+    retries = BURST_CHANCE * BURST_SIZE
+    part = repeats[:, 1].sum() / ends[:, 1].sum()
+    assert part == pytest.approx(retries / (1 + retries), rel=0.05)
+
+
+def test_swings_vary_periods_of_five_minutes_and_keep_the_mean() -> None:
+    grid = np.tile(np.array([500.0, 0.0]), (40_000, 1))
+    traffic = Traffic(burst_scale=0.0, swings=0.9)
+    ends, _ = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
+    periods = ends[:, 0].reshape(-1, 20).sum(axis=1)
+    assert periods.mean() == pytest.approx(10_000, rel=0.1)
+    assert periods.std() / periods.mean() == pytest.approx(0.9, rel=0.15)
