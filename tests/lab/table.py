@@ -5,6 +5,7 @@ from math import isnan
 from pathlib import Path
 from statistics import fmean, median
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -45,7 +46,7 @@ def cells(score: Score) -> dict[str, str]:
 
 def show(scores: Mapping[tuple[object, ...], Score], title: str, columns: Sequence[str]) -> None:
     """Prints a line per key, whose parts are in `columns`."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True)
     for heading in cells(Score()):

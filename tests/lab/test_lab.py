@@ -40,7 +40,7 @@ def test_shipped_rules_are_not_worse_than_recorded() -> None:
 def test_worse_rules_are_detected(
     tmp_path: Path, pattern: str, replacement: str, figure: str
 ) -> None:
-    lines = worse(short(changed(tmp_path, pattern, replacement), volumes=(100,)))
+    lines = worse(short(changed(tmp_path, pattern, replacement), volumes=(100,), names=()))
     assert any(f": {figure} " in line for line in lines), lines
 
 
