@@ -1,17 +1,25 @@
-"""Traffic and incidents that break alert rules on real installations, a case each."""
+"""Cases: standard months, and traffic and incidents that break alert rules on real installations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.incidents import KINDS, Kind
-from exporter.simulate.scenario import MONDAY, Plan, simulate
+from exporter.simulate.profiles import SYSTEMS
+from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, Plan, simulate
 from exporter.simulate.traffic import Traffic
 from exporter.simulate.window import Window
 
+STANDARD_CASE: Final = "standard"
+BURSTIER: Final = "standard, noise half as bursty again"
+BUDGET_KEPT: Final = "standard, half of the budget spent"
+KEPT: Final = 0.0025
+"""The share of failures that spends half of the shipped objective's budget."""
+STANDARD_VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEM: Final = "streampixel"
 OFFICE: Final = (
     *((0, 0.02), (7, 0.02), (9, 1.0), (11.75, 1.0), (12.25, 0.3), (13, 0.3)),
@@ -64,6 +72,12 @@ class Case:
     volumes: Sequence[float]
 
 
+def _standard(volume: float, seed: int, **traffic: Any) -> Iterator[History]:
+    """The standard month of both systems."""
+    for system in SYSTEMS:
+        yield simulate(system, Traffic(volume, **traffic), STANDARD_DAYS, STANDARD, seed)
+
+
 def _from(
     hour: float, days: float, plan: Plan, volume: float, seed: int, **traffic: Any
 ) -> History:
@@ -105,6 +119,9 @@ def _on(name: str, *days: int) -> list[tuple[str, float]]:
 _STOPS: Final = [("stop", 24 * day + hour) for day, hour in ((7, 10), (10, 15), (15, 14), (24, 10))]
 """In office hours."""
 CASES: Final = {
+    STANDARD_CASE: Case(_standard, STANDARD_VOLUMES),
+    BURSTIER: Case(partial(_standard, burst_scale=1.5), STANDARD_VOLUMES),
+    BUDGET_KEPT: Case(partial(_standard, failing=KEPT), STANDARD_VOLUMES),
     "office hours": _case(30, _STOPS, (30, 100, 1_000), hours=OFFICE, weekend=0.1),
     "bursty counts": _case(30, _STOPS, swings=0.9),
     "slow retries": _case(21, _on("slow-retries", *range(1, 20)), (10, 100, 1_000)),

@@ -1,8 +1,7 @@
-"""Simulates histories of each volume and seed and scores the alerts, on all cores."""
+"""Scores the alerts on simulated histories and recordings, on all cores."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -15,8 +14,6 @@ from exporter.backtest.ends import STEP
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import folder
 from exporter.simulate.history import Counts, History
-from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
-from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
@@ -24,26 +21,11 @@ from tests.lab.observer import seen_after
 from tests.lab.recordings import FLIGHTS, flights, recording
 from tests.lab.score import Score, Trial, score_of
 
-VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
-SYSTEMS: Final = ("streampixel", "softdrive")
 OURS: Final = "ours"
-KEPT: Final = 0.0025
-"""The share of failures that spends half of the shipped objective's budget."""
 TUNING: Final = tuple(range(101, 109))
 """Seeds on which the rules' thresholds were chosen."""
 UNSEEN: Final = tuple(range(1, 9))
 """Reported seeds, on which no threshold was chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A history. `burstier` multiplies the noise; `failing` is the share of failures, None for 5 %."""
-
-    system: str
-    volume: float
-    seed: int
-    burstier: float = 1.0
-    failing: float | None = None
 
 
 def trial(history: History, step: int = STEP, users: bool = False) -> Trial:
@@ -89,15 +71,7 @@ def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dic
     return result
 
 
-def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
-    """Each family's score on one standard month."""
-    traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
-    plan = standard_plan(STANDARD_DAYS * 86400)
-    history = simulate(run.system, traffic, STANDARD_DAYS, plan, run.seed)
-    return scores([trial(history)], rules, families)
-
-
-def case_scored(
+def scored(
     case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
 ) -> dict[str, Score]:
     """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
@@ -130,36 +104,11 @@ def cases(
             wanted += product([name], volumes or CASES[name].volumes, seeds)
         else:
             wanted.append((name, 0, 0))
-    result: dict[tuple[str, str, float], Score] = {}
-    scored_here = partial(
-        case_scored, users=users, rules=rules or folder(), families=tuple(families)
-    )
+    result = {(name, family, volume): Score() for family in families for name, volume, _ in wanted}
+    here = partial(scored, users=users, rules=rules or folder(), families=tuple(families))
     with ProcessPoolExecutor() as pool:
-        for (name, volume, _), by_family in zip(wanted, pool.map(scored_here, wanted), strict=True):
+        for (name, volume, _), by_family in zip(wanted, pool.map(here, wanted), strict=True):
             for family, score in by_family.items():
-                result.setdefault((name, family, volume), Score()).add(score)
-    return result
-
-
-def campaign(
-    volumes: Iterable[float],
-    seeds: Iterable[int],
-    families: Sequence[str] = (OURS,),
-    rules: Path | None = None,
-    burstier: float = 1.0,
-    systems: Sequence[str] = SYSTEMS,
-    failing: float | None = None,
-) -> dict[tuple[str, float], Score]:
-    """Scores by family and volume, all seeds and systems together; `rules` is a folder of rule files."""
-    runs = [
-        Run(system, volume, seed, burstier, failing)
-        for volume, seed, system in product(volumes, seeds, systems)
-    ]
-    result: dict[tuple[str, float], Score] = {}
-    with ProcessPoolExecutor() as pool:
-        count = len(runs)
-        parts = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
-        for run, by_family in zip(runs, parts, strict=True):
-            for family, score in by_family.items():
-                result.setdefault((family, run.volume), Score()).add(score)
-    return result
+                result[name, family, volume].add(score)
+    order = {name: number for number, (name, *_) in enumerate(wanted)}
+    return dict(sorted(result.items(), key=lambda item: order[item[0][0]]))

@@ -44,14 +44,14 @@ def cells(score: Score) -> dict[str, str]:
     }
 
 
-def show(scores: Mapping[tuple[object, ...], Score], title: str, columns: Sequence[str]) -> None:
-    """Prints a line per key, whose parts are in `columns`."""
+def show(scores: Mapping[tuple[str, str, float], Score], title: str) -> None:
+    """Prints a line per case, family and volume."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
+    for column in ("case", "rules", "ends/h"):
         table.add_column(column, no_wrap=True)
     for heading in cells(Score()):
         table.add_column(heading, justify="right")
-    for key, score in scores.items():
-        parts = (Path(part).name if isinstance(part, str) else f"{part:,.0f}" for part in key)
-        table.add_row(*parts, *cells(score).values())
+    for (name, family, volume), score in scores.items():
+        ends = f"{volume:,.0f}" if volume else "–"
+        table.add_row(Path(name).name, family, ends, *cells(score).values())
     Console(width=200).print(table)
