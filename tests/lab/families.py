@@ -15,6 +15,7 @@ from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.value import Flags, Floats
 from exporter.taxonomy.model import Outcome, System
+from tests.lab.places import named_place, place_metrics
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -22,11 +23,12 @@ STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert that fired from `start` to `end`, Unix seconds."""
+    """An alert that fired from `start` to `end`, Unix seconds; its description names the place `place`."""
 
     labels: Mapping[str, str]
     start: float
     end: float
+    place: str = ""
 
     @property
     def signal(self) -> str:
@@ -44,13 +46,17 @@ class Alarm:
 
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    run = Run(groups, counters.series(system), counters.start, counters.end)
+    keep = place_metrics(groups) if counters.by_label else frozenset[str]()
+    run = Run(groups, counters.series(system), counters.start, counters.end, keep=keep)
     assert not run.failures
     return [
         Alarm(
             firing.labels,
             firing.start,
             counters.end + counters.step if firing.end is None else firing.end,
+            named_place(run, firing)
+            if counters.by_label and firing.labels["signal"] == SPIKE
+            else "",
         )
         for firing in run.firings
     ]

@@ -18,6 +18,7 @@ from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
 from tests.lab.observer import seen_after
+from tests.lab.places import REGION, by_region
 from tests.lab.recordings import FLIGHTS, flights, recording
 from tests.lab.score import Score, Trial, score_of
 
@@ -28,8 +29,11 @@ UNSEEN: Final = tuple(range(1, 9))
 """Reported seeds, on which no threshold was chosen."""
 
 
-def trial(history: History, step: int = STEP, users: bool = False) -> Trial:
-    """The last scrape of every `step` seconds; absent if it failed. `users`: whether senders give them."""
+def trial(history: History, step: int = STEP, users: bool = False, regions: bool = False) -> Trial:
+    """The last scrape of every `step` seconds; absent if it failed.
+
+    `users` and `regions`: whether senders give users, and the label `region`.
+    """
     system = _taxonomy().systems[history.system]
     bins = round(step / history.step)
     rows = len(history.ends) // bins + 1
@@ -41,16 +45,22 @@ def trial(history: History, step: int = STEP, users: bool = False) -> Trial:
 
     present = np.ones(rows, np.bool_)
     present[1:] = history.scraped[bins - 1 :: bins][: rows - 1]
-    repeats = totals(history.repeats) if users else None
     counters = Counters(
-        history.system, history.start, step, history.codes, totals(history.ends), present, repeats
+        history.system,
+        history.start,
+        step,
+        history.codes,
+        totals(history.ends),
+        present,
+        totals(history.repeats) if users else None,
+        {part: totals(ends) for part, ends in by_region(history).items()} if regions else {},
     )
     best = {
         incident: seen_after(history, incident, system)
         for incident in history.incidents
         if incident.expects != "nothing"
     }
-    return Trial(system, counters, best)
+    return Trial(system, counters, best, regions)
 
 
 _taxonomy = cache(load_taxonomy)
@@ -82,7 +92,8 @@ def scored(
         trials = [recording(Path(name))]
     else:
         histories = CASES[name].histories(volume, seed)
-        trials = (trial(history, users=users) for history in histories)
+        regions = name == "later" or name.startswith(REGION)
+        trials = (trial(history, users=users, regions=regions) for history in histories)
     return scores(trials, rules, families)
 
 

@@ -10,6 +10,7 @@ from exporter.backtest.notifications import PAGE, TICKET
 from exporter.simulate.history import Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
+from tests.lab.places import place_of
 
 AFTER: Final = 600.0
 """Seconds after an incident in which a page may still be its own: the shortest window is 5 minutes."""
@@ -25,12 +26,13 @@ class Trial:
     """Counters, and the incidents that expect an alert.
 
     An incident's value is how many seconds an ideal observer needs: NaN if unknown, None if the observer
-    misses the incident, which is then not asked for.
+    misses the incident, which is then not asked for. `places`: whether ends have labels.
     """
 
     system: System
     counters: Counters
     incidents: Mapping[Incident, float | None]
+    places: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Detection:
 
     `after` is in seconds, None if the incident was missed; `reset` is how long alarms continued after it.
     `notifications` are Alertmanager's about pages, from the incident's start to 10 minutes after its end.
+    `placed`: whether the first alarm named the right place, or none where there is none; None if unknown.
     """
 
     incident: Incident
@@ -46,6 +49,7 @@ class Detection:
     after: float | None
     reset: float
     notifications: int
+    placed: bool | None
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     for incident, best in trial.incidents.items():
         if best is None:
             continue
-        detection = _detection(incident, best, alarms, sent)
+        detection = _detection(incident, best, alarms, sent, trial.places)
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
     for severity, false, after in (
         (PAGE, result.false_pages, AFTER),
@@ -142,6 +146,7 @@ def _detection(
     best: float,
     alarms: Sequence[Alarm],
     sent: Sequence[float],
+    places: bool,
 ) -> Detection:
     during = [
         alarm
@@ -151,14 +156,15 @@ def _detection(
         and alarm.end > incident.start
         and (incident.expects != PAGE or alarm.severity == PAGE)
     ]
-    first = min((alarm.start for alarm in during), default=None)
+    begun = min(during, key=lambda alarm: alarm.start, default=None)
     last = max((alarm.end for alarm in during), default=incident.end)
     return Detection(
         incident,
         best,
-        None if first is None else max(first - incident.start, 0.0),
+        None if begun is None else max(begun.start - incident.start, 0.0),
         max(last - incident.end, 0.0),
         sum(incident.start <= at <= incident.end + AFTER for at in sent),
+        begun.place == place_of(incident) if begun and places else None,
     )
 
 
