@@ -99,10 +99,11 @@ def _case(
 
 
 def _first_minutes(volume: float, seed: int) -> Iterator[History]:
-    """An outage of each size four minutes after the first scrape, at eight hours of the day."""
+    """An outage of each size 2, 4, 8 or 14 minutes after the first scrape, at eight hours of the day."""
     for hour in range(0, 24, 3):
+        onset = (2, 4, 8, 14)[hour // 3 % 4] / 60
         for number, name in enumerate(_SIZES):
-            yield _from(hour, 0.1, [(name, 4 / 60)], volume, 100 * seed + hour + number)
+            yield _from(hour, 0.1, [(name, onset)], volume, 100 * seed + hour + number)
 
 
 def _day_one(volume: float, seed: int) -> Iterator[History]:
