@@ -58,7 +58,7 @@ def _seconds(times: pd.Series) -> Any:
 
 
 def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
-    """From the first to the last cancellation of neighboring hours with far more of them than usual.
+    """An hour or more, from the first to the last cancellation of hours with far more of them than usual.
 
     Usual is the median day's part of the half-year. A Poisson distribution decides: one of the windows of 1,
     3 and 6 h around the hour has a probability below one in a million, the hour itself below 1 in 100.
@@ -96,7 +96,8 @@ def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
         storm = times[
             (times >= (first + begin) * 3600) & (times < (first + end + 1) * 3600)
         ].tolist()
-        yield _incident(storm[0], storm[-1], "4001", "spike", "stopped")
+        until = max(storm[-1], storm[0] + 3600)
+        yield _incident(storm[0], until, "4001", "spike", "stopped")
 
 
 def recording(path: Path) -> Trial:
