@@ -57,4 +57,4 @@ def show(scores: Mapping[tuple[str, str, float], Score], title: str) -> None:
     for (name, family, volume), score in scores.items():
         ends = f"{volume:,.0f}" if volume else "–"
         table.add_row(Path(name).name, family, ends, *cells(score).values())
-    Console(width=200).print(table)
+    Console(width=230).print(table)
