@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,8 @@ REGION: Final = "region "
 """Names of incidents of one region begin so; the region's part of all ends follows: "region 3%"."""
 _OTHERS: Final = {"eu": 0.6, "us": 0.4}
 """Parts of the ends outside of the failing region `ap`."""
-_QUERY: Final = re.compile(r'printf "((?:[^"\\]|\\.)*)" ((?:\$labels\.\w+ ?)+)\| query')
+_ACTION: Final = re.compile(r"\{\{-? ?(.*?) ?-?\}\}")
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[$.\w]+|[()|]')
 _WAIT: Final = 40.0
 """Seconds from an alert to its notification: Alertmanager's group_wait."""
 
@@ -63,9 +65,52 @@ def named_place(run: Run, firing: Firing) -> str:
 
 
 def _queries(rule: Rule, labels: Mapping[str, str]) -> Iterator[str]:
-    """The queries of the description, but for those about the alert itself."""
-    for query, names in _QUERY.findall(rule.annotations.get("description", "")):
-        given = (labels.get(name, "") for name in names.replace("$labels.", "").split())
-        values = map(json.dumps, given)
-        if "ALERTS" not in query:
-            yield re.sub("%q", lambda _, values=values: next(values), query)
+    """The queries of the description, but for those about the alert itself or results of others."""
+    known: dict[str, str] = defaultdict(str)
+    known |= {f"$labels.{name}": value for name, value in labels.items()}
+    variables: dict[str, str] = {}
+    for action in _ACTION.findall(rule.annotations.get("description", "")):
+        *assigned, expression = action.split(" := ")
+        tokens = deque(_TOKEN.findall(expression.removeprefix("with ")))
+        is_query = [*tokens][-2:] == ["|", "query"]
+        if not (is_query or assigned):
+            continue
+        try:
+            text = _text(tokens, known, variables)
+        except LookupError:
+            continue
+        if not is_query:
+            variables[assigned[0]] = text
+        elif "ALERTS" not in text:
+            yield text
+
+
+def _text(tokens: deque[str], labels: Mapping[str, str], variables: Mapping[str, str]) -> str:
+    """The text of a pipeline of Go's template, until its end or closing bracket; `query` changes nothing."""
+    words: list[str] = []
+    piped: list[str] = []
+    while tokens and (token := tokens.popleft()) != ")":
+        if token == "|":
+            words, piped = [], [_printed([*words, *piped])]
+        elif token == "(":
+            words.append(_text(tokens, labels, variables))
+        elif token.startswith('"'):
+            words.append(json.loads(token))
+        elif token == "printf":
+            words.append(token)
+        elif token != "query":
+            words.append(labels[token] if token.startswith("$labels.") else variables[token])
+    return _printed([*words, *piped])
+
+
+def _printed(words: Sequence[str]) -> str:
+    """The text itself, or Go's `printf` of a format and its arguments."""
+    if words[0] != "printf":
+        return words[0]
+    values = iter(words[2:])
+
+    def value(match: re.Match[str]) -> str:
+        text = words[int(match[1]) + 1] if match[1] else next(values)
+        return json.dumps(text) if match[2] == "q" else text
+
+    return re.sub(r"%(?:\[(\d)\])?([qs])", value, words[1])

@@ -23,8 +23,11 @@ groups:
         annotations:
           description: >-
             {{ with printf "sum(ALERTS{code=%q})" $labels.code | query }}{{ end }}
-            {{ with printf "parts{system=%q, code=%q} > on () group_left () (0.6 * sum(parts{code=%q}))"
-            $labels.system $labels.code $labels.code | query }}{{ end }}
+            {{ $in := printf "{code=%q, cluster=%q}" $labels.code $labels.cluster -}}
+            {{ $all := $in | printf "sum(parts%s)" -}}
+            {{ range $number, $value := printf "%[2]s > on () group_left () (0.6 * %[1]s)" $all
+            (printf "parts%s" $in) | query }}
+            {{ printf "parts{label=%q}" .Labels.label | query }}{{ end }}
 """
 
 
