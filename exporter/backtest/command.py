@@ -15,7 +15,7 @@ from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
 from exporter.backtest.options import Options
-from exporter.backtest.replay import Replay, load_rules, reads_unknown_codes
+from exporter.backtest.replay import Replay, load_rules, read_labels, reads_unknown_codes
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
@@ -61,7 +61,8 @@ def backtest(
         return failed(error, 2)
     try:
         check(files)
-        read = _read(files, options, columns, taxonomy, errors, note, now())
+        labels = read_labels(groups)
+        read = _read(files, options, columns, taxonomy, errors, note, now(), labels)
         events = read.counts
         all_counters = [
             counters for ends in read.ends.values() if (counters := ends.counters(events))
@@ -131,10 +132,11 @@ def _read(
     errors: Console,
     note: Callable[[str], None],
     now: float,
+    labels: bool,
 ) -> Files:
     shown = errors.status("reading …") if errors.is_terminal else nullcontext()
     with Contents() as contents, shown as status:
-        read = Files(taxonomy, contents, now, options.system)
+        read = Files(taxonomy, contents, now, options.system, labels)
         read.counts.note = note
 
         def progress() -> None:

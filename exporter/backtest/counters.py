@@ -1,7 +1,7 @@
 """One system's counters, and the series that Prometheus would have scraped from its exporter."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
 
+Totals = NDArray[np.int64]
 _TARGET: Final = {"job": "session-end-exporter", "instance": "backtest"}
 
 
@@ -22,15 +23,18 @@ class Counters:
     """Row i is the scrape at `start + i * step` (Unix seconds).
 
     `totals`, (rows, codes), are running sums of each code's ends; `present`, (rows,), is False where the
-    scrape failed. Counters are never reset: the exporter's survive restarts.
+    scrape failed. `repeats` are those of second and later ends of a user, None without users; `by_label`
+    those of ends with a label's value. Counters are never reset: the exporter's survive restarts.
     """
 
     system: str
     start: float
     step: int
     codes: tuple[str, ...]
-    totals: NDArray[np.int64]
+    totals: Totals
     present: Flags
+    repeats: Totals | None = None
+    by_label: Mapping[tuple[str, str], Totals] = field(default_factory=dict)
 
     @property
     def end(self) -> float:
@@ -51,7 +55,19 @@ class Counters:
             }
             for code in (known[code] for code in self.codes)
         ]
-        result = [self._samples(names.SESSION_ENDS, ends, self.totals.T.astype(np.float64))]
+        short = [
+            {name: row[name] for name in (names.SYSTEM, names.CODE, names.OUTCOME, names.LEDGER)}
+            for row in ends
+        ]
+        repeats = np.zeros((1, len(self.codes))) if self.repeats is None else self.repeats
+        result = [
+            self._samples(names.SESSION_ENDS, ends, self.totals.T.astype(np.float64)),
+            self._samples(names.SESSION_END_REPEATS, short, repeats.T.astype(np.float64)),
+        ]
+        for (label, value), totals in self.by_label.items():
+            rows = [{**row, names.LABEL: label, names.VALUE: value} for row in short]
+            values = totals.T.astype(np.float64)
+            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, values))
         for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
             samples = [
                 sample

@@ -23,19 +23,27 @@ _OUTLIERS: Final = 0.01
 _BLOCK: Final = 2880
 _MOST_BLOCKS: Final = 2 * _MOST_BINS // _BLOCK
 """A file of random times would otherwise create a block of 300 kB for each event."""
+ALL: Final = ("", "")
+REPEATS: Final = ("repeats", "")
+"""Parts of the ends besides a label and its value."""
 
 
 class Ends:
-    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends."""
+    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends.
+
+    A part is `ALL`, `REPEATS`, or a label and its value; an end is added to all of its parts.
+    """
 
     def __init__(self, system: System) -> None:
         self.system = system
         self._codes = tuple(code.code for code in (*system.codes, system.unknown))
         self._columns = {code: column for column, code in enumerate(self._codes)}
-        self._blocks: dict[int, NDArray[np.int32]] = {}
+        self._blocks: dict[tuple[str, str], dict[int, NDArray[np.int32]]] = {ALL: {}}
 
-    def add(self, codes: Sequence[str], times: Sequence[float]) -> None:
-        """Adds an end per code, at the Unix time in the same position.
+    def add(
+        self, codes: Sequence[str], times: Sequence[float], part: tuple[str, str] = ALL
+    ) -> None:
+        """Adds an end per code to a part, at the Unix time in the same position.
 
         Raises `ConfigError` if the times are on more different days than a history may have.
         """
@@ -44,7 +52,8 @@ class Ends:
         blocks = bins // _BLOCK
         for block in np.unique(blocks).tolist():
             inside = blocks == block
-            np.add.at(self._block(block), (bins[inside] - block * _BLOCK, columns[inside]), 1)
+            counted = self._block(part, block)
+            np.add.at(counted, (bins[inside] - block * _BLOCK, columns[inside]), 1)
 
     def counters(self, events: EventCounts) -> Counters | None:
         """The counters from the first to the last bin with an end, for codes that occurred.
@@ -53,7 +62,7 @@ class Ends:
         in `events`, if a gap longer than the rules' memory separates them from the others and they are few.
         Raises `ConfigError` if the rest is too long.
         """
-        bins, ends = self._counted()
+        bins, ends = self._counted(ALL)
         if not len(bins):
             return None
         first, last = _without_outliers(bins, ends.sum(axis=1), events)
@@ -62,26 +71,39 @@ class Ends:
         if count > _MOST_BINS:
             raise self._too_long(bins)
         occurred = np.flatnonzero(ends.any(axis=0))
-        # Each code is 0 before its first end, as on the exporter.
-        totals = np.zeros((count + 1, len(occurred)), np.int64)
-        totals[bins - bins[0] + 1] = ends[:, occurred]
-        np.cumsum(totals, axis=0, out=totals)
-        codes = tuple(self._codes[column] for column in occurred)
-        start, present = float(bins[0] * STEP), np.ones(count + 1, np.bool_)
-        return Counters(self.system.system, start, STEP, codes, totals, present)
 
-    def _block(self, number: int) -> NDArray[np.int32]:
-        if number not in self._blocks:
-            if len(self._blocks) >= _MOST_BLOCKS:
-                raise self._too_long(np.array(sorted(self._blocks)) * _BLOCK)
-            self._blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
-        return self._blocks[number]
+        def totals(part: tuple[str, str]) -> NDArray[np.int64]:
+            """Each code is 0 before its first end, as on the exporter."""
+            result = np.zeros((count + 1, len(occurred)), np.int64)
+            rows, counted = self._counted(part)
+            inside = (rows >= bins[0]) & (rows <= bins[-1])
+            result[rows[inside] - bins[0] + 1] = counted[inside][:, occurred]
+            return np.cumsum(result, axis=0, out=result)
 
-    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        return Counters(
+            self.system.system,
+            float(bins[0] * STEP),
+            STEP,
+            tuple(self._codes[column] for column in occurred),
+            totals(ALL),
+            np.ones(count + 1, np.bool_),
+            totals(REPEATS) if REPEATS in self._blocks else None,
+            {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
+        )
+
+    def _block(self, part: tuple[str, str], number: int) -> NDArray[np.int32]:
+        blocks = self._blocks.setdefault(part, {})
+        if number not in blocks:
+            if len(blocks) >= _MOST_BLOCKS:
+                raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
+            blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
+        return blocks[number]
+
+    def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The bins with an end, in order of time, and (bins, codes) their ends."""
         bins = [np.zeros(0, np.int64)]
         ends = [np.zeros((0, len(self._codes)), np.int32)]
-        for number, block in sorted(self._blocks.items()):
+        for number, block in sorted(self._blocks.get(part, {}).items()):
             rows = np.flatnonzero(block.any(axis=1))
             bins.append(rows + number * _BLOCK)
             ends.append(block[rows])

@@ -1,14 +1,15 @@
 """Files of events, counted by system; each event is validated as by `send` and the exporter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Final
 
 import msgspec
 
 from exporter.backtest.contents import Contents
-from exporter.backtest.ends import Ends
+from exporter.backtest.ends import ALL, REPEATS, Ends
 from exporter.backtest.event_counts import EventCounts
+from exporter.backtest.repeats import Repeats
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import Columns, Decoded, Event, from_json
@@ -21,6 +22,7 @@ from exporter.ledger.contract import (
     KEY_BYTES,
     Family,
 )
+from exporter.names import OTHER
 from exporter.send.events import normalized
 from exporter.send.records import Record
 from exporter.send.sources import Source
@@ -32,17 +34,27 @@ _MAX_SKEW: Final = 300.0
 _CONFLICT: Final = "id: counted before with other content; the first event stands"
 _NEVER_LATE: Final = 1e10
 """Seconds; all events of a history are old."""
+_MOST_LABELS: Final = 5
+_MOST_VALUES: Final = 20
+"""Counted separately, as each takes as much memory as all ends; further values are `other`."""
+Labels = Mapping[str, str]
 
 
 class Files:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `only` is the only system to count, None for all. `now` is in Unix seconds; later events are rejected, as
-    by the exporter. `contents` has the keys of earlier events, of all files.
+    by the exporter. `contents` has the keys of earlier events, of all files. `labels` tells whether ends are
+    also counted by label.
     """
 
     def __init__(
-        self, taxonomy: Taxonomy, contents: Contents, now: float, only: str | None = None
+        self,
+        taxonomy: Taxonomy,
+        contents: Contents,
+        now: float,
+        only: str | None = None,
+        labels: bool = False,
     ) -> None:
         self.counts = EventCounts()
         self.ends = {
@@ -50,6 +62,9 @@ class Files:
         }
         self._contents = contents
         self._now = now
+        self._labels = labels
+        self._values: dict[str, set[str]] = {}
+        self._repeats = Repeats()
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(
@@ -68,10 +83,10 @@ class Files:
     def _count(self, name: str, records: list[tuple[int, Record]]) -> None:
         counts = self.counts
         counts.read += len(records)
-        columns, lines, rejected = self._decoded(records)
+        columns, labels, lines, rejected = self._decoded(records)
         classified = self._classifier.classify(Decoded(columns, len(lines)), self._now)
         rejected += [(lines[item.index], item.reason, item.message) for item in classified.rejected]
-        ends: dict[str, tuple[list[str], list[float]]] = {}
+        ends: dict[tuple[str, tuple[str, str]], tuple[list[str], list[float]]] = {}
         for index, code, verdict in zip(
             classified.places, classified.resolved, self._verdicts(classified), strict=True
         ):
@@ -87,31 +102,50 @@ class Files:
             elif time is None:
                 counts.undated += 1
             else:
-                codes, times = ends.setdefault(code.system, ([], []))
-                codes.append(code.code)
-                times.append(time.timestamp())
+                counts.counted += 1
+                at = time.timestamp()
+                parts = [ALL]
+                user = columns.user[index]
+                if user and self._repeats.add(code.system, code.code, user, at):
+                    parts.append(REPEATS)
+                parts += map(self._capped, labels[index].items())
+                for part in parts:
+                    codes, times = ends.setdefault((code.system, part), ([], []))
+                    codes.append(code.code)
+                    times.append(at)
                 if code.unknown is not None:
                     counts.count_unknown(code.system, code.unknown)
         for line, reason, message in sorted(rejected):
             counts.reject(f"{name}:{line}", reason, message)
-        for system, (codes, times) in ends.items():
-            counts.counted += len(codes)
-            self.ends[system].add(codes, times)
+        for (system, part), (codes, times) in ends.items():
+            self.ends[system].add(codes, times, part)
+
+    def _capped(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """A label and its value, or `other` if the label has many values already."""
+        label, value = pair
+        values = self._values.setdefault(label, set())
+        if len(values) < _MOST_VALUES:
+            values.add(value)
+        return label, value if value in values else OTHER
 
     def _decoded(
         self, records: list[tuple[int, Record]]
-    ) -> tuple[Columns, list[int], list[tuple[int, str, str]]]:
-        """The events, the line of each, and the rejected records: line, reason and message."""
+    ) -> tuple[Columns, list[Labels], list[int], list[tuple[int, str, str]]]:
+        """The events, labels and line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
+        labels: list[Labels] = []
         lines: list[int] = []
         rejected: list[tuple[int, str, str]] = []
         for line, record in records:
             try:
-                events.append(_event(record))
+                event, given = _event(record)
+                events.append(event)
+                asked = islice(given.items(), _MOST_LABELS if self._labels else 0)
+                labels.append({label: str(value) for label, value in asked})
                 lines.append(line)
             except Rejected as error:
                 rejected.append((line, error.reason, error.message))
-        return Columns.of(events), lines, rejected
+        return Columns.of(events), labels, lines, rejected
 
     def _verdicts(self, classified: Classified) -> list[int]:
         """The ledger's verdict on each event; an event without a key is always accepted."""
@@ -126,17 +160,16 @@ class Files:
         return verdicts + [ACCEPTED] * (len(classified.resolved) - len(keys))
 
 
-def _event(record: Record) -> Event:
-    """The event that `send` would post, without its labels: no rule reads labels."""
+def _event(record: Record) -> tuple[Event, Mapping[str, object]]:
+    """The event that `send` would post, and its labels, which the event is without."""
     if isinstance(record, Rejected):
         raise record
     fields = normalized(record)
-    if isinstance(fields.get("labels"), dict):
-        del fields["labels"]
+    labels = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
     try:
         event = msgspec.convert(fields, Event)
     except msgspec.ValidationError:
-        return from_json(fields)
+        return from_json(fields), labels
     # `convert` accepts half a surrogate pair, which cannot be part of a key.
     text = "".join(value for value in fields.values() if isinstance(value, str))
-    return event if text.isascii() else from_json(fields)
+    return event if text.isascii() else from_json(fields), labels

@@ -8,7 +8,7 @@ from typing import Final
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
-from exporter.names import UNKNOWN_CODE_EVENTS
+from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
 from exporter.promql.dependencies import Dependencies
 from exporter.promql.expression import selectors
@@ -16,7 +16,7 @@ from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
-_SELF_MONITORING: Final = "exporter"
+_SELF_MONITORING: Final = ("exporter", "watchdog")
 """The `signal` of alerts about the exporter itself. Only the number of unknown codes follows from ends."""
 
 
@@ -35,7 +35,7 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
             rules=tuple(
                 rule
                 for rule in group.rules
-                if rule.labels.get("signal") != _SELF_MONITORING or reads_unknown_codes(rule)
+                if rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
             ),
         )
         for group in rulefile.load(paths)
@@ -47,7 +47,16 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
 
 def reads_unknown_codes(rule: Rule) -> bool:
     """Whether a rule follows from the number of unknown codes."""
-    return any(selector.name == UNKNOWN_CODE_EVENTS for selector in selectors(rule.tree))
+    return _reads(rule, UNKNOWN_CODE_EVENTS)
+
+
+def read_labels(groups: Sequence[Group]) -> bool:
+    """Whether a rule reads the ends of label values."""
+    return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
+
+
+def _reads(rule: Rule, metric: str) -> bool:
+    return any(selector.name == metric for selector in selectors(rule.tree))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ def events(history: History, seed: int = 1, *, dated: bool = True) -> Iterator[T
     durations = np.array([_duration(code) for code in codes(history.system)])
     regions, weights = list(REGIONS), list(REGIONS.values())
     number = 0
+    users = dict.fromkeys(range(len(history.codes)), 0)
+    firsts = history.ends - history.repeats
     for first, last in _chunks(history):
         bins, columns = np.nonzero(history.ends[first:last])
         repeats = history.ends[first:last][bins, columns]
@@ -47,12 +49,17 @@ def events(history: History, seed: int = 1, *, dated: bool = True) -> Iterator[T
         region = random.choice(len(regions), len(bins), p=weights)
         region[_in_one_region(history, bins, columns)] = 0
         for row in np.argsort(times, kind="stable").tolist():
-            time = float(times[row])
+            time, place = float(times[row]), (bins[row], columns[row])
+            # A retry has the user of the latest first end with its code.
+            if firsts[place] > 0:
+                firsts[place] -= 1
+                users[columns[row]] = number
             event: Event = {
                 "id": f"sim-{name}-{number}",
                 "system": history.system,
                 "code": history.codes[columns[row]],
                 "session_id": f"s-{name[:8]}-{number}",
+                "user": f"u-{name[:8]}-{users[columns[row]]}",
                 "duration_seconds": round(float(seconds[row]), 1),
                 "labels": {"region": regions[region[row]]},
             }

@@ -37,11 +37,6 @@ class Incident:
     expects: str
     signals: tuple[str, ...]
 
-    @property
-    def flapping(self) -> bool:
-        """Whether the incident pauses several times."""
-        return self.name == "flapping"
-
     def __str__(self) -> str:
         subject = " ".join((self.name, "on", self.system, *self.codes))
         return f"{subject} ({expected_alert(self.expects, self.signals)})"
@@ -54,7 +49,8 @@ class History:
     `codes` names the columns: every code of the taxonomy and `unknown`. `ends` (bins, codes) counts the
     session ends. `expected` (bins, codes) is their mean without incidents that expect an alert: it includes
     nuisances and excludes noise. `scraped` (bins,) tells whether the scrape at the end of the bin succeeded;
-    a scrape shows the sum of all bins until then.
+    a scrape shows the sum of all bins until then. `repeats` (bins, codes) counts the ends among `ends` that
+    are repeats (`exporter.ledger.repeats`).
     """
 
     system: str
@@ -64,6 +60,7 @@ class History:
     ends: Counts
     expected: Floats
     scraped: NDArray[np.bool_]
+    repeats: Counts
     incidents: tuple[Incident, ...]
 
     @property

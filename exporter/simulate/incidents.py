@@ -61,7 +61,12 @@ def _shift(window: Window) -> None:
 
 def _burst(window: Window) -> None:
     ends = int(window.random.integers(20, 60, endpoint=True))
-    window.add_burst(ends, float(window.random.uniform(10.0, 60.0)))
+    window.add_user(np.arange(ends) / ends * window.random.uniform(10.0, 60.0))
+
+
+def _retry_slowly(window: Window) -> None:
+    times = np.cumsum(window.random.uniform(60.0, 130.0, int(window.length // 60)))
+    window.add_user(times[times < window.length])
 
 
 # Softdrive has no code for missing capacity: 18 is "Server is unreachable".
@@ -95,6 +100,7 @@ KINDS: Final = {
     ),
     "quiet-evening": _kind("", "", 4 * HOUR, lambda w: w.scale(1.0 - 0.8 * w.slopes(HOUR / 4))),
     "duplicate-burst": _kind("4003", "19", HOUR / 12, _burst),
+    "slow-retries": _kind("4003", "19", HOUR, _retry_slowly),
     "maintenance": _kind(None, "13", HOUR / 5, lambda w: w.add_share(0.35)),
     "clock-change": _kind("", "", DAY, _shift, permanent=True),
 }
@@ -117,6 +123,7 @@ STORIES: Final = {
     "launch-day": "A product presentation: traffic rises to five times its level and falls back.",
     "quiet-evening": "A televised final: traffic falls to 20% within 15 minutes, then returns.",
     "duplicate-burst": "A browser retries without a pause: 20 to 60 ends of a code in a minute.",
+    "slow-retries": "One user tries again and again for an hour: an end every 60 to 130 seconds.",
     "maintenance": "Hosts restart in turn, every night: 35 restarts per 100 other session ends.",
     "clock-change": "Daylight saving time begins: daily load moves an hour earlier for good.",
 }

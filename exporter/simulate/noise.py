@@ -4,6 +4,7 @@ The noise is assumed. Over 28 days, the variance of a failure code's counts per 
 their mean up to 10,000 ends per hour (Poisson: 1), and 3 to 15 times at a million.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from exporter.simulate.history import DAY, Counts, Floats
 from exporter.simulate.traffic import Traffic
 
 _MINUTE: Final = 60.0
+_SWING: Final = 300.0
 LEVEL_NOISE: Final = 0.05
 CODE_NOISE: Final = 0.2
 """Coefficients of variation between minutes, of all ends together and of each code."""
@@ -32,36 +34,50 @@ def counts(
     traffic: Traffic,
     failures: Sequence[int],
     random: np.random.Generator,
-) -> Counts:
-    """(bins, codes): random counts whose expectation is `means`. Overwrites `means`.
+) -> tuple[Counts, Counts]:
+    """(bins, codes): random counts whose expectation is `means`, and the retries among them.
 
-    `failures` are the columns with bursts of retries: only users whose session failed retry.
+    Overwrites `means`. `failures` are the columns with bursts of retries: only users whose session failed
+    retry.
     """
     _scale_minutes(means, step, traffic, random)
     size = BURST_SIZE * traffic.burst_scale
     ends = np.zeros(means.shape, dtype=np.int64)
+    repeats = np.zeros_like(ends)
     for column in np.flatnonzero(means.any(axis=0)):
         if size > 0 and column in failures:
             # Reduced, so that first attempts and retries together keep the mean.
             ends[:, column] = random.poisson(means[:, column] / (1.0 + BURST_CHANCE * size))
-            _add_retries(ends[:, column], size, random)
+            repeats[:, column] = _retries(ends[:, column], size, random)
         else:
             ends[:, column] = random.poisson(means[:, column])
-    return ends
+    return ends + repeats, repeats
 
 
 def _scale_minutes(
     means: Floats, step: float, traffic: Traffic, random: np.random.Generator
 ) -> None:
-    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code."""
-    minute = np.arange(len(means)) * step // _MINUTE
-    index = (minute - minute[0]).astype(np.intp)
+    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code.
+
+    Before, each period of `traffic.swings` is multiplied by a log-normal factor of mean 1.
+    """
+    index = _period(len(means), step, _MINUTE)
     minutes = int(index[-1]) + 1
+    if traffic.swings:
+        swing = _period(len(means), step, _SWING)
+        spread = math.sqrt(math.log1p(traffic.swings**2))
+        factors = random.lognormal(-(spread**2) / 2, spread, int(swing[-1]) + 1)
+        means *= factors[swing][:, np.newaxis]
     level = _gamma(LEVEL_NOISE * traffic.burst_scale, minutes, random)
     means *= level[index][:, np.newaxis]
     for column in np.flatnonzero(means.any(axis=0)):
         factors = _gamma(CODE_NOISE * traffic.burst_scale, minutes, random)
         means[:, column] *= factors[index]
+
+
+def _period(bins: int, step: float, seconds: float) -> NDArray[np.intp]:
+    """(bins,): the number of the period, from 0."""
+    return (np.arange(bins) * step // seconds).astype(np.intp)
 
 
 def _gamma(variation: float, size: int, random: np.random.Generator) -> Floats:
@@ -72,8 +88,9 @@ def _gamma(variation: float, size: int, random: np.random.Generator) -> Floats:
     return random.gamma(shape, 1.0 / shape, size)
 
 
-def _add_retries(ends: Counts, size: float, random: np.random.Generator) -> None:
-    """Adds bursts with on average `size` retries to the counts of one code."""
+def _retries(ends: Counts, size: float, random: np.random.Generator) -> Counts:
+    """(bins,): bursts with on average `size` retries, which follow on the counts of one code."""
+    result = np.zeros_like(ends)
     bins = np.flatnonzero(ends)
     bursts = random.binomial(ends[bins], BURST_CHANCE)
     bins, bursts = bins[bursts > 0], bursts[bursts > 0]
@@ -81,29 +98,31 @@ def _add_retries(ends: Counts, size: float, random: np.random.Generator) -> None
     retries = random.negative_binomial(bursts, 1.0 / (1.0 + size))
     while bins.size:
         same_bin = random.binomial(retries, _SAME_BIN)
-        np.add.at(ends, bins, same_bin)
+        np.add.at(result, bins, same_bin)
         retries = retries - same_bin
         # A burst in the last bin continues after the history.
         left = (retries > 0) & (bins + 1 < len(ends))
         bins, retries = bins[left] + 1, retries[left]
+    return result
 
 
 def scrape(
-    ends: Counts, step: float, traffic: Traffic, random: np.random.Generator
+    counted: Sequence[Counts], step: float, traffic: Traffic, random: np.random.Generator
 ) -> NDArray[np.bool_]:
     """(bins,): whether the scrape at the end of each bin succeeds.
 
-    A restart moves the counts of its bins, in `ends`, to the next bin, because senders retry. It never
+    A restart moves the counts of its bins, in `counted`, to the next bin, because senders retry. It never
     covers the last bin, so no count is lost.
     """
-    bins = len(ends)
+    bins = len(counted[0])
     scraped = random.random(bins) >= traffic.p_missed_scrape
     for _ in range(random.poisson(traffic.restarts_per_day * bins * step / DAY)):
         missed = int(random.integers(1, LONGEST_RESTART, endpoint=True))
         if bins <= missed:
             continue
         first = int(random.integers(0, bins - missed))
-        ends[first + missed] += ends[first : first + missed].sum(axis=0)
-        ends[first : first + missed] = 0
+        for ends in counted:
+            ends[first + missed] += ends[first : first + missed].sum(axis=0)
+            ends[first : first + missed] = 0
         scraped[first : first + missed] = False
     return scraped

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -67,10 +67,12 @@ class Options:
         real_time = self.url is not None and self.speed == REAL_TIME and self.start is None
         start = now if real_time else self._start(now - seconds)
         # Scrapes and restarts of an exporter that receives events are real, not simulated.
-        real = {} if self.openmetrics else {"restarts_per_day": 0.0, "p_missed_scrape": 0.0}
+        traffic = Traffic(self.ends_per_hour, self.failing)
+        if not self.openmetrics:
+            traffic = replace(traffic, restarts_per_day=0.0, p_missed_scrape=0.0)
         return Run(
             systems=systems,
-            traffic=Traffic(self.ends_per_hour, self.failing, **real),
+            traffic=traffic,
             seconds=seconds,
             start=float(math.floor(start)),
             incidents=self._plan(systems, seconds),

@@ -1,6 +1,6 @@
 """Ordinary traffic of the two systems. Vendors publish no figures: each share is an assumption."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -58,11 +58,15 @@ SOFTDRIVE: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Shares of all session ends by code, the UTC hour of peak load, and weekend load per working day."""
+    """Shares of all session ends by code, the UTC hour of peak load, and weekend load per working day.
+
+    `hours` as in `exporter.simulate.traffic.Traffic`.
+    """
 
     shares: Mapping[str, float]
     peak_hour: float
     weekend: float
+    hours: Sequence[tuple[float, float]] = ()
 
 
 PROFILES: Final[Mapping[str, Profile]] = {

@@ -1,12 +1,13 @@
 """`simulate`: puts traffic, incidents, noise and scrapes together into a history."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from exporter.simulate.history import DAY, HOUR, STEP, History, Incident
-from exporter.simulate.incidents import KINDS
+from exporter.simulate.incidents import KINDS, Kind
 from exporter.simulate.noise import counts, scrape
 from exporter.simulate.profiles import codes, profile
 from exporter.simulate.traffic import Traffic, load, means
@@ -63,16 +64,18 @@ def simulate(
     seed: int = 1,
     start: float = MONDAY,
     step: float = STEP,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> History:
     """A history of `days` from `start` (Unix seconds), the same for the same arguments.
 
-    Incidents that the system does not have are ignored. Incidents begin and end with a bin; where several
-    overlap, nuisances apply first, others in the order of the plan. Raises `ConfigError` for
-    `traffic.failing`.
+    Incidents are of `kinds`; those that the system does not have are ignored. Incidents begin and end with a
+    bin; where several overlap, nuisances apply first, others in the order of the plan. Raises `ConfigError`
+    for `traffic.failing`.
     """
     traffic = traffic or Traffic()
     bins = round(days * DAY / step)
-    ordinary = profile(system, traffic.failing, traffic.weekend)
+    usual = profile(system, traffic.failing, traffic.weekend)
+    ordinary = replace(usual, shares={**usual.shares, **traffic.shares}, hours=traffic.hours)
     outcomes = [code.outcome for code in codes(system)]
     successes = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.SUCCESS]
     failures = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.FAILURE]
@@ -82,9 +85,10 @@ def simulate(
     times = start + seconds
     rates = means(times, step, traffic, ordinary, names, successes, random)
     exact = np.zeros(rates.shape, dtype=np.int64)
+    repeats = np.zeros_like(exact)
 
     def happen(name: str, onset: float) -> Incident:
-        kind = KINDS[name]
+        kind = kinds[name]
         first = min(round(onset / step), bins - 1)
         end = max(round((onset + kind.seconds) / step), first + 1)
         changed = slice(first, None if kind.permanent else end)
@@ -96,6 +100,7 @@ def simulate(
                 length=(end - first) * step,
                 rates=rates[changed],
                 exact=exact[changed],
+                repeats=repeats[changed],
                 codes=[names.index(code) for code in kind.codes[system]],
                 successes=successes,
                 load=lambda at: load(at, traffic.daily_ratio, ordinary),
@@ -105,12 +110,14 @@ def simulate(
         began, ended = start + first * step, start + min(end, bins) * step
         return Incident(name, system, kind.codes[system], began, ended, kind.expects, kind.signals)
 
-    planned = [(name, onset) for name, onset in incidents if system in KINDS[name].codes]
-    nuisances = [item for item in planned if KINDS[item[0]].expects == "nothing"]
+    planned = [(name, onset) for name, onset in incidents if system in kinds[name].codes]
+    nuisances = [item for item in planned if kinds[item[0]].expects == "nothing"]
     labels = [happen(name, onset) for name, onset in nuisances]
     expected = rates + exact
     labels += [happen(name, onset) for name, onset in planned if (name, onset) not in nuisances]
-    ends = counts(rates, step, traffic, failures, random) + exact
-    scraped = scrape(ends, step, traffic, random)
+    ends, retries = counts(rates, step, traffic, failures, random)
+    ends += exact
+    repeats += retries
+    scraped = scrape((ends, repeats), step, traffic, random)
     labels.sort(key=lambda incident: (incident.start, incident.name))
-    return History(system, start, step, names, ends, expected, scraped, tuple(labels))
+    return History(system, start, step, names, ends, expected, scraped, repeats, tuple(labels))

@@ -1,8 +1,8 @@
 """Traffic without incidents: how many sessions end, when, and with which codes."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,10 @@ class Traffic:
 
     `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means. `p_missed_scrape` is
     the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
+
+    `hours` replaces the smooth day: pairs of an hour of the day and a load, straight lines in between, whole
+    days for weekends. `swings` is the coefficient of variation of all ends between periods of 5 minutes.
+    `shares` replaces shares of codes, at the expense of successes.
     """
 
     ends_per_hour: float = 1000.0
@@ -36,6 +40,9 @@ class Traffic:
     burst_scale: float = 1.0
     p_missed_scrape: float = 0.001
     restarts_per_day: float = 0.5
+    hours: Sequence[tuple[float, float]] = ()
+    swings: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def load(times: Floats, daily_ratio: float, profile: Profile) -> Floats:
@@ -46,13 +53,17 @@ def load(times: Floats, daily_ratio: float, profile: Profile) -> Floats:
 
 
 def _unscaled(times: Floats, daily_ratio: float, profile: Profile) -> Floats:
+    days = np.arange(7)
+    factors = np.where(days < 5, 1.0, profile.weekend)
+    if profile.hours:
+        daily = np.interp(times / HOUR % 24, *np.transpose(profile.hours))
+        today = (times // DAY).astype(np.intp) + _EPOCH_WEEKDAY
+        return np.asarray(daily * factors[today % 7], dtype=np.float64)
     amplitude = math.log(daily_ratio) / 2
     hours = times / HOUR - profile.peak_hour
     daily = np.exp(amplitude * np.cos(2 * np.pi * hours / 24))
     # Interpolated between noons: a step at midnight would look like an incident.
-    days = np.arange(7) + 0.5
-    factors = np.where(days < 5, 1.0, profile.weekend)
-    weekly = np.interp(times / DAY + _EPOCH_WEEKDAY, days, factors, period=7)
+    weekly = np.interp(times / DAY + _EPOCH_WEEKDAY, days + 0.5, factors, period=7)
     return np.asarray(daily * weekly, dtype=np.float64)
 
 

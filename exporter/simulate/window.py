@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exporter.ledger.repeats import WINDOW
 from exporter.simulate.history import Counts, Floats
 
 
@@ -14,8 +15,8 @@ class Window:
 
     `times` (Unix seconds) and `seconds` (since the start) are the middles of the bins of `step` seconds;
     the whole incident has `length` seconds. Methods change `rates`, a view of the (bins, codes) means, and
-    `exact`, counts without noise. `codes` (the incident's) and `successes` are columns. `load` gives the
-    ordinary load at Unix seconds.
+    `exact`, counts without noise, and `repeats`, the retries among them. `codes` (the incident's) and
+    `successes` are columns. `load` gives the ordinary load at Unix seconds.
     """
 
     times: Floats
@@ -24,6 +25,7 @@ class Window:
     length: float
     rates: Floats
     exact: Counts
+    repeats: Counts
     codes: Sequence[int]
     successes: Sequence[int]
     load: Callable[[Floats], Floats]
@@ -68,8 +70,13 @@ class Window:
         """Multiplies the successes."""
         self.rates[:, self.successes] *= np.reshape(factor, (-1, 1))
 
-    def add_burst(self, ends: int, seconds: float) -> None:
-        """Adds exactly `ends` ends of the first code, evenly over the first `seconds`."""
-        bins = np.arange(ends) / ends * seconds // self.step
-        rows = np.minimum(bins, len(self.exact) - 1).astype(np.intp)
-        np.add.at(self.exact[:, self.codes[0]], rows, 1)
+    def add_user(self, seconds: Floats) -> None:
+        """Adds the ends of one user, all with the first code, at these ascending seconds after the start."""
+        rows = np.minimum(seconds // self.step, len(self.exact) - 1).astype(np.intp)
+        counted = -WINDOW
+        for row, second in zip(rows.tolist(), seconds.tolist(), strict=True):
+            self.exact[row, self.codes[0]] += 1
+            if second - counted < WINDOW:
+                self.repeats[row, self.codes[0]] += 1
+            else:
+                counted = second

@@ -173,3 +173,52 @@ def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Contents
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", ends))
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
+
+
+def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(
+    tmp_path: Path, seen: Contents
+) -> None:
+    """The 15 minutes begin with an end that is no repeat."""
+    mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
+    others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
+    files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
+    counters = files.ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    assert counters.repeats is not None
+    assert (counters.codes, counters.repeats[-1].tolist()) == (("4001", "4002"), [2, 0])
+    assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
+
+
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(
+    tmp_path: Path, seen: Contents
+) -> None:
+    """The first five labels of an event, and twenty values of each."""
+    same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
+    sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
+    path = write(tmp_path / "a.ndjson", sent)
+    for asked in (False, True):
+        files = Files(TAXONOMY, seen if asked else Contents(), NOW, labels=asked)
+        files.read(Source(path), lambda _: None, lambda: None)
+        counters = files.ends["streampixel"].counters(EventCounts())
+        assert counters is not None
+        by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
+        expected = {("region", f"r{value}"): 2 for value in range(20)}
+        expected |= {("region", "other"): 6}
+        expected |= {(f"x{number}", "1"): 46 for number in range(4)}
+        assert by_label == (expected if asked else {})
+
+
+def test_simulated_users_are_as_many_repeats_as_simulated(tmp_path: Path, seen: Contents) -> None:
+    plan = [("slow-retries", 3600.0), ("duplicate-burst", 20_000.0)]
+    history = simulate("streampixel", Traffic(3_000.0), 0.5, plan, seed=2)
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(ndjson([history])))
+    counters = read(seen, path)[0].ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    assert counters.repeats is not None
+    simulated = dict(zip(history.codes, history.repeats.sum(axis=0).tolist(), strict=True))
+    counted = dict(zip(counters.codes, counters.repeats[-1].tolist(), strict=True))
+    assert counted == {code: simulated[code] for code in counted}
+    assert counted["4003"] > 50
+    assert counted["1006"] > 20
+    assert counted["1000"] == 0

@@ -1,11 +1,14 @@
 """The reported part of a replay, while the rules see the whole history."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.replay import Replay, load_rules
+from exporter.backtest.replay import Replay, load_rules, read_labels
 from exporter.backtest.report import noise
+from exporter.promql.run import Run
 from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
 
@@ -66,3 +69,38 @@ def test_noise_of_a_code_is_its_alerts_its_share_and_their_length() -> None:
     firings = [firing for firing in part.firings if "code" in firing.labels]
     assert row.seconds == sum(map(part.seconds, firings))
     assert row.pages + row.tickets == len(firings)
+
+
+def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
+    totals = np.array([[0, 0], [8, 2], [18, 6]])
+    parts = {("region", "ap"): totals // 2}
+    counters = Counters(
+        "streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_), totals // 4, parts
+    )
+    plain = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_))
+
+    def value(scraped: Counters, query: str) -> list[float]:
+        run = Run((), scraped.series(SYSTEM), scraped.start, scraped.end)
+        return run.query(query, [60.0]).values[:, 0].tolist()
+
+    labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
+    repeats = f"session_end_repeats_total{{{labels}}}"
+    by_label = f'session_ends_by_label_total{{{labels}, label="region", value="ap"}}'
+    assert (value(counters, repeats), value(counters, by_label)) == ([1.0], [3.0])
+    assert (value(plain, repeats), value(plain, by_label)) == ([0.0], [])
+
+
+@pytest.mark.parametrize("signal", ["exporter", "watchdog"])
+def test_alerts_about_the_exporter_itself_are_left_out(tmp_path: Path, signal: str) -> None:
+    rule = "{alert: A, expr: vector(1), labels: {signal: %s}}"
+    rules = ", ".join(rule % name for name in (signal, "spike"))
+    (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rules}]}}]")
+    (group,) = load_rules(tmp_path)
+    assert [kept.labels["signal"] for kept in group.rules] == ["spike"]
+
+
+@pytest.mark.parametrize("metric", ["session_ends_by_label_total", "session_ends_total"])
+def test_labels_are_read_if_a_rule_selects_their_series(tmp_path: Path, metric: str) -> None:
+    rule = f"{{record: 'a:b', expr: 'sum(rate({metric}[5m]))'}}"
+    (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rule}]}}]")
+    assert read_labels(load_rules(tmp_path)) == ("label" in metric)

@@ -3,7 +3,7 @@
 A common way learns its parameters (a rate, an objective) from the first three days.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.value import Flags, Floats
 from exporter.taxonomy.model import Outcome, System
+from tests.lab.places import named_place, place_metrics
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -22,26 +23,40 @@ STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert that fired from `start` to `end`, Unix seconds. `code` is "" for a whole system."""
+    """An alert that fired from `start` to `end`, Unix seconds; its description names the place `place`."""
 
-    signal: str
-    code: str
-    severity: str
+    labels: Mapping[str, str]
     start: float
     end: float
+    place: str = ""
+
+    @property
+    def signal(self) -> str:
+        return self.labels["signal"]
+
+    @property
+    def code(self) -> str:
+        """Empty for a whole system."""
+        return self.labels.get("code", "")
+
+    @property
+    def severity(self) -> str:
+        return self.labels["severity"]
 
 
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    run = Run(groups, counters.series(system), counters.start, counters.end)
+    keep = place_metrics(groups) if counters.by_label else frozenset[str]()
+    run = Run(groups, counters.series(system), counters.start, counters.end, keep=keep)
     assert not run.failures
     return [
         Alarm(
-            firing.labels["signal"],
-            firing.labels.get("code", ""),
-            firing.labels["severity"],
+            firing.labels,
             firing.start,
             counters.end + counters.step if firing.end is None else firing.end,
+            named_place(run, firing)
+            if counters.by_label and firing.labels["signal"] == SPIKE
+            else "",
         )
         for firing in run.firings
     ]
@@ -71,13 +86,16 @@ class Plain:
         counts = np.where(result.present, result.values, 0.0)
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)
 
-    def alarms(self, flags: Flags, code: str, wait: int = 2) -> Iterator[Alarm]:
-        """Pages of a condition that must hold for `wait` minutes; `code` is "" for `stopped`."""
+    def alarms(
+        self, flags: Flags, code: str = "", signal: str = SPIKE, wait: int = 2
+    ) -> Iterator[Alarm]:
+        """Pages of a condition that must hold for `wait` minutes."""
+        labels = {"system": self.counters.system, "code": code, "signal": signal, "severity": PAGE}
         edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             if begin + wait < end:
                 start, over = (self.counters.start + at * self.step for at in (begin + wait, end))
-                yield Alarm(SPIKE if code else STOPPED, code, PAGE, start, over)
+                yield Alarm(labels, start, over)
 
     def per_code(self, flags: Flags) -> Iterator[Alarm]:
         for column in self.failing:
@@ -85,7 +103,7 @@ class Plain:
 
     def no_success(self) -> Iterator[Alarm]:
         """No success in 15 minutes."""
-        yield from self.alarms(self.increase(900)[:, self.success].sum(axis=1) == 0, "")
+        yield from self.alarms(self.increase(900)[:, self.success].sum(axis=1) == 0, signal=STOPPED)
 
 
 def static(plain: Plain) -> Iterator[Alarm]:
@@ -120,8 +138,7 @@ def burn_rate(plain: Plain) -> Iterator[Alarm]:
     allowed = float(errors(86400)[: plain.learned].mean())
     fast = (errors(3600) > 14.4 * allowed) & (errors(300) > 14.4 * allowed)
     slow = (errors(21600) > 6 * allowed) & (errors(1800) > 6 * allowed)
-    for alarm in plain.alarms(fast | slow, "any"):
-        yield Alarm(SPIKE, "", alarm.severity, alarm.start, alarm.end)
+    yield from plain.alarms(fast | slow)
 
 
 def z_score(plain: Plain) -> Iterator[Alarm]:
@@ -141,7 +158,8 @@ def z_score(plain: Plain) -> Iterator[Alarm]:
 
     count = plain.increase(300)
     yield from plain.per_code((deviations(count) > 5) & (count > 2.5))
-    yield from plain.alarms(deviations(count.sum(axis=1, keepdims=True))[:, 0] < -5, "")
+    few = deviations(count.sum(axis=1, keepdims=True))[:, 0] < -5
+    yield from plain.alarms(few, signal=STOPPED)
 
 
 OTHERS: Final[dict[str, Callable[[Plain], Iterator[Alarm]]]] = {

@@ -30,12 +30,12 @@ def seen_after(history: History, incident: Incident, system: System) -> float | 
     # Once a minute: the tail is slow to compute at a million ends per hour.
     every = max(1, round(60 / history.step))
     for row in range(every - 1, len(counted), every):
-        if _log_tail(int(counted[row]), float(expected[row]), bool(incident.codes)) < SURE:
+        if log_tail(int(counted[row]), float(expected[row]), bool(incident.codes)) < SURE:
             return (row + 1) * history.step
     return None
 
 
-def _log_tail(count: int, mean: float, more: bool) -> float:
+def log_tail(count: int, mean: float, more: bool) -> float:
     """Natural logarithm of P(X ≥ count) or P(X ≤ count), X Poisson; 0 on the mean's other side."""
     if count <= mean if more else count >= mean:
         return 0.0

@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from tests.lab.cases import STANDARD_CASE
 from tests.lab.runs import OURS
 from tests.lab.score import Score, minutes, per_month, recall
 
@@ -15,8 +16,13 @@ NEVER = 0.03
 """The position of no false page: a logarithmic axis has no 0."""
 
 
-def draw(scores: Mapping[tuple[str, float], Score], path: Path) -> None:
-    """An SVG of three panels, the same bytes for the same scores."""
+def draw(all_scores: Mapping[tuple[str, str, float], Score], path: Path) -> None:
+    """An SVG of three panels about the standard months, the same bytes for the same scores."""
+    scores = {
+        (family, volume): score
+        for (name, family, volume), score in all_scores.items()
+        if name == STANDARD_CASE
+    }
     families = list(dict.fromkeys(family for family, _ in scores))
     volumes = sorted({volume for _, volume in scores})
     with mpl.rc_context({"svg.hashsalt": "alert-lab", "font.size": 9, "svg.fonttype": "none"}):

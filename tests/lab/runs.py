@@ -1,9 +1,8 @@
-"""Simulates histories of each volume and seed and scores the alerts, on all cores."""
+"""Scores the alerts on simulated histories and recordings, on all cores."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -14,85 +13,113 @@ from exporter.backtest.counters import Counters
 from exporter.backtest.ends import STEP
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import folder
-from exporter.simulate.history import History
-from exporter.simulate.scenario import STANDARD_DAYS, simulate, standard_plan
-from exporter.simulate.traffic import Traffic
+from exporter.simulate.history import Counts, History
 from exporter.taxonomy.loader import load as load_taxonomy
+from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
-from tests.lab.score import Score, score_of
+from tests.lab.observer import seen_after
+from tests.lab.places import REGION, by_region
+from tests.lab.recordings import FLIGHTS, flights, recording
+from tests.lab.score import Score, Trial, score_of
 
-VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
-SYSTEMS: Final = ("streampixel", "softdrive")
 OURS: Final = "ours"
-KEPT: Final = 0.0025
-"""The share of failures that spends half of the shipped objective's budget."""
 TUNING: Final = tuple(range(101, 109))
 """Seeds on which the rules' thresholds were chosen."""
 UNSEEN: Final = tuple(range(1, 9))
 """Reported seeds, on which no threshold was chosen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A history. `burstier` multiplies the noise; `failing` is the share of failures, None for 5 %."""
+def trial(history: History, step: int = STEP, users: bool = False, regions: bool = False) -> Trial:
+    """The last scrape of every `step` seconds; absent if it failed.
 
-    system: str
-    volume: float
-    seed: int
-    burstier: float = 1.0
-    failing: float | None = None
-
-
-def counters(history: History, step: int) -> Counters:
-    """The last scrape of every `step` seconds; absent if it failed."""
+    `users` and `regions`: whether senders give users, and the label `region`.
+    """
+    system = _taxonomy().systems[history.system]
     bins = round(step / history.step)
     rows = len(history.ends) // bins + 1
-    totals = np.zeros((rows, len(history.codes)), np.int64)
-    totals[1:] = np.cumsum(history.ends, axis=0)[bins - 1 :: bins][: rows - 1]
+
+    def totals(ends: Counts) -> Counts:
+        result = np.zeros((rows, len(history.codes)), np.int64)
+        result[1:] = np.cumsum(ends, axis=0)[bins - 1 :: bins][: rows - 1]
+        return result
+
     present = np.ones(rows, np.bool_)
     present[1:] = history.scraped[bins - 1 :: bins][: rows - 1]
-    return Counters(history.system, history.start, step, history.codes, totals, present)
+    counters = Counters(
+        history.system,
+        history.start,
+        step,
+        history.codes,
+        totals(history.ends),
+        present,
+        totals(history.repeats) if users else None,
+        {part: totals(ends) for part, ends in by_region(history).items()} if regions else {},
+    )
+    best = {
+        incident: seen_after(history, incident, system)
+        for incident in history.incidents
+        if incident.expects != "nothing"
+    }
+    return Trial(system, counters, best, regions)
 
 
 _taxonomy = cache(load_taxonomy)
 _groups = cache(load_rules)
 
 
-def scored(run: Run, rules: Path, families: Sequence[str]) -> dict[str, Score]:
-    """Each family's score on one history."""
-    traffic = Traffic(run.volume, failing=run.failing, burst_scale=run.burstier)
-    plan = standard_plan(STANDARD_DAYS * 86400)
-    history = simulate(run.system, traffic, STANDARD_DAYS, plan, run.seed)
-    system = _taxonomy().systems[run.system]
-    scraped = counters(history, STEP)
-    alarms = {}
-    if others := [name for name in OTHERS if name in families]:
-        plain = Plain(scraped, system)
-        alarms = {name: list(OTHERS[name](plain)) for name in others}
-    if OURS in families:
-        alarms[OURS] = ours(scraped, system, _groups(rules))
-    return {name: score_of(history, system, fired) for name, fired in alarms.items()}
+def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dict[str, Score]:
+    """Each family's score on all trials together."""
+    result = {family: Score() for family in families}
+    for item in trials:
+        plain = Plain(item.counters, item.system)
+        for family, score in result.items():
+            if family == OURS:
+                alarms = ours(item.counters, item.system, _groups(rules))
+            else:
+                alarms = list(OTHERS[family](plain))
+            score.add(score_of(item, alarms))
+    return result
 
 
-def campaign(
-    volumes: Iterable[float],
-    seeds: Iterable[int],
+def scored(
+    case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
+) -> dict[str, Score]:
+    """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
+    name, volume, seed = case
+    if name in FLIGHTS:
+        trials: Iterable[Trial] = [flights(name)]
+    elif name not in CASES:
+        trials = [recording(Path(name))]
+    else:
+        histories = CASES[name].histories(volume, seed)
+        regions = name == "later" or name.startswith(REGION)
+        trials = (trial(history, users=users, regions=regions) for history in histories)
+    return scores(trials, rules, families)
+
+
+def cases(
+    names: Iterable[str],
+    seeds: Sequence[int],
     families: Sequence[str] = (OURS,),
     rules: Path | None = None,
-    burstier: float = 1.0,
-    systems: Sequence[str] = SYSTEMS,
-    failing: float | None = None,
-) -> dict[tuple[str, float], Score]:
-    """Scores by family and volume, all seeds and systems together; `rules` is a folder of rule files."""
-    runs = [
-        Run(system, volume, seed, burstier, failing)
-        for volume, seed, system in product(volumes, seeds, systems)
-    ]
-    result: dict[tuple[str, float], Score] = {}
+    users: bool = False,
+    volumes: Sequence[float] = (),
+) -> dict[tuple[str, str, float], Score]:
+    """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own.
+
+    A name is that of a case, of a half-year of flights, or a path; the last two have volume and seed 0.
+    """
+    wanted: list[tuple[str, float, int]] = []
+    for name in names:
+        if name in CASES:
+            wanted += product([name], volumes or CASES[name].volumes, seeds)
+        else:
+            wanted.append((name, 0, 0))
+    result = {(name, family, volume): Score() for family in families for name, volume, _ in wanted}
+    here = partial(scored, users=users, rules=rules or folder(), families=tuple(families))
     with ProcessPoolExecutor() as pool:
-        count = len(runs)
-        scores = pool.map(scored, runs, [rules or folder()] * count, [tuple(families)] * count)
-        for run, by_family in zip(runs, scores, strict=True):
+        for (name, volume, _), by_family in zip(wanted, pool.map(here, wanted), strict=True):
             for family, score in by_family.items():
-                result.setdefault((family, run.volume), Score()).add(score)
-    return result
+                result[name, family, volume].add(score)
+    order = {name: number for number, (name, *_) in enumerate(wanted)}
+    return dict(sorted(result.items(), key=lambda item: order[item[0][0]]))

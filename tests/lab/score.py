@@ -1,14 +1,16 @@
 """Scores alarms against the simulated incidents: recall, minutes to detect and reset, false pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
+from exporter.backtest import notifications as alertmanager
+from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE, TICKET
-from exporter.simulate.history import History, Incident
+from exporter.simulate.history import Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
-from tests.lab.observer import seen_after
+from tests.lab.places import place_of
 
 AFTER: Final = 600.0
 """Seconds after an incident in which a page may still be its own: the shortest window is 5 minutes."""
@@ -20,10 +22,26 @@ FIRST_DAYS: Final = 3 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """Counters, and the incidents that expect an alert.
+
+    An incident's value is how many seconds an ideal observer needs: NaN if unknown, None if the observer
+    misses the incident, which is then not asked for. `places`: whether ends have labels.
+    """
+
+    system: System
+    counters: Counters
+    incidents: Mapping[Incident, float | None]
+    places: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """The detection of an incident that the ideal observer detects after `best` seconds.
 
     `after` is in seconds, None if the incident was missed; `reset` is how long alarms continued after it.
+    `notifications` are Alertmanager's about pages, from the incident's start to 10 minutes after its end.
+    `placed`: whether the first alarm named the right place, or none where there is none; None if unknown.
     """
 
     incident: Incident
@@ -31,7 +49,7 @@ class Detection:
     after: float | None
     reset: float
     notifications: int
-    first_days: bool
+    placed: bool | None
 
 
 @dataclass(slots=True)
@@ -47,7 +65,6 @@ class Score:
     false_pages: list[Alarm] = field(default_factory=list)
     false_tickets: list[Alarm] = field(default_factory=list)
     budgets: int = 0
-    first_days: float = 0.0
     first_false: int = 0
 
     def add(self, other: "Score") -> None:
@@ -55,35 +72,38 @@ class Score:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def score_of(history: History, system: System, alarms: Sequence[Alarm]) -> Score:
+def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     """The score of one family's alarms on one history."""
-    result = Score(days=(history.end - history.start) / 86400, first_days=FIRST_DAYS / 86400)
+    start, end = trial.counters.start, trial.counters.end
+    result = Score(days=(end - start) / 86400)
     result.budgets = len(notifications([alarm for alarm in alarms if alarm.signal == BUDGET]))
     alarms = [alarm for alarm in alarms if alarm.signal != BUDGET]
-    incidents = [incident for incident in history.incidents if incident.expects != "nothing"]
-    for incident in incidents:
-        best = seen_after(history, incident, system)
+    sent = [
+        message.at
+        for message in alertmanager.notifications(alarms, end)
+        if message.severity == PAGE
+    ]
+    for incident, best in trial.incidents.items():
         if best is None:
             continue
-        detection = _detection(history, incident, best, alarms)
+        detection = _detection(incident, best, alarms, sent, trial.places)
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
     for severity, false, after in (
         (PAGE, result.false_pages, AFTER),
         (TICKET, result.false_tickets, AFTER_TICKET),
     ):
-        sent = notifications(
+        merged = notifications(
             (alarm for alarm in alarms if alarm.severity == severity), per_code=severity == TICKET
         )
         false += [
             alarm
-            for alarm in sent
+            for alarm in merged
             if not any(
                 alarm.start <= incident.end + after and alarm.end > incident.start
-                for incident in incidents
+                for incident in trial.incidents
             )
         ]
-    limit = history.start + FIRST_DAYS
-    result.first_false = sum(alarm.start < limit for alarm in result.false_pages)
+    result.first_false = sum(alarm.start < start + FIRST_DAYS for alarm in result.false_pages)
     return result
 
 
@@ -122,7 +142,11 @@ def per_month(count: int, days: float) -> float:
 
 
 def _detection(
-    history: History, incident: Incident, best: float, alarms: Sequence[Alarm]
+    incident: Incident,
+    best: float,
+    alarms: Sequence[Alarm],
+    sent: Sequence[float],
+    places: bool,
 ) -> Detection:
     during = [
         alarm
@@ -132,15 +156,15 @@ def _detection(
         and alarm.end > incident.start
         and (incident.expects != PAGE or alarm.severity == PAGE)
     ]
-    first = min((alarm.start for alarm in during), default=None)
+    begun = min(during, key=lambda alarm: alarm.start, default=None)
     last = max((alarm.end for alarm in during), default=incident.end)
     return Detection(
         incident,
         best,
-        None if first is None else max(first - incident.start, 0.0),
+        None if begun is None else max(begun.start - incident.start, 0.0),
         max(last - incident.end, 0.0),
-        len(notifications(during)),
-        incident.start < history.start + FIRST_DAYS,
+        sum(incident.start <= at <= incident.end + AFTER for at in sent),
+        begun.place == place_of(incident) if begun and places else None,
     )
 
 

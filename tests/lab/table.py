@@ -1,11 +1,15 @@
 """The lab's table: a line per family and volume."""
 
-from collections.abc import Mapping
-from statistics import median
+from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
+from statistics import fmean, median
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tests.lab.families import STOPPED
 from tests.lab.score import Score, minutes, per_month, quantile, recall
 
 
@@ -13,36 +17,44 @@ def cells(score: Score) -> dict[str, str]:
     """A score's cells by their headings."""
     pages = score.pages
     took = minutes(pages)
-    best = [page.best / 60 for page in pages]
+    best = [page.best / 60 for page in pages if not isnan(page.best)]
     resets = [page.reset / 60 for page in pages if page.after is not None]
-    flapping = [page.notifications for page in pages if page.incident.flapping]
-    first = [page for page in pages if page.first_days]
+    sent = [page.notifications for page in pages if page.after is not None]
+    stopped = sum(alarm.signal == STOPPED for alarm in score.false_pages)
 
-    def spread(values: list[float]) -> str:
-        return f"{median(values):.1f} / {quantile(values, 0.95):.1f}" if values else "–"
+    placed = [page.placed for page in pages if page.placed is not None]
+
+    def spread(values: Sequence[float]) -> str:
+        return f"{median(values):.1f} / {quantile(values, 0.95):.0f}" if values else "–"
+
+    def monthly(count: int) -> str:
+        return f"{per_month(count, score.days):.2f}"
 
     return {
-        "recall": f"{recall(pages):.3f}",
-        "min to detect\nmedian / p95": spread(took),
-        "ideal observer\nmedian / p95": spread(best),
-        "false pages\nin 30 d": f"{per_month(len(score.false_pages), score.days):.2f}",
+        "recall": f"{recall(pages):.3f} of {len(pages)}" if pages else "–",
+        "minutes\nmed. / p95": spread(took),
+        "ideal\nmed. / p95": spread(best),
+        "false spikes\nin 30 d": monthly(len(score.false_pages) - stopped),
+        "false stops\nin 30 d": monthly(stopped),
+        "false in\nfirst 3 d": f"{score.first_false}",
+        "fires until\nthe end": f"{fmean(reset > 0 for reset in resets):.0%}" if resets else "–",
         "reset\np95 min": f"{quantile(resets, 0.95):.1f}" if resets else "–",
-        "most notif.\nof a flapping": f"{max(flapping, default=0)}",
-        "tickets'\nrecall": f"{recall(score.tickets):.2f}",
-        "false tickets\nin 30 d": f"{per_month(len(score.false_tickets), score.days):.1f}",
+        "notifications\nmean, most": f"{fmean(sent):.1f}, {max(sent)}" if sent else "–",
+        "right\nplace": f"{fmean(placed):.0%}" if placed else "–",
+        "tickets'\nrecall": f"{recall(score.tickets):.2f}" if score.tickets else "–",
+        "false tick.\nin 30 d": f"{per_month(len(score.false_tickets), score.days):.1f}",
         "budget's\nin 30 d": f"{per_month(score.budgets, score.days):.1f}",
-        "first 3 d:\nrecall": f"{recall(first):.2f}",
-        "first 3 d: false\npages in 30 d": f"{per_month(score.first_false, score.first_days):.1f}",
     }
 
 
-def show(scores: Mapping[tuple[str, float], Score], title: str) -> None:
-    """Prints the table."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("rules")
-    table.add_column("ends/h", justify="right")
+def show(scores: Mapping[tuple[str, str, float], Score], title: str) -> None:
+    """Prints a line per case, family and volume."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("case", "rules", "ends/h"):
+        table.add_column(column, no_wrap=True)
     for heading in cells(Score()):
         table.add_column(heading, justify="right")
-    for (family, volume), score in scores.items():
-        table.add_row(family, f"{volume:,.0f}", *cells(score).values())
-    Console(width=180).print(table)
+    for (name, family, volume), score in scores.items():
+        ends = f"{volume:,.0f}" if volume else "–"
+        table.add_row(Path(name).name, family, ends, *cells(score).values())
+    Console(width=230).print(table)

@@ -179,3 +179,20 @@ def test_clock_change_moves_every_later_day_an_hour_ahead() -> None:
     day = int(DAY / STEP)
     assert changed[:day] == pytest.approx(ordinary[:day])
     assert changed[day:-60] == pytest.approx(ordinary[day + 60 :])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_slow_retries_are_an_end_every_60_to_130_seconds_and_mostly_repeats(system: str) -> None:
+    traffic = Traffic(10.0, burst_scale=0.0)
+    slow, plain = (simulate(system, traffic, 0.1, plan) for plan in ([("slow-retries", HOUR)], ()))
+    added = (slow.expected - plain.expected).round(9)
+    (column,) = np.flatnonzero(added.sum(axis=0))
+    assert (slow.codes[column],) == KINDS["slow-retries"].codes[system]
+    bins = np.flatnonzero(added[:, column])
+    assert 60 - slow.step < np.diff(bins).min() * slow.step < 75
+    assert 115 < np.diff(bins).max() * slow.step < 130 + slow.step
+    assert HOUR <= bins[0] * slow.step < bins[-1] * slow.step < 2 * HOUR
+    # One end in 15 minutes is no repeat.
+    assert added.sum() - slow.repeats.sum() == 4
+    assert (slow.repeats <= added).all()
+    assert not plain.repeats.any()

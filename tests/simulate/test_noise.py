@@ -25,7 +25,7 @@ DAY_BINS = 5760
 def drawn(traffic: Traffic, means: tuple[float, float], seed: int) -> np.ndarray:
     """(bins, 2): successes and failures around constant means of a bin."""
     grid = np.tile(np.array(means), (BINS, 1))
-    return counts(grid, STEP, traffic, [1], np.random.default_rng(seed))
+    return counts(grid, STEP, traffic, [1], np.random.default_rng(seed))[0]
 
 
 def variance(traffic: Traffic, means: tuple[float, float]) -> float:
@@ -73,7 +73,7 @@ def test_retries_end_within_about_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
     grid[0, 1] = 100_000.0
     for name, value in (("LEVEL_NOISE", 0.0), ("CODE_NOISE", 0.0), ("BURST_CHANCE", 1.0)):
         monkeypatch.setattr(noise, name, value)
-    ends = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
+    ends, _ = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
     retries = ends[:, 1].sum() - 25_000
     assert retries == pytest.approx(75_000, rel=0.05)
     assert ends[4:, 1].sum() / retries == pytest.approx(1 / 16, rel=0.1)
@@ -88,7 +88,7 @@ def numbered() -> np.ndarray:
 def test_restart_moves_ends_to_the_next_bin_and_loses_none() -> None:
     """Fails when the ends of a restart are dropped, or stay in bins without a scrape."""
     ends, traffic = numbered(), Traffic(p_missed_scrape=0.0, restarts_per_day=40.0)
-    scraped = scrape(ends, STEP, traffic, np.random.default_rng(1))
+    scraped = scrape((ends,), STEP, traffic, np.random.default_rng(1))
     assert (~scraped).sum() >= 20
     assert ends.sum(axis=0).tolist() == numbered().sum(axis=0).tolist()
     after = np.flatnonzero(scraped[1:] & ~scraped[:-1]) + 1
@@ -96,13 +96,33 @@ def test_restart_moves_ends_to_the_next_bin_and_loses_none() -> None:
     missed = np.diff(np.flatnonzero(np.concatenate(([True], scraped, [True])))) - 1
     assert set(missed) >= set(range(LONGEST_RESTART + 1))
     short = numbered()[:1]
-    assert scrape(short, 6000.0, traffic, np.random.default_rng(1)).all()
+    assert scrape((short,), 6000.0, traffic, np.random.default_rng(1)).all()
     assert short.tolist() == [[1, 0]]
 
 
 def test_failed_scrape_changes_no_counts() -> None:
     ends, traffic = numbered(), Traffic(p_missed_scrape=0.1, restarts_per_day=0.0)
-    scraped = scrape(ends, STEP, traffic, np.random.default_rng(1))
+    scraped = scrape((ends,), STEP, traffic, np.random.default_rng(1))
     assert (ends == numbered()).all()
     # Binomial: five standard deviations of 5,760 draws at 0.1.
     assert abs((~scraped).sum() - 576) < 5 * np.sqrt(DAY_BINS * 0.1 * 0.9)
+
+
+def test_retries_are_the_repeats_of_failures() -> None:
+    """A failure stands for 1 + BURST_CHANCE * BURST_SIZE ends."""
+    grid = np.tile(np.array([5.0, 5.0]), (BINS, 1))
+    ends, repeats = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
+    assert (repeats <= ends).all()
+    assert not repeats[:, 0].any()
+    retries = BURST_CHANCE * BURST_SIZE
+    part = repeats[:, 1].sum() / ends[:, 1].sum()
+    assert part == pytest.approx(retries / (1 + retries), rel=0.05)
+
+
+def test_swings_vary_periods_of_five_minutes_and_keep_the_mean() -> None:
+    grid = np.tile(np.array([500.0, 0.0]), (40_000, 1))
+    traffic = Traffic(burst_scale=0.0, swings=0.9)
+    ends, _ = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
+    periods = ends[:, 0].reshape(-1, 20).sum(axis=1)
+    assert periods.mean() == pytest.approx(10_000, rel=0.1)
+    assert periods.std() / periods.mean() == pytest.approx(0.9, rel=0.15)

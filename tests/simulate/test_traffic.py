@@ -7,7 +7,7 @@ from exporter.errors import ConfigError
 from exporter.simulate import traffic
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, profile
-from exporter.simulate.scenario import MONDAY
+from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic, load, means
 from exporter.taxonomy import Outcome
 
@@ -96,3 +96,22 @@ def test_profile_scales_failures_and_keeps_neutral_ends(system: str, failing: fl
 def test_profile_refuses_more_failures_than_there_are_sessions() -> None:
     with pytest.raises(ConfigError, match=r"--failing = 0\.99: use at most 0\.958 for streampixel"):
         profile("streampixel", 0.99)
+
+
+def test_hours_replace_the_smooth_day_and_weekend() -> None:
+    """Fails when the weekend's factor does not begin at midnight, or the epoch's weekday is wrong."""
+    office = Profile(SHARES, 15.0, weekend=0.1, hours=((0, 1.0), (12, 3.0), (24, 1.0)))
+    at = MONDAY + np.array([0.0, 6.0, 12.0, 5 * 24 - 0.01, 5 * 24 + 0.01, 5 * 24 + 12]) * HOUR
+    assert load(at, 4.0, office) / load(at, 4.0, office)[0] == pytest.approx(
+        [1.0, 2.0, 3.0, 1.0, 0.1, 0.3], rel=0.01
+    )
+
+
+def test_shares_of_codes_are_replaced_at_the_expense_of_successes() -> None:
+    given = Traffic(1e5, shares={"4006": 0.3})
+    history = simulate("streampixel", given, 1.0)
+    total, plain = history.ends.sum(), simulate("streampixel", Traffic(1e5), 1.0).ends
+    parts = dict(zip(history.codes, (history.ends.sum(axis=0) / total).tolist(), strict=True))
+    assert parts["4006"] == pytest.approx(0.3, rel=0.1)
+    assert parts["1006"] == pytest.approx(0.018, rel=0.2)
+    assert total == pytest.approx(plain.sum(), rel=0.02)

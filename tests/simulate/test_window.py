@@ -19,6 +19,7 @@ def window(*rates: float, codes: tuple[int, ...] = (2,)) -> Window:
         length=60.0,
         rates=grid,
         exact=np.zeros(grid.shape, dtype=np.int64),
+        repeats=np.zeros(grid.shape, dtype=np.int64),
         codes=codes,
         successes=(0, 1),
         load=np.ones_like,

@@ -1,0 +1,145 @@
+"""Cases: standard months, and traffic and incidents that break alert rules on real installations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from exporter.simulate.history import DAY, HOUR, History
+from exporter.simulate.incidents import KINDS, Kind
+from exporter.simulate.profiles import SYSTEMS
+from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, Plan, simulate
+from exporter.simulate.traffic import Traffic
+from exporter.simulate.window import Window
+
+STANDARD_CASE: Final = "standard"
+BURSTIER: Final = "standard, noise half as bursty again"
+BUDGET_KEPT: Final = "standard, half of the budget spent"
+KEPT: Final = 0.0025
+"""The share of failures that spends half of the shipped objective's budget."""
+STANDARD_VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
+SYSTEM: Final = "streampixel"
+OFFICE: Final = (
+    *((0, 0.02), (7, 0.02), (9, 1.0), (11.75, 1.0), (12.25, 0.3), (13, 0.3)),
+    *((13.5, 1.0), (19, 1.0), (19.5, 0.05), (24, 0.02)),
+)
+"""Load by hour: a dip at noon, and an end of the day in which 95 % of the traffic goes in half an hour."""
+_SIZES: Final = ("a tenth", "a third")
+REGIONS: Final = (0.03, 0.05, 0.10, 0.20)
+
+
+def _kind(
+    code: str,
+    seconds: float,
+    effect: Callable[[Window], None],
+    expects: str = "page",
+    permanent: bool = False,
+) -> Kind:
+    signals = ("spike",) if expects == "page" else ()
+    return Kind({SYSTEM: (code,)}, seconds, effect, expects, signals, permanent)
+
+
+def _habit(window: Window) -> None:
+    """Cancellations: few at night, most in the morning, on each day."""
+    hours = window.times / HOUR % 24
+    window.set_share(np.select([hours < 6, hours < 9], [0.003, 0.06], 0.025))
+
+
+_KINDS: Final = {
+    **KINDS,
+    "a tenth": _kind("4003", HOUR, lambda w: w.set_share(0.10)),
+    "a third": _kind("4003", HOUR, lambda w: w.set_share(0.33)),
+    "bad day": _kind("4006", 14 * HOUR, lambda w: w.set_share(0.10)),
+    "70 %": _kind("4006", 2 * HOUR, lambda w: w.set_share(0.70)),
+    "90 %": _kind("4006", 2 * HOUR, lambda w: w.set_share(0.90)),
+    "step": _kind("4006", 8 * DAY, lambda w: w.set_share(0.06), permanent=True),
+    "habit": _kind("4001", DAY, _habit, "nothing", permanent=True),
+    "1 in 14": _kind("4006", 6 * HOUR, lambda w: w.set_share(1 / 14)),
+    **{
+        f"region {part:.0%}": _kind("4005", 2 * HOUR, lambda w, part=part: w.set_share(part))
+        for part in REGIONS
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`histories` yields the histories of a volume (ends per hour) and a seed."""
+
+    histories: Callable[[float, int], Iterator[History]]
+    volumes: Sequence[float]
+
+
+def _standard(volume: float, seed: int, **traffic: Any) -> Iterator[History]:
+    """The standard month of both systems."""
+    for system in SYSTEMS:
+        yield simulate(system, Traffic(volume, **traffic), STANDARD_DAYS, STANDARD, seed)
+
+
+def _from(
+    hour: float, days: float, plan: Plan, volume: float, seed: int, **traffic: Any
+) -> History:
+    """`plan` has onsets in hours after the start, which is at `hour` of a Monday."""
+    onsets = [(name, onset * HOUR) for name, onset in plan]
+    start = MONDAY + hour * HOUR
+    return simulate(SYSTEM, Traffic(volume, **traffic), days, onsets, seed, start, kinds=_KINDS)
+
+
+def _case(
+    days: float, plan: Plan = (), volumes: Sequence[float] = (100, 1_000), **traffic: Any
+) -> Case:
+    """One history per seed."""
+
+    def histories(volume: float, seed: int) -> Iterator[History]:
+        yield _from(0, days, plan, volume, seed, **traffic)
+
+    return Case(histories, volumes)
+
+
+def _first_minutes(volume: float, seed: int) -> Iterator[History]:
+    """An outage of each size 2, 4, 8 or 14 minutes after the first scrape, at eight hours of the day."""
+    for hour in range(0, 24, 3):
+        onset = (2, 4, 8, 14)[hour // 3 % 4] / 60
+        for number, name in enumerate(_SIZES):
+            yield _from(hour, 0.1, [(name, onset)], volume, 100 * seed + hour + number)
+
+
+def _day_one(volume: float, seed: int) -> Iterator[History]:
+    """Installed at four hours of the day."""
+    for hour in range(0, 24, 6):
+        yield _from(hour, 3, [("habit", 0)], volume, 100 * seed + hour)
+
+
+def _on(name: str, *days: int) -> list[tuple[str, float]]:
+    """An incident on each of the days, at different hours."""
+    return [(name, 24 * day + (9 + 7 * number) % 24) for number, day in enumerate(days)]
+
+
+_STOPS: Final = [("stop", 24 * day + hour) for day, hour in ((7, 10), (10, 15), (15, 14), (24, 10))]
+"""In office hours."""
+CASES: Final = {
+    STANDARD_CASE: Case(_standard, STANDARD_VOLUMES),
+    BURSTIER: Case(partial(_standard, burst_scale=1.5), STANDARD_VOLUMES),
+    BUDGET_KEPT: Case(partial(_standard, failing=KEPT), STANDARD_VOLUMES),
+    "office hours": _case(30, _STOPS, (30, 100, 1_000), hours=OFFICE, weekend=0.1),
+    "bursty counts": _case(30, _STOPS, swings=0.9),
+    "slow retries": _case(21, _on("slow-retries", *range(1, 20)), (10, 100, 1_000)),
+    "bad days": _case(16, [("bad day", 24 * day + 8) for day in (7, 9, 10, 12)]),
+    "usual 30 %": _case(18, _on("70 %", 4, 8, 12) + _on("90 %", 6, 10, 14), shares={"4006": 0.30}),
+    "step": _case(16, [("step", 8 * 24 + 10)]),
+    "day one": Case(_day_one, (100, 1_000)),
+    "first minutes": Case(_first_minutes, (100, 1_000, 10_000)),
+    "later": _case(
+        26,
+        [(_SIZES[i % 2], 24 * 5 + 51 * i) for i in range(10)],
+        (100, 1_000, 10_000),
+    ),
+    "crash loop": _case(12, _on("1 in 14", 4, 6, 8, 10), (100, 1_000, 10_000)),
+    **{
+        f"region {part:.0%}": _case(14, _on(f"region {part:.0%}", 4, 6, 8, 10, 12))
+        for part in REGIONS
+    },
+}
+"""`later` has the outages of `first minutes` after five days."""
