@@ -16,8 +16,9 @@ from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
-_SELF_MONITORING: Final = "exporter"
-"""The `signal` of alerts about the exporter itself. Only the number of unknown codes follows from ends."""
+_SELF_MONITORING: Final = ("exporter", "watchdog")
+"""The `signal` of alerts about the exporter itself and of the heartbeat: of these, only the number of unknown
+codes follows from ends."""
 
 
 def load_rules(folder: Path) -> tuple[Group, ...]:
@@ -35,7 +36,7 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
             rules=tuple(
                 rule
                 for rule in group.rules
-                if rule.labels.get("signal") != _SELF_MONITORING or reads_unknown_codes(rule)
+                if rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
             ),
         )
         for group in rulefile.load(paths)
