@@ -10,6 +10,7 @@ from exporter.commands.backtest import backtest
 from exporter.commands.beacon_key import beacon_key
 from exporter.commands.check import check
 from exporter.commands.codes import codes
+from exporter.commands.page import send_test_page
 from exporter.commands.send import send
 from exporter.commands.serve import serve
 from exporter.commands.simulate import simulate
@@ -27,6 +28,7 @@ app = typer.Typer(
 # In the order of `--help`.
 for command in (serve, check, codes, send, simulate, backtest, beacon_key):
     app.command()(command)
+app.command("test-page")(send_test_page)
 
 
 @app.callback(invoke_without_command=True)

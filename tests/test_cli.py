@@ -37,6 +37,7 @@ OPTIONS = {
         ),
         "--json",
     ),
+    "test-page": ("--alertmanager", "--system", "--code", "--config", "--taxonomy"),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),
 }
 

@@ -26,10 +26,6 @@ class Timing:
 # Copied from deploy/alertmanager/alertmanager.yml, which an installed package does not contain.
 PAGES: Final = Timing(40, 600, 4 * 3600)
 TICKETS: Final = Timing(300, 3600, 3 * 86400)
-_PAGED: Final = {"client": "application", "application": "application"}
-"""Owners whose pages do not go to the platform's on-call."""
-_TICKETED: Final = ("customer_network", "client", "capacity", "application", "policy", "user")
-"""Owners with a ticket receiver of their own."""
 INHIBITING: Final = ("spike", "overrun")
 INHIBITED: Final = ("elevated", "new")
 """Signals that are muted while a signal of `INHIBITING` fires for the same code."""
@@ -43,7 +39,6 @@ class Notification:
     """
 
     at: float
-    receiver: str
     severity: str
     system: str
     alerts: frozenset[frozenset[tuple[str, str]]]
@@ -80,21 +75,14 @@ def notifications(firings: Iterable[Firing], until: float) -> list[Notification]
     ]
     groups: dict[tuple[str, str], list[_Alert]] = {}
     for alert in alerts:
-        key = receiver(alert.labels), alert.labels.get(names.SYSTEM, "")
+        key = severity(alert.labels), alert.labels.get(names.SYSTEM, "")
         groups.setdefault(key, []).append(alert)
     sent = [
-        Notification(at, to, severity(members[0].labels), system, active)
-        for (to, system), members in groups.items()
+        Notification(at, level, system, active)
+        for (level, system), members in groups.items()
         for at, active in _times(members, alerts, until)
     ]
-    return sorted(sent, key=lambda notification: (notification.at, notification.receiver))
-
-
-def receiver(labels: Labels) -> str:
-    owner = labels.get(names.OWNER, "")
-    if severity(labels) == PAGE:
-        return f"page-{_PAGED.get(owner, 'platform')}"
-    return f"ticket-{owner if owner in _TICKETED else 'platform'}".replace("_", "-")
+    return sorted(sent, key=lambda notification: (notification.at, notification.severity))
 
 
 def severity(labels: Labels) -> str:

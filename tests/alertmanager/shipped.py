@@ -11,15 +11,16 @@ import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yml"
+RECEIVERS = FOLDER / "receivers.yml"
 _TIMES = {"group_wait": "500ms", "group_interval": "3s", "repeat_interval": "4h"}
 """Long enough for the alerts of one POST, and for an alert to come and go a few times."""
 
 
 def quick(folder: Path) -> Path:
-    """A copy in `folder` with short timings."""
+    """A copy in `folder` with short timings, and tickets at any time of the week."""
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     config = folder / CONFIG.name
-    text = config.read_text()
+    text = config.read_text().replace("active_time_intervals: [office-hours]", "")
     for key, time in _TIMES.items():
         text = re.sub(rf"\b{key}: \w+", f"{key}: {time}", text)
     config.write_text(text)
@@ -35,28 +36,41 @@ def with_slack(folder: Path, url: str) -> Path:
     return config
 
 
-def with_webhooks(folder: Path, url: str) -> Path:
-    """Every receiver is a webhook at its own name."""
+def with_webhooks(folder: Path, url: str, smarthost: str = "") -> Path:
+    """Every receiver is a webhook at its own name.
+
+    With a mail server, `page` also has the shipped blocks of Slack, at `/slack`, and of e-mail.
+    """
+    (slack,) = shipped_receivers()["slack"]["slack_configs"]
+    del slack["api_url_file"]
+    more = {
+        "slack_configs": [slack | {"api_url": f"{url}/slack"}],
+        "email_configs": [_mail(smarthost)],
+    }
     return _with_receivers(
         folder,
-        lambda name: {"webhook_configs": [{"url": f"{url}/{name}", "send_resolved": True}]},
+        lambda name: {
+            "webhook_configs": [{"url": f"{url}/{name}", "send_resolved": True}],
+            **(more if smarthost and name == "page" else {}),
+        },
     )
 
 
 def with_mail(folder: Path, smarthost: str) -> Path:
-    """Every receiver has the file's e-mail block, with this server and without its password."""
-    (block,) = blocks_to_paste()["email_configs"]
+    """Every receiver is the shipped e-mail block, with this server."""
+    return _with_receivers(folder, lambda _: {"email_configs": [_mail(smarthost)]})
+
+
+def _mail(smarthost: str) -> dict[str, Any]:
+    (block,) = shipped_receivers()["email"]["email_configs"]
     mail = {key: value for key, value in block.items() if not key.startswith("auth_")}
-    mail |= {"smarthost": smarthost, "require_tls": False}
-    return _with_receivers(folder, lambda _: {"email_configs": [mail]})
+    return mail | {"smarthost": smarthost, "require_tls": False}
 
 
-def blocks_to_paste() -> dict[str, list[dict[str, Any]]]:
-    """The comments at the file's end, which users paste into a receiver."""
-    tail = CONFIG.read_text().split("# To paste into a receiver", 1)[1]
-    lines = [line.removeprefix("#") for line in tail.splitlines() if line.startswith("#    ")]
-    blocks: dict[str, list[dict[str, Any]]] = yaml.safe_load("\n".join(lines))
-    return blocks
+def shipped_receivers() -> dict[str, dict[str, Any]]:
+    """The receivers that users copy, by name, including those in comments."""
+    text = re.sub(r"(?m)^  # (?=- name:|  )", "  ", RECEIVERS.read_text())
+    return {receiver.pop("name"): receiver for receiver in yaml.safe_load(text)["receivers"]}
 
 
 def _with_receivers(folder: Path, integrations: Callable[[str], dict[str, Any]]) -> Path:

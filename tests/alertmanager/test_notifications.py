@@ -21,8 +21,8 @@ MISSING = {
     "system": "streampixel",
     "ledger": "a",
 }
-EXPORTER_PAGE = ("/page-platform", "firing", {("exporter", None)})
-STOPPED_PAGE = ("/page-platform", "firing", {("stopped", None)})
+EXPORTER_PAGE = ("/page", "firing", {("exporter", None)})
+STOPPED_PAGE = ("/page", "firing", {("stopped", None)})
 Notification = tuple[str, str, set[tuple[str, str | None]]]
 
 
@@ -50,17 +50,16 @@ def inhibited(manager: AlertmanagerProcess) -> list[dict[str, Any]]:
     return [item["labels"] for item in manager.get("alerts", active="false", inhibited="true")]
 
 
-def test_two_codes_of_a_system_are_one_notification_and_one_resolution(manager, receiver):
-    """Fails when pages are routed by owner, or grouped by code or alert name: 4001 is capacity's, 4005
-    the platform's."""
-    codes = {"4001": "capacity", "4005": "platform"}
-    both = {("spike", "4001"), ("spike", "4005")}
+def test_codes_of_three_owners_are_one_notification_and_one_resolution(manager, receiver):
+    """Fails when pages are routed by owner, or grouped by code or alert name."""
+    codes = {"4005": "platform", "4006": "application", "4007": "customer_network"}
+    all_codes = {("spike", code) for code in codes}
     manager.post(*(alert("spike", code, owner=owner) for code, owner in codes.items()))
-    assert notification(receiver) == ("/page-platform", "firing", both)
+    assert notification(receiver) == ("/page", "firing", all_codes)
     manager.post(
         *(alert("spike", code, owner=owner, resolved=True) for code, owner in codes.items())
     )
-    assert notification(receiver) == ("/page-platform", "resolved", both)
+    assert notification(receiver) == ("/page", "resolved", all_codes)
     assert receiver.rest() == []
 
 
@@ -71,6 +70,24 @@ def test_two_systems_are_two_notifications(manager, receiver):
     )
     systems = [receiver.next()[1]["groupLabels"]["system"] for _ in range(2)]
     assert sorted(systems) == ["softdrive", "streampixel"]
+
+
+def test_watchdog_and_pages_are_separate_notifications(manager, receiver):
+    manager.post(
+        alert("watchdog", alertname="SessionEndWatchdog", system=None, severity="none"),
+        alert("exporter", **DOWN),
+    )
+    assert sorted(notification(receiver) for _ in range(2)) == [
+        EXPORTER_PAGE,
+        ("/watchdog", "firing", {("watchdog", None)}),
+    ]
+
+
+def test_spike_of_another_cluster_inhibits_nothing_and_is_another_notification(manager, receiver):
+    manager.post(*(alert("spike", "4001", cluster=cluster) for cluster in ("a", "b")))
+    assert [receiver.next()[1]["groupLabels"]["system"] for _ in range(2)] == ["streampixel"] * 2
+    manager.post(alert("elevated", "4001", cluster="c"))
+    assert notification(receiver) == ("/ticket", "firing", {("elevated", "4001")})
 
 
 def test_flapping_alert_is_notified_once_and_resolved_once(manager, receiver):
@@ -87,12 +104,12 @@ def test_flapping_alert_is_notified_once_and_resolved_once(manager, receiver):
 def test_spike_inhibits_only_tickets_of_its_code(manager, receiver):
     """4006 in the same group shows that the group was notified, without 4003's tickets."""
     manager.post(alert("spike", "4003", owner="application"))
-    assert notification(receiver) == ("/page-application", "firing", {("spike", "4003")})
+    assert notification(receiver) == ("/page", "firing", {("spike", "4003")})
     manager.post(
         *(alert(signal, "4003", owner="application") for signal in ("elevated", "new")),
         alert("elevated", "4006", owner="application"),
     )
-    assert notification(receiver) == ("/ticket-application", "firing", {("elevated", "4006")})
+    assert notification(receiver) == ("/ticket", "firing", {("elevated", "4006")})
     assert {labels["signal"] for labels in inhibited(manager)} == {"elevated", "new"}
 
 
@@ -100,22 +117,22 @@ def test_spike_of_another_system_inhibits_nothing(manager, receiver):
     manager.post(alert("spike", "1001", system="other", owner="platform"))
     receiver.next()
     manager.post(alert("elevated", "1001", owner="platform"))
-    assert notification(receiver) == ("/ticket-platform", "firing", {("elevated", "1001")})
+    assert notification(receiver) == ("/ticket", "firing", {("elevated", "1001")})
 
 
 def test_spike_does_not_inhibit_stopped_of_its_system(manager, receiver):
     manager.post(alert("stopped"), alert("spike", "4001", owner="capacity"))
     both = {("stopped", None), ("spike", "4001")}
-    assert notification(receiver) == ("/page-platform", "firing", both)
+    assert notification(receiver) == ("/page", "firing", both)
 
 
 def test_missing_counts_inhibit_stopped_of_their_system_only(manager, receiver):
     """Fails without `equal`: a system that another exporter counts is then silent too."""
     manager.post(alert("exporter", **MISSING))
-    assert notification(receiver) == ("/ticket-platform", "firing", {("exporter", None)})
+    assert notification(receiver) == ("/ticket", "firing", {("exporter", None)})
     manager.post(alert("stopped"), alert("stopped", system="softdrive"))
     path, page = receiver.next()
-    assert (path, page["groupLabels"]) == ("/page-platform", {"system": "softdrive"})
+    assert (path, page["groupLabels"]) == ("/page", {"system": "softdrive"})
     (labels,) = inhibited(manager)
     assert (labels["signal"], labels["system"]) == ("stopped", "streampixel")
 
@@ -140,8 +157,8 @@ def test_exporter_with_missing_counts_is_one_page(manager, receiver, cause):
         alert("stopped"), alert("spike", "4005", owner="platform"), alert("elevated", "4003")
     )
     assert sorted(notification(receiver) for _ in range(2)) == [
-        ("/page-platform", "firing", {("spike", "4005")}),
-        ("/ticket-platform", "firing", {("elevated", "4003")}),
+        ("/page", "firing", {("spike", "4005")}),
+        ("/ticket", "firing", {("elevated", "4003")}),
     ]
     names = {labels["alertname"] for labels in inhibited(manager)}
     assert names == {MISSING["alertname"], "streampixelNonestopped"}

@@ -1,6 +1,5 @@
 """When Alertmanager notifies: groups, waits, repeats and inhibition."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ from exporter.backtest.notifications import (
     Notification,
     Timing,
     notifications,
-    receiver,
 )
 from exporter.backtest.replay import load_rules
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Owner
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
 RULES = {
@@ -91,13 +88,13 @@ def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[floa
     assert minutes(sent(*given, until=501)) == expected
 
 
-def test_each_system_and_receiver_is_a_group() -> None:
-    notified = sent((WORKERS, 0, 30), (CRASHED, 0, 30), (REMOTE, 0, 30))
-    assert {(notification.receiver, notification.system) for notification in notified} == {
-        ("page-platform", "streampixel"),
-        ("page-application", "streampixel"),
-        ("page-platform", "softdrive"),
-    }
+def test_each_system_and_severity_is_a_group_whoever_owns_the_codes() -> None:
+    notified = sent((WORKERS, 0, 30), (CRASHED, 0, 30), (REMOTE, 0, 30), (BUDGET, 0, 30))
+    assert [(notification.severity, notification.system) for notification in notified] == [
+        ("page", "streampixel"),
+        ("page", "softdrive"),
+        ("ticket", "streampixel"),
+    ]
 
 
 def test_page_inhibits_the_ticket_of_its_code() -> None:
@@ -132,25 +129,10 @@ def test_timings_and_inhibitions_equal_the_shipped_configuration() -> None:
     config = yaml.safe_load(CONFIG.read_text())
     route = config["route"]
     (page,) = (inner for inner in route["routes"] if inner["matchers"] == ['severity="page"'])
-    assert route["group_by"] == ["system"]
+    assert route["group_by"] == ["cluster", "system"]
     assert (seconds(route | page), seconds(route)) == (PAGES, TICKETS)
     assert config["inhibit_rules"][0] == {
         "source_matchers": [f'signal=~"{"|".join(INHIBITING)}"'],
         "target_matchers": [f'signal=~"{"|".join(INHIBITED)}"'],
-        "equal": ["system", "code"],
+        "equal": ["cluster", "system", "code"],
     }
-
-
-@pytest.mark.parametrize("severity", ["page", "ticket"])
-@pytest.mark.parametrize("owner", [*(owner.value for owner in Owner), ""])
-def test_receiver_is_that_of_amtool(severity: str, owner: str) -> None:
-    done = subprocess.run(
-        [
-            *("amtool", "config", "routes", "test", f"--config.file={CONFIG}"),
-            *(f"severity={severity}", f"owner={owner}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert receiver({"severity": severity, "owner": owner}) == done.stdout.strip()

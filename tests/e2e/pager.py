@@ -1,4 +1,4 @@
-"""Exporter, Prometheus, Alertmanager and a webhook with the shipped rules and configuration.
+"""Exporter, Prometheus, Alertmanager, a webhook and a mail server with the shipped rules and configuration.
 
 Durations are shorter, so an incident takes seconds. Prometheus starts with three hours of scrapes, which
 give the rules a baseline.
@@ -17,7 +17,7 @@ from exporter import rule_files
 from exporter.demo import past
 from exporter.demo.stack import compressed
 from tests.alertmanager import shipped
-from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
+from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess, free_port
 
@@ -87,6 +87,7 @@ class Pager:
         prometheus: PrometheusProcess,
         traffic: Traffic,
         webhook: WebhookReceiver,
+        mail: MailReceiver,
         taxonomy: Path,
     ) -> None:
         self.exporter = exporter
@@ -94,12 +95,20 @@ class Pager:
         self.prometheus = prometheus
         self.traffic = traffic
         self.taxonomy = taxonomy
+        self.mail = mail
+        """The same pages as e-mail."""
+        self.slack: list[Any] = []
+        """The same pages as Slack attachments, after a call of `pages`."""
         self._webhook = webhook
         self._pages: list[Any] = []
 
     def pages(self, system: str | None = None) -> list[Any]:
         """The pages until now, of a system or of the exporter itself."""
-        self._pages += [body for path, body in self._webhook.rest() if path.startswith("/page-")]
+        for path, body in self._webhook.rest():
+            if path == "/page":
+                self._pages.append(body)
+            elif path == "/slack":
+                self.slack += body["attachments"]
         return [page for page in self._pages if page["groupLabels"].get("system") == system]
 
     def wait(self, status: str, *alerts: str, system: str | None = None) -> Any:
@@ -142,7 +151,8 @@ def running_pager(folder: Path) -> Iterator[Pager]:
     flags = ("--ops", f"127.0.0.1:{free_port()}", "--ingest", f"127.0.0.1:{free_port()}")
     with contextlib.ExitStack() as stack:
         webhook = stack.enter_context(WebhookReceiver())
-        config = shipped.with_webhooks(manager, webhook.url)
+        mail = stack.enter_context(MailReceiver())
+        config = shipped.with_webhooks(manager, webhook.url, mail.address)
         # Longer than an evaluation of the rules, on a busy machine too.
         config.write_text(re.sub(r"\bgroup_wait: \w+", "group_wait: 4s", config.read_text()))
         alertmanager = stack.enter_context(AlertmanagerProcess(config))
@@ -162,7 +172,7 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         )
         traffic = stack.enter_context(Traffic(exporter, ends))
         stack.enter_context(prometheus)
-        pager = Pager(exporter, prometheus, traffic, webhook, taxonomy)
+        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy)
         compared = 'system_outcome:session_ends:increase1h{outcome="success"} offset 15s'
         wait_for(pager.present(compared), LONG, "baselines")
         words = "system_code:session_end_code_info:newest"

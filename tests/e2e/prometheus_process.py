@@ -41,6 +41,7 @@ class PrometheusProcess(Program):
     ) -> None:
         folder.mkdir()
         self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         config = {
             "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
             "rule_files": [str(path) for path in rules],
@@ -59,13 +60,13 @@ class PrometheusProcess(Program):
                 "--enable-feature=exemplar-storage",
             ],
             folder / "log",
-            f"http://127.0.0.1:{self._port}/-/ready",
+            f"{self.url}/-/ready",
         )
 
     def get(self, path: str, **parameters: object) -> Any:
         """The `data` of an API answer."""
         query = urllib.parse.urlencode(parameters)
-        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{query}"
+        url = f"{self.url}/api/v1/{path}?{query}"
         with urllib.request.urlopen(url, timeout=30) as response:
             return json.load(response)["data"]
 

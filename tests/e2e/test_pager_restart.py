@@ -34,7 +34,7 @@ def test_killed_exporter_pages_for_itself_and_not_for_its_systems(
     """Neither the missing samples nor the gap in the counts fires SessionEndsStopped, until a whole window
     after the restart."""
     page = pager.wait("firing", DOWN)
-    assert page["receiver"] == "page-platform"
+    assert page["receiver"] == "page"
     (alert,) = page["alerts"]
     assert alert["labels"]["instance"] == pager.ops
     assert alert["annotations"]["summary"] == f"The exporter {pager.ops} is down"

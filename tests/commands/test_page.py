@@ -1,0 +1,57 @@
+"""`test-page`: a real Alertmanager notifies of the test alert, and mistakes name their remedy."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import app
+from exporter.errors import ConfigError
+from tests.alertmanager import shipped
+from tests.commands.running import run
+from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
+
+
+def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> None:
+    with (
+        WebhookReceiver() as receiver,
+        AlertmanagerProcess(shipped.with_slack(tmp_path, receiver.url)) as manager,
+    ):
+        url = f"http://127.0.0.1:{manager.port}"
+        options = ("--system", "streampixel", "--code", "no worker node available")
+        shown = run("test-page", "--alertmanager", url, *options)
+        path, message = receiver.next()
+        again = run("test-page", "--alertmanager", url)
+        wrong = run("test-page", "--alertmanager", f"{url}/prefix/")
+    title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"sent: {title}\nreceivers: page\n")
+    assert f"{url}/#/alerts" in shown.stdout
+    assert again.stdout.startswith("sent: TEST PAGE: session-end-exporter\nreceivers: page\n")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith(
+        f"error: --alertmanager '{url}/prefix': HTTP 404 Not Found. Give"
+    )
+    (attachment,) = message["attachments"]
+    assert (path, attachment["title"]) == ("/slack-page", title)
+    for text in ("> This is a test", "> Causes: All worker nodes", "Owner: capacity", "|Runbook>"):
+        assert text in attachment["text"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["http://127.0.0.1:1/"], "--alertmanager 'http://127.0.0.1:1': [Errno 111] Connection"),
+        (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': not a URL such as http://"),
+        (["http://x", "--system", "z"], "--system 'z' is not loaded; loaded are softdrive, "),
+        (["http://x", "--code", "1"], "--code '1' needs --system: softdrive or streampixel"),
+        (
+            ["http://x", "--system", "softdrive", "--code", "4001"],
+            "--code '4001': not in `session-end-exporter codes softdrive`",
+        ),
+    ],
+    ids=["nothing listens", "no URL", "unknown system", "code without system", "unknown code"],
+)
+def test_page_that_is_not_sent_names_the_remedy(options: list[str], error: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(error)}"):
+        app(["test-page", "--alertmanager", *options])
