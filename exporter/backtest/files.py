@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from exporter.backtest.contents import Contents
 from exporter.backtest.ends import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import Rejected
@@ -23,6 +22,7 @@ from exporter.ledger.contract import (
 )
 from exporter.send.events import normalized
 from exporter.send.records import Record
+from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
@@ -38,17 +38,15 @@ class Files:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `only` is the only system to count, None for all. `now` is in Unix seconds; later events are rejected, as
-    by the exporter. `contents` has the keys of earlier events, of all files.
+    by the exporter. `seen` has the keys of earlier events, of all files, with their fingerprints.
     """
 
-    def __init__(
-        self, taxonomy: Taxonomy, contents: Contents, now: float, only: str | None = None
-    ) -> None:
+    def __init__(self, taxonomy: Taxonomy, seen: Seen, now: float, only: str | None = None) -> None:
         self.counts = EventCounts()
         self.ends = {
             name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
         }
-        self._contents = contents
+        self._seen = seen
         self._now = now
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
@@ -122,8 +120,14 @@ class Files:
                 (classified.batch.fingerprints, FINGERPRINT_BYTES),
             )
         )
-        verdicts = list(map(self._contents.verdict, keys, fingerprints))
+        verdicts = list(map(self._verdict, keys, fingerprints))
         return verdicts + [ACCEPTED] * (len(classified.resolved) - len(keys))
+
+    def _verdict(self, key: bytes, fingerprint: bytes) -> int:
+        n, first = self._seen.add(key, fingerprint)
+        if n == 1:
+            return ACCEPTED
+        return DUPLICATE if first == fingerprint else CONFLICT
 
 
 def _event(record: Record) -> Event:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from exporter.errors import Rejected
-from exporter.send.field_names import FieldNames
+from exporter.send.field_names import FieldNames, by_key
 from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -86,15 +86,7 @@ class CsvRows:
 
     def _event(self, cells: list[str]) -> dict[str, Any]:
         """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
-        event: dict[str, Any] = {}
-        labels = {}
-        for key, cell in zip(self._keys, cells, strict=True):
-            if key.startswith("labels."):
-                labels[key.removeprefix("labels.")] = cell
-            elif key:
-                event[key] = cell
-        if labels:
-            event["labels"] = labels
+        event = by_key(self._keys, cells)
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):

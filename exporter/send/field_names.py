@@ -4,7 +4,7 @@ import itertools
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from exporter import event_fields
@@ -44,8 +44,8 @@ class FieldNames:
 
     `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
     is exactly the same. `ignored` has the nearest field of each ignored name.
-    `without_code` counts records without a code, by the key that is near `code`. `notes` are lines about
-    names that were ignored, which the reader of the records takes away.
+    `without_code` counts records without a code, by the key that is near `code`. `note` gets a line about
+    names that are ignored.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
@@ -53,7 +53,7 @@ class FieldNames:
         self._mapped = {column: field for field, column in self._columns.items() if column}
         self.ignored: dict[str, str | None] = {}
         self.without_code: Counter[str] = Counter()
-        self.notes: list[str] = []
+        self.note: Callable[[str], None] = lambda _: None
         self._seen: set[str] = set()  # fields of mapped columns
         self._any_records = False
 
@@ -168,7 +168,18 @@ class FieldNames:
         nearest = {name: nearest_field(name) for name in new}
         self.ignored |= nearest
         words = [f"{name} (near `{field}`)" if field else name for name, field in nearest.items()]
-        self.notes.append(f"ignored, as events have no such field: {', '.join(words)}")
+        self.note(f"ignored, as events have no such field: {', '.join(words)}")
+
+
+def by_key(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """The values of a row whose table has the keys of `FieldNames.header`."""
+    event: dict[str, Any] = {}
+    for key, value in zip(keys, values, strict=True):
+        if key.startswith("labels."):
+            event.setdefault("labels", {})[key.removeprefix("labels.")] = value
+        elif key:
+            event[key] = value
+    return event
 
 
 def _column_field(name: str) -> str | None:

@@ -17,33 +17,36 @@ from exporter.errors import ConfigError, Rejected
 from exporter.send.connection import Undelivered
 from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
-from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
 from exporter.send.rotation import Checkpoint, Rotation, digest, longer_tail, tail
+from exporter.send.sources import Source
 
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
 
 
-class FollowedFile:
-    """Reads a file's lines as they are written, for good; the counterpart of `Source`.
+class FollowedFile(Source):
+    """Reads a file's lines as they are written, for good.
 
     `on_idle` is called before the file is waited for, `on_loss` with a line about lines that were lost.
     Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
     longer be written.
     """
 
+    checkpoint: Checkpoint
+
     def __init__(
-        self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        format: Format | None = None,
+        columns: Mapping[str, str] | None = None,
+        on_loss: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.name = str(path)
+        super().__init__(path, format, columns)
         self.size = 0
-        self.names = FieldNames(columns)
-        self.on_idle: Callable[[], None] = lambda: None
-        self.on_loss: Callable[[str], None] = lambda _: None
-        self._path = path
+        self._on_loss = on_loss
         self._rotation = Rotation(path)
         self._checkpoint_path = path.with_name(f"{path.name}.checkpoint")
         self._saved: Checkpoint | None = None
@@ -63,29 +66,24 @@ class FollowedFile:
         self._format = format or (named if named != "json" else None) or self.checkpoint.format
         self._header = self.checkpoint.header
 
-    def position(self) -> int:
-        """0: the progress has no end."""
-        return 0
-
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each record, for good, and a last `Rejected` for an unusable table.
 
         `note` gets the names of ignored columns and keys.
         """
+        self.names.note = lambda text: note(f"{self.name}: {text}")
         try:
             file = self._rotation.holder(self.checkpoint)
             while True:
                 if file is None:
                     if not self.checkpoint.of_empty_file:
-                        self.on_loss(
+                        self._on_loss(
                             f"{self.name}: was truncated or replaced: lines after line "
                             f"{self.checkpoint.line:,} may be lost"
                         )
                     file = self._next(None)
                 with file:
-                    for record in self._records(file):
-                        while self.names.notes:
-                            note(f"{self.name}: {self.names.notes.pop()}")
+                    for record in self._followed(file):
                         yield self._line, record
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
@@ -127,7 +125,7 @@ class FollowedFile:
         with self._path.open("rb") as file:
             return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
 
-    def _records(self, file: BinaryIO) -> Iterator[Record]:
+    def _followed(self, file: BinaryIO) -> Iterator[Record]:
         """The records behind the position, until the file is replaced, or rotated and finished."""
         self._offset, self._line = self.checkpoint.offset, self.checkpoint.line
         self._tail = tail(file, self._offset)
