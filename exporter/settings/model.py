@@ -38,7 +38,7 @@ def _setting(default: object, description: str, **limits: int) -> Any:
 class Settings(BaseModel):
     """All settings. Durations are in seconds, sizes in bytes.
 
-    `exporter.settings.load` reads them, and refuses combinations that `conflicts` finds.
+    `exporter.settings.read` reads them, and refuses combinations that `conflicts` finds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

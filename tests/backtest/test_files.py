@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exporter.send.seen import Seen
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.files import Files
+from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.simulate.events import ndjson
