@@ -10,6 +10,7 @@ from typing import Final
 
 from exporter import rule_files
 from exporter.demo.program import Program
+from exporter.errors import ConfigError
 from exporter.names import READY_PATH
 
 SPEED: Final = 30
@@ -65,7 +66,14 @@ def configure(folder: Path, listeners: dict[str, str], receiver: str) -> None:
         path.write_text(text, "utf-8")
 
 
-def alertmanager_command() -> str:
+def check_installed() -> None:
+    """Raises `ConfigError` when a program is not installed."""
+    for command in ("prometheus", "promtool", _alertmanager()):
+        if shutil.which(command) is None:
+            raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
+
+
+def _alertmanager() -> str:
     """Debian installs Alertmanager under a longer name."""
     return "prometheus-alertmanager" if shutil.which("prometheus-alertmanager") else "alertmanager"
 
@@ -77,7 +85,7 @@ def programs(folder: Path, listeners: dict[str, str]) -> list[Program]:
     commands: dict[str, tuple[str, ...]] = {
         ops: (*serve, f"--ingest={ingest}", f"--ops={ops}"),
         alertmanager: (
-            *(alertmanager_command(), f"--config.file={folder}/alertmanager.yml"),
+            *(_alertmanager(), f"--config.file={folder}/alertmanager.yml"),
             *(f"--storage.path={folder}/silences", f"--web.listen-address={alertmanager}"),
             "--cluster.listen-address=",
         ),

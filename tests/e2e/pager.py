@@ -157,9 +157,7 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         ops = f"127.0.0.1:{exporter.ports['ops']}"
         prometheus = PrometheusProcess(folder / "prometheus", [])
         _configure(folder / "prometheus", ops, alertmanager.port)
-        past.backfill(
-            past.exported(ops), PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data"
-        )
+        past.backfill(ops, PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data")
         traffic = stack.enter_context(Traffic(exporter, ends))
         stack.enter_context(prometheus)
         pager = Pager(exporter, prometheus, traffic, webhook, taxonomy)
