@@ -136,8 +136,8 @@ async def _not_routed(settings: Settings, request: Request, error: Exception) ->
     """Starlette's 404 and 405 as problem+json; a path of ingest names the ingest listener's URL."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "GET, HEAD")
-        return refusal(MethodNotAllowed(f"this path does not take {request.method}"), allow)
+        detail = f"this path does not take {request.method}"
+        return refusal(MethodNotAllowed(detail, allow=("GET", "HEAD")))
     if request.url.path.startswith("/v1/"):
         url = base_url(settings.ingest, settings.ingest_tls_cert is not None)
         # The path is not repeated: it may have a key or a token.

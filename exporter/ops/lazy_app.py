@@ -66,9 +66,8 @@ class LazyApp:
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         if scope["method"] not in ("GET", "HEAD"):
-            refused = MethodNotAllowed(f"this path does not take {scope['method']}")
-            status, headers, body = problem(refused)
-            return status, [*headers, (b"allow", b"GET, HEAD")], body
+            detail = f"this path does not take {scope['method']}"
+            return problem(MethodNotAllowed(detail, allow=("GET", "HEAD")))
         ledger, ready = self._ledger.status(), scope["path"] == names.READY_PATH
         reason = ledger.unready() if ready else ledger.stopped()
         if reason is not None:

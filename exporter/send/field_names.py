@@ -65,13 +65,14 @@ class FieldNames:
         """
         mapped = self._mapped_names(names)
         fields = [self._field(name, _column_field(name), mapped) for name in names]
+        pairs = list(zip(names, fields, strict=True))
         for column, field in self._mapped.items():
             if field not in mapped.values():
                 raise _no_column(column, "", names)
         self._seen.update(mapped.values())
         for field in filter(None, fields):
             if fields.count(field) > 1:
-                same = [name for name, other in zip(names, fields, strict=True) if other == field]
+                same = [name for name, other in pairs if other == field]
                 raise Rejected(
                     "duplicate_key",
                     f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
@@ -81,13 +82,8 @@ class FieldNames:
             raise _no_column("system", "system", names)
         if "code" not in fields and "code" not in self._columns:
             raise _no_column("code", "code", names)
-        self._ignore(
-            name for name, field in zip(names, fields, strict=True) if name and field is None
-        )
-        return [
-            field or ("" if _column_field(name) else name)
-            for name, field in zip(names, fields, strict=True)
-        ]
+        self._ignore(name for name, field in pairs if name and field is None)
+        return [field or ("" if _column_field(name) else name) for name, field in pairs]
 
     def record(self, record: dict[str, Any]) -> dict[str, Any]:
         """The fields of a JSON object, and its ignored keys except those that are spelled like fields.
@@ -130,11 +126,10 @@ class FieldNames:
 
     def unseen_columns(self) -> list[str]:
         """A line for each `--column` whose key no record has had, if there were records."""
-        unseen = [item for item in self._columns.items() if item[1] and item[0] not in self._seen]
         return [
             f"{_option(field, column)}: no record has this key"
-            for field, column in unseen
-            if self._any_records
+            for field, column in self._columns.items()
+            if self._any_records and column and field not in self._seen
         ]
 
     def without_code_lines(self) -> list[str]:

@@ -55,7 +55,7 @@ class FollowedFile(Source):
         self._next_inode, self._next_seen = 0, 0.0
         try:
             # A file that has a checkpoint may be away, between two steps of its rotation.
-            self.checkpoint = self._load() or self._first()
+            self.checkpoint = self._load()
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
@@ -110,20 +110,18 @@ class FollowedFile(Source):
             raise Undelivered(f"{self._checkpoint_path}: {error.strerror}") from None
         self._saved = checkpoint
 
-    def _load(self) -> Checkpoint | None:
+    def _load(self) -> Checkpoint:
+        """The saved checkpoint, or without one the beginning of the file."""
         try:
             return msgspec.json.decode(self._checkpoint_path.read_bytes(), type=Checkpoint)
         except FileNotFoundError:
-            return None
+            with self._path.open("rb") as file:
+                return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
         except msgspec.MsgspecError:
             raise ConfigError(
                 f"{self._checkpoint_path}: is not a checkpoint; without it, the file is sent from "
                 "its beginning, and events without an id may be counted again"
             ) from None
-
-    def _first(self) -> Checkpoint:
-        with self._path.open("rb") as file:
-            return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
 
     def _followed(self, file: BinaryIO) -> Iterator[Record]:
         """The records behind the position, until the file is replaced, or rotated and finished."""
@@ -164,7 +162,7 @@ class FollowedFile(Source):
                 if not kept:
                     raise
             else:
-                if first:
+                if any(map(str.strip, first)):
                     self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
                 return rows
         return CsvRows(chain(kept, first, lines), self.names)
