@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from deploy.demo import past
+from deploy.demo.stack import compressed
 from exporter import rule_files
-from exporter.demo import past
-from exporter.demo.stack import compressed
 from tests.alertmanager import shipped
 from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from deploy.demo.program import Program
 from exporter import rule_files
-from exporter.demo.program import Program
 from exporter.errors import ConfigError
 from exporter.names import READY_PATH
 
@@ -17,7 +17,7 @@ SPEED: Final = 30
 """Simulated seconds per second. The greatest divisor that leaves whole seconds in the rules and several
 scrapes, one per second, in the shortest window: 90s become 3s, an hour becomes two minutes."""
 _PORTS: Final = {"ingest": 10400, "ops": 10401, "prometheus": 9090, "alertmanager": 9093}
-_SHIPPED: Final = Path(__file__).parents[2] / "deploy"
+_SHIPPED: Final = Path(__file__).parents[1]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

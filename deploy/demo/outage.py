@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
+from deploy.demo import past, stack
+from deploy.demo.program import Receiver, until
 from exporter import names
-from exporter.demo import past, stack
-from exporter.demo.program import Receiver, until
 from exporter.errors import ConfigError
 from exporter.settings import PREFIX
 from exporter.simulate.profiles import PROFILES
