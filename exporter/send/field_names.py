@@ -54,7 +54,7 @@ class FieldNames:
         self.ignored: dict[str, str | None] = {}
         self.without_code: Counter[str] = Counter()
         self.note: Callable[[str], None] = lambda _: None
-        self._seen: set[str] = set()  # fields of mapped columns
+        self._seen: set[str | None] = set()  # fields of records
         self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
@@ -63,13 +63,13 @@ class FieldNames:
         "" if the name is not to be read as a field. Raises `Rejected` for a header with which rows could be
         misread.
         """
-        mapped = self._mapped_names(names)
-        fields = [self._field(name, _column_field(name), mapped) for name in names]
+        by_name = self._fields(names, _column_field)
+        fields = [by_name[name] for name in names]
         pairs = list(zip(names, fields, strict=True))
         for column, field in self._mapped.items():
-            if field not in mapped.values():
+            if field not in fields:
                 raise _no_column(column, "", names)
-        self._seen.update(mapped.values())
+        self._seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name, other in pairs if other == field]
@@ -95,11 +95,11 @@ class FieldNames:
         fields: dict[str, Any] = {}
         labels: dict[str, Any] = {}
         ignored: list[str] = []
-        mapped = self._mapped_names(record)
-        self._seen.update(mapped.values())
+        named = self._fields(record)
+        self._seen.update(named.values())
         self._any_records = True
         for key, value in record.items():
-            field = self._field(key, field_named(key), mapped)
+            field = named[key]
             if field is None:
                 ignored.append(key)
             elif field.startswith("labels."):
@@ -120,9 +120,7 @@ class FieldNames:
 
     def keys(self, names: Collection[str]) -> dict[str, str]:
         """The key of each field among the names of a record."""
-        mapped = self._mapped_names(names)
-        fields = {self._field(name, field_named(name), mapped): name for name in names}
-        return {field: name for field, name in fields.items() if field}
+        return {field: name for name, field in self._fields(names).items() if field}
 
     def unseen_columns(self) -> list[str]:
         """A line for each `--column` whose key no record has had, if there were records."""
@@ -140,20 +138,17 @@ class FieldNames:
             for key, count in self.without_code.most_common()
         ]
 
-    def _mapped_names(self, names: Collection[str]) -> dict[str, str]:
-        """The field of each name that `--column` maps."""
-        fields: dict[str, str] = {}
+    def _fields(
+        self, names: Collection[str], spelled: Callable[[str], str | None] = field_named
+    ) -> dict[str, str | None]:
+        """The field of each name, where `spelled` gives that of a name that `--column` does not map."""
+        fields = {
+            name: None if (field := spelled(name)) in self._columns else field for name in names
+        }
         for column, field in self._mapped.items():
-            exact = [column] if column in names else []
-            others = (name for name in names if name not in self._mapped)
-            found = exact or [name for name in others if same_name(name, column)]
-            fields |= dict.fromkeys(found, field)
+            others = (key for key in names if key not in self._mapped and same_name(key, column))
+            fields |= dict.fromkeys([column] if column in fields else others, field)
         return fields
-
-    def _field(self, name: str, by_spelling: str | None, mapped: Mapping[str, str]) -> str | None:
-        if name in mapped:
-            return mapped[name]
-        return None if by_spelling in self._columns else by_spelling
 
     def _ignore(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self.ignored and len(name) <= _MAX_CHARACTERS]

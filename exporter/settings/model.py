@@ -148,17 +148,17 @@ class Settings(BaseModel):
         "info", "lowest level that is logged: debug, info, warning or error"
     )
 
+    def url(self, listener: Literal["ingest", "ops"]) -> str:
+        """The URL of a listener; `localhost` for a listener on all addresses."""
+        host, _, port = getattr(self, listener).rpartition(":")
+        scheme = "https" if getattr(self, f"{listener}_tls_cert") else "http"
+        shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+        return f"{scheme}://{shown}:{port}"
+
     @property
     def runbooks(self) -> str:
         """The base URL of runbooks: `runbook_url`, or the URL of the ops listener."""
-        return self.runbook_url or base_url(self.ops, self.ops_tls_cert is not None)
-
-
-def base_url(listener: str, tls: bool) -> str:
-    """The URL of a listener; `localhost` for a listener on all addresses."""
-    host, _, port = listener.rpartition(":")
-    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
-    return f"{'https' if tls else 'http'}://{shown}:{port}"
+        return self.runbook_url or self.url("ops")
 
 
 class Conflict(NamedTuple):
