@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -161,18 +161,14 @@ class Settings(BaseModel):
         return self.runbook_url or self.url("ops")
 
 
-class Conflict(NamedTuple):
-    """Settings that do not go together: `text` is the instruction, the first of `settings` is shown."""
+def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The names in each rule about several settings that `settings` break, and what to do.
 
-    settings: tuple[str, ...]
-    text: str
-
-
-def conflicts(settings: Settings) -> Iterator[Conflict]:
-    """Every rule about several settings that `settings` break."""
+    The value of the first is shown.
+    """
     for name in ("ledger_password_file", "ledger_wait"):
         if settings.ledger is None and getattr(settings, name) is not None:
-            yield Conflict((name, "ledger"), "needs ledger: set it to the URL of Redis or Valkey")
+            yield (name, "ledger"), "needs ledger: set it to the URL of Redis or Valkey"
     for name in ("ingest", "ops"):
         involved = (name, f"{name}_token_file", "allow_anonymous")
         address, tokens, anonymous = (getattr(settings, setting) for setting in involved)
@@ -181,20 +177,17 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
             and tokens is None
             and anonymous not in (name, "both")
         ):
-            yield Conflict(
-                involved,
-                f"leaves loopback without a token: set {name}_token_file, or allow_anonymous to "
-                f"{name!r} or 'both'",
-            )
+            rule = f"set {name}_token_file, or allow_anonymous to {name!r} or 'both'"
+            yield involved, f"leaves loopback without a token: {rule}"
         pair = (f"{name}_tls_cert", f"{name}_tls_key")
         given = [setting for setting in pair if getattr(settings, setting) is not None]
         if len(given) == 1:
             (missing,) = set(pair) - set(given)
-            yield Conflict((*given, missing), f"set {missing} too")
+            yield (*given, missing), f"set {missing} too"
     if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
-        yield Conflict(("ops", "ingest"), "ingest has the same address; choose another port")
+        yield ("ops", "ingest"), "ingest has the same address; choose another port"
     live = ("live_stats_projects", "live_stats_user", "live_stats_key_file")
     missing_live = [name for name in live if not getattr(settings, name)]
     if 0 < len(missing_live) < len(live):
         (first, *_) = (name for name in live if name not in missing_live)
-        yield Conflict((first, *live), f"set {' and '.join(missing_live)} too")
+        yield (first, *live), f"set {' and '.join(missing_live)} too"

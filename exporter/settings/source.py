@@ -64,11 +64,11 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
         mistakes += [_mistake(dict(item), places) for item in error.errors()]
         wrong = {str(item["loc"][0]) for item in error.errors()}
         settings = Settings(**{name: value for name, value in values.items() if name not in wrong})
-    for conflict in conflicts(settings):
-        if wrong.isdisjoint(conflict.settings):
-            name = conflict.settings[0]
+    for names, instruction in conflicts(settings):
+        if wrong.isdisjoint(names):
+            name = names[0]
             value = values.get(name, getattr(settings, name))
-            mistakes.append(_assigned(places.get(name, name), value, conflict.text))
+            mistakes.append(_assigned(places.get(name, name), value, instruction))
     return settings, mistakes
 
 
