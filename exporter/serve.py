@@ -114,9 +114,12 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         def create_ops() -> ASGIApp:
             from exporter.ops.app import create_app
 
-            return create_app(
+            app = create_app(
                 settings, taxonomy, ledger, registry, own, unknown_codes, authenticator
             )
+            # FastAPI's objects are never freed: exclude them from garbage collection.
+            gc.freeze()
+            return app
 
         ops = LazyApp(ledger, create_ops)
         listeners = [
