@@ -19,7 +19,7 @@ from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
-from exporter.send.rotation import Checkpoint, Rotation, digest, longer_tail, tail
+from exporter.send.rotation import Checkpoint, digest, holder, longer_tail, next_file, tail
 from exporter.send.sources import Source
 
 POLL: Final = 0.2
@@ -47,7 +47,6 @@ class FollowedFile(Source):
         super().__init__(path, format, columns)
         self.size = 0
         self._on_loss = on_loss
-        self._rotation = Rotation(path)
         self._checkpoint_path = path.with_name(f"{path.name}.checkpoint")
         self._saved: Checkpoint | None = None
         self._offset = self._line = 0
@@ -73,7 +72,7 @@ class FollowedFile(Source):
         """
         self.names.note = lambda text: note(f"{self.name}: {text}")
         try:
-            file = self._rotation.holder(self.checkpoint)
+            file = holder(self._path, self.checkpoint)
             while True:
                 if file is None:
                     if not self.checkpoint.of_empty_file:
@@ -87,7 +86,7 @@ class FollowedFile(Source):
                         yield self._line, record
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
-                file = self._rotation.holder(self.checkpoint) if replaced else self._next(status)
+                file = holder(self._path, self.checkpoint) if replaced else self._next(status)
         except Rejected as error:
             yield 1, error
         except csv.Error as error:
@@ -225,7 +224,7 @@ class FollowedFile(Source):
 
     def _next(self, finished: os.stat_result | None) -> BinaryIO:
         """The file that was begun after a rotated file, which may have been rotated as well."""
-        while (file := self._rotation.next(self.checkpoint, finished)) is None:
+        while (file := next_file(self._path, self.checkpoint, finished)) is None:
             time.sleep(POLL)
         # Saved before events are sent, as their ids depend on it.
         self.checkpoint = self.checkpoint.next(file)

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -36,6 +36,9 @@ MAX_DELAY: Final = 600.0
 FRESH_INTERVALS: Final = 3
 """Older numbers are not exported: a queue of an hour ago would mislead."""
 
+Users = tuple[float, float]
+"""Users of a project: streaming now, and waiting for a worker."""
+
 
 @dataclass(eq=False)
 class PollFailed(Exception):
@@ -45,13 +48,6 @@ class PollFailed(Exception):
     reason: str
     detail: str
     retry_after: float = 0.0
-
-
-class Users(NamedTuple):
-    """Users of a project: streaming now, and waiting for a worker."""
-
-    live: float
-    queued: float
 
 
 @dataclass(slots=True)
@@ -101,8 +97,8 @@ class Poller(Collector):
             success.add_metric(labels, project.last_success)
             age = self.clock() - project.answered
             if project.users and age <= FRESH_INTERVALS * self.interval:
-                live.add_metric(labels, project.users.live)
-                queued.add_metric(labels, project.users.queued)
+                for family, users in zip((live, queued), project.users, strict=True):
+                    family.add_metric(labels, users)
         return families
 
     async def run(self) -> None:
