@@ -8,17 +8,10 @@ import pytest
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
 from exporter.tokens import Authenticator, read_tokens
+from tests.clock import Clock
 
 FIRST, SECOND, THIRD = "first-token-0123456789", "second-token-012345678", "third-token-0123456789"
 _STAMPS = count(10**18, 1_000_000)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def write(path: Path, text: str) -> Path:
