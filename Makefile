@@ -45,7 +45,7 @@ run: $(VENV)/.run ## serve: install what is missing, say where to send events
 
 demo: $(VENV)/.run ## run an outage with Prometheus and Alertmanager and log it, until Ctrl-C
 	@scripts/debian-packages $(DEBIAN_DEMO_PACKAGES)
-	@exec $(BIN)/python -m exporter.demo $(ARGS)
+	@exec $(BIN)/python -m deploy.demo $(ARGS)
 
 test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory check

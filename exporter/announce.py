@@ -1,10 +1,8 @@
 """What `serve` prints when it is ready: its URLs, and a command to try it."""
 
-import sys
 from collections.abc import Mapping
 from ipaddress import ip_address
 from shlex import quote
-from typing import TextIO
 
 from exporter import names
 from exporter.logs import Log
@@ -14,9 +12,7 @@ log = Log("exporter")
 _EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 
 
-def announce(
-    settings: Settings, bound: Mapping[str, tuple[str, int]], out: TextIO | None = None
-) -> None:
+def announce(settings: Settings, bound: Mapping[str, tuple[str, int]]) -> None:
     """Print the URLs as bound. If the output can't be written, this is logged and the exporter serves."""
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = ""
@@ -35,7 +31,7 @@ try it:
   curl{insecure}{token} -H 'Content-Type: application/json' -d '{_EVENT}' {ingest}{names.INGEST_PATH}
 """
     try:
-        print(greeting, file=out or sys.stdout, flush=True)
+        print(greeting, flush=True)
     except (OSError, ValueError) as error:
         log.warning("greeting not printed", error=str(error), ingest=ingest, ops=ops)
 

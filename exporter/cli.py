@@ -8,11 +8,10 @@ import typer
 from exporter import __version__, logs
 from exporter.commands.backtest import backtest
 from exporter.commands.beacon_key import beacon_key
-from exporter.commands.check import check
 from exporter.commands.codes import codes
 from exporter.commands.page import send_test_page
 from exporter.commands.send import send
-from exporter.commands.serve import serve
+from exporter.commands.serve import check, serve
 from exporter.commands.simulate import simulate
 from exporter.errors import ConfigError, LedgerError
 

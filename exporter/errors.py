@@ -112,13 +112,11 @@ class UnknownKey(Refused):
 
 
 class MethodNotAllowed(Refused):
-    """`allow` lists the methods of the path."""
-
     status, reason, title = 405, "method_not_allowed", "Method not allowed"
 
     def __init__(self, detail: str, *, allow: tuple[str, ...] = ("POST",)) -> None:
         super().__init__(detail)
-        self.allow = allow
+        self.headers = [(b"allow", ", ".join(allow).encode())]
 
 
 class RequestTimeout(Refused):

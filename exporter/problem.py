@@ -38,6 +38,7 @@ def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        *refused.headers,
     ]
     if refused.retry_after is not None or refused.status in (429, 503):
         wait = RETRY_AFTER if refused.retry_after is None else refused.retry_after

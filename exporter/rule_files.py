@@ -10,11 +10,6 @@ import yaml
 
 from exporter.taxonomy.model import Code, Owner, Severity
 
-SPIKE: Final = "spike"
-OVERRUN: Final = "overrun"
-ELEVATED: Final = "elevated"
-NEW: Final = "new"
-QUEUE: Final = "queue"
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _ACTION: Final = re.compile(r"\{\{.*?\}\}")
 
@@ -63,7 +58,7 @@ def alerts_of(code: Code) -> tuple[Alert, ...]:
     """The alerts that can fire for a code."""
     if code.severity is Severity.NONE:
         return ()
-    signals = {OVERRUN if code.planned else SPIKE, ELEVATED, NEW}
+    signals = {"overrun" if code.planned else "spike", "elevated", "new"}
     if code.owner is Owner.CAPACITY:
-        signals.add(QUEUE)
+        signals.add("queue")
     return tuple(alert for alert in alerts() if alert.signal in signals)

@@ -9,11 +9,11 @@ from exporter.logs import Log
 _log = Log("exporter.secrets")
 
 
-def secrets(path: Path, what: str) -> list[tuple[int, str]]:
+def secrets(path: Path, what: str = "") -> list[tuple[int, str]]:
     """The lines of a file with their numbers from 1, without blank lines and lines that begin with #.
 
-    Logs a warning about `what` when other users can read the file. Raises `ConfigError`, which names the
-    file and never has its content.
+    Logs a warning about `what`, if given, when other users can read the file. Raises `ConfigError`, which
+    names the file and never has its content.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -21,7 +21,7 @@ def secrets(path: Path, what: str) -> list[tuple[int, str]]:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
-    if mode := open_mode(path):
+    if what and (mode := open_mode(path)):
         _log.warning(f"{what} is open to other users, chmod 600 it", path=str(path), mode=mode)
     lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]

@@ -5,7 +5,6 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -49,7 +48,7 @@ from exporter.streampixel.live_stats import live_stats
 from exporter.streampixel.webhook import BuildWebhook
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
-from exporter.tokens import Authenticator, Tokens
+from exporter.tokens import Authenticator
 from exporter.watched import Watched
 
 Addresses = Mapping[str, Address]
@@ -110,14 +109,17 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
-        authenticator = _authenticator(settings.ops_token_file)
+        authenticator = Authenticator(settings.ops_token_file)
 
         def create_ops() -> ASGIApp:
             from exporter.ops.app import create_app
 
-            return create_app(
+            app = create_app(
                 settings, taxonomy, ledger, registry, own, unknown_codes, authenticator
             )
+            # FastAPI's objects are never freed: exclude them from garbage collection.
+            gc.freeze()
+            return app
 
         ops = LazyApp(ledger, create_ops)
         listeners = [
@@ -159,7 +161,7 @@ def _ingest(
 
     pipeline = Pipeline(
         Guard(
-            _authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
+            Authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
         ),
         Decoder(settings.max_events, settings.max_depth, strict_fields=settings.strict_fields),
         Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
@@ -191,7 +193,7 @@ def _ingest(
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(
             Guard(
-                _authenticator(tokens), webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"
+                Authenticator(tokens), webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"
             ),
             ledger,
             own,
@@ -203,10 +205,6 @@ def _ingest(
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app
-
-
-def _authenticator(file: Path | None) -> Authenticator:
-    return Authenticator(Tokens(file, time.monotonic) if file else None)
 
 
 def _listener(

@@ -41,37 +41,21 @@ def read_tokens(path: Path) -> list[str]:
     return [token for _, token in tokens]
 
 
-class Tokens:
-    """The tokens of a file, read again when it changes. Raises the `ConfigError` of `read_tokens`."""
-
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        # Keyed, so that a core dump has no plain digests to test guesses against.
-        self._key = os.urandom(32)
-        self._digests = Watched(path, self._load, "token file", clock)
-
-    def accepts(self, token: bytes) -> bool:
-        """Whether `token` is one of the tokens; takes the same time for any token."""
-        given = self._digest(token)
-        # Not `any`, which ends at the first match.
-        return sum(hmac.compare_digest(given, digest) for digest in self._digests.now()) > 0
-
-    def _load(self, path: Path) -> list[bytes]:
-        return [self._digest(token.encode()) for token in read_tokens(path)]
-
-    def _digest(self, token: bytes) -> bytes:
-        return hashlib.blake2b(token, key=self._key, digest_size=32).digest()
-
-
 class Authenticator:
-    """Accepts requests with a valid token; without `tokens`, every request."""
+    """Accepts requests with a token of `file`, which is read again when it changes; all without a file.
+
+    Raises the `ConfigError` of `read_tokens`.
+    """
 
     def __init__(
         self,
-        tokens: Tokens | None,
+        file: Path | None,
         clock: Callable[[], float] = time.monotonic,
         failures: Limit = FAILURES,
     ) -> None:
-        self._tokens = tokens
+        # Keyed, so that a core dump has no plain digests to test guesses against.
+        self._key = os.urandom(32)
+        self._digests = Watched(file, self._load, "token file", clock) if file else None
         self._limit = failures
         self._failures = TokenBuckets(clock)
 
@@ -81,10 +65,8 @@ class Authenticator:
         `authorization` is the header's value, `client` the peer's address without port. A valid token is
         accepted however many wrong ones its address sent: senders share NAT addresses.
         """
-        if self._tokens is None:
-            return
         scheme, _, token = (authorization or b"").partition(b" ")
-        if scheme.lower() == b"bearer" and self._tokens.accepts(token.strip()):
+        if self._digests is None or (scheme.lower() == b"bearer" and self.accepts(token.strip())):
             return
         wait = self._failures.take(client_host(client), self._limit)
         if wait is not None:
@@ -92,3 +74,15 @@ class Authenticator:
         raise Unauthorized(
             "the token is not valid" if authorization else "send Authorization: Bearer <token>"
         )
+
+    def accepts(self, token: bytes) -> bool:
+        """Whether `token` is valid; takes the same time for any token."""
+        given, digests = self._digest(token), self._digests.now() if self._digests else []
+        # Not `any`, which ends at the first match.
+        return sum(hmac.compare_digest(given, digest) for digest in digests) > 0
+
+    def _load(self, path: Path) -> list[bytes]:
+        return [self._digest(token.encode()) for token in read_tokens(path)]
+
+    def _digest(self, token: bytes) -> bytes:
+        return hashlib.blake2b(token, key=self._key, digest_size=32).digest()

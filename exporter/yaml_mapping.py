@@ -104,8 +104,6 @@ class Mapping:
 
     def number(self, key: str, *, least: float, below: float = math.inf) -> float | None:
         """A number, at least `least` and less than `below`."""
-        if key not in self:
-            return None
         scalar = self.scalar(key)
         try:
             value = float(scalar.written) if scalar else math.nan
@@ -114,7 +112,8 @@ class Mapping:
         if least <= value < below:
             return value
         bound = f", less than {below:g}" if below < math.inf else ""
-        self.wrong(key, f"{key} in {self.what} must be a number from {least:g}{bound}")
+        if key in self:
+            self.wrong(key, f"{key} in {self.what} must be a number from {least:g}{bound}")
         return None
 
     def flag(self, key: str) -> bool:

@@ -1,5 +1,6 @@
 """What `serve` prints works when it is pasted into a shell."""
 
+import contextlib
 import io
 import shlex
 import subprocess
@@ -12,8 +13,8 @@ BOUND = {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)}
 
 
 def printed(**settings: object) -> str:
-    out = io.StringIO()
-    announce(Settings(**settings), BOUND, out)  # type: ignore[arg-type]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        announce(Settings(**settings), BOUND)  # type: ignore[arg-type]
     return out.getvalue()
 
 

@@ -13,15 +13,9 @@ from typing import Any, TextIO
 import pytest
 
 from exporter.logs import Log, Sampler, configure, lost_lines
+from tests.clock import Clock
 
 Lines = Callable[[], list[dict[str, Any]]]
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

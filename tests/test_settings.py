@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from exporter.errors import ConfigError
-from exporter.settings import PREFIX, Settings, load
+from exporter.settings import PREFIX, Settings
+from tests.settings_of import load
 
 Toml = Callable[[str], Path]
 

@@ -5,14 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.token_bucket import Limit, TokenBuckets, client_host
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
-from exporter.tokens import Authenticator, Tokens, read_tokens
+from exporter.tokens import Authenticator, read_tokens
+from tests.clock import Clock
 
 FIRST, SECOND, THIRD = "first-token-0123456789", "second-token-012345678", "third-token-0123456789"
 _STAMPS = count(10**18, 1_000_000)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def write(path: Path, text: str) -> Path:
@@ -41,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_tokens_of_the_file_are_accepted_and_no_others(path: Path, clock: Clock) -> None:
-    tokens = Tokens(write(path, f"# senders\n\n{FIRST}\n  {SECOND}  \r\n"), clock)
+    tokens = Authenticator(write(path, f"# senders\n\n{FIRST}\n  {SECOND}  \r\n"), clock)
     assert tokens.accepts(FIRST.encode())
     assert tokens.accepts(SECOND.encode())
     for wrong in (b"", FIRST[:-1].encode(), f"{FIRST}x".encode(), b"# senders", b"\xff" * 9):
@@ -52,7 +45,7 @@ def test_tokens_are_compared_in_constant_time(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails with `in` or `any`: every digest is compared, also after a match."""
-    tokens = Tokens(write(path, f"{FIRST}\n{SECOND}\n{THIRD}\n"), clock)
+    tokens = Authenticator(write(path, f"{FIRST}\n{SECOND}\n{THIRD}\n"), clock)
     compared: list[tuple[int, int]] = []
 
     def compare(given: bytes, digest: bytes) -> bool:
@@ -102,7 +95,7 @@ def test_token_file_open_to_other_users_is_logged(
 
 def test_tokens_rotate_without_a_restart(path: Path, clock: Clock) -> None:
     """Also when the new version is a rename; a broken version keeps the previous tokens."""
-    tokens = Tokens(write(path, FIRST), clock)
+    tokens = Authenticator(write(path, FIRST), clock)
     write(path, f"{FIRST}\n{SECOND}")
     clock.now += 1
     assert tokens.accepts(FIRST.encode())
@@ -120,7 +113,7 @@ def test_tokens_rotate_without_a_restart(path: Path, clock: Clock) -> None:
 
 @pytest.fixture
 def authenticator(path: Path, clock: Clock) -> Authenticator:
-    return Authenticator(Tokens(write(path, FIRST), clock), clock)
+    return Authenticator(write(path, FIRST), clock)
 
 
 def test_authenticator_without_tokens_accepts_every_request(clock: Clock) -> None:

@@ -7,13 +7,7 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.watched import Watched
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 class Counted:

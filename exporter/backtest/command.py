@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from exporter.backtest.contents import Contents
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
@@ -22,6 +21,7 @@ from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from exporter.send.field_names import parse_columns
+from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
@@ -135,8 +135,8 @@ def _read(
     labels: bool,
 ) -> Files:
     shown = errors.status("reading …") if errors.is_terminal else nullcontext()
-    with Contents() as contents, shown as status:
-        read = Files(taxonomy, contents, now, options.system, labels)
+    with Seen() as seen, shown as status:
+        read = Files(taxonomy, seen, now, options.system, labels)
         read.counts.note = note
 
         def progress() -> None:

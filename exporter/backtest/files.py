@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from exporter.backtest.contents import Contents
 from exporter.backtest.ends import ALL, REPEATS, Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.repeats import Repeats
@@ -25,6 +24,7 @@ from exporter.ledger.contract import (
 from exporter.names import OTHER
 from exporter.send.events import normalized
 from exporter.send.records import Record
+from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
@@ -44,14 +44,14 @@ class Files:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `only` is the only system to count, None for all. `now` is in Unix seconds; later events are rejected, as
-    by the exporter. `contents` has the keys of earlier events, of all files. `labels` tells whether ends are
-    also counted by label.
+    by the exporter. `seen` has the keys of earlier events, of all files, with their fingerprints. `labels` tells
+    whether ends are also counted by label.
     """
 
     def __init__(
         self,
         taxonomy: Taxonomy,
-        contents: Contents,
+        seen: Seen,
         now: float,
         only: str | None = None,
         labels: bool = False,
@@ -60,7 +60,7 @@ class Files:
         self.ends = {
             name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
         }
-        self._contents = contents
+        self._seen = seen
         self._now = now
         self._labels = labels
         self._values: dict[str, set[str]] = {}
@@ -156,8 +156,14 @@ class Files:
                 (classified.batch.fingerprints, FINGERPRINT_BYTES),
             )
         )
-        verdicts = list(map(self._contents.verdict, keys, fingerprints))
+        verdicts = list(map(self._verdict, keys, fingerprints))
         return verdicts + [ACCEPTED] * (len(classified.resolved) - len(keys))
+
+    def _verdict(self, key: bytes, fingerprint: bytes) -> int:
+        n, first = self._seen.add(key, fingerprint)
+        if n == 1:
+            return ACCEPTED
+        return DUPLICATE if first == fingerprint else CONFLICT
 
 
 def _event(record: Record) -> tuple[Event, Mapping[str, object]]:

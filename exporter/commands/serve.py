@@ -1,6 +1,12 @@
-"""`serve`."""
+"""`serve`, and `check`, which reads the same configuration."""
+
+from urllib.parse import urlsplit
+
+import typer
 
 from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops
+from exporter.errors import ConfigError
+from exporter.settings import Settings, is_loopback
 
 
 def serve(
@@ -28,7 +34,6 @@ def serve(
     from exporter import logs
     from exporter.announce import announce
     from exporter.configuration import read_configuration, unusable_addresses
-    from exporter.errors import ConfigError
     from exporter.serve import run
 
     # `run` reads the files again and logs their warnings then.
@@ -45,3 +50,50 @@ def serve(
         uvloop.run(run(settings, configuration.taxonomy, lambda bound: announce(settings, bound)))
     finally:
         streams.release()
+
+
+def check(
+    config: Config = None,
+    ingest: Ingest = None,
+    ops: Ops = None,
+    data_dir: DataDir = None,
+    ledger: Ledger = None,
+    taxonomy: Folders = None,
+) -> None:
+    """Print every mistake in settings, taxonomies and files.
+
+    Checks the settings, the taxonomies, and the token, key and certificate files that the settings name.
+    Writes nothing. Exits with 1 when there is a mistake. An address that can't be used now is a warning:
+    an exporter that runs has its ports.
+    """
+    from exporter import logs
+    from exporter.configuration import read_configuration, unusable_addresses
+    from exporter.runbooks.files import warnings as runbook_warnings
+
+    # Warnings about files are printed below, as text.
+    logs.configure("error")
+    configuration = read_configuration(
+        config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
+    )
+    settings, systems = configuration.settings, configuration.taxonomy.systems
+    warnings = configuration.warnings + unusable_addresses(settings)
+    if not configuration.mistakes:
+        warnings += _unreachable_runbooks(settings)
+        warnings += runbook_warnings(configuration.taxonomy, settings.taxonomy)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if configuration.mistakes:
+        raise ConfigError(*configuration.mistakes)
+    counts = (f"{name} ({len(system.codes)} codes)" for name, system in systems.items())
+    typer.echo(f"ok: {', '.join(counts)}")
+
+
+def _unreachable_runbooks(settings: Settings) -> list[str]:
+    """A warning when notifications link to runbooks that on-call can't open."""
+    host = urlsplit(settings.runbooks).hostname or ""
+    if is_loopback(settings.ops.rpartition(":")[0]) or not is_loopback(host):
+        return []
+    return [
+        f"runbook links begin with {settings.runbooks}, which opens on this machine only: set "
+        "runbook_url to the address of the ops listener that on-call uses"
+    ]

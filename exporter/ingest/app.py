@@ -6,7 +6,6 @@ from typing import Any, Final
 from exporter import names
 from exporter.errors import (
     Internal,
-    MethodNotAllowed,
     OriginNotAllowed,
     RateLimited,
     Refused,
@@ -86,9 +85,6 @@ class IngestApp:
         self._own.refused.labels(refused.reason).inc()
         self._refused(refused.reason, refused.detail)
         status, headers, body = problem(refused)
-        headers += refused.headers
-        if isinstance(refused, MethodNotAllowed):
-            headers.append((b"allow", ", ".join(refused.allow).encode()))
         # Closing spares the sender of a large body the rest of it. A browser's body is small, and a flood
         # that reconnects for each costs 206 µs of the processor instead of 144. After `Expect` the body
         # may never come, and the next request was taken for it (RFC 9110 10.1.1).

@@ -31,7 +31,7 @@ from exporter.ops.history import Recent
 from exporter.ops.landing_page import landing_page
 from exporter.ops.render import POLICY, render
 from exporter.ops.security import SecurityMiddleware, refusal
-from exporter.settings import Settings, base_url
+from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
 
@@ -136,14 +136,12 @@ async def _not_routed(settings: Settings, request: Request, error: Exception) ->
     """Starlette's 404 and 405 as problem+json; a path of ingest names the ingest listener's URL."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "GET, HEAD")
-        return refusal(MethodNotAllowed(f"this path does not take {request.method}"), allow)
+        detail = f"this path does not take {request.method}"
+        return refusal(MethodNotAllowed(detail, allow=("GET", "HEAD")))
     if request.url.path.startswith("/v1/"):
-        url = base_url(settings.ingest, settings.ingest_tls_cert is not None)
         # The path is not repeated: it may have a key or a token.
-        return refusal(
-            NotFound(f"this is the ops listener; send events to the ingest listener, {url}")
-        )
+        text = "this is the ops listener; send events to the ingest listener, "
+        return refusal(NotFound(text + settings.url("ingest")))
     return refusal(NotFound("the pages of this listener are listed at /"))
 
 

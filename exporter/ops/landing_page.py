@@ -17,7 +17,7 @@ from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
 from exporter.ops.history import Recent
 from exporter.ops.render import render
-from exporter.settings import Settings, base_url, is_loopback
+from exporter.settings import Settings, is_loopback
 from exporter.taxonomy.model import Code, Outcome, Taxonomy
 
 _MAX_FAILURES: Final = 10
@@ -63,9 +63,8 @@ def collector(settings: Settings, loaded: script.Script | None) -> dict[str, Any
     """
     if loaded is None:
         return None
-    base = base_url(settings.ingest, settings.ingest_tls_cert is not None)
     element = (
-        f'<script src="{base}{names.COLLECTOR_PATH}?v={loaded.version}" '
+        f'<script src="{settings.url("ingest")}{names.COLLECTOR_PATH}?v={loaded.version}" '
         f'integrity="{loaded.integrity}" crossorigin="anonymous" data-key="YOUR-KEY"></script>'
     )
     keys = settings.beacon_keys_file is not None

@@ -4,7 +4,6 @@ After a restart, neither senders nor readiness probes wait for that import. So h
 """
 
 import asyncio
-import gc
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +39,6 @@ class LazyApp:
         """Start to create the app, also after a failure. Call it on the event loop."""
         if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
-            self._app.add_done_callback(_freeze)
         if not self._sampling:
             self._sampling = True
             self._sample()
@@ -66,9 +64,8 @@ class LazyApp:
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         if scope["method"] not in ("GET", "HEAD"):
-            refused = MethodNotAllowed(f"this path does not take {scope['method']}")
-            status, headers, body = problem(refused)
-            return status, [*headers, (b"allow", b"GET, HEAD")], body
+            detail = f"this path does not take {scope['method']}"
+            return problem(MethodNotAllowed(detail, allow=("GET", "HEAD")))
         ledger, ready = self._ledger.status(), scope["path"] == names.READY_PATH
         reason = ledger.unready() if ready else ledger.stopped()
         if reason is not None:
@@ -82,9 +79,3 @@ class LazyApp:
 def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
     """The import fails while no file descriptor is free; it must be tried again later."""
     return app.done() and (app.cancelled() or app.exception() is not None)
-
-
-def _freeze(app: "asyncio.Future[ASGIApp]") -> None:
-    """Exclude FastAPI's objects, which are never freed, from garbage collection."""
-    if not _failed(app):
-        gc.freeze()

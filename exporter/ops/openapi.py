@@ -18,7 +18,7 @@ from exporter.beacons.decode import MAX_EVENTS
 from exporter.beacons.route import MAX_BODY as MAX_BEACON
 from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
-from exporter.settings import Settings, base_url
+from exporter.settings import Settings
 from exporter.streampixel.webhook import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
 
@@ -61,8 +61,8 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     systems = list(taxonomy.systems)
     values = {
         "version": exporter.__version__,
-        "ingest_url": base_url(settings.ingest, settings.ingest_tls_cert is not None),
-        "ops_url": base_url(settings.ops, settings.ops_tls_cert is not None),
+        "ingest_url": settings.url("ingest"),
+        "ops_url": settings.url("ops"),
         "ingest_security": json.dumps([token] if settings.ingest_token_file else []),
         "ops_security": json.dumps([token, {"password": []}] if settings.ops_token_file else []),
         "max_events": settings.max_events,

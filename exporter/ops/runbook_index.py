@@ -14,7 +14,7 @@ from exporter.ops.render import render
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
 from exporter.runbooks import pages
-from exporter.runbooks.render import QueryLinks
+from exporter.runbooks.pages import QueryLinks
 from exporter.settings import Settings
 from exporter.streams import printable
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy

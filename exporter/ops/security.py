@@ -64,13 +64,11 @@ def _as_bearer(authorization: bytes) -> bytes:
         return authorization
 
 
-def refusal(refused: Refused, allow: str | None = None) -> Response:
-    """The response to a refused request; `allow` is the Allow header of a 405."""
+def refusal(refused: Refused) -> Response:
+    """The response to a refused request."""
     status, headers, body = problem(refused)
     if isinstance(refused, Unauthorized):
         headers.append(_BASIC)
-    if allow is not None:
-        headers.append((b"allow", allow.encode()))
     response = Response(body, status)
     response.raw_headers = headers
     return response

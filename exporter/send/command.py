@@ -1,6 +1,6 @@
 """`session-end-exporter send FILE…`, without the parsing of its flags."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -47,9 +47,9 @@ def send(
     report = Report(from_pipe=is_stream(files), print_line=print_line)
     hidden = options.quiet or options.json or not console.is_terminal
     started = clock.monotonic()
-    sources: Sequence[Source | FollowedFile] = ()
+    sources: Sequence[Source] = ()
     try:
-        sources = _sources(files, options)
+        sources = _sources(files, options, print_line)
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end
         with (
@@ -80,11 +80,13 @@ def send(
     return report
 
 
-def _sources(files: Sequence[Path], options: Options) -> Sequence[Source | FollowedFile]:
+def _sources(
+    files: Sequence[Path], options: Options, on_loss: Callable[[str], None]
+) -> Sequence[Source]:
     columns = parse_columns(options.columns)
     if options.follow and list(files) != [STDIN]:
         if len(files) > 1 or options.format == "json":
             raise ConfigError("--follow: takes a single file of NDJSON or CSV")
-        return [FollowedFile(files[0], options.format, columns)]
+        return [FollowedFile(files[0], options.format, columns, on_loss)]
     check(files)
     return [Source(path, options.format, columns) for path in files]

@@ -92,16 +92,15 @@ class Response:
         return Warnings()
 
 
-def _proxy_for(url: SplitResult) -> SplitResult | None:
-    """The proxy of HTTP_PROXY or HTTPS_PROXY, unless NO_PROXY has the host or it is this machine.
+def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
+    """Host, port and headers of the proxy in HTTP_PROXY or HTTPS_PROXY.
 
-    Raises `ConfigError`.
+    None if NO_PROXY has the host or it is this machine. Raises `ConfigError`.
     """
     host = url.hostname or ""
     proxy = getproxies().get(url.scheme)
-    if not proxy or host == "localhost" or host.startswith("127.") or host == "::1":
-        return None
-    if proxy_bypass(url.netloc):
+    local = host in ("localhost", "::1") or host.startswith("127.")
+    if not proxy or local or proxy_bypass(url.netloc):
         return None
     name = f"{url.scheme.upper()}_PROXY"
     try:
@@ -112,14 +111,11 @@ def _proxy_for(url: SplitResult) -> SplitResult | None:
     if not valid:
         # The value is not shown: it may contain a password.
         raise ConfigError(f"{name}: must be http://HOST:PORT")
-    return parts
-
-
-def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
-        return {}
-    text = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+    headers = {}
+    if parts.username is not None:
+        text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(text.encode()).decode()}"
+    return parts.hostname or "", parts.port or 80, headers
 
 
 class _Https(http.client.HTTPSConnection):
@@ -152,12 +148,10 @@ class Connection:
         }
         if token := options.token():
             self._headers["Authorization"] = f"Bearer {token}"
-        proxy = _proxy_for(url)
         # Without a port, http.client would take the end of an IPv6 address for the port.
-        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-        target = host, port
-        if proxy:
-            host, port = proxy.hostname or "", proxy.port or 80
+        target = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        proxy = _proxy_for(url)
+        host, port, credentials = proxy or (*target, {})
         timeout = min(options.timeout, max(options.max_wait, 1.0))
         self._http = http.client.HTTPConnection(host, port, timeout)
         if url.scheme == "https":
@@ -167,14 +161,13 @@ class Connection:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
             self._http = _Https(host, port, timeout=timeout, context=tls)
+        if proxy and url.scheme == "https":
+            self._http.set_tunnel(*target, credentials)
+        elif proxy:
+            self._path = self._url
+            self._headers |= credentials
         if proxy:
-            credentials = _proxy_credentials(proxy)
-            if url.scheme == "https":
-                self._http.set_tunnel(*target, credentials)
-            else:
-                self._path = self._url
-                self._headers |= credentials
-            self._url += f" through the proxy {proxy.hostname}:{port}"
+            self._url += f" through the proxy {host}:{port}"
 
     def post(self, body: bytes, media: str = "application/x-ndjson") -> Response:
         """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from exporter.errors import Rejected
-from exporter.send.field_names import FieldNames
+from exporter.send.field_names import FieldNames, by_key
 from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -17,13 +17,12 @@ _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": F
 
 
 def header_lines(lines: Iterator[str]) -> list[str]:
-    """The lines that a table begins with: Excel's line, if there is one, and the header."""
+    """The lines that a table begins with: blank lines, Excel's line, if there is one, and the header."""
     header = []
     for line in lines:
-        if line.strip():
-            header.append(line)
-            if not _DELIMITER_LINE.fullmatch(line):
-                break
+        header.append(line)
+        if line.strip() and not _DELIMITER_LINE.fullmatch(line):
+            break
     return header
 
 
@@ -34,17 +33,17 @@ class CsvRows:
     """
 
     def __init__(self, lines: Iterator[str], names: FieldNames) -> None:
+        head = header_lines(lines)
         self._lines = lines
-        self._line = 0
+        self._line = len(head)
         self._keys: list[str] = []
-        header = self._not_blank()
-        if delimiter_line := _DELIMITER_LINE.fullmatch(header):
-            self._delimiter = delimiter_line[1]
-            header = self._not_blank()
-        else:
-            # Excel writes semicolons where the comma is the decimal separator.
-            self._delimiter = max(",;\t", key=header.count)
-        if header:
+        named = [_DELIMITER_LINE.fullmatch(line) for line in head]
+        header = "" if not head or named[-1] else head[-1]
+        # Excel writes semicolons where the comma is the decimal separator.
+        self._delimiter = max(",;\t", key=header.count)
+        for match in filter(None, named):
+            self._delimiter = match[1]
+        if header.strip():
             row = next(csv.reader([header], delimiter=self._delimiter, skipinitialspace=True))
             columns = [name.strip() for name in row]
             while columns and not columns[-1]:
@@ -76,25 +75,9 @@ class CsvRows:
             elif any(cells):
                 yield line, self._event(cells)
 
-    def _not_blank(self) -> str:
-        """The next line that is not blank, "" at the end."""
-        for line in self._lines:
-            self._line += 1
-            if line.strip():
-                return line
-        return ""
-
     def _event(self, cells: list[str]) -> dict[str, Any]:
         """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
-        event: dict[str, Any] = {}
-        labels = {}
-        for key, cell in zip(self._keys, cells, strict=True):
-            if key.startswith("labels."):
-                labels[key.removeprefix("labels.")] = cell
-            elif key:
-                event[key] = cell
-        if labels:
-            event["labels"] = labels
+        event = by_key(self._keys, cells)
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):

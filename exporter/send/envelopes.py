@@ -10,7 +10,7 @@ from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
 from exporter.ingest import cloudevents
 from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.send.field_names import FieldNames
+from exporter.send.field_names import FieldNames, by_key
 from exporter.send.records import ARRAYS, Record, as_record
 
 _MAX_DEPTH: Final = 16
@@ -103,14 +103,8 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     for row in rows:
         if not isinstance(row, list) or len(row) != len(keys):
             yield Rejected("invalid_json", f"a row is not an array of {len(keys)} values")
-            continue
-        event: dict[str, Any] = {}
-        for key, value in zip(keys, row, strict=True):
-            if key.startswith("labels."):
-                event.setdefault("labels", {})[key.removeprefix("labels.")] = value
-            elif key:
-                event[key] = value
-        yield event
+        else:
+            yield by_key(keys, row)
 
 
 def _cloudevent(envelope: dict[str, Any], names: FieldNames) -> CloudEvent:

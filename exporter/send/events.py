@@ -2,19 +2,17 @@
 
 import hashlib
 import json
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.errors import Rejected
 from exporter.send.envelopes import CloudEvent
-from exporter.send.follow import FollowedFile
 from exporter.send.records import FIELDS
 from exporter.send.report import Report
 from exporter.send.rotation import Checkpoint
+from exporter.send.seen import Seen
 from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
@@ -23,29 +21,6 @@ _ID_PREFIX: Final = "send1-"
 """Changes with the spelling of the content: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
-
-
-class Occurrences(AbstractContextManager["Occurrences"]):
-    """Counts digests in bounded memory. Not thread-safe; closed by `with`.
-
-    A dict took 120 bytes an event, 600 MB for a file of 1 GB. SQLite's temporary database stays in
-    memory up to the size of its cache, continues in an unnamed file, and leaves nothing behind.
-    """
-
-    def __init__(self, cache_kib: int = 64 * 1024) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(
-            f"PRAGMA cache_size = -{cache_kib}; PRAGMA journal_mode = OFF;"
-            "CREATE TABLE seen (digest BLOB PRIMARY KEY, n) WITHOUT ROWID; BEGIN"
-        )
-
-    def number(self, digest: bytes) -> int:
-        """1 at the digest's first occurrence, 2 at its second, and so on."""
-        upsert = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n"
-        return int(self._database.execute(upsert, (digest,)).fetchone()[0])
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +36,15 @@ class Event:
     checkpoint: Checkpoint | None = None
 
 
-def events(
-    source: Source | FollowedFile, report: Report, note: Callable[[str], None]
-) -> Iterator[Event]:
+def events(source: Source, report: Report, note: Callable[[str], None]) -> Iterator[Event]:
     """The events of an input, which the exporter validates; `note` gets each warning once.
 
     Records that are no JSON object or no row of the table are skipped and counted in `report`.
     """
-    warned = isinstance(source, FollowedFile)
-    if isinstance(source, FollowedFile):
-        source.on_loss = report.print_line
-    with Occurrences() as seen:
+    warned = source.checkpoint is not None
+    with Seen() as seen:
         for line, record in source.read(note):
             place = f"{source.name}:{line}"
-            checkpoint = source.checkpoint if isinstance(source, FollowedFile) else None
             report.read += 1
             try:
                 if isinstance(record, Rejected):
@@ -82,7 +52,7 @@ def events(
                 fields = normalized(record)
                 unidentified = fields.keys().isdisjoint(("id", "session_id", "occurred_at"))
                 attributes = record.attributes if isinstance(record, CloudEvent) else None
-                event = _event(place, fields, attributes, seen, checkpoint)
+                event = _event(place, fields, attributes, seen, source.checkpoint)
             except Rejected as error:
                 report.skip(place, error.message)
                 continue
@@ -120,7 +90,7 @@ def _event(
     place: str,
     fields: dict[str, Any],
     attributes: dict[str, str] | None,
-    seen: Occurrences,
+    seen: Seen,
     checkpoint: Checkpoint | None,
 ) -> Event:
     """The event as JSON, with its own id or one that a repeat of it has again.
@@ -133,7 +103,7 @@ def _event(
             content = _ASCII.encode([fields.get(name) for name in _CONTENT])
             digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
             if checkpoint is None:
-                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.number(digest)}"
+                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.add(digest)[0]}"
             elif "session_id" in fields and "occurred_at" in fields:
                 fields["id"] = f"{_ID_PREFIX}{digest.hex()}-1"
             else:

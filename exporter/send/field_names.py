@@ -4,7 +4,7 @@ import itertools
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from exporter import event_fields
@@ -44,8 +44,8 @@ class FieldNames:
 
     `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
     is exactly the same. `ignored` has the nearest field of each ignored name.
-    `without_code` counts records without a code, by the key that is near `code`. `notes` are lines about
-    names that were ignored, which the reader of the records takes away.
+    `without_code` counts records without a code, by the key that is near `code`. `note` gets a line about
+    names that are ignored.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
@@ -53,8 +53,8 @@ class FieldNames:
         self._mapped = {column: field for field, column in self._columns.items() if column}
         self.ignored: dict[str, str | None] = {}
         self.without_code: Counter[str] = Counter()
-        self.notes: list[str] = []
-        self._seen: set[str] = set()  # fields of mapped columns
+        self.note: Callable[[str], None] = lambda _: None
+        self._seen: set[str | None] = set()  # fields of records
         self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
@@ -63,15 +63,16 @@ class FieldNames:
         "" if the name is not to be read as a field. Raises `Rejected` for a header with which rows could be
         misread.
         """
-        mapped = self._mapped_names(names)
-        fields = [self._field(name, _column_field(name), mapped) for name in names]
+        by_name = self._fields(names, _column_field)
+        fields = [by_name[name] for name in names]
+        pairs = list(zip(names, fields, strict=True))
         for column, field in self._mapped.items():
-            if field not in mapped.values():
+            if field not in fields:
                 raise _no_column(column, "", names)
-        self._seen.update(mapped.values())
+        self._seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
-                same = [name for name, other in zip(names, fields, strict=True) if other == field]
+                same = [name for name, other in pairs if other == field]
                 raise Rejected(
                     "duplicate_key",
                     f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
@@ -81,13 +82,8 @@ class FieldNames:
             raise _no_column("system", "system", names)
         if "code" not in fields and "code" not in self._columns:
             raise _no_column("code", "code", names)
-        self._ignore(
-            name for name, field in zip(names, fields, strict=True) if name and field is None
-        )
-        return [
-            field or ("" if _column_field(name) else name)
-            for name, field in zip(names, fields, strict=True)
-        ]
+        self._ignore(name for name, field in pairs if name and field is None)
+        return [field or ("" if _column_field(name) else name) for name, field in pairs]
 
     def record(self, record: dict[str, Any]) -> dict[str, Any]:
         """The fields of a JSON object, and its ignored keys except those that are spelled like fields.
@@ -99,11 +95,11 @@ class FieldNames:
         fields: dict[str, Any] = {}
         labels: dict[str, Any] = {}
         ignored: list[str] = []
-        mapped = self._mapped_names(record)
-        self._seen.update(mapped.values())
+        named = self._fields(record)
+        self._seen.update(named.values())
         self._any_records = True
         for key, value in record.items():
-            field = self._field(key, field_named(key), mapped)
+            field = named[key]
             if field is None:
                 ignored.append(key)
             elif field.startswith("labels."):
@@ -124,17 +120,14 @@ class FieldNames:
 
     def keys(self, names: Collection[str]) -> dict[str, str]:
         """The key of each field among the names of a record."""
-        mapped = self._mapped_names(names)
-        fields = {self._field(name, field_named(name), mapped): name for name in names}
-        return {field: name for field, name in fields.items() if field}
+        return {field: name for name, field in self._fields(names).items() if field}
 
     def unseen_columns(self) -> list[str]:
         """A line for each `--column` whose key no record has had, if there were records."""
-        unseen = [item for item in self._columns.items() if item[1] and item[0] not in self._seen]
         return [
             f"{_option(field, column)}: no record has this key"
-            for field, column in unseen
-            if self._any_records
+            for field, column in self._columns.items()
+            if self._any_records and column and field not in self._seen
         ]
 
     def without_code_lines(self) -> list[str]:
@@ -145,20 +138,17 @@ class FieldNames:
             for key, count in self.without_code.most_common()
         ]
 
-    def _mapped_names(self, names: Collection[str]) -> dict[str, str]:
-        """The field of each name that `--column` maps."""
-        fields: dict[str, str] = {}
+    def _fields(
+        self, names: Collection[str], spelled: Callable[[str], str | None] = field_named
+    ) -> dict[str, str | None]:
+        """The field of each name, where `spelled` gives that of a name that `--column` does not map."""
+        fields = {
+            name: None if (field := spelled(name)) in self._columns else field for name in names
+        }
         for column, field in self._mapped.items():
-            exact = [column] if column in names else []
-            others = (name for name in names if name not in self._mapped)
-            found = exact or [name for name in others if same_name(name, column)]
-            fields |= dict.fromkeys(found, field)
+            others = (key for key in names if key not in self._mapped and same_name(key, column))
+            fields |= dict.fromkeys([column] if column in fields else others, field)
         return fields
-
-    def _field(self, name: str, by_spelling: str | None, mapped: Mapping[str, str]) -> str | None:
-        if name in mapped:
-            return mapped[name]
-        return None if by_spelling in self._columns else by_spelling
 
     def _ignore(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self.ignored and len(name) <= _MAX_CHARACTERS]
@@ -168,7 +158,18 @@ class FieldNames:
         nearest = {name: nearest_field(name) for name in new}
         self.ignored |= nearest
         words = [f"{name} (near `{field}`)" if field else name for name, field in nearest.items()]
-        self.notes.append(f"ignored, as events have no such field: {', '.join(words)}")
+        self.note(f"ignored, as events have no such field: {', '.join(words)}")
+
+
+def by_key(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """The values of a row whose table has the keys of `FieldNames.header`."""
+    event: dict[str, Any] = {}
+    for key, value in zip(keys, values, strict=True):
+        if key.startswith("labels."):
+            event.setdefault("labels", {})[key.removeprefix("labels.")] = value
+        elif key:
+            event[key] = value
+    return event
 
 
 def _column_field(name: str) -> str | None:

@@ -17,34 +17,36 @@ from exporter.errors import ConfigError, Rejected
 from exporter.send.connection import Undelivered
 from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
-from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
-from exporter.send.rotation import Checkpoint, Rotation, digest, longer_tail, tail
+from exporter.send.rotation import Checkpoint, digest, holder, longer_tail, next_file, tail
+from exporter.send.sources import Source
 
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
 
 
-class FollowedFile:
-    """Reads a file's lines as they are written, for good; the counterpart of `Source`.
+class FollowedFile(Source):
+    """Reads a file's lines as they are written, for good.
 
     `on_idle` is called before the file is waited for, `on_loss` with a line about lines that were lost.
     Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
     longer be written.
     """
 
+    checkpoint: Checkpoint
+
     def __init__(
-        self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        format: Format | None = None,
+        columns: Mapping[str, str] | None = None,
+        on_loss: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.name = str(path)
+        super().__init__(path, format, columns)
         self.size = 0
-        self.names = FieldNames(columns)
-        self.on_idle: Callable[[], None] = lambda: None
-        self.on_loss: Callable[[str], None] = lambda _: None
-        self._path = path
-        self._rotation = Rotation(path)
+        self._on_loss = on_loss
         self._checkpoint_path = path.with_name(f"{path.name}.checkpoint")
         self._saved: Checkpoint | None = None
         self._offset = self._line = 0
@@ -52,7 +54,7 @@ class FollowedFile:
         self._next_inode, self._next_seen = 0, 0.0
         try:
             # A file that has a checkpoint may be away, between two steps of its rotation.
-            self.checkpoint = self._load() or self._first()
+            self.checkpoint = self._load()
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
@@ -63,33 +65,28 @@ class FollowedFile:
         self._format = format or (named if named != "json" else None) or self.checkpoint.format
         self._header = self.checkpoint.header
 
-    def position(self) -> int:
-        """0: the progress has no end."""
-        return 0
-
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each record, for good, and a last `Rejected` for an unusable table.
 
         `note` gets the names of ignored columns and keys.
         """
+        self.names.note = lambda text: note(f"{self.name}: {text}")
         try:
-            file = self._rotation.holder(self.checkpoint)
+            file = holder(self._path, self.checkpoint)
             while True:
                 if file is None:
                     if not self.checkpoint.of_empty_file:
-                        self.on_loss(
+                        self._on_loss(
                             f"{self.name}: was truncated or replaced: lines after line "
                             f"{self.checkpoint.line:,} may be lost"
                         )
                     file = self._next(None)
                 with file:
-                    for record in self._records(file):
-                        while self.names.notes:
-                            note(f"{self.name}: {self.names.notes.pop()}")
+                    for record in self._followed(file):
                         yield self._line, record
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
-                file = self._rotation.holder(self.checkpoint) if replaced else self._next(status)
+                file = holder(self._path, self.checkpoint) if replaced else self._next(status)
         except Rejected as error:
             yield 1, error
         except csv.Error as error:
@@ -112,22 +109,20 @@ class FollowedFile:
             raise Undelivered(f"{self._checkpoint_path}: {error.strerror}") from None
         self._saved = checkpoint
 
-    def _load(self) -> Checkpoint | None:
+    def _load(self) -> Checkpoint:
+        """The saved checkpoint, or without one the beginning of the file."""
         try:
             return msgspec.json.decode(self._checkpoint_path.read_bytes(), type=Checkpoint)
         except FileNotFoundError:
-            return None
+            with self._path.open("rb") as file:
+                return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
         except msgspec.MsgspecError:
             raise ConfigError(
                 f"{self._checkpoint_path}: is not a checkpoint; without it, the file is sent from "
                 "its beginning, and events without an id may be counted again"
             ) from None
 
-    def _first(self) -> Checkpoint:
-        with self._path.open("rb") as file:
-            return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
-
-    def _records(self, file: BinaryIO) -> Iterator[Record]:
+    def _followed(self, file: BinaryIO) -> Iterator[Record]:
         """The records behind the position, until the file is replaced, or rotated and finished."""
         self._offset, self._line = self.checkpoint.offset, self.checkpoint.line
         self._tail = tail(file, self._offset)
@@ -166,7 +161,7 @@ class FollowedFile:
                 if not kept:
                     raise
             else:
-                if first:
+                if any(map(str.strip, first)):
                     self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
                 return rows
         return CsvRows(chain(kept, first, lines), self.names)
@@ -229,7 +224,7 @@ class FollowedFile:
 
     def _next(self, finished: os.stat_result | None) -> BinaryIO:
         """The file that was begun after a rotated file, which may have been rotated as well."""
-        while (file := self._rotation.next(self.checkpoint, finished)) is None:
+        while (file := next_file(self._path, self.checkpoint, finished)) is None:
             time.sleep(POLL)
         # Saved before events are sent, as their ids depend on it.
         self.checkpoint = self.checkpoint.next(file)

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from exporter.errors import ConfigError
 from exporter.names import INGEST_PATH
+from exporter.secret_file import is_word, secrets
 
 Format = Literal["json", "ndjson", "csv"]
 _SUFFIXES: Final[dict[str, Format]] = {
@@ -19,7 +20,6 @@ _SUFFIXES: Final[dict[str, Format]] = {
     "tsv": "csv",
 }
 DEFAULT_URL: Final = "http://127.0.0.1:10400"
-_WORD: Final = re.compile(r"[!-~]+")
 
 
 def format_of(name: str) -> Format | None:
@@ -55,7 +55,7 @@ class Options:
             valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
             valid = False
-        if not valid or not _WORD.fullmatch(self.url) or re.search("[?#@]", self.url):
+        if not valid or not is_word(self.url) or re.search("[?#@]", self.url):
             value = "" if "@" in self.url else f" = {self.url!r}"  # may contain a password
             raise ConfigError(
                 f"--url{value}: must be http://HOST:PORT or https://HOST:PORT, such as {DEFAULT_URL}; "
@@ -68,12 +68,10 @@ class Options:
         if self.token_file is None:
             return None
         try:
-            lines = self.token_file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise ConfigError(f"--token-file {self.token_file}: {reason}") from None
-        words = [word for line in lines if (word := line.strip()) and not word.startswith("#")]
-        if not words or not _WORD.fullmatch(words[0]):
+            tokens = [token for _, token in secrets(self.token_file)]
+        except ConfigError as error:
+            raise ConfigError(f"--token-file {error}") from None
+        if not tokens or not is_word(tokens[0]):
             rule = "its first line must be a token, one word of printable ASCII characters"
             raise ConfigError(f"--token-file {self.token_file}: {rule}")
-        return words[0]
+        return tokens[0]

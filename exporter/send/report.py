@@ -13,6 +13,7 @@ _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million 
 _MAX_CODES: Final = 1000
 _OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
+_WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code")
 
 
 @dataclass(slots=True)
@@ -100,18 +101,11 @@ class Report:
 
     def as_json(self) -> str:
         """The counts, `seconds`, `delivered` and `error` as a JSON object."""
-        values = {name: getattr(self, name) for name in _COUNTS} | {
-            "seconds": round(self.seconds, 3)
-        }
-        warnings = {
-            "unknown_codes": self.unknown_codes,
-            "ignored_fields": self.ignored_fields,
-            "without_code": self.without_code,
-        }
-        return json.dumps(
-            values
-            | {"delivered": not self.error, "error": self.error or None, "warnings": warnings}
-        )
+        values: dict[str, object] = {name: getattr(self, name) for name in _COUNTS}
+        values |= {"seconds": round(self.seconds, 3), "delivered": not self.error}
+        values |= {"error": self.error or None}
+        warnings = {name: getattr(self, name) for name in _WARNINGS}
+        return json.dumps({**values, "warnings": warnings})
 
     def _print(self, line: str, count: int) -> None:
         if count <= _MAX_PRINTED:

@@ -75,73 +75,70 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return kept.seen(file)
 
 
-class Rotation:
-    """Finds files of the log at `path` by their content, whatever their names are now."""
+def holder(log: Path, position: Checkpoint) -> BinaryIO | None:
+    """The file that has the position: the log, a rotated file, or a copy of a truncated file.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rotated = re.compile(re.escape(path.name) + r"[.-]\d[\d_.-]*")
+    Files are found by their content, whatever their names are now.
+    """
+    if position.of_empty_file:
+        return None
 
-    def holder(self, position: Checkpoint) -> BinaryIO | None:
-        """The file that has the position: FILE, a rotated file, or a copy of a truncated file."""
-        if position.of_empty_file:
-            return None
+    def rank(current: bool, file: BinaryIO) -> bool | None:
+        other = os.fstat(file.fileno()).st_ino != position.inode
+        matches = digest(tail(file, position.offset)) == position.tail
+        # A copy has another name. Under the same name it is a new file that begins with equal lines.
+        new = other and current and not position.offset
+        return other if matches and position.begins(file) and not new else None
 
-        def rank(current: bool, file: BinaryIO) -> bool | None:
-            other = os.fstat(file.fileno()).st_ino != position.inode
-            matches = digest(tail(file, position.offset)) == position.tail
-            # A copy has another name. Under the same name it is a new file that begins with equal lines.
-            new = other and current and not position.offset
-            return other if matches and position.begins(file) and not new else None
+    return _open(log, rank)
 
-        return self._open(rank)
 
-    def next(self, position: Checkpoint, finished: os.stat_result | None) -> BinaryIO | None:
-        """The oldest file that was begun after `finished`, or after the position's file, which is gone."""
+def next_file(log: Path, position: Checkpoint, finished: os.stat_result | None) -> BinaryIO | None:
+    """The oldest file that was begun after `finished`, or after the position's file, which is gone."""
 
-        def newer(status: os.stat_result, file: BinaryIO) -> bool:
-            if finished is not None:
-                return _age(status) > _age(finished)
-            # A copy of the position's file that was made before its last lines were written.
-            copy = status.st_size < position.offset and position.begins(file)
-            return status.st_mtime_ns > position.modified and not copy
+    def newer(status: os.stat_result, file: BinaryIO) -> bool:
+        if finished is not None:
+            return _age(status) > _age(finished)
+        # A copy of the position's file that was made before its last lines were written.
+        copy = status.st_size < position.offset and position.begins(file)
+        return status.st_mtime_ns > position.modified and not copy
 
-        def rank(current: bool, file: BinaryIO) -> tuple[bool, tuple[int, int]] | None:
-            status = os.fstat(file.fileno())
-            return (current, _age(status)) if current or newer(status, file) else None
+    def rank(current: bool, file: BinaryIO) -> tuple[bool, tuple[int, int]] | None:
+        status = os.fstat(file.fileno())
+        return (current, _age(status)) if current or newer(status, file) else None
 
-        return self._open(rank)
+    return _open(log, rank)
 
-    def _open(self, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
-        """Of FILE and its rotated files the one with the lowest rank; those with rank None are not it."""
-        while True:
-            paths = self._paths()
-            best, best_rank = None, None
-            for path in paths:
-                ignored = FileNotFoundError if path == self._path else OSError
-                with suppress(ignored), ExitStack() as unused:
-                    file = unused.enter_context(path.open("rb"))
-                    file_rank = rank(path == self._path, file)
-                    if file_rank is not None and (best_rank is None or file_rank < best_rank):
-                        unused.pop_all()
-                        if best:
-                            best.close()
-                        best, best_rank = file, file_rank
-            # A rotation meanwhile may have hidden a file: it was opened under neither name.
-            if self._paths() == paths:
-                return best
-            if best:
-                best.close()
 
-    def _paths(self) -> dict[Path, int]:
-        """The inode numbers of FILE and of its rotated files."""
-        folder = self._path.parent
-        rotated = [path for path in folder.iterdir() if self._rotated.fullmatch(path.name)]
-        paths = {}
-        for path in (self._path, *rotated):
-            with suppress(FileNotFoundError):
-                paths[path] = path.stat().st_ino
-        return paths
+def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
+    """Of the log and its rotated files the one with the lowest rank; those with rank None are not it."""
+    while True:
+        paths = _paths(log)
+        best, best_rank = None, None
+        for path in paths:
+            with suppress(FileNotFoundError if path == log else OSError), ExitStack() as unused:
+                file = unused.enter_context(path.open("rb"))
+                file_rank = rank(path == log, file)
+                if file_rank is not None and (best_rank is None or file_rank < best_rank):
+                    unused.pop_all()
+                    if best:
+                        best.close()
+                    best, best_rank = file, file_rank
+        # A rotation meanwhile may have hidden a file: it was opened under neither name.
+        if _paths(log) == paths:
+            return best
+        if best:
+            best.close()
+
+
+def _paths(log: Path) -> dict[Path, int]:
+    """The inode numbers of the log and of its rotated files."""
+    name = re.compile(re.escape(log.name) + r"[.-]\d[\d_.-]*")
+    paths = {}
+    for path in (log, *(path for path in log.parent.iterdir() if name.fullmatch(path.name))):
+        with suppress(FileNotFoundError):
+            paths[path] = path.stat().st_ino
+    return paths
 
 
 def _age(status: os.stat_result) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +20,8 @@ from exporter.send.csv_rows import CsvRows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
-from exporter.send.records import (
-    DECODER,
-    Record,
-    json_records,
-    lines,
-    ndjson_records,
-    pieces,
-)
+from exporter.send.records import DECODER, Record, json_records, lines, ndjson_records, pieces
+from exporter.send.rotation import Checkpoint
 
 STDIN: Final = Path("-")
 _BUFFER: Final = 64 * 1024
@@ -55,15 +50,19 @@ class Source:
     """A file or standard input, which can be read once.
 
     `columns` are those of `field_names.parse_columns`. `on_idle` is called before a pipe is waited for.
+    `checkpoint` is the position in a followed file.
     """
 
     def __init__(
         self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
     ) -> None:
         self.name = "<stdin>" if path == STDIN else str(path)
-        self.size = path.stat().st_size if path.is_file() else 0  # before decompression
+        self.size = 0  # before decompression; 0 for a pipe
+        with suppress(OSError):
+            self.size = path.stat().st_size
         self.names = FieldNames(columns)
         self.on_idle: Callable[[], None] = lambda: None
+        self.checkpoint: Checkpoint | None = None
         self._path = path
         self._format = format
         self._file: io.BufferedReader[_Input] | None = None
@@ -79,11 +78,10 @@ class Source:
 
         `note` gets the names of ignored columns and keys.
         """
+        self.names.note = lambda text: note(f"{self.name}: {text}")
         line = 0
         try:
             for line, record in self._records():
-                while self.names.notes:
-                    note(f"{self.name}: {self.names.notes.pop()}")
                 yield line, record
         except Rejected as error:
             yield line + 1, error

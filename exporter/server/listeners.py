@@ -120,7 +120,7 @@ class _Server(uvicorn.Server):
         await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
-            self._protocol,
+            lambda: GuardedProtocol(limits, self.config, self.server_state, self.lifespan.state),
             self.listener.max_connections,
             limits.refusals,
             certificate.context if certificate is not None else None,
@@ -131,11 +131,6 @@ class _Server(uvicorn.Server):
         # Sets the date header, which the first request needs.
         await self.on_tick(0)
         self.up.set()
-
-    def _protocol(self) -> GuardedProtocol:
-        return GuardedProtocol(
-            self.listener.limits, self.config, self.server_state, self.lifespan.state
-        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)

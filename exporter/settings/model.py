@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,7 +38,7 @@ def _setting(default: object, description: str, **limits: int) -> Any:
 class Settings(BaseModel):
     """All settings. Durations are in seconds, sizes in bytes.
 
-    `exporter.settings.load` reads them, and refuses combinations that `conflicts` finds.
+    `exporter.settings.read` reads them, and refuses combinations that `conflicts` finds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -148,31 +148,27 @@ class Settings(BaseModel):
         "info", "lowest level that is logged: debug, info, warning or error"
     )
 
+    def url(self, listener: Literal["ingest", "ops"]) -> str:
+        """The URL of a listener; `localhost` for a listener on all addresses."""
+        host, _, port = getattr(self, listener).rpartition(":")
+        scheme = "https" if getattr(self, f"{listener}_tls_cert") else "http"
+        shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+        return f"{scheme}://{shown}:{port}"
+
     @property
     def runbooks(self) -> str:
         """The base URL of runbooks: `runbook_url`, or the URL of the ops listener."""
-        return self.runbook_url or base_url(self.ops, self.ops_tls_cert is not None)
+        return self.runbook_url or self.url("ops")
 
 
-def base_url(listener: str, tls: bool) -> str:
-    """The URL of a listener; `localhost` for a listener on all addresses."""
-    host, _, port = listener.rpartition(":")
-    shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
-    return f"{'https' if tls else 'http'}://{shown}:{port}"
+def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The names in each rule about several settings that `settings` break, and what to do.
 
-
-class Conflict(NamedTuple):
-    """Settings that do not go together: `text` is the instruction, the first of `settings` is shown."""
-
-    settings: tuple[str, ...]
-    text: str
-
-
-def conflicts(settings: Settings) -> Iterator[Conflict]:
-    """Every rule about several settings that `settings` break."""
+    The value of the first is shown.
+    """
     for name in ("ledger_password_file", "ledger_wait"):
         if settings.ledger is None and getattr(settings, name) is not None:
-            yield Conflict((name, "ledger"), "needs ledger: set it to the URL of Redis or Valkey")
+            yield (name, "ledger"), "needs ledger: set it to the URL of Redis or Valkey"
     for name in ("ingest", "ops"):
         involved = (name, f"{name}_token_file", "allow_anonymous")
         address, tokens, anonymous = (getattr(settings, setting) for setting in involved)
@@ -181,20 +177,17 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
             and tokens is None
             and anonymous not in (name, "both")
         ):
-            yield Conflict(
-                involved,
-                f"leaves loopback without a token: set {name}_token_file, or allow_anonymous to "
-                f"{name!r} or 'both'",
-            )
+            rule = f"set {name}_token_file, or allow_anonymous to {name!r} or 'both'"
+            yield involved, f"leaves loopback without a token: {rule}"
         pair = (f"{name}_tls_cert", f"{name}_tls_key")
         given = [setting for setting in pair if getattr(settings, setting) is not None]
         if len(given) == 1:
             (missing,) = set(pair) - set(given)
-            yield Conflict((*given, missing), f"set {missing} too")
+            yield (*given, missing), f"set {missing} too"
     if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
-        yield Conflict(("ops", "ingest"), "ingest has the same address; choose another port")
+        yield ("ops", "ingest"), "ingest has the same address; choose another port"
     live = ("live_stats_projects", "live_stats_user", "live_stats_key_file")
     missing_live = [name for name in live if not getattr(settings, name)]
     if 0 < len(missing_live) < len(live):
         (first, *_) = (name for name in live if name not in missing_live)
-        yield Conflict((first, *live), f"set {' and '.join(missing_live)} too")
+        yield (first, *live), f"set {' and '.join(missing_live)} too"

@@ -1,16 +1,17 @@
-"""Where settings come from: flags win over variables, variables over the TOML file."""
+"""Reads settings: flags win over variables, variables over the TOML file. A mistake is a line of text."""
 
+import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
-from exporter.errors import ConfigError
-from exporter.settings.mistakes import assigned, mistake, no_such_setting
+from exporter.ledger.address import masked
 from exporter.settings.model import Settings, conflicts
-from exporter.settings.values import split
+from exporter.settings.values import split, unit
 
 PREFIX: Final = "SESSION_EXPORTER_"
 _PATHS: Final = {
@@ -18,14 +19,23 @@ _PATHS: Final = {
     for name, field in Settings.model_fields.items()
     if Path in (field.annotation, *get_args(field.annotation))
 }
-
-
-def load(config: Path | None = None, **flags: Any) -> Settings:
-    """The settings, as `read` finds them. Raises `ConfigError` when there is any mistake."""
-    settings, mistakes = read(config, **flags)
-    if mistakes:
-        raise ConfigError(*mistakes)
-    return settings
+_INSTRUCTIONS: Final = {
+    "bool": "write true or false",
+    "greater_than": "write more than {gt:g}{unit}",
+    "greater_than_equal": "write at least {ge:g}{unit}",
+    "less_than_equal": "write at most {le:.16g}{unit}",
+    "finite_number": "write a finite number",
+    "float": "write a number",
+    "int": "write a whole number",
+    "literal_error": "write {expected}",
+    "path_type": "write a path in quotes",
+    "string_type": "write text in quotes",
+    "string_unicode": "write UTF-8 text",
+    "too_long": "list at most {max_length} items",
+    "tuple_type": "write a list",
+    "value_error": "{error}",
+}
+"""What to do about pydantic's errors, by type or by the first word of the type."""
 
 
 def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]:
@@ -40,14 +50,9 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
     named = os.environ[variables.pop("config")] if "config" in variables else ""
     # Its value is not shown: it may be a token in the wrong place.
     unknown = {name: key for name, key in variables.items() if name not in Settings.model_fields}
-    mistakes = [f"{unknown[name]}: {no_such_setting(name)}" for name in sorted(unknown)]
+    mistakes = [f"{unknown[name]}: {_no_such_setting(name)}" for name in sorted(unknown)]
     config = config or (Path(named) if named else None)
-    table: dict[str, Any] = {}
-    if config is not None:
-        try:
-            table = _table(config)
-        except ConfigError as error:
-            mistakes += error.mistakes
+    table = _table(config, mistakes) if config is not None else {}
     given = {name: value for name, value in flags.items() if value is not None}
     set_by = {name: key for name, key in variables.items() if name not in unknown}
     places = {name: f"{config}: {name}" for name in table} | set_by | {name: name for name in given}
@@ -56,24 +61,25 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        mistakes += [mistake(dict(item), places) for item in error.errors()]
+        mistakes += [_mistake(dict(item), places) for item in error.errors()]
         wrong = {str(item["loc"][0]) for item in error.errors()}
         settings = Settings(**{name: value for name, value in values.items() if name not in wrong})
-    for conflict in conflicts(settings):
-        if wrong.isdisjoint(conflict.settings):
-            name = conflict.settings[0]
+    for names, instruction in conflicts(settings):
+        if wrong.isdisjoint(names):
+            name = names[0]
             value = values.get(name, getattr(settings, name))
-            mistakes.append(assigned(places.get(name, name), value, conflict.text))
+            mistakes.append(_assigned(places.get(name, name), value, instruction))
     return settings, mistakes
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _table(path: Path, mistakes: list[str]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+        mistakes.append(f"{path}: {error.strerror}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        mistakes.append(f"{path}: not TOML: {error}")
     for key in _PATHS & table.keys():
         value = split(table[key]) if key == "taxonomy" else table[key]
         table[key] = _relative_to(path.parent, value)
@@ -85,3 +91,30 @@ def _relative_to(folder: Path, value: Any) -> Any:
     if isinstance(value, list):
         return [_relative_to(folder, item) for item in value]
     return str(folder / value) if isinstance(value, str) else value
+
+
+def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
+    """One of pydantic's errors; `places` says where each setting was set."""
+    name, *index = error["loc"]
+    place = places[str(name)] + "".join(f"[{number}]" for number in index)
+    if error["type"] == "extra_forbidden":
+        return f"{place}: {_no_such_setting(str(name))}"
+    field_unit = unit(Settings.model_fields[str(name)])
+    context: dict[str, Any] = {"unit": "" if field_unit == "B" else field_unit}
+    context |= {"msg": error["msg"], **error.get("ctx", {})}
+    group = error["type"].partition("_")[0]
+    instruction = _INSTRUCTIONS.get(error["type"]) or _INSTRUCTIONS.get(group, "{msg}")
+    return _assigned(place, error["input"], instruction.format(**context))
+
+
+def _assigned(place: str, value: object, instruction: str) -> str:
+    """What to write in place of `value`, whose passwords are not shown."""
+    if isinstance(value, str) and "://" in value:
+        value = masked(value)
+    return f"{place} = {value!r}: {instruction}"
+
+
+def _no_such_setting(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=3, cutoff=0.5)
+    names = ", ".join(near or Settings.model_fields)
+    return f"no such setting; {'similar' if near else 'all'}: {names}"

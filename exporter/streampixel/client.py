@@ -96,7 +96,7 @@ class StatsClient:
             stats = msgspec.json.decode(body, type=_Stats)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise PollFailed("bad_answer", _redact(key, f"status 200: {error}")) from None
-        return Users(stats.liveUser, stats.queueUser)
+        return stats.liveUser, stats.queueUser
 
 
 def _message(body: bytes) -> str:

@@ -1,15 +1,13 @@
-"""Live stats: the API key's file, the metrics, and the poller beside the listeners."""
+"""Live stats: the API key's file, and the poller beside the listeners."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter
 
 from exporter import names
 from exporter.errors import ConfigError
@@ -33,14 +31,21 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
     from exporter.streampixel.client import StatsClient
 
     key = Watched(file, read_key, "file of the live stats key", time.monotonic)
-    failures = failure_counter(registry)
+    failures = Counter(
+        names.LIVE_STATS_FAILURES,
+        "Polls of the platform's live users that failed.",
+        (names.SYSTEM, names.REASON),
+        registry=registry,
+    )
+    for reason in REASONS:
+        failures.labels(SYSTEM, reason)
     poller = Poller(
         settings.live_stats_projects,
         settings.live_stats_interval,
         StatsClient(settings.live_stats_url, user, key.now, TIMEOUT).users,
         lambda reason: failures.labels(SYSTEM, reason).inc(),
     )
-    registry.register(LiveUsersCollector(poller))
+    registry.register(poller)
     task = asyncio.create_task(poller.run(), name="live stats")
     try:
         yield
@@ -61,40 +66,3 @@ def read_key(path: Path) -> str:
     if not is_word(key):
         raise ConfigError(f"{path}:{number}: a key is one word of printable ASCII characters")
     return key
-
-
-def failure_counter(registry: CollectorRegistry) -> Counter:
-    """Failed polls by reason, each zero-initialized."""
-    counter = Counter(
-        names.LIVE_STATS_FAILURES,
-        "Polls of the platform's live users that failed.",
-        (names.SYSTEM, names.REASON),
-        registry=registry,
-    )
-    for reason in REASONS:
-        counter.labels(SYSTEM, reason)
-    return counter
-
-
-class LiveUsersCollector(Collector):
-    """Exports a poller's numbers; a project whose users are unknown has no sample."""
-
-    def __init__(self, poller: Poller) -> None:
-        self._poller = poller
-
-    def collect(self) -> Iterable[Metric]:
-        families = live, queued, success = [
-            GaugeMetricFamily(name, text, labels=(names.SYSTEM, names.PROJECT))
-            for name, text in (
-                (names.LIVE_USERS, "Users streaming now, as the platform reports them."),
-                (names.QUEUED_USERS, "Users waiting for a worker, as the platform reports them."),
-                (names.LIVE_STATS_SUCCESS, "Time of the last answer, Unix time; 0 for never."),
-            )
-        ]
-        for project in self._poller.projects:
-            labels = (SYSTEM, project.id)
-            success.add_metric(labels, project.last_success)
-            if users := self._poller.fresh_users(project):
-                live.add_metric(labels, users.live)
-                queued.add_metric(labels, users.queued)
-        return families

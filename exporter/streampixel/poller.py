@@ -1,4 +1,4 @@
-"""Polls the users of each project, one project at a time.
+"""Polls the users of each project, one project at a time, and exports them.
 
 A failure is counted and logged and delays the next poll; it never affects ingest.
 """
@@ -6,11 +6,17 @@ A failure is counted and logged and delays the next poll; it never affects inges
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from exporter import names
 from exporter.logs import Log
+from exporter.streampixel.builds import SYSTEM
 
 log = Log("exporter.streampixel")
 
@@ -30,6 +36,9 @@ MAX_DELAY: Final = 600.0
 FRESH_INTERVALS: Final = 3
 """Older numbers are not exported: a queue of an hour ago would mislead."""
 
+Users = tuple[float, float]
+"""Users of a project: streaming now, and waiting for a worker."""
+
 
 @dataclass(eq=False)
 class PollFailed(Exception):
@@ -39,13 +48,6 @@ class PollFailed(Exception):
     reason: str
     detail: str
     retry_after: float = 0.0
-
-
-class Users(NamedTuple):
-    """Users of a project: streaming now, and waiting for a worker."""
-
-    live: float
-    queued: float
 
 
 @dataclass(slots=True)
@@ -64,8 +66,8 @@ class Project:
     reason: str = ""
 
 
-@dataclass
-class Poller:
+@dataclass(eq=False)
+class Poller(Collector):
     """Calls `fetch` with each project's id every `interval` seconds, and `on_failure` with each failure's
     reason. Polls of several projects are spread evenly over the interval."""
 
@@ -80,10 +82,24 @@ class Poller:
         start, distance = self.clock(), self.interval / len(self.ids)
         self.projects = [Project(name, start + i * distance) for i, name in enumerate(self.ids)]
 
-    def fresh_users(self, project: Project) -> Users | None:
-        """The users of a project; None if they are unknown or too old."""
-        age = self.clock() - project.answered
-        return project.users if age <= FRESH_INTERVALS * self.interval else None
+    def collect(self) -> Iterable[Metric]:
+        """A project whose users are unknown or too old has no sample of them."""
+        families = live, queued, success = [
+            GaugeMetricFamily(name, text, labels=(names.SYSTEM, names.PROJECT))
+            for name, text in (
+                (names.LIVE_USERS, "Users streaming now, as the platform reports them."),
+                (names.QUEUED_USERS, "Users waiting for a worker, as the platform reports them."),
+                (names.LIVE_STATS_SUCCESS, "Time of the last answer, Unix time; 0 for never."),
+            )
+        ]
+        for project in self.projects:
+            labels = (SYSTEM, project.id)
+            success.add_metric(labels, project.last_success)
+            age = self.clock() - project.answered
+            if project.users and age <= FRESH_INTERVALS * self.interval:
+                for family, users in zip((live, queued), project.users, strict=True):
+                    family.add_metric(labels, users)
+        return families
 
     async def run(self) -> None:
         """Poll until the task is cancelled."""

@@ -1,4 +1,4 @@
-"""Loads the shipped taxonomies and those of the operator's folders."""
+"""Loads the shipped taxonomies and those of the operator's folders, with their overlays."""
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
@@ -7,7 +7,9 @@ from typing import Final
 
 from exporter.errors import ConfigError
 from exporter.taxonomy.model import Taxonomy
+from exporter.taxonomy.spellings import normalize
 from exporter.taxonomy.system import read_system
+from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping, read
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -25,26 +27,23 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     with as_file(files("exporter.taxonomy")) as shipped:
         for path in _files([shipped, *folders], mistakes):
             document = read(path, "the system", mistakes)
-            if document is None:
-                continue
-            if "extends" in document:
-                overlays.append(document)
-                continue
-            scalar = document.scalar("system")
+            scalar = document.scalar("system") if document else None
             name = scalar.written if scalar else str(path)
-            if name in documents:
+            if document and "extends" in document:
+                overlays.append(document)
+            elif document and name in documents:
                 document.wrong(
                     "system",
                     f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
                     f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
                 )
-                continue
-            documents[name] = document
+            elif document:
+                documents[name] = document
     changes = _by_system(overlays, tuple(documents))
     systems = {
         name: system
         for name, document in documents.items()
-        if (system := read_system(document, changes[name])) is not None
+        if (system := read_system(document, merge(document, changes[name]))) is not None
     }
     if mistakes:
         raise ConfigError(*mistakes)
@@ -73,3 +72,44 @@ def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
         if not paths:
             mistakes.append(f"{folder}: the folder holds no .yaml or .yml file")
         yield from paths
+
+
+def merge(document: Mapping, overlays: Sequence[Mapping]) -> Iterator[Mapping]:
+    """The rows of a system's codes, with the changes of its overlays.
+
+    `document` takes the overlays' objective. Each key keeps its file and line, for messages.
+    """
+    rows: dict[str, Mapping] = {}
+    for source in (document, *overlays):
+        if source is not document and "objective" in source:
+            _take(document, "objective", source, document)
+        first: dict[str, Line] = {}
+        for row in source.mappings("codes"):
+            scalar = row.scalar("code")
+            # A row without a code is reported when it is read.
+            code = normalize(scalar.written) if scalar else str(row.line)
+            line = row.line_of("code")
+            if (other := first.setdefault(code, line)) != line:
+                row.wrong(
+                    line, f"code {code!r} is written twice, first on {other.relative_to(line)}"
+                )
+            elif (target := rows.setdefault(code, row)) is not row:
+                # `text` reports a code that is not quoted, which would match nevertheless.
+                row.what = f"code {row.text('code')!r}"
+                for key in row.names():
+                    if key != "code":
+                        _take(target, key, row, document)
+    yield from rows.values()
+
+
+def _take(target: Mapping, key: str, source: Mapping, document: Mapping) -> None:
+    """Copy a key, and report two overlays with different values of it."""
+    line, other = source.line_of(key), target.line_of(key)
+    replaces = key in target and other.path != document.line.path and key != "aliases"
+    if replaces and target.scalar(key) != source.scalar(key):
+        source.wrong(
+            line,
+            f"{key} in {source.what} has another value on {other.relative_to(line)}; overlays must "
+            "agree: remove one of the two",
+        )
+    target.take(key, source)

@@ -1,7 +1,7 @@
 """Reads a system from its YAML file and its overlays, and validates it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from itertools import groupby
 from operator import itemgetter
@@ -21,7 +21,6 @@ from exporter.taxonomy.model import (
     System,
     unknown_code,
 )
-from exporter.taxonomy.overlay import merge
 from exporter.taxonomy.spellings import compact, normalize
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping
@@ -38,8 +37,8 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RESERVED: Final = "is reserved for undocumented codes"
 
 
-def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None:
-    """The system in a file, with its overlays. Use it only if reading reported no mistake."""
+def read_system(document: Mapping, merged: Iterable[Mapping]) -> System | None:
+    """The system in a file, with the rows of its codes and overlays. Use it only without a mistake."""
     document.expect(SYSTEM_KEYS, optional=("objective",))
     name = document.text("system", longest=64)
     if name and not _NAME.fullmatch(name):
@@ -49,9 +48,7 @@ def read_system(document: Mapping, overlays: Sequence[Mapping]) -> System | None
     phase_source = document.one_of("phase_source", PHASE_SOURCES)
     categories = _categories(document)
     rows = {
-        code: row
-        for row in merge(document, overlays)
-        if (code := _code(row, document, name, categories)) is not None
+        code: row for row in merged if (code := _code(row, document, name, categories)) is not None
     }
     codes = tuple(rows)
     spellings = _index(document, rows)

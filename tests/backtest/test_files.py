@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exporter.backtest.contents import Contents
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.files import Files
+from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.simulate.events import ndjson
@@ -24,12 +24,12 @@ TAXONOMY = load()
 
 
 @pytest.fixture
-def seen() -> Iterator[Contents]:
-    with Contents() as contents:
-        yield contents
+def seen() -> Iterator[Seen]:
+    with Seen() as seen:
+        yield seen
 
 
-def read(seen: Contents, *paths: Path, only: str | None = None) -> tuple[Files, list[str]]:
+def read(seen: Seen, *paths: Path, only: str | None = None) -> tuple[Files, list[str]]:
     files = Files(TAXONOMY, seen, NOW, only)
     notes: list[str] = []
     files.counts.note = notes.append
@@ -45,7 +45,7 @@ def totals(files: Files, system: str = "streampixel") -> dict[str, int]:
     return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
 
 
-def test_every_format_is_counted(tmp_path: Path, seen: Contents) -> None:
+def test_every_format_is_counted(tmp_path: Path, seen: Seen) -> None:
     events = [event(at * 10.0) for at in range(5)]
     (tmp_path / "a.json").write_text(json.dumps(events[:1]))
     write(tmp_path / "b.ndjson", events[1:2])
@@ -60,7 +60,7 @@ def test_every_format_is_counted(tmp_path: Path, seen: Contents) -> None:
     assert notes == []
 
 
-def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: Contents) -> None:
+def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: Seen) -> None:
     spellings: tuple[Any, ...] = ("1", "01", 1.0, "1.0", "Error Code 01 - TLSHandshakeFailed")
     events = [
         event(float(at), code, system="softdrive", id=f"s-{at}")
@@ -72,7 +72,7 @@ def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: C
     assert files.counts.unknown_codes == {"softdrive": {"4711": 1}}
 
 
-def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Contents) -> None:
+def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> None:
     events = [
         event(0.0),
         event(1.0, final=False),
@@ -104,7 +104,7 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Contents) ->
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
 
 
-def test_same_id_in_another_file_counts_once(tmp_path: Path, seen: Contents) -> None:
+def test_same_id_in_another_file_counts_once(tmp_path: Path, seen: Seen) -> None:
     events = [event(float(at)) for at in range(10)]
     first, second = write(tmp_path / "a.ndjson", events), write(tmp_path / "b.ndjson", events[5:])
     files, _ = read(seen, first, second)
@@ -112,7 +112,7 @@ def test_same_id_in_another_file_counts_once(tmp_path: Path, seen: Contents) -> 
     assert files.counts.duplicates == 5
 
 
-def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Contents) -> None:
+def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Seen) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
     files, notes = read(seen, write(tmp_path / "a.ndjson", [first, other, other, first]))
     assert totals(files) == {"4001": 1}
@@ -122,7 +122,7 @@ def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Co
     )
 
 
-def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Contents) -> None:
+def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Seen) -> None:
     """Fails without the bound: a column of ids as the code would fill the memory."""
     events = [event(0.0, f"x{number}", **{f"f{number}": 1}) for number in range(10_050)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", events))
@@ -131,12 +131,12 @@ def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Con
     assert (len(counts.unknown_codes["streampixel"]), len(counts.ignored)) == (10_000, 1000)
 
 
-def test_events_without_a_key_count_each_time(tmp_path: Path, seen: Contents) -> None:
+def test_events_without_a_key_count_each_time(tmp_path: Path, seen: Seen) -> None:
     files, _ = read(seen, write(tmp_path / "a.ndjson", [event(1.0, id=None)] * 3))
     assert totals(files) == {"4001": 3}
 
 
-def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Contents) -> None:
+def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Seen) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "08", system="softdrive")])
     files, notes = read(seen, path, only="softdrive")
     assert list(files.ends) == ["softdrive"]
@@ -144,7 +144,7 @@ def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Contents) -> 
     assert (files.counts.other_systems, notes) == (1, [])
 
 
-def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Contents) -> None:
+def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> None:
     path = write(tmp_path / "a.ndjson", [event(float(at), system="mine") for at in range(50)])
     files, notes = read(seen, path)
     assert files.counts.rejected == {"unknown_system": 50}
@@ -154,7 +154,7 @@ def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Contents)
     )
 
 
-def test_simulated_history_is_counted_in_its_bins(tmp_path: Path, seen: Contents) -> None:
+def test_simulated_history_is_counted_in_its_bins(tmp_path: Path, seen: Seen) -> None:
     history = simulate("softdrive", Traffic(5000.0), 0.25, seed=4)
     path = tmp_path / "a.ndjson"
     path.write_text("".join(ndjson([history], 4)))
@@ -168,7 +168,7 @@ def test_simulated_history_is_counted_in_its_bins(tmp_path: Path, seen: Contents
     assert half_minutes.sum() == files.counts.counted > 10_000
 
 
-def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Contents) -> None:
+def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) -> None:
     allowed = Settings.model_fields["max_clock_skew"].default
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", ends))

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from deploy.demo.past import SUM_LABELS
 from exporter import names
-from exporter.demo.past import SUM_LABELS
 from exporter.taxonomy.loader import load
 from tests.bench.table import Row
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for

@@ -3,7 +3,7 @@
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from exporter.demo.receiver import BackgroundServer
+from deploy.demo.program import BackgroundServer
 
 SDK = """\
 // What StreamPixelApplication resolves to, with the events and times of its documentation.

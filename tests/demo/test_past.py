@@ -2,8 +2,8 @@
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from deploy.demo.past import SUM_LABELS, openmetrics
 from exporter import names
-from exporter.demo.past import SUM_LABELS, openmetrics
 
 
 def test_past_counts_up_evenly_and_ends_now_with_the_count() -> None:

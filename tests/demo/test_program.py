@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.program import Program
+from deploy.demo.program import Program
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.e2e.prometheus_process import free_port
 

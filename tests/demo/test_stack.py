@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from deploy.demo.stack import SPEED, addresses, compressed, configure
 from exporter import rule_files
-from exporter.demo.stack import SPEED, addresses, compressed, configure
 from tests.alertmanager import shipped
 
 DURATION = re.compile(r"\b(?:\d+[smhd])+\b")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.traffic import CODE, RATE, SYSTEM, Traffic
+from deploy.demo.outage import CODE, RATE, SYSTEM, Traffic
 
 
 class Exporter:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.demo.program import Program
 from exporter import names
-from exporter.demo.program import Program
 from tests.deploy.test_compose import EXPORTERS, FOLDER, REPLICAS
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
 from tests.e2e.prometheus_process import free_port

@@ -12,8 +12,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exporter.demo.program import Program
-from exporter.demo.receiver import BackgroundServer, Receiver
+from deploy.demo.program import BackgroundServer, Program, Receiver
 from tests.e2e.prometheus_process import free_port
 
 _Notification = TypeVar("_Notification")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from deploy.demo import past
+from deploy.demo.stack import compressed
 from exporter import rule_files
-from exporter.demo import past
-from exporter.demo.stack import compressed
 from tests.alertmanager import shipped
 from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
@@ -167,9 +167,7 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         ops = f"127.0.0.1:{exporter.ports['ops']}"
         prometheus = PrometheusProcess(folder / "prometheus", [])
         _configure(folder / "prometheus", ops, alertmanager.port)
-        past.backfill(
-            past.exported(ops), PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data"
-        )
+        past.backfill(ops, PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data")
         traffic = stack.enter_context(Traffic(exporter, ends))
         stack.enter_context(prometheus)
         pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from exporter.demo.program import Program
+from deploy.demo.program import Program
 
 _PORTS = (11_000, 32_768)
 

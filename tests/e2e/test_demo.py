@@ -40,7 +40,7 @@ class Demo:
 def demo(folder: Path, *flags: str, **environment: str) -> Iterator[Demo]:
     """A demo that runs until its end or the end of the block."""
     # Tests in the background have SIGINT ignored, and children inherit that.
-    command = ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "exporter.demo"]
+    command = ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "deploy.demo"]
     variables = {**os.environ, "TMPDIR": str(folder), **environment}
     with (folder / "output").open("w") as out:
         process = subprocess.Popen(

@@ -10,23 +10,11 @@ from typing import Any, Protocol, TypeVar
 from exporter.ledger.contract import Ledger, Series, Total
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
+from tests.clock import Clock
 from tests.ledger.batches import FAILURE
 
 L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
-
-
-class Clock:
-    """Returns `now`, in seconds, when it is called; it stands still until it is advanced."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Home(Protocol):

@@ -17,17 +17,8 @@ from exporter.ops.lazy_app import LazyApp
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
+from tests.clock import Clock
 from tests.metrics.still_ledger import StillLedger, total, two_systems
-
-
-@dataclass
-class Clock:
-    """A clock that only the test advances."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

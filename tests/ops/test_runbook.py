@@ -9,7 +9,7 @@ import pytest
 from exporter.ledger.contract import Family
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import pages
-from exporter.runbooks.render import QueryLinks
+from exporter.runbooks.pages import QueryLinks
 from exporter.settings import Settings
 from exporter.taxonomy.loader import load
 from tests.metrics.still_ledger import StillLedger, total

@@ -8,7 +8,7 @@ import pytest
 
 from exporter import names
 from exporter.token_bucket import Limit
-from exporter.tokens import Authenticator, Tokens
+from exporter.tokens import Authenticator
 from tests.ops.ops_app import Clock, Ops
 from tests.ops.test_app import PATHS
 
@@ -23,7 +23,7 @@ def ops(tmp_path: Path) -> Ops:
     path.write_text(TOKEN)
     path.chmod(0o600)
     clock = Clock()
-    return Ops(authenticator=Authenticator(Tokens(path, clock), clock, Limit(1, 100)))
+    return Ops(authenticator=Authenticator(path, clock, Limit(1, 100)))
 
 
 def basic(credentials: str) -> str:

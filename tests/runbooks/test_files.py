@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from exporter.rule_files import alerts
 from exporter.runbooks import files, pages
-from exporter.runbooks.render import QueryLinks
+from exporter.runbooks.pages import QueryLinks
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests.taxonomy.test_loader import VALID

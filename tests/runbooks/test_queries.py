@@ -13,7 +13,7 @@ import yaml
 from exporter import names
 from exporter.rule_files import alerts
 from exporter.runbooks import files, pages
-from exporter.runbooks.render import QueryLinks, Rendered, render
+from exporter.runbooks.pages import QueryLinks, Rendered, render
 from exporter.taxonomy.loader import load
 from tests import rule_groups
 

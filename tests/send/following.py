@@ -61,7 +61,7 @@ class Follower:
 
         Takes a step when all codes of the step before are sent.
         """
-        source = FollowedFile(self.path, **options)
+        source = FollowedFile(self.path, on_loss=self.notes.append, **options)
         sent: list[str] = []
         todo = list(steps)
         expected: list[str] | None = None

@@ -150,7 +150,9 @@ def test_a_response_without_answers_stops_at_once(
     assert "\x1b" not in sender.output
 
 
-def test_the_token_is_sent_and_never_shown(sender: Sender) -> None:
+def test_the_token_is_sent_and_never_shown(
+    sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
     sender.server.token = "secret"
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
     assert sender.lines(rows(3), token_file=token).accepted == 3
@@ -158,6 +160,7 @@ def test_the_token_is_sent_and_never_shown(sender: Sender) -> None:
     report = sender.lines(rows(3), token_file=token)
     assert (report.exit_code, report.retries) == (2, 0)
     assert "secret" not in sender.output + report.error + repr(report)
+    assert caplog.records == []
 
 
 def test_a_refusal_before_the_end_of_the_body_is_read() -> None:

@@ -166,6 +166,13 @@ def test_a_column_option_is_not_for_the_object_around_events(tmp_path: Path) -> 
     ]
 
 
+def test_a_column_option_may_be_for_a_table_among_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    table = {"columns": [{"name": "system"}, {"name": "error_code"}], "rows": [["a", 1]]}
+    path.write_text(json.dumps({"tables": [table]}) + '{"system": "a"}')
+    assert read(path, columns={"code": "error_code"})[1] == []
+
+
 def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
     for document in ({"events": []}, {"system": "a", "events": EVENTS}):
         assert isinstance(fields_of(document, FieldNames()), Rejected)

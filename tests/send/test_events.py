@@ -61,23 +61,23 @@ def test_another_spelling_of_the_same_content_has_the_same_id(
     assert sender.lines(second).duplicates == 1
 
 
-def test_occurrences_beyond_the_cache_are_counted_in_bounded_memory() -> None:
+def test_digests_beyond_the_cache_are_counted_in_bounded_memory() -> None:
     """The cache of 256 KiB cannot hold 60,000 digests, about 1.6 MiB.
 
     Not ru_maxrss: that of a child begins at its parent's, which hides everything.
     """
     code = """
 import resource
-from exporter.send.events import Occurrences
+from exporter.send.seen import Seen
 def kib():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 1024
-with Occurrences(cache_kib=256) as seen:
-    seen.number(b"warm")
+with Seen(cache_kib=256) as seen:
+    seen.add(b"warm")
     before = kib()
     for n in range(60_000):
-        assert seen.number(n.to_bytes(16, "little")) == 1
+        assert seen.add(n.to_bytes(16, "little"))[0] == 1
     for n in range(0, 60_000, 1000):
-        assert seen.number(n.to_bytes(16, "little")) == 2
+        assert seen.add(n.to_bytes(16, "little"))[0] == 2
     print(kib() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

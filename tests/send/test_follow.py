@@ -107,8 +107,8 @@ def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
     follower.run((nothing, ["1"]))
     follower.rename("gone")
     follower.path.write_text(lines(2))
-    report = Report(print_line=follower.notes.append)
-    second = next(events(FollowedFile(follower.path), report, follower.notes.append))
+    source = FollowedFile(follower.path, on_loss=follower.notes.append)
+    second = next(events(source, Report(), follower.notes.append))
     follower.counted[json.loads(second.body)["id"]] = "2"
     follower.rename("gone too")
     follower.path.write_text(lines(2))

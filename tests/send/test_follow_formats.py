@@ -1,5 +1,6 @@
 """The format of a followed file, and the header of a table: kept for the files after it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_a_truncated_table_needs_no_header(first: bytes, follower: Follower) -> 
     assert follower.run(more) == ["3", "4"]
     assert follower.run(follower.write("softdrive;x;5\n", 5)) == ["5"]
     assert len(follower.counted) == 5
+
+
+def test_a_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Follower) -> None:
+    follower.path.write_text("system;code\nsoftdrive;1\n")
+    follower.run((nothing, ["1"]))
+    for number, text in ((2, "\n"), (1, "softdrive;3\n")):
+        follower.rename(f"ends.log.{number}")
+        follower.path.write_text(text)
+        os.utime(follower.path, (2e9 - number, 2e9 - number))
+    assert follower.run((nothing, ["3"])) == ["3"]
 
 
 @pytest.mark.parametrize("first", ["4001}\n", "Restarted at noon, code 7\n"])

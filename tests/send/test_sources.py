@@ -218,6 +218,7 @@ def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
         ("A.JSONL", '{"system": "a"}\n', "ndjson", 1),
         ("a.tsv", "system\tcode\na\t1\n", "csv", 1),
         ("a", "", "csv", 0),
+        ("a.csv", "sep=;\n", "csv", 0),
         ("a.json", "", "json", 0),
     ],
 )

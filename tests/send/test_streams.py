@@ -166,6 +166,8 @@ def processes(tmp_path: Path, log: Log) -> Iterator[Processes]:
     processes = Processes(tmp_path, log.path)
     with processes.exporter:
         processes.start_sender()
+        # A sender that is killed before its first checkpoint begins with the file after a rotation.
+        wait_for(log.path.with_name(f"{log.path.name}.checkpoint").exists, what="a checkpoint")
         try:
             yield processes
         finally:

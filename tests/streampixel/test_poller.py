@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.streampixel.client import StatsClient
-from exporter.streampixel.live_stats import LiveUsersCollector
 from exporter.streampixel.poller import MAX_DELAY, REASONS, Poller
 from tests.streampixel.stats_server import KEY, USER, Fault, StatsServer, answers, repeats, sends
 
@@ -44,7 +43,7 @@ class Polling:
             sleep=self._sleep,
         )
         self.registry = CollectorRegistry()
-        self.registry.register(LiveUsersCollector(self.poller))
+        self.registry.register(self.poller)
 
     async def _sleep(self, seconds: float) -> None:
         """Advances the clock."""

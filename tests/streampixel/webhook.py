@@ -1,7 +1,6 @@
 """The webhook's route with a real ledger, without a socket; the clock stands still."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +15,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.streampixel import webhook
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.webhook import BuildWebhook
-from exporter.tokens import Authenticator, Tokens
+from exporter.tokens import Authenticator
 
 NOW = 1_795_201_200.0
 """2026-11-20T19:00:00Z."""
@@ -46,8 +45,7 @@ class Webhook:
         self.registry = CollectorRegistry()
         self.registry.register(LedgerCollector(("region",), self._ledger))
         self.registry.register(BuildsCollector(self._ledger))
-        tokens = Tokens(token_file(self._folder), time.monotonic)
-        authenticator = Authenticator(tokens)
+        authenticator = Authenticator(token_file(self._folder))
         self._route = BuildWebhook(
             Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
             self._ledger,

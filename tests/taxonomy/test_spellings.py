@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from exporter.errors import ConfigError
 from exporter.taxonomy.index import numbers
 from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import System
 from exporter.taxonomy.spellings import compact, normalize
 
 TAXONOMY = load()
@@ -222,60 +223,51 @@ def test_padded_number_has_two_forms(code: str, both: tuple[str, ...]) -> None:
     assert numbers(code) == both
 
 
+def changed(folder: Path, *lines: str) -> System:
+    """Streampixel with an overlay of code 4006."""
+    rows = "".join(f"    {line}\n" for line in lines)
+    text = f'extends: streampixel\ncodes:\n  - code: "4006"\n{rows}'
+    (folder / "mine.yaml").write_text(text)
+    return load([folder]).systems["streampixel"]
+
+
 @pytest.mark.parametrize(
-    ("code", "alias", "meaning"),
+    ("alias", "meaning"),
     [
-        ("4006", "4001.0", "'4001.0' would mean code '4006' and code '4001'"),
-        ("4006", "Error 4001", "'error 4001' would mean code '4006' and code '4001'"),
-        ("4006", "worker_node-unavailable", "would mean code '4006' and code '4001'"),
-        ("4006", "4001: Not Available", "would mean code '4006' and code '4001'"),
+        ("4001.0", "'4001.0' would mean code '4006' and code '4001'"),
+        ("Error 4001", "'error 4001' would mean code '4006' and code '4001'"),
+        ("worker_node-unavailable", "would mean code '4006' and code '4001'"),
+        ("4001: Not Available", "would mean code '4006' and code '4001'"),
     ],
 )
-def test_text_of_two_codes_is_an_error_at_load(
-    tmp_path: Path, code: str, alias: str, meaning: str
-) -> None:
-    path = tmp_path / "mine.yaml"
-    rows = f'extends: streampixel\ncodes:\n  - code: "{code}"\n    aliases: ["{alias}"]\n'
-    path.write_text(rows)
+def test_text_of_two_codes_is_an_error_at_load(tmp_path: Path, alias: str, meaning: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load([tmp_path])
+        changed(tmp_path, f'aliases: ["{alias}"]')
     (mistake,) = caught.value.mistakes
-    assert mistake.startswith(f"{path}:4: ")
+    assert mistake.startswith(f"{tmp_path}/mine.yaml:4: ")
     assert meaning in mistake
 
 
 @pytest.mark.parametrize("alias", ["C++ exception", "100%", "-2146233088", "<none>"])
 def test_alias_with_signs_matches_as_written(tmp_path: Path, alias: str) -> None:
-    rows = f'extends: streampixel\ncodes:\n  - code: "4006"\n    aliases: ["{alias}"]\n'
-    (tmp_path / "mine.yaml").write_text(rows)
-    system = load([tmp_path]).systems["streampixel"]
-    assert system.match(f" {alias.upper()} ").code == "4006"
+    assert changed(tmp_path, f'aliases: ["{alias}"]').match(f" {alias.upper()} ").code == "4006"
 
 
 def test_negative_number_matches_as_a_decimal(tmp_path: Path) -> None:
-    rows = 'extends: streampixel\ncodes:\n  - code: "4006"\n    aliases: ["-2146233088"]\n'
-    (tmp_path / "mine.yaml").write_text(rows)
-    system = load([tmp_path]).systems["streampixel"]
+    system = changed(tmp_path, 'aliases: ["-2146233088"]')
     for text in (-2146233088, "-2146233088.0", "Error -2146233088"):
         assert system.match(text).code == "4006"
     assert system.match("2146233088") is system.unknown
 
 
 def test_name_that_begins_with_a_prefix_matches_after_its_number(tmp_path: Path) -> None:
-    rows = (
-        'extends: streampixel\ncodes:\n  - code: "4006"\n    name: ErrorLoadingSslLibraries\n'
-        '    aliases: ["267"]\n'
-    )
-    (tmp_path / "mine.yaml").write_text(rows)
-    system = load([tmp_path]).systems["streampixel"]
+    system = changed(tmp_path, "name: ErrorLoadingSslLibraries", 'aliases: ["267"]')
     for text in ("267: ErrorLoadingSslLibraries", "Error 267 (error loading SSL libraries)"):
         assert system.match(text).code == "4006"
 
 
 def test_names_that_differ_in_spaces_only_are_shared(tmp_path: Path) -> None:
-    rows = 'extends: streampixel\ncodes:\n  - code: "4006"\n    name: NoWorker NodeAvailable\n'
-    (tmp_path / "mine.yaml").write_text(rows)
-    system = load([tmp_path]).systems["streampixel"]
+    system = changed(tmp_path, "name: NoWorker NodeAvailable")
     assert system.match("No Worker Node Available") is system.unknown
     assert system.match("4006: No Worker Node Available").code == "4006"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.taxonomy.loader import merge
 from exporter.taxonomy.model import System
 from exporter.taxonomy.system import read_system
 from exporter.yaml_mapping import read
@@ -17,7 +18,7 @@ OWNERS = "customer_network, client, platform, capacity, application, policy, use
 
 def system_in(path: Path, mistakes: list[str]) -> System | None:
     document = read(path, "the system", mistakes)
-    return None if document is None else read_system(document, ())
+    return None if document is None else read_system(document, merge(document, ()))
 
 
 MESSAGES: dict[str, str] = {

@@ -1,11 +1,16 @@
-"""A child process."""
+"""The programs of the demo, and the server that receives their notifications."""
 
+import json
+import queue
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from socketserver import BaseServer
+from typing import Any, Self
 
 import httpx
 
@@ -72,3 +77,43 @@ class Program:
             return httpx.get(self._ready, trust_env=False).is_success
         except httpx.HTTPError:
             return False
+
+
+class BackgroundServer:
+    """Runs `server` while the `with` block lasts."""
+
+    def __init__(self, server: BaseServer) -> None:
+        self._server = server
+        # The default of 0.5 s between checks for shutdown would delay the end of each `with` block.
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Receiver(BackgroundServer):
+    """Listens at `url`; `notifications` has the path and the body of each request."""
+
+    def __init__(self) -> None:
+        self.notifications = notifications = queue.Queue[tuple[str, Any]]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                notifications.put((self.path, json.loads(body)))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Requests are not logged."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        super().__init__(server)
+        self.url = f"http://127.0.0.1:{server.server_port}"

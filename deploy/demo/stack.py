@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from deploy.demo.program import Program
 from exporter import rule_files
-from exporter.demo.program import Program
+from exporter.errors import ConfigError
 from exporter.names import READY_PATH
 
 SPEED: Final = 30
 """Simulated seconds per second. The greatest divisor that leaves whole seconds in the rules and several
 scrapes, one per second, in the shortest window: 90s become 3s, an hour becomes two minutes."""
 _PORTS: Final = {"ingest": 10400, "ops": 10401, "prometheus": 9090, "alertmanager": 9093}
-_SHIPPED: Final = Path(__file__).parents[2] / "deploy"
+_SHIPPED: Final = Path(__file__).parents[1]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -67,7 +68,14 @@ def configure(folder: Path, listeners: dict[str, str], receiver: str) -> None:
         path.write_text(text, "utf-8")
 
 
-def alertmanager_command() -> str:
+def check_installed() -> None:
+    """Raises `ConfigError` when a program is not installed."""
+    for command in ("prometheus", "promtool", _alertmanager()):
+        if shutil.which(command) is None:
+            raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
+
+
+def _alertmanager() -> str:
     """Debian installs Alertmanager under a longer name."""
     return "prometheus-alertmanager" if shutil.which("prometheus-alertmanager") else "alertmanager"
 
@@ -79,7 +87,7 @@ def programs(folder: Path, listeners: dict[str, str]) -> list[Program]:
     commands: dict[str, tuple[str, ...]] = {
         ops: (*serve, f"--ingest={ingest}", f"--ops={ops}"),
         alertmanager: (
-            *(alertmanager_command(), f"--config.file={folder}/alertmanager.yml"),
+            *(_alertmanager(), f"--config.file={folder}/alertmanager.yml"),
             *(f"--storage.path={folder}/silences", f"--web.listen-address={alertmanager}"),
             "--cluster.listen-address=",
         ),

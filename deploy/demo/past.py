@@ -49,11 +49,15 @@ def openmetrics(counts: Counts, steps: int, interval: int, now: int) -> Iterator
     yield "# EOF\n"
 
 
-def backfill(counts: Counts, steps: int, interval: int, database: Path) -> None:
-    """Imports the counts into Prometheus' `database`, as scrapes until now."""
+def total(ops: str) -> int:
+    return sum(count for _, count in exported(ops))
+
+
+def backfill(ops: str, steps: int, interval: int, database: Path) -> None:
+    """Imports the counts of the listener `ops` into Prometheus' `database`, as scrapes until now."""
     file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(openmetrics(counts, steps, interval, int(time.time())))
+        out.writelines(openmetrics(exported(ops), steps, interval, int(time.time())))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:
