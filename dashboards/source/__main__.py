@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -11,6 +11,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source import code, overview, self_monitoring, slo
 
 FOLDER: Final = Path(__file__).parents[1]
+LATER: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
+"""Keys that the SDK adds and that Grafana 10.4 does not know."""
 
 
 def texts() -> dict[str, str]:
@@ -19,7 +21,8 @@ def texts() -> dict[str, str]:
     files = {}
     for module in (overview, code, slo, self_monitoring):
         source = module.dashboard()
-        document = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
+        built = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
+        document = _without_later(built, source)
         # The SDK drops the keys of Grafana's Prometheus data source from annotations.
         annotations = zip(
             document["annotations"]["list"], source["annotations"]["list"], strict=True
@@ -28,9 +31,22 @@ def texts() -> dict[str, str]:
             annotation.update(own)
         # The description comes first: it says that the file is generated.
         first = {key: document.pop(key) for key in ("description", "title", "uid")}
-        text = json.dumps({**first, **document}, indent=2, ensure_ascii=False)
+        imports = {key: source[key] for key in ("__inputs", "__requires")}
+        text = json.dumps({**first, **imports, **document}, indent=2, ensure_ascii=False)
         files[f"{first['uid']}.json"] = text + "\n"
     return files
+
+
+def _without_later(built: Any, source: Any) -> Any:
+    if isinstance(built, list):
+        return [_without_later(*pair) for pair in zip(built, source, strict=True)]
+    if not isinstance(built, dict):
+        return built
+    return {
+        key: _without_later(value, source[key]) if key in source else value
+        for key, value in built.items()
+        if key in source or key not in LATER
+    }
 
 
 if __name__ == "__main__":

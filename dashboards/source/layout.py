@@ -49,22 +49,38 @@ def build(
 
     Ids and positions of panels follow from their order.
     """
+    placed = _placed(sections)
     return {
+        "__inputs": [],
+        "__requires": _requirements(placed),
         "uid": uid,
         "title": title,
         "description": f"{description} {MARK}",
         "tags": [TAG],
         "timezone": "browser",
-        "editable": True,
+        # Provisioned: Grafana would not save an edit.
+        "editable": False,
+        # Of Grafana 10.4, the oldest supported release: later releases migrate it when they load it.
+        "schemaVersion": 39,
         # A crosshair in all graphs.
         "graphTooltip": 1,
         "time": {"from": range, "to": "now"},
         "refresh": refresh,
-        "panels": _placed(sections),
+        "panels": placed,
         "templating": {"list": [datasource(), *variables, runbooks()]},
         "annotations": {"list": [_alerts(alerts), *([_builds()] if builds else [])]},
         "links": dashboard_links(),
     }
+
+
+def _requirements(placed: Sequence[Panel]) -> list[dict[str, str]]:
+    """What an import on grafana.com shows."""
+    kinds = sorted({panel["type"] for panel in placed} - {"row"})
+    return [
+        {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},
+        {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"},
+        *({"type": "panel", "id": kind, "name": kind, "version": ""} for kind in kinds),
+    ]
 
 
 def _placed(sections: Sequence[Section]) -> list[Panel]:
