@@ -28,9 +28,9 @@ SUMMARIES: Final = {
 }
 """The words of each signal's summary, between the code and the system."""
 COLUMNS: Final[Columns] = {
-    names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 85}),
+    names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 95}),
     "title": ("Alert", {**TEXT, "links": [to_code(), to_runbook(cell("runbook"))]}),
-    "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 130}),
+    "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 125}),
     names.SYSTEM: ("System", HIDDEN_TEXT),
     names.CODE: (names.CODE, HIDDEN_TEXT),
     "runbook": ("runbook", HIDDEN_TEXT),
@@ -46,7 +46,7 @@ def alert_list(*matchers: str) -> Panel:
         columns=COLUMNS,
         transformations=[transformation("filterFieldsByName", include={"names": [*COLUMNS]})],
         sort=[("Severity", False), ("Since", True)],
-        empty="No alert is firing.",
+        empty="No alert is firing. Without rules none can fire: see the panel Data.",
     )
 
 

@@ -22,7 +22,7 @@ from dashboards.source.queries import (
 from dashboards.source.where import by_value, place_list
 from exporter import names
 
-NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data state."
+NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
 NO_CODE: Final = "No such code"
 NO_STATS: Final = (
     "No data: the system of this code has no live stats, or live_stats_projects is empty."
@@ -40,7 +40,7 @@ HAS_CODE: Final = f"and on ({names.SYSTEM}) {queries.code_info(queries.ONE_CODE)
 def dashboard() -> Dashboard:
     first = (
         Strip(4, _summary(), (8, 5, 4, 5, 2)),
-        Strip(9, [_texts(), alert_list(THIS_CODE)], (14, 10)),
+        Strip(11, [_texts(), alert_list(THIS_CODE)], (13, 11)),
         Strip(8, [_against_threshold(window) for window in SPIKE_WINDOWS]),
     )
     places = place_list("Ends by label value (1h)", "Ends with this code", THIS_CODE)
@@ -136,7 +136,10 @@ def _texts() -> Panel:
         "Texts of the taxonomy. The first column links to the runbook, which adds the meaning and diagnostic "
         "queries.",
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
-        columns={"about": ("About", link), "text": ("Text", {**style.TEXT, **wrapped})},
+        columns={
+            "about": ("About", link),
+            "text": ("Text", {**style.TEXT, **style.OWNERS, **wrapped}),
+        },
         dropped=["Time", "Value"],
         hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],
         header=False,
@@ -205,6 +208,7 @@ def _ends() -> Panel:
         Query(rate(names.SESSION_END_REPEATS), "{{system}} repeats"),
         Query(rate(names.SESSION_INTERRUPTIONS), "{{system}} healed interruptions", exemplars=True),
         Query(rate(names.SESSION_ENDS_LATE), "{{system}} late", exemplars=True),
+        decimals=1,
         overrides=[
             *OUTCOME_COLORS,
             *(style.by_query(*pair) for pair in zip("DEF", map(style.colored, REST), strict=True)),

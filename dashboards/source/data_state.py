@@ -27,11 +27,11 @@ def data_state(states: int = len(STATES)) -> Panel:
     color = dict.fromkeys(STATES, "orange") | {"Complete": "text"}
     shown = {str(i): {"text": text, "color": color[text]} for i, text in enumerate(STATES, start=1)}
     panel = number(
-        "Data state",
+        "Data",
         "Why other panels may be empty. No exporter: Prometheus scrapes none. No rules: Prometheus has not "
         "loaded rules/*.yml, or has not evaluated them yet. No traffic: no session ended in the last hour.",
         Query(expr, "state", instant=True),
-        size=22,
+        size=16,
     )
     panel["fieldConfig"]["defaults"] |= mappings(shown)
     return panel

@@ -54,7 +54,7 @@ TOP_COLUMNS: Final[panels.Columns] = {
 
 def dashboard() -> Dashboard:
     first = (
-        Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 6, 3, 4, 3, 2)),
+        Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 5, 3, 4, 4, 2)),
         Strip(6, [_by_outcome(), alert_list(SYSTEMS_OR_NONE)]),
         Strip(12, [_top_codes()]),
     )
@@ -173,7 +173,8 @@ def _by_category() -> Panel:
         Query(f"sort_desc({total(names.TITLE, short)})", "{{title}}", instant=True),
         color=style.BAD,
         decimals=0,
-        empty="No failures",
+        overrides=style.TITLES,
+        empty="None, or no data",
     )
 
 
@@ -193,7 +194,7 @@ def _by_phase() -> Panel:
         *map(failures, PHASES),
         color=style.BAD,
         decimals=0,
-        empty="No failures",
+        empty="None, or no data",
     )
 
 
@@ -203,8 +204,9 @@ def _top_codes() -> Panel:
     # Extrapolation makes 0.98 of a single end.
     top = f"topk(10, {queries.with_info(COUNT, labels, queries.NO_SUCCESS)} > 0.5)"
     fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {queries.newest(names.RULE_CODE_HELP)}"
-    # Whole sentences that fit into a line; a longer first sentence stays whole.
+    # The sentences that fit into a line, or the words of a long first sentence that do.
     fix = queries.with_label(fix, names.FIX, "$1", names.FIX, "(.{1,114}[.]) .+")
+    fix = queries.with_label(fix, names.FIX, "$1 …", names.FIX, "(.{90,110}) .{25,}")
     # The top codes at the end of the time range, also for the trend.
     at_end = total(KEYS, f"{selector(names.RULE_COUNT + '1h', SYSTEMS)} @ end()")
     info = f"{selector(names.RULE_CODE_INFO, SYSTEMS, queries.NO_SUCCESS)} @ end()"
@@ -226,7 +228,7 @@ def _top_codes() -> Panel:
         dropped=[names.NAME],
         hidden=[style.HIDDEN_CODE],
         sort=[("Count", True)],
-        empty="No session ended with a code other than success in the last 1h.",
+        empty="No code other than success in the last 1h. If unexpected, see the panel Data.",
     )
 
 

@@ -8,13 +8,22 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from dashboards.source.queries import Query
-from dashboards.source.style import PLAIN, Override, Properties, Steps, by_name, thresholds
+from dashboards.source.style import (
+    PLAIN,
+    Override,
+    Properties,
+    Steps,
+    by_name,
+    by_query,
+    colored,
+    thresholds,
+)
 
 Panel = dict[str, Any]
 Transformation = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Properties]]
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-NO_DATA: Final = "No data: see the panel Data state."
+NO_DATA: Final = "No data: see the panel Data."
 LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
 COUNT: Final = "locale"
 """Exact, with thousands separators: the unit `short` shows 1,860 as "2 K"."""
@@ -106,7 +115,10 @@ def bars(title: str, description: str, *queries: Query, color: str, **field: Any
         "text": {"titleSize": 13, "valueSize": 13},
         "minVizHeight": 10,
     }
-    panel = _panel("bargauge", title, description, queries, options, ((None, color),), **field)
+    # By query: a text for no data has the color of the panel, and an edge in it.
+    own = [by_query(letter, colored(color)) for letter in ascii_uppercase[: len(queries)]]
+    field["overrides"] = [*own, *field.get("overrides", ())]
+    panel = _panel("bargauge", title, description, queries, options, PLAIN, **field)
     return _with_defaults(panel, {"min": 0})
 
 

@@ -36,7 +36,7 @@ def dashboard() -> Dashboard:
             Section(
                 "",
                 [
-                    Strip(4, [*_state(), data_state(2)], (7, 5, 5, 4, 3)),
+                    Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3)),
                     Strip(8, _events()),
                     Strip(8, _requests()),
                 ],

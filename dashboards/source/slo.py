@@ -31,7 +31,7 @@ STEP: Final = "1h"
 """A table of a month in steps of 5 minutes would take too long."""
 RECORD: Final = selector(names.RULE_COUNT + STEP, SYSTEMS)
 COUNTS: Final = total(queries.KEYS, f"sum_over_time({RECORD}[{PERIOD}:{STEP}])")
-NO_FAILURE: Final = f"No failure in {PERIOD}, or see the panel Data state."
+NO_FAILURE: Final = f"No failure in {PERIOD}, or see the panel Data."
 BUDGET_COLUMNS: Final[Columns] = {
     names.SYSTEM: ("System", {"custom.width": 120}),
     "title": (
@@ -45,7 +45,6 @@ BUDGET_COLUMNS: Final[Columns] = {
         {
             **percent(1),
             "min": 0,
-            "max": 1,
             "custom.minWidth": 200,
             "custom.cellOptions": {"type": "gauge", "mode": "gradient"},
             **style.colored(style.BAD),
@@ -207,6 +206,6 @@ def failures_by_owner(window: str, counts: str) -> Panel:
         ),
         color=style.BAD,
         decimals=0,
-        empty="No failures",
+        empty="None, or no data",
         overrides=style.TITLES,
     )

@@ -82,7 +82,8 @@ def title(identifier: str) -> str:
 
 
 TITLES: Final = [
-    by_name(word, {"displayName": title(word)}) for word in dict.fromkeys((*Owner, *Phase))
+    by_name(word, {"displayName": title(word)})
+    for word in dict.fromkeys((*Owner, *Phase, names.UNKNOWN))
 ]
 """Titles of series that are named after owners and phases."""
 OWNERS: Final = mappings({owner.value: {"text": title(owner.value)} for owner in Owner})

@@ -12,7 +12,7 @@ PLACE: Final = f"{names.LABEL}, {names.VALUE}"
 COLUMNS: Final[Columns] = {
     names.LABEL: ("Label", {**style.TEXT, "custom.width": 110}),
     names.VALUE: ("Value", style.TEXT),
-    "Value #A": ("Count", {"decimals": 0, "custom.width": 80}),
+    "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
     "Value #B": ("Share", {**percent(0), "custom.width": 75}),
     "Value #C": ("Of all ends", {**percent(0), "custom.width": 110}),
 }

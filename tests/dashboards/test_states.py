@@ -8,7 +8,7 @@ from dashboards.source.data_state import STATES as DATA_STATES
 from tests.dashboards.shipped import QUERIES, query_of, variables
 from tests.dashboards.states import STATES, States
 
-WITHOUT_TRAFFIC = ("Data state", "Alerts firing", "Count against threshold, $system")
+WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
 """Panels that say something even in an empty Prometheus."""
 WITHOUT_DATA = {
     ("Success ratio (1h)", "A"): "the objective is missed",
@@ -39,11 +39,11 @@ def test_every_query_runs_right_after_installation(states: States, state: str) -
 
 
 def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: States) -> None:
-    expr = query_of("Data state", uid="session-ends")
-    shown = [DATA_STATES[int(*states.ask(expr, state).values()) - 1] for state in STATES]
+    of_uid = {query.uid: query for query in QUERIES if query.panel == "Data"}
+    overview = of_uid["session-ends"]
+    shown = [DATA_STATES[int(*states.ask(overview, state).values()) - 1] for state in STATES]
     assert shown == [*DATA_STATES]
-    without_rules = query_of("Data state", uid="session-end-exporter")
-    assert states.ask(without_rules, "exporter") == {frozenset(): len(DATA_STATES)}
+    assert states.ask(of_uid["session-end-exporter"], "exporter") == {frozenset(): len(DATA_STATES)}
 
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
