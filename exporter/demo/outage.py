@@ -11,8 +11,8 @@ from typing import Any, Final
 import httpx
 
 from exporter import names
-from exporter.demo import past, stack
-from exporter.demo.program import until
+from exporter.demo import grafana, past, stack
+from exporter.demo.program import Program, until
 from exporter.demo.receiver import Receiver
 from exporter.demo.traffic import CODE, SYSTEM, Traffic
 from exporter.errors import ConfigError
@@ -36,8 +36,10 @@ _BASELINE: Final = (
 _BEGAN: Final = time.monotonic()
 
 
-def run(*, once: bool) -> None:
+def run(*, once: bool, homepath: Path | None = None) -> None:
     """Runs the demo until Ctrl-C, or with `once` until the notification is resolved.
+
+    With a Grafana on PATH or in `homepath`, it also shows the dashboards.
 
     Stops every program before it returns or raises: `ConfigError` when one is not installed,
     `ChildProcessError` when one exits early, `TimeoutError` when an alert does not come or go.
@@ -45,6 +47,7 @@ def run(*, once: bool) -> None:
     for command in ("prometheus", "promtool", stack.alertmanager_command()):
         if shutil.which(command) is None:
             raise ConfigError(f"{command}: not installed; on Debian, run `make demo` as root")
+    installed = grafana.find(homepath)
     # A token file among the exporter's variables would lock out the demo's Prometheus.
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         del os.environ[name]
@@ -63,6 +66,8 @@ def run(*, once: bool) -> None:
         _prepare_past(listeners["ops"], traffic, Path(folder, "samples"))
         began = time.monotonic()
         running.enter_context(prometheus)
+        if installed:
+            running.enter_context(_grafana(Path(folder, "grafana"), installed, listeners))
         watch = _Watch(client, receiver, listeners)
 
         def post() -> None:
@@ -95,6 +100,13 @@ def run(*, once: bool) -> None:
             page()
 
 
+def _grafana(folder: Path, installed: tuple[Path, Path], listeners: dict[str, str]) -> Program:
+    folder.mkdir()
+    grafana.configure(folder, listeners["prometheus"])
+    _log(f"Dashboards in Grafana: {grafana.dashboard(listeners['grafana'])}")
+    return grafana.program(folder, installed, listeners["grafana"])
+
+
 def _log(text: str) -> None:
     print(f"{time.monotonic() - _BEGAN:4.0f} s  {text}", flush=True)
 
@@ -107,7 +119,7 @@ def _prepare_past(ops: str, traffic: Traffic, database: Path) -> None:
         return sum(count for _, count in past.exported(ops)) == traffic.posted
 
     until(counted, _TIMEOUT, "the past in /metrics")
-    past.backfill(past.exported(ops), _PAST // _INTERVAL, _INTERVAL, database)
+    past.backfill(past.exported(ops), _PAST // _INTERVAL, _INTERVAL, database, past.words(ops))
     _log(f"{traffic.posted:,} session ends of the past are counted: http://{ops}/")
 
 
