@@ -30,7 +30,7 @@ SUMMARIES: Final = {
 COLUMNS: Final[Columns] = {
     names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 95}),
     "title": ("Alert", {**TEXT, "links": [to_code(), to_runbook(cell("runbook"))]}),
-    "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 125}),
+    "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 140}),
     names.SYSTEM: ("System", HIDDEN_TEXT),
     names.CODE: (names.CODE, HIDDEN_TEXT),
     "runbook": ("runbook", HIDDEN_TEXT),

@@ -59,7 +59,7 @@ LONGEST: dict[str, list[str]] = {
         *(f"{code.code} {code.name} elevated on {code.system}" for code in CODES),
         *(f"{words} streampixel" for words in SUMMARIES.values()),
     ],
-    "Since": ["59 minutes ago"],
+    "Since": ["a few seconds ago", "59 minutes ago"],
     "About": ["Causes"],
     "Label": ["environment"],
 }
