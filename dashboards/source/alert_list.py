@@ -29,7 +29,10 @@ SUMMARIES: Final = {
 """The words of each signal's summary, between the code and the system."""
 COLUMNS: Final[Columns] = {
     names.SEVERITY: ("Severity", {**value_colors(SEVERITIES), "custom.width": 95}),
-    "title": ("Alert", {**TEXT, "links": [to_code(), to_runbook(cell("runbook"))]}),
+    "title": (
+        "Alert",
+        {**TEXT, "custom.minWidth": 350, "links": [to_code(), to_runbook(cell("runbook"))]},
+    ),
     "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 140}),
     names.SYSTEM: ("System", HIDDEN_TEXT),
     names.CODE: (names.CODE, HIDDEN_TEXT),

@@ -48,7 +48,7 @@ TOP_COLUMNS: Final[panels.Columns] = {
         "Trend",
         {"custom.width": 120, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
     ),
-    names.FIX: ("Fix", {**style.TEXT, "custom.inspect": True}),
+    names.FIX: ("Fix", {**style.TEXT, "custom.minWidth": 300, "custom.inspect": True}),
 }
 
 
