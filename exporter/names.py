@@ -4,8 +4,8 @@ from typing import Final
 
 # --- the product's own series -------------------------------------------------------------------
 SESSION_ENDS: Final = "session_ends_total"
-SESSION_END_REPEATS: Final = "session_end_repeats_total"
 SESSION_ENDS_BY_LABEL: Final = "session_ends_by_label_total"
+SESSION_END_REPEATS: Final = "session_end_repeats_total"
 SESSION_ENDS_LATE: Final = "session_ends_late_total"
 SESSION_INTERRUPTIONS: Final = "session_interruptions_total"
 SESSION_DURATION: Final = "session_duration_seconds"
