@@ -133,6 +133,8 @@ def states(title: str, description: str, *queries: Query, steps: Steps, **field:
         "perPage": 0,
     }
     panel = _panel("state-timeline", title, description, queries, options, steps, **field)
+    # A week in steps of 10 minutes takes Prometheus 1.4 s, in 400 steps 0.5 s.
+    panel["maxDataPoints"] = 400
     return _with_defaults(panel, {"custom": {"lineWidth": 0, "fillOpacity": 80}})
 
 
