@@ -60,6 +60,13 @@ class States:
         built_in = {"__rate_interval": "5m", "__from": f"{1000 * (at - HOUR):.0f}"}
         return self.prometheus.query(interpolated(expr, **(VALUES | built_in | values)), at)
 
+    def ask_range(self, query: PanelQuery, first: str, last: str) -> list[Labels]:
+        """Labels of all series from the end of a state to the end of another."""
+        start, end = (self._end(STATES.index(state)) for state in (first, last))
+        expr = interpolated(query.expr, **VALUES)
+        data = self.prometheus.get("query_range", query=expr, start=start, end=end, step=600)
+        return [row["metric"] for row in data["result"]]
+
     def _end(self, state: int) -> float:
         """More than an hour between the states, because words stay for an hour."""
         return self._now - (len(STATES) - state) * 3 * HOUR

@@ -106,7 +106,7 @@ def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path
     """Alerts of other rule files are not in it. A gap of three minutes is a restart of Prometheus."""
     alerts = {
         'alertname="SessionEndSpike",signal="spike",severity="page",system="s",code="01",name="Lost"': (
-            "_x2 1x1 _x2 1x5",
+            "_x2 1 1 stale _x2 1x5",
             '{severity="page", system="s", code="01", title="01 Lost spike on s", runbook="/codes/s/01"}',
             120_000,
         ),

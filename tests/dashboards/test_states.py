@@ -131,6 +131,12 @@ def test_alert_list_names_the_cluster_of_each_alert(states: States) -> None:
     assert set(titles) == {f"20 Name spike on alpha {cluster}" for cluster in "ab"}
 
 
+def test_timeline_says_that_there_is_no_baseline_only_while_there_is_none(states: States) -> None:
+    query = query_of("Count against threshold, ")
+    assert list(column("name", states.ask(query, "exporter"))) == ["No code has a baseline yet"]
+    assert {row["name"] for row in states.ask_range(query, "exporter", "traffic")} == {"Name"}
+
+
 def test_first_code_of_the_variable_is_the_worst(states: States) -> None:
     query = variables("session-end-code")["code"]
     assert query["sort"] == 0
