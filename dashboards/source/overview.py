@@ -224,7 +224,8 @@ def _top_codes() -> Panel:
         Query(f"{queries.count('5m')}{within}", "{{code}}"),
         columns=TOP_COLUMNS,
         # For the trend only: Grafana takes a table with one row for a series.
-        transformations=[panels.transformation("timeSeriesTable", query="D"), *panels.MERGED],
+        transformations=[panels.transformation("timeSeriesTable", query="D")],
+        joined_by=KEYS,
         dropped=[names.NAME],
         hidden=[style.HIDDEN_CODE],
         sort=[("Count", True)],

@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
-from dashboards.source.queries import Query
+from dashboards.source.queries import Query, total
 from dashboards.source.style import (
     PLAIN,
     Override,
@@ -148,10 +149,19 @@ def table(
     sort: Sequence[tuple[str, bool]] = (),
     header: bool = True,
     hidden: Sequence[Override] = (),
+    joined_by: str = "",
     empty: str = NO_DATA,
 ) -> Panel:
-    """A table. `columns` gives title and properties to the queries' columns, in order; `transformations`
-    come before that. Columns in `dropped` are removed; `sort` has columns and True for largest first."""
+    """A table. `columns` gives title and properties to the queries' columns, in order.
+
+    `transformations` come before that, and `dropped` columns are removed. Rows of several queries are one row
+    where the labels `joined_by`, such as "system, code", are the same. `sort` has columns; True: largest first.
+    """
+    if joined_by:
+        first, *others = (keyed(query, joined_by) for query in queries)
+        queries = (first, *(replace(query, expr=total(KEY, query.expr)) for query in others))
+        transformations = (*transformations, *JOINED)
+        dropped = (*dropped, KEY)
     options = {
         "showHeader": header,
         "sortBy": [{"displayName": column, "desc": largest} for column, largest in sort],
@@ -176,12 +186,18 @@ def transformation(name: str, query: str = "", **options: object) -> Transformat
     return {"id": name, "options": options, **limit}
 
 
-# Each query has its own instant, which would keep the rows apart.
-MERGED: Final = (
+KEY: Final = "key"
+JOINED: Final = (
     transformation("filterFieldsByName", exclude={"names": ["Time"]}),
-    transformation("merge"),
+    transformation("joinByField", byField=KEY, mode="outer"),
 )
-"""The rows of several queries as one table."""
+"""The rows of several queries as one table. The transformation "merge" leaves empty results apart."""
+
+
+def keyed(query: Query, labels: str) -> Query:
+    """With the label `key`, made of other labels, such as "system, code"."""
+    sources = ", ".join(f'"{label}"' for label in labels.split(", "))
+    return replace(query, expr=f'label_join({query.expr}, "{KEY}", "/", {sources})')
 
 
 def repeated(panel: Panel, variable: str) -> Panel:

@@ -6,7 +6,7 @@ from dashboards.source import queries, style
 from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Section, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
-from dashboards.source.panels import MERGED, Columns, Panel, bars, graph, number, percent, table
+from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
 from dashboards.source.queries import (
     ALLOWED,
     OBJECTIVE,
@@ -185,7 +185,7 @@ def _budget_by_code() -> Panel:
         queries.rows(queries.with_title(by_code)),
         queries.rows(queries.matching(f"({COUNTS} > 0.5)", queries.FAILURE)),
         columns=BUDGET_COLUMNS,
-        transformations=MERGED,
+        joined_by=queries.KEYS,
         dropped=[names.NAME],
         hidden=[style.HIDDEN_CODE],
         sort=[("Share of budget", True)],

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dashboards.source import queries, style
-from dashboards.source.panels import MERGED, Columns, Panel, graph, percent, repeated, table
+from dashboards.source.panels import Columns, Panel, graph, percent, repeated, table
 from dashboards.source.queries import CLUSTER, SYSTEMS, Query, selector, total, with_label
 from exporter import names
 
@@ -29,7 +29,7 @@ def place_list(title: str, noun: str, matchers: str) -> Panel:
         queries.rows(top),
         *(queries.rows(f"{_share(part)}\nand on ({PLACE}) {top}") for part in (some, every)),
         columns=COLUMNS,
-        transformations=MERGED,
+        joined_by=PLACE,
         sort=[("Share", True)],
         empty=NO_LABELS,
     )

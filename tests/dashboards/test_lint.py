@@ -203,3 +203,13 @@ def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:
     trend = panel["transformations"][0]
     assert (trend["id"], trend["filter"]["options"]) == ("timeSeriesTable", "D")
     assert [target["refId"] for target in panel["targets"] if target["range"]] == ["D"]
+
+
+def test_tables_of_several_queries_are_joined_by_a_key_that_each_query_has() -> None:
+    """Grafana's transformation "merge" leaves empty results apart, and shows a choice of them."""
+    for panel in PANELS:
+        if panel["type"] == "table" and len(panel["targets"]) > 1:
+            (joined,) = [item for item in panel["transformations"] if item["id"] == "joinByField"]
+            assert joined["options"] == {"byField": "key", "mode": "outer"}
+            for target in panel["targets"]:
+                assert '"key", "/", "' in target["expr"]

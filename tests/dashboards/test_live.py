@@ -150,10 +150,7 @@ def test_timeline_shows_each_incident_and_every_code_that_can_alert(world: World
 
 def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: World) -> None:
     columns = {ref: world.ask(query_of("Top 10 codes", ref), ALL) for ref in "ABCD"}
-    keys = [
-        {(row["metric"]["system"], row["metric"]["code"]) for row in rows}
-        for rows in columns.values()
-    ]
+    keys = [{row["metric"]["key"] for row in rows} for rows in columns.values()]
     assert len(keys[0]) == 10
     assert keys == [keys[0]] * 4
     assert max(columns["A"], key=last)["metric"] == {
@@ -162,11 +159,12 @@ def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: Worl
         "name": "No Worker Node Available",
         "title": "4001 No Worker Node Available",
         "outcome": "failure",
+        "key": "streampixel/4001",
         "owner": "capacity",
         # The first sentences, which fit into a line.
         "fix": "Check the status of workers and GPUs, then the capacity mode.",
     }
-    assert max(columns["C"], key=last)["metric"]["code"] == "4001"
+    assert max(columns["C"], key=last)["metric"]["key"] == "streampixel/4001"
 
 
 def test_breakdowns_name_the_outages_category_owner_and_phase(world: World) -> None:
@@ -216,7 +214,7 @@ def test_failures_lower_the_success_ratio_and_use_the_budget(world: World) -> No
         assert 0.4 * (1 - part) < parts < 1.6 * (1 - part), system
     assert "4001 No Worker Node Available" in {row["metric"]["title"] for row in used}
     counts = world.ask(query_of("Budget used by code", "B"), ALL)
-    assert {row["metric"]["code"] for row in counts} == {row["metric"]["code"] for row in used}
+    assert {row["metric"]["key"] for row in counts} == {row["metric"]["key"] for row in used}
 
 
 def test_page_is_in_the_alert_list_with_its_start_and_in_the_annotations(world: World) -> None:

@@ -113,10 +113,10 @@ def test_lines_against_thresholds_and_ratios_are_of_each_cluster(states: States)
 
 def test_places_have_counts_shares_and_the_share_of_all_ends(states: States) -> None:
     for title in ("Failures by label value", "Ends by label value"):
-        counts, shares, every = (column("value", ask(states, title, ref)) for ref in "ABC")
-        assert counts == pytest.approx({"ap": 15, "eu": 5}, rel=0.02)
-        assert shares == pytest.approx({"ap": 0.75, "eu": 0.25})
-        assert every == pytest.approx({"ap": 0.75, "eu": 0.25})
+        counts, shares, every = (column("key", ask(states, title, ref)) for ref in "ABC")
+        assert counts == pytest.approx({"region/ap": 15, "region/eu": 5}, rel=0.02)
+        assert shares == pytest.approx({"region/ap": 0.75, "region/eu": 0.25})
+        assert every == pytest.approx({"region/ap": 0.75, "region/eu": 0.25})
 
 
 def test_ends_without_the_label_are_none(states: States) -> None:
