@@ -51,11 +51,12 @@ def build(
     """
     placed = _placed(sections)
     return {
-        "__inputs": [],
-        "__requires": _requirements(placed),
+        # First, because it says that the file is generated.
+        "description": f"{description} {MARK}",
         "uid": uid,
         "title": title,
-        "description": f"{description} {MARK}",
+        "__inputs": [],
+        "__requires": _requirements(placed),
         "tags": [TAG],
         "timezone": "browser",
         # Provisioned: Grafana would not save an edit.

@@ -27,10 +27,7 @@ PHASES: Final = ("pre_session", "connect", "handshake", "stream", "keep_alive", 
 COUNT: Final = queries.count("1h")
 TOP_COLUMNS: Final[panels.Columns] = {
     names.SYSTEM: ("System", {"custom.width": 110}),
-    "title": (
-        "Code",
-        {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]},
-    ),
+    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]}),
     names.OUTCOME: ("Outcome", {**style.value_colors(style.OUTCOMES), "custom.width": 90}),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
@@ -111,8 +108,7 @@ def _counts() -> list[Panel]:
             decimals=0,
             overrides=[
                 style.by_name(
-                    severity,
-                    {"thresholds": style.thresholds(((None, style.GOOD), (1, color)))},
+                    severity, {"thresholds": style.thresholds(((None, style.GOOD), (1, color)))}
                 )
                 for severity, color in style.SEVERITIES.items()
             ],

@@ -154,8 +154,8 @@ def table(
 ) -> Panel:
     """A table. `columns` gives title and properties to the queries' columns, in order.
 
-    `transformations` come before that, and `dropped` columns are removed. Rows of several queries are one row
-    where the labels `joined_by`, such as "system, code", are the same. `sort` has columns; True: largest first.
+    `transformations` come before that, and `dropped` columns are removed. Rows of several queries are one
+    row where the labels `joined_by` ("system, code") are the same. `sort` has columns; True is descending.
     """
     if joined_by:
         first, *others = (keyed(query, joined_by) for query in queries)
