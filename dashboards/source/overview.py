@@ -45,7 +45,7 @@ TOP_COLUMNS: Final[panels.Columns] = {
         "Trend",
         {"custom.width": 120, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
     ),
-    names.FIX: ("Fix", {**style.TEXT, "custom.minWidth": 300, "custom.inspect": True}),
+    names.FIX: ("Fix", {**style.TEXT, "custom.minWidth": 250, "custom.inspect": True}),
 }
 
 
@@ -63,7 +63,7 @@ def dashboard() -> Dashboard:
         "Are sessions ending well? If not: with which codes, where, and what is the fix?",
         [
             Section("", first),
-            Section("Where", [Strip(10, breakdown, (6, 5, 5, 8))]),
+            Section("Where", [Strip(10, breakdown, (5, 5, 5, 9))]),
             Section("Codes against thresholds", [Strip(20, [_thresholds_by_code()])]),
         ],
         [system()],
@@ -81,7 +81,6 @@ def _success_ratio() -> Panel:
         "is met. Red: it is missed.",
         Query(f"1 - ({ratio} <= {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
         Query(f"1 - ({ratio} > {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
-        empty="No ends",
         overrides=MET_OR_MISSED,
         **panels.percent(2),
     )

@@ -25,6 +25,7 @@ Transformation = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Properties]]
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 NO_DATA: Final = "No data: see the panel Data."
+NOTHING: Final = "–"
 LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
 COUNT: Final = "locale"
 """Exact, with thousands separators: the unit `short` shows 1,860 as "2 K"."""
@@ -87,12 +88,12 @@ def number(
     names_only: bool = False,
     sparkline: bool = False,
     size: int | None = None,
-    empty: str = "No data",
+    empty: str = NOTHING,
     **field: Any,
 ) -> Panel:
     """Large numbers; with `names_only` the series' names instead of their values.
 
-    Grafana shrinks a long text until it fits, so `empty` has two or three words.
+    Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
     """
     options = {
         "graphMode": "area" if sparkline else "none",
@@ -166,7 +167,9 @@ def table(
         "showHeader": header,
         "sortBy": [{"displayName": column, "desc": largest} for column, largest in sort],
     }
-    overrides = [*(by_name(*column) for column in columns.values()), *hidden]
+    # Else an empty cell has the text of an empty table.
+    shown = (by_name(name, {"noValue": NOTHING, **own}) for name, own in columns.values())
+    overrides = [*shown, *hidden]
     panel = _panel(
         "table", title, description, queries, options, PLAIN, overrides=overrides, empty=empty
     )

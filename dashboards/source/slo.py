@@ -82,7 +82,6 @@ def _success_ratio() -> Panel:
         Query(f"{ratio} >= on ({names.SYSTEM}) {OBJECTIVE}", "{{system}}", instant=True),
         Query(f"{ratio} < on ({names.SYSTEM}) {OBJECTIVE}", "{{system}}", instant=True),
         Query(OBJECTIVE, "{{system}} objective", instant=True),
-        empty="No ends",
         overrides=MET_OR_MISSED,
         **percent(3),
     )
@@ -96,7 +95,6 @@ def budget_remaining() -> Panel:
         Query(queries.BUDGET_LEFT, "{{system}}", instant=True),
         # Used up many times, and still red: a text for no data has the color before it.
         steps=(*style.PLAIN, (-1e9, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
-        empty="No ends",
         **percent(1),
     )
 
@@ -110,7 +108,6 @@ def _burn_rate() -> Panel:
         _rate(long),
         steps=style.above(factor, warning=1),
         decimals=1,
-        empty="No ends",
     )
 
 

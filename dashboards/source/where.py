@@ -10,11 +10,11 @@ from exporter import names
 NO_LABELS: Final = "No data: no such ends, or the exporter's setting labels is empty."
 PLACE: Final = f"{names.LABEL}, {names.VALUE}"
 COLUMNS: Final[Columns] = {
-    names.LABEL: ("Label", {**style.TEXT, "custom.width": 110}),
-    names.VALUE: ("Value", style.TEXT),
+    names.LABEL: ("Label", {**style.TEXT, "custom.width": 100}),
+    names.VALUE: ("Value", {**style.TEXT, "custom.minWidth": 100}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
     "Value #B": ("Share", {**percent(0), "custom.width": 75}),
-    "Value #C": ("Of all ends", {**percent(0), "custom.width": 110}),
+    "Value #C": ("Of all ends", {**percent(0), "custom.width": 90}),
 }
 
 

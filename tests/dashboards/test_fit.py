@@ -117,9 +117,13 @@ def columns(panel: Json, screen: str) -> dict[str, float]:
             least[name] = properties.get("custom.minWidth", 150)
         if properties.get("custom.hidden"):
             widths.pop(name, None)
-    rest = width(panel, screen) - EDGES - sum(filter(None, widths.values()))
-    shared = rest / max(1, list(widths.values()).count(None))
-    return {name: size or max(shared, least[name]) for name, size in widths.items()}
+    # Columns that need more than an equal part of the rest get what they need, the widest first.
+    for name in sorted(
+        (name for name in widths if not widths[name]), key=lambda name: -least[name]
+    ):
+        rest = width(panel, screen) - EDGES - sum(filter(None, widths.values()))
+        widths[name] = max(least[name], rest / list(widths.values()).count(None))
+    return {name: size for name, size in widths.items() if size}
 
 
 @pytest.mark.parametrize("screen", CONTENT)
@@ -140,7 +144,9 @@ def test_columns_show_their_longest_text_or_are_listed(measure: Measure, screen:
     for panel in PANELS:
         if panel["type"] != "table":
             continue
-        for name, available in columns(panel, screen).items():
+        widths = columns(panel, screen)
+        assert screen == "390" or sum(widths.values()) <= width(panel, screen) - EDGES + 1
+        for name, available in widths.items():
             if name in NOT_MEASURED:
                 continue
             arrow = 20 if any(by["displayName"] == name for by in panel["options"]["sortBy"]) else 0
