@@ -83,8 +83,7 @@ def _summary() -> list[Panel]:
         ),
         number(
             "Share of all ends (1h)",
-            "Share of all session ends of the last hour, and the baseline share (median of a week). Normal "
-            "is about equal.",
+            "Share of all ends of the last hour, and the baseline share. Normal is about equal.",
             Query(queries.share("1h"), "{{cluster}} {{system}} now"),
             Query(selector(names.RULE_SHARE, THIS_CODE), "{{cluster}} {{system}} expected"),
             **percent(2),
@@ -133,8 +132,7 @@ def _texts() -> Panel:
     link = {"custom.width": 90, "links": [to_code_runbook(names.SYSTEM)]}
     return table(
         "Name, causes, fix and owner",
-        "Texts of the taxonomy. The first column links to the runbook, which adds the meaning and diagnostic "
-        "queries.",
+        "Texts of the taxonomy. The first column links to the runbook, which has more.",
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
         columns={
             "about": ("About", link),

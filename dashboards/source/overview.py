@@ -77,8 +77,7 @@ def _success_ratio() -> Panel:
     ratio = queries.failure_ratio("1h")
     return panels.number(
         "Success ratio (1h)",
-        "Successes / (successes + failures) in 1h; neutral ends do not count. Green: the objective "
-        "is met. Red: it is missed.",
+        "Successes / (successes + failures) in 1h. Green: the objective is met. Red: it is missed.",
         Query(f"1 - ({ratio} <= {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
         Query(f"1 - ({ratio} > {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
         overrides=MET_OR_MISSED,
@@ -141,8 +140,7 @@ def _by_outcome() -> Panel:
 
     return panels.graph(
         "Ends per minute by outcome (5m)",
-        "5-minute averages, stacked. Normal is a thin red line at the bottom. Red shading: a page was "
-        "firing.",
+        "5-minute averages, stacked. Normal is a thin red line at the bottom. Red shading: a page.",
         *map(ends, reversed(style.OUTCOMES)),
         stacked=True,
         calcs=(),
@@ -184,8 +182,7 @@ def _by_phase() -> Panel:
 
     return panels.bars(
         "Failures by phase (1h)",
-        "Failures of the last hour by session phase, in lifecycle order. Phases in which the chosen systems "
-        "cannot fail are left out.",
+        "Failures of the last hour by session phase, in lifecycle order; only phases with codes.",
         *map(failures, PHASES),
         color=style.BAD,
         decimals=0,

@@ -86,7 +86,6 @@ def number(
     *queries: Query,
     steps: Steps = PLAIN,
     names_only: bool = False,
-    sparkline: bool = False,
     size: int | None = None,
     empty: str = NOTHING,
     **field: Any,
@@ -96,7 +95,7 @@ def number(
     Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
     """
     options = {
-        "graphMode": "area" if sparkline else "none",
+        "graphMode": "none",
         "textMode": "name" if names_only else "auto",
         "reduceOptions": LAST,
         **({"text": {"valueSize": size}} if size else {}),

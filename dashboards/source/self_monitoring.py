@@ -27,25 +27,17 @@ LATE_SECONDS: Final = 300
 
 def dashboard() -> Dashboard:
     issues, repeats, lost_lines, unknown = _data_quality()
+    state = Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3))
+    more = [_series(), repeats, lost_lines]
     return build(
         "session-end-exporter",
         "Session-end exporter",
-        "Does the exporter accept events, is any lost or refused, is it fast enough, and is "
-        "there capacity left?",
+        "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
         [
-            Section(
-                "",
-                [
-                    Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3)),
-                    Strip(8, _events()),
-                    Strip(8, _requests()),
-                ],
-            ),
+            Section("", [state, Strip(8, _events()), Strip(8, _requests())]),
             Section("Latency", [Strip(8, _latency())]),
             Section("Event delay and data quality", [Strip(8, [_event_age(), issues, unknown])]),
-            Section(
-                "Capacity", [Strip(8, _capacity()), Strip(8, [_series(), repeats, lost_lines])]
-            ),
+            Section("Capacity", [Strip(8, _capacity()), Strip(8, more)]),
         ],
         [instance()],
         alerts=['signal="exporter"'],
@@ -67,8 +59,7 @@ def _state() -> list[Panel]:
         ),
         number(
             "Ledger writable (1 = yes)",
-            "At 0 the exporter answers 503 and senders retry. Check the disk and its free space. Normal is "
-            "1.",
+            "At 0 the exporter answers 503 and senders retry. Check the disk. Normal is 1.",
             exporter_gauge(names.LEDGER_WRITABLE),
             steps=(*style.PLAIN, (0, style.BAD), (1, style.GOOD)),
             decimals=0,
@@ -82,8 +73,7 @@ def _state() -> list[Panel]:
         ),
         number(
             "Damaged ledger moved aside",
-            "Time since the exporter moved a damaged ledger aside. Keep the file and check the disk. "
-            "Normal: never.",
+            "When the exporter moved a damaged ledger aside. Keep the file and check the disk.",
             Query(f"1000 * ({moved} > 0)", "{{cluster}} {{instance}}", instant=True),
             steps=(*style.PLAIN, (1, style.BAD)),
             size=22,
@@ -116,8 +106,7 @@ def _requests() -> list[Panel]:
     return [
         graph(
             "Requests per second by status",
-            "2xx green. 4xx orange: the sender must change the request. 5xx red: the sender must retry. "
-            "Normal is 200 only.",
+            "4xx orange: the sender must change the request. 5xx red: the sender must retry.",
             exporter_rate(names.REQUESTS, names.STATUS),
             by_maximum=True,
             overrides=[
@@ -126,8 +115,7 @@ def _requests() -> list[Panel]:
         ),
         graph(
             "Refused requests per second",
-            "Requests refused as a whole, by reason; no event was counted. Normal is 0, and a few "
-            "shutting_down at a restart.",
+            "Requests without a counted event, by reason. Normal is 0, or shutting_down at a restart.",
             exporter_rate(names.REFUSED_REQUESTS, names.REASON),
             by_maximum=True,
         ),
@@ -138,8 +126,7 @@ def _latency() -> list[Panel]:
     return [
         graph(
             "Commit time",
-            "Duration of a ledger transaction including fsync; senders wait for it. Normal is milliseconds "
-            "on a flash disk.",
+            "Duration of a ledger transaction including fsync. Normal is milliseconds on a flash disk.",
             *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
             empty="No data: nothing was committed in this time.",
@@ -155,8 +142,7 @@ def _latency() -> list[Panel]:
         ),
         graph(
             "Scrape time",
-            "Time to render /metrics, without the network. It grows with the number of series. Normal is "
-            "tens of milliseconds.",
+            "Time to render /metrics. It grows with the number of series. Normal is below 0.1 s.",
             *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),

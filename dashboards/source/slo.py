@@ -63,8 +63,7 @@ def dashboard() -> Dashboard:
     return build(
         "session-ends-slo",
         "Session ends: SLO",
-        f"Is the objective met over {PERIOD}, how fast is the error budget used, and by which "
-        "codes?",
+        f"Is the objective met over {PERIOD}, and how fast do which codes use the error budget?",
         [Section("", strips)],
         [system()],
         alerts=['signal="budget"', SYSTEMS],
@@ -103,8 +102,7 @@ def _burn_rate() -> Panel:
     long, _, factor = BURN_RATES[0]
     return number(
         f"Burn rate ({long})",
-        f"Speed of error budget use: at 1 the budget lasts exactly {PERIOD}; above {factor:g} a ticket "
-        "opens. Normal is below 1.",
+        f"At 1 the error budget lasts exactly {PERIOD}; above {factor:g} a ticket opens.",
         _rate(long),
         steps=style.above(factor, warning=1),
         decimals=1,
@@ -119,8 +117,7 @@ def _burn_rates(long: str, short: str, factor: float) -> Panel:
     return graph(
         f"Burn rate ({long} and {short})",
         f"A ticket opens while both windows are above the dashed line at {factor:g} and {long} has more "
-        f"than a few failures. The {short} window (dashed) shows whether the burn continues. Normal is "
-        "below 1.",
+        f"than a few failures. The {short} window (dashed) shows whether the burn continues.",
         _rate(long),
         _rate(short),
         line_at=factor,
@@ -160,8 +157,7 @@ def _over_time() -> list[Panel]:
         ),
         graph(
             "Failure ratio (1d)",
-            "Failures / (successes + failures) in the day before each time. The dashed line is the average "
-            "that the objective allows.",
+            "Failures / (successes + failures) in the day before. Dashed: what the objective allows.",
             Query(f"{failures} / ({ends} > 0)", "{{system}}"),
             Query(f"1 - {OBJECTIVE}", "{{system}} allowed"),
             colors="palette-classic-by-name",
