@@ -1,5 +1,6 @@
 """Grafana for the demo: which one it takes, and how it starts. A script takes Grafana's place."""
 
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from exporter.errors import ConfigError
 from tests.dashboards.shipped import FOLDER, UIDS
 from tests.e2e.prometheus_process import free_port
 
-SCRIPT = """#!/usr/bin/env python3
+SCRIPT = """#!PYTHON
 import http.server, sys
 if "--version" in sys.argv:
     sys.exit(print("grafana version VERSION.6.3"))
@@ -31,7 +32,7 @@ def install(home: Path, version: int = 11) -> Path:
         (home / name).mkdir(parents=True)
     (home / "conf/defaults.ini").touch()
     program = home / "bin/grafana"
-    program.write_text(SCRIPT.replace("VERSION", str(version)))
+    program.write_text(SCRIPT.replace("VERSION", str(version)).replace("PYTHON", sys.executable))
     program.chmod(0o755)
     return program
 
@@ -40,11 +41,11 @@ def test_grafana_is_found_by_its_home_path_or_on_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = install(tmp_path / "home")
-    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert grafana.find(None) is None
     assert grafana.find(tmp_path / "home") == (program, tmp_path / "home")
     (tmp_path / "grafana").symlink_to(program)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin")
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert grafana.find(None) == (program, tmp_path / "home")
 
 
