@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -11,26 +11,31 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source import code, overview, self_monitoring, slo
 
 FOLDER: Final = Path(__file__).parents[1]
+LATER: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
+"""Default values of the SDK that Grafana 10.4 does not know."""
 
 
 def texts() -> dict[str, str]:
-    """The text of each file by its name: the uid of the dashboard. The SDK adds Grafana's default values."""
+    """The text of each file by its name: the uid of the dashboard."""
     register_default_plugins()
     files = {}
     for module in (overview, code, slo, self_monitoring):
         source = module.dashboard()
-        document = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
-        # The SDK drops the keys of Grafana's Prometheus data source from annotations.
-        annotations = zip(
-            document["annotations"]["list"], source["annotations"]["list"], strict=True
-        )
-        for annotation, own in annotations:
-            annotation.update(own)
-        # The description comes first: it says that the file is generated.
-        first = {key: document.pop(key) for key in ("description", "title", "uid")}
-        text = json.dumps({**first, **document}, indent=2, ensure_ascii=False)
-        files[f"{first['uid']}.json"] = text + "\n"
+        loaded = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
+        text = json.dumps(_with_defaults(source, loaded), indent=2, ensure_ascii=False)
+        files[f"{source['uid']}.json"] = text + "\n"
     return files
+
+
+def _with_defaults(source: Any, loaded: Any) -> Any:
+    """With Grafana's default values, and with the keys of data sources, which the SDK drops."""
+    if isinstance(source, list) and isinstance(loaded, list):
+        return [_with_defaults(*pair) for pair in zip(source, loaded, strict=True)]
+    if not (isinstance(source, dict) and isinstance(loaded, dict)):
+        return source
+    given = {key: value for key, value in source.items() if value is not None}
+    own = {key: _with_defaults(value, loaded.get(key)) for key, value in given.items()}
+    return own | {key: loaded[key] for key in loaded if key not in LATER | own.keys()}
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from typing import Final
 
 from dashboards.source import queries, style, variables
 from dashboards.source.alert_list import alert_list
+from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Section, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
 from dashboards.source.queries import (
-    INSTANCE,
+    COPIES,
+    INSTANCE_KEYS,
     KEYS,
     SPIKE_WINDOWS,
     SYSTEMS,
@@ -17,14 +19,13 @@ from dashboards.source.queries import (
     selector,
     total,
 )
+from dashboards.source.where import by_value, place_list
 from exporter import names
 
-NO_THRESHOLD: Final = (
-    "No data: the code has no baseline yet, or the recording rules are not loaded."
-)
-NO_CODE: Final = "No data: no exporter has this code in its taxonomy."
+NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
+NO_CODE: Final = "No such code"
 NO_STATS: Final = (
-    "No data: live stats are off (live_stats_projects) or down, or the system has none."
+    "No data: the system of this code has no live stats, or live_stats_projects is empty."
 )
 TEXTS: Final = (
     ("Name", names.RULE_CODE_INFO, names.NAME),
@@ -33,24 +34,27 @@ TEXTS: Final = (
     ("Owner", names.RULE_CODE_INFO, names.OWNER),
 )
 """Row, record and label of each text."""
+HAS_CODE: Final = f"and on ({names.SYSTEM}) {queries.code_info(queries.ONE_CODE)}"
 
 
 def dashboard() -> Dashboard:
     first = (
-        Strip(4, _summary(), (8, 5, 4, 7)),
-        Strip(6, [_texts(), alert_list(THIS_CODE)], (16, 8)),
-        Strip(9, [_against_threshold(window) for window in SPIKE_WINDOWS]),
+        Strip(4, _summary(), (8, 5, 4, 5, 2)),
+        Strip(11, [_texts(), alert_list(THIS_CODE)], (13, 11)),
+        Strip(8, [_against_threshold(window) for window in SPIKE_WINDOWS]),
     )
-    details = [Strip(8, [_share(), _by_label()]), Strip(8, [_ends(), _durations()])]
+    places = place_list("Ends by label value (1h)", "Ends with this code", THIS_CODE)
+    where = [Strip(9, [places, _share()]), Strip(8, [by_value(THIS_CODE)], (24,))]
     hours = [_against_threshold(window) for window in ("6h", "1d")]
     return build(
         CODE_UID,
         "Session ends: one code",
-        "How many sessions end with this code, is that more than expected, whom does it "
-        "affect, and what is the fix?",
+        "How many sessions end with this code, is that more than expected, where does it happen, "
+        "and what is the fix? Opens with the code that is most above its threshold.",
         [
             Section("", first),
-            Section("Share, labels and duration", details),
+            Section("Where", where),
+            Section("Rate and duration", [Strip(8, [_ends(), _durations()])]),
             Section("Platform capacity", [Strip(8, _capacity())]),
             Section("Long windows", [Strip(8, hours)]),
         ],
@@ -68,86 +72,111 @@ def _summary() -> list[Panel]:
             "Count / spike threshold in each window. From 100 % the code spikes; below 50 % is normal. A "
             "code with severity none has no alert.",
             *(
-                Query(queries.of_threshold(window, THIS_CODE), f"{{{{system}}}} {window}")
+                Query(
+                    queries.of_threshold(window, THIS_CODE),
+                    f"{{{{cluster}}}} {{{{system}}}} {window}",
+                )
                 for window in SPIKE_WINDOWS
             ),
             steps=style.above(1, warning=0.5),
-            sparkline=True,
-            empty=NO_THRESHOLD,
             **percent(0),
         ),
         number(
             "Share of all ends (1h)",
-            "Share of all session ends of the last hour, and the baseline share (median of a week). Normal "
-            "is about equal.",
-            Query(queries.share("1h", THIS_CODE), "{{system}} now"),
-            Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
+            "Share of all ends of the last hour, and the baseline share. Normal is about equal.",
+            Query(queries.share("1h"), "{{cluster}} {{system}} now"),
+            Query(selector(names.RULE_SHARE, THIS_CODE), "{{cluster}} {{system}} expected"),
             **percent(2),
         ),
         _labels(
             "Owner", "Team that acts on a spike of this code, for each chosen system.", names.OWNER
         ),
         _labels(
-            "Phase, category, outcome",
-            "Phase in which the session ends, category of the code, and outcome.",
-            *(names.PHASE, names.CATEGORY, names.OUTCOME),
+            "Phase and outcome",
+            "Phase in which the session ends, and how it counts in the success ratio.",
+            *(names.PHASE, names.OUTCOME),
         ),
+        data_state(),
     ]
 
 
 def _labels(title: str, description: str, *labels: str) -> Panel:
     """Labels of the code, as text."""
-    info = selector(names.RULE_CODE_INFO, THIS_CODE)
+    info = queries.code_info(queries.ONE_CODE)
     texts = (
         Query(f"max by ({names.SYSTEM}, {label}) ({info})", f"{{{{{label}}}}}", instant=True)
         for label in labels
     )
     return number(
-        title, description, *texts, names_only=True, overrides=style.BY_OUTCOME, empty=NO_CODE
-    )
-
-
-def _texts() -> Panel:
-    """A row for each text. Its value is the row's number, for the order of the rows."""
-    rows = []
-    for index, (row, record, label) in enumerate(TEXTS, start=1):
-        copied = f'label_replace({index} * {selector(record, THIS_CODE)}, "text", "$1", "{label}", "(.+)")'
-        rows.append(queries.with_label(copied, "about", row))
-    properties = {
-        **style.TEXT,
-        "custom.cellOptions": {"type": "auto", "wrapText": True},
-        "custom.inspect": True,
-        "links": [to_code_runbook(names.SYSTEM)],
-    }
-    return table(
-        "Name, causes, fix and owner",
-        "Texts of the taxonomy. They link to the runbook, which adds the meaning and diagnostic queries.",
-        queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
-        columns={"about": ("About", {"custom.width": 120}), "text": ("Text", properties)},
-        dropped=["Time", "Value"],
-        hidden=[style.HIDDEN_SYSTEM, style.HIDDEN_CODE],
-        header=False,
+        title,
+        description,
+        *texts,
+        names_only=True,
+        size=22,
+        overrides=[*style.BY_OUTCOME, *style.TITLES],
         empty=NO_CODE,
     )
 
 
+def _texts() -> Panel:
+    """A row for each text. Its value is the row's number, for the order of the rows.
+
+    The cell of a link does not wrap its text, so the links are in the column before.
+    """
+    rows = []
+    for index, (row, record, label) in enumerate(TEXTS, start=1):
+        newest = queries.newest(record, queries.ONE_CODE)
+        copied = queries.with_label(f"{index} * {newest}", "text", "$1", label, "(.+)")
+        rows.append(queries.with_label(copied, "about", row))
+    wrapped = {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.inspect": True}
+    link = {"custom.width": 90, "links": [to_code_runbook(names.SYSTEM)]}
+    return table(
+        "Name, causes, fix and owner",
+        "Texts of the taxonomy. The first column links to the runbook, which has more.",
+        queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
+        columns={
+            "about": ("About", link),
+            "text": ("Text", {**style.TEXT, **style.OWNERS, **wrapped}),
+        },
+        dropped=["Time", "Value"],
+        hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],
+        header=False,
+    )
+
+
+def _by_outcome(expr: str, legend: str, *, exemplars: bool = False) -> list[Query]:
+    """A query for each outcome, A to C: only that of the code's outcome gives data, in its color."""
+    return [
+        Query(
+            queries.matching(expr, f'{queries.ONE_CODE}, {names.OUTCOME}="{outcome}"'),
+            legend,
+            exemplars=exemplars,
+        )
+        for outcome in style.OUTCOMES
+    ]
+
+
+OUTCOME_COLORS: Final = [
+    style.by_query(letter, style.colored(color))
+    for letter, color in zip("ABC", style.OUTCOMES.values(), strict=True)
+]
+
+
 def _against_threshold(window: str) -> Panel:
-    """A query for each outcome gives the count the color of the code's outcome."""
     count = selector(names.RULE_COUNT + window, THIS_CODE)
-    counts = [queries.matching(count, f'{names.OUTCOME}="{outcome}"') for outcome in style.OUTCOMES]
-    colors = zip("ABC", style.OUTCOMES.values(), strict=True)
+    threshold = selector(names.RULE_THRESHOLD + window, THIS_CODE)
     return graph(
         f"Ends against threshold ({window})",
         f"Session ends with this code in {window}. The alert needs a count above the threshold (orange, "
         "dashed). The blue dashed line is the expected count. Both follow the traffic.",
-        *(Query(expr, "{{system}} ends") for expr in counts),
-        Query(selector(names.RULE_THRESHOLD + window, THIS_CODE), "{{system}} threshold"),
-        Query(queries.expected(window, THIS_CODE), "{{system}} expected"),
+        *_by_outcome(count, "{{cluster}} {{system}} ends"),
+        Query(threshold, "{{cluster}} {{system}} threshold"),
+        Query(queries.expected(window), "{{cluster}} {{system}} expected"),
         decimals=0,
         empty=NO_THRESHOLD,
         overrides=[
-            *(style.by_query(ref, style.colored(color)) for ref, color in colors),
-            style.by_regexp("/ threshold$/", style.reference_line(style.WARNING)),
+            *OUTCOME_COLORS,
+            style.by_query("D", style.dashed(style.WARNING)),
             style.EXPECTED,
         ],
     )
@@ -158,38 +187,34 @@ def _share() -> Panel:
         "Share of all ends (5m)",
         "Share of all session ends in 5m, and the baseline share. If the count rises and the "
         "share does not, only the traffic has grown.",
-        Query(queries.share("5m", THIS_CODE), "{{system}} share"),
-        Query(selector(names.RULE_SHARE, THIS_CODE), "{{system}} expected"),
-        overrides=[style.EXPECTED],
+        *_by_outcome(queries.share("5m"), "{{cluster}} {{system}} share"),
+        Query(selector(names.RULE_SHARE, THIS_CODE), "{{cluster}} {{system}} expected"),
+        overrides=[*OUTCOME_COLORS, style.EXPECTED],
         **percent(1),
     )
 
 
-def _by_label() -> Panel:
-    rate = queries.per_minute(names.SESSION_ENDS, "$label", THIS_CODE)
-    return graph(
-        "Ends per minute by $label",
-        "Session ends by the label chosen above (exporter setting `labels`). A value far above the "
-        "others points to a region, project or build.",
-        Query(rate, "{{$label}}", exemplars=True),
-        empty="No data: no such ends, or the exporter's setting `labels` keeps no label.",
-    )
-
-
 def _ends() -> Panel:
-    def rate(counter: str, legend: str) -> Query:
-        expr = queries.per_minute(counter, names.SYSTEM, THIS_CODE)
-        return Query(expr, f"{{{{system}}}} {legend}", exemplars=True)
+    def rate(counter: str) -> str:
+        return f"60 * {queries.counted('rate', counter, [THIS_CODE], queries.RATE_INTERVAL, KEYS)}"
 
     return graph(
         "Ends per minute",
-        "A dot is an example session; its tooltip has the session id. Healed interruptions are not session "
-        "ends. Late ends arrived too late for alerts.",
-        rate(names.SESSION_ENDS, "ends"),
-        rate(names.SESSION_INTERRUPTIONS, "healed interruptions"),
-        rate(names.SESSION_ENDS_LATE, "late"),
-        empty="No data: Prometheus scrapes no exporter, or the chosen systems do not have the code.",
+        "A dot is an example session; its tooltip has the session id. Repeats: the same user again within "
+        "15 minutes. Healed interruptions are not session ends. Late ends arrived too late for alerts.",
+        *_by_outcome(rate(names.SESSION_ENDS), "{{system}} ends", exemplars=True),
+        Query(rate(names.SESSION_END_REPEATS), "{{system}} repeats"),
+        Query(rate(names.SESSION_INTERRUPTIONS), "{{system}} healed interruptions", exemplars=True),
+        Query(rate(names.SESSION_ENDS_LATE), "{{system}} late", exemplars=True),
+        decimals=1,
+        overrides=[
+            *OUTCOME_COLORS,
+            *(style.by_query(*pair) for pair in zip("DEF", map(style.colored, REST), strict=True)),
+        ],
     )
+
+
+REST: Final = ("purple", "blue", "yellow")
 
 
 def _durations() -> Panel:
@@ -199,32 +224,42 @@ def _durations() -> Panel:
     exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
     """
     keys = f"{names.SYSTEM}, {names.OUTCOME}"
-    ledger = f"topk by ({INSTANCE}) (1, group by ({INSTANCE}, {names.LEDGER}) ({names.RULE_SUM}))"
-    buckets = selector(names.SESSION_DURATION + "_bucket", SYSTEMS)
-    per_instance = total(f"{INSTANCE}, le, {keys}", f"rate({buckets}[{queries.RATE_INTERVAL}])")
-    of_ledger = f"{per_instance}\n* on ({INSTANCE}) group_left ({names.LEDGER}) {ledger}"
+    of_instance = f"group by ({INSTANCE_KEYS}, {names.LEDGER}) ({names.RULE_SUM})"
+    ledger = f"topk by ({INSTANCE_KEYS}) (1, {of_instance})"
+    buckets = f"rate({selector(names.SESSION_DURATION + '_bucket', SYSTEMS)}[5m])"
+    scraped = total(f"{INSTANCE_KEYS}, {COPIES}, le, {keys}", buckets)
+    per_instance = f"max by ({INSTANCE_KEYS}, le, {keys}) ({scraped})"
+    of_ledger = f"{per_instance}\n* on ({INSTANCE_KEYS}) group_left ({names.LEDGER}) {ledger}"
     rate = total(f"le, {keys}", f"max by ({names.LEDGER}, le, {keys}) ({of_ledger})")
-    chosen = f"{rate}\nand on ({keys}) {selector(names.RULE_CODE_INFO, THIS_CODE)}"
-    quantiles = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+    chosen = f"{rate}\nand on ({keys}) {queries.code_info(queries.ONE_CODE)}"
+    quantiles = (("p90", 0.9, "dark-blue"), ("p50", 0.5, "blue"), ("p10", 0.1, "super-light-blue"))
     return graph(
-        "Session duration by outcome",
+        "Session duration by outcome (5m)",
         "Duration of all sessions of the system with the outcome of this code: 10 % are below p10, half "
         "below p50. Very short failures never started to stream.",
         *(
-            Query(f"histogram_quantile({quantile}, {chosen})", "{{system}} {{outcome}} " + name)
-            for name, quantile in quantiles.items()
+            Query(
+                f"histogram_quantile({quantile}, {chosen})",
+                f"{{{{system}}}} {{{{outcome}}}} {name}",
+            )
+            for name, quantile, _ in quantiles
         ),
         unit="s",
+        # Lines would connect nothing: rare ends have many gaps between them.
+        custom={"drawStyle": "points", "showPoints": "always", "pointSize": 4},
+        overrides=[
+            style.by_query(letter, style.colored(color))
+            for letter, (_, _, color) in zip("ABC", quantiles, strict=True)
+        ],
         empty="No data: senders give no duration_seconds, or no such session ended.",
     )
 
 
 def _capacity() -> list[Panel]:
     users, queued = (
-        f"max by ({names.SYSTEM}, {names.PROJECT}) ({selector(metric, SYSTEMS)})"
+        f"max by ({names.SYSTEM}, {names.PROJECT}) ({selector(metric, SYSTEMS)}) {HAS_CODE}"
         for metric in (names.LIVE_USERS, names.QUEUED_USERS)
     )
-    counts = selector(names.RULE_COUNT + "5m", THIS_CODE)
     return [
         graph(
             "Users streaming",
@@ -236,12 +271,12 @@ def _capacity() -> list[Panel]:
         ),
         graph(
             "Queued users and ends (5m)",
-            "Users who wait for a worker (orange), and session ends with this code in 5m. The queue "
+            "Users who wait for a worker (blue), and session ends with this code in 5m. The queue "
             "grows before users are turned away: add capacity.",
+            *_by_outcome(queries.count("5m", THIS_CODE), "{{system}} ends with {{code}}"),
             Query(total(names.SYSTEM, queued), "{{system}} users waiting"),
-            Query(counts, "{{system}} ends with {{code}}"),
             decimals=0,
             empty=NO_STATS,
-            overrides=[style.by_regexp("/ users waiting$/", style.colored(style.WARNING))],
+            overrides=[*OUTCOME_COLORS, style.by_query("D", style.colored("blue"))],
         ),
     ]

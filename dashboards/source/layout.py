@@ -26,11 +26,10 @@ class Strip(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Strips under a heading, or without one. A folded section has no query until a user opens it."""
+    """Strips under a heading, or without one."""
 
     title: str
     strips: Sequence[Strip]
-    folded: bool = False
 
 
 def build(
@@ -49,79 +48,74 @@ def build(
 
     Ids and positions of panels follow from their order.
     """
+    placed = _placed(sections)
     return {
+        # First, because it says that the file is generated.
+        "description": f"{description} {MARK}",
         "uid": uid,
         "title": title,
-        "description": f"{description} {MARK}",
+        "__inputs": [],
+        "__requires": _requirements(placed),
         "tags": [TAG],
         "timezone": "browser",
-        "editable": True,
+        # Provisioned: Grafana would not save an edit.
+        "editable": False,
+        # Of Grafana 10.4, the oldest supported release: later releases migrate it when they load it.
+        "schemaVersion": 39,
         # A crosshair in all graphs.
         "graphTooltip": 1,
         "time": {"from": range, "to": "now"},
         "refresh": refresh,
-        "panels": _placed(sections),
+        "panels": placed,
         "templating": {"list": [datasource(), *variables, runbooks()]},
         "annotations": {"list": [_alerts(alerts), *([_builds()] if builds else [])]},
         "links": dashboard_links(),
     }
 
 
+def _requirements(placed: Sequence[Panel]) -> list[dict[str, str]]:
+    """What an import on grafana.com shows."""
+    kinds = sorted({panel["type"] for panel in placed} - {"row"})
+    return [
+        {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},
+        {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"},
+        *({"type": "panel", "id": kind, "name": kind, "version": ""} for kind in kinds),
+    ]
+
+
 def _placed(sections: Sequence[Section]) -> list[Panel]:
     placed: list[Panel] = []
-    number, y = 0, 0
+    y = 0
+
+    def place(panel: Panel, x: int, width: int, height: int) -> None:
+        position = {"h": height, "w": width, "x": x, "y": y}
+        placed.append(panel | {"id": len(placed) + 1, "gridPos": position})
+
     for section in sections:
-        inside: list[Panel] = []
         if section.title:
-            number += 1
-            placed.append(
-                {
-                    "type": "row",
-                    "id": number,
-                    "title": section.title,
-                    "collapsed": section.folded,
-                    "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y},
-                    "panels": inside if section.folded else [],
-                }
-            )
+            row = {"type": "row", "title": section.title, "collapsed": False, "panels": []}
+            place(row, 0, COLUMNS, 1)
             y += 1
         for strip in section.strips:
-            x = 0
             widths = strip.widths or [COLUMNS // len(strip.panels)] * len(strip.panels)
-            for width, panel in zip(widths, strip.panels, strict=True):
-                number += 1
-                inside.append(
-                    panel
-                    | {"id": number, "gridPos": {"h": strip.height, "w": width, "x": x, "y": y}}
-                )
-                x += width
+            for index, (width, panel) in enumerate(zip(widths, strip.panels, strict=True)):
+                place(panel, sum(widths[:index]), width, strip.height)
             y += strip.height
-        if not section.folded:
-            placed += inside
     return placed
-
-
-def _annotation(name: str, color: str, expr: str, **more: object) -> dict[str, object]:
-    return {
-        "name": name,
-        "datasource": SOURCE,
-        "enable": True,
-        "iconColor": color,
-        "expr": expr,
-        **more,
-    }
 
 
 def _alerts(matchers: Sequence[str]) -> dict[str, object]:
     """Shades the times in which the alerts fired."""
-    return _annotation(
-        "Alerts",
-        "red",
-        selector(ALERTS, FIRING, SHIPPED, *matchers),
-        titleFormat="{{alertname}}",
-        textFormat="{{system}} {{code}} {{name}}",
-        tagKeys=f"{names.SEVERITY},{names.SYSTEM},{names.CODE}",
-    )
+    return {
+        "name": "Alerts",
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": "red",
+        "expr": selector(ALERTS, FIRING, SHIPPED, *matchers),
+        "titleFormat": "{{alertname}}",
+        "textFormat": "{{system}} {{code}} {{name}}",
+        "tagKeys": f"{names.SEVERITY},{names.SYSTEM},{names.CODE}",
+    }
 
 
 def _builds() -> dict[str, object]:
@@ -130,12 +124,14 @@ def _builds() -> dict[str, object]:
     The comparison leaves out an event before the time range: its series remains.
     """
     builds = selector(names.PLATFORM_LAST_BUILD, SYSTEMS, f'{names.EVENT}!="webhook.test"')
-    return _annotation(
-        "Builds",
-        "blue",
-        f"1000 * max by ({names.SYSTEM}, {names.EVENT}) ({builds}) > $__from",
-        titleFormat="{{event}}",
-        textFormat="{{system}}",
-        tagKeys=f"{names.SYSTEM},{names.EVENT}",
-        useValueForTime=True,
-    )
+    return {
+        "name": "Builds",
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": "blue",
+        "expr": f"1000 * max by ({names.SYSTEM}, {names.EVENT}) ({builds}) > $__from",
+        "titleFormat": "{{event}}",
+        "textFormat": "{{system}}",
+        "tagKeys": f"{names.SYSTEM},{names.EVENT}",
+        "useValueForTime": True,
+    }

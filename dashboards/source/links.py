@@ -15,7 +15,7 @@ def cell(column: str) -> str:
     return f"${{__data.fields.{column}}}"
 
 
-def to_code(system: str) -> dict[str, object]:
+def to_code(system: str = "System") -> dict[str, object]:
     """Links to the dashboard of the row's code; `system` is the name of the system's column.
 
     The link keeps the data source and the time range.
@@ -25,7 +25,7 @@ def to_code(system: str) -> dict[str, object]:
     return {"title": "Dashboard of the code", "url": url, "targetBlank": False}
 
 
-def to_code_runbook(system: str) -> dict[str, object]:
+def to_code_runbook(system: str = "System") -> dict[str, object]:
     return to_runbook(f"{names.CODES_PATH}/{cell(system)}/{cell(names.CODE)}")
 
 
@@ -46,6 +46,7 @@ def dashboard_links() -> list[dict[str, Any]]:
         },
         {
             "title": "Runbooks",
+            "type": "link",
             "icon": "doc",
             "tooltip": "All codes with meaning, causes and fix",
             "url": f"{RUNBOOKS}{names.CODES_PATH}",

@@ -1,9 +1,10 @@
-"""Session ends: overview. Ratios, breakdowns, top codes and alerts; the first 22 rows fill a screen."""
+"""Session ends: overview. The first screen has ratios, alerts and top codes."""
 
 from typing import Final
 
 from dashboards.source import panels, queries, style
 from dashboards.source.alert_list import alert_list
+from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Section, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Panel
@@ -16,58 +17,56 @@ from dashboards.source.queries import (
     selector,
     total,
 )
-from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by
-from dashboards.source.variables import label, system
+from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_owner
+from dashboards.source.variables import system
+from dashboards.source.where import place_list
 from exporter import names
 
 PHASES: Final = ("pre_session", "connect", "handshake", "stream", "keep_alive", names.UNKNOWN)
 """In lifecycle order."""
+COUNT: Final = queries.count("1h")
 TOP_COLUMNS: Final[panels.Columns] = {
-    "title": ("Code", {**style.TEXT, "custom.width": 230, "links": [to_code(names.SYSTEM)]}),
-    names.OUTCOME: ("Outcome", {**style.value_colors(style.OUTCOMES), "custom.width": 75}),
-    names.OWNER: ("Owner", {"custom.width": 130}),
-    "Value #A": ("Count", {"decimals": 0, "custom.width": 65}),
-    "Value #B": ("Share", {"unit": "percentunit", "decimals": 1, "custom.width": 70}),
+    names.SYSTEM: ("System", {"custom.width": 110}),
+    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]}),
+    names.OUTCOME: ("Outcome", {**style.value_colors(style.OUTCOMES), "custom.width": 90}),
+    names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
+    "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
+    "Value #B": ("Share", {**panels.percent(1), "custom.width": 75}),
     "Value #C": (
         "× expected",
         {
             "decimals": 1,
-            "custom.width": 85,
+            "custom.width": 105,
             "custom.cellOptions": {"type": "color-text"},
             "thresholds": style.thresholds(style.above(3, warning=1.5)),
         },
     ),
     "Trend #D": (
         "Trend",
-        {"custom.width": 130, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
+        {"custom.width": 120, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
     ),
-    names.FIX: (
-        "Fix",
-        {**style.TEXT, "custom.inspect": True, "links": [to_code_runbook(names.SYSTEM)]},
-    ),
+    names.FIX: ("Fix", {**style.TEXT, "custom.minWidth": 250, "custom.inspect": True}),
 }
 
 
 def dashboard() -> Dashboard:
-    count = selector(names.RULE_COUNT + "1h", SYSTEMS)
-    by_category, by_owner = (
-        failures_by(label, "1h", count) for label in (names.CATEGORY, names.OWNER)
-    )
     first = (
-        Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 6, 4, 4, 4)),
-        Strip(8, [_by_outcome(), by_category, _by_phase(), by_owner], (12, 4, 4, 4)),
-        Strip(10, [_top_codes(), alert_list(SYSTEMS_OR_NONE)], (16, 8)),
+        Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 5, 3, 4, 4, 2)),
+        Strip(6, [_by_outcome(), alert_list(SYSTEMS_OR_NONE)]),
+        Strip(12, [_top_codes()]),
     )
+    places = place_list("Failures by label value (1h)", "Failures", f"{SYSTEMS}, {FAILURE}")
+    breakdown = [_by_category(), _by_phase(), failures_by_owner("1h", COUNT), places]
     return build(
         "session-ends",
         "Session ends: overview",
-        "Are sessions ending well? If not: where, with which codes, and what is the fix?",
+        "Are sessions ending well? If not: with which codes, where, and what is the fix?",
         [
             Section("", first),
+            Section("Where", [Strip(10, breakdown, (5, 5, 5, 9))]),
             Section("Codes against thresholds", [Strip(20, [_thresholds_by_code()])]),
-            Section("Breakdown by label", [Strip(8, [_by_label()])], folded=True),
         ],
-        [system(), label()],
+        [system()],
         alerts=[f'{names.SEVERITY}="page"', SYSTEMS_OR_NONE],
         range="now-6h",
         builds=True,
@@ -75,18 +74,12 @@ def dashboard() -> Dashboard:
 
 
 def _success_ratio() -> Panel:
-    """The color follows from the ratio at the end of the time range."""
-    last = f"{selector(names.RULE_ERROR_RATIO + '1h', SYSTEMS)} @ end()"
-    ratio = f"(1 - ({queries.failure_ratio('1h')}))\nand {queries.ON_SYSTEM}"
-    allowed = f"{queries.ON_SYSTEM} (1 - {queries.OBJECTIVE} @ end())"
+    ratio = queries.failure_ratio("1h")
     return panels.number(
         "Success ratio (1h)",
-        "Successes / (successes + failures) in 1h; neutral ends do not count. Green: the objective "
-        "is met. Red: it is missed.",
-        Query(f"{ratio} ({last} <= {allowed})", "{{system}}"),
-        Query(f"{ratio} ({last} > {allowed})", "{{system}}"),
-        sparkline=True,
-        empty="No session that counts ended in the last 1h.",
+        "Successes / (successes + failures) in 1h. Green: the objective is met. Red: it is missed.",
+        Query(f"1 - ({ratio} <= {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
+        Query(f"1 - ({ratio} > {queries.ALLOWED})", "{{cluster}} {{system}}", instant=True),
         overrides=MET_OR_MISSED,
         **panels.percent(2),
     )
@@ -96,13 +89,13 @@ def _counts() -> list[Panel]:
     spikes = selector(queries.ALERTS, queries.FIRING, 'alertname="SessionEndSpike"', SYSTEMS)
     # 0 only for codes that have a baseline.
     known = selector(names.RULE_SHARE, SYSTEMS)
+    large = f"{queries.ends('1h')} >= 10000"
     return [
         panels.number(
             "Codes spiking",
             "Codes with a firing spike alert; the alert list names them. Normal is 0.",
             Query(f"count(group by ({KEYS}) ({spikes})) or 0 * count({known})", "codes"),
             steps=style.above(1),
-            sparkline=True,
             decimals=0,
         ),
         panels.number(
@@ -111,22 +104,23 @@ def _counts() -> list[Panel]:
             *map(_firing, style.SEVERITIES),
             steps=style.above(1),
             decimals=0,
-            empty="No data: Prometheus does not answer.",
             overrides=[
                 style.by_name(
-                    severity,
-                    {"thresholds": style.thresholds(((None, style.GOOD), (1, color)))},
+                    severity, {"thresholds": style.thresholds(((None, style.GOOD), (1, color)))}
                 )
                 for severity, color in style.SEVERITIES.items()
             ],
         ),
         panels.number(
             "Sessions ended (1h)",
-            "All session ends of the last hour, with any outcome.",
-            Query(queries.ends("1h"), "{{system}}"),
-            sparkline=True,
+            "All session ends of the last hour, with any outcome. Exact below 10,000, then rounded.",
+            Query(f"{queries.ends('1h')} < 10000", "{{system}}", instant=True),
+            Query(large, "{{system}}", instant=True),
             decimals=0,
+            # Without decimals the unit rounds to three digits.
+            overrides=[style.by_query("B", {"unit": "short", "decimals": None})],
         ),
+        data_state(),
     ]
 
 
@@ -146,11 +140,34 @@ def _by_outcome() -> Panel:
 
     return panels.graph(
         "Ends per minute by outcome (5m)",
-        "5-minute averages, stacked. Normal is a thin red line at the bottom. Red shading: a page was "
-        "firing.",
+        "5-minute averages, stacked. Normal is a thin red line at the bottom. Red shading: a page.",
         *map(ends, reversed(style.OUTCOMES)),
         stacked=True,
+        calcs=(),
         overrides=style.BY_OUTCOME,
+    )
+
+
+def _by_category() -> Panel:
+    """With the titles of the taxonomy, less what a list of codes adds; a title may be missing for an hour."""
+    failures = queries.with_info(COUNT, [names.CATEGORY], FAILURE)
+    counts = f"{total(f'{names.SYSTEM}, {names.CATEGORY}', failures)} > 0.5"
+    known = f"last_over_time({names.SESSION_END_CATEGORY_INFO}[1h])"
+    on = f"{names.SYSTEM}, {names.CATEGORY}"
+    titled = f"({counts}) * on ({on}) group_left ({names.TITLE}) topk by ({on}) (1, {known})"
+    plain = queries.with_label(f"({counts})", names.TITLE, "$1", names.CATEGORY, "(.+)")
+    title = f"({titled} or on ({on}) {plain})"
+    short = queries.with_label(
+        title, names.TITLE, "$1", names.TITLE, "(.+?)(?: [Ee]rrors)?(?: [(].*[)])?"
+    )
+    return panels.bars(
+        "Failures by category (1h)",
+        "Failures of the last hour by the category of their codes, largest first.",
+        Query(f"sort_desc({total(names.TITLE, short)})", "{{title}}", instant=True),
+        color=style.BAD,
+        decimals=0,
+        overrides=style.TITLES,
+        empty="None, or no data",
     )
 
 
@@ -161,72 +178,68 @@ def _by_phase() -> Panel:
     def failures(phase: str) -> Query:
         matchers = (SYSTEMS, FAILURE, f'{names.PHASE}="{phase}"')
         expr = queries.counted("increase", names.SESSION_ENDS, matchers, "1h", names.PHASE)
-        return Query(expr, "{{phase}}", instant=True)
+        # Grafana draws an edge even at 0.
+        return Query(f"{expr} > 0.5", style.title(phase), instant=True)
 
     return panels.bars(
         "Failures by phase (1h)",
-        "Failures of the last hour by session phase, in lifecycle order. Phases in which the chosen systems "
-        "cannot fail are left out.",
+        "Failures of the last hour by session phase, in lifecycle order.",
         *map(failures, PHASES),
         color=style.BAD,
         decimals=0,
-        empty="No data: Prometheus scrapes no exporter.",
+        empty="None, or no data",
     )
 
 
 def _top_codes() -> Panel:
     """Query A is the count, B the share, C the multiple of the expected count, D the trend."""
-    count = selector(names.RULE_COUNT + "1h", SYSTEMS)
     labels = (names.NAME, names.OWNER, names.OUTCOME)
     # Extrapolation makes 0.98 of a single end.
-    top = f"topk(10, {queries.with_info(count, labels, queries.NO_SUCCESS)} > 0.5)"
-    help_texts = selector(names.RULE_CODE_HELP, SYSTEMS)
-    fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {help_texts}"
+    top = f"topk(10, {queries.with_info(COUNT, labels, queries.NO_SUCCESS)} > 0.5)"
+    fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {queries.newest(names.RULE_CODE_HELP)}"
+    # The sentences that fit into a line, or the words of a long first sentence that do.
+    fix = queries.with_label(fix, names.FIX, "$1", names.FIX, "(.{1,114}[.]) .+")
+    fix = queries.with_label(fix, names.FIX, "$1 …", names.FIX, "(.{90,110}) .{25,}")
     # The top codes at the end of the time range, also for the trend.
-    at_end = f"{count} @ end() and on ({KEYS}) {queries.code_info(queries.NO_SUCCESS)} @ end()"
-    within = f"\nand on ({KEYS}) topk(10, ({at_end}) > 0.5)"
-    trend = total(KEYS, selector(names.RULE_COUNT + "5m", SYSTEMS))
+    at_end = total(KEYS, f"{selector(names.RULE_COUNT + '1h', SYSTEMS)} @ end()")
+    info = f"{selector(names.RULE_CODE_INFO, SYSTEMS, queries.NO_SUCCESS)} @ end()"
+    within = f"\nand on ({KEYS}) topk(10, ({at_end} and on ({KEYS}) {info}) > 0.5)"
+    times = f"({COUNT} / {total(KEYS, queries.expected('1h', SYSTEMS))})"
     return panels.table(
         "Top 10 codes (1h)",
         "Most frequent codes of the last 1h other than success. Share: part of all ends of the "
-        "system. × expected: count / expected count, normal is 1. A code links to its dashboard, a fix to "
-        "its runbook.",
+        "system. × expected: count / expected count, normal is 1. A code links to its dashboard and to its "
+        "runbook, which has the whole fix.",
         queries.rows(queries.with_title(fix)),
-        queries.rows(queries.share("1h", SYSTEMS) + within),
-        queries.rows(f"{count} / ({queries.expected('1h', SYSTEMS)}){within}"),
-        Query(trend + within, "{{code}}"),
+        queries.rows(f"{COUNT} / {queries.ON_SYSTEM} {queries.ends('1h')}{within}"),
+        # A decimal only where it matters.
+        queries.rows(f"(round({times}, 0.1) < 100 or round({times})){within}"),
+        Query(f"{queries.count('5m')}{within}", "{{code}}"),
         columns=TOP_COLUMNS,
-        # For the trend only: Grafana takes a panels.table with one row for a series.
-        transformations=[panels.transformation("timeSeriesTable", query="D"), *panels.MERGED],
+        # For the trend only: Grafana takes a table with one row for a series.
+        transformations=[panels.transformation("timeSeriesTable", query="D")],
+        joined_by=KEYS,
         dropped=[names.NAME],
-        hidden=[style.HIDDEN_SYSTEM, style.HIDDEN_CODE],
-        sort="Count",
-        empty="No session ended with a code other than success in the last 1h.",
+        hidden=[style.HIDDEN_CODE],
+        sort=[("Count", True)],
+        empty="No code other than success in the last 1h. If unexpected, see the panel Data.",
     )
 
 
 def _thresholds_by_code() -> Panel:
-    worst = queries.worst_of_threshold()
+    worst = queries.with_info(
+        queries.worst_of_threshold(), [names.NAME], f'{names.SEVERITY}!="none"'
+    )
+    # Without any series Grafana writes "Data does not have a time field".
+    baseline = f"group({selector(names.RULE_THRESHOLD + '5m', SYSTEMS)} @ end())"
+    nothing = queries.with_label("vector(-1)", names.NAME, "No code has a baseline yet")
     panel = panels.states(
         "Count against threshold, $system",
         "Largest ratio of count to spike threshold over 5m, 15m and 1h. Green: below 50 %. Orange: above "
         "50 %. Red: above the threshold. Codes with severity none are left out.",
-        Query(
-            queries.with_info(worst, [names.NAME], f'{names.SEVERITY}!="none"'), "{{code}} {{name}}"
-        ),
-        steps=style.above(1, warning=0.5),
-        empty="No data: no code has a baseline yet, or the recording rules are not loaded.",
+        # The space keeps the longest label away from the edge.
+        Query(f"{worst}\nor on () ({nothing} unless on () {baseline})", "\u2002{{code}} {{name}}"),
+        steps=((None, style.OUTCOMES["neutral"]), *style.above(1, warning=0.5)[1:]),
         **panels.percent(0),
     )
-    return panel | {"repeat": names.SYSTEM, "repeatDirection": "h", "maxPerRow": 2}
-
-
-def _by_label() -> Panel:
-    rate = queries.per_minute(names.SESSION_ENDS, "$label", SYSTEMS, FAILURE)
-    return panels.graph(
-        "Failures per minute by $label",
-        "Failures by the label chosen above (exporter setting `labels`). A value far above the others "
-        "points to a region, project or build.",
-        Query(rate, "{{$label}}", exemplars=True),
-        empty="No data: no failures, or the exporter's setting `labels` keeps no label.",
-    )
+    return panels.repeated(panel, names.SYSTEM)

@@ -4,19 +4,33 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
-from dashboards.source.queries import Query
-from dashboards.source.style import PLAIN, Override, Properties, Steps, by_name, thresholds
+from dashboards.source.queries import Query, total
+from dashboards.source.style import (
+    PLAIN,
+    Override,
+    Properties,
+    Steps,
+    by_name,
+    by_query,
+    colored,
+    thresholds,
+)
 
 Panel = dict[str, Any]
 Transformation = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Properties]]
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-NO_RULES: Final = "No data: Prometheus scrapes no exporter, or the recording rules are not loaded."
-NO_EXPORTER: Final = "No data: Prometheus does not scrape this exporter."
+NO_DATA: Final = "No data: see the panel Data."
+NOTHING: Final = "–"
 LAST: Final = {"calcs": ["lastNotNull"], "values": False, "fields": ""}
+COUNT: Final = "locale"
+"""Exact, with thousands separators: the unit `short` shows 1,860 as "2 K"."""
+SOFT_MAXIMUM: Final = {COUNT: 1, "percentunit": 0.01, "s": 0.01, "bytes": 1024}
+"""The axis of a graph whose values are all 0; without it Grafana draws 0 to 100."""
 
 
 def percent(decimals: int) -> dict[str, Any]:
@@ -31,12 +45,25 @@ def graph(
     stacked: bool = False,
     line_at: float | None = None,
     low: float | None = 0,
-    top: float | None = None,
+    soft: float | None = None,
+    calcs: Sequence[str] = ("lastNotNull", "max"),
+    by_maximum: bool = False,
+    custom: Mapping[str, object] | None = None,
+    colors: str = "palette-classic",
     **field: Any,
 ) -> Panel:
-    """Series over time. `line_at` draws a threshold; the axis is from `low` to `top`."""
-    legend = {"displayMode": "table", "showLegend": True, "calcs": ["lastNotNull", "max"]}
-    options = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
+    """Series over time. `line_at` draws a threshold; the axis begins at `low` and reaches `soft` at least.
+
+    `by_maximum` is for many series: a legend at the right, the largest maximum first.
+    """
+    legend: dict[str, object] = {"displayMode": "list", "placement": "bottom", "calcs": [*calcs]}
+    if by_maximum:
+        legend = {"displayMode": "table", "placement": "right", "calcs": ["max"]}
+        legend |= {"sortBy": "Max", "sortDesc": True}
+    options = {
+        "legend": {"showLegend": True, **legend},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
     steps: Steps = ((None, "green"),) if line_at is None else ((None, "green"), (line_at, "red"))
     style = {
         "drawStyle": "line",
@@ -46,10 +73,11 @@ def graph(
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "off" if line_at is None else "dashed"},
+        "axisSoftMax": soft or SOFT_MAXIMUM[field.get("unit", COUNT)],
+        **(custom or {}),
     }
     panel = _panel("timeseries", title, description, queries, options, steps, **field)
-    defaults = {"custom": style, "min": low, "max": top, "color": {"mode": "palette-classic"}}
-    return _with_defaults(panel, defaults)
+    return _with_defaults(panel, {"custom": style, "min": low, "color": {"mode": colors}})
 
 
 def number(
@@ -58,29 +86,40 @@ def number(
     *queries: Query,
     steps: Steps = PLAIN,
     names_only: bool = False,
-    sparkline: bool = False,
+    size: int | None = None,
+    empty: str = NOTHING,
     **field: Any,
 ) -> Panel:
-    """Large numbers; with `names_only` the series' names instead of their values."""
+    """Large numbers; with `names_only` the series' names instead of their values.
+
+    Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
+    """
     options = {
-        "graphMode": "area" if sparkline else "none",
+        "graphMode": "none",
         "textMode": "name" if names_only else "auto",
         "reduceOptions": LAST,
+        **({"text": {"valueSize": size}} if size else {}),
     }
-    return _panel("stat", title, description, queries, options, steps, **field)
+    return _panel("stat", title, description, queries, options, steps, empty=empty, **field)
 
 
 def bars(title: str, description: str, *queries: Query, color: str, **field: Any) -> Panel:
-    """A bar for each series, in the queries' order."""
+    """A bar for each series, in the queries' order, below its whole name."""
     options = {
-        "displayMode": "basic",
+        # The mode "basic" draws an edge even at 0.
+        "displayMode": "gradient",
         "valueMode": "text",
-        "namePlacement": "left",
+        "namePlacement": "top",
         "showUnfilled": False,
         "orientation": "horizontal",
         "reduceOptions": LAST,
+        "text": {"titleSize": 13, "valueSize": 13},
+        "minVizHeight": 10,
     }
-    panel = _panel("bargauge", title, description, queries, options, ((None, color),), **field)
+    # By query: a text for no data has the color of the panel, and an edge in it.
+    own = [by_query(letter, colored(color)) for letter in ascii_uppercase[: len(queries)]]
+    field["overrides"] = [*own, *field.get("overrides", ())]
+    panel = _panel("bargauge", title, description, queries, options, PLAIN, **field)
     return _with_defaults(panel, {"min": 0})
 
 
@@ -89,12 +128,14 @@ def states(title: str, description: str, *queries: Query, steps: Steps, **field:
     options = {
         "showValue": "never",
         "rowHeight": 0.85,
-        "legend": {"showLegend": True, "calcs": []},
-        "tooltip": {"sort": "none"},
-        # More codes than any system has: no second page.
-        "perPage": 100,
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+        # 0: no pages. A page number would be shown even for a single page.
+        "perPage": 0,
     }
     panel = _panel("state-timeline", title, description, queries, options, steps, **field)
+    # A week in steps of 10 minutes takes Prometheus 1.4 s, in 400 steps 0.5 s.
+    panel["maxDataPoints"] = 400
     return _with_defaults(panel, {"custom": {"lineWidth": 0, "fillOpacity": 80}})
 
 
@@ -105,18 +146,29 @@ def table(
     columns: Columns,
     transformations: Sequence[Transformation] = (),
     dropped: Sequence[str] = (),
-    sort: str = "",
+    sort: Sequence[tuple[str, bool]] = (),
     header: bool = True,
     hidden: Sequence[Override] = (),
-    empty: str,
+    joined_by: str = "",
+    empty: str = NO_DATA,
 ) -> Panel:
-    """A table. `columns` gives title and properties to the queries' columns, in order; `transformations`
-    come before that. Columns in `dropped` are removed; `sort` is a column, largest first."""
+    """A table. `columns` gives title and properties to the queries' columns, in order.
+
+    `transformations` come before that, and `dropped` columns are removed. Rows of several queries are one
+    row where the labels `joined_by` ("system, code") are the same. `sort` has columns; True is descending.
+    """
+    if joined_by:
+        first, *others = (keyed(query, joined_by) for query in queries)
+        queries = (first, *(replace(query, expr=total(KEY, query.expr)) for query in others))
+        transformations = (*transformations, *JOINED)
+        dropped = (*dropped, KEY)
     options = {
         "showHeader": header,
-        "sortBy": [{"displayName": sort, "desc": True}] if sort else [],
+        "sortBy": [{"displayName": column, "desc": largest} for column, largest in sort],
     }
-    overrides = [*(by_name(*column) for column in columns.values()), *hidden]
+    # Else an empty cell has the text of an empty table.
+    shown = (by_name(name, {"noValue": NOTHING, **own}) for name, own in columns.values())
+    overrides = [*shown, *hidden]
     panel = _panel(
         "table", title, description, queries, options, PLAIN, overrides=overrides, empty=empty
     )
@@ -136,12 +188,23 @@ def transformation(name: str, query: str = "", **options: object) -> Transformat
     return {"id": name, "options": options, **limit}
 
 
-# Each query has its own instant, which would keep the rows apart.
-MERGED: Final = (
+KEY: Final = "key"
+JOINED: Final = (
     transformation("filterFieldsByName", exclude={"names": ["Time"]}),
-    transformation("merge"),
+    transformation("joinByField", byField=KEY, mode="outer"),
 )
-"""The rows of several queries as one table."""
+"""The rows of several queries as one table. The transformation "merge" leaves empty results apart."""
+
+
+def keyed(query: Query, labels: str) -> Query:
+    """With the label `key`, made of other labels, such as "system, code"."""
+    sources = ", ".join(f'"{label}"' for label in labels.split(", "))
+    return replace(query, expr=f'label_join({query.expr}, "{KEY}", "/", {sources})')
+
+
+def repeated(panel: Panel, variable: str) -> Panel:
+    """The panel once for each value of the variable, two side by side."""
+    return panel | {"repeat": variable, "repeatDirection": "h", "maxPerRow": 2}
 
 
 def _panel(
@@ -152,17 +215,16 @@ def _panel(
     options: Mapping[str, object],
     steps: Steps,
     *,
-    unit: str = "short",
+    unit: str = COUNT,
     decimals: int | None = None,
-    empty: str = "",
+    empty: str = NO_DATA,
     overrides: Sequence[Override] = (),
 ) -> Panel:
     """`unit` is one of Grafana's; `empty` says why there may be no data."""
-    recorded = any(":" in query.expr for query in queries)
     defaults = {
         "unit": unit,
         "decimals": decimals,
-        "noValue": empty or (NO_RULES if recorded else NO_EXPORTER),
+        "noValue": empty,
         "thresholds": thresholds(steps),
         "color": {"mode": "thresholds"},
     }

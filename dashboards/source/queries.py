@@ -1,4 +1,8 @@
-"""PromQL of the panels: selectors with Grafana's variables, joins with code info, counts of replicas."""
+"""PromQL of the panels: selectors with Grafana's variables, joins with code info, counts of replicas.
+
+Series may have the label `cluster`. Tables and totals add clusters up; a graph that compares a count with its
+threshold has a line for each cluster, because each cluster has its own alerts.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,10 +11,15 @@ from typing import Final
 from exporter import names
 
 RATE_INTERVAL: Final = "$__rate_interval"
+CLUSTER: Final = "cluster"
 INSTANCE: Final = "instance"
+INSTANCE_KEYS: Final = f"{CLUSTER}, {INSTANCE}"
+COPIES: Final = "job, replica, prometheus_replica"
+"""Labels that differ between copies of a series: scraped by two jobs, or by two Prometheus servers."""
 SYSTEMS: Final = f'{names.SYSTEM}=~"$system"'
 """The selected systems; Grafana writes several as a regular expression."""
-THIS_CODE: Final = f'{SYSTEMS}, {names.CODE}="$code"'
+ONE_CODE: Final = f'{names.CODE}="$code"'
+THIS_CODE: Final = f"{SYSTEMS}, {ONE_CODE}"
 INSTANCES: Final = f'{INSTANCE}=~"$instance"'
 SYSTEMS_OR_NONE: Final = f'{names.SYSTEM}=~"$system|"'
 """The alerts about the exporter have no system."""
@@ -18,14 +27,12 @@ FAILURE: Final = f'{names.OUTCOME}="failure"'
 NO_SUCCESS: Final = f'{names.OUTCOME}!="success"'
 NO_NEUTRAL: Final = f'{names.OUTCOME}!="neutral"'
 KEYS: Final = f"{names.SYSTEM}, {names.CODE}"
-ON_SYSTEM: Final = f"on ({names.SYSTEM})"
-MANY_TO_SYSTEM: Final = f"{ON_SYSTEM} group_left ()"
+ON_SYSTEM: Final = f"on ({names.SYSTEM}) group_left ()"
+SYSTEM_KEYS: Final = f"{CLUSTER}, {names.SYSTEM}"
 
 ALERTS: Final = "ALERTS"
-ALERTS_SINCE: Final = "ALERTS_FOR_STATE"
-"""The two series that Prometheus makes of alerts."""
 SHIPPED: Final = 'signal=~"spike|overrun|elevated|new|stopped|queue|budget|exporter"'
-"""Leaves out the alerts of other rule files, which have no such signal."""
+"""Leaves out the watchdog, and the alerts of other rule files."""
 FIRING: Final = 'alertstate="firing"'
 
 SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
@@ -47,6 +54,10 @@ class Query:
     exemplars: bool = False
 
 
+def rows(expr: str) -> Query:
+    return Query(expr, instant=True, table=True)
+
+
 def selector(metric: str, *matchers: str) -> str:
     """`metric{matchers}`; matchers are written out, with Grafana's variables in them."""
     inner = ", ".join(matchers)
@@ -57,60 +68,66 @@ def total(by: str, expr: str) -> str:
     return f"sum by ({by}) ({expr})"
 
 
-def with_label(expr: str, name: str, value: str) -> str:
-    return f'label_replace({expr}, "{name}", "{value}", "", "")'
+def with_label(expr: str, name: str, value: str, source: str = "", pattern: str = "") -> str:
+    """Sets a label where the label `source` matches `pattern`; without both, everywhere."""
+    return f'label_replace({expr}, "{name}", "{value}", "{source}", "{pattern}")'
 
 
-def counted(function: str, metric: str, matchers: Iterable[str], window: str, by: str = "") -> str:
-    """A range function of a counter. Replicas of one ledger count once; ledgers are summed.
+# --- counters ------------------------------------------------------------------------------------------
 
-    `by` is last in each list of labels: if it is a variable without a value, the list is still PromQL.
-    """
+
+def counted(function: str, metric: str, matchers: Iterable[str], window: str, by: str) -> str:
+    """A range function of a counter of the ledger. Replicas of one ledger count once; ledgers are summed."""
     inner = f"{function}({selector(metric, *matchers)}[{window}])"
-    per_instance = total(f"{names.LEDGER}, {INSTANCE}, {by}", inner)
-    return total(by, f"max by ({names.LEDGER}, {by}) ({per_instance})")
-
-
-def per_minute(metric: str, by: str, *matchers: str) -> str:
-    return f"60 * {counted('rate', metric, matchers, RATE_INTERVAL, by)}"
-
-
-def rows(expr: str) -> Query:
-    return Query(expr, instant=True, table=True)
+    scraped = total(f"{INSTANCE_KEYS}, {COPIES}, {names.LEDGER}, {by}", inner)
+    return total(by, f"max by ({CLUSTER}, {names.LEDGER}, {by}) ({scraped})")
 
 
 def exporter_gauge(metric: str, suffix: str = "") -> Query:
-    return Query(selector(metric, INSTANCES), "{{instance}}" + suffix)
+    gauge = f"max by ({INSTANCE_KEYS}) ({selector(metric, INSTANCES)})"
+    return Query(gauge, f"{{{{{CLUSTER}}}}} {{{{{INSTANCE}}}}}{suffix}")
 
 
-def exporter_rate(metric: str, by: str = INSTANCE, legend: str = "{}") -> Query:
+def exporter_rate(metric: str, by: str = INSTANCE_KEYS, legend: str = "") -> Query:
     """The rate per second of an exporter's own counter: replicas are summed."""
-    expr = total(by, f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])")
-    return Query(expr, legend.format(f"{{{{{by}}}}}"))
+    rate = f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])"
+    shown = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
+    return Query(total(by, f"max without ({COPIES}) ({rate})"), f"{shown} {legend}".strip())
 
 
 def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
     """Quantiles of a histogram of each exporter."""
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
-    buckets = total(f"le, {INSTANCE}", rate)
+    buckets = f"max by (le, {INSTANCE_KEYS}) ({total(f'le, {INSTANCE_KEYS}, {COPIES}', rate)})"
     return [
-        Query(f"histogram_quantile({part}, {buckets})", f"{{{{instance}}}} p{100 * part:.0f}")
+        Query(
+            f"histogram_quantile({part}, {buckets})",
+            f"{{{{{CLUSTER}}}}} {{{{{INSTANCE}}}}} p{100 * part:.0f}",
+        )
         for part in quantiles
     ]
 
 
+# --- recorded series -----------------------------------------------------------------------------------
+
+
+def newest(record: str, *matchers: str) -> str:
+    """The words of each code. Clusters may run releases with different words; a join needs a single row."""
+    return f"topk by ({KEYS}) (1, {selector(record, SYSTEMS, *matchers)})"
+
+
 def code_info(*matchers: str) -> str:
-    """A series of 1 per code, with its name, phase, category, outcome, owner and severity as labels."""
-    return selector(names.RULE_CODE_INFO, SYSTEMS, *matchers)
+    """A series per code, with its name, phase, category, outcome, owner and severity as labels."""
+    return newest(names.RULE_CODE_INFO, *matchers)
 
 
 def with_info(expr: str, labels: Iterable[str], *matchers: str) -> str:
-    """A value per system and code, with labels of the code info; only of codes whose info matches."""
+    """Adds labels of the code info; only of codes whose info matches."""
     return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {code_info(*matchers)}"
 
 
 def matching(expr: str, matcher: str) -> str:
-    """A value per system and code, of codes whose info matches."""
+    """Only of codes whose info matches."""
     return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
@@ -119,46 +136,50 @@ def with_title(expr: str) -> str:
     return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
 
 
-def ends(window: str) -> str:
-    return total(names.SYSTEM, selector(names.RULE_COUNT + window, SYSTEMS))
+def count(window: str, matchers: str = SYSTEMS) -> str:
+    """The ends of each code."""
+    return total(KEYS, selector(names.RULE_COUNT + window, matchers))
 
 
-def share(window: str, matchers: str) -> str:
-    """The share of each code in all ends of its system."""
-    return f"{selector(names.RULE_COUNT + window, matchers)} / {MANY_TO_SYSTEM} {ends(window)}"
+def ends(window: str, by: str = names.SYSTEM) -> str:
+    return total(by, selector(names.RULE_COUNT + window, SYSTEMS))
 
 
-def expected(window: str, matchers: str) -> str:
-    """The expected count per system and code: baseline share × ends."""
-    return f"{selector(names.RULE_SHARE, matchers)} * {MANY_TO_SYSTEM} {ends(window)}"
+def share(window: str, matchers: str = THIS_CODE) -> str:
+    """The share of each code in all ends of its system, in each cluster; nothing while there are none."""
+    record = selector(names.RULE_COUNT + window, matchers)
+    return f"{record} / on ({SYSTEM_KEYS}) group_left () ({ends(window, SYSTEM_KEYS)} > 0)"
+
+
+def expected(window: str, matchers: str = THIS_CODE) -> str:
+    """The expected count, in each cluster: baseline share × ends."""
+    baseline = selector(names.RULE_SHARE, matchers)
+    return f"{baseline} * on ({SYSTEM_KEYS}) group_left () {ends(window, SYSTEM_KEYS)}"
 
 
 def of_threshold(window: str, matchers: str) -> str:
-    """The count of each code as a part of its threshold."""
-    count = selector(names.RULE_COUNT + window, matchers)
-    return f"{count} / {selector(names.RULE_THRESHOLD + window, matchers)}"
+    """The count of each code as a part of its threshold, in each cluster."""
+    record = selector(names.RULE_COUNT + window, matchers)
+    return f"{record} / {selector(names.RULE_THRESHOLD + window, matchers)}"
 
 
-def worst_of_threshold() -> str:
-    """The largest such part in the windows of a spike."""
+def worst_of_threshold(matchers: str = SYSTEMS) -> str:
+    """The largest such part in the windows of a spike, and in all clusters."""
     parts = (
-        with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
+        with_label(of_threshold(window, matchers), "window", window) for window in SPIKE_WINDOWS
     )
     return f"max by ({KEYS}) (\n  " + "\n  or ".join(parts) + "\n)"
 
 
-OBJECTIVE: Final = selector(names.RULE_OBJECTIVE, SYSTEMS)
+OBJECTIVE: Final = f"max by ({names.SYSTEM}) ({selector(names.RULE_OBJECTIVE, SYSTEMS)})"
 """Of each system."""
-
-
-def burn_rate(ratio: str, match: str = ON_SYSTEM) -> str:
-    """A failure ratio / the ratio that the system's objective allows."""
-    return f"({ratio})\n/ {match} (1 - {OBJECTIVE})"
+ALLOWED: Final = f"{ON_SYSTEM} (1 - {OBJECTIVE})"
+"""The failure ratio that the system's objective allows, as the right side of an operator."""
 
 
 def failure_ratio(window: str) -> str:
     """The recorded failure ratio. The comparison removes NaN, the record of a time without ends."""
-    return f"{selector(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0"
+    return f"({selector(names.RULE_ERROR_RATIO + window, SYSTEMS)} >= 0)"
 
 
 def over_period(step: str, matcher: str) -> str:
@@ -169,7 +190,7 @@ def over_period(step: str, matcher: str) -> str:
 
 # In steps of the shortest window: a failure is visible within minutes. 0 / 0 is NaN, which a panel shows.
 PERIOD_FAILURE_RATIO: Final = (
-    f"{over_period('5m', FAILURE)} / ({over_period('5m', NO_NEUTRAL)} > 0)"
+    f"({over_period('5m', FAILURE)} / ({over_period('5m', NO_NEUTRAL)} > 0))"
 )
-BUDGET_LEFT: Final = f"1 - {burn_rate(PERIOD_FAILURE_RATIO)}"
+BUDGET_LEFT: Final = f"1 - {PERIOD_FAILURE_RATIO} / {ALLOWED}"
 """The part of the error budget that is left, per system."""

@@ -3,12 +3,15 @@
 from typing import Final
 
 from dashboards.source import style
+from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Section, Strip, build
-from dashboards.source.panels import Panel, graph, number, percent
+from dashboards.source.panels import COUNT, Panel, graph, number, percent
 from dashboards.source.queries import (
-    INSTANCE,
+    COPIES,
+    INSTANCE_KEYS,
     INSTANCES,
     Query,
+    counted,
     exporter_gauge,
     exporter_quantiles,
     exporter_rate,
@@ -23,17 +26,18 @@ LATE_SECONDS: Final = 300
 
 
 def dashboard() -> Dashboard:
-    quality = [_event_age(), *_data_quality()]
+    issues, repeats, lost_lines, unknown = _data_quality()
+    state = Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3))
+    more = [_series(), repeats, lost_lines]
     return build(
         "session-end-exporter",
         "Session-end exporter",
-        "Does the exporter accept events, is any lost or refused, is it fast enough, and is "
-        "there capacity left?",
+        "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
         [
-            Section("", [Strip(4, _state()), Strip(8, _events()), Strip(8, _requests())]),
+            Section("", [state, Strip(8, _events()), Strip(8, _requests())]),
             Section("Latency", [Strip(8, _latency())]),
-            Section("Event delay and data quality", [Strip(8, quality)]),
-            Section("Capacity", [Strip(8, _capacity()), Strip(6, [_series()])]),
+            Section("Event delay and data quality", [Strip(8, [_event_age(), issues, unknown])]),
+            Section("Capacity", [Strip(8, _capacity()), Strip(8, more)]),
         ],
         [instance()],
         alerts=['signal="exporter"'],
@@ -42,22 +46,22 @@ def dashboard() -> Dashboard:
 
 
 def _state() -> list[Panel]:
-    builds = f"max by ({INSTANCE}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
+    builds = f"max by ({INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
     # Grafana's times are in milliseconds; 0 is never.
-    damaged = f"1000 * ({selector(names.LEDGER_DAMAGED, INSTANCES)} > 0)"
+    moved = f"max by ({INSTANCE_KEYS}) ({selector(names.LEDGER_DAMAGED, INSTANCES)})"
     return [
         number(
             "Version",
             "Version of each exporter. Two versions are normal only during an upgrade.",
-            Query(builds, "{{instance}}: {{version}}", instant=True),
+            Query(builds, "{{cluster}} {{instance}}: {{version}}", instant=True),
             names_only=True,
+            size=22,
         ),
         number(
             "Ledger writable (1 = yes)",
-            "At 0 the exporter answers 503 and senders retry. Check the disk and its free space. Normal is "
-            "1.",
+            "At 0 the exporter answers 503 and senders retry. Check the disk. Normal is 1.",
             exporter_gauge(names.LEDGER_WRITABLE),
-            steps=((None, style.BAD), (1, style.GOOD)),
+            steps=(*style.PLAIN, (0, style.BAD), (1, style.GOOD)),
             decimals=0,
         ),
         number(
@@ -65,17 +69,16 @@ def _state() -> list[Panel]:
             "Failed ledger transactions. Their events got status 503 and were not counted. Normal is 0.",
             exporter_rate(names.COMMIT_FAILURES),
             steps=style.above(0.001),
-            sparkline=True,
             decimals=2,
         ),
         number(
             "Damaged ledger moved aside",
-            "Time since the exporter moved a damaged ledger aside. Keep the file and check the disk. "
-            "Normal: never.",
-            Query(damaged, "{{instance}}", instant=True),
-            steps=((None, style.BAD),),
+            "When the exporter moved a damaged ledger aside. Keep the file and check the disk.",
+            Query(f"1000 * ({moved} > 0)", "{{cluster}} {{instance}}", instant=True),
+            steps=(*style.PLAIN, (1, style.BAD)),
+            size=22,
             unit="dateTimeFromNow",
-            empty="Never.",
+            empty="Never",
         ),
     ]
 
@@ -86,13 +89,14 @@ def _events() -> list[Panel]:
             "Events per second",
             "Accepted: stored and counted. Duplicates: retries, recognized by their id. Many duplicates "
             "for a long time: a sender does not receive the responses.",
-            exporter_rate(names.ACCEPTED_EVENTS, legend="{} accepted"),
-            exporter_rate(names.DUPLICATE_EVENTS, legend="{} duplicates"),
+            exporter_rate(names.ACCEPTED_EVENTS, legend="accepted"),
+            exporter_rate(names.DUPLICATE_EVENTS, legend="duplicates"),
         ),
         graph(
             "Rejected events per second",
             "Invalid events by reason. A retry does not help; the log names the sender. Normal is 0.",
             exporter_rate(names.REJECTED_EVENTS, names.REASON),
+            by_maximum=True,
         ),
     ]
 
@@ -102,18 +106,18 @@ def _requests() -> list[Panel]:
     return [
         graph(
             "Requests per second by status",
-            "2xx green. 4xx orange: the sender must change the request. 5xx red: the sender must retry. "
-            "Normal is 200 only.",
+            "4xx orange: the sender must change the request. 5xx red: the sender must retry.",
             exporter_rate(names.REQUESTS, names.STATUS),
+            by_maximum=True,
             overrides=[
                 style.by_regexp(status, style.colored(color)) for status, color in colors.items()
             ],
         ),
         graph(
             "Refused requests per second",
-            "Requests refused as a whole, by reason; no event was counted. Normal is 0, and a few "
-            "shutting_down at a restart.",
+            "Requests without a counted event, by reason. Normal is 0, or shutting_down at a restart.",
             exporter_rate(names.REFUSED_REQUESTS, names.REASON),
+            by_maximum=True,
         ),
     ]
 
@@ -122,11 +126,10 @@ def _latency() -> list[Panel]:
     return [
         graph(
             "Commit time",
-            "Duration of a ledger transaction including fsync; senders wait for it. Normal is milliseconds "
-            "on a flash disk.",
+            "Duration of a ledger transaction including fsync. Normal is milliseconds on a flash disk.",
             *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
-            empty="No data: nothing was committed in this time, or Prometheus scrapes no exporter.",
+            empty="No data: nothing was committed in this time.",
         ),
         graph(
             "Ledger queue",
@@ -135,14 +138,11 @@ def _latency() -> list[Panel]:
             exporter_gauge(names.QUEUE_EVENTS, " events"),
             exporter_gauge(names.QUEUE_BYTES, " bytes"),
             decimals=0,
-            overrides=[
-                style.by_regexp("/ bytes$/", {"unit": "bytes", "custom.axisPlacement": "right"})
-            ],
+            overrides=[style.by_query("B", {"unit": "bytes", "custom.axisPlacement": "right"})],
         ),
         graph(
             "Scrape time",
-            "Time to render /metrics, without the network. It grows with the number of series. Normal is "
-            "tens of milliseconds.",
+            "Time to render /metrics. It grows with the number of series. Normal is below 0.1 s.",
             *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),
@@ -157,19 +157,32 @@ def _event_age() -> Panel:
         *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
         line_at=LATE_SECONDS,
         unit="s",
-        empty="No data: no events arrived in this time, or Prometheus scrapes no exporter.",
+        empty="No data: no events arrived in this time.",
     )
 
 
 def _data_quality() -> list[Panel]:
+    repeats = counted("increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM)
     return [
         graph(
             "Data quality issues per second",
             "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
             "label value was replaced by `other`. Normal is 0, or a few late events.",
-            exporter_rate(names.LATE_EVENTS, legend="{} late"),
-            exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="{} at least once"),
-            exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped: {}"),
+            exporter_rate(names.LATE_EVENTS, legend="late"),
+            exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="at least once"),
+            exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped"),
+        ),
+        graph(
+            "Repeats per minute (5m)",
+            "Second and later ends of one user with the same code within 15 minutes; they are session ends "
+            "too. Only of senders that give the field user.",
+            Query(f"{repeats} / 5", "{{system}}"),
+        ),
+        graph(
+            "Log lines lost per second",
+            "Log lines that could not be written to standard error, for example because its reader is slow. "
+            "Normal is 0.",
+            exporter_rate(names.LOG_LOST_LINES),
         ),
         graph(
             "Unknown codes per second",
@@ -181,14 +194,18 @@ def _data_quality() -> list[Panel]:
 
 
 def _capacity() -> list[Panel]:
-    ids = selector(names.WINDOW_IDS, INSTANCES)
+    ids, capacity = (
+        f"max by ({INSTANCE_KEYS}) ({selector(metric, INSTANCES)})"
+        for metric in (names.WINDOW_IDS, names.WINDOW_CAPACITY)
+    )
     return [
         graph(
             "Deduplication window used",
             "Ids in the window / capacity. At 100 % ids leave early, and late retries of their events "
             "count again.",
-            Query(f"{ids} / {selector(names.WINDOW_CAPACITY, INSTANCES)}", "{{instance}}"),
+            Query(f"{ids} / {capacity}", "{{cluster}} {{instance}}"),
             line_at=1,
+            soft=1,
             **percent(0),
         ),
         graph(
@@ -196,11 +213,11 @@ def _capacity() -> list[Panel]:
             "Age of the oldest id, and ids removed per second (right axis): `ids` because the window is "
             "full (normal is 0), `age` because they expired.",
             exporter_gauge(names.WINDOW_SPAN),
-            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "left per second: {}"),
+            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "per second"),
             unit="s",
             overrides=[
-                style.by_regexp("/^left /", {"unit": "short", "custom.axisPlacement": "right"}),
-                style.by_name("left per second: ids", style.colored(style.BAD)),
+                style.by_query("B", {"unit": COUNT, "custom.axisPlacement": "right"}),
+                style.by_name("ids per second", style.colored(style.BAD)),
             ],
         ),
         graph(
@@ -214,13 +231,14 @@ def _capacity() -> list[Panel]:
 
 
 def _series() -> Panel:
-    count = f"count by ({INSTANCE}) ({selector(names.SESSION_ENDS, INSTANCES)})"
+    of_copy = f"count by ({INSTANCE_KEYS}, {COPIES}) ({selector(names.SESSION_ENDS, INSTANCES)})"
+    count = f"max by ({INSTANCE_KEYS}) ({of_copy})"
     return graph(
         "Session end series",
         "Series of the session ends counter, and new series that are zero-initialized first. A steady "
         "rise: a label has too many values.",
-        Query(count, "{{instance}} series"),
+        Query(count, "{{cluster}} {{instance}} series"),
         exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
         decimals=0,
-        overrides=[style.by_regexp("/ new$/", style.reference_line("blue"))],
+        overrides=[style.by_query("B", style.dashed("blue"))],
     )

@@ -3,10 +3,20 @@
 from typing import Final
 
 from dashboards.source import queries, style
+from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Section, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
-from dashboards.source.panels import MERGED, Columns, Panel, bars, graph, number, percent, table
-from dashboards.source.queries import OBJECTIVE, ON_SYSTEM, PERIOD, SYSTEMS, Query, selector, total
+from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
+from dashboards.source.queries import (
+    ALLOWED,
+    OBJECTIVE,
+    ON_SYSTEM,
+    PERIOD,
+    SYSTEMS,
+    Query,
+    selector,
+    total,
+)
 from dashboards.source.variables import system
 from exporter import names
 
@@ -19,22 +29,24 @@ MET_OR_MISSED: Final = (
 """A query for each color: the thresholds of a panel would be the same for every system."""
 STEP: Final = "1h"
 """A table of a month in steps of 5 minutes would take too long."""
-COUNTS: Final = f"sum_over_time({selector(names.RULE_COUNT + STEP, SYSTEMS)}[{PERIOD}:{STEP}])"
-NO_FAILURE: Final = f"No failure in {PERIOD}, or the recording rules are not loaded."
-SHARE_OF_BUDGET: Final = "Share of budget"
+RECORD: Final = selector(names.RULE_COUNT + STEP, SYSTEMS)
+COUNTS: Final = total(queries.KEYS, f"sum_over_time({RECORD}[{PERIOD}:{STEP}])")
+NO_FAILURE: Final = f"No failure in {PERIOD}, or see the panel Data."
 BUDGET_COLUMNS: Final[Columns] = {
     names.SYSTEM: ("System", {"custom.width": 120}),
-    "title": ("Code", {**style.TEXT, "links": [to_code("System"), to_code_runbook("System")]}),
-    names.OWNER: ("Owner", {"custom.width": 150}),
-    "Value #B": ("Failures", {"decimals": 0, "custom.width": 90}),
+    "title": (
+        "Code",
+        {**style.TEXT, "custom.minWidth": 310, "links": [to_code(), to_code_runbook()]},
+    ),
+    names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
+    "Value #B": ("Failures", {"decimals": 0, "custom.width": 95}),
     "Value #A": (
-        SHARE_OF_BUDGET,
+        "Share of budget",
         {
-            "unit": "percentunit",
-            "decimals": 1,
+            **percent(1),
             "min": 0,
-            "max": 1,
-            "custom.cellOptions": {"type": "gauge", "mode": "basic"},
+            "custom.minWidth": 200,
+            "custom.cellOptions": {"type": "gauge", "mode": "gradient"},
             **style.colored(style.BAD),
         },
     ),
@@ -42,18 +54,16 @@ BUDGET_COLUMNS: Final[Columns] = {
 
 
 def dashboard() -> Dashboard:
-    by_owner = failures_by(names.OWNER, PERIOD, COUNTS, NO_FAILURE)
     strips = (
-        Strip(4, [_success_ratio(), budget_remaining(), _burn_rate()]),
+        Strip(4, [_success_ratio(), budget_remaining(), _burn_rate(), data_state()], (9, 6, 7, 2)),
         Strip(8, [_burn_rates(*windows) for windows in BURN_RATES]),
-        Strip(9, _over_time()),
-        Strip(11, [_budget_by_code(), by_owner], (16, 8)),
+        Strip(8, _over_time()),
+        Strip(12, [_budget_by_code(), failures_by_owner(PERIOD, COUNTS)], (17, 7)),
     )
     return build(
         "session-ends-slo",
         "Session ends: SLO",
-        f"Is the objective met over {PERIOD}, how fast is the error budget used, and by which "
-        "codes?",
+        f"Is the objective met over {PERIOD}, and how fast do which codes use the error budget?",
         [Section("", strips)],
         [system()],
         alerts=['signal="budget"', SYSTEMS],
@@ -68,8 +78,8 @@ def _success_ratio() -> Panel:
         f"Success ratio ({PERIOD})",
         f"Successes / (successes + failures) in {PERIOD}, beside the objective. Green: the objective "
         "is met. Red: it is missed. Covers only the samples that Prometheus keeps.",
-        Query(f"{ratio} >= {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
-        Query(f"{ratio} < {ON_SYSTEM} {OBJECTIVE}", "{{system}}", instant=True),
+        Query(f"{ratio} >= on ({names.SYSTEM}) {OBJECTIVE}", "{{system}}", instant=True),
+        Query(f"{ratio} < on ({names.SYSTEM}) {OBJECTIVE}", "{{system}}", instant=True),
         Query(OBJECTIVE, "{{system}} objective", instant=True),
         overrides=MET_OR_MISSED,
         **percent(3),
@@ -82,7 +92,8 @@ def budget_remaining() -> Panel:
         f"Remaining share of the failures that the objective allows in {PERIOD}. 100 %: unused. Below 0: "
         "the objective is missed. Covers only the samples that Prometheus keeps.",
         Query(queries.BUDGET_LEFT, "{{system}}", instant=True),
-        steps=((None, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
+        # Used up many times, and still red: a text for no data has the color before it.
+        steps=(*style.PLAIN, (-1e9, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
         **percent(1),
     )
 
@@ -91,37 +102,45 @@ def _burn_rate() -> Panel:
     long, _, factor = BURN_RATES[0]
     return number(
         f"Burn rate ({long})",
-        f"Speed of error budget use: at 1 the budget lasts exactly {PERIOD}; above {factor:g} a ticket "
-        "opens. Normal is below 1.",
+        f"At 1 the error budget lasts exactly {PERIOD}; above {factor:g} a ticket opens.",
         _rate(long),
         steps=style.above(factor, warning=1),
-        sparkline=True,
         decimals=1,
-        empty=f"No session that counts ended in the last {long}.",
     )
 
 
 def _rate(window: str) -> Query:
-    return Query(queries.burn_rate(queries.failure_ratio(window)), f"{{{{system}}}} {window}")
+    return Query(f"{queries.failure_ratio(window)} / {ALLOWED}", "{{cluster}} {{system}}")
 
 
 def _burn_rates(long: str, short: str, factor: float) -> Panel:
     return graph(
         f"Burn rate ({long} and {short})",
         f"A ticket opens while both windows are above the dashed line at {factor:g} and {long} has more "
-        f"than a few failures. The {short} window (dashed) shows whether the burn continues. Normal is "
-        "below 1.",
+        f"than a few failures. The {short} window (dashed) shows whether the burn continues.",
         _rate(long),
         _rate(short),
         line_at=factor,
+        soft=2 * factor,
         decimals=1,
-        empty=f"No session that counts ended in the last {short}.",
-        overrides=[style.by_regexp(f"/ {short}$/", style.DASHED)],
+        calcs=["lastNotNull"],
+        # A color per name: both windows of a system have the same. Linear below 1, where all is well.
+        colors="palette-classic-by-name",
+        custom={"scaleDistribution": {"type": "symlog", "log": 10, "linearThreshold": 1}},
+        overrides=[
+            style.by_query(
+                "B",
+                {
+                    **style.dashed(),
+                    "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+                },
+            )
+        ],
     )
 
 
 def _over_time() -> list[Panel]:
-    count = selector(names.RULE_COUNT + "1d", SYSTEMS)
+    count = queries.count("1d")
     failures = total(names.SYSTEM, queries.matching(count, queries.FAILURE))
     ends = total(names.SYSTEM, queries.matching(count, queries.NO_NEUTRAL))
     return [
@@ -132,16 +151,17 @@ def _over_time() -> list[Panel]:
             Query(queries.BUDGET_LEFT, "{{system}}"),
             line_at=0,
             low=None,
-            top=1,
+            soft=1,
+            colors="palette-classic-by-name",
             **percent(1),
         ),
         graph(
             "Failure ratio (1d)",
-            "Failures / (successes + failures) in the day before each time. The dashed line is the average "
-            "that the objective allows.",
+            "Failures / (successes + failures) in the day before. Dashed: what the objective allows.",
             Query(f"{failures} / ({ends} > 0)", "{{system}}"),
             Query(f"1 - {OBJECTIVE}", "{{system}} allowed"),
-            overrides=[style.by_query("B", style.reference_line(style.WARNING))],
+            colors="palette-classic-by-name",
+            overrides=[style.by_query("B", style.dashed(style.WARNING))],
             **percent(2),
         ),
     ]
@@ -149,34 +169,36 @@ def _over_time() -> list[Panel]:
 
 def _budget_by_code() -> Panel:
     ends = queries.over_period(STEP, queries.NO_NEUTRAL)
-    used = queries.burn_rate(
-        f"{COUNTS}\n/ {queries.MANY_TO_SYSTEM} ({ends} > 0)", queries.MANY_TO_SYSTEM
-    )
+    used = f"({COUNTS} > 0.5) / {ON_SYSTEM} ({ends} > 0) / {ALLOWED}"
     by_code = queries.with_info(used, (names.NAME, names.OWNER), queries.FAILURE)
-    largest = f"topk(15, {by_code})"
     return table(
         f"Budget used by code ({PERIOD})",
         f"Failures of {PERIOD} up to the last full hour, and their share of the failures that the objective "
         "allows. The shares of a system add up to its used budget. A code links to its dashboard.",
-        queries.rows(queries.with_title(largest)),
-        queries.rows(f"{COUNTS}\nand on ({queries.KEYS}) {largest}"),
+        queries.rows(queries.with_title(by_code)),
+        queries.rows(queries.matching(f"({COUNTS} > 0.5)", queries.FAILURE)),
         columns=BUDGET_COLUMNS,
-        transformations=MERGED,
+        joined_by=queries.KEYS,
         dropped=[names.NAME],
         hidden=[style.HIDDEN_CODE],
-        sort=SHARE_OF_BUDGET,
+        sort=[("Share of budget", True)],
         empty=NO_FAILURE,
     )
 
 
-def failures_by(label: str, window: str, counts: str, empty: str = "") -> Panel:
-    """Failures by a label of their codes; `counts` is PromQL for the ends of each code."""
-    failures = total(label, queries.with_info(counts, (label,), queries.FAILURE))
+def failures_by_owner(window: str, counts: str) -> Panel:
+    """`counts` is PromQL for the ends of each code."""
+    failures = queries.with_info(counts, (names.OWNER,), queries.FAILURE)
     return bars(
-        f"Failures by {label} ({window})",
-        f"Failures of {window} by the {label} of the code, largest first.",
-        Query(f"sort_desc({failures})", f"{{{{{label}}}}}", instant=True),
+        f"Failures by owner ({window})",
+        f"Failures of {window} by the team that acts on their codes, largest first.",
+        Query(
+            f"sort_desc({total(names.OWNER, failures)} > 0.5)",
+            f"{{{{{names.OWNER}}}}}",
+            instant=True,
+        ),
         color=style.BAD,
         decimals=0,
-        empty=empty,
+        empty="None, or no data",
+        overrides=style.TITLES,
     )

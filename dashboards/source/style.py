@@ -5,16 +5,13 @@ from functools import partial
 from typing import Any, Final
 
 from exporter import names
+from exporter.taxonomy.model import Owner, Phase
 
 GOOD: Final = "green"
 BAD: Final = "red"
 WARNING: Final = "orange"
 OUTCOMES: Final = {"success": GOOD, "neutral": "#8e8e8e", "failure": BAD}
 SEVERITIES: Final = {"page": BAD, "ticket": WARNING}
-DASHED: Final = {
-    "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
-    "custom.fillOpacity": 0,
-}
 
 Override = Mapping[str, Any]
 Properties = Mapping[str, object]
@@ -42,35 +39,52 @@ def colored(color: str) -> dict[str, object]:
     return {"color": {"mode": "fixed", "fixedColor": color}}
 
 
-def reference_line(color: str) -> dict[str, object]:
+def dashed(color: str = "") -> dict[str, object]:
     """A dashed line without a filled area, such as a threshold."""
-    return {**colored(color), **DASHED}
+    line = {"custom.lineStyle": {"fill": "dash", "dash": [10, 10]}, "custom.fillOpacity": 0}
+    return {**line, **(colored(color) if color else {})}
 
 
 BY_OUTCOME: Final = tuple(by_name(name, colored(color)) for name, color in OUTCOMES.items())
 """Colors of series that are named after outcomes."""
-EXPECTED: Final = by_regexp("/ expected$/", reference_line("blue"))
-HIDDEN_SYSTEM: Final = by_name(names.SYSTEM, {"custom.hidden": True})
+EXPECTED: Final = by_regexp("/ expected$/", dashed("blue"))
 HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
-"""Columns that links read."""
+"""A column that links read."""
 
 
 def thresholds(steps: Steps) -> dict[str, object]:
-    """The color from each value on; the first value is None."""
+    """The color from each value on; the first value is None, whose color a text for no data has too."""
     colors = [{"value": value, "color": color} for value, color in steps]
     return {"mode": "absolute", "steps": colors}
 
 
 def above(bad: float, warning: float | None = None) -> Steps:
-    """Green, orange from `warning` on, red from `bad` on."""
+    """Green from 0, orange from `warning` on, red from `bad` on."""
     middle = () if warning is None else ((warning, WARNING),)
-    return ((None, GOOD), *middle, (bad, BAD))
+    return (*PLAIN, (0, GOOD), *middle, (bad, BAD))
+
+
+def mappings(shown: Mapping[str, Properties]) -> dict[str, object]:
+    """The text or color of each value."""
+    options = {value: {**shown[value], "index": index} for index, value in enumerate(shown)}
+    return {"mappings": [{"type": "value", "options": options}]}
 
 
 def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
     """The color of each value of a column."""
-    options = {name: {"color": colors[name], "index": index} for index, name in enumerate(colors)}
-    return {
-        "mappings": [{"type": "value", "options": options}],
-        "custom.cellOptions": {"type": "color-text"},
-    }
+    shown = {value: {"color": color} for value, color in colors.items()}
+    return {**mappings(shown), "custom.cellOptions": {"type": "color-text"}}
+
+
+def title(identifier: str) -> str:
+    """`customer_network` as people write it."""
+    return identifier.replace("pre_", "pre-").replace("_", " ").capitalize()
+
+
+TITLES: Final = [
+    by_name(word, {"displayName": title(word)})
+    for word in dict.fromkeys((*Owner, *Phase, names.UNKNOWN))
+]
+"""Titles of series that are named after owners and phases."""
+OWNERS: Final = mappings({owner.value: {"text": title(owner.value)} for owner in Owner})
+"""Titles of owners in a column."""

@@ -3,7 +3,13 @@
 from typing import Any, Final
 
 from dashboards.source.panels import SOURCE
-from dashboards.source.queries import INSTANCE, code_info, with_label, with_title
+from dashboards.source.queries import (
+    INSTANCE,
+    code_info,
+    with_label,
+    with_title,
+    worst_of_threshold,
+)
 from exporter import names
 
 Variable = dict[str, Any]
@@ -22,20 +28,23 @@ def instance() -> Variable:
 
 
 def code() -> Variable:
-    """A code of the selected systems, shown with its name."""
-    known = with_title(f"max by ({names.CODE}, {names.NAME}) ({code_info()})")
+    """A code of the selected systems, shown with its name. The first is the worst against its threshold."""
+    info = f"max by ({names.CODE}, {names.NAME}) ({code_info()})"
+    worst = f"max by ({names.CODE}) ({worst_of_threshold()})"
+    ranked = f"{info} * on ({names.CODE}) group_left () {worst} or 0 * {info}"
     regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
-    return _query("code", "Code", f"query_result({known})", regex)
+    variable = _query(
+        "code", "Code", f"query_result(sort_desc({with_title(f'({ranked})')}))", regex
+    )
+    # 0 keeps the order of the query.
+    return variable | {"sort": 0}
 
 
 def label() -> Variable:
-    """One of the labels in the exporter's setting `labels`.
-
-    No ad-hoc filter: Grafana adds it to every query, and recorded series do not have these labels.
-    """
-    always = ("__name__", *names.SERIES_LABELS, names.LEDGER, INSTANCE, "job")
-    regex = f"/^(?!(?:{'|'.join(always)})$).+$/"
-    return _query("label", "By label", f"label_names({names.SESSION_ENDS})", regex)
+    """The labels in the exporter's setting `labels`, hidden: a panel is repeated for each."""
+    query = f"label_values({names.SESSION_ENDS_BY_LABEL}, {names.LABEL})"
+    hidden = _query("label", "", query) | {"multi": True, "includeAll": True, "hide": 2}
+    return hidden | {"current": _option("All", "$__all")}
 
 
 def runbooks() -> Variable:
@@ -54,7 +63,7 @@ def datasource() -> Variable:
     return {
         "type": "datasource",
         "name": "datasource",
-        "label": "Prometheus",
+        "label": "Data source",
         "query": "prometheus",
         # Reads the values when the dashboard is loaded.
         "refresh": 1,
@@ -67,7 +76,8 @@ def _query(
     variable = {
         "name": name,
         "label": label,
-        "query": query,
+        # Grafana does not match a query of several lines.
+        "query": " ".join(query.split()),
         "datasource": SOURCE,
         "multi": several,
         "includeAll": several,

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
-from deploy.demo import past, stack
-from deploy.demo.program import Receiver, until
+from deploy.demo import grafana, past, stack
+from deploy.demo.program import Program, Receiver, until
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.settings import PREFIX
@@ -49,13 +49,16 @@ def main(
     once: Annotated[
         bool, typer.Option("--once", help="Exit when the notification is resolved.")
     ] = False,
+    homepath: Annotated[
+        Path | None, typer.Option("--homepath", help="Home path of a Grafana that is not on PATH.")
+    ] = None,
 ) -> None:
     """Run an outage with exporter, Prometheus and Alertmanager on loopback, until Ctrl-C."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:
         stack.check_installed()
-        _run(once)
+        _run(once, grafana.find(homepath))
     except KeyboardInterrupt:
         print("Stopped: all programs of the demo have exited.")
     except (ConfigError, OSError, httpx.HTTPError) as error:
@@ -63,7 +66,7 @@ def main(
         raise typer.Exit(1) from None
 
 
-def _run(once: bool) -> None:
+def _run(once: bool, installed: tuple[Path, Path] | None) -> None:
     # A token file among the exporter's variables would lock out the demo's Prometheus.
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         del os.environ[name]
@@ -85,6 +88,8 @@ def _run(once: bool) -> None:
         _log(f"{traffic.posted:,} session ends of the past are counted: http://{ops}/")
         began = time.monotonic()
         running.enter_context(prometheus)
+        if installed:
+            running.enter_context(_grafana(Path(folder, "grafana"), installed, listeners))
         alerts = _Alerts(client, receiver, listeners)
 
         def post() -> None:
@@ -114,6 +119,13 @@ def _run(once: bool) -> None:
         _log("Done." if once else "The demo continues until Ctrl-C.")
         while not once:
             page()
+
+
+def _grafana(folder: Path, installed: tuple[Path, Path], listeners: dict[str, str]) -> Program:
+    folder.mkdir()
+    grafana.configure(folder, listeners["prometheus"])
+    _log(f"Dashboards in Grafana: {grafana.dashboard(listeners['grafana'])}")
+    return grafana.program(folder, installed, listeners["grafana"])
 
 
 def _log(text: str) -> None:

@@ -1,13 +1,16 @@
 """The past of an exporter in Prometheus: without a past the rules have no expected count."""
 
+import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from exporter import names
 
@@ -15,22 +18,51 @@ JOB: Final = "session-end-exporter"
 """The job that the rules select."""
 SUM_LABELS: Final = (names.LEDGER, "instance", names.SYSTEM, names.CODE, names.OUTCOME)
 """Labels of the first recording rule. Other rules read its result, so it needs samples too."""
+RECORDED: Final = {
+    names.SESSION_END_CODE_INFO: names.RULE_CODE_INFO,
+    names.SESSION_END_CODE_HELP: names.RULE_CODE_HELP,
+    names.SESSION_END_CATEGORY_INFO: "",
+    names.SESSION_END_OBJECTIVE: "",
+}
+"""The words that dashboards join with counts, and the record of each: rules are not evaluated in the past."""
 Counts = list[tuple[Mapping[str, str], int]]
 """Labels and value of each series of `session_ends_total`."""
 
 
+Words = Sequence[tuple[str, Mapping[str, str], float]]
+"""Metric, labels and value of each series that never changes."""
+
+
 def exported(ops: str) -> Counts:
     """The counts on /metrics of the listener `ops` (HOST:PORT), with the labels that Prometheus adds."""
-    text = httpx.get(f"http://{ops}{names.METRICS_PATH}", timeout=30, trust_env=False).text
     return [
         ({**sample.labels, "job": JOB, "instance": ops}, int(sample.value))
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        for sample in _samples(ops)
         if sample.name == names.SESSION_ENDS
     ]
 
 
-def openmetrics(counts: Counts, steps: int, interval: int, now: int) -> Iterator[str]:
+def words(ops: str) -> Words:
+    """Names, texts and objectives on /metrics, and their records."""
+    series: list[tuple[str, Mapping[str, str], float]] = []
+    for sample in _samples(ops):
+        if sample.name in RECORDED:
+            scraped = {**sample.labels, "job": JOB, "instance": ops}
+            series.append((sample.name, scraped, sample.value))
+            if record := RECORDED[sample.name]:
+                series.append((record, sample.labels, sample.value))
+    return sorted(series, key=lambda row: row[0])
+
+
+def _samples(ops: str) -> Iterator[Sample]:
+    text = httpx.get(f"http://{ops}{names.METRICS_PATH}", timeout=30, trust_env=False).text
+    for family in text_string_to_metric_families(text):
+        yield from family.samples
+
+
+def openmetrics(
+    counts: Counts, steps: int, interval: int, now: int, words: Words = ()
+) -> Iterator[str]:
     """Lines with the counts spread evenly over `steps` intervals of `interval` seconds until `now`.
 
     The last sample is the exporter's count, so that the first scrape continues the series without a jump.
@@ -46,6 +78,15 @@ def openmetrics(counts: Counts, steps: int, interval: int, now: int) -> Iterator
             for step in range(steps + 1):
                 at = now - (steps - step) * interval
                 yield f"{metric}{{{text}}} {count * step // steps} {at}\n"
+    for metric, of_metric in groupby(words, key=lambda row: row[0]):
+        yield f"# TYPE {metric} gauge\n"
+        for _, labels, value in of_metric:
+            # JSON escapes what OpenMetrics escapes: backslash, quote and newline.
+            text = ",".join(
+                f"{name}={json.dumps(label, ensure_ascii=False)}" for name, label in labels.items()
+            )
+            for step in range(steps + 1):
+                yield f"{metric}{{{text}}} {value} {now - (steps - step) * interval}\n"
     yield "# EOF\n"
 
 
@@ -54,10 +95,10 @@ def total(ops: str) -> int:
 
 
 def backfill(ops: str, steps: int, interval: int, database: Path) -> None:
-    """Imports the counts of the listener `ops` into Prometheus' `database`, as scrapes until now."""
+    """Imports counts and words of the listener `ops` into Prometheus' `database`, as scrapes until now."""
     file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(openmetrics(exported(ops), steps, interval, int(time.time())))
+        out.writelines(openmetrics(exported(ops), steps, interval, int(time.time()), words(ops)))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:

@@ -16,7 +16,13 @@ from exporter.names import READY_PATH
 SPEED: Final = 30
 """Simulated seconds per second. The greatest divisor that leaves whole seconds in the rules and several
 scrapes, one per second, in the shortest window: 90s become 3s, an hour becomes two minutes."""
-_PORTS: Final = {"ingest": 10400, "ops": 10401, "prometheus": 9090, "alertmanager": 9093}
+_PORTS: Final = {
+    "ingest": 10400,
+    "ops": 10401,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "grafana": 3000,
+}
 _SHIPPED: Final = Path(__file__).parents[1]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -82,7 +88,7 @@ def _alertmanager() -> str:
 
 def programs(folder: Path, listeners: dict[str, str]) -> list[Program]:
     """Exporter, Alertmanager and Prometheus, not started."""
-    ingest, ops, prometheus, alertmanager = listeners.values()
+    ingest, ops, prometheus, alertmanager, _ = listeners.values()
     serve = (sys.executable, "-m", "exporter", "serve", f"--data-dir={folder}/ledger")
     commands: dict[str, tuple[str, ...]] = {
         ops: (*serve, f"--ingest={ingest}", f"--ops={ops}"),

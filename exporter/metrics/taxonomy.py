@@ -24,8 +24,14 @@ class TaxonomyCollector(Collector):
             "Target of the success ratio, success / (success + failure).",
             labels=(names.SYSTEM,),
         )
+        categories = InfoMetricFamily(
+            names.SESSION_END_CATEGORY_INFO.removesuffix("_info"), "Title of each category."
+        )
         for name, system in systems.items():
             objective.add_metric((name,), system.objective)
+            for category, title in system.categories.items():
+                labels = {names.SYSTEM: name, names.CATEGORY: category, names.TITLE: title}
+                categories.add_metric((), labels)
         help_texts = GaugeMetricFamily(
             names.SESSION_END_CODE_HELP,
             "Causes and fix of each code, as texts for notifications.",
@@ -45,7 +51,7 @@ class TaxonomyCollector(Collector):
             "Base URLs that notifications link to.",
             {names.RUNBOOKS: runbooks, names.DASHBOARDS: dashboards},
         )
-        self._families = (_info(codes), help_texts, objective, spike_floor, links)
+        self._families = (_info(codes), categories, help_texts, objective, spike_floor, links)
 
     def collect(self) -> Iterable[Metric]:
         return self._families

@@ -1,8 +1,10 @@
 """The committed dashboards: built from dashboards/source, valid for the SDK, and without codes."""
 
 import json
+from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -10,10 +12,13 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source.__main__ import texts
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Severity
-from tests.dashboards.shipped import FOLDER, UIDS
+from tests.dashboards.shipped import FOLDER, UIDS, panels
 
-BEYOND_THE_SDK = ("titleFormat", "textFormat", "tagKeys", "useValueForTime")
-"""Keys of annotations that the Prometheus data source of Grafana reads and the SDK does not know."""
+BEYOND_THE_SDK = {"titleFormat", "textFormat", "tagKeys", "useValueForTime"} | {
+    "__inputs",
+    "__requires",
+}
+"""Keys of annotations that Grafana's Prometheus data source reads, and those of an import."""
 
 
 def test_committed_dashboards_are_those_of_the_source() -> None:
@@ -40,7 +45,33 @@ def test_dashboard_loads_through_the_sdk_unchanged(uid: str) -> None:
     register_default_plugins()
     document = json.loads((FOLDER / f"{uid}.json").read_text())
     loaded = json.loads(json.dumps(Dashboard.from_json(document), cls=JSONEncoder))
-    for annotation in document["annotations"]["list"]:
-        for key in BEYOND_THE_SDK:
-            annotation.pop(key, None)
-    assert loaded == document
+    assert missing(document, loaded) <= BEYOND_THE_SDK
+
+
+def missing(part: Any, whole: Any) -> set[str]:
+    """Keys in `part` that `whole` does not have, or has with another value."""
+    if isinstance(part, dict):
+        lost = [{key} if key not in whole else missing(part[key], whole[key]) for key in part]
+    elif isinstance(part, list):
+        lost = [missing(*pair) for pair in zip(part, whole, strict=True)]
+    else:
+        lost = [set() if part == whole else {f"{part} != {whole}"}]
+    return set().union(*lost)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_dashboard_can_be_imported_and_not_edited_where_it_is_provisioned(uid: str) -> None:
+    """Without an id Grafana creates a dashboard. 39 is the schema of Grafana 10.4."""
+    document = json.loads((FOLDER / f"{uid}.json").read_text())
+    assert "id" not in document
+    assert document["schemaVersion"] == 39
+    assert document["editable"] is False
+    assert document["__inputs"] == []
+    required = {(item["type"], item["id"]) for item in document["__requires"]}
+    used = {("panel", panel["type"]) for panel in panels(document)}
+    assert required == used | {("grafana", "grafana"), ("datasource", "prometheus")}
+
+
+def test_lint_exclusions_have_reasons() -> None:
+    lint = yaml.safe_load((FOLDER / ".lint").read_text())
+    assert all(rule["reason"].endswith(".") for rule in lint["exclusions"].values())

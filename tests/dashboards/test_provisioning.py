@@ -45,4 +45,5 @@ def test_uids_of_folders_and_dashboards_are_distinct() -> None:
     """Grafana keeps both in one namespace, and never saves a dashboard whose uid its folder has."""
     providers = load("dashboards/session-ends.yaml")["providers"]
     uids = [*UIDS, *(provider["folderUid"] for provider in providers)]
+    uids += [source["uid"] for source in load("datasources/prometheus.yaml")["datasources"]]
     assert len(set(uids)) == len(uids)

@@ -25,3 +25,17 @@ def test_past_counts_up_evenly_and_ends_now_with_the_count() -> None:
         )
         for at, value in ((990, 0), (995, 3), (1000, 7))
     ]
+
+
+def test_past_has_the_words_at_every_step_and_their_record() -> None:
+    """Texts of the taxonomy contain quotes."""
+    labels = {"system": "s", "code": "1", "causes": 'A "hung" agent\\disk'}
+    words = [(names.SESSION_END_CODE_HELP, labels, 1.0)]
+    text = "".join(openmetrics([], steps=1, interval=5, now=1000, words=words))
+    (family,) = (
+        family
+        for family in text_string_to_metric_families(text)
+        if family.name == names.SESSION_END_CODE_HELP
+    )
+    shown = [(sample.labels, sample.value, float(sample.timestamp)) for sample in family.samples]
+    assert shown == [(labels, 1, 995), (labels, 1, 1000)]

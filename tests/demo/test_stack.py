@@ -28,7 +28,7 @@ def test_addresses_are_distinct_and_avoid_a_port_in_use() -> None:
         except OSError:
             pass  # Another program uses the port.
         listeners = addresses()
-        assert len({*listeners.values()}) == 4
+        assert len({*listeners.values()}) == 5
         assert listeners["ingest"] != "127.0.0.1:10400"
 
 
@@ -56,7 +56,13 @@ def test_compressed_alertmanager_waits_longer_than_an_evaluation_of_the_rules() 
 
 def test_configuration_names_the_listeners_of_the_demo(tmp_path: Path) -> None:
     """Fails when a shipped file has another address than the demo replaces."""
-    listeners = {"ingest": "a:1", "ops": "b:2", "prometheus": "c:3", "alertmanager": "d:4"}
+    listeners = {
+        "ingest": "a:1",
+        "ops": "b:2",
+        "prometheus": "c:3",
+        "alertmanager": "d:4",
+        "grafana": "e:6",
+    }
     configure(tmp_path, listeners, "http://e:5")
     for tool, file in (
         ("promtool check config", "prometheus"),

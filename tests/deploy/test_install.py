@@ -33,8 +33,10 @@ class Machine:
         self._calls = folder / "calls"
         self._programs = folder / "bin"
         self._programs.mkdir()
-        for name in ("etc/systemd/system", "etc/sysusers.d", "etc/tmpfiles.d", "etc/prometheus"):
-            (self.root / name).mkdir(parents=True)
+        for name in ("systemd/system", "sysusers.d", "tmpfiles.d", "prometheus", "default"):
+            (self.root / "etc" / name).mkdir(parents=True)
+        # Debian's file.
+        (self.root / "etc/default/prometheus").write_text('# Arguments\nARGS=""\n')
         (self.root / "etc/passwd").write_text("prometheus:x:998:998::/:/usr/sbin/nologin\n")
         (self.root / "etc/group").write_text("prometheus:x:998:\n")
         # systemd-tmpfiles makes no file of root in another user's folder.
@@ -110,6 +112,14 @@ def test_written_settings_are_valid_with_the_written_tokens(installed: Machine) 
     assert len(variables) == 2
     done = as_root(sys.executable, "-m", "exporter", "check", cwd=ROOT, env=variables)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_prometheus_keeps_exemplars(installed: Machine) -> None:
+    """Once, also when the commands run again for an update."""
+    (block,) = (block for block in BLOCKS if "exemplar-storage" in block)
+    installed.run(block)
+    arguments = read(installed.root / "etc/default/prometheus")
+    assert arguments == '# Arguments\nARGS="--enable-feature=exemplar-storage "\n'
 
 
 def test_compose_secrets_belong_to_the_users_of_the_containers(installed: Machine) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import names
 from exporter.metrics.exposition import render
 from exporter.metrics.taxonomy import TaxonomyCollector
+from exporter.taxonomy import loader
 from exporter.taxonomy.model import Code, System, Taxonomy
 from tests.metrics.still_ledger import two_systems
 
@@ -65,6 +66,12 @@ def test_help_texts_survive_the_exposition_format() -> None:
 def test_links_are_the_base_urls() -> None:
     labels = {"runbooks": RUNBOOKS, "dashboards": GRAFANA}
     assert scrape(two_systems())[names.LINKS_INFO] == [(labels, 1)]
+
+
+def test_categories_have_their_titles() -> None:
+    rows = scrape(loader.load())[names.SESSION_END_CATEGORY_INFO]
+    shown = {(row["system"], row["category"]): row["title"] for row, _ in rows}
+    assert shown["streampixel", "policy"] == "Policy and limits"
 
 
 def test_objective_and_spike_floor_are_exported() -> None:

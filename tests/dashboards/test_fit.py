@@ -1,0 +1,192 @@
+"""Longest texts of titles, columns and bars against their widths, with the metrics of Grafana's font.
+
+Widths are those of the components of Grafana 11.6: at 1920 pixels the menu takes 300, on a phone every panel
+has the whole width. A column without a width takes the rest of its table.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from dashboards.source.alert_list import SUMMARIES
+from dashboards.source.style import title
+from exporter.taxonomy import loader
+from exporter.taxonomy.model import Owner, Phase
+from tests.dashboards.shipped import DASHBOARDS, PANELS, Json, find, query_of
+
+SYSTEMS = loader.load().systems.values()
+CODES = [code for system in SYSTEMS for code in (*system.codes, system.unknown)]
+CONTENT = {"1920 kiosk": 1888, "1920": 1588, "1366": 1334, "390": 358}
+"""Width of the panels by screen; a kiosk has no menu."""
+EDGES = 18
+"""Border and padding of a panel, both sides."""
+CUT = {
+    ("Top 10 codes (1h)", "Fix"): {"1920", "1366", "390"},
+    ("Alert list", "Alert"): {"1366", "390"},
+}
+"""What is cut on purpose, on which screens: a cell shows the whole text when hovered, and a table scrolls."""
+SHORTENED = re.findall(
+    r'"fix", "\$1( …)?", "fix", "(.*?)"\)', query_of("Top 10 codes").expr, re.ASCII
+)
+"""Ending and pattern of each label_replace() of the fix."""
+
+
+def shown(fix: str) -> str:
+    for ending, pattern in SHORTENED:
+        if match := re.fullmatch(pattern, fix):
+            fix = match[1] + ending
+    return fix
+
+
+LONGEST: dict[str, list[str]] = {
+    "System": [system.system for system in SYSTEMS],
+    "Code": [f"{code.code} {code.name}" for code in CODES],
+    "Outcome": ["success", "neutral", "failure"],
+    "Owner": [title(owner) for owner in Owner],
+    "Count": ["9,999,999"],
+    "Failures": ["9,999,999"],
+    "Share": ["100.0%"],
+    "Of all ends": ["100%"],
+    "× expected": ["9,999.9"],
+    "Share of budget": ["1,000.0%"],
+    "Fix": [shown(code.fix) for code in CODES],
+    "Severity": ["ticket"],
+    "Alert": [
+        *(f"{code.code} {code.name} elevated on {code.system}" for code in CODES),
+        *(f"{words} streampixel" for words in SUMMARIES.values()),
+    ],
+    "Since": ["a few seconds ago", "59 minutes ago"],
+    "About": ["Causes"],
+    "Label": ["environment"],
+}
+NOT_MEASURED = {"Trend", "Text", "Value"}
+"""A sparkline, a text that wraps, and values that only the installation knows."""
+BARS = {
+    "Failures by category": [
+        re.sub(r"(?: [Ee]rrors)?(?: [(].*[)])?$", "", text)
+        for system in SYSTEMS
+        for text in system.categories.values()
+    ],
+    "Failures by owner": [title(owner) for owner in Owner],
+    "Failures by phase": [title(phase) for phase in Phase],
+}
+Measure = Callable[[str, int], float]
+
+
+@pytest.fixture(scope="module")
+def measure() -> Iterator[Measure]:
+    """Width of a text in Inter, by its size in pixels; titles and cells have the same weight within 2 %."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = browser.new_page()
+        script = """([text, font]) => {
+            const context = document.createElement("canvas").getContext("2d");
+            context.font = font;
+            return context.measureText(text).width;
+        }"""
+        probe = "Wide Illinois 0123"
+        widths = {
+            page.evaluate(script, [probe, f"14px {font}"]) for font in ("Inter, serif", "serif")
+        }
+        assert len(widths) == 2, "Debian's package fonts-inter is missing"
+        yield cache(lambda text, size: page.evaluate(script, [text, f"500 {size}px Inter"]))
+        browser.close()
+
+
+def width(panel: Json, screen: str) -> float:
+    content = CONTENT[screen]
+    return content if content < 769 else panel["gridPos"]["w"] * (content + 8) / 24 - 8
+
+
+def columns(panel: Json, screen: str) -> dict[str, float]:
+    """Width of each visible column."""
+    named = panel["transformations"][-1]["options"]["renameByName"].values()
+    widths: dict[str, float | None] = dict.fromkeys(named)
+    least: dict[str, float] = {}
+    for override in panel["fieldConfig"]["overrides"]:
+        name = override["matcher"]["options"]
+        properties = {item["id"]: item["value"] for item in override["properties"]}
+        if name in widths:
+            widths[name] = properties.get("custom.width")
+            least[name] = properties.get("custom.minWidth", 150)
+        if properties.get("custom.hidden"):
+            widths.pop(name, None)
+    # Columns that need more than an equal part of the rest get what they need, the widest first.
+    for name in sorted(
+        (name for name in widths if not widths[name]), key=lambda name: -least[name]
+    ):
+        rest = width(panel, screen) - EDGES - sum(filter(None, widths.values()))
+        widths[name] = max(least[name], rest / list(widths.values()).count(None))
+    return {name: size for name, size in widths.items() if size}
+
+
+@pytest.mark.parametrize("screen", CONTENT)
+def test_titles_of_panels_are_shown_whole(measure: Measure, screen: str) -> None:
+    """Beside a title are the icon of the description, 32 pixels, and the padding."""
+    for panel in PANELS:
+        text = panel["title"].replace("$system", "streampixel").replace("$label", "environment")
+        shown_width = width(panel, screen) * (
+            0.5 if panel.get("maxPerRow") and screen != "390" else 1
+        )
+        assert measure(text, 14) <= shown_width - 48, (panel["title"], screen)
+
+
+@pytest.mark.parametrize("screen", CONTENT)
+def test_columns_show_their_longest_text_or_are_listed(measure: Measure, screen: str) -> None:
+    """A cell has 6 pixels of padding on each side and a border; a sorted column an arrow."""
+    cut = set()
+    for panel in PANELS:
+        if panel["type"] != "table":
+            continue
+        widths = columns(panel, screen)
+        assert screen == "390" or sum(widths.values()) <= width(panel, screen) - EDGES + 1
+        for name, available in widths.items():
+            if name in NOT_MEASURED:
+                continue
+            arrow = 20 if any(by["displayName"] == name for by in panel["options"]["sortBy"]) else 0
+            header = measure(name, 14) + arrow if panel["options"]["showHeader"] else 0
+            assert header <= available - 13, (panel["title"], name)
+            if max(measure(text, 14) for text in LONGEST[name]) > available - 13:
+                cut.add((panel["title"], name))
+    assert cut == {place for place, screens in CUT.items() if screen in screens}
+
+
+@pytest.mark.parametrize("screen", CONTENT)
+def test_names_of_bars_are_shown_whole(measure: Measure, screen: str) -> None:
+    for panel in PANELS:
+        for begin, texts in BARS.items():
+            if panel["title"].startswith(begin):
+                longest = max(measure(text, 13) for text in texts)
+                assert longest <= width(panel, screen) - EDGES, (panel["title"], screen)
+
+
+@pytest.mark.parametrize("screen", ["1920", "1366"])
+def test_texts_of_every_code_are_shown_without_scrolling(measure: Measure, screen: str) -> None:
+    """A row of Grafana 11.6 has 54 pixels for the first line and 22 for each further line."""
+    panel = find("session-end-code", "Name, causes, fix")
+    available = columns(panel, screen)["Text"] - 13
+    height = panel["gridPos"]["h"] * 38 - 8 - 32 - EDGES
+    for code in CODES:
+        # Grafana breaks lines at any letter; a line may be shorter by a word.
+        texts = (code.name, code.causes, code.fix, code.owner)
+        lines = [math.ceil(measure(text, 14) / (available - 60)) for text in texts]
+        assert sum(54 + 22 * (count - 1) for count in lines) <= height, code
+
+
+def test_ten_codes_and_three_alerts_are_shown_without_scrolling() -> None:
+    """A row is 36 pixels high, the header 28."""
+    for name, rows in (("Top 10 codes", 10), ("Alert list", 3)):
+        panel = find("session-ends", name)
+        assert 28 + 36 * rows <= panel["gridPos"]["h"] * 38 - 8 - 32 - EDGES
+
+
+def test_first_screen_of_the_overview_ends_with_the_top_codes() -> None:
+    """A row is 30 pixels and 8 between: 22 are 836, the height that browser and Grafana leave of 1080."""
+    heading = next(row for row in DASHBOARDS["session-ends"]["panels"] if row["type"] == "row")
+    assert heading["gridPos"]["y"] == 22
