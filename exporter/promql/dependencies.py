@@ -59,11 +59,8 @@ class Dependencies:
         order: list[int] = []
 
         def visit(index: int, path: tuple[int, ...]) -> None:
-            if index in path or (index in self.reads[index] and self._rules[index].alert):
-                raise UnsupportedRule(
-                    f"{self._rules[index]}: a circle of rules, or an alert that reads its own state, "
-                    "is not supported"
-                )
+            if index in path:
+                raise UnsupportedRule(f"{self._rules[index]}: a circle of rules is not supported")
             for other in sorted(self.reads[index] - {index, *order}):
                 visit(other, (*path, index))
             if index not in order:

@@ -1,4 +1,4 @@
-"""Evaluation of a recording rule that reads its own earlier results."""
+"""Evaluation of a rule that reads its own earlier results, or an alert its own state."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -19,7 +19,7 @@ from exporter.promql.expression import (
     children,
     selectors,
 )
-from exporter.promql.results import Result, result
+from exporter.promql.results import Result, expression_result, written
 from exporter.promql.rulefile import Rule
 from exporter.promql.samples import Samples, Store
 from exporter.promql.selector import LOOKBACK
@@ -38,28 +38,28 @@ def recursive_result(
 ) -> Result:
     """The rule's result; its samples are in `store` afterwards.
 
-    Assumes samples of the rule in a span of instants, and evaluates the span. Results are final until the
+    Assumes results of the rule's expression in a span of instants, and evaluates the span. Results are final until the
     first instant, inclusive, whose result differs from the assumption; the next span begins after it. So a
     span needs an evaluation per change of its results, not per instant.
     """
     once = Evaluation(store, times, step, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
     reach = _reach(rule.tree)
-    written = _Written(times)
+    results = _Results(rule, times)
     reasons = once.reasons
     begin, size, carry = 0, 1, True
     while begin < len(times):
         columns = slice(begin, min(begin + size, len(times)))
         if carry:
-            written.carry(columns)
+            results.carry(columns)
         first = int(np.searchsorted(times, times[begin] - reach))
         store.discard(index)
-        store.add(written.samples(slice(first, columns.stop)), index)
+        store.add(results.written(first, columns.stop), index)
         evaluation = Evaluation(store, times[columns], step, index, columns)
         evaluation.failed |= once.failed[columns]
-        outcome = result(rule, evaluation)
+        outcome = expression_result(rule, evaluation)
         reasons += outcome.reasons[:1]
-        changed = written.put(columns, outcome)
+        changed = results.put(columns, outcome)
         if changed is None:
             begin = columns.stop
             size, carry = min(size * 2, _LONGEST_SPAN), True
@@ -68,9 +68,10 @@ def recursive_result(
             carry = not carry
             size = min(size, 4 * (changed + 1))
             begin += changed + 1
+    final = results.written(0, len(times))
     store.discard(index)
-    store.add(written.samples(slice(None)), index)
-    return Result(written.samples(slice(None)), written.failed, reasons)
+    store.add(final, index)
+    return Result(final, results.failed, reasons)
 
 
 def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:
@@ -91,11 +92,12 @@ def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], 
     return replace(node, **parts)
 
 
-class _Written:
-    """What the rule has written: a column per evaluation, of which the first ones are final."""
+class _Results:
+    """Results of the rule's expression: a column per evaluation, of which the first ones are final."""
 
-    def __init__(self, times: Times) -> None:
+    def __init__(self, rule: Rule, times: Times) -> None:
         self.failed = np.zeros(len(times), np.bool_)
+        self._rule = rule
         self._times = times
         self._rows: dict[Labels, int] = {}
         self._values = np.zeros((0, len(times)))
@@ -110,7 +112,9 @@ class _Written:
         values = np.zeros((len(self._rows), len(failed)))
         present = np.zeros(values.shape, np.bool_)
         present[rows] = samples.present
-        values[rows] = np.where(samples.present, samples.values, 0.0)
+        # Of an alert's values nothing is read, and they change all the time.
+        wanted = np.ones_like(samples.values) if self._rule.alert else samples.values
+        values[rows] = np.where(samples.present, wanted, 0.0)
         same = present == self._present[:, columns]
         same &= ~present | np.isclose(values, self._values[:, columns], 0, 0, equal_nan=True)
         different = np.flatnonzero(~same.all(axis=0) | (self.failed[columns] != failed))
@@ -124,11 +128,25 @@ class _Written:
             self._values[:, columns] = self._values[:, columns.start - 1, np.newaxis]
             self._present[:, columns] = self._present[:, columns.start - 1, np.newaxis]
 
-    def samples(self, columns: slice) -> Samples:
+    def written(self, begin: int, end: int) -> Samples:
+        """What the rule has written from `begin`, or a bit earlier, to before `end`."""
+        if self._rule.alert:
+            begin = self._inactive(begin)
+        columns = slice(begin, end)
         present = self._present[:, columns]
         stale = ~present & ~self.failed[columns]
         values = self._values[:, columns]
-        return Samples(self._times[columns], tuple(self._rows), values, present, stale)
+        samples = Samples(self._times[columns], tuple(self._rows), values, present, stale)
+        return written(self._rule, samples, self.failed[columns])
+
+    def _inactive(self, begin: int) -> int:
+        """The last evaluation until `begin` before which no alert is active, nor kept firing."""
+        interval = int(self._times[1] - self._times[0]) if len(self._times) > 1 else 1
+        kept = self._rule.keep // interval + 2
+        active = np.flatnonzero(self._present[:, :begin].any(axis=0) | self.failed[:begin])
+        edges = np.concatenate(([-kept - 1], active, [begin]))
+        calm = np.flatnonzero(np.diff(edges) > kept)
+        return int(edges[calm[-1] + 1])
 
 
 def _reach(node: Node) -> int:

@@ -1,7 +1,7 @@
 """The samples that Prometheus would write for a rule: its results, or the states of its alerts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -26,37 +26,52 @@ class Result:
 
 def result(rule: Rule, evaluation: Evaluation) -> Result:
     """Evaluates the rule. A failed evaluation writes nothing, not even a stale marker."""
-    value = vector(evaluation.value(rule.tree))
-    written = rule.labeled(value, evaluation.fail)
-    times, failed = evaluation.at, evaluation.failed
-    if rule.alert:
-        written = _alert_series(rule, written, failed, times)
-    present = written.present & ~failed
+    outcome = expression_result(rule, evaluation)
+    return replace(outcome, samples=written(rule, outcome.samples, outcome.failed))
+
+
+def expression_result(rule: Rule, evaluation: Evaluation) -> Result:
+    """The result of the rule's expression, with the rule's name and labels."""
+    value = rule.labeled(vector(evaluation.value(rule.tree)), evaluation.fail)
+    return Result(_samples(value, evaluation.failed, evaluation.at), evaluation.failed, evaluation.reasons)
+
+
+def written(rule: Rule, results: Samples, failed: Flags) -> Samples:
+    """What Prometheus writes for results of the rule's expression: them, or the states of its alerts."""
+    if not rule.alert:
+        return results
+    states = _alert_series(rule, results, failed)
+    return _samples(states, failed, results.times)
+
+
+def _samples(value: Vector, failed: Flags, times: Times) -> Samples:
+    """Rows without any value are left out."""
+    present = value.present & ~failed
     rows = np.flatnonzero(present.any(axis=1))
-    samples = Samples(
+    return Samples(
         times,
-        tuple(written.labels[row] for row in rows.tolist()),
-        written.values if len(rows) == len(present) else written.values[rows],
+        tuple(value.labels[row] for row in rows.tolist()),
+        value.values if len(rows) == len(present) else value.values[rows],
         present[rows],
         ~present[rows] & ~failed,
     )
-    return Result(samples, failed, evaluation.reasons)
 
 
-def _alert_series(rule: Rule, vector: Vector, failed: Flags, times: Times) -> Vector:
+def _alert_series(rule: Rule, results: Samples, failed: Flags) -> Vector:
     """The series ALERTS and ALERTS_FOR_STATE. A failed evaluation changes no state."""
-    shape = len(vector.labels), len(times)
+    times = results.times
+    shape = len(results.labels), len(times)
     active = np.full(shape, _INACTIVE, np.int64)
     firing = np.zeros(shape, np.bool_)
     evaluated = np.flatnonzero(~failed)
-    for row in range(len(vector.labels)):
-        present = vector.present[row, evaluated]
+    for row in range(len(results.labels)):
+        present = results.present[row, evaluated]
         active[row, evaluated], firing[row, evaluated] = _follow(present, times[evaluated], rule)
     pending = (active != _INACTIVE) & ~firing
     names: list[Labels] = []
     for state in ({"alertstate": "firing"}, {"alertstate": "pending"}):
-        names += [labels(dict(row) | {METRIC_NAME: ALERTS, **state}) for row in vector.labels]
-    names += [labels(dict(row) | {METRIC_NAME: FOR_STATE}) for row in vector.labels]
+        names += [labels(dict(row) | {METRIC_NAME: ALERTS, **state}) for row in results.labels]
+    names += [labels(dict(row) | {METRIC_NAME: FOR_STATE}) for row in results.labels]
     return Vector(
         tuple(names),
         np.concatenate([np.ones(shape), np.ones(shape), np.floor(active / 1000)]),

@@ -60,12 +60,6 @@ def test_rules_with_an_unsupported_order_are_named(
         Run(load([path]), [], 0, 60)
 
 
-def test_alert_that_reads_its_own_state_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path, {"alert": "A", "expr": 'x > 2 or ALERTS{alertname="A"}'})
-    with pytest.raises(UnsupportedRule, match=r"rule 'A': .*an alert that reads its own state"):
-        Run(load([path]), [], 0, 60)
-
-
 def test_all_unsupported_rules_are_named(tmp_path: Path) -> None:
     path = written(
         tmp_path,

@@ -46,6 +46,16 @@ ALERTS = [
         "labels": {"severity": "page", "about": "{{ $labels.i }} of {{$labels.j}}", "j": "all"},
     },
     {"alert": "Joins", "expr": "x * on (j) group_left () y > 20", "keep_firing_for": "1m"},
+    {
+        "alert": "Holds",
+        "expr": 'x > 8 or x > 3 and on (i) ALERTS{alertname="Holds", alertstate="firing"}',
+        "keep_firing_for": "1m",
+    },
+    {
+        "alert": "HoldsWhenReady",
+        "expr": 'x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}',
+        "for": "1m",
+    },
     {"alert": "Old", "expr": 'time() - ALERTS_FOR_STATE{alertname="Waits"} > 240'},
 ]
 
