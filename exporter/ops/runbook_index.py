@@ -75,8 +75,9 @@ class RunbookIndex:
         return self._code_not_found(system, code)
 
     def alerts(self) -> Response:
-        exporter = [alert for alert in alert_rules() if alert.signal == "exporter"]
-        sessions = [alert for alert in alert_rules() if alert.signal != "exporter"]
+        own = ("exporter", "watchdog")
+        exporter = [alert for alert in alert_rules() if alert.signal in own]
+        sessions = [alert for alert in alert_rules() if alert.signal not in own]
         return render("alerts.html", groups=(("Sessions", sessions), ("The exporter", exporter)))
 
     def alert(self, name: str) -> Response:

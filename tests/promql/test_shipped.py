@@ -59,4 +59,5 @@ def test_shipped_rules_write_the_samples_of_promtool(
     signals = {firing.labels["signal"] for firing in run.firings}
     # Only softdrive has a planned code.
     own = {"overrun"} if system == "softdrive" else set()
-    assert signals == {"budget", "elevated", "exporter", "new", "queue", "spike", "stopped"} | own
+    expected = {"budget", "elevated", "exporter", "new", "queue", "spike", "stopped", "watchdog"}
+    assert signals == expected | own

@@ -208,6 +208,22 @@ def cases_of(alert: str) -> list[Case]:
     return [case, near]
 
 
+def watchdog() -> Case:
+    """Fires from the first evaluation on, and without an exporter."""
+    case = Case({UP: "0x10"})
+    alert = "SessionEndWatchdog"
+    texts = {
+        "summary": "Alerts on session ends reach this receiver",
+        "description": "This alert always fires. When its notifications stop, no alert on session ends can "
+        "arrive: check Prometheus and Alertmanager.",
+        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
+        "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
+    }
+    case.fires_with(0, alert, {"severity": "none", "signal": "watchdog"}, texts)
+    return case
+
+
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
     """All in one run of promtool."""
-    return {"exporter": (EXPORTER_RULES, [case for alert in ALERTS for case in cases_of(alert)])}
+    known = [case for alert in ALERTS for case in cases_of(alert)]
+    return {"exporter": (EXPORTER_RULES, [*known, watchdog()])}

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -171,35 +172,35 @@ class RuleSet:
 SPIKE_RULES = RuleSet(groups=(WORDS, WINDOWS), step=0.5)
 
 
-def without(folder: Path, *clauses: str, instead: str = "") -> Path:
-    """A folder with the rules in which each clause is replaced."""
-    rules = folder / "without"
-    rules.mkdir()
-    for path in RULES.glob("*.yml"):
+def without(folder: Path, *clauses: str, instead: str = "", rules: Path = RULES) -> Path:
+    """A new folder with the rules, in which each clause is replaced."""
+    changed = Path(mkdtemp(dir=folder))
+    for path in rules.glob("*.yml"):
         text = path.read_text()
         if path.name == SESSION_ENDS:
             for clause in clauses:
                 assert clause in text, clause
                 text = text.replace(clause, instead)
-        (rules / path.name).write_text(text)
-    return rules
+        (changed / path.name).write_text(text)
+    return changed
 
 
 def check_clauses(
     folder: Path,
-    rules: RuleSet,
+    rule_set: RuleSet,
     case: Case,
     alert: str,
     *clauses: str,
     span: tuple[float, float] | None = None,
+    rules: Path = RULES,
 ) -> None:
     """The alert is silent in the span, by default always, and fires without the clauses."""
     first, last = span or (-1, case.minutes)
     case.fires_between(first, last, alert, False)
-    rules.check(folder, case)
+    rule_set.check(folder, case, rules=rules)
     case.queries.clear()
     case.fires_between(first, last, alert, True)
-    rules.check(folder, case, rules=without(folder, *clauses))
+    rule_set.check(folder, case, rules=without(folder, *clauses, rules=rules))
 
 
 def _yaml(document: object) -> str:

@@ -80,6 +80,7 @@ def stops() -> list[Case]:
         "description": "Fewer than 7 % of the successes of the hours before, since 02:02 UTC. Either "
         "sessions no longer reach a normal end, or their ends no longer reach the exporter. "
         "Ends of any kind in 5 min: 45.",
+        "excess": "000000060",
         "runbook_url": f"{RUNBOOKS}/alerts/{STOPPED}",
         "dashboard_url": f"{DASHBOARDS}/d/session-ends?var-system=streampixel",
     }

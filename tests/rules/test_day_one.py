@@ -76,8 +76,8 @@ def no_success(before: Rates) -> Rates:
         (normal(100), outage("4001", 0.5), 25, ("SessionEndSpike", "4001")),
         (normal(1000), outage("4001", 1 / 3), 6, ("SessionEndSpike", "4001")),
         (normal(10_000), outage("4001", 0.1), 5, ("SessionEndSpike", "4001")),
-        (normal(3000), outage("4006", 0.08), 10, ("SessionEndSpike", "4006")),
-        (normal(3000, **{"4006": 0.006}), outage("4006", 0.08), 10, ("SessionEndSpike", "4006")),
+        (normal(3000), outage("4006", 0.08), 20, ("SessionEndSpike", "4006")),
+        (normal(3000, **{"4006": 0.006}), outage("4006", 0.08), 20, ("SessionEndSpike", "4006")),
         (normal(1000), no_success, 12, ("SessionEndsStopped", "")),
     ],
 )

@@ -89,7 +89,7 @@ def test_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
     case.queries.clear()
     case.fires(ONSET + 140, STOPPED)
     case.fires_between(ONSET + 160, ONSET + 360, STOPPED, False)
-    clause = "and on (system) system:session_ends:stopped"
+    clause = "and on (cluster, system) system:session_ends:stopped"
     rules = without(tmp_path, f"{clause}\n", instead=f"{clause} > Inf\n")
     STOPPED_RULES.check(tmp_path, case, rules=rules)
 
