@@ -10,8 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from exporter.errors import ConfigError
-from exporter.settings import PREFIX, Settings
-from tests.settings_of import load
+from exporter.settings import PREFIX, Settings, load
 
 Toml = Callable[[str], Path]
 

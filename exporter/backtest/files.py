@@ -44,8 +44,8 @@ class Files:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `only` is the only system to count, None for all. `now` is in Unix seconds; later events are rejected, as
-    by the exporter. `seen` has the keys of earlier events, of all files, with their fingerprints. `labels` tells
-    whether ends are also counted by label.
+    by the exporter. `seen` has the keys of earlier events, of all files, with their fingerprints.
+    `labels` tells whether ends are also counted by label.
     """
 
     def __init__(

@@ -38,9 +38,9 @@ def recursive_result(
 ) -> Result:
     """The rule's result; its samples are in `store` afterwards.
 
-    Assumes results of the rule's expression in a span of instants, and evaluates the span. Results are final until the
-    first instant, inclusive, whose result differs from the assumption; the next span begins after it. So a
-    span needs an evaluation per change of its results, not per instant.
+    Assumes results of the rule's expression in a span of instants, and evaluates the span. Results are final
+    until the first instant, inclusive, whose result differs from the assumption; the next span begins after
+    it. So a span needs an evaluation per change of its results, not per instant.
     """
     once = Evaluation(store, times, step, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))

@@ -33,7 +33,9 @@ def result(rule: Rule, evaluation: Evaluation) -> Result:
 def expression_result(rule: Rule, evaluation: Evaluation) -> Result:
     """The result of the rule's expression, with the rule's name and labels."""
     value = rule.labeled(vector(evaluation.value(rule.tree)), evaluation.fail)
-    return Result(_samples(value, evaluation.failed, evaluation.at), evaluation.failed, evaluation.reasons)
+    return Result(
+        _samples(value, evaluation.failed, evaluation.at), evaluation.failed, evaluation.reasons
+    )
 
 
 def written(rule: Rule, results: Samples, failed: Flags) -> Samples:

@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
+from exporter.errors import ConfigError
 from exporter.ledger.address import masked
 from exporter.settings.model import Settings, conflicts
 from exporter.settings.values import split, unit
@@ -118,3 +119,11 @@ def _no_such_setting(name: str) -> str:
     near = difflib.get_close_matches(name, Settings.model_fields, n=3, cutoff=0.5)
     names = ", ".join(near or Settings.model_fields)
     return f"no such setting; {'similar' if near else 'all'}: {names}"
+
+
+def load(config: Path | None = None, **flags: Any) -> Settings:
+    """The settings. Raises `ConfigError` when there is any mistake."""
+    settings, mistakes = read(config, **flags)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return settings

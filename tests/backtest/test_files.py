@@ -175,9 +175,7 @@ def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) ->
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
 
 
-def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(
-    tmp_path: Path, seen: Contents
-) -> None:
+def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
     """The 15 minutes begin with an end that is no repeat."""
     mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
@@ -189,15 +187,13 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
 
 
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(
-    tmp_path: Path, seen: Contents
-) -> None:
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, seen: Seen) -> None:
     """The first five labels of an event, and twenty values of each."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
     path = write(tmp_path / "a.ndjson", sent)
     for asked in (False, True):
-        files = Files(TAXONOMY, seen if asked else Contents(), NOW, labels=asked)
+        files = Files(TAXONOMY, seen if asked else Seen(), NOW, labels=asked)
         files.read(Source(path), lambda _: None, lambda: None)
         counters = files.ends["streampixel"].counters(EventCounts())
         assert counters is not None
@@ -208,7 +204,7 @@ def test_ends_are_counted_by_label_when_rules_ask_for_labels(
         assert by_label == (expected if asked else {})
 
 
-def test_simulated_users_are_as_many_repeats_as_simulated(tmp_path: Path, seen: Contents) -> None:
+def test_simulated_users_are_as_many_repeats_as_simulated(tmp_path: Path, seen: Seen) -> None:
     plan = [("slow-retries", 3600.0), ("duplicate-burst", 20_000.0)]
     history = simulate("streampixel", Traffic(3_000.0), 0.5, plan, seed=2)
     path = tmp_path / "a.ndjson"

@@ -29,7 +29,7 @@ from exporter.taxonomy import loader as taxonomy_loader
 from tests.dashboards.shipped import PanelQuery, interpolated
 from tests.e2e.exporter_process import ExporterProcess
 from tests.e2e.prometheus_process import PrometheusProcess
-from tests.lab.runs import counters
+from tests.lab.runs import trial
 from tests.promql.history import write_blocks
 from tests.rule_groups import RULES, groups
 from tests.streampixel.payloads import body
@@ -142,7 +142,7 @@ class World:
             for number, instance in enumerate((REPLICA, EXPORTER))
             for system, history in self.histories.items()
             for samples in _of_replica(
-                counters(history, STEP).series(TAXONOMY.systems[system]), instance, number
+                trial(history, STEP).counters.series(TAXONOMY.systems[system]), instance, number
             )
         }
         run = Run(

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.settings import PREFIX
+from exporter.settings import PREFIX, load
 from tests.deploy.containerfile import IMAGE, texts
 from tests.deploy.valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
-from tests.settings_of import load
 
 FOLDER = ROOT / "deploy/compose"
 SINGLE, REPLICAS, PAGES = (

@@ -15,13 +15,12 @@ from exporter.ingest.event import Event
 from exporter.ledger.queued import GROUP_EVENTS
 from exporter.ledger.recovery import Plan
 from exporter.ledger.window import Window
-from exporter.settings import Settings
+from exporter.settings import Settings, load
 from exporter.streampixel.builds import EVENTS
 from exporter.streampixel.poller import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.settings_of import load
 from tests.settings_table import MARKED, default, table, write
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import token_file

@@ -17,10 +17,9 @@ import pytest
 import yaml
 
 from exporter import names
-from exporter.settings import Settings
+from exporter.settings import Settings, load
 from tests.deploy.lossy import LOST, NO_ANSWER, NO_REQUEST, PASSED, REFUSED, lossy
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.settings_of import load
 from tests.test_readme import shown
 
 FOLDER = ROOT / "deploy" / "senders"

@@ -7,7 +7,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.ledger.address import Address, parse, replicas
 from exporter.ledger.redis.plan import Plan
-from tests.settings_of import load
+from exporter.settings import load
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from tests.rules.code_cases import NO_WORKERS, SPIKE, history
 from tests.rule_groups import RULES
+from tests.rules.code_cases import NO_WORKERS, SPIKE, history
 from tests.rules.rule_test import SPIKE_RULES, Case, check_clauses, firing, without
 
 QUIET = 60
@@ -66,8 +66,9 @@ OUTAGES = {
     # share of all ends that the confirmation refuses.
     "1h": (60, 10, 9.0, 9.21),
 }
-"""The window's minutes, all ends per minute, and the ends of 4001 below and above its threshold. Sub-windows of 91 s
-make a hundredth more of them.
+"""The window's minutes, all ends per minute, and the ends of 4001 below and above its threshold.
+
+Sub-windows of 91 s make a hundredth more of them.
 
 A count above one threshold is below the other two.
 """

@@ -29,9 +29,7 @@ def counts(code: Code, label: str, value: str, quiet: float, outage: float) -> t
         ({"ap": 2.4, "eu": 5.6}, "Where: no single project or region."),
     ],
 )
-def test_description_names_the_place(
-    tmp_path: Path, regions: dict[str, float], where: str
-) -> None:
+def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], where: str) -> None:
     case: Case = history([NO_WORKERS], 20, (QUIET, 0), (OUTAGE, 8))
     for label, values in USUAL.items():
         for value, rate in values.items():

@@ -8,10 +8,10 @@ import pytest
 from exporter import names
 from exporter.configuration import read_configuration
 from exporter.errors import ConfigError
+from exporter.settings import load
 from exporter.streampixel.live_stats import read_key
 from exporter.streampixel.poller import REASONS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.settings_of import load
 from tests.streampixel.stats_server import KEY, USER, StatsServer, answers, key_file, sends
 
 EVENT = {"id": "a", "system": "streampixel", "code": 4001}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.settings import PREFIX
+from exporter.settings import PREFIX, load
 from tests.deploy.kubernetes.kustomize import Object
 from tests.deploy.kubernetes.manifests import (
     FOLDER,
@@ -19,7 +19,6 @@ from tests.deploy.kubernetes.manifests import (
     overlay,
 )
 from tests.e2e.exporter_process import ROOT
-from tests.settings_of import load
 
 SCRIPTS = FOLDER / "components" / "valkey-for-trying"
 README = (FOLDER / "components" / "shared-ledger" / "README.md").read_text(encoding="utf-8")

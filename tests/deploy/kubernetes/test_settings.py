@@ -6,11 +6,10 @@ import pytest
 
 from exporter import names
 from exporter.errors import ConfigError
-from exporter.settings import PREFIX
+from exporter.settings import PREFIX, load
 from tests.deploy.kubernetes.kustomize import Object
 from tests.deploy.kubernetes.manifests import NAME
 from tests.e2e.exporter_process import ExporterProcess
-from tests.settings_of import load
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
