@@ -29,7 +29,6 @@ from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
-from exporter.streampixel.live_stats import LiveUsersCollector, failure_counter
 from exporter.streampixel.poller import Poller, Users
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
@@ -159,8 +158,7 @@ def full_registry() -> CollectorRegistry:
     registry = registry_of(ledger, "region")
     registry.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
     registry.register(BuildsCollector(ledger))
-    registry.register(LiveUsersCollector(Poller(("p1",), 30, fetch=never, on_failure=print)))
-    failure_counter(registry)
+    registry.register(Poller(("p1",), 30, fetch=never, on_failure=print))
     registry.register(StateCollector(ledger, sqlite="3.51.3"))
     export_certificates([], registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])
