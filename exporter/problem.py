@@ -20,6 +20,21 @@ Header = tuple[bytes, bytes]
 
 def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
     """Status, headers (lower-case names, without `date` and `connection`) and body of the answer."""
+    content_type, body = refused.body or (b"application/problem+json", _document(refused))
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    if refused.retry_after is not None or refused.status in (429, 503):
+        wait = RETRY_AFTER if refused.retry_after is None else refused.retry_after
+        headers.append((b"retry-after", b"%d" % max(wait, 1)))
+    if isinstance(refused, Unauthorized):
+        headers.append(CHALLENGE)
+    return refused.status, headers, body
+
+
+def _document(refused: Refused) -> bytes:
     document: dict[str, Any] = {
         "type": _URN + refused.reason,
         "title": refused.title,
@@ -30,18 +45,7 @@ def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
     if isinstance(refused, NothingValid):
         document["rejected"] = refused.rejected
     try:
-        body = msgspec.json.encode(document)
+        return msgspec.json.encode(document)
     except UnicodeEncodeError:
         # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
-        body = json.dumps(document).encode("ascii")
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-    ]
-    if refused.retry_after is not None or refused.status in (429, 503):
-        wait = RETRY_AFTER if refused.retry_after is None else refused.retry_after
-        headers.append((b"retry-after", b"%d" % max(wait, 1)))
-    if isinstance(refused, Unauthorized):
-        headers.append(CHALLENGE)
-    return refused.status, headers, body
+        return json.dumps(document).encode("ascii")
