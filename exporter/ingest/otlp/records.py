@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, Final
 
 import msgspec
@@ -201,8 +202,10 @@ def _plain(value: Any) -> Any:
     if kind is None or kind == "string_value":
         return None
     plain = getattr(value, kind) if kind in _ATOMS else ()
-    # A duration that is not a number passes every comparison, and makes a sum that is none.
-    return plain if plain == plain else ()  # noqa: PLR0124
+    if kind == "double_value":
+        # Parsers of JSON in Go read 4001 as 4001.0. NaN passes every comparison, and would spoil a sum.
+        return int(plain) if plain.is_integer() else () if isnan(plain) else plain
+    return plain
 
 
 def _sorted(messages: Iterable[Any], encode: Encode) -> list[bytes]:
