@@ -25,7 +25,6 @@ _CACHED_LABELS: Final = 10_000
 _CACHED_BYTES: Final = 1024
 _MAX_NAMES: Final = 100
 """Names of a request that are compared with `code`: senders choose them, and a comparison takes 50 µs."""
-_ATOMS: Final = ("string_value", "int_value", "double_value", "bool_value")
 
 _MAP: Final = "kvlist_value"
 _packed: Final = msgspec.msgpack.Encoder().encode
@@ -201,11 +200,11 @@ def _plain(value: Any) -> Any:
     kind = value.WhichOneof("value")
     if kind is None or kind == "string_value":
         return None
-    plain = getattr(value, kind) if kind in _ATOMS else ()
     if kind == "double_value":
+        number: float = value.double_value
         # Parsers of JSON in Go read 4001 as 4001.0. NaN passes every comparison, and would spoil a sum.
-        return int(plain) if plain.is_integer() else () if isnan(plain) else plain
-    return plain
+        return int(number) if number.is_integer() else () if isnan(number) else number
+    return getattr(value, kind) if kind in ("int_value", "bool_value") else ()
 
 
 def _sorted(messages: Iterable[Any], encode: Encode) -> list[bytes]:
