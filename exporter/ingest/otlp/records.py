@@ -1,6 +1,5 @@
 """Log records to session ends: the same events that the other ways in decode to."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ OTHER_EVENT: Final = "other_event"
 NO_EVENT_NAME: Final = "no_event_name"
 _MAX_ATTRIBUTES: Final = 128
 """Attributes that are read of a record, scope, resource or body: SDKs keep no more of a record."""
-_CACHED_LABELS: Final = 10_000
-_CACHED_BYTES: Final = 1024
 _MAX_NAMES: Final = 100
 """Names of a request that are compared with `code`: senders choose them, and a comparison takes 50 µs."""
 
@@ -45,7 +42,6 @@ class Records:
     strict_fields: bool = False
 
     def __post_init__(self) -> None:
-        self._labels: dict[tuple[Any, ...], msgspec.Raw] = {}
         self._fallbacks = self.attributes.fallbacks.keys()
 
     def decode(self, request: Any, encode: Encode) -> tuple[Decoded, Counter[str]]:
@@ -153,17 +149,9 @@ class Records:
 
     def _add_labels(self, fields: Fields) -> None:
         slots = self.attributes.labels
-        values = tuple(fields.pop(slot, None) for slot in slots)
-        text = self._labels.get(values)
-        if text is None:
-            pairs = zip(slots, values, strict=True)
-            labels = {slot.partition(".")[2]: value for slot, value in pairs if value is not None}
-            text = msgspec.Raw(json.dumps(labels).encode())
-            if len(bytes(text)) <= _CACHED_BYTES:
-                if len(self._labels) >= _CACHED_LABELS:
-                    self._labels.clear()
-                self._labels[values] = text
-        fields["labels"] = text
+        labels = {slot.partition(".")[2]: fields.pop(slot) for slot in slots if slot in fields}
+        if labels:
+            fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
 
 
 class _NearCode(dict[str, bool]):

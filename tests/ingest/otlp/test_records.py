@@ -104,7 +104,6 @@ def test_mapped_attribute_replaces_the_default() -> None:
         "code": "08",
         "id": "7",
         "occurred_at": NOW,
-        "labels": b"{}",
     }
 
 
@@ -112,13 +111,23 @@ def test_configured_labels_are_attributes_of_any_layer() -> None:
     by = records("labels.region=cloud.region", labels=("region", "project_name"))
     given = record({**END, "project.name": "kiosk", "region": "no"})
     decoded = decode(given, by=by, resource={"cloud.region": "eu"})
-    assert event(decoded)["labels"] == b'{"region": "eu", "project_name": "kiosk"}'
+    assert event(decoded)["labels"] == b'{"region":"eu","project_name":"kiosk"}'
 
 
 def test_only_the_first_attributes_of_a_record_are_read() -> None:
     """Fails without the bound: a megabyte holds half a million attributes."""
     decoded = decode(record({**END, **{f"a{n}": n for n in range(200)}, "session.id": "s"}))
     assert "session_id" not in event(decoded)
+
+
+def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
+    """Fails without the bounds: senders choose the names."""
+    attributes = Attributes()
+    for number in range(10_001):
+        assert attributes[str(number)] is None
+    assert len(attributes) <= 10_000
+    assert attributes["x" * 257] is None
+    assert "x" * 257 not in attributes
 
 
 # --- session ends -----------------------------------------------------------------------------------
