@@ -9,7 +9,6 @@ import msgspec
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_MAX_MESSAGE: Final = 4096
 
 
 def export_response(media: str, rejected: int, message: str) -> bytes:
@@ -30,7 +29,7 @@ def status(media: str, message: str) -> bytes:
 
 
 def _text(number: int, text: str) -> bytes:
-    return _field(number, text[:_MAX_MESSAGE].encode("utf-8", "replace"))
+    return _field(number, text.encode("utf-8", "replace"))
 
 
 def _field(number: int, data: bytes) -> bytes:

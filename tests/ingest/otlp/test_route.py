@@ -43,6 +43,8 @@ def partial(answer: Answer) -> ExportLogsPartialSuccess:
         return ExportLogsServiceResponse.FromString(answer.body).partial_success
     assert answer.headers[b"content-type"] == b"application/json"
     success = answer.json.get("partialSuccess", {})
+    # protobuf writes integers of 64 bits as text.
+    assert isinstance(success.get("rejectedLogRecords", ""), str)
     return ExportLogsPartialSuccess(
         rejected_log_records=int(success.get("rejectedLogRecords", 0)),
         error_message=success.get("errorMessage", ""),
