@@ -25,7 +25,7 @@ from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, req
 
 FULL = os.environ.get("FAULTS") == "full"
 many = settings(
-    max_examples=20_000 if FULL else 50,
+    max_examples=2_000 if FULL else 50,
     deadline=None,
     derandomize=not FULL,
     suppress_health_check=list(HealthCheck),
