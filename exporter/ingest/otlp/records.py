@@ -52,7 +52,7 @@ class Records:
         self._check_count(request)
         ignored: Counter[str] = Counter()
         ignored_fields, near = IgnoredFields(strict=self.strict_fields), _NearCode(self.attributes)
-        found: list[Fields] = []
+        ends: list[Fields] = []
         places: list[int] = []
         rejected: list[Rejection] = []
         place = -1
@@ -77,10 +77,10 @@ class Records:
                 except Rejected as error:
                     rejected.append(Rejection(place, error.reason, error.message))
                 else:
-                    found.append(fields)
+                    ends.append(fields)
                     places.append(place)
-        total = len(found) + len(rejected)
-        events = Columns.of(_events(found, places, rejected))
+        total = len(ends) + len(rejected)
+        events = Columns.of(_events(ends, places, rejected))
         rejected.sort(key=lambda rejection: rejection.index)
         return Decoded(events, total, rejected, places, ignored=ignored_fields), ignored
 
@@ -88,9 +88,11 @@ class Records:
         """Raises `TooManyEvents`. Messages around the records count: empty ones have two bytes each."""
         scopes = [scope for resource in request.resource_logs for scope in resource.scope_logs]
         records = sum(len(scope.log_records) for scope in scopes)
-        if max(len(request.resource_logs), len(scopes), records) > self.max_records:
+        most = max(len(request.resource_logs), len(scopes), records)
+        if most > self.max_records:
             raise TooManyEvents(
-                f"{records} log records: at most {self.max_records} in one request (max_events)"
+                f"{most} log records, scopes or resources: at most {self.max_records} in one request "
+                "(max_events)"
             )
 
     def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Any, Origin]]:
@@ -101,6 +103,8 @@ class Records:
             for scope_logs in resource_logs.scope_logs:
                 scope = scope_logs.scope
                 shared = outer | self._read(scope.attributes)
+                # One id for all records would count one of them.
+                shared.pop("id", None)
 
                 def origin(resource: Any = resource, scope: Any = scope) -> tuple[Any, ...]:
                     attributes = _sorted(scope.attributes, encode)
@@ -207,15 +211,15 @@ def _time(nanoseconds: int) -> datetime:
         raise Rejected("invalid_field", "time_unix_nano: is later than a clock can be") from None
 
 
-def _events(found: list[Fields], places: list[int], rejected: list[Rejection]) -> list[Event]:
+def _events(ends: list[Fields], places: list[int], rejected: list[Rejection]) -> list[Event]:
     """The events of their fields; `places` keeps those of valid events, `rejected` gets the others."""
     try:
-        return msgspec.convert(found, list[Event])
+        return msgspec.convert(ends, list[Event])
     except msgspec.ValidationError:
         pass
     events: list[Event] = []
     kept: list[int] = []
-    for fields, place in zip(found, places, strict=True):
+    for fields, place in zip(ends, places, strict=True):
         try:
             events.append(_event(fields))
             kept.append(place)

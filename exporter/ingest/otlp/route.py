@@ -35,8 +35,10 @@ class LogsRoute:
         self._forms: dict[str, Any] = {}
 
     async def take(self, request: Request) -> Answer | None:
-        """200 also if records are rejected: a client sends a request that was refused as a whole once more
-        or drops it, and both would be wrong for the other records."""
+        """200 also when records are rejected: `partial_success` says how many.
+
+        After a 4xx the client would drop all records of the request.
+        """
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = JSON if declared == JSON.encode() else PROTOBUF
         try:

@@ -76,7 +76,7 @@ def test_spelling_of_an_attribute_does_not_matter(name: str) -> None:
 
 def test_record_wins_over_body_scope_and_resource() -> None:
     """Fails when a layer is read in another order."""
-    layers = [{"code": code, "id": "x"} for code in (1, 2, 3, 4)]
+    layers = [{"code": code} for code in (1, 2, 3, 4)]
     given = record({**END, **layers[0]}, body=layers[1])
     assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 1
     given = record({"system": "streampixel"}, body=layers[1])
@@ -84,6 +84,12 @@ def test_record_wins_over_body_scope_and_resource() -> None:
     given = record({"system": "streampixel"})
     assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 3
     assert event(decode(given, resource=layers[3]))["code"] == 4
+
+
+def test_id_of_a_resource_or_scope_is_no_id_of_its_records() -> None:
+    """Fails when it is one: of all records of the resource one would be counted."""
+    decoded = decode(record(), record(time=TIME + 1), resource={"id": "r"}, scope={"id": "s"})
+    assert len(set(decoded.events.id)) == 2
 
 
 def test_first_attribute_of_a_field_wins_in_any_order() -> None:
