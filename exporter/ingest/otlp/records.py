@@ -1,34 +1,28 @@
 """Log records to session ends: the same events that the other ways in decode to."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isnan
 from typing import Any, Final
 
 import msgspec
-from xxhash import xxh3_128_hexdigest
 
 from exporter.errors import Rejected, TooManyEvents
-from exporter.event_fields import nearest_field
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.otlp.attributes import EVENT, Attributes
+from exporter.ingest.otlp.content_id import MAP, Encode, content_id, pairs_of
+from exporter.ingest.otlp.near_code import NearCode
 
 OTHER_EVENT: Final = "other_event"
 NO_EVENT_NAME: Final = "no_event_name"
 _MAX_ATTRIBUTES: Final = 128
 """Attributes that are read of a record, scope, resource or body: SDKs keep no more of a record."""
-_MAX_NAMES: Final = 100
-"""Names of a request that are compared with `code`: senders choose them, and a comparison takes 50 µs."""
+_KEYS: Final = frozenset(("id", "session_id"))
+"""With one of these fields and a time, a record needs no id that is made of its content."""
 
-_MAP: Final = "kvlist_value"
-_packed: Final = msgspec.msgpack.Encoder().encode
-
-Encode = Callable[[Any], bytes]
-Origin = Callable[[], tuple[Any, ...]]
-"""What a record's id is made of besides its content: its resource and scope."""
 Fields = dict[str, Any]
 
 
@@ -51,13 +45,13 @@ class Records:
         """
         self._check_count(request)
         ignored: Counter[str] = Counter()
-        ignored_fields, near = IgnoredFields(strict=self.strict_fields), _NearCode(self.attributes)
+        ignored_fields, near = IgnoredFields(strict=self.strict_fields), NearCode()
         ends: list[Fields] = []
         places: list[int] = []
         rejected: list[Rejection] = []
         place = -1
-        for shared, scope_logs, origin in self._scopes(request, encode):
-            for record in scope_logs.log_records:
+        for shared, resource, logs in self._scopes(request):
+            for record in logs.log_records:
                 place += 1
                 name = record.event_name
                 if name and name not in self.events:
@@ -69,7 +63,10 @@ class Records:
                     ignored[OTHER_EVENT if named else NO_EVENT_NAME] += 1
                     continue
                 try:
-                    self._complete(fields, record, origin, encode)
+                    self._complete(fields, record)
+                    # Without a time, two ends may have the same content.
+                    if "occurred_at" in fields and _KEYS.isdisjoint(fields):
+                        fields["id"] = content_id(resource, logs.scope, record, encode)
                     if "code" not in fields:
                         ignored_fields.match(
                             dict.fromkeys(filter(near.__getitem__, _names(record)))
@@ -95,28 +92,22 @@ class Records:
                 "(max_events)"
             )
 
-    def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Any, Origin]]:
-        """Each scope's records, with the fields of resource and scope."""
+    def _scopes(self, request: Any) -> Iterator[tuple[Fields, Any, Any]]:
+        """The fields of resource and scope, the resource, and the scope's records."""
         for resource_logs in request.resource_logs:
             resource = resource_logs.resource
             outer = self._read(resource.attributes)
-            for scope_logs in resource_logs.scope_logs:
-                scope = scope_logs.scope
-                shared = outer | self._read(scope.attributes)
+            for logs in resource_logs.scope_logs:
+                shared = outer | self._read(logs.scope.attributes)
                 # One id for all records would count one of them.
                 shared.pop("id", None)
-
-                def origin(resource: Any = resource, scope: Any = scope) -> tuple[Any, ...]:
-                    attributes = _sorted(scope.attributes, encode)
-                    return _sorted(resource.attributes, encode), scope.name, attributes
-
-                yield shared, scope_logs, origin
+                yield shared, resource, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:
         """The fields of a record: its attributes come before its body, its scope and its resource."""
         fields = self._read(record.attributes)
         body = record.body
-        if body.WhichOneof("value") == _MAP:
+        if body.WhichOneof("value") == MAP:
             fields = self._read(body.kvlist_value.values) | fields
         return shared | fields if shared else fields
 
@@ -137,19 +128,13 @@ class Records:
                     fields.setdefault(name, fields.pop(slot))
         return fields
 
-    def _complete(self, fields: Fields, record: Any, origin: Origin, encode: Encode) -> None:
-        """Adds time, labels, and an id where there is none. Raises `Rejected`."""
+    def _complete(self, fields: Fields, record: Any) -> None:
+        """Adds time and labels. Raises `Rejected`."""
         time = record.time_unix_nano
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)
         if self.attributes.labels:
             self._add_labels(fields)
-        # Without a time, two ends may have the same content; with a session, the contract has a key.
-        if "id" not in fields and "occurred_at" in fields and "session_id" not in fields:
-            attributes = _sorted(record.attributes, encode)
-            body = _sorted(_map(record.body) or [record.body], encode)
-            content = _packed((*origin(), str(time), attributes, body))
-            fields["id"] = "otlp:" + xxh3_128_hexdigest(content)
 
     def _add_labels(self, fields: Fields) -> None:
         slots = self.attributes.labels
@@ -158,33 +143,9 @@ class Records:
             fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
 
 
-class _NearCode(dict[str, bool]):
-    """Whether an attribute that means nothing is probably a code, for the first names of a request."""
-
-    def __init__(self, attributes: Attributes) -> None:
-        super().__init__()
-        self._attributes = attributes
-
-    def __missing__(self, name: str) -> bool:
-        if len(self) >= _MAX_NAMES:
-            return False
-        # `code.function.name` and its like are places in a program.
-        near = nearest_field(name) == "code" and not name.startswith("code.")
-        self[name] = near and self._attributes[name] is None
-        return self[name]
-
-
 def _names(record: Any) -> list[str]:
-    pairs = (*record.attributes[:_MAX_ATTRIBUTES], *_map(record.body)[:_MAX_ATTRIBUTES])
+    pairs = (*record.attributes[:_MAX_ATTRIBUTES], *pairs_of(record.body)[:_MAX_ATTRIBUTES])
     return [pair.key for pair in pairs]
-
-
-def _map(body: Any) -> Sequence[Any]:
-    """The pairs of a body that is a map."""
-    pairs: Sequence[Any] = ()
-    if body.WhichOneof("value") == _MAP:
-        pairs = body.kvlist_value.values
-    return pairs
 
 
 def _plain(value: Any) -> Any:
@@ -194,14 +155,10 @@ def _plain(value: Any) -> Any:
         return None
     if kind == "double_value":
         number: float = value.double_value
-        # Parsers of JSON in Go read 4001 as 4001.0. NaN passes every comparison, and would spoil a sum.
+        # Parsers of JSON in Go read 4001 as 4001.0, which would send the whole batch through `from_json`.
+        # NaN passes every comparison, and would spoil a sum.
         return int(number) if number.is_integer() else () if isnan(number) else number
     return getattr(value, kind) if kind in ("int_value", "bool_value") else ()
-
-
-def _sorted(messages: Iterable[Any], encode: Encode) -> list[bytes]:
-    """The messages' bytes, sorted: a program that reads a line again may order its keys in another way."""
-    return sorted(map(encode, messages))
 
 
 def _time(nanoseconds: int) -> datetime:
