@@ -30,6 +30,8 @@ REJECTED_REASONS: Final = (
     "clock_skew",
     "conflict",
 )
+IGNORED_REASONS: Final = ("no_event_name", "other_event")
+"""Why a log record is no session end."""
 
 
 def quoted(text: str, longest: int = 80) -> str:
@@ -78,7 +80,10 @@ class Rejected(ExporterError):
 
 
 class Refused(ExporterError):
-    """A request of which no event was counted. `headers`, with lower-case names, are added to the answer."""
+    """A request of which no event was counted. `headers`, with lower-case names, are added to the answer.
+
+    `body` is a Content-Type and a body that replace the problem document, for a protocol with its own errors.
+    """
 
     status: ClassVar[int]
     reason: ClassVar[str]
@@ -89,6 +94,7 @@ class Refused(ExporterError):
         self.detail = detail
         self.retry_after = retry_after
         self.headers: list[tuple[bytes, bytes]] = []
+        self.body: tuple[bytes, bytes] | None = None
 
 
 class Unparseable(Refused):

@@ -18,6 +18,8 @@ FIELDS: Final = (
     "user",
     "labels",
 )
+MAPPABLE: Final = ("event", *(field for field in FIELDS if field != "labels"))
+"""What an attribute of a log record can be. Its event's name tells a session end from other records."""
 BEACON_FIELDS: Final = ("reason", "age_seconds")
 """Further fields of a browser's event."""
 _LONGEST: Final = 64

@@ -20,22 +20,9 @@ Header = tuple[bytes, bytes]
 
 def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
     """Status, headers (lower-case names, without `date` and `connection`) and body of the answer."""
-    document: dict[str, Any] = {
-        "type": _URN + refused.reason,
-        "title": refused.title,
-        "status": refused.status,
-        "detail": refused.detail,
-        "reason": refused.reason,
-    }
-    if isinstance(refused, NothingValid):
-        document["rejected"] = refused.rejected
-    try:
-        body = msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
-        body = json.dumps(document).encode("ascii")
+    content_type, body = refused.body or (b"application/problem+json", _document(refused))
     headers = [
-        (b"content-type", b"application/problem+json"),
+        (b"content-type", content_type),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         *refused.headers,
@@ -46,3 +33,20 @@ def problem(refused: Refused) -> tuple[int, list[Header], bytes]:
     if isinstance(refused, Unauthorized):
         headers.append(CHALLENGE)
     return refused.status, headers, body
+
+
+def _document(refused: Refused) -> bytes:
+    document: dict[str, Any] = {
+        "type": _URN + refused.reason,
+        "title": refused.title,
+        "status": refused.status,
+        "detail": refused.detail,
+        "reason": refused.reason,
+    }
+    if isinstance(refused, NothingValid):
+        document["rejected"] = refused.rejected
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
+        return json.dumps(document).encode("ascii")

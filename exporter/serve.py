@@ -23,6 +23,9 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
+from exporter.ingest.otlp.attributes import Attributes
+from exporter.ingest.otlp.records import Records
+from exporter.ingest.otlp.route import LogsRoute
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
@@ -159,10 +162,11 @@ def _ingest(
     def log_as(event: str) -> Callable[[str, str], None]:
         return lambda reason, message: sampler.warning(reason, event, detail=message)
 
+    guard = Guard(
+        Authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
+    )
     pipeline = Pipeline(
-        Guard(
-            Authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
-        ),
+        guard,
         Decoder(settings.max_events, settings.max_depth, strict_fields=settings.strict_fields),
         Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
         ledger,
@@ -172,7 +176,13 @@ def _ingest(
         refused=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )
-    routes: dict[str, Route] = {}
+    records = Records(
+        Attributes(settings.labels, settings.otlp_attributes),
+        frozenset(settings.otlp_events),
+        settings.max_events,
+        settings.strict_fields,
+    )
+    routes: dict[str, Route] = {names.LOGS_PATH: LogsRoute(guard, records, pipeline, own)}
     if script.FILE.exists():
         routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
     if settings.beacon_keys_file is not None:

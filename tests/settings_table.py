@@ -36,6 +36,8 @@ def default(field: FieldInfo) -> str:
     }[unit(field)]
     if units == {"": 1}:
         value = field.default
+        if isinstance(value, tuple):
+            value = ", ".join(value)
         return f"`{str(value).lower() if isinstance(value, bool) else value}`"
     name, size = next(item for item in units.items() if field.default % item[1] == 0)
     return f"`{field.default // size:g}{name}`"

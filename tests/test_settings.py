@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from exporter.errors import ConfigError
+from exporter.event_fields import MAPPABLE
 from exporter.settings import PREFIX, Settings, load
 
 Toml = Callable[[str], Path]
@@ -165,6 +166,15 @@ MISTAKES: list[tuple[dict[str, object], str]] = [
         {"ops": "0.0.0.0:1"},
         "ops = '0.0.0.0:1': leaves loopback without a token: set ops_token_file, or allow_anonymous to "
         "'ops' or 'both'",
+    ),
+    (
+        {"otlp_attributes": "body=x"},
+        "otlp_attributes[0] = 'body=x': write FIELD=ATTRIBUTE, where FIELD is one of "
+        f"{', '.join(MAPPABLE)}, labels.NAME",
+    ),
+    (
+        {"otlp_attributes": ["code=x", "labels.region=cloud.region"]},
+        "otlp_attributes = ['code=x', 'labels.region=cloud.region']: add 'region' to labels",
     ),
     ({"ingest_tls_key": "/k"}, "ingest_tls_key = '/k': set ingest_tls_cert too"),
     (

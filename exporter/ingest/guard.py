@@ -13,7 +13,7 @@ from exporter.errors import (
     WrongEncoding,
     quoted,
 )
-from exporter.ingest.media import Media, media
+from exporter.ingest.media import Media, media, media_type
 from exporter.tokens import Authenticator
 
 Message = MutableMapping[str, Any]
@@ -55,13 +55,23 @@ class Guard:
         if method != "POST":
             raise MethodNotAllowed(f"{method}: events are sent with POST")
         declared = media(headers)
+        self._check_body(headers)
+        return declared
+
+    def admit_type(self, headers: Headers, client: str, types: tuple[str, ...]) -> str:
+        """`admit` for other types: the Content-Type, one of `types`. The method was checked before."""
+        self._authenticator.check(headers.get(b"authorization"), client)
+        declared = media_type(headers.get(b"content-type", b""), types)
+        self._check_body(headers)
+        return declared
+
+    def _check_body(self, headers: Headers) -> None:
         encoding = _encoding(headers)
         if encoding != b"identity" and encoding not in _GZIP_NAMES:
             raise WrongEncoding(
                 f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: it must be gzip or identity"
             )
         self.check_length(headers)
-        return declared
 
     def check_length(self, headers: Headers) -> None:
         """Raises `BodyTooLarge` when Content-Length is past the limit."""

@@ -28,6 +28,8 @@ _LARGE: Final = 16 * 1024
 """Bytes of a body from which on decoding it takes longer than a single event may wait."""
 _WARNED_CODES: Final = 10
 """Spellings in an answer, the most frequent ones: senders choose them, and each has up to 128 characters."""
+Warnings = dict[str, dict[str, Any]]
+"""Names or codes that the sender probably did not intend, by kind."""
 _ONE_ACCEPTED: Final = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 
 
@@ -75,20 +77,32 @@ class Pipeline:
         body = await self._guard.read(headers, receive)
         if body is None:
             return None
-        if len(body) > _LARGE:
+        return _reply(
+            *await self.count_body(
+                len(body), lambda: self._decoder.decode(media, body, headers), headers
+            )
+        )
+
+    async def count_body(
+        self, size: int, decode: Callable[[], Decoded], headers: Headers
+    ) -> tuple[Classified, Receipt, list[Rejection], Warnings]:
+        """Count the events that `decode` reads from a body of `size` bytes; the rejections include conflicts.
+
+        Raises a `Refused` as `take` does.
+        """
+        if size > _LARGE:
             # One large body per turn of the event loop: eight at once delayed a single event by all eight.
             async with self._large:
                 await asyncio.sleep(0)
-                decoded = self._decoder.decode(media, body, headers)
+                decoded = decode()
                 classified, now = self._classify(decoded, headers)
         else:
-            decoded = self._decoder.decode(media, body, headers)
+            decoded = decode()
             classified, now = self._classify(decoded, headers)
         receipt = await self._commit(classified)
         rejected = self._count(classified, receipt, now, decoded.ignored)
-        return _reply(
-            classified, receipt, rejected, _warnings(classified.resolved, decoded.ignored)
-        )
+        warnings = _warnings(classified.resolved, decoded.ignored)
+        return classified, receipt, rejected, warnings
 
     async def count(self, decoded: Decoded, *, deferrable: bool) -> list[Rejection]:
         """Count events that another route decoded; the rejections, conflicts included.
@@ -178,11 +192,9 @@ class Pipeline:
             )
 
 
-def _warnings(
-    resolved: Sequence[ResolvedCode], ignored: IgnoredFields | None
-) -> dict[str, dict[str, Any]]:
+def _warnings(resolved: Sequence[ResolvedCode], ignored: IgnoredFields | None) -> Warnings:
     """What a sender probably did not intend: codes of no taxonomy, and keys of no field."""
-    warnings: dict[str, dict[str, Any]] = {}
+    warnings: Warnings = {}
     if any(code.unknown for code in set(resolved)):
         codes = Counter(code.unknown for code in resolved if code.unknown)
         warnings["unknown_codes"] = dict(codes.most_common(_WARNED_CODES))
@@ -195,7 +207,7 @@ def _reply(
     classified: Classified,
     receipt: Receipt,
     rejected: list[Rejection],
-    warnings: dict[str, dict[str, Any]],
+    warnings: Warnings,
 ) -> bytes:
     plain = not (rejected or classified.unkeyed or warnings)
     if plain and receipt.accepted == 1 == receipt.events:

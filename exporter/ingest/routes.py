@@ -52,7 +52,9 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
     if route is None and rest:
         route, rest = routes.get(path), ""
     if route is None:
-        raise NotFound(f"no such path; session ends are sent to {names.INGEST_PATH}")
+        raise NotFound(
+            f"no such path; session ends are sent to {names.INGEST_PATH} or {names.LOGS_PATH}"
+        )
     if method not in route.methods:
         raise MethodNotAllowed(
             f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods

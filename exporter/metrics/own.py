@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from exporter import names
-from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
+from exporter.errors import IGNORED_REASONS, REFUSED_REASONS, REJECTED_REASONS
 
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds, from the fsync of a flash disk (0.5 ms) to a disk that hangs."""
@@ -57,6 +57,12 @@ class OwnMetrics:
         self.ignored_fields = counter(
             names.IGNORED_FIELDS,
             "Fields of events that were ignored: no field has this name.",
+        )
+        self.ignored_records = counter(
+            names.IGNORED_RECORDS,
+            "Log records that are no session end.",
+            names.REASON,
+            IGNORED_REASONS,
         )
         self.unknown = counter(
             names.UNKNOWN_CODE_EVENTS,

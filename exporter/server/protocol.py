@@ -15,6 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
+from exporter.names import LOGS_PATH
 from exporter.problem import REFUSED
 from exporter.server.hosts import AllowedHosts, host_of
 from exporter.server.joined import JoinedTransport
@@ -43,6 +44,12 @@ class Limits:
     receive_timeout: float
     refusals: Refusals
     hosts: AllowedHosts | None = None
+
+
+class _OtlpTimeout(RequestTimeout):
+    """To OTLP clients, which send a request again after a 503, but drop its records after a 408."""
+
+    status = 503
 
 
 class _StopError(Exception):
@@ -324,9 +331,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._finish()
         else:
             part = "body" if self._phase == _BODY else "head"
-            self._refuse(
-                RequestTimeout(f"the {part} took more than {timeout:g} s (receive_timeout)")
-            )
+            otlp = self._phase == _BODY and self.cycle.scope["path"] == LOGS_PATH
+            error = _OtlpTimeout if otlp else RequestTimeout
+            self._refuse(error(f"the {part} took more than {timeout:g} s (receive_timeout)"))
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""

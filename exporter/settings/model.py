@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from exporter.settings.values import (
     AnonymousListeners,
     ApiUrl,
+    AttributeNames,
     BaseUrl,
     Count,
     HostNames,
@@ -25,6 +26,7 @@ from exporter.settings.values import (
     Seconds,
     SecondsOrZero,
     Size,
+    Texts,
     is_loopback,
 )
 
@@ -116,6 +118,14 @@ class Settings(BaseModel):
         "https://api.streampixel.io/pixelStripeApi", "URL of Streampixel's API"
     )
 
+    otlp_events: Texts = _setting(
+        ("session.end",), "event names of log records that are session ends"
+    )
+    otlp_attributes: AttributeNames = _setting(
+        (),
+        "attributes of log records that are fields, FIELD=ATTRIBUTE, such as code=app.status or "
+        "labels.region=cloud.region; they replace the field's defaults",
+    )
     labels: LabelNames = _setting((), "event labels that become metric labels")
     max_label_values: int = _setting(
         50, "values per label; further values become `other`", ge=1, le=10_000
@@ -186,6 +196,10 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (*given, missing), f"set {missing} too"
     if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
         yield ("ops", "ingest"), "ingest has the same address; choose another port"
+    for mapped in settings.otlp_attributes:
+        prefix, _, label = mapped.partition("=")[0].partition(".")
+        if prefix == "labels" and label not in settings.labels:
+            yield ("otlp_attributes", "labels"), f"add {label!r} to labels"
     live = ("live_stats_projects", "live_stats_user", "live_stats_key_file")
     missing_live = [name for name in live if not getattr(settings, name)]
     if 0 < len(missing_live) < len(live):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
+from exporter.event_fields import MAPPABLE
 from exporter.ledger.address import check_url, check_wait
 from exporter.names import RESERVED_LABELS
 
@@ -21,6 +22,7 @@ _SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _LONGEST: Final = 10 * 366 * 86400
 """Seconds. With `max_event_age = "800000d"` every request was answered 500: no date is that old."""
 _LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}")
+_LABEL_FIELD: Final = re.compile(rf"labels\.{_LABEL.pattern}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
@@ -105,6 +107,15 @@ def _host_name(value: str) -> str:
     return value
 
 
+def _attribute(value: str) -> str:
+    field, equals, attribute = (part.strip() for part in value.partition("="))
+    if not attribute or (field not in MAPPABLE and not _LABEL_FIELD.fullmatch(field)):
+        raise ValueError(
+            f"write FIELD=ATTRIBUTE, where FIELD is one of {', '.join(MAPPABLE)}, labels.NAME"
+        )
+    return field + equals + attribute
+
+
 def _id(value: str) -> str:
     if not _ID.fullmatch(value):
         raise ValueError("write an id: up to 64 letters, digits, _ and -")
@@ -147,6 +158,10 @@ LedgerWait = Annotated[str, AfterValidator(check_wait)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Id = Annotated[str, AfterValidator(_id)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(split)]
+AttributeNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_attribute)], ...], BeforeValidator(split)
+]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
 LabelNames = Annotated[
     tuple[Annotated[str, AfterValidator(_label)], ...],

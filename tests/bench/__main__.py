@@ -14,7 +14,7 @@ from tests.bench.rules import evaluation
 from tests.bench.scrape import scrapes
 from tests.bench.shared import replicas, shared
 from tests.bench.table import Row, show
-from tests.bench.throughput import batches, singles, waiting
+from tests.bench.throughput import batches, otlp, singles, waiting
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
             lambda: [singles(folder, runs, seconds)],
             lambda: [batches(folder, runs, seconds)],
             lambda: [waiting(folder, 2 * seconds)],
+            lambda: otlp(folder, runs, seconds),
             lambda: shared(folder, runs, seconds),
             lambda: [replicas(folder, runs, seconds)],
         ]

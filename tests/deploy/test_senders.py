@@ -10,11 +10,14 @@ import sys
 import tomllib
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from exporter import names
 from exporter.settings import Settings, load
@@ -127,7 +130,7 @@ def answers(done: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:
 
 def test_readme_lists_every_sender() -> None:
     files = {path.name for path in FOLDER.iterdir()} - {"README.md"}
-    assert files == {*PROGRAMS, "vector.toml", "fluent-bit.yaml"}
+    assert files == {*PROGRAMS, "vector.toml", "fluent-bit.yaml", *PAYLOADS}
     assert set(re.findall(r"^\| \[([\w.-]+)\]\(\1\) \|", README, re.MULTILINE)) == files
 
 
@@ -194,6 +197,8 @@ def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
 # --- forwarders, whose configuration is read: Debian has no package of them -----------------------
 
 
+PAYLOADS: dict[str, Any] = json.loads((ROOT / "tests/deploy/payloads.json").read_text("utf-8"))
+"""The OTLP request of each forwarder, as JSON."""
 VECTOR: dict[str, Any] = tomllib.loads((FOLDER / "vector.toml").read_text(encoding="utf-8"))
 FLUENT_BIT: dict[str, Any] = yaml.safe_load((FOLDER / "fluent-bit.yaml").read_text("utf-8"))
 FIELDS = {
@@ -219,6 +224,70 @@ def test_fluent_bit_makes_events_of_log_lines() -> None:
     assert set(keep["allowlist_key"]) == set(FIELDS.values())
     assert modify["name"] == "modify"
     assert (modify["copy"], modify["rename"]) == ("session_id id", "time occurred_at")
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_forwarded_log_line_is_one_end_in_its_series(exporter: ExporterProcess, name: str) -> None:
+    """The requests come from the line in the README. The Collector's was recorded, the others are written by
+    hand; the next test compares them with the configurations."""
+    before = exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
+    now = datetime.now(UTC).replace(microsecond=0)
+    text = json.dumps(PAYLOADS[name]).replace("2026-11-20T19:00:00Z", now.isoformat())
+    text = text.replace("1795201200000000000", f"{now.timestamp():.0f}000000000")
+    text = text.replace("sessions/0/42", f"{name}/0/42").replace("s-91", f"s-{name}")
+    message = ParseDict(json.loads(text), ExportLogsServiceRequest())
+    headers = {
+        "Content-Type": "application/x-protobuf",
+        "Content-Encoding": "gzip",
+        "Authorization": f"Bearer {TOKEN}",
+    }
+    for _ in range(2):
+        body = gzip.compress(message.SerializeToString())
+        reply = exporter.request("ingest", "POST", names.LOGS_PATH, body, headers)
+        assert (reply.status, reply.body) == (200, b"")
+    assert exporter.total(names.SESSION_ENDS, system="streampixel", code="4001") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "assigned"),
+    [
+        ("collector.yaml", r'(?:field|to): attributes\["(.+)"\]'),
+        ("config.alloy", r'set\(log\.attributes\["(.+?)"\]'),
+        ("vector-journald.yaml", r'"key": "(.+?)"'),
+        ("fluent-bit-kafka.yaml", r'\["(.+)"\] ='),
+    ],
+)
+def test_attributes_of_a_forwarder_are_those_of_its_request(name: str, assigned: str) -> None:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    attributes = re.findall(assigned, text)
+    assert {"event.name", "log.record.uid"} <= set(attributes)
+    sent = re.findall(r'"key": "(.+?)"', json.dumps(PAYLOADS[name]))
+    assert set(attributes) <= set(sent)
+    assert set(re.findall(r"127\.0\.0\.1:(?!9092)\d+", text)) <= {Settings().ingest}
+
+
+def test_otlp_forwarders_retry_for_ever_within_the_limits_of_the_exporter() -> None:
+    collector, vector, fluent_bit = (
+        yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("collector", "vector-journald", "fluent-bit-kafka")
+    )
+    otlp = collector["exporters"]["otlp_http"]
+    assert otlp["retry_on_failure"] == {"max_elapsed_time": 0}
+    assert otlp["sending_queue"] == {"enabled": False}, "positions would advance too early"
+    sink = vector["sinks"]["exporter"]
+    assert sink["acknowledgements"] == {"enabled": True}
+    assert sink["protocol"]["uri"].endswith(names.LOGS_PATH)
+    assert "retry_attempts" not in sink["protocol"]["request"], "the default is for ever"
+    (output,) = fluent_bit["pipeline"]["outputs"]
+    assert f"{output['host']}:{output['port']}" == Settings().ingest
+    assert (output["logs_uri"], output["retry_limit"]) == (names.LOGS_PATH, "no_limits")
+    sizes = sink["protocol"]["batch"]["max_events"], output["batch_size"]
+    assert max(sizes) <= Settings().max_events
+    alloy = (FOLDER / "config.alloy").read_text(encoding="utf-8")
+    assert re.search(r"sending_queue {\s+enabled = false", alloy), (
+        "it would commit offsets too early"
+    )
+    assert re.search(r'retry_on_failure {\s+max_elapsed_time = "0s"', alloy)
 
 
 @pytest.mark.parametrize("media", ["application/json", "application/x-ndjson"])

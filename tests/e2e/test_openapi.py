@@ -44,6 +44,7 @@ OPS = (
 )
 INGEST = (
     names.INGEST_PATH,
+    names.LOGS_PATH,
     names.BEACONS_PATH + "{key}",
     names.COLLECTOR_PATH,
     names.BUILDS_PATH + "{token}",

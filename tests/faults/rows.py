@@ -20,6 +20,7 @@ from tests.faults import (
     long_durations,
     lost_log,
     order,
+    otlp,
     power_cut,
     redis_kills,
     retry_storm,
@@ -30,7 +31,7 @@ from tests.faults import (
 from tests.faults.table import Row, rows_of
 
 ATTACKS: Final = (bodies, connections, descriptors, floods, foreign_host, slow_peers)
-DURABILITY: Final = (disks, files, kills, order, power_cut, retry_storm)
+DURABILITY: Final = (disks, files, kills, order, otlp, power_cut, retry_storm)
 OPERATION: Final = (
     *(certificate, configuration, double_scrape, exposition),
     *(long_durations, lost_log, soak),

@@ -85,3 +85,10 @@ REDIS: Final = row_of_tests(
         )
     ),
 )
+OTLP: Final = row_of_tests(
+    40,
+    "hostile OTLP",
+    "no 5xx, no count, /metrics parses",
+    "tests/ingest/otlp/test_hostile.py",
+    full="8,000 requests, and each constructed one: no 5xx, no count, /metrics parses",
+)

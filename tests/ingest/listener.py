@@ -14,11 +14,14 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard, Message
 from exporter.ingest.labels import LabelValues
+from exporter.ingest.otlp.attributes import Attributes
+from exporter.ingest.otlp.records import Records
+from exporter.ingest.otlp.route import LogsRoute
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.own import OwnMetrics
-from exporter.names import INGEST_PATH
+from exporter.names import INGEST_PATH, LOGS_PATH
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Authenticator
 from tests.ingest.memory_ledger import MemoryLedger
@@ -86,8 +89,9 @@ class Listener:
         self.own = OwnMetrics(self.registry, taxonomy.systems, LABELS)
         self.unknown = UnknownCodes(taxonomy.systems)
         self.logged: list[str] = []
+        guard = Guard(authenticator, 1024**2, 64 * 1024**2)
         self.pipeline = Pipeline(
-            Guard(authenticator, 1024**2, 64 * 1024**2),
+            guard,
             Decoder(1000, 32),
             Classifier(taxonomy, LabelValues(LABELS, max_values, 32), 900, 300),
             ledger or self.memory,
@@ -97,8 +101,12 @@ class Listener:
             clock=lambda: self.now,
             refused=lambda reason, _message: self.logged.append(reason),
         )
+        records = Records(Attributes(LABELS), frozenset({"session.end"}), 1000)
         self.app = IngestApp(
-            self.pipeline, self.own, lambda reason, _detail: self.logged.append(reason)
+            self.pipeline,
+            self.own,
+            lambda reason, _detail: self.logged.append(reason),
+            routes={LOGS_PATH: LogsRoute(guard, records, self.pipeline, self.own)},
         )
 
     async def answer(

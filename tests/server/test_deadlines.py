@@ -41,6 +41,15 @@ def test_request_that_stops_arriving_is_answered_408(start: Start, begun: bytes)
     assert server.refused("timeout") == server.requests(408) == 1
 
 
+def test_late_otlp_request_is_answered_503(start: Start) -> None:
+    """Fails with 408, after which OTLP clients drop the records."""
+    server = start(receive_timeout=0.2)
+    reply = server.exchange(post(b"half")[:-1].replace(b" / ", b" /v1/logs ", 1))
+    assert status(reply) == 503
+    assert b"retry-after: 1" in reply
+    assert server.refused("timeout") == server.requests(503) == 1
+
+
 def test_deadline_is_checked_again_after_an_error(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

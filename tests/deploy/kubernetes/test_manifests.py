@@ -176,10 +176,12 @@ def test_service_monitor_scrapes_ops_under_the_job_of_the_alerts(objects: Object
     assert int(endpoint["interval"].removesuffix("s")) * 5 <= Settings().first_seen_zero_for
 
 
-def test_ingress_exposes_only_the_ingest_path_with_tls(objects: Objects) -> None:
+def test_ingress_exposes_only_the_paths_of_events_with_tls(objects: Objects) -> None:
     ingress = objects["Ingress", NAME]["spec"]
     (rule,) = ingress["rules"]
-    (path,) = rule["http"]["paths"]
-    assert (path["path"], path["pathType"]) == (names.INGEST_PATH, "Exact")
-    assert path["backend"]["service"] == {"name": NAME, "port": {"name": "ingest"}}
+    paths = rule["http"]["paths"]
+    assert [path["path"] for path in paths] == [names.INGEST_PATH, names.LOGS_PATH]
+    for path in paths:
+        assert path["pathType"] == "Exact"
+        assert path["backend"]["service"] == {"name": NAME, "port": {"name": "ingest"}}
     assert [item["hosts"] for item in ingress["tls"]] == [[rule["host"]]]

@@ -1,0 +1,1 @@
+"""Session ends in OTLP log records: `POST /v1/logs`."""

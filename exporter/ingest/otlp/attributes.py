@@ -1,0 +1,61 @@
+"""Which attribute of a log record is which field of an event."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from exporter.event_fields import MAPPABLE
+
+EVENT: Final = "event"
+"""The slot of the event's name."""
+LABEL: Final = "labels."
+_CONVENTIONS: Final = {
+    EVENT: ("event.name",),
+    "system": ("system", "service.name"),
+    "id": ("log.record.uid", "id"),
+    "user": ("user", "user.id", "enduser.id"),
+}
+"""Attributes by OpenTelemetry's semantic conventions, in order of precedence. `session.id` needs no entry."""
+_SEPARATORS: Final = str.maketrans("", "", "_-. ")
+_LONGEST: Final = 256
+_REMEMBERED: Final = 10_000
+
+
+class Attributes(dict[str, str | None]):
+    """The slot of an attribute by its name; None for an attribute that has no meaning.
+
+    A slot is a field, `event` or `labels.NAME`. The second attribute of a field has a slot of its own,
+    which `fallbacks` maps to the field, in order of precedence. `mapped` are the settings FIELD=ATTRIBUTE.
+    Names are matched without regard to case, `_`, `-`, `.` and spaces.
+    """
+
+    def __init__(self, labels: Sequence[str] = (), mapped: Iterable[str] = ()) -> None:
+        super().__init__()
+        configured: dict[str, tuple[str, ...]] = {}
+        for pair in mapped:
+            field, _, attribute = pair.partition("=")
+            configured[field] = (*configured.get(field, ()), attribute)
+        self.labels = tuple(LABEL + label for label in labels)
+        self.fallbacks: dict[str, str] = {}
+        self._slots: dict[str, str] = {}
+        defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
+        defaults |= {LABEL + label: (label,) for label in labels}
+        # What the operator wrote wins over a default for another field.
+        for field, attributes in [*configured.items(), *defaults.items()]:
+            if field in configured and attributes is defaults[field]:
+                continue
+            for rank, attribute in enumerate(attributes):
+                slot = f"{field}/{rank}" if rank else field
+                if self._slots.setdefault(_key(attribute), slot) == slot and rank:
+                    self.fallbacks[slot] = field
+
+    def __missing__(self, name: str) -> str | None:
+        if len(name) > _LONGEST:
+            return None
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        slot = self[name] = self._slots.get(_key(name))
+        return slot
+
+
+def _key(name: str) -> str:
+    return name.translate(_SEPARATORS).casefold()

@@ -1,0 +1,19 @@
+"""Attributes that are probably a code under another name: without a code, an end counts as a normal one."""
+
+from typing import Final
+
+from exporter.event_fields import nearest_field
+
+_MAX_NAMES: Final = 100
+"""Names of a request that are compared: senders choose them, and a comparison takes 50 µs."""
+
+
+class NearCode(dict[str, bool]):
+    """Whether the name of an attribute is near `code`; for the first names of a request."""
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= _MAX_NAMES:
+            return False
+        # `code.function.name` and its like are places in a program.
+        near = self[name] = nearest_field(name) == "code" and not name.startswith("code.")
+        return near

@@ -1,0 +1,21 @@
+"""OTLP/protobuf. Imported at the first such request: the import takes longer than a start may."""
+
+from typing import cast
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from exporter.errors import Unparseable
+
+
+def parse(body: bytes) -> ExportLogsServiceRequest:
+    """The request in a body. Raises `Unparseable`, also for more than 100 levels of nesting."""
+    try:
+        return cast("ExportLogsServiceRequest", ExportLogsServiceRequest.FromString(body))
+    except DecodeError as error:
+        raise Unparseable(f"not an OTLP logs request as protobuf: {error}") from None
+
+
+def encode(message: Message) -> bytes:
+    """The same bytes for equal messages."""
+    return cast("bytes", message.SerializeToString(deterministic=True))

@@ -1,0 +1,199 @@
+"""Log records to session ends: the same events that the other ways in decode to."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isnan
+from typing import Any, Final
+
+import msgspec
+
+from exporter.errors import Rejected, TooManyEvents
+from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
+from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.otlp.attributes import EVENT, Attributes
+from exporter.ingest.otlp.content_id import MAP, Encode, content_id, pairs_of
+from exporter.ingest.otlp.near_code import NearCode
+
+OTHER_EVENT: Final = "other_event"
+NO_EVENT_NAME: Final = "no_event_name"
+_MAX_ATTRIBUTES: Final = 128
+"""Attributes that are read of a record, scope, resource or body: SDKs keep no more of a record."""
+_KEYS: Final = frozenset(("id", "session_id"))
+"""With one of these fields and a time, a record needs no id that is made of its content."""
+
+Fields = dict[str, Any]
+
+
+@dataclass
+class Records:
+    """Reads requests of at most `max_records` records; `events` are the names of session ends."""
+
+    attributes: Attributes
+    events: frozenset[str]
+    max_records: int
+    strict_fields: bool = False
+
+    def __post_init__(self) -> None:
+        self._fallbacks = self.attributes.fallbacks.keys()
+
+    def decode(self, request: Any, encode: Encode) -> tuple[Decoded, Counter[str]]:
+        """The session ends of a request, and the numbers of other records by reason.
+
+        `request` is a message in either form; `encode` gives the bytes of a message. Raises `TooManyEvents`.
+        """
+        self._check_count(request)
+        ignored: Counter[str] = Counter()
+        ignored_fields, near = IgnoredFields(strict=self.strict_fields), NearCode()
+        ends: list[Fields] = []
+        places: list[int] = []
+        rejected: list[Rejection] = []
+        place = -1
+        for shared, resource, logs in self._scopes(request):
+            for record in logs.log_records:
+                place += 1
+                name = record.event_name
+                if name and name not in self.events:
+                    ignored[OTHER_EVENT] += 1
+                    continue
+                fields = self._fields(record, shared)
+                named = fields.pop(EVENT, "")
+                if not name and named not in self.events:
+                    ignored[OTHER_EVENT if named else NO_EVENT_NAME] += 1
+                    continue
+                try:
+                    self._complete(fields, record)
+                    # Without a time, two ends may have the same content.
+                    if "occurred_at" in fields and _KEYS.isdisjoint(fields):
+                        fields["id"] = content_id(resource, logs.scope, record, encode)
+                    if "code" not in fields:
+                        ignored_fields.match(
+                            dict.fromkeys(filter(near.__getitem__, _names(record)))
+                        )
+                except Rejected as error:
+                    rejected.append(Rejection(place, error.reason, error.message))
+                else:
+                    ends.append(fields)
+                    places.append(place)
+        total = len(ends) + len(rejected)
+        events = Columns.of(_events(ends, places, rejected))
+        rejected.sort(key=lambda rejection: rejection.index)
+        return Decoded(events, total, rejected, places, ignored=ignored_fields), ignored
+
+    def _check_count(self, request: Any) -> None:
+        """Raises `TooManyEvents`. Messages around the records count: empty ones have two bytes each."""
+        scopes = [scope for resource in request.resource_logs for scope in resource.scope_logs]
+        records = sum(len(scope.log_records) for scope in scopes)
+        most = max(len(request.resource_logs), len(scopes), records)
+        if most > self.max_records:
+            raise TooManyEvents(
+                f"{most} log records, scopes or resources: at most {self.max_records} in one request "
+                "(max_events)"
+            )
+
+    def _scopes(self, request: Any) -> Iterator[tuple[Fields, Any, Any]]:
+        """The fields of resource and scope, the resource, and the scope's records."""
+        for resource_logs in request.resource_logs:
+            resource = resource_logs.resource
+            outer = self._read(resource.attributes)
+            for logs in resource_logs.scope_logs:
+                shared = outer | self._read(logs.scope.attributes)
+                # One id for all records would count one of them.
+                shared.pop("id", None)
+                yield shared, resource, logs
+
+    def _fields(self, record: Any, shared: Fields) -> Fields:
+        """The fields of a record: its attributes come before its body, its scope and its resource."""
+        fields = self._read(record.attributes)
+        body = record.body
+        if body.WhichOneof("value") == MAP:
+            fields = self._read(body.kvlist_value.values) | fields
+        return shared | fields if shared else fields
+
+    def _read(self, pairs: Sequence[Any]) -> Fields:
+        slots = self.attributes
+        fields: Fields = {}
+        for pair in pairs[:_MAX_ATTRIBUTES]:
+            slot = slots[pair.key]
+            if slot is not None:
+                value = pair.value
+                # Two kinds of nearly all values, each quicker read than the kind.
+                atom = value.string_value or value.int_value or _plain(value)
+                if atom is not None:
+                    fields[slot] = atom
+        if not self._fallbacks.isdisjoint(fields):
+            for slot, name in slots.fallbacks.items():
+                if slot in fields:
+                    fields.setdefault(name, fields.pop(slot))
+        return fields
+
+    def _complete(self, fields: Fields, record: Any) -> None:
+        """Adds time and labels. Raises `Rejected`."""
+        time = record.time_unix_nano
+        if time and "occurred_at" not in fields:
+            fields["occurred_at"] = _time(time)
+        if self.attributes.labels:
+            self._add_labels(fields)
+
+    def _add_labels(self, fields: Fields) -> None:
+        slots = self.attributes.labels
+        labels = {slot.partition(".")[2]: fields.pop(slot) for slot in slots if slot in fields}
+        if labels:
+            fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
+
+
+def _names(record: Any) -> list[str]:
+    pairs = (*record.attributes[:_MAX_ATTRIBUTES], *pairs_of(record.body)[:_MAX_ATTRIBUTES])
+    return [pair.key for pair in pairs]
+
+
+def _plain(value: Any) -> Any:
+    """A value that is no text, None for none; () for values that no field has."""
+    kind = value.WhichOneof("value")
+    if kind is None or kind == "string_value":
+        return None
+    if kind == "double_value":
+        number: float = value.double_value
+        # Parsers of JSON in Go read 4001 as 4001.0, which would send the whole batch through `from_json`.
+        # NaN passes every comparison, and would spoil a sum.
+        return int(number) if number.is_integer() else () if isnan(number) else number
+    return getattr(value, kind) if kind in ("int_value", "bool_value") else ()
+
+
+def _time(nanoseconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Rejected("invalid_field", "time_unix_nano: is later than a clock can be") from None
+
+
+def _events(ends: list[Fields], places: list[int], rejected: list[Rejection]) -> list[Event]:
+    """The events of their fields; `places` keeps those of valid events, `rejected` gets the others."""
+    try:
+        return msgspec.convert(ends, list[Event])
+    except msgspec.ValidationError:
+        pass
+    events: list[Event] = []
+    kept: list[int] = []
+    for fields, place in zip(ends, places, strict=True):
+        try:
+            events.append(_event(fields))
+            kept.append(place)
+        except Rejected as error:
+            rejected.append(Rejection(place, error.reason, error.message))
+    places[:] = kept
+    return events
+
+
+def _event(fields: Fields) -> Event:
+    """An event of fields that may have another type. Raises `Rejected`."""
+    time, labels = fields.get("occurred_at"), fields.pop("labels", None)
+    if isinstance(time, datetime):
+        del fields["occurred_at"]
+    event = from_json(fields)
+    if isinstance(time, datetime):
+        event.occurred_at = time
+    if labels is not None:
+        event.labels = labels
+    return event

@@ -1,0 +1,213 @@
+"""Hostile OTLP requests: no 5xx, no broken batch, and /metrics parses. FAULTS=full runs more of them."""
+
+import asyncio
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from exporter.metrics.collector import LedgerCollector
+from exporter.metrics.exposition import render
+from exporter.names import LOGS_PATH
+from exporter.taxonomy import Taxonomy
+from tests.faults.fuzz import ShownLedger
+from tests.ingest.listener import JSON, LABELS, Answer, Listener
+from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, request
+
+FULL = os.environ.get("FAULTS") == "full"
+many = settings(
+    max_examples=2_000 if FULL else 50,
+    deadline=None,
+    derandomize=not FULL,
+    suppress_health_check=list(HealthCheck),
+)
+
+TEXT = st.text(max_size=20) | st.sampled_from(("", "a\x00b", "\u202e", "\n# EOF", "x" * 200))
+ATOM = (
+    st.sampled_from((*END.values(), True, 0, -(2**63), 2**63 - 1, 1e308, float("nan"), b"\xff"))
+    | st.floats()
+    | TEXT
+)
+VALUE = st.recursive(
+    ATOM, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
+)
+NAMES = st.sampled_from(
+    (
+        *("system", "code", "log.record.uid", "id", "session.id", "occurred_at", "Session-Id"),
+        *("duration_seconds", "phase", "final", "region", "project", "event.name", "error_code"),
+    )
+)
+ATTRIBUTES = st.dictionaries(NAMES | TEXT, VALUE, max_size=8)
+RECORDS = st.builds(
+    record,
+    ATTRIBUTES.map(lambda attributes: {**END, **attributes}) | ATTRIBUTES,
+    name=st.sampled_from(("session.end", "session.end", "", "x")),
+    time=st.sampled_from((0, 1, TIME, TIME + 10**15, 2**64 - 1)),
+    body=VALUE,
+)
+REQUESTS = st.builds(
+    lambda records, resource: request(*records, resource=resource),
+    st.lists(RECORDS, max_size=5),
+    ATTRIBUTES,
+)
+
+
+class Target:
+    """The application with a ledger that shows its totals; every answer is checked."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._ledger = ShownLedger()
+        self.listener = Listener(taxonomy, self._ledger)
+        self._registry = CollectorRegistry()
+        self._registry.register(LedgerCollector(LABELS, self._ledger))
+        self._loop = asyncio.new_event_loop()
+
+    def close(self) -> None:
+        self.scrape()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def post(self, body: bytes, headers: dict[bytes, bytes]) -> Answer:
+        answer = self._loop.run_until_complete(self.listener.answer(body, headers, path=LOGS_PATH))
+        assert answer.status in (200, 400, 413), answer
+        return answer
+
+    def scrape(self) -> None:
+        text, _ = render(self._registry, "application/openmetrics-text")
+        assert len(list(text_string_to_metric_families(text.decode()))) >= 4
+
+
+@pytest.fixture(scope="module")
+def target(taxonomy: Taxonomy) -> Iterator[Target]:
+    """One for all examples, so that /metrics shows what each of them left."""
+    target = Target(taxonomy)
+    yield target
+    target.close()
+
+
+@many
+@given(message=REQUESTS)
+def test_any_attributes_are_counted_ignored_or_rejected(target: Target, message: Any) -> None:
+    assert target.post(message.SerializeToString(), PROTOBUF).status == 200
+    body = json.dumps(as_json(message)).encode()
+    assert target.post(body, JSON).status == 200
+
+
+@many
+@given(message=REQUESTS, data=st.data())
+def test_damaged_request_is_answered(target: Target, message: Any, data: st.DataObject) -> None:
+    for headers, text in (
+        (PROTOBUF, message.SerializeToString()),
+        (JSON, json.dumps(as_json(message)).encode()),
+    ):
+        body = bytearray(text)
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(body)))
+            piece = data.draw(st.binary(max_size=6))
+            body[at : at + data.draw(st.integers(0, 6))] = piece
+        target.post(bytes(body), headers)
+
+
+def raw_field(number: int, data: bytes) -> bytes:
+    length = len(data)
+    varint = bytearray()
+    while length > 0x7F:
+        varint.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes((number << 3 | 2,)) + bytes((*varint, length)) + data
+
+
+def nested(depth: int) -> bytes:
+    """An attribute with a value in that many lists."""
+    inner = raw_field(1, b"x")
+    for _ in range(depth):
+        inner = raw_field(5, raw_field(1, inner))
+    return raw_field(1, b"a") + raw_field(2, inner)
+
+
+def in_request(attribute: bytes) -> bytes:
+    """A request of one record, with the bytes of one of its attributes."""
+    body = raw_field(6, attribute) + raw_field(12, b"session.end")
+    for number in (2, 2, 1):
+        body = raw_field(number, body)
+    return body
+
+
+GIB = 1 << 30
+DECLARED = b"\x80\x80\x80\x80\x04"
+"""1 GiB as a length."""
+DEEP = 30_000
+VALUE_OPENED = b'{"arrayValue":{"values":['
+JSON_HEAD = (
+    b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"session.end","attributes":['
+)
+HOSTILE: dict[str, tuple[dict[bytes, bytes], bytes, int]] = {
+    "deep attribute": (PROTOBUF, in_request(nested(40)), 200),
+    "deeper attribute": (PROTOBUF, in_request(nested(60)), 400),
+    "deep JSON": (JSON, JSON_HEAD + b'{"key":"a","value":' + VALUE_OPENED * DEEP, 400),
+    "deep unknown field": (JSON, b'{"x":' + b"[" * DEEP + b"]" * DEEP + b"}", 400),
+    "huge map": (
+        PROTOBUF,
+        request(
+            record({}, body=AnyValue(kvlist_value={"values": [KeyValue()] * 500_000}))
+        ).SerializeToString(),
+        200,
+    ),
+    "many attributes": (
+        PROTOBUF,
+        request(
+            LogRecord(event_name="session.end", attributes=[KeyValue()] * 500_000)
+        ).SerializeToString(),
+        200,
+    ),
+    "many empty records": (PROTOBUF, raw_field(1, raw_field(2, b"\x12\x00" * 500_000)), 413),
+    "invalid UTF-8": (PROTOBUF, in_request(raw_field(1, b"\xff\xfe")), 400),
+    "invalid UTF-8 in JSON": (JSON, b'{"x":"\xff"}', 400),
+    "half of a surrogate pair": (JSON, JSON_HEAD + rb'{"key":"\ud800"}]}]}]}]}', 400),
+    "long number": (JSON, JSON_HEAD[:-14] + b'"timeUnixNano":"' + b"9" * 99999 + b'"}]}]}]}', 400),
+    "declared field": (PROTOBUF, b"\x0a" + DECLARED, 400),
+    "declared text": (PROTOBUF, in_request(b"\x0a" + DECLARED), 400),
+    "declared packed": (
+        {**PROTOBUF, b"content-encoding": b"gzip"},
+        gzip.compress(b"\x0a" + DECLARED + bytes(1024**2)),
+        413,
+    ),
+    "truncated gzip": ({**JSON, b"content-encoding": b"gzip"}, gzip.compress(b"{}")[:-1], 400),
+}
+"""Headers, body, and the status of its answer."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_request_counts_nothing(taxonomy: Taxonomy, name: str) -> None:
+    headers, body, status = HOSTILE[name]
+    assert len(body) < 1.1 * 1024**2
+    target = Target(taxonomy)
+    try:
+        assert target.post(body, headers).status == status
+        assert target.listener.value("accepted_events_total") == 0
+    finally:
+        target.close()
+
+
+def test_declared_length_takes_no_memory(taxonomy: Taxonomy) -> None:
+    """A buffer of the declared gigabyte would be seen in the peak of the process."""
+    import resource
+
+    target = Target(taxonomy)
+    try:
+        target.post(b"", PROTOBUF)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for name in ("declared field", "declared text"):
+            target.post(HOSTILE[name][1], HOSTILE[name][0])
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+    finally:
+        target.close()

@@ -1,0 +1,287 @@
+"""Log records to events: which records are session ends, and which attribute is which field."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from exporter.errors import IGNORED_REASONS, TooManyEvents
+from exporter.event_fields import MAPPABLE
+from exporter.ingest.event import Decoded
+from exporter.ingest.otlp import json_form, protobuf_form
+from exporter.ingest.otlp.attributes import Attributes
+from exporter.ingest.otlp.records import Records
+from tests.ingest.listener import NOW
+from tests.ingest.otlp.messages import END, TIME, as_json, record, request
+
+
+def records(*mapped: str, labels: tuple[str, ...] = (), strict: bool = False) -> Records:
+    return Records(Attributes(labels, mapped), frozenset({"session.end"}), 1000, strict)
+
+
+def decode(*given: LogRecord, by: Records | None = None, **outer: Any) -> Decoded:
+    """The records decoded from protobuf, which must be the same as from JSON."""
+    by = by or records()
+    message = request(*given, **outer)
+    decoded, ignored = by.decode(message, protobuf_form.encode)
+    parsed = json_form.parse(json_form.encode(as_json(message)))
+    from_json, ignored_json = by.decode(parsed, json_form.encode)
+    ids = ("otlp" if (text or "").startswith("otlp:") else text for text in decoded.events.id)
+    same = decoded.events._replace(id=tuple(ids))
+    ids = ("otlp" if (text or "").startswith("otlp:") else text for text in from_json.events.id)
+    # A code may be the text of its number; it resolves to the same code.
+    assert from_json.events._replace(id=tuple(ids)) == same
+    assert (ignored_json, from_json.rejected) == (ignored, decoded.rejected)
+    return decoded
+
+
+def only(**fields: Any) -> dict[str, Any]:
+    return {"system": "streampixel", "code": 4001, "occurred_at": NOW, **fields}
+
+
+def event(decoded: Decoded) -> dict[str, Any]:
+    """The only event's fields that are set."""
+    columns = decoded.events._asdict()
+    return {name: column[0] for name, column in columns.items() if column[0] not in (None, b"")}
+
+
+# --- fields -----------------------------------------------------------------------------------------
+
+
+def test_attributes_by_the_semantic_conventions_are_fields() -> None:
+    decoded = decode(
+        record(
+            {
+                "session.id": "s-1",
+                "log.record.uid": "u-1",
+                "code": 4001,
+                "duration_seconds": 12,
+                "phase": "connect",
+                "final": False,
+                "thread.name": "main",
+            }
+        ),
+        resource={"service.name": "streampixel"},
+    )
+    assert event(decoded) == only(
+        id="u-1", session_id="s-1", duration_seconds=12.0, phase="connect", final=False
+    )
+
+
+@pytest.mark.skipif("user" not in MAPPABLE, reason="events have no such field yet")
+@pytest.mark.parametrize("name", ["user", "user.id", "enduser.id"])
+def test_user_has_the_names_of_the_conventions(name: str) -> None:
+    assert event(decode(record({**END, name: "u-1"})))["user"] == "u-1"
+
+
+@pytest.mark.parametrize("name", ["session_id", "sessionId", "Session ID", "session.id"])
+def test_spelling_of_an_attribute_does_not_matter(name: str) -> None:
+    assert event(decode(record({**END, name: "s-1"})))["session_id"] == "s-1"
+
+
+def test_record_wins_over_body_scope_and_resource() -> None:
+    """Fails when a layer is read in another order."""
+    layers = [{"code": code} for code in (1, 2, 3, 4)]
+    given = record({**END, **layers[0]}, body=layers[1])
+    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 1
+    given = record({"system": "streampixel"}, body=layers[1])
+    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 2
+    given = record({"system": "streampixel"})
+    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 3
+    assert event(decode(given, resource=layers[3]))["code"] == 4
+
+
+def test_id_of_a_resource_or_scope_is_no_id_of_its_records() -> None:
+    """Fails when it is one: of all records of the resource one would be counted."""
+    decoded = decode(record(), record(time=TIME + 1), resource={"id": "r"}, scope={"id": "s"})
+    assert len(set(decoded.events.id)) == 2
+
+
+def test_first_attribute_of_a_field_wins_in_any_order() -> None:
+    """Fails without the fallbacks' precedence: the last attribute of the record won."""
+    both = {"log.record.uid": "u", "id": "i"}
+    for attributes in (both, dict(reversed(both.items()))):
+        assert event(decode(record({**END, **attributes})))["id"] == "u"
+    named = {"code": 4001, "service.name": "softdrive", "system": "streampixel"}
+    assert event(decode(record(named)))["system"] == "streampixel"
+
+
+def test_mapped_attribute_replaces_the_default() -> None:
+    by = records("code=app.status", "code=app.code", "event=kind", "id=offset", labels=("region",))
+    attributes = {"system": "softdrive", "code": "no", "app_code": "08", "kind": "session.end"}
+    decoded = decode(record({**attributes, "offset": "7"}, name=""), by=by)
+    assert event(decoded) == {
+        "system": "softdrive",
+        "code": "08",
+        "id": "7",
+        "occurred_at": NOW,
+    }
+
+
+def test_configured_labels_are_attributes_of_any_layer() -> None:
+    by = records("labels.region=cloud.region", labels=("region", "project_name"))
+    given = record({**END, "project.name": "kiosk", "region": "no"})
+    decoded = decode(given, by=by, resource={"cloud.region": "eu"})
+    assert event(decoded)["labels"] == b'{"region":"eu","project_name":"kiosk"}'
+
+
+def test_only_the_first_attributes_of_a_record_are_read() -> None:
+    """Fails without the bound: a megabyte holds half a million attributes."""
+    decoded = decode(record({**END, **{f"a{n}": n for n in range(200)}, "session.id": "s"}))
+    assert "session_id" not in event(decoded)
+
+
+def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
+    """Fails without the bounds: senders choose the names."""
+    attributes = Attributes()
+    for number in range(10_001):
+        assert attributes[str(number)] is None
+    assert len(attributes) <= 10_000
+    assert attributes["x" * 257] is None
+    assert "x" * 257 not in attributes
+
+
+# --- session ends -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name", "reason"),
+    [
+        (END, "session.end", None),
+        ({**END, "event.name": "session.end"}, "", None),
+        ({**END, "event.name": "session.start"}, "session.end", None),
+        ({**END, "event.name": "session.start"}, "", "other_event"),
+        ({**END, "event.name": "session.end"}, "session.start", "other_event"),
+        ({**END, "event.name": 5}, "", "other_event"),
+        (END, "", "no_event_name"),
+    ],
+)
+def test_event_name_tells_session_ends(
+    attributes: dict[str, Any], name: str, reason: str | None
+) -> None:
+    given = request(record(attributes, name=name))
+    decoded, ignored = records().decode(given, protobuf_form.encode)
+    assert decoded.total == (reason is None)
+    assert ignored == Counter([reason] if reason else [])
+    assert set(ignored) <= set(IGNORED_REASONS)
+
+
+def test_place_of_a_rejection_counts_ignored_records() -> None:
+    given = (record(name="x"), record({"code": 1}), record(), record({**END, "final": "no"}))
+    decoded = decode(*given)
+    assert decoded.places == [2]
+    assert [(each.index, each.reason) for each in decoded.rejected] == [
+        (1, "missing_system"),
+        (3, "invalid_field"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"code": [1]}, "code: must be a string or an integer, not an object"),
+        ({"code": 1.5}, "code: must be a string or an integer, not a number"),
+        ({"session.id": 7}, "session_id: must be a string, not a number"),
+        ({"duration_seconds": float("nan")}, "duration_seconds: must be a number, not an object"),
+        ({"occurred_at": "today"}, "occurred_at: 'today' is not an RFC 3339 time with an offset"),
+    ],
+)
+def test_attribute_of_another_type_is_rejected(attributes: dict[str, Any], message: str) -> None:
+    """Fails without the check of NaN, which passes every comparison and spoils a sum for good."""
+    decoded = decode(record({**END, **attributes}))
+    assert decoded.rejected[0].message.startswith(message)
+
+
+def test_value_in_a_lenient_form_is_taken() -> None:
+    fields = {**END, "code": 4001.0, "labels": "", "phase": "", "session.id": AnyValue()}
+    assert event(decode(record(fields))).items() >= END.items()
+    text = {**END, "occurred_at": "2026-11-20T20:00:00+01:00", "final": True}
+    assert event(decode(record(text, time=0)))["occurred_at"] == NOW
+
+
+def test_time_after_the_last_year_is_rejected() -> None:
+    body = json_form.encode(as_json(request(record())))
+    late = body.replace(str(TIME).encode(), b"9" * 21)
+    decoded, _ = records().decode(json_form.parse(late), json_form.encode)
+    assert [each.reason for each in decoded.rejected] == ["invalid_field"]
+    odd = json_form.parse(body.replace(str(TIME).encode(), b"9" * 20))
+    assert records().decode(odd, json_form.encode)[0].total == 1
+
+
+@pytest.mark.parametrize("kind", ["records", "scopes", "resources"])
+def test_messages_of_a_request_are_limited(kind: str) -> None:
+    """Fails without the count: empty messages have two bytes each."""
+    message = request(*[record()] * 1000)
+    records().decode(message, protobuf_form.encode)
+    logs = message.resource_logs
+    for _ in range(1 if kind == "records" else 1000):
+        if kind == "resources":
+            logs.add()
+        elif kind == "scopes":
+            logs[0].scope_logs.add()
+        else:
+            logs[0].scope_logs[0].log_records.append(record())
+    with pytest.raises(TooManyEvents):
+        records().decode(message, protobuf_form.encode)
+
+
+# --- ids --------------------------------------------------------------------------------------------
+
+
+def test_id_of_a_record_without_one_is_its_content() -> None:
+    """Fails when the order of attributes or the time of receipt is part of it: a program that reads a line
+    again changes both."""
+
+    def id_of(given: LogRecord, **outer: Any) -> str:
+        return str(event(decode(given, **outer))["id"])
+
+    first = id_of(record({**END, "a": "1"}, body={"x": 1, "y": 2}), resource={"host": "h"})
+    again = record({"a": "1", **END}, body={"y": 2, "x": 1}, observed_time_unix_nano=5)
+    assert id_of(again, resource={"host": "h"}) == first
+    assert len(first) == len("otlp:") + 32
+    others = [
+        id_of(again, resource={"host": "i"}),
+        id_of(again, resource={"host": "h"}, scope={"host": "h"}),
+        id_of(record({**END, "a": "2"}, body={"x": 1, "y": 2}), resource={"host": "h"}),
+        id_of(record({**END, "a": "1"}, body={"x": 1, "y": 3}), resource={"host": "h"}),
+        id_of(
+            record({**END, "a": "1"}, body={"x": 1, "y": 2}, time=TIME + 1), resource={"host": "h"}
+        ),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_session_and_time_are_the_key_without_an_id() -> None:
+    decoded = decode(record({**END, "session.id": "s-1"}))
+    assert event(decoded) == only(session_id="s-1")
+
+
+def test_record_without_id_and_time_has_no_key() -> None:
+    """Fails when the content is the id all the same: two ends of one second and code would be one."""
+    assert event(decode(record(time=0))) == END
+
+
+# --- warnings ---------------------------------------------------------------------------------------
+
+
+def test_end_without_code_names_an_attribute_near_it() -> None:
+    attributes = {"system": "streampixel", "error_code": 4001, "code.function.name": "f"}
+    decoded = decode(record(attributes), record({**END, "error_code": 1}))
+    assert decoded.ignored is not None
+    assert decoded.ignored.names == {"error_code": "code"}
+    decoded = decode(record({"system": "streampixel"}, body={"errorCode": 1}))
+    assert decoded.ignored is not None
+    assert decoded.ignored.names == {"errorCode": "code"}
+    strict = decode(record(attributes), by=records(strict=True))
+    assert [each.reason for each in strict.rejected] == ["unknown_field"]
+
+
+def test_search_for_names_near_code_is_bounded() -> None:
+    """Fails without the bound: a comparison takes 50 µs, and senders choose the names."""
+    names = [f"{number}_code" for number in range(1000)]
+    given = [record({"system": "streampixel", name: 1}) for name in names]
+    decoded = decode(*given)
+    assert decoded.ignored is not None
+    assert 0 < decoded.ignored.count <= 100

@@ -1,0 +1,213 @@
+"""`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as the other ways in."""
+
+import gzip
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+
+from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown, TooManyRequests
+from exporter.names import LOGS_PATH
+from exporter.taxonomy import Taxonomy
+from exporter.tokens import Authenticator
+from tests.ingest.listener import JSON, Answer, Listener
+from tests.ingest.otlp.messages import END, PROTOBUF, as_json, record, request
+
+Headers = dict[bytes, bytes]
+both_forms = pytest.mark.parametrize("headers", [PROTOBUF, JSON], ids=["protobuf", "json"])
+
+
+def export(
+    listener: Listener, message: ExportLogsServiceRequest, headers: Headers = PROTOBUF
+) -> Answer:
+    body = message.SerializeToString()
+    if headers[b"content-type"] == b"application/json":
+        body = json.dumps(as_json(message)).encode()
+    if b"content-encoding" in headers:
+        body = gzip.compress(body)
+    return listener.post(body, headers, path=LOGS_PATH)
+
+
+def partial(answer: Answer) -> ExportLogsPartialSuccess:
+    """The partial success of a 200, which has the type of its request."""
+    assert answer.status == 200
+    if answer.headers[b"content-type"] == PROTOBUF[b"content-type"]:
+        return ExportLogsServiceResponse.FromString(answer.body).partial_success
+    assert answer.headers[b"content-type"] == b"application/json"
+    success = answer.json.get("partialSuccess", {})
+    # protobuf writes integers of 64 bits as text.
+    assert isinstance(success.get("rejectedLogRecords", ""), str)
+    return ExportLogsPartialSuccess(
+        rejected_log_records=int(success.get("rejectedLogRecords", 0)),
+        error_message=success.get("errorMessage", ""),
+    )
+
+
+def status_message(answer: Answer, headers: Headers) -> str:
+    """The message of a `google.rpc.Status`, which has the type of its request."""
+    assert answer.headers[b"content-type"] == headers[b"content-type"]
+    if headers is JSON:
+        assert set(answer.json) == {"message"}
+        return str(answer.json["message"])
+    return str(Status.FromString(answer.body).message)
+
+
+# --- success ----------------------------------------------------------------------------------------
+
+
+@both_forms
+@pytest.mark.parametrize("packed", [False, True])
+def test_record_counts_once_however_often_it_is_sent(
+    listener: Listener, headers: Headers, packed: bool
+) -> None:
+    sent = {**headers, b"content-encoding": b"gzip"} if packed else headers
+    message = request(record({**END, "log.record.uid": "u-1"}), record())
+    for _ in range(2):
+        answer = export(listener, message, sent)
+        assert answer.body == (b"{}" if headers is JSON else b"")
+        assert partial(answer) == ExportLogsPartialSuccess()
+    assert listener.value("accepted_events_total") == 2
+    assert listener.value("duplicate_events_total") == 2
+
+
+def test_record_and_posted_event_with_one_id_count_once(listener: Listener) -> None:
+    """Fails when records have keys or fingerprints of their own."""
+    event = {**END, "id": "u-1", "occurred_at": "2026-11-20T19:00:00Z", "labels": {"region": "eu"}}
+    assert listener.send(event).json["accepted"] == 1
+    given = record({**END, "log.record.uid": "u-1", "region": "eu"})
+    assert partial(export(listener, request(given))) == ExportLogsPartialSuccess()
+    assert listener.value("duplicate_events_total") == 1
+
+
+@both_forms
+def test_other_records_are_acknowledged_and_counted_by_reason(
+    listener: Listener, headers: Headers
+) -> None:
+    for message in (ExportLogsServiceRequest(), request(record(name=""), record(name="x"))):
+        assert partial(export(listener, message, headers)) == ExportLogsPartialSuccess()
+    assert listener.value("ignored_log_records_total", reason="no_event_name") == 1
+    assert listener.value("ignored_log_records_total", reason="other_event") == 1
+    assert listener.memory.batches == []
+
+
+@both_forms
+def test_rejected_records_are_a_partial_success_with_the_first_reason(
+    listener: Listener, headers: Headers
+) -> None:
+    message = request(record(), record({"code": 1}), record({"system": "nope"}))
+    assert partial(export(listener, message, headers)) == ExportLogsPartialSuccess(
+        rejected_log_records=2,
+        error_message="system: required, the name of a loaded taxonomy (record 1: missing_system)",
+    )
+    assert listener.value("accepted_events_total") == 1
+    assert listener.value("rejected_events_total", reason="unknown_system") == 1
+
+
+def test_request_of_rejected_records_only_is_a_partial_success(listener: Listener) -> None:
+    """Fails when the 422 of the other ways in is the answer: a client drops the whole request anyway."""
+    success = partial(export(listener, request(record({}), record({}))))
+    assert success.rejected_log_records == 2
+    assert "event 0: system: required" in success.error_message
+    assert listener.value("rejected_events_total", reason="missing_system") == 2
+
+
+def test_conflict_is_rejected(listener: Listener) -> None:
+    for code, rejected in ((4001, 0), (4005, 1)):
+        given = record({**END, "code": code, "log.record.uid": "u"})
+        assert partial(export(listener, request(given))).rejected_log_records == rejected
+
+
+@pytest.mark.parametrize(
+    ("attributes", "time", "warning"),
+    [
+        (END, 0, "at_least_once: 1 records have no id and no time, a retry counts again"),
+        ({**END, "code": 9999}, 1, "unknown_codes: 9999"),
+        ({"system": "softdrive", "error_code": 1}, 1, "ignored_fields: error_code"),
+    ],
+)
+def test_doubtful_record_is_counted_with_a_warning(
+    listener: Listener, attributes: dict[str, Any], time: int, warning: str
+) -> None:
+    success = partial(export(listener, request(record(attributes, time=time))))
+    assert success == ExportLogsPartialSuccess(error_message=warning)
+    assert listener.value("accepted_events_total") == 1
+    assert listener.value("at_least_once_events_total") == (time == 0)
+
+
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+@both_forms
+def test_body_that_cannot_be_decoded_is_400(listener: Listener, headers: Headers) -> None:
+    answer = listener.post(b"{[\xff", headers, path=LOGS_PATH)
+    assert answer.status == 400
+    assert status_message(answer, headers).startswith("The body can't be parsed: not an OTLP logs")
+    assert listener.value("refused_requests_total", reason="unparseable") == 1
+
+
+@both_forms
+@pytest.mark.parametrize("refusal", [LedgerUnavailable, QueueFull, ShuttingDown])
+def test_request_that_is_to_be_retried_is_503(
+    listener: Listener, headers: Headers, refusal: type[Refused]
+) -> None:
+    """Fails when a record is acknowledged, or counted as ignored, before its request is on disk."""
+    listener.memory.refusal = refusal("why")
+    answer = export(listener, request(record(), record(name="x")), headers)
+    assert answer.status == 503
+    assert answer.headers[b"retry-after"] == b"1"
+    assert status_message(answer, headers) == f"{refusal.title}: why ({refusal.reason})"
+    assert listener.total("ignored_log_records_total") == 0
+
+
+class Refusing(Authenticator):
+    def check(self, authorization: bytes | None, client: str) -> None:
+        raise TooManyRequests("why", retry_after=7)
+
+
+@both_forms
+def test_token_is_checked_before_the_body(taxonomy: Taxonomy, headers: Headers) -> None:
+    listener = Listener(taxonomy, authenticator=Refusing(None))
+    answer = listener.post(b"{", headers, path=LOGS_PATH)
+    assert (answer.status, answer.headers[b"retry-after"]) == (429, b"7")
+    assert status_message(answer, headers).endswith("(throttled)")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({b"content-type": b"text/plain"}, b"", 415),
+        ({}, b"", 415),
+        ({**PROTOBUF, b"content-encoding": b"zstd"}, b"", 415),
+        ({**PROTOBUF, b"content-encoding": b"gzip"}, gzip.compress(bytes(2 * 1024**2)), 413),
+        ({**PROTOBUF, b"content-encoding": b"gzip"}, gzip.compress(b"x" * 99)[:-9], 400),
+        ({**PROTOBUF, b"content-length": b"1073741824"}, b"", 413),
+        (PROTOBUF, request(*[record()] * 1001).SerializeToString(), 413),
+    ],
+    ids=["type", "no-type", "encoding", "bomb", "truncated", "declared", "records"],
+)
+def test_limits_are_those_of_the_other_ways_in(
+    listener: Listener, headers: Headers, body: bytes, status: int
+) -> None:
+    answer = listener.post(body, headers, path=LOGS_PATH)
+    assert answer.status == status
+    assert status_message(answer, PROTOBUF)
+
+
+def test_other_methods_are_405(listener: Listener) -> None:
+    answer = listener.post(b"", PROTOBUF, method="GET", path=LOGS_PATH)
+    assert (answer.status, answer.headers[b"allow"]) == (405, b"POST")
+
+
+@pytest.mark.parametrize("module", ["exporter.serve", "exporter.ingest.otlp.route"])
+def test_import_of_protobuf_does_not_delay_a_start(module: str) -> None:
+    """Fails with the import at the top: a start took 60 ms longer."""
+    code = f"import sys, {module}; print('google.protobuf' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
