@@ -8,7 +8,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from exporter.errors import IGNORED_REASONS, TooManyEvents
-from exporter.event_fields import MAPPABLE
 from exporter.ingest.event import Decoded
 from exporter.ingest.otlp import json_form, protobuf_form
 from exporter.ingest.otlp.attributes import Attributes
@@ -70,7 +69,6 @@ def test_attributes_by_the_semantic_conventions_are_fields() -> None:
     )
 
 
-@pytest.mark.skipif("user" not in MAPPABLE, reason="events have no such field yet")
 @pytest.mark.parametrize("name", ["user", "user.id", "enduser.id"])
 def test_user_has_the_names_of_the_conventions(name: str) -> None:
     assert event(decode(record({**END, name: "u-1"})))["user"] == "u-1"
