@@ -31,14 +31,7 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
     from exporter.streampixel.client import StatsClient
 
     key = Watched(file, read_key, "file of the live stats key", time.monotonic)
-    failures = Counter(
-        names.LIVE_STATS_FAILURES,
-        "Polls of the platform's live users that failed.",
-        (names.SYSTEM, names.REASON),
-        registry=registry,
-    )
-    for reason in REASONS:
-        failures.labels(SYSTEM, reason)
+    failures = failure_counter(registry)
     poller = Poller(
         settings.live_stats_projects,
         settings.live_stats_interval,
@@ -53,6 +46,19 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def failure_counter(registry: CollectorRegistry) -> Counter:
+    """Failed polls by reason, from 0 on."""
+    failures = Counter(
+        names.LIVE_STATS_FAILURES,
+        "Polls of the platform's live users that failed.",
+        (names.SYSTEM, names.REASON),
+        registry=registry,
+    )
+    for reason in REASONS:
+        failures.labels(SYSTEM, reason)
+    return failures
 
 
 def read_key(path: Path) -> str:

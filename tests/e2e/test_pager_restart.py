@@ -52,7 +52,7 @@ def test_killed_exporter_pages_for_itself_and_not_for_its_systems(
 
 
 def test_platform_added_by_a_yaml_file_pages(pager: Pager, restarted: float) -> None:
-    learned = 'system_code:session_ends:share1d_snapshot{system="acme", code="07"} < 0.3 / 10000'
+    learned = 'system_code:session_ends:share6h_snapshot{system="acme", code="07"} < 0.3 / 10000'
     pager.wait_for_result(learned, "a baseline of 10,000 ends")
     # Enough successes go on, or SessionEndsStopped joins the page.
     pager.traffic.more = (SUCCESS,) * 80 + (FAILURE,) * 30

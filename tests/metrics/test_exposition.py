@@ -29,6 +29,7 @@ from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel.live_stats import failure_counter
 from exporter.streampixel.poller import Poller, Users
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
@@ -159,6 +160,7 @@ def full_registry() -> CollectorRegistry:
     registry.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
     registry.register(BuildsCollector(ledger))
     registry.register(Poller(("p1",), 30, fetch=never, on_failure=print))
+    failure_counter(registry)
     registry.register(StateCollector(ledger, sqlite="3.51.3"))
     export_certificates([], registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])

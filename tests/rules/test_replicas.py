@@ -36,7 +36,7 @@ def with_counts(inputs: dict[str, str]) -> Case:
         case.query(MINUTES, f"round(sum by (system) ({record}))", {system: expected})
     # (0.3 + 292) / (30 + 2072): the group of the baseline is first, so it reads a day's count of one
     # evaluation before.
-    share = "round(system_code:session_ends:share1d{code='4001'}, 0.001)"
+    share = "round(system_code:session_ends:share6h{code='4001'}, 0.001)"
     case.query(MINUTES, share, {code: 0.139})
     case.query(MINUTES, "count(ALERTS{alertstate='firing', signal='spike'})", {"{}": 1})
     return case

@@ -26,7 +26,7 @@ def counts(code: Code, label: str, value: str, quiet: float, outage: float) -> t
     ("regions", "where"),
     [
         ({"ap": 7.5, "eu": 0.5}, "Where: region ap 94 % (usually 30 %)."),
-        ({"ap": 2.4, "eu": 5.6}, "Where: no single project or region."),
+        ({"ap": 2.4, "eu": 5.6}, "Where: no label stands out."),
     ],
 )
 def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], where: str) -> None:
@@ -39,6 +39,6 @@ def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], 
         for value, rate in rates.items():
             name, text = counts(NO_WORKERS, label, value, 0, rate)
             case.inputs[name] = text
-    numbers = "32 in 5 min (expected 0.1), 32% of all session ends, since 01:04 UTC."
+    numbers = "32 in 5 min (expected 0.1), 32% of all session ends, since 01:02 UTC."
     all_fire(case, [NO_WORKERS], SPIKE, QUIET + 4, f"{numbers} {where}", "000000032")
     SPIKE_RULES.check(tmp_path, case)

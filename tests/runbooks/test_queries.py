@@ -33,7 +33,10 @@ OF_ALERTS = [queries(pages.of_alert(alert.name, QueryLinks())) for alert in aler
 DEFAULT = (files.shipped() / "default.md").read_text()
 OF_DEFAULT = queries(render(DEFAULT, (("system", "acme"), ("code", "07")), QueryLinks()))
 QUERIES = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS))
-OF_PROMETHEUS = {"up", "scrape_duration_seconds", "ALERTS"}
+OF_PROMETHEUS = {
+    *("up", "scrape_duration_seconds", "ALERTS"),
+    *("alertmanager_notifications_failed_total", "prometheus_notifications_errors_total"),
+}
 
 
 def metrics_of(node: Any) -> Iterator[str]:
