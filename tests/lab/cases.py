@@ -117,13 +117,15 @@ def _on(name: str, *days: int) -> list[tuple[str, float]]:
     return [(name, 24 * day + (9 + 7 * number) % 24) for number, day in enumerate(days)]
 
 
-_STOPS: Final = [("stop", 24 * day + hour) for day, hour in ((7, 10), (10, 15), (15, 14), (24, 10))]
-"""In office hours."""
+_STOPS: Final = [
+    ("stop", 24 * day + hour) for day, hour in ((7, 10), (8, 10), (10, 15), (14, 10), (24, 10))
+]
+"""In office hours, some a day or a week after another at the same time of day."""
 CASES: Final = {
     STANDARD_CASE: Case(_standard, STANDARD_VOLUMES),
     BURSTIER: Case(partial(_standard, burst_scale=1.5), STANDARD_VOLUMES),
     BUDGET_KEPT: Case(partial(_standard, failing=KEPT), STANDARD_VOLUMES),
-    "office hours": _case(30, _STOPS, (30, 100, 1_000), hours=OFFICE, weekend=0.1),
+    "office hours": _case(30, _STOPS, (30, 100, 1_000), hours=OFFICE, weekend=0.02),
     "bursty counts": _case(30, _STOPS, swings=0.9),
     "slow retries": _case(21, _on("slow-retries", *range(1, 20)), (10, 100, 1_000)),
     "bad days": _case(16, [("bad day", 24 * day + 8) for day in (7, 9, 10, 12)]),

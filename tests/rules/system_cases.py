@@ -13,6 +13,7 @@ STOPPED_RULES = RuleSet(
         names.RULE_SUM,
         names.RULE_SUM_SNAPSHOT,
         "system:session_ends:stopped",
+        f"{names.RULE_COUNT_BY_OUTCOME}1h_at_this_time",
         names.RULE_COUNT + "5m",
         *(
             names.RULE_COUNT_BY_OUTCOME + window

@@ -34,7 +34,7 @@ def with_counts(inputs: dict[str, str]) -> Case:
         (names.RULE_COUNT_BY_OUTCOME + "1h{outcome!='neutral'}", 1470),
     ):
         case.query(MINUTES, f"round(sum by (system) ({record}))", {system: expected})
-    # (0.3 + 292) / (30 + 2072): the group of the baseline is first, so it reads a day's count of one
+    # (0.3 + 292) / (30 + 2072): the group of the baseline is first, so it reads a count of one
     # evaluation before.
     share = "round(system_code:session_ends:share6h{code='4001'}, 0.001)"
     case.query(MINUTES, share, {code: 0.139})

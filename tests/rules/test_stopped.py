@@ -100,3 +100,52 @@ def test_exporter_that_is_down_and_comes_back_is_no_stop(tmp_path: Path, minutes
     case = Case({ends(SUCCESS): f"{counter([20.0] * 180)} {gone} {counter([20.0] * 120)}"})
     case.never_fires(STOPPED)
     STOPPED_RULES.check(tmp_path, case)
+
+
+def opened(*days: range) -> Case:
+    """20 successes per minute in these hours of each day, then half an hour to 1 per minute."""
+    minutes = []
+    for hours in days:
+        end = 60 * hours.stop
+        for minute in range(24 * 60):
+            closes = 20 - 19 * min(minute - end, 30) / 30 if minute >= end > 0 else 1.0
+            minutes.append(20.0 if minute // 60 in hours else closes)
+    return by_minute("streampixel", minutes, [0.0] * len(minutes))
+
+
+def closing(day: int, hour: int = 18) -> tuple[float, float, str]:
+    """The hour after an office closes on a day."""
+    return (24 * day + hour) * 60, (24 * day + hour) * 60 + 60, STOPPED
+
+
+OFFICE = range(8, 18)
+
+
+def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> None:
+    """It is one on the first day, and at another time than yesterday."""
+    case = opened(OFFICE, OFFICE, range(8, 14))
+    case.fires_between(*closing(0), True)
+    case.fires_between(*closing(1), False)
+    case.fires_between(*closing(2, 14), True)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
+    """A weekend that closes early is as the one before, and no Monday is as Sunday."""
+    week = [OFFICE] * 5 + [range(6, 16), range(0)]
+    case = opened(*week, *week, range(4, 14))
+    case.fires_between(*closing(5, 16), True)
+    case.fires_between(*closing(12, 16), False)
+    case.fires_between(*closing(14, 14), True)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_closed_day_of_last_week_does_not_hide_a_stop(tmp_path: Path) -> None:
+    """Fails without the look back of two weeks."""
+    case = opened(*[OFFICE] * 7, range(0), *[OFFICE] * 6, range(8, 14))
+    case.fires_between(*closing(14, 14), True)
+    STOPPED_RULES.check(tmp_path, case)
+    case.queries.clear()
+    case.fires_between(*closing(14, 14), False)
+    rules = without(tmp_path, "offset 335h30m", instead="offset 1000h")
+    STOPPED_RULES.check(tmp_path, case, rules=rules)
