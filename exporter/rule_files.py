@@ -11,7 +11,8 @@ import yaml
 from exporter.taxonomy.model import Code, Owner, Severity
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
-_ACTION: Final = re.compile(r"\{\{.*?\}\}")
+_ACTION: Final = re.compile(r"\{\{ if ne .*?\{\{ end \}\}|\{\{.*?\}\}")
+"""Actions of Prometheus' templates. What is said of a cluster is left out: most installations have one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from exporter.ledger.repeats import WINDOW
+from exporter.ledger.contract import REPEAT_WINDOW
 
 _MOST_USERS: Final = 1_000_000
 """In 250 MB. Past it the oldest are forgotten, as a restart of the exporter forgets all."""
@@ -18,7 +18,7 @@ class Repeats:
         """Whether an end at `time` (Unix seconds) is a repeat."""
         key = (system, code, user)
         counted = self._counted.pop(key, None)
-        repeat = counted is not None and abs(time - counted) < WINDOW
+        repeat = counted is not None and abs(time - counted) < REPEAT_WINDOW
         self._counted[key] = counted if repeat and counted is not None else time
         if len(self._counted) > _MOST_USERS:
             del self._counted[next(iter(self._counted))]

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-WINDOW: Final = 900.0
-"""Seconds."""
+from exporter.ledger.contract import REPEAT_WINDOW
+
 MAX_USERS: Final = 500_000
 """555 users a second for 15 minutes, in 80 MB. Past it the oldest are forgotten early: their next end is no
 repeat, as after a restart."""
@@ -29,7 +29,7 @@ class RecentUsers:
 
     def repeats(self, users: Sequence[bytes | None]) -> list[bool]:
         """Whether each of these events is a repeat, in their order; None is an event without a user."""
-        since = self._clock() - WINDOW
+        since = self._clock() - REPEAT_WINDOW
         while self._counted and next(iter(self._counted.values())) <= since:
             self._counted.popitem(last=False)
         seen: set[bytes] = set()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.ledger.repeats import WINDOW
+from exporter.ledger.contract import REPEAT_WINDOW
 from exporter.simulate.history import Counts, Floats
 
 
@@ -73,10 +73,10 @@ class Window:
     def add_user(self, seconds: Floats) -> None:
         """Adds the ends of one user, all with the first code, at these ascending seconds after the start."""
         rows = np.minimum(seconds // self.step, len(self.exact) - 1).astype(np.intp)
-        counted = -WINDOW
+        counted = -REPEAT_WINDOW
         for row, second in zip(rows.tolist(), seconds.tolist(), strict=True):
             self.exact[row, self.codes[0]] += 1
-            if second - counted < WINDOW:
+            if second - counted < REPEAT_WINDOW:
                 self.repeats[row, self.codes[0]] += 1
             else:
                 counted = second

@@ -1,6 +1,7 @@
 """The users that are remembered to find repeats."""
 
-from exporter.ledger.repeats import WINDOW, RecentUsers
+from exporter.ledger.contract import REPEAT_WINDOW
+from exporter.ledger.repeats import RecentUsers
 from tests.ledger.home import Clock
 
 
@@ -17,7 +18,7 @@ def test_users_of_ended_windows_are_forgotten() -> None:
     clock = Clock(0.0)
     recent = RecentUsers(clock, max_users=2)
     recent.remember([b"a"], [False])
-    clock.advance(WINDOW - 1)
+    clock.advance(REPEAT_WINDOW - 1)
     recent.remember([b"b"], [False])
     clock.advance(1)
     assert recent.repeats([b"a", b"b", None]) == [False, True, False]

@@ -45,7 +45,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(segments, "ROW_IDS", ROW_IDS)
         self.patch.setattr(segments, "SHARE", SHARE)
-        self.patch.setattr(repeats, "WINDOW", WINDOW)
+        self.patch.setattr(repeats, "REPEAT_WINDOW", WINDOW)
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
         self.copies = 0
