@@ -83,13 +83,18 @@ class Records:
 
     def _check_count(self, request: Any) -> None:
         """Raises `TooManyEvents`. Messages around the records count: empty ones have two bytes each."""
-        scopes = [scope for resource in request.resource_logs for scope in resource.scope_logs]
-        records = sum(len(scope.log_records) for scope in scopes)
-        most = max(len(request.resource_logs), len(scopes), records)
-        if most > self.max_records:
+        resources = request.resource_logs
+        self._limit(len(resources))
+        # Each step makes objects of messages that the step before has counted.
+        self._limit(sum(len(resource.scope_logs) for resource in resources))
+        scopes = (scope for resource in resources for scope in resource.scope_logs)
+        self._limit(sum(len(scope.log_records) for scope in scopes))
+
+    def _limit(self, messages: int) -> None:
+        if messages > self.max_records:
             raise TooManyEvents(
-                f"{most} log records, scopes or resources: at most {self.max_records} in one request "
-                "(max_events)"
+                f"{messages} log records, scopes or resources: at most {self.max_records} in one "
+                "request (max_events)"
             )
 
     def _scopes(self, request: Any) -> Iterator[tuple[Fields, Any, Any]]:

@@ -1,5 +1,6 @@
 """Log records to events: which records are session ends, and which attribute is which field."""
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -223,6 +224,18 @@ def test_messages_of_a_request_are_limited(kind: str) -> None:
             logs[0].scope_logs[0].log_records.append(record())
     with pytest.raises(TooManyEvents):
         records().decode(message, protobuf_form.encode)
+
+
+def test_messages_are_counted_before_they_take_memory() -> None:
+    """Fails when all scopes are made objects for the count: a megabyte of empty ones took 270."""
+    message = request()
+    message.resource_logs[0].MergeFromString(b"\x12\x00" * 100_000)
+    tracemalloc.start()
+    with pytest.raises(TooManyEvents):
+        records().decode(message, protobuf_form.encode)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1024**2
 
 
 # --- ids --------------------------------------------------------------------------------------------
