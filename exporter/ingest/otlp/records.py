@@ -1,4 +1,4 @@
-"""Log records to session ends: the same events that the other ways in decode to."""
+"""Log records to session ends: the same events that `/v1/session-ends` decodes to."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -104,8 +104,9 @@ class Records:
             outer = self._read(resource.attributes)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
-                # One id for all records would count one of them.
+                # One id for all records would count one of them; one user, all but one as repeats.
                 shared.pop("id", None)
+                shared.pop("user", None)
                 yield shared, resource, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:

@@ -92,10 +92,12 @@ def test_record_wins_over_body_scope_and_resource() -> None:
     assert event(decode(given, resource=layers[3]))["code"] == 4
 
 
-def test_id_of_a_resource_or_scope_is_no_id_of_its_records() -> None:
-    """Fails when it is one: of all records of the resource one would be counted."""
-    decoded = decode(record(), record(time=TIME + 1), resource={"id": "r"}, scope={"id": "s"})
+def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
+    """Fails when they are: of all records of the resource one would be counted, or alerted on."""
+    given = (record(), record(time=TIME + 1))
+    decoded = decode(*given, resource={"id": "r", "user": "u"}, scope={"id": "s", "user.id": "u"})
     assert len(set(decoded.events.id)) == 2
+    assert set(decoded.events.user) == {None}
 
 
 def test_first_attribute_of_a_field_wins_in_any_order() -> None:
