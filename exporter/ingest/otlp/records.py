@@ -13,7 +13,7 @@ from exporter.errors import Rejected, TooManyEvents
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.otlp.attributes import EVENT, Attributes
-from exporter.ingest.otlp.content_id import MAP, Encode, content_id, pairs_of
+from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pairs_of
 from exporter.ingest.otlp.near_code import NearCode
 
 OTHER_EVENT: Final = "other_event"
@@ -50,7 +50,8 @@ class Records:
         places: list[int] = []
         rejected: list[Rejection] = []
         place = -1
-        for shared, resource, logs in self._scopes(request):
+        for shared, resource, logs in self._scopes(request, encode):
+            scope = Layer(logs.scope, encode)
             for record in logs.log_records:
                 place += 1
                 name = record.event_name
@@ -66,7 +67,7 @@ class Records:
                     self._complete(fields, record)
                     # Without a time, two ends may have the same content.
                     if "occurred_at" in fields and _KEYS.isdisjoint(fields):
-                        fields["id"] = content_id(resource, logs.scope, record, encode)
+                        fields["id"] = content_id(resource, scope, record, encode)
                     if "code" not in fields:
                         ignored_fields.match(
                             dict.fromkeys(filter(near.__getitem__, _names(record)))
@@ -97,17 +98,17 @@ class Records:
                 "request (max_events)"
             )
 
-    def _scopes(self, request: Any) -> Iterator[tuple[Fields, Any, Any]]:
-        """The fields of resource and scope, the resource, and the scope's records."""
+    def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Layer, Any]]:
+        """The fields of resource and scope, the resource, and the scope with its records."""
         for resource_logs in request.resource_logs:
             resource = resource_logs.resource
-            outer = self._read(resource.attributes)
+            outer, layer = self._read(resource.attributes), Layer(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
                 # One id for all records would count one of them; one user, all but one as repeats.
                 shared.pop("id", None)
                 shared.pop("user", None)
-                yield shared, resource, logs
+                yield shared, layer, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:
         """The fields of a record: its attributes come before its body, its scope and its resource."""
