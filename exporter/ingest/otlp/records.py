@@ -151,8 +151,9 @@ class Records:
 
 
 def _names(record: Any) -> list[str]:
+    """The names of attributes that are not empty."""
     pairs = (*record.attributes[:_MAX_ATTRIBUTES], *pairs_of(record.body)[:_MAX_ATTRIBUTES])
-    return [pair.key for pair in pairs]
+    return [pair.key for pair in pairs if pair.value.string_value or _plain(pair.value) is not None]
 
 
 def _plain(value: Any) -> Any:

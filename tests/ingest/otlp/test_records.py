@@ -340,6 +340,22 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
     assert [each.reason for each in strict.rejected] == ["unknown_field"]
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"http.response.status_code": 200, "code.line.number": 7},
+        {"code": "", "Code": ""},
+        {"error_code": ""},
+    ],
+)
+def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
+    """Fails when an empty or foreign attribute is taken for a code, or two empty ones for a duplicate."""
+    decoded = decode(record({"system": "streampixel", **attributes}))
+    assert decoded.rejected == []
+    assert decoded.ignored is not None
+    assert decoded.ignored.names == {}
+
+
 def test_search_for_names_near_code_is_bounded() -> None:
     """Fails without the bound: a comparison takes 50 µs, and senders choose the names."""
     names = [f"{number}_code" for number in range(1000)]
