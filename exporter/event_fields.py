@@ -24,6 +24,7 @@ BEACON_FIELDS: Final = ("reason", "age_seconds")
 """Further fields of a browser's event."""
 _LONGEST: Final = 64
 """Characters of a name that are matched: no name of a field has a third of it."""
+_SEPARATORS: Final = str.maketrans("", "", "_-. ")
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
@@ -48,6 +49,11 @@ def field_named(name: str, *, beacon: bool = False) -> str | None:
 def same_name(name: str, other: str) -> bool:
     """Whether two names differ by case, spaces, `_` and `-` at most."""
     return max(len(name), len(other)) <= _LONGEST and _key(name) == _key(other)
+
+
+def attribute_key(name: str) -> str:
+    """Equal for the names of one attribute of log records: case, spaces, `_`, `-` and `.` do not matter."""
+    return name.translate(_SEPARATORS).casefold()
 
 
 @lru_cache(maxsize=256)

@@ -176,6 +176,13 @@ MISTAKES: list[tuple[dict[str, object], str]] = [
         {"otlp_attributes": ["code=x", "labels.region=cloud.region"]},
         "otlp_attributes = ['code=x', 'labels.region=cloud.region']: add 'region' to labels",
     ),
+    (
+        {"otlp_attributes": ["code=app.status", "phase=App_Status", "code=app.status"]},
+        "otlp_attributes = ['code=app.status', 'phase=App_Status', 'code=app.status']: 'App_Status' is "
+        "for code and phase; write one of them",
+    ),
+    ({"otlp_events": ""}, "otlp_events = []: list at least 1"),
+    ({"otlp_events": ["a", ""]}, "otlp_events[1] = '': write a text that is not empty"),
     ({"ingest_tls_key": "/k"}, "ingest_tls_key = '/k': set ingest_tls_cert too"),
     (
         {"ledger": "redis://me:secret@host"},

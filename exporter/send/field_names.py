@@ -164,11 +164,15 @@ class FieldNames:
 def by_key(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """The values of a row whose table has the keys of `FieldNames.header`."""
     event: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
     for key, value in zip(keys, values, strict=True):
         if key.startswith("labels."):
-            event.setdefault("labels", {})[key.removeprefix("labels.")] = value
+            labels[key.removeprefix("labels.")] = value
         elif key:
             event[key] = value
+    if labels:
+        # A column `labels` has no object in its cells.
+        event["labels"] = labels
     return event
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporter.event_fields import attribute_key
 from exporter.settings.values import (
     AnonymousListeners,
     ApiUrl,
@@ -119,7 +120,7 @@ class Settings(BaseModel):
     )
 
     otlp_events: Texts = _setting(
-        ("session.end",), "event names of log records that are session ends"
+        ("session.end",), "event names of log records that are session ends", min_length=1
     )
     otlp_attributes: AttributeNames = _setting(
         (),
@@ -200,6 +201,15 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         prefix, _, label = mapped.partition("=")[0].partition(".")
         if prefix == "labels" and label not in settings.labels:
             yield ("otlp_attributes", "labels"), f"add {label!r} to labels"
+    fields: dict[str, str] = {}
+    for mapped in settings.otlp_attributes:
+        field, _, attribute = mapped.partition("=")
+        other = fields.setdefault(attribute_key(attribute), field)
+        if other != field:
+            yield (
+                ("otlp_attributes",),
+                f"{attribute!r} is for {other} and {field}; write one of them",
+            )
     live = ("live_stats_projects", "live_stats_user", "live_stats_key_file")
     missing_live = [name for name in live if not getattr(settings, name)]
     if 0 < len(missing_live) < len(live):

@@ -32,7 +32,9 @@ _INSTRUCTIONS: Final = {
     "path_type": "write a path in quotes",
     "string_type": "write text in quotes",
     "string_unicode": "write UTF-8 text",
+    "string_too_short": "write a text that is not empty",
     "too_long": "list at most {max_length} items",
+    "too_short": "list at least {min_length}",
     "tuple_type": "write a list",
     "value_error": "{error}",
 }

@@ -158,7 +158,7 @@ LedgerWait = Annotated[str, AfterValidator(check_wait)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Id = Annotated[str, AfterValidator(_id)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(split)]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(split)]
 AttributeNames = Annotated[
     tuple[Annotated[str, AfterValidator(_attribute)], ...], BeforeValidator(split)
 ]

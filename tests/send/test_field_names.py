@@ -208,3 +208,12 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
         names.record({f"name {number}": 1, f"error_code_{number}": 1})
     assert len(names.ignored) == 1000
     assert len(names.without_code) <= 1000
+
+
+def test_column_labels_beside_a_label_is_replaced(tmp_path: Path) -> None:
+    """Fails when the label is put into the cell's text, which is an error of Python."""
+    path = tmp_path / "a.csv"
+    path.write_text("system,code,labels,labels.region\nstreampixel,4001,x,eu\n")
+    [event], skipped = read(path)
+    assert skipped == []
+    assert json.loads(event.body)["labels"] == {"region": "eu"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from exporter.event_fields import MAPPABLE
+from exporter.event_fields import MAPPABLE, attribute_key
 
 EVENT: Final = "event"
 """The slot of the event's name."""
@@ -15,7 +15,6 @@ _CONVENTIONS: Final = {
     "user": ("user", "user.id", "enduser.id"),
 }
 """Attributes by OpenTelemetry's semantic conventions, in order of precedence. `session.id` needs no entry."""
-_SEPARATORS: Final = str.maketrans("", "", "_-. ")
 _LONGEST: Final = 256
 _REMEMBERED: Final = 10_000
 
@@ -45,7 +44,7 @@ class Attributes(dict[str, str | None]):
                 continue
             for rank, attribute in enumerate(attributes):
                 slot = f"{field}/{rank}" if rank else field
-                if self._slots.setdefault(_key(attribute), slot) == slot and rank:
+                if self._slots.setdefault(attribute_key(attribute), slot) == slot and rank:
                     self.fallbacks[slot] = field
 
     def __missing__(self, name: str) -> str | None:
@@ -53,9 +52,5 @@ class Attributes(dict[str, str | None]):
             return None
         if len(self) >= _REMEMBERED:
             self.clear()
-        slot = self[name] = self._slots.get(_key(name))
+        slot = self[name] = self._slots.get(attribute_key(name))
         return slot
-
-
-def _key(name: str) -> str:
-    return name.translate(_SEPARATORS).casefold()

@@ -10,7 +10,7 @@ import msgspec
 from exporter.errors import Unparseable
 
 
-class Value(msgspec.Struct, rename="camel", frozen=True):
+class Value(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     """An `AnyValue`. Integers may be written as strings."""
 
     string_value: str = ""
@@ -31,7 +31,7 @@ class Values(msgspec.Struct, frozen=True):
     values: list[Value] = []
 
 
-class Pair(msgspec.Struct, frozen=True):
+class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str = ""
     value: Value = Value()
 

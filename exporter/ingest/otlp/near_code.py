@@ -14,6 +14,7 @@ class NearCode(dict[str, bool]):
     def __missing__(self, name: str) -> bool:
         if len(self) >= _MAX_NAMES:
             return False
-        # `code.function.name` and its like are places in a program.
-        near = self[name] = nearest_field(name) == "code" and not name.startswith("code.")
+        # `code.function.name` is a place in a program, `http.response.status_code` is of another protocol.
+        other = name.startswith("code.") or name.endswith(".status_code")
+        near = self[name] = nearest_field(name) == "code" and not other
         return near

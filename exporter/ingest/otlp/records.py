@@ -1,4 +1,4 @@
-"""Log records to session ends: the same events that the other ways in decode to."""
+"""Log records to session ends: the same events that `/v1/session-ends` decodes to."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from exporter.errors import Rejected, TooManyEvents
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.otlp.attributes import EVENT, Attributes
-from exporter.ingest.otlp.content_id import MAP, Encode, content_id, pairs_of
+from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pairs_of
 from exporter.ingest.otlp.near_code import NearCode
 
 OTHER_EVENT: Final = "other_event"
@@ -50,7 +50,8 @@ class Records:
         places: list[int] = []
         rejected: list[Rejection] = []
         place = -1
-        for shared, resource, logs in self._scopes(request):
+        for shared, resource, logs in self._scopes(request, encode):
+            scope = Layer(logs.scope, encode)
             for record in logs.log_records:
                 place += 1
                 name = record.event_name
@@ -66,7 +67,7 @@ class Records:
                     self._complete(fields, record)
                     # Without a time, two ends may have the same content.
                     if "occurred_at" in fields and _KEYS.isdisjoint(fields):
-                        fields["id"] = content_id(resource, logs.scope, record, encode)
+                        fields["id"] = content_id(resource, scope, record, encode)
                     if "code" not in fields:
                         ignored_fields.match(
                             dict.fromkeys(filter(near.__getitem__, _names(record)))
@@ -83,25 +84,31 @@ class Records:
 
     def _check_count(self, request: Any) -> None:
         """Raises `TooManyEvents`. Messages around the records count: empty ones have two bytes each."""
-        scopes = [scope for resource in request.resource_logs for scope in resource.scope_logs]
-        records = sum(len(scope.log_records) for scope in scopes)
-        most = max(len(request.resource_logs), len(scopes), records)
-        if most > self.max_records:
+        resources = request.resource_logs
+        self._limit(len(resources))
+        # Each step makes objects of messages that the step before has counted.
+        self._limit(sum(len(resource.scope_logs) for resource in resources))
+        scopes = (scope for resource in resources for scope in resource.scope_logs)
+        self._limit(sum(len(scope.log_records) for scope in scopes))
+
+    def _limit(self, messages: int) -> None:
+        if messages > self.max_records:
             raise TooManyEvents(
-                f"{most} log records, scopes or resources: at most {self.max_records} in one request "
-                "(max_events)"
+                f"{messages} log records, scopes or resources: at most {self.max_records} in one "
+                "request (max_events)"
             )
 
-    def _scopes(self, request: Any) -> Iterator[tuple[Fields, Any, Any]]:
-        """The fields of resource and scope, the resource, and the scope's records."""
+    def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Layer, Any]]:
+        """The fields of resource and scope, the resource, and the scope with its records."""
         for resource_logs in request.resource_logs:
             resource = resource_logs.resource
-            outer = self._read(resource.attributes)
+            outer, layer = self._read(resource.attributes), Layer(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
-                # One id for all records would count one of them.
+                # One id for all records would count one of them; one user, all but one as repeats.
                 shared.pop("id", None)
-                yield shared, resource, logs
+                shared.pop("user", None)
+                yield shared, layer, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:
         """The fields of a record: its attributes come before its body, its scope and its resource."""
@@ -144,8 +151,9 @@ class Records:
 
 
 def _names(record: Any) -> list[str]:
+    """The names of attributes that are not empty."""
     pairs = (*record.attributes[:_MAX_ATTRIBUTES], *pairs_of(record.body)[:_MAX_ATTRIBUTES])
-    return [pair.key for pair in pairs]
+    return [pair.key for pair in pairs if pair.value.string_value or _plain(pair.value) is not None]
 
 
 def _plain(value: Any) -> Any:

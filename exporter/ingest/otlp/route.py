@@ -5,20 +5,29 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
-from exporter.errors import NothingValid, Refused
+from exporter.errors import Internal, NothingValid, Refused
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.otlp.answers import JSON, PROTOBUF, export_response, status
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
 from exporter.ingest.routes import Answer, Request
+from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
+
+log = Log("exporter.ingest")
 
 _FORMS: Final = {
     PROTOBUF: "exporter.ingest.otlp.protobuf_form",
     JSON: "exporter.ingest.otlp.json_form",
 }
 _TYPES: Final = tuple(_FORMS)
+
+
+class _OtlpInternal(Internal):
+    """To OTLP clients, which send a request again after a 503, but drop its records after a 500."""
+
+    status = 503
 
 
 @dataclass
@@ -47,10 +56,15 @@ class LogsRoute:
             if body is None:
                 return None
             answer = await self._count(media, body)
-        except Refused as refused:
+        except Exception as error:
+            if isinstance(error, Refused):
+                refused = error
+            else:
+                log.error("defect", exc_info=True)
+                refused = _OtlpInternal("the exporter's log has the details")
             text = f"{refused.title}: {refused.detail} ({refused.reason})"
             refused.body = (media.encode(), status(media, text))
-            raise
+            raise refused from None
         length = (b"content-length", b"%d" % len(answer))
         return 200, [(b"content-type", media.encode()), length], answer
 

@@ -169,6 +169,7 @@ HOSTILE: dict[str, tuple[dict[bytes, bytes], bytes, int]] = {
         ).SerializeToString(),
         200,
     ),
+    "many empty scopes": (PROTOBUF, raw_field(1, b"\x12\x00" * 500_000), 413),
     "many empty records": (PROTOBUF, raw_field(1, raw_field(2, b"\x12\x00" * 500_000)), 413),
     "invalid UTF-8": (PROTOBUF, in_request(raw_field(1, b"\xff\xfe")), 400),
     "invalid UTF-8 in JSON": (JSON, b'{"x":"\xff"}', 400),

@@ -1,5 +1,6 @@
 """`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as the other ways in."""
 
+import errno
 import gzip
 import json
 import subprocess
@@ -15,6 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown, TooManyRequests
+from exporter.ingest.otlp import route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Authenticator
@@ -165,6 +167,24 @@ def test_request_that_is_to_be_retried_is_503(
     assert answer.headers[b"retry-after"] == b"1"
     assert status_message(answer, headers) == f"{refusal.title}: why ({refusal.reason})"
     assert listener.total("ignored_log_records_total") == 0
+
+
+@both_forms
+def test_import_that_fails_is_503_and_tried_again(
+    listener: Listener, headers: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails with a 500, after which a client drops the records: the process may be short of open files."""
+
+    def fail(name: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(route, "import_module", fail)
+        answer = export(listener, request(record()), headers)
+    assert (answer.status, answer.headers[b"retry-after"]) == (503, b"1")
+    assert status_message(answer, headers).endswith("the exporter's log has the details (internal)")
+    assert listener.value("refused_requests_total", reason="internal") == 1
+    assert partial(export(listener, request(record()), headers)) == ExportLogsPartialSuccess()
 
 
 class Refusing(Authenticator):
