@@ -52,7 +52,7 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
         # increase() extrapolates to the ends of the window: here by less than a tenth.
         counted = sum(prometheus.query(f"{names.RULE_COUNT}1h").values())
         assert 0.9 * ends < counted < 1.2 * ends
-        resets = f"sum(resets({names.SESSION_ENDS}[1h]))"
+        resets = f"sum(resets({names.SESSION_ENDS}[1h])) + sum(resets({names.RULE_SUM}[1h]))"
         assert list(prometheus.query(resets).values()) == [0]
 
 

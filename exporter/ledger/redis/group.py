@@ -54,6 +54,11 @@ class ShardPart:
         """The arguments of `commit.lua` about events."""
         events = self.positions + self.unkeyed
         numbers = [self.series[group.series[event]] for event in events]
+        # The record of a series in the reply has other replicas' ends: their repeats must come with it, or a
+        # scrape shows them as first ends until the next read, and then the difference falls.
+        for series in list(self.series):
+            if series.family is Family.ENDS:
+                self.series[names.repeats(series)]
         cells, seconds = self._durations(group, events)
         again = self._repeats(group, events, names)
         return [
