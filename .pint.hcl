@@ -7,7 +7,7 @@ parser {
 
 checks {
   # The baseline and the windows of hours are groups of their own with longer intervals: in one group, every rule would
-  # be evaluated each 30 s, and Mimir allows 20 rules in a group. A baseline of a day may be one evaluation old.
+  # be evaluated each 30 s, and Mimir allows 20 rules in a group. A baseline may be one evaluation old.
   disabled = ["rule/dependency"]
 }
 

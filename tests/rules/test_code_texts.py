@@ -165,3 +165,18 @@ def test_restarted_exporter_has_its_new_texts_within_two_minutes(tmp_path: Path)
     info = f'{names.RULE_CODE_INFO}{{code="4001"}}'
     case.query(58, f"count by (severity) ({info})", {'{severity="ticket"}': 1})
     check_texts(tmp_path, case, "New fix.", "ticket", "No Worker")
+
+
+def test_texts_of_two_servers_that_mark_their_copies_are_read_once(tmp_path: Path) -> None:
+    """Fails where a start time is joined by job and instance alone: it has two partners, and the rule an
+    error. The same exporter names are in two clusters."""
+    case = Case(dict.fromkeys(code_texts(NO_WORKERS), "_"))
+    for marked in ({"prometheus_replica": "a"}, {"prometheus_replica": "b"}, {"cluster": "two"}):
+        pairs = "".join(f'{label}="{value}", ' for label, value in marked.items())
+        started = scraped("process_start_time_seconds", **marked)
+        case.inputs[started] = f"1000x{STEPS}"
+        for text in code_texts(NO_WORKERS):
+            case.inputs[text.replace("{", "{" + pairs, 1)] = f"1x{STEPS}"
+    for record in (names.RULE_CODE_INFO, names.RULE_CODE_HELP):
+        case.query(66, f"count by (cluster) ({record})", {"{}": 1, '{cluster="two"}': 1})
+    OVERRUN_RULES.check(tmp_path, case)
