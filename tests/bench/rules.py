@@ -86,7 +86,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str) -> None:
     for name, series, times in (
         (names.RULE_SUM, per_series, day),
         (names.RULE_SUM_SNAPSHOT, per_series, day[::4]),
-        (f"{names.RULE_SHARE}1d_snapshot", per_code, week),
+        (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
     ):
         lines.append(f"# TYPE {name} gauge")
