@@ -167,10 +167,12 @@ def _data_quality() -> list[Panel]:
         graph(
             "Data quality issues per second",
             "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
-            "label value was replaced by `other`. Normal is 0, or a few late events.",
+            "label value was replaced by `other`. Ignored: an OTLP log record that is no session end. "
+            "Normal is 0, a few late events, and the other records of OTLP senders.",
             exporter_rate(names.LATE_EVENTS, legend="late"),
             exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="at least once"),
             exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped"),
+            exporter_rate(names.IGNORED_RECORDS, names.REASON, "ignored record"),
         ),
         graph(
             "Repeats per minute (5m)",
