@@ -27,6 +27,7 @@ def counts(code: Code, label: str, value: str, quiet: float, outage: float) -> t
     [
         ({"ap": 7.5, "eu": 0.5}, "Where: region ap 94 % (usually 30 %)."),
         ({"ap": 2.4, "eu": 5.6}, "Where: no label stands out."),
+        ({"new": 8.0}, "Where: region new 100 % (usually 0 %)."),
     ],
 )
 def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], where: str) -> None:
@@ -38,6 +39,9 @@ def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], 
     for label, rates in {"region": regions, "project": {"shop": 2.4, "office": 5.6}}.items():
         for value, rate in rates.items():
             name, text = counts(NO_WORKERS, label, value, 0, rate)
+            if value == "new":
+                # Not scraped before the outage.
+                text = f"_x{2 * QUIET} {counter([rate / 2] * (2 * OUTAGE))}"
             case.inputs[name] = text
     numbers = "32 in 5 min (expected 0.1), 32% of all session ends, since 01:02 UTC."
     all_fire(case, [NO_WORKERS], SPIKE, QUIET + 4, f"{numbers} {where}", "000000032")
