@@ -160,3 +160,17 @@ def test_new_ledger_fires_as_documented(tmp_path: Path) -> None:
     other_address.silent(KNOWN + 501, MISSING)
     silent(other_address, 'severity="page"')
     RULES.check(tmp_path, same_address, stop, other_address)
+
+
+def test_exporter_of_another_cluster_does_not_hide_missing_counts(tmp_path: Path) -> None:
+    """Both have the same address. Alertmanager inhibits SessionEndsStopped by cluster and system."""
+    inputs = {}
+    for cluster, ledger, parts in (
+        ("one", "a", ((KNOWN, 9.0), (30, 0))),
+        ("two", "b", ((KNOWN + 30, 9.0),)),
+    ):
+        for name, text in exporter("exporter:1", ledger, *parts).items():
+            inputs[name.replace("{", f'{{cluster="{cluster}", ', 1)] = text
+    case = Case(inputs)
+    case.query(KNOWN + 20, f"count by (cluster) ({firing(MISSING)})", {'{cluster="one"}': 1})
+    RULES.check(tmp_path, case)
