@@ -6,16 +6,6 @@ from exporter.taxonomy.loader import load
 from tests.pages.visit import PHONE, Visit
 
 
-def test_page_of_a_code_has_its_counts_and_alerts(visit: Visit) -> None:
-    page = visit.open("/codes/streampixel/4001")
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Streampixel 4001: No Worker Node Available"
-    )
-    expect(page.locator(".figures div").first).to_have_text("3last 5 min")
-    expect(page.locator(".trend rect")).not_to_have_count(0)
-    expect(page.get_by_role("link", name="SessionEndSpike")).to_be_visible()
-
-
 def test_every_code_page_is_short_on_a_phone(browser: Browser, base: str) -> None:
     """First action and mitigation are near the top."""
     measure = """() => {
@@ -70,17 +60,3 @@ def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> 
     button.click()
     expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
-
-
-def test_code_of_a_sender_is_text(visit: Visit) -> None:
-    page = visit.open("/codes/softdrive/unknown")
-    expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
-    assert page.locator("img").count() == 0
-
-
-def test_links_lead_to_the_runbook_of_an_alert(visit: Visit) -> None:
-    page = visit.open("/")
-    page.get_by_role("link", name="Alerts").click()
-    page.get_by_role("link", name="SessionEndExporterDown").click()
-    page.wait_for_url("**/alerts/SessionEndExporterDown")
-    expect(page.get_by_text("Check whether the exporter's process runs")).to_be_visible()
