@@ -42,6 +42,7 @@ def test_the_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> 
         ("token_file", b"hunter2\xff", "/token: not UTF-8 text"),
         ("token_file", Path("/nowhere"), "--token-file /nowhere: No such file"),
         ("ca_file", Path("/nowhere"), "--ca-file /nowhere: No such file"),
+        ("columns", ["cod=x"], "--column cod=x: must be FIELD=COLUMN"),
     ],
 )
 def test_a_wrong_option_is_named_and_nothing_is_sent(

@@ -27,11 +27,6 @@ def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
-def test_a_wrong_mapping_sends_nothing(sender: Sender) -> None:
-    report = sender.lines('{"system": "softdrive"}\n', columns=["cod=x"])
-    assert (report.exit_code, sender.requests) == (2, [])
-
-
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
     "header",
