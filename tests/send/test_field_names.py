@@ -148,6 +148,8 @@ def test_a_table_without_a_system_may_be_ndjson(read: Read) -> None:
 def test_two_keys_for_one_field_are_skipped(read: Read) -> None:
     sent = read('{"system": "a", "code": 1, "Code": 2}\n{"system": "a"}\n')
     assert (sent.lines, sent.skipped) == ([2], ["1: two keys mean `code`: 'Code' is the second"])
+    sent = read('{"system": "a", "Shop": 1, "SHOP": 2}\n', columns={"labels.shop": "shop"})
+    assert sent.skipped == ["1: two keys mean `labels.shop`: 'SHOP' is the second"]
 
 
 @pytest.mark.parametrize(
