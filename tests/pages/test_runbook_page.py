@@ -1,8 +1,11 @@
 """The runbook page in a browser."""
 
+from pathlib import Path
+
 from playwright.sync_api import Browser, expect
 
 from exporter.taxonomy.loader import load
+from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import PHONE, Visit
 
 
@@ -60,3 +63,22 @@ def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> 
     button.click()
     expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
+
+
+def test_browser_opens_pages_with_the_password(browser: Browser, tmp_path: Path) -> None:
+    token, path = "0123456789abcdef0123", "/codes/streampixel/4001"
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "token").chmod(0o600)
+    settings = {"ops_token_file": tmp_path / "token"}
+    credentials = {"username": "anybody", "password": token}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        base = f"http://127.0.0.1:{exporter.ports['ops']}"
+        with Visit(browser, base, http_credentials=credentials) as visit:
+            page = visit.open(path)
+            expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
+            page = visit.open("/codes")
+            page.get_by_role("link", name="4001").click()
+            page.wait_for_url(f"**{path}")
+            expect(page.get_by_role("heading", level=1)).to_contain_text("4001")
+            # Chromium reports the 401 before it sends the password.
+            visit.faults = [fault for fault in visit.faults if "401 (Unauthorized)" not in fault]
