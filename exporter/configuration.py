@@ -8,8 +8,7 @@ from typing import Any
 
 from exporter.beacons.sites import Loader
 from exporter.errors import ConfigError
-from exporter.ledger.backends import check_password_file
-from exporter.secret_file import open_mode
+from exporter.secret_file import open_mode, password
 from exporter.server.certificates import Certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
@@ -43,7 +42,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         "ops_token_file": read_tokens,
         "streampixel_webhook_token_file": read_tokens,
         "live_stats_key_file": read_key,
-        "ledger_password_file": check_password_file,
+        "ledger_password_file": password,
         "beacon_keys_file": Loader.of(settings, taxonomy),
     }
     for name, reader in readers.items():

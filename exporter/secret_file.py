@@ -15,16 +15,28 @@ def secrets(path: Path, what: str = "") -> list[tuple[int, str]]:
     Logs a warning about `what`, if given, when other users can read the file. Raises `ConfigError`, which
     names the file and never has its content.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
+    text = _text(path)
     if what and (mode := open_mode(path)):
         _log.warning(f"{what} is open to other users, chmod 600 it", path=str(path), mode=mode)
     lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
+
+
+def password(path: Path) -> str:
+    """The only line of a file. Raises `ConfigError`, which never repeats the password."""
+    text = _text(path).rstrip("\r\n")
+    if not text or {"\r", "\n"} & set(text):
+        raise ConfigError(f"{path}: a password is one line")
+    return text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
 
 
 def open_mode(path: Path) -> str:

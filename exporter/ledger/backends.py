@@ -86,10 +86,3 @@ async def open_backend(
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger
-
-
-def check_password_file(path: Path) -> None:
-    """Read the password of a shared ledger once. Raises `ConfigError`."""
-    from exporter.ledger.redis.plan import read_password
-
-    read_password(path)

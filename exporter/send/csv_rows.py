@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from exporter.errors import Rejected
-from exporter.send.field_names import FieldNames, by_key
+from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -77,7 +77,7 @@ class CsvRows:
 
     def _event(self, cells: list[str]) -> dict[str, Any]:
         """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
-        event = by_key(self._keys, cells)
+        event = event_of(zip(self._keys, cells, strict=True))
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):

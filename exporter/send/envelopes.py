@@ -10,7 +10,7 @@ from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
 from exporter.ingest import cloudevents
 from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.send.field_names import FieldNames, by_key
+from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
 
 _MAX_DEPTH: Final = 16
@@ -104,7 +104,7 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
         if not isinstance(row, list) or len(row) != len(keys):
             yield Rejected("invalid_json", f"a row is not an array of {len(keys)} values")
         else:
-            yield by_key(keys, row)
+            yield event_of(zip(keys, row, strict=True))
 
 
 def _cloudevent(envelope: dict[str, Any], names: FieldNames) -> CloudEvent:

@@ -92,8 +92,7 @@ class FieldNames:
         """
         if not self._columns and record.keys() <= FIELDS:
             return record
-        fields: dict[str, Any] = {}
-        labels: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         ignored: list[str] = []
         named = self._fields(record)
         self._seen.update(named.values())
@@ -102,16 +101,12 @@ class FieldNames:
             field = named[key]
             if field is None:
                 ignored.append(key)
-            elif field.startswith("labels."):
-                labels[field.removeprefix("labels.")] = value
-            elif field in fields:
+            elif field in values:
                 raise Rejected("duplicate_key", f"two keys mean `{field}`: {key!r} is the second")
             else:
-                fields[field] = value
+                values[field] = value
+        fields = event_of(values.items())
         fields |= {key: record[key] for key in ignored if field_named(key) is None}
-        if labels:
-            given = fields.get("labels")
-            fields["labels"] = labels | given if isinstance(given, dict) else labels
         self._ignore(ignored)
         if ignored and self._columns.get("code") != "" and fields.get("code") in (None, ""):
             near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
@@ -161,18 +156,19 @@ class FieldNames:
         self.note(f"ignored, as events have no such field: {', '.join(words)}")
 
 
-def by_key(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    """The values of a row whose table has the keys of `FieldNames.header`."""
+def event_of(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The event with these values, by the keys that `FieldNames.header` gives."""
     event: dict[str, Any] = {}
     labels: dict[str, Any] = {}
-    for key, value in zip(keys, values, strict=True):
+    for key, value in values:
         if key.startswith("labels."):
             labels[key.removeprefix("labels.")] = value
         elif key:
             event[key] = value
     if labels:
         # A column `labels` has no object in its cells.
-        event["labels"] = labels
+        given = event.get("labels")
+        event["labels"] = labels | given if isinstance(given, dict) else labels
     return event
 
 

@@ -1,6 +1,6 @@
 """Types of settings: how a value is written and which values are allowed.
 
-Each error text is an instruction; `mistakes` puts the setting and its value in front of it.
+Each error text is an instruction; `source` puts the setting and its value in front of it.
 """
 
 import re

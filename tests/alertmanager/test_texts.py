@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from html.parser import HTMLParser
 
 import pytest
 import yaml
@@ -10,6 +9,7 @@ import yaml
 from tests.alertmanager import shipped
 from tests.alertmanager.shipped import alert
 from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
+from tests.ops.ops_app import Page
 from tests.rule_groups import alerts
 
 RUNBOOK = "https://runbooks.example.org/codes/streampixel/4001?a=1&b=2"
@@ -40,22 +40,6 @@ HOSTILE = {
 }
 ENDED = r"\d+ \w+ \d\d:\d\d to (\d+ \w+ )?\d\d:\d\d UTC"
 INVISIBLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
-
-
-class _Page(HTMLParser):
-    """Tags with their attributes, and the text between them."""
-
-    def __init__(self, markup):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(markup)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.fixture
@@ -224,14 +208,14 @@ def test_mail_shows_a_page_in_few_lines_and_its_resolution(mail):
         f"Runbook: {RUNBOOK}",
         f"Dashboard: {DASHBOARD}",
     ]
-    page = _Page(markup)
-    assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == [RUNBOOK, DASHBOARD]
-    for shown in (NO_WORKERS["summary"], f"{COUNT}\n{PLACE}", "Owner: capacity · "):
+    page = Page(markup)
+    assert page.refs == [RUNBOOK, DASHBOARD]
+    for shown in (NO_WORKERS["summary"], f"{COUNT} {PLACE}", "Owner: capacity · "):
         assert shown in page.text
     message, text, markup = mail(_no_workers(resolved=True))
     assert message["Subject"] == f"Resolved: {NO_WORKERS['summary']}"
     assert re.fullmatch(f"Resolved: 4001 [^\n]*\n{ENDED}", text.strip())
-    assert "Resolved: 4001" in _Page(markup).text
+    assert "Resolved: 4001" in Page(markup).text
 
 
 def test_hostile_text_is_inert_in_a_mail(mail):
@@ -242,9 +226,9 @@ def test_hostile_text_is_inert_in_a_mail(mail):
         assert not INVISIBLE.search(shown)
         assert "{{ .ExternalURL }}" in shown
     _assert_lines_begin(text, "S <https://evil", "> ", "Owner: <b> x · since")
-    page = _Page(markup)
+    page = Page(markup)
     harmless = {"html", "head", "meta", "body", "h3", "blockquote", "p"}
-    assert {tag for tag, _ in page.tags} == harmless
+    assert page.tags == harmless
     assert "<script>alert(1)</script>" in page.text
 
 

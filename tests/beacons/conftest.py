@@ -1,17 +1,14 @@
-"""Fixtures of the beacon tests: the shipped taxonomies, and a listener that two sites may send to."""
+"""The shipped taxonomies, and a listener that two sites may send to."""
 
 from pathlib import Path
 
 import pytest
 
 from exporter.taxonomy import Taxonomy
-from exporter.taxonomy.loader import load
 from tests.beacons.browsers import Browsers
+from tests.ingest.conftest import taxonomy
 
-
-@pytest.fixture(scope="session")
-def taxonomy() -> Taxonomy:
-    return load()
+__all__ = ["taxonomy"]
 
 
 @pytest.fixture

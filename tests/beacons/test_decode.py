@@ -8,7 +8,7 @@ import pytest
 
 from exporter.beacons.decode import MAX_AGE, MAX_DURATION, decode
 from exporter.beacons.sites import Site
-from exporter.errors import NothingValid, TooManyEvents, Unparseable
+from exporter.errors import NothingValid, TooManyEvents
 from exporter.ingest.event import Decoded
 from exporter.token_bucket import Limit
 from tests.beacons.browsers import Browsers
@@ -156,9 +156,3 @@ def test_beacon_has_1_to_100_events() -> None:
         read([{}] * 101)
     with pytest.raises(NothingValid):
         read([])
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"NaN", b"[" * 50_000, b"id=a"])
-def test_body_that_is_not_json_is_unparseable(body: bytes) -> None:
-    with pytest.raises(Unparseable):
-        read(body)

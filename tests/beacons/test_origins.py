@@ -103,11 +103,6 @@ def test_body_has_at_most_64_kib(browsers: Browsers, size: int, status: int) -> 
     assert browsers.post(Stream([padded[:30_000], padded[30_000:]])).status == status
 
 
-def test_body_that_stops_arriving_is_a_timeout(browsers: Browsers) -> None:
-    answer = browsers.post(Stream([b"{"], disconnects=True))
-    browsers.assert_refused(answer, 408, "timeout")
-
-
 def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
     """Fails when the type is required: `sendBeacon` sends an ArrayBuffer without it."""
     headers = {b"origin": SHOP.encode()}

@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.commands.beacon_key import beacon_key
-from exporter.configuration import read_configuration
 from exporter.errors import ConfigError
-from tests.beacons.browsers import DESK, KEY, SHOP, SITES
+from tests.beacons.browsers import KEY, SHOP, SITES
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
-
-SETTINGS = {"labels": "region,project"}
 
 
 def new_key(printed: pytest.CaptureFixture[str], *origins: str) -> tuple[str, str]:
@@ -58,7 +55,7 @@ def test_beacons_and_refusals_share_a_connection(tmp_path: Path) -> None:
     sites = tmp_path / "sites.yaml"
     sites.write_text(SITES)
     rates = {"beacon_address_burst": 2, "beacon_address_rate": 0.001}
-    settings = {**SETTINGS, "beacon_keys_file": sites, **rates}
+    settings = {"labels": "region,project", "beacon_keys_file": sites, **rates}
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
         port = exporter.ports["ingest"]
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -84,21 +81,6 @@ def test_beacons_and_refusals_share_a_connection(tmp_path: Path) -> None:
         assert statuses == [403, 404, 204, 204, 429]
         assert exporter.total("session_ends_total", code="1000") == 2
         assert exporter.total("session_ends_total", code="1006") == 0
-
-
-def test_invalid_file_fails_start_and_check(tmp_path: Path) -> None:
-    sites = tmp_path / "sites.yaml"
-    sites.write_text(SITES.replace(DESK, "desk.example"))
-    settings = {**SETTINGS, "beacon_keys_file": sites}
-    exporter = ExporterProcess(tmp_path / "data", settings=settings)
-    exporter.launch()
-    assert exporter.wait() == 1
-    message = f"{sites}:10: origin 'desk.example' in sites[2] is not an origin"
-    assert message in exporter.log
-    (mistake,) = read_configuration(None, **settings).mistakes
-    assert mistake.startswith(message)
-    sites.write_text(SITES)
-    assert not read_configuration(None, **settings).mistakes
 
 
 def test_command_names_every_mistake() -> None:

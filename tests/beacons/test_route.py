@@ -15,7 +15,6 @@ from tests.beacons.browsers import (
     DESK,
     EVENT,
     KEY,
-    OLD_KEY,
     OTHER_KEY,
     SHOP,
     SITES,
@@ -55,16 +54,6 @@ def test_path_without_exactly_one_key_is_not_found(browsers: Browsers, key: str)
 def test_listener_without_beacons_has_no_such_path(taxonomy: Taxonomy) -> None:
     answer = Listener(taxonomy).post(b"{}", {b"origin": SHOP.encode()}, path=f"/v1/beacons/{KEY}")
     assert (answer.status, answer.json["reason"]) == (404, "not_found")
-
-
-def test_key_removed_from_the_file_is_refused_a_second_later(browsers: Browsers) -> None:
-    assert browsers.post({"id": "a"}, key=OLD_KEY).status == 204
-    without = SITES.replace(f', "{SITES.split(chr(34))[3]}"', "")
-    assert without != SITES
-    browsers.file.write_text(without)
-    browsers.now += 1.5
-    assert browsers.post({"id": "b"}, key=OLD_KEY).status == 404
-    assert browsers.post({"id": "c"}).status == 204
 
 
 def test_answers_and_logs_do_not_contain_the_key(

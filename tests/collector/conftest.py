@@ -1,16 +1,15 @@
 """A real exporter that takes beacons, Debian's Chromium, and a site on another origin."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from exporter.beacons.sites import hash_key, make_key
 from tests.collector.site import Site
 from tests.collector.visitor import Visitor
 from tests.e2e.exporter_process import ExporterProcess
-from tests.pages.conftest import CHROMIUM
+from tests.pages.conftest import chromium
 
 HEAD = '<!doctype html><title>Shop</title><link rel="icon" href="data:,"><script src="/sdk.js"></script>'
 APP = """\
@@ -22,17 +21,11 @@ APP = """\
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    flags = ["--host-resolver-rules=MAP shop.test 127.0.0.1"]
-    # Chromium's sandbox refuses to run as root, as tests in a container do.
-    flags += ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=flags,
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
-        yield running
-        running.close()
+    kept = ["--disable-back-forward-cache"]
+    with chromium(
+        "--host-resolver-rules=MAP shop.test 127.0.0.1", ignore_default_args=kept
+    ) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")

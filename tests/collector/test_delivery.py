@@ -47,11 +47,7 @@ def test_unsent_end_is_sent_on_the_next_visit(visitor: Visitor) -> None:
 
 
 def test_end_with_a_lost_answer_counts_once(visitor: Visitor) -> None:
-    def drop_answer(route: Route) -> None:
-        route.fetch()
-        route.abort()
-
-    visitor.context.route("**/v1/beacons/**", drop_answer, times=1)
+    visitor.lose_next_answer()
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.close(4001)")
     with page.expect_event("requestfailed"):

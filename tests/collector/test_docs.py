@@ -5,7 +5,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Route
 
-from exporter.settings import Settings
 from tests.collector.site import PLAYER, SDK, Site
 from tests.collector.test_privacy import FIELDS, TYPES
 from tests.collector.visitor import MESSAGES_RECEIVED, Visitor, end
@@ -80,9 +79,3 @@ def test_calls_in_the_docs_exist(visitor: Visitor) -> None:
     page = visitor.open()
     assert called <= set(page.evaluate("Object.keys(SessionEndCollector)"))
     assert len(called) >= 7
-
-
-def test_links_and_settings_in_the_docs_exist() -> None:
-    for target in re.findall(r"\]\(([^)#]+)", TEXT):
-        assert (DOCS / target).resolve().is_file(), target
-    assert {"ingest_tls_cert", "ingest_tls_key", "labels"} <= set(Settings.model_fields)

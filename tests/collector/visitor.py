@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
 
 from exporter import names
 from tests.collector.site import Site
@@ -78,6 +78,15 @@ class Visitor:
         """The errors and lines of the console so far, which its exit then ignores."""
         faults, self.faults = self.faults, []
         return faults
+
+    def lose_next_answer(self) -> None:
+        """The next beacon arrives, but the page does not get the answer."""
+
+        def drop(route: Route) -> None:
+            route.fetch()
+            route.abort()
+
+        self.context.route("**/v1/beacons/**", drop, times=1)
 
     def open(self, path: str = "/", origin: str | None = None) -> Page:
         page = self.context.new_page()

@@ -11,17 +11,13 @@ from typing import Final
 
 from exporter.names import CERTIFICATE_EXPIRY, CERTIFICATE_RELOADED
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.senders import HEADERS
+from tests.faults.senders import post
 from tests.faults.table import Missed, Mutant, reached, row
-from tests.server.conftest import openssl
+from tests.server.conftest import self_signed
 
 
 def _make(folder: Path, days: int) -> tuple[bytes, bytes]:
-    cert, key = folder / "made.crt", folder / "made.key"
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost "
-        f"-days {days} -keyout {key} -out {cert}"
-    )
+    cert, key = self_signed(folder, days)
     return cert.read_bytes(), key.read_bytes()
 
 
@@ -34,9 +30,8 @@ def _put(path: Path, content: bytes) -> None:
 def _post(client: http.client.HTTPSConnection, number: int) -> bool:
     """Whether an event was counted."""
     event = {"id": str(number), "system": "streampixel", "code": 4001}
-    client.request("POST", "/v1/session-ends", json.dumps(event), HEADERS)
-    reply = client.getresponse()
-    return reply.status == 200 and json.loads(reply.read())["accepted"] == 1
+    status, body = post(client, json.dumps(event))
+    return status == 200 and json.loads(body)["accepted"] == 1
 
 
 def _served(port: int) -> bytes:

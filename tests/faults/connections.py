@@ -12,7 +12,7 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import POST_HEAD, connect
 from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import MIB, descriptors, resident
-from tests.server.conftest import openssl
+from tests.server.conftest import self_signed
 
 _GROWTH: Final = 64 * MIB
 _MOST: Final = 160 * MIB
@@ -53,11 +53,7 @@ def _connection_flood(
     settings = {"ingest_token_file": folder / "tokens"}
     settings["ingest_token_file"].write_text("a-token-that-only-honest-senders-have\n")
     if tls:
-        cert, key = folder / "cert.pem", folder / "key.pem"
-        openssl(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-            f"-subj /CN=localhost -keyout {key} -out {cert}"
-        )
+        cert, key = self_signed(folder)
         settings |= {"ingest_tls_cert": cert, "ingest_tls_key": key}
     with ExporterProcess(folder / "data", settings=settings, mutant=mutant) as exporter:
         # The first requests of each kind import and allocate what stays.

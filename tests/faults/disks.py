@@ -9,15 +9,10 @@ from typing import Final
 from exporter import names
 from tests.disk import fill, freezable_disk, freeze, small_disk, thaw
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
+from tests.faults.senders import ends
 from tests.faults.table import Missed, Mutant, reached, row
 
 _SENDERS: Final = 8
-
-
-def _events(first: int, count: int) -> list[dict[str, object]]:
-    return [
-        {"id": f"event-{first + n}", "system": "streampixel", "code": 4001} for n in range(count)
-    ]
 
 
 def _ready(exporter: ExporterProcess) -> bool:
@@ -37,13 +32,13 @@ def _fill_and_free(folder: Path, mutant: str) -> float:
             disk / "data", settings=settings, mutant=mutant, log_file=folder / "log"
         ) as exporter,
     ):
-        assert exporter.post(_events(0, 500)).status == 200
+        assert exporter.post(ends("event", 0, 500)).status == 200
         filler = fill(disk)
         taken = 500
 
         def refusal() -> Reply | None:
             nonlocal taken
-            reply = exporter.post(_events(taken, 500))
+            reply = exporter.post(ends("event", taken, 500))
             if reply.status == 200:
                 taken += 500
                 return None
@@ -61,7 +56,7 @@ def _fill_and_free(folder: Path, mutant: str) -> float:
         pid = exporter.pid
         filler.unlink()
         began = time.monotonic()
-        retry = _events(taken, 500)
+        retry = ends("event", taken, 500)
         wait_for(lambda: exporter.post(retry).status == 200, what="an accepted retry")
         seconds = time.monotonic() - began
         assert _ready(exporter)
@@ -129,12 +124,12 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
     ):
         # First at the end: a process that waits for a frozen disk can't be killed.
         thawed.callback(thaw, disk)
-        assert exporter.post(_events(0, 1)).status == 200
+        assert exporter.post(ends("event", 0, 1)).status == 200
         freeze(disk)
         began = time.monotonic()
 
         def post(number: int) -> tuple[int, float]:
-            return exporter.post(_events(number, 1)).status, time.monotonic() - began
+            return exporter.post(ends("event", number, 1)).status, time.monotonic() - began
 
         posts = [senders.submit(post, number) for number in range(1, _SENDERS + 1)]
         done, late = wait(posts, timeout=patience)
@@ -144,7 +139,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         assert (ready.status, b"hangs" in ready.body) == (503, True)
         assert exporter.total(names.LEDGER_WRITABLE) == 0
         assert exporter.total(names.SESSION_ENDS) == 1
-        statuses = {each.result()[0] for each in done} | {exporter.post(_events(1, 1)).status}
+        statuses = {each.result()[0] for each in done} | {exporter.post(ends("event", 1, 1)).status}
         slowest = max(each.result()[1] for each in done)
         pid = exporter.pid
         wait_for(lambda: time.monotonic() - began >= seconds, seconds + 30, "the end of the hang")
@@ -152,7 +147,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         began = time.monotonic()
         wait_for(lambda: _ready(exporter), what="readiness after the thaw")
         back = time.monotonic() - began
-        events = _events(0, _SENDERS + 1)
+        events = ends("event", 0, _SENDERS + 1)
         assert exporter.post(events).status == 200
         assert exporter.post(events).json["duplicates"] == len(events)
         counted = int(exporter.total(names.SESSION_ENDS))
@@ -179,7 +174,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         with contextlib.suppress(OSError):
             assert last.result(30)[0] == 503
         exporter.start()
-        assert exporter.post(_events(0, len(events) + 1)).status == 200
+        assert exporter.post(ends("event", 0, len(events) + 1)).status == 200
         assert exporter.total(names.SESSION_ENDS) == len(events) + 1
         assert exporter.stop() == 0
     figure = (

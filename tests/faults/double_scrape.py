@@ -7,6 +7,7 @@ from typing import Final
 from exporter import names
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
+from tests.faults.senders import ends
 from tests.faults.table import Mutant, reached, row
 
 _EVENTS: Final = 1000
@@ -31,9 +32,7 @@ def _counted(folder: Path, jobs: int, rules: str) -> float:
         scraped = f"sum by (job) ({names.SESSION_ENDS})"
         wait_for(lambda: len(prometheus.query(scraped)) == jobs, what="zeros from each job")
         wait_for(lambda: prometheus.query(_COUNT), what="a record of the zeros")
-        event = {"system": "streampixel", "code": 4001}
-        events = [{"id": f"event-{number}", **event} for number in range(_EVENTS)]
-        assert exporter.post(events).json["accepted"] == _EVENTS
+        assert exporter.post(ends("event", 0, _EVENTS)).json["accepted"] == _EVENTS
         each = [_EVENTS] * jobs
         wait_for(lambda: list(prometheus.query(scraped).values()) == each, what="a scrape")
         # The rules read each other, some of them one evaluation late.

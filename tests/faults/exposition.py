@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from exporter.names import SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.senders import ends
 from tests.faults.table import Missed, Mutant, patched, reached, row
 
 SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
@@ -139,13 +140,8 @@ def labels(folder: Path, quick: bool, mutant: str = "") -> str:
     with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE, mutant=mutant) as exporter:
         for first in range(0, count, 1000):
             events = [
-                {
-                    "id": f"flood-{number}",
-                    "system": "streampixel",
-                    "code": (1000, 1006, 4001, 4005)[number % 4],
-                    "labels": {"region": f"region-{number}"},
-                }
-                for number in range(first, first + 1000)
+                event | {"labels": {"region": f"region-{event['id']}"}}
+                for event in ends("flood", first, 1000)
             ]
             assert exporter.post(events).json["accepted"] == 1000
         wait_for_ends(exporter, count)
@@ -156,15 +152,15 @@ def labels(folder: Path, quick: bool, mutant: str = "") -> str:
             scrapes.append(time.perf_counter() - began)
         samples = exporter.metrics()
         assert_parses(exporter)
-    ends = {labels: value for (name, labels), value in samples.items() if name == SESSION_ENDS}
-    regions = {dict(labels).get("region", "") for labels in ends}
-    other = int(sum(value for labels, value in ends.items() if ("region", "other") in labels))
-    counted, scrape = int(sum(ends.values())), statistics.median(scrapes)
-    figure = f"{count:,} values: {other:,} other, {counted:,} counted, {len(ends)} series"
+    series = {labels: value for (name, labels), value in samples.items() if name == SESSION_ENDS}
+    regions = {dict(labels).get("region", "") for labels in series}
+    other = int(sum(value for labels, value in series.items() if ("region", "other") in labels))
+    counted, scrape = int(sum(series.values())), statistics.median(scrapes)
+    figure = f"{count:,} values: {other:,} other, {counted:,} counted, {len(series)} series"
     return reached(
         f"{figure}, scrape {scrape * 1000:.0f} ms",
         # 50 values, other, and none.
         (counted, other, len(regions)) == (count, count - 50, 52)
-        and len(ends) <= 2000
+        and len(series) <= 2000
         and (quick or scrape < 0.1),
     )

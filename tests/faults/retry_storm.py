@@ -13,7 +13,7 @@ from typing import Final
 
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.senders import HEADERS
+from tests.faults.senders import ends, post
 from tests.faults.table import Mutant, patched, reached, row
 
 COPIES: Final = 10
@@ -25,24 +25,18 @@ BATCH: Final = 100
 def _bodies(ids: int) -> Iterator[bytes]:
     """The copies of a request leave one after the other, so that they are in flight together."""
     for first in range(0, ids, BATCH):
-        events = [
-            {"id": f"storm-{n}", "system": "streampixel", "code": (1000, 1006, 4001, 4005)[n % 4]}
-            for n in range(first, min(ids, first + BATCH))
-        ]
-        yield from [json.dumps(events).encode()] * COPIES
+        yield from [json.dumps(ends("storm", first, BATCH)).encode()] * COPIES
 
 
 def _post(connection: http.client.HTTPConnection, body: bytes) -> Counter[str]:
     """What the answer says; a request that is answered 503 is sent again."""
     for retries in range(10_000):
-        connection.request("POST", names.INGEST_PATH, body, HEADERS)
-        response = connection.getresponse()
-        answer = response.read()
-        if response.status == 200:
+        status, answer = post(connection, body)
+        if status == 200:
             reply = json.loads(answer)
             counts = {name: reply[name] for name in ("accepted", "duplicates")}
             return Counter({**counts, "retries": retries})
-        assert response.status == 503, (response.status, answer)
+        assert status == 503, (status, answer)
         time.sleep(0.1)  # less than Retry-After: a storm does not respect it
     raise AssertionError("still 503 after 10,000 retries")
 

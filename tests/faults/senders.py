@@ -7,11 +7,29 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
+from exporter.names import INGEST_PATH
 from tests.e2e.exporter_process import wait_for
 
 HEADERS = {"Content-Type": "application/json"}
+CODES = (4001, 1000, 1006, 4005)
 POST_HEAD = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+def ends(prefix: str, first: int, count: int) -> list[dict[str, Any]]:
+    """Numbered ends of Streampixel's sessions, with four codes in turn."""
+    return [
+        {"id": f"{prefix}-{number}", "system": "streampixel", "code": CODES[number % len(CODES)]}
+        for number in range(first, first + count)
+    ]
+
+
+def post(connection: http.client.HTTPConnection, body: str | bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to a request."""
+    connection.request("POST", INGEST_PATH, body, HEADERS)
+    response = connection.getresponse()
+    return response.status, response.read()
 
 
 @contextmanager
@@ -24,7 +42,6 @@ def connect(port: int, receive_buffer: int = 0) -> Iterator[socket.socket]:
         yield client
 
 
-CODES = (4001, 1000, 1006, 4005)
 USER_EVENTS = 40
 """Successive events of one user; a batch has the events of two users at most."""
 
@@ -58,9 +75,8 @@ class Sender(threading.Thread):
         self._close()
 
     def _event(self, number: int) -> dict[str, object]:
-        event = {"id": f"{self.name}-{number}", "system": "streampixel"}
-        event["user"] = f"{self.name}-{number // USER_EVENTS}"
-        return event | {"code": CODES[number % len(CODES)]}
+        [event] = ends(self.name, number, 1)
+        return event | {"user": f"{self.name}-{number // USER_EVENTS}"}
 
     def _until_acknowledged(self, body: str, events: int) -> None:
         while not self.abandoned.is_set():
@@ -85,9 +101,8 @@ class Sender(threading.Thread):
                 self._close()
             if self._connection is None:
                 self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            self._connection.request("POST", "/v1/session-ends", body, HEADERS)
-            response = self._connection.getresponse()
-            return response.status, json.loads(response.read())
+            status, reply = post(self._connection, body)
+            return status, json.loads(reply)
         except (OSError, http.client.HTTPException, ValueError):
             self._close()
             return 0, {}

@@ -16,7 +16,7 @@ import numpy as np
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.order import PRAGMA
-from tests.faults.senders import HEADERS
+from tests.faults.senders import post
 from tests.faults.table import Mutant, reached, row
 from tests.faults.usage import MIB, resident
 
@@ -45,13 +45,6 @@ def _event(number: int) -> dict[str, object]:
         "duration_seconds": number % 600,
         "labels": {"region": f"region-{number % 30}"},
     }
-
-
-def _post(connection: http.client.HTTPConnection, body: str) -> int:
-    connection.request("POST", names.INGEST_PATH, body, HEADERS)
-    response = connection.getresponse()
-    response.read()
-    return response.status
 
 
 def _slope(times: Sequence[float], memory: Sequence[int]) -> float:
@@ -94,9 +87,9 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             connection = connections[number % _CONNECTIONS]
             body = json.dumps([_event(number * _BATCH + index) for index in range(_BATCH)])
             for _ in range(2 if number % 10 == 0 else 1):
-                assert _post(connection, body) == 200
+                assert post(connection, body)[0] == 200
             if number % 20 == 0:
-                assert _post(connection, body[:-1]) == 400
+                assert post(connection, body[:-1])[0] == 400
             if number % 100 == 0:
                 connection.close()
                 assert exporter.request("ops", "GET", "/metrics").status == 200

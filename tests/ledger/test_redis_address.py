@@ -64,11 +64,11 @@ def test_password_file_has_one_line_and_is_read_each_time(tmp_path: Path) -> Non
     plan = Plan(parse("redis://cache"), password_file=file)
     with pytest.raises(ConfigError, match="No such file"):
         plan.password()
-    for text, password in (("a b\n", "a b"), ("c", "c")):
-        file.write_text(text)
+    for text, password in (("a b\n", "a b"), ("c", "c"), ("\ufeff#d\r\n", "#d")):
+        file.write_text(text, encoding="utf-8", newline="")
         assert plan.password() == password
-    for text in ("", "\n", "a\nb\n"):
-        file.write_text(text)
+    for text in ("", "\n", "a\nb\n", "a\rb"):
+        file.write_text(text, newline="")
         with pytest.raises(ConfigError, match="a password is one line"):
             plan.password()
     assert Plan(parse("redis://cache")).password() is None

@@ -1,11 +1,12 @@
 """The routes of the ops listener."""
 
 import asyncio
-import json
 import subprocess
 import sys
 import threading
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -208,24 +209,15 @@ def test_fastapi_sends_no_telemetry(
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    ops = Ops()
+    messages = iter(("lifespan.startup", "lifespan.shutdown"))
+    answers: list[str] = []
 
-    async def start_and_stop() -> list[str]:
-        messages = [{"type": "lifespan.shutdown"}, {"type": "lifespan.startup"}]
-        answers: list[str] = []
+    async def receive() -> dict[str, str]:
+        return {"type": next(messages)}
 
-        async def receive() -> dict[str, str]:
-            return messages.pop()
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message["type"])
 
-        async def send(message: object) -> None:
-            answers.append(json.loads(json.dumps(message))["type"])
-
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        await ops.app(scope, receive, send)
-        return answers
-
-    assert asyncio.run(start_and_stop()) == [
-        "lifespan.startup.complete",
-        "lifespan.shutdown.complete",
-    ]
+    asyncio.run(Ops().app({"type": "lifespan", "state": {}}, receive, send))
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert [record.getMessage() for record in caplog.records if record.name == "fastapi"] == []

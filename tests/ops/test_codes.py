@@ -49,12 +49,6 @@ def test_search_without_a_script_equals_the_command(ops: Ops, query: str) -> Non
     assert f'value="{query}"' in html
 
 
-def test_search_without_matches_suggests_a_query(ops: Ops) -> None:
-    html = ops.get("/codes?q=softdrive%20fierwall").text
-    assert visible(html) == []
-    assert "/codes?q=softdrive%20firewall" in Page(html).refs
-
-
 def test_rows_count_ends_of_5_minutes_an_hour_and_in_total() -> None:
     ops = Ops(StillLedger([total(1000)]))
     ops.ledger.series = [total(1020)]
@@ -69,12 +63,6 @@ def test_query_is_escaped_and_cut(ops: Ops) -> None:
     assert "<script>alert" not in html
     assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in html
     assert "a" * 129 not in ops.get(f"/codes?q={'a' * 8000}").text
-
-
-def test_rows_have_every_spelling_for_the_script(ops: Ops) -> None:
-    rows = ROW.findall(ops.get("/codes").text)
-    (spellings,) = (spellings for spellings, _, row in rows if "/codes/softdrive/08" in row)
-    assert {"08", "8", "error code 08", "monitortopologyfail"} <= set(spellings.split("|"))
 
 
 def test_a_code_that_equals_its_name_is_said_once() -> None:

@@ -15,10 +15,8 @@ from exporter.ingest.event import MAX_DURATION, Event
 from exporter.ingest.unknown import MAX_CODE
 from exporter.ops.openapi import document
 from exporter.settings import Settings
-from exporter.taxonomy.loader import load
 from exporter.token_bucket import Limit
 from tests.e2e.exporter_process import ExporterProcess
-from tests.ingest.listener import Listener
 from tests.metrics.still_ledger import two_systems
 from tests.ops.ops_app import Ops
 
@@ -144,11 +142,6 @@ def test_cloudevent_needs_its_attributes_and_data() -> None:
     assert valid("CloudEvent", event)
     for name in event:
         assert not valid("CloudEvent", {key: event[key] for key in event if key != name})
-
-
-def test_warnings_agree_with_ingest() -> None:
-    events = [{"system": "softdrive", "code": "x", "Comment": 1, "error_code": 1}] * 2
-    assert valid("Accepted", Listener(load()).send(*events).json)
 
 
 def test_unknown_codes_agree_with_the_schema() -> None:

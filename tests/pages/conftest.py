@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -9,17 +11,23 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.exporter_process import ExporterProcess
 from tests.pages.visit import Visit
 
-CHROMIUM = "/usr/bin/chromium"
+
+@contextmanager
+def chromium(*flags: str, **options: Any) -> Iterator[Browser]:
+    # Chromium's sandbox does not run as root, as in a container.
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=[*flags, *root], **options
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Chromium's sandbox does not run as root, as in a container.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """A way to call `send` as the command does, with a fake exporter and a clock."""
 
 import io
-import threading
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from rich.console import Console
@@ -41,7 +41,7 @@ class Sender:
 
     def __init__(self, folder: Path, server: FakeExporter) -> None:
         self.folder, self.server = folder, server
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        self.url = server.url
         self.faults, self.requests, self.counted = server.faults, server.requests, server.counted
         self.path = folder / "a.ndjson"
         self.clock = StillClock()
@@ -65,24 +65,54 @@ class Sender:
         return self(self.file(self.path.name, content), **options)
 
 
-def read(
-    path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
-) -> tuple[list[Event], list[str]]:
+class Result(NamedTuple):
     """The events of a file, and the lines printed about skipped records, without the path."""
-    printed: list[str] = []
-    report = Report(print_line=printed.append)
-    sent = list(events(Source(path, format, columns), report, lambda _: None))
-    return sent, [line.removeprefix(f"{path}:").replace(" skipped:", "") for line in printed]
+
+    events: list[Event]
+    skipped: list[str]
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(event.body) for event in self.events]
+
+    @property
+    def lines(self) -> list[int]:
+        """The line or number of each event."""
+        return [int(event.place.rpartition(":")[2]) for event in self.events]
+
+
+class Read:
+    """Reads a content as `send` reads a file with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(
+        self,
+        content: str | bytes,
+        name: str = "a.ndjson",
+        format: Format | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> Result:
+        path = self._folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        printed: list[str] = []
+        report = Report(print_line=printed.append)
+        sent = list(events(Source(path, format, columns), report, lambda _: None))
+        assert all(event.place.startswith(f"{path}:") for event in sent)
+        skipped = [line.removeprefix(f"{path}:").replace(" skipped:", "") for line in printed]
+        return Result(sent, skipped)
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    return Read(tmp_path)
 
 
 @pytest.fixture
 def sender(tmp_path: Path) -> Iterator[Sender]:
     with FakeExporter() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield Sender(tmp_path, server)
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from exporter.names import INGEST_PATH
 from exporter.send.connection import Warnings
 from exporter.send.options import Options
 from exporter.send.report import Report
+from tests.faulty_server import answers
 
 from .conftest import Sender
-from .fake_exporter import responds
 
 ROW = '{"system": "softdrive", "session_id": "a"}\n'
 
@@ -42,6 +42,7 @@ def test_the_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> 
         ("token_file", b"hunter2\xff", "/token: not UTF-8 text"),
         ("token_file", Path("/nowhere"), "--token-file /nowhere: No such file"),
         ("ca_file", Path("/nowhere"), "--ca-file /nowhere: No such file"),
+        ("columns", ["cod=x"], "--column cod=x: must be FIELD=COLUMN"),
     ],
 )
 def test_a_wrong_option_is_named_and_nothing_is_sent(
@@ -66,7 +67,7 @@ def test_the_exit_code_tells_all_some_or_not_delivered(sender: Sender) -> None:
     assert [sender.lines(ROW).exit_code for _ in range(2)] == [0, 0]
     assert sender.lines(ROW + "x\n").exit_code == 1
     assert sender.lines('{"system": "nope"}').exit_code == 1
-    sender.faults += [responds(400)]
+    sender.faults += [answers(400)]
     assert sender.lines(ROW + "x\n").exit_code == 2
 
 
@@ -94,7 +95,7 @@ def test_quiet_prints_only_mistakes(sender: Sender) -> None:
 def test_json_prints_an_object_to_standard_output(
     sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sender.faults += [None, responds(400, {"title": "é"})]
+    sender.faults += [None, answers(400, {"title": "é"})]
     sender.lines(ROW * 2, batch=1, json=True)
     result = json.loads(capsys.readouterr().out)
     assert result.pop("error").startswith(f"400 from {sender.url}{INGEST_PATH}: é\n1 events were")
@@ -108,14 +109,13 @@ def test_warnings_of_answers_and_files_are_summed_up(
     sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of two answers, of keys that are near `code`, and of an exporter without warnings."""
-    answers: list[dict[str, Any]] = [
+    given: list[dict[str, Any]] = [
         {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
         {"unknown_codes": {"4009": 2}},
         {"unknown_codes": "of another version"},
     ]
     sender.faults += [
-        responds(200, {"accepted": 1, "duplicates": 0, "warnings": warnings})
-        for warnings in answers
+        answers(200, {"accepted": 1, "duplicates": 0, "warnings": warnings}) for warnings in given
     ]
     rows = (
         '{"system": "softdrive", "error_code": 8}\n' * 2
@@ -144,7 +144,7 @@ def test_unknown_codes_are_remembered_up_to_a_bound() -> None:
 
 
 def test_only_a_terminal_shows_the_bar(sender: Sender) -> None:
-    sender.faults += [responds(503)]
+    sender.faults += [answers(503)]
     sender.lines(ROW * 3, terminal=True)
     assert "3 events" in sender.output
     assert "1 retries" in sender.output

@@ -9,9 +9,10 @@ import pytest
 from exporter.names import INGEST_PATH
 from exporter.send.connection import Connection
 from exporter.send.options import Options
+from tests.faulty_server import answers
 
 from .conftest import Sender
-from .fake_exporter import closes_after_responding, resets_after_counting, responds, responds_after
+from .fake_exporter import closes_after_responding, resets_after_counting, responds_after
 
 TOO_HIGH_INDEX = {"accepted": 2, "duplicates": 0, "rejected": [{"index": 3, "message": "m"}]}
 
@@ -37,7 +38,7 @@ def test_a_temporary_status_is_retried_after_the_time_that_the_server_asks_for(
     status: int, sender: Sender
 ) -> None:
     times = ("7", "86400", "Fri, 15 Jan 2027 08:00:05 GMT")
-    sender.faults += [responds(status, {"title": "full"}, Retry_After=time) for time in times]
+    sender.faults += [answers(status, {"title": "full"}, Retry_After=time) for time in times]
     report = sender.lines(rows(3))
     assert (report.accepted, report.duplicates, report.retries) == (3, 0, 3)
     assert sender.clock.slept == [7.5, 61, 2]
@@ -45,7 +46,7 @@ def test_a_temporary_status_is_retried_after_the_time_that_the_server_asks_for(
 
 
 def test_the_backoff_doubles_to_a_limit(sender: Sender) -> None:
-    sender.faults += [responds(503)] * 8
+    sender.faults += [answers(503)] * 8
     assert sender.lines(rows(1)).accepted == 1
     assert sender.clock.slept == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
@@ -90,7 +91,7 @@ def test_a_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
 
 
 def test_a_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Sender) -> None:
-    sender.faults += [None, responds(503, Retry_After="8"), None] + [responds(503)] * 100
+    sender.faults += [None, answers(503, Retry_After="8"), None] + [answers(503)] * 100
     first = sender.lines(rows(8), batch=2, max_wait=10)
     assert (first.exit_code, first.accepted) == (2, 4)
     assert first.error.endswith("a.ndjson:5.")
@@ -104,7 +105,7 @@ def test_an_interrupt_reports_the_acknowledged_events(sender: Sender) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    sender.faults += [None, responds(503)]
+    sender.faults += [None, answers(503)]
     sender.clock.on_sleep = interrupt
     report = sender.lines(rows(4), batch=2)
     assert (report.exit_code, report.accepted) == (2, 2)
@@ -143,7 +144,7 @@ def test_a_response_without_answers_stops_at_once(
     error: str,
     sender: Sender,
 ) -> None:
-    sender.faults += [responds(status, body, **headers)]
+    sender.faults += [answers(status, body, **headers)]
     report = sender.lines(rows(3))
     assert (report.exit_code, report.acknowledged, len(sender.requests)) == (2, 0, 1)
     assert report.error.startswith(error.replace("URL", sender.url + INGEST_PATH))
@@ -187,6 +188,6 @@ def test_rejections_name_file_line_and_rule(sender: Sender) -> None:
     assert (report.accepted, report.rejected, report.exit_code) == (3, 3, 1)
     for line, system in ((4, "nope"), (6, "no"), (7, "no")):
         assert f"a.ndjson:{line}: rejected: system = '{system}'" in sender.output
-    sender.faults += [responds(422, {"title": "No valid event in the request"})]
+    sender.faults += [answers(422, {"title": "No valid event in the request"})]
     assert sender.lines(rows(2)).rejected == 2
     assert ": rejected: 422 from" in sender.output

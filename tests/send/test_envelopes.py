@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from exporter.ingest.media import Media
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
 
-from .conftest import Sender, read
+from .conftest import Read, Sender
 
 DATA = {"system": "streampixel", "code": "4001", "labels": {"region": "eu"}}
 CLOUDEVENT = {
@@ -57,20 +56,15 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
         ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
     ],
 )
-def test_an_invalid_cloudevent_is_skipped(
-    change: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.ndjson"
-    path.write_text(json.dumps(CLOUDEVENT | change) + "\n" + json.dumps(CLOUDEVENT))
-    sent, skipped = read(path)
-    assert (len(sent), skipped) == (1, [f"1: {message}"])
+def test_an_invalid_cloudevent_is_skipped(change: dict[str, Any], message: str, read: Read) -> None:
+    sent = read(json.dumps(CLOUDEVENT | change) + "\n" + json.dumps(CLOUDEVENT))
+    assert (sent.lines, sent.skipped) == ([2], [f"1: {message}"])
 
 
-def test_columns_are_mapped_in_the_data_of_a_cloudevent(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(CLOUDEVENT | {"data": {"system": "a", "error_code": "1"}}))
-    [event], _ = read(path, columns={"code": "error_code"})
-    assert json.loads(event.body)["data"]["code"] == "1"
+def test_columns_are_mapped_in_the_data_of_a_cloudevent(read: Read) -> None:
+    event = CLOUDEVENT | {"data": {"system": "a", "error_code": "1"}}
+    [body] = read(json.dumps(event), columns={"code": "error_code"}).bodies
+    assert body["data"]["code"] == "1"
 
 
 EVENTS: list[Any] = [
@@ -100,48 +94,36 @@ KUSTO_V1 = {
 )
 @pytest.mark.parametrize("indent", [None, 1])
 def test_the_events_of_a_wrapped_export_are_read(
-    document: dict[str, Any], indent: int | None, tmp_path: Path
+    document: dict[str, Any], indent: int | None, read: Read
 ) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(document, indent=indent))
-    sent, skipped = read(path)
-    assert skipped == []
-    assert [json.loads(event.body) | {"labels": 0} for event in sent] == [
+    sent = read(json.dumps(document, indent=indent), "a.json")
+    assert (sent.lines, sent.skipped) == ([1, 2], [])
+    assert [body | {"labels": 0} for body in sent.bodies] == [
         {"system": "softdrive", "code": "8", "id": id_, "labels": 0} for id_ in "ab"
     ]
-    assert [event.place for event in sent] == [f"{path}:1", f"{path}:2"]
 
 
-def test_each_page_of_an_export_may_be_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
-    path.write_text(f"{json.dumps({'events': EVENTS})}\n" * 2)
-    assert len(read(path)[0]) == 4
+def test_each_page_of_an_export_may_be_a_line(read: Read) -> None:
+    assert len(read(f"{json.dumps({'events': EVENTS})}\n" * 2).events) == 4
 
 
-def test_an_event_with_a_list_of_its_own_is_not_an_export(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
-    path.write_text('{"system": "a", "events": [1]}\n\n{"items": [1], "system": "a"}\n')
-    assert [event.place for event in read(path)[0]] == [f"{path}:1", f"{path}:3"]
-    path.write_text('{"items": [1], "system": "a"}\n{"system": "a", "events": [1]}\n')
-    assert len(read(path)[0]) == 2
+def test_an_event_with_a_list_of_its_own_is_not_an_export(read: Read) -> None:
+    lists = ['{"system": "a", "events": [1]}\n\n', '{"items": [1], "system": "a"}\n\n']
+    for content in ("".join(lists), "".join(reversed(lists))):
+        assert read(content).lines == [1, 3]
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.log"])
 @pytest.mark.parametrize("columns", [{}, {"system": "System", "code": "code"}])
 def test_events_without_a_system_have_that_of_the_object_around_them(
-    name: str, columns: dict[str, str], tmp_path: Path
+    name: str, columns: dict[str, str], read: Read
 ) -> None:
-    path = tmp_path / name
     events = [{"code": 4001}, {"code": 4005, "system": "b"}, {"code": 1, "System": None}]
-    path.write_text(json.dumps({"System": "a", "next": None, "Events": events}))
-    sent, skipped = read(path, columns=columns)
-    assert skipped == []
-    bodies = [json.loads(event.body) for event in sent]
-    assert [(body["system"], body["code"]) for body in bodies] == [
-        ("a", "4001"),
-        ("b", "4005"),
-        ("a", "1"),
-    ]
+    content = json.dumps({"System": "a", "next": None, "Events": events})
+    sent = read(content, name, columns=columns)
+    assert sent.skipped == []
+    codes = [(body["system"], body["code"]) for body in sent.bodies]
+    assert codes == [("a", "4001"), ("b", "4005"), ("a", "1")]
 
 
 @pytest.mark.parametrize(
@@ -152,25 +134,20 @@ def test_events_without_a_system_have_that_of_the_object_around_them(
         {"system": "softdrive", "items": ["a"], "events": EVENTS},
     ],
 )
-def test_the_array_that_has_events_is_read(document: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(document))
-    assert [json.loads(event.body)["code"] for event in read(path)[0]] == ["8", "8"]
+def test_the_array_that_has_events_is_read(document: dict[str, Any], read: Read) -> None:
+    assert [body["code"] for body in read(json.dumps(document), "a.json").bodies] == ["8", "8"]
 
 
-def test_a_column_option_is_not_for_the_object_around_events(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps({"error_code": 0, "events": [{"system": "a", "code": 4001}]}))
-    assert read(path, columns={"code": "error_code"})[1] == [
-        "2: --column code=error_code: no record has this key"
-    ]
+def test_a_column_option_is_not_for_the_object_around_events(read: Read) -> None:
+    content = json.dumps({"error_code": 0, "events": [{"system": "a", "code": 4001}]})
+    message = "2: --column code=error_code: no record has this key"
+    assert read(content, "a.json", columns={"code": "error_code"}).skipped == [message]
 
 
-def test_a_column_option_may_be_for_a_table_among_events(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
+def test_a_column_option_may_be_for_a_table_among_events(read: Read) -> None:
     table = {"columns": [{"name": "system"}, {"name": "error_code"}], "rows": [["a", 1]]}
-    path.write_text(json.dumps({"tables": [table]}) + '{"system": "a"}')
-    assert read(path, columns={"code": "error_code"})[1] == []
+    content = json.dumps({"tables": [table]}) + '{"system": "a"}'
+    assert read(content, "a.json", columns={"code": "error_code"}).skipped == []
 
 
 def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
@@ -180,17 +157,15 @@ def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
     assert fields_of(event, FieldNames()) == event
 
 
-def test_a_page_of_events_may_be_longer_than_an_event(tmp_path: Path) -> None:
+def test_a_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
     page = json.dumps({"next": "x", "events": [*EVENTS, {"note": "x" * 3_000_000}]})
     for name, content in (
         ("a.ndjson", f"{page}\n{page}\n"),
         ("a.log", f"{page}\n{page}"),
         ("a.json", page.replace(",", ",\n") + page),
     ):
-        path = tmp_path / name
-        path.write_text(content)
-        sent, skipped = read(path)
-        assert (len(sent), skipped) == (6, []), name
+        sent = read(content, name)
+        assert (len(sent.events), sent.skipped) == (6, []), name
 
 
 @pytest.mark.parametrize(
@@ -221,7 +196,5 @@ def test_a_page_of_events_may_be_longer_than_an_event(tmp_path: Path) -> None:
         (f'{{"events": [{" " * (64 << 20)}', "1: the object around the events has more than 64 M"),
     ],
 )
-def test_an_invalid_export_says_why(content: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(content)
-    assert read(path)[1][-1].startswith(message)
+def test_an_invalid_export_says_why(content: str, message: str, read: Read) -> None:
+    assert read(content, "a.json").skipped[-1].startswith(message)

@@ -1,14 +1,13 @@
 """Columns and keys: spelled like a field, mapped by --column, ignored, or refused."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from exporter.errors import ConfigError
 from exporter.send.field_names import FieldNames, parse_columns
 
-from .conftest import Sender, read
+from .conftest import Read, Sender
 
 CODE_COLUMN = "or --column code= if every row is a normal end: no row is read"
 
@@ -28,31 +27,16 @@ def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
-def test_a_wrong_mapping_sends_nothing(sender: Sender) -> None:
-    report = sender.lines('{"system": "softdrive"}\n', columns=["cod=x"])
-    assert (report.exit_code, sender.requests) == (2, [])
-
-
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
     "header",
     ["System,ID,Code,Session_Id,Occurred_At", " system ,id,CODE,Session ID,occurredAt"],
 )
-def test_csv_columns_are_matched_by_any_spelling(
-    header: str, delimiter: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.csv"
+def test_csv_columns_are_matched_by_any_spelling(header: str, delimiter: str, read: Read) -> None:
     text = f"{header}\nstreampixel,c02,4001,s1,2026-11-28T16:20:00Z\n"
-    path.write_text(text.replace(",", delimiter))
-    [event], skipped = read(path)
-    assert skipped == []
-    assert json.loads(event.body) == {
-        "system": "streampixel",
-        "id": "c02",
-        "code": "4001",
-        "session_id": "s1",
-        "occurred_at": "2026-11-28T16:20:00Z",
-    }
+    sent = read(text.replace(",", delimiter), "a.csv")
+    named = {"code": "4001", "session_id": "s1", "occurred_at": "2026-11-28T16:20:00Z"}
+    assert (sent.bodies, sent.skipped) == ([{"system": "streampixel", "id": "c02", **named}], [])
 
 
 @pytest.mark.parametrize(
@@ -104,46 +88,38 @@ def test_csv_without_a_clear_code_column_is_refused(
 )
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
 def test_a_column_option_decides_which_column_or_key_is_a_field(
-    columns: str, event: dict[str, object], suffix: str, tmp_path: Path
+    columns: str, event: dict[str, object], suffix: str, read: Read
 ) -> None:
-    path = tmp_path / f"a.{suffix}"
     record = {"system": "a", "Code": "x", "error_code": "08", "id": "4"}
     rows = [",".join(record), ",".join(record.values())]
-    path.write_text("\n".join(rows) if suffix == "csv" else json.dumps(record))
-    [sent], skipped = read(path, columns=parse_columns([columns]))
-    assert skipped == []
-    made = json.loads(sent.body)
+    content = "\n".join(rows) if suffix == "csv" else json.dumps(record)
+    sent = read(content, f"a.{suffix}", columns=parse_columns([columns]))
+    assert sent.skipped == []
+    [made] = sent.bodies
     assert {**made, "id": event.get("id")} == {"id": None, **event}
 
 
-def test_a_column_option_for_no_column_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("system,error_code\na,1\n")
-    message = (
-        "1: the header has no column `eror`; its columns are system, error_code: no row is read"
-    )
-    assert read(path, columns={"code": "eror"}) == ([], [message])
+def test_a_column_option_for_no_column_is_refused(read: Read) -> None:
+    columns = "its columns are system, error_code"
+    message = f"1: the header has no column `eror`; {columns}: no row is read"
+    sent = read("system,error_code\na,1\n", "a.csv", columns={"code": "eror"})
+    assert sent == ([], [message])
 
 
 @pytest.mark.parametrize("column", ["Error_Code", "error code", "errorCode", "error_code"])
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
-def test_a_column_option_is_matched_by_any_spelling(
-    column: str, suffix: str, tmp_path: Path
-) -> None:
-    path = tmp_path / f"a.{suffix}"
-    rows = "system,error_code\na,4001\n"
-    path.write_text(rows if suffix == "csv" else '{"system": "a", "error_code": 4001}\n')
-    [event], skipped = read(path, columns={"code": column})
-    assert (json.loads(event.body)["code"], skipped) == ("4001", [])
+def test_a_column_option_is_matched_by_any_spelling(column: str, suffix: str, read: Read) -> None:
+    csv, ndjson = "system,error_code\na,4001\n", '{"system": "a", "error_code": 4001}\n'
+    sent = read(csv if suffix == "csv" else ndjson, f"a.{suffix}", columns={"code": column})
+    assert ([body["code"] for body in sent.bodies], sent.skipped) == (["4001"], [])
 
 
-def test_a_column_option_means_the_name_that_is_exactly_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
+def test_a_column_option_means_the_name_that_is_exactly_the_same(read: Read) -> None:
     both = {"system": "a", "error_code": 2, "Error_Code": 1}
-    path.write_text(json.dumps(both) + '\n{"system": "a", "error_code": 2, "errorcode": 3}\n')
-    [event], skipped = read(path, columns={"code": "Error_Code"})
-    assert json.loads(event.body)["code"] == "1"
-    assert skipped == ["2: two keys mean `code`: 'errorcode' is the second"]
+    content = json.dumps(both) + '\n{"system": "a", "error_code": 2, "errorcode": 3}\n'
+    sent = read(content, columns={"code": "Error_Code"})
+    assert [body["code"] for body in sent.bodies] == ["1"]
+    assert sent.skipped == ["2: two keys mean `code`: 'errorcode' is the second"]
 
 
 @pytest.mark.parametrize(
@@ -163,19 +139,17 @@ def test_a_column_option_for_a_key_that_no_record_has_is_an_error(
         assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0
 
 
-def test_a_table_without_a_system_may_be_ndjson(tmp_path: Path) -> None:
-    path = tmp_path / "a.log"
-    path.write_text('Started app, version 3.\n{"system": "a"}\n')
-    assert "--format ndjson if each line is a JSON object" in read(path)[1][0]
-    assert len(read(path, "ndjson")[0]) == 1
+def test_a_table_without_a_system_may_be_ndjson(read: Read) -> None:
+    content = 'Started app, version 3.\n{"system": "a"}\n'
+    assert "--format ndjson if each line is a JSON object" in read(content, "a.log").skipped[0]
+    assert read(content, "a.log", "ndjson").lines == [2]
 
 
-def test_two_keys_for_one_field_are_skipped(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
-    path.write_text('{"system": "a", "code": 1, "Code": 2}\n{"system": "a"}\n')
-    [event], skipped = read(path)
-    assert event.place == f"{path}:2"
-    assert skipped == ["1: two keys mean `code`: 'Code' is the second"]
+def test_two_keys_for_one_field_are_skipped(read: Read) -> None:
+    sent = read('{"system": "a", "code": 1, "Code": 2}\n{"system": "a"}\n')
+    assert (sent.lines, sent.skipped) == ([2], ["1: two keys mean `code`: 'Code' is the second"])
+    sent = read('{"system": "a", "Shop": 1, "SHOP": 2}\n', columns={"labels.shop": "shop"})
+    assert sent.skipped == ["1: two keys mean `labels.shop`: 'SHOP' is the second"]
 
 
 @pytest.mark.parametrize(
@@ -210,10 +184,8 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
     assert len(names.without_code) <= 1000
 
 
-def test_column_labels_beside_a_label_is_replaced(tmp_path: Path) -> None:
+def test_column_labels_beside_a_label_is_replaced(read: Read) -> None:
     """Fails when the label is put into the cell's text, which is an error of Python."""
-    path = tmp_path / "a.csv"
-    path.write_text("system,code,labels,labels.region\nstreampixel,4001,x,eu\n")
-    [event], skipped = read(path)
-    assert skipped == []
-    assert json.loads(event.body)["labels"] == {"region": "eu"}
+    sent = read("system,code,labels,labels.region\nstreampixel,4001,x,eu\n", "a.csv")
+    assert sent.skipped == []
+    assert sent.bodies[0]["labels"] == {"region": "eu"}

@@ -16,23 +16,19 @@ from hypothesis import strategies as st
 
 from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
-from exporter.send.events import Event, events
+from exporter.send.events import events
 from exporter.send.options import Format
 from exporter.send.records import MAX_CHARACTERS, json_records
 from exporter.send.report import Report
 from exporter.send.sources import STDIN, Source
 
-from .conftest import Sender, read
+from .conftest import Read, Sender
 
 TOO_LONG = "longer than 1,048,576 characters, or a quote or bracket is not closed"
 NOT_UTF_8 = (
     "not UTF-8; is it Windows-1252, with 'ÿ'? Save it as UTF-8, or "
     "iconv -f windows-1252 -t utf-8 FILE | session-end-exporter send -"
 )
-
-
-def numbers(sent: list[Event]) -> list[int]:
-    return [int(event.place.rpartition(":")[2]) for event in sent]
 
 
 @pytest.mark.parametrize(
@@ -50,21 +46,17 @@ def numbers(sent: list[Event]) -> list[int]:
         (f'{{"system": "{"s" * 2 * MAX_CHARACTERS}"}}', TOO_LONG),
     ],
 )
-def test_ndjson_skips_an_invalid_line(line: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
+def test_ndjson_skips_an_invalid_line(line: str, message: str, read: Read) -> None:
     text = f'{{"system": "softdrive"}}\n{line}\n{{"system": "softdrive", "code": 1}}\n'
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    sent, skipped = read(path)
-    assert (numbers(sent), skipped) == ([1, 3], [f"2: {message}"])
+    sent = read(text.encode("utf-8", "surrogateescape"))
+    assert (sent.lines, sent.skipped) == ([1, 3], [f"2: {message}"])
 
 
-def test_nesting_of_any_depth_does_not_end_the_reading(tmp_path: Path) -> None:
+def test_nesting_of_any_depth_does_not_end_the_reading(read: Read) -> None:
     """There are depths that json can parse and then cannot write."""
-    path = tmp_path / "a.ndjson"
-    path.write_text("".join(f'{{"system": {"[" * n}{"]" * n}}}\n' for n in range(1, 1100)))
-    sent, skipped = read(path)
-    assert numbers(sent)[0] == 1
-    assert all(line.endswith("nested too deeply") for line in skipped[:20])
+    sent = read("".join(f'{{"system": {"[" * n}{"]" * n}}}\n' for n in range(1, 1100)))
+    assert sent.lines[0] == 1
+    assert all(line.endswith("nested too deeply") for line in sent.skipped[:20])
 
 
 @pytest.mark.parametrize(
@@ -76,12 +68,10 @@ def test_nesting_of_any_depth_does_not_end_the_reading(tmp_path: Path) -> None:
         (f"softdrive;{'0' * 2_000_000};", "not CSV: field larger than field limit (131072)"),
     ],
 )
-def test_csv_skips_an_invalid_row(row: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
+def test_csv_skips_an_invalid_row(row: str, message: str, read: Read) -> None:
     text = f'\nsystem;code;session_id\nsoftdrive;;"a\nb"\n;;\n{row}\n\nsoftdrive;;c\n'
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    sent, skipped = read(path)
-    assert (numbers(sent), skipped) == ([3, 8], [f"6: {message}"])
+    sent = read(text.encode("utf-8", "surrogateescape"), "a.csv")
+    assert (sent.lines, sent.skipped) == ([3, 8], [f"6: {message}"])
 
 
 @pytest.mark.parametrize(
@@ -95,22 +85,19 @@ def test_csv_skips_an_invalid_row(row: str, message: str, tmp_path: Path) -> Non
         ),
     ],
 )
-def test_csv_without_a_usable_row_says_why(text: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text(text)
-    sent, [skipped] = read(path)
+def test_csv_without_a_usable_row_says_why(text: str, message: str, read: Read) -> None:
+    sent, [skipped] = read(text, "a.csv")
     assert sent == []
     assert skipped.startswith(message)
 
 
-def test_csv_cells_become_values_and_codes_keep_their_zeros(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
+def test_csv_cells_become_values_and_codes_keep_their_zeros(read: Read) -> None:
     columns = "id,system,code,final,duration_seconds,labels.region,label_project\n"
-    path.write_text(columns + "1,a,01,NO,12.5,eu,\n2,a,,1,,,x\n3,a,08,yes,1e2,,\n4,a,,maybe,x,,\n")
-    sent, skipped = read(path)
-    assert skipped == []
+    rows = "1,a,01,NO,12.5,eu,\n2,a,,1,,,x\n3,a,08,yes,1e2,,\n4,a,,maybe,x,,\n"
+    sent = read(columns + rows, "a.csv")
+    assert sent.skipped == []
     first = {"code": "01", "final": False, "duration_seconds": 12.5, "labels": {"region": "eu"}}
-    assert [json.loads(event.body) for event in sent] == [
+    assert sent.bodies == [
         {"id": "1", "system": "a", **first},
         {"id": "2", "system": "a", "labels": {"project": "x"}},
         {"id": "3", "system": "a", "code": "08", "duration_seconds": 100.0},
@@ -131,25 +118,20 @@ def test_csv_cells_become_values_and_codes_keep_their_zeros(tmp_path: Path) -> N
     ],
 )
 def test_json_skips_an_invalid_element(
-    content: str, lines: list[int], message: str, tmp_path: Path
+    content: str, lines: list[int], message: str, read: Read
 ) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(content)
-    sent, skipped = read(path)
-    assert numbers(sent) == lines
-    assert skipped[0].startswith(message)
+    sent = read(content, "a.json")
+    assert sent.lines == lines
+    assert sent.skipped[0].startswith(message)
 
 
-def test_a_gzip_file_that_is_cut_short_is_read_up_to_the_cut(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson.gz"
+def test_a_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
     row = '{"system": "a", "session_id": "%s"}\n'
     data = gzip.compress("".join(row % os.urandom(30).hex() for _ in range(4000)).encode())
-    path.write_bytes(data[: len(data) // 2])
-    sent, skipped = read(path)
-    assert 0 < len(sent) < 4000
-    assert "the rest cannot be read: Compressed file ended" in skipped[0]
-    path.write_bytes(data[:-8] + b"\0" * 8)
-    assert "the rest cannot be read: CRC check failed" in read(path)[1][0]
+    sent = read(data[: len(data) // 2])
+    assert 0 < len(sent.events) < 4000
+    assert "the rest cannot be read: Compressed file ended" in sent.skipped[0]
+    assert "the rest cannot be read: CRC check failed" in read(data[:-8] + bytes(8)).skipped[0]
 
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).map(str.strip)
@@ -180,7 +162,7 @@ def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
 def test_every_format_gives_the_same_events_and_ids(
     rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "events"
+    read = Read(tmp_path_factory.getbasetemp())
     forms: list[tuple[Format, str]] = [
         ("json", json.dumps(rows)),
         ("json", "".join(json.dumps(row, indent=1) for row in rows)),
@@ -192,10 +174,9 @@ def test_every_format_gives_the_same_events_and_ids(
     results = []
     for format, form in forms:
         for content in (form.encode(), gzip.compress(form.encode())):
-            path.write_bytes(content)
-            sent, skipped = read(path, format)
-            assert skipped == []
-            results.append([event.body for event in sent])
+            sent = read(content, "events", format)
+            assert sent.skipped == []
+            results.append([event.body for event in sent.events])
     assert len(results[0]) == len(rows)
     assert all(result == results[0] for result in results)
 
@@ -223,16 +204,13 @@ def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
     ],
 )
 def test_the_format_is_detected_by_suffix_or_content(
-    name: str, content: str, format: Format, count: int, tmp_path: Path
+    name: str, content: str, format: Format, count: int, read: Read
 ) -> None:
-    for path in (tmp_path / name, tmp_path / f"{name}.gz"):
-        path.write_bytes(
-            gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode()
-        )
-        sent, skipped = read(path)
-        assert (len(sent), skipped) == (count, [])
-        misnamed = path.rename(tmp_path / "misnamed.csv")
-        assert [event.body for event in read(misnamed, format)[0]] == [event.body for event in sent]
+    text = content.encode()
+    for as_named, written in ((name, text), (f"{name}.gz", gzip.compress(text))):
+        sent = read(written, as_named)
+        assert (len(sent.events), sent.skipped) == (count, [])
+        assert read(written, "misnamed.csv", format).bodies == sent.bodies
 
 
 def test_pipes_are_read_once_and_as_events_arrive(
@@ -300,12 +278,13 @@ def test_each_record_of_a_pipe_is_read_before_more_arrives(
     assert found == reads
 
 
-def test_a_large_file_of_lines_is_not_taken_for_a_single_object(tmp_path: Path) -> None:
-    for format in (None, "ndjson"):
-        path = tmp_path / "a.log"
-        path.write_text(WITH_A_LIST + f'{{"system": "a", "note": "{"x" * 1_000_000}"}}\n' * 68)
-        sent, skipped = read(path, format)
-        assert (len(sent), skipped) == (69, [])
+@pytest.mark.parametrize("format", [None, "ndjson"])
+def test_a_large_file_of_lines_is_not_taken_for_a_single_object(
+    format: Format | None, read: Read
+) -> None:
+    content = WITH_A_LIST + f'{{"system": "a", "note": "{"x" * 1_000_000}"}}\n' * 68
+    sent = read(content, "a.log", format)
+    assert (len(sent.events), sent.skipped) == (69, [])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
 import zipfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pandas
 import pytest
 
-from .conftest import read
+from .conftest import Read
 
 EVENT = {"system": "streampixel", "code": "4001", "session_id": "Zürich", "duration_seconds": 12.5}
 EXCEL = "sep=;\r\nsystem;code;session_id;duration_seconds\r\nstreampixel;4001;Zürich;12,5\r\n"
@@ -38,12 +37,10 @@ PLAIN = "system,code,session_id,duration_seconds\nstreampixel,4001,Zürich,12.5\
         b"\r\n" + EXCEL.encode() + b";;;;\r\n",
     ],
 )
-def test_a_table_of_a_spreadsheet_is_read(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "table"
-    path.write_bytes(content)
-    [event], skipped = read(path)
-    assert skipped == []
-    assert {**json.loads(event.body), "id": 0} == {**EVENT, "id": 0}
+def test_a_table_of_a_spreadsheet_is_read(content: bytes, read: Read) -> None:
+    sent = read(content, "table")
+    assert sent.skipped == []
+    assert [{**body, "id": 0} for body in sent.bodies] == [{**EVENT, "id": 0}]
 
 
 @pytest.mark.parametrize(
@@ -58,57 +55,46 @@ def test_a_table_of_a_spreadsheet_is_read(content: bytes, tmp_path: Path) -> Non
     ],
 )
 def test_files_of_pandas_are_read(
-    name: str, options: dict[str, Any], codes: list[str | None], tmp_path: Path
+    name: str, options: dict[str, Any], codes: list[str | None], read: Read, tmp_path: Path
 ) -> None:
     """A column of integers with a gap is one of floats; the exporter knows these spellings of a code."""
     path = tmp_path / name
     columns = {"system": "streampixel", "code": [4001, None], "duration_seconds": [12.5, 7]}
     pandas.DataFrame(columns).to_csv(path, **options)
-    sent, skipped = read(path)
-    assert skipped == []
-    events = [json.loads(event.body) for event in sent]
-    assert [event.get("code") for event in events] == codes
-    assert [event["duration_seconds"] for event in events] == [12.5, 7.0]
+    sent = read(path.read_bytes(), name)
+    assert sent.skipped == []
+    assert [body.get("code") for body in sent.bodies] == codes
+    assert [body["duration_seconds"] for body in sent.bodies] == [12.5, 7.0]
 
 
-def test_cells_under_no_column_are_not_lost(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("system,code,,\na,1,,\na,1,x,\na\n")
-    sent, skipped = read(path)
-    assert len(sent) == 1
-    assert skipped == [f"{n}: {cells} cells, but the header has 2" for n, cells in ((3, 3), (4, 1))]
+def test_cells_under_no_column_are_not_lost(read: Read) -> None:
+    sent = read("system,code,,\na,1,,\na,1,x,\na\n", "a.csv")
+    rule = "cells, but the header has 2"
+    assert (sent.lines, sent.skipped) == ([2], [f"3: 3 {rule}", f"4: 1 {rule}"])
 
 
-def test_a_decimal_comma_between_commas_stays_text(tmp_path: Path) -> None:
+def test_a_decimal_comma_between_commas_stays_text(read: Read) -> None:
     """1,234 may be a thousand; the exporter refuses the text."""
-    path = tmp_path / "a.csv"
-    path.write_text('system,code,duration_seconds\na,1,"1,234"\n')
-    assert json.loads(read(path)[0][0].body)["duration_seconds"] == "1,234"
+    sent = read('system,code,duration_seconds\na,1,"1,234"\n', "a.csv")
+    assert sent.bodies[0]["duration_seconds"] == "1,234"
 
 
-def test_windows_text_gets_a_hint(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(PLAIN.encode("cp1252") + b"streampixel,4001,a,1\n")
-    sent, [skipped] = read(path)
-    assert [event.place for event in sent] == [f"{path}:3"]
-    assert skipped == (
-        "2: not UTF-8; is it Windows-1252, with 'ü'? Save it as UTF-8, or "
-        "iconv -f windows-1252 -t utf-8 FILE | session-end-exporter send -"
+def test_windows_text_gets_a_hint(read: Read) -> None:
+    sent = read(PLAIN.encode("cp1252") + b"streampixel,4001,a,1\n", "a.csv")
+    hint = "Save it as UTF-8, or iconv -f windows-1252 -t utf-8 FILE | session-end-exporter send -"
+    assert (sent.lines, sent.skipped) == (
+        [3],
+        [f"2: not UTF-8; is it Windows-1252, with 'ü'? {hint}"],
     )
 
 
-def test_half_a_character_of_utf_16_costs_its_row_only(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes("system,code\na,\ud800\na,1\n".encode("utf-16", "surrogatepass"))
-    sent, skipped = read(path)
-    assert len(sent) == 1
-    assert skipped == ["2: a string has half of a surrogate pair"]
+def test_half_a_character_of_utf_16_costs_its_row_only(read: Read) -> None:
+    sent = read("system,code\na,\ud800\na,1\n".encode("utf-16", "surrogatepass"), "a.csv")
+    assert (sent.lines, sent.skipped) == ([3], ["2: a string has half of a surrogate pair"])
 
 
-def test_utf_16_that_breaks_off_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(EXCEL.encode("utf-16")[:-1])
-    assert "the rest cannot be read" in read(path)[1][-1]
+def test_utf_16_that_breaks_off_is_reported(read: Read) -> None:
+    assert "the rest cannot be read" in read(EXCEL.encode("utf-16")[:-1], "a.csv").skipped[-1]
 
 
 def zipped(*names: str) -> bytes:
@@ -130,11 +116,9 @@ def zipped(*names: str) -> bytes:
     ],
     ids=["gz", "bz2", "xz", "zip", "misnamed zip"],  # gzip writes the time
 )
-def test_a_compressed_file_is_read(name: str, content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    sent, skipped = read(path)
-    assert (len(sent), skipped) == (1, [])
+def test_a_compressed_file_is_read(name: str, content: bytes, read: Read) -> None:
+    sent = read(content, name)
+    assert (sent.lines, sent.skipped) == ([2], [])
 
 
 @pytest.mark.parametrize(
@@ -155,10 +139,8 @@ def test_a_compressed_file_is_read(name: str, content: bytes, tmp_path: Path) ->
     ],
 )
 def test_a_file_that_is_no_text_is_named_with_the_remedy(
-    content: bytes, message: str, tmp_path: Path
+    content: bytes, message: str, read: Read
 ) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    sent, skipped = read(path)
-    assert message in skipped[-1]
-    assert len(sent) == ("Compressed file ended" in message)
+    sent = read(content, "a.csv")
+    assert message in sent.skipped[-1]
+    assert len(sent.events) == ("Compressed file ended" in message)

@@ -24,9 +24,9 @@ from exporter.send.sources import STDIN
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
+from tests.faulty_server import answers
 
 from .conftest import Sender
-from .fake_exporter import responds
 
 ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "4"))
 """Kills of the exporter in the endurance test: `make test` has a short version."""
@@ -82,7 +82,7 @@ def test_what_was_read_from_a_pipe_is_retried_without_end(
 
 
 def test_a_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
-    sender.faults += [responds(503)] * 100
+    sender.faults += [answers(503)] * 100
     command = arguments("send", "-", "--url", sender.url, "--max-wait", 0)
     row = b'{"system": "softdrive", "session_id": "a"}\n'
     done = subprocess.run(

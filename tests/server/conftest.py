@@ -213,6 +213,16 @@ def openssl(arguments: str) -> None:
     subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
 
 
+def self_signed(folder: Path, days: int = 2) -> tuple[Path, Path]:
+    """A certificate for localhost and 127.0.0.1, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost "
+        f"-addext subjectAltName=IP:127.0.0.1 -days {days} -keyout {key} -out {cert}"
+    )
+    return cert, key
+
+
 def tls(connection: socket.socket) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -221,11 +231,4 @@ def tls(connection: socket.socket) -> ssl.SSLSocket:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Certificate and key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    )
-    return cert, key
+    return self_signed(tmp_path_factory.mktemp("tls"))

@@ -3,69 +3,48 @@
 It does not test Streampixel's rate limits and certificates.
 """
 
-import json
 import ssl
 import threading
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests import faulty_server
+from tests.faulty_server import Fault, FaultyServer
 
 BASE = "/pixelStripeApi"
 USER = "user-1"
 KEY = "key-0123456789abcdef"
-Fault = Callable[["Handler"], None]
-"""Replaces the answer to a request."""
 
 
-class StatsServer(ThreadingHTTPServer):
-    """Serves inside the `with` block; the port is bound before.
+class StatsServer(FaultyServer):
+    """`fault` applies to requests without a fault of their own. `polled` are the requested projects."""
 
-    `faults` apply to one request each, `fault` to all others. `polled` are the requested projects.
-    """
-
-    daemon_threads = False
-
-    def __init__(self, certificate: Path | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        super().__init__(Handler)
         self.counts: dict[str, tuple[int, int]] = {"p1": (7, 2)}
-        self.faults: deque[Fault] = deque()
         self.fault: Fault | None = None
         self.polled: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.key = KEY
         self.user = USER
         self.stopping = threading.Event()
-        scheme = "https" if certificate else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.server_address[1]}{BASE}"
+        self.url += BASE
         if certificate:
+            self.url = self.url.replace("http", "https")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
+            context.load_cert_chain(*certificate)
             self.socket = context.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stopping.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        super().__exit__(*exception)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(faulty_server.Handler):
     server: StatsServer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def handle(self) -> None:
         # The handshake happens here; a client may refuse the certificate.
@@ -93,20 +72,6 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, {"message": "Project not found"})
         else:
             self.answer(200, dict(zip(("liveUser", "queueUser"), counts, strict=True)))
-
-    def answer(self, status: int, document: object, **headers: str) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def answers(status: int, document: object, **headers: str) -> Fault:
-    return lambda handler: handler.answer(status, document, **headers)
 
 
 def sends(raw: bytes, *, hang: bool = False) -> Fault:

@@ -12,17 +12,19 @@ from exporter.settings import load
 from exporter.streampixel.live_stats import read_key
 from exporter.streampixel.poller import REASONS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.streampixel.stats_server import KEY, USER, StatsServer, answers, key_file, sends
+from tests.faulty_server import answers
+from tests.streampixel.stats_server import KEY, USER, StatsServer, key_file, sends
+from tests.streampixel.webhook import token_file
 
 EVENT = {"id": "a", "system": "streampixel", "code": 4001}
 LABELS = {"system": "streampixel", "project": "p1"}
 
 
-def start(server: StatsServer, folder: Path, key: str = f"{KEY}\n") -> ExporterProcess:
+def start(server: StatsServer, folder: Path) -> ExporterProcess:
     settings = {
         "live_stats_projects": "p1",
         "live_stats_user": USER,
-        "live_stats_key_file": key_file(folder, key),
+        "live_stats_key_file": key_file(folder),
         "live_stats_url": server.url,
         "log_level": "debug",
     }
@@ -80,19 +82,6 @@ def test_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path: 
     assert line["detail"] == "status 401: Unauthorized: Invalid API Key ***"
 
 
-def test_wrong_key_file_fails_the_start_and_the_check(server: StatsServer, tmp_path: Path) -> None:
-    exporter = start(server, tmp_path, "two words\n")
-    assert exporter.launch().wait(30) == 1
-    exporter.kill()
-    file = tmp_path / "live-stats-key"
-    message = f"{file}:1: a key is one word of printable ASCII characters"
-    assert read_configuration(None, **{**COMPLETE, "live_stats_key_file": file}).mistakes == [
-        message
-    ]
-    assert message in exporter.log
-    assert "two words" not in exporter.log
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -106,6 +95,16 @@ def test_wrong_key_file_is_reported_with_its_line(tmp_path: Path, text: str, mes
     with pytest.raises(ConfigError) as caught:
         read_key(file)
     assert caught.value.mistakes == (f"{file}{message}",)
+
+
+def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) -> None:
+    """`serve` does not start, and `check` prints them."""
+    key, tokens = key_file(tmp_path, "two words\n"), token_file(tmp_path, "short")
+    settings = {**COMPLETE, "live_stats_key_file": key, "streampixel_webhook_token_file": tokens}
+    mistakes = " ".join(read_configuration(None, **settings).mistakes)
+    assert f"{key}:1: a key is one word" in mistakes
+    assert f"{tokens}:1: the token has 5 characters" in mistakes
+    assert "two words" not in mistakes
 
 
 def test_key_file_open_to_others_is_warned_about(

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +13,9 @@ from prometheus_client import CollectorRegistry
 from exporter import names
 from exporter.streampixel.client import StatsClient
 from exporter.streampixel.poller import MAX_DELAY, REASONS, Poller
-from tests.streampixel.stats_server import KEY, USER, Fault, StatsServer, answers, repeats, sends
+from tests.faulty_server import Fault, answers
+from tests.server.conftest import self_signed
+from tests.streampixel.stats_server import KEY, USER, StatsServer, repeats, sends
 
 INTERVAL = 30.0
 GOOD = b'{"liveUser": 7, "queueUser": 2}'
@@ -184,31 +184,16 @@ def test_proxies_of_the_environment_are_ignored(
         assert (polling.users(), proxy.polled) == ((7, 2), [])
 
 
-def test_refused_connection_is_a_connection_failure() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        polling = Polling(f"http://127.0.0.1:{unused.getsockname()[1]}")
-        polling.poll()
-    assert polling.reasons == ["connection"]
-
-
 def test_key_is_sent_only_to_a_trusted_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pem = tmp_path / "pair.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout {pem} -out {pem}.cert"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    with pem.open("a") as both:
-        both.write((tmp_path / "pair.pem.cert").read_text())
-    with StatsServer(pem) as server:
+    certificate = self_signed(tmp_path)
+    with StatsServer(certificate) as server:
         polling = Polling(server.url)
         polling.poll()
         assert polling.reasons == ["connection"]
         assert server.polled == []
-        monkeypatch.setenv("SSL_CERT_FILE", f"{pem}.cert")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
         polling = Polling(server.url)
         polling.poll()
         assert (polling.users(), polling.reasons) == ((7, 2), [])

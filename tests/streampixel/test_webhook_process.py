@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from exporter import names
-from exporter.configuration import read_configuration
-from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
+from tests.e2e.exporter_process import ExporterProcess, Reply
 from tests.streampixel.payloads import TEST_BODY, body
 from tests.streampixel.webhook import TOKEN, token_file
 
 JSON = {"Content-Type": "application/json"}
-NEW = "hook-fedcba9876543210"
 
 
 def post(exporter: ExporterProcess, sent: bytes, token: str = TOKEN, method: str = "POST") -> Reply:
@@ -75,26 +73,3 @@ def test_token_is_in_no_answer_and_no_log_line(tmp_path: Path) -> None:
         assert exporter.stop() == 0
         assert "build event counted" in exporter.log
         assert TOKEN not in exporter.log
-
-
-def test_token_is_rotated_without_a_restart(tmp_path: Path) -> None:
-    file = token_file(tmp_path)
-    with ExporterProcess(
-        tmp_path / "data", settings={"streampixel_webhook_token_file": file}
-    ) as exporter:
-        token_file(tmp_path, TOKEN, NEW)
-        wait_for(lambda: post(exporter, TEST_BODY, NEW).status == 200)
-        token_file(tmp_path, NEW)
-        wait_for(lambda: post(exporter, TEST_BODY, TOKEN).status in (401, 429))
-        assert counted(exporter, "webhook.test") == 1
-
-
-def test_wrong_token_file_fails_the_start_and_the_check(tmp_path: Path) -> None:
-    file = token_file(tmp_path, "short")
-    exporter = ExporterProcess(tmp_path / "data", settings={"streampixel_webhook_token_file": file})
-    assert exporter.launch().wait(30) == 1
-    exporter.kill()
-    assert str(file) in exporter.log
-    (message,) = read_configuration(None, streampixel_webhook_token_file=file).mistakes
-    assert message.startswith(str(file))
-    assert "short" not in exporter.log

@@ -100,34 +100,9 @@ def test_our_reading_of_each_row_is_the_designs() -> None:
     assert [" ".join(labels(code)) for code in DOCUMENTED] == READING.split("\n")[1:-1]
 
 
-@pytest.mark.parametrize(("system", "normal"), [("softdrive", "none"), ("streampixel", "1000")])
-def test_an_event_without_a_code_is_the_normal_end(system: str, normal: str) -> None:
-    assert TAXONOMY.systems[system].match(None).code == normal
-    assert TAXONOMY.systems[system].match("").code == normal
-
-
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.system)
 def test_every_category_is_used(system: System) -> None:
     assert {code.category for code in system.codes} == set(system.categories)
-
-
-@pytest.mark.parametrize("missing", ["05", "16", "17"])
-def test_gaps_in_softdrives_numbers_are_unknown(missing: str) -> None:
-    assert TAXONOMY.systems["softdrive"].match(missing).code == "unknown"
-
-
-@pytest.mark.parametrize(
-    ("reason", "code"),
-    [
-        ("Project Inactive", "4000"),
-        ("Application Not Found", "4002"),
-        ("Maximum Runtime Reached", "4004"),
-        ("No streamer connected", "4005"),
-        ("Application Error", "4006"),
-    ],
-)
-def test_streampixels_reasons_mean_the_inferred_code(reason: str, code: str) -> None:
-    assert TAXONOMY.systems["streampixel"].match(reason).code == code
 
 
 def test_the_codes_of_a_shared_reason_have_the_same_owner() -> None:

@@ -1,9 +1,9 @@
-"""Which attribute of a log record is which field of an event."""
+"""Which attribute of a log record is which field of an event, and which is probably the code."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from exporter.event_fields import MAPPABLE, attribute_key
+from exporter.event_fields import MAPPABLE, attribute_key, nearest_field
 
 EVENT: Final = "event"
 """The slot of the event's name."""
@@ -17,6 +17,8 @@ _CONVENTIONS: Final = {
 """Attributes by OpenTelemetry's semantic conventions, in order of precedence. `session.id` needs no entry."""
 _LONGEST: Final = 256
 _REMEMBERED: Final = 10_000
+_MAX_NAMES: Final = 100
+"""Names of a request that are compared: senders choose them, and a comparison takes 50 µs."""
 
 
 class Attributes(dict[str, str | None]):
@@ -54,3 +56,18 @@ class Attributes(dict[str, str | None]):
             self.clear()
         slot = self[name] = self._slots.get(attribute_key(name))
         return slot
+
+
+class NearCode(dict[str, bool]):
+    """Whether the name of an attribute is near `code`; for the first names of a request.
+
+    Without a code, an end counts as a normal one.
+    """
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= _MAX_NAMES:
+            return False
+        # `code.function.name` is a place in a program, `http.response.status_code` is of another protocol.
+        other = name.startswith("code.") or name.endswith(".status_code")
+        near = self[name] = nearest_field(name) == "code" and not other
+        return near

@@ -12,9 +12,8 @@ import msgspec
 from exporter.errors import Rejected, TooManyEvents
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.ingest.otlp.attributes import EVENT, Attributes
+from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
 from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pairs_of
-from exporter.ingest.otlp.near_code import NearCode
 
 OTHER_EVENT: Final = "other_event"
 NO_EVENT_NAME: Final = "no_event_name"
@@ -140,10 +139,6 @@ class Records:
         time = record.time_unix_nano
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)
-        if self.attributes.labels:
-            self._add_labels(fields)
-
-    def _add_labels(self, fields: Fields) -> None:
         slots = self.attributes.labels
         labels = {slot.partition(".")[2]: fields.pop(slot) for slot in slots if slot in fields}
         if labels:

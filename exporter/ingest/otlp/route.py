@@ -21,7 +21,6 @@ _FORMS: Final = {
     PROTOBUF: "exporter.ingest.otlp.protobuf_form",
     JSON: "exporter.ingest.otlp.json_form",
 }
-_TYPES: Final = tuple(_FORMS)
 
 
 class _OtlpInternal(Internal):
@@ -51,7 +50,7 @@ class LogsRoute:
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = JSON if declared == JSON.encode() else PROTOBUF
         try:
-            self.guard.admit_type(request.headers, request.client, _TYPES)
+            self.guard.admit_type(request.headers, request.client, tuple(_FORMS))
             body = await self.guard.read(request.headers, request.receive)
             if body is None:
                 return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.errors import ConfigError
+from exporter import secret_file
 from exporter.ledger.address import Address
 from exporter.ledger.contract import Series
 from exporter.ledger.redis.records import Cell
@@ -38,22 +38,8 @@ class Plan:
 
     def password(self) -> str | None:
         """Read the password's file. Raises `ConfigError`."""
-        return read_password(self.password_file) if self.password_file else None
+        return secret_file.password(self.password_file) if self.password_file else None
 
     def clock_argument(self) -> bytes:
         """Milliseconds of `clock` for a script; empty for Redis' own clock."""
         return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
-
-
-def read_password(path: Path) -> str:
-    """The only line of a file. Raises `ConfigError`, which never repeats the password."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    password = text.rstrip("\r\n")
-    if not password or "\n" in password:
-        raise ConfigError(f"{path}: a password is one line")
-    return password
