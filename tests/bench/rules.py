@@ -81,7 +81,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str) -> None:
         frozenset(pair for pair in labels if pair[0] in ("system", "code")) for labels in per_series
     }
     now = int(time.time()) // 600 * 600
-    day, week = range(now - 86400, now, 30), range(now - 7 * 86400, now, 600)
+    day, week = range(now - 86400, now, 30), range(now - 7 * 86400, now, 1800)
     lines = []
     for name, series, times in (
         (names.RULE_SUM, per_series, day),

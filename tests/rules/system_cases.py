@@ -1,14 +1,14 @@
 """Cases for the alerts of a system: successes that stop, an error budget that burns, a growing queue."""
 
 from exporter import names
-from tests.rules.rule_test import BUDGET, LONG, WINDOWS, WORDS, Case, RuleSet
+from tests.rules.rule_test import BUDGET, LONG, OUTCOMES, WINDOWS, WORDS, Case, RuleSet
 from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped, series
 
 STOPPED = "SessionEndsStopped"
 BURN = "SessionEndBudgetBurn"
 QUEUE = "SessionEndQueueGrowing"
 STOPPED_RULES = RuleSet(
-    groups=(WINDOWS, LONG),
+    groups=(WINDOWS, OUTCOMES, LONG),
     records=(
         names.RULE_SUM,
         names.RULE_SUM_SNAPSHOT,
@@ -21,7 +21,7 @@ STOPPED_RULES = RuleSet(
         ),
     ),
 )
-QUEUE_RULES = RuleSet(groups=(WORDS, WINDOWS), records=("none",))
+QUEUE_RULES = RuleSet(groups=(WORDS, OUTCOMES), records=("none",))
 QUEUE_LABELS = {
     "severity": "ticket",
     "signal": "queue",
@@ -138,9 +138,9 @@ def queue_grows() -> list[Case]:
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
-    stop_rules = RuleSet(groups=(WORDS, WINDOWS, LONG), records=STOPPED_RULES.records)
+    stop_rules = RuleSet(groups=(WORDS, WINDOWS, OUTCOMES, LONG), records=STOPPED_RULES.records)
     return {
         "queue": (QUEUE_RULES, queue_grows()),
         "stopped": (stop_rules, stops()),
-        "burn": (RuleSet(groups=(WORDS, WINDOWS, BUDGET, LONG)), burns("softdrive")),
+        "burn": (RuleSet(groups=(WORDS, WINDOWS, OUTCOMES, BUDGET, LONG)), burns("softdrive")),
     }

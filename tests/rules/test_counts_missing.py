@@ -9,13 +9,24 @@ import pytest
 
 from exporter import names
 from tests.rules.code_cases import SUCCESS
-from tests.rules.rule_test import EXPORTER, LONG, SESSION_ENDS, WINDOWS, Case, RuleSet, firing
+from tests.rules.rule_test import (
+    EXPORTER,
+    LONG,
+    OUTCOMES,
+    SESSION_ENDS,
+    WINDOWS,
+    Case,
+    RuleSet,
+    firing,
+)
 from tests.rules.series import CODES, ends, scraped, series
 from tests.rules.system_cases import STOPPED_RULES
 
 MISSING = "SessionEndExporterCountsMissing"
 RULES = RuleSet(
-    (SESSION_ENDS, EXPORTER), (WINDOWS, LONG, "session-end-exporter"), STOPPED_RULES.records
+    (SESSION_ENDS, EXPORTER),
+    (WINDOWS, OUTCOMES, LONG, "session-end-exporter"),
+    (*STOPPED_RULES.records, "instance:session_ends:counted"),
 )
 KNOWN = 480
 """Minutes of normal traffic, which are longer than any window."""

@@ -14,6 +14,7 @@ from tests.rules.rule_test import SPIKE_RULES, Case, check_clauses, firing, with
 
 QUIET = 60
 COUNT = names.RULE_COUNT
+EXPECTED = "system_code:session_ends:expected"
 WINDOWS = ["5m", "15m", "1h"]
 HOLD = 'ALERTS{alertname="SessionEndSpike", alertstate="firing"}'
 """What the rule reads of its own state."""
@@ -29,15 +30,10 @@ def outage(ends: float, *parts: tuple[float, float], normal: float | None = None
 def burst_clause(window: str) -> str:
     """Burst exclusion, as the rule has it."""
     count = f"{COUNT}{window}"
-    expected = (
-        f"({names.RULE_SHARE} * on (cluster, system) group_left () "
-        f"sum by (cluster, system) ({count}))"
-    )
+    expected = f"{EXPECTED}{window}"
     return (
         f"\n                  and {count} - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
-        f"\n                    > {MINIMUMS[window]}"
-        f"\n                      + 1.2 * {expected}"
-        f"\n                      + 2.4 * sqrt{expected}"
+        f"\n                    > {MINIMUMS[window]} + 1.2 * {expected} + 2.4 * sqrt({expected})"
     )
 
 

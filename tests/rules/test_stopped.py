@@ -94,6 +94,20 @@ def test_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
     STOPPED_RULES.check(tmp_path, case, rules=rules)
 
 
+@pytest.mark.parametrize(("window", "pause"), [("2m", 4), ("5m", 7)])
+def test_pauses_of_bursty_traffic_are_no_stop(tmp_path: Path, window: str, pause: int) -> None:
+    """20 successes per minute with a pause every 30 minutes: an hour with pauses says nothing."""
+    increases = [20.0] * ONSET + ([0.0] * pause + [20.0] * (30 - pause)) * 6
+    case = by_minute("streampixel", increases, [0.0] * len(increases))
+    case.fires_between(ONSET + 90, case.minutes, STOPPED, False)
+    STOPPED_RULES.check(tmp_path, case)
+    case.queries.clear()
+    case.fires_between(ONSET + 90, case.minutes, STOPPED, True)
+    smooth = f"and min_over_time({successes(window)}[1h] offset 15m) > 0.25"
+    rules = without(tmp_path, smooth, instead=smooth.replace("0.25", "-1"))
+    STOPPED_RULES.check(tmp_path, case, rules=rules)
+
+
 @pytest.mark.parametrize("minutes", [3, 20, 100])
 def test_exporter_that_is_down_and_comes_back_is_no_stop(tmp_path: Path, minutes: int) -> None:
     gone = " ".join(["stale"] + ["_"] * (minutes - 1))
