@@ -76,9 +76,9 @@ test-packages: ## the Debian packages that tests run, those that are missing
 	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
 
 lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
-	@$(COMPILE) pyproject.toml --extra backtest --extra redis -o requirements.lock
+	@$(COMPILE) pyproject.toml --extra all -o requirements.lock
 	@$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
-	@$(COMPILE) pyproject.toml --extra backtest --extra dashboards --extra redis --group test -c requirements.lock -o requirements-test.lock
+	@$(COMPILE) pyproject.toml --extra all --group test -c requirements.lock -o requirements-test.lock
 
 clean: ## remove .venv, build output and caches; the ledger in data/ stays
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
