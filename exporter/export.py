@@ -1,0 +1,134 @@
+"""Writes shipped files into a folder of the user: all files of a set, or none."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+from exporter.errors import ConfigError
+from exporter.shipped import shipped
+
+_PACKAGE: Final = Path(__file__).parent
+_MOST_NAMED: Final = 10
+"""Files that an error names."""
+
+
+class _Part(NamedTuple):
+    """The files below `source` that match a pattern, for the folder `target` of the export."""
+
+    source: Path
+    pattern: str
+    target: str = ""
+
+
+class FileSet(NamedTuple):
+    """Files that are exported together; `about` is the line of the help."""
+
+    about: str
+    parts: tuple[_Part, ...]
+
+
+SETS: Final = {
+    "rules": FileSet(
+        "Write the recording and alerting rules of Prometheus.",
+        (_Part(shipped("rules"), "*.yml"),),
+    ),
+    "prometheus": FileSet(
+        "Write a prometheus.yml for the exporter, with the rules.",
+        (_Part(shipped("deploy/prometheus"), "*.yml"), _Part(shipped("rules"), "*.yml", "rules")),
+    ),
+    "alertmanager": FileSet(
+        "Write Alertmanager's configuration, receivers and templates.",
+        (
+            _Part(shipped("deploy/alertmanager"), "*.yml"),
+            _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
+        ),
+    ),
+    "templates": FileSet(
+        "Write Alertmanager's templates alone, for an update.",
+        (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
+    ),
+    "dashboards": FileSet(
+        "Write the Grafana dashboards, JSON.",
+        (_Part(shipped("dashboards"), "*.json"),),
+    ),
+    "grafana": FileSet(
+        "Write Grafana's provisioning of dashboards and data source.",
+        (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
+    ),
+    "runbooks": FileSet(
+        "Write the runbooks of codes and alerts, Markdown.",
+        (_Part(shipped("rules/runbooks"), "**/*.md"),),
+    ),
+    "collector": FileSet(
+        "Write the script for browsers, and its types.",
+        (_Part(_PACKAGE / "collector", "*.*"),),
+    ),
+}
+"""The sets by name."""
+
+
+class Written(NamedTuple):
+    """Numbers of files: written, and not written because they had these contents already."""
+
+    written: int
+    unchanged: int
+
+
+def contents(name: str) -> dict[Path, bytes]:
+    """The files of a set by their path in the export."""
+    files = {}
+    for source, pattern, target in SETS[name].parts:
+        for path in sorted(source.glob(pattern)):
+            files[Path(target, path.relative_to(source))] = path.read_bytes()
+    if name == "prometheus":
+        path = Path("prometheus.yml")
+        # In the repository, the rules are in a folder above the configuration.
+        files[path] = files[path].replace(b"../../rules/", b"rules/")
+    return files
+
+
+def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
+    """Write the files of a set into `folder`, which is made if it is missing.
+
+    Raises `ConfigError` if a file exists with other contents, unless `overwrite`, and if the folder can't be
+    written to. No file is written then.
+    """
+    files = {folder / path: content for path, content in contents(name).items()}
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: not a directory; choose another DIR")
+    try:
+        existing = {path: path.read_bytes() for path in files if path.exists()}
+        new = {path: text for path, text in files.items() if existing.get(path) != text}
+        changed = [path for path in new if path in existing]
+        if changed and not overwrite:
+            raise ConfigError(*_differences(changed))
+        _write(new, folder)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or folder}: {error.strerror}. Nothing was written: choose a DIR in which "
+            "you can write files"
+        ) from None
+    return Written(len(new), len(files) - len(new))
+
+
+def _differences(changed: list[Path]) -> list[str]:
+    named = [f"{path}: exists with other contents" for path in changed[:_MOST_NAMED]]
+    if more := len(changed) - len(named):
+        named.append(f"{more} more files exist with other contents")
+    return [
+        *named,
+        "nothing was written: add --force to replace these files, or choose another DIR",
+    ]
+
+
+def _write(files: dict[Path, bytes], folder: Path) -> None:
+    """Write all files before the first gets its name: a full disk changes no file."""
+    for parent in {folder, *(path.parent for path in files)}:
+        parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".session-end-exporter-", dir=folder) as temporary:
+        written = []
+        for number, (path, content) in enumerate(files.items()):
+            written.append((Path(temporary, str(number)), path))
+            written[-1][0].write_bytes(content)
+        for source, target in written:
+            source.replace(target)
