@@ -63,6 +63,10 @@ SETS: Final = {
         "Write the script for browsers, and its types.",
         (_Part(_PACKAGE / "collector", "*.*"),),
     ),
+    "schemas": FileSet(
+        "Write JSON Schemas, with which editors check your files.",
+        (_Part(_PACKAGE / "schemas", "*.json"),),
+    ),
 }
 """The sets by name."""
 

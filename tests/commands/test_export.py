@@ -18,6 +18,7 @@ SOURCES = {
     "grafana": "deploy/grafana/provisioning/**/*.*",
     "runbooks": "rules/runbooks/**/*.md",
     "collector": "exporter/collector/*",
+    "schemas": "exporter/schemas/*.json",
 }
 """The files of each set, in the repository."""
 KEPT = "alertmanager.yml"
