@@ -39,5 +39,5 @@ def _command(name: str) -> Callable[[Path, bool], None]:
 
 
 for _name, _files in SETS.items():
-    _help = f"{_files.about}\n\n{_RULES}"
+    _help = f"{_files.about}\n\n{_files.use}\n\n{_RULES}"
     exports.command(_name, help=_help)(_command(_name))
