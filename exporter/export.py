@@ -1,5 +1,6 @@
 """Writes shipped files into a folder of the user: all files of a set, or none."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -108,13 +109,13 @@ def contents(name: str) -> dict[Path, bytes]:
 def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
     """Write the files of a set into `folder`, which is made if it is missing.
 
-    Raises `ConfigError` if a file exists with other contents, unless `overwrite`, and if the folder can't be
-    written to. No file is written then.
+    Raises `ConfigError` if a file exists with other contents, unless `overwrite`, and if a file can't be
+    written.
     """
     files = {folder / path: content for path, content in contents(name).items()}
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: not a directory; choose another DIR")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder}: not a directory; choose another DIR")
         existing = {path: path.read_bytes() for path in files if path.exists()}
         new = {path: text for path, text in files.items() if existing.get(path) != text}
         changed = [path for path in new if path in existing]
@@ -141,12 +142,20 @@ def _differences(changed: list[Path]) -> list[str]:
 
 def _write(files: dict[Path, bytes], folder: Path) -> None:
     """Write all files before the first gets its name: a full disk changes no file."""
-    for parent in {folder, *(path.parent for path in files)}:
-        parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".session-end-exporter-", dir=folder) as temporary:
-        written = []
-        for number, (path, content) in enumerate(files.items()):
-            written.append((Path(temporary, str(number)), path))
-            written[-1][0].write_bytes(content)
-        for source, target in written:
-            source.replace(target)
+    with ExitStack() as stack:
+        temporary = {}
+        for parent in {folder, *(path.parent for path in files)}:
+            parent.mkdir(parents=True, exist_ok=True)
+            # Each folder may be on a disk of its own, and a file can't be renamed to another disk.
+            directory = TemporaryDirectory(prefix=".session-end-exporter-", dir=parent)
+            temporary[parent] = Path(stack.enter_context(directory))
+        for path, content in files.items():
+            (temporary[path.parent] / path.name).write_bytes(content)
+        for number, path in enumerate(files):
+            try:
+                (temporary[path.parent] / path.name).replace(path)
+            except OSError as error:
+                raise ConfigError(
+                    f"{path}: can't be replaced: {error.strerror}. {number} of {len(files)} files were "
+                    "written: choose another DIR"
+                ) from None

@@ -3,12 +3,14 @@
 import resource
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from exporter.export import SETS
 from tests.commands.running import arguments, environment, run
 from tests.e2e.exporter_process import ROOT
+from tests.root import output_as_root
 
 SOURCES = {
     "rules": "rules/*.yml",
@@ -105,11 +107,11 @@ def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
     assert lines[-2] == f"{len(changed) - 10} more files exist with other contents"
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "/proc/export"])
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/export", "long" * 100])
 def test_folder_that_can_not_be_made_is_named_with_a_remedy(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (line,) = errors("rules", tmp_path / place)
-    assert line.startswith(str(tmp_path / "file" if "file" in place else place))
+    assert line.startswith(str(tmp_path / place.removesuffix("/below")))
     assert "choose" in line
     assert tree(tmp_path) == {"file": b"mine"}
 
@@ -138,3 +140,28 @@ def test_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {tmp_path}: File too large. Nothing was written: ")
     assert tree(tmp_path) == {first[0].name: b"mine"}
+
+
+def test_folders_of_an_export_may_be_on_different_disks(tmp_path: Path) -> None:
+    """Fails if one temporary directory has the files of all folders."""
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        assert Path(other).stat().st_dev != tmp_path.stat().st_dev
+        (tmp_path / "rules").symlink_to(other)
+        assert run("export", "prometheus", tmp_path).returncode == 0
+        assert len(tree(Path(other))) == 3
+
+
+def test_file_that_can_not_be_replaced_is_named_with_the_number_written(tmp_path: Path) -> None:
+    """As in a container, where a single file is a mount."""
+    mount = tmp_path / "receivers.yml"
+    mount.write_text("mine")
+    output_as_root("mount", "--bind", mount, mount)
+    try:
+        lines = errors("alertmanager", "--force", tmp_path)
+    finally:
+        output_as_root("umount", mount)
+    assert lines == [
+        f"{mount}: can't be replaced: Device or resource busy. 1 of 6 files were written: choose "
+        "another DIR"
+    ]
+    assert set(tree(tmp_path)) == {KEPT, mount.name}
