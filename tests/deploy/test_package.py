@@ -128,6 +128,37 @@ def interpreters() -> Iterator[str]:
             yield program
 
 
+def pip(python: str | Path, *arguments: str | Path) -> None:
+    """`pip install` for another Python."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", python, "--quiet"),
+            *("--disable-pip-version-check", "install", "--no-compile", "--no-deps", *arguments),
+        ],
+        env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def dependencies(python: str) -> set[str]:
+    """The folders with the locked packages: of the tests, or made in build/ and kept for the next run.
+
+    Installing 30 packages anew takes a minute for each Python; test_containerfile.py does it once.
+    """
+    if python == sys.executable:
+        return {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    folder = ROOT / "build" / f"dependencies-{Path(python).name}"
+    lock, installed = ROOT / "requirements.lock", folder / "requirements.lock"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        shutil.rmtree(folder, ignore_errors=True)
+        pip(python, "--target", folder, "--only-binary", ":all:", "--require-hashes", "-r", lock)
+        shutil.copy(lock, installed)
+    return {str(folder)}
+
+
 class Installation:
     """A virtual environment with the wheel, and a folder in which its commands run."""
 
@@ -137,30 +168,10 @@ class Installation:
         subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True)
         self.program = environment / "bin/session-end-exporter"
         self._python = environment / "bin/python"
+        pip(self._python, "--no-index", wheel)
         (site,) = environment.glob("lib/python*/site-packages")
-        if python == sys.executable:
-            # Saves the installation of 30 packages; test_containerfile.py installs the locked ones. Python
-            # reads no .pth file of a folder that is named in one: the checkout stays out of sys.path.
-            packages = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-            (site / "dependencies.pth").write_text("\n".join(sorted(packages)))
-        else:
-            self._pip(
-                "--only-binary", ":all:", "--require-hashes", "-r", ROOT / "requirements.lock"
-            )
-        self._pip("--no-deps", "--no-index", wheel)
-
-    def _pip(self, *arguments: str | Path) -> None:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "--python", self._python, "--quiet"),
-                *("--disable-pip-version-check", "install", "--no-compile", *arguments),
-            ],
-            env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        # Python reads no .pth file of a folder that is named in one: the checkout stays out of sys.path.
+        (site / "dependencies.pth").write_text("\n".join(sorted(dependencies(python))))
 
     def run(self, *arguments: str | Path) -> str:
         """The output of a command that must succeed without a message."""
