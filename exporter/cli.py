@@ -18,7 +18,9 @@ from exporter.errors import ConfigError, LedgerError
 
 app = typer.Typer(
     name="session-end-exporter",
-    help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.",
+    help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.\n\n"
+    "`serve` runs the exporter. `export` writes the files for Prometheus, Alertmanager and Grafana. "
+    "COMMAND --help shows examples.",
     no_args_is_help=True,
     # Plain help: boxes show Python's types, and break with grep or in a narrow terminal.
     rich_markup_mode=None,

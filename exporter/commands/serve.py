@@ -74,6 +74,11 @@ def check(
     Checks the settings, the taxonomies, and the token, key and certificate files that the settings name.
     Writes nothing. Exits with 1 when there is a mistake. An address that can't be used now is a warning:
     an exporter that runs has its ports.
+
+    \b
+    Examples:
+      session-end-exporter check --config exporter.toml
+      session-end-exporter check --taxonomy my-codes
     """
     from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses

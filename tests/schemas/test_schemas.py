@@ -176,6 +176,13 @@ def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
     assert accepted("sites", yaml.safe_load(SOUND + COMBINATIONS))
 
 
+def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
+    line = re.compile(VALIDATORS["system"].schema["properties"]["title"]["pattern"])
+    refused = {char for char in map(chr, range(0xD800)) if not line.search(f"a{char}b")}
+    assert {"\t", "\n", "\x7f", "\xa0", "\u200b", "\u202e", "\u2028"} <= refused
+    assert not any(map(str.isprintable, refused))
+
+
 def test_names_of_origins_and_hashes_are_checked_by_the_schema() -> None:
     for old, new in (
         ("https://shop.example", "https://shop.example/"),
