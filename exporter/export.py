@@ -13,6 +13,14 @@ _MOST_NAMED: Final = 10
 """Files that an error names."""
 
 
+_PLACES: Final = {
+    b"../../rules/": b"rules/",
+    b"deploy/prometheus/prometheus.yml": b"prometheus.yml",
+    b"the repository's root": b"this directory",
+}
+"""Places that prometheus.yml names, in the repository and in an export with the rules."""
+
+
 class _Part(NamedTuple):
     """The files below `source` that match a pattern, for the folder `target` of the export."""
 
@@ -101,8 +109,8 @@ def contents(name: str) -> dict[Path, bytes]:
             files[Path(target, path.relative_to(source))] = path.read_bytes()
     if name == "prometheus":
         path = Path("prometheus.yml")
-        # In the repository, the rules are in a folder above the configuration.
-        files[path] = files[path].replace(b"../../rules/", b"rules/")
+        for place, exported in _PLACES.items():
+            files[path] = files[path].replace(place, exported)
     return files
 
 

@@ -75,6 +75,8 @@ def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "SUCCESS: 3 rule files found" in done.stdout
+    comment = (tmp_path / "prometheus.yml").read_text().partition("\n\n")[0]
+    assert "Run it in this directory:\n#     prometheus --config.file=prometheus.yml " in comment
 
 
 def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path) -> None:
