@@ -35,7 +35,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule lock clean test-packages
+.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule schemas lock clean test-packages
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ faults: test-packages $(VENV)/.test ## the fault tests at full length: a table
 alert-lab: $(VENV)/.test ## recall, detection and false pages of the rules: tables, and the plot
 	@$(BIN)/python -m tests.lab --plot docs/alert-lab.svg $(ARGS)
 
+schemas: $(VENV)/.run ## write exporter/schemas/*.json, after a change of settings or of a file's keys
+	@$(BIN)/python -m exporter.schemas
+
 prometheusrule: $(VENV)/.run ## write the rules once more for the Prometheus operator, after a change of rules/*.yml
 	@$(BIN)/python scripts/prometheusrule > deploy/kubernetes/components/rules/prometheusrule.yaml
 
@@ -76,9 +79,9 @@ test-packages: ## the Debian packages that tests run, those that are missing
 	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
 
 lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
-	@$(COMPILE) pyproject.toml --extra backtest --extra redis -o requirements.lock
+	@$(COMPILE) pyproject.toml --extra all -o requirements.lock
 	@$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
-	@$(COMPILE) pyproject.toml --extra backtest --extra dashboards --extra redis --group test -c requirements.lock -o requirements-test.lock
+	@$(COMPILE) pyproject.toml --extra all --group test -c requirements.lock -o requirements-test.lock
 
 clean: ## remove .venv, build output and caches; the ledger in data/ stays
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -9,6 +9,7 @@ from exporter import __version__, logs
 from exporter.commands.backtest import backtest
 from exporter.commands.beacon_key import beacon_key
 from exporter.commands.codes import codes
+from exporter.commands.export import exports
 from exporter.commands.page import send_test_page
 from exporter.commands.send import send
 from exporter.commands.serve import check, serve
@@ -17,9 +18,10 @@ from exporter.errors import ConfigError, LedgerError
 
 app = typer.Typer(
     name="session-end-exporter",
-    help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.",
+    help="Counts the ends of streaming sessions exactly once and exports them to Prometheus.\n\n"
+    "`serve` runs the exporter. `export` writes the files for Prometheus, Alertmanager and Grafana. "
+    "COMMAND --help shows examples.",
     no_args_is_help=True,
-    add_completion=False,
     # Plain help: boxes show Python's types, and break with grep or in a narrow terminal.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,6 +30,7 @@ app = typer.Typer(
 for command in (serve, check, codes, send, simulate, backtest, beacon_key):
     app.command()(command)
 app.command("test-page")(send_test_page)
+app.add_typer(exports)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, Owner, Severity
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
@@ -29,10 +30,8 @@ class Alert:
 
 
 def folder() -> Path:
-    """Where the rule files are: beside the package in a checkout, inside it once installed."""
-    package = Path(__file__).parent
-    installed = package / "rules"
-    return installed if installed.is_dir() else package.parent / "rules"
+    """The folder of the rule files."""
+    return shipped("rules")
 
 
 @cache

@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 
 import exporter as package
 from exporter.cli import app
+from exporter.export import SETS
+from exporter.settings import Settings
 
+PROGRAM = "session-end-exporter"
 CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--ledger", "--taxonomy")
 OPTIONS = {
     "serve": CONFIGURED,
@@ -39,6 +42,7 @@ OPTIONS = {
     ),
     "test-page": ("--alertmanager", "--system", "--code", "--config", "--taxonomy"),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),
+    "export": (),
 }
 
 
@@ -55,15 +59,54 @@ def test_help_lists_every_command() -> None:
     assert not [text for text in listed.values() if text.endswith("...")], "cut off"
 
 
-@pytest.mark.parametrize("command", OPTIONS)
-def test_help_of_a_command_lists_its_options_in_80_columns(command: str) -> None:
-    shown = invoke(command, "--help")
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [*OPTIONS.items(), *((f"export {name}", ("DIR", "--force")) for name in SETS)],
+)
+def test_help_of_a_command_lists_its_options_in_80_columns(
+    command: str, options: Sequence[str]
+) -> None:
+    shown = invoke(*command.split(), "--help")
     assert shown.exit_code == 0
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    for option in OPTIONS[command]:
+    for option in options:
         assert option in shown.stdout
+    # Of Python, such as "<list[Path]>".
+    assert not re.search(r"<[A-Za-z]+[\[>]", shown.stdout)
     listed = set(re.findall(r"--[a-z-]+", shown.stdout.partition("Options:")[2]))
-    assert listed == {option for option in OPTIONS[command] if option.startswith("-")} | {"--help"}
+    assert listed == {option for option in options if option.startswith("-")} | {"--help"}
+
+
+def test_help_of_export_lists_every_set() -> None:
+    commands = invoke("export", "--help").stdout.partition("Commands:")[2]
+    listed = dict(re.findall(r"^  ([\w-]+) +(\S.*)$", commands, re.MULTILINE))
+    assert listed == {name: files.about for name, files in SETS.items()}
+
+
+def test_help_shows_the_default_of_a_setting() -> None:
+    shown = invoke("serve", "--help").stdout
+    for name in ("ingest", "ops", "data_dir"):
+        assert f"default: {Settings.model_fields[name].default}" in re.sub(r"\s+", " ", shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "completion"),
+    [
+        (f"{PROGRAM} ", set(OPTIONS)),
+        (f"{PROGRAM} exp", {"export"}),
+        (f"{PROGRAM} export ", set(SETS)),
+        (f"{PROGRAM} check --da", {"--data-dir"}),
+        (f"{PROGRAM} simulate --system s", {"streampixel", "softdrive"}),
+    ],
+)
+def test_bash_completes_commands_and_options(words: str, completion: set[str]) -> None:
+    variables = {
+        f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    shown = CliRunner(env=variables).invoke(app, prog_name=PROGRAM)
+    assert set(shown.stdout.split()) == completion
 
 
 def test_version_is_that_of_the_package() -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["backtest"], *EXTRAS["redis"]]
+"""With the extra `all`."""
 LOCKS = {
     "requirements.lock": RUN,
     "requirements-build.lock": [
@@ -29,7 +30,6 @@ LOCKS = {
     ],
     "requirements-test.lock": [
         *RUN,
-        *PROJECT["project"]["optional-dependencies"]["dashboards"],
         *PROJECT["dependency-groups"]["test"],
     ],
 }
@@ -210,6 +210,13 @@ def test_declared_dependencies_are_locked_at_allowed_versions(lock: str) -> None
         versions = locked.get(canonicalize_name(requirement.name))
         assert versions, f"{requirement} is not in {lock}: make lock"
         assert all(map(requirement.specifier.contains, versions)), f"{requirement}: make lock"
+
+
+def test_extra_all_has_every_extra() -> None:
+    (line,) = EXTRAS["all"]
+    extra = Requirement(line)
+    assert extra.name == PROJECT["project"]["name"]
+    assert extra.extras | {"all"} == set(EXTRAS)
 
 
 def test_imported_packages_are_declared() -> None:

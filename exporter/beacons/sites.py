@@ -21,20 +21,21 @@ from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.yaml_file import Line
 
-_REQUIRED: Final = ("site", "system", "origins", "keys")
-_OPTIONAL: Final = ("rate", "burst", "labels")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_HASH: Final = re.compile("sha256:[0-9a-f]{64}")
-_ORIGIN: Final = re.compile(
+REQUIRED: Final = ("site", "system", "origins", "keys")
+OPTIONAL: Final = ("rate", "burst", "labels")
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+HASH: Final = re.compile("sha256:[0-9a-f]{64}")
+ORIGIN: Final = re.compile(
     r"(?:http(?!s?://[^/]*:80$)|https(?!://[^/]*:443$))://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
 )
 """An origin as a browser serializes it (RFC 6454 6.1): lower case, no default port, no path."""
-_LEAST_RATE: Final = 0.001
+LEAST_RATE: Final = 0.001
 """Events a second, one in 17 minutes."""
 _KEY_BYTES: Final = 18
 """144 bits, 24 characters of base64: out of reach of guesses, so that a fast hash is enough."""
-_MAX_CHARS: Final = 128
+LONGEST_NAME: Final = 64
+MAX_CHARS: Final = 128
 _MAX_COMBINATIONS: Final = 200
 """Of label values: a reader of the public key can create a series for each, for every code, for good."""
 
@@ -107,8 +108,8 @@ class Loader:
         return sites
 
     def _site(self, entry: yaml_mapping.Mapping) -> Site:
-        entry.expect(_REQUIRED, _OPTIONAL)
-        name = entry.text("site", longest=64)
+        entry.expect(REQUIRED, OPTIONAL)
+        name = entry.text("site", longest=LONGEST_NAME)
         if name and (fault := name_fault(name)):
             entry.wrong("site", f"site {name!r} {fault}")
         return Site(
@@ -120,7 +121,7 @@ class Loader:
         )
 
     def _site_limit(self, entry: yaml_mapping.Mapping) -> Limit:
-        rate = entry.number("rate", least=_LEAST_RATE)
+        rate = entry.number("rate", least=LEAST_RATE)
         burst = entry.number("burst", least=1)
         if burst is not None and not burst.is_integer():
             entry.wrong("burst", f"burst in {entry.what} must be a whole number")
@@ -139,7 +140,7 @@ class Loader:
                     f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
                     f"{configured}",
                 )
-            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
+            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=MAX_CHARS))
         # Any other value is counted as `other`, and a label that is not sent as empty.
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
         if combinations > _MAX_COMBINATIONS:
@@ -153,8 +154,8 @@ class Loader:
 
 def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
-    for key in entry.texts("keys", longest=_MAX_CHARS):
-        if key.value and not _HASH.fullmatch(key.value):
+    for key in entry.texts("keys", longest=MAX_CHARS):
+        if key.value and not HASH.fullmatch(key.value):
             # The message omits the value: it may be the key itself instead of its hash.
             entry.wrong(
                 key.line,
@@ -170,7 +171,7 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
 
 def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
     origins = []
-    for origin in entry.texts("origins", longest=_MAX_CHARS):
+    for origin in entry.texts("origins", longest=MAX_CHARS):
         if origin.value and (fault := origin_fault(origin.value)):
             entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {fault}")
         elif origin.value:
@@ -180,7 +181,7 @@ def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
 
 def name_fault(name: str) -> str:
     """The error text for a name that no site can have; empty for a valid name."""
-    if _NAME.fullmatch(name):
+    if NAME.fullmatch(name):
         return ""
     return (
         "is not a site's name; allowed are lower-case letters, digits, '.', '_' and '-', starting with a "
@@ -190,7 +191,7 @@ def name_fault(name: str) -> str:
 
 def origin_fault(origin: str) -> str:
     """The error text for an Origin that no browser sends; empty for a valid one."""
-    if _ORIGIN.fullmatch(origin):
+    if ORIGIN.fullmatch(origin):
         return ""
     return (
         "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "

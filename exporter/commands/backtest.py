@@ -30,9 +30,10 @@ def backtest(
 ) -> None:
     """Show which alerts would have fired for recorded events.
 
-    Reads the same files as `send`, counts each event once, and evaluates the rules over the counts.
-    Reports alerts, notifications, noisy codes, unknown codes and ignored
-    fields. Posts nothing.
+    FILE is JSON, NDJSON or CSV, also compressed, as for `send`; - is standard input.
+
+    Counts each event once, evaluates the rules over the counts, and reports alerts, notifications, noisy
+    codes, unknown codes and ignored fields. Posts nothing.
 
     \b
     Exit codes:
@@ -43,9 +44,9 @@ def backtest(
 
     \b
     Examples:
-      backtest october.ndjson.gz
-      backtest october.ndjson.gz --rules mine --since 2026-10-25
-      backtest a.csv --json | jq 'map(select(.labels.severity=="page")) | length'
+      session-end-exporter backtest october.ndjson.gz
+      session-end-exporter backtest october.csv --rules mine --since 2026-10-25
+      session-end-exporter backtest --json a.csv | jq -r '.[].labels.alertname'
     """
     from rich.console import Console
 

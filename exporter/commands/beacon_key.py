@@ -27,6 +27,10 @@ def beacon_key(
     Prints the key, which is not stored, and the entry for the file of `beacon_keys_file`. To replace a
     key, add the new hash to the site's `keys`, change the pages, and remove the old hash when no page uses
     it any more.
+
+    \b
+    Example:
+      session-end-exporter beacon-key --site shop --origin https://shop.example
     """
     from exporter.beacons.sites import hash_key, make_key, name_fault, origin_fault
     from exporter.taxonomy.loader import load as load_taxonomy

@@ -10,7 +10,7 @@ from exporter.commands.options import Config, Folders, taxonomy_folders
 def codes(
     query: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="a code, a system, or words to search"),
+        typer.Argument(metavar="QUERY", hidden=True),
     ] = None,
     config: Config = None,
     taxonomy: Folders = None,
@@ -18,8 +18,15 @@ def codes(
 ) -> None:
     """Explain a code: its meaning, its owner and what to do.
 
-    `codes` lists all codes, `codes softdrive` those of a system, `codes 4001` or `codes softdrive 08`
-    explains a code, and `codes timeout` searches. Exits with 1 when no code matches.
+    QUERY is a code, a system, or words to search. Without it, all codes are listed. Exits with 1 when no
+    code matches.
+
+    \b
+    Examples:
+      session-end-exporter codes 4001           explain a code
+      session-end-exporter codes softdrive 08   explain a code of one system
+      session-end-exporter codes softdrive      list the codes of a system
+      session-end-exporter codes timeout        search
     """
     from rich.console import Console
 

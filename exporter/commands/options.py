@@ -2,46 +2,43 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from exporter.errors import ConfigError
-from exporter.settings import read
+from exporter.settings import Settings, read
+
+
+def _setting(name: str, metavar: str) -> Any:
+    """A flag for a setting, with its description and default."""
+    field = Settings.model_fields[name]
+    default = "" if field.default is None else f"; default: {field.default}"
+    return typer.Option(metavar=metavar, help=f"{field.description}{default}")
+
 
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="settings, TOML; or set SESSION_EXPORTER_CONFIG"),
 ]
-Ingest = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="address where senders post events")
-]
-Ops = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="address of metrics, health and pages")
-]
-DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="directory of the ledger")]
-Ledger = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="Redis or Valkey for the ledger, which replicas share"),
-]
+Ingest = Annotated[str | None, _setting("ingest", "HOST:PORT")]
+Ops = Annotated[str | None, _setting("ops", "HOST:PORT")]
+DataDir = Annotated[Path | None, _setting("data_dir", "DIR")]
+Ledger = Annotated[str | None, _setting("ledger", "URL")]
 Folders = Annotated[
     list[Path] | None,
     typer.Option(
         "--taxonomy",
         metavar="DIR",
-        help="YAML files of more systems and changes to systems; may be repeated",
+        help="directory with YAML files of more systems and of overlays; may be repeated",
     ),
 ]
 RulesDir = Annotated[
     Path | None,
     typer.Option("--rules", metavar="DIR", help="rule files to use instead of the shipped ones"),
 ]
-EventFiles = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="FILE", help="JSON, NDJSON or CSV, also compressed; - is standard input"
-    ),
-]
+# Hidden, and described in the text of the command: the list of arguments would show "<list[Path]>".
+EventFiles = Annotated[list[Path], typer.Argument(metavar="FILE", hidden=True)]
 Format = Annotated[
     Literal["json", "ndjson", "csv"] | None,
     typer.Option("--format", help="format of every FILE; default: detected"),

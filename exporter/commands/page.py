@@ -18,7 +18,7 @@ def send_test_page(
     alertmanager: Annotated[str, typer.Option(metavar="URL", help="base URL of Alertmanager")],
     system: Annotated[str | None, typer.Option(metavar="NAME", help="system of the alert")] = None,
     code: Annotated[
-        str | None, typer.Option(metavar="CODE", help="code of --system, with its owner and texts")
+        str | None, typer.Option(metavar="CODE", help="code of the alert; needs --system")
     ] = None,
     config: Config = None,
     taxonomy: Folders = None,

@@ -45,6 +45,8 @@ def send(
 ) -> None:
     """Send events from files to the exporter.
 
+    FILE is JSON, NDJSON or CSV, also compressed; - is standard input.
+
     Retries while the exporter is unavailable. Running the same command again is safe: no event is
     counted twice. Lines from standard input are sent as they arrive; a pipe waits for the exporter
     without end.

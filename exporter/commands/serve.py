@@ -17,9 +17,18 @@ def serve(
     ledger: Ledger = None,
     taxonomy: Folders = None,
 ) -> None:
-    """Run both listeners until SIGTERM.
+    """Run the exporter until SIGTERM or Ctrl-C.
 
-    Prints the addresses to standard output and the log, JSON lines, to standard error.
+    Receives events on the ingest listener, and serves metrics, health checks and runbooks on the ops
+    listener. Prints the addresses to standard output and the log, JSON lines, to standard error.
+
+    Every setting is a SESSION_EXPORTER_* variable or a key of the TOML file; these options set the most
+    important ones. `check` takes the same options and prints every mistake.
+
+    \b
+    Examples:
+      session-end-exporter serve
+      session-end-exporter serve --data-dir /var/lib/session-end-exporter
     """
     import gc
 
@@ -65,6 +74,11 @@ def check(
     Checks the settings, the taxonomies, and the token, key and certificate files that the settings name.
     Writes nothing. Exits with 1 when there is a mistake. An address that can't be used now is a warning:
     an exporter that runs has its ports.
+
+    \b
+    Examples:
+      session-end-exporter check --config exporter.toml
+      session-end-exporter check --taxonomy my-codes
     """
     from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses

@@ -67,17 +67,21 @@ def simulate(
     (--openmetrics). Posted events carry no time, so the exporter counts them on arrival; with --speed 1
     they carry the current time. Ctrl-C ends posting.
 
-    Exit codes: 0 success, 1 events rejected, 2 wrong usage or delivery failed.
+    \b
+    Exit codes:
+      0  success
+      1  some events are rejected
+      2  wrong usage, or the delivery failed
 
     \b
     Simulate an hour in a minute; 33% of sessions fail from minute 10:
-      simulate --url http://127.0.0.1:10400 \\
+      session-end-exporter simulate --url http://127.0.0.1:10400 \\
         --incident capacity-large@10m
     Simulate both systems for a week in real time:
-      simulate --url http://127.0.0.1:10400 \\
+      session-end-exporter simulate --url http://127.0.0.1:10400 \\
         --system both --speed 1 --for 7d
     Load a month with 20 incidents into Prometheus:
-      simulate --openmetrics past --incident standard
+      session-end-exporter simulate --openmetrics past --incident standard
       for day in past/*; do
         promtool tsdb create-blocks-from openmetrics $day data/
       done

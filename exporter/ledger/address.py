@@ -17,6 +17,9 @@ _SCHEMES: Final = {
 _URL: Final = re.compile(r"([a-z+]+)://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
 _WAIT: Final = re.compile(r"aof|replicas:([1-9]\d?)")
+URL_PATTERN: Final = r"rediss?(\+cluster)?://([^:@/]*@)?[^@/?#]+(/\d*)?"
+"""For editors. `parse` is stricter."""
+WAIT_PATTERN: Final = _WAIT.pattern
 
 
 @dataclass(frozen=True, slots=True)

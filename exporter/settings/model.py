@@ -110,7 +110,7 @@ class Settings(BaseModel):
         "file with tokens of Streampixel's build webhook, with which its URL ends, one per line",
     )
     live_stats_projects: Ids = _setting(
-        (), "ids of the Streampixel projects to poll for live users", max_length=50
+        (), "ids of the Streampixel projects to poll for live users"
     )
     live_stats_user: Id | None = _setting(None, "id of the account that owns the projects")
     live_stats_key_file: File = _setting(None, "file with Streampixel's API key, one line")
@@ -120,7 +120,7 @@ class Settings(BaseModel):
     )
 
     otlp_events: Texts = _setting(
-        ("session.end",), "event names of log records that are session ends", min_length=1
+        ("session.end",), "event names of log records that are session ends"
     )
     otlp_attributes: AttributeNames = _setting(
         (),

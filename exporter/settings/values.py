@@ -7,16 +7,17 @@ import re
 from collections import Counter
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from exporter.event_fields import MAPPABLE
-from exporter.ledger.address import check_url, check_wait
+from exporter.ledger.address import URL_PATTERN, WAIT_PATTERN, check_url, check_wait
 from exporter.names import RESERVED_LABELS
 
+_DURATION: Final = re.compile(r"(\d+\.?\d*)\s*(ms|s|m|h|d|)")
 _UNITS: Final = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES: Final = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _LONGEST: Final = 10 * 366 * 86400
@@ -36,7 +37,7 @@ def is_loopback(host: str) -> bool:
 def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    match = re.fullmatch(r"(\d+\.?\d*)\s*(ms|s|m|h|d|)", str(value).strip())
+    match = _DURATION.fullmatch(str(value).strip())
     if match is None:
         raise ValueError("write seconds or a duration such as 15m")
     return float(match[1]) * _UNITS[match[2]]
@@ -143,33 +144,99 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=_LONGEST)]
-SecondsOrZero = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=_LONGEST)]
-PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30)]
-Size = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+def _text(pattern: str) -> dict[str, Any]:
+    """The JSON Schema of a text, for editors. The validators are stricter."""
+    return {"type": "string", "pattern": f"^({pattern})$"}
+
+
+def _number(kind: str, pattern: str, **limits: float) -> WithJsonSchema:
+    """Of a number, with limits, or a text with a unit."""
+    return WithJsonSchema({"anyOf": [{"type": kind, **limits}, _text(pattern)]})
+
+
+def _list(item: dict[str, Any], **limits: object) -> WithJsonSchema:
+    """Of an array, the form of lists in TOML."""
+    return WithJsonSchema({"type": "array", "items": item, **limits})
+
+
+def _duration(**limits: float) -> WithJsonSchema:
+    return _number("number", _DURATION.pattern, **limits)
+
+
+_SIZE_TEXT: Final = r"\d{1,18}\s*([KkMmGg][Ii][Bb]|[Bb]?)"
+_LOOPBACK_URL: Final = rf"http://({_LOOPBACK.pattern})(:\d+)?(/[^?#@]*)?"
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0, le=_LONGEST),
+    _duration(exclusiveMinimum=0, maximum=_LONGEST),
+]
+SecondsOrZero = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=0, le=_LONGEST),
+    _duration(minimum=0, maximum=_LONGEST),
+]
+PollInterval = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=30),
+    _duration(minimum=30),
+]
+Size = Annotated[
+    int, BeforeValidator(_bytes), Field(ge=1), _number("integer", _SIZE_TEXT, minimum=1)
+]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
-Listener = Annotated[str, AfterValidator(_listener)]
+Listener = Annotated[str, AfterValidator(_listener), WithJsonSchema(_text(r".+:\d{1,5}"))]
 AnonymousListeners = Annotated[
-    Literal["none", "ingest", "ops", "both"], BeforeValidator(_anonymous)
+    Literal["none", "ingest", "ops", "both"],
+    BeforeValidator(_anonymous),
+    WithJsonSchema({"enum": ["none", "ingest", "ops", "both", True, False]}),
 ]
-LedgerUrl = Annotated[str, AfterValidator(check_url)]
-LedgerWait = Annotated[str, AfterValidator(check_wait)]
-ApiUrl = Annotated[str, AfterValidator(_api_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Id = Annotated[str, AfterValidator(_id)]
-Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(split)]
+LedgerUrl = Annotated[str, AfterValidator(check_url), WithJsonSchema(_text(URL_PATTERN))]
+LedgerWait = Annotated[str, AfterValidator(check_wait), WithJsonSchema(_text(WAIT_PATTERN))]
+ApiUrl = Annotated[
+    str,
+    AfterValidator(_api_url),
+    WithJsonSchema(_text(rf"https://[^/?#@][^?#@]*|{_LOOPBACK_URL}")),
+]
+BaseUrl = Annotated[
+    str, AfterValidator(_base_url), WithJsonSchema(_text(r"(https?://[^/?#@][^?#@]*)?"))
+]
+Id = Annotated[str, AfterValidator(_id), WithJsonSchema(_text(_ID.pattern))]
+Texts = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(split),
+    _list({"type": "string", "minLength": 1}, minItems=1),
+]
 AttributeNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_attribute)], ...], BeforeValidator(split)
+    tuple[Annotated[str, AfterValidator(_attribute)], ...],
+    BeforeValidator(split),
+    _list(_text(rf"\s*({'|'.join(MAPPABLE)}|{_LABEL_FIELD.pattern})\s*=.*\S.*")),
 ]
-Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
+Ids = Annotated[
+    tuple[Id, ...],
+    Field(max_length=50),
+    BeforeValidator(split),
+    _list(_text(_ID.pattern), maxItems=50),
+]
 LabelNames = Annotated[
     tuple[Annotated[str, AfterValidator(_label)], ...],
     BeforeValidator(split),
     AfterValidator(_distinct),
+    _list({**_text(_LABEL.pattern), "not": {"enum": sorted(RESERVED_LABELS)}}, uniqueItems=True),
 ]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(split)]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...],
+    BeforeValidator(split),
+    _list(_text(r"[0-9A-Fa-f.:]+(/[0-9.]+)?")),
+]
 HostNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_host_name)], ...], BeforeValidator(split)
+    tuple[Annotated[str, AfterValidator(_host_name)], ...],
+    BeforeValidator(split),
+    _list(_text(_HOST_NAME.pattern)),
 ]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(split), _list({"type": "string"})]

@@ -8,7 +8,7 @@ from typing import Final
 from exporter.errors import ConfigError
 from exporter.taxonomy.model import Taxonomy
 from exporter.taxonomy.spellings import normalize
-from exporter.taxonomy.system import read_system
+from exporter.taxonomy.system import OVERLAY_KEYS, read_system
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping, read
 
@@ -54,7 +54,7 @@ def _by_system(overlays: Sequence[Mapping], systems: Sequence[str]) -> dict[str,
     by_system: dict[str, list[Mapping]] = {system: [] for system in systems}
     for overlay in overlays:
         overlay.what = "the overlay"
-        overlay.expect(("extends",), optional=("objective", "codes"))
+        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
         if system := overlay.one_of("extends", systems):
             by_system[system].append(overlay)
     return by_system

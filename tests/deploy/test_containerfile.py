@@ -14,6 +14,7 @@ import pytest
 import exporter
 from exporter.settings import Settings
 from tests.deploy.containerfile import BUILD, IMAGE, PATH, texts
+from tests.deploy.wheel import package_files
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 
 DATA = "/var/lib/session-end-exporter"
@@ -153,33 +154,25 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "opt/session-end-exporter"
 
 
-def test_build_steps_install_the_exporter_with_rules_and_runbooks(built: Path) -> None:
-    (installed,) = built.rglob("exporter/rules")
-    files = [path for path in (ROOT / "rules").rglob("*.*") if path.suffix in (".yml", ".md")]
-    assert len(files) > 50
-    for path in files:
-        assert (installed / path.relative_to(ROOT / "rules")).read_bytes() == path.read_bytes()
+def test_build_steps_install_the_files_of_the_wheel(built: Path) -> None:
+    (packages,) = built.glob("lib/python*/site-packages")
+    installed = {
+        str(path.relative_to(packages)): path.read_bytes()
+        for path in packages.glob("exporter/**/*.*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert installed == {name: path.read_bytes() for name, path in package_files().items()}
     assert not (built / "bin/pip").exists()
 
 
-def test_installed_exporter_writes_only_to_its_data_folder(built: Path, tmp_path: Path) -> None:
+def test_installed_exporter_writes_only_to_its_data_folder(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It runs with a read-only root."""
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
-    data = tmp_path / "data"
-    with subprocess.Popen(
-        [
-            *(built / "bin/python", "-c", "from exporter.cli import main; main()", "serve"),
-            *("--data-dir", data, "--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-    ) as process:
-        assert process.stdout is not None
-        assert any("curl" in line for line in iter(process.stdout.readline, ""))
-        process.terminate()
-        assert process.wait(30) == 0
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", VARIABLES["PYTHONDONTWRITEBYTECODE"])
+    program = (built / "bin/python", "-c", "from exporter.cli import main; main()")
+    with ExporterProcess(tmp_path / "data", program=program) as running:
+        assert running.stop() == 0
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
-    assert stat.S_ISREG((data / "ledger.db").stat().st_mode)
+    assert stat.S_ISREG((tmp_path / "data/ledger.db").stat().st_mode)

@@ -44,7 +44,8 @@ class ExporterProcess:
     """An exporter that runs until the end of the `with` block at most; `log` is its standard error.
 
     `wrapper` is a command in front, such as strace. `mutant` is Python that runs before the program and
-    removes a guard, so that a test can show that it fails without the guard.
+    removes a guard, so that a test can show that it fails without the guard. `program` is another
+    installation than that of the tests, which runs in the folder of `data_dir`.
     """
 
     def __init__(
@@ -55,12 +56,15 @@ class ExporterProcess:
         wrapper: Sequence[str] = (),
         mutant: str = "",
         log_file: Path | None = None,
+        program: Sequence[str | Path] = (),
     ) -> None:
         self.data_dir = data_dir
         self.log_file = log_file or data_dir.parent / f"{data_dir.name}.log"
+        own = (sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()")
+        self._folder = data_dir.parent if program else ROOT
         self._command = [
             *wrapper,
-            *(sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()"),
+            *map(str, program or own),
             *("serve", "--data-dir", str(data_dir)),
             *("--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", *flags),
         ]
@@ -101,7 +105,7 @@ class ExporterProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                cwd=ROOT,
+                cwd=self._folder,
                 env={**os.environ, **self._settings, "PYTHONUNBUFFERED": "1"},
             )
         return self._process

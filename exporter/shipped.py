@@ -1,0 +1,14 @@
+"""The files that come with the exporter: rules, runbooks, dashboards, configurations."""
+
+from pathlib import Path
+
+
+def shipped(path: str) -> Path:
+    """A file or folder, by its path in the repository: `rules`, `deploy/alertmanager`.
+
+    A checkout, and an editable installation of it, has them beside the package; the wheel has them in
+    exporter/share.
+    """
+    package = Path(__file__).parent
+    installed = package / "share"
+    return (installed if installed.is_dir() else package.parent) / path

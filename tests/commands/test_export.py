@@ -1,0 +1,169 @@
+"""`export`: the files of the repository, and no file after a mistake."""
+
+import resource
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from exporter.export import SETS
+from tests.commands.running import arguments, environment, run
+from tests.e2e.exporter_process import ROOT
+from tests.root import output_as_root
+
+SOURCES = {
+    "rules": "rules/*.yml",
+    "alertmanager": "deploy/alertmanager/**/*.*",
+    "templates": "deploy/alertmanager/templates/*",
+    "dashboards": "dashboards/*.json",
+    "grafana": "deploy/grafana/provisioning/**/*.*",
+    "runbooks": "rules/runbooks/**/*.md",
+    "collector": "exporter/collector/*",
+    "schemas": "exporter/schemas/*.json",
+}
+"""The files of each set, in the repository."""
+KEPT = "alertmanager.yml"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Contents by path, also of hidden files."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def errors(*given: object) -> list[str]:
+    shown = run("export", *given)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    lines = shown.stderr.splitlines()
+    assert all(line.startswith("error: ") for line in lines), shown.stderr
+    return [line.removeprefix("error: ") for line in lines]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_export_writes_the_files_of_the_repository(name: str, tmp_path: Path) -> None:
+    pattern = SOURCES[name]
+    base = ROOT / pattern.partition("*")[0]
+    expected = {str(path.relative_to(base)): path.read_bytes() for path in ROOT.glob(pattern)}
+    folder = tmp_path / "new" / "folder"
+    shown = run("export", name, folder)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == f"{len(expected)} files written to {folder}, 0 unchanged\n"
+    assert len(expected) > 1
+    assert tree(folder) == expected
+
+
+def test_every_set_is_tested() -> None:
+    assert set(SETS) == {*SOURCES, "prometheus"}
+
+
+def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> None:
+    assert run("export", "prometheus", tmp_path).returncode == 0
+    rules = tree(ROOT / "rules")
+    assert set(tree(tmp_path)) == {
+        "prometheus.yml",
+        *(f"rules/{name}" for name in rules if name.endswith(".yml")),
+    }
+    done = subprocess.run(
+        ["promtool", "check", "config", tmp_path / "prometheus.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "SUCCESS: 3 rule files found" in done.stdout
+    comment = (tmp_path / "prometheus.yml").read_text().partition("\n\n")[0]
+    assert "Run it in this directory:\n#     prometheus --config.file=prometheus.yml " in comment
+
+
+def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path) -> None:
+    run("export", "alertmanager", tmp_path)
+    shipped = tree(tmp_path)
+    assert run("export", "alertmanager", tmp_path).stdout == (
+        f"0 files written to {tmp_path}, {len(shipped)} unchanged\n"
+    )
+    (tmp_path / "other.yml").write_text("mine")
+    (tmp_path / KEPT).write_text("mine")
+    (tmp_path / "receivers.yml").unlink()
+    before = tree(tmp_path)
+    assert errors("alertmanager", tmp_path) == [
+        f"{tmp_path}/{KEPT}: exists with other contents",
+        "nothing was written: add --force to replace these files, or choose another DIR",
+    ]
+    assert tree(tmp_path) == before
+    shown = run("export", "alertmanager", "--force", tmp_path)
+    assert shown.stdout == f"2 files written to {tmp_path}, {len(shipped) - 2} unchanged\n"
+    assert tree(tmp_path) == {**shipped, "other.yml": b"mine"}
+
+
+def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
+    run("export", "runbooks", tmp_path)
+    changed = list(tmp_path.rglob("*.md"))
+    for path in changed:
+        path.write_text("mine")
+    lines = errors("runbooks", tmp_path)
+    assert len(lines) == 12
+    assert lines[-2] == f"{len(changed) - 10} more files exist with other contents"
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/export", "long" * 100])
+def test_folder_that_can_not_be_made_is_named_with_a_remedy(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (line,) = errors("rules", tmp_path / place)
+    assert line.startswith(str(tmp_path / place.removesuffix("/below")))
+    assert "choose" in line
+    assert tree(tmp_path) == {"file": b"mine"}
+
+
+def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / KEPT).mkdir()
+    (line,) = errors("alertmanager", "--force", tmp_path)
+    assert line.startswith(f"{tmp_path}/{KEPT}: Is a directory. Nothing was written: ")
+    assert tree(tmp_path) == {}
+
+
+def test_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
+    """The first files fit the limit, the last does not."""
+    *first, last = sorted((ROOT / "rules").glob("*.yml"))
+    limit = last.stat().st_size - 1
+    assert all(path.stat().st_size < limit for path in first)
+    (tmp_path / first[0].name).write_text("mine")
+    done = subprocess.run(
+        arguments("export", "rules", "--force", tmp_path),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {tmp_path}: File too large. Nothing was written: ")
+    assert tree(tmp_path) == {first[0].name: b"mine"}
+
+
+def test_folders_of_an_export_may_be_on_different_disks(tmp_path: Path) -> None:
+    """Fails if one temporary directory has the files of all folders."""
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        assert Path(other).stat().st_dev != tmp_path.stat().st_dev
+        (tmp_path / "rules").symlink_to(other)
+        assert run("export", "prometheus", tmp_path).returncode == 0
+        assert len(tree(Path(other))) == 3
+
+
+def test_file_that_can_not_be_replaced_is_named_with_the_number_written(tmp_path: Path) -> None:
+    """As in a container, where a single file is a mount."""
+    mount = tmp_path / "receivers.yml"
+    mount.write_text("mine")
+    output_as_root("mount", "--bind", mount, mount)
+    try:
+        lines = errors("alertmanager", "--force", tmp_path)
+    finally:
+        output_as_root("umount", mount)
+    assert lines == [
+        f"{mount}: can't be replaced: Device or resource busy. 1 of 6 files were written: choose "
+        "another DIR"
+    ]
+    assert set(tree(tmp_path)) == {KEPT, mount.name}

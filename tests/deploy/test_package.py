@@ -1,0 +1,238 @@
+"""The source distribution and the wheel: equal bytes for equal files, and a working installation."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import ZipFile
+
+import pytest
+
+import exporter
+from exporter import names
+from exporter.export import SETS, contents
+from tests.deploy.wheel import package_files
+from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.test_project import committed
+
+NAME = f"session_end_exporter-{exporter.__version__}"
+JUNK = (
+    *("exporter/__pycache__/cli.cpython-311.pyc", "rules/__pycache__/rules.pyc"),
+    *("deploy/compose/secrets/ingest-tokens", "data/ledger.db", "build/old.whl", "notes.txt"),
+)
+"""Files that a checkout may have besides the committed ones."""
+FREE_PORTS = {f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")}
+
+
+class Built(NamedTuple):
+    sdist: Path
+    wheel: Path
+
+
+def build(source: Path, folder: Path, *, umask: int = 0o022, **variables: str) -> Built:
+    """Both distributions of the files in `source`."""
+    environment = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--directory", folder],
+        cwd=source,
+        env={**environment, **variables},
+        umask=umask,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Built(folder / f"{NAME}.tar.gz", folder / f"{NAME}-py3-none-any.whl")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the committed files, and some that must not be distributed."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for path in committed():
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    for name in JUNK:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("not for others")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(checkout, tmp_path_factory.mktemp("dist"))
+
+
+def test_wheel_has_the_files_that_users_need_and_no_others(built: Built) -> None:
+    expected = {name: path.read_bytes() for name, path in package_files().items()}
+    information = f"{NAME}.dist-info"
+    with ZipFile(built.wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    metadata = {name for name in files if name.startswith(f"{information}/")}
+    assert metadata == {
+        f"{information}/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    }
+    assert {name: files[name] for name in set(files) - metadata} == expected
+
+
+def test_source_distribution_has_no_file_that_is_not_committed(built: Built) -> None:
+    with tarfile.open(built.sdist) as archive:
+        files = {member.name.removeprefix(f"{NAME}/") for member in archive if member.isfile()}
+    assert files - {"PKG-INFO"} <= {str(path.relative_to(ROOT)) for path in committed()}
+
+
+def test_source_distribution_builds_the_same_bytes_on_another_day(
+    built: Built, tmp_path: Path
+) -> None:
+    """And with another umask, time zone, language and order of sets."""
+    with tarfile.open(built.sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = tmp_path / NAME
+    for number, path in enumerate(sorted(source.rglob("*"), reverse=True)):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+    variables = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+    again = build(source, tmp_path / "dist", umask=0o077, **variables)
+    assert again.wheel.read_bytes() == built.wheel.read_bytes()
+    assert again.sdist.read_bytes() == built.sdist.read_bytes()
+
+
+def test_files_have_the_time_of_source_date_epoch(checkout: Path, tmp_path: Path) -> None:
+    moment = 1_700_000_000
+    dated = build(checkout, tmp_path, SOURCE_DATE_EPOCH=str(moment))
+    with ZipFile(dated.wheel) as archive:
+        times = {item.date_time for item in archive.infolist()}
+    assert times == {datetime.fromtimestamp(moment, UTC).timetuple()[:6]}
+    with tarfile.open(dated.sdist) as files:
+        assert {member.mtime for member in files} == {moment}
+
+
+def interpreters() -> Iterator[str]:
+    """The Python of the tests, and other versions on PATH that run: pyenv has programs that do not."""
+    yield sys.executable
+    for minor in (12, 13):
+        program = shutil.which(f"python3.{minor}")
+        if program is None or sys.version_info[:2] == (3, minor):
+            continue
+        done = subprocess.run([program, "-c", "import venv"], capture_output=True, check=False)
+        if done.returncode == 0:
+            yield program
+
+
+def pip(python: str | Path, *arguments: str | Path) -> None:
+    """`pip install` for another Python."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", python, "--quiet"),
+            *("--disable-pip-version-check", "install", "--no-compile", "--no-deps", *arguments),
+        ],
+        env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def dependencies(python: str) -> set[str]:
+    """The folders with the locked packages: of the tests, or made in build/ and kept for the next run.
+
+    Installing 30 packages anew takes a minute for each Python; test_containerfile.py does it once.
+    """
+    if python == sys.executable:
+        return {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    folder = ROOT / "build" / f"dependencies-{Path(python).name}"
+    lock, installed = ROOT / "requirements.lock", folder / "requirements.lock"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        shutil.rmtree(folder, ignore_errors=True)
+        pip(python, "--target", folder, "--only-binary", ":all:", "--require-hashes", "-r", lock)
+        shutil.copy(lock, installed)
+    return {str(folder)}
+
+
+class Installation:
+    """A virtual environment with the wheel, and a folder in which its commands run."""
+
+    def __init__(self, python: str, wheel: Path, folder: Path) -> None:
+        self.folder = folder
+        environment = folder / "venv"
+        subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True)
+        self.program = environment / "bin/session-end-exporter"
+        self._python = environment / "bin/python"
+        pip(self._python, "--no-index", wheel)
+        (site,) = environment.glob("lib/python*/site-packages")
+        # Python reads no .pth file of a folder that is named in one: the checkout stays out of sys.path.
+        (site / "dependencies.pth").write_text("\n".join(sorted(dependencies(python))))
+
+    def run(self, *arguments: str | Path) -> str:
+        """The output of a command that must succeed without a message."""
+        done = subprocess.run(
+            [*arguments],
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin", **FREE_PORTS},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        return self.run(self._python, "-c", code)
+
+
+@pytest.fixture(scope="module", params=interpreters(), ids=lambda path: Path(path).name)
+def installation(
+    request: pytest.FixtureRequest, built: Built, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    return Installation(request.param, built.wheel, tmp_path_factory.mktemp("installed"))
+
+
+def test_installed_commands_work_outside_of_the_checkout(installation: Installation) -> None:
+    program = installation.program
+    assert installation.python("import exporter; print(exporter.__file__)").startswith(
+        str(installation.folder)
+    )
+    version = installation.run(program, "--version")
+    assert version == f"session-end-exporter {exporter.__version__}\n"
+    assert installation.run(program, "check").startswith("ok: softdrive (")
+    assert "No Worker Node Available" in installation.run(program, "codes", "4001")
+
+
+def test_installation_exports_the_files_of_the_checkout(installation: Installation) -> None:
+    """All sets in one process, which takes less time than nine."""
+    installation.python(
+        "from pathlib import Path\n"
+        "from exporter.export import SETS, export\n"
+        "for name in SETS: export(name, Path('exports', name))"
+    )
+    for name in SETS:
+        folder = installation.folder / "exports" / name
+        written = {path for path in folder.rglob("*") if path.is_file()}
+        expected = {folder / path: content for path, content in contents(name).items()}
+        assert {path: path.read_bytes() for path in written} == expected
+
+
+def test_installed_exporter_counts_events_and_serves_runbooks(installation: Installation) -> None:
+    data = installation.folder / "data"
+    with ExporterProcess(data, program=[installation.program]) as running:
+        event = {"id": "a", "system": "streampixel", "code": 4001}
+        assert running.post(event).json["accepted"] == 1
+        assert running.total(names.SESSION_ENDS, code="4001") == 1
+        page = running.request("ops", "GET", f"{names.CODES_PATH}/streampixel/4001")
+        assert page.status == 200
+        # The runbook of the wheel, as HTML.
+        text = contents("runbooks")[Path("streampixel/4001.md")].decode()
+        for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
+            assert f">{heading}</h2>" in page.body.decode()
+        assert running.request("ops", "GET", f"{names.ALERTS_PATH}/SessionEndSpike").status == 200
+        assert running.stop() == 0

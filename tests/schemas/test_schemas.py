@@ -1,0 +1,296 @@
+"""The JSON Schemas: they refuse what `check` refuses, and nothing that it accepts."""
+
+import copy
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from exporter import schemas
+from exporter.beacons.sites import Loader
+from exporter.errors import ConfigError
+from exporter.settings import read
+from exporter.settings.values import split
+from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.token_bucket import Limit
+from exporter.yaml_file import load as load_yaml
+from tests.beacons.test_sites import COMBINATIONS, SOUND
+from tests.e2e.exporter_process import ROOT
+from tests.taxonomy.test_system import MESSAGES, TESTDATA, system_in
+from tests.test_settings import MISTAKES
+
+FOLDER = Path(schemas.__file__).parent
+VALIDATORS = {
+    name.partition(".")[0]: Draft202012Validator(json.loads(text))
+    for name, text in schemas.texts().items()
+}
+NOT_IN_SCHEMA = {
+    "category": "the categories are keys of the same file",
+    "causes-too-long": "the limit is in bytes; the schema limits characters",
+    "duplicate-alias": "spellings differ in case and punctuation",
+    "duplicate-code": "spellings differ in case",
+    "duplicate-key": "the parser keeps one of two keys; editors report them as YAML",
+    "duplicate-key-in-code": "the parser keeps one of two keys; editors report them as YAML",
+    "normal-not-a-code": "the codes are values of the same file",
+    "normal-not-success": "the outcome is a value of the same file",
+    "padded-twin": "two codes have the same spelling",
+    "shared-spelling": "two codes have the same spelling",
+}
+"""The mistakes in files tests/testdata/taxonomy/invalid-*.yaml that a schema can't express, and why."""
+ABOUT_OTHER_VALUES = re.compile(
+    r" would mean code | bytes; allowed are | is not a code of this file| has outcome | is written twice"
+    r"|category '\w+' in code '\w+' is not allowed|, and a new code needs | combinations of values"
+    r"|label '\w+' in sites\[1\] is not configured|(?:system|extends) '[^']+' in .* is not allowed"
+)
+"""Messages of the loaders about rules that compare values."""
+REPLACEMENTS: tuple[Any, ...] = (
+    *(None, True, 0, -1, 0.5, 1.5, [], ["x"], [7], {}, {"x": "y"}, {"X": "y"}),
+    *("", " ", "x", "x y", "Unknown", "07", "a\nb", "a\tb", "\u202e", "a/b"),
+    *("é" * 70, "x" * 200, "x" * 1001),
+)
+HEADER = re.compile(r"^(?:# yaml-language-server: \$schema=|#:schema )(\S+)$", re.MULTILINE)
+"""The line that names the schema, for the language servers of YAML and TOML."""
+
+
+def accepted(kind: str, document: object) -> bool:
+    return VALIDATORS[kind].is_valid(document)
+
+
+def changed(document: Any) -> Iterator[Any]:
+    """Copies of a document, each with a key removed, added, or with another value."""
+    if isinstance(document, dict):
+        yield {**document, "unheard": "of"}
+        for key, value in document.items():
+            rest = {other: document[other] for other in document if other != key}
+            yield rest
+            yield {**rest, f"{key}s": value}
+            for other in (*REPLACEMENTS, *changed(value)):
+                yield {**document, key: other}
+    elif isinstance(document, list):
+        *others, last = document
+        yield [*document, copy.deepcopy(last)]
+        for other in (*REPLACEMENTS, *changed(last)):
+            yield [*others, other]
+
+
+def stricter(error: ValidationError) -> bool:
+    """Whether a schema refuses on purpose what the loader accepts: a number in quotes, and no aliases."""
+    quoted = error.validator == "type" and isinstance(error.instance, str)
+    return (quoted and error.instance.isdigit()) or error.json_path.endswith(".aliases")
+
+
+def mistakes(load: Callable[[Path], object], path: Path) -> tuple[str, ...]:
+    try:
+        load(path)
+    except ConfigError as error:
+        return error.mistakes
+    return ()
+
+
+def read_alone(path: Path) -> None:
+    """Read a system without the shipped ones, which take most of the time."""
+    reported: list[str] = []
+    system_in(path, reported)
+    if reported:
+        raise ConfigError(*reported)
+
+
+def compare(
+    kind: str, document: Any, load: Callable[[Path], object], path: Path
+) -> tuple[int, int]:
+    """Change the document, and compare schema and loader. Returns how many changes both accept and refuse."""
+    counts = [0, 0]
+    for variant in (document, *changed(document)):
+        path.write_text(yaml.safe_dump(variant, allow_unicode=True, sort_keys=False))
+        reported = mistakes(load, path)
+        errors = list(VALIDATORS[kind].iter_errors(variant))
+        if not errors:
+            assert all(map(ABOUT_OTHER_VALUES.search, reported)), (variant, reported)
+            counts[0] += not reported
+        else:
+            assert reported or all(map(stricter, errors)), (variant, errors)
+            counts[1] += 1
+    return counts[0], counts[1]
+
+
+def test_files_are_those_of_the_models() -> None:
+    """Fails after a change of a model or key: make schemas."""
+    written = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    assert written == schemas.texts(), "run: make schemas"
+
+
+@pytest.mark.parametrize("kind", VALIDATORS)
+def test_schema_is_valid_and_describes_every_key(kind: str) -> None:
+    schema = VALIDATORS[kind].schema
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    for key, value in schema["properties"].items():
+        assert value["description"], key
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_schema_refuses_an_invalid_system_or_the_reason_is_listed(kind: str) -> None:
+    try:
+        document = load_yaml(TESTDATA / f"invalid-{kind}.yaml")
+    except (ConfigError, yaml.YAMLError):
+        # Not YAML: no editor gets as far as the schema.
+        assert kind not in NOT_IN_SCHEMA
+    else:
+        assert accepted("system", document) == (kind in NOT_IN_SCHEMA)
+
+
+def test_reasons_are_of_files_that_exist() -> None:
+    assert set(NOT_IN_SCHEMA) <= set(MESSAGES)
+
+
+def test_schema_and_loader_agree_about_systems(tmp_path: Path) -> None:
+    document = yaml.safe_load((TESTDATA / "valid.yaml").read_text())
+    document["objective"] = 0.99
+    document["codes"][1] |= {"planned": True, "spike_floor": 5}
+    both = compare("system", document, read_alone, tmp_path / "a.yaml")
+    assert min(both) > 50
+
+
+def test_schema_and_loader_agree_about_overlays(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text((TESTDATA / "valid.yaml").read_text())
+    code = {
+        **{"code": "07", "severity": "page", "category": "network", "fix": "Replace it."},
+        **{"aliases": ["gone"], "spike_floor": 3},
+    }
+    document = {"extends": "acme", "objective": 0.9, "codes": [code]}
+    both = compare("overlay", document, lambda _: load_taxonomy([tmp_path]), tmp_path / "b.yaml")
+    assert min(both) > 25
+
+
+def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
+    document = yaml.safe_load(SOUND)
+    document["sites"][0] |= {"rate": 5, "burst": 9, "labels": {"region": ["eu", "us"]}}
+    loader = Loader(("streampixel",), ("region", "project"), Limit(50, 500))
+    assert min(compare("sites", document, loader, tmp_path / "sites.yaml")) > 15
+    assert accepted("sites", yaml.safe_load(SOUND + COMBINATIONS))
+
+
+def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
+    line = re.compile(VALIDATORS["system"].schema["properties"]["title"]["pattern"])
+    refused = {char for char in map(chr, range(0xD800)) if not line.search(f"a{char}b")}
+    assert {"\t", "\n", "\x7f", "\xa0", "\u200b", "\u202e", "\u2028"} <= refused
+    assert not any(map(str.isprintable, refused))
+
+
+def test_names_of_origins_and_hashes_are_checked_by_the_schema() -> None:
+    for old, new in (
+        ("https://shop.example", "https://shop.example/"),
+        ("https://shop.example", "https://shop.example:443"),
+        ("sha256:", "sha1:"),
+        ("site: shop", "site: Shop"),
+    ):
+        assert not accepted("sites", yaml.safe_load(SOUND.replace(old, new))), new
+
+
+SETTINGS_NOT_IN_SCHEMA = {
+    "'800000d': write at most": "a limit of a text with a unit",
+    "nan: write a finite number": "no limit refuses a value that is not a number",
+    "'a:70000'": "a limit of a part of a text",
+    "'10.0.0.1/8'": "bits of an address",
+    "leaves loopback without a token": "the token can be set by a variable",
+    "add 'region' to labels": "labels can be set by a variable",
+    "is for code and phase": "names of attributes differ in case and punctuation",
+    "set ingest_tls_cert too": "the certificate can be set by a variable",
+}
+"""Parts of the messages of mistakes in settings that a schema can't express, and why."""
+PROPERTIES = VALIDATORS["settings"].schema["properties"]
+
+
+def in_toml(name: str, value: object) -> object:
+    """The value of a setting as a TOML file has it: only variables have lists as text."""
+    return split(value) if PROPERTIES.get(name, {}).get("type") == "array" else value
+
+
+@pytest.mark.parametrize(("flags", "text"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_schema_refuses_wrong_settings_or_the_reason_is_listed(
+    flags: dict[str, Any], text: str
+) -> None:
+    listed = any(part in text for part in SETTINGS_NOT_IN_SCHEMA)
+    settings = {name: in_toml(name, value) for name, value in flags.items()}
+    assert accepted("settings", settings) == listed
+
+
+def test_listed_mistakes_of_settings_exist() -> None:
+    for part in SETTINGS_NOT_IN_SCHEMA:
+        assert sum(part in text for _, text in MISTAKES) == 1, part
+
+
+ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("ingest", ("127.0.0.1:0", "[::1]:10400", "localhost:65535")),
+    ("data_dir", ("data", "/var/lib/x")),
+    ("ledger", ("redis://a", "rediss://u@a:1/2", "redis+cluster://a:1,b:2", "redis://[::1]:1")),
+    ("ledger_wait", ("aof", "replicas:2")),
+    ("ledger_timeout", (1, 0.5, "500ms", "1.5m", "1 h", "10")),
+    ("taxonomy", ([], ["a", "/b"])),
+    ("runbook_url", ("", "http://a", "https://a.example/b/")),
+    ("allow_anonymous", ("both", True, False)),
+    ("allowed_hosts", (["a.example", "*.example.com"],)),
+    ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
+    (
+        "live_stats_url",
+        ("https://a/b", "http://127.0.0.1:9", "http://localhost/x", "http://[::1]:1"),
+    ),
+    ("live_stats_interval", (30, "1m")),
+    ("first_seen_zero_for", (0, "0s")),
+    ("otlp_attributes", (["code=app.status", "occurred_at = a b"],)),
+    ("labels", (["region", "_a"],)),
+    ("max_body", (1, "16KiB", "1 mib", "5B")),
+    ("beacon_rate", (0.5, 3)),
+    ("strict_fields", (True,)),
+    ("log_level", ("debug",)),
+)
+
+
+@pytest.mark.parametrize(("name", "values"), ALLOWED)
+def test_schema_accepts_settings_that_check_accepts(name: str, values: tuple[object, ...]) -> None:
+    for value in values:
+        _, reported = read(**{name: value})
+        assert [text for text in reported if "needs ledger" not in text] == []
+        assert accepted("settings", {name: value}), value
+
+
+def test_schema_accepts_the_defaults() -> None:
+    assert accepted(
+        "settings",
+        {name: value["default"] for name, value in PROPERTIES.items() if "default" in value},
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("exporter/taxonomy/*.yaml")), ids=lambda p: p.name
+)
+def test_shipped_system_names_its_schema(path: Path) -> None:
+    first = path.read_text().partition("\n")[0]
+    header = HEADER.fullmatch(first)
+    assert header
+    assert (path.parent / header[1]).resolve() == FOLDER / "system.schema.json"
+    assert accepted("system", yaml.safe_load(path.read_text()))
+
+
+def test_examples_name_their_schema_and_are_valid() -> None:
+    used = set()
+    for page in sorted(ROOT.glob("docs/*.md")):
+        for language, text in re.findall(
+            r"^```(yaml|toml)\n(.*?)^```", page.read_text(), re.M | re.S
+        ):
+            if header := HEADER.search(text):
+                document = yaml.safe_load(text) if language == "yaml" else tomllib.loads(text)
+                kind = Path(header[1]).name.partition(".")[0]
+                # The folder that the pages export the schemas to.
+                assert Path(header[1]).parent.name == "schemas"
+                assert accepted(kind, document), (page, text)
+                used.add(kind)
+            else:
+                assert not re.search("^(system|extends|sites):", text, re.MULTILINE), (page, text)
+    assert used == set(VALIDATORS)
