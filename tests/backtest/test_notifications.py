@@ -47,7 +47,7 @@ def firing(alert: Alert, start: float, end: float | None) -> Firing:
     if code:
         labels |= {"code": code, "owner": CODES[system, code].owner.value}
         labels.setdefault("severity", CODES[system, code].severity.value)
-    return Firing(rule, labels, start * 60, start * 60, None if end is None else end * 60)
+    return Firing(rule, labels, start * 60, None if end is None else end * 60)
 
 
 def sent(*given: Given, until: float = 10_000) -> list[Notification]:
