@@ -1,7 +1,8 @@
 """Colors, thresholds and overrides of panels: one color per outcome and severity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from string import ascii_uppercase
 from typing import Any, Final
 
 from exporter import names
@@ -37,6 +38,11 @@ by_query = partial(_override, "byFrameRefID")
 
 def colored(color: str) -> dict[str, object]:
     return {"color": {"mode": "fixed", "fixedColor": color}}
+
+
+def by_queries(colors: Iterable[str]) -> list[Override]:
+    """A color for each query, in order."""
+    return [by_query(*pair) for pair in zip(ascii_uppercase, map(colored, colors), strict=False)]
 
 
 def dashed(color: str = "") -> dict[str, object]:
