@@ -104,14 +104,6 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
 
 
-def test_same_id_in_another_file_counts_once(tmp_path: Path, seen: Seen) -> None:
-    events = [event(float(at)) for at in range(10)]
-    first, second = write(tmp_path / "a.ndjson", events), write(tmp_path / "b.ndjson", events[5:])
-    files, _ = read(seen, first, second)
-    assert totals(files) == {"4001": 10}
-    assert files.counts.duplicates == 5
-
-
 def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Seen) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
     files, notes = read(seen, write(tmp_path / "a.ndjson", [first, other, other, first]))
@@ -173,18 +165,6 @@ def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) ->
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", ends))
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
-
-
-def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
-    """The 15 minutes begin with an end that is no repeat."""
-    mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
-    others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
-    counters = files.ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    assert counters.repeats is not None
-    assert (counters.codes, counters.repeats[-1].tolist()) == (("4001", "4002"), [2, 0])
-    assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
 
 
 def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, seen: Seen) -> None:

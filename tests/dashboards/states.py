@@ -16,7 +16,7 @@ import numpy as np
 from exporter import names
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
-from tests.dashboards.shipped import QUERIES, PanelQuery, interpolated, metrics
+from tests.dashboards.shipped import QUERIES, PanelQuery, interpolated, metrics, parsable
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.history import write_blocks
 from tests.rule_groups import recording
@@ -150,10 +150,6 @@ def _exported(traffic: bool) -> Iterator[tuple[str, Labels, float]]:
         if metric.startswith("session_exporter_"):
             for bound in ("1", "+Inf") if metric.endswith("_bucket") else ("",):
                 yield metric, own | ({"le": bound} if bound else {}), 60 * traffic + (not traffic)
-
-
-def parsable(expr: str) -> str:
-    return interpolated(expr, __rate_interval="5m", label="region")
 
 
 def _recorded(traffic: bool) -> Iterator[tuple[str, Labels, float]]:

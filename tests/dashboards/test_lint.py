@@ -22,9 +22,9 @@ from tests.dashboards.shipped import (
     UIDS,
     Json,
     find,
-    interpolated,
     metrics,
     panels,
+    parsable,
     variables,
 )
 from tests.rule_groups import alerts, recording
@@ -37,11 +37,6 @@ BUILT_IN = {"__rate_interval", "__data", "__url_time_range", "__from"}
 EXEMPLARS = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
 COUNTERS = {*EXEMPLARS, names.SESSION_ENDS_BY_LABEL, names.SESSION_END_REPEATS}
 """Counters of a ledger, which replicas share; all other counters are of one exporter."""
-
-
-def parsable(expr: str, label: str = "region") -> str:
-    """With a duration and a label instead of variables."""
-    return interpolated(expr, __rate_interval="1m", label=label)
 
 
 def test_each_dashboard_is_in_the_file_of_its_uid_and_says_not_to_edit_it() -> None:

@@ -1,12 +1,13 @@
 """All queries in each state of an installation, and with two clusters whose exporters two jobs scrape."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from dashboards.source.data_state import STATES as DATA_STATES
-from tests.dashboards.shipped import QUERIES, query_of, variables
-from tests.dashboards.states import STATES, States
+from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
+from tests.dashboards.states import STATES, WORDS, States
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
 """Panels that say something even in an empty Prometheus."""
@@ -47,13 +48,14 @@ def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: State
 
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
+    """A count against a threshold has a query, and so a color, for each outcome: here it is a failure."""
     outcomes = {"A": "success", "B": "neutral"}
     for query in QUERIES:
         of_other = f'outcome="{outcomes.get(query.ref)}"' in query.expr
-        other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
-        if (query.panel, query.ref) in WITHOUT_DATA or of_other or other_phase:
-            continue
-        assert states.ask(query, "traffic"), query
+        if query.uid == "session-ends":
+            of_other = "Failures by phase" in query.panel and "stream" not in query.expr
+        silent = of_other or (query.panel, query.ref) in WITHOUT_DATA
+        assert bool(states.ask(query, "traffic")) != silent, query
 
 
 def column(label: str, rows: dict[frozenset, float]) -> dict[str, float]:
@@ -77,6 +79,11 @@ def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: Stat
         ("Top 10 codes", "C"): 10,
         ("Codes spiking", "A"): 1,
         ("Burn rate", "A"): 0.1 / 0.005,
+        ("Budget used by code", "A"): 0.1 / 0.005,
+        ("Ends against threshold (5m)", "C"): 10,
+        ("Ends against threshold (5m)", "D"): 5,
+        # 1 % of 100.
+        ("Ends against threshold (5m)", "E"): 1,
         ("Ends per minute", "C"): 20 / 60,
         ("Users streaming", "A"): 3,
         ("Repeats per minute (5m)", "A"): 200 / 60,
@@ -85,15 +92,16 @@ def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: Stat
         query = next(
             query
             for query in QUERIES
-            if query.panel.partition(" (1h")[0] == title and query.ref == ref
+            if re.sub(r" [(](1h|30d).*", "", query.panel) == title and query.ref == ref
         )
         rows = [row for row in states.ask(query, "traffic").values() if row]
         assert rows == pytest.approx([value] * len(rows), rel=0.02), title
         assert rows, title
 
 
-def test_categories_have_the_titles_of_the_taxonomy(states: States) -> None:
+def test_breakdowns_have_titles_of_categories_and_names_of_owners(states: States) -> None:
     assert list(column("title", ask(states, "Failures by category"))) == ["Network"]
+    assert list(column("owner", ask(states, "Failures by owner (1h)"))) == [WORDS["owner"]]
 
 
 def test_lines_against_thresholds_and_ratios_are_of_each_cluster(states: States) -> None:
@@ -129,6 +137,12 @@ def test_ends_without_the_label_are_none(states: States) -> None:
 def test_alert_list_names_the_cluster_of_each_alert(states: States) -> None:
     titles = column("title", ask(states, "Alert list", uid="session-ends"))
     assert set(titles) == {f"20 Name spike on alpha {cluster}" for cluster in "ab"}
+
+
+@pytest.mark.parametrize("uid", ["session-ends", "session-end-code"])
+def test_page_shades_the_graphs(states: States, uid: str) -> None:
+    shades = DASHBOARDS[uid]["annotations"]["list"][0]["expr"]
+    assert column("code", states.ask(shades, "traffic")) == {"20": 1}
 
 
 def test_timeline_says_that_there_is_no_baseline_only_while_there_is_none(states: States) -> None:
