@@ -18,6 +18,9 @@ WITHOUT_DATA = {
     ("Ends per minute by $label (5m)", "B"): "every end has a region",
 }
 
+OF_OUTCOME = re.compile(r"Ends against|Share of all ends \(5m|Ends per minute$|Queued users")
+"""Panels of a code with queries A to C for success, neutral and failure."""
+
 
 @pytest.fixture(scope="module")
 def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[States]:
@@ -49,13 +52,11 @@ def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: State
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
     """A count against a threshold has a query, and so a color, for each outcome: here it is a failure."""
-    outcomes = {"A": "success", "B": "neutral"}
     for query in QUERIES:
-        of_other = f'outcome="{outcomes.get(query.ref)}"' in query.expr
-        if query.uid == "session-ends":
-            of_other = "Failures by phase" in query.panel and "stream" not in query.expr
-        silent = of_other or (query.panel, query.ref) in WITHOUT_DATA
-        assert bool(states.ask(query, "traffic")) != silent, query
+        of_other = query.ref in "AB" and OF_OUTCOME.match(query.panel)
+        other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
+        silent = of_other or other_phase or (query.panel, query.ref) in WITHOUT_DATA
+        assert bool(states.ask(query, "traffic")) != bool(silent), query
 
 
 def column(label: str, rows: dict[frozenset, float]) -> dict[str, float]:
@@ -66,7 +67,7 @@ def ask(states: States, title: str, ref: str = "A", uid: str = "") -> dict[froze
     return states.ask(query_of(title, ref, uid), "traffic")
 
 
-def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: States) -> None:
+def test_totals_add_clusters_up_and_count_replicas_and_jobs_once(states: States) -> None:
     """Each cluster has 100 ends an hour, 10 of them failures with code 20."""
     expected = {
         ("Sessions ended", "A"): 200,
@@ -149,6 +150,20 @@ def test_timeline_says_that_there_is_no_baseline_only_while_there_is_none(states
     query = query_of("Count against threshold, ")
     assert list(column("name", states.ask(query, "exporter"))) == ["No code has a baseline yet"]
     assert {row["name"] for row in states.ask_range(query, "exporter", "traffic")} == {"Name"}
+
+
+def test_codes_spiking_is_0_without_spikes_and_empty_without_rules(states: States) -> None:
+    spiking = query_of("Codes spiking")
+    assert states.ask(spiking, "exporter") == {}
+    assert states.ask(spiking, "rules") == {frozenset(): 0}
+
+
+def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(states: States) -> None:
+    variable = variables("session-ends")["runbooks"]
+    expr = variable["query"].removeprefix("query_result(").removesuffix(")")
+    shown = [list(column("runbooks", states.ask(expr, at))) for at in ("empty", "traffic")]
+    assert shown == [["http://127.0.0.1:10401"], ["http://runbooks.example"]]
+    assert (variable["hide"], variable["current"]["value"]) == (2, *shown[0])
 
 
 def test_first_code_of_the_variable_is_the_worst(states: States) -> None:
