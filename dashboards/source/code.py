@@ -101,7 +101,6 @@ def _summary() -> list[Panel]:
 
 
 def _labels(title: str, description: str, *labels: str) -> Panel:
-    """Labels of the code, as text."""
     info = queries.code_info(queries.ONE_CODE)
     texts = (
         Query(f"max by ({names.SYSTEM}, {label}) ({info})", f"{{{{{label}}}}}", instant=True)

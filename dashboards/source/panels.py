@@ -34,7 +34,6 @@ SOFT_MAXIMUM: Final = {COUNT: 1, "percentunit": 0.01, "s": 0.01, "bytes": 1024}
 
 
 def percent(decimals: int) -> dict[str, Any]:
-    """Ratios as percentages."""
     return {"unit": "percentunit", "decimals": decimals}
 
 

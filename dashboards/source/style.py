@@ -77,7 +77,6 @@ def mappings(shown: Mapping[str, Properties]) -> dict[str, object]:
 
 
 def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
-    """The color of each value of a column."""
     shown = {value: {"color": color} for value, color in colors.items()}
     return {**mappings(shown), "custom.cellOptions": {"type": "color-text"}}
 

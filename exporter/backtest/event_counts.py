@@ -49,7 +49,6 @@ class EventCounts:
             self.note(f"{place}: skipped, as are further events with this mistake ({reason})")
 
     def count_unknown(self, system: str, code: str) -> None:
-        """An end with an undocumented code."""
         self.unknown[system] += 1
         codes = self.unknown_codes.setdefault(system, Counter())
         if code in codes or len(codes) < _MOST_CODES:
@@ -62,7 +61,6 @@ class EventCounts:
         self.outlier_times += [first, last]
 
     def skipped(self) -> Iterator[tuple[int, str]]:
-        """The number of skipped events for each reason."""
         days = {
             datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
             for time in (min(self.outlier_times, default=0.0), max(self.outlier_times, default=0.0))

@@ -44,7 +44,6 @@ class Notification:
     alerts: frozenset[frozenset[tuple[str, str]]]
 
     def names(self, firing: Firing) -> bool:
-        """Whether it is about this firing of an alert."""
         return _fires(firing, self.at) and frozenset(firing.labels.items()) in self.alerts
 
 

@@ -37,7 +37,6 @@ class Report:
     console: Console
 
     def show(self) -> None:
-        """Prints the report, as wide as the console."""
         for replay in self.replays:
             ends, period = sum(replay.ends().values()), span(replay.until - replay.since)
             begin, end = (
