@@ -167,6 +167,18 @@ def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) ->
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
 
 
+def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
+    """The 15 minutes begin with an end that is no repeat."""
+    mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
+    others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
+    files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
+    counters = files.ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    assert counters.repeats is not None
+    assert (counters.codes, counters.repeats[-1].tolist()) == (("4001", "4002"), [2, 0])
+    assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
+
+
 def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, seen: Seen) -> None:
     """The first five labels of an event, and twenty values of each."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)

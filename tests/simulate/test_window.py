@@ -44,3 +44,10 @@ def test_set_share_replaces_successes(
     changed = window(*map(float, before), codes=codes)
     changed.set_share(share)
     assert changed.rates[0] == pytest.approx(after)
+
+
+def test_multiply_share_keeps_the_number_of_ends() -> None:
+    changed = window(60.0, 30.0, 4.0, 6.0)
+    changed.multiply_share(np.array([1.0, 2.0, 2.5, 1.0]))
+    assert changed.rates[:, 2] == pytest.approx([4.0, 8.0, 10.0, 4.0])
+    assert changed.rates.sum(axis=1) == pytest.approx([100.0] * 4)
