@@ -16,8 +16,9 @@ from exporter.promql.value import Times, Vector, vector
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, firing from `start` to `end` (Unix seconds); None if it still fires at the
-    last evaluation.
+    """An alert with these labels, which fires from `start` to `end`, Unix seconds.
+
+    `end` is None if the alert fires at the last evaluation.
     """
 
     rule: Rule
