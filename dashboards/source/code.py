@@ -5,7 +5,7 @@ from typing import Final
 from dashboards.source import queries, style, variables
 from dashboards.source.alert_list import alert_list
 from dashboards.source.data_state import data_state
-from dashboards.source.layout import Dashboard, Section, Strip, build
+from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
 from dashboards.source.queries import (
@@ -51,13 +51,13 @@ def dashboard() -> Dashboard:
         "Session ends: one code",
         "How many sessions end with this code, is that more than expected, where does it happen, "
         "and what is the fix? Opens with the code that is most above its threshold.",
-        [
-            Section("", first),
-            Section("Where", where),
-            Section("Rate and duration", [Strip(8, [_ends(), _durations()])]),
-            Section("Platform capacity", [Strip(8, _capacity())]),
-            Section("Long windows", [Strip(8, hours)]),
-        ],
+        {
+            "": first,
+            "Where": where,
+            "Rate and duration": [Strip(8, [_ends(), _durations()])],
+            "Platform capacity": [Strip(8, _capacity())],
+            "Long windows": [Strip(8, hours)],
+        },
         [variables.system(), variables.code(), variables.label()],
         alerts=[THIS_CODE],
         range="now-3h",
@@ -101,7 +101,6 @@ def _summary() -> list[Panel]:
 
 
 def _labels(title: str, description: str, *labels: str) -> Panel:
-    """Labels of the code, as text."""
     info = queries.code_info(queries.ONE_CODE)
     texts = (
         Query(f"max by ({names.SYSTEM}, {label}) ({info})", f"{{{{{label}}}}}", instant=True)
@@ -156,10 +155,7 @@ def _by_outcome(expr: str, legend: str, *, exemplars: bool = False) -> list[Quer
     ]
 
 
-OUTCOME_COLORS: Final = [
-    style.by_query(letter, style.colored(color))
-    for letter, color in zip("ABC", style.OUTCOMES.values(), strict=True)
-]
+OUTCOME_COLORS: Final = style.by_queries(style.OUTCOMES.values())
 
 
 def _against_threshold(window: str) -> Panel:
@@ -207,14 +203,8 @@ def _ends() -> Panel:
         Query(rate(names.SESSION_INTERRUPTIONS), "{{system}} healed interruptions", exemplars=True),
         Query(rate(names.SESSION_ENDS_LATE), "{{system}} late", exemplars=True),
         decimals=1,
-        overrides=[
-            *OUTCOME_COLORS,
-            *(style.by_query(*pair) for pair in zip("DEF", map(style.colored, REST), strict=True)),
-        ],
+        overrides=style.by_queries((*style.OUTCOMES.values(), "purple", "blue", "yellow")),
     )
-
-
-REST: Final = ("purple", "blue", "yellow")
 
 
 def _durations() -> Panel:
@@ -247,10 +237,7 @@ def _durations() -> Panel:
         unit="s",
         # Lines would connect nothing: rare ends have many gaps between them.
         custom={"drawStyle": "points", "showPoints": "always", "pointSize": 4},
-        overrides=[
-            style.by_query(letter, style.colored(color))
-            for letter, (_, _, color) in zip("ABC", quantiles, strict=True)
-        ],
+        overrides=style.by_queries(color for *_, color in quantiles),
         empty="No data: senders give no duration_seconds, or no such session ended.",
     )
 
@@ -277,6 +264,6 @@ def _capacity() -> list[Panel]:
             Query(total(names.SYSTEM, queued), "{{system}} users waiting"),
             decimals=0,
             empty=NO_STATS,
-            overrides=[*OUTCOME_COLORS, style.by_query("D", style.colored("blue"))],
+            overrides=style.by_queries((*style.OUTCOMES.values(), "blue")),
         ),
     ]

@@ -1,6 +1,6 @@
 """A whole dashboard: variables, links, annotations, and panels on Grafana's grid of 24 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dashboards.source.links import TAG, dashboard_links
@@ -25,18 +25,11 @@ class Strip(NamedTuple):
     widths: Sequence[int] = ()
 
 
-class Section(NamedTuple):
-    """Strips under a heading, or without one."""
-
-    title: str
-    strips: Sequence[Strip]
-
-
 def build(
     uid: str,
     title: str,
     description: str,
-    sections: Sequence[Section],
+    sections: Mapping[str, Sequence[Strip]],
     variables: Sequence[Variable],
     *,
     alerts: Sequence[str],
@@ -44,7 +37,9 @@ def build(
     refresh: str = "30s",
     builds: bool = False,
 ) -> Dashboard:
-    """`alerts` are matchers of the alerts that shade graphs; `builds` marks build events in graphs.
+    """`sections` has the strips under each heading, or under none ("").
+
+    `alerts` are matchers of the alerts that shade graphs; `builds` marks build events in graphs.
 
     Ids and positions of panels follow from their order.
     """
@@ -83,7 +78,7 @@ def _requirements(placed: Sequence[Panel]) -> list[dict[str, str]]:
     ]
 
 
-def _placed(sections: Sequence[Section]) -> list[Panel]:
+def _placed(sections: Mapping[str, Sequence[Strip]]) -> list[Panel]:
     placed: list[Panel] = []
     y = 0
 
@@ -91,12 +86,12 @@ def _placed(sections: Sequence[Section]) -> list[Panel]:
         position = {"h": height, "w": width, "x": x, "y": y}
         placed.append(panel | {"id": len(placed) + 1, "gridPos": position})
 
-    for section in sections:
-        if section.title:
-            row = {"type": "row", "title": section.title, "collapsed": False, "panels": []}
+    for heading, strips in sections.items():
+        if heading:
+            row = {"type": "row", "title": heading, "collapsed": False, "panels": []}
             place(row, 0, COLUMNS, 1)
             y += 1
-        for strip in section.strips:
+        for strip in strips:
             widths = strip.widths or [COLUMNS // len(strip.panels)] * len(strip.panels)
             for index, (width, panel) in enumerate(zip(widths, strip.panels, strict=True)):
                 place(panel, sum(widths[:index]), width, strip.height)

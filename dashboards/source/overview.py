@@ -5,7 +5,7 @@ from typing import Final
 from dashboards.source import panels, queries, style
 from dashboards.source.alert_list import alert_list
 from dashboards.source.data_state import data_state
-from dashboards.source.layout import Dashboard, Section, Strip, build
+from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Panel
 from dashboards.source.queries import (
@@ -21,9 +21,8 @@ from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_o
 from dashboards.source.variables import system
 from dashboards.source.where import place_list
 from exporter import names
+from exporter.taxonomy.model import PHASES
 
-PHASES: Final = ("pre_session", "connect", "handshake", "stream", "keep_alive", names.UNKNOWN)
-"""In lifecycle order."""
 COUNT: Final = queries.count("1h")
 TOP_COLUMNS: Final[panels.Columns] = {
     names.SYSTEM: ("System", {"custom.width": 110}),
@@ -61,11 +60,11 @@ def dashboard() -> Dashboard:
         "session-ends",
         "Session ends: overview",
         "Are sessions ending well? If not: with which codes, where, and what is the fix?",
-        [
-            Section("", first),
-            Section("Where", [Strip(10, breakdown, (5, 5, 5, 9))]),
-            Section("Codes against thresholds", [Strip(20, [_thresholds_by_code()])]),
-        ],
+        {
+            "": first,
+            "Where": [Strip(10, breakdown, (5, 5, 5, 9))],
+            "Codes against thresholds": [Strip(20, [_thresholds_by_code()])],
+        },
         [system()],
         alerts=[f'{names.SEVERITY}="page"', SYSTEMS_OR_NONE],
         range="now-6h",
@@ -164,10 +163,7 @@ def _by_category() -> Panel:
         "Failures by category (1h)",
         "Failures of the last hour by the category of their codes, largest first.",
         Query(f"sort_desc({total(names.TITLE, short)})", "{{title}}", instant=True),
-        color=style.BAD,
-        decimals=0,
         overrides=style.TITLES,
-        empty="None, or no data",
     )
 
 
@@ -184,10 +180,7 @@ def _by_phase() -> Panel:
     return panels.bars(
         "Failures by phase (1h)",
         "Failures of the last hour by session phase, in lifecycle order.",
-        *map(failures, PHASES),
-        color=style.BAD,
-        decimals=0,
-        empty="None, or no data",
+        *map(failures, (*PHASES, names.UNKNOWN)),
     )
 
 

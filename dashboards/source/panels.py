@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from dashboards.source.queries import Query, total
 from dashboards.source.style import (
+    BAD,
     PLAIN,
     Override,
     Properties,
     Steps,
     by_name,
-    by_query,
-    colored,
+    by_queries,
     thresholds,
 )
 
@@ -34,7 +34,6 @@ SOFT_MAXIMUM: Final = {COUNT: 1, "percentunit": 0.01, "s": 0.01, "bytes": 1024}
 
 
 def percent(decimals: int) -> dict[str, Any]:
-    """Ratios as percentages."""
     return {"unit": "percentunit", "decimals": decimals}
 
 
@@ -76,8 +75,8 @@ def graph(
         "axisSoftMax": soft or SOFT_MAXIMUM[field.get("unit", COUNT)],
         **(custom or {}),
     }
-    panel = _panel("timeseries", title, description, queries, options, steps, **field)
-    return _with_defaults(panel, {"custom": style, "min": low, "color": {"mode": colors}})
+    more = {"custom": style, "min": low, "color": {"mode": colors}}
+    return _panel("timeseries", title, description, queries, options, steps, more, **field)
 
 
 def number(
@@ -103,8 +102,10 @@ def number(
     return _panel("stat", title, description, queries, options, steps, empty=empty, **field)
 
 
-def bars(title: str, description: str, *queries: Query, color: str, **field: Any) -> Panel:
-    """A bar for each series, in the queries' order, below its whole name."""
+def bars(
+    title: str, description: str, *queries: Query, overrides: Sequence[Override] = ()
+) -> Panel:
+    """A red bar for each series of failures, in the queries' order, below its whole name."""
     options = {
         # The mode "basic" draws an edge even at 0.
         "displayMode": "gradient",
@@ -117,10 +118,9 @@ def bars(title: str, description: str, *queries: Query, color: str, **field: Any
         "minVizHeight": 10,
     }
     # By query: a text for no data has the color of the panel, and an edge in it.
-    own = [by_query(letter, colored(color)) for letter in ascii_uppercase[: len(queries)]]
-    field["overrides"] = [*own, *field.get("overrides", ())]
-    panel = _panel("bargauge", title, description, queries, options, PLAIN, **field)
-    return _with_defaults(panel, {"min": 0})
+    field: dict[str, Any] = {"decimals": 0, "empty": "None, or no data"}
+    field["overrides"] = [*by_queries(BAD for _ in queries), *overrides]
+    return _panel("bargauge", title, description, queries, options, PLAIN, {"min": 0}, **field)
 
 
 def states(title: str, description: str, *queries: Query, steps: Steps, **field: Any) -> Panel:
@@ -133,10 +133,10 @@ def states(title: str, description: str, *queries: Query, steps: Steps, **field:
         # 0: no pages. A page number would be shown even for a single page.
         "perPage": 0,
     }
-    panel = _panel("state-timeline", title, description, queries, options, steps, **field)
+    more = {"custom": {"lineWidth": 0, "fillOpacity": 80}}
+    panel = _panel("state-timeline", title, description, queries, options, steps, more, **field)
     # A week in steps of 10 minutes takes Prometheus 1.4 s, in 400 steps 0.5 s.
-    panel["maxDataPoints"] = 400
-    return _with_defaults(panel, {"custom": {"lineWidth": 0, "fillOpacity": 80}})
+    return panel | {"maxDataPoints": 400}
 
 
 def table(
@@ -168,18 +168,16 @@ def table(
     }
     # Else an empty cell has the text of an empty table.
     shown = (by_name(name, {"noValue": NOTHING, **own}) for name, own in columns.values())
-    overrides = [*shown, *hidden]
-    panel = _panel(
-        "table", title, description, queries, options, PLAIN, overrides=overrides, empty=empty
-    )
+    more = {"custom": {"cellOptions": {"type": "auto"}}}
+    field: dict[str, Any] = {"overrides": [*shown, *hidden], "empty": empty}
+    panel = _panel("table", title, description, queries, options, PLAIN, more, **field)
     organize = transformation(
         "organize",
         excludeByName=dict.fromkeys(dropped, True),
         indexByName={name: index for index, name in enumerate(columns)},
         renameByName={name: column for name, (column, _) in columns.items()},
     )
-    panel["transformations"] = [*transformations, organize]
-    return _with_defaults(panel, {"custom": {"cellOptions": {"type": "auto"}}})
+    return panel | {"transformations": [*transformations, organize]}
 
 
 def transformation(name: str, query: str = "", **options: object) -> Transformation:
@@ -214,19 +212,21 @@ def _panel(
     queries: Sequence[Query],
     options: Mapping[str, object],
     steps: Steps,
+    more: Mapping[str, object] | None = None,
     *,
     unit: str = COUNT,
     decimals: int | None = None,
     empty: str = NO_DATA,
     overrides: Sequence[Override] = (),
 ) -> Panel:
-    """`unit` is one of Grafana's; `empty` says why there may be no data."""
+    """`unit` is one of Grafana's; `empty` says why there may be no data; `more` are other defaults."""
     defaults = {
         "unit": unit,
         "decimals": decimals,
         "noValue": empty,
         "thresholds": thresholds(steps),
         "color": {"mode": "thresholds"},
+        **(more or {}),
     }
     return {
         "type": kind,
@@ -239,11 +239,6 @@ def _panel(
         "fieldConfig": {"defaults": defaults, "overrides": [*overrides]},
         "options": options,
     }
-
-
-def _with_defaults(panel: Panel, defaults: Mapping[str, object]) -> Panel:
-    panel["fieldConfig"]["defaults"].update(defaults)
-    return panel
 
 
 def _target(ref: str, query: Query) -> dict[str, object]:

@@ -96,7 +96,6 @@ def exporter_rate(metric: str, by: str = INSTANCE_KEYS, legend: str = "") -> Que
 
 
 def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
-    """Quantiles of a histogram of each exporter."""
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
     buckets = f"max by (le, {INSTANCE_KEYS}) ({total(f'le, {INSTANCE_KEYS}, {COPIES}', rate)})"
     return [
@@ -132,12 +131,10 @@ def matching(expr: str, matcher: str) -> str:
 
 
 def with_title(expr: str) -> str:
-    """Adds the label `title`, made of code and name."""
     return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
 
 
 def count(window: str, matchers: str = SYSTEMS) -> str:
-    """The ends of each code."""
     return total(KEYS, selector(names.RULE_COUNT + window, matchers))
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.source import style
 from dashboards.source.data_state import data_state
-from dashboards.source.layout import Dashboard, Section, Strip, build
+from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import COUNT, Panel, graph, number, percent
 from dashboards.source.queries import (
     COPIES,
@@ -33,12 +33,12 @@ def dashboard() -> Dashboard:
         "session-end-exporter",
         "Session-end exporter",
         "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
-        [
-            Section("", [state, Strip(8, _events()), Strip(8, _requests())]),
-            Section("Latency", [Strip(8, _latency())]),
-            Section("Event delay and data quality", [Strip(8, [_event_age(), issues, unknown])]),
-            Section("Capacity", [Strip(8, _capacity()), Strip(8, more)]),
-        ],
+        {
+            "": [state, Strip(8, _events()), Strip(8, _requests())],
+            "Latency": [Strip(8, _latency())],
+            "Event delay and data quality": [Strip(8, [_event_age(), issues, unknown])],
+            "Capacity": [Strip(8, _capacity()), Strip(8, more)],
+        },
         [instance()],
         alerts=['signal="exporter"'],
         range="now-6h",
@@ -48,7 +48,7 @@ def dashboard() -> Dashboard:
 def _state() -> list[Panel]:
     builds = f"max by ({INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
     # Grafana's times are in milliseconds; 0 is never.
-    moved = f"max by ({INSTANCE_KEYS}) ({selector(names.LEDGER_DAMAGED, INSTANCES)})"
+    moved = exporter_gauge(names.LEDGER_DAMAGED).expr
     return [
         number(
             "Version",
@@ -196,16 +196,13 @@ def _data_quality() -> list[Panel]:
 
 
 def _capacity() -> list[Panel]:
-    ids, capacity = (
-        f"max by ({INSTANCE_KEYS}) ({selector(metric, INSTANCES)})"
-        for metric in (names.WINDOW_IDS, names.WINDOW_CAPACITY)
-    )
+    ids, capacity = map(exporter_gauge, (names.WINDOW_IDS, names.WINDOW_CAPACITY))
     return [
         graph(
             "Deduplication window used",
             "Ids in the window / capacity. At 100 % ids leave early, and late retries of their events "
             "count again.",
-            Query(f"{ids} / {capacity}", "{{cluster}} {{instance}}"),
+            Query(f"{ids.expr} / {capacity.expr}", ids.legend),
             line_at=1,
             soft=1,
             **percent(0),

@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.source import queries, style
 from dashboards.source.data_state import data_state
-from dashboards.source.layout import Dashboard, Section, Strip, build
+from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
 from dashboards.source.queries import (
@@ -22,10 +22,7 @@ from exporter import names
 
 BURN_RATES: Final = (("1h", "5m", 14.4), ("6h", "30m", 6), ("3d", "6h", 1))
 """Long window, short window and factor of the alert SessionEndBudgetBurn."""
-MET_OR_MISSED: Final = (
-    style.by_query("A", style.colored(style.GOOD)),
-    style.by_query("B", style.colored(style.BAD)),
-)
+MET_OR_MISSED: Final = style.by_queries((style.GOOD, style.BAD))
 """A query for each color: the thresholds of a panel would be the same for every system."""
 STEP: Final = "1h"
 """A table of a month in steps of 5 minutes would take too long."""
@@ -64,7 +61,7 @@ def dashboard() -> Dashboard:
         "session-ends-slo",
         "Session ends: SLO",
         f"Is the objective met over {PERIOD}, and how fast do which codes use the error budget?",
-        [Section("", strips)],
+        {"": strips},
         [system()],
         alerts=['signal="budget"', SYSTEMS],
         range="now-7d",
@@ -197,8 +194,5 @@ def failures_by_owner(window: str, counts: str) -> Panel:
             f"{{{{{names.OWNER}}}}}",
             instant=True,
         ),
-        color=style.BAD,
-        decimals=0,
-        empty="None, or no data",
         overrides=style.TITLES,
     )

@@ -1,7 +1,8 @@
 """Colors, thresholds and overrides of panels: one color per outcome and severity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from string import ascii_uppercase
 from typing import Any, Final
 
 from exporter import names
@@ -39,6 +40,11 @@ def colored(color: str) -> dict[str, object]:
     return {"color": {"mode": "fixed", "fixedColor": color}}
 
 
+def by_queries(colors: Iterable[str]) -> list[Override]:
+    """A color for each query, in order."""
+    return [by_query(*pair) for pair in zip(ascii_uppercase, map(colored, colors), strict=False)]
+
+
 def dashed(color: str = "") -> dict[str, object]:
     """A dashed line without a filled area, such as a threshold."""
     line = {"custom.lineStyle": {"fill": "dash", "dash": [10, 10]}, "custom.fillOpacity": 0}
@@ -71,7 +77,6 @@ def mappings(shown: Mapping[str, Properties]) -> dict[str, object]:
 
 
 def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
-    """The color of each value of a column."""
     shown = {value: {"color": color} for value, color in colors.items()}
     return {**mappings(shown), "custom.cellOptions": {"type": "color-text"}}
 

@@ -49,9 +49,10 @@ class EventCounts:
             self.note(f"{place}: skipped, as are further events with this mistake ({reason})")
 
     def count_unknown(self, system: str, code: str) -> None:
-        """An end with an undocumented code."""
         self.unknown[system] += 1
-        _count(self.unknown_codes.setdefault(system, Counter()), code)
+        codes = self.unknown_codes.setdefault(system, Counter())
+        if code in codes or len(codes) < _MOST_CODES:
+            codes[code] += 1
 
     def remove_outliers(self, ends: int, first: float, last: float) -> None:
         """Ends that were counted already, from `first` to `last`."""
@@ -60,7 +61,6 @@ class EventCounts:
         self.outlier_times += [first, last]
 
     def skipped(self) -> Iterator[tuple[int, str]]:
-        """The number of skipped events for each reason."""
         days = {
             datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
             for time in (min(self.outlier_times, default=0.0), max(self.outlier_times, default=0.0))
@@ -95,8 +95,3 @@ class EventCounts:
                 for code, count in self.unknown_codes[system].most_common(MOST_SHOWN)
             )
             yield f"{ends:,} ends of {system} with unknown codes, the most frequent: {codes}"
-
-
-def _count(counter: Counter[str], name: str) -> None:
-    if name in counter or len(counter) < _MOST_CODES:
-        counter[name] += 1

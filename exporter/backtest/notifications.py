@@ -44,23 +44,7 @@ class Notification:
     alerts: frozenset[frozenset[tuple[str, str]]]
 
     def names(self, firing: Firing) -> bool:
-        """Whether it is about this firing of an alert."""
-        ended = firing.end is not None and firing.end <= self.at
-        return (
-            firing.start <= self.at
-            and not ended
-            and frozenset(firing.labels.items()) in self.alerts
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Alert:
-    labels: Labels
-    start: float
-    end: float
-
-    def fires(self, at: float) -> bool:
-        return self.start <= at < self.end
+        return _fires(firing, self.at) and frozenset(firing.labels.items()) in self.alerts
 
 
 def notifications(firings: Iterable[Firing], until: float) -> list[Notification]:
@@ -69,11 +53,8 @@ def notifications(firings: Iterable[Firing], until: float) -> list[Notification]
     A group is notified when its first alert has waited, and then at intervals: again if an alert fires that
     was not in the last notification, or if it is time to repeat it.
     """
-    alerts = [
-        _Alert(firing.labels, firing.start, inf if firing.end is None else firing.end)
-        for firing in sorted(firings, key=lambda firing: firing.start)
-    ]
-    groups: dict[tuple[str, str], list[_Alert]] = {}
+    alerts = sorted(firings, key=lambda firing: firing.start)
+    groups: dict[tuple[str, str], list[Firing]] = {}
     for alert in alerts:
         key = severity(alert.labels), alert.labels.get(names.SYSTEM, "")
         groups.setdefault(key, []).append(alert)
@@ -90,6 +71,10 @@ def severity(labels: Labels) -> str:
     return PAGE if labels.get(names.SEVERITY) == PAGE else TICKET
 
 
+def _fires(firing: Firing, at: float) -> bool:
+    return firing.start <= at and (firing.end is None or at < firing.end)
+
+
 def _inhibits(source: Labels, target: Labels) -> bool:
     return (
         source.get("signal") in INHIBITING
@@ -99,7 +84,7 @@ def _inhibits(source: Labels, target: Labels) -> bool:
 
 
 def _times(
-    members: Sequence[_Alert], alerts: Sequence[_Alert], until: float
+    members: Sequence[Firing], alerts: Sequence[Firing], until: float
 ) -> Iterator[tuple[float, frozenset[frozenset[tuple[str, str]]]]]:
     """When a group is notified, and about which alerts."""
     timing = PAGES if severity(members[0].labels) == PAGE else TICKETS
@@ -114,11 +99,11 @@ def _times(
             -inf,
         )
         while at <= until:
-            others = [alert.labels for alert in alerts if alert.fires(at)]
+            others = [alert.labels for alert in alerts if _fires(alert, at)]
             firing = {
                 frozenset(alert.labels.items()): alert.labels
                 for alert in members
-                if alert.fires(at)
+                if _fires(alert, at)
             }
             active = frozenset(
                 key

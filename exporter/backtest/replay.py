@@ -51,7 +51,6 @@ def reads_unknown_codes(rule: Rule) -> bool:
 
 
 def read_labels(groups: Sequence[Group]) -> bool:
-    """Whether a rule reads the ends of label values."""
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
 
 

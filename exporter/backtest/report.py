@@ -27,43 +27,6 @@ _UNEQUAL: Final = re.compile(r'ne \$labels\.(\w+) (?:"([^"]*)"|\$labels\.(\w+))'
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
-    """The alerts of one code, or of the whole system where `code` and `name` are "".
-
-    `share` is the code's share of the system's ends; `seconds` is how long its alerts fired in total.
-    """
-
-    system: str
-    code: str
-    name: str
-    pages: int
-    tickets: int
-    share: float
-    seconds: float
-
-
-def noise(replay: Replay) -> list[Noise]:
-    """A row per code with an alert."""
-    ends = replay.ends()
-    total = sum(ends.values())
-    by_code: dict[str, list[Firing]] = {}
-    for firing in replay.firings:
-        by_code.setdefault(firing.labels.get(CODE, ""), []).append(firing)
-    return [
-        Noise(
-            replay.system.system,
-            code,
-            next((firing.labels[NAME] for firing in firings if NAME in firing.labels), ""),
-            sum(severity(firing.labels) == PAGE for firing in firings),
-            sum(severity(firing.labels) == TICKET for firing in firings),
-            ends.get(code, 0) / total if total else 0.0,
-            sum(map(replay.seconds, firings)),
-        )
-        for code, firings in by_code.items()
-    ]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """`notifications` are those of all replays; `files` is the number of files."""
 
@@ -74,7 +37,6 @@ class Report:
     console: Console
 
     def show(self) -> None:
-        """Prints the report, as wide as the console."""
         for replay in self.replays:
             ends, period = sum(replay.ends().values()), span(replay.until - replay.since)
             begin, end = (
@@ -157,23 +119,36 @@ class Report:
         self._print(Text(text, style="dim"))
 
     def _noise(self) -> None:
-        rows = [row for replay in self.replays for row in noise(replay)]
-        if not rows:
+        """A row per code with an alert, and per system with alerts about all of it."""
+        by_code: dict[tuple[int, str], list[Firing]] = {}
+        for number, replay in enumerate(self.replays):
+            for firing in replay.firings:
+                key = number, firing.labels.get(CODE, "")
+                by_code.setdefault(key, []).append(firing)
+        if not by_code:
             return
         self._heading("Noisy codes")
         several = len(self.replays) > 1
         titles = ["Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
         table = _table(*(["System"] if several else []), *titles, right=titles[2:])
-        for row in sorted(rows, key=lambda row: (-row.pages, -row.tickets, -row.seconds)):
-            table.add_row(
-                *([Text(row.system)] if several else []),
-                Text(row.code or "all", style="bold"),
-                Text(_name(row)),
-                f"{row.pages:,}",
-                f"{row.tickets:,}",
-                share(row.share) if row.code else "",
-                f"{row.seconds / 3600:,.1f} h",
-            )
+        rows = []
+        for (number, code), firings in by_code.items():
+            replay = self.replays[number]
+            ends = replay.ends()
+            pages = sum(severity(firing.labels) == PAGE for firing in firings)
+            seconds = sum(map(replay.seconds, firings))
+            cells: list[str | Text] = [
+                *([Text(replay.system.system)] if several else []),
+                Text(code or "all", style="bold"),
+                Text(_name(code, firings)),
+                f"{pages:,}",
+                f"{len(firings) - pages:,}",
+                share(ends.get(code, 0) / max(sum(ends.values()), 1)) if code else "",
+                f"{seconds / 3600:,.1f} h",
+            ]
+            rows.append(((-pages, pages - len(firings), -seconds), cells))
+        for _, cells in sorted(rows, key=lambda row: row[0]):
+            table.add_row(*cells)
         self.console.print(table)
 
     def _unknown_codes(self) -> None:
@@ -247,10 +222,11 @@ def span(seconds: float) -> str:
     return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
 
 
-def _name(row: Noise) -> str:
-    if not row.code:
+def _name(code: str, firings: Sequence[Firing]) -> str:
+    if not code:
         return "alerts without a code"
-    return row.name if row.name != row.code else ""
+    name = next((firing.labels[NAME] for firing in firings if NAME in firing.labels), "")
+    return name if name != code else ""
 
 
 def rate(number: float) -> str:

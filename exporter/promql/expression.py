@@ -138,7 +138,6 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all its descendants."""
     yield node
     for child in children(node):
         yield from walk(child)

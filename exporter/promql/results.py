@@ -108,22 +108,17 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
     return active, firing
 
 
-def firings(written: Samples) -> Iterator[tuple[Labels, int, int, int | None]]:
-    """Of an alerting rule's samples: labels, since when active, first and one after last instant of firing.
+def firings(written: Samples) -> Iterator[tuple[Labels, int, int | None]]:
+    """Of an alerting rule's samples: labels, and first and one after last instant of firing.
 
     Times are in milliseconds; the last one is None if the alert fires at the last evaluation.
     """
     evaluated = (written.present | written.stale).all(axis=0)
     times = written.times[evaluated]
-    rows = {row: index for index, row in enumerate(written.labels)}
-    for row, index in rows.items():
-        pairs = dict(row)
-        if pairs.pop("alertstate", None) != "firing":
+    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
+        if ("alertstate", "firing") not in row:
             continue
-        active = written.values[rows[labels(pairs | {METRIC_NAME: FOR_STATE})], evaluated]
-        firing = written.present[index, evaluated]
         edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             over = int(times[end]) if end < len(times) else None
-            own = drop(labels(pairs), (METRIC_NAME,))
-            yield own, round(active[begin] * 1000), int(times[begin]), over
+            yield drop(row, (METRIC_NAME, "alertstate")), int(times[begin]), over

@@ -40,7 +40,6 @@ class Rule:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of the series that the rule writes."""
         return (ALERTS, FOR_STATE) if self.alert else (self.name,)
 
     def labeled(self, vector: Vector, fail: Fail) -> Vector:

@@ -16,25 +16,23 @@ from exporter.promql.value import Times, Vector, vector
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, active from `active`, firing from `start` to `end`, Unix seconds.
+    """An alert with these labels, which fires from `start` to `end`, Unix seconds.
 
     `end` is None if the alert fires at the last evaluation.
     """
 
     rule: Rule
     labels: dict[str, str]
-    active: float
     start: float
     end: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule's evaluation failed at `instants` instants, first at `start`, Unix seconds."""
+    """A rule's evaluation failed at `instants` instants."""
 
     rule: Rule
     instants: int
-    start: float
     reason: str
 
 
@@ -111,9 +109,8 @@ class Run:
     def _note(self, rule: Rule, outcome: Result) -> None:
         written, failed = outcome.samples, outcome.failed
         if failed.any():
-            first = float(written.times[failed.argmax()]) / 1000
-            self.failures.append(Failure(rule, int(failed.sum()), first, outcome.reasons[0]))
+            self.failures.append(Failure(rule, int(failed.sum()), outcome.reasons[0]))
         if rule.alert:
-            for row, active, start, end in firings(written):
+            for row, start, end in firings(written):
                 over = None if end is None else end / 1000
-                self.firings.append(Firing(rule, dict(row), active / 1000, start / 1000, over))
+                self.firings.append(Firing(rule, dict(row), start / 1000, over))

@@ -62,7 +62,6 @@ class Windows:
         return cls(samples, end, length, low, np.maximum(low, high))
 
     def count(self) -> Indexes:
-        """The number of samples."""
         counted = self.samples.counted
         return np.asarray(counted.take(self.high, axis=1) - counted.take(self.low, axis=1))
 

@@ -69,7 +69,6 @@ def vector(value: Value) -> Vector:
 
 
 def stacked(parts: Sequence[Vector], instants: int) -> Vector:
-    """The series of all parts as one vector."""
     if len(parts) == 1:
         return parts[0]
     return Vector(

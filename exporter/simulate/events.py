@@ -77,7 +77,6 @@ def merged(histories: Sequence[History], seed: int = 1, *, dated: bool = True) -
 
 
 def ndjson(histories: Sequence[History], seed: int = 1) -> Iterator[str]:
-    """All events as lines, with their time."""
     encode = msgspec.json.Encoder().encode
     for _, event in merged(histories, seed):
         yield encode(event).decode() + "\n"

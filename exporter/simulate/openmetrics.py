@@ -21,11 +21,7 @@ LEDGER: Final = "51a7ed00"
 
 
 def openmetrics(
-    histories: Sequence[History],
-    instance: str = INSTANCE,
-    ledger: str = LEDGER,
-    since: float = -math.inf,
-    until: float = math.inf,
+    histories: Sequence[History], since: float = -math.inf, until: float = math.inf
 ) -> Iterator[str]:
     """`session_ends_total` as whole lines, with the labels that a scrape of /metrics would store.
 
@@ -41,7 +37,7 @@ def openmetrics(
         stamps = [f" {time:.3f}".removesuffix(".000") + "\n" for time in times[kept]]
         for column, code in enumerate(codes(history.system)):
             totals = np.concatenate(([0], np.cumsum(history.ends[:, column])))[kept].tolist()
-            name = names.SESSION_ENDS + _labels(code, ledger, instance) + " "
+            name = names.SESSION_ENDS + _labels(code) + " "
             yield "".join(f"{name}{total}{at}" for total, at in zip(totals, stamps, strict=True))
     yield "# EOF\n"
 
@@ -59,8 +55,8 @@ def daily(histories: Sequence[History]) -> Iterator[tuple[str, Iterator[str]]]:
         yield date, openmetrics(histories, since=day * DAY, until=(day + 1) * DAY)
 
 
-def _labels(code: Code, ledger: str, instance: str) -> str:
+def _labels(code: Code) -> str:
     values = (code.system, code.code, code.phase, code.category, code.outcome.value)
     pairs = dict(zip(names.SERIES_LABELS, values, strict=True))
-    pairs |= {names.LEDGER: ledger, "job": JOB, "instance": instance}
+    pairs |= {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
     return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items()) + "}"

@@ -34,7 +34,6 @@ class Run:
     dated: bool
 
     def histories(self) -> list[History]:
-        """A history per system."""
         days = self.seconds / DAY
         return [
             simulate(system, self.traffic, days, self.incidents, self.seed, self.start)

@@ -11,7 +11,7 @@ from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import Event as EncodedEvent
 from exporter.send.options import Options as SendOptions
 from exporter.send.report import Report
-from exporter.simulate.events import Event, Timed, merged
+from exporter.simulate.events import Event, merged
 from exporter.simulate.options import Run, rfc3339
 
 PACE: Final = 0.5
@@ -39,20 +39,6 @@ class Poster:
         for event in events:
             self.report.read += 1
             yield EncodedEvent(f"simulated event {event['id']}", msgspec.json.encode(event))
-
-
-class EventQueue:
-    """Events in order of time, read up to a given time."""
-
-    def __init__(self, events: Iterator[Timed]) -> None:
-        self._events = events
-        self._next = next(events, None)
-
-    def until(self, time: float) -> Iterator[Event]:
-        """The events before `time` that have not been read yet."""
-        while self._next is not None and self._next[0] < time:
-            yield self._next[1]
-            self._next = next(self._events, None)
 
 
 def post(run: Run, poster: Poster, clock: Clock, log: Log) -> Report:
@@ -83,7 +69,16 @@ def _play(run: Run, poster: Poster, clock: Clock, log: Log) -> None:
         for incident in history.incidents
         for time, change in ((incident.start, "start"), (incident.end, "end"))
     )
-    queue = EventQueue(merged(histories, run.seed, dated=run.dated))
+    events = merged(histories, run.seed, dated=run.dated)
+    following = next(events, None)
+
+    def due(time: float) -> Iterator[Event]:
+        """The events before `time` that have not been read yet."""
+        nonlocal following
+        while following is not None and following[0] < time:
+            yield following[1]
+            following = next(events, None)
+
     began = clock.monotonic()
     passed = 0.0
     while passed < run.seconds:
@@ -91,6 +86,6 @@ def _play(run: Run, poster: Poster, clock: Clock, log: Log) -> None:
         early = passed / run.speed - (clock.monotonic() - began)
         if early > 0:
             clock.sleep(early)
-        poster.post(queue.until(run.start + passed))
+        poster.post(due(run.start + passed))
         while messages and messages[0][0] <= run.start + passed:
             log(messages.pop(0)[1])

@@ -63,11 +63,9 @@ class Window:
         self.rates[:, self.codes] += more[:, np.newaxis]
 
     def scale(self, factor: float | Floats) -> None:
-        """Multiplies the ends of all codes."""
         self.rates[:] *= np.reshape(factor, (-1, 1))
 
     def scale_successes(self, factor: float | Floats) -> None:
-        """Multiplies the successes."""
         self.rates[:, self.successes] *= np.reshape(factor, (-1, 1))
 
     def add_user(self, seconds: Floats) -> None:

@@ -104,14 +104,6 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
 
 
-def test_same_id_in_another_file_counts_once(tmp_path: Path, seen: Seen) -> None:
-    events = [event(float(at)) for at in range(10)]
-    first, second = write(tmp_path / "a.ndjson", events), write(tmp_path / "b.ndjson", events[5:])
-    files, _ = read(seen, first, second)
-    assert totals(files) == {"4001": 10}
-    assert files.counts.duplicates == 5
-
-
 def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Seen) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
     files, notes = read(seen, write(tmp_path / "a.ndjson", [first, other, other, first]))

@@ -47,7 +47,7 @@ def firing(alert: Alert, start: float, end: float | None) -> Firing:
     if code:
         labels |= {"code": code, "owner": CODES[system, code].owner.value}
         labels.setdefault("severity", CODES[system, code].severity.value)
-    return Firing(rule, labels, start * 60, start * 60, None if end is None else end * 60)
+    return Firing(rule, labels, start * 60, None if end is None else end * 60)
 
 
 def sent(*given: Given, until: float = 10_000) -> list[Notification]:
@@ -62,26 +62,23 @@ def minutes(notified: list[Notification]) -> list[float]:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([(WORKERS, 0, 30)], [0.67]),
-        ([(WORKERS, 0, 30), (STREAMER, 0.5, 30)], [0.67]),
-        ([(WORKERS, 0, 30), (STREAMER, 5, 30)], [0.67, 10.67]),
-        ([(WORKERS, 0, 31), (WORKERS, 39, 60)], [0.67]),
-        ([(WORKERS, 0, 30), (WORKERS, 45, 60)], [0.67, 45.67]),
-        ([(WORKERS, 0, 90), (STREAMER, 0, 5), (STREAMER, 25, 40)], [0.67, 30.67]),
-        ([(WORKERS, 0, 500)], [0.67, 240.67, 480.67]),
-        ([(WORKERS, 0, None)], [0.67, 240.67, 480.67]),
-        ([(ELEVATED, 0, 200)], [5]),
-    ],
-    ids=[
-        "one alert",
-        "two that rise together",
-        "one that joins",
-        "gone and back within the interval",
-        "gone and back later",
-        "one of two gone and back",
-        "repeated every four hours",
-        "firing still",
-        "a ticket waits longer",
+        pytest.param([(WORKERS, 0, 30)], [0.67], id="one alert"),
+        pytest.param([(WORKERS, 0, 30), (STREAMER, 0.5, 30)], [0.67], id="two that rise together"),
+        pytest.param([(WORKERS, 0, 30), (STREAMER, 5, 30)], [0.67, 10.67], id="one that joins"),
+        pytest.param(
+            [(WORKERS, 0, 31), (WORKERS, 39, 60)], [0.67], id="gone and back within the interval"
+        ),
+        pytest.param(
+            [(WORKERS, 0, 30), (WORKERS, 45, 60)], [0.67, 45.67], id="gone and back later"
+        ),
+        pytest.param(
+            [(WORKERS, 0, 90), (STREAMER, 0, 5), (STREAMER, 25, 40)],
+            [0.67, 30.67],
+            id="one of two gone and back",
+        ),
+        pytest.param([(WORKERS, 0, 500)], [0.67, 240.67, 480.67], id="repeated every four hours"),
+        pytest.param([(WORKERS, 0, None)], [0.67, 240.67, 480.67], id="firing still"),
+        pytest.param([(ELEVATED, 0, 200)], [5], id="a ticket waits longer"),
     ],
 )
 def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[float]) -> None:

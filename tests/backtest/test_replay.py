@@ -7,7 +7,6 @@ import pytest
 
 from exporter.backtest.counters import Counters
 from exporter.backtest.replay import Replay, load_rules, read_labels
-from exporter.backtest.report import noise
 from exporter.promql.run import Run
 from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
@@ -39,14 +38,9 @@ def pages(part: Replay) -> list[float]:
     ]
 
 
-def test_whole_history_is_reported_by_default() -> None:
-    whole = replay()
-    assert pages(whole) == [6.0, 23.5]
-    assert (whole.since, whole.until) == (0.0, 24 * HOUR)
-    assert whole.ends() == {"1000": 28800, "4001": 484}
-
-
 def test_alert_belongs_to_the_part_in_which_it_began() -> None:
+    assert pages(replay()) == [6.0, 23.5]
+    assert replay().ends() == {"1000": 28800, "4001": 484}
     assert pages(replay(until=12 * HOUR)) == [6.0]
     assert pages(replay(since=12 * HOUR)) == [23.5]
     assert pages(replay(since=6.2 * HOUR, until=12 * HOUR)) == []
@@ -58,17 +52,6 @@ def test_alert_without_an_end_lasts_until_the_end_of_the_history() -> None:
     last = next(firing for firing in reversed(part.firings) if firing.labels["severity"] == "page")
     assert last.end is None
     assert part.seconds(last) == 24 * HOUR - last.start
-
-
-def test_noise_of_a_code_is_its_alerts_its_share_and_their_length() -> None:
-    part = replay(until=12 * HOUR)
-    row = next(row for row in noise(part) if row.code)
-    assert (row.system, row.code, row.pages) == ("streampixel", "4001", 1)
-    assert row.name == "No Worker Node Available"
-    assert row.share == pytest.approx(240 / (14390 + 240), rel=0.01)
-    firings = [firing for firing in part.firings if "code" in firing.labels]
-    assert row.seconds == sum(map(part.seconds, firings))
-    assert row.pages + row.tickets == len(firings)
 
 
 def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:

@@ -68,6 +68,11 @@ def interpolated(text: str, **values: str) -> str:
     return text
 
 
+def parsable(expr: str, label: str = "region") -> str:
+    """With a duration and a label instead of variables."""
+    return interpolated(expr, __rate_interval="5m", label=label)
+
+
 def metrics(expr: str) -> set[str]:
     """The metrics that an expression reads. Raises `ValueError` for text that is not PromQL."""
     names, nodes = set(), [promql_parser.parse(expr)]

@@ -1,7 +1,8 @@
 """A Prometheus whose history has four states: empty, an exporter, also rules, and traffic of two clusters.
 
 The values of the series are constants, and the counters rise by as much each minute: results are exact. In
-the last state two jobs scrape each exporter; the clusters have the same systems, codes and addresses.
+the last state each cluster has two replicas of one ledger, and two jobs scrape one of them; the clusters have
+the same systems, codes and addresses.
 """
 
 import itertools
@@ -16,7 +17,7 @@ import numpy as np
 from exporter import names
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
-from tests.dashboards.shipped import QUERIES, PanelQuery, interpolated, metrics
+from tests.dashboards.shipped import QUERIES, PanelQuery, interpolated, metrics, parsable
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.history import write_blocks
 from tests.rule_groups import recording
@@ -35,6 +36,8 @@ WORDS = {
     "severity": "page",
 }
 OBJECTIVE = 0.995
+TARGETS = (("x", "exporter:1"), ("y", "exporter:1"), ("x", "exporter:2"))
+"""Job and instance."""
 Labels = dict[str, str]
 Row = tuple[Labels, float]
 
@@ -50,7 +53,7 @@ class States:
             *self._series(2, 1, traffic=False, rules=True),
         ]
         history += self._series(
-            3, 2, traffic=True, rules=True, clusters=("a", "b"), jobs=("x", "y")
+            3, 2, traffic=True, rules=True, clusters=("a", "b"), targets=TARGETS
         )
         write_blocks(history, folder / "prometheus" / "data")
 
@@ -79,7 +82,7 @@ class States:
         traffic: bool,
         rules: bool = False,
         clusters: tuple[str, ...] = ("",),
-        jobs: tuple[str, ...] = ("x",),
+        targets: tuple[tuple[str, str], ...] = (("x", "exporter:1"),),
     ) -> Iterator[Samples]:
         times = np.arange(self._end(state) - hours * HOUR, self._end(state) + 1, MINUTE)
         minutes = np.arange(len(times))
@@ -88,10 +91,10 @@ class States:
         rows: dict[str, list[tuple[Labels, np.ndarray]]] = {}
         for cluster in clusters:
             place = {"cluster": cluster} if cluster else {}
-            for job, (metric, own, value) in itertools.product(jobs, exported):
+            for (job, instance), (metric, own, value) in itertools.product(targets, exported):
                 rises = metric.endswith(("_total", "_bucket"))
                 values = value * minutes / 60 if rises else np.full(len(times), value)
-                target = {**place, "job": job, "instance": "exporter:1"}
+                target = {**place, "job": job, "instance": instance}
                 ledger = {"ledger": f"ledger-{cluster}"} if metric in LEDGER else {}
                 rows.setdefault(metric, []).append(({**target, **ledger, **own}, values))
             for metric, own, value in recorded:
@@ -150,10 +153,6 @@ def _exported(traffic: bool) -> Iterator[tuple[str, Labels, float]]:
         if metric.startswith("session_exporter_"):
             for bound in ("1", "+Inf") if metric.endswith("_bucket") else ("",):
                 yield metric, own | ({"le": bound} if bound else {}), 60 * traffic + (not traffic)
-
-
-def parsable(expr: str) -> str:
-    return interpolated(expr, __rate_interval="5m", label="region")
 
 
 def _recorded(traffic: bool) -> Iterator[tuple[str, Labels, float]]:

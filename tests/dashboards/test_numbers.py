@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.dashboards.shipped import interpolated, query_of, variables
+from tests.dashboards.shipped import interpolated, query_of
 
 Check = tuple[Mapping[str, str], str, dict[str, float]]
 OBJECTIVE = {'system:session_end_objective:max{system="softdrive"}': "0.995x10"}
@@ -142,31 +142,4 @@ def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path
         tmp_path,
         (series, columns, shown),
         (series, query("Alerts firing"), {"{}": 2}),
-    )
-
-
-def test_codes_spiking_is_0_without_spikes_and_empty_without_rules(tmp_path: Path) -> None:
-    share = {'system_code:session_ends:share{system="softdrive",code="01"}': "0.1x10"}
-    spike = 'ALERTS{alertname="SessionEndSpike",alertstate="firing",system="softdrive",code="01"}'
-    spiking = query("Codes spiking")
-    check(
-        tmp_path,
-        (share, spiking, {"{}": 0}),
-        ({"up": "1x10"}, spiking, {}),
-        ({**share, spike: "1x10"}, spiking, {"{}": 1}),
-    )
-
-
-def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(tmp_path: Path) -> None:
-    variable = variables("session-ends")["runbooks"]
-    expr = variable["query"].removeprefix("query_result(").removesuffix(")")
-    default = '{runbooks="http://127.0.0.1:10401"}'
-    assert variable["hide"] == 2
-    assert variable["current"]["value"] in default
-    labels = 'runbooks="https://r.example",dashboards="",instance="a"'
-    configured = {f"session_exporter_links_info{{{labels}}}": "1x10"}
-    check(
-        tmp_path,
-        ({"up": "1x10"}, expr, {default: 1}),
-        (configured, expr, {'{runbooks="https://r.example"}': 1}),
     )

@@ -1,12 +1,13 @@
 """All queries in each state of an installation, and with two clusters whose exporters two jobs scrape."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from dashboards.source.data_state import STATES as DATA_STATES
-from tests.dashboards.shipped import QUERIES, query_of, variables
-from tests.dashboards.states import STATES, States
+from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
+from tests.dashboards.states import STATES, WORDS, States
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
 """Panels that say something even in an empty Prometheus."""
@@ -16,6 +17,9 @@ WITHOUT_DATA = {
     ("Sessions ended (1h)", "B"): "fewer than 10,000",
     ("Ends per minute by $label (5m)", "B"): "every end has a region",
 }
+
+OF_OUTCOME = re.compile(r"Ends against|Share of all ends \(5m|Ends per minute$|Queued users")
+"""Panels of a code with queries A to C for success, neutral and failure."""
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +51,12 @@ def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: State
 
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
-    outcomes = {"A": "success", "B": "neutral"}
+    """A count against a threshold has a query, and so a color, for each outcome: here it is a failure."""
     for query in QUERIES:
-        of_other = f'outcome="{outcomes.get(query.ref)}"' in query.expr
+        of_other = query.ref in "AB" and OF_OUTCOME.match(query.panel)
         other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
-        if (query.panel, query.ref) in WITHOUT_DATA or of_other or other_phase:
-            continue
-        assert states.ask(query, "traffic"), query
+        silent = of_other or other_phase or (query.panel, query.ref) in WITHOUT_DATA
+        assert bool(states.ask(query, "traffic")) != bool(silent), query
 
 
 def column(label: str, rows: dict[frozenset, float]) -> dict[str, float]:
@@ -64,7 +67,7 @@ def ask(states: States, title: str, ref: str = "A", uid: str = "") -> dict[froze
     return states.ask(query_of(title, ref, uid), "traffic")
 
 
-def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: States) -> None:
+def test_totals_add_clusters_up_and_count_replicas_and_jobs_once(states: States) -> None:
     """Each cluster has 100 ends an hour, 10 of them failures with code 20."""
     expected = {
         ("Sessions ended", "A"): 200,
@@ -77,6 +80,11 @@ def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: Stat
         ("Top 10 codes", "C"): 10,
         ("Codes spiking", "A"): 1,
         ("Burn rate", "A"): 0.1 / 0.005,
+        ("Budget used by code", "A"): 0.1 / 0.005,
+        ("Ends against threshold (5m)", "C"): 10,
+        ("Ends against threshold (5m)", "D"): 5,
+        # 1 % of 100.
+        ("Ends against threshold (5m)", "E"): 1,
         ("Ends per minute", "C"): 20 / 60,
         ("Users streaming", "A"): 3,
         ("Repeats per minute (5m)", "A"): 200 / 60,
@@ -85,15 +93,16 @@ def test_totals_add_clusters_up_and_count_a_target_of_two_jobs_once(states: Stat
         query = next(
             query
             for query in QUERIES
-            if query.panel.partition(" (1h")[0] == title and query.ref == ref
+            if re.sub(r" [(](1h|30d).*", "", query.panel) == title and query.ref == ref
         )
         rows = [row for row in states.ask(query, "traffic").values() if row]
         assert rows == pytest.approx([value] * len(rows), rel=0.02), title
         assert rows, title
 
 
-def test_categories_have_the_titles_of_the_taxonomy(states: States) -> None:
+def test_breakdowns_have_titles_of_categories_and_names_of_owners(states: States) -> None:
     assert list(column("title", ask(states, "Failures by category"))) == ["Network"]
+    assert list(column("owner", ask(states, "Failures by owner (1h)"))) == [WORDS["owner"]]
 
 
 def test_lines_against_thresholds_and_ratios_are_of_each_cluster(states: States) -> None:
@@ -131,10 +140,30 @@ def test_alert_list_names_the_cluster_of_each_alert(states: States) -> None:
     assert set(titles) == {f"20 Name spike on alpha {cluster}" for cluster in "ab"}
 
 
+@pytest.mark.parametrize("uid", ["session-ends", "session-end-code"])
+def test_page_shades_the_graphs(states: States, uid: str) -> None:
+    shades = DASHBOARDS[uid]["annotations"]["list"][0]["expr"]
+    assert column("code", states.ask(shades, "traffic")) == {"20": 1}
+
+
 def test_timeline_says_that_there_is_no_baseline_only_while_there_is_none(states: States) -> None:
     query = query_of("Count against threshold, ")
     assert list(column("name", states.ask(query, "exporter"))) == ["No code has a baseline yet"]
     assert {row["name"] for row in states.ask_range(query, "exporter", "traffic")} == {"Name"}
+
+
+def test_codes_spiking_is_0_without_spikes_and_empty_without_rules(states: States) -> None:
+    spiking = query_of("Codes spiking")
+    assert states.ask(spiking, "exporter") == {}
+    assert states.ask(spiking, "rules") == {frozenset(): 0}
+
+
+def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(states: States) -> None:
+    variable = variables("session-ends")["runbooks"]
+    expr = variable["query"].removeprefix("query_result(").removesuffix(")")
+    shown = [list(column("runbooks", states.ask(expr, at))) for at in ("empty", "traffic")]
+    assert shown == [["http://127.0.0.1:10401"], ["http://runbooks.example"]]
+    assert (variable["hide"], variable["current"]["value"]) == (2, *shown[0])
 
 
 def test_first_code_of_the_variable_is_the_worst(states: States) -> None:

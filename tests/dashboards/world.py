@@ -1,15 +1,13 @@
 """A Prometheus with two and a half hours of traffic with incidents, which now scrapes an exporter.
 
-The traffic is simulated: two replicas show the same ledger, and three incidents are not over. The rules'
-results of this time are computed by exporter.promql. Afterwards Prometheus evaluates the same rules, but
-every second, so that an incident becomes an alert soon. The exporter is real and receives every kind of
-event that its own metrics count.
+The traffic is simulated, and three incidents are not over. The rules' results of this time are computed by
+exporter.promql. Afterwards Prometheus evaluates the same rules, but every second, so that an incident
+becomes an alert soon. The exporter is real and receives every kind of event that its own metrics count.
 """
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -21,8 +19,7 @@ from exporter import names
 from exporter.backtest.replay import load_rules
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME, labels
-from exporter.simulate.history import Incident
+from exporter.promql.value import METRIC_NAME
 from exporter.simulate.scenario import simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy import loader as taxonomy_loader
@@ -47,9 +44,6 @@ INCIDENTS = {
     "softdrive": (("tls-inspection", 30 * MINUTE),),
 }
 """Starts of incidents. The first two page, the second since 20 minutes; the third is a slow increase."""
-EXPORTER, REPLICA = "127.0.0.1:10401", "127.0.0.1:10402"
-RENAMED = ("softdrive", "19", "ConnectionFailed", "Connection failed")
-"""A code whose name another release of the exporter spells differently."""
 RUNBOOKS = "http://runbooks.example"
 TAXONOMY = taxonomy_loader.load()
 Series = dict[str, Any]
@@ -139,11 +133,8 @@ class World:
         # Both systems have the series of the exporter itself.
         scraped = {
             samples.labels: samples
-            for number, instance in enumerate((REPLICA, EXPORTER))
             for system, history in self.histories.items()
-            for samples in _of_replica(
-                trial(history, STEP).counters.series(TAXONOMY.systems[system]), instance, number
-            )
+            for samples in trial(history, STEP).counters.series(TAXONOMY.systems[system])
         }
         run = Run(
             load_rules(RULES), scraped.values(), self.began, self.now, interval=STEP, keep=None
@@ -163,10 +154,6 @@ class World:
             )
             for of_metric in rows.values()
         ]
-
-    def incident(self, name: str) -> Incident:
-        incidents = (item for history in self.histories.values() for item in history.incidents)
-        return next(incident for incident in incidents if incident.name == name)
 
     def ask(self, query: PanelQuery, choice: Choice) -> list[Series]:
         """The series of a query now, or over the whole time."""
@@ -214,26 +201,5 @@ class World:
         assert self.exporter.request("ingest", "POST", path, build, headers).status == 200
 
 
-def _of_replica(scraped: Iterable[Samples], instance: str, number: int) -> Iterator[Samples]:
-    """The series as an exporter shows them. The replica is older, and spells a name differently."""
-    system, code, *spelled = RENAMED
-    renamed = {"system": system, "code": code, "name": spelled[0]}.items()
-    for samples in scraped:
-        rows = []
-        for pairs in map(dict, samples.labels):
-            pairs |= {"instance": instance, "job": "exporter"}
-            if instance == REPLICA and renamed <= pairs.items():
-                pairs["name"] = spelled[1]
-            rows.append(labels(pairs))
-        values = samples.values
-        if "process_start_time_seconds" in dict(samples.labels[0]).values():
-            values = values + number
-        yield replace(samples, labels=tuple(rows), values=values)
-
-
 def last(series: Series) -> float:
     return float(series["values"][-1][1])
-
-
-def by(label: str, rows: list[Series]) -> dict[str, float]:
-    return {row["metric"][label]: last(row) for row in rows}

@@ -1,4 +1,4 @@
-"""Hours of an exporter's series in which every kind of alert has a reason to fire."""
+"""Hours of an exporter's series in which every kind of alert on session ends has a reason to fire."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,12 +10,11 @@ from exporter.promql.value import Floats
 from tests.rules.series import CODES, code_texts, ends, parsed, scraped
 
 STEP = 30
-OWN = "session_exporter_"
 INSTANCES = ("exporter:1", "exporter:2")
 
 
 def eventful(codes: Mapping[str, Sequence[str]], seed: int, rows: int) -> list[Samples]:
-    """Outages, new codes, a stop, failed scrapes, and trouble of every kind in the exporter's own counters.
+    """Outages, new codes, a stop, failed scrapes and a growing queue.
 
     The second replica restarts from zero and is absent for a while. `codes` are the codes of each system:
     the first is the normal code, the last a new one.
@@ -31,17 +30,8 @@ def eventful(codes: Mapping[str, Sequence[str]], seed: int, rows: int) -> list[S
 
     def add(series: str, values: Floats) -> None:
         row = parsed(series)
-        pairs = dict(row)
-        scrapes = present[INSTANCES.index(pairs["instance"])]
-        if pairs["__name__"] == "up":
-            scrapes = np.ones(rows, np.bool_)
+        scrapes = present[INSTANCES.index(dict(row)["instance"])]
         result.append(Samples.of(times, [row], values[np.newaxis], scrapes[np.newaxis]))
-
-    def counter(rate: float, begin: float = 0, end: float = 0, then: float = 0) -> Floats:
-        """`rate` events per scrape, and `then` between these parts of the time."""
-        rates = np.full(rows, rate)
-        rates[int(begin * rows) : int(end * rows)] = then
-        return np.cumsum(random.poisson(rates)).astype(np.float64)
 
     for system, known in codes.items():
         for place, total in enumerate(_totals(random, len(known), rows)):
@@ -52,35 +42,11 @@ def eventful(codes: Mapping[str, Sequence[str]], seed: int, rows: int) -> list[S
                 add(ends(code, instance=instance), counted)
                 for text in code_texts(replace(code, name=f"{code.name} {instance}"), instance):
                     add(text, np.ones(rows))
-    writable = np.ones(rows)
-    writable[rows // 4 : rows // 4 + 20] = 0.0
-    damaged = np.zeros(rows)
-    damaged[rows // 2 :] = rows // 2 * STEP
     for number, instance in enumerate(INSTANCES):
-
-        def own(metric: str, values: Floats, instance: str = instance, **labels: str) -> None:
-            add(scraped(OWN + metric, instance, **labels), values)
-
         add(scraped("process_start_time_seconds", instance), np.full(rows, 1000.0 * (number + 1)))
-        add(scraped("up", instance), present[number].astype(np.float64))
         for system in codes:
             objective = scraped("session_end_objective", instance, system=system)
             add(objective, np.full(rows, 0.995))
-            own("unknown_code_events_total", counter(0, 0.1, 0.2, 1), system=system)
-        own("accepted_events_total", counter(8, 0.5, 0.75, 0))
-        own("requests_total", counter(8))
-        own("refused_requests_total", counter(0.1, 0.2, 0.4, 4), reason="throttled")
-        own("rejected_events_total", counter(0, 0.3, 0.5, 2), reason="clock_skew")
-        own("rejected_events_total", counter(0.01, 0.6, 0.8, 3), reason="conflict")
-        own("ledger_lost_events_total", counter(0, 0.8, 0.81, 1))
-        own("dedup_window_expired_ids_total", counter(0, 0.5, 0.51, 9), bound="ids")
-        own("ledger_writable", writable)
-        own("ledger_damaged_timestamp_seconds", damaged)
-        own("ledger_misconfigured", 1 - writable, setting="appendfsync")
-        late = np.zeros(rows)
-        for bound, part in (("60", 0.5), ("600", 0.8), ("+Inf", 1.0)):
-            late = late + counter(part, 0.3, 0.6, 3 * part)
-            own("event_delay_seconds_bucket", late, le=bound)
         waiting = random.poisson(1.0, rows).astype(np.float64)
         waiting[rows // 6 : rows // 5] += np.arange(rows // 5 - rows // 6)
         queue = scraped("session_queued_users", instance, system="streampixel", project="shop")

@@ -38,7 +38,8 @@ def test_shipped_rules_write_the_samples_of_promtool(
     tmp_path: Path, system: str, seed: int
 ) -> None:
     files = []
-    for path in sorted(folder().glob("*.yml")):
+    # `backtest` leaves out the rules about the exporter itself.
+    for path in sorted({*folder().glob("*.yml")} - {folder() / "exporter.yml"}):
         document = yaml.safe_load(DURATION.sub(shorter, path.read_text()))
         for rule in (rule for group in document["groups"] for rule in group["rules"]):
             # promtool would expand annotations at each evaluation.
@@ -59,5 +60,4 @@ def test_shipped_rules_write_the_samples_of_promtool(
     signals = {firing.labels["signal"] for firing in run.firings}
     # Only softdrive has a planned code.
     own = {"overrun"} if system == "softdrive" else set()
-    expected = {"budget", "elevated", "exporter", "new", "queue", "spike", "stopped", "watchdog"}
-    assert signals == expected | own
+    assert signals == {"budget", "elevated", "new", "queue", "spike", "stopped"} | own

@@ -57,16 +57,6 @@ def test_counts_keep_the_mean_and_have_the_computed_variance(
     assert abs(scaled.mean()) < 5 / np.sqrt(len(SEEDS))
 
 
-def test_only_failures_have_bursts_of_retries() -> None:
-    """Fails when bursts are drawn for every code. Variance over mean of a success's counts per minute comes
-    from gamma factors alone: 1 + (0.05² + 0.2²) · 2."""
-    minutes = drawn(Traffic(), (0.5, 0.5), 1).reshape(-1, 4, 2).sum(axis=1)
-    success, failure = minutes.var(axis=0) / minutes.mean(axis=0)
-    slack = 5 * np.sqrt(2 / MINUTES)
-    assert success < 1 + 2 * (0.05**2 + 0.2**2) + slack
-    assert failure > 1 + 2 * slack
-
-
 def test_retries_end_within_about_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each end of the first bin starts a burst: 15/16 of the retries are in that bin and three more."""
     grid = np.zeros((12, 2))

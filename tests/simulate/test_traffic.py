@@ -22,11 +22,6 @@ def sampled(given: Traffic, times: np.ndarray = WEEK, seed: int = 1) -> np.ndarr
     return means(times, STEP, given, WORKING, tuple(SHARES), [0, 1], random)
 
 
-@pytest.mark.parametrize("ends_per_hour", [10.0, 1e6])
-def test_means_of_a_week_sum_up_to_the_rate(ends_per_hour: float) -> None:
-    assert sampled(Traffic(ends_per_hour)).sum() == pytest.approx(168 * ends_per_hour, rel=1e-5)
-
-
 def test_load_varies_by_the_daily_ratio_and_peaks_at_the_hour() -> None:
     times = MONDAY + np.arange(0, DAY, 60.0)
     shape = load(times, 4.0, Profile(SHARES, 15.0, weekend=1.0))
