@@ -28,9 +28,10 @@ INSTALL := PIP_QUIET=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-compile
 LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 
-# Programs for the Helm chart, which Debian lacks. They need Go 1.26, or an older Go that may download it.
+# Programs for the Helm chart and the workflows, which Debian lacks. They need Go 1.26, or an older Go that may download it.
 HELM := helm.sh/helm/v4/cmd/helm@v4.3.2
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # The resolver is pinned, as what it writes is.
 UV := uv==0.13.8
@@ -79,8 +80,8 @@ prometheusrule: $(VENV)/.run ## write the rules once more for the Prometheus ope
 test-packages: ## the Debian packages that tests run, those that are missing
 	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
 
-test-helm: $(VENV)/.test build/go/stamp ## the Helm chart against kustomize; builds Helm with Go
-	@$(BIN)/python -m pytest tests/deploy/helm/rendered.py $(PYTEST_ARGS)
+test-helm: $(VENV)/.test build/go/stamp ## the Helm chart and the workflows; builds Helm, kustomize and actionlint with Go
+	@$(BIN)/python -m pytest tests/deploy/helm/rendered.py tests/deploy/workflows.py $(PYTEST_ARGS)
 
 lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
 	@$(COMPILE) pyproject.toml --extra backtest --extra redis -o requirements.lock
@@ -119,5 +120,5 @@ build/uv/bin/uv: Makefile
 	@touch $@
 
 build/go/stamp: Makefile
-	@for program in $(HELM) $(KUSTOMIZE); do GOBIN=$(CURDIR)/build/go go install $$program || exit; done
+	@for program in $(HELM) $(KUSTOMIZE) $(ACTIONLINT); do GOBIN=$(CURDIR)/build/go go install $$program || exit; done
 	@touch $@
