@@ -41,7 +41,7 @@ BY_HELM = {
 INSTANCE = "app.kubernetes.io/instance"
 EVERYTHING: dict[str, Any] = {
     "tokens": {"ops": True},
-    "settings": {"runbook_url": "https://ends.example.com", "max_events": 20_000},
+    "settings": {"runbook_url": "https://ends.example.com", "dedup_window_ids": 2_000_000},
     "beacons": {"secret": "sites"},
     "ingress": {"enabled": True, "className": "nginx", "annotations": {"a": "b"}},
     "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]},
@@ -234,7 +234,8 @@ def test_values_change_what_they_name(tmp_path: Path, monkeypatch: pytest.Monkey
     for variable in its["env"]:
         monkeypatch.setenv(variable["name"], variable["value"])
     settings = load()
-    assert (settings.max_events, settings.runbook_url) == (20_000, "https://ends.example.com")
+    assert settings.dedup_window_ids == 2_000_000
+    assert settings.runbook_url == "https://ends.example.com"
     assert settings.ops_token_file == Path(mounts["tokens"], "ops")
     assert settings.beacon_keys_file == Path(mounts["beacons"], "sites.yaml")
     assert settings.allow_anonymous == "none"
