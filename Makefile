@@ -28,6 +28,11 @@ INSTALL := PIP_QUIET=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-compile
 LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 
+# Programs for the Helm chart and the workflows, which Debian lacks. They need Go 1.26, or an older Go that may download it.
+HELM := helm.sh/helm/v4/cmd/helm@v4.3.2
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 # The resolver is pinned, as what it writes is.
 UV := uv==0.13.8
 COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -35,7 +40,8 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule schemas lock clean test-packages
+.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule schemas lock clean test-packages \
+	test-helm
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +84,9 @@ prometheusrule: $(VENV)/.run ## write the rules once more for the Prometheus ope
 test-packages: ## the Debian packages that tests run, those that are missing
 	@scripts/debian-packages $(DEBIAN_TEST_PACKAGES)
 
+test-helm: $(VENV)/.test build/go/stamp ## the Helm chart and the workflows; builds Helm, kustomize and actionlint with Go
+	@$(BIN)/python -m pytest tests/deploy/helm/rendered.py tests/deploy/workflows.py $(PYTEST_ARGS)
+
 lock: build/uv/bin/uv ## write requirements*.lock anew; ARGS=--upgrade takes newer versions
 	@$(COMPILE) pyproject.toml --extra all -o requirements.lock
 	@$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
@@ -112,4 +121,8 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 build/uv/bin/uv: Makefile
 	@$(PYTHON) -m venv --clear build/uv
 	@build/uv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: $(UV)
+	@touch $@
+
+build/go/stamp: Makefile
+	@for program in $(HELM) $(KUSTOMIZE) $(ACTIONLINT); do GOBIN=$(CURDIR)/build/go go install $$program || exit; done
 	@touch $@

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from tests.deploy.valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy/compose"
+VERSIONS = dict(re.findall(r"^(\w+)=(.+)$", (FOLDER / ".env").read_text(), re.MULTILINE))
 SINGLE, REPLICAS, PAGES = (
-    yaml.safe_load((FOLDER / f"compose{name}.yaml").read_text())
+    yaml.safe_load(Template((FOLDER / f"compose{name}.yaml").read_text()).substitute(VERSIONS))
     for name in ("", ".replicas", ".pages")
 )
 STACKS = pytest.mark.parametrize("stack", [SINGLE, REPLICAS], ids=["single", "replicas"])
@@ -101,6 +103,22 @@ def test_exporters_are_built_as_the_version_of_the_image() -> None:
         assert (context / service["build"]["dockerfile"]).exists()
 
 
+def test_versions_are_those_that_the_documentation_promises() -> None:
+    """The files name no version themselves; docker-compose inserts the versions of `.env`."""
+    for path in FOLDER.glob("compose*.yaml"):
+        assert not re.search(r"image: .*:v?\d", path.read_text()), path
+    release = {name: tuple(map(int, text.split("."))) for name, text in VERSIONS.items()}
+    readme = (ROOT / "README.md").read_text()
+    ((oldest, newest),) = re.findall(r"Grafana (\d+)\.\d+ to (\d+)", readme)
+    assert int(oldest) <= release["GRAFANA_VERSION"][0] <= int(newest)
+    receivers = (ROOT / "docs/alertmanager.md").read_text()
+    needed = re.findall(r"Alertmanager (\d+)\.(\d+) or later", receivers)
+    assert needed
+    for pair in needed:
+        assert release["ALERTMANAGER_VERSION"] >= tuple(map(int, pair))
+    assert release["PROMETHEUS_VERSION"][0] == 3
+
+
 def test_only_the_ingest_port_is_published_on_loopback() -> None:
     for stack, entry in ((SINGLE, "exporter"), (REPLICAS, "entry")):
         ports = {name: item["ports"] for name, item in services(stack).items() if "ports" in item}
@@ -122,6 +140,9 @@ def test_published_services_are_on_a_network_that_is_not_internal() -> None:
                 assert joined - internal, name
     for name in ("grafana", "prometheus"):
         assert SINGLE["services"][name]["networks"] == ["monitoring"]
+    # Without a connection, Grafana must not try to download.
+    grafana = SINGLE["services"]["grafana"]["environment"]
+    assert grafana["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
 
 
 def test_only_exporters_and_nodes_reach_the_ledger() -> None:
@@ -197,12 +218,11 @@ def test_exporters_are_alike_and_have_valid_settings(monkeypatch: pytest.MonkeyP
 
 
 def test_ledger_runs_the_scripts_and_image_of_kubernetes() -> None:
-    kubernetes = yaml.safe_load((SCRIPTS / "statefulset.yaml").read_text())
-    (container,) = kubernetes["spec"]["template"]["spec"]["containers"]
+    (image,) = yaml.safe_load((SCRIPTS / "kustomization.yaml").read_text())["images"]
     mounted = {name: (path, target) for name, path, target, _ in mounts(REPLICAS)}
     for name in (*NODES, FORM):
         service = REPLICAS["services"][name]
-        assert service["image"] == container["image"]
+        assert service["image"] == f"{image['name']}:{image['newTag']}"
         path, target = mounted[name]
         shell, script = service["entrypoint"]
         assert (path, shell, Path(script).parent) == (SCRIPTS, "sh", Path(target))

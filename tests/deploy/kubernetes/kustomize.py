@@ -64,8 +64,9 @@ def _build(folder: Path, kind: str, objects: list[Object]) -> list[Object]:
         template = item.get("spec", {}).get("template", {})
         for container in template.get("spec", {}).get("containers", ()):
             for image in document.get("images", ()):
-                if container["image"].rpartition(":")[0] == image["name"]:
-                    container["image"] = f"{image['newName']}:{image['newTag']}"
+                if container["image"].partition(":")[0] == image["name"]:
+                    name = image.get("newName", image["name"])
+                    container["image"] = f"{name}:{image['newTag']}"
     return objects
 
 

@@ -110,6 +110,7 @@ def test_pod_runs_the_image_as_its_user(
     pod: Object, container: Object, environment: dict[str, str]
 ) -> None:
     assert container["image"] == f"{NAME}:{exporter.__version__}"
+    assert container["imagePullPolicy"] == "IfNotPresent"
     assert container["command"] == [NAME, "serve"]
     image = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
     context = pod["securityContext"]
@@ -125,6 +126,15 @@ def test_memory_request_and_limit_hold_window_and_queue(container: Object) -> No
     assert limit >= 2 * (132 + Settings().max_queue_bytes / 1024**2)
     assert "cpu" in requests
     assert "cpu" not in limits
+    # The kubelet keeps five log files of 10 MiB.
+    for item in (requests, limits):
+        assert int(item["ephemeral-storage"].removesuffix("Mi")) > 50
+
+
+def test_startup_probe_waits_for_a_ledger_of_100_million_ids(container: Object) -> None:
+    """The goal of docs/scale.md is a second for a million ids."""
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 5 * 100
 
 
 def test_each_service_leads_to_its_listener(
@@ -132,7 +142,8 @@ def test_each_service_leads_to_its_listener(
 ) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     services = of_kind(objects, "Service")
-    assert stateful_set["serviceName"] in services
+    headless = {name for name, item in services.items() if item["spec"].get("clusterIP") == "None"}
+    assert headless == {stateful_set["serviceName"]}
     assert {name: item["spec"]["ports"][0]["targetPort"] for name, item in services.items()} == {
         NAME: "ingest",
         f"{NAME}-ops": "ops",

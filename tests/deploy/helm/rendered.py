@@ -1,0 +1,338 @@
+"""The objects of the Helm chart, with Helm and kustomize: `make test-helm`.
+
+Not named test_….py: `make test` has neither program, because Debian has no package of them.
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+import exporter
+from exporter.settings import PREFIX, load
+from tests.deploy.helm.chart import CHART, README, VALUES
+from tests.deploy.helm.programs import kustomize, rendered, run
+from tests.deploy.kubernetes.kustomize import Object, identity
+from tests.deploy.kubernetes.manifests import (
+    CUSTOM,
+    FOLDER,
+    NAME,
+    Objects,
+    assert_confined,
+    assert_valid,
+    of_kind,
+)
+
+OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+"""The Go module with the schemas of ServiceMonitor and PrometheusRule."""
+LEDGER = "redis+cluster://session-end-ledger:6379"
+BY_HELM = {
+    "app.kubernetes.io/instance": NAME,
+    "app.kubernetes.io/managed-by": "Helm",
+    "app.kubernetes.io/version": exporter.__version__,
+    "helm.sh/chart": f"{NAME}-{exporter.__version__}",
+}
+"""Labels that only Helm's objects have: `helm` and its users find the objects of a release by them."""
+INSTANCE = "app.kubernetes.io/instance"
+EVERYTHING: dict[str, Any] = {
+    "tokens": {"ops": True},
+    "settings": {"runbook_url": "https://ends.example.com", "dedup_window_ids": 2_000_000},
+    "beacons": {"secret": "sites"},
+    "ingress": {"enabled": True, "className": "nginx", "annotations": {"a": "b"}},
+    "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]},
+    "serviceMonitor": {"labels": {"release": "kube-prometheus-stack"}},
+    "prometheusRule": {"labels": {"release": "kube-prometheus-stack"}},
+    "dashboards": {"annotations": {"grafana_folder": "Session ends"}},
+    "podLabels": {"team": "streaming"},
+    "podAnnotations": {"a": "b"},
+    "podSpec": {"nodeSelector": {"disk": "ssd"}, "imagePullSecrets": [{"name": "registry"}]},
+    "resources": {"limits": {"memory": "1Gi"}},
+    "volumes": [{"name": "taxonomy", "configMap": {"name": "taxonomy"}}],
+    "volumeMounts": [{"name": "taxonomy", "mountPath": "/taxonomy", "readOnly": True}],
+    "image": {"digest": f"sha256:{'0' * 64}"},
+    "persistence": {"size": "5Gi", "storageClass": "fast"},
+}
+
+
+def container(objects: Objects, name: str = NAME) -> Object:
+    (found,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def without_instance(tree: Any) -> Any:
+    """Without the label of the release, which selectors and pods have too."""
+    if isinstance(tree, dict):
+        return {key: without_instance(value) for key, value in tree.items() if key != INSTANCE}
+    return [without_instance(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def as_kustomize(objects: Objects) -> Objects:
+    """Helm's objects without the differences from kustomize's. Each difference must be there."""
+    alike: Objects = {}
+    for (kind, name), rendered_item in objects.items():
+        labels = rendered_item["metadata"]["labels"]
+        assert BY_HELM.items() <= labels.items(), (kind, name)
+        item = without_instance(rendered_item)
+        item["metadata"]["labels"] = {k: v for k, v in labels.items() if k not in BY_HELM}
+        if kind == "ConfigMap":
+            # Two releases in one namespace must not share names.
+            assert name.startswith(f"{NAME}-")
+            item["metadata"]["name"] = name.removeprefix(f"{NAME}-")
+        if kind == "Ingress":
+            # Browsers' paths end with a key, so the chart's paths are prefixes.
+            for path in item["spec"]["rules"][0]["http"]["paths"]:
+                assert path["pathType"] == "Prefix"
+                path["pathType"] = "Exact"
+        alike[identity(item)] = item
+    return alike
+
+
+def in_order(objects: Objects) -> Objects:
+    """With variables, volumes and mounts by name: their order means nothing."""
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    for part, key in (
+        (container(objects), "env"),
+        (container(objects), "volumeMounts"),
+        (pod, "volumes"),
+    ):
+        part[key].sort(key=lambda item: item["name"])
+    return objects
+
+
+def only_kustomize(objects: Objects) -> Objects:
+    """Objects that the chart does not have."""
+    return {
+        (kind, name): item
+        for (kind, name), item in objects.items()
+        # Helm does not manage the namespace of a release. The Valkey Cluster is for trials.
+        if kind == "Namespace" or name.startswith("session-end-ledger")
+    }
+
+
+def test_release_has_the_objects_of_kustomize(tmp_path: Path) -> None:
+    # kustomize takes no absolute path.
+    shipped = "../" * len(tmp_path.parts) + str(FOLDER)[1:]
+    (tmp_path / "kustomization.yaml").write_text(
+        f"namespace: {NAME}\nresources: [{shipped}]\ncomponents: [{shipped}/components/ingress]\n"
+    )
+    expected = kustomize(tmp_path)
+    ingress = {"enabled": True, "paths": ["/v1/session-ends", "/v1/logs"]}
+    objects = as_kustomize(rendered(tmp_path, {"ingress": ingress}))
+    left_out = only_kustomize(expected)
+    assert {kind for kind, _ in left_out} == {"Namespace"}
+    assert in_order(objects) == in_order({k: v for k, v in expected.items() if k not in left_out})
+
+
+def test_release_with_a_shared_ledger_has_the_objects_of_kustomize(tmp_path: Path) -> None:
+    expected = kustomize(FOLDER / "replicas")
+    objects = as_kustomize(rendered(tmp_path, {"sharedLedger": {"address": LEDGER}}))
+    left_out = only_kustomize(expected)
+    assert in_order(objects) == in_order({k: v for k, v in expected.items() if k not in left_out})
+
+
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, Object]:
+    """The schemas of the operator's objects, by kind, which refuse unknown fields too."""
+    module = json.loads(
+        subprocess.check_output(["go", "mod", "download", "-json", OPERATOR], text=True)
+    )
+    found = {}
+    for kind in CUSTOM:
+        path = Path(module["Dir"], "example/prometheus-operator-crd").joinpath(
+            f"monitoring.coreos.com_{kind.lower()}s.yaml"
+        )
+        (version,) = yaml.safe_load(path.read_text())["spec"]["versions"]
+        found[kind] = strict(version["schema"]["openAPIV3Schema"])
+    return found
+
+
+def strict(schema: Any) -> Any:
+    """The API server drops unknown fields silently; here they are errors."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(value) for key, value in schema.items()}
+    # `metadata` has no properties, because the API server knows them.
+    if schema.get("type") == "object" and "properties" in schema:
+        schema.setdefault("additionalProperties", False)
+    return schema
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, EVERYTHING, {**EVERYTHING, "sharedLedger": {"address": LEDGER}}],
+    ids=["defaults", "everything", "replicas"],
+)
+def test_every_object_is_valid(
+    tmp_path: Path, values: dict[str, Any], schemas: dict[str, Object]
+) -> None:
+    objects = rendered(tmp_path, values)
+    assert_valid(objects)
+    for kind, schema in schemas.items():
+        jsonschema_rs.Draft202012Validator(schema).validate(objects[kind, NAME])
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    if "image" not in values:
+        assert_confined(pod)
+
+
+def test_schema_of_the_operator_refuses_an_unknown_field(
+    tmp_path: Path, schemas: dict[str, Object]
+) -> None:
+    monitor = rendered(tmp_path)["ServiceMonitor", NAME]
+    monitor["spec"]["endpoints"][0]["pathh"] = "/metrics"
+    assert not jsonschema_rs.Draft202012Validator(schemas["ServiceMonitor"]).is_valid(monitor)
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_helm_lint_finds_nothing(tmp_path: Path, values: dict[str, Any]) -> None:
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    output = run("helm", "lint", "--strict", CHART, "--values", tmp_path / "values.yaml")
+    assert "0 chart(s) failed" in output
+    assert not re.search(r"\[(WARNING|ERROR)\]", output)
+
+
+def test_packaged_chart_is_complete_and_has_nothing_else(tmp_path: Path) -> None:
+    run("helm", "package", CHART, "--destination", tmp_path)
+    (package,) = tmp_path.glob("*.tgz")
+    assert package.name == f"{NAME}-{exporter.__version__}.tgz"
+    assert rendered(tmp_path, EVERYTHING, chart=package) == rendered(tmp_path, EVERYTHING)
+    listed = subprocess.check_output(["tar", "tzf", package], text=True).splitlines()
+    files = {Path(line).relative_to(NAME) for line in listed}
+    read = {path for path in files if path.parts[0] == "files"}
+    assert {path.suffix for path in read} == {".yaml", ".yml", ".json"}
+    assert {str(path) for path in files - read if path.parts[0] != "templates"} == {
+        *("Chart.yaml", "values.yaml", "values.schema.json"),
+    }
+
+
+def test_values_change_what_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = rendered(tmp_path, EVERYTHING)
+    stateful_set = objects["StatefulSet", NAME]["spec"]
+    pod, its = stateful_set["template"]["spec"], container(objects)
+    assert its["image"] == f"{NAME}@sha256:{'0' * 64}"
+    assert its["resources"]["limits"] == {"memory": "1Gi", "ephemeral-storage": "256Mi"}
+    assert (pod["nodeSelector"], pod["imagePullSecrets"]) == (
+        {"disk": "ssd"},
+        [{"name": "registry"}],
+    )
+    assert stateful_set["template"]["metadata"]["labels"]["team"] == "streaming"
+    assert stateful_set["template"]["metadata"]["annotations"] == {"a": "b"}
+    claim = stateful_set["volumeClaimTemplates"][0]["spec"]
+    assert (claim["storageClassName"], claim["resources"]["requests"]) == (
+        "fast",
+        {"storage": "5Gi"},
+    )
+    assert {volume["name"] for volume in pod["volumes"]} == {"tokens", "beacons", "taxonomy"}
+    mounts = {mount["name"]: mount["mountPath"] for mount in its["volumeMounts"]}
+    assert mounts.keys() == {"tokens", "beacons", "taxonomy", "ledger"}
+    for variable in its["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    settings = load()
+    assert settings.dedup_window_ids == 2_000_000
+    assert settings.runbook_url == "https://ends.example.com"
+    assert settings.ops_token_file == Path(mounts["tokens"], "ops")
+    assert settings.beacon_keys_file == Path(mounts["beacons"], "sites.yaml")
+    assert settings.allow_anonymous == "none"
+    (endpoint,) = objects["ServiceMonitor", NAME]["spec"]["endpoints"]
+    secret = {"name": VALUES["tokens"]["secret"], "key": "ops"}
+    assert endpoint["authorization"] == {"credentials": secret}
+    for kind in CUSTOM:
+        labels = objects[kind, NAME]["metadata"]["labels"]
+        assert labels["release"] == "kube-prometheus-stack"
+    for config_map in of_kind(objects, "ConfigMap").values():
+        assert config_map["metadata"]["annotations"] == {"grafana_folder": "Session ends"}
+    assert objects["NetworkPolicy", NAME]["spec"]["egress"] == EVERYTHING["networkPolicy"]["egress"]
+    ingress = objects["Ingress", NAME]
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    assert ingress["metadata"]["annotations"] == {"a": "b"}
+    paths = [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
+    assert paths == VALUES["ingress"]["paths"]
+
+
+def test_disabled_objects_are_left_out(tmp_path: Path) -> None:
+    parts = (
+        "networkPolicy",
+        "podDisruptionBudget",
+        "serviceMonitor",
+        "prometheusRule",
+        "dashboards",
+    )
+    objects = rendered(tmp_path, {part: {"enabled": False} for part in parts})
+    assert sorted(kind for kind, _ in objects) == [
+        *("Service", "Service", "ServiceAccount", "StatefulSet")
+    ]
+
+
+def test_ledger_without_a_password_needs_no_secret(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {"sharedLedger": {"address": LEDGER, "passwordSecret": ""}})
+    names = {variable["name"] for variable in container(objects)["env"]}
+    assert f"{PREFIX}LEDGER" in names
+    assert f"{PREFIX}LEDGER_PASSWORD_FILE" not in names
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tokens"]
+
+
+def test_two_releases_in_one_namespace_select_only_their_own_pods(tmp_path: Path) -> None:
+    first, second = (rendered(tmp_path, EVERYTHING, release) for release in ("a", "b"))
+    assert not first.keys() & second.keys()
+    for objects in (first, second):
+        (stateful_set,) = of_kind(objects, "StatefulSet").values()
+        pod = stateful_set["spec"]["template"]["metadata"]["labels"]
+        services = of_kind(objects, "Service")
+        assert stateful_set["spec"]["serviceName"] in services
+        (ingress,) = of_kind(objects, "Ingress").values()
+        backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]
+        assert backend["service"]["name"] in services
+        account = stateful_set["spec"]["template"]["spec"]["serviceAccountName"]
+        assert ("ServiceAccount", account) in objects
+        selectors = [item["spec"]["selector"] for item in services.values()]
+        selectors += [
+            item["spec"][key]["matchLabels"]
+            for (kind, _), item in objects.items()
+            for key in ("selector", "podSelector")
+            if key in item.get("spec", {}) and kind not in ("Service", "ServiceMonitor")
+        ]
+        assert len(selectors) == 6
+        others = second if objects is first else first
+        (other,) = of_kind(others, "StatefulSet").values()
+        for selector in selectors:
+            assert selector.items() <= pod.items()
+            assert not selector.items() <= other["spec"]["template"]["metadata"]["labels"].items()
+        (monitor,) = of_kind(objects, "ServiceMonitor").values()
+        scraped = monitor["spec"]["selector"]["matchLabels"].items()
+        assert [
+            name for name, item in services.items() if scraped <= item["metadata"]["labels"].items()
+        ] == [stateful_set["spec"]["serviceName"]]
+        assert not any(
+            scraped <= item["metadata"]["labels"].items()
+            for item in of_kind(others, "Service").values()
+        )
+
+
+def test_notes_name_the_services_and_the_secret(tmp_path: Path) -> None:
+    output = run("helm", "install", NAME, CHART, "--namespace", NAME, "--dry-run=client")
+    notes = output.partition("NOTES:")[2]
+    assert f"http://{NAME}.{NAME}:10400/v1/session-ends" in notes
+    assert f"svc/{NAME}-ops 10401" in notes
+    assert f"create secret generic {VALUES['tokens']['secret']}" in notes
+    assert "Nothing alerts" not in notes
+
+
+def test_readme_values_render_with_valid_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        objects = rendered(tmp_path, yaml.safe_load(block))
+        assert_valid(objects)
+        with monkeypatch.context() as context:
+            for variable in container(objects)["env"]:
+                context.setenv(variable["name"], variable["value"])
+            load()

@@ -1,0 +1,117 @@
+"""The workflows of continuous integration and releases, and the files that a release builds."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.utils import canonicalize_name
+
+import exporter
+from tests.e2e.exporter_process import ROOT
+from tests.test_project import committed, pins
+
+TEXTS = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
+CI, RELEASE = (yaml.safe_load(TEXTS[name]) for name in ("ci", "release"))
+JOBS = {**RELEASE["jobs"], **CI["jobs"]}
+
+
+def commands(job: dict[str, Any]) -> str:
+    return "\n".join(step.get("run", "") for step in job.get("steps", ()))
+
+
+def run(command: str, folder: Path) -> None:
+    """Runs a command of the job `build`, which must succeed, with `folder` instead of dist."""
+    (line,) = (line for line in commands(JOBS["build"]).splitlines() if command in line)
+    program, *arguments = shlex.split(re.sub(r"\bdist\b", str(folder), line))
+    path = Path(sys.executable).with_name(Path(program).name)
+    done = subprocess.run([path, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_continuous_integration_runs_make_test_and_releases_wait_for_it() -> None:
+    assert "make test" in commands(CI["jobs"]["test"]).splitlines()
+    assert "make test-helm" in commands(CI["jobs"]["helm"]).splitlines()
+    assert RELEASE["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    assert RELEASE["jobs"]["publish"]["needs"] == ["test", "build"]
+
+
+def test_actions_are_pinned_to_a_commit() -> None:
+    """An attacker who takes over an action can move its tags to another commit."""
+    uses = re.findall(r"uses: (.*)", "".join(TEXTS.values()))
+    actions = {line for line in uses if not line.startswith("./")}
+    assert len(actions) == 5
+    for line in actions:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_only_the_job_that_publishes_can_write_and_it_builds_nothing() -> None:
+    assert CI["permissions"] == {"contents": "read"}
+    assert RELEASE["permissions"] == {}
+    writing = {name for name, job in JOBS.items() if "write" in job.get("permissions", {}).values()}
+    assert writing == {"publish"}
+    assert not re.search(r"\b(make|pip|hatchling|docker build|go)\b", commands(JOBS["publish"]))
+    for job in JOBS.values():
+        for step in job.get("steps", ()):
+            if "actions/checkout@" in step.get("uses", ""):
+                assert step["with"] == {"persist-credentials": False}
+
+
+def test_commands_contain_no_expressions() -> None:
+    """A value that the workflow inserts into a command could contain a command."""
+    assert not [name for name, job in JOBS.items() if "${{" in commands(job)]
+
+
+def test_tag_is_compared_with_the_version_of_the_package() -> None:
+    assert 'test "$GITHUB_REF_NAME" = "v$(.venv/bin/hatchling version)"' in commands(JOBS["build"])
+    program = Path(sys.executable).with_name("hatchling")
+    assert subprocess.check_output([program, "version"], cwd=ROOT, text=True).strip() == (
+        exporter.__version__
+    )
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    run("hatchling build", folder)
+    return folder
+
+
+def test_source_archive_contains_the_repository_without_the_chart(dist: Path) -> None:
+    """Fails if hatchling follows the chart's links: the archive then has no rules."""
+    (path,) = dist.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {Path(*Path(name).parts[1:]).as_posix() for name in archive.getnames()}
+    files = {path.relative_to(ROOT).as_posix() for path in committed()}
+    expected = {name for name in files if not name.startswith("deploy/helm/")}
+    assert names >= expected
+    assert not any(name.startswith("deploy/helm/") for name in names)
+
+
+def test_wheel_contains_rules_and_runbooks(dist: Path) -> None:
+    (path,) = dist.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    rules = [*ROOT.glob("rules/*.yml"), *ROOT.glob("rules/runbooks/**/*.md")]
+    assert {f"exporter/{file.relative_to(ROOT)}" for file in rules} <= names
+
+
+def test_list_of_packages_is_the_lock_of_the_image(tmp_path: Path) -> None:
+    run("cyclonedx-py", tmp_path)
+    bom = json.loads((tmp_path / "session-end-exporter.cdx.json").read_text())
+    assert bom["bomFormat"] == "CycloneDX"
+    assert bom["metadata"]["component"]["name"] == "session-end-exporter"
+    listed: dict[str, list[str]] = {}
+    for component in bom["components"]:
+        name = canonicalize_name(component["name"])
+        listed.setdefault(name, []).append(component["version"])
+        hashes = [entry["hashes"] for entry in component["externalReferences"]]
+        assert all(hashes), component["name"]
+    assert listed == pins("requirements.lock")
