@@ -37,7 +37,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule lock clean test-packages
+.PHONY: help run demo test check dashboards bench bench-growth faults alert-lab prometheusrule lock clean test-packages
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,10 @@ dashboards: $(VENV)/.test ## write dashboards/*.json from dashboards/source
 bench: $(VENV)/.test build/statsd_exporter ## speed and memory: a table of medians and ratios
 	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-growth: $(VENV)/.test ## speed and memory by ids, series and connections: a table, and the plot
+	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
+	@$(BIN)/python -m tests.bench.growth --plot docs/growth.svg $(ARGS)
 
 faults: test-packages $(VENV)/.test ## the fault tests at full length: a table
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -56,6 +56,14 @@ def test_every_row_is_filled_and_fits_a_terminal() -> None:
     assert max(map(len, lines)) <= WIDTH
 
 
+def test_growth_has_a_row_for_each_state_and_a_plot(tmp_path: Path) -> None:
+    done = run("tests.bench.growth", "--quick", "--plot", str(tmp_path / "growth.svg"))
+    assert done.returncode == 0, done.stderr
+    for axis in ("ids in the window", "series", "connections"):
+        assert f"\n| {axis} | " in done.stdout
+        assert axis in (tmp_path / "growth.svg").read_text()
+
+
 def test_missing_peer_is_named_and_is_not_reached(programs: Path) -> None:
     done = run("tests.bench", "--quick", "--only=singles", path=programs)
     assert done.returncode == 1
@@ -68,10 +76,11 @@ def test_missing_peer_is_named_and_is_not_reached(programs: Path) -> None:
 
 def test_missing_load_generator_is_one_line(programs: Path) -> None:
     (programs / "wrk").unlink()
-    done = run("tests.bench", path=programs)
-    assert done.returncode == 1
-    assert done.stderr.startswith("wrk is not installed")
-    assert done.stderr.count("\n") == 1
+    for module in ("tests.bench", "tests.bench.growth"):
+        done = run(module, path=programs)
+        assert done.returncode == 1
+        assert done.stderr.startswith("wrk is not installed")
+        assert done.stderr.count("\n") == 1
 
 
 def test_another_checkout_is_measured_in_place_of_the_peers(tmp_path: Path) -> None:
