@@ -5,7 +5,6 @@ Takes about ten minutes of a quiet machine. Exits with 1 when a row misses its g
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from tests.bench.benches import BENCHES
 from tests.bench.otlp import write_body
+from tests.bench.setup import Setup, working_folder
 from tests.bench.table import Line, show
-from tests.bench.turns import Bench, Setup, measure
+from tests.bench.turns import Bench, measure
 from tests.bench.wrk import missing
-from tests.e2e.exporter_process import ROOT
 
 
 def _chosen(text: str) -> list[Bench]:
@@ -47,21 +46,20 @@ def main() -> str | None:
         parser.error(f"{chosen.against} is no checkout of session-end-exporter")
     if missing():
         return "wrk is not installed, and all loads come from it. `make bench` installs it."
-    # On the disk of the checkout: /tmp may be memory, where fdatasync costs nothing.
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build) as name:
-        folder = Path(name)
+    with working_folder() as folder:
         write_body(folder)
         setup = Setup(folder, 1 if chosen.quick else 3, chosen.quick)
         runs = 1 if chosen.quick else chosen.runs
         against = chosen.against and chosen.against.resolve()
         run = partial(_run, setup=setup, runs=runs, against=against)
         # The short version only proves that each row can be measured: several at once.
-        with ThreadPoolExecutor(4 if chosen.quick else 1) as pool:
-            lines = [line for part in pool.map(run, chosen.only) for line in part]
+        with ThreadPoolExecutor(4) as pool:
+            parts = (pool.map if chosen.quick else map)(run, chosen.only)
+            lines = [line for part in parts for line in part]
     print(show(lines))
-    print(f"Medians of {runs}, measured by turns; ± is half of the range.")
+    print(
+        f"Medians of {runs} turns, ± half of the range. × is the median ratio to the program beside."
+    )
     missed = [line for line in lines if line.reached is False]
     if chosen.quick:
         missed = [line for line in missed if line.note]

@@ -5,7 +5,6 @@ Prints a Markdown table, and draws it. Takes about ten minutes of a quiet machin
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from typing import Final
 from tests.bench.growth_plot import draw
 from tests.bench.load import posted
 from tests.bench.scrape import SETTINGS, add_series, scrape
-from tests.bench.turns import Sample, Setup
+from tests.bench.setup import Setup, working_folder
+from tests.bench.turns import Sample
 from tests.bench.wrk import fill, missing
-from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.usage import MIB, resident
 
 IDS: Final = (0, 1_000_000, 10_000_000, 50_000_000)
@@ -104,11 +104,9 @@ def main() -> str | None:
     if missing():
         return "wrk is not installed, and all loads come from it. `make bench-growth` installs it."
     runs, seconds, ids = (1, 1, 0) if chosen.quick else (chosen.runs, 3, chosen.ids)
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
     figures: dict[str, dict[str, tuple[float | None, ...]]] = {}
-    with tempfile.TemporaryDirectory(dir=build) as name:
-        setup = Setup(Path(name), seconds, chosen.quick)
+    with working_folder() as folder:
+        setup = Setup(folder, seconds, chosen.quick)
         axes: dict[str, Callable[[Setup, ExitStack], Iterator[Point]]] = {
             "ids in the window": partial(by_ids, most=ids),
             "series": by_series,

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from exporter import names
-from tests.bench.turns import Open, Sample, Setup
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
 from tests.bench.wrk import EVENTS, Run, command, fill, read, running
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.usage import processor_seconds
@@ -38,11 +39,8 @@ def posted(
     `stores` are the processes of a shared ledger. Raises AssertionError when an acknowledged event was not
     counted.
     """
-    counted, cpu, stored = (
-        _counted(exporters),
-        _spent(exporters),
-        sum(map(processor_seconds, stores)),
-    )
+    pids = [exporter.pid for exporter in exporters]
+    counted, cpu, stored = _counted(exporters), _spent(pids), _spent(stores)
     runs = [
         subprocess.Popen(
             command(script, exporter.ports["ingest"], connections, seconds, values),
@@ -52,7 +50,7 @@ def posted(
         for exporter in exporters
     ]
     results = [read(run.communicate()[0]) for run in runs]
-    cpu, stored = _spent(exporters) - cpu, sum(map(processor_seconds, stores)) - stored
+    cpu, stored = _spent(pids) - cpu, _spent(stores) - stored
     counted = _counted(exporters) - counted
     acknowledged = sum(result.requests for result in results) * EVENTS[script]
     assert counted, "no event was counted"
@@ -66,8 +64,8 @@ def _counted(exporters: Sequence[ExporterProcess]) -> float:
     return sum(exporter.total(names.ACCEPTED_EVENTS) for exporter in exporters)
 
 
-def _spent(exporters: Sequence[ExporterProcess]) -> float:
-    return sum(processor_seconds(exporter.pid) for exporter in exporters)
+def _spent(pids: Sequence[int]) -> float:
+    return sum(map(processor_seconds, pids))
 
 
 def waiting(script: str, connections: int) -> Open:
@@ -91,8 +89,8 @@ def waiting(script: str, connections: int) -> Open:
 
 def _beside(exporter: ExporterProcess, seconds: int) -> Run:
     single = command("single.lua", exporter.ports["ingest"], 1, seconds)
-    with subprocess.Popen(single, stdout=subprocess.PIPE, text=True) as running:
-        while running.poll() is None:
+    with subprocess.Popen(single, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
             exporter.request("ops", "GET", "/metrics")
             time.sleep(1)
-        return read(running.communicate()[0])
+        return read(process.communicate()[0])

@@ -18,7 +18,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from deploy.demo.program import Program
 from exporter.ingest.event import Event
-from tests.bench.turns import Sample, Setup, Unavailable
+from tests.bench.setup import Setup
+from tests.bench.turns import Sample, Unavailable
 from tests.bench.wrk import wrk
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.e2e.prometheus_process import free_port

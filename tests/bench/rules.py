@@ -15,7 +15,8 @@ from typing import Final
 from deploy.demo.past import SUM_LABELS
 from exporter import names
 from exporter.taxonomy.loader import load
-from tests.bench.turns import Open, Sample, Setup
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
 

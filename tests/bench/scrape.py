@@ -8,7 +8,8 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from tests.bench.turns import Open, Sample, Setup
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
 from tests.bench.wrk import running
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 

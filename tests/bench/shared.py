@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from tests.bench.load import posted
-from tests.bench.turns import Open, Sample, Setup
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
 from tests.bench.wrk import fill
 from tests.ledger.redis_server import RedisCluster, RedisServer
 

@@ -16,9 +16,10 @@ import pytest
 
 from tests.bench.benches import BENCHES
 from tests.bench.peers import STATSD
+from tests.bench.setup import Setup
 from tests.bench.table import WIDTH, Goal
-from tests.bench.turns import Bench, Open, Peer, Sample, Setup, measure
-from tests.e2e.exporter_process import ROOT
+from tests.bench.turns import Bench, Open, Peer, Sample, measure
+from tests.e2e.exporter_process import ROOT, wait_for
 
 
 def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,6 +100,33 @@ def test_another_checkout_is_measured_in_place_of_the_peers(tmp_path: Path) -> N
     [line] = [line for line in done.stdout.splitlines() if line.startswith("s from start")]
     ours, theirs = map(float, re.findall(r"([\d.]+) ±", line))
     assert ours + 1 < theirs, line
+
+
+def test_sigterm_ends_the_exporters_and_removes_the_files() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only=p99"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as bench:
+        exporter = wait_for(lambda: children(bench.pid), what="an exporter")[0]
+        wait_for(lambda: any("wrk" in command_line(pid) for pid in children(bench.pid)))
+        files = data_folder(exporter)
+        assert files.exists()
+        bench.terminate()
+        assert bench.wait(30)
+    assert not files.exists()
+    assert not Path(f"/proc/{exporter}").exists()
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def data_folder(exporter: int) -> Path:
+    words = command_line(exporter).split("\0")
+    return Path(words[words.index("--data-dir") + 1])
 
 
 def test_unknown_row_and_folder_are_refused(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
 """Measures an exporter and its peers by turns, so that a machine that becomes slower slows all of them."""
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import NamedTuple
 
+from tests.bench.setup import Setup
 from tests.bench.table import Goal, Line, difference, ratio, spread
-from tests.e2e.exporter_process import ROOT, ExporterProcess
 
 
 class Unavailable(Exception):
@@ -24,34 +23,6 @@ class Sample(NamedTuple):
     cpu: float | None = None
     note: str = ""
     p99: float | None = None
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The checkout that is measured, a folder for files, and the length of a turn in seconds."""
-
-    folder: Path
-    seconds: int
-    quick: bool = False
-    root: Path = ROOT
-
-    def exporter(
-        self, settings: Mapping[str, object] | None = None, data_dir: Path | None = None
-    ) -> ExporterProcess:
-        """An exporter of the checkout, with an empty ledger unless `data_dir` has one."""
-        return ExporterProcess(
-            data_dir or self.new_folder() / "data",
-            settings=settings,
-            # Python looks for modules in the working directory first.
-            wrapper=("env", f"--chdir={self.root}"),
-        )
-
-    def new_folder(self) -> Path:
-        return Path(mkdtemp(dir=self.folder))
-
-    def scaled(self, count: int) -> int:
-        """The number of ids, series or label values to measure with: few in the quick version."""
-        return max(1, count // 50) if self.quick else count
 
 
 Open = Callable[[Setup], AbstractContextManager[Callable[[], Sample]]]
