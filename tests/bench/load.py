@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from exporter import names
+from tests.bench.counters import accepted
 from tests.bench.setup import Setup
 from tests.bench.turns import Open, Sample
 from tests.bench.wrk import EVENTS, Run, command, fill, read, running
@@ -40,7 +40,7 @@ def posted(
     counted.
     """
     pids = [exporter.pid for exporter in exporters]
-    counted, cpu, stored = _counted(exporters), _spent(pids), _spent(stores)
+    counted, cpu, stored = sum(map(accepted, exporters)), _spent(pids), _spent(stores)
     runs = [
         subprocess.Popen(
             command(script, exporter.ports["ingest"], connections, seconds, values),
@@ -51,17 +51,13 @@ def posted(
     ]
     results = [read(run.communicate()[0]) for run in runs]
     cpu, stored = _spent(pids) - cpu, _spent(stores) - stored
-    counted = _counted(exporters) - counted
+    counted = sum(map(accepted, exporters)) - counted
     acknowledged = sum(result.requests for result in results) * EVENTS[script]
     assert counted, "no event was counted"
     assert counted >= acknowledged, f"{acknowledged} acknowledged, {counted:.0f} counted"
     note = f"Redis {1e6 * stored / counted:.1f} µs, {stored / (stored + cpu):.0%} of both"
     rate = sum(result.rate for result in results) * EVENTS[script]
     return Sample(rate, 1e6 * cpu / counted, note if stores else "", results[0].p99)
-
-
-def _counted(exporters: Sequence[ExporterProcess]) -> float:
-    return sum(exporter.total(names.ACCEPTED_EVENTS) for exporter in exporters)
 
 
 def _spent(pids: Sequence[int]) -> float:
@@ -77,8 +73,8 @@ def waiting(script: str, connections: int) -> Open:
 
             def turn() -> Sample:
                 with running(script, exporter.ports["ingest"], connections):
-                    before = _counted([exporter])
-                    wait_for(lambda: _counted([exporter]) > before, what="the first batch")
+                    before = accepted(exporter)
+                    wait_for(lambda: accepted(exporter) > before, what="the first batch")
                     run = _beside(exporter, setup.seconds)
                 return Sample(run.p99 * 1000, note=f"{run.rate:.0f} single events/s")
 

@@ -71,7 +71,9 @@ def _evaluated(prometheus: PrometheusProcess) -> Sample:
     wait_for(evaluated, 60, f"{EVALUATIONS} evaluations of every group")
     seconds = sum(median(group.values()) for group in times.values())
     rules = sum(len(group["rules"]) for group in groups)
-    series = sum(prometheus.query('count({__name__=~"session_.+"})').values())
+    # A scrape that takes longer than a second fails, and would leave no series at this instant.
+    recent = 'count(last_over_time({__name__=~"session_.+"}[1m]))'
+    series = sum(prometheus.query(recent).values())
     return Sample(1000 * seconds, note=f"{rules} rules over {series:,.0f} series")
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from statistics import median
 from typing import Final
 
+from tests.bench.counters import series
 from tests.bench.setup import Setup
 from tests.bench.turns import Open, Sample
 from tests.bench.wrk import running
@@ -19,21 +20,21 @@ SERIES_PER_VALUE: Final = 8
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
-def durations(series: int) -> Open:
+def durations(number: int) -> Open:
     """Milliseconds that /metrics takes, as Prometheus asks for it."""
-    return _opened(series, lambda exporter, _: median(scrape(exporter) for _ in range(5)))
+    return _opened(number, lambda exporter, _: median(scrape(exporter) for _ in range(5)))
 
 
-def waits(series: int, *, scraping: bool) -> Open:
+def waits(number: int, *, scraping: bool) -> Open:
     """Milliseconds of an event's longest wait in 100, with or without scrapes without a pause."""
-    return _opened(series, partial(_longest_wait, scraping=scraping))
+    return _opened(number, partial(_longest_wait, scraping=scraping))
 
 
-def _opened(series: int, seconds: Callable[[ExporterProcess, int], float]) -> Open:
+def _opened(number: int, seconds: Callable[[ExporterProcess, int], float]) -> Open:
     @contextmanager
     def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
         with setup.exporter(SETTINGS) as exporter:
-            shown, _ = add_series(exporter, setup.scaled(series))
+            shown, _ = add_series(exporter, setup.scaled(number))
 
             def turn() -> Sample:
                 posts = setup.scaled(100)
@@ -44,21 +45,16 @@ def _opened(series: int, seconds: Callable[[ExporterProcess, int], float]) -> Op
     return opened
 
 
-def add_series(exporter: ExporterProcess, series: int) -> tuple[int, int]:
+def add_series(exporter: ExporterProcess, more: int) -> tuple[int, int]:
     """Post events with as many values of a label as add that many series of counters.
 
     Returns the number of all series of counters, and that of the values.
     """
-
-    def shown() -> int:
-        counters = (name for name, _ in exporter.metrics() if name.endswith("_total"))
-        return sum(name.startswith("session_") for name in counters)
-
-    before = shown()
-    values = -(-series // SERIES_PER_VALUE)
+    values = -(-more // SERIES_PER_VALUE)
+    goal = series(exporter) + values * SERIES_PER_VALUE
     with running("batch.lua", exporter.ports["ingest"], 1, values) if values else nullcontext():
-        wait_for(lambda: shown() == before + values * SERIES_PER_VALUE, what=f"{series} series")
-    return shown(), values
+        wait_for(lambda: series(exporter) == goal, what=f"{goal} series")
+    return goal, values
 
 
 def scrape(exporter: ExporterProcess) -> float:

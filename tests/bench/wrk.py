@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter import names
+from tests.bench.counters import accepted
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 EVENTS: Final = {"single.lua": 1, "push.lua": 1, "batch.lua": 1000, "otlp.lua": 1000}
@@ -60,7 +60,7 @@ def fill(exporter: ExporterProcess, ids: int, script: str = "batch.lua") -> None
     """Post new ids until at least that many were counted."""
 
     def counted() -> bool:
-        left = ids - exporter.total(names.ACCEPTED_EVENTS)
+        left = ids - accepted(exporter)
         # The more is missing, the less often it asks: each answer takes time from counting.
         time.sleep(max(0, left) / 4_000_000)
         return left <= 0
