@@ -57,9 +57,7 @@ def main() -> str | None:
             parts = (pool.map if chosen.quick else map)(run, chosen.only)
             lines = [line for part in parts for line in part]
     print(show(lines))
-    print(
-        f"Medians of {runs} turns, ± half of the range. × is the median ratio to the program beside."
-    )
+    print(f"Turns: {runs}. Medians ± half the range; × is the median ratio to the program beside.")
     missed = [line for line in lines if line.reached is False]
     if chosen.quick:
         missed = [line for line in missed if line.note]

@@ -5,7 +5,7 @@ Prints a Markdown table, and draws it. Takes about ten minutes of a quiet machin
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -105,6 +105,8 @@ def main() -> str | None:
         return "wrk is not installed, and all loads come from it. `make bench-growth` installs it."
     runs, seconds, ids = (1, 1, 0) if chosen.quick else (chosen.runs, 3, chosen.ids)
     figures: dict[str, dict[str, tuple[float | None, ...]]] = {}
+    print(f"| {' | '.join(HEADINGS)} |")
+    print(f"|---|{'---:|' * (len(HEADINGS) - 1)}")
     with working_folder() as folder:
         setup = Setup(folder, seconds, chosen.quick)
         axes: dict[str, Callable[[Setup, ExitStack], Iterator[Point]]] = {
@@ -120,21 +122,16 @@ def main() -> str | None:
                     for point in points:
                         point.turn(setup)
                 figures[axis] = {point.label: point.row() for point in points}
-    print("\n".join(_table(figures)))
+            _show(axis, figures[axis])
     if chosen.plot:
         draw(figures, chosen.plot)
     return None
 
 
-def _table(figures: dict[str, dict[str, tuple[float | None, ...]]]) -> Iterator[str]:
-    yield f"| {' | '.join(HEADINGS)} |"
-    yield f"|---|{'---:|' * (len(HEADINGS) - 1)}"
-    previous = ""
-    for axis, rows in figures.items():
-        for label, row in rows.items():
-            cells = ("" if value is None else _number(value) for value in row)
-            yield f"| {axis if axis != previous else ''} | {label} | {' | '.join(cells)} |"
-            previous = axis
+def _show(axis: str, rows: Mapping[str, tuple[float | None, ...]]) -> None:
+    for label, row in rows.items():
+        cells = ("" if value is None else _number(value) for value in row)
+        print(f"| {axis} | {label} | {' | '.join(cells)} |", flush=True)
 
 
 def _number(value: float) -> str:

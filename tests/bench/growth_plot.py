@@ -6,6 +6,7 @@ from typing import Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 SINGLES, P99, BATCHES, MEMORY, SCRAPE = 0, 2, 3, 5, 6
 """Positions in a row of figures."""
@@ -32,13 +33,17 @@ def draw(figures: Mapping[str, Mapping[str, tuple[float | None, ...]]], path: Pa
                     upper.plot(places, values, marker="o", label=name, color=COLORS[name])
             # A factor is the same distance everywhere: both rates can be read in one part.
             upper.set_yscale("log")
-            upper.set_ylim(10, 10_000_000)
+            upper.set_ylim(100, 10_000_000)
+            upper.yaxis.set_major_formatter(EngFormatter(sep=" "))
             upper.set_title(f"Events/s by {axis}")
-            lower.plot(places, [row[position] for row in rows.values()], "ko-")
+            upper.set_xticks(places, list(rows))
+            # Linear: a cost in proportion is a straight line.
+            amounts = [float(label.replace(",", "")) for label in rows]
+            lower.plot(amounts, [row[position] for row in rows.values()], "ko-")
             lower.set_ylim(bottom=0)
+            lower.xaxis.set_major_formatter(EngFormatter(sep=" "))
             lower.set_title(title)
             for part in (upper, lower):
-                part.set_xticks(places, list(rows))
                 part.set_xlabel(axis)
                 part.grid(alpha=0.3)
         parts[0][0].legend(loc="lower left", fontsize=8)

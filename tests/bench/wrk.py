@@ -35,7 +35,8 @@ def missing() -> bool:
 def command(script: str, port: int, connections: int, seconds: int, values: int = 0) -> list[str]:
     """Run a script of this folder on one thread; batch.lua sends that many values of a label."""
     options = ["-t1", f"-c{connections}", f"-d{seconds}", "--latency", f"-s{_HERE / script}"]
-    return ["wrk", *options, f"http://127.0.0.1:{port}", str(values)]
+    # An answer after two seconds would be an error otherwise.
+    return ["wrk", "--timeout=30s", *options, f"http://127.0.0.1:{port}", str(values)]
 
 
 def wrk(script: str, port: int, connections: int, seconds: int) -> Run:
