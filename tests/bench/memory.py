@@ -1,72 +1,52 @@
-"""Memory of the deduplication window while it fills and after, and its time at start."""
+"""Memory of the deduplication window per id, and the time of a start with and without ids."""
 
-import asyncio
-import os
 import time
-from pathlib import Path
-from statistics import median
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from exporter.ledger.contract import Batch, Family, Series
-from exporter.ledger.recovery import Plan
-from exporter.ledger.sqlite import SqliteLedger
-from exporter.ledger.window import Window, words
-from tests.bench.table import Row, spread
-from tests.e2e.exporter_process import ExporterProcess
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
+from tests.bench.wrk import fill
+from tests.faults.usage import resident
 
-IDS = 1_000_000
-
-
-def per_id() -> Row:
-    """Resident memory per id, and its growth by a second and a third million of ids."""
-    before = _resident()
-    window = Window(IDS, 16_384)
-    sizes = []
-    for _ in range(3):
-        for _ in range(0, IDS, 8000):
-            spare = window.size - len(window)
-            window.expire(max(0, 8000 - spare))
-            window.add(words(os.urandom(16 * 8000), 16), words(os.urandom(8 * 8000), 8))
-        sizes.append((_resident() - before) / IDS)
-    first, growth = sizes[0], max(sizes[1:]) - sizes[0]
-    return Row(
-        "bytes of memory per id in the window",
-        f"{first:.0f}",
-        f"{growth:+.1f} after two more million",
-        "≤ 150, flat",
-        first <= 150 and growth < 5,
-    )
+IDS: Final = 2_000_000
+"""Few enough to be posted within seconds, and so many that an exporter's other memory hardly counts."""
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+@contextmanager
+def per_id(setup: Setup) -> Iterator[Callable[[], Sample]]:
+    """Bytes per id: an exporter with a full window, less one with a window of 1,000 ids and as many events.
+
+    Each id was replaced once: memory that expired ids keep counts too.
+    """
+    ids = setup.scaled(IDS)
+
+    def memory(window: int) -> int:
+        with setup.exporter({"dedup_window_ids": window}) as exporter:
+            fill(exporter, 2 * ids)
+            return resident(exporter)
+
+    other = memory(1000)
+    yield lambda: Sample((memory(ids) - other) / ids)
 
 
-def start(folder: Path, runs: int) -> Row:
-    """Seconds from exec to ready with a million ids in the ledger, beside an empty one."""
-    asyncio.run(_fill(folder / "full"))
-    full, empty = [], []
-    for _ in range(runs):
-        full.append(_seconds(folder / "full"))
-        empty.append(_seconds(folder / "empty"))
-    return Row(
-        "seconds to ready with 1 M ids",
-        spread(full, 2),
-        f"with none {spread(empty, 2)}",
-        "< 1",
-        median(full) < 1,
-    )
+def start(ids: int) -> Open:
+    """Seconds from exec to ready with that many ids in the ledger."""
 
+    @contextmanager
+    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
+        folder = setup.new_folder() / "data"
+        with setup.exporter(data_dir=folder) as exporter:
+            fill(exporter, setup.scaled(ids) if ids else 0)
+            exporter.stop()
 
-async def _fill(folder: Path) -> None:
-    ledger = await SqliteLedger.open(Plan(folder))
-    series = Series(Family.ENDS, "streampixel", "4001", "connect", "capacity", "failure")
-    for _ in range(0, IDS, 1000):
-        await ledger.commit(Batch([series] * 1000, os.urandom(16_000), os.urandom(8000)))
-    await ledger.close()
+        def turn() -> Sample:
+            began = time.monotonic()
+            with setup.exporter(data_dir=folder) as exporter:
+                assert exporter.request("ops", "GET", "/-/ready").status == 200
+                return Sample(time.monotonic() - began)
 
+        yield turn
 
-def _seconds(folder: Path) -> float:
-    began = time.monotonic()
-    with ExporterProcess(folder) as exporter:
-        assert exporter.request("ops", "GET", "/-/ready").status == 200
-        return time.monotonic() - began
+    return opened

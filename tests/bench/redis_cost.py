@@ -36,7 +36,7 @@ def read(exporter: ExporterProcess, server: RedisServer) -> dict[str, float]:
     }
 
 
-def cost(folder: Path, script: str, connections: int, seconds: float, fsync: str) -> str:
+def cost(folder: Path, script: str, connections: int, seconds: int, fsync: str) -> str:
     """The growth of each total per event, and the events per second."""
     with (
         RedisServer(folder / "redis", "--appendfsync", fsync) as server,
@@ -70,7 +70,7 @@ async def memory(folder: Path) -> list[float]:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).resolve()
         below, above = asyncio.run(memory(folder / "memory"))

@@ -1,6 +1,5 @@
 -- One event a request, with an id that never comes again.
-local prefix = tostring(os.time()) .. tostring(math.random(1e9)) .. "-"
-local count = 0
+local prefix, count = "", 0
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 function init(args)

@@ -1,0 +1,13 @@
+"""The least that an ASGI application does for an event: read the body, answer a constant. A peer."""
+
+from typing import Any
+
+_ANSWER = b'{"accepted":1,"duplicates":0,"rejected":[]}'
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_ANSWER))]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": _ANSWER})

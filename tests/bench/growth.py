@@ -1,0 +1,142 @@
+"""`python -m tests.bench.growth`: how speed and memory change with ids, series and connections.
+
+Prints a Markdown table, and draws it. Takes about ten minutes of a quiet machine with 4 GiB of free memory.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from tests.bench.growth_plot import draw
+from tests.bench.load import posted
+from tests.bench.scrape import SETTINGS, add_series, scrape
+from tests.bench.setup import Setup, working_folder
+from tests.bench.turns import Sample
+from tests.bench.wrk import fill, missing
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.usage import MIB, resident
+
+IDS: Final = (0, 1_000_000, 10_000_000, 50_000_000)
+SERIES: Final = (0, 1_000, 10_000, 50_000)
+"""Besides the series of the taxonomies."""
+CONNECTIONS: Final = (1, 4, 16, 64, 256, 1024)
+HEADINGS: Final = (
+    *("", "", "single events/s", "µs each", "p99 ms", "events/s in batches", "µs each"),
+    *("MiB", "ms for /metrics"),
+)
+
+
+@dataclass
+class Point:
+    """An exporter in one state, and the figures of its turns."""
+
+    label: str
+    exporter: ExporterProcess
+    connections: int = 64
+    singles: list[Sample] = field(default_factory=list)
+    batches: list[Sample] = field(default_factory=list)
+    scrapes: list[float] = field(default_factory=list)
+    memory: int = 0
+    values: int = 0
+
+    def turn(self, setup: Setup) -> None:
+        exporters = [self.exporter]
+        self.singles.append(posted(exporters, "single.lua", self.connections, setup.seconds))
+        if self.connections == 64:
+            self.batches.append(posted(exporters, "batch.lua", 8, setup.seconds, (), self.values))
+        self.scrapes.append(scrape(self.exporter))
+        self.memory = resident(self.exporter)
+
+    def row(self) -> tuple[float | None, ...]:
+        """The figures in the order of the headings."""
+        return (
+            *_medians(self.singles),
+            median(1000 * (sample.p99 or 0) for sample in self.singles),
+            *(_medians(self.batches) if self.batches else (None, None)),
+            self.memory / MIB,
+            median(1000 * seconds for seconds in self.scrapes),
+        )
+
+
+def _medians(samples: Sequence[Sample]) -> tuple[float, float]:
+    """Events per second, and µs of processor time per event."""
+    return median(sample.value for sample in samples), median(sample.cpu or 0 for sample in samples)
+
+
+def by_ids(setup: Setup, stack: ExitStack, most: int) -> Iterator[Point]:
+    """Windows that are full, as they are after a day."""
+    for ids in IDS:
+        if ids <= most:
+            settings = {"dedup_window_ids": max(ids, 1000)}
+            exporter = stack.enter_context(setup.exporter(settings))
+            fill(exporter, ids)
+            yield Point(f"{ids:,}", exporter)
+
+
+def by_series(setup: Setup, stack: ExitStack) -> Iterator[Point]:
+    for series in SERIES[: 2 if setup.quick else None]:
+        exporter = stack.enter_context(setup.exporter(SETTINGS))
+        shown, values = add_series(exporter, series)
+        yield Point(f"{shown:,}", exporter, values=values)
+
+
+def by_connections(setup: Setup, stack: ExitStack) -> Iterator[Point]:
+    exporter = stack.enter_context(setup.exporter({"max_connections": 2000}))
+    for connections in CONNECTIONS[: 2 if setup.quick else None]:
+        yield Point(f"{connections:,}", exporter, connections)
+
+
+def main() -> str | None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description=__doc__)
+    parser.add_argument("--plot", type=Path, help="write the plot to this SVG file")
+    parser.add_argument(
+        "--ids", type=int, default=IDS[-1], help="the most ids (default 50 million)"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="turns of each state (default 5)")
+    parser.add_argument("--quick", action="store_true", help="short: the figures mean nothing")
+    chosen = parser.parse_args()
+    if missing():
+        return "wrk is not installed, and all loads come from it. `make bench-growth` installs it."
+    runs, seconds, ids = (1, 1, 0) if chosen.quick else (chosen.runs, 3, chosen.ids)
+    figures: dict[str, dict[str, tuple[float | None, ...]]] = {}
+    print(f"| {' | '.join(HEADINGS)} |")
+    print(f"|---|{'---:|' * (len(HEADINGS) - 1)}")
+    with working_folder() as folder:
+        setup = Setup(folder, seconds, chosen.quick)
+        axes: dict[str, Callable[[Setup, ExitStack], Iterator[Point]]] = {
+            "ids in the window": partial(by_ids, most=ids),
+            "series": by_series,
+            "connections": by_connections,
+        }
+        for axis, opened in axes.items():
+            with ExitStack() as stack:
+                points = list(opened(setup, stack))
+                for number in range(runs):
+                    print(f"{axis}: turn {number + 1} of {runs} …", file=sys.stderr, flush=True)
+                    for point in points:
+                        point.turn(setup)
+                figures[axis] = {point.label: point.row() for point in points}
+            _show(axis, figures[axis])
+    if chosen.plot:
+        draw(figures, chosen.plot)
+    return None
+
+
+def _show(axis: str, rows: Mapping[str, tuple[float | None, ...]]) -> None:
+    for label, row in rows.items():
+        cells = ("" if value is None else _number(value) for value in row)
+        print(f"| {axis} | {label} | {' | '.join(cells)} |", flush=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.{0 if value >= 100 else 1}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Events per second that an exporter acknowledges, and the latency of a single event beside batches."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from tests.bench.counters import accepted
+from tests.bench.setup import Setup
+from tests.bench.turns import Open, Sample
+from tests.bench.wrk import EVENTS, Run, command, fill, read, running
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.usage import processor_seconds
+
+
+def posting(script: str, connections: int) -> Open:
+    """Events per second of a script of this folder."""
+
+    @contextmanager
+    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
+        with setup.exporter() as exporter:
+            fill(exporter, 1, script)
+            yield partial(posted, [exporter], script, connections, setup.seconds)
+
+    return opened
+
+
+def posted(
+    exporters: Sequence[ExporterProcess],
+    script: str,
+    connections: int,
+    seconds: int,
+    stores: Sequence[int] = (),
+    values: int = 0,
+) -> Sample:
+    """Acknowledged events per second of all exporters together, and the cost of an event.
+
+    `stores` are the processes of a shared ledger. Raises AssertionError when an acknowledged event was not
+    counted.
+    """
+    pids = [exporter.pid for exporter in exporters]
+    counted, cpu, stored = sum(map(accepted, exporters)), _spent(pids), _spent(stores)
+    runs = [
+        subprocess.Popen(
+            command(script, exporter.ports["ingest"], connections, seconds, values),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for exporter in exporters
+    ]
+    results = [read(run.communicate()[0]) for run in runs]
+    cpu, stored = _spent(pids) - cpu, _spent(stores) - stored
+    counted = sum(map(accepted, exporters)) - counted
+    acknowledged = sum(result.requests for result in results) * EVENTS[script]
+    assert counted, "no event was counted"
+    assert counted >= acknowledged, f"{acknowledged} acknowledged, {counted:.0f} counted"
+    note = f"Redis {1e6 * stored / counted:.1f} µs, {stored / (stored + cpu):.0%} of both"
+    rate = sum(result.rate for result in results) * EVENTS[script]
+    return Sample(rate, 1e6 * cpu / counted, note if stores else "", results[0].p99)
+
+
+def _spent(pids: Sequence[int]) -> float:
+    return sum(map(processor_seconds, pids))
+
+
+def waiting(script: str, connections: int) -> Open:
+    """p99 of a single event, ms, while batches arrive at full speed and /metrics is scraped each second."""
+
+    @contextmanager
+    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
+        with setup.exporter() as exporter:
+
+            def turn() -> Sample:
+                with running(script, exporter.ports["ingest"], connections):
+                    before = accepted(exporter)
+                    wait_for(lambda: accepted(exporter) > before, what="the first batch")
+                    run = _beside(exporter, setup.seconds)
+                return Sample(run.p99 * 1000, note=f"{run.rate:.0f} single events/s")
+
+            yield turn
+
+    return opened
+
+
+def _beside(exporter: ExporterProcess, seconds: int) -> Run:
+    single = command("single.lua", exporter.ports["ingest"], 1, seconds)
+    with subprocess.Popen(single, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            exporter.request("ops", "GET", "/metrics")
+            time.sleep(1)
+        return read(process.communicate()[0])

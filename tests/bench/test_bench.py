@@ -1,0 +1,180 @@
+"""The benchmarks run: each row is filled, the table fits a terminal, and a missing program is named.
+
+The figures of these short runs mean nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bench.benches import BENCHES
+from tests.bench.peers import STATSD
+from tests.bench.setup import Setup
+from tests.bench.table import WIDTH, Goal
+from tests.bench.turns import Bench, Open, Peer, Sample, measure
+from tests.e2e.exporter_process import ROOT, wait_for
+
+
+def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`python -m tests.bench`, with the programs in `path` only."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **({"PATH": str(path)} if path else {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder without the peers' programs."""
+    for name in ("env", "setpriv", "wrk"):
+        program = shutil.which(name)
+        assert program, name
+        (tmp_path / name).symlink_to(program)
+    return tmp_path
+
+
+def test_every_row_is_filled_and_fits_a_terminal() -> None:
+    done = run("tests.bench", "--quick")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for bench in BENCHES:
+        [first] = [number for number, line in enumerate(lines) if line.startswith(bench.what)]
+        for line, peer in zip(lines[first:], bench.peers, strict=False):
+            assert peer.name in line
+    assert done.stdout.count("not measured") == (0 if STATSD.exists() else 1), done.stdout
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_growth_has_a_row_for_each_state_and_a_plot(tmp_path: Path) -> None:
+    done = run("tests.bench.growth", "--quick", "--plot", str(tmp_path / "growth.svg"))
+    assert done.returncode == 0, done.stderr
+    for axis in ("ids in the window", "series", "connections"):
+        assert f"\n| {axis} | " in done.stdout
+        assert axis in (tmp_path / "growth.svg").read_text()
+
+
+def test_missing_peer_is_named_and_is_not_reached(programs: Path) -> None:
+    done = run("tests.bench", "--quick", "--only=singles", path=programs)
+    assert done.returncode == 1
+    [line] = [line for line in done.stdout.splitlines() if "not measured" in line]
+    assert "Pushgateway not measured: prometheus-pushgateway is not installed" in line
+    assert line.endswith("✗")
+    assert "uvicorn" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_load_generator_is_one_line(programs: Path) -> None:
+    (programs / "wrk").unlink()
+    for module in ("tests.bench", "tests.bench.growth"):
+        done = run(module, path=programs)
+        assert done.returncode == 1
+        assert done.stderr.startswith("wrk is not installed")
+        assert done.stderr.count("\n") == 1
+
+
+def test_another_checkout_is_measured_in_place_of_the_peers(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    (old / "exporter").mkdir(parents=True)
+    (old / "exporter" / "__init__.py").touch()
+    (old / "exporter" / "serve.py").touch()
+    # The same exporter, with a start that takes two seconds more.
+    (old / "exporter" / "cli.py").write_text(
+        f"import sys, time\ntime.sleep(2)\nsys.path[0] = {str(ROOT)!r}\n"
+        "for name in [*sys.modules]:\n    if name.startswith('exporter'):\n        del sys.modules[name]\n"
+        "from exporter.cli import main\n"
+    )
+    done = run("tests.bench", "--quick", "--only=start", f"--against={old}")
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("s from start")]
+    ours, theirs = map(float, re.findall(r"([\d.]+) ±", line))
+    assert ours + 1 < theirs, line
+
+
+def test_sigterm_ends_the_exporters_and_removes_the_files() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only=p99"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as bench:
+        exporter = wait_for(lambda: children(bench.pid), what="an exporter")[0]
+        wait_for(lambda: any("wrk" in command_line(pid) for pid in children(bench.pid)))
+        files = data_folder(exporter)
+        assert files.exists()
+        bench.terminate()
+        assert bench.wait(30)
+    assert not files.exists()
+    assert not Path(f"/proc/{exporter}").exists()
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def data_folder(exporter: int) -> Path:
+    words = command_line(exporter).split("\0")
+    return Path(words[words.index("--data-dir") + 1])
+
+
+def test_unknown_row_and_folder_are_refused(tmp_path: Path) -> None:
+    assert "no such row: speed; rows are singles, one," in run("tests.bench", "--only=speed").stderr
+    assert "is no checkout" in run("tests.bench", f"--against={tmp_path}").stderr
+
+
+def test_turns_alternate_and_an_error_is_not_reached(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def opened(name: str, *values: float) -> Open:
+        @contextmanager
+        def open_it(_setup: Setup) -> Iterator[Callable[[], Sample]]:
+            turns = iter(values)
+
+            def turn() -> Sample:
+                order.append(name)
+                return Sample(next(turns))
+
+            yield turn
+
+        return open_it
+
+    setup = Setup(tmp_path, 1)
+    peers = (Peer("peer", opened("peer", 20, 10, 4), "≥ × 0.5"),)
+    [line] = measure(Bench("key", "what", opened("ours", 10, 5, 1), peers), setup, 3)
+    assert order == ["peer", "ours"] * 3
+    assert (line.measured, line.beside) == ("5.00 ±90 %", "peer 10.0 ±80 %")
+    assert (line.compared, line.goal, line.reached) == ("× 0.50", "≥ × 0.5", True)
+    [line] = measure(Bench("key", "what", opened("ours"), peers), setup, 1)
+    assert (line.note, line.reached) == ("not measured: StopIteration: ", False)
+
+
+@pytest.mark.parametrize(
+    ("goal", "ours", "theirs", "reached"),
+    [
+        ("≤ 15", [15, 99, 1], [], True),
+        ("≤ 15", [16, 99, 1], [], False),
+        ("≥ 150,000", [150_000], [], True),
+        ("≥ 150,000", [149_999], [], False),
+        # A machine that becomes slower: the turns are compared one by one.
+        ("≥ × 0.5", [10, 5, 1], [20, 10, 2], True),
+        ("≥ × 0.5", [10, 4, 0.9], [20, 10, 2], False),
+        ("≤ 10 more", [11, 21, 51], [1, 11, 41], True),
+        ("≤ 10 more", [12, 22, 51], [1, 11, 41], False),
+    ],
+)
+def test_goal_limits_the_median(
+    goal: str, ours: list[float], theirs: list[float], reached: bool
+) -> None:
+    assert Goal(goal).reached(ours, theirs) is reached
