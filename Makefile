@@ -41,8 +41,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench bench-growth faults alert-lab prometheusrule schemas lock clean test-packages \
-	test-helm
+.PHONY: help run demo test check dashboards bench bench-growth faults alert-lab prometheusrule schemas lock clean test-packages test-helm
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -51,8 +51,8 @@ def test_every_row_is_filled_and_fits_a_terminal() -> None:
     lines = done.stdout.splitlines()
     for bench in BENCHES:
         [first] = [number for number, line in enumerate(lines) if line.startswith(bench.what)]
-        for line, peer in zip(lines[first:], bench.peers, strict=False):
-            assert peer.name in line
+        for peer in bench.peers:
+            assert any(peer.name in line for line in lines[first : first + 4])
     assert done.stdout.count("not measured") == (0 if STATSD.exists() else 1), done.stdout
     assert max(map(len, lines)) <= WIDTH
 

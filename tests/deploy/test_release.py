@@ -5,18 +5,15 @@ import re
 import shlex
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from packaging.utils import canonicalize_name
 
 import exporter
 from tests.e2e.exporter_process import ROOT
-from tests.test_project import committed, pins
+from tests.test_project import pins
 
 TEXTS = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
 CI, RELEASE = (yaml.safe_load(TEXTS[name]) for name in ("ci", "release"))
@@ -75,32 +72,6 @@ def test_tag_is_compared_with_the_version_of_the_package() -> None:
     assert subprocess.check_output([program, "version"], cwd=ROOT, text=True).strip() == (
         exporter.__version__
     )
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    run("hatchling build", folder)
-    return folder
-
-
-def test_source_archive_contains_the_repository_without_the_chart(dist: Path) -> None:
-    """Fails if hatchling follows the chart's links: the archive then has no rules."""
-    (path,) = dist.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        names = {Path(*Path(name).parts[1:]).as_posix() for name in archive.getnames()}
-    files = {path.relative_to(ROOT).as_posix() for path in committed()}
-    expected = {name for name in files if not name.startswith("deploy/helm/")}
-    assert names >= expected
-    assert not any(name.startswith("deploy/helm/") for name in names)
-
-
-def test_wheel_contains_rules_and_runbooks(dist: Path) -> None:
-    (path,) = dist.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
-    rules = [*ROOT.glob("rules/*.yml"), *ROOT.glob("rules/runbooks/**/*.md")]
-    assert {f"exporter/{file.relative_to(ROOT)}" for file in rules} <= names
 
 
 def test_list_of_packages_is_the_lock_of_the_image(tmp_path: Path) -> None:
