@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
+ShortPositions = npt.NDArray[np.uint32]
+"""Positions modulo 2**32."""
 
 _CYCLE: Final = 1 << 32
 """Buckets have positions modulo 2**32. A position of 2**32 ids ago is taken for a later one: the chain gets
@@ -102,20 +104,24 @@ class Window:
         previous = self._heads[buckets]
         # numpy assigns the last value of a repeated index: the newest key becomes the head.
         self._heads[buckets] = positions
-        newest = self._heads[buckets]
-        (older,) = (newest != positions).nonzero()
-        if older.size:
-            # Buckets that get several of the keys: each of these but the first follows the one before it.
-            shared = np.union1d(older, newest[older] - positions[0])
-            shared = shared[np.argsort(buckets[shared], kind="stable")]
-            (again,) = (buckets[shared[1:]] == buckets[shared[:-1]]).nonzero()
-            previous[shared[again + 1]] = positions[shared[again]]
+        if count > 1:
+            self._link(buckets, positions, previous)
         slots = slice(start, start + count)
         self._first[slots], self._second[slots] = keys[:, 0], keys[:, 1]
         self._fingerprints[slots] = fingerprints.reshape(-1)
         # A distance of 0, to a position of 2**32 ids ago, would never leave the chain.
         self._distances[slots] = np.maximum(positions - previous, 1)
         self._next += count
+
+    def _link(self, buckets: Words, positions: ShortPositions, previous: ShortPositions) -> None:
+        """Link new keys that share a bucket: each but the first of them follows the one before it."""
+        newest = self._heads[buckets]
+        (older,) = (newest != positions).nonzero()
+        if older.size:
+            shared = np.union1d(older, newest[older] - positions[0])
+            shared = shared[np.argsort(buckets[shared], kind="stable")]
+            (again,) = (buckets[shared[1:]] == buckets[shared[:-1]]).nonzero()
+            previous[shared[again + 1]] = positions[shared[again]]
 
     def latest(self, count: int) -> tuple[bytes, bytes]:
         """Keys and fingerprints of the `count` newest events, in their order."""
