@@ -118,9 +118,8 @@ class Classifier:
         """The oldest time among the events. Raises `Rejected` when any event breaks a rule."""
         if not _valid_ids(events.id):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
-        seconds = events.duration_seconds
-        if seconds.count(None) < len(seconds):
-            durations = [duration for duration in seconds if duration is not None]
+        if events.duration_seconds.count(None) < len(events.duration_seconds):
+            durations = [seconds for seconds in events.duration_seconds if seconds is not None]
             if not (min(durations) >= 0 and max(durations) <= MAX_DURATION):
                 raise Rejected(
                     "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a year)"
@@ -193,8 +192,11 @@ def _column(values: Sequence[float | None]) -> Sequence[float | None] | None:
 
 def _exemplars(sessions: Sequence[str | None]) -> Sequence[str | None] | None:
     """Session ids that fit into an exemplar; None when no event has a session."""
-    if sessions.count(None) == len(sessions):
+    filled = list(filter(None, sessions))
+    if not filled:
         return None
+    if len(filled) == len(sessions) and max(set(map(len, filled))) <= _EXEMPLAR_CHARS:
+        return sessions
     return [
         session if session and len(session) <= _EXEMPLAR_CHARS else None for session in sessions
     ]

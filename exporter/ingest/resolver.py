@@ -89,7 +89,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
     def resolve(self, events: Columns, labels: Sequence[tuple[str, ...]]) -> list[ResolvedCode]:
         """The resolved code of each event; `labels` are their label values. Raises `Rejected`."""
         systems, phases, finals = events.system, events.phase, events.final
-        if len(labels) > 1 and all(map(_constant, (systems, phases, finals, labels))):
+        if len(labels) > 1 and all(map(_constant, (labels, systems, phases, finals))):
             system, phase, final, values = systems[0], phases[0], finals[0], labels[0]
             codes = _Codes(lambda code: self[system, code, phase, final, values])
             return list(map(codes.__getitem__, events.code))
@@ -107,7 +107,8 @@ class Resolver(dict[Spelling, ResolvedCode]):
 
 
 def _constant(column: Sequence[Any]) -> bool:
-    return column.count(column[0]) == len(column)
+    # The last value first: comparing all labels that differ takes a sixth of resolving them.
+    return column[0] == column[-1] and column.count(column[0]) == len(column)
 
 
 class _Codes(dict[Code, ResolvedCode]):
