@@ -14,7 +14,7 @@ import numpy as np
 
 from exporter.ingest.event import Columns
 
-_NUMPY_FROM: Final = 1024
+_NUMPY_FROM: Final = 4096
 """Bytes from which on numpy counts faster than `bytes`."""
 _PART: Final = 64 * 1024
 """Bytes compared at a time. The allocator returns larger arrays to the kernel, and getting their pages again

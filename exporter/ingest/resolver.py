@@ -107,7 +107,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
 
 
 def _constant(column: Sequence[Any]) -> bool:
-    # The last value first: comparing all labels that differ takes a sixth of resolving them.
+    # The last value first: labels often differ, and comparing all of them would be in vain.
     return column[0] == column[-1] and column.count(column[0]) == len(column)
 
 

@@ -1,7 +1,7 @@
 """Families that write their own lines, and write a line again only when its total changed.
 
-prometheus-client takes 0.4 s for 10,000 series with 8 labels and an exemplar, and ingest waits for the GIL
-during a scrape.
+prometheus-client takes 260 ms for 7,500 series with 8 labels and an exemplar in OpenMetrics. Ingest
+waits for the GIL during a scrape.
 """
 
 import re
