@@ -106,23 +106,20 @@ class Classifier:
         )
 
     def _resolve(self, events: Columns) -> list[ResolvedCode]:
-        """Each event's resolved code. Raises `Rejected` for the first event that has none."""
+        """The resolved code of each event. Raises `Rejected` for an event without a valid one."""
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)
-            else [self._labels[text] for text in events.labels]
+            else list(map(self._labels.__getitem__, events.labels))
         )
-        spellings = zip(events.system, events.code, events.phase, events.final, labels, strict=True)
-        return list(map(self._resolver.__getitem__, spellings))
+        return self._resolver.resolve(events, labels)
 
     def _validate(self, events: Columns, now: datetime) -> datetime | None:
         """The oldest time among the events. Raises `Rejected` when any event breaks a rule."""
-        lengths = _lengths(events.id)
-        if lengths and not (min(lengths) and max(lengths) <= _ID_BYTES):
+        if not _valid_ids(events.id):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
-        seconds = events.duration_seconds
-        if seconds.count(None) < len(seconds):
-            durations = [duration for duration in seconds if duration is not None]
+        if events.duration_seconds.count(None) < len(events.duration_seconds):
+            durations = [seconds for seconds in events.duration_seconds if seconds is not None]
             if not (min(durations) >= 0 and max(durations) <= MAX_DURATION):
                 raise Rejected(
                     "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a year)"
@@ -176,14 +173,16 @@ class Classifier:
         return series, sum(each.family is Family.LATE for each in series)
 
 
-def _lengths(texts: Sequence[str | None]) -> set[int]:
-    """The lengths of the texts in characters and, where they are more, in bytes."""
-    filled = list(filter(None, texts))
-    lengths = set(map(len, filled))
-    if not "".join(filled).isascii():
-        lengths |= {len(text.encode()) for text in filled}
+def _valid_ids(ids: Sequence[str | None]) -> bool:
+    """Whether each id, None aside, has 1 to 128 bytes."""
     # filter() drops empty texts too; a test for None only would take longer.
-    return lengths if len(filled) == len(texts) else lengths | {0 for text in texts if text == ""}
+    filled = list(filter(None, ids))
+    if len(filled) < len(ids) and "" in ids:
+        return False
+    longest = max(set(map(len, filled)), default=0)
+    if longest > _ID_BYTES or "".join(filled).isascii():
+        return longest <= _ID_BYTES
+    return max(len(text.encode()) for text in filled) <= _ID_BYTES
 
 
 def _column(values: Sequence[float | None]) -> Sequence[float | None] | None:
@@ -193,8 +192,11 @@ def _column(values: Sequence[float | None]) -> Sequence[float | None] | None:
 
 def _exemplars(sessions: Sequence[str | None]) -> Sequence[str | None] | None:
     """Session ids that fit into an exemplar; None when no event has a session."""
-    if sessions.count(None) == len(sessions):
+    filled = list(filter(None, sessions))
+    if not filled:
         return None
+    if len(filled) == len(sessions) and max(set(map(len, filled))) <= _EXEMPLAR_CHARS:
+        return sessions
     return [
         session if session and len(session) <= _EXEMPLAR_CHARS else None for session in sessions
     ]

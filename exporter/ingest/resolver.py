@@ -1,12 +1,14 @@
 """The series of an event: system and code resolved by the taxonomy, remembered per spelling."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, quoted
+from exporter.ingest.event import Columns
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
@@ -18,7 +20,8 @@ _CODE_CHARS: Final = 128
 _HASH_BITS: Final = 60
 """Python's hash of an integer is its remainder by 2**61 - 1."""
 
-Spelling = tuple[str, str | int | None, str | None, bool | None, tuple[str, ...]]
+Code = str | int | None
+Spelling = tuple[str, Code, str | None, bool | None, tuple[str, ...]]
 """system, code, phase, final and label values as sent."""
 
 
@@ -83,6 +86,16 @@ class Resolver(dict[Spelling, ResolvedCode]):
             self[spelling] = resolved
         return resolved
 
+    def resolve(self, events: Columns, labels: Sequence[tuple[str, ...]]) -> list[ResolvedCode]:
+        """The resolved code of each event; `labels` are their label values. Raises `Rejected`."""
+        systems, phases, finals = events.system, events.phase, events.final
+        if len(labels) > 1 and all(map(_constant, (labels, systems, phases, finals))):
+            system, phase, final, values = systems[0], phases[0], finals[0], labels[0]
+            codes = _Codes(lambda code: self[system, code, phase, final, values])
+            return list(map(codes.__getitem__, events.code))
+        spellings = zip(systems, events.code, phases, finals, labels, strict=True)
+        return list(map(self.__getitem__, spellings))
+
     def _intern(
         self, family: Family, row: tuple[str, str, str, str, str], labels: tuple[str, ...]
     ) -> Series:
@@ -93,7 +106,26 @@ class Resolver(dict[Spelling, ResolvedCode]):
         return series
 
 
-def _can_be_remembered(code: str | int | None) -> bool:
+def _constant(column: Sequence[Any]) -> bool:
+    # The last value first: labels often differ, and comparing all of them would be in vain.
+    return column[0] == column[-1] and column.count(column[0]) == len(column)
+
+
+class _Codes(dict[Code, ResolvedCode]):
+    """Resolved codes of a batch whose events differ in their code only: a short key is looked up faster."""
+
+    def __init__(self, resolve: Callable[[Code], ResolvedCode]) -> None:
+        super().__init__()
+        self._resolve = resolve
+
+    def __missing__(self, code: Code) -> ResolvedCode:
+        resolved = self._resolve(code)
+        if _can_be_remembered(code):
+            self[code] = resolved
+        return resolved
+
+
+def _can_be_remembered(code: Code) -> bool:
     """False for long codes, which would fill the memory, and for integers past 2**61: a sender can find any
     number of them with one hash, and each look-up would walk past them all."""
     if isinstance(code, int):
@@ -101,7 +133,7 @@ def _can_be_remembered(code: str | int | None) -> bool:
     return len(code or "") <= _CODE_CHARS
 
 
-def _text(code: str | int | None) -> str:
+def _text(code: Code) -> str:
     """A code as text, cut to 128 characters: no documented code is longer."""
     if isinstance(code, int):
         # Python refuses to write more than 4,300 digits.

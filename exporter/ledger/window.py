@@ -1,18 +1,26 @@
 """The deduplication window in memory: a hash table of the latest keys in a ring of fixed size.
 
 The ring holds keys and fingerprints in the order of their receipt. A bucket has the position of its newest
-key, and each key links to the previous key of its bucket, as in zlib's match finder. A link to a position
-before the ring's tail ends the chain, so that expiry only moves the tail. This takes under 60 bytes per id
+key, and each key the distance to the previous key of its bucket, as in zlib's match finder. A distance that
+leads past the ring's tail ends the chain, so that expiry only moves the tail. This takes 37 bytes per id
 (a dict takes over 130), and numpy looks up a thousand keys in one call.
 """
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.ledger.contract import KEY_BYTES
-
 Words = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
+ShortPositions = npt.NDArray[np.uint32]
+"""Positions modulo 2**32."""
+
+_CYCLE: Final = 1 << 32
+"""Buckets have positions modulo 2**32. A position of 2**32 ids ago is taken for a later one: the chain gets
+longer, and its keys are compared all the same."""
+_BUCKETS_PER_ID: Final = 2
+_HALF: Final = np.uint64(32)
 
 
 def words(blob: bytes, size: int) -> Words:
@@ -27,17 +35,22 @@ def has_repeats(keys: Words) -> bool:
 
 
 class Window:
-    """The last `ids` keys and up to `slack` more. Positions count events from 1; 0 stands for no event."""
+    """The last `ids` keys and up to `slack` more.
 
-    def __init__(self, ids: int, slack: int) -> None:
+    Positions count events from `start`, which is not 1 in tests only; 0 stands for no event.
+    """
+
+    def __init__(self, ids: int, slack: int, start: int = 1) -> None:
         self.size = ids + slack
-        buckets = 2 << max(ids - 1, 1).bit_length()
-        self._mask = np.uint64(buckets - 1)
-        self._heads: Positions = np.zeros(buckets, np.int64)
-        self._previous: Positions = np.zeros(self.size, np.int64)
-        self._keys: Words = np.zeros((self.size, KEY_BYTES // 8), np.uint64)
+        buckets = min(_BUCKETS_PER_ID * max(ids, 1), _CYCLE - 1)
+        self._buckets = np.uint64(buckets)
+        self._heads = np.zeros(buckets, np.uint32)
+        self._distances = np.zeros(self.size, np.uint32)
+        # The halves of the keys: most look-ups compare the first half only.
+        self._first: Words = np.zeros(self.size, np.uint64)
+        self._second: Words = np.zeros(self.size, np.uint64)
         self._fingerprints: Words = np.zeros(self.size, np.uint64)
-        self._tail = self._next = 1
+        self._tail = self._next = start
 
     def __len__(self) -> int:
         return self._next - self._tail
@@ -45,27 +58,32 @@ class Window:
     @property
     def nbytes(self) -> int:
         """Bytes of memory; they do not depend on the number of ids."""
-        arrays = (self._heads, self._previous, self._keys, self._fingerprints)
+        arrays = (self._first, self._second, self._fingerprints, self._distances, self._heads)
         return sum(array.nbytes for array in arrays)
 
     def find(self, keys: Words) -> Positions:
         """The position of each key of shape (n, 2), or 0."""
         positions = np.zeros(len(keys), np.int64)
-        at = self._heads[keys[:, 0] & self._mask]
-        pending = np.flatnonzero(at >= self._tail)
-        at = at[pending]
+        first, last = keys[:, 0], self._next - 1
+        ago = np.uint32(last % _CYCLE) - self._heads[self._buckets_of(keys)]
+        (pending,) = (ago < len(self)).nonzero()
+        if not pending.size:
+            return positions
+        at = last - ago[pending].astype(np.int64)
         while pending.size:
-            slots = at % self.size
-            stored, wanted = self._keys[slots], keys[pending]
-            same = (stored[:, 0] == wanted[:, 0]) & (stored[:, 1] == wanted[:, 1])
-            positions[pending[same]] = at[same]
-            at = self._previous[slots]
-            unfinished = ~same & (at >= self._tail)
+            slots = self._slots(at)
+            (same,) = (self._first[slots] == first[pending]).nonzero()
+            if same.size:
+                same = same[self._second[slots[same]] == keys[pending[same], 1]]
+                positions[pending[same]] = at[same]
+                at[same] = 0
+            at -= self._distances[slots]
+            unfinished = at >= self._tail
             pending, at = pending[unfinished], at[unfinished]
         return positions
 
     def fingerprints(self, positions: Positions) -> Words:
-        return self._fingerprints[positions % self.size]
+        return self._fingerprints[self._slots(positions)]
 
     def add(self, keys: Words, fingerprints: Words) -> None:
         """Add distinct keys that the window does not have.
@@ -75,32 +93,51 @@ class Window:
         count = len(keys)
         if len(self) + count > self.size:
             raise ValueError(f"{count} keys do not fit: {len(self)} of {self.size} are taken")
-        positions = np.arange(self._next, self._next + count, dtype=np.int64)
-        slots = positions % self.size
-        self._keys[slots] = keys
-        self._fingerprints[slots] = fingerprints.reshape(-1)
-        buckets = keys[:, 0] & self._mask
-        self._previous[slots] = self._heads[buckets]
+        start = self._next % self.size
+        if start + count > self.size:
+            end = self.size - start
+            self.add(keys[:end], fingerprints[:end])
+            self.add(keys[end:], fingerprints[end:])
+            return
+        positions = np.arange(self._next, self._next + count).astype(np.uint32)
+        buckets = self._buckets_of(keys)
+        previous = self._heads[buckets]
         # numpy assigns the last value of a repeated index: the newest key becomes the head.
         self._heads[buckets] = positions
-        newest = self._heads[buckets]
-        older = np.flatnonzero(newest != positions)
-        if older.size:
-            self._link(buckets, np.union1d(older, newest[older] - self._next))
+        if count > 1:
+            self._link(buckets, positions, previous)
+        slots = slice(start, start + count)
+        self._first[slots], self._second[slots] = keys[:, 0], keys[:, 1]
+        self._fingerprints[slots] = fingerprints.reshape(-1)
+        # A distance of 0, to a position of 2**32 ids ago, would never leave the chain.
+        self._distances[slots] = np.maximum(positions - previous, 1)
         self._next += count
 
-    def _link(self, buckets: Words, shared: Positions) -> None:
-        """Link the new keys whose bucket has another new key; `shared` are their indices, ascending."""
-        shared = shared[np.argsort(buckets[shared], kind="stable")]
-        again = np.flatnonzero(buckets[shared[1:]] == buckets[shared[:-1]]) + 1
-        slots = (shared[again] + self._next) % self.size
-        self._previous[slots] = shared[again - 1] + self._next
+    def _link(self, buckets: Words, positions: ShortPositions, previous: ShortPositions) -> None:
+        """Link new keys that share a bucket: each but the first of them follows the one before it."""
+        newest = self._heads[buckets]
+        (older,) = (newest != positions).nonzero()
+        if older.size:
+            shared = np.union1d(older, newest[older] - positions[0])
+            shared = shared[np.argsort(buckets[shared], kind="stable")]
+            (again,) = (buckets[shared[1:]] == buckets[shared[:-1]]).nonzero()
+            previous[shared[again + 1]] = positions[shared[again]]
 
     def latest(self, count: int) -> tuple[bytes, bytes]:
         """Keys and fingerprints of the `count` newest events, in their order."""
-        slots = np.arange(self._next - count, self._next) % self.size
-        return self._keys[slots].tobytes(), self._fingerprints[slots].tobytes()
+        slots = np.arange(-count, 0) + self._next % self.size
+        keys = np.stack((self._first[slots], self._second[slots]), axis=1)
+        return keys.tobytes(), self._fingerprints[slots].tobytes()
 
     def expire(self, count: int) -> None:
         """Remove the `count` oldest keys."""
         self._tail += count
+
+    def _buckets_of(self, keys: Words) -> Words:
+        """The bucket of each key: the high bits of its first half, scaled to the number of buckets."""
+        buckets: Words = (keys[:, 0] >> _HALF) * self._buckets >> _HALF
+        return buckets
+
+    def _slots(self, positions: Positions) -> Positions:
+        """The places of keys in the ring; numpy takes a negative index as one from the end."""
+        return positions - (self._next - self._next % self.size)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -19,7 +19,7 @@ from exporter.ledger.contract import (
     Series,
     Total,
 )
-from exporter.metrics.family import CounterFamily, LabelText
+from exporter.metrics.family import CounterLines, values
 from exporter.metrics.sums import Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
@@ -37,6 +37,13 @@ _COUNTERS: Final = {
 _BOUNDS: Final = (*(str(bound) for bound in BUCKETS), "+Inf")
 
 
+class _Places(NamedTuple):
+    """The places of each family's series in the ledger's list of series."""
+
+    series: Sequence[Series]
+    by_family: dict[Family, list[int]]
+
+
 class LedgerCollector(Collector):
     """Exports one snapshot of `ledger.totals()` per scrape. Thread-safe.
 
@@ -45,7 +52,12 @@ class LedgerCollector(Collector):
 
     def __init__(self, label_names: Sequence[str], ledger: Ledger) -> None:
         self._ledger = ledger
-        self._texts = LabelText(label_names)
+        self._label_names = label_names
+        self._counters = {
+            family: CounterLines(name, text, label_names)
+            for family, (name, text) in _COUNTERS.items()
+        }
+        self._places = _Places((), {})
         of_code = (names.SYSTEM, names.CODE, names.OUTCOME)
         self._repeats = Sums(
             names.SESSION_END_REPEATS,
@@ -66,22 +78,17 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         totals = self._ledger.totals()
-        texts = self._texts.of(totals.series)
-        families: dict[Family, list[Total]] = {family: [] for family in Family}
-        for total in totals.series:
-            families[total.series.family].append(total)
-        for family, (name, text) in _COUNTERS.items():
-            yield CounterFamily(
-                name, text, totals.ledger, families[family], texts, self._texts.names
-            )
-        if self._texts.names != names.SERIES_LABELS:
+        families = self._by_family(totals.series)
+        for family, counter in self._counters.items():
+            yield counter.family(totals.ledger, families[family])
+        if self._label_names:
             ends = families[Family.ENDS]
             yield self._by_label.family(
                 totals.ledger,
                 [total.series for total in ends],
                 [0 if total.delayed else total.value for total in ends],
             )
-        yield self._repeats_of(totals.ledger, families, texts)
+        yield self._repeats_of(totals.ledger, families)
         yield _durations(totals.durations)
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
@@ -90,16 +97,30 @@ class LedgerCollector(Collector):
             sum(total.delayed for total in totals.series),
         )
 
-    def _repeats_of(
-        self, ledger: str, families: dict[Family, list[Total]], texts: dict[Series, str]
-    ) -> Metric:
+    def _by_family(self, totals: Sequence[Total]) -> dict[Family, list[Total]]:
+        """The totals of each family. Their places are kept while the ledger's series stay the same."""
+        series = [total.series for total in totals]
+        places = self._places
+        if places.series != series:
+            by_family: dict[Family, list[int]] = {family: [] for family in Family}
+            for place, each in enumerate(series):
+                by_family[each.family].append(place)
+            places = self._places = _Places(series, by_family)
+        return {
+            family: list(map(totals.__getitem__, rows)) for family, rows in places.by_family.items()
+        }
+
+    def _repeats_of(self, ledger: str, families: dict[Family, list[Total]]) -> Metric:
         """The repeats among the ends that this scrape exports: their difference never goes down."""
-        delayed = {texts[total.series] for total in families[Family.ENDS] if total.delayed}
+        delayed = {values(total.series) for total in families[Family.ENDS] if total.delayed}
         repeats = families[Family.REPEATS]
         return self._repeats.family(
             ledger,
             [total.series for total in repeats],
-            [0 if texts[total.series] in delayed else total.value for total in repeats],
+            [
+                0 if delayed and values(total.series) in delayed else total.value
+                for total in repeats
+            ],
         )
 
 

@@ -7,24 +7,13 @@ raises on a version that is not a number.
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import Metric, generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from exporter.metrics.family import WrittenFamily
+from exporter.metrics.family import WrittenFamily, client_lines
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
-class _Collected(Collector):
-    """The families of one scrape, for prometheus-client's writers."""
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
 
 
 def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
@@ -34,11 +23,11 @@ def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
     others: list[Metric] = []
     for metric in registry.collect():
         if isinstance(metric, WrittenFamily):
-            parts.append(metric.write(openmetrics))
+            parts += metric.write(openmetrics)
         else:
             others.append(metric)
     # Last, because it ends with `# EOF` in OpenMetrics.
-    parts.append((generate_openmetrics if openmetrics else generate_latest)(_Collected(others)))
+    parts.append(client_lines(others, openmetrics))
     return b"".join(parts), OPENMETRICS if openmetrics else TEXT
 
 

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from exporter import names
 from exporter.ledger.contract import Series
-from exporter.metrics.family import WrittenFamily, label_text
+from exporter.metrics.family import WrittenFamily, counter_header, label_text
 
 Row = tuple[str, ...]
 """Values of the labels of a sum."""
@@ -73,12 +73,13 @@ class SumFamily(WrittenFamily):
 
     def __init__(self, sums: Sums, layout: _Layout, values: Sequence[int]) -> None:
         self._names, self._layout, self._values = sums.label_names, layout, values
-        super().__init__(sums.name, sums.documentation)
+        super().__init__(sums.name.removesuffix("_total"), sums.documentation, "counter")
 
     def read(self) -> Iterable[Sample]:
         for row, value in zip(self._layout.labels, self._values, strict=True):
             yield Sample(f"{self.name}_total", dict(zip(self._names, row, strict=True)), value)
 
-    def lines(self, openmetrics: bool) -> Iterable[str]:
-        yield self.header(openmetrics)
-        yield from map("{} {}\n".format, self._layout.heads, self._values)
+    def write(self, openmetrics: bool) -> Sequence[bytes]:
+        header = counter_header(self.name, self.documentation, openmetrics)
+        lines = "".join(map("{} {}\n".format, self._layout.heads, self._values))
+        return header, lines.encode("utf-8", "replace")

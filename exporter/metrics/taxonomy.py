@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter import names
+from exporter.metrics.family import ConstantFamily
 from exporter.taxonomy.model import Code, Taxonomy
 
 
@@ -51,7 +52,8 @@ class TaxonomyCollector(Collector):
             "Base URLs that notifications link to.",
             {names.RUNBOOKS: runbooks, names.DASHBOARDS: dashboards},
         )
-        self._families = (_info(codes), categories, help_texts, objective, spike_floor, links)
+        families = (_info(codes), categories, help_texts, objective, spike_floor, links)
+        self._families = tuple(map(ConstantFamily, families))
 
     def collect(self) -> Iterable[Metric]:
         return self._families

@@ -4,6 +4,7 @@ Starlette endpoints on a FastAPI app: none has a body to parse, and each answers
 takes 0.4 s, so `exporter.ops.lazy_app` imports this module after ingest is up.
 """
 
+import gzip
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from exporter.ops.runbook_index import RunbookIndex
 
 _GZIP_LEVEL = 1
-"""Compresses 736 kB of metrics to 37 kB in 2 ms. Level 9 takes ten times as long and saves a third more."""
+"""Compresses 3.2 MB of metrics, 10,000 series, to 174 kB in 7 ms; level 6 to 128 kB in 18 ms."""
 
 
 def create_app(
@@ -79,10 +80,17 @@ def create_app(
         return document(settings, taxonomy)
 
     def metrics(request: Request) -> Response:
-        accept = ",".join(request.headers.getlist("accept"))
+        accept, encodings = (
+            ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")
+        )
+        headers = {"vary": "accept, Accept-Encoding"}
         with own.scrape_seconds.time():
-            body, content_type = exposition.render(registry, accept)
-        return Response(body, headers={"content-type": content_type, "vary": "accept"})
+            body, headers["content-type"] = exposition.render(registry, accept)
+            if exposition.takes_gzip(encodings):
+                # In this thread: the middleware compresses on the event loop, and events waited.
+                body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+                headers["content-encoding"] = "gzip"
+        return Response(body, headers=headers)
 
     # Answered in a thread: adding up many series takes longer than an event may wait.
     pages: dict[str, Callable[[Request], Response]] = {

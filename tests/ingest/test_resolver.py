@@ -151,3 +151,24 @@ def test_rejected_spelling_is_not_remembered(taxonomy: Taxonomy) -> None:
     with pytest.raises(Rejected):
         resolver[("nope", None, None, None, ())]
     assert not resolver
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"system": "softdrive"},
+        {"phase": "stream"},
+        {"final": False},
+        {"labels": {"project": "p"}},
+    ],
+)
+def test_series_in_a_batch_are_those_of_single_events(
+    classifier: Classifier, change: dict[str, Any]
+) -> None:
+    """Fails when a field of the first event is taken for that of the batch."""
+    codes: list[Any] = [4001, "4002", "4099", None, 2**80]
+    events = [{**BASE, "id": str(number), "code": code} for number, code in enumerate(codes)]
+    events[3] |= change
+    batch = classify(classifier, *events).batch.series
+    assert batch == [classify(classifier, event).batch.series[0] for event in events]

@@ -19,8 +19,8 @@ from tests.ledger.home import SqliteHome
 
 
 def keys_of(numbers: list[int]) -> Words:
-    """Keys with low bits of 0 or 1, which select the bucket: a chain has half of the window."""
-    return np.array([[(n << 40) | (n & 1), n % 3] for n in numbers], np.uint64).reshape(-1, 2)
+    """Keys with one of two high halves, which select the bucket: a chain has half of the window."""
+    return np.array([[(n & 1) << 63 | n, n % 3] for n in numbers], np.uint64).reshape(-1, 2)
 
 
 def add(window: Window, numbers: list[int]) -> None:
@@ -32,11 +32,13 @@ def add(window: Window, numbers: list[int]) -> None:
     st.integers(1, 40),
     st.integers(0, 24),
     st.lists(st.tuples(st.lists(st.integers(0, 120), max_size=30), st.integers(0, 30))),
+    st.one_of(st.just(1), st.integers(2**32 - 40, 2**32)),
 )
 def test_window_finds_the_same_ids_as_a_dict(
-    ids: int, slack: int, steps: list[tuple[list[int], int]]
+    ids: int, slack: int, steps: list[tuple[list[int], int]], start: int
 ) -> None:
-    window = Window(ids, slack)
+    """Fails when positions past 2**32, of which the window has the low 32 bits, are taken for others."""
+    window = Window(ids, slack, start)
     model: OrderedDict[int, None] = OrderedDict()
     for numbers, expired in steps:
         new = [n for n in dict.fromkeys(numbers) if n not in model][: window.size]
@@ -58,6 +60,13 @@ def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
     keys = np.array([[0, 0], [0, 2]], np.uint64)
     window.add(keys[:1], np.array([1], np.uint64))
     assert window.find(keys).tolist() == [1, 0]
+
+
+def test_search_ends_at_position_whose_low_bits_are_those_of_no_event() -> None:
+    """Does not end when a key can have itself as the previous key of its bucket."""
+    window = Window(4, 2, start=2**32)
+    add(window, [1])
+    assert window.find(keys_of([1, 2, 3])).tolist() == [2**32, 0, 0]
 
 
 def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter import names
-from exporter.ledger.contract import BUCKETS, OF_SESSIONS, Family, Series, Total
+from exporter.ledger.contract import BUCKETS, OF_SESSIONS, Family, Total
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.exposition import render
-from exporter.metrics.family import LabelText
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 
 LABELS = {
@@ -130,15 +130,26 @@ def test_series_shown_as_0_are_counted() -> None:
     assert registry_of(ledger).get_sample_value(names.FIRST_SEEN_ZERO_SERIES) == 2
 
 
-def test_label_texts_are_cached_and_forgotten_with_their_series() -> None:
-    """Fails if the cache keeps old series: a ledger with new objects at each scrape would leak."""
-    texts = LabelText(())
-    old = total()
-    text = texts.of([old])[old.series]
-    assert texts.of([old])[old.series] is text
-    new = Series(Family.ENDS, "alpha", "10", "stream", "things", "failure")
-    assert list(texts.of([Total(new, 1, CREATED)])) == [new]
-    assert texts.of([old])[old.series] is not text
+@pytest.mark.parametrize("accept", [None, "application/openmetrics-text"])
+def test_lines_follow_the_ledger_from_scrape_to_scrape(accept: str | None) -> None:
+    """Fails when a line of the last scrape is kept for another total, series, place or ledger."""
+    ledger = StillLedger()
+    registry = registry_of(ledger, "region")
+    first, second = total(1, "eu", session="s-1"), total(2, "us", delayed=True)
+    third = total(3, "eu", code="10")
+    for series in (
+        [first],
+        [first, second],
+        [replace(first, value=4), replace(second, delayed=False)],
+        [replace(first, created=CREATED - 1), third, second],
+        [third, first],
+        [],
+        [second],
+    ):
+        for ledger.ledger in ("k3f9", "b7"):
+            ledger.series = series
+            body, _ = render(registry, accept)
+            assert body == render(registry_of(ledger, "region"), accept)[0]
 
 
 # --- zero-initialized series ---------------------------------------------------------------------

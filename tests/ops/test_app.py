@@ -1,6 +1,7 @@
 """The routes of the ops listener."""
 
 import asyncio
+import gzip
 import subprocess
 import sys
 import threading
@@ -93,6 +94,21 @@ def test_gzip_is_used_if_accepted(path: str, text: str) -> None:
     assert "Accept-Encoding" in packed.headers["vary"]
     assert text in plain.text
     assert text in packed.text
+
+
+def test_metrics_are_compressed_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails when the middleware compresses them: events wait for the event loop."""
+    threads: set[int] = set()
+    compress = gzip.compress
+
+    def recorded(body: bytes, level: int, *, mtime: float) -> bytes:
+        threads.add(threading.get_ident())
+        return compress(body, level, mtime=mtime)
+
+    monkeypatch.setattr(gzip, "compress", recorded)
+    assert Ops().get("/metrics", accept_encoding="gzip").status_code == 200
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_duration_of_a_scrape_is_measured() -> None:

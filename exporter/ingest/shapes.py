@@ -1,0 +1,82 @@
+"""Decoders for bodies whose events all have the same fields, as those of most batches.
+
+The decoder of a shape refuses an event that lacks a field of the shape, has another field, or has null or ""
+as a value. So a decoded event has exactly these fields, and no column has to be searched for absent values.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec.structs import astuple
+
+from exporter.ingest.event import MAX_USER, Columns, Time
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_TYPES: Final[dict[str, Any]] = {
+    "system": _Text,
+    "code": int,
+    "id": _Text,
+    "session_id": _Text,
+    "occurred_at": Time,
+    "duration_seconds": float,
+    "phase": _Text,
+    "final": bool,
+    "user": Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_USER)],
+    "labels": msgspec.Raw,
+}
+_FIRST_BYTES: Final = 2048
+_END: Final = re.compile(rb"}\s*(?:,?\s*{|]|\Z)")
+"""The end of an event that is followed by another one or by the end of the array or body."""
+_FIELD: Final = re.compile(rb'"(\w+)"\s*:\s*("?)')
+
+
+class Shape:
+    """The fields of events; `texts` are the fields whose value is a string.
+
+    `quotes` is the number of `"` of each event, without the text of its labels. `array` decodes an array of
+    events, `single` one event.
+    """
+
+    def __init__(self, names: Sequence[str], texts: frozenset[str]) -> None:
+        types = _TYPES | ({"code": _Text} if "code" in texts else {})
+        event = msgspec.defstruct(
+            "Event", [(name, types[name]) for name in names], forbid_unknown_fields=True, gc=False
+        )
+        self.array: Final = msgspec.json.Decoder(list[event])  # type: ignore[valid-type]
+        self.single: Final = msgspec.json.Decoder(event)
+        self.quotes: Final = 2 * len(names) + 2 * len(texts - {"labels"})
+        self._names = names
+
+    def columns(self, events: Sequence[msgspec.Struct]) -> Columns:
+        """The events field by field; None for each field that the shape does not have."""
+        values = dict(zip(self._names, zip(*map(astuple, events), strict=True), strict=True))
+        if "labels" in values:
+            values["labels"] = tuple(map(bytes, values["labels"]))
+        else:
+            values["labels"] = (b"",) * len(events)
+        absent = (None,) * len(events)
+        return Columns(*(values.get(name, absent) for name in Columns._fields))
+
+
+def shape_of(body: bytes) -> Shape | None:
+    """The shape of the first event of a plain body, None when it is not found.
+
+    It may be wrong: only decoding shows that an event has the shape.
+    """
+    end = _END.search(body, 0, _FIRST_BYTES)
+    if end is None:
+        return None
+    found = _FIELD.findall(body, 0, end.start())
+    return _shape(frozenset(found))
+
+
+@lru_cache(maxsize=64)
+def _shape(found: frozenset[tuple[bytes, bytes]]) -> Shape | None:
+    fields = {name.decode(): bool(quote) for name, quote in found}
+    names = [name for name in Columns._fields if name in fields]
+    if "system" not in names:
+        return None
+    return Shape(names, frozenset(name for name in names if fields[name]))

@@ -1,0 +1,92 @@
+"""Batches whose events have the same fields, and batches in which one event differs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from exporter.errors import Refused
+from exporter.ingest.decode import Decoder
+from exporter.ingest.event import Decoded
+from exporter.ingest.media import Media
+from tests.ingest.classifying import BASE
+
+FULL = {**BASE, "phase": "stream", "final": True, "user": "u-1"}
+
+
+def decode(events: list[Any], media: Media = Media.JSON) -> Decoded | str:
+    """The decoded events, or the text of the error."""
+    if media is Media.JSON:
+        body = json.dumps(events)
+    else:
+        body = "\n".join(event if isinstance(event, str) else json.dumps(event) for event in events)
+    try:
+        return Decoder(10, 16).decode(media, body.encode(), {})
+    except Refused as refused:
+        return str(refused)
+
+
+def alone(event: dict[str, Any]) -> tuple[Any, ...]:
+    """The fields of an event in a batch whose unknown field makes the strict parser read it."""
+    decoded = decode([event, {"system": "softdrive", "unknown": 1}])
+    assert isinstance(decoded, Decoded)
+    return tuple(column[0] for column in decoded.events)
+
+
+@pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"code": "4001"},
+        {"code": 0},
+        {"code": 4001.0},
+        {"code": None},
+        {"code": ""},
+        {"id": ""},
+        {"phase": ""},
+        {"duration_seconds": 3},
+        {"duration_seconds": None},
+        {"session_id": None},
+        {"session_id": 'a "quoted" \\ text'},
+        {"session_id": "}, {"},
+        {"final": None},
+        {"labels": None},
+        {"labels": {}},
+        {"labels": {"phase": "connect", "user": 'a"b', "note": [{"id": 1}]}},
+        {"labels": {"region": "é", "phase": None}},
+        {"user": None, "occurred_at": None, "id": None},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_event_that_differs_is_decoded_as_if_alone(
+    change: dict[str, Any], media: Media, first: bool
+) -> None:
+    event = {name: value for name, value in (FULL | change).items() if value is not None}
+    for other in (event, FULL | change):
+        batch = [other, FULL, FULL] if first else [FULL, FULL, other]
+        decoded = decode(batch, media)
+        assert isinstance(decoded, Decoded)
+        assert decoded.rejected == []
+        rows = list(zip(*decoded.events, strict=True))
+        labels = [json.loads(row[-1] or "null") or None for row in rows]
+        expected = [alone(each) for each in batch]
+        assert [row[:-1] for row in rows] == [row[:-1] for row in expected]
+        assert labels == [json.loads(row[-1] or "null") or None for row in expected]
+
+
+@pytest.mark.parametrize("name", [*FULL])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_duplicate_key_of_one_event_is_rejected(name: str, place: int) -> None:
+    """Fails when the quotes of a batch are not counted."""
+    text = json.dumps(FULL)
+    pair = json.dumps({name: FULL[name]})[1:-1]
+    lines: list[Any] = [FULL, FULL, FULL]
+    lines[place] = f"{{{pair}, {text[1:]}"
+    decoded = decode(lines, Media.NDJSON)
+    assert isinstance(decoded, Decoded)
+    assert [(each.index, each.reason) for each in decoded.rejected] == [(place, "duplicate_key")]
+
+
+def test_batch_past_the_limit_is_refused() -> None:
+    assert decode([FULL] * 11) == "11 events: at most 10 in one request (max_events)"
