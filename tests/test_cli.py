@@ -14,6 +14,7 @@ CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--ledger", "--taxo
 OPTIONS = {
     "serve": CONFIGURED,
     "check": CONFIGURED,
+    "backup": ("DIR", "--config", "--data-dir"),
     "codes": ("QUERY", "--config", "--taxonomy", "--json"),
     "send": (
         *("FILE", "--url", "--token-file", "--ca-file", "--format", "--column", "--follow"),

@@ -49,7 +49,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         while not self.finishing.is_set():
             count = self._random.randint(1, self._batch)
-            body = json.dumps([self._event(self.sent + index) for index in range(count)])
+            body = json.dumps([self.event(self.sent + index) for index in range(count)])
             self.sent += count
             self._until_acknowledged(body, count)
             self.acknowledged += count
@@ -57,7 +57,7 @@ class Sender(threading.Thread):
                 self._until_acknowledged(body, count)
         self._close()
 
-    def _event(self, number: int) -> dict[str, object]:
+    def event(self, number: int) -> dict[str, object]:
         event = {"id": f"{self.name}-{number}", "system": "streampixel"}
         event["user"] = f"{self.name}-{number // USER_EVENTS}"
         return event | {"code": CODES[number % len(CODES)]}
