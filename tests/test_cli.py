@@ -38,7 +38,7 @@ OPTIONS = {
         ),
         "--json",
     ),
-    "test-page": ("--alertmanager", "--system", "--code", "--config", "--taxonomy"),
+    "test-page": ("--alertmanager", "--system", "--code", "--wait", "--config", "--taxonomy"),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),
 }
 
