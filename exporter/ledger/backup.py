@@ -47,42 +47,46 @@ def back_up(data_dir: Path, folder: Path) -> Backup:
     exporter with the backup, beside the original, would count for nothing, because rules take the maximum of
     exporters with the same id.
     """
-    database, marker = data_dir / "ledger.db", data_dir / "ledger.marker"
-    if not (database.is_file() and marker.is_file()):
-        raise LedgerError(
-            f"{data_dir} is not the data_dir of an exporter: it has no ledger.db with a ledger.marker; "
-            "set --data-dir"
-        )
-    if not folder.is_dir():
-        raise LedgerError(f"{folder} is not a directory: create it, or mount its disk")
-    # A time that sorts as text. Until the end, the files are in a folder of their own.
-    name = time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
+    database = data_dir / "ledger.db"
     try:
-        with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
-            copy = Path(unfinished) / name
-            acknowledged = _copy(database, marker, copy)
-            meta = _finish(copy, acknowledged)
-            owner = database.stat()
-            if os.geteuid() == 0:
-                os.chown(copy, owner.st_uid, owner.st_gid)
-            copy.chmod(0o600)
-            _sync(copy)
-            copy.replace(folder / name)
-            sync_folder(folder)
+        return _back_up(database, data_dir / "ledger.marker", folder)
     except apsw.Error as error:
         if isinstance(error, apsw.FullError):
             raise _full(folder) from None
         if is_damage(error, database):
             raise _damaged(database, f"{type(error).__name__}: {error}") from None
         raise LedgerError(f"{folder}: {error}; no backup was written") from None
-    except Damaged as damage:
+    except (Damaged, UnicodeDecodeError) as damage:
         raise _damaged(database, damage) from None
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise _full(folder) from None
         place = error.filename or folder
         raise LedgerError(f"{place}: {error.strerror}; no backup was written") from None
-    return Backup(folder / name, meta.ledger, meta.commit, (folder / name).stat().st_size)
+
+
+def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
+    if not (database.is_file() and marker.is_file()):
+        raise LedgerError(
+            f"{database.parent} is not the data_dir of an exporter: it has no ledger.db with a "
+            "ledger.marker; set --data-dir"
+        )
+    if not folder.is_dir():
+        raise LedgerError(f"{folder} is not a directory: create it, or mount its disk")
+    # A time that sorts as text. Until the end, the files are in a folder of their own.
+    file = folder / time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
+    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
+        copy = Path(unfinished) / file.name
+        acknowledged = _copy(database, marker, copy)
+        meta = _finish(copy, acknowledged)
+        owner = database.stat()
+        if os.geteuid() == 0:
+            os.chown(copy, owner.st_uid, owner.st_gid)
+        copy.chmod(0o600)
+        _sync(copy)
+        copy.replace(file)
+        sync_folder(folder)
+    return Backup(file, meta.ledger, meta.commit, file.stat().st_size)
 
 
 def _full(folder: Path) -> LedgerError:

@@ -87,6 +87,10 @@ def test_backup_of_what_is_no_ledger_says_what_to_do(
         "error: the ledger is in redis://127.0.0.1, not in a file: back up Redis or Valkey itself, for "
         "example its append-only file\n"
     )
+    unreadable = tmp_path / ("x" * 300)
+    assert error(backups, "--data-dir", unreadable) == (
+        f"error: {unreadable / 'ledger.db'}: File name too long; no backup was written\n"
+    )
     running.post([end(1)])
     assert running.stop() == 0
     cut(running.data_dir / "ledger.db")

@@ -188,7 +188,12 @@ def traffic(numbers: Iterator[int], codes: list[int | None]) -> Iterator[None]:
 
 def opened(url: str) -> list[Any]:
     """A URL, the status of its page, and the heading of the page."""
-    answer = httpx.get(url.partition("#")[0], follow_redirects=True, trust_env=False, timeout=30)
+    try:
+        answer = httpx.get(
+            url.partition("#")[0], follow_redirects=True, trust_env=False, timeout=30
+        )
+    except httpx.HTTPError as error:
+        return [url, 0, str(error)]
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
     return [url, answer.status_code, re.sub(r"<[^>]+>|\s+", " ", heading[1]) if heading else ""]
 
