@@ -54,6 +54,8 @@ class Server(BackgroundServer):
             def do_GET(self) -> None:
                 self.send_response(200 if self.path.partition("?")[0] in paths else 404)
                 self.end_headers()
+                # As Slack does: Alertmanager 0.28 takes any other text for an error.
+                self.wfile.write(b"ok")
 
             def do_POST(self) -> None:
                 posts.put(
