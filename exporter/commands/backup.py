@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from exporter.commands.options import Config, DataDir
-from exporter.errors import ConfigError
 from exporter.settings import load
 
 
@@ -30,17 +29,11 @@ def backup(
       session-end-exporter backup /var/backups \\
         --data-dir /var/lib/session-end-exporter
     """
-    from exporter.ledger.address import masked
-    from exporter.ledger.backup import back_up
+    from exporter.ledger.backends import back_up
 
     settings = load(config, data_dir=data_dir)
-    if settings.ledger is not None:
-        raise ConfigError(
-            f"the ledger is in {masked(settings.ledger)}, not in a file: back up Redis or Valkey "
-            "itself, for example its append-only file"
-        )
     began = time.monotonic()
-    done = back_up(settings.data_dir, folder)
+    done = back_up(settings, folder)
     typer.echo(
         f"{done.file}: {done.size:,} bytes, ledger {done.ledger}, up to commit {done.commit}, "
         f"{time.monotonic() - began:.1f} seconds"
