@@ -102,7 +102,7 @@ def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
 @row(
     41,
     "backup under load",
-    "50 backups, each restored exactly",
+    "20 backups, each restored exactly",
     Mutant("copy of the WAL", _WITHOUT_WAL, "acknowledged events missing"),
     Mutant("no checkpoint during the copy", _WITHOUT_LOCK, "damaged|missing|ends with|restored"),
 )
@@ -113,7 +113,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         load = Load(lambda: exporter.ports.get("ingest"))
         load.start()
         began = time.monotonic()
-        for number in range(2 if quick else 50):
+        for number in range(2 if quick else 20):
             load.wait_for_acknowledged(2000)
             before = [sender.acknowledged for sender in load.senders]
             place = folder / f"backup-{number}"
