@@ -9,13 +9,15 @@ BIN := $(VENV)/bin
 # Given on the command line: make run ARGS="--ops 127.0.0.1:9999", make test PYTEST_ARGS="-k ledger"
 ARGS ?=
 PYTEST_ARGS ?=
+# Releases of Debian for `make test-bare`.
+SUITES ?= bookworm trixie
 # Processes that run tests: one more than cores, because some tests wait for timeouts.
 TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
-DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core fonts-inter git haproxy openssl prometheus \
-	prometheus-alertmanager prometheus-pushgateway redis-server strace systemd wrk \
+DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core fonts-inter git haproxy iproute2 openssl \
+	prometheus prometheus-alertmanager prometheus-pushgateway redis-server strace systemd wrk \
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v go >/dev/null || echo golang-go)
 DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
 DEBIAN_BENCH_PACKAGES ?= prometheus prometheus-pushgateway redis-server wrk
@@ -41,7 +43,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check dashboards bench bench-growth faults alert-lab prometheusrule schemas lock clean test-packages test-helm
+.PHONY: help run demo test test-bare check dashboards bench bench-growth faults alert-lab prometheusrule schemas lock clean test-packages test-helm
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +58,9 @@ demo: $(VENV)/.run ## run an outage with Prometheus and Alertmanager and log it,
 test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+test-bare: ## make run and make test on a bare Debian 12 and 13, with debootstrap; SUITES, PYTEST_ARGS
+	@for suite in $(SUITES); do scripts/bare-debian $$suite $(PYTEST_ARGS) || exit 1; done
 
 check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check

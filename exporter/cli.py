@@ -7,6 +7,7 @@ import typer
 
 from exporter import __version__, logs
 from exporter.commands.backtest import backtest
+from exporter.commands.backup import backup
 from exporter.commands.beacon_key import beacon_key
 from exporter.commands.codes import codes
 from exporter.commands.export import exports
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # In the order of `--help`.
-for command in (serve, check, codes, send, simulate, backtest, beacon_key):
+for command in (serve, check, backup, codes, send, simulate, backtest, beacon_key):
     app.command()(command)
 app.command("test-page")(send_test_page)
 app.add_typer(exports)

@@ -11,6 +11,11 @@ from datetime import UTC, datetime
 from functools import partialmethod
 from typing import Any, Final
 
+if sys.version_info >= (3, 13):
+    # `traceback` imports both at the first exception, which would fail without a free file descriptor.
+    import ast  # noqa: F401
+    import tokenize  # noqa: F401
+
 _MAX_TEXT: Final = 200
 """Characters of a logged value: a sender's text must not fill the disk."""
 _MAX_TRACEBACK: Final = 8000

@@ -17,6 +17,7 @@ CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--ledger", "--taxo
 OPTIONS = {
     "serve": CONFIGURED,
     "check": CONFIGURED,
+    "backup": ("DIR", "--config", "--data-dir"),
     "codes": ("QUERY", "--config", "--taxonomy", "--json"),
     "send": (
         *("FILE", "--url", "--token-file", "--ca-file", "--format", "--column", "--follow"),
@@ -40,7 +41,7 @@ OPTIONS = {
         ),
         "--json",
     ),
-    "test-page": ("--alertmanager", "--system", "--code", "--config", "--taxonomy"),
+    "test-page": ("--alertmanager", "--system", "--code", "--wait", "--config", "--taxonomy"),
     "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),
     "export": (),
 }

@@ -18,6 +18,8 @@ BLOCKS = re.findall(r"^```console\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 VOLATILE = (
     (re.compile(r'ledger="[0-9a-f]{8}"'), 'ledger="…"'),
     (re.compile(r"\d+\.\d seconds"), "… seconds"),
+    (re.compile(r"ledger-\d{8}T\d{6}Z"), "ledger-…"),
+    (re.compile(r"[\d,]+ bytes, ledger [0-9a-f]{8}, up to commit \d+"), "…"),
 )
 
 

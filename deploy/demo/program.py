@@ -109,6 +109,8 @@ class Receiver(BackgroundServer):
                 notifications.put((self.path, json.loads(body)))
                 self.send_response(200)
                 self.end_headers()
+                # As Slack does: Alertmanager 0.28 takes any other text for an error.
+                self.wfile.write(b"ok")
 
             def log_message(self, *_: object) -> None:
                 """Requests are not logged."""

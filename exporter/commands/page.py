@@ -1,8 +1,11 @@
 """`test-page`."""
 
 import logging
+import re
+import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -10,8 +13,17 @@ from exporter.commands.options import Config, Folders
 from exporter.errors import ConfigError
 from exporter.settings import Settings, load
 
+if TYPE_CHECKING:
+    import httpx
+
+_ALERTS: Final = "/api/v2/alerts"
 _NAME: Final = "SessionEndTestPage"
 _LASTS: Final = timedelta(minutes=5)
+_OTHERS: Final = 2.0
+"""Seconds after the first attempt in which the other integrations of the receiver make theirs."""
+_ATTEMPTS: Final = re.compile(
+    r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)".*\} (\S+)$', re.M
+)
 
 
 def send_test_page(
@@ -20,6 +32,9 @@ def send_test_page(
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="code of the alert; needs --system")
     ] = None,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="time for the notification to be sent")
+    ] = 90,
     config: Config = None,
     taxonomy: Folders = None,
 ) -> None:
@@ -28,7 +43,8 @@ def send_test_page(
     The alert has the severity of a page, so it takes the routes, receivers and templates of a page. Its title
     begins with TEST PAGE. It ends by itself after 5 minutes. No session end is counted.
 
-    Exits with 1 when Alertmanager does not accept the alert.
+    Waits for the notification. Exits with 1 when Alertmanager does not accept the alert, and when it could
+    not send the notification, for example because the file of a secret is missing.
 
     \b
     Examples:
@@ -38,22 +54,52 @@ def send_test_page(
     """
     alert = _alert(load(config, taxonomy=taxonomy), system, code)
     url = alertmanager.rstrip("/")
-    _request("POST", url, json=[alert])
+    before = _attempts(url)
+    _request("POST", f"{url}{_ALERTS}", json=[alert])
     typer.echo(f"sent: {alert['annotations']['summary']}")
-    for answer in _request("GET", url, params={"filter": f'alertname="{_NAME}"'}):
+    suppressed = False
+    for answer in _request(
+        "GET", f"{url}{_ALERTS}", params={"filter": f'alertname="{_NAME}"'}
+    ).json():
         if answer["labels"] == alert["labels"]:
             typer.echo(f"receivers: {', '.join(item['name'] for item in answer['receivers'])}")
-            if answer["status"]["state"] == "suppressed":
-                typer.echo("warning: a silence or an inhibition suppresses the page", err=True)
+            suppressed = answer["status"]["state"] == "suppressed"
     typer.echo(
-        f"""\
-The page is sent after the group_wait of its route (shipped file: 40 s).
-The alert ends at {alert["endsAt"][11:16]} UTC; "Resolved" follows within group_interval (10 min).
-Until then, the same command sends no further page.
-No page? Look for {_NAME} at {url}/#/alerts,
-for "Notify for alerts failed" in the log of Alertmanager,
-and for alertmanager_notifications_failed_total at {url}/metrics."""
+        f"The alert ends at {alert['endsAt'][11:16]} UTC. Until then, the same command sends no further page."
     )
+    if suppressed:
+        raise ConfigError("a silence or an inhibition suppresses the page")
+    typer.echo("waiting for the group_wait of the route (shipped file: 40 s)")
+    made, failed = _new_attempts(url, before, wait)
+    hints = f'Look for "Notify" in the log of Alertmanager, and for {_NAME} at {url}/#/alerts'
+    if not made:
+        raise ConfigError(f"Alertmanager sent no notification within {wait:g} s. {hints}")
+    if delivered := [name for name in made if made[name] > failed[name]]:
+        typer.echo(f"notified: {', '.join(sorted(delivered))}")
+    if undelivered := sorted(made.keys() - delivered):
+        raise ConfigError(f"Alertmanager could not notify by {', '.join(undelivered)}. {hints}")
+
+
+def _attempts(url: str) -> tuple[Counter[str], Counter[str]]:
+    """Alertmanager's attempts to notify by integration (slack, email, …), and those that failed."""
+    made, failed = Counter[str](), Counter[str]()
+    for failure, integration, count in _ATTEMPTS.findall(_request("GET", f"{url}/metrics").text):
+        (failed if failure else made)[integration] += round(float(count))
+    return made, failed
+
+
+def _new_attempts(
+    url: str, before: tuple[Counter[str], Counter[str]], wait: float
+) -> tuple[Counter[str], Counter[str]]:
+    """The attempts since `before`, as soon as there are any; none after `wait` seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        made, failed = (now - then for now, then in zip(_attempts(url), before, strict=True))
+        if time.monotonic() >= deadline:
+            return made, failed
+        if made and deadline > time.monotonic() + _OTHERS:
+            deadline = time.monotonic() + _OTHERS
+        time.sleep(0.5)
 
 
 def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str, Any]:
@@ -68,6 +114,7 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
     labels |= {"system": system} if system else {}
     subject, page, texts = system or "session-end-exporter", "/alerts", {}
+    board = "session-ends"
     if system and code is not None:
         match = systems[system].match(code)
         if match is systems[system].unknown:
@@ -76,6 +123,8 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
         labels |= {"phase": match.phase, "category": match.category}
         texts = {"causes": match.causes, "fix": match.fix}
         subject, page = f"{match.code} {match.name} on {system}", match.runbook
+        # As in the alerts of the code.
+        board = f"session-end-code?var-system={system}&var-code={match.code}"
     now = datetime.now(UTC)
     texts |= {
         "summary": f"TEST PAGE: {subject}",
@@ -83,25 +132,28 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
         f"The alert ends by itself at {now + _LASTS:%H:%M} UTC.",
         "runbook_url": f"{settings.runbooks}{page}",
     }
+    if settings.dashboard_url:
+        texts["dashboard_url"] = f"{settings.dashboard_url}/d/{board}"
     times = {"startsAt": now.isoformat(), "endsAt": (now + _LASTS).isoformat()}
     return {"labels": labels, "annotations": texts, **times}
 
 
-def _request(method: str, url: str, **content: Any) -> Any:
-    """An answer of Alertmanager's API for alerts. Raises `ConfigError` with URL and remedy."""
+def _request(method: str, url: str, **content: Any) -> "httpx.Response":
+    """An answer of Alertmanager. Raises `ConfigError` with URL and remedy."""
     import httpx
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        answer = httpx.request(method, f"{url}/api/v2/alerts", timeout=10, **content)
+        answer = httpx.request(method, url, timeout=10, **content)
         if answer.is_success:
-            return answer.json() if method == "GET" else None
+            return answer
         fault = f"HTTP {answer.status_code} {answer.reason_phrase}"
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
         fault = "not a URL such as http://127.0.0.1:9093"
     except (httpx.HTTPError, ValueError) as error:
         fault = str(error) or type(error).__name__
+    base = url.removesuffix(_ALERTS).removesuffix("/metrics")
     raise ConfigError(
-        f"--alertmanager {url!r}: {fault}. Give the address on which Alertmanager listens, with its "
+        f"--alertmanager {base!r}: {fault}. Give the address on which Alertmanager listens, with its "
         "--web.route-prefix if it has one"
     )

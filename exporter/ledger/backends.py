@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from exporter.errors import LedgerError
 from exporter.ledger import address
 from exporter.ledger.contract import Ledger, Series
 from exporter.ledger.queued import GROUP_EVENTS
+
+if TYPE_CHECKING:
+    from exporter.ledger.backup import Backup
 
 
 class LedgerSettings(Protocol):
@@ -86,3 +90,15 @@ async def open_backend(
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger
+
+
+def back_up(settings: LedgerSettings, folder: Path) -> "Backup":
+    """Copy the ledger that the settings select into a new file in `folder`. Raises `LedgerError`."""
+    if settings.ledger is not None:
+        raise LedgerError(
+            f"the ledger is in {address.masked(settings.ledger)}, not in a file: back up Redis or "
+            "Valkey itself, for example its append-only file"
+        )
+    from exporter.ledger import backup
+
+    return backup.back_up(settings.data_dir, folder)

@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
+from exporter.ledger.checkpoints import checkpoint_hook
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
@@ -216,6 +217,7 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
+        connection.set_wal_hook(checkpoint_hook(path.with_name("ledger.marker")))
     except (apsw.BusyError, apsw.LockedError):
         connection.close()
         raise LedgerInUse(f"{path} is in use by another process") from None

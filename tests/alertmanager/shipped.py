@@ -45,7 +45,7 @@ def with_webhooks(folder: Path, url: str, smarthost: str = "") -> Path:
     del slack["api_url_file"]
     more = {
         "slack_configs": [slack | {"api_url": f"{url}/slack"}],
-        "email_configs": [_mail(smarthost)],
+        "email_configs": [mail_block(smarthost)],
     }
     return _with_receivers(
         folder,
@@ -58,10 +58,11 @@ def with_webhooks(folder: Path, url: str, smarthost: str = "") -> Path:
 
 def with_mail(folder: Path, smarthost: str) -> Path:
     """Every receiver is the shipped e-mail block, with this server."""
-    return _with_receivers(folder, lambda _: {"email_configs": [_mail(smarthost)]})
+    return _with_receivers(folder, lambda _: {"email_configs": [mail_block(smarthost)]})
 
 
-def _mail(smarthost: str) -> dict[str, Any]:
+def mail_block(smarthost: str) -> dict[str, Any]:
+    """The shipped e-mail block with a server that needs no password and has no TLS."""
     (block,) = shipped_receivers()["email"]["email_configs"]
     mail = {key: value for key, value in block.items() if not key.startswith("auth_")}
     return mail | {"smarthost": smarthost, "require_tls": False}

@@ -179,14 +179,15 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, s
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
 
 
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, seen: Seen) -> None:
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path) -> None:
     """The first five labels of an event, and twenty values of each."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
     path = write(tmp_path / "a.ndjson", sent)
     for asked in (False, True):
-        files = Files(TAXONOMY, seen if asked else Seen(), NOW, labels=asked)
-        files.read(Source(path), lambda _: None, lambda: None)
+        with Seen() as seen:
+            files = Files(TAXONOMY, seen, NOW, labels=asked)
+            files.read(Source(path), lambda _: None, lambda: None)
         counters = files.ends["streampixel"].counters(EventCounts())
         assert counters is not None
         by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}

@@ -22,12 +22,21 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
         shown = run("test-page", "--alertmanager", url, *options)
         path, message = receiver.next()
         again = run("test-page", "--alertmanager", url)
+        (tmp_path / "slack-page").unlink()
+        unsent = run("test-page", "--alertmanager", url, "--system", "softdrive")
+        late = run("test-page", "--alertmanager", url, "--system", "softdrive", "--wait", "0.1")
         wrong = run("test-page", "--alertmanager", f"{url}/prefix/")
     title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"sent: {title}\nreceivers: page\n")
-    assert f"{url}/#/alerts" in shown.stdout
+    assert shown.stdout.endswith("\nnotified: slack\n")
     assert again.stdout.startswith("sent: TEST PAGE: session-end-exporter\nreceivers: page\n")
+    # amtool accepts the configuration without the file.
+    assert (unsent.returncode, late.returncode) == (1, 1)
+    assert "notified" not in unsent.stdout
+    hints = f'Look for "Notify" in the log of Alertmanager, and for SessionEndTestPage at {url}/#/alerts'
+    assert unsent.stderr == f"error: Alertmanager could not notify by slack. {hints}\n"
+    assert late.stderr == f"error: Alertmanager sent no notification within 0.1 s. {hints}\n"
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.startswith(
         f"error: --alertmanager '{url}/prefix': HTTP 404 Not Found. Give"

@@ -233,32 +233,41 @@ def ledger(exporter: ExporterProcess) -> set[str]:
     return {labels["ledger"] for labels in samples}
 
 
-def test_restored_backup_continues_from_its_counts(
+def test_restored_backup_continues_from_its_counts_as_another_ledger(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
     exporter, terminal = filled
-    backup, restore = commands("operate")
     before = ledger(exporter)
-    assert exporter.stop() == 0
-    run(backup, terminal)
-    exporter.start()
+    run(commands("operate")[0], terminal)
     assert exporter.post(event("c")).json["accepted"] == 1
     assert exporter.stop() == 0
-    run(restore, terminal)
+    run(commands("operate")[1], terminal)
     exporter.start()
     assert exporter.request("ops", "GET", names.READY_PATH).status == 200
-    assert ledger(exporter) == before
+    assert ledger(exporter).isdisjoint(before)
     assert exporter.total(names.SESSION_ENDS, code="4001") == 2
     assert exporter.post(event("a")).json["duplicates"] == 1
     assert exporter.post(event("c")).json["accepted"] == 1
+
+
+def test_moved_ledger_is_the_same_ledger(
+    filled: tuple[ExporterProcess, Terminal], folder: Path
+) -> None:
+    exporter, terminal = filled
+    before = ledger(exporter)
+    assert exporter.stop() == 0
+    run(commands("operate")[2], terminal)
+    with ExporterProcess(folder / "moved") as moved:
+        assert ledger(moved) == before
+        assert moved.total(names.SESSION_ENDS, code="4001") == 2
 
 
 def test_copy_of_a_running_exporter_is_damaged(
     filled: tuple[ExporterProcess, Terminal], folder: Path
 ) -> None:
     _, terminal = filled
-    run(commands("operate")[0], terminal)
-    with ExporterProcess(folder / "backup") as copy:
+    run(commands("operate")[2], terminal)
+    with ExporterProcess(folder / "moved") as copy:
         assert copy.request("ops", "GET", names.READY_PATH).status == 503
         assert copy.total(names.SESSION_ENDS) == 0
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.faults import (
+    backups,
     bodies,
     certificate,
     configuration,
@@ -31,7 +32,7 @@ from tests.faults import (
 from tests.faults.table import Row, rows_of
 
 ATTACKS: Final = (bodies, connections, descriptors, floods, foreign_host, slow_peers)
-DURABILITY: Final = (disks, files, kills, order, otlp, power_cut, retry_storm)
+DURABILITY: Final = (backups, disks, files, kills, order, otlp, power_cut, retry_storm)
 OPERATION: Final = (
     *(certificate, configuration, double_scrape, exposition),
     *(long_durations, lost_log, soak),

@@ -66,7 +66,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         while not self.finishing.is_set():
             count = self._random.randint(1, self._batch)
-            body = json.dumps([self._event(self.sent + index) for index in range(count)])
+            body = json.dumps([self.event(self.sent + index) for index in range(count)])
             self.sent += count
             self._until_acknowledged(body, count)
             self.acknowledged += count
@@ -74,7 +74,7 @@ class Sender(threading.Thread):
                 self._until_acknowledged(body, count)
         self._close()
 
-    def _event(self, number: int) -> dict[str, object]:
+    def event(self, number: int) -> dict[str, object]:
         [event] = ends(self.name, number, 1)
         return event | {"user": f"{self.name}-{number // USER_EVENTS}"}
 

@@ -57,9 +57,9 @@ class Topology:
         nodes = self._nodes.union(self._plan.address.hosts)
         tasks = [asyncio.create_task(self._slots(node)) for node in nodes]
         try:
-            for task in asyncio.as_completed(tasks):
+            for answer in asyncio.as_completed(tasks):
                 try:
-                    slots = await task
+                    slots = await answer
                     shards = range(self._plan.shards)
                     await self._connect([_master(slots, shard) for shard in shards])
                 except CallFailed as error:

@@ -1,0 +1,40 @@
+"""`backup`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exporter.commands.options import Config, DataDir
+from exporter.settings import load
+
+
+def backup(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="existing directory for the new file")
+    ],
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the ledger into a new file while the exporter runs.
+
+    The file has every event that was answered with 200 before the command began. Its name is
+    ledger-TIME.db. To restore it, put it as ledger.db into an empty data_dir and start the exporter.
+
+    Run it as root or as the exporter's user, on the exporter's machine.
+
+    \b
+    Example:
+      session-end-exporter backup /var/backups \\
+        --data-dir /var/lib/session-end-exporter
+    """
+    from exporter.ledger.backends import back_up
+
+    settings = load(config, data_dir=data_dir)
+    began = time.monotonic()
+    done = back_up(settings, folder)
+    typer.echo(
+        f"{done.file}: {done.size:,} bytes, ledger {done.ledger}, up to commit {done.commit}, "
+        f"{time.monotonic() - began:.1f} seconds"
+    )

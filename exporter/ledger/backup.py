@@ -1,0 +1,154 @@
+"""A copy of a ledger in a file, while an exporter may count events in the ledger."""
+
+import errno
+import os
+import secrets
+import tempfile
+import time
+from collections import deque
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfile
+from typing import Final
+
+import apsw
+import msgspec
+
+from exporter.errors import LedgerError
+from exporter.ledger.checkpoints import paused
+from exporter.ledger.damage import Damaged, is_damage
+from exporter.ledger.files import CommitMarker, sync_folder
+from exporter.ledger.store import Meta, Store
+from exporter.ledger.totals import Changes
+
+_TRIES: Final = 5
+"""Copies before giving up. Another one is needed when the WAL begins anew, or an exporter starts or stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: its file, the id that its ledger has, and the last commit in it."""
+
+    file: Path
+    ledger: str
+    commit: int
+    size: int
+
+
+def back_up(data_dir: Path, folder: Path) -> Backup:
+    """Copy the ledger in `data_dir` to a new file in `folder`, which must exist.
+
+    The file contains all events that were acknowledged before the call, and the state after one commit. It is
+    verified, durable, and complete from the moment it has its name. Raises `LedgerError`.
+
+    Its ledger has an id of its own, so that Prometheus sees new series when the backup is restored. With the
+    old id, the lower counts would be a counter reset, and all restored ends would be counted as new ends. An
+    exporter with the backup, beside the original, would count for nothing, because rules take the maximum of
+    exporters with the same id.
+    """
+    database = data_dir / "ledger.db"
+    try:
+        return _back_up(database, data_dir / "ledger.marker", folder)
+    except apsw.Error as error:
+        if isinstance(error, apsw.FullError):
+            raise _full(folder) from None
+        if is_damage(error, database):
+            raise _damaged(database, f"{type(error).__name__}: {error}") from None
+        raise LedgerError(f"{folder}: {error}; no backup was written") from None
+    except (Damaged, UnicodeDecodeError) as damage:
+        raise _damaged(database, damage) from None
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise _full(folder) from None
+        place = error.filename or folder
+        raise LedgerError(f"{place}: {error.strerror}; no backup was written") from None
+
+
+def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
+    if not (database.is_file() and marker.is_file()):
+        raise LedgerError(
+            f"{database.parent} is not the data_dir of an exporter: it has no ledger.db with a "
+            "ledger.marker; set --data-dir"
+        )
+    if not folder.is_dir():
+        raise LedgerError(f"{folder} is not a directory: create it, or mount its disk")
+    # A time that sorts as text. Until the end, the files are in a folder of their own.
+    file = folder / time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
+    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
+        copy = Path(unfinished) / file.name
+        acknowledged = _copy(database, marker, copy)
+        meta = _finish(copy, acknowledged)
+        owner = database.stat()
+        if os.geteuid() == 0:
+            os.chown(copy, owner.st_uid, owner.st_gid)
+        copy.chmod(0o600)
+        _sync(copy)
+        copy.replace(file)
+        sync_folder(folder)
+    return Backup(file, meta.ledger, meta.commit, file.stat().st_size)
+
+
+def _full(folder: Path) -> LedgerError:
+    return LedgerError(f"the disk of {folder} is full; no backup was written")
+
+
+def _damaged(database: Path, reason: object) -> LedgerError:
+    return LedgerError(f"{database} is damaged: {reason}; no backup was written")
+
+
+def _copy(database: Path, marker: Path, copy: Path) -> int:
+    """Copy database and WAL; the last commit that was acknowledged before."""
+    wal, copied_wal = (path.with_name(f"{path.name}-wal") for path in (database, copy))
+    with closing(CommitMarker(marker)) as opened:
+        acknowledged = opened.read()
+    with paused(marker):
+        for _ in range(_TRIES):
+            unchanged = _state(database)
+            copyfile(database, copy)
+            # After the database, so that all commits after the last checkpoint are in the WAL. SQLite ignores
+            # a frame at the end that was copied in part. The first commit after a checkpoint begins the WAL
+            # anew, which its header shows: a copy of both parts would undo a part of the checkpoint.
+            header = _header(wal)
+            if header:
+                copyfile(wal, copied_wal)
+            else:
+                copied_wal.unlink(missing_ok=True)
+            # An exporter that starts or stops makes a checkpoint in spite of the lock.
+            if (_state(database), _header(wal), _header(copied_wal)) == (unchanged, header, header):
+                return acknowledged
+    raise LedgerError(f"{database} changed {_TRIES} times while it was copied; try again")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _header(wal: Path) -> bytes:
+    """The header of a WAL, which has another salt after each beginning; empty for a WAL that is not there."""
+    try:
+        with wal.open("rb") as file:
+            return file.read(32)
+    except FileNotFoundError:
+        return b""
+
+
+def _finish(copy: Path, acknowledged: int) -> Meta:
+    """Verify all rows, give the ledger its new id, and move the WAL into the database."""
+    with closing(Store(copy)) as store:
+        store.check()
+        meta = store.meta()
+        if meta.commit < acknowledged:
+            raise Damaged(f"it ends at commit {meta.commit}, but {acknowledged} was acknowledged")
+        for rows in (store.series().values(), store.durations(), store.ids()):
+            deque(rows, maxlen=0)
+        meta = msgspec.structs.replace(meta, ledger=secrets.token_hex(4))
+        store.write(meta, Changes([], []))
+        store.checkpoint()
+    return meta
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

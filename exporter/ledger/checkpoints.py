@@ -1,0 +1,58 @@
+"""Automatic checkpoints, which pause while a backup copies the files of the ledger.
+
+Between two checkpoints the database file does not change and the WAL grows at its end only, so another
+process can copy both files while commits continue. The lock is `flock` on the commit marker: a backup holds
+it shared, a checkpoint exclusively. It ends with the process that holds it.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+PAGES: Final = 1000
+"""Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
+MOST: Final = 65_536
+"""Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
+not fill the disk of the ledger. The backup notices the change and copies again."""
+
+Hook = Callable[[apsw.Connection, str, int], int]
+
+
+def checkpoint_hook(marker: Path) -> Hook:
+    """The hook of SQLite after each commit, in place of its automatic checkpoint."""
+
+    def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
+        if pages >= PAGES:
+            # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
+            with suppress(apsw.Error, OSError):
+                if pages >= MOST:
+                    connection.wal_checkpoint(database)
+                else:
+                    with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                        connection.wal_checkpoint(database)
+        return apsw.SQLITE_OK
+
+    return after_commit
+
+
+@contextmanager
+def paused(marker: Path) -> Iterator[None]:
+    """No automatic checkpoint changes the database file, unless the WAL has `MOST` pages."""
+    with _locked(marker, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, operation: int) -> Iterator[None]:
+    # Opened each time: the lock belongs to the open file, and a kept one could be that of a moved ledger.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,147 @@
+"""`backup`: what it prints, what it refuses, and what Prometheus sees of a restored backup."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from exporter import names
+from tests.commands.running import run
+from tests.disk import fill, small_disk
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.prometheus_process import PrometheusProcess
+
+ENDS = f"sum({names.SESSION_ENDS}) or vector(0)"
+
+
+def end(id_: object) -> dict[str, object]:
+    return {"id": f"e-{id_}", "system": "streampixel", "code": 4001}
+
+
+def ledger(exporter: ExporterProcess) -> str:
+    samples = [dict(labels) for name, labels in exporter.metrics() if name == names.SESSION_ENDS]
+    (name,) = {labels["ledger"] for labels in samples}
+    return name
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder
+
+
+def test_backup_of_a_running_exporter_names_its_file_and_ledger(
+    running: ExporterProcess, backups: Path
+) -> None:
+    assert running.post([end(number) for number in range(500)]).json["accepted"] == 500
+    done = run("backup", backups, "--data-dir", running.data_dir)
+    assert (done.returncode, done.stderr) == (0, "")
+    (file,) = backups.iterdir()
+    assert re.fullmatch(r"ledger-\d{8}T\d{6}Z\.db", file.name)
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = re.fullmatch(
+        rf"{re.escape(str(file))}: [\d,]+ bytes, ledger ([0-9a-f]{{8}}), up to commit \d+, "
+        r"\d+\.\d seconds\n",
+        done.stdout,
+    )
+    assert shown, done.stdout
+    restored = file.parent / "data"
+    restored.mkdir()
+    shutil.copy(file, restored / "ledger.db")
+    with ExporterProcess(restored) as exporter:
+        assert ledger(exporter) == shown[1] != ledger(running)
+        assert exporter.total(names.SESSION_ENDS) == 500
+        assert exporter.post([end(number) for number in range(510)]).json["duplicates"] == 500
+
+
+def cut(database: Path) -> None:
+    with database.open("r+b") as file:
+        file.truncate(database.stat().st_size // 2)
+
+
+def test_backup_of_what_is_no_ledger_says_what_to_do(
+    tmp_path: Path, running: ExporterProcess, backups: Path
+) -> None:
+    def error(*given: object, **variables: str) -> str:
+        done = run("backup", *given, **variables)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert list(backups.iterdir()) == []
+        return done.stderr
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert error(backups, "--data-dir", empty) == (
+        f"error: {empty} is not the data_dir of an exporter: it has no ledger.db with a "
+        "ledger.marker; set --data-dir\n"
+    )
+    assert list(empty.iterdir()) == []
+    absent = tmp_path / "absent"
+    assert error(absent, "--data-dir", running.data_dir) == (
+        f"error: {absent} is not a directory: create it, or mount its disk\n"
+    )
+    shared = {"SESSION_EXPORTER_LEDGER": "redis://127.0.0.1"}
+    assert error(backups, **shared) == (
+        "error: the ledger is in redis://127.0.0.1, not in a file: back up Redis or Valkey itself, for "
+        "example its append-only file\n"
+    )
+    unreadable = tmp_path / ("x" * 300)
+    assert error(backups, "--data-dir", unreadable) == (
+        f"error: {unreadable / 'ledger.db'}: File name too long; no backup was written\n"
+    )
+    running.post([end(1)])
+    assert running.stop() == 0
+    cut(running.data_dir / "ledger.db")
+    assert error(backups, "--data-dir", running.data_dir).startswith(
+        f"error: {running.data_dir / 'ledger.db'} is damaged: "
+    )
+    (running.data_dir / "ledger.db").write_text("no database")
+    assert "is damaged: " in error(backups, "--data-dir", running.data_dir)
+
+
+def test_backup_to_a_full_disk_leaves_no_file(running: ExporterProcess, tmp_path: Path) -> None:
+    assert running.post([end(number) for number in range(1000)]).status == 200
+    with small_disk(tmp_path / "disk") as disk:
+        filler = fill(disk, spare=32 * 1024)
+        done = run("backup", disk, "--data-dir", running.data_dir)
+        assert (done.returncode, list(disk.iterdir())) == (1, [filler])
+        assert done.stderr == f"error: the disk of {disk} is full; no backup was written\n"
+
+
+def increase(prometheus: PrometheusProcess) -> float:
+    (value,) = prometheus.query(f"sum(increase({names.SESSION_ENDS}[5m])) or vector(0)").values()
+    return value
+
+
+def seen(prometheus: PrometheusProcess, **labels: str) -> float:
+    selected = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    values: Mapping[object, float] = prometheus.query(f"sum({names.SESSION_ENDS}{{{selected}}})")
+    return sum(values.values())
+
+
+def test_restored_ends_are_no_new_ends_in_prometheus(
+    running: ExporterProcess, backups: Path, tmp_path: Path
+) -> None:
+    """Fails when the backup keeps the ledger's id: its 500 ends are then counted once more."""
+    # A fixed port: the restored exporter has the address of the first one.
+    ops = ("--ops", f"127.0.0.1:{running.ports['ops']}")
+    with PrometheusProcess(tmp_path / "prometheus", [ops[1]], interval=0.2) as prometheus:
+        running.post([end(number) for number in range(500)])
+        name = ledger(running)
+        wait_for(lambda: seen(prometheus, ledger=name) == 500)
+        done = run("backup", backups, "--data-dir", running.data_dir)
+        running.post([end(number) for number in range(500, 520)])
+        wait_for(lambda: seen(prometheus, ledger=name) == 520)
+        before = increase(prometheus)
+        running.kill()
+        restored = tmp_path / "restored"
+        restored.mkdir()
+        shutil.copy(done.stdout.partition(": ")[0], restored / "ledger.db")
+        with ExporterProcess(restored, *ops) as exporter:
+            wait_for(lambda: seen(prometheus, ledger=ledger(exporter)) == 500)
+            exporter.post([end(number) for number in range(900, 930)])
+            wait_for(lambda: seen(prometheus, ledger=ledger(exporter)) == 530)
+            # Prometheus extrapolates to the edges of the window.
+            assert 20 < increase(prometheus) - before < 100

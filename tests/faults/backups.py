@@ -1,0 +1,129 @@
+"""Row 41 of the fault table: backups while events arrive, and their restoration elsewhere."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from exporter import names
+from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.faults.senders import Load, Sender
+from tests.faults.table import Missed, Mutant, reached, row
+
+_SLOW: Final = """
+import time
+from exporter.ledger import backup
+copied = backup.copyfile
+def slow(source, target):
+    copied(source, target)
+    time.sleep(0.3)
+backup.copyfile = slow
+"""
+"""The copy of each file takes as long as that of a large ledger: checkpoints become due meanwhile."""
+_OFTEN: Final = """
+from exporter.ledger import checkpoints
+checkpoints.PAGES = 50
+"""
+"""Each copy would see several checkpoints."""
+_WITHOUT_WAL: Final = """
+from exporter.ledger import backup, checkpoints
+checkpoints.PAGES = 10_000
+from exporter.ledger.files import CommitMarker
+backup._header = lambda wal: b""
+CommitMarker.read = lambda marker: 0
+"""
+"""Nor the comparison with the marker. Without checkpoints, the WAL has all events."""
+_WITHOUT_LOCK: Final = """
+from contextlib import nullcontext
+from exporter.ledger import backup, checkpoints
+checkpoints._locked = lambda path, operation: nullcontext()
+backup._state = lambda path: (0, 0, 0)
+backup.header, backup._header = backup._header, lambda wal: backup.header(wal)[:12]
+"""
+"""Nor the comparisons that notice the missing lock: every backup succeeds."""
+
+
+def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> Path:
+    """The file of a backup that the command made."""
+    command = ("backup", str(folder), "--data-dir", str(exporter.data_dir))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", f"{mutant}\n{_SLOW}\nfrom exporter.cli import main\nmain()"),
+            *command,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Missed(f"backup failed: {done.stderr.strip()}")
+    return Path(done.stdout.partition(": ")[0])
+
+
+def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> dict[str, int]:
+    """Post the first `counts` events of each sender once more; the sums of the answers."""
+    sums = {"accepted": 0, "duplicates": 0}
+    for sender, count in zip(senders, counts, strict=True):
+        for first in range(0, count, 1000):
+            events = [sender.event(number) for number in range(first, min(first + 1000, count))]
+            reply = exporter.post(json.dumps(events).encode())
+            if reply.status != 200:
+                raise Missed(f"a retry was answered {reply.status}")
+            for name in sums:
+                sums[name] += reply.json[name]
+    return sums
+
+
+def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
+    """Restore a backup and post all events again. `before`: acknowledged before it began, by sender."""
+    (folder / "data").mkdir(parents=True)
+    shutil.copy(file, folder / "data" / "ledger.db")
+    sent = [sender.sent for sender in load.senders]
+    with ExporterProcess(folder / "data") as exporter:
+        if exporter.request("ops", "GET", names.READY_PATH).status != 200:
+            raise Missed("the restored ledger is damaged")
+        counted = int(exporter.total(names.SESSION_ENDS))
+        ids = int(exporter.total(names.WINDOW_IDS))
+        if counted != ids:
+            raise Missed(f"restored {counted} ends with {ids} ids")
+        missing = _post(exporter, load.senders, before)["accepted"]
+        if missing:
+            raise Missed(f"{missing} of {sum(before)} acknowledged events missing")
+        again = _post(exporter, load.senders, sent)["duplicates"]
+        total = int(exporter.total(names.SESSION_ENDS))
+        if (again, total) != (counted, sum(sent)):
+            raise Missed(f"{counted} restored, {again} duplicates, {total} of {sum(sent)} counted")
+
+
+@row(
+    41,
+    "backup under load",
+    "20 backups, each restored exactly",
+    Mutant("copy of the WAL", _WITHOUT_WAL, "acknowledged events missing"),
+    Mutant("no checkpoint during the copy", _WITHOUT_LOCK, "damaged|missing|ends with|restored"),
+)
+def run(folder: Path, quick: bool, mutant: str = "") -> str:
+    """Four senders post; each backup is restored on another exporter, where all events are sent again."""
+    backups = []
+    with ExporterProcess(folder / "data", mutant=_OFTEN + mutant) as exporter:
+        load = Load(lambda: exporter.ports.get("ingest"))
+        load.start()
+        began = time.monotonic()
+        for number in range(2 if quick else 20):
+            load.wait_for_acknowledged(2000)
+            before = [sender.acknowledged for sender in load.senders]
+            place = folder / f"backup-{number}"
+            place.mkdir()
+            backups.append((_back_up(exporter, place, mutant), before))
+        rate = load.acknowledged / (time.monotonic() - began)
+        load.finish()
+    for number, (file, before) in enumerate(backups):
+        _restore(file, folder / f"restored-{number}", load, before)
+    return reached(
+        f"{len(backups)} backups at {rate:,.0f} events/s, each restored exactly, 0 lost or doubled",
+        True,
+    )

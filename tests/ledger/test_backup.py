@@ -1,0 +1,210 @@
+"""A copy of a ledger that counts events meanwhile: complete, of one instant, and with an id of its own."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import LedgerError
+from exporter.ledger import backup, checkpoints
+from exporter.ledger.backup import Backup, back_up
+from exporter.ledger.checkpoints import paused
+from exporter.ledger.sqlite import SqliteLedger
+from tests.ledger.batches import batch
+from tests.ledger.home import SqliteHome, value
+
+PAGES = 20
+
+
+@pytest.fixture(autouse=True)
+def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after some commits."""
+    monkeypatch.setattr(checkpoints, "PAGES", PAGES)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder
+
+
+class Numbers:
+    """Commits of a ledger, each with the next id."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self.ledger = ledger
+        self.count = 0
+
+    async def commit(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.ledger.commit(batch([self.count]))
+            self.count += 1
+
+
+def put(file: Path, folder: Path) -> None:
+    folder.mkdir()
+    shutil.copy(file, folder / "ledger.db")
+
+
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def restored(copy: Backup, folder: Path) -> tuple[int, int, str]:
+    """The count of a restored backup, how many of ids 0 to 999 are duplicates, and the ledger's id."""
+    put(copy.file, folder)
+    ledger = await SqliteHome(folder).open(ids=10_000)
+    count = value(ledger)
+    receipt = await ledger.commit(batch(range(1000)))
+    assert ledger.status().damaged is None
+    return count, receipt.duplicates, ledger.totals().ledger
+
+
+def halved(during: Callable[[Path], None]) -> Callable[[object, Path], None]:
+    """`shutil.copyfile` that calls `during` with the source when half of the file is copied."""
+
+    def copyfile(source: object, target: Path) -> None:
+        path = Path(str(source))
+        with path.open("rb") as reading, target.open("wb") as writing:
+            writing.write(reading.read(path.stat().st_size // 2))
+            writing.flush()
+            during(path)
+            shutil.copyfileobj(reading, writing)
+
+    return copyfile
+
+
+def modified(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+async def test_backup_of_an_open_ledger_has_its_counts_under_a_new_id(
+    home: SqliteHome, folder: Path
+) -> None:
+    numbers = Numbers(await home.open())
+    await numbers.commit(50)
+    copy = await asyncio.to_thread(back_up, home.folder, folder)
+    await numbers.commit(7)
+    assert files(folder) == [copy.file.name]
+    count, duplicates, name = await restored(copy, folder / "restored")
+    assert (count, duplicates) == (50, 50)
+    assert name == copy.ledger != numbers.ledger.totals().ledger
+
+
+async def test_backup_of_a_closed_ledger_has_its_counts(home: SqliteHome, folder: Path) -> None:
+    numbers = Numbers(await home.open())
+    await numbers.commit(50)
+    await numbers.ledger.close()
+    copy = back_up(home.folder, folder)
+    assert (await restored(copy, folder / "restored"))[:2] == (50, 50)
+
+
+async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the lock in the hook: the file then changes at each of the five copies."""
+    numbers = Numbers(await home.open())
+    await numbers.commit(50)
+    loop, copies = asyncio.get_running_loop(), []
+
+    def during(path: Path) -> None:
+        copies.append(path.name)
+        if path.name == "ledger.db":
+            asyncio.run_coroutine_threadsafe(numbers.commit(2 * PAGES), loop).result()
+
+    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copy = await asyncio.to_thread(back_up, home.folder, folder)
+    assert copies == ["ledger.db", "ledger.db-wal"]
+    assert (await restored(copy, folder / "restored"))[:2] == (50 + 2 * PAGES,) * 2
+    before = modified(home.folder / "ledger.db")
+    await numbers.commit()
+    # The checkpoint that was due takes place after the first commit.
+    assert modified(home.folder / "ledger.db") > before
+
+
+async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison of the headers: the copy is damaged, or lacks commits."""
+    numbers = Numbers(await home.open())
+    database = home.folder / "ledger.db"
+    # Up to a checkpoint: the next commit overwrites the WAL from its beginning.
+    before = modified(database)
+    while modified(database) == before:
+        await numbers.commit()
+    loop, copies = asyncio.get_running_loop(), []
+
+    def during(path: Path) -> None:
+        copies.append(path.name)
+        if copies == ["ledger.db", "ledger.db-wal"]:
+            asyncio.run_coroutine_threadsafe(numbers.commit(3), loop).result()
+
+    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copy = await asyncio.to_thread(back_up, home.folder, folder)
+    assert copies == ["ledger.db", "ledger.db-wal"] * 2
+    count = numbers.count
+    assert (await restored(copy, folder / "restored"))[:2] == (count, count)
+
+
+async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison of the database's state: the copy is damaged."""
+    numbers = Numbers(await home.open())
+    await numbers.commit(200)
+    loop, copies = asyncio.get_running_loop(), []
+
+    def during(path: Path) -> None:
+        copies.append(path.name)
+        if len(copies) == 1:
+            asyncio.run_coroutine_threadsafe(numbers.commit(10), loop).result()
+            asyncio.run_coroutine_threadsafe(numbers.ledger.close(), loop).result()
+
+    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copy = await asyncio.to_thread(back_up, home.folder, folder)
+    assert copies == ["ledger.db", "ledger.db"]
+    assert (await restored(copy, folder / "restored"))[:2] == (210, 210)
+
+
+async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
+    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the limit: the WAL then fills the disk of the ledger."""
+    monkeypatch.setattr(checkpoints, "MOST", 4 * PAGES)
+    numbers = Numbers(await home.open())
+    database = home.folder / "ledger.db"
+    before = modified(database)
+    with paused(home.folder / "ledger.marker"):
+        await numbers.commit(PAGES)
+        assert modified(database) == before
+        await numbers.commit(3 * PAGES)
+        assert modified(database) > before
+
+
+async def test_database_that_changes_at_each_copy_is_an_error(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = Numbers(await home.open())
+    await numbers.commit()
+    monkeypatch.setattr(
+        "exporter.ledger.backup.copyfile",
+        halved(Path.touch),
+    )
+    with pytest.raises(LedgerError, match=r"ledger\.db changed 5 times while it was copied"):
+        await asyncio.to_thread(back_up, home.folder, folder)
+    assert files(folder) == []
+
+
+async def test_copy_without_the_wal_is_no_backup(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison with the commit marker."""
+    numbers = Numbers(await home.open())
+    await numbers.commit(3)
+    monkeypatch.setattr(backup, "_header", lambda _: b"")
+    with pytest.raises(LedgerError, match=r"it ends at commit \d, but \d was acknowledged; no"):
+        await asyncio.to_thread(back_up, home.folder, folder)
+    assert files(folder) == []
