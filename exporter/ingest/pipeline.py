@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from exporter.ingest.guard import Guard, Headers, Receive
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
-from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
+from exporter.ledger.contract import ACCEPTED, CONFLICT, Batch, Family, Ledger, Receipt
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.names import OTHER
@@ -83,6 +84,26 @@ class Pipeline:
             )
         )
 
+    def start(
+        self, headers: Headers, client: str, body: bytes
+    ) -> tuple[asyncio.Future[Receipt], Callable[[Receipt], bytes]]:
+        """Begin `take` for a POST with a small body that is complete and not compressed.
+
+        Returns the receipt and what makes of it the JSON of the 200. Raises a `Refused` as `take` does.
+        """
+        media = self._guard.admit("POST", headers, client)
+        self._guard.check_size(body)
+        decoded = self._decoder.decode(media, body, headers)
+        classified, now = self._classify(decoded, headers)
+        receipt = self._ledger.enqueue(self._batch(classified))
+        return receipt, partial(self._finish, classified, now, decoded.ignored)
+
+    def _finish(
+        self, classified: Classified, now: float, ignored: IgnoredFields | None, receipt: Receipt
+    ) -> bytes:
+        rejected = self._count(classified, receipt, now, ignored)
+        return _reply(classified, receipt, rejected, _warnings(classified.resolved, ignored))
+
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers
     ) -> tuple[Classified, Receipt, list[Rejection], Warnings]:
@@ -99,7 +120,7 @@ class Pipeline:
         else:
             decoded = decode()
             classified, now = self._classify(decoded, headers)
-        receipt = await self._commit(classified)
+        receipt = await self._ledger.commit(self._batch(classified))
         rejected = self._count(classified, receipt, now, decoded.ignored)
         warnings = _warnings(classified.resolved, decoded.ignored)
         return classified, receipt, rejected, warnings
@@ -111,7 +132,7 @@ class Pipeline:
         """
         classified, now = self._classify(decoded, {})
         classified.batch.deferrable = deferrable
-        receipt = await self._commit(classified)
+        receipt = await self._ledger.commit(self._batch(classified))
         return self._count(classified, receipt, now, decoded.ignored)
 
     def _classify(self, decoded: Decoded, headers: Headers) -> tuple[Classified, float]:
@@ -121,11 +142,12 @@ class Pipeline:
         now = self._clock()
         return self._classifier.classify(decoded, now), now
 
-    async def _commit(self, classified: Classified) -> Receipt:
+    def _batch(self, classified: Classified) -> Batch:
+        """The batch for the ledger. Raises `NothingValid` without a valid event."""
         if not classified.resolved:
             self._count_rejections(classified.rejected)
             raise _nothing_valid(classified.rejected)
-        return await self._ledger.commit(classified.batch)
+        return classified.batch
 
     def _count(
         self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None

@@ -7,10 +7,10 @@ a key is always counted. An end and its repeat are counted together.
 **Ordered.** Durable, then shown in `totals`, then the receipt. Totals never show a value that a power cut can
 take back.
 
-**Concurrency.** Call `commit` on the event loop that opened the ledger. Concurrent batches share writes.
-A deferrable batch shares the write of the next batch, or starts its own after `queued.LONGEST_WAIT`. A batch
-is written even when the task that awaits its receipt is cancelled. `totals` and `status` may be called from
-any thread and never wait for a write.
+**Concurrency.** Call `commit` and `enqueue` on the event loop that opened the ledger. Concurrent batches
+share writes. A deferrable batch shares the write of the next batch, or starts its own after
+`queued.LONGEST_WAIT`. A batch is written even when the task that awaits its receipt is cancelled. `totals`
+and `status` may be called from any thread and never wait for a write.
 
 **Shutdown.** `close` refuses further batches with `ShuttingDown`, answers the earlier ones, and leaves the
 store clean. It may be called twice. While a write hangs, `close` gives up as after `LedgerBroken`: a thread
@@ -28,6 +28,7 @@ may then be counted twice.
 A shared store promises less. The docstring of its ledger says what.
 """
 
+from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -237,6 +238,9 @@ class Ledger(Protocol):
 
     async def commit(self, batch: Batch) -> Receipt:
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
+
+    def enqueue(self, batch: Batch) -> Future[Receipt]:
+        """`commit` without a task: the batch is queued on return, and the future is what `commit` awaits."""
 
     def totals(self) -> Totals: ...
 

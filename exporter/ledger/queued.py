@@ -48,6 +48,9 @@ class QueuedLedger(ABC):
         self._timer: asyncio.TimerHandle | None = None
 
     async def commit(self, batch: Batch) -> Receipt:
+        return await self.enqueue(batch)
+
+    def enqueue(self, batch: Batch) -> asyncio.Future[Receipt]:
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
         if refusal := self._refusal(batch):
@@ -73,7 +76,7 @@ class QueuedLedger(ABC):
             if self._deferred:
                 self._flush()
             self._send((batch, future))
-        return await future
+        return future
 
     @abstractmethod
     def _refusal(self, batch: Batch) -> Refused | None:

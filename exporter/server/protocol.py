@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
 from exporter.names import LOGS_PATH
 from exporter.problem import REFUSED
+from exporter.server.direct import MAX_BODY, Direct, DirectRequest
 from exporter.server.hosts import AllowedHosts, host_of
 from exporter.server.joined import JoinedTransport
 from exporter.server.refusals import Refusals, refusal
@@ -73,11 +74,13 @@ class GuardedProtocol(HttpToolsProtocol):
     _refused_in_parser: Refused | None = None
     _timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
-    _joined: JoinedTransport
+    _held: DirectRequest | None = None
+    joined: JoinedTransport
 
     def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limits = limits
+        self._direct: Direct | None = getattr(self.app, "direct", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -86,8 +89,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if hasattr(transport, "set_read_buffer_limits"):
             # TLS: uvloop's 256 KiB of encrypted bytes were two fifths of a connection's memory.
             transport.set_read_buffer_limits(high=64 * 1024)
-        self._joined = JoinedTransport(transport, self.loop, self._lingers)
-        self.transport = cast("asyncio.Transport", self._joined)
+        self.joined = JoinedTransport(transport, self.loop, self._lingers)
+        self.transport = cast("asyncio.Transport", self.joined)
         self.flow = FlowControl(self.transport)
         timeout = self.limits.receive_timeout
         self._read_deadline = self.loop.time() + timeout
@@ -99,7 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
         for timer in (self._timer, self._linger_timer, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
-        self._joined.release()
+        self.joined.release()
         super().connection_lost(exc)
         # Pipelined requests never start now; each would keep this connection.
         self.pipeline.clear()
@@ -126,9 +129,11 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._continue_without_upgrade(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:
+            self._release()
             if not self._ignores_input:
                 self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
         else:
+            self._release()
             if self._phase >= _HEAD:
                 self._request_continues(len(data), in_head)
 
@@ -174,19 +179,55 @@ class GuardedProtocol(HttpToolsProtocol):
         except Refused as refused:
             self._refused_in_parser = refused
             raise _StopError from None
-        super().on_headers_complete()
-        # A new list: uvicorn would add trailers to the headers that the application reads.
-        self.headers = []
+        self._held = self._hold()
+        if self._held is None:
+            self._start_task()
         self._phase, self._deadline_due = _BODY, True
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True
+        if self._held is not None:
+            if not self._held.body and len(body) <= MAX_BODY:
+                self._held.body = body
+                return
+            self._release()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._upgrade:
+        if self._upgrade:
+            return
+        if self._held is not None:
+            request, self._held = self._held, None
+            self.cycle = cast("Any", request)
+            request.start(self._peer())
+        else:
             super().on_message_complete()
-            self._phase, self._request_ended = _IDLE, True
+        self._phase, self._request_ended = _IDLE, True
+
+    def _hold(self) -> DirectRequest | None:
+        """The request as one without a task, if the application takes it and its answer comes next."""
+        pending = self.cycle is not None and not self.cycle.response_complete
+        if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
+            return None
+        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return None
+        headers = dict(self.headers)
+        # Chunked bodies may end with trailers.
+        start = self._direct(self.url, headers) if b"content-length" in headers else None
+        return None if start is None else DirectRequest(self, start, headers)
+
+    def _start_task(self) -> None:
+        super().on_headers_complete()
+        # A new list: uvicorn would add trailers to the headers that the application reads.
+        self.headers = []
+
+    def _release(self) -> None:
+        """Start a held request as a task: its body is large or incomplete."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._start_task()
+            if held.body:
+                super().on_body(held.body)
 
     def _continue_without_upgrade(self, rest: bytes) -> None:
         """Parse the request again without its Upgrade header, which RFC 9110 7.8 allows to ignore.
