@@ -186,14 +186,22 @@ class Pipeline:
 
     def _record(self, resolved: Sequence[ResolvedCode], now: float) -> None:
         """Record unknown codes and capped labels, once per resolved code and not per event."""
-        for code, count in Counter(resolved).items():
+        recorded = [
+            code
+            for code in dict.fromkeys(resolved)
+            if code.unknown is not None or OTHER in code.series.labels
+        ]
+        if not recorded:
+            return
+        counts = Counter(resolved)
+        for code in recorded:
             if code.unknown is not None:
-                self._own.unknown.labels(code.system).inc(count)
-                self._unknown_codes.record(code.system, code.unknown, now, count)
+                self._own.unknown.labels(code.system).inc(counts[code])
+                self._unknown_codes.record(code.system, code.unknown, now, counts[code])
             if OTHER in code.series.labels:
                 for name, value in zip(self._label_names, code.series.labels, strict=True):
                     if value == OTHER:
-                        self._own.capped.labels(name).inc(count)
+                        self._own.capped.labels(name).inc(counts[code])
 
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:

@@ -158,7 +158,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        # uvicorn makes a scope here, which only a task needs.
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         if self._phase == _IDLE:
             self._phase, self._deadline_due = _HEAD, True
 
@@ -217,6 +218,10 @@ class GuardedProtocol(HttpToolsProtocol):
         return None if start is None else DirectRequest(self, start, headers)
 
     def _start_task(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
         super().on_headers_complete()
         # A new list: uvicorn would add trailers to the headers that the application reads.
         self.headers = []
