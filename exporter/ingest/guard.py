@@ -152,4 +152,5 @@ class Guard:
 
 
 def _encoding(headers: Headers) -> bytes:
-    return headers.get(b"content-encoding", b"identity").strip().lower()
+    encoding = headers.get(b"content-encoding")
+    return b"identity" if encoding is None else encoding.strip().lower()

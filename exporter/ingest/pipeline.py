@@ -157,10 +157,9 @@ class Pipeline:
         if ignored is not None and ignored.count:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
-        if receipt.duplicates:
-            own.duplicates.inc(receipt.duplicates)
         resolved, late = classified.resolved, classified.late
         if receipt.verdicts:
+            own.duplicates.inc(receipt.duplicates)
             # A duplicate was recorded when its first event was counted.
             accepted = [verdict == ACCEPTED for verdict in receipt.verdicts]
             resolved = list(compress(resolved, accepted))
@@ -174,7 +173,7 @@ class Pipeline:
             own.event_delay.observe(max(0.0, classified.delay))
         self._record(resolved, now)
         rejected = classified.rejected
-        if receipt.conflicts:
+        if receipt.verdicts and receipt.conflicts:
             rejected = sorted(
                 rejected + _conflicts(classified, receipt), key=lambda rejection: rejection.index
             )

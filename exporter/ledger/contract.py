@@ -138,7 +138,7 @@ class Receipt:
 
     @property
     def accepted(self) -> int:
-        return self.events - self.duplicates - self.conflicts
+        return self.verdicts.count(ACCEPTED) if self.verdicts else self.events
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -120,13 +121,17 @@ def joined(
 def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
     """The receipt of each batch; `verdicts` has a byte for each event, or none when all were accepted."""
     if not verdicts:
-        return [Receipt(len(batch)) for batch in batches]
+        return [_accepted(len(batch)) for batch in batches]
     answers, start = [], 0
     for batch in batches:
         part = verdicts[start : start + len(batch)]
         answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
         start += len(batch)
     return answers
+
+
+_accepted = lru_cache(maxsize=1024)(Receipt)
+"""The receipt of a batch whose events were all accepted."""
 
 
 def _size(batch: Batch) -> int:

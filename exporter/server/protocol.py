@@ -64,6 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _deadline_due = False
     _read_deadline = math.inf
     _write_deadline = math.inf
+    _idle_deadline = math.inf
     _head_bytes = 0
     _may_exceed_head = False
     _request_ended = False
@@ -92,14 +93,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.joined = JoinedTransport(transport, self.loop, self._lingers)
         self.transport = cast("asyncio.Transport", self.joined)
         self.flow = FlowControl(self.transport)
-        timeout = self.limits.receive_timeout
-        self._read_deadline = self.loop.time() + timeout
-        self._timer = self.loop.call_later(timeout, self._check)
+        self._read_deadline = self.loop.time() + self.limits.receive_timeout
+        self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A timer (uvicorn keeps its own after a reset) or a reference cycle would keep 300 kB of TLS buffers
-        # until the garbage collector runs, which is thousands of connections later.
-        for timer in (self._timer, self._linger_timer, self.timeout_keep_alive_task):
+        # A timer or a reference cycle would keep 300 kB of TLS buffers until the garbage collector runs,
+        # which is thousands of connections later.
+        for timer in (self._timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         self.joined.release()
@@ -118,9 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
             # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = _HEAD, True
             self._head_bytes = self._discarded = 0
-            if self.timeout_keep_alive_task is not None:
-                self.timeout_keep_alive_task.cancel()
-                self.timeout_keep_alive_task = None
+            self._idle_deadline = math.inf
         in_head = self._phase == _HEAD
         self._may_exceed_head = self._head_bytes + len(data) > self.limits.max_header
         self._request_ended = self._body_arrived = False
@@ -271,9 +269,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._write_deadline = math.inf
 
     def on_response_complete(self) -> None:
-        last = not self.pipeline
-        super().on_response_complete()
-        if last and self._ignores_input:
+        """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+                return
+            self._idle_deadline = self.loop.time() + self.timeout_keep_alive
+        if self._ignores_input and not self.pipeline:
             self._finish()
 
     def _refuse(self, error: Refused) -> None:
@@ -311,7 +315,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def close_if_idle(self) -> bool:
         """Close if the connection has no request and its last answer was sent; whether it closed."""
-        idle = self.timeout_keep_alive_task is not None or self._linger_timer is not None
+        idle = self._idle_deadline < math.inf or self._linger_timer is not None
         if not idle or self.flow.write_paused:
             return False
         self.transport.abort()
@@ -353,8 +357,11 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- deadlines: one timer per connection ------------------------------------------------------
 
     def _check(self) -> None:
-        """Enforce the deadlines, each of which is set at least a timeout ahead."""
+        """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.limits.receive_timeout
+        if now >= self._idle_deadline:
+            self.transport.close()
+            return
         if now >= self._write_deadline:
             self.transport.abort()
             self.limits.refusals.unread(self._peer())
@@ -366,8 +373,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse_late(timeout)
         finally:
             read_deadline = self._read_deadline if self._phase != _IDLE else math.inf
-            at = min(read_deadline, self._write_deadline, now + timeout)
+            deadlines = (read_deadline, self._write_deadline, self._idle_deadline)
+            at = min(*deadlines, now + self._period())
             self._timer = self.loop.call_at(at, self._check)
+
+    def _period(self) -> float:
+        return min(self.limits.receive_timeout, self.timeout_keep_alive)
 
     def _refuse_late(self, timeout: float) -> None:
         if self.flow.read_paused:
