@@ -15,7 +15,6 @@ from exporter.errors import (
 from exporter.ingest.guard import Headers, Message, Receive
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Answer, Request, Route, find_route
-from exporter.ledger.contract import Receipt
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
@@ -72,23 +71,15 @@ class IngestApp:
         return self._start if target == _TARGET and b"content-encoding" not in headers else None
 
     def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
-        try:
-            receipt, finish = self._pipeline.start(headers, client, body)
-        except Exception as error:
-            failure = self._failure(error, headers)
-            self._count(failure[0])
-            asyncio.get_running_loop().call_soon(respond, *failure)
-            return
-
-        def done(receipt: asyncio.Future[Receipt]) -> None:
-            try:
-                answer = _ok(finish(receipt.result()))
-            except Exception as error:
-                answer = self._failure(error, headers)
+        def answered(result: bytes | Exception) -> None:
+            answer = _ok(result) if isinstance(result, bytes) else self._failure(result, headers)
             self._count(answer[0])
             respond(*answer)
 
-        receipt.add_done_callback(done)
+        try:
+            self._pipeline.start(headers, client, body, answered)
+        except Exception as error:
+            asyncio.get_running_loop().call_soon(answered, error)
 
     def _count(self, status: int) -> None:
         (self._accepted if status == 200 else self._own.requests.labels(status)).inc()

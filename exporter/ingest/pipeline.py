@@ -4,13 +4,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import compress
 from typing import Any, Final
 
 import msgspec
 
-from exporter.errors import NothingValid, Unparseable
+from exporter.errors import NothingValid, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
@@ -85,24 +84,42 @@ class Pipeline:
         )
 
     def start(
-        self, headers: Headers, client: str, body: bytes
-    ) -> tuple[asyncio.Future[Receipt], Callable[[Receipt], bytes]]:
-        """Begin `take` for a POST with a small body that is complete and not compressed.
+        self,
+        headers: Headers,
+        client: str,
+        body: bytes,
+        answered: Callable[[bytes | Exception], None],
+    ) -> None:
+        """`take` for a POST with a small body that is complete and not compressed, without a task.
 
-        Returns the receipt and what makes of it the JSON of the 200. Raises a `Refused` as `take` does.
+        `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
         """
         media = self._guard.admit("POST", headers, client)
         self._guard.check_size(body)
         decoded = self._decoder.decode(media, body, headers)
         classified, now = self._classify(decoded, headers)
-        receipt = self._ledger.enqueue(self._batch(classified))
-        return receipt, partial(self._finish, classified, now, decoded.ignored)
+
+        def count(answer: Receipt | Refused) -> None:
+            result: bytes | Exception
+            try:
+                result = self._finish(classified, answer, now, decoded.ignored)
+            except Exception as error:
+                result = error
+            answered(result)
+
+        self._ledger.enqueue(self._batch(classified), count)
 
     def _finish(
-        self, classified: Classified, now: float, ignored: IgnoredFields | None, receipt: Receipt
+        self,
+        classified: Classified,
+        answer: Receipt | Refused,
+        now: float,
+        ignored: IgnoredFields | None,
     ) -> bytes:
-        rejected = self._count(classified, receipt, now, ignored)
-        return _reply(classified, receipt, rejected, _warnings(classified.resolved, ignored))
+        if isinstance(answer, Refused):
+            raise answer
+        rejected = self._count(classified, answer, now, ignored)
+        return _reply(classified, answer, rejected, _warnings(classified.resolved, ignored))
 
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers

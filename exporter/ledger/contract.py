@@ -28,12 +28,13 @@ may then be counted twice.
 A shared store promises less. The docstring of its ledger says what.
 """
 
-from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, Protocol
+
+from exporter.errors import Refused
 
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
@@ -141,6 +142,9 @@ class Receipt:
         return self.verdicts.count(ACCEPTED) if self.verdicts else self.events
 
 
+Answered = Callable[[Receipt | Refused], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Exemplar:
     """The last counted session of a series; `at` in Unix seconds."""
@@ -239,8 +243,12 @@ class Ledger(Protocol):
     async def commit(self, batch: Batch) -> Receipt:
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
 
-    def enqueue(self, batch: Batch) -> Future[Receipt]:
-        """`commit` without a task: the batch is queued on return, and the future is what `commit` awaits."""
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
+        """`commit` without a task. Raises what `commit` raises at once.
+
+        `answered`, a new object for each batch, is called later on the loop, once, with the receipt or with
+        what `commit` raises then.
+        """
 
     def totals(self) -> Totals: ...
 

@@ -9,6 +9,7 @@ from exporter.ledger.contract import (
     DUPLICATE,
     FINGERPRINT_BYTES,
     KEY_BYTES,
+    Answered,
     Batch,
     Receipt,
     Status,
@@ -28,10 +29,8 @@ class MemoryLedger:
         self.refusal: Refused | None = None
         self._fingerprints: dict[bytes, bytes] = {}
 
-    def enqueue(self, batch: Batch) -> asyncio.Future[Receipt]:
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        future.set_result(self._count(batch))
-        return future
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
+        asyncio.get_running_loop().call_soon(answered, self._count(batch))
 
     async def commit(self, batch: Batch) -> Receipt:
         return self._count(batch)
