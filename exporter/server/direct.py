@@ -48,8 +48,6 @@ class DirectRequest:
         self._start(self._headers, client, self.body, self.respond)
 
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
-        if self.disconnected:
-            return
         self.response_complete = True
         protocol = self._protocol
         lines = [*protocol.server_state.default_headers, *headers]

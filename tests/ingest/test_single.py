@@ -1,6 +1,7 @@
 """Single events: classified as the columns of a batch are."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -65,6 +66,18 @@ def test_single_event_is_classified_as_a_batch_of_one(
     # On the same object, whose key for hashes of users is random.
     expected = columns(Classifier.classify(classifier, decoded(value), now))
     assert columns(classifier.classify(decoded(value), now)) == expected
+
+
+def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: Taxonomy) -> None:
+    """Fails without `relative_time` in `classify_one`: each retry was a conflict."""
+    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    fingerprints = {
+        classifier.classify(
+            replace(decoded({**FULL, "occurred_at": at}), relative_time=True), NOW.timestamp()
+        ).batch.fingerprints
+        for at in ("2026-11-20T18:59:58Z", "2026-11-20T18:59:59Z")
+    }
+    assert len(fingerprints) == 1
 
 
 def test_usual_event_takes_the_short_way(taxonomy: Taxonomy) -> None:

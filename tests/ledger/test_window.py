@@ -71,9 +71,15 @@ def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
 
 def test_search_ends_at_position_whose_low_bits_are_those_of_no_event() -> None:
     """Does not end when a key can have itself as the previous key of its bucket."""
-    window = Window(4, 2, start=2**32)
-    add(window, [1])
-    assert window.find(keys_of([1, 2, 3])).tolist() == [2**32, 0, 0]
+    for add_one in (False, True):
+        window = Window(4, 2, start=2**32)
+        if add_one:
+            window.add_one(*keys_of([1])[0].tolist(), 7)
+        else:
+            window.add(keys_of([1]), np.array([7], np.uint64))
+        keys = keys_of([1, 2, 3])
+        assert window.find(keys).tolist() == [2**32, 0, 0]
+        assert [window.fingerprint_of(*key) for key in keys.tolist()] == [7, None, None]
 
 
 def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
