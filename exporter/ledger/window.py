@@ -117,6 +117,16 @@ class Window:
         self._distances[slots] = np.maximum(positions - previous, 1)
         self._next += count
 
+    def latest(self, count: int) -> tuple[bytes, bytes]:
+        """Keys and fingerprints of the `count` newest events, in their order."""
+        slots = np.arange(-count, 0) + self._next % self.size
+        keys = np.stack((self._first[slots], self._second[slots]), axis=1)
+        return keys.tobytes(), self._fingerprints[slots].tobytes()
+
+    def expire(self, count: int) -> None:
+        """Remove the `count` oldest keys."""
+        self._tail += count
+
     def fingerprint_of(self, first: int, second: int) -> int | None:
         """The fingerprint of one key, given as its halves, or None; for few keys faster than `find`."""
         last = self._next - 1
@@ -140,16 +150,6 @@ class Window:
         self._first[slot], self._second[slot] = first, second
         self._fingerprints[slot] = fingerprint
         self._next += 1
-
-    def latest(self, count: int) -> tuple[bytes, bytes]:
-        """Keys and fingerprints of the `count` newest events, in their order."""
-        slots = np.arange(-count, 0) + self._next % self.size
-        keys = np.stack((self._first[slots], self._second[slots]), axis=1)
-        return keys.tobytes(), self._fingerprints[slots].tobytes()
-
-    def expire(self, count: int) -> None:
-        """Remove the `count` oldest keys."""
-        self._tail += count
 
     def _buckets_of(self, keys: Words) -> Words:
         """The bucket of each key: the high bits of its first half, scaled to the number of buckets."""
