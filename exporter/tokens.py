@@ -65,8 +65,10 @@ class Authenticator:
         `authorization` is the header's value, `client` the peer's address without port. A valid token is
         accepted however many wrong ones its address sent: senders share NAT addresses.
         """
+        if self._digests is None:
+            return
         scheme, _, token = (authorization or b"").partition(b" ")
-        if self._digests is None or (scheme.lower() == b"bearer" and self.accepts(token.strip())):
+        if scheme.lower() == b"bearer" and self.accepts(token.strip()):
             return
         wait = self._failures.take(client_host(client), self._limit)
         if wait is not None:

@@ -1,5 +1,6 @@
 """The ingest listener's ASGI application."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -11,15 +12,17 @@ from exporter.errors import (
     Refused,
     UnknownKey,
 )
-from exporter.ingest.guard import Message, Receive
+from exporter.ingest.guard import Headers, Message, Receive
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Answer, Request, Route, find_route
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
+from exporter.server.direct import Respond, Start
 
 log = Log("exporter.ingest")
 
+_TARGET: Final = names.INGEST_PATH.encode()
 _LEAVES_BODY: Final = frozenset({401, 403, 404, 405, 408, 413, 415, 429})
 _OF_BROWSERS: Final = (OriginNotAllowed, RateLimited, UnknownKey)
 
@@ -52,19 +55,34 @@ class IngestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._answer(scope, receive)
-        except Refused as refused:
-            answer = None if REFUSED in scope else self._refuse(refused, scope)
-        except Exception:
-            log.error("defect", exc_info=True)
-            defect = Internal("a defect of the exporter; its log has the details")
-            answer = self._refuse(defect, scope)
+        except Exception as error:
+            if isinstance(error, Refused) and REFUSED in scope:
+                return
+            answer = self._failure(error, dict(scope["headers"]))
         if answer is None:
             return
         status, headers, body = answer
-        counter = self._accepted if status == 200 else self._own.requests.labels(status)
-        counter.inc()
+        self._count(status)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def direct(self, target: bytes, headers: Headers) -> Start | None:
+        """`exporter.server.direct`: for session ends that are not compressed."""
+        return self._start if target == _TARGET and b"content-encoding" not in headers else None
+
+    def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
+        def answered(result: bytes | Exception) -> None:
+            answer = _ok(result) if isinstance(result, bytes) else self._failure(result, headers)
+            self._count(answer[0])
+            respond(*answer)
+
+        try:
+            self._pipeline.start(headers, client, body, answered)
+        except Exception as error:
+            asyncio.get_running_loop().call_soon(answered, error)
+
+    def _count(self, status: int) -> None:
+        (self._accepted if status == 200 else self._own.requests.labels(status)).inc()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         """None when the sender went away. Raises a `Refused`."""
@@ -78,20 +96,30 @@ class IngestApp:
         body = await self._pipeline.take(method, headers, client, receive)
         if body is None:
             return None
-        length = (b"content-length", b"%d" % len(body))
-        return 200, [(b"content-type", b"application/json"), length], body
+        return _ok(body)
 
-    def _refuse(self, refused: Refused, scope: Scope) -> Answer:
+    def _failure(self, error: Exception, headers: Headers) -> Answer:
+        if isinstance(error, Refused):
+            return self._refuse(error, headers)
+        log.error("defect", exc_info=error)
+        return self._refuse(Internal("a defect of the exporter; its log has the details"), headers)
+
+    def _refuse(self, refused: Refused, sent: Headers) -> Answer:
         self._own.refused.labels(refused.reason).inc()
         self._refused(refused.reason, refused.detail)
         status, headers, body = problem(refused)
         # Closing spares the sender of a large body the rest of it. A browser's body is small, and a flood
         # that reconnects for each costs 206 µs of the processor instead of 144. After `Expect` the body
         # may never come, and the next request was taken for it (RFC 9110 10.1.1).
-        small = isinstance(refused, _OF_BROWSERS) and b"expect" not in dict(scope["headers"])
+        small = isinstance(refused, _OF_BROWSERS) and b"expect" not in sent
         if refused.status in _LEAVES_BODY and not small:
             headers.append((b"connection", b"close"))
         return status, headers, body
+
+
+def _ok(body: bytes) -> Answer:
+    length = (b"content-length", b"%d" % len(body))
+    return 200, [(b"content-type", b"application/json"), length], body
 
 
 def _allow_webhook(origin: bytes) -> Answer:

@@ -79,6 +79,11 @@ class Guard:
         if declared.isdigit() and int(declared[:_LENGTH_DIGITS]) > self._max_body:
             raise self._too_large()
 
+    def check_size(self, body: bytes) -> None:
+        """Raises `BodyTooLarge` for a body past the limit."""
+        if len(body) > self._max_body:
+            raise self._too_large()
+
     async def read(self, headers: Headers, receive: Receive) -> bytes | None:
         """The unpacked body, or None when the sender went away.
 
@@ -91,8 +96,7 @@ class Guard:
             body = await self._rest(body, receive)
         elif message["type"] == "http.disconnect":
             return None
-        if len(body) > self._max_body:
-            raise self._too_large()
+        self.check_size(body)
         if _encoding(headers) in _GZIP_NAMES:
             return self._unpack(body)
         return body
@@ -148,4 +152,5 @@ class Guard:
 
 
 def _encoding(headers: Headers) -> bytes:
-    return headers.get(b"content-encoding", b"identity").strip().lower()
+    encoding = headers.get(b"content-encoding")
+    return b"identity" if encoding is None else encoding.strip().lower()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.errors import NothingValid, Unparseable
+from exporter.errors import NothingValid, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
@@ -17,7 +17,7 @@ from exporter.ingest.guard import Guard, Headers, Receive
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
-from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
+from exporter.ledger.contract import ACCEPTED, CONFLICT, Batch, Family, Ledger, Receipt
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.names import OTHER
@@ -83,6 +83,44 @@ class Pipeline:
             )
         )
 
+    def start(
+        self,
+        headers: Headers,
+        client: str,
+        body: bytes,
+        answered: Callable[[bytes | Exception], None],
+    ) -> None:
+        """`take` for a POST with a small body that is complete and not compressed, without a task.
+
+        `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
+        """
+        media = self._guard.admit("POST", headers, client)
+        self._guard.check_size(body)
+        decoded = self._decoder.decode(media, body, headers)
+        classified, now = self._classify(decoded, headers)
+
+        def count(answer: Receipt | Refused) -> None:
+            result: bytes | Exception
+            try:
+                result = self._finish(classified, answer, now, decoded.ignored)
+            except Exception as error:
+                result = error
+            answered(result)
+
+        self._ledger.enqueue(self._batch(classified), count)
+
+    def _finish(
+        self,
+        classified: Classified,
+        answer: Receipt | Refused,
+        now: float,
+        ignored: IgnoredFields | None,
+    ) -> bytes:
+        if isinstance(answer, Refused):
+            raise answer
+        rejected = self._count(classified, answer, now, ignored)
+        return _reply(classified, answer, rejected, _warnings(classified.resolved, ignored))
+
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers
     ) -> tuple[Classified, Receipt, list[Rejection], Warnings]:
@@ -99,7 +137,7 @@ class Pipeline:
         else:
             decoded = decode()
             classified, now = self._classify(decoded, headers)
-        receipt = await self._commit(classified)
+        receipt = await self._ledger.commit(self._batch(classified))
         rejected = self._count(classified, receipt, now, decoded.ignored)
         warnings = _warnings(classified.resolved, decoded.ignored)
         return classified, receipt, rejected, warnings
@@ -111,7 +149,7 @@ class Pipeline:
         """
         classified, now = self._classify(decoded, {})
         classified.batch.deferrable = deferrable
-        receipt = await self._commit(classified)
+        receipt = await self._ledger.commit(self._batch(classified))
         return self._count(classified, receipt, now, decoded.ignored)
 
     def _classify(self, decoded: Decoded, headers: Headers) -> tuple[Classified, float]:
@@ -121,11 +159,12 @@ class Pipeline:
         now = self._clock()
         return self._classifier.classify(decoded, now), now
 
-    async def _commit(self, classified: Classified) -> Receipt:
+    def _batch(self, classified: Classified) -> Batch:
+        """The batch for the ledger. Raises `NothingValid` without a valid event."""
         if not classified.resolved:
             self._count_rejections(classified.rejected)
             raise _nothing_valid(classified.rejected)
-        return await self._ledger.commit(classified.batch)
+        return classified.batch
 
     def _count(
         self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
@@ -135,10 +174,9 @@ class Pipeline:
         if ignored is not None and ignored.count:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
-        if receipt.duplicates:
-            own.duplicates.inc(receipt.duplicates)
         resolved, late = classified.resolved, classified.late
         if receipt.verdicts:
+            own.duplicates.inc(receipt.duplicates)
             # A duplicate was recorded when its first event was counted.
             accepted = [verdict == ACCEPTED for verdict in receipt.verdicts]
             resolved = list(compress(resolved, accepted))
@@ -152,7 +190,7 @@ class Pipeline:
             own.event_delay.observe(max(0.0, classified.delay))
         self._record(resolved, now)
         rejected = classified.rejected
-        if receipt.conflicts:
+        if receipt.verdicts and receipt.conflicts:
             rejected = sorted(
                 rejected + _conflicts(classified, receipt), key=lambda rejection: rejection.index
             )
@@ -164,14 +202,22 @@ class Pipeline:
 
     def _record(self, resolved: Sequence[ResolvedCode], now: float) -> None:
         """Record unknown codes and capped labels, once per resolved code and not per event."""
-        for code, count in Counter(resolved).items():
+        recorded = [
+            code
+            for code in dict.fromkeys(resolved)
+            if code.unknown is not None or OTHER in code.series.labels
+        ]
+        if not recorded:
+            return
+        counts = Counter(resolved)
+        for code in recorded:
             if code.unknown is not None:
-                self._own.unknown.labels(code.system).inc(count)
-                self._unknown_codes.record(code.system, code.unknown, now, count)
+                self._own.unknown.labels(code.system).inc(counts[code])
+                self._unknown_codes.record(code.system, code.unknown, now, counts[code])
             if OTHER in code.series.labels:
                 for name, value in zip(self._label_names, code.series.labels, strict=True):
                     if value == OTHER:
-                        self._own.capped.labels(name).inc(count)
+                        self._own.capped.labels(name).inc(counts[code])
 
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:

@@ -7,10 +7,10 @@ a key is always counted. An end and its repeat are counted together.
 **Ordered.** Durable, then shown in `totals`, then the receipt. Totals never show a value that a power cut can
 take back.
 
-**Concurrency.** Call `commit` on the event loop that opened the ledger. Concurrent batches share writes.
-A deferrable batch shares the write of the next batch, or starts its own after `queued.LONGEST_WAIT`. A batch
-is written even when the task that awaits its receipt is cancelled. `totals` and `status` may be called from
-any thread and never wait for a write.
+**Concurrency.** Call `commit` and `enqueue` on the event loop that opened the ledger. Concurrent batches
+share writes. A deferrable batch shares the write of the next batch, or starts its own after
+`queued.LONGEST_WAIT`. A batch is written even when the task that awaits its receipt is cancelled. `totals`
+and `status` may be called from any thread and never wait for a write.
 
 **Shutdown.** `close` refuses further batches with `ShuttingDown`, answers the earlier ones, and leaves the
 store clean. It may be called twice. While a write hangs, `close` gives up as after `LedgerBroken`: a thread
@@ -28,11 +28,13 @@ may then be counted twice.
 A shared store promises less. The docstring of its ledger says what.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, Protocol
+
+from exporter.errors import Refused
 
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
@@ -137,7 +139,10 @@ class Receipt:
 
     @property
     def accepted(self) -> int:
-        return self.events - self.duplicates - self.conflicts
+        return self.verdicts.count(ACCEPTED) if self.verdicts else self.events
+
+
+Answered = Callable[[Receipt | Refused], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,13 @@ class Ledger(Protocol):
 
     async def commit(self, batch: Batch) -> Receipt:
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
+
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
+        """`commit` without a task. Raises what `commit` raises at once.
+
+        `answered`, a new object for each batch, is called later on the loop, once, with the receipt or with
+        what `commit` raises then.
+        """
 
     def totals(self) -> Totals: ...
 

@@ -5,7 +5,6 @@ import fcntl
 import os
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -71,9 +70,11 @@ class CommitMarker:
 
     def write(self, commit: int) -> None:
         """Name a durable commit."""
-        # A full disk may refuse even 16 bytes. The commit is durable, and an old marker only detects less.
-        with suppress(OSError):
+        try:
             os.pwrite(self._file, _MARKER.pack(commit, _check(commit)), 0)
+        except OSError:
+            # A full disk may refuse even 16 bytes. The commit is durable; an old marker only detects less.
+            return
 
     def close(self) -> None:
         os.close(self._file)
@@ -90,16 +91,16 @@ class OpenFiles:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._files = [(str(path), os.stat(path)) for path in paths]
+        self._files = [(str(path), _identity(str(path))) for path in paths]
 
     def check(self) -> None:
         """Raises `Replaced` when a path leads to another file, or to none."""
         for path, opened in self._files:
             try:
-                same = os.path.samestat(os.stat(path), opened)
+                present = _identity(path)
             except OSError as error:
                 raise Replaced(f"{path} was moved or deleted: {error.strerror}") from None
-            if not same:
+            if present != opened:
                 raise Replaced(f"{path} is another file now")
 
 
@@ -114,6 +115,11 @@ def sync_folder(folder: Path) -> None:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _check(commit: int) -> int:

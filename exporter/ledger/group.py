@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TypeVar
+from struct import Struct
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,27 +19,51 @@ from exporter.ledger.contract import (
     Series,
 )
 from exporter.ledger.queued import joined, receipts
-from exporter.ledger.window import Window, Words, has_repeats, words
+from exporter.ledger.window import Window, has_repeats, words
+
+Verdicts = npt.NDArray[np.uint8]
+
+_KEY: Final = Struct("<QQ")
+_FINGERPRINT: Final = Struct("<Q")
+_FEW: Final = 16
+"""Keys up to which a loop over them is faster than numpy, of which a call takes longer than one key."""
 
 T = TypeVar("T")
-Verdicts = npt.NDArray[np.uint8]
 
 
 class Group:
     """Batches in the order of the `commit` calls; `keys` and `fingerprints` are those of accepted events."""
 
     def __init__(self, batches: Sequence[Batch], window: Window) -> None:
-        self._batches = batches
-        self._verdicts: Verdicts | None = None
-        keys = words(b"".join([batch.keys for batch in batches]), KEY_BYTES)
-        fingerprints = words(b"".join([batch.fingerprints for batch in batches]), FINGERPRINT_BYTES)
-        verdicts = _judge(keys, fingerprints, window)
+        self._batches, self._window = batches, window
+        keys = b"".join([batch.keys for batch in batches])
+        fingerprints = b"".join([batch.fingerprints for batch in batches])
+        few = len(keys) <= _FEW * KEY_BYTES
+        verdicts = (_judge_few if few else _judge_many)(keys, fingerprints, window)
+        # A byte for each event; empty when all are accepted.
+        self._verdicts = b""
         if verdicts is not None:
             new = verdicts == ACCEPTED
-            keys, fingerprints = keys[new], fingerprints[new]
-            self._verdicts = np.zeros(sum(map(len, batches)), np.uint8)
-            self._verdicts[self._keyed()] = verdicts
+            keys = words(keys, KEY_BYTES)[new].tobytes()
+            fingerprints = words(fingerprints, FINGERPRINT_BYTES)[new].tobytes()
+            each = np.zeros(sum(map(len, batches)), np.uint8)
+            each[self._keyed()] = verdicts
+            self._verdicts = each.tobytes()
         self.keys, self.fingerprints = keys, fingerprints
+
+    def __len__(self) -> int:
+        """The number of accepted events that have a key."""
+        return len(self.keys) // KEY_BYTES
+
+    def remember(self) -> None:
+        """Add the keys of the accepted events to the window."""
+        if len(self) <= _FEW:
+            for (first, second), (fingerprint,) in _pairs(self.keys, self.fingerprints):
+                self._window.add_one(first, second, fingerprint)
+        else:
+            self._window.add(
+                words(self.keys, KEY_BYTES), words(self.fingerprints, FINGERPRINT_BYTES)
+            )
 
     def columns(
         self,
@@ -65,8 +90,7 @@ class Group:
         )
 
     def receipts(self) -> list[Receipt]:
-        verdicts = b"" if self._verdicts is None else self._verdicts.tobytes()
-        return receipts(self._batches, verdicts)
+        return receipts(self._batches, self._verdicts)
 
     def _keyed(self) -> npt.NDArray[np.bool_]:
         """Whether each event has a key: in a batch the first events do."""
@@ -74,13 +98,14 @@ class Group:
         return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
 
     def _accepted(self, column: list[T] | None) -> list[T] | None:
-        if column is None or self._verdicts is None:
+        if column is None or not self._verdicts:
             return column
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]
 
 
-def _judge(keys: Words, fingerprints: Words, window: Window) -> Verdicts | None:
+def _judge_many(all_keys: bytes, all_fingerprints: bytes, window: Window) -> Verdicts | None:
     """The verdict on each key, or None when all keys are new, which is the usual case."""
+    keys, fingerprints = words(all_keys, KEY_BYTES), words(all_fingerprints, FINGERPRINT_BYTES)
     positions = window.find(keys)
     known = positions > 0
     repeated = has_repeats(keys)
@@ -97,3 +122,23 @@ def _judge(keys: Words, fingerprints: Words, window: Window) -> Verdicts | None:
                 same = fingerprints[first, 0] == fingerprints[index, 0]
                 verdicts[index] = DUPLICATE if same else CONFLICT
     return verdicts
+
+
+def _judge_few(keys: bytes, fingerprints: bytes, window: Window) -> Verdicts | None:
+    """`_judge_many`, key by key."""
+    firsts: dict[tuple[int, ...], int] = {}
+    verdicts = bytearray()
+    for key, (fingerprint,) in _pairs(keys, fingerprints):
+        first = window.fingerprint_of(*key)
+        if first is None and key not in firsts:
+            firsts[key] = fingerprint
+            verdicts.append(ACCEPTED)
+        else:
+            same = fingerprint == (firsts[key] if first is None else first)
+            verdicts.append(DUPLICATE if same else CONFLICT)
+    return np.frombuffer(verdicts, np.uint8) if any(verdicts) else None
+
+
+def _pairs(keys: bytes, fingerprints: bytes) -> "zip[tuple[tuple[Any, ...], tuple[Any, ...]]]":
+    """The two halves of each key, and its fingerprint."""
+    return zip(_KEY.iter_unpack(keys), _FINGERPRINT.iter_unpack(fingerprints), strict=True)

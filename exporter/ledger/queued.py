@@ -3,11 +3,15 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final, TypeVar
 
 from exporter.errors import QueueFull, Refused, ShuttingDown
-from exporter.ledger.contract import Batch, Receipt
+from exporter.ledger.contract import Answered, Batch, Receipt
+from exporter.logs import Log
+
+log = Log("exporter.ledger")
 
 LONGEST_WAIT: Final = 0.05
 """Seconds that a deferrable batch waits: deferrable batches alone cause at most 20 commits a second."""
@@ -15,7 +19,7 @@ GROUP_EVENTS: Final = 4096
 """A group takes no further batch once it has this many events: it bounds the wait of a single event."""
 
 T = TypeVar("T")
-Item = tuple[Batch, "asyncio.Future[Receipt]"]
+Item = tuple[Batch, Answered]
 
 
 class QueuedLedger(ABC):
@@ -43,11 +47,26 @@ class QueuedLedger(ABC):
         self._problem: str | None = None
         self._broken = self._closing = False
         self._events = self._bytes = 0
-        self._waiting: dict[asyncio.Future[Receipt], Batch] = {}
+        self._waiting: dict[Answered, Batch] = {}
         self._deferred: list[Item] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def commit(self, batch: Batch) -> Receipt:
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+
+        def answered(answer: Receipt | Refused) -> None:
+            if future.done():
+                # The task that awaits it was cancelled.
+                return
+            if isinstance(answer, Receipt):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+        self.enqueue(batch, answered)
+        return await future
+
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
         if refusal := self._refusal(batch):
@@ -63,17 +82,15 @@ class QueuedLedger(ABC):
             )
         self._events += len(batch)
         self._bytes += size
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._waiting[future] = batch
+        self._waiting[answered] = batch
         if batch.deferrable:
-            self._deferred.append((batch, future))
+            self._deferred.append((batch, answered))
             if self._timer is None:
                 self._timer = self._loop.call_later(self._longest_wait, self._flush)
         else:
             if self._deferred:
                 self._flush()
-            self._send((batch, future))
-        return await future
+            self._send((batch, answered))
 
     @abstractmethod
     def _refusal(self, batch: Batch) -> Refused | None:
@@ -89,19 +106,18 @@ class QueuedLedger(ABC):
             self._send(item)
 
     def _answer(self, items: Sequence[Item], answers: Sequence[Receipt | Refused]) -> None:
-        """Take batches off the queue, and answer each caller that was not cancelled."""
-        for (batch, future), answer in zip(items, answers, strict=True):
-            if self._waiting.pop(future, None) is None:
+        """Take batches off the queue, and answer their callers."""
+        for (batch, answered), answer in zip(items, answers, strict=True):
+            if self._waiting.pop(answered, None) is None:
                 # It was answered before: refused while a write hung.
                 continue
             self._events -= len(batch)
             self._bytes -= _size(batch)
-            if future.done():
-                continue
-            if isinstance(answer, Receipt):
-                future.set_result(answer)
-            else:
-                future.set_exception(answer)
+            try:
+                answered(answer)
+            except Exception:
+                # The other callers must get their answers.
+                log.error("defect", exc_info=True)
 
 
 def joined(
@@ -117,13 +133,17 @@ def joined(
 def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
     """The receipt of each batch; `verdicts` has a byte for each event, or none when all were accepted."""
     if not verdicts:
-        return [Receipt(len(batch)) for batch in batches]
+        return [_accepted(len(batch)) for batch in batches]
     answers, start = [], 0
     for batch in batches:
         part = verdicts[start : start + len(batch)]
         answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
         start += len(batch)
     return answers
+
+
+_accepted = lru_cache(maxsize=1024)(Receipt)
+"""The receipt of a batch whose events were all accepted."""
 
 
 def _size(batch: Batch) -> int:

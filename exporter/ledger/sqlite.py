@@ -137,7 +137,7 @@ class SqliteLedger(QueuedLedger):
             f"{hang}; it is not known yet whether the events are counted. Send them again: an event with an "
             "id is counted once"
         )
-        items = [(batch, future) for future, batch in self._waiting.items()]
+        items = [(batch, answered) for answered, batch in self._waiting.items()]
         self._answer(items, [LedgerUnavailable(detail, retry_after=5) for _ in items])
 
     # --- on the writer's thread ----------------------------------------------------------------
@@ -171,10 +171,10 @@ class SqliteLedger(QueuedLedger):
         try:
             item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
             while item is not None:
-                batch, future = item
+                batch, answered = item
                 # A batch that was refused during a hang is sent again: counted now, events without an id
-                # would count twice. A batch whose sender went away is counted.
-                if not future.done() or future.cancelled():
+                # would count twice.
+                if answered in self._waiting:
                     items.append(item)
                     events += len(batch)
                 if events >= self._group:

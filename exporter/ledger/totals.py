@@ -1,8 +1,10 @@
 """The totals in memory: the durable counts, and the changes that a transaction would make."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +12,10 @@ from exporter.ledger.contract import BUCKETS, DurationTotal, Exemplar, Family, S
 
 Cell = tuple[str, str]
 """The (system, outcome) of a duration histogram."""
+Sum = tuple[Cell, list[int], float]
+"""A cell, its durations by bucket, and their sum in seconds."""
+_FEW: Final = 16
+"""Durations up to which a loop over them is faster than numpy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class RunningTotals:
             exemplar = Exemplar(last[each], now) if each in last else old.exemplar
             value = old.value + count
             changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
-        for each, count in Counter(repeats).items():
+        for each, count in Counter(repeats).items() if repeats else ():
             key = (Family.REPEATS.value, *self._key(each)[1:])
             old = self._by_key.get(key) or Total(each.of_repeats(), 0, now)
             changed[key] = replace(old, value=old.value + count)
@@ -93,27 +99,12 @@ class RunningTotals:
     def _observe(
         self, series: Sequence[Series], durations: Sequence[float | None], now: float
     ) -> list[DurationTotal]:
-        cells: dict[Cell, int] = {}
-        # A recovered interruption does not end a session: its duration is not observed.
-        numbers = {
-            each: cells.setdefault((each.system, each.outcome), len(cells))
-            for each in set(series)
-            if each.family is not Family.INTERRUPTIONS
-        }
-        number = np.array([numbers.get(each, -1) for each in series], np.int64)
-        seconds = np.array(durations, np.float64)
-        valid = (number >= 0) & ~np.isnan(seconds)
-        number, seconds = number[valid], seconds[valid]
-        shape = (len(cells), len(BUCKETS) + 1)
-        bucket = number * shape[1] + np.searchsorted(BUCKETS, seconds, side="left")
-        counts = np.bincount(bucket, minlength=shape[0] * shape[1]).reshape(shape)
-        sums = np.bincount(number, weights=seconds, minlength=len(cells))
         changed = []
-        for cell, added, total in zip(cells, counts.tolist(), sums.tolist(), strict=True):
-            if any(added):
-                old = self._durations.get(cell) or _empty(cell, now)
-                summed = tuple(map(int.__add__, old.counts, added))
-                changed.append(replace(old, counts=summed, total=old.total + total))
+        sums = _sums_of_few if len(series) <= _FEW else _sums_of_many
+        for cell, added, total in sums(series, durations):
+            old = self._durations.get(cell) or _empty(cell, now)
+            summed = tuple(map(int.__add__, old.counts, added))
+            changed.append(replace(old, counts=summed, total=old.total + total))
         return changed
 
     def _key(self, series: Series) -> tuple[str, ...]:
@@ -125,3 +116,35 @@ class RunningTotals:
 
 def _empty(cell: Cell, now: float) -> DurationTotal:
     return DurationTotal(*cell, counts=(0,) * (len(BUCKETS) + 1), total=0.0, created=now)
+
+
+def _sums_of_many(series: Sequence[Series], durations: Sequence[float | None]) -> list[Sum]:
+    """The durations of each cell. A recovered interruption does not end a session: it has none."""
+    cells: dict[Cell, int] = {}
+    numbers = {
+        each: cells.setdefault((each.system, each.outcome), len(cells))
+        for each in set(series)
+        if each.family is not Family.INTERRUPTIONS
+    }
+    number = np.array([numbers.get(each, -1) for each in series], np.int64)
+    seconds = np.array(durations, np.float64)
+    valid = (number >= 0) & ~np.isnan(seconds)
+    number, seconds = number[valid], seconds[valid]
+    shape = (len(cells), len(BUCKETS) + 1)
+    bucket = number * shape[1] + np.searchsorted(BUCKETS, seconds, side="left")
+    counts = np.bincount(bucket, minlength=shape[0] * shape[1]).reshape(shape)
+    sums = np.bincount(number, weights=seconds, minlength=len(cells))
+    found = zip(cells, counts.tolist(), sums.tolist(), strict=True)
+    return [each for each in found if any(each[1])]
+
+
+def _sums_of_few(series: Sequence[Series], durations: Sequence[float | None]) -> list[Sum]:
+    """`_sums_of_many`, event by event: for one event it takes a tenth of the time."""
+    counts: dict[Cell, list[int]] = {}
+    sums: dict[Cell, float] = {}
+    for each, seconds in zip(series, durations, strict=True):
+        if seconds is not None and each.family is not Family.INTERRUPTIONS:
+            cell = (each.system, each.outcome)
+            counts.setdefault(cell, [0] * (len(BUCKETS) + 1))[bisect_left(BUCKETS, seconds)] += 1
+            sums[cell] = sums.get(cell, 0.0) + seconds
+    return [(cell, added, sums[cell]) for cell, added in counts.items()]

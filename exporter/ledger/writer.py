@@ -12,6 +12,7 @@ from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Tota
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan
 from exporter.ledger.repeats import RecentUsers
+from exporter.ledger.segments import Segment
 from exporter.ledger.store import Ids
 from exporter.ledger.totals import Changes
 from exporter.logs import Log
@@ -31,6 +32,7 @@ class Writer:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
         self._started = plan.monotonic()
+        self._last_ids: Ids | None = None
         self._recent = RecentUsers(plan.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
@@ -114,15 +116,15 @@ class Writer:
         opened = self._opened
         age = self._age()
         meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=age)
-        count = len(group.keys) if group else 0
+        count = len(group) if group is not None else 0
         expiry = opened.segments.due(age, count)
         segment, ids = None, None
-        if group and count:
+        if group is not None and count:
             segment = opened.segments.extended(meta.commit, count, age)
-            keys, fingerprints = opened.window.latest(segment.count - count)
-            keys += group.keys.tobytes()
-            fingerprints += group.fingerprints.tobytes()
-            ids = Ids(segment.number, wall, age, keys, fingerprints)
+            keys, fingerprints = self._ids_before(segment, segment.count - count)
+            ids = Ids(
+                segment.number, wall, age, keys + group.keys, fingerprints + group.fingerprints
+            )
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
         # A commit to a deleted file is nowhere: it gets no receipt.
@@ -131,11 +133,20 @@ class Writer:
         opened.marker.write(meta.commit)
         self._meta = meta
         opened.segments.drop(expiry, opened.window)
-        if group and segment:
-            opened.window.add(group.keys, group.fingerprints)
+        if group is not None and segment is not None:
+            group.remember()
             opened.segments.add(segment)
+            self._last_ids = ids
         opened.totals.publish(changes)
         self._on_commit(seconds)
+
+    def _ids_before(self, segment: Segment, count: int) -> tuple[bytes, bytes]:
+        """Keys and fingerprints of the `count` ids that the row of the segment already has."""
+        last = self._last_ids
+        if last is not None and last.number == segment.number:
+            return last.keys, last.fingerprints
+        # After a start, the row may be one that the last process wrote.
+        return self._opened.window.latest(count) if count else (b"", b"")
 
     def _delay(self, totals: Sequence[Total]) -> None:
         end = self._plan.monotonic() + self._plan.first_seen_delay

@@ -51,6 +51,11 @@ class JoinedTransport:
         else:
             self._transport.write(data)
 
+    def write_answer(self, answer: bytes) -> None:
+        """Write head and body together."""
+        if not self.is_closing():
+            self._transport.write(answer)
+
     def close(self) -> None:
         self._flush()
         if not self._closing:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from exporter.errors import HeadersTooLarge, Refused, RequestTimeout, Unparseable
 from exporter.names import LOGS_PATH
 from exporter.problem import REFUSED
+from exporter.server.direct import MAX_BODY, Direct, DirectRequest
 from exporter.server.hosts import AllowedHosts, host_of
 from exporter.server.joined import JoinedTransport
 from exporter.server.refusals import Refusals, refusal
@@ -63,6 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _deadline_due = False
     _read_deadline = math.inf
     _write_deadline = math.inf
+    _idle_deadline = math.inf
     _head_bytes = 0
     _may_exceed_head = False
     _request_ended = False
@@ -73,11 +75,13 @@ class GuardedProtocol(HttpToolsProtocol):
     _refused_in_parser: Refused | None = None
     _timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
-    _joined: JoinedTransport
+    _held: DirectRequest | None = None
+    joined: JoinedTransport
 
     def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limits = limits
+        self._direct: Direct | None = getattr(self.app, "direct", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -86,20 +90,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if hasattr(transport, "set_read_buffer_limits"):
             # TLS: uvloop's 256 KiB of encrypted bytes were two fifths of a connection's memory.
             transport.set_read_buffer_limits(high=64 * 1024)
-        self._joined = JoinedTransport(transport, self.loop, self._lingers)
-        self.transport = cast("asyncio.Transport", self._joined)
+        self.joined = JoinedTransport(transport, self.loop, self._lingers)
+        self.transport = cast("asyncio.Transport", self.joined)
         self.flow = FlowControl(self.transport)
-        timeout = self.limits.receive_timeout
-        self._read_deadline = self.loop.time() + timeout
-        self._timer = self.loop.call_later(timeout, self._check)
+        self._read_deadline = self.loop.time() + self.limits.receive_timeout
+        self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A timer (uvicorn keeps its own after a reset) or a reference cycle would keep 300 kB of TLS buffers
-        # until the garbage collector runs, which is thousands of connections later.
-        for timer in (self._timer, self._linger_timer, self.timeout_keep_alive_task):
+        # A timer or a reference cycle would keep 300 kB of TLS buffers until the garbage collector runs,
+        # which is thousands of connections later.
+        for timer in (self._timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
-        self._joined.release()
+        self.joined.release()
         super().connection_lost(exc)
         # Pipelined requests never start now; each would keep this connection.
         self.pipeline.clear()
@@ -115,9 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
             # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = _HEAD, True
             self._head_bytes = self._discarded = 0
-            if self.timeout_keep_alive_task is not None:
-                self.timeout_keep_alive_task.cancel()
-                self.timeout_keep_alive_task = None
+            self._idle_deadline = math.inf
         in_head = self._phase == _HEAD
         self._may_exceed_head = self._head_bytes + len(data) > self.limits.max_header
         self._request_ended = self._body_arrived = False
@@ -126,9 +127,11 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._continue_without_upgrade(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:
+            self._release()
             if not self._ignores_input:
                 self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
         else:
+            self._release()
             if self._phase >= _HEAD:
                 self._request_continues(len(data), in_head)
 
@@ -153,7 +156,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        # uvicorn makes a scope here, which only a task needs.
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         if self._phase == _IDLE:
             self._phase, self._deadline_due = _HEAD, True
 
@@ -174,19 +178,59 @@ class GuardedProtocol(HttpToolsProtocol):
         except Refused as refused:
             self._refused_in_parser = refused
             raise _StopError from None
-        super().on_headers_complete()
-        # A new list: uvicorn would add trailers to the headers that the application reads.
-        self.headers = []
+        self._held = self._hold()
+        if self._held is None:
+            self._start_task()
         self._phase, self._deadline_due = _BODY, True
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True
+        if self._held is not None:
+            if not self._held.body and len(body) <= MAX_BODY:
+                self._held.body = body
+                return
+            self._release()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._upgrade:
+        if self._upgrade:
+            return
+        if self._held is not None:
+            request, self._held = self._held, None
+            self.cycle = cast("Any", request)
+            request.start(self._peer())
+        else:
             super().on_message_complete()
-            self._phase, self._request_ended = _IDLE, True
+        self._phase, self._request_ended = _IDLE, True
+
+    def _hold(self) -> DirectRequest | None:
+        """The request as one without a task, if the application takes it and its answer comes next."""
+        pending = self.cycle is not None and not self.cycle.response_complete
+        if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
+            return None
+        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return None
+        headers = dict(self.headers)
+        # Chunked bodies may end with trailers.
+        start = self._direct(self.url, headers) if b"content-length" in headers else None
+        return None if start is None else DirectRequest(self, start, headers)
+
+    def _start_task(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
+        super().on_headers_complete()
+        # A new list: uvicorn would add trailers to the headers that the application reads.
+        self.headers = []
+
+    def _release(self) -> None:
+        """Start a held request as a task: its body is large or incomplete."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._start_task()
+            if held.body:
+                super().on_body(held.body)
 
     def _continue_without_upgrade(self, rest: bytes) -> None:
         """Parse the request again without its Upgrade header, which RFC 9110 7.8 allows to ignore.
@@ -225,9 +269,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._write_deadline = math.inf
 
     def on_response_complete(self) -> None:
-        last = not self.pipeline
-        super().on_response_complete()
-        if last and self._ignores_input:
+        """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+                return
+            self._idle_deadline = self.loop.time() + self.timeout_keep_alive
+        if self._ignores_input and not self.pipeline:
             self._finish()
 
     def _refuse(self, error: Refused) -> None:
@@ -265,7 +315,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def close_if_idle(self) -> bool:
         """Close if the connection has no request and its last answer was sent; whether it closed."""
-        idle = self.timeout_keep_alive_task is not None or self._linger_timer is not None
+        idle = self._idle_deadline < math.inf or self._linger_timer is not None
         if not idle or self.flow.write_paused:
             return False
         self.transport.abort()
@@ -307,8 +357,11 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- deadlines: one timer per connection ------------------------------------------------------
 
     def _check(self) -> None:
-        """Enforce the deadlines, each of which is set at least a timeout ahead."""
+        """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.limits.receive_timeout
+        if now >= self._idle_deadline:
+            self.transport.close()
+            return
         if now >= self._write_deadline:
             self.transport.abort()
             self.limits.refusals.unread(self._peer())
@@ -320,8 +373,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse_late(timeout)
         finally:
             read_deadline = self._read_deadline if self._phase != _IDLE else math.inf
-            at = min(read_deadline, self._write_deadline, now + timeout)
+            deadlines = (read_deadline, self._write_deadline, self._idle_deadline)
+            at = min(*deadlines, now + self._period())
             self._timer = self.loop.call_at(at, self._check)
+
+    def _period(self) -> float:
+        return min(self.limits.receive_timeout, self.timeout_keep_alive)
 
     def _refuse_late(self, timeout: float) -> None:
         if self.flow.read_paused:

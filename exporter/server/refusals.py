@@ -35,6 +35,10 @@ class Refusals:
 def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:
     """The answer to a refused request; the connection closes after it."""
     status, headers, body = problem(error)
-    lines = [*default_headers, *headers, (b"connection", b"close")]
-    head = b"".join(b"%s: %s\r\n" % line for line in lines)
+    return serialized(status, [*default_headers, *headers, (b"connection", b"close")], body)
+
+
+def serialized(status: int, headers: Iterable[Header], body: bytes) -> bytes:
+    """An answer as it is sent."""
+    head = b"".join([b"%s: %s\r\n" % line for line in headers])
     return b"%s%s\r\n%s" % (STATUS_LINE[status], head, body)

@@ -12,17 +12,13 @@ from tests.faults.senders import Load
 from tests.faults.table import Missed, Mutant, reached, row
 
 _ANSWER_FIRST: Final = """
-import asyncio
 from exporter.ledger.contract import Receipt
 from exporter.ledger.sqlite import SqliteLedger
-commit, tasks = SqliteLedger.commit, set()
-async def later(self, batch):
-    await asyncio.sleep(0.2)
-    await commit(self, batch)
-async def early(self, batch):
-    tasks.add(asyncio.ensure_future(later(self, batch)))
-    return Receipt(len(batch))
-SqliteLedger.commit = early
+enqueue = SqliteLedger.enqueue
+def early(self, batch, answered):
+    self._loop.call_later(0.2, enqueue, self, batch, lambda _: None)
+    self._loop.call_soon(answered, Receipt(len(batch)))
+SqliteLedger.enqueue = early
 """
 _REPEATS_APART: Final = """
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """A ledger in memory."""
 
+import asyncio
+
 from exporter.errors import Refused
 from exporter.ledger.contract import (
     ACCEPTED,
@@ -7,6 +9,7 @@ from exporter.ledger.contract import (
     DUPLICATE,
     FINGERPRINT_BYTES,
     KEY_BYTES,
+    Answered,
     Batch,
     Receipt,
     Status,
@@ -26,7 +29,13 @@ class MemoryLedger:
         self.refusal: Refused | None = None
         self._fingerprints: dict[bytes, bytes] = {}
 
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
+        asyncio.get_running_loop().call_soon(answered, self._count(batch))
+
     async def commit(self, batch: Batch) -> Receipt:
+        return self._count(batch)
+
+    def _count(self, batch: Batch) -> Receipt:
         if self.refusal is not None:
             raise self.refusal
         keyed = len(batch.keys) // KEY_BYTES

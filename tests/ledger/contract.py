@@ -242,6 +242,19 @@ class LedgerContract:
         assert receipt.verdicts == bytes([DUPLICATE, CONFLICT, ACCEPTED])
         assert value(ledger) == 4
 
+    async def test_defect_of_one_caller_leaves_the_answers_of_others(self, home: Home) -> None:
+        """Fails when an error ends the loop over the answers: later callers waited for ever."""
+        ledger = await home.open()
+        answers: list[object] = []
+
+        def fail(answer: object) -> None:
+            answers.append(answer)
+            raise ZeroDivisionError
+
+        ledger.enqueue(batch([1]), fail)
+        assert await ledger.commit(batch([2])) == Receipt(1)
+        assert answers == [Receipt(1)]
+
     async def test_duration_falls_into_a_bucket_with_an_inclusive_bound(self, home: Home) -> None:
         ledger = await home.open()
         seconds = [0.0, *BUCKETS, 28800.1, None, 1.1]

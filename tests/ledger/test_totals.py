@@ -1,10 +1,15 @@
 """Totals in memory: the changes of a transaction are shown at the same moment."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from exporter.ledger.contract import Total
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.ledger.contract import BUCKETS, Series, Total
 from exporter.ledger.totals import Changes, RunningTotals
-from tests.ledger.batches import FAILURE
+from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER
 
 
 def test_end_and_its_repeat_are_shown_at_once() -> None:
@@ -12,13 +17,41 @@ def test_end_and_its_repeat_are_shown_at_once() -> None:
     totals = RunningTotals()
     seen: list[int] = []
 
-    class Series(list[Total]):
+    class Slow(list[Total]):
         def __iter__(self) -> Iterator[Total]:
             for total in super().__iter__():
                 yield total
                 seen.append(sum(total.value for total in totals.series()))
 
     ends = totals.change([FAILURE] * 2, None, None, 1.0, [FAILURE])
-    totals.publish(Changes(Series(ends.series), []))
+    totals.publish(Changes(Slow(ends.series), []))
     assert seen == [0, 0]
     assert sum(total.value for total in totals.series()) == 3
+
+
+SUCCESS = replace(OTHER, outcome="success")
+FURTHER = [replace(FAILURE, system="softdrive")] * 20
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([FAILURE, OTHER, LATE, INTERRUPTION, SUCCESS]),
+            st.none() | st.sampled_from([0.0, *BUCKETS]) | st.floats(0, 1e5),
+        ),
+        max_size=12,
+    )
+)
+def test_few_and_many_durations_have_the_same_histograms(
+    events: list[tuple[Series, float | None]],
+) -> None:
+    """Further events make the group large."""
+    series, seconds = [each for each, _ in events], [duration for _, duration in events]
+    few = RunningTotals().change(series, seconds, None, 1.0)
+    many = RunningTotals().change(series + FURTHER, seconds + [None] * 20, None, 1.0)
+    by_outcome = {each.outcome: each for each in many.durations}
+    assert {each.outcome for each in few.durations} == set(by_outcome)
+    for each in few.durations:
+        same = by_outcome[each.outcome]
+        assert each.counts == same.counts
+        assert each.total == pytest.approx(same.total)

@@ -24,7 +24,12 @@ def keys_of(numbers: list[int]) -> Words:
 
 
 def add(window: Window, numbers: list[int]) -> None:
-    window.add(keys_of(numbers), np.array([n * 7 for n in numbers], np.uint64))
+    """Few keys one by one, as a commit of few events does."""
+    if len(numbers) % 2:
+        window.add(keys_of(numbers), np.array([n * 7 for n in numbers], np.uint64))
+    else:
+        for number, (first, second) in zip(numbers, keys_of(numbers).tolist(), strict=True):
+            window.add_one(first, second, number * 7)
 
 
 @settings(deadline=None)
@@ -51,6 +56,8 @@ def test_window_finds_the_same_ids_as_a_dict(
         positions = window.find(keys_of(list(range(121))))
         known = sorted(model)
         assert [n for n in range(121) if positions[n]] == known
+        one_by_one = [window.fingerprint_of(*key) for key in keys_of(list(range(121))).tolist()]
+        assert one_by_one == [n * 7 if n in model else None for n in range(121)]
         assert window.fingerprints(positions[positions > 0]).tolist() == [n * 7 for n in known]
         assert window.latest(len(model))[0] == keys_of(list(model)).tobytes()
 
@@ -64,9 +71,15 @@ def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
 
 def test_search_ends_at_position_whose_low_bits_are_those_of_no_event() -> None:
     """Does not end when a key can have itself as the previous key of its bucket."""
-    window = Window(4, 2, start=2**32)
-    add(window, [1])
-    assert window.find(keys_of([1, 2, 3])).tolist() == [2**32, 0, 0]
+    for add_one in (False, True):
+        window = Window(4, 2, start=2**32)
+        if add_one:
+            window.add_one(*keys_of([1])[0].tolist(), 7)
+        else:
+            window.add(keys_of([1]), np.array([7], np.uint64))
+        keys = keys_of([1, 2, 3])
+        assert window.find(keys).tolist() == [2**32, 0, 0]
+        assert [window.fingerprint_of(*key) for key in keys.tolist()] == [7, None, None]
 
 
 def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
@@ -74,7 +87,10 @@ def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
     add(window, [1, 2, 3, 4])
     with pytest.raises(ValueError, match="3 keys do not fit: 4 of 6 are taken"):
         add(window, [5, 6, 7])
-    assert window.find(keys_of([1, 2, 3, 4, 5])).tolist() == [1, 2, 3, 4, 0]
+    add(window, [5, 6])
+    with pytest.raises(ValueError, match="1 key does not fit: 6 of 6 are taken"):
+        window.add_one(7, 1, 49)
+    assert window.find(keys_of([1, 2, 3, 4, 7])).tolist() == [1, 2, 3, 4, 0]
 
 
 # --- expiry ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.server import listeners
 from exporter.server.refusals import Refusals
 from tests.server.conftest import (
     CHUNKED,
@@ -131,3 +132,14 @@ def test_slow_application_does_not_time_out_its_client(start: Start) -> None:
     assert status(answer(client)) == 200
     sender.join(DEADLINE)
     assert sizes == [len(body)]
+
+
+def test_idle_connection_is_closed_after_the_keep_alive_time(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without `_idle_deadline` in `_check`."""
+    monkeypatch.setattr(listeners, "KEEP_ALIVE", 0.1)
+    client = start().connect()
+    client.sendall(post(b"x"))
+    assert answer(client).endswith(b"x")
+    assert rest(client) == b""

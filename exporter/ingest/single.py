@@ -1,0 +1,56 @@
+"""A single event to a batch: the usual request, for which loops over columns take longer than the event."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from exporter.errors import Rejected
+from exporter.ingest.classify import Classified, Classifier
+from exporter.ingest.event import MAX_DURATION, Decoded
+from exporter.ingest.keys import fingerprints, keys
+from exporter.ledger.contract import Batch
+
+_USUAL_CHARS: Final = 100
+"""Characters of a usual id or session id: fewer than any rule allows."""
+
+
+class SingleClassifier(Classifier):
+    """Classifies single events itself, if they are on time and break no rule, and leaves all others."""
+
+    def classify(self, decoded: Decoded, now: float) -> Classified:
+        return self.classify_one(decoded, now) or super().classify(decoded, now)
+
+    def classify_one(self, decoded: Decoded, now: float) -> Classified | None:
+        """What `Classifier` makes of one event, or None."""
+        events = decoded.events
+        if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
+            return None
+        (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events
+        if id_ is None or not _is_usual(id_) or (session is not None and not _is_usual(session)):
+            return None
+        if decoded.relative_time or (duration is not None and not 0 <= duration <= MAX_DURATION):
+            return None
+        delay = None
+        if at is not None:
+            age = datetime.fromtimestamp(now, UTC) - at
+            if not -self._max_skew <= age <= self._max_age:
+                return None
+            delay = age.total_seconds()
+        try:
+            resolved = [self._resolver[system, code, phase, final, self._labels[events.labels[0]]]]
+        except Rejected:
+            return None
+        (key,) = keys(events, resolved, None)
+        series = [resolved[0].series]
+        batch = Batch(
+            series,
+            key or b"",
+            fingerprints(events, resolved, self._labels.fingerprints(events.labels))[0],
+            events.duration_seconds if duration is not None else None,
+            [session] if session is not None else None,
+            self._users.of(events, series),
+        )
+        return Classified(batch, range(1), [], resolved, 0, 0, delay)
+
+
+def _is_usual(text: str) -> bool:
+    return 0 < len(text) <= _USUAL_CHARS and text.isascii()

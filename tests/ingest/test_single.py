@@ -1,0 +1,87 @@
+"""Single events: classified as the columns of a batch are."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+
+from exporter.ingest.classify import Classified, Classifier
+from exporter.ingest.decode import Decoder
+from exporter.ingest.event import Decoded
+from exporter.ingest.labels import LabelValues
+from exporter.ingest.media import Media
+from exporter.ingest.single import SingleClassifier
+from exporter.taxonomy import Taxonomy
+from tests.ingest.classifying import MAX_AGE, MAX_SKEW
+from tests.ingest.listener import LABELS, NOW
+from tests.ingest.test_direct import event, good
+
+FULL = {
+    "system": "softdrive",
+    "code": "01",
+    "id": "a",
+    "session_id": "s-1",
+    "occurred_at": "2026-11-20T18:59:59Z",
+    "duration_seconds": 12.5,
+    "phase": "connect",
+    "final": True,
+    "user": "u-1",
+    "labels": {"region": "eu"},
+}
+
+
+class Recording(SingleClassifier):
+    """Counts the events that it classified itself."""
+
+    single = 0
+
+    def classify_one(self, decoded: Decoded, now: float) -> Classified | None:
+        classified = super().classify_one(decoded, now)
+        self.single += classified is not None
+        return classified
+
+
+def decoded(value: object) -> Decoded:
+    return Decoder(10, 32).decode(Media.JSON, json.dumps(value).encode(), {})
+
+
+def columns(classified: Classified) -> list[Any]:
+    batch = classified.batch
+    return [
+        *(list(batch.series), batch.keys, batch.fingerprints),
+        *(column and list(column) for column in (batch.durations, batch.sessions, batch.users)),
+        *(list(classified.places), classified.rejected, list(classified.resolved)),
+        *(classified.unkeyed, classified.late, classified.delay),
+    ]
+
+
+@settings(deadline=None)
+@given(value=event | good)
+def test_single_event_is_classified_as_a_batch_of_one(
+    taxonomy: Taxonomy, value: dict[str, Any]
+) -> None:
+    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    now = NOW.timestamp()
+    # On the same object, whose key for hashes of users is random.
+    expected = columns(Classifier.classify(classifier, decoded(value), now))
+    assert columns(classifier.classify(decoded(value), now)) == expected
+
+
+def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: Taxonomy) -> None:
+    """Fails without `relative_time` in `classify_one`: each retry was a conflict."""
+    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    fingerprints = {
+        classifier.classify(
+            replace(decoded({**FULL, "occurred_at": at}), relative_time=True), NOW.timestamp()
+        ).batch.fingerprints
+        for at in ("2026-11-20T18:59:58Z", "2026-11-20T18:59:59Z")
+    }
+    assert len(fingerprints) == 1
+
+
+def test_usual_event_takes_the_short_way(taxonomy: Taxonomy) -> None:
+    classifier = Recording(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    for number, value in enumerate((FULL, {"system": "softdrive", "id": "b"}), 1):
+        classifier.classify(decoded(value), NOW.timestamp())
+        assert classifier.single == number
