@@ -13,14 +13,6 @@ _MOST_NAMED: Final = 10
 """Files that an error names."""
 
 
-_PLACES: Final = {
-    b"../../rules/": b"rules/",
-    b"deploy/prometheus/prometheus.yml": b"prometheus.yml",
-    b"the repository's root": b"this directory",
-}
-"""Places that prometheus.yml names, in the repository and in an export with the rules."""
-
-
 class _Part(NamedTuple):
     """The files below `source` that match a pattern, for the folder `target` of the export."""
 
@@ -45,7 +37,7 @@ SETS: Final = {
     ),
     "prometheus": FileSet(
         "Write a prometheus.yml for the exporter, with the rules.",
-        "Run: prometheus --config.file=DIR/prometheus.yml",
+        "The first lines of prometheus.yml have the command that runs it.",
         (_Part(shipped("deploy/prometheus"), "*.yml"), _Part(shipped("rules"), "*.yml", "rules")),
     ),
     "alertmanager": FileSet(
@@ -108,9 +100,9 @@ def contents(name: str) -> dict[Path, bytes]:
         for path in sorted(source.glob(pattern)):
             files[Path(target, path.relative_to(source))] = path.read_bytes()
     if name == "prometheus":
+        # The rules have another place in the repository.
         path = Path("prometheus.yml")
-        for place, exported in _PLACES.items():
-            files[path] = files[path].replace(place, exported)
+        files[path] = files[path].replace(b"../../rules/", b"rules/")
     return files
 
 

@@ -1,5 +1,6 @@
 """`export`: the files of the repository, and no file after a mistake."""
 
+import re
 import resource
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from exporter.export import SETS
+from exporter.export import SETS, contents
 from tests.commands.running import arguments, environment, run
 from tests.e2e.exporter_process import ROOT
 from tests.root import output_as_root
@@ -75,8 +76,12 @@ def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "SUCCESS: 3 rule files found" in done.stdout
-    comment = (tmp_path / "prometheus.yml").read_text().partition("\n\n")[0]
-    assert "Run it in this directory:\n#     prometheus --config.file=prometheus.yml " in comment
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_exported_files_name_no_place_of_the_repository(name: str) -> None:
+    for path, content in contents(name).items():
+        assert not re.findall(rb"deploy/|\.\./|repository", content), path
 
 
 def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path) -> None:
