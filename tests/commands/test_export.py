@@ -67,6 +67,14 @@ def test_every_set_is_tested() -> None:
     assert set(SETS) == {*SOURCES, "prometheus"}
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.stem)
+def test_documented_commands_write_files(page: Path, tmp_path: Path) -> None:
+    for line in re.findall(r"session-end-exporter export (\w.*?)[`\n]", page.read_text()):
+        name, folder, *flags = line.split()
+        shown = run("export", name, f"{tmp_path}/{folder}", *flags)
+        assert shown.returncode == 0, (line, shown.stderr)
+
+
 def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> None:
     assert run("export", "prometheus", tmp_path).returncode == 0
     rules = tree(ROOT / "rules")
