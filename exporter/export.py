@@ -1,6 +1,8 @@
 """Writes shipped files into a folder of the user: all files of a set, or none."""
 
-from contextlib import ExitStack
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -10,23 +12,20 @@ from exporter.shipped import shipped
 
 _PACKAGE: Final = Path(__file__).parent
 _MOST_NAMED: Final = 10
-"""Files that an error names."""
-
-
-_PLACES: Final = {
-    b"../../rules/": b"rules/",
-    b"deploy/prometheus/prometheus.yml": b"prometheus.yml",
-    b"the repository's root": b"this directory",
-}
-"""Places that prometheus.yml names, in the repository and in an export with the rules."""
+"""Files that a message names."""
+_TEMPORARY: Final = ".session-end-exporter-"
 
 
 class _Part(NamedTuple):
-    """The files below `source` that match a pattern, for the folder `target` of the export."""
+    """The files below `source` that match a pattern, for the folder `target` of the export.
+
+    `loaded`: Prometheus, Alertmanager or Grafana loads every such file in the folder.
+    """
 
     source: Path
     pattern: str
     target: str = ""
+    loaded: bool = False
 
 
 class FileSet(NamedTuple):
@@ -41,12 +40,15 @@ SETS: Final = {
     "rules": FileSet(
         "Write the recording and alerting rules of Prometheus.",
         "Prometheus reads the files that `rule_files` of its configuration names.",
-        (_Part(shipped("rules"), "*.yml"),),
+        (_Part(shipped("rules"), "*.yml", loaded=True),),
     ),
     "prometheus": FileSet(
         "Write a prometheus.yml for the exporter, with the rules.",
-        "Run: prometheus --config.file=DIR/prometheus.yml",
-        (_Part(shipped("deploy/prometheus"), "*.yml"), _Part(shipped("rules"), "*.yml", "rules")),
+        "The first lines of prometheus.yml have the command that runs it.",
+        (
+            _Part(shipped("deploy/prometheus"), "*.yml"),
+            _Part(shipped("rules"), "*.yml", "rules", loaded=True),
+        ),
     ),
     "alertmanager": FileSet(
         "Write Alertmanager's configuration, receivers and templates.",
@@ -54,23 +56,23 @@ SETS: Final = {
         "next steps.",
         (
             _Part(shipped("deploy/alertmanager"), "*.yml"),
-            _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
+            _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates", loaded=True),
         ),
     ),
     "templates": FileSet(
         "Write Alertmanager's templates alone, for an update.",
         "DIR is the directory `templates` beside your alertmanager.yml, which stays.",
-        (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
+        (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl", loaded=True),),
     ),
     "dashboards": FileSet(
         "Write the Grafana dashboards, JSON.",
         "With the files of `export grafana`, DIR is /var/lib/grafana/dashboards/session-ends.",
-        (_Part(shipped("dashboards"), "*.json"),),
+        (_Part(shipped("dashboards"), "*.json", loaded=True),),
     ),
     "grafana": FileSet(
         "Write Grafana's provisioning of dashboards and data source.",
         "DIR is /etc/grafana/provisioning. Set Grafana's variable PROMETHEUS_URL to the URL of Prometheus.",
-        (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
+        (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml", loaded=True),),
     ),
     "runbooks": FileSet(
         "Write the runbooks of codes and alerts, Markdown.",
@@ -95,22 +97,26 @@ SETS: Final = {
 
 
 class Written(NamedTuple):
-    """Numbers of files: written, and not written because they had these contents already."""
+    """Numbers of files: written, and not written because they had these contents already.
+
+    `others` has a line for each other file that is loaded with them.
+    """
 
     written: int
     unchanged: int
+    others: list[str]
 
 
 def contents(name: str) -> dict[Path, bytes]:
     """The files of a set by their path in the export."""
     files = {}
-    for source, pattern, target in SETS[name].parts:
+    for source, pattern, target, _ in SETS[name].parts:
         for path in sorted(source.glob(pattern)):
             files[Path(target, path.relative_to(source))] = path.read_bytes()
     if name == "prometheus":
+        # The rules have another place in the repository.
         path = Path("prometheus.yml")
-        for place, exported in _PLACES.items():
-            files[path] = files[path].replace(place, exported)
+        files[path] = files[path].replace(b"../../rules/", b"rules/")
     return files
 
 
@@ -124,41 +130,55 @@ def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
     try:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder}: not a directory; choose another DIR")
-        existing = {path: path.read_bytes() for path in files if path.exists()}
+        # Reading a pipe waits without end, and a link may lead to a device.
+        readable = [path for path in files if path.is_file() or path.is_dir()]
+        existing = {path: path.read_bytes() for path in readable}
         new = {path: text for path, text in files.items() if existing.get(path) != text}
-        changed = [path for path in new if path in existing]
+        changed = [path for path in new if os.path.lexists(path)]
         if changed and not overwrite:
-            raise ConfigError(*_differences(changed))
-        _write(new, folder)
+            raise ConfigError(
+                *_named(changed, "exists with other contents"),
+                "nothing was written: add --force to replace these files, or choose another DIR",
+            )
+        _write(new)
     except OSError as error:
+        place = str(error.filename or folder).partition(f"{os.sep}{_TEMPORARY}")[0]
         raise ConfigError(
-            f"{error.filename or folder}: {error.strerror}. Nothing was written: choose a DIR in which "
-            "you can write files"
+            f"{place}: {error.strerror}. Nothing was written: choose a DIR in which you can write files"
         ) from None
-    return Written(len(new), len(files) - len(new))
+    return Written(len(new), len(files) - len(new), _others(name, folder, files))
 
 
-def _differences(changed: list[Path]) -> list[str]:
-    named = [f"{path}: exists with other contents" for path in changed[:_MOST_NAMED]]
-    if more := len(changed) - len(named):
-        named.append(f"{more} more files exist with other contents")
-    return [
-        *named,
-        "nothing was written: add --force to replace these files, or choose another DIR",
-    ]
+def _named(paths: list[Path], text: str) -> list[str]:
+    """A line for each path, up to a limit."""
+    named = [f"{path}: {text}" for path in paths[:_MOST_NAMED]]
+    if more := len(paths) - len(named):
+        named.append(f"{more} more files: {text}")
+    return named
 
 
-def _write(files: dict[Path, bytes], folder: Path) -> None:
+def _others(name: str, folder: Path, files: Iterable[Path]) -> list[str]:
+    """A file that this version no longer has would still be loaded."""
+    parts = [part for part in SETS[name].parts if part.loaded]
+    loaded = {path for part in parts for path in (folder / part.target).glob(part.pattern)}
+    others = sorted(loaded.difference(files))
+    return _named(others, "another file, kept; delete it if it is of an older version")
+
+
+def _write(files: dict[Path, bytes]) -> None:
     """Write all files before the first gets its name: a full disk changes no file."""
     with ExitStack() as stack:
         temporary = {}
-        for parent in {folder, *(path.parent for path in files)}:
+        for parent in {path.parent for path in files}:
             parent.mkdir(parents=True, exist_ok=True)
             # Each folder may be on a disk of its own, and a file can't be renamed to another disk.
-            directory = TemporaryDirectory(prefix=".session-end-exporter-", dir=parent)
+            directory = TemporaryDirectory(prefix=_TEMPORARY, dir=parent)
             temporary[parent] = Path(stack.enter_context(directory))
         for path, content in files.items():
-            (temporary[path.parent] / path.name).write_bytes(content)
+            written = temporary[path.parent] / path.name
+            written.write_bytes(content)
+            if path.is_file() and not path.is_symlink():
+                _copy_permissions(path, written)
         for number, path in enumerate(files):
             try:
                 (temporary[path.parent] / path.name).replace(path)
@@ -167,3 +187,12 @@ def _write(files: dict[Path, bytes], folder: Path) -> None:
                     f"{path}: can't be replaced: {error.strerror}. {number} of {len(files)} files were "
                     "written: choose another DIR"
                 ) from None
+
+
+def _copy_permissions(old: Path, new: Path) -> None:
+    """A service that may read a file may also read its replacement, with any umask."""
+    status = old.stat()
+    # Only root may give a file to another user.
+    with suppress(OSError):
+        os.chown(new, status.st_uid, status.st_gid)
+    new.chmod(status.st_mode & 0o777)

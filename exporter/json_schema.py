@@ -8,8 +8,8 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 
-# All characters that str.isprintable refuses are 700 ranges, other ones in each Python. These are control
-# characters, and invisible spaces and directions.
+# str.isprintable refuses 700 ranges of characters, which differ between versions of Python. These are control
+# characters, invisible spaces and marks of the text direction.
 _CONTROLS: Final = "\x00-\x09\x0b-\x1f\x7f-\xa0\xad"
 _INVISIBLE: Final = "\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff"
 _UNPRINTABLE: Final = _CONTROLS + _INVISIBLE

@@ -11,16 +11,15 @@ from exporter.settings import load
 
 
 def backup(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="existing directory for the new file")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", hidden=True)],
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
     """Copy the ledger into a new file while the exporter runs.
 
-    The file has every event that was answered with 200 before the command began. Its name is
-    ledger-TIME.db. To restore it, put it as ledger.db into an empty data_dir and start the exporter.
+    DIR is an existing directory. The new file, ledger-TIME.db, has every event that was answered with 200
+    before the command began. To restore it, put it as ledger.db into an empty data_dir and start the
+    exporter.
 
     Run it as root or as the exporter's user, on the exporter's machine.
 

@@ -9,8 +9,8 @@ import typer
 from exporter.export import SETS, export
 
 _RULES = """\
-Makes DIR if it is missing, and leaves other files in it. If a file exists with other contents, nothing is \
-written; --force replaces such files. Exits with 1 when nothing could be written."""
+Makes DIR if it is missing. If a file exists with other contents, nothing is written; --force replaces such \
+files. Keeps other files, and names those that may be of an older version. Exits with 1 after an error."""
 _EXAMPLES = """\
 \b
 Examples:
@@ -34,6 +34,8 @@ def _command(name: str) -> Callable[[Path, bool], None]:
     ) -> None:
         done = export(name, folder, overwrite=force)
         typer.echo(f"{done.written} files written to {folder}, {done.unchanged} unchanged")
+        for line in done.others:
+            typer.echo(line)
 
     return write
 

@@ -150,12 +150,12 @@ def _text(pattern: str) -> dict[str, Any]:
 
 
 def _number(kind: str, pattern: str, **limits: float) -> WithJsonSchema:
-    """Of a number, with limits, or a text with a unit."""
+    """The JSON Schema of a number with limits, or of a text with a unit."""
     return WithJsonSchema({"anyOf": [{"type": kind, **limits}, _text(pattern)]})
 
 
 def _list(item: dict[str, Any], **limits: object) -> WithJsonSchema:
-    """Of an array, the form of lists in TOML."""
+    """The JSON Schema of a list: an array in TOML."""
     return WithJsonSchema({"type": "array", "items": item, **limits})
 
 

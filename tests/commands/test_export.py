@@ -1,5 +1,7 @@
 """`export`: the files of the repository, and no file after a mistake."""
 
+import os
+import re
 import resource
 import subprocess
 from pathlib import Path
@@ -7,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from exporter.export import SETS
+from exporter.export import SETS, contents
 from tests.commands.running import arguments, environment, run
 from tests.e2e.exporter_process import ROOT
 from tests.root import output_as_root
@@ -43,6 +45,11 @@ def errors(*given: object) -> list[str]:
     return [line.removeprefix("error: ") for line in lines]
 
 
+def export_with_umask(umask: int, folder: Path) -> None:
+    command = arguments("export", "rules", "--force", folder)
+    subprocess.run(command, env=environment(), umask=umask, stdout=subprocess.DEVNULL, check=True)
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_export_writes_the_files_of_the_repository(name: str, tmp_path: Path) -> None:
     pattern = SOURCES[name]
@@ -60,6 +67,14 @@ def test_every_set_is_tested() -> None:
     assert set(SETS) == {*SOURCES, "prometheus"}
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.stem)
+def test_documented_commands_write_files(page: Path, tmp_path: Path) -> None:
+    for line in re.findall(r"session-end-exporter export (\w.*?)[`\n]", page.read_text()):
+        name, folder, *flags = line.split()
+        shown = run("export", name, f"{tmp_path}/{folder}", *flags)
+        assert shown.returncode == 0, (line, shown.stderr)
+
+
 def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> None:
     assert run("export", "prometheus", tmp_path).returncode == 0
     rules = tree(ROOT / "rules")
@@ -75,8 +90,12 @@ def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "SUCCESS: 3 rule files found" in done.stdout
-    comment = (tmp_path / "prometheus.yml").read_text().partition("\n\n")[0]
-    assert "Run it in this directory:\n#     prometheus --config.file=prometheus.yml " in comment
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_exported_files_name_no_place_of_the_repository(name: str) -> None:
+    for path, content in contents(name).items():
+        assert not re.findall(rb"deploy/|\.\./|repository", content), path
 
 
 def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path) -> None:
@@ -106,7 +125,7 @@ def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
         path.write_text("mine")
     lines = errors("runbooks", tmp_path)
     assert len(lines) == 12
-    assert lines[-2] == f"{len(changed) - 10} more files exist with other contents"
+    assert lines[-2] == f"{len(changed) - 10} more files: exists with other contents"
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/export", "long" * 100])
@@ -116,6 +135,79 @@ def test_folder_that_can_not_be_made_is_named_with_a_remedy(place: str, tmp_path
     assert line.startswith(str(tmp_path / place.removesuffix("/below")))
     assert "choose" in line
     assert tree(tmp_path) == {"file": b"mine"}
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        *(("rules", "old.yml"), ("prometheus", "rules/old.yml"), ("dashboards", "old.json")),
+        *(("templates", "old.tmpl"), ("alertmanager", "templates/old.tmpl")),
+        ("grafana", "dashboards/old.yaml"),
+    ],
+)
+def test_file_of_an_older_version_is_named(name: str, file: str, tmp_path: Path) -> None:
+    """It would be loaded beside the new files."""
+    old = tmp_path / file
+    for path in (old, old.with_suffix(".txt")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    assert run("export", name, tmp_path).stdout.splitlines()[1:] == [
+        f"{old}: another file, kept; delete it if it is of an older version"
+    ]
+
+
+def test_pipes_and_links_without_target_are_kept_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "baseline.yml")
+    (tmp_path / "exporter.yml").symlink_to("missing")
+    (tmp_path / "session-ends.yml").symlink_to("/dev/zero")
+    assert len(errors("rules", tmp_path)) == 4
+    assert run("export", "rules", "--force", tmp_path).returncode == 0
+    assert tree(tmp_path) == {str(path): content for path, content in contents("rules").items()}
+
+
+def test_replaced_link_leaves_its_target(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    target.chmod(0o600)
+    link = tmp_path / "rules" / "exporter.yml"
+    link.parent.mkdir()
+    link.symlink_to(target)
+    export_with_umask(0o022, link.parent)
+    assert target.read_text() == "mine"
+    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o644)
+
+
+def test_replaced_file_has_the_permissions_of_the_old_one(tmp_path: Path) -> None:
+    """Prometheus can read the rules after an update by root with the umask 077."""
+    path = tmp_path / "exporter.yml"
+    path.write_text("mine")
+    path.chmod(0o644)
+    # Only root can give the file away.
+    owner = (12345, 23456) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(path, *owner)
+    export_with_umask(0o077, tmp_path)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (*owner, 0o644)
+    assert (tmp_path / "baseline.yml").stat().st_mode & 0o777 == 0o600
+
+
+def test_read_only_folder_is_named(tmp_path: Path) -> None:
+    output_as_root("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path)
+    try:
+        (line,) = errors("rules", tmp_path)
+    finally:
+        output_as_root("umount", tmp_path)
+    assert line.startswith(f"{tmp_path}: Read-only file system. Nothing was written: ")
+
+
+def test_read_only_folder_with_the_files_is_no_error(tmp_path: Path) -> None:
+    run("export", "rules", tmp_path)
+    output_as_root("mount", "--bind", "-o", "ro", tmp_path, tmp_path)
+    try:
+        shown = run("export", "rules", tmp_path)
+    finally:
+        output_as_root("umount", tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
