@@ -12,6 +12,10 @@ from exporter.promql.value import Floats, Indexes, take
 _NEAR: Final = 1.1
 """Average sample distances from the range's edge, up to which a rate is extrapolated to the edge."""
 
+CAPS_FIRST = False
+"""Whether an edge far from its sample is capped before a counter is kept from falling below 0, as Prometheus
+2.53 does. False is Prometheus 2.42."""
+
 
 def _increase(windows: Windows) -> Floats:
     """As `extrapolatedRate`: the difference of last and first sample, extrapolated to the range's edges.
@@ -27,12 +31,17 @@ def _increase(windows: Windows) -> Floats:
     average = sampled / (windows.count() - 1)
     to_start = (times[first] - (windows.end - windows.length)) / 1000
     to_end = (windows.end - times[last]) / 1000
+    if CAPS_FIRST:
+        to_start = _capped(to_start, average)
     to_zero = sampled * (begin / result)
     below = (result > 0) & (begin >= 0) & (to_zero < to_start)
     to_start = np.where(below, to_zero, to_start)
-    extrapolated = sampled + np.where(to_start < average * _NEAR, to_start, average / 2)
-    extrapolated += np.where(to_end < average * _NEAR, to_end, average / 2)
+    extrapolated = sampled + _capped(to_start, average) + _capped(to_end, average)
     return np.asarray(result * (extrapolated / sampled))
+
+
+def _capped(distance: Floats, average: Floats) -> Floats:
+    return np.where(distance < average * _NEAR, distance, average / 2)
 
 
 def _lost_by_resets(windows: Windows) -> Floats:

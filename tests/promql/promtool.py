@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import yaml
 
 from exporter.promql.run import Run
@@ -18,14 +17,6 @@ from exporter.promql.value import METRIC_NAME
 
 Series = dict[int, dict[frozenset[tuple[str, str]], float]]
 """Values by instant in seconds, and by labels."""
-_VERSION = subprocess.run(
-    ["promtool", "--version"], capture_output=True, text=True, check=True
-).stdout
-needs_old_extrapolation = pytest.mark.skipif(
-    tuple(map(int, _VERSION.split()[2].split("+")[0].split(".")[:2])) > (2, 45),
-    reason="later versions extrapolate a counter's first sample in another way",
-)
-"""`exporter.promql` extrapolates as Prometheus 2.42, the oldest version that the rules work with."""
 _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
 _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
 

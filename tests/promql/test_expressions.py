@@ -16,7 +16,7 @@ from exporter.promql.value import vector
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.grammar import expressions
 from tests.promql.history import COUNT, START, STEP, history, write_blocks
-from tests.promql.promtool import needs_old_extrapolation, same
+from tests.promql.promtool import same
 
 EVERY = 97
 FIRST = START + 600
@@ -103,7 +103,6 @@ def test_edge_cases_have_the_values_of_prometheus(
         compare(prometheus, store, text)
 
 
-@needs_old_extrapolation
 @settings(
     max_examples=500,
     derandomize=True,

@@ -10,7 +10,7 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.rule_files import folder
 from tests.promql.eventful import STEP, eventful
-from tests.promql.promtool import differences, evaluated, needs_old_extrapolation
+from tests.promql.promtool import differences, evaluated
 
 ROWS = 280
 ORDER = ("words", "windows", "stopped", "budget", "long", "snapshots", "baseline")
@@ -33,7 +33,6 @@ def shorter(match: re.Match[str]) -> str:
     return f"{max(1, round(2 * (whole / 2) ** 0.6)) * bool(whole) * STEP + rest}s"
 
 
-@needs_old_extrapolation
 @pytest.mark.parametrize(("system", "seed"), [("streampixel", 1), ("softdrive", 2)])
 def test_shipped_rules_write_the_samples_of_promtool(
     tmp_path: Path, system: str, seed: int

@@ -231,7 +231,8 @@ def test_help_shows_examples_that_the_command_accepts() -> None:
     help_text = run("simulate", "--help").stdout
     assert max(map(len, help_text.splitlines())) <= 80
     lines = help_text.replace("\\\n", " ").splitlines()
-    examples = [line.split()[1:] for line in lines if line.lstrip().startswith("simulate --")]
+    begin = "session-end-exporter simulate --"
+    examples = [line.split()[2:] for line in lines if line.lstrip().startswith(begin)]
     assert len(examples) == 3
     command = getattr(typer.main.get_command(app), "commands")["simulate"]  # noqa: B009
     for words in examples:
