@@ -52,7 +52,7 @@ class Terminal:
 
     def __init__(self, exporter: ExporterProcess, folder: Path) -> None:
         self._exporter = exporter
-        self._folder = folder
+        self.folder = folder
         program = folder / "session-end-exporter"
         program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
         program.chmod(0o755)
@@ -72,11 +72,11 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=60,
-            cwd=self._folder,
+            cwd=self.folder,
             check=False,
             env={
                 **os.environ,
-                "PATH": f"{self._folder}:{os.environ['PATH']}",
+                "PATH": f"{self.folder}:{os.environ['PATH']}",
                 "PYTHONPATH": str(ROOT),
                 "COLUMNS": "80",
                 # `check` warns about ports in use.

@@ -6,7 +6,7 @@ import secrets
 import tempfile
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -18,7 +18,7 @@ import msgspec
 from exporter.errors import LedgerError
 from exporter.ledger.checkpoints import paused
 from exporter.ledger.damage import Damaged, is_damage
-from exporter.ledger.files import CommitMarker, sync_folder
+from exporter.ledger.files import read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
@@ -79,11 +79,7 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
         copy = Path(unfinished) / file.name
         acknowledged = _copy(database, marker, copy)
         meta = _finish(copy, acknowledged)
-        owner = database.stat()
-        if os.geteuid() == 0:
-            os.chown(copy, owner.st_uid, owner.st_gid)
-        copy.chmod(0o600)
-        _sync(copy)
+        _give(copy, database.stat())
         copy.replace(file)
         sync_folder(folder)
     return Backup(file, meta.ledger, meta.commit, file.stat().st_size)
@@ -100,8 +96,7 @@ def _damaged(database: Path, reason: object) -> LedgerError:
 def _copy(database: Path, marker: Path, copy: Path) -> int:
     """Copy database and WAL; the last commit that was acknowledged before."""
     wal, copied_wal = (path.with_name(f"{path.name}-wal") for path in (database, copy))
-    with closing(CommitMarker(marker)) as opened:
-        acknowledged = opened.read()
+    acknowledged = read_marker(marker)
     with paused(marker):
         for _ in range(_TRIES):
             unchanged = _state(database)
@@ -149,6 +144,16 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
     return meta
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _give(copy: Path, original: os.stat_result) -> None:
+    """Make the copy durable and readable for the owner of the original only."""
+    # The owner of the folder could put a link in place of the file, and root would give its target away.
+    descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        if os.geteuid() == 0:
+            # Network shares have owners of their own. The backup is complete without its owner.
+            with suppress(OSError):
+                os.fchown(descriptor, original.st_uid, original.st_gid)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -19,6 +19,8 @@ PAGES: Final = 1000
 MOST: Final = 65_536
 """Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
 not fill the disk of the ledger. The backup notices the change and copies again."""
+LEAST: Final = 64 * 1024**2
+"""Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
 
 Hook = Callable[[apsw.Connection, str, int], int]
 
@@ -30,7 +32,7 @@ def checkpoint_hook(marker: Path) -> Hook:
         if pages >= PAGES:
             # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
             with suppress(apsw.Error, OSError):
-                if pages >= MOST:
+                if pages >= MOST or _free(marker) < LEAST:
                     connection.wal_checkpoint(database)
                 else:
                     with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -42,15 +44,22 @@ def checkpoint_hook(marker: Path) -> Hook:
 
 @contextmanager
 def paused(marker: Path) -> Iterator[None]:
-    """No automatic checkpoint changes the database file, unless the WAL has `MOST` pages."""
+    """No automatic checkpoint changes the database file, unless the WAL is large or its disk nearly full."""
     with _locked(marker, fcntl.LOCK_SH):
         yield
+
+
+def _free(path: Path) -> int:
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
 
 
 @contextmanager
 def _locked(path: Path, operation: int) -> Iterator[None]:
     # Opened each time: the lock belongs to the open file, and a kept one could be that of a moved ledger.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    # NFS refuses an exclusive lock on a file that is open for reading only; a backup may have no more rights.
+    access = os.O_RDWR if operation & fcntl.LOCK_EX else os.O_RDONLY
+    descriptor = os.open(path, access | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, operation)
         yield

@@ -62,11 +62,7 @@ class CommitMarker:
 
     def read(self) -> int:
         """The commit, or 0 when the file is new or unreadable: it then proves nothing."""
-        content = os.pread(self._file, _MARKER.size, 0)
-        if len(content) != _MARKER.size:
-            return 0
-        commit, check = _MARKER.unpack(content)
-        return int(commit) if check == _check(commit) else 0
+        return _commit(os.pread(self._file, _MARKER.size, 0))
 
     def write(self, commit: int) -> None:
         """Name a durable commit."""
@@ -78,6 +74,11 @@ class CommitMarker:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def read_marker(marker: Path) -> int:
+    """The commit, as `CommitMarker.read`, of a marker that this process neither creates nor changes."""
+    return _commit(marker.read_bytes())
 
 
 class Replaced(LedgerError):
@@ -120,6 +121,13 @@ def _open(path: Path) -> int:
 def _identity(path: str) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
+
+
+def _commit(content: bytes) -> int:
+    if len(content) != _MARKER.size:
+        return 0
+    commit, check = _MARKER.unpack(content)
+    return int(commit) if check == _check(commit) else 0
 
 
 def _check(commit: int) -> int:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from exporter import names
 from tests.commands.running import run
 from tests.disk import fill, small_disk
-from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
+from tests.root import Owned, as_root, give, owned, root_owned
+from tests.root import names as listed
 
 ENDS = f"sum({names.SESSION_ENDS}) or vector(0)"
 
@@ -55,6 +58,17 @@ def test_backup_of_a_running_exporter_names_its_file_and_ledger(
         assert ledger(exporter) == shown[1] != ledger(running)
         assert exporter.total(names.SESSION_ENDS) == 500
         assert exporter.post([end(number) for number in range(510)]).json["duplicates"] == 500
+
+
+def test_backup_of_root_belongs_to_the_exporter(running: ExporterProcess, backups: Path) -> None:
+    assert running.post(end(1)).status == 200
+    assert running.stop() == 0
+    command = ("backup", backups, "--data-dir", running.data_dir)
+    with root_owned(running.data_dir), root_owned(backups):
+        give(running.data_dir, 12345, 54321)
+        done = as_root(sys.executable, "-m", "exporter", *command, cwd=ROOT)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [*owned(*listed(backups)).values()] == [Owned(12345, 54321, 0o600)]
 
 
 def cut(database: Path) -> None:

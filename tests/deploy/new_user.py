@@ -84,13 +84,14 @@ class Person:
         self._blocks = iter(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
         self.printed: list[str] = []
 
-    def run(self, expected: str) -> None:
-        """Run the next block, which must contain a text."""
+    def run(self, expected: str) -> str:
+        """Run the next block, which must contain a text; the block."""
         block = next(self._blocks)
         assert expected in block, block
         code, output = self.shell(block)
         assert code == 0, f"{block}\n{output}\n{logs()}"
         self.printed.append(output)
+        return block
 
     def shell(self, commands: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -291,8 +292,13 @@ def main() -> None:
         person.run("backup")
         before = counted()
         post(numbers, [1000] * 5)
-        person.run("systemctl stop")
+        restore = person.run("systemctl stop")
         facts["restored"] = [before, counted()]
+        time.sleep(1)  # names with seconds
+        code, output = person.shell(restore)
+        assert code == 0, output
+        kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
+        facts["ledgers before a restoration"] = len([*kept])
         person.run("git pull")
         facts["upgraded"] = [counted(), post(itertools.count(), [1000] * 3)["duplicates"]]
         person.end()

@@ -241,6 +241,7 @@ def test_restored_backup_continues_from_its_counts_as_another_ledger(
     run(commands("operate")[0], terminal)
     assert exporter.post(event("c")).json["accepted"] == 1
     assert exporter.stop() == 0
+    (terminal.folder / "backup/ledger-20000101T000000Z.db").write_text("an older backup")
     run(commands("operate")[1], terminal)
     exporter.start()
     assert exporter.request("ops", "GET", names.READY_PATH).status == 200
@@ -248,6 +249,29 @@ def test_restored_backup_continues_from_its_counts_as_another_ledger(
     assert exporter.total(names.SESSION_ENDS, code="4001") == 2
     assert exporter.post(event("a")).json["duplicates"] == 1
     assert exporter.post(event("c")).json["accepted"] == 1
+
+
+def test_backup_is_restored_in_the_volume_of_a_running_container(
+    filled: tuple[ExporterProcess, Terminal],
+) -> None:
+    exporter, terminal = filled
+    before = ledger(exporter)
+    back_up, copy, replace = commands("operate")[3:]
+    shell = 'cd data; export SESSION_EXPORTER_DATA_DIR="$PWD" PATH="..:$PATH"; '
+    run(Shown(f"{shell}{back_up.command}", back_up.output), terminal)
+    assert exporter.post(event("c")).json["accepted"] == 1
+    run(Shown(f"{shell}{copy.command}", ""), terminal)
+    run(Shown(f"{shell}{replace.command}", ""), terminal)
+    assert exporter.wait() == 1
+    # As the container is started again.
+    exporter.start()
+    assert exporter.request("ops", "GET", names.READY_PATH).status == 200
+    assert ledger(exporter).isdisjoint(before)
+    assert exporter.total(names.SESSION_ENDS, code="4001") == 2
+    (kept,) = exporter.data_dir.glob("before-*")
+    assert {path.name for path in kept.iterdir()} == {
+        *("ledger.db", "ledger.db-wal", "ledger.marker")
+    }
 
 
 def test_moved_ledger_is_the_same_ledger(

@@ -5,20 +5,24 @@ tests/deploy/test_server.py runs the server section.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+import exporter
 from tests.e2e.exporter_process import ROOT
-from tests.root import as_root, names, owned, root_owned
+from tests.root import as_root, names, owned, read, root_owned
 
 TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
-REPLACED = ("make", "docker")
+REPLACED = ("make", "docker", "pipx", "uvx")
 
 
 def blocks(section: str) -> list[str]:
@@ -38,8 +42,12 @@ class Machine:
         )
         for name in REPLACED:
             program = self._programs / name
-            program.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self._calls}"\n')
+            quote = f"{sys.executable} -c 'import shlex, sys; print(shlex.join(sys.argv[1:]))'"
+            program.write_text(f'#!/bin/sh\n{quote} {name} "$@" >>"{self._calls}"\n')
             program.chmod(0o755)
+        command = self._programs / "session-end-exporter"
+        command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m exporter "$@"\n')
+        command.chmod(0o755)
 
     def run(self, block: str) -> None:
         """Runs the commands as root."""
@@ -50,14 +58,15 @@ class Machine:
     def calls(self, name: str) -> list[list[str]]:
         """The arguments of each call of a replaced program."""
         lines = self._calls.read_text().splitlines()
-        return [line.split()[1:] for line in lines if line.startswith(f"{name} ")]
+        return [shlex.split(line)[1:] for line in lines if line.startswith(f"{name} ")]
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """After every command of the other sections."""
     assert set(re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)) == {"sh", ""}
-    assert {"A laptop", "A server", "Compose", "The container alone"} <= {*SECTIONS}
+    named = {"A laptop", "A server", "Compose", "The container alone", "The Python package"}
+    assert named <= {*SECTIONS}
     with root_owned(tmp_path_factory.mktemp("machine")) as folder:
         machine = Machine(folder)
         for title, section in SECTIONS.items():
@@ -93,3 +102,25 @@ def test_files_given_to_docker_exist(installed: Machine) -> None:
         folder = ROOT / "deploy/compose" if call[0] == "compose" else ROOT
         files = [name for flag, name in pairwise(call) if flag == "-f"]
         assert all((folder / name).exists() for name in files), call
+
+
+def test_wheel_is_named_as_a_release_names_it(installed: Machine) -> None:
+    (pipx,) = installed.calls("pipx")
+    (uvx,) = installed.calls("uvx")
+    assert pipx == ["install", uvx[1]]
+    assert uvx[0::2] == ["--from", "session-end-exporter", "4001"]
+    requirement = Requirement(uvx[1])
+    assert (requirement.name, requirement.extras) == ("session-end-exporter", {"all"})
+    wheel = f"/session_end_exporter-{exporter.__version__}-py3-none-any.whl"
+    assert requirement.url is not None
+    assert requirement.url.endswith(wheel)
+
+
+def test_export_writes_the_files_for_other_programs(installed: Machine) -> None:
+    folder = installed.repository / "monitoring"
+    for name in (
+        *("prometheus/prometheus.yml", "prometheus/rules/session-ends.yml"),
+        *("alertmanager/alertmanager.yml", "grafana/dashboards/session-ends.json"),
+        "grafana/provisioning/datasources/prometheus.yaml",
+    ):
+        assert read(folder / name), name

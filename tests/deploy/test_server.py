@@ -83,9 +83,10 @@ def test_missing_secret_fails_the_test_page(facts: Any) -> None:
 
 
 def test_restore_and_upgrade_keep_the_counts(facts: Any) -> None:
-    """5 events after the backup are missing after its restoration."""
+    """5 events after the backup are missing after its restoration. A second one keeps all files."""
     before, restored = facts["restored"]
     assert 0 < before == restored
+    assert facts["ledgers before a restoration"] == 2
     assert facts["upgraded"] == [restored, 3]
 
 

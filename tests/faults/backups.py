@@ -31,9 +31,8 @@ checkpoints.PAGES = 50
 _WITHOUT_WAL: Final = """
 from exporter.ledger import backup, checkpoints
 checkpoints.PAGES = 10_000
-from exporter.ledger.files import CommitMarker
 backup._header = lambda wal: b""
-CommitMarker.read = lambda marker: 0
+backup.read_marker = lambda marker: 0
 """
 """Nor the comparison with the marker. Without checkpoints, the WAL has all events."""
 _WITHOUT_LOCK: Final = """

@@ -1,6 +1,9 @@
 """A copy of a ledger that counts events meanwhile: complete, of one instant, and with an id of its own."""
 
 import asyncio
+import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ from exporter.ledger import backup, checkpoints
 from exporter.ledger.backup import Backup, back_up
 from exporter.ledger.checkpoints import paused
 from exporter.ledger.sqlite import SqliteLedger
+from tests.disk import remount, small_disk
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, value
 
@@ -184,6 +188,18 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) > before
 
 
+async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison with the free space: events are refused as long as the backup lasts."""
+    with small_disk(tmp_path / "disk") as disk:
+        numbers = Numbers(await SqliteHome(disk / "data").open())
+        with paused(disk / "data" / "ledger.marker"):
+            await numbers.commit(800)
+        await numbers.ledger.close()
+    assert numbers.count == 800
+
+
 async def test_database_that_changes_at_each_copy_is_an_error(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,3 +224,75 @@ async def test_copy_without_the_wal_is_no_backup(
     with pytest.raises(LedgerError, match=r"it ends at commit \d, but \d was acknowledged; no"):
         await asyncio.to_thread(back_up, home.folder, folder)
     assert files(folder) == []
+
+
+async def test_checkpoints_take_place_on_a_network_file_system(
+    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails with a marker that is open for reading only: the WAL then grows to its limit each time."""
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        """As on NFS, where Linux makes a byte-range lock of it."""
+        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        if operation & fcntl.LOCK_EX and access == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    numbers = Numbers(await home.open())
+    before = modified(home.folder / "ledger.db")
+    await numbers.commit(2 * PAGES)
+    assert modified(home.folder / "ledger.db") > before
+
+
+async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
+    home: SqliteHome, folder: Path, tmp_path: Path
+) -> None:
+    """For example a snapshot that is mounted for reading only."""
+    numbers = Numbers(await home.open())
+    await numbers.commit(5)
+    await numbers.ledger.close()
+    with small_disk(tmp_path / "disk") as disk:
+        shutil.copytree(home.folder, disk, dirs_exist_ok=True)
+        remount(disk, "ro")
+        copy = back_up(disk, folder)
+    assert (await restored(copy, folder / "restored"))[:2] == (5, 5)
+
+
+async def test_link_in_place_of_the_copy_gives_no_other_file_away(
+    home: SqliteHome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner of the folder replaces the copy before root gives it to the owner of the ledger."""
+    numbers = Numbers(await home.open())
+    await numbers.commit()
+    target = tmp_path / "of root"
+    target.touch(0o644)
+    finish = backup._finish
+
+    def finish_and_replace(copy: Path, acknowledged: int) -> object:
+        meta = finish(copy, acknowledged)
+        copy.unlink()
+        copy.symlink_to(target)
+        return meta
+
+    monkeypatch.setattr(backup, "_finish", finish_and_replace)
+    with pytest.raises(LedgerError, match=r"symbolic links; no backup was written"):
+        await asyncio.to_thread(back_up, home.folder, folder)
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert files(folder) == []
+
+
+async def test_share_that_refuses_owners_gets_a_backup(
+    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fchown(descriptor: int, uid: int, gid: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", fchown)
+    numbers = Numbers(await home.open())
+    await numbers.commit()
+    copy = await asyncio.to_thread(back_up, home.folder, folder)
+    assert files(folder) == [copy.file.name]
+    assert copy.file.stat().st_mode & 0o777 == 0o600

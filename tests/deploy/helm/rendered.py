@@ -321,7 +321,24 @@ def test_notes_name_the_services_and_the_secret(tmp_path: Path) -> None:
     assert f"http://{NAME}.{NAME}:10400/v1/session-ends" in notes
     assert f"svc/{NAME}-ops 10401" in notes
     assert f"create secret generic {VALUES['tokens']['secret']}" in notes
-    assert "Nothing alerts" not in notes
+    for text in ("Nothing alerts", "password", "Every pod"):
+        assert text not in notes
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            "sharedLedger.address=redis://a",
+            "the Secret session-end-exporter-ledger, with the password",
+        ),
+        ("networkPolicy.enabled=false", "Every pod of the cluster can read the ops listener"),
+        ("prometheusRule.enabled=false", "no PrometheusRule"),
+    ],
+)
+def test_notes_name_what_is_missing(values: str, text: str) -> None:
+    arguments = ("--namespace", NAME, "--dry-run=client", "--set", values)
+    assert text in run("helm", "install", NAME, CHART, *arguments).partition("NOTES:")[2]
 
 
 def test_readme_values_render_with_valid_settings(

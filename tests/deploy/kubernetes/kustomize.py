@@ -78,8 +78,11 @@ def _config_map(folder: Path, generator: Object) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": generator["name"], "labels": dict(options["labels"])},
-        "data": {name: (folder / name).read_text(encoding="utf-8") for name in generator["files"]},
+        "metadata": {"name": generator["name"], "labels": dict(options.get("labels", {}))},
+        "data": {
+            Path(name).name: (folder / name).read_text(encoding="utf-8")
+            for name in generator["files"]
+        },
     }
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import yaml
@@ -17,6 +18,8 @@ VERSIONS = ("1.27", kubernetes_validate.latest_version())
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 NAME = "session-end-exporter"
 Objects = dict[tuple[str, str], Object]
+_SYSTEMS = (ROOT / "docs/add-a-system.md").read_text(encoding="utf-8")
+ACME = _SYSTEMS.partition("```yaml\n")[2].partition("```")[0]
 
 
 # From 1.24 on, kubectl names its kustomize.
@@ -70,9 +73,14 @@ def assert_confined(pod: Object) -> None:
 
 
 def overlay(readme: str, folder: Path) -> Objects:
-    """The objects of the overlay of a README, beside a copy of deploy/kubernetes."""
+    """The objects of the overlay of a README, with its additions, beside a copy of deploy/kubernetes."""
     shutil.copytree(FOLDER, folder / "kubernetes")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
-    (folder / "overlay").mkdir()
-    (folder / "overlay" / "kustomization.yaml").write_text(block)
+    document: dict[str, Any] = {}
+    for block in re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+        for key, value in yaml.safe_load(block).items():
+            document[key] = document[key] + value if key in document else value
+    codes = folder / "overlay" / "my-codes"
+    codes.mkdir(parents=True)
+    codes.joinpath("acme.yaml").write_text(ACME)
+    (folder / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(document))
     return built(folder / "overlay")

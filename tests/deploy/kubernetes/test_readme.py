@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import exporter
+from exporter.settings import PREFIX
+from exporter.taxonomy.loader import load
 from tests.deploy.kubernetes.kustomize import Object
 from tests.deploy.kubernetes.manifests import (
     FOLDER,
@@ -29,6 +31,21 @@ def test_readme_overlay_builds_with_its_changes(tmp_path: Path) -> None:
     for item in objects.values():
         assert item["metadata"]["labels"]["release"] == "kube-prometheus-stack"
     assert_valid(objects)
+
+
+def test_own_codes_are_mounted_where_the_setting_says(tmp_path: Path) -> None:
+    objects = overlay(README, tmp_path)
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (volume,) = (item for item in pod["volumes"] if "configMap" in item)
+    (mount,) = (item for item in container["volumeMounts"] if item["name"] == volume["name"])
+    settings = {item["name"]: item["value"] for item in container["env"]}
+    assert settings[f"{PREFIX}TAXONOMY"] == mount["mountPath"]
+    data = objects["ConfigMap", volume["configMap"]["name"]]["data"]
+    for name, text in data.items():
+        (tmp_path / "mounted" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "mounted" / name).write_text(text)
+    assert "acme" in load([tmp_path / "mounted"]).systems
 
 
 def test_readme_secret_is_mounted_by_the_pod(pod: Object) -> None:
