@@ -88,5 +88,16 @@ def test_duplicate_key_of_one_event_is_rejected(name: str, place: int) -> None:
     assert [(each.index, each.reason) for each in decoded.rejected] == [(place, "duplicate_key")]
 
 
+@pytest.mark.parametrize("pair", ['"final": true', '"duration_seconds": 1'])
+def test_duplicate_key_is_rejected_beside_a_label_of_that_name(pair: str) -> None:
+    """Fails when the text of a label decides how many quotes a field has: the last value was counted."""
+    name = pair.partition(":")[0]
+    labels = f'{{{name}: "x", "more": [{{}}, {{}}]}}'
+    event = f'{{"system": "softdrive", "id": "a", "labels": {labels}, {pair}, {pair}}}'
+    decoded = decode([event], Media.NDJSON)
+    assert isinstance(decoded, Decoded)
+    assert [each.reason for each in decoded.rejected] == ["duplicate_key"]
+
+
 def test_batch_past_the_limit_is_refused() -> None:
     assert decode([FULL] * 11) == "11 events: at most 10 in one request (max_events)"
