@@ -30,8 +30,11 @@ _TYPES: Final[dict[str, Any]] = {
 _WITHOUT_QUOTES: Final = (int, float, bool, msgspec.Raw)
 """Types of values that are not a string in JSON, or whose quotes are counted separately."""
 _FIRST_BYTES: Final = 2048
-_END: Final = re.compile(rb"}\s*(?:,?\s*{|]|\Z)")
-"""The end of an event that is followed by another one or by the end of the array or body."""
+_END: Final = re.compile(rb"}\s*(?:[{\]]|,\s*{|\Z)")
+"""The end of an event that is followed by another one or by the end of the array or body.
+
+Spaces are matched in one way only: with two, a body with 2,000 spaces took 6 ms of the event loop.
+"""
 _FIELD: Final = re.compile(rb'"(%s)"\s*:\s*("?)' % "|".join(Columns._fields).encode())
 
 
