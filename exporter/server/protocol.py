@@ -208,7 +208,10 @@ class GuardedProtocol(HttpToolsProtocol):
         pending = self.cycle is not None and not self.cycle.response_complete
         if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
             return None
-        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+        parser = self.parser
+        # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        if not keep_alive or parser.get_method() != b"POST":
             return None
         headers = dict(self.headers)
         # Chunked bodies may end with trailers.

@@ -87,13 +87,14 @@ def test_small_complete_request_takes_no_task(start: StartServer) -> None:
         direct(b"x" * (MAX_BODY + 1)),
         direct(b"late", b"Expect: 100-continue\r\n"),
         direct(b"old").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        direct(b"kept", b"Connection: keep-alive\r\n").replace(b"HTTP/1.1", b"HTTP/1.0"),
         direct(b"last", b"Connection: close\r\n"),
         direct(b"upgrade", b"Connection: Upgrade\r\nUpgrade: h2c\r\n").replace(b"POST", b"PUT"),
         direct(b"put").replace(b"POST", b"PUT"),
         post(b"other"),
         b"POST /direct HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     ],
-    ids=["large", "expect", "1.0", "close", "upgrade", "PUT", "path", "chunked"],
+    ids=["large", "expect", "1.0", "1.0 keep-alive", "close", "upgrade", "PUT", "path", "chunked"],
 )
 def test_other_request_takes_a_task(start: StartServer, request_bytes: bytes) -> None:
     client = start(TwoWays()).connect()
