@@ -182,6 +182,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._held is None:
             self._start_task()
         self._phase, self._deadline_due = _BODY, True
+        # The answer before may have been sent in the middle of this head.
+        self._idle_deadline = math.inf
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True

@@ -142,6 +142,22 @@ def test_answer_that_closes_ends_the_connection(start: StartServer) -> None:
     assert received.endswith(b"direct x")
 
 
+def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
+    start: StartServer,
+) -> None:
+    """Fails when the answer before makes the connection idle: the counted event got no answer."""
+    server = start(TwoWays(), max_connections=1)
+    client = server.connect()
+    second = direct(b"second", b"X-Hold: 1\r\n")
+    client.sendall(direct(b"first") + second[:20])
+    assert answer(client).endswith(b"direct first")
+    client.sendall(second[20:])
+    eventually(lambda: server.received.begun == [b"first", b"second"])
+    assert status(rest(server.connect())) == 503
+    server.received.release()
+    assert answer(client).endswith(b"direct second")
+
+
 def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
     server = start(TwoWays())
     with server.connect() as client:
