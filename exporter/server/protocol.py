@@ -365,8 +365,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.limits.receive_timeout
         if now >= self._idle_deadline:
+            # Not the end of the checks: the last answer may be unread, and the close waits for its peer.
+            self._idle_deadline = math.inf
             self.transport.close()
-            return
         if now >= self._write_deadline:
             self.transport.abort()
             self.limits.refusals.unread(self._peer())
