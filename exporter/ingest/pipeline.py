@@ -101,25 +101,23 @@ class Pipeline:
 
         def count(answer: Receipt | Refused) -> None:
             result: bytes | Exception
-            try:
-                result = self._finish(classified, answer, now, decoded.ignored)
-            except Exception as error:
-                result = error
+            if isinstance(answer, Refused):
+                # Not raised: the traceback would keep the request until the garbage collector runs.
+                result = answer
+            else:
+                try:
+                    result = self._finish(classified, answer, now, decoded.ignored)
+                except Exception as error:
+                    result = error
             answered(result)
 
         self._ledger.enqueue(self._batch(classified), count)
 
     def _finish(
-        self,
-        classified: Classified,
-        answer: Receipt | Refused,
-        now: float,
-        ignored: IgnoredFields | None,
+        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
     ) -> bytes:
-        if isinstance(answer, Refused):
-            raise answer
-        rejected = self._count(classified, answer, now, ignored)
-        return _reply(classified, answer, rejected, _warnings(classified.resolved, ignored))
+        rejected = self._count(classified, receipt, now, ignored)
+        return _reply(classified, receipt, rejected, _warnings(classified.resolved, ignored))
 
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers

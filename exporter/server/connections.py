@@ -147,9 +147,10 @@ class Connections:
     async def _start(self, accepted: socket.socket, connection: BufferedConnection) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
-        except OSError:
-            # A peer that disconnects, or whose handshake fails, is no defect.
-            self._ended(connection)
+        except (OSError, asyncio.CancelledError):
+            # A peer that disconnects, or whose handshake fails, is no defect. uvloop itself does not call
+            # `connection_lost` after `close` cancelled the start, and the server waited for the connection.
+            connection.connection_lost(None)
 
     def _ended(self, connection: BufferedConnection) -> None:
         self._open.pop(connection, None)

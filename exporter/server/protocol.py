@@ -182,6 +182,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._held is None:
             self._start_task()
         self._phase, self._deadline_due = _BODY, True
+        # The answer before may have been sent in the middle of this head.
+        self._idle_deadline = math.inf
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True
@@ -208,7 +210,10 @@ class GuardedProtocol(HttpToolsProtocol):
         pending = self.cycle is not None and not self.cycle.response_complete
         if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
             return None
-        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+        parser = self.parser
+        # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        if not keep_alive or parser.get_method() != b"POST":
             return None
         headers = dict(self.headers)
         # Chunked bodies may end with trailers.
@@ -360,8 +365,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.limits.receive_timeout
         if now >= self._idle_deadline:
+            # Not the end of the checks: the last answer may be unread, and the close waits for its peer.
+            self._idle_deadline = math.inf
             self.transport.close()
-            return
         if now >= self._write_deadline:
             self.transport.abort()
             self.limits.refusals.unread(self._peer())

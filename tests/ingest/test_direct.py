@@ -1,7 +1,9 @@
 """Session ends without an ASGI task: the same answers, batches, metrics and log lines as with one."""
 
 import asyncio
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused
+from exporter.ledger.contract import Answered, Batch
 from exporter.names import INGEST_PATH
 from exporter.taxonomy import Taxonomy
 from exporter.tokens import Authenticator
 from tests.ingest.listener import JSON, NDJSON, Answer, Listener
+from tests.ingest.memory_ledger import MemoryLedger
 
 TOKEN = "a-token-of-a-sender"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
@@ -151,6 +155,35 @@ def test_refusal_of_the_ledger_is_answered(listener: Listener, refusal: Refused)
     assert refused == listener.post(body)
     assert listener.value("refused_requests_total", reason=refusal.reason) == 2
     assert listener.value("requests_total", status="503") == 2
+
+
+class Hanging(MemoryLedger):
+    """Refuses each batch later, and keeps weak references to its refusals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusals: list[weakref.ref[Refused]] = []
+
+    def enqueue(self, batch: Batch, answered: Answered) -> None:
+        refused = LedgerUnavailable("hangs", retry_after=5)
+        self.refusals.append(weakref.ref(refused))
+        asyncio.get_running_loop().call_soon(answered, refused)
+
+
+def test_late_refusal_is_answered_and_frees_its_request(taxonomy: Taxonomy) -> None:
+    """Fails when the refusal is raised: its traceback is a cycle, which only the collector frees."""
+    ledger = Hanging()
+    listener = Listener(taxonomy, ledger)
+    gc.collect()
+    gc.disable()
+    try:
+        refused = asyncio.run(answer_directly(listener, b'{"system":"softdrive","id":"a"}', JSON))
+        assert refused.status == 503
+        assert refused.headers[b"retry-after"] == b"5"
+        assert [reference() for reference in ledger.refusals] == [None]
+    finally:
+        gc.enable()
+    assert listener.value("requests_total", status="503") == 1
 
 
 def test_defect_is_answered_500(listener: Listener) -> None:

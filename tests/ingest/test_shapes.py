@@ -1,6 +1,7 @@
 """Batches whose events have the same fields, and batches in which one event differs."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from exporter.errors import Refused
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded
 from exporter.ingest.media import Media
+from exporter.ingest.shapes import shape_of
 from tests.ingest.classifying import BASE
 
 FULL = {**BASE, "phase": "stream", "final": True, "user": "u-1"}
@@ -86,6 +88,26 @@ def test_duplicate_key_of_one_event_is_rejected(name: str, place: int) -> None:
     decoded = decode(lines, Media.NDJSON)
     assert isinstance(decoded, Decoded)
     assert [(each.index, each.reason) for each in decoded.rejected] == [(place, "duplicate_key")]
+
+
+@pytest.mark.parametrize("pair", ['"final": true', '"duration_seconds": 1'])
+def test_duplicate_key_is_rejected_beside_a_label_of_that_name(pair: str) -> None:
+    """Fails when the text of a label decides how many quotes a field has: the last value was counted."""
+    name = pair.partition(":")[0]
+    labels = f'{{{name}: "x", "more": [{{}}, {{}}]}}'
+    event = f'{{"system": "softdrive", "id": "a", "labels": {labels}, {pair}, {pair}}}'
+    decoded = decode([event], Media.NDJSON)
+    assert isinstance(decoded, Decoded)
+    assert [each.reason for each in decoded.rejected] == ["duplicate_key"]
+
+
+def test_spaces_after_an_event_cost_little_time() -> None:
+    """Fails when the search for the end of an event tries each split of the spaces: 6 ms a body."""
+    body = b"[{}" + b" " * 2000 + b"x" * 100
+    began = time.process_time()
+    for _ in range(100):
+        shape_of(body)
+    assert time.process_time() - began < 0.2
 
 
 def test_batch_past_the_limit_is_refused() -> None:

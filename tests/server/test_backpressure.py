@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.server import sockets
+from exporter.server import listeners, sockets
 from tests.server.conftest import (
     CHUNKED,
     DEADLINE,
@@ -119,11 +119,13 @@ def test_unread_pipelined_answers_raise_nothing(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("keep_alive", [75, 0.1])
 def test_small_unread_answer_closes_the_connection(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch, keep_alive: float
 ) -> None:
     """Fails without `pause_writing`, and without `set_write_buffer_limits`: less than 64 KiB were never
-    noticed."""
+    noticed. With a short keep-alive, fails when `_check` ends with the close of an idle connection."""
+    monkeypatch.setattr(listeners, "KEEP_ALIVE", keep_alive)
     listen = sockets._listen
 
     def small_buffers(*given: Any) -> socket.socket:

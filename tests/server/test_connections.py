@@ -7,13 +7,28 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from exporter.server import protocol
-from tests.server.conftest import Start, answer, eventually, plain_and_tls, post, rest, status, tls
+from exporter.server.connections import Connections
+from exporter.server.sockets import bind
+from tests.server.conftest import (
+    DEADLINE,
+    Start,
+    answer,
+    eventually,
+    make_listener,
+    plain_and_tls,
+    post,
+    rest,
+    status,
+    tls,
+)
 
 OF_TLS = {"SSLProtocol", "_SSLProtocolTransport"}
 OF_A_CONNECTION = OF_TLS | {
@@ -207,3 +222,29 @@ def test_connection_with_an_early_answer_is_idle(start: Start) -> None:
     early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
     assert all(is_answered(server.connect(), early) for _ in range(6))
     assert server.refused("too_many_connections") == 0
+
+
+def test_connection_that_starts_during_the_close_is_lost() -> None:
+    """Fails when `close` only cancels the start: a stop under load waited for `shutdown_timeout`."""
+
+    async def main() -> None:
+        lost = asyncio.Event()
+
+        class Starting(asyncio.Protocol):
+            def connection_lost(self, exc: Exception | None) -> None:
+                lost.set()
+
+        def make() -> Any:
+            connections.close()
+            return Starting()
+
+        with ExitStack() as opened:
+            sockets = [opened.enter_context(each) for each in bind("ingest", "127.0.0.1:0")]
+            limits = make_listener(None).limits
+            connections = Connections(sockets, make, 9, limits.refusals, None, DEADLINE)
+            opened.enter_context(socket.create_connection(sockets[0].getsockname(), DEADLINE))
+            async with asyncio.timeout(DEADLINE):
+                await lost.wait()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

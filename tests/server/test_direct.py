@@ -87,13 +87,14 @@ def test_small_complete_request_takes_no_task(start: StartServer) -> None:
         direct(b"x" * (MAX_BODY + 1)),
         direct(b"late", b"Expect: 100-continue\r\n"),
         direct(b"old").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        direct(b"kept", b"Connection: keep-alive\r\n").replace(b"HTTP/1.1", b"HTTP/1.0"),
         direct(b"last", b"Connection: close\r\n"),
         direct(b"upgrade", b"Connection: Upgrade\r\nUpgrade: h2c\r\n").replace(b"POST", b"PUT"),
         direct(b"put").replace(b"POST", b"PUT"),
         post(b"other"),
         b"POST /direct HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     ],
-    ids=["large", "expect", "1.0", "close", "upgrade", "PUT", "path", "chunked"],
+    ids=["large", "expect", "1.0", "1.0 keep-alive", "close", "upgrade", "PUT", "path", "chunked"],
 )
 def test_other_request_takes_a_task(start: StartServer, request_bytes: bytes) -> None:
     client = start(TwoWays()).connect()
@@ -139,6 +140,22 @@ def test_answer_that_closes_ends_the_connection(start: StartServer) -> None:
     assert status(received) == 413
     assert received.count(b"connection: close") == 1
     assert received.endswith(b"direct x")
+
+
+def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
+    start: StartServer,
+) -> None:
+    """Fails when the answer before makes the connection idle: the counted event got no answer."""
+    server = start(TwoWays(), max_connections=1)
+    client = server.connect()
+    second = direct(b"second", b"X-Hold: 1\r\n")
+    client.sendall(direct(b"first") + second[:20])
+    assert answer(client).endswith(b"direct first")
+    client.sendall(second[20:])
+    eventually(lambda: server.received.begun == [b"first", b"second"])
+    assert status(rest(server.connect())) == 503
+    server.received.release()
+    assert answer(client).endswith(b"direct second")
 
 
 def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
