@@ -16,7 +16,7 @@ TEST_WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # What the tests run besides Python; `make test DEBIAN_TEST_PACKAGES=` leaves it to you.
 # Node and Go may be there from elsewhere.
-DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose fonts-dejavu-core fonts-inter git haproxy iproute2 openssl \
+DEBIAN_TEST_PACKAGES ?= chromium curl docker-compose e2fsprogs fonts-dejavu-core fonts-inter git haproxy iproute2 openssl \
 	prometheus prometheus-alertmanager prometheus-pushgateway redis-server strace systemd wrk \
 	$(shell command -v node >/dev/null || echo nodejs) $(shell command -v go >/dev/null || echo golang-go)
 DEBIAN_DEMO_PACKAGES ?= prometheus prometheus-alertmanager
