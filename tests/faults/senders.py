@@ -114,6 +114,16 @@ class Sender(threading.Thread):
         self._connection = None
 
 
+def stop_senders() -> None:
+    """Stop the senders that still run, without another retry."""
+    senders = [thread for thread in threading.enumerate() if isinstance(thread, Sender)]
+    for sender in senders:
+        sender.finishing.set()
+        sender.abandoned.set()
+    for sender in senders:
+        sender.join(30)
+
+
 class Load:
     """`count` senders to an exporter that may restart."""
 

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from tests.e2e.exporter_process import ROOT
+from tests.faults.senders import stop_senders
 
 Run = Callable[..., str]
 """`run(folder, quick)` tests a row in `folder`, quick or at full length, and returns the figure that it
@@ -57,7 +59,18 @@ def patched(name: str, value: str) -> str:
 
 def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], Row]:
     """Makes a function a row of the table."""
-    return lambda run: Row(number, case, goal, run, mutants)
+
+    def register(run: Run) -> Row:
+        def run_alone(*arguments: Any) -> str:
+            try:
+                return run(*arguments)
+            finally:
+                # A row that failed left senders behind, which posted to a later test that had the same port.
+                stop_senders()
+
+        return Row(number, case, goal, run_alone, mutants)
+
+    return register
 
 
 def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
