@@ -1,11 +1,12 @@
 """The console script."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from exporter import __version__, logs
+from exporter import __version__, logs, streams
 from exporter.commands.backtest import backtest
 from exporter.commands.backup import backup
 from exporter.commands.beacon_key import beacon_key
@@ -15,7 +16,7 @@ from exporter.commands.page import send_test_page
 from exporter.commands.send import send
 from exporter.commands.serve import check, serve
 from exporter.commands.simulate import simulate
-from exporter.errors import ConfigError, LedgerError
+from exporter.errors import ConfigError, LedgerBroken, LedgerError
 
 app = typer.Typer(
     name="session-end-exporter",
@@ -51,4 +52,8 @@ def main() -> None:
     except (ConfigError, LedgerError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        if isinstance(error, LedgerBroken):
+            # A thread may wait for a disk that hangs. It crashes if it goes on while the interpreter ends.
+            streams.release()
+            os._exit(1)
         sys.exit(1)
