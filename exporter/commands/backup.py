@@ -1,6 +1,7 @@
 """`backup`."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ def backup(
     """Copy the ledger into a new file while the exporter runs.
 
     DIR is an existing directory. The new file, ledger-TIME.db, has every event that was answered with 200
-    before the command began. To restore it, put it as ledger.db into an empty data_dir and start the
+    before the time that the command prints. To restore it, put it as ledger.db into an empty data_dir and start the
     exporter.
 
     Run it as root or as the exporter's user, on the exporter's machine.
@@ -33,7 +34,8 @@ def backup(
     settings = load(config, data_dir=data_dir)
     began = time.monotonic()
     done = back_up(settings, folder)
+    until = datetime.fromtimestamp(done.until, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     typer.echo(
         f"{done.file}: {done.size:,} bytes, ledger {done.ledger}, up to commit {done.commit}, "
-        f"{time.monotonic() - began:.1f} seconds"
+        f"{time.monotonic() - began:.1f} seconds; has every event answered before {until}"
     )

@@ -28,19 +28,23 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A finished backup: its file, the id that its ledger has, and the last commit in it."""
+    """A finished backup: its file, the id that its ledger has, and the last commit in it.
+
+    `until` is Unix time: the file has all events that were acknowledged before, and may have later ones.
+    """
 
     file: Path
     ledger: str
     commit: int
     size: int
+    until: float
 
 
 def back_up(data_dir: Path, folder: Path) -> Backup:
     """Copy the ledger in `data_dir` to a new file in `folder`, which must exist.
 
-    The file contains all events that were acknowledged before the call, and the state after one commit. It is
-    verified, durable, and complete from the moment it has its name. Raises `LedgerError`.
+    The file contains the state after one commit, which is one while the files are copied. It is verified,
+    durable, and complete from the moment it has its name. Raises `LedgerError`.
 
     Its ledger has an id of its own, so that Prometheus sees new series when the backup is restored. With the
     old id, the lower counts would be a counter reset, and all restored ends would be counted as new ends. An
@@ -77,12 +81,12 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
     file = folder / time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
         copy = Path(unfinished) / file.name
-        acknowledged = _copy(database, marker, copy)
+        until, acknowledged = _copy(database, marker, copy)
         meta = _finish(copy, acknowledged)
         _give(copy, database.stat())
         copy.replace(file)
         sync_folder(folder)
-    return Backup(file, meta.ledger, meta.commit, file.stat().st_size)
+    return Backup(file, meta.ledger, meta.commit, file.stat().st_size, until)
 
 
 def _full(folder: Path) -> LedgerError:
@@ -93,10 +97,9 @@ def _damaged(database: Path, reason: object) -> LedgerError:
     return LedgerError(f"{database} is damaged: {reason}; no backup was written")
 
 
-def _copy(database: Path, marker: Path, copy: Path) -> int:
-    """Copy database and WAL; the last commit that was acknowledged before."""
+def _copy(database: Path, marker: Path, copy: Path) -> tuple[float, int]:
+    """Copy database and WAL. The time when the copy of the WAL began, and the last commit before it."""
     wal, copied_wal = (path.with_name(f"{path.name}-wal") for path in (database, copy))
-    acknowledged = read_marker(marker)
     with paused(marker):
         for _ in range(_TRIES):
             unchanged = _state(database)
@@ -105,13 +108,14 @@ def _copy(database: Path, marker: Path, copy: Path) -> int:
             # a frame at the end that was copied in part. The first commit after a checkpoint begins the WAL
             # anew, which its header shows: a copy of both parts would undo a part of the checkpoint.
             header = _header(wal)
+            until, acknowledged = time.time(), read_marker(marker)
             if header:
                 copyfile(wal, copied_wal)
             else:
                 copied_wal.unlink(missing_ok=True)
             # An exporter that starts or stops makes a checkpoint in spite of the lock.
             if (_state(database), _header(wal), _header(copied_wal)) == (unchanged, header, header):
-                return acknowledged
+                return until, acknowledged
     raise LedgerError(f"{database} changed {_TRIES} times while it was copied; try again")
 
 

@@ -1,10 +1,13 @@
 """Senders that follow the contract: every event has an id, and is sent until it is acknowledged."""
 
+import bisect
 import http.client
 import json
+import operator
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -61,6 +64,7 @@ class Sender(threading.Thread):
         self._connection: http.client.HTTPConnection | None = None
         self.finishing, self.abandoned = threading.Event(), threading.Event()
         self.acknowledged = self.sent = self.retries = 0
+        self._acknowledged_at: list[tuple[float, int]] = []
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -70,9 +74,15 @@ class Sender(threading.Thread):
             self.sent += count
             self._until_acknowledged(body, count)
             self.acknowledged += count
+            self._acknowledged_at.append((time.time(), self.acknowledged))
             if self._random.random() < 0.2:
                 self._until_acknowledged(body, count)
         self._close()
+
+    def acknowledged_until(self, instant: float) -> int:
+        """The events that were acknowledged at `instant`, Unix time."""
+        after = bisect.bisect(self._acknowledged_at, instant, key=operator.itemgetter(0))
+        return self._acknowledged_at[after - 1][1] if after else 0
 
     def event(self, number: int) -> dict[str, object]:
         [event] = ends(self.name, number, 1)
