@@ -331,7 +331,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._ignores_input = True
         self._phase = _IDLE
         if not self.transport.is_closing():
-            self._linger(reading=True)
+            self._linger()
 
     def _lingers(self) -> bool:
         """Whether a close has to wait because the body of an answered request may still arrive."""
@@ -339,23 +339,27 @@ class GuardedProtocol(HttpToolsProtocol):
         if lingers:
             self._ignores_input = True
             self._phase = _IDLE
-            self._linger(reading=False)
+            self._linger()
         return lingers
 
-    def _linger(self, *, reading: bool) -> None:
-        """Give the peer time to read the answer; see `LINGER`. A close of TLS would read on for a timeout."""
-        plain = self.transport.can_write_eof()
-        if plain:
+    def _linger(self) -> None:
+        """Give the peer time to read the answer; see `LINGER`. A close of TLS would read on for a timeout.
+
+        Reading goes on, which ends the connection as soon as the peer closes it.
+        """
+        if self.transport.can_write_eof():
             self.transport.write_eof()
-        if plain and reading:
-            self.flow.resume_reading()
-        else:
-            self.flow.pause_reading()
+        self.flow.resume_reading()
         self._linger_timer = self.loop.call_later(LINGER, self.transport.abort)
 
     def _discard(self, size: int) -> None:
         self._discarded += size
-        if self._discarded > MAX_DISCARD:
+        if self._discarded <= MAX_DISCARD:
+            return
+        if self._linger_timer is not None:
+            # The peer still has time to read the answer.
+            self.flow.pause_reading()
+        else:
             self._ignores_input = True
             self.transport.abort()
 

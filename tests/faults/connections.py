@@ -75,8 +75,8 @@ _KEPT: Final = patched("exporter.server.joined.JoinedTransport.release", "lambda
     27,
     "10,000 connections, plain and TLS",
     f"memory + ≤ {_GROWTH // MIB}, < {_MOST // MIB} MiB",
-    # A kept connection takes some 200 kB: 110 MiB in the quick version, which grows by 33 MiB without
-    # the mutant: the allocator keeps some of what 16 requests at once need.
+    # A kept connection takes some 200 kB: 110 MiB in the quick version, which grows by 10 MiB without
+    # the mutant.
     Mutant("end of the reference cycle", _KEPT, r"→ (1[5-9]|2.)\d MiB"),
 )
 def connections(folder: Path, quick: bool, mutant: str = "") -> str:

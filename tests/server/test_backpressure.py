@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.server import listeners, sockets
+from exporter.server import listeners, protocol, sockets
 from tests.server.conftest import (
     CHUNKED,
     DEADLINE,
@@ -57,7 +57,7 @@ async def refuse(scope: Any, receive: Any, send: Any) -> None:
 
 
 @plain_and_tls
-def test_body_is_not_read_after_a_refusal(
+def test_little_of_a_body_is_read_after_a_refusal(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
     """Fails without `_lingers`: over TLS 260 MB were read and discarded after the answer."""
@@ -72,6 +72,20 @@ def test_body_is_not_read_after_a_refusal(
         pass
     assert status(answer(client)) == 413
     assert sent < 64 * MIB
+
+
+@plain_and_tls
+def test_large_body_is_not_reset_while_its_sender_may_read_the_refusal(
+    start: Start, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, with_tls: bool
+) -> None:
+    """Fails when `_discard` aborts a connection that lingers."""
+    monkeypatch.setattr(protocol, "LINGER", 3600.0)
+    client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
+    client.settimeout(0.5)
+    client.sendall(CHUNKED)
+    with pytest.raises(TimeoutError):
+        client.sendall(CHUNK * 1000)
+    assert status(client.recv(1000)) == 413
 
 
 def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
