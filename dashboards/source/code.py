@@ -118,16 +118,12 @@ def _labels(title: str, description: str, *labels: str) -> Panel:
 
 
 def _texts() -> Panel:
-    """A row for each text. Its value is the row's number, for the order of the rows.
-
-    The cell of a link does not wrap its text, so the links are in the column before.
-    """
+    """A row for each text. Its value is the row's number, for the order of the rows."""
     rows = []
     for index, (row, record, label) in enumerate(TEXTS, start=1):
         newest = queries.newest(record, queries.ONE_CODE)
         copied = queries.with_label(f"{index} * {newest}", "text", "$1", label, "(.+)")
         rows.append(queries.with_label(copied, "about", row))
-    wrapped = {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.inspect": True}
     link = {"custom.width": 90, "links": [to_code_runbook(names.SYSTEM)]}
     return table(
         "Name, causes, fix and owner",
@@ -135,7 +131,7 @@ def _texts() -> Panel:
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
         columns={
             "about": ("About", link),
-            "text": ("Text", {**style.TEXT, **style.OWNERS, **wrapped}),
+            "text": ("Text", {**style.OWNERS, **style.WRAPPED}),
         },
         dropped=["Time", "Value"],
         hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],

@@ -130,8 +130,10 @@ def matching(expr: str, matcher: str) -> str:
     return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
-def with_title(expr: str) -> str:
-    return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
+def with_title(expr: str, *more: str) -> str:
+    """Adds the label `title`: code, name and the labels `more`."""
+    labels = '", "'.join((names.CODE, names.NAME, *more))
+    return f'label_join({expr}, "title", " ", "{labels}")'
 
 
 def count(window: str, matchers: str = SYSTEMS) -> str:

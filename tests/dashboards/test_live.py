@@ -113,7 +113,7 @@ def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: Worl
         "outcome": "failure",
         "key": "streampixel/4001",
         "owner": "capacity",
-        # The first sentences, which fit into a line.
+        # The first sentences, which fit into two lines.
         "fix": "Check the status of workers and GPUs, then the capacity mode.",
     }
     assert max(columns["C"], key=last)["metric"]["key"] == "streampixel/4001"
