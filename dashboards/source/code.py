@@ -66,16 +66,14 @@ def dashboard() -> Dashboard:
 
 
 def _summary() -> list[Panel]:
+    of_system = queries.legend(queries.SYSTEM_KEYS)
     return [
         number(
             "Count against threshold",
             "Count / spike threshold in each window. From 100 % the code spikes; below 50 % is normal. A "
             "code with severity none has no alert.",
             *(
-                Query(
-                    queries.of_threshold(window, THIS_CODE),
-                    f"{{{{cluster}}}} {{{{system}}}} {window}",
-                )
+                Query(queries.of_threshold(window, THIS_CODE), f"{of_system} {window}")
                 for window in SPIKE_WINDOWS
             ),
             steps=style.above(1, warning=0.5),
@@ -103,7 +101,7 @@ def _summary() -> list[Panel]:
 def _labels(title: str, description: str, *labels: str) -> Panel:
     info = queries.code_info(queries.ONE_CODE)
     texts = (
-        Query(f"max by ({names.SYSTEM}, {label}) ({info})", f"{{{{{label}}}}}", instant=True)
+        Query(f"max by ({names.SYSTEM}, {label}) ({info})", queries.legend(label), instant=True)
         for label in labels
     )
     return number(
@@ -118,16 +116,12 @@ def _labels(title: str, description: str, *labels: str) -> Panel:
 
 
 def _texts() -> Panel:
-    """A row for each text. Its value is the row's number, for the order of the rows.
-
-    The cell of a link does not wrap its text, so the links are in the column before.
-    """
+    """A row for each text. Its value is the row's number, for the order of the rows."""
     rows = []
     for index, (row, record, label) in enumerate(TEXTS, start=1):
         newest = queries.newest(record, queries.ONE_CODE)
         copied = queries.with_label(f"{index} * {newest}", "text", "$1", label, "(.+)")
         rows.append(queries.with_label(copied, "about", row))
-    wrapped = {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.inspect": True}
     link = {"custom.width": 90, "links": [to_code_runbook(names.SYSTEM)]}
     return table(
         "Name, causes, fix and owner",
@@ -135,7 +129,7 @@ def _texts() -> Panel:
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
         columns={
             "about": ("About", link),
-            "text": ("Text", {**style.TEXT, **style.OWNERS, **wrapped}),
+            "text": ("Text", {**style.OWNERS, **style.WRAPPED}),
         },
         dropped=["Time", "Value"],
         hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],
@@ -228,10 +222,7 @@ def _durations() -> Panel:
         "Duration of all sessions of the system with the outcome of this code: 10 % are below p10, half "
         "below p50. Very short failures never started to stream.",
         *(
-            Query(
-                f"histogram_quantile({quantile}, {chosen})",
-                f"{{{{system}}}} {{{{outcome}}}} {name}",
-            )
+            Query(f"histogram_quantile({quantile}, {chosen})", f"{queries.legend(keys)} {name}")
             for name, quantile, _ in quantiles
         ),
         unit="s",

@@ -24,27 +24,28 @@ from exporter import names
 from exporter.taxonomy.model import PHASES
 
 COUNT: Final = queries.count("1h")
+LONGEST_FIX: Final = 190
+"""Characters that two lines of the column hold on a screen of 1920 pixels with Grafana's menu."""
 TOP_COLUMNS: Final[panels.Columns] = {
-    names.SYSTEM: ("System", {"custom.width": 110}),
+    names.SYSTEM: ("System", {"custom.width": 95}),
     "title": ("Code", {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]}),
-    names.OUTCOME: ("Outcome", {**style.value_colors(style.OUTCOMES), "custom.width": 90}),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
-    "Value #B": ("Share", {**panels.percent(1), "custom.width": 75}),
+    "Value #B": ("Share", {**panels.percent(1), "custom.width": 70}),
     "Value #C": (
         "× expected",
         {
             "decimals": 1,
-            "custom.width": 105,
+            "custom.width": 95,
             "custom.cellOptions": {"type": "color-text"},
             "thresholds": style.thresholds(style.above(3, warning=1.5)),
         },
     ),
     "Trend #D": (
         "Trend",
-        {"custom.width": 120, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
+        {"custom.width": 100, "custom.cellOptions": {"type": "sparkline", "hideValue": True}},
     ),
-    names.FIX: ("Fix", {**style.TEXT, "custom.minWidth": 250, "custom.inspect": True}),
+    names.FIX: ("Fix", {**style.WRAPPED, "custom.minWidth": 340}),
 }
 
 
@@ -190,9 +191,13 @@ def _top_codes() -> Panel:
     # Extrapolation makes 0.98 of a single end.
     top = f"topk(10, {queries.with_info(COUNT, labels, queries.NO_SUCCESS)} > 0.5)"
     fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {queries.newest(names.RULE_CODE_HELP)}"
-    # The sentences that fit into a line, or the words of a long first sentence that do.
-    fix = queries.with_label(fix, names.FIX, "$1", names.FIX, "(.{1,114}[.]) .+")
-    fix = queries.with_label(fix, names.FIX, "$1 …", names.FIX, "(.{90,110}) .{25,}")
+    # A fix that fits into two lines, or its sentences that do. A longer first sentence stays whole.
+    fitting = f"(.{{1,{LONGEST_FIX}}})|(.{{1,{LONGEST_FIX - 1}}}[.]) .+"
+    fix = queries.with_label(fix, names.FIX, "$1$2", names.FIX, fitting)
+    # The outcome is part of the title, which saves a column; without "failure", the normal case.
+    rows = queries.with_label(fix, names.OUTCOME, "($1)", names.OUTCOME, "(neutral)")
+    rows = queries.with_title(rows, names.OUTCOME)
+    rows = queries.with_label(rows, "title", "$1", "title", "(.+) failure")
     # The top codes at the end of the time range, also for the trend.
     at_end = total(KEYS, f"{selector(names.RULE_COUNT + '1h', SYSTEMS)} @ end()")
     info = f"{selector(names.RULE_CODE_INFO, SYSTEMS, queries.NO_SUCCESS)} @ end()"
@@ -200,10 +205,10 @@ def _top_codes() -> Panel:
     times = f"({COUNT} / {total(KEYS, queries.expected('1h', SYSTEMS))})"
     return panels.table(
         "Top 10 codes (1h)",
-        "Most frequent codes of the last 1h other than success. Share: part of all ends of the "
-        "system. × expected: count / expected count, normal is 1. A code links to its dashboard and to its "
-        "runbook, which has the whole fix.",
-        queries.rows(queries.with_title(fix)),
+        "Most frequent codes of the last 1h other than success; neutral codes are marked. Share: part of all "
+        "ends of the system. × expected: count / expected count, normal is 1. A code links to its dashboard "
+        "and to its runbook; both have the whole fix.",
+        queries.rows(rows),
         queries.rows(f"{COUNT} / {queries.ON_SYSTEM} {queries.ends('1h')}{within}"),
         # A decimal only where it matters.
         queries.rows(f"(round({times}, 0.1) < 100 or round({times})){within}"),
@@ -212,7 +217,7 @@ def _top_codes() -> Panel:
         # For the trend only: Grafana takes a table with one row for a series.
         transformations=[panels.transformation("timeSeriesTable", query="D")],
         joined_by=KEYS,
-        dropped=[names.NAME],
+        dropped=[names.NAME, names.OUTCOME],
         hidden=[style.HIDDEN_CODE],
         sort=[("Count", True)],
         empty="No code other than success in the last 1h. If unexpected, see the panel Data.",

@@ -68,6 +68,11 @@ def total(by: str, expr: str) -> str:
     return f"sum by ({by}) ({expr})"
 
 
+def legend(labels: str) -> str:
+    """Names a series after its values of the labels, such as "cluster, instance"."""
+    return " ".join(f"{{{{{label}}}}}" for label in labels.split(", "))
+
+
 def with_label(expr: str, name: str, value: str, source: str = "", pattern: str = "") -> str:
     """Sets a label where the label `source` matches `pattern`; without both, everywhere."""
     return f'label_replace({expr}, "{name}", "{value}", "{source}", "{pattern}")'
@@ -85,14 +90,13 @@ def counted(function: str, metric: str, matchers: Iterable[str], window: str, by
 
 def exporter_gauge(metric: str, suffix: str = "") -> Query:
     gauge = f"max by ({INSTANCE_KEYS}) ({selector(metric, INSTANCES)})"
-    return Query(gauge, f"{{{{{CLUSTER}}}}} {{{{{INSTANCE}}}}}{suffix}")
+    return Query(gauge, legend(INSTANCE_KEYS) + suffix)
 
 
-def exporter_rate(metric: str, by: str = INSTANCE_KEYS, legend: str = "") -> Query:
+def exporter_rate(metric: str, by: str = INSTANCE_KEYS, suffix: str = "") -> Query:
     """The rate per second of an exporter's own counter: replicas are summed."""
     rate = f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])"
-    shown = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
-    return Query(total(by, f"max without ({COPIES}) ({rate})"), f"{shown} {legend}".strip())
+    return Query(total(by, f"max without ({COPIES}) ({rate})"), legend(by) + suffix)
 
 
 def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
@@ -100,8 +104,7 @@ def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
     buckets = f"max by (le, {INSTANCE_KEYS}) ({total(f'le, {INSTANCE_KEYS}, {COPIES}', rate)})"
     return [
         Query(
-            f"histogram_quantile({part}, {buckets})",
-            f"{{{{{CLUSTER}}}}} {{{{{INSTANCE}}}}} p{100 * part:.0f}",
+            f"histogram_quantile({part}, {buckets})", f"{legend(INSTANCE_KEYS)} p{100 * part:.0f}"
         )
         for part in quantiles
     ]
@@ -130,8 +133,10 @@ def matching(expr: str, matcher: str) -> str:
     return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
-def with_title(expr: str) -> str:
-    return f'label_join({expr}, "title", " ", "{names.CODE}", "{names.NAME}")'
+def with_title(expr: str, *more: str) -> str:
+    """Adds the label `title`: code, name and the labels `more`."""
+    labels = '", "'.join((names.CODE, names.NAME, *more))
+    return f'label_join({expr}, "title", " ", "{labels}")'
 
 
 def count(window: str, matchers: str = SYSTEMS) -> str:

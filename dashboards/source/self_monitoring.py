@@ -89,8 +89,8 @@ def _events() -> list[Panel]:
             "Events per second",
             "Accepted: stored and counted. Duplicates: retries, recognized by their id. Many duplicates "
             "for a long time: a sender does not receive the responses.",
-            exporter_rate(names.ACCEPTED_EVENTS, legend="accepted"),
-            exporter_rate(names.DUPLICATE_EVENTS, legend="duplicates"),
+            exporter_rate(names.ACCEPTED_EVENTS, suffix=" accepted"),
+            exporter_rate(names.DUPLICATE_EVENTS, suffix=" duplicates"),
         ),
         graph(
             "Rejected events per second",
@@ -169,10 +169,10 @@ def _data_quality() -> list[Panel]:
             "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
             "label value was replaced by `other`. Ignored: an OTLP log record that is no session end. "
             "Normal is 0, a few late events, and the other records of OTLP senders.",
-            exporter_rate(names.LATE_EVENTS, legend="late"),
-            exporter_rate(names.AT_LEAST_ONCE_EVENTS, legend="at least once"),
-            exporter_rate(names.CAPPED_LABELS, names.LABEL, "capped"),
-            exporter_rate(names.IGNORED_RECORDS, names.REASON, "ignored record"),
+            exporter_rate(names.LATE_EVENTS, suffix=" late"),
+            exporter_rate(names.AT_LEAST_ONCE_EVENTS, suffix=" at least once"),
+            exporter_rate(names.CAPPED_LABELS, names.LABEL, " capped"),
+            exporter_rate(names.IGNORED_RECORDS, names.REASON, " ignored record"),
         ),
         graph(
             "Repeats per minute (5m)",
@@ -212,7 +212,7 @@ def _capacity() -> list[Panel]:
             "Age of the oldest id, and ids removed per second (right axis): `ids` because the window is "
             "full (normal is 0), `age` because they expired.",
             exporter_gauge(names.WINDOW_SPAN),
-            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, "per second"),
+            exporter_rate(names.WINDOW_EXPIRED, names.BOUND, " per second"),
             unit="s",
             overrides=[
                 style.by_query("B", {"unit": COUNT, "custom.axisPlacement": "right"}),

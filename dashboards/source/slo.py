@@ -189,10 +189,6 @@ def failures_by_owner(window: str, counts: str) -> Panel:
     return bars(
         f"Failures by owner ({window})",
         f"Failures of {window} by the team that acts on their codes, largest first.",
-        Query(
-            f"sort_desc({total(names.OWNER, failures)} > 0.5)",
-            f"{{{{{names.OWNER}}}}}",
-            instant=True,
-        ),
+        Query(f"sort_desc({total(names.OWNER, failures)} > 0.5)", "{{owner}}", instant=True),
         overrides=style.TITLES,
     )

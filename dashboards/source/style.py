@@ -21,6 +21,14 @@ PLAIN: Final[Steps] = ((None, "text"),)
 TEXT: Final[Properties] = {"unit": "string"}
 """Text that may look like a number. With any other unit Grafana passes the code 4001 to links as "4.00 K"."""
 HIDDEN_TEXT: Final[Properties] = {"custom.hidden": True, **TEXT}
+WRAPPED: Final[Properties] = {
+    **TEXT,
+    # Grafana 12.2 and later migrate this option when they load it; Grafana before 11.1 wraps no text.
+    "custom.cellOptions": {"type": "auto", "wrapText": True},
+    # A button that opens the whole text, for where it is cut.
+    "custom.inspect": True,
+}
+"""Text in several lines, in a column without links: Grafana does not wrap the text of a link."""
 
 
 def _override(matcher: str, option: str, properties: Properties) -> Override:

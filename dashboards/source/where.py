@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.source import queries, style
 from dashboards.source.panels import Columns, Panel, graph, percent, repeated, table
-from dashboards.source.queries import CLUSTER, SYSTEMS, Query, selector, total, with_label
+from dashboards.source.queries import CLUSTER, SYSTEMS, Query, legend, selector, total, with_label
 from exporter import names
 
 NO_LABELS: Final = "No data: no such ends, or the exporter's setting labels is empty."
@@ -45,8 +45,8 @@ def by_value(matchers: str) -> Panel:
         graph(
             "Ends per minute by $label (5m)",
             "5-minute averages of the ends with this code, stacked: the height is their sum.",
-            Query(f"{ends} / 5", f"{{{{{names.VALUE}}}}}"),
-            Query(with_label(rest, names.VALUE, "(none)"), f"{{{{{names.VALUE}}}}}"),
+            Query(f"{ends} / 5", legend(names.VALUE)),
+            Query(with_label(rest, names.VALUE, "(none)"), legend(names.VALUE)),
             stacked=True,
             calcs=(),
             colors="palette-classic-by-name",

@@ -113,10 +113,19 @@ def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: Worl
         "outcome": "failure",
         "key": "streampixel/4001",
         "owner": "capacity",
-        # The first sentences, which fit into a line.
+        # The first sentences, which fit into two lines.
         "fix": "Check the status of workers and GPUs, then the capacity mode.",
     }
     assert max(columns["C"], key=last)["metric"]["key"] == "streampixel/4001"
+    neutral = {
+        code.code: f"{code.code} {code.name} (neutral)"
+        for code in CODES
+        if code.outcome == "neutral"
+    }
+    titles = {row["metric"]["code"]: row["metric"]["title"] for row in columns["A"]}
+    marked = {code: title for code, title in titles.items() if "(" in title}
+    assert marked == {code: title for code, title in neutral.items() if code in titles}
+    assert marked
 
 
 def test_builds_are_annotations_at_their_time_within_the_range(world: World) -> None:
