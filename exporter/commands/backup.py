@@ -37,5 +37,6 @@ def backup(
     until = datetime.fromtimestamp(done.until, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     typer.echo(
         f"{done.file}: {done.size:,} bytes, ledger {done.ledger}, up to commit {done.commit}, "
-        f"{time.monotonic() - began:.1f} seconds; has every event answered before {until}"
+        f"{time.monotonic() - began:.1f} seconds\n"
+        f"It has every event that was answered before {until}"
     )

@@ -47,7 +47,7 @@ def test_backup_of_a_running_exporter_names_its_file_and_ledger(
     assert file.stat().st_mode & 0o777 == 0o600
     shown = re.fullmatch(
         rf"{re.escape(str(file))}: [\d,]+ bytes, ledger ([0-9a-f]{{8}}), up to commit \d+, "
-        r"\d+\.\d seconds; has every event answered before [\dT:-]+\.\d{3}Z\n",
+        r"\d+\.\d seconds\nIt has every event that was answered before [\dT:-]+\.\d{3}Z\n",
         done.stdout,
     )
     assert shown, done.stdout
