@@ -8,13 +8,13 @@ for all others: the application must answer both alike.
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.problem import Header
+from exporter.server.joined import JoinedTransport
 from exporter.server.refusals import serialized
-
-if TYPE_CHECKING:
-    from exporter.server.protocol import GuardedProtocol
 
 MAX_BODY: Final = 4 * 1024
 """Bytes of a body up to which the event loop may decode it at once."""
@@ -36,7 +36,7 @@ class DirectRequest:
     message_event = asyncio.Event()
     response_started = False
 
-    def __init__(self, protocol: "GuardedProtocol", start: Start, headers: Headers) -> None:
+    def __init__(self, protocol: "DirectProtocol", start: Start, headers: Headers) -> None:
         self.body = b""
         self.keep_alive = True
         self.disconnected = self.response_complete = False
@@ -59,3 +59,76 @@ class DirectRequest:
         if not self.keep_alive:
             protocol.joined.close()
         protocol.on_response_complete()
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """Answers a request without a task if its body is small and the application can, else as uvicorn does."""
+
+    joined: JoinedTransport
+    """The transport, as the type that it has."""
+    _incomplete: DirectRequest | None = None
+    """A request that needs no task if its body turns out to be small."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._direct: Direct | None = getattr(self.app, "direct", None)
+
+    def on_message_begin(self) -> None:
+        # uvicorn makes a scope here, which only a task needs.
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_headers_complete(self) -> None:
+        self._incomplete = self._without_task()
+        if self._incomplete is None:
+            self._start_task()
+
+    def on_body(self, body: bytes) -> None:
+        if self._incomplete is not None:
+            if not self._incomplete.body and len(body) <= MAX_BODY:
+                self._incomplete.body = body
+                return
+            self._fall_back_to_task()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._incomplete is not None:
+            request, self._incomplete = self._incomplete, None
+            self.cycle = cast("Any", request)
+            request.start(self._peer())
+        else:
+            super().on_message_complete()
+
+    def _without_task(self) -> DirectRequest | None:
+        """The request, if the application answers it without a task and its answer comes next."""
+        pending = self.cycle is not None and not self.cycle.response_complete
+        if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
+            return None
+        parser = self.parser
+        # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        if not keep_alive or parser.get_method() != b"POST":
+            return None
+        headers = dict(self.headers)
+        # Chunked bodies may end with trailers.
+        start = self._direct(self.url, headers) if b"content-length" in headers else None
+        return None if start is None else DirectRequest(self, start, headers)
+
+    def _fall_back_to_task(self) -> None:
+        """Start an incomplete request as a task: its body is large, or the rest of it comes later."""
+        request, self._incomplete = self._incomplete, None
+        if request is not None:
+            self._start_task()
+            if request.body:
+                super().on_body(request.body)
+
+    def _start_task(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
+        super().on_headers_complete()
+        # A new list: uvicorn would add trailers to the headers that the application reads.
+        self.headers = []
+
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""

@@ -13,7 +13,8 @@ import uvicorn
 
 from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
-from exporter.server.protocol import GuardedProtocol, Limits
+from exporter.server.protocol import GuardedProtocol
+from exporter.server.refusing import Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from exporter.server import protocol
+from exporter.server import closing
 from exporter.server.connections import Connections
 from exporter.server.sockets import bind
 from tests.server.conftest import (
@@ -138,7 +138,7 @@ def test_closed_connection_does_not_wait_for_its_linger_timer(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when `connection_lost` leaves the timer of a connection that lingers."""
-    monkeypatch.setattr(protocol, "LINGER", 3600.0)
+    monkeypatch.setattr(closing, "LINGER", 3600.0)
     client = start().connect()
     client.sendall(b"\x00\x01\r\n\r\n")
     assert status(answer(client)) == 400
