@@ -59,7 +59,7 @@ class Group:
         """Add the keys of the accepted events to the window."""
         if len(self) <= _FEW:
             for (first, second), (fingerprint,) in _pairs(self.keys, self.fingerprints):
-                self._window.add_one(first, second, fingerprint)
+                self._window.add_key(first, second, fingerprint)
         else:
             self._window.add(
                 words(self.keys, KEY_BYTES), words(self.fingerprints, FINGERPRINT_BYTES)
