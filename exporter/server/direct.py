@@ -24,7 +24,9 @@ Headers = dict[bytes, bytes]
 Respond = Callable[[int, list[Header], bytes], None]
 """Takes status, headers and body of the answer."""
 Start = Callable[[Headers, str, bytes, Respond], None]
-"""Starts a request with its headers, client address and body. Calls `Respond` once, after it has returned."""
+"""Starts a request with its headers, client address and body. Calls `Respond` once, after it has returned.
+
+Later requests with the same target and headers may get the same `Start` and headers."""
 Direct = Callable[[bytes, Headers], Start | None]
 
 _CLOSE: Final = (b"connection", b"close")
@@ -36,16 +38,18 @@ class DirectRequest:
     message_event = asyncio.Event()
     response_started = False
 
-    def __init__(self, protocol: "DirectProtocol", start: Start, headers: Headers) -> None:
-        self.body = b""
+    def __init__(
+        self, protocol: "DirectProtocol", start: Start, headers: Headers, body: bytes = b""
+    ) -> None:
+        self.body = body
         self.keep_alive = True
         self.disconnected = self.response_complete = False
+        self.of_application = start
+        self.headers = headers
         self._protocol = protocol
-        self._start = start
-        self._headers = headers
 
     def start(self, client: str) -> None:
-        self._start(self._headers, client, self.body, self.respond)
+        self.of_application(self.headers, client, self.body, self.respond)
 
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
         self.response_complete = True
@@ -73,16 +77,13 @@ class DirectProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._direct: Direct | None = getattr(self.app, "direct", None)
 
-    def on_message_begin(self) -> None:
-        # uvicorn makes a scope here, which only a task needs.
-        self.url, self.headers, self.expect_100_continue = b"", [], False
-
-    def on_headers_complete(self) -> None:
+    def _begin_request(self) -> None:
+        """The head is complete: start a task, unless the application may need none."""
         self._incomplete = self._without_task()
         if self._incomplete is None:
             self._start_task()
 
-    def on_body(self, body: bytes) -> None:
+    def _add_body(self, body: bytes) -> None:
         if self._incomplete is not None:
             if not self._incomplete.body and len(body) <= MAX_BODY:
                 self._incomplete.body = body
@@ -90,18 +91,20 @@ class DirectProtocol(HttpToolsProtocol):
             self._fall_back_to_task()
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
+    def _complete_request(self) -> None:
         if self._incomplete is not None:
             request, self._incomplete = self._incomplete, None
-            self.cycle = cast("Any", request)
-            request.start(self._peer())
+            self._start_direct(request)
         else:
             super().on_message_complete()
 
+    def _start_direct(self, request: DirectRequest) -> None:
+        self.cycle = cast("Any", request)
+        request.start(self._peer())
+
     def _without_task(self) -> DirectRequest | None:
         """The request, if the application answers it without a task and its answer comes next."""
-        pending = self.cycle is not None and not self.cycle.response_complete
-        if self._direct is None or pending or self.expect_100_continue or self.flow.write_paused:
+        if self._direct is None or self.expect_100_continue or not self._answers_next():
             return None
         parser = self.parser
         # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
@@ -112,6 +115,11 @@ class DirectProtocol(HttpToolsProtocol):
         # Chunked bodies may end with trailers.
         start = self._direct(self.url, headers) if b"content-length" in headers else None
         return None if start is None else DirectRequest(self, start, headers)
+
+    def _answers_next(self) -> bool:
+        """Whether the answer to the next request can be sent at once."""
+        complete = self.cycle is None or self.cycle.response_complete
+        return complete and not self.flow.write_paused
 
     def _fall_back_to_task(self) -> None:
         """Start an incomplete request as a task: its body is large, or the rest of it comes later."""

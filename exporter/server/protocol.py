@@ -6,14 +6,16 @@ closed. At most `READ_AHEAD` bytes of a body and one read wait for the applicati
 """
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import httptools
 
 from exporter.errors import HeadersTooLarge, Refused, Unparseable
 from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
+from exporter.server.direct import DirectRequest
 from exporter.server.hosts import host_of
+from exporter.server.known_heads import KnownHeads
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
@@ -36,11 +38,18 @@ class GuardedProtocol(TimedProtocol):
     _upgrade = False
     _refused_in_parser: Refused | None = None
 
+    def __init__(self, known_heads: KnownHeads, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known_heads = known_heads
+
     def data_received(self, data: bytes | memoryview) -> None:
         if self._ignores_input:
             self._discard(len(data))
             return
-        if self._phase <= ACCEPTED:
+        waited = self._phase <= ACCEPTED
+        if waited:
+            if self._starts_known(data):
+                return
             # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = HEAD, True
             self._head_bytes = self._discarded = 0
@@ -60,6 +69,21 @@ class GuardedProtocol(TimedProtocol):
             self._fall_back_to_task()
             if self._phase >= HEAD:
                 self._request_continues(len(data), in_head)
+            elif waited and isinstance(self.cycle, DirectRequest):
+                self._known_heads.remember(data, self.cycle)
+
+    def _starts_known(self, data: bytes | memoryview) -> bool:
+        """Start a request whose head was parsed before, and tell whether there is one.
+
+        The parser does not see it: between two requests it keeps no state.
+        """
+        known = self._known_heads.find(data) if self._answers_next() else None
+        if known is None:
+            return False
+        (start, headers, _), body = known
+        self._phase, self._idle_deadline = IDLE, math.inf
+        self._start_direct(DirectRequest(self, start, headers, body))
+        return True
 
     def _request_continues(self, size: int, in_head: bool) -> None:
         """Start the deadline of an unfinished request, and count its bytes that are no body."""
@@ -82,7 +106,8 @@ class GuardedProtocol(TimedProtocol):
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        # uvicorn makes a scope here, which only a task needs.
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         if self._phase == IDLE:
             self._phase, self._deadline_due = HEAD, True
 
@@ -103,18 +128,18 @@ class GuardedProtocol(TimedProtocol):
         except Refused as refused:
             self._refused_in_parser = refused
             raise _StopError from None
-        super().on_headers_complete()
+        self._begin_request()
         self._phase, self._deadline_due = BODY, True
         # The answer before may have been sent in the middle of this head.
         self._idle_deadline = math.inf
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True
-        super().on_body(body)
+        self._add_body(body)
 
     def on_message_complete(self) -> None:
         if not self._upgrade:
-            super().on_message_complete()
+            self._complete_request()
             self._phase, self._request_ended = IDLE, True
 
     def _continue_without_upgrade(self, rest: bytes) -> None:
