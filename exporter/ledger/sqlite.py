@@ -48,7 +48,8 @@ class SqliteLedger(QueuedLedger):
         **options: Any,
     ) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        super().__init__(self._inbox.put, **options)
+        self._outgoing: list[Item] = []
+        super().__init__(self._send_soon, **options)
         self._folder = plan.folder
         self._window_size = opened.window.size
         # The last batch of a group may exceed this size, and the window must have space for both.
@@ -89,6 +90,7 @@ class SqliteLedger(QueuedLedger):
         if not self._closing:
             self._closing = True
             self._flush()
+            self._send_outgoing()
             self._inbox.put(None)
         while not self._ended.is_set():
             with suppress(TimeoutError):
@@ -103,6 +105,17 @@ class SqliteLedger(QueuedLedger):
                     await asyncio.sleep(0)
                 break
         self._watch.cancel()
+
+    def _send_soon(self, item: Item) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._send_outgoing)
+        self._outgoing.append(item)
+
+    def _send_outgoing(self) -> None:
+        """Wake the writer once for all batches of a turn of the event loop."""
+        outgoing, self._outgoing = self._outgoing, []
+        for item in outgoing:
+            self._inbox.put(item)
 
     def _refusal(self, batch: Batch) -> Refused | None:
         if len(batch.keys) // KEY_BYTES > self._window_size - self._group:
