@@ -6,7 +6,7 @@ from typing import Final
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import MAX_DURATION, Decoded
-from exporter.ingest.keys import fingerprints, keys
+from exporter.ingest.keys import fingerprint, key_of_id
 from exporter.ledger.contract import Batch
 
 _SHORT: Final = 100
@@ -36,20 +36,20 @@ class SingleClassifier(Classifier):
                 return None
             delay = age.total_seconds()
         try:
-            resolved = [self._resolver[system, code, phase, final, self._labels[events.labels[0]]]]
+            resolved = self._resolver[system, code, phase, final, self._labels[events.labels[0]]]
         except Rejected:
             return None
-        (key,) = keys(events, resolved, None)
-        series = [resolved[0].series]
+        series = [resolved.series]
+        (labels,) = self._labels.fingerprints(events.labels) or (0,)
         batch = Batch(
             series,
-            key or b"",
-            fingerprints(events, resolved, self._labels.fingerprints(events.labels))[0],
-            events.duration_seconds if duration is not None else None,
+            key_of_id(system, id_),
+            fingerprint(session, at, duration, resolved.seed, labels),
+            [duration] if duration is not None else None,
             [session] if session is not None else None,
             self._users.of(events, series),
         )
-        return Classified(batch, range(1), [], resolved, 0, 0, delay)
+        return Classified(batch, range(1), [], [resolved], 0, 0, delay)
 
 
 def _is_short(text: str) -> bool:
