@@ -44,12 +44,12 @@ class DirectRequest:
         self.body = body
         self.keep_alive = True
         self.disconnected = self.response_complete = False
-        self.of_application = start
+        self.handler = start
         self.headers = headers
         self._protocol = protocol
 
     def start(self, client: str) -> None:
-        self.of_application(self.headers, client, self.body, self.respond)
+        self.handler(self.headers, client, self.body, self.respond)
 
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
         self.response_complete = True

@@ -44,5 +44,5 @@ class KnownHeads:
         if end <= MAX_HEAD and head.find(_END) == end - len(_END):
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            known = KnownHead(request.of_application, request.headers, len(request.body))
+            known = KnownHead(request.handler, request.headers, len(request.body))
             self._heads[head[: -len(_END)]] = known
