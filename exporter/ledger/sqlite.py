@@ -29,6 +29,8 @@ LONGEST_WRITE: Final = 10.0
 _TICK: Final = 0.5
 """Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
 replaced files. An idle exporter notices within a second."""
+_SMALL: Final = 64
+"""Events up to which a batch takes the writer less time than to wake it."""
 
 T = TypeVar("T")
 
@@ -107,12 +109,15 @@ class SqliteLedger(QueuedLedger):
         self._watch.cancel()
 
     def _send_soon(self, item: Item) -> None:
-        if not self._outgoing:
-            self._loop.call_soon(self._send_outgoing)
+        """Send a small batch with the others of this turn of the event loop, and a large one at once."""
         self._outgoing.append(item)
+        if len(item[0]) > _SMALL:
+            self._send_outgoing()
+        elif len(self._outgoing) == 1:
+            self._loop.call_soon(self._send_outgoing)
 
     def _send_outgoing(self) -> None:
-        """Wake the writer once for all batches of a turn of the event loop."""
+        """Wake the writer once for all these batches: it then takes the interpreter lock from the loop."""
         outgoing, self._outgoing = self._outgoing, []
         for item in outgoing:
             self._inbox.put(item)
