@@ -10,6 +10,7 @@ first. BLAKE2 for all took 9 times as long (712 ns instead of 82 ns).
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import repeat
 from operator import xor
@@ -52,6 +53,11 @@ def keys(
     ]
 
 
+def key_of_id(system: str, id_: str) -> bytes:
+    """`keys` for one event that has an id and no CloudEvents source."""
+    return xxh3_128_digest(id_.encode(), _remembered_seed(system, ""))
+
+
 @lru_cache(maxsize=1000)
 def _remembered_seed(system: str, source: str) -> int:
     return xxh3_64_intdigest(f"{system}\0{source}".encode())
@@ -72,3 +78,10 @@ def fingerprints(
         seeds = map(xor, seeds, labels)
     rest = zip(events.session_id, events.occurred_at, events.duration_seconds, strict=True)
     return list(map(xxh3_64_digest, map(_encode, rest), seeds))
+
+
+def fingerprint(
+    session: str | None, at: datetime | None, duration: float | None, seed: int, labels: int
+) -> bytes:
+    """`fingerprints` for one event, with the `seed` of its code and the fingerprint of its labels."""
+    return xxh3_64_digest(_encode((session, at, duration)), seed ^ labels)

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,15 @@ _WARNED_CODES: Final = 10
 Warnings = dict[str, dict[str, Any]]
 """Names or codes that the sender probably did not intend, by kind."""
 _ONE_ACCEPTED: Final = b'{"accepted":1,"duplicates":0,"rejected":[]}'
+
+
+class Counted(NamedTuple):
+    """What the answer to a request tells; the rejections include conflicts."""
+
+    classified: Classified
+    receipt: Receipt
+    rejected: list[Rejection]
+    warnings: Warnings
 
 
 class Pipeline:
@@ -77,11 +86,10 @@ class Pipeline:
         body = await self._guard.read(headers, receive)
         if body is None:
             return None
-        return _reply(
-            *await self.count_body(
-                len(body), lambda: self._decoder.decode(media, body, headers), headers
-            )
+        counted = await self.count_body(
+            len(body), lambda: self._decoder.decode(media, body, headers), headers
         )
+        return _reply(counted)
 
     def start(
         self,
@@ -106,23 +114,17 @@ class Pipeline:
                 result = answer
             else:
                 try:
-                    result = self._finish(classified, answer, now, decoded.ignored)
+                    result = _reply(self._counted(classified, answer, now, decoded.ignored))
                 except Exception as error:
                     result = error
             answered(result)
 
         self._ledger.enqueue(self._batch(classified), count)
 
-    def _finish(
-        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
-    ) -> bytes:
-        rejected = self._count(classified, receipt, now, ignored)
-        return _reply(classified, receipt, rejected, _warnings(classified.resolved, ignored))
-
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers
-    ) -> tuple[Classified, Receipt, list[Rejection], Warnings]:
-        """Count the events that `decode` reads from a body of `size` bytes; the rejections include conflicts.
+    ) -> Counted:
+        """Count the events that `decode` reads from a body of `size` bytes.
 
         Raises a `Refused` as `take` does.
         """
@@ -136,9 +138,7 @@ class Pipeline:
             decoded = decode()
             classified, now = self._classify(decoded, headers)
         receipt = await self._ledger.commit(self._batch(classified))
-        rejected = self._count(classified, receipt, now, decoded.ignored)
-        warnings = _warnings(classified.resolved, decoded.ignored)
-        return classified, receipt, rejected, warnings
+        return self._counted(classified, receipt, now, decoded.ignored)
 
     async def count(self, decoded: Decoded, *, deferrable: bool) -> list[Rejection]:
         """Count events that another route decoded; the rejections, conflicts included.
@@ -163,6 +163,12 @@ class Pipeline:
             self._count_rejections(classified.rejected)
             raise _nothing_valid(classified.rejected)
         return classified.batch
+
+    def _counted(
+        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
+    ) -> Counted:
+        rejected = self._count(classified, receipt, now, ignored)
+        return Counted(classified, receipt, rejected, _warnings(classified.resolved, ignored))
 
     def _count(
         self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
@@ -247,12 +253,8 @@ def _warnings(resolved: Sequence[ResolvedCode], ignored: IgnoredFields | None) -
     return warnings
 
 
-def _reply(
-    classified: Classified,
-    receipt: Receipt,
-    rejected: list[Rejection],
-    warnings: Warnings,
-) -> bytes:
+def _reply(counted: Counted) -> bytes:
+    classified, receipt, rejected, warnings = counted
     plain = not (rejected or classified.unkeyed or warnings)
     if plain and receipt.accepted == 1 == receipt.events:
         return _ONE_ACCEPTED

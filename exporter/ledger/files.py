@@ -98,10 +98,10 @@ class OpenFiles:
         """Raises `Replaced` when a path leads to another file, or to none."""
         for path, opened in self._files:
             try:
-                present = _identity(path)
+                present = os.stat(path)
             except OSError as error:
                 raise Replaced(f"{path} was moved or deleted: {error.strerror}") from None
-            if present != opened:
+            if (present.st_dev, present.st_ino) != opened:
                 raise Replaced(f"{path} is another file now")
 
 

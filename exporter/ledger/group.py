@@ -59,7 +59,7 @@ class Group:
         """Add the keys of the accepted events to the window."""
         if len(self) <= _FEW:
             for (first, second), (fingerprint,) in _pairs(self.keys, self.fingerprints):
-                self._window.add_one(first, second, fingerprint)
+                self._window.add_key(first, second, fingerprint)
         else:
             self._window.add(
                 words(self.keys, KEY_BYTES), words(self.fingerprints, FINGERPRINT_BYTES)
@@ -82,6 +82,8 @@ class Group:
         durations = joined(batches, [batch.durations for batch in batches])
         sessions = joined(batches, [batch.sessions for batch in batches])
         users = joined(batches, [batch.users for batch in batches])
+        if not self._verdicts:
+            return series, durations, sessions, users
         return (
             self._accepted(series) or [],
             self._accepted(durations),
@@ -98,8 +100,8 @@ class Group:
         return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
 
     def _accepted(self, column: list[T] | None) -> list[T] | None:
-        if column is None or not self._verdicts:
-            return column
+        if column is None:
+            return None
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]
 
 

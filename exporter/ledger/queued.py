@@ -124,7 +124,7 @@ def joined(
     batches: Sequence[Batch], columns: Sequence[Sequence[T | None] | None]
 ) -> list[T | None] | None:
     """A column of all batches; None when no batch has it."""
-    if all(values is None for values in columns):
+    if columns.count(None) == len(columns):
         return None
     pairs = zip(columns, batches, strict=True)
     return list(chain.from_iterable([values or [None] * len(batch) for values, batch in pairs]))

@@ -29,6 +29,8 @@ LONGEST_WRITE: Final = 10.0
 _TICK: Final = 0.5
 """Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
 replaced files. An idle exporter notices within a second."""
+_SMALL: Final = 64
+"""Events up to which a batch takes the writer less time than to wake it."""
 
 T = TypeVar("T")
 
@@ -48,7 +50,8 @@ class SqliteLedger(QueuedLedger):
         **options: Any,
     ) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        super().__init__(self._inbox.put, **options)
+        self._outgoing: list[Item] = []
+        super().__init__(self._send_soon, **options)
         self._folder = plan.folder
         self._window_size = opened.window.size
         # The last batch of a group may exceed this size, and the window must have space for both.
@@ -89,6 +92,7 @@ class SqliteLedger(QueuedLedger):
         if not self._closing:
             self._closing = True
             self._flush()
+            self._send_outgoing()
             self._inbox.put(None)
         while not self._ended.is_set():
             with suppress(TimeoutError):
@@ -103,6 +107,20 @@ class SqliteLedger(QueuedLedger):
                     await asyncio.sleep(0)
                 break
         self._watch.cancel()
+
+    def _send_soon(self, item: Item) -> None:
+        """Send a small batch with the others of this turn of the event loop, and a large one at once."""
+        self._outgoing.append(item)
+        if len(item[0]) > _SMALL:
+            self._send_outgoing()
+        elif len(self._outgoing) == 1:
+            self._loop.call_soon(self._send_outgoing)
+
+    def _send_outgoing(self) -> None:
+        """Wake the writer once for all these batches: it then takes the interpreter lock from the loop."""
+        outgoing, self._outgoing = self._outgoing, []
+        for item in outgoing:
+            self._inbox.put(item)
 
     def _refusal(self, batch: Batch) -> Refused | None:
         if len(batch.keys) // KEY_BYTES > self._window_size - self._group:

@@ -145,7 +145,7 @@ class Window:
             at -= self._distances.item(slot)
         return None
 
-    def add_one(self, first: int, second: int, fingerprint: int) -> None:
+    def add_key(self, first: int, second: int, fingerprint: int) -> None:
         """`add` for one key."""
         if len(self) >= self.size:
             raise ValueError(f"1 key does not fit: {len(self)} of {self.size} are taken")

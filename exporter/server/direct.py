@@ -8,13 +8,13 @@ for all others: the application must answer both alike.
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.problem import Header
+from exporter.server.joined import JoinedTransport
 from exporter.server.refusals import serialized
-
-if TYPE_CHECKING:
-    from exporter.server.protocol import GuardedProtocol
 
 MAX_BODY: Final = 4 * 1024
 """Bytes of a body up to which the event loop may decode it at once."""
@@ -24,7 +24,9 @@ Headers = dict[bytes, bytes]
 Respond = Callable[[int, list[Header], bytes], None]
 """Takes status, headers and body of the answer."""
 Start = Callable[[Headers, str, bytes, Respond], None]
-"""Starts a request with its headers, client address and body. Calls `Respond` once, after it has returned."""
+"""Starts a request with its headers, client address and body. Calls `Respond` once, after it has returned.
+
+Later requests with the same target and headers may get the same `Start` and headers."""
 Direct = Callable[[bytes, Headers], Start | None]
 
 _CLOSE: Final = (b"connection", b"close")
@@ -36,16 +38,18 @@ class DirectRequest:
     message_event = asyncio.Event()
     response_started = False
 
-    def __init__(self, protocol: "GuardedProtocol", start: Start, headers: Headers) -> None:
-        self.body = b""
+    def __init__(
+        self, protocol: "DirectProtocol", start: Start, headers: Headers, body: bytes = b""
+    ) -> None:
+        self.body = body
         self.keep_alive = True
         self.disconnected = self.response_complete = False
+        self.handler = start
+        self.headers = headers
         self._protocol = protocol
-        self._start = start
-        self._headers = headers
 
     def start(self, client: str) -> None:
-        self._start(self._headers, client, self.body, self.respond)
+        self.handler(self.headers, client, self.body, self.respond)
 
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
         self.response_complete = True
@@ -59,3 +63,80 @@ class DirectRequest:
         if not self.keep_alive:
             protocol.joined.close()
         protocol.on_response_complete()
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """Answers a request without a task if its body is small and the application can, else as uvicorn does."""
+
+    joined: JoinedTransport
+    """The transport, as the type that it has."""
+    _incomplete: DirectRequest | None = None
+    """A request that needs no task if its body turns out to be small."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._direct: Direct | None = getattr(self.app, "direct", None)
+
+    def _begin_request(self) -> None:
+        """The head is complete: start a task, unless the application may need none."""
+        self._incomplete = self._without_task()
+        if self._incomplete is None:
+            self._start_task()
+
+    def _add_body(self, body: bytes) -> None:
+        if self._incomplete is not None:
+            if not self._incomplete.body and len(body) <= MAX_BODY:
+                self._incomplete.body = body
+                return
+            self._fall_back_to_task()
+        super().on_body(body)
+
+    def _complete_request(self) -> None:
+        if self._incomplete is not None:
+            request, self._incomplete = self._incomplete, None
+            self._start_direct(request)
+        else:
+            super().on_message_complete()
+
+    def _start_direct(self, request: DirectRequest) -> None:
+        self.cycle = cast("Any", request)
+        request.start(self._peer())
+
+    def _without_task(self) -> DirectRequest | None:
+        """The request, if the application answers it without a task and its answer comes next."""
+        if self._direct is None or self.expect_100_continue or not self._answers_next():
+            return None
+        parser = self.parser
+        # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        if not keep_alive or parser.get_method() != b"POST":
+            return None
+        headers = dict(self.headers)
+        # Chunked bodies may end with trailers.
+        start = self._direct(self.url, headers) if b"content-length" in headers else None
+        return None if start is None else DirectRequest(self, start, headers)
+
+    def _answers_next(self) -> bool:
+        """Whether the answer to the next request can be sent at once."""
+        complete = self.cycle is None or self.cycle.response_complete
+        return complete and not self.flow.write_paused
+
+    def _fall_back_to_task(self) -> None:
+        """Start an incomplete request as a task: its body is large, or the rest of it comes later."""
+        request, self._incomplete = self._incomplete, None
+        if request is not None:
+            self._start_task()
+            if request.body:
+                super().on_body(request.body)
+
+    def _start_task(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
+        super().on_headers_complete()
+        # A new list: uvicorn would add trailers to the headers that the application reads.
+        self.headers = []
+
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""

@@ -13,7 +13,9 @@ import uvicorn
 
 from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
-from exporter.server.protocol import GuardedProtocol, Limits
+from exporter.server.known_heads import KnownHeads
+from exporter.server.protocol import GuardedProtocol
+from exporter.server.refusing import Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75
@@ -117,10 +119,11 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         limits, certificate = self.listener.limits, self.listener.certificate
+        known_heads, state = KnownHeads(), self.server_state
         await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
-            lambda: GuardedProtocol(limits, self.config, self.server_state, self.lifespan.state),
+            lambda: GuardedProtocol(known_heads, limits, self.config, state, self.lifespan.state),
             self.listener.max_connections,
             limits.refusals,
             certificate.context if certificate is not None else None,

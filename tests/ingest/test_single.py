@@ -36,8 +36,8 @@ class Recording(SingleClassifier):
 
     single = 0
 
-    def classify_one(self, decoded: Decoded, now: float) -> Classified | None:
-        classified = super().classify_one(decoded, now)
+    def classify_valid(self, decoded: Decoded, now: float) -> Classified | None:
+        classified = super().classify_valid(decoded, now)
         self.single += classified is not None
         return classified
 
@@ -69,7 +69,7 @@ def test_single_event_is_classified_as_a_batch_of_one(
 
 
 def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: Taxonomy) -> None:
-    """Fails without `relative_time` in `classify_one`: each retry was a conflict."""
+    """Fails without `relative_time` in `classify_valid`: each retry was a conflict."""
     classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
     fingerprints = {
         classifier.classify(

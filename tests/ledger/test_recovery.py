@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from exporter.errors import LedgerError, LedgerInUse
 from exporter.ledger.damage import checksum, is_damage, move_aside
 from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.store import Ids, Meta, Store
+from exporter.ledger.totals import Changes
 from tests.ledger.batches import batch
 from tests.ledger.damaged import (
     COMMITS,
@@ -233,3 +236,15 @@ def test_errors_of_the_environment_are_no_damage(tmp_path: Path) -> None:
         assert is_damage(damage(), path)
     assert is_damage(apsw.ReadOnlyError(), path), "the file can be written"
     assert not is_damage(apsw.ReadOnlyError(), tmp_path / "absent")
+
+
+def test_failed_transaction_ends_before_the_next_one(tmp_path: Path) -> None:
+    """Fails without the rollback: the next transaction could not begin."""
+    store = Store(tmp_path / "ledger.db")
+    store.create(Meta(ledger="0"))
+    wrong: Any = object()
+    with pytest.raises(TypeError):
+        store.write(Meta(ledger="0", commit=1), Changes([], []), Ids(1, 1.0, 1.0, wrong, b""))
+    store.write(Meta(ledger="0", commit=2), Changes([], []))
+    assert store.meta().commit == 2
+    store.close()

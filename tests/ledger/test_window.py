@@ -29,7 +29,7 @@ def add(window: Window, numbers: list[int]) -> None:
         window.add(keys_of(numbers), np.array([n * 7 for n in numbers], np.uint64))
     else:
         for number, (first, second) in zip(numbers, keys_of(numbers).tolist(), strict=True):
-            window.add_one(first, second, number * 7)
+            window.add_key(first, second, number * 7)
 
 
 @settings(deadline=None)
@@ -71,10 +71,10 @@ def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
 
 def test_search_ends_at_position_whose_low_bits_are_those_of_no_event() -> None:
     """Does not end when a key can have itself as the previous key of its bucket."""
-    for add_one in (False, True):
+    for single in (False, True):
         window = Window(4, 2, start=2**32)
-        if add_one:
-            window.add_one(*keys_of([1])[0].tolist(), 7)
+        if single:
+            window.add_key(*keys_of([1])[0].tolist(), 7)
         else:
             window.add(keys_of([1]), np.array([7], np.uint64))
         keys = keys_of([1, 2, 3])
@@ -89,7 +89,7 @@ def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
         add(window, [5, 6, 7])
     add(window, [5, 6])
     with pytest.raises(ValueError, match="1 key does not fit: 6 of 6 are taken"):
-        window.add_one(7, 1, 49)
+        window.add_key(7, 1, 49)
     assert window.find(keys_of([1, 2, 3, 4, 7])).tolist() == [1, 2, 3, 4, 0]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.server import listeners, protocol, sockets
+from exporter.server import closing, listeners, sockets
 from tests.server.conftest import (
     CHUNKED,
     DEADLINE,
@@ -79,7 +79,7 @@ def test_large_body_is_not_reset_while_its_sender_may_read_the_refusal(
     start: Start, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, with_tls: bool
 ) -> None:
     """Fails when `_discard` aborts a connection that lingers."""
-    monkeypatch.setattr(protocol, "LINGER", 3600.0)
+    monkeypatch.setattr(closing, "LINGER", 3600.0)
     client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
     client.settimeout(0.5)
     client.sendall(CHUNKED)

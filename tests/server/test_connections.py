@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from exporter.server import protocol
+from exporter.server import closing
 from exporter.server.connections import Connections
 from exporter.server.sockets import bind
 from tests.server.conftest import (
@@ -156,7 +156,7 @@ def test_closed_connection_does_not_wait_for_its_linger_timer(
 ) -> None:
     """Fails when `connection_lost` leaves the timer of a connection that lingers, and when `_linger` stops
     reading: 100 closed connections with 300 kB each waited for the timer."""
-    monkeypatch.setattr(protocol, "LINGER", 3600.0)
+    monkeypatch.setattr(closing, "LINGER", 3600.0)
     client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
     client.sendall(request_)
     assert status(answer(client)) == expected

@@ -65,7 +65,8 @@ class TwoWays:
         await respond(send, b"task " + body)
 
     def release(self) -> None:
-        for each in self._held:
+        held, self._held = self._held, []
+        for each in held:
             each()
 
 

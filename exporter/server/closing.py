@@ -1,0 +1,94 @@
+"""The end of a connection: its peer can read the last answer, and no memory stays.
+
+A close with unread bytes makes the kernel send a reset, which deletes an answer that the peer has not read.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from exporter.server.direct import DirectProtocol
+from exporter.server.joined import JoinedTransport
+
+LINGER: Final = 1.0
+"""Seconds between the last answer and the close."""
+MAX_DISCARD: Final = 1024**2
+"""Bytes of a body that are discarded after an early answer, so that the sender reads the answer."""
+
+IDLE, ACCEPTED, HEAD, BODY = range(4)
+"""What a connection waits for: nothing or a next request, the first request, more of a head, of a body."""
+
+
+class ClosingProtocol(DirectProtocol):
+    """Closes so that the peer can read the last answer; `_phase` is one of `IDLE` to `BODY`."""
+
+    _phase = ACCEPTED
+    _ignores_input = False
+    _discarded = 0
+    _linger_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # With asyncio's 64 KiB, a smaller answer that is not read would not be noticed.
+        transport.set_write_buffer_limits(high=1, low=0)
+        if hasattr(transport, "set_read_buffer_limits"):
+            # TLS: uvloop's 256 KiB of encrypted bytes were two fifths of a connection's memory.
+            transport.set_read_buffer_limits(high=64 * 1024)
+        self.joined = JoinedTransport(transport, self.loop, self._lingers)
+        self.transport = cast("asyncio.Transport", self.joined)
+        self.flow = FlowControl(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # A timer or a reference cycle would keep 300 kB of TLS buffers until the garbage collector runs,
+        # which is thousands of connections later.
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self.joined.release()
+        super().connection_lost(exc)
+        # Pipelined requests never start now; each would keep this connection.
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
+
+    def shutdown(self) -> None:
+        if self._ignores_input and (self.cycle is None or self.cycle.disconnected):
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def _finish(self) -> None:
+        """Close after the answer was sent, ignoring further input."""
+        self._ignores_input = True
+        self._phase = IDLE
+        if not self.transport.is_closing():
+            self._linger()
+
+    def _lingers(self) -> bool:
+        """Whether a close has to wait because the body of an answered request may still arrive."""
+        lingers = self._phase == BODY
+        if lingers:
+            self._ignores_input = True
+            self._phase = IDLE
+            self._linger()
+        return lingers
+
+    def _linger(self) -> None:
+        """Give the peer time to read the answer. A close of TLS would read on for a timeout.
+
+        Reading goes on, which ends the connection as soon as the peer closes it.
+        """
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger_timer = self.loop.call_later(LINGER, self.transport.abort)
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded <= MAX_DISCARD:
+            return
+        if self._linger_timer is not None:
+            # The peer still has time to read the answer.
+            self.flow.pause_reading()
+        else:
+            self._ignores_input = True
+            self.transport.abort()
