@@ -31,8 +31,8 @@ def burst_clause(window: str) -> str:
     """Burst exclusion, as the rule has it."""
     expected = f"{EXPECTED}{window}"
     return (
-        f"\n                      - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
-        f"\n                      > {MINIMUMS[window]} + 1.2 * {expected} + 2.4 * sqrt({expected})"
+        f"\n                    - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
+        f"\n                    > {MINIMUMS[window]} + 1.2 * {expected} + 2.4 * sqrt({expected})"
     )
 
 
@@ -79,7 +79,7 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
     paging.fires_between(-1, begin - 0.5, SPIKE, False)
     paging.fires(begin, SPIKE)
     SPIKE_RULES.check(tmp_path, silent, paging)
-    condition = f"                    ({COUNT}{window} > "
+    condition = f"                  ({COUNT}{window} > "
     threshold = f"{condition}{names.RULE_THRESHOLD}{window}"
     rules = without(tmp_path, threshold, instead=f"{condition}Inf")
     without_window.never_fires(SPIKE)
@@ -174,7 +174,7 @@ def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
     """120 ends per hour, an outage of 20 minutes, and one end 20 minutes after it."""
     case = outage(2, (20, 1), (20, 0), (0.5, 2), (20, 0))
     case.fires_between(QUIET + 5, QUIET + 20, SPIKE, True)
-    clause = f"\n                    and {COUNT}15m > 0.2 * {COUNT}1h"
+    clause = f"\n                  and {COUNT}15m > 0.2 * {COUNT}1h"
     span = (QUIET + 33, QUIET + 60)
     check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, clause, span=span)
 
@@ -199,7 +199,7 @@ def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> Non
     span = (QUIET + 15 - 89 / 60, QUIET + 15)
     above.fires_between(*span, SPIKE, True)
     SPIKE_RULES.check(tmp_path, above, rules=rules)
-    clause = f"\n                    and {COUNT}5m > 0.266666666667 * {COUNT}15m"
+    clause = f"\n                  and {COUNT}5m > 0.266666666667 * {COUNT}15m"
     check_clauses(tmp_path, SPIKE_RULES, below, SPIKE, clause, span=span, rules=rules)
 
 
