@@ -22,6 +22,7 @@ ELEVATED_RULES = RuleSet(
         names.RULE_CODE_INFO,
         names.RULE_CODE_HELP,
         *(names.RULE_COUNT + window for window in ("90s", "1h", "6h", "1d")),
+        *(names.RULE_COUNT_BY_OUTCOME + window for window in ("1h", "6h")),
         *(names.RULE_THRESHOLD + window for window in ("6h", "1d")),
     ),
 )
@@ -33,6 +34,7 @@ NEW_RULES = RuleSet(
         names.RULE_COUNT + "1h",
         names.RULE_COUNT + "1d",
         names.RULE_COUNT + "1d_snapshot",
+        names.RULE_COUNT_BY_OUTCOME + "1h",
         names.RULE_CODE_INFO,
         names.RULE_CODE_HELP,
     ),

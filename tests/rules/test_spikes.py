@@ -29,10 +29,9 @@ def outage(ends: float, *parts: tuple[float, float], normal: float | None = None
 
 def burst_clause(window: str) -> str:
     """Burst exclusion, as the rule has it."""
-    count = f"{COUNT}{window}"
     expected = f"{EXPECTED}{window}"
     return (
-        f"\n                  and {count} - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
+        f"\n                    - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
         f"\n                    > {MINIMUMS[window]} + 1.2 * {expected} + 2.4 * sqrt({expected})"
     )
 
@@ -80,7 +79,7 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
     paging.fires_between(-1, begin - 0.5, SPIKE, False)
     paging.fires(begin, SPIKE)
     SPIKE_RULES.check(tmp_path, silent, paging)
-    condition = f"                  {COUNT}{window} > "
+    condition = f"                  ({COUNT}{window} > "
     threshold = f"{condition}{names.RULE_THRESHOLD}{window}"
     rules = without(tmp_path, threshold, instead=f"{condition}Inf")
     without_window.never_fires(SPIKE)
