@@ -36,12 +36,12 @@ def run(*given: object, stdin: str = "", **variables: str) -> "subprocess.Comple
     )
 
 
-def call(*given: object) -> "subprocess.CompletedProcess[str]":
+def call(*given: object, **variables: str) -> "subprocess.CompletedProcess[str]":
     """`run` in this process, which saves the time of the imports."""
     out, err, code = io.StringIO(), io.StringIO(), None
     with (
         mock.patch.object(sys, "argv", ["session-end-exporter", *map(str, given)]),
-        mock.patch.dict(os.environ, environment(), clear=True),
+        mock.patch.dict(os.environ, environment(**variables), clear=True),
         # It would replace the log of the tests.
         mock.patch("exporter.logs.configure"),
         redirect_stdout(out),

@@ -39,7 +39,8 @@ def short(
     names: Sequence[str] = NAMES,
 ) -> Figures:
     """Both systems' standard four weeks, and the cases at 1,000 ends/h, with one unseen seed."""
-    standard = cases((STANDARD_CASE,), (1,), rules=rules, volumes=volumes)
+    # Without volumes, a case has its own.
+    standard = cases((STANDARD_CASE,), (1,), rules=rules, volumes=volumes) if volumes else {}
     others = cases(names, (1,), rules=rules, volumes=(1_000,))
     return {
         **{f"{volume} ends/h": _figures(score) for (*_, volume), score in standard.items()},

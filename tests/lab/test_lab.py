@@ -1,6 +1,7 @@
 """The short lab: the shipped rules keep their recorded figures, and worse rules are detected."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ SHIPPED = (folder() / "session-ends.yml").read_text()
 
 
 def changed(target: Path, pattern: str, replacement: str) -> Path:
-    """Writes the shipped rules with a replacement to the folder, and returns it."""
+    """Writes the shipped rules with a replacement in session-ends.yml to the folder, and returns it."""
     text, count = re.subn(pattern, replacement, SHIPPED)
     assert count, pattern
+    shutil.copytree(folder(), target, dirs_exist_ok=True)
     (target / "session-ends.yml").write_text(text)
     return target
 
