@@ -22,13 +22,13 @@ from exporter.token_bucket import Limit
 from exporter.yaml_file import load as load_yaml
 from tests.beacons.test_sites import COMBINATIONS, SOUND
 from tests.e2e.exporter_process import ROOT
-from tests.taxonomy.test_system import INVALID, TESTDATA, system_in
+from tests.taxonomy.mistakes import KINDS, VALID, invalid
+from tests.taxonomy.test_system import system_in
 from tests.test_settings import MISTAKES
 
 FOLDER = Path(schemas.__file__).parent
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in schemas.texts().items()}
 VALIDATORS = {kind: Draft202012Validator(schema) for kind, schema in SCHEMAS.items()}
-KINDS = [path.stem.removeprefix("invalid-") for path in INVALID]
 NOT_IN_SCHEMA = {
     "category": "the categories are keys of the same file",
     "causes-too-long": "the limit is in bytes; the schema limits characters",
@@ -41,7 +41,7 @@ NOT_IN_SCHEMA = {
     "padded-twin": "two codes have the same spelling",
     "shared-spelling": "two codes have the same spelling",
 }
-"""The mistakes in files tests/testdata/taxonomy/invalid-*.yaml that a schema can't express, and why."""
+"""The mistakes in tests/taxonomy/mistakes.py that a schema can't express, and why."""
 ABOUT_OTHER_VALUES = re.compile(
     r" would mean code | bytes; allowed are | is not a code of this file| has outcome | is written twice"
     r"|category '\w+' in code '\w+' is not allowed|, and a new code needs | combinations of values"
@@ -138,9 +138,12 @@ def test_schema_is_valid_and_describes_every_key(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_schema_refuses_an_invalid_system_or_the_reason_is_listed(kind: str) -> None:
+def test_schema_refuses_an_invalid_system_or_the_reason_is_listed(
+    kind: str, tmp_path: Path
+) -> None:
+    path, _ = invalid(kind, tmp_path)
     try:
-        document = load_yaml(TESTDATA / f"invalid-{kind}.yaml")
+        document = load_yaml(path)
     except (ConfigError, yaml.YAMLError):
         # Not YAML: no editor gets as far as the schema.
         assert kind not in NOT_IN_SCHEMA
@@ -153,7 +156,7 @@ def test_reasons_are_of_files_that_exist() -> None:
 
 
 def test_schema_and_loader_agree_about_systems(tmp_path: Path) -> None:
-    document = yaml.safe_load((TESTDATA / "valid.yaml").read_text())
+    document = yaml.safe_load(VALID)
     document["objective"] = 0.99
     document["codes"][1] |= {"planned": True, "spike_floor": 5}
     both = compare("system", document, read_alone, tmp_path / "a.yaml")
@@ -165,7 +168,7 @@ def test_schema_and_loader_agree_about_overlays(
 ) -> None:
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    (shipped / "acme.yaml").write_text((TESTDATA / "valid.yaml").read_text())
+    (shipped / "acme.yaml").write_text(VALID)
     # Instead of the shipped systems, which take most of the time.
     monkeypatch.setattr(loader, "files", lambda _: shipped)
     code = {
