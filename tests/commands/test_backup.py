@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from tests.commands.running import run
+from tests.commands.running import call, run
 from tests.disk import fill, small_disk
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
@@ -80,7 +80,7 @@ def test_backup_of_what_is_no_ledger_says_what_to_do(
     tmp_path: Path, running: ExporterProcess, backups: Path
 ) -> None:
     def error(*given: object, **variables: str) -> str:
-        done = run("backup", *given, **variables)
+        done = call("backup", *given, **variables)
         assert (done.returncode, done.stdout) == (1, "")
         assert list(backups.iterdir()) == []
         return done.stderr

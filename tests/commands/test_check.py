@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import run, write
+from tests.commands.running import call, run, write
 from tests.e2e.exporter_process import ROOT
 from tests.server.conftest import openssl
 
@@ -17,7 +17,7 @@ KEY_FILE = "sites:\n  - site: Shop\n    system: softdrive\n    origins: []\n    
 def check(*given: object, **settings: object) -> "subprocess.CompletedProcess[str]":
     """`check` with free ports and these settings as variables."""
     variables = {"ingest": "127.0.0.1:0", "ops": "127.0.0.1:0"} | settings
-    return run(
+    return call(
         "check", *given, **{f"SESSION_EXPORTER_{k.upper()}": str(v) for k, v in variables.items()}
     )
 
@@ -63,7 +63,7 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
         f"{config}: ledger_wait = 'aof': needs ledger: set it to the URL of Redis or Valkey",
         f"{config}: ops = '127.0.0.1:10400': ingest has the same address; choose another port",
     ]
-    shown = run("check", "--config", config, **variables)
+    shown = call("check", "--config", config, **variables)
     assert "secret" not in shown.stderr
     served = run("serve", "--config", config, "--data-dir", tmp_path / "data", **variables)
     assert not (tmp_path / "data").exists()

@@ -1,22 +1,22 @@
-"""`codes` as a process: exit codes and the configured systems."""
+"""`codes`: exit codes and the configured systems."""
 
 import json
 import re
 from pathlib import Path
 
-from tests.commands.running import run, write
+from tests.commands.running import call, write
 from tests.e2e.exporter_process import ROOT
 
 
 def test_codes_exits_with_1_without_a_match() -> None:
-    shown = run("codes", 4001)
+    shown = call("codes", 4001)
     assert shown.returncode == 0
     assert shown.stdout.startswith("Streampixel 4001  No Worker Node Available\n")
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    shown = run("codes", "nonsense")
+    shown = call("codes", "nonsense")
     assert shown.returncode == 1
     assert shown.stdout.startswith("No code matches 'nonsense'.")
-    shown = run("codes", "nonsense", "--json")
+    shown = call("codes", "nonsense", "--json")
     assert (shown.returncode, json.loads(shown.stdout)) == (1, [])
 
 
@@ -24,19 +24,19 @@ def test_codes_include_configured_systems(tmp_path: Path) -> None:
     folder = own_system(tmp_path)
     config = write(tmp_path / "s.toml", f"taxonomy = ['{folder}']\n")
     for shown in (
-        run("codes", "mine", "--taxonomy", folder),
-        run("codes", "mine", SESSION_EXPORTER_CONFIG=str(config)),
+        call("codes", "mine", "--taxonomy", folder),
+        call("codes", "mine", SESSION_EXPORTER_CONFIG=str(config)),
     ):
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "4001" in shown.stdout
 
 
 def test_codes_works_with_a_wrong_variable() -> None:
-    shown = run("codes", 4001, SESSION_EXPORTER_OPS="nowhere")
+    shown = call("codes", 4001, SESSION_EXPORTER_OPS="nowhere")
     assert shown.returncode == 0
     assert "No Worker Node Available" in shown.stdout
     assert shown.stderr.startswith("warning: SESSION_EXPORTER_OPS = 'nowhere'")
-    assert run("codes", 4001, "--config", "/none.toml").returncode == 1
+    assert call("codes", 4001, "--config", "/none.toml").returncode == 1
 
 
 def own_system(tmp_path: Path) -> Path:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from exporter.export import SETS, contents
-from tests.commands.running import arguments, environment, run
+from tests.commands.running import arguments, call, environment
 from tests.e2e.exporter_process import ROOT
 from tests.root import output_as_root
 
@@ -38,7 +38,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def errors(*given: object) -> list[str]:
-    shown = run("export", *given)
+    shown = call("export", *given)
     assert (shown.returncode, shown.stdout) == (1, "")
     lines = shown.stderr.splitlines()
     assert all(line.startswith("error: ") for line in lines), shown.stderr
@@ -56,7 +56,7 @@ def test_export_writes_the_files_of_the_repository(name: str, tmp_path: Path) ->
     base = ROOT / pattern.partition("*")[0]
     expected = {str(path.relative_to(base)): path.read_bytes() for path in ROOT.glob(pattern)}
     folder = tmp_path / "new" / "folder"
-    shown = run("export", name, folder)
+    shown = call("export", name, folder)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout == f"{len(expected)} files written to {folder}, 0 unchanged\n"
     assert len(expected) > 1
@@ -71,12 +71,12 @@ def test_every_set_is_tested() -> None:
 def test_documented_commands_write_files(page: Path, tmp_path: Path) -> None:
     for line in re.findall(r"session-end-exporter export (\w.*?)[`\n]", page.read_text()):
         name, folder, *flags = line.split()
-        shown = run("export", name, f"{tmp_path}/{folder}", *flags)
+        shown = call("export", name, f"{tmp_path}/{folder}", *flags)
         assert shown.returncode == 0, (line, shown.stderr)
 
 
 def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> None:
-    assert run("export", "prometheus", tmp_path).returncode == 0
+    assert call("export", "prometheus", tmp_path).returncode == 0
     rules = tree(ROOT / "rules")
     assert set(tree(tmp_path)) == {
         "prometheus.yml",
@@ -99,9 +99,9 @@ def test_exported_files_name_no_place_of_the_repository(name: str) -> None:
 
 
 def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path) -> None:
-    run("export", "alertmanager", tmp_path)
+    call("export", "alertmanager", tmp_path)
     shipped = tree(tmp_path)
-    assert run("export", "alertmanager", tmp_path).stdout == (
+    assert call("export", "alertmanager", tmp_path).stdout == (
         f"0 files written to {tmp_path}, {len(shipped)} unchanged\n"
     )
     (tmp_path / "other.yml").write_text("mine")
@@ -113,13 +113,13 @@ def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path)
         "nothing was written: add --force to replace these files, or choose another DIR",
     ]
     assert tree(tmp_path) == before
-    shown = run("export", "alertmanager", "--force", tmp_path)
+    shown = call("export", "alertmanager", "--force", tmp_path)
     assert shown.stdout == f"2 files written to {tmp_path}, {len(shipped) - 2} unchanged\n"
     assert tree(tmp_path) == {**shipped, "other.yml": b"mine"}
 
 
 def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
-    run("export", "runbooks", tmp_path)
+    call("export", "runbooks", tmp_path)
     changed = list(tmp_path.rglob("*.md"))
     for path in changed:
         path.write_text("mine")
@@ -151,7 +151,7 @@ def test_file_of_an_older_version_is_named(name: str, file: str, tmp_path: Path)
     for path in (old, old.with_suffix(".txt")):
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    assert run("export", name, tmp_path).stdout.splitlines()[1:] == [
+    assert call("export", name, tmp_path).stdout.splitlines()[1:] == [
         f"{old}: another file, kept; delete it if it is of an older version"
     ]
 
@@ -161,7 +161,7 @@ def test_pipes_and_links_without_target_are_kept_and_not_read(tmp_path: Path) ->
     (tmp_path / "exporter.yml").symlink_to("missing")
     (tmp_path / "session-ends.yml").symlink_to("/dev/zero")
     assert len(errors("rules", tmp_path)) == 4
-    assert run("export", "rules", "--force", tmp_path).returncode == 0
+    assert call("export", "rules", "--force", tmp_path).returncode == 0
     assert tree(tmp_path) == {str(path): content for path, content in contents("rules").items()}
 
 
@@ -201,10 +201,10 @@ def test_read_only_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_read_only_folder_with_the_files_is_no_error(tmp_path: Path) -> None:
-    run("export", "rules", tmp_path)
+    call("export", "rules", tmp_path)
     output_as_root("mount", "--bind", "-o", "ro", tmp_path, tmp_path)
     try:
-        shown = run("export", "rules", tmp_path)
+        shown = call("export", "rules", tmp_path)
     finally:
         output_as_root("umount", tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -241,7 +241,7 @@ def test_folders_of_an_export_may_be_on_different_disks(tmp_path: Path) -> None:
     with TemporaryDirectory(dir="/dev/shm") as other:
         assert Path(other).stat().st_dev != tmp_path.stat().st_dev
         (tmp_path / "rules").symlink_to(other)
-        assert run("export", "prometheus", tmp_path).returncode == 0
+        assert call("export", "prometheus", tmp_path).returncode == 0
         assert len(tree(Path(other))) == 3
 
 

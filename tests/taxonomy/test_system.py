@@ -1,6 +1,5 @@
 """Strict reading of a system's file: every mistake is reported with its line and rule."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,7 @@ from exporter.taxonomy.loader import merge
 from exporter.taxonomy.model import System
 from exporter.taxonomy.system import read_system
 from exporter.yaml_mapping import read
-
-TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
-INVALID = sorted(TESTDATA.glob("invalid-*.yaml"))
+from tests.taxonomy.mistakes import KINDS, TESTDATA, invalid
 
 
 def system_in(path: Path, mistakes: list[str]) -> System | None:
@@ -19,11 +16,9 @@ def system_in(path: Path, mistakes: list[str]) -> System | None:
     return None if document is None else read_system(document, merge(document, ()))
 
 
-@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_a_mistake_is_reported_with_line_and_rule(path: Path) -> None:
-    """Comments at the end of each file are the mistakes in it."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    expected = re.findall(r"^# (\d+: .*)$", text, re.MULTILINE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> None:
+    path, expected = invalid(kind, tmp_path)
     mistakes: list[str] = []
     system_in(path, mistakes)
     assert mistakes == [f"{path}:{mistake}" for mistake in expected]

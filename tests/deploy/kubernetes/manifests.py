@@ -1,20 +1,25 @@
 """Built objects of deploy/kubernetes, and checks for several tests."""
 
+import json
 import re
 import shutil
 import subprocess
+import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
+import jsonschema_rs
 import yaml
 
 from tests.deploy.kubernetes.kustomize import LOADER, Object, build, identity
 from tests.e2e.exporter_process import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
+# The package's own validation parses a megabyte for each object, and its import takes seconds.
+SCHEMAS = Path(sysconfig.get_path("purelib"), "kubernetes_validate/kubernetes-json-schema")
 # PodDisruptionBudget's unhealthyPodEvictionPolicy is on by default from 1.27.
-VERSIONS = ("1.27", kubernetes_validate.latest_version())
+VERSIONS = (27, max(int(path.name.split(".")[1]) for path in SCHEMAS.iterdir()))
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 NAME = "session-end-exporter"
 Objects = dict[tuple[str, str], Object]
@@ -41,12 +46,25 @@ def of_kind(objects: Objects, kind: str) -> dict[str, Object]:
     return {name: item for (its, name), item in objects.items() if its == kind}
 
 
+@cache
+def _validator(minor: int, file: str) -> jsonschema_rs.Draft202012Validator:
+    """For a kind of object. Unknown fields are errors."""
+    folder = SCHEMAS / f"v1.{minor}.0-local-strict"
+    schema, definitions = (
+        json.loads((folder / name).read_text()) for name in (file, "_definitions.json")
+    )
+    registry = jsonschema_rs.Registry([(definitions["$id"], definitions)])
+    return jsonschema_rs.Draft202012Validator(schema, registry=registry)
+
+
 def assert_valid(objects: Objects) -> None:
     """Raises ValidationError for an object that breaks the schema of a supported Kubernetes."""
     for (kind, _), item in objects.items():
-        for version in VERSIONS:
+        *group, api = item["apiVersion"].split("/")
+        file = "-".join([kind.lower(), *(name.partition(".")[0] for name in group), api])
+        for minor in VERSIONS:
             if kind not in CUSTOM:
-                kubernetes_validate.validate(item, version, strict=True)
+                _validator(minor, f"{file}.json").validate(item)
 
 
 def assert_confined(pod: Object) -> None:

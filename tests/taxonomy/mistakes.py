@@ -1,0 +1,232 @@
+"""Files of systems with a mistake, and the line and rule that the loader reports."""
+
+import re
+from pathlib import Path
+
+TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
+VALID = (TESTDATA / "valid.yaml").read_text(encoding="utf-8")
+EDITS = {
+    "alias-too-long": (
+        "link down",
+        "x" * 129,
+        "22: aliases 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' in code '07' has 129 "
+        "characters; allowed are 128",
+    ),
+    "category": (
+        "category: network",
+        "category: weather",
+        "24: category 'weather' in code '07' is not allowed; allowed are closure, network",
+    ),
+    "causes-too-long": (
+        "A bad cable",
+        "é" * 500,
+        "29: causes in code '07' has 1001 bytes; allowed are 1000",
+    ),
+    "code-in-path": (
+        '- code: "07"',
+        "- code: a/b",
+        "20: code 'a/b' can't be part of a path; allowed are letters, digits, '.', '_' and "
+        "'-', starting with a letter or digit",
+    ),
+    "code-not-a-mapping": (
+        "fix: Replace the cable.",
+        'fix: Replace the cable.\n  - "08"',
+        "31: codes[3] must be a mapping of keys, not a single value",
+    ),
+    "code-too-long": (
+        '"07"',
+        '"' + 65 * "7" + '"',
+        "20: code '7777777777777777777777777777777777777777' in codes[2] has 65 characters; "
+        "allowed are 64",
+    ),
+    "control-character": ("Acme", "Ac\x07me", "2: is not YAML: character '\\x07'"),
+    "duplicate-alias": (
+        "[link down]",
+        "[link down, Link-Down]",
+        "22: alias 'Link-Down' in code '07' is written twice, first on line 22",
+    ),
+    "duplicate-code": (
+        '- code: "07"',
+        "- code: OK",
+        "20: code 'ok' is written twice, first on line 10",
+    ),
+    "duplicate-key-in-code": (
+        "the cable.",
+        "the cable.\n    fix: Pray.",
+        "31: key 'fix' is in codes[2] twice, first on line 30",
+    ),
+    "duplicate-key": (
+        "title: Acme",
+        "title: Acme\ntitle: Apex",
+        "3: key 'title' is in the system twice, first on line 2",
+    ),
+    "empty-text": ("fix: Replace the cable.", 'fix: ""', "30: fix in code '07' is empty"),
+    "key-not-text": (
+        "title: Acme",
+        "title: Acme\n[colour]: red",
+        "3: a key in the system must be one text, not a list",
+    ),
+    "missing-code": (
+        '- code: "07"\n    name',
+        "- name",
+        "20: key 'code' is missing in codes[2]; required are code, name, phase, category, "
+        "outcome, owner, severity, description, causes, fix",
+    ),
+    "missing-key-in-code": (
+        "    causes: A bad cable.\n",
+        "",
+        "20: key 'causes' is missing in code '07'; required are code, name, phase, category, "
+        "outcome, owner, severity, description, causes, fix",
+    ),
+    "missing-key": (
+        "source: Session errors\n",
+        "",
+        "1: key 'source' is missing in the system; required are system, title, source, "
+        "phase_source, normal, categories, codes",
+    ),
+    "no-normal": (
+        "normal: ok\n",
+        "",
+        "1: key 'normal' is missing in the system; required are system, title, source, "
+        "phase_source, normal, categories, codes",
+    ),
+    "normal-not-a-code": (
+        "normal: ok",
+        "normal: bye",
+        "5: normal 'bye' is not a code of this file; its codes are ok, 07",
+    ),
+    "normal-not-success": (
+        "normal: ok",
+        'normal: "07"',
+        "5: normal '07' has outcome 'failure'; the normal end must have outcome 'success'",
+    ),
+    "not-yaml": ("title: Acme", "title: [Acme", "3: is not YAML: did not find expected ',' or ']'"),
+    "null-text": ("fix: Replace the cable.", "fix:", "30: fix in code '07' is empty"),
+    "objective": (
+        "normal: ok",
+        "normal: ok\nobjective: 99.5",
+        "6: objective in the system must be a number from 0, less than 1",
+    ),
+    "outcome": (
+        "outcome: failure",
+        "outcome: Failed",
+        "25: outcome 'Failed' in code '07' is not allowed; allowed are success, neutral, failure",
+    ),
+    "owner": (
+        "owner: customer_network",
+        "owner: bob",
+        "26: owner 'bob' in code '07' is not allowed; allowed are customer_network, client, "
+        "platform, capacity, application, policy, user, nobody",
+    ),
+    "phase-source": (
+        "derived",
+        "guessed",
+        "4: phase_source 'guessed' in the system is not allowed; allowed are vendor, derived",
+    ),
+    "phase": (
+        "phase: keep_alive",
+        "phase: warm_up",
+        "23: phase 'warm_up' in code '07' is not allowed; allowed are pre_session, connect, "
+        "handshake, stream, keep_alive",
+    ),
+    "planned": (
+        "severity: ticket",
+        "severity: ticket\n    planned: sometimes",
+        "28: planned in code '07' must be true or false",
+    ),
+    "reserved-alias": (
+        "[link down]",
+        "[unknown]",
+        "22: alias 'unknown' in code '07' is reserved for undocumented codes",
+    ),
+    "reserved-category": (
+        "network: Network",
+        "network: Network\n  unknown: Others",
+        "9: category 'unknown' is reserved for undocumented codes",
+    ),
+    "reserved-code": (
+        '- code: "07"',
+        "- code: Unknown",
+        "20: code 'Unknown' is reserved for undocumented codes; it can't be written or changed",
+    ),
+    "reserved-name": (
+        "name: LinkLost",
+        "name: Unknown",
+        "21: name 'Unknown' in code '07' is reserved for undocumented codes",
+    ),
+    "severity": (
+        "severity: ticket",
+        "severity: sometimes",
+        "27: severity 'sometimes' in code '07' is not allowed; allowed are page, ticket, none",
+    ),
+    "shared-spelling": (
+        "aliases: [link down",
+        "aliases: [error ok, bye",
+        "22: 'bye', 'error ok' would mean code '07' and code 'ok' (line 11); a spelling "
+        "means one code: remove it from one of the two",
+    ),
+    "spike-floor": (
+        "severity: ticket",
+        "severity: ticket\n    spike_floor: -1",
+        "28: spike_floor in code '07' must be a number from 0",
+    ),
+    "system-name": (
+        "system: acme",
+        "system: Acme Corp",
+        "1: system 'Acme Corp' is not a system's name; allowed are lower-case letters, "
+        "digits and _, starting with a letter",
+    ),
+    "text-is-a-list": (
+        "fix: Replace the cable.",
+        "fix: [Replace, the cable]",
+        "30: fix in code '07' must be one text, not a list",
+    ),
+    "two-normals": (
+        "normal: ok",
+        'normal: [ok, "07"]',
+        "5: normal in the system must be one text, not a list",
+    ),
+    "unknown-key-in-code": (
+        "name: LinkLost",
+        "name: LinkLost\n    page: high",
+        "22: unknown key 'page' in code '07'; allowed are code, name, phase, category, "
+        "outcome, owner, severity, description, causes, fix, aliases, planned, spike_floor",
+    ),
+    "unknown-key": (
+        "title: Acme",
+        "title: Acme\ncolour: red",
+        "3: unknown key 'colour' in the system; allowed are system, title, source, "
+        "phase_source, normal, categories, codes, objective",
+    ),
+    "unprintable": (
+        "LinkLost",
+        '"Link\\u202eLost"',
+        "21: name 'Link\\u202eLost' in code '07' has characters that can't be printed",
+    ),
+    "unquoted-alias": (
+        "aliases: [link down",
+        "aliases: [link down, 7.5",
+        "22: aliases 7.5 in code '07' is not text to YAML: quote it as \"7.5\"",
+    ),
+    "unquoted-code": (
+        '- code: "07"',
+        "- code: 07",
+        '20: code 07 in codes[2] is not text to YAML: quote it as "07"',
+    ),
+}
+"""Text of valid.yaml, what it is replaced with, and the mistake."""
+FILES = {path.stem.removeprefix("invalid-"): path for path in TESTDATA.glob("invalid-*.yaml")}
+"""Files with more differences. Comments at the end of each are the mistakes in it."""
+KINDS = sorted([*EDITS, *FILES])
+
+
+def invalid(kind: str, folder: Path) -> tuple[Path, list[str]]:
+    """A file with this kind of mistake, which may be written to the folder, and its mistakes."""
+    if path := FILES.get(kind):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return path, re.findall(r"^# (\d+: .*)$", text, re.MULTILINE)
+    old, new, mistake = EDITS[kind]
+    assert VALID.count(old) == 1, kind
+    path = folder / f"{kind}.yaml"
+    path.write_text(VALID.replace(old, new), encoding="utf-8")
+    return path, [mistake]
