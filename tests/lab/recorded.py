@@ -15,10 +15,11 @@ from tests.lab.runs import cases
 from tests.lab.score import Score, minutes
 
 RECORDED: Final = Path(__file__).with_name("recorded.json")
-VOLUMES: Final = (100, 10_000)
-"""The cases have the volume between."""
-_LONG: Final = (STANDARD_CASE, BURSTIER, BUDGET_KEPT, "region 5%", "region 20%")
-NAMES: Final = (*(name for name in CASES if name not in _LONG), "flights H1")
+VOLUMES: Final = (100, 1_000, 10_000)
+NAMES: Final = (
+    *(name for name in CASES if name not in (STANDARD_CASE, BURSTIER, BUDGET_KEPT)),
+    "flights H1",
+)
 MORE_IS_BETTER: Final = {
     "found": True,
     "tickets_found": True,
