@@ -64,7 +64,7 @@ def committed() -> list[Path]:
         paths = [ROOT / name for name in listed.split("\0") if name]
     else:
         ignored = {".venv", "build", "dist", "data", "__pycache__"}
-        ignored |= {f".{tool}_cache" for tool in ("pytest", "mypy", "ruff")}
+        ignored |= {f".{tool}_cache" for tool in ("pytest", "mypy", "ruff")} | {".hypothesis"}
         paths = [path for path in ROOT.rglob("*") if not ignored & set(path.parts)]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 

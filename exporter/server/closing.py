@@ -61,7 +61,7 @@ class ClosingProtocol(DirectProtocol):
         self._ignores_input = True
         self._phase = IDLE
         if not self.transport.is_closing():
-            self._linger()
+            self._linger(reading=True)
 
     def _lingers(self) -> bool:
         """Whether a close has to wait because the body of an answered request may still arrive."""
@@ -69,17 +69,21 @@ class ClosingProtocol(DirectProtocol):
         if lingers:
             self._ignores_input = True
             self._phase = IDLE
-            self._linger()
+            self._linger(reading=False)
         return lingers
 
-    def _linger(self) -> None:
+    def _linger(self, *, reading: bool) -> None:
         """Give the peer time to read the answer. A close of TLS would read on for a timeout.
 
-        Reading goes on, which ends the connection as soon as the peer closes it.
+        TLS always reads on, which frees its buffers as soon as the peer closes the connection.
         """
-        if self.transport.can_write_eof():
+        plain = self.transport.can_write_eof()
+        if plain:
             self.transport.write_eof()
-        self.flow.resume_reading()
+        if plain and not reading:
+            self.flow.pause_reading()
+        else:
+            self.flow.resume_reading()
         self._linger_timer = self.loop.call_later(LINGER, self.transport.abort)
 
     def _discard(self, size: int) -> None:

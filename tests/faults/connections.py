@@ -48,7 +48,7 @@ def _statuses(port: int, connections: int, tls: bool) -> Counter[int]:
 def _connection_flood(
     folder: Path, connections: int, tls: bool, mutant: str
 ) -> tuple[Counter[int], int, int]:
-    """Statuses, and resident memory before and after a flood of an exporter that wants a token."""
+    """All statuses, and resident memory before and after a flood of an exporter that wants a token."""
     folder.mkdir()
     settings = {"ingest_token_file": folder / "tokens"}
     settings["ingest_token_file"].write_text("a-token-that-only-honest-senders-have\n")
@@ -60,12 +60,12 @@ def _connection_flood(
         assert exporter.request("ops", "GET", "/metrics").status == 200
         idle = descriptors(exporter)
         port = exporter.ports["ingest"]
-        _statuses(port, 2 * _THREADS, tls)
+        first = _statuses(port, 2 * _THREADS, tls)
         wait_for(lambda: descriptors(exporter) <= idle, what="connections closed")
         before = resident(exporter)
         statuses = _statuses(port, connections, tls)
         wait_for(lambda: descriptors(exporter) <= idle, what="connections closed")
-        return statuses, before, resident(exporter)
+        return first + statuses, before, resident(exporter)
 
 
 _KEPT: Final = patched("exporter.server.joined.JoinedTransport.release", "lambda self: None")
