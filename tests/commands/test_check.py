@@ -90,7 +90,8 @@ def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> No
         shown = check(ops=address)
         assert (shown.returncode, shown.stderr) == (0, f"warning: {text}\n")
         bad = write(tmp_path / "tokens", "short\n")
-        served = run("serve", "--ops", address, SESSION_EXPORTER_INGEST_TOKEN_FILE=str(bad))
+        free = ("--ingest", "127.0.0.1:0")
+        served = run("serve", *free, "--ops", address, SESSION_EXPORTER_INGEST_TOKEN_FILE=str(bad))
         assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
 
 
