@@ -23,8 +23,9 @@ _EXPORT: Final = re.compile(
 _SMALL: Final = 64 * 1024
 """Characters of an unfinished element that is tried again whenever a line may be its end."""
 _SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
-_REST: Final = re.compile(r"(?:[^,\n]++|(?![,\n][ \t]*+(?:\{|\Z))[,\n])*+([\s,\[\]]*)")
-"""The rest of an invalid element, which ends before an object after a comma or on a new line."""
+_REST: Final = re.compile(r"(?s:.*?)(?=[,\n][ \t]*(?:\{|\Z)|\Z)([\s,\[\]]*)")
+"""The rest of an invalid element, which ends before an object after a comma or on a new line. Without
+possessive groups: Debian 12's Python 3.11.2 matches them wrongly."""
 
 Record = dict[str, Any] | Rejected
 """The fields of a record, or the rule that it breaks."""
