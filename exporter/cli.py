@@ -53,7 +53,8 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         if isinstance(error, LedgerBroken):
-            # A thread may wait for a disk that hangs. It crashes if it goes on while the interpreter ends.
+            # A thread may wait for a disk that hangs. The thread would crash if the disk came back while the
+            # interpreter ends.
             streams.release()
             os._exit(1)
         sys.exit(1)

@@ -43,8 +43,9 @@ class Backup:
 def back_up(data_dir: Path, folder: Path) -> Backup:
     """Copy the ledger in `data_dir` to a new file in `folder`, which must exist.
 
-    The file contains the state after one commit, which is one while the files are copied. It is verified,
-    durable, and complete from the moment it has its name. Raises `LedgerError`.
+    The file contains the state after one commit, with all events that were acknowledged before
+    `Backup.until`. It is verified, durable, and complete from the moment it has its name. Raises
+    `LedgerError`.
 
     Its ledger has an id of its own, so that Prometheus sees new series when the backup is restored. With the
     old id, the lower counts would be a counter reset, and all restored ends would be counted as new ends. An

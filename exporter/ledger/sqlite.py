@@ -30,7 +30,7 @@ _TICK: Final = 0.5
 """Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
 replaced files. An idle exporter notices within a second."""
 _SMALL: Final = 64
-"""Events up to which a batch takes the writer less time than to wake it."""
+"""Most events of a batch that takes less time to write than waking the writer does."""
 
 T = TypeVar("T")
 
