@@ -7,7 +7,7 @@ from tests.bench.load import posting, waiting
 from tests.bench.memory import per_id, start
 from tests.bench.peers import decoding, fdatasync, parsing, pushgateway, statsd, uvicorn
 from tests.bench.rules import evaluation
-from tests.bench.scrape import durations, waits
+from tests.bench.scrape import durations, page, waits
 from tests.bench.shared import over_redis, replicas
 from tests.bench.turns import Bench, Peer
 
@@ -52,6 +52,7 @@ BENCHES: Final = (
         waits(10_000, scraping=True),
         (Peer("no scrape", waits(10_000, scraping=False), "≤ 10 more"),),
     ),
+    Bench("page", "ms for the page of all codes", page, goal="≤ 5"),
     Bench("rules-1", "ms to evaluate all rules, 1 label value", evaluation(1), goal="≤ 60"),
     Bench("rules-10", "ms to evaluate all rules, 10 label values", evaluation(10), goal="≤ 60"),
     Bench("rules-50", "ms to evaluate all rules, 50 label values", evaluation(50), goal="≤ 100"),

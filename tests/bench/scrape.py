@@ -1,4 +1,4 @@
-"""The duration of a scrape of many series, and how long it delays an event."""
+"""The duration of a scrape of many series and of a page, and how long a scrape delays an event."""
 
 import subprocess
 import time
@@ -59,9 +59,25 @@ def add_series(exporter: ExporterProcess, more: int) -> tuple[int, int]:
 
 def scrape(exporter: ExporterProcess) -> float:
     """The seconds that a scrape takes."""
+    return _seconds(exporter, "/metrics", b"# EOF\n", _OPENMETRICS)
+
+
+@contextmanager
+def page(setup: Setup) -> Iterator[Callable[[], Sample]]:
+    """Milliseconds that the page of all codes takes."""
+    with setup.exporter() as exporter:
+        yield lambda: Sample(
+            1000 * median(_seconds(exporter, "/codes", b"</html>") for _ in range(15))
+        )
+
+
+def _seconds(
+    exporter: ExporterProcess, path: str, end: bytes, headers: dict[str, str] | None = None
+) -> float:
+    """The seconds of a GET request, whose answer ends with `end`."""
     began = time.perf_counter()
-    reply = exporter.request("ops", "GET", "/metrics", headers=_OPENMETRICS)
-    assert reply.body.endswith(b"# EOF\n")
+    reply = exporter.request("ops", "GET", path, headers=headers)
+    assert reply.body.endswith(end), reply.body[-20:]
     return time.perf_counter() - began
 
 
