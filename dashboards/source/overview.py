@@ -1,4 +1,4 @@
-"""Session ends: overview. The first screen has ratios, alerts and top codes."""
+"""Session ends: overview. Is it bad, where, with which codes, and what to do, in this order."""
 
 from typing import Final
 
@@ -24,8 +24,6 @@ from exporter import names
 from exporter.taxonomy.model import PHASES
 
 COUNT: Final = queries.count("1h")
-LONGEST_FIX: Final = 190
-"""Characters that two lines of the column hold on a screen of 1920 pixels with Grafana's menu."""
 TOP_COLUMNS: Final[panels.Columns] = {
     names.SYSTEM: ("System", {"custom.width": 95}),
     "title": ("Code", {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]}),
@@ -53,7 +51,6 @@ def dashboard() -> Dashboard:
     first = (
         Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 5, 3, 4, 4, 2)),
         Strip(6, [_by_outcome(), alert_list(SYSTEMS_OR_NONE)]),
-        Strip(12, [_top_codes()]),
     )
     places = place_list("Failures by label value (1h)", "Failures", f"{SYSTEMS}, {FAILURE}")
     breakdown = [_by_category(), _by_phase(), failures_by_owner("1h", COUNT), places]
@@ -64,6 +61,8 @@ def dashboard() -> Dashboard:
         {
             "": first,
             "Where": [Strip(10, breakdown, (5, 5, 5, 9))],
+            # Ten rows of two lines each.
+            "Codes": [Strip(23, [_top_codes()])],
             "Codes against thresholds": [Strip(20, [_thresholds_by_code()])],
         },
         [system()],
@@ -190,12 +189,9 @@ def _top_codes() -> Panel:
     labels = (names.NAME, names.OWNER, names.OUTCOME)
     # Extrapolation makes 0.98 of a single end.
     top = f"topk(10, {queries.with_info(COUNT, labels, queries.NO_SUCCESS)} > 0.5)"
-    fix = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {queries.newest(names.RULE_CODE_HELP)}"
-    # A fix that fits into two lines, or its sentences that do. A longer first sentence stays whole.
-    fitting = f"(.{{1,{LONGEST_FIX}}})|(.{{1,{LONGEST_FIX - 1}}}[.]) .+"
-    fix = queries.with_label(fix, names.FIX, "$1$2", names.FIX, fitting)
+    rows = f"({top})\n* on ({KEYS}) group_left ({names.FIX}) {queries.newest(names.RULE_CODE_HELP)}"
     # The outcome is part of the title, which saves a column; without "failure", the normal case.
-    rows = queries.with_label(fix, names.OUTCOME, "($1)", names.OUTCOME, "(neutral)")
+    rows = queries.with_label(rows, names.OUTCOME, "($1)", names.OUTCOME, "(neutral)")
     rows = queries.with_title(rows, names.OUTCOME)
     rows = queries.with_label(rows, "title", "$1", "title", "(.+) failure")
     # The top codes at the end of the time range, also for the trend.
@@ -207,7 +203,7 @@ def _top_codes() -> Panel:
         "Top 10 codes (1h)",
         "Most frequent codes of the last 1h other than success; neutral codes are marked. Share: part of all "
         "ends of the system. × expected: count / expected count, normal is 1. A code links to its dashboard "
-        "and to its runbook; both have the whole fix.",
+        "and runbook.",
         queries.rows(rows),
         queries.rows(f"{COUNT} / {queries.ON_SYSTEM} {queries.ends('1h')}{within}"),
         # A decimal only where it matters.

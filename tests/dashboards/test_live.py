@@ -114,7 +114,7 @@ def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: Worl
         "key": "streampixel/4001",
         "owner": "capacity",
         # The first sentences, which fit into two lines.
-        "fix": "Check the status of workers and GPUs, then the capacity mode.",
+        "fix": next(code.fix for code in CODES if code.code == "4001"),
     }
     assert max(columns["C"], key=last)["metric"]["key"] == "streampixel/4001"
     neutral = {
