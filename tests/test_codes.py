@@ -121,7 +121,7 @@ def test_page_of_a_code_fits_80_columns() -> None:
         "  Causes         All worker nodes are busy, GPU resources do not suffice, or\n"
         "                 worker nodes are offline.\n"
         "  Fix            Check the status of workers and GPUs, then the capacity mode.\n"
-        "                 Fixed queues users above the limit; dynamic shares a pool. 2\n"
+        "                 In Fixed, users above the limit wait; dynamic shares a pool. 2\n"
         "                 concurrent users are included; buy more on the Capacity page.\n"
         "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
         "  Wakes someone  yes, a spike wakes on-call\n"
