@@ -15,7 +15,7 @@ import httpx
 import typer
 
 from deploy.demo import grafana, past, stack
-from deploy.demo.program import Program, Receiver, until
+from deploy.demo.program import ENDINGS, Program, Receiver, until
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.settings import PREFIX
@@ -54,7 +54,7 @@ def main(
     ] = None,
 ) -> None:
     """Run an outage with exporter, Prometheus and Alertmanager on loopback, until Ctrl-C."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     try:
         stack.check_installed()

@@ -3,16 +3,35 @@
 import json
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseServer
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
+
+ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the demo."""
+
+
+@contextmanager
+def _endings_recorded() -> Iterator[list[int]]:
+    """Signals that end the demo do not interrupt the block; they are in the list."""
+    numbers: list[int] = []
+    before = {ending: signal.getsignal(ending) for ending in ENDINGS}
+    for ending in ENDINGS:
+        signal.signal(ending, lambda number, _: numbers.append(number))
+    try:
+        yield numbers
+    finally:
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
 
 
 def until(condition: Callable[[], object], seconds: float, goal: str) -> None:
@@ -41,7 +60,8 @@ class Program:
         # The kernel stops the program when the demo is killed: Prometheus would keep its port.
         setpriv = shutil.which("setpriv")
         prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
-        with self._log.open("wb") as log:
+        # Interrupted between its start and the assignment, a program would go on.
+        with self._log.open("wb") as log, _endings_recorded() as endings:
             self._process = subprocess.Popen(  # noqa: S603
                 [*prefix, *self._command],
                 stdin=subprocess.DEVNULL,
@@ -51,6 +71,8 @@ class Program:
                 start_new_session=True,
             )
         try:
+            if endings:
+                raise KeyboardInterrupt
             until(self._is_ready, 60, f"a ready {self._name}")
         except BaseException:
             self.__exit__()

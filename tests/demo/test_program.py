@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,23 @@ def test_check_reports_a_program_that_was_killed(tmp_path: Path) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(ChildProcessError, match="exited with -9"):
             program.check()
+
+
+def test_program_stops_when_ctrl_c_comes_during_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+    started = []
+
+    def start(*command: Any, **options: Any) -> Any:
+        started.append(popen(*command, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt), served(tmp_path, free_port()):
+        pass
+    assert started[0].poll() is not None
 
 
 def test_program_stops_when_the_demo_is_killed(tmp_path: Path) -> None:
