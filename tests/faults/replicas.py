@@ -16,9 +16,12 @@ from tests.faults.senders import Load
 class Replicas:
     """`number` exporters over the ledger at `url`; they end when the `with` block does."""
 
-    def __init__(self, folder: Path, url: str, number: int, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, url: str, number: int, mutant: str = "", **settings: object
+    ) -> None:
+        settings = {"ledger": url, **settings}
         self.exporters = [
-            ExporterProcess(folder / f"replica-{index}", settings={"ledger": url, **settings})
+            ExporterProcess(folder / f"replica-{index}", settings=settings, mutant=mutant)
             for index in range(number)
         ]
         self._stack = ExitStack()

@@ -3,4 +3,4 @@
 from tests.faults.rows import REDIS
 from tests.faults.table import checks_of
 
-test_row_holds, _ = checks_of(*REDIS)
+test_row_holds, test_row_fails_without_guard = checks_of(*REDIS)
