@@ -26,18 +26,19 @@ LATE_SECONDS: Final = 300
 
 
 def dashboard() -> Dashboard:
-    issues, repeats, lost_lines, unknown = _data_quality()
-    state = Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3))
-    more = [_series(), repeats, lost_lines]
     return build(
         "session-end-exporter",
         "Session-end exporter",
         "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
         {
-            "": [state, Strip(8, _events()), Strip(8, _requests())],
+            "": [
+                Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3)),
+                Strip(8, _events()),
+                Strip(8, _requests()),
+            ],
             "Latency": [Strip(8, _latency())],
-            "Event delay and data quality": [Strip(8, [_event_age(), issues, unknown])],
-            "Capacity": [Strip(8, _capacity()), Strip(8, more)],
+            "Event delay and data quality": [Strip(8, _delay_and_quality())],
+            "Capacity": [Strip(8, _capacity()), Strip(8, _series_and_losses())],
         },
         [instance()],
         alerts=['signal="exporter"'],
@@ -149,21 +150,17 @@ def _latency() -> list[Panel]:
     ]
 
 
-def _event_age() -> Panel:
-    return graph(
-        "Event age at receipt",
-        "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
-        f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
-        *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
-        line_at=LATE_SECONDS,
-        unit="s",
-        empty="No data: no events arrived in this time.",
-    )
-
-
-def _data_quality() -> list[Panel]:
-    repeats = counted("increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM)
+def _delay_and_quality() -> list[Panel]:
     return [
+        graph(
+            "Event age at receipt",
+            "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
+            f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
+            *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+            line_at=LATE_SECONDS,
+            unit="s",
+            empty="No data: no events arrived in this time.",
+        ),
         graph(
             "Data quality issues per second",
             "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
@@ -173,18 +170,6 @@ def _data_quality() -> list[Panel]:
             exporter_rate(names.AT_LEAST_ONCE_EVENTS, suffix=" at least once"),
             exporter_rate(names.CAPPED_LABELS, names.LABEL, " capped"),
             exporter_rate(names.IGNORED_RECORDS, names.REASON, " ignored record"),
-        ),
-        graph(
-            "Repeats per minute (5m)",
-            "Second and later ends of one user with the same code within 15 minutes; they are session ends "
-            "too. Only of senders that give the field user.",
-            Query(f"{repeats} / 5", "{{system}}"),
-        ),
-        graph(
-            "Log lines lost per second",
-            "Log lines that could not be written to standard error, for example because its reader is slow. "
-            "Normal is 0.",
-            exporter_rate(names.LOG_LOST_LINES),
         ),
         graph(
             "Unknown codes per second",
@@ -229,15 +214,30 @@ def _capacity() -> list[Panel]:
     ]
 
 
-def _series() -> Panel:
+def _series_and_losses() -> list[Panel]:
     of_copy = f"count by ({INSTANCE_KEYS}, {COPIES}) ({selector(names.SESSION_ENDS, INSTANCES)})"
     count = f"max by ({INSTANCE_KEYS}) ({of_copy})"
-    return graph(
-        "Session end series",
-        "Series of the session ends counter, and new series that are zero-initialized first. A steady "
-        "rise: a label has too many values.",
-        Query(count, "{{cluster}} {{instance}} series"),
-        exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
-        decimals=0,
-        overrides=[style.by_query("B", style.dashed("blue"))],
-    )
+    repeats = counted("increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM)
+    return [
+        graph(
+            "Session end series",
+            "Series of the session ends counter, and new series that are zero-initialized first. A steady "
+            "rise: a label has too many values.",
+            Query(count, "{{cluster}} {{instance}} series"),
+            exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
+            decimals=0,
+            overrides=[style.by_query("B", style.dashed("blue"))],
+        ),
+        graph(
+            "Repeats per minute (5m)",
+            "Second and later ends of one user with the same code within 15 minutes; they are session ends "
+            "too. Only of senders that give the field user.",
+            Query(f"{repeats} / 5", "{{system}}"),
+        ),
+        graph(
+            "Log lines lost per second",
+            "Log lines that could not be written to standard error, for example because its reader is slow. "
+            "Normal is 0.",
+            exporter_rate(names.LOG_LOST_LINES),
+        ),
+    ]
