@@ -116,10 +116,7 @@ def _texts() -> Panel:
         "Name, causes, fix and owner",
         "Texts of the taxonomy. The first column links to the runbook, which has more.",
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
-        columns={
-            "about": ("About", link),
-            "text": ("Text", {**style.OWNERS, **style.WRAPPED}),
-        },
+        columns={"about": ("About", link), "text": ("Text", {**style.OWNERS, **style.WRAPPED})},
         dropped=["Time", "Value"],
         hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],
         header=False,

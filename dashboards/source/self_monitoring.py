@@ -2,21 +2,11 @@
 
 from typing import Final
 
-from dashboards.source import style
+from dashboards.source import queries, style
 from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import COUNT, Panel, graph, number, percent
-from dashboards.source.queries import (
-    COPIES,
-    INSTANCE_KEYS,
-    INSTANCES,
-    Query,
-    counted,
-    exporter_gauge,
-    exporter_quantiles,
-    exporter_rate,
-    selector,
-)
+from dashboards.source.queries import INSTANCES, Query, exporter_gauge, exporter_rate, selector
 from dashboards.source.variables import instance
 from exporter import names
 
@@ -47,7 +37,7 @@ def dashboard() -> Dashboard:
 
 
 def _state() -> list[Panel]:
-    builds = f"max by ({INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
+    builds = f"max by ({queries.INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
     # Grafana's times are in milliseconds; 0 is never.
     moved = exporter_gauge(names.LEDGER_DAMAGED).expr
     return [
@@ -128,7 +118,7 @@ def _latency() -> list[Panel]:
         graph(
             "Commit time",
             "Duration of a ledger transaction including fsync. Normal is milliseconds on a flash disk.",
-            *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
+            *queries.exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
             empty="No data: nothing was committed in this time.",
         ),
@@ -144,7 +134,7 @@ def _latency() -> list[Panel]:
         graph(
             "Scrape time",
             "Time to render /metrics. It grows with the number of series. Normal is below 0.1 s.",
-            *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
+            *queries.exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),
     ]
@@ -156,7 +146,7 @@ def _delay_and_quality() -> list[Panel]:
             "Event age at receipt",
             "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
             f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
-            *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+            *queries.exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
             line_at=LATE_SECONDS,
             unit="s",
             empty="No data: no events arrived in this time.",
@@ -215,9 +205,11 @@ def _capacity() -> list[Panel]:
 
 
 def _series_and_losses() -> list[Panel]:
-    of_copy = f"count by ({INSTANCE_KEYS}, {COPIES}) ({selector(names.SESSION_ENDS, INSTANCES)})"
-    count = f"max by ({INSTANCE_KEYS}) ({of_copy})"
-    repeats = counted("increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM)
+    keys, series = queries.INSTANCE_KEYS, selector(names.SESSION_ENDS, INSTANCES)
+    count = f"max by ({keys}) (count by ({keys}, {queries.COPIES}) ({series}))"
+    repeats = queries.counted(
+        "increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM
+    )
     return [
         graph(
             "Session end series",
