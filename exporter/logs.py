@@ -19,6 +19,8 @@ if sys.version_info >= (3, 13):
 _MAX_TEXT: Final = 200
 """Characters of a logged value: a sender's text must not fill the disk."""
 _MAX_TRACEBACK: Final = 8000
+_MOST_SAMPLED: Final = 5
+"""Warnings of a reason per minute."""
 
 
 def configure(level: str) -> None:
@@ -52,40 +54,35 @@ class Log:
 
 
 class Sampler:
-    """Logs the first `first` warnings of each reason per window, and how many more there were. Reasons come
-    from the closed sets in `errors`, so that their number is limited.
+    """Logs the first 5 warnings of each reason per minute, and how many more there were. Reasons come from
+    the closed sets in `errors`, so that their number is limited.
 
-    `clock` counts seconds and never goes back; a window is `window` seconds long. The counts of a window
-    are logged, as `suppressed`, with the first warning after it or by `flush`, which the owner calls on
-    shutdown. Not thread-safe.
+    `clock` counts seconds and never goes back. The counts of a minute are logged, as `suppressed`, with the
+    first warning after it or by `flush`, which the owner calls on shutdown. Not thread-safe.
     """
 
-    def __init__(
-        self, log: Log, clock: Callable[[], float], first: int = 5, window: float = 60.0
-    ) -> None:
+    def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self._log = log
         self._clock = clock
-        self._first = first
-        self._window = window
         self._end = 0.0
         self._counts: dict[str, int] = {}
 
     def warning(self, reason: str, event: str, **fields: Any) -> None:
-        """Log `event`, unless the window has had `first` warnings with this reason."""
+        """Log `event`, unless the minute has had 5 warnings with this reason."""
         now = self._clock()
         if now >= self._end:
             self.flush()
-            self._end = now + self._window
+            self._end = now + 60
         count = self._counts[reason] = self._counts.get(reason, 0) + 1
-        if count <= self._first:
+        if count <= _MOST_SAMPLED:
             self._log.warning(event, reason=reason, **fields)
 
     def flush(self) -> None:
-        """Log the suppressed warnings of this window, and start a new count."""
+        """Log how many warnings were suppressed, and start a new count."""
         counts, self._counts = self._counts, {}
         for reason, count in counts.items():
-            if count > self._first:
-                self._log.warning("suppressed", reason=reason, suppressed=count - self._first)
+            if count > _MOST_SAMPLED:
+                self._log.warning("suppressed", reason=reason, suppressed=count - _MOST_SAMPLED)
 
 
 class _Stderr(logging.Handler):

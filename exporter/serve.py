@@ -182,9 +182,10 @@ def _ingest(
         settings.max_events,
         settings.strict_fields,
     )
-    routes: dict[str, Route] = {names.LOGS_PATH: LogsRoute(guard, records, pipeline, own)}
-    if script.FILE.exists():
-        routes[names.COLLECTOR_PATH] = ScriptRoute(script.load())
+    routes: dict[str, Route] = {
+        names.LOGS_PATH: LogsRoute(guard, records, pipeline, own),
+        names.COLLECTOR_PATH: ScriptRoute(script.load()),
+    }
     if settings.beacon_keys_file is not None:
         loader = Loader.of(settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(

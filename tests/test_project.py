@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 
@@ -219,14 +220,32 @@ def test_extra_all_has_every_extra() -> None:
     assert extra.extras | {"all"} == set(EXTRAS)
 
 
-def test_imported_packages_are_declared() -> None:
-    imported: set[str] = set()
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """The names that each package and module directly in exporter/ imports, also within functions."""
+    names: dict[str, set[str]] = {}
     for path in (ROOT / "exporter").rglob("*.py"):
+        room = names.setdefault(path.relative_to(ROOT / "exporter").with_suffix("").parts[0], set())
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                imported |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                imported.add(node.module.partition(".")[0])
+                room |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                room |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_rooms_import_each_other_without_a_cycle(imports: dict[str, set[str]]) -> None:
+    """Fails with the cycle that it found."""
+    rooms = {
+        room: {name.split(".")[1] for name in names if name.startswith("exporter.")} - {room}
+        for room, names in imports.items()
+    }
+    assert rooms["ingest"] >= {"ledger", "taxonomy"}
+    TopologicalSorter(rooms).prepare()
+
+
+def test_imported_packages_are_declared(imports: dict[str, set[str]]) -> None:
+    imported = {name.partition(".")[0] for names in imports.values() for name in names}
     foreign = imported - sys.stdlib_module_names - {"exporter"}
     declared = {canonicalize_name(Requirement(line).name) for line in LOCKS["requirements.lock"]}
     providers = metadata.packages_distributions()

@@ -2,18 +2,10 @@
 
 from typing import Final
 
+from dashboards.source import queries
 from dashboards.source.links import cell, to_code, to_runbook
 from dashboards.source.panels import Columns, Panel, table, transformation
-from dashboards.source.queries import (
-    ALERTS,
-    CLUSTER,
-    FIRING,
-    INSTANCE,
-    SHIPPED,
-    rows,
-    selector,
-    with_label,
-)
+from dashboards.source.queries import ALERTS, FIRING, SHIPPED, rows, selector, with_label
 from dashboards.source.style import HIDDEN_TEXT, SEVERITIES, TEXT, value_colors
 from exporter import names
 
@@ -70,7 +62,9 @@ def _alerts(*matchers: str) -> str:
     expr = with_label(expr, "words", "Exporter: $1", "alertname", "SessionEndExporter(.+)")
     for _ in range(3):
         expr = with_label(expr, "words", "$1 $2", "words", "(.*[a-z])([A-Z].*)")
-    joined = '", "'.join((names.CODE, names.NAME, "words", names.SYSTEM, INSTANCE, CLUSTER))
+    joined = '", "'.join(
+        (names.CODE, names.NAME, "words", names.SYSTEM, queries.INSTANCE, queries.CLUSTER)
+    )
     expr = f'label_join({expr}, "title", " ", "{joined}")'
     # Without the spaces around missing labels, and without the code "unknown", which its name says.
     for _ in range(2):

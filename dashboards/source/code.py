@@ -8,22 +8,11 @@ from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
-from dashboards.source.queries import (
-    COPIES,
-    INSTANCE_KEYS,
-    KEYS,
-    SPIKE_WINDOWS,
-    SYSTEMS,
-    THIS_CODE,
-    Query,
-    selector,
-    total,
-)
+from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector, total
 from dashboards.source.where import by_value, place_list
 from exporter import names
 
 NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
-NO_CODE: Final = "No such code"
 NO_STATS: Final = (
     "No data: the system of this code has no live stats, or live_stats_projects is empty."
 )
@@ -41,7 +30,7 @@ def dashboard() -> Dashboard:
     first = (
         Strip(4, _summary(), (8, 5, 4, 5, 2)),
         Strip(11, [_texts(), alert_list(THIS_CODE)], (13, 11)),
-        Strip(8, [_against_threshold(window) for window in SPIKE_WINDOWS]),
+        Strip(8, [_against_threshold(window) for window in queries.SPIKE_WINDOWS]),
     )
     places = place_list("Ends by label value (1h)", "Ends with this code", THIS_CODE)
     where = [Strip(9, [places, _share()]), Strip(8, [by_value(THIS_CODE)], (24,))]
@@ -74,7 +63,7 @@ def _summary() -> list[Panel]:
             "code with severity none has no alert.",
             *(
                 Query(queries.of_threshold(window, THIS_CODE), f"{of_system} {window}")
-                for window in SPIKE_WINDOWS
+                for window in queries.SPIKE_WINDOWS
             ),
             steps=style.above(1, warning=0.5),
             **percent(0),
@@ -111,7 +100,7 @@ def _labels(title: str, description: str, *labels: str) -> Panel:
         names_only=True,
         size=22,
         overrides=[*style.BY_OUTCOME, *style.TITLES],
-        empty=NO_CODE,
+        empty="No such code",
     )
 
 
@@ -127,10 +116,7 @@ def _texts() -> Panel:
         "Name, causes, fix and owner",
         "Texts of the taxonomy. The first column links to the runbook, which has more.",
         queries.rows(f"sort(max by ({KEYS}, about, text) (\n  " + "\n  or ".join(rows) + "\n))"),
-        columns={
-            "about": ("About", link),
-            "text": ("Text", {**style.OWNERS, **style.WRAPPED}),
-        },
+        columns={"about": ("About", link), "text": ("Text", {**style.OWNERS, **style.WRAPPED})},
         dropped=["Time", "Value"],
         hidden=[style.by_name(names.SYSTEM, style.HIDDEN_TEXT), style.HIDDEN_CODE],
         header=False,
@@ -208,12 +194,14 @@ def _durations() -> Panel:
     exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
     """
     keys = f"{names.SYSTEM}, {names.OUTCOME}"
-    of_instance = f"group by ({INSTANCE_KEYS}, {names.LEDGER}) ({names.RULE_SUM})"
-    ledger = f"topk by ({INSTANCE_KEYS}) (1, {of_instance})"
+    of_instance = f"group by ({queries.INSTANCE_KEYS}, {names.LEDGER}) ({names.RULE_SUM})"
+    ledger = f"topk by ({queries.INSTANCE_KEYS}) (1, {of_instance})"
     buckets = f"rate({selector(names.SESSION_DURATION + '_bucket', SYSTEMS)}[5m])"
-    scraped = total(f"{INSTANCE_KEYS}, {COPIES}, le, {keys}", buckets)
-    per_instance = f"max by ({INSTANCE_KEYS}, le, {keys}) ({scraped})"
-    of_ledger = f"{per_instance}\n* on ({INSTANCE_KEYS}) group_left ({names.LEDGER}) {ledger}"
+    scraped = total(f"{queries.INSTANCE_KEYS}, {queries.COPIES}, le, {keys}", buckets)
+    per_instance = f"max by ({queries.INSTANCE_KEYS}, le, {keys}) ({scraped})"
+    of_ledger = (
+        f"{per_instance}\n* on ({queries.INSTANCE_KEYS}) group_left ({names.LEDGER}) {ledger}"
+    )
     rate = total(f"le, {keys}", f"max by ({names.LEDGER}, le, {keys}) ({of_ledger})")
     chosen = f"{rate}\nand on ({keys}) {queries.code_info(queries.ONE_CODE)}"
     quantiles = (("p90", 0.9, "dark-blue"), ("p50", 0.5, "blue"), ("p10", 0.1, "super-light-blue"))

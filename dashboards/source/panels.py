@@ -158,8 +158,11 @@ def table(
     row where the labels `joined_by` ("system, code") are the same. `sort` has columns; True is descending.
     """
     if joined_by:
-        first, *others = (keyed(query, joined_by) for query in queries)
-        queries = (first, *(replace(query, expr=total(KEY, query.expr)) for query in others))
+        sources = ", ".join(f'"{label}"' for label in joined_by.split(", "))
+        first, *others = (f'label_join({query.expr}, "{KEY}", "/", {sources})' for query in queries)
+        exprs = (first, *(total(KEY, expr) for expr in others))
+        pairs = zip(queries, exprs, strict=True)
+        queries = tuple(replace(query, expr=expr) for query, expr in pairs)
         transformations = (*transformations, *JOINED)
         dropped = (*dropped, KEY)
     options = {
@@ -187,17 +190,12 @@ def transformation(name: str, query: str = "", **options: object) -> Transformat
 
 
 KEY: Final = "key"
+"""A label that is made of others."""
 JOINED: Final = (
     transformation("filterFieldsByName", exclude={"names": ["Time"]}),
     transformation("joinByField", byField=KEY, mode="outer"),
 )
 """The rows of several queries as one table. The transformation "merge" leaves empty results apart."""
-
-
-def keyed(query: Query, labels: str) -> Query:
-    """With the label `key`, made of other labels, such as "system, code"."""
-    sources = ", ".join(f'"{label}"' for label in labels.split(", "))
-    return replace(query, expr=f'label_join({query.expr}, "{KEY}", "/", {sources})')
 
 
 def repeated(panel: Panel, variable: str) -> Panel:

@@ -2,21 +2,11 @@
 
 from typing import Final
 
-from dashboards.source import style
+from dashboards.source import queries, style
 from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import COUNT, Panel, graph, number, percent
-from dashboards.source.queries import (
-    COPIES,
-    INSTANCE_KEYS,
-    INSTANCES,
-    Query,
-    counted,
-    exporter_gauge,
-    exporter_quantiles,
-    exporter_rate,
-    selector,
-)
+from dashboards.source.queries import INSTANCES, Query, exporter_gauge, exporter_rate, selector
 from dashboards.source.variables import instance
 from exporter import names
 
@@ -26,18 +16,19 @@ LATE_SECONDS: Final = 300
 
 
 def dashboard() -> Dashboard:
-    issues, repeats, lost_lines, unknown = _data_quality()
-    state = Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3))
-    more = [_series(), repeats, lost_lines]
     return build(
         "session-end-exporter",
         "Session-end exporter",
         "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
         {
-            "": [state, Strip(8, _events()), Strip(8, _requests())],
+            "": [
+                Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3)),
+                Strip(8, _events()),
+                Strip(8, _requests()),
+            ],
             "Latency": [Strip(8, _latency())],
-            "Event delay and data quality": [Strip(8, [_event_age(), issues, unknown])],
-            "Capacity": [Strip(8, _capacity()), Strip(8, more)],
+            "Event delay and data quality": [Strip(8, _delay_and_quality())],
+            "Capacity": [Strip(8, _capacity()), Strip(8, _series_and_losses())],
         },
         [instance()],
         alerts=['signal="exporter"'],
@@ -46,7 +37,7 @@ def dashboard() -> Dashboard:
 
 
 def _state() -> list[Panel]:
-    builds = f"max by ({INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
+    builds = f"max by ({queries.INSTANCE_KEYS}, {names.VERSION}) ({selector(names.BUILD_INFO, INSTANCES)})"
     # Grafana's times are in milliseconds; 0 is never.
     moved = exporter_gauge(names.LEDGER_DAMAGED).expr
     return [
@@ -127,7 +118,7 @@ def _latency() -> list[Panel]:
         graph(
             "Commit time",
             "Duration of a ledger transaction including fsync. Normal is milliseconds on a flash disk.",
-            *exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
+            *queries.exporter_quantiles(names.COMMIT_SECONDS, 0.5, 0.99),
             unit="s",
             empty="No data: nothing was committed in this time.",
         ),
@@ -143,27 +134,23 @@ def _latency() -> list[Panel]:
         graph(
             "Scrape time",
             "Time to render /metrics. It grows with the number of series. Normal is below 0.1 s.",
-            *exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
+            *queries.exporter_quantiles(names.SCRAPE_SECONDS, 0.5, 0.99),
             unit="s",
         ),
     ]
 
 
-def _event_age() -> Panel:
-    return graph(
-        "Event age at receipt",
-        "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
-        f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
-        *exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
-        line_at=LATE_SECONDS,
-        unit="s",
-        empty="No data: no events arrived in this time.",
-    )
-
-
-def _data_quality() -> list[Panel]:
-    repeats = counted("increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM)
+def _delay_and_quality() -> list[Panel]:
     return [
+        graph(
+            "Event age at receipt",
+            "Age of the oldest event of a request: the delay of alerts. A ticket opens while "
+            f"p{100 * LATE_QUANTILE:.0f} stays above the dashed line. Normal is seconds.",
+            *queries.exporter_quantiles(names.EVENT_DELAY, 0.5, LATE_QUANTILE, 0.99),
+            line_at=LATE_SECONDS,
+            unit="s",
+            empty="No data: no events arrived in this time.",
+        ),
         graph(
             "Data quality issues per second",
             "Late: too late for alerts. At least once: without a key, a retry counts again. Capped: a "
@@ -173,18 +160,6 @@ def _data_quality() -> list[Panel]:
             exporter_rate(names.AT_LEAST_ONCE_EVENTS, suffix=" at least once"),
             exporter_rate(names.CAPPED_LABELS, names.LABEL, " capped"),
             exporter_rate(names.IGNORED_RECORDS, names.REASON, " ignored record"),
-        ),
-        graph(
-            "Repeats per minute (5m)",
-            "Second and later ends of one user with the same code within 15 minutes; they are session ends "
-            "too. Only of senders that give the field user.",
-            Query(f"{repeats} / 5", "{{system}}"),
-        ),
-        graph(
-            "Log lines lost per second",
-            "Log lines that could not be written to standard error, for example because its reader is slow. "
-            "Normal is 0.",
-            exporter_rate(names.LOG_LOST_LINES),
         ),
         graph(
             "Unknown codes per second",
@@ -229,15 +204,32 @@ def _capacity() -> list[Panel]:
     ]
 
 
-def _series() -> Panel:
-    of_copy = f"count by ({INSTANCE_KEYS}, {COPIES}) ({selector(names.SESSION_ENDS, INSTANCES)})"
-    count = f"max by ({INSTANCE_KEYS}) ({of_copy})"
-    return graph(
-        "Session end series",
-        "Series of the session ends counter, and new series that are zero-initialized first. A steady "
-        "rise: a label has too many values.",
-        Query(count, "{{cluster}} {{instance}} series"),
-        exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
-        decimals=0,
-        overrides=[style.by_query("B", style.dashed("blue"))],
+def _series_and_losses() -> list[Panel]:
+    keys, series = queries.INSTANCE_KEYS, selector(names.SESSION_ENDS, INSTANCES)
+    count = f"max by ({keys}) (count by ({keys}, {queries.COPIES}) ({series}))"
+    repeats = queries.counted(
+        "increase", names.SESSION_END_REPEATS, [INSTANCES], "5m", names.SYSTEM
     )
+    return [
+        graph(
+            "Session end series",
+            "Series of the session ends counter, and new series that are zero-initialized first. A steady "
+            "rise: a label has too many values.",
+            Query(count, "{{cluster}} {{instance}} series"),
+            exporter_gauge(names.FIRST_SEEN_ZERO_SERIES, " new"),
+            decimals=0,
+            overrides=[style.by_query("B", style.dashed("blue"))],
+        ),
+        graph(
+            "Repeats per minute (5m)",
+            "Second and later ends of one user with the same code within 15 minutes; they are session ends "
+            "too. Only of senders that give the field user.",
+            Query(f"{repeats} / 5", "{{system}}"),
+        ),
+        graph(
+            "Log lines lost per second",
+            "Log lines that could not be written to standard error, for example because its reader is slow. "
+            "Normal is 0.",
+            exporter_rate(names.LOG_LOST_LINES),
+        ),
+    ]

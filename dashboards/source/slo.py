@@ -7,16 +7,7 @@ from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
-from dashboards.source.queries import (
-    ALLOWED,
-    OBJECTIVE,
-    ON_SYSTEM,
-    PERIOD,
-    SYSTEMS,
-    Query,
-    selector,
-    total,
-)
+from dashboards.source.queries import ALLOWED, OBJECTIVE, PERIOD, SYSTEMS, Query, selector, total
 from dashboards.source.variables import system
 from exporter import names
 
@@ -166,7 +157,7 @@ def _over_time() -> list[Panel]:
 
 def _budget_by_code() -> Panel:
     ends = queries.over_period(STEP, queries.NO_NEUTRAL)
-    used = f"({COUNTS} > 0.5) / {ON_SYSTEM} ({ends} > 0) / {ALLOWED}"
+    used = f"({COUNTS} > 0.5) / {queries.ON_SYSTEM} ({ends} > 0) / {ALLOWED}"
     by_code = queries.with_info(used, (names.NAME, names.OWNER), queries.FAILURE)
     return table(
         f"Budget used by code ({PERIOD})",

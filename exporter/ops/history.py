@@ -66,9 +66,9 @@ def _ends(minutes: Sequence[Counts], key: Key) -> list[int]:
 
 
 class History:
-    """Differences of a ledger's totals from minute to minute, from the creation on. Thread-safe.
+    """Differences of a ledger's totals from sample to sample, from the creation on. Thread-safe.
 
-    `minute` is in seconds of `monotonic`, which does not change when the time is set.
+    The owner samples once a minute. `monotonic` does not change when the time is set.
     """
 
     def __init__(
@@ -76,36 +76,21 @@ class History:
         totals: Callable[[], Totals],
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        minute: float = 60.0,
     ) -> None:
         self._totals = totals
         self._monotonic = monotonic
         self._wall = wall
-        self._minute = minute
         self._lock = Lock()
         self._minutes: deque[Counts] = deque(maxlen=MINUTES)
         self._previous = _count(totals())
         self._start = monotonic()
-        self._samples = 0
 
     def sample(self) -> None:
-        """Close the minutes that have passed since the last sample."""
+        """Close the running minute."""
         with self._lock:
-            # Rounded: a timer may fire a moment early.
-            passed = round((self._monotonic() - self._start) / self._minute) - self._samples
-            if passed > 0:
-                totals = _count(self._totals())
-                # After a suspension of the process, the minutes without a sample count as 0.
-                self._minutes.append(totals - self._previous)
-                self._minutes.extend([Counter()] * min(passed - 1, MINUTES))
-                self._previous = totals
-                self._samples += passed
-
-    def due(self) -> float:
-        """Seconds until the next sample, at least a hundredth of a minute."""
-        with self._lock:
-            passed = self._monotonic() - self._start
-            return max((self._samples + 1) * self._minute - passed, self._minute / 100)
+            totals = _count(self._totals())
+            self._minutes.append(totals - self._previous)
+            self._previous = totals
 
     def read(self) -> Recent:
         """The counts up to now."""

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import prometheus_client
 from starlette.responses import Response
@@ -52,28 +51,10 @@ def landing_page(
         columns=_COLUMNS,
         ends=_ends(recent.ledger),
         zero_series=sum(total.delayed for total in recent.ledger.series),
-        collector=collector(settings, _script()),
+        script=script.load(),
+        script_url=settings.url("ingest") + names.COLLECTOR_PATH,
+        has_beacon_keys=settings.beacon_keys_file is not None,
     )
-
-
-def collector(settings: Settings, loaded: script.Script | None) -> dict[str, Any] | None:
-    """The element that loads the collector; None in a build without the script.
-
-    The version in the URL keeps a cache from combining an old script with a new integrity hash.
-    """
-    if loaded is None:
-        return None
-    element = (
-        f'<script src="{settings.url("ingest")}{names.COLLECTOR_PATH}?v={loaded.version}" '
-        f'integrity="{loaded.integrity}" crossorigin="anonymous" data-key="YOUR-KEY"></script>'
-    )
-    keys = settings.beacon_keys_file is not None
-    return {"element": element, "integrity": loaded.integrity, "has_keys": keys}
-
-
-@cache
-def _script() -> script.Script | None:
-    return script.load() if script.FILE.exists() else None
 
 
 def _failures(taxonomy: Taxonomy, recent: Recent) -> list[tuple[int, Code]]:

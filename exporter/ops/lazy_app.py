@@ -27,27 +27,31 @@ class LazyApp:
     """
 
     def __init__(
-        self, ledger: Ledger, create: Callable[[], ASGIApp], history: History | None = None
+        self,
+        ledger: Ledger,
+        create: Callable[[], ASGIApp],
+        history: History | None = None,
+        minute: float = 60,
     ) -> None:
         self._ledger = ledger
         self._create = create
         self._history = history or History(ledger.totals)
+        self._minute = minute
         self._app: asyncio.Future[ASGIApp] | None = None
-        self._sampling = False
+        self._sampling: asyncio.TimerHandle | None = None
 
     def prepare(self) -> None:
         """Start to create the app, also after a failure. Call it on the event loop."""
         if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
-        if not self._sampling:
-            self._sampling = True
-            self._sample()
+        if self._sampling is None:
+            self._sampling = asyncio.get_running_loop().call_later(self._minute, self._sample)
 
     def _sample(self) -> None:
         """Sample in a thread: adding up many series takes longer than an event may wait."""
         loop = asyncio.get_running_loop()
-        sampled = loop.run_in_executor(None, self._history.sample)
-        sampled.add_done_callback(lambda _: loop.call_later(self._history.due(), self._sample))
+        self._sampling = loop.call_later(self._minute, self._sample)
+        loop.run_in_executor(None, self._history.sample)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):

@@ -197,13 +197,12 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (*given, missing), f"set {missing} too"
     if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
         yield ("ops", "ingest"), "ingest has the same address; choose another port"
-    for mapped in settings.otlp_attributes:
-        prefix, _, label = mapped.partition("=")[0].partition(".")
-        if prefix == "labels" and label not in settings.labels:
-            yield ("otlp_attributes", "labels"), f"add {label!r} to labels"
     fields: dict[str, str] = {}
     for mapped in settings.otlp_attributes:
         field, _, attribute = mapped.partition("=")
+        prefix, _, label = field.partition(".")
+        if prefix == "labels" and label not in settings.labels:
+            yield ("otlp_attributes", "labels"), f"add {label!r} to labels"
         other = fields.setdefault(attribute_key(attribute), field)
         if other != field:
             yield (

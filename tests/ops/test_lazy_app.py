@@ -35,7 +35,7 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        LazyApp(StillLedger(), lambda: no_app, History(totals, minute=0.01)).prepare()
+        LazyApp(StillLedger(), lambda: no_app, History(totals), minute=0.01).prepare()
         await wait_until(lambda: reads > 4)
 
     asyncio.run(run())
@@ -82,7 +82,8 @@ def test_sampling_starts_once() -> None:
             samples += 1
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), lambda: no_app, CountingHistory(StillLedger().totals))
+        history = CountingHistory(StillLedger().totals)
+        app = LazyApp(StillLedger(), lambda: no_app, history, minute=0.2)
         for _ in range(3):
             app.prepare()
         await wait_until(lambda: samples > 0)

@@ -35,8 +35,8 @@ def landing(ops: Ops) -> str:
     return Page(ops.get("/").text).text
 
 
-def test_every_page_is_well_formed_and_needs_no_other_file() -> None:
-    ops = Ops()
+def test_every_page_is_well_formed_has_links_that_exist_and_needs_no_other_file() -> None:
+    ops, links = Ops(), set()
     for path in HTML:
         page = Page(ops.get(path).text)
         assert all(ref.startswith(("/", "#")) and not ref.startswith("//") for ref in page.refs)
@@ -44,6 +44,8 @@ def test_every_page_is_well_formed_and_needs_no_other_file() -> None:
         assert {"main", "h1", "title"} <= page.tags
         assert len(page.ids) == len(set(page.ids))
         assert {ref[1:] for ref in page.refs if ref.startswith("#")} <= set(page.ids), path
+        links |= {ref.partition("#")[0] for ref in page.refs if ref.startswith("/")}
+    assert {ops.get(link).status_code for link in links} == {200}
 
 
 def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
@@ -71,11 +73,9 @@ def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
         assert not re.search(r" (style|on\w+)=", answer.text)
 
 
-def test_links_of_the_landing_page_exist() -> None:
-    ops = Ops()
-    refs = [ref for ref in Page(ops.get("/").text).refs if ref.startswith("/")]
+def test_landing_page_links_to_metrics_codes_and_alerts() -> None:
+    refs = Page(Ops().get("/").text).refs
     assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(refs)
-    assert {ops.get(ref).status_code for ref in refs} == {200}
 
 
 def test_landing_page_shows_totals() -> None:

@@ -110,13 +110,10 @@ def test_each_alert_has_a_page_with_its_rule() -> None:
         assert flat(alert.expr) in text
 
 
-def test_list_of_alerts_is_complete_and_its_links_exist() -> None:
-    ops = Ops(taxonomy=SHIPPED)
-    html = ops.get("/alerts").text
+def test_list_of_alerts_is_complete() -> None:
+    html = Ops().get("/alerts").text
     for alert in alerts():
         assert html.count(f">{alert.name}<") == 1
-    refs = {ref.partition("#")[0] for ref in Page(html).refs}
-    assert {ops.get(ref).status_code for ref in refs} == {200}
 
 
 def test_page_of_unknown_shows_the_codes_as_sent() -> None:

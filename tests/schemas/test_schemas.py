@@ -110,7 +110,8 @@ def compare(
     """Change the document, and compare schema and loader. Returns how many changes both accept and refuse."""
     counts = [0, 0]
     for variant in (document, *changed(document)):
-        path.write_text(yaml.safe_dump(variant, allow_unicode=True, sort_keys=False))
+        text = yaml.dump(variant, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
+        path.write_text(text)
         reported = mistakes(load, path)
         errors = list(VALIDATORS[kind].iter_errors(variant))
         if not errors:

@@ -6,12 +6,6 @@ from pathlib import Path
 TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
 VALID = (TESTDATA / "valid.yaml").read_text(encoding="utf-8")
 EDITS = {
-    "alias-too-long": (
-        "link down",
-        "x" * 129,
-        "22: aliases 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' in code '07' has 129 "
-        "characters; allowed are 128",
-    ),
     "category": (
         "category: network",
         "category: weather",
@@ -72,22 +66,10 @@ EDITS = {
         "20: key 'code' is missing in codes[2]; required are code, name, phase, category, "
         "outcome, owner, severity, description, causes, fix",
     ),
-    "missing-key-in-code": (
-        "    causes: A bad cable.\n",
-        "",
-        "20: key 'causes' is missing in code '07'; required are code, name, phase, category, "
-        "outcome, owner, severity, description, causes, fix",
-    ),
     "missing-key": (
         "source: Session errors\n",
         "",
         "1: key 'source' is missing in the system; required are system, title, source, "
-        "phase_source, normal, categories, codes",
-    ),
-    "no-normal": (
-        "normal: ok\n",
-        "",
-        "1: key 'normal' is missing in the system; required are system, title, source, "
         "phase_source, normal, categories, codes",
     ),
     "normal-not-a-code": (
@@ -101,33 +83,16 @@ EDITS = {
         "5: normal '07' has outcome 'failure'; the normal end must have outcome 'success'",
     ),
     "not-yaml": ("title: Acme", "title: [Acme", "3: is not YAML: did not find expected ',' or ']'"),
-    "null-text": ("fix: Replace the cable.", "fix:", "30: fix in code '07' is empty"),
     "objective": (
         "normal: ok",
         "normal: ok\nobjective: 99.5",
         "6: objective in the system must be a number from 0, less than 1",
-    ),
-    "outcome": (
-        "outcome: failure",
-        "outcome: Failed",
-        "25: outcome 'Failed' in code '07' is not allowed; allowed are success, neutral, failure",
     ),
     "owner": (
         "owner: customer_network",
         "owner: bob",
         "26: owner 'bob' in code '07' is not allowed; allowed are customer_network, client, "
         "platform, capacity, application, policy, user, nobody",
-    ),
-    "phase-source": (
-        "derived",
-        "guessed",
-        "4: phase_source 'guessed' in the system is not allowed; allowed are vendor, derived",
-    ),
-    "phase": (
-        "phase: keep_alive",
-        "phase: warm_up",
-        "23: phase 'warm_up' in code '07' is not allowed; allowed are pre_session, connect, "
-        "handshake, stream, keep_alive",
     ),
     "planned": (
         "severity: ticket",
@@ -154,11 +119,6 @@ EDITS = {
         "name: Unknown",
         "21: name 'Unknown' in code '07' is reserved for undocumented codes",
     ),
-    "severity": (
-        "severity: ticket",
-        "severity: sometimes",
-        "27: severity 'sometimes' in code '07' is not allowed; allowed are page, ticket, none",
-    ),
     "shared-spelling": (
         "aliases: [link down",
         "aliases: [error ok, bye",
@@ -181,32 +141,16 @@ EDITS = {
         "fix: [Replace, the cable]",
         "30: fix in code '07' must be one text, not a list",
     ),
-    "two-normals": (
-        "normal: ok",
-        'normal: [ok, "07"]',
-        "5: normal in the system must be one text, not a list",
-    ),
     "unknown-key-in-code": (
         "name: LinkLost",
         "name: LinkLost\n    page: high",
         "22: unknown key 'page' in code '07'; allowed are code, name, phase, category, "
         "outcome, owner, severity, description, causes, fix, aliases, planned, spike_floor",
     ),
-    "unknown-key": (
-        "title: Acme",
-        "title: Acme\ncolour: red",
-        "3: unknown key 'colour' in the system; allowed are system, title, source, "
-        "phase_source, normal, categories, codes, objective",
-    ),
     "unprintable": (
         "LinkLost",
         '"Link\\u202eLost"',
         "21: name 'Link\\u202eLost' in code '07' has characters that can't be printed",
-    ),
-    "unquoted-alias": (
-        "aliases: [link down",
-        "aliases: [link down, 7.5",
-        "22: aliases 7.5 in code '07' is not text to YAML: quote it as \"7.5\"",
     ),
     "unquoted-code": (
         '- code: "07"',
