@@ -48,9 +48,6 @@ class DirectRequest:
         self.headers = headers
         self._protocol = protocol
 
-    def start(self, client: str) -> None:
-        self.handler(self.headers, client, self.body, self.respond)
-
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
         self.response_complete = True
         protocol = self._protocol
@@ -100,7 +97,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def _start_direct(self, request: DirectRequest) -> None:
         self.cycle = cast("Any", request)
-        request.start(self._peer())
+        request.handler(request.headers, self._peer(), request.body, request.respond)
 
     def _without_task(self) -> DirectRequest | None:
         """The request, if the application answers it without a task and its answer comes next."""

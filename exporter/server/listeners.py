@@ -15,7 +15,7 @@ from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
 from exporter.server.known_heads import KnownHeads
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusing import Limits
+from exporter.server.refusals import Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75

@@ -10,11 +10,11 @@ import msgspec
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
-from exporter.errors import NothingValid, Rejected, Unparseable, WrongMediaType
+from exporter.errors import NothingValid, Rejected, Unparseable
 from exporter.ingest.event import Rejection, parsed_time
 from exporter.ingest.guard import Guard
-from exporter.ingest.media import Media
-from exporter.ingest.routes import Answer, Request
+from exporter.ingest.media import media_type
+from exporter.ingest.routes import Answer, Request, answer
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Ledger, Series
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
@@ -26,6 +26,7 @@ MAX_BODY: Final = 64 * 1024
 """Bytes; a documented payload has about 300."""
 BUDGET: Final = 16 * MAX_BODY
 """Bytes of bodies that may be read at the same time."""
+_TYPES: Final = ("application/json",)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Equal for all events: a repeated delivery is a duplicate, never a conflict."""
@@ -105,8 +106,8 @@ class BuildWebhook:
         """200 once the event is on disk, also for a repeated delivery."""
         token = request.rest.encode("utf-8", "replace")
         headers = {**request.headers, b"authorization": b"Bearer " + token}
-        if self.guard.admit(request.method, headers, request.client) is not Media.JSON:
-            raise WrongMediaType("a webhook's body is application/json")
+        self.guard.admit(request.method, headers, request.client)
+        media_type(headers.get(b"content-type", b""), _TYPES)
         body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
@@ -118,11 +119,8 @@ class BuildWebhook:
             rejection = Rejection(0, error.reason, error.message)
             raise NothingValid(error.message, [rejection.as_json()]) from None
         duplicates = await self._commit(build)
-        answer = msgspec.json.encode(
-            {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
-        )
-        length = (b"content-length", b"%d" % len(answer))
-        return 200, [(b"content-type", b"application/json"), length, _NO_STORE], answer
+        reply = {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
+        return answer(msgspec.json.encode(reply), _NO_STORE)
 
     def _check_time(self, build: Build) -> Build:
         now = self.clock()

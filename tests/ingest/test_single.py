@@ -11,7 +11,6 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
-from exporter.ingest.single import SingleClassifier
 from exporter.taxonomy import Taxonomy
 from tests.ingest.classifying import MAX_AGE, MAX_SKEW
 from tests.ingest.listener import LABELS, NOW
@@ -31,13 +30,13 @@ FULL = {
 }
 
 
-class Recording(SingleClassifier):
+class Recording(Classifier):
     """Counts the events that it classified itself."""
 
     single = 0
 
-    def classify_valid(self, decoded: Decoded, now: float) -> Classified | None:
-        classified = super().classify_valid(decoded, now)
+    def classify_single(self, decoded: Decoded, now: float) -> Classified | None:
+        classified = super().classify_single(decoded, now)
         self.single += classified is not None
         return classified
 
@@ -61,16 +60,16 @@ def columns(classified: Classified) -> list[Any]:
 def test_single_event_is_classified_as_a_batch_of_one(
     taxonomy: Taxonomy, value: dict[str, Any]
 ) -> None:
-    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    classifier = Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
     now = NOW.timestamp()
     # On the same object, whose key for hashes of users is random.
-    expected = columns(Classifier.classify(classifier, decoded(value), now))
+    expected = columns(classifier.classify_columns(decoded(value), now))
     assert columns(classifier.classify(decoded(value), now)) == expected
 
 
 def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: Taxonomy) -> None:
-    """Fails without `relative_time` in `classify_valid`: each retry was a conflict."""
-    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    """Fails without `relative_time` in `classify_single`: each retry was a conflict."""
+    classifier = Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
     fingerprints = {
         classifier.classify(
             replace(decoded({**FULL, "occurred_at": at}), relative_time=True), NOW.timestamp()

@@ -34,9 +34,6 @@ class Records:
     max_records: int
     strict_fields: bool = False
 
-    def __post_init__(self) -> None:
-        self._fallbacks = self.attributes.fallbacks.keys()
-
     def decode(self, request: Any, encode: Encode) -> tuple[Decoded, Counter[str]]:
         """The session ends of a request, and the numbers of other records by reason.
 
@@ -128,7 +125,7 @@ class Records:
                 atom = value.string_value or value.int_value or _plain(value)
                 if atom is not None:
                     fields[slot] = atom
-        if not self._fallbacks.isdisjoint(fields):
+        if not slots.fallbacks.keys().isdisjoint(fields):
             for slot, name in slots.fallbacks.items():
                 if slot in fields:
                     fields.setdefault(name, fields.pop(slot))
