@@ -73,6 +73,13 @@ class Stream:
         return {"type": "http.request", "body": chunk, "more_body": more}
 
 
+class Gone(Stream):
+    """A sender that leaves before its body."""
+
+    async def receive(self) -> Message:
+        return {"type": "http.disconnect"}
+
+
 class Listener:
     """Everything behind the ingest port, with the settings' defaults and the clock at `now`."""
 

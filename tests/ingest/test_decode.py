@@ -1,13 +1,12 @@
 """Both decoders: the fast path for plain bodies, and the strict JSON parser."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from exporter import event_fields
-from exporter.errors import NothingValid, Refused, Rejected, TooManyEvents, Unparseable
+from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import strict_json
 from exporter.ingest.decode import Decoder
 from exporter.ingest.labels import LabelValues
@@ -320,11 +319,3 @@ def test_infinite_number_in_an_ignored_label_is_accepted(media: Media, unknown: 
 @pytest.mark.parametrize("code", [2**63, -(2**401), 10**4000])
 def test_integer_code_has_any_size_that_python_reads(code: int) -> None:
     assert decode(f'{{"system":"softdrive","code":{code}}}')[0]["code"] == code
-
-
-@pytest.mark.parametrize("media", list(Media))
-def test_cut_body_decodes_or_is_refused(media: Media) -> None:
-    body = json.dumps([FULL, {"data": FULL}]).encode()
-    for end in range(len(body)):
-        with suppress(Refused):
-            DECODER.decode(media, body[:end], {})

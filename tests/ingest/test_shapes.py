@@ -113,7 +113,3 @@ def test_spaces_after_an_event_cost_little_time() -> None:
     for _ in range(100):
         shape_of(body)
     assert time.process_time() - began < 0.2
-
-
-def test_batch_past_the_limit_is_refused() -> None:
-    assert decode([FULL] * 11) == "11 events: at most 10 in one request (max_events)"
