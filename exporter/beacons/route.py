@@ -166,9 +166,7 @@ class BeaconRoute:
         finally:
             self._waiting -= decoded.total
         # A conflict would tell that the id was counted before.
-        shown = [
-            rejection.as_json() for rejection in counted.rejected if rejection.reason != "conflict"
-        ]
+        shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:
             return 204, cors, b""
         return answer(msgspec.json.encode({"rejected": shown}), *cors)

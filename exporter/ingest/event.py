@@ -77,9 +77,6 @@ class Rejection:
     reason: str
     message: str
 
-    def as_json(self) -> dict[str, object]:
-        return {"index": self.index, "reason": self.reason, "message": self.message}
-
 
 @dataclass(slots=True)
 class Decoded:

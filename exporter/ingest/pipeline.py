@@ -250,7 +250,7 @@ def _reply(counted: Counted) -> bytes:
     reply: dict[str, Any] = {
         "accepted": receipt.accepted,
         "duplicates": receipt.duplicates,
-        "rejected": [rejection.as_json() for rejection in rejected],
+        "rejected": rejected,
     }
     if classified.unkeyed:
         reply["at_least_once"] = classified.unkeyed
@@ -285,5 +285,5 @@ def _nothing_valid(rejected: list[Rejection]) -> NothingValid:
     first = min(rejected, key=lambda rejection: rejection.index)
     return NothingValid(
         f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
-        [rejection.as_json() for rejection in rejected],
+        rejected,
     )
