@@ -131,5 +131,4 @@ class Guard:
 
 
 def _encoding(headers: Headers) -> bytes:
-    encoding = headers.get(b"content-encoding")
-    return b"identity" if encoding is None else encoding.strip().lower()
+    return headers.get(b"content-encoding", b"identity").strip().lower()

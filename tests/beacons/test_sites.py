@@ -106,8 +106,6 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "5: a key in sites[1] is written twice, first for site 'shop'",
         ),
         ("", SECOND, "6: site 'shop' is written twice, first on line 2"),
-        ("", "    rate: 0\n", "6: rate in sites[1] must be a number from 0.001"),
-        ("", "    rate: fast\n", "6: rate in sites[1] must be a number from 0.001"),
         ("", "    rate: .inf\n", "6: rate in sites[1] must be a number from 0.001"),
         ("", "    burst: 0\n", "6: burst in sites[1] must be a number from 1"),
         ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number"),

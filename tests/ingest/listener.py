@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from starlette.types import Message
 
+from exporter.errors import Refused
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
@@ -78,6 +79,16 @@ class Gone(Stream):
 
     async def receive(self) -> Message:
         return {"type": "http.disconnect"}
+
+
+class Refusing(Authenticator):
+    """Refuses every request with `error`."""
+
+    def __init__(self, error: Refused) -> None:
+        self.error = error
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        raise self.error
 
 
 class Listener:

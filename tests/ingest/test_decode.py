@@ -239,23 +239,16 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('{"system":"a","code":1.5}', "code: must be a string or an integer, not a number"),
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
-        ('{"system":"a","session_id":[]}', "session_id: must be a string, not an array"),
-        ('{"system":"a","phase":1}', "phase: must be a string, not a number"),
         ('{"system":"a","final":1}', "final: must be true or false, not a number"),
         (
             '{"system":"a","duration_seconds":"1"}',
             "duration_seconds: must be a number, not a string",
         ),
         ('{"system":"a","labels":[],"x":1}', "labels: must be an object, not an array"),
-        ('{"system":"a","occurred_at":5}', "occurred_at: must be a string, not a number"),
         (
             '{"system":"a","occurred_at":"2026-11-20T19:00:00"}',
             "occurred_at: '2026-11-20T19:00:00' is not an RFC 3339 time with an offset, such as "
             "2026-11-20T19:00:00Z",
-        ),
-        (
-            '{"system":"a","occurred_at":"\\ud800"}',
-            "occurred_at: contains half of a surrogate pair",
         ),
         ('{"system":"a","id":"\\ud800"}', "id: contains half of a surrogate pair"),
     ],
