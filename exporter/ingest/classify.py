@@ -60,8 +60,8 @@ class Classifier:
 
     def classify_columns(self, decoded: Decoded, now: float) -> Classified:
         """`classify` for any request."""
-        events, sources, places = decoded.events, decoded.sources, decoded.places
-        rejected = decoded.rejected
+        events, sources, rejected = decoded.events, decoded.sources, decoded.rejected
+        places = range(len(events.system)) if decoded.places is None else decoded.places
         at = datetime.fromtimestamp(now, UTC)
         try:
             resolved = self._resolve(events)
@@ -69,13 +69,12 @@ class Classifier:
         except Rejected:
             valid, invalid = self._partition(events, at)
             rejected += [
-                Rejection(places[index] if places else index, error.reason, error.message)
-                for index, error in invalid
+                Rejection(places[index], error.reason, error.message) for index, error in invalid
             ]
             rejected.sort(key=lambda rejection: rejection.index)
             events = events.only(valid)
             sources = [sources[index] for index in valid] if sources else None
-            places = [places[index] for index in valid] if places else valid
+            places = [places[index] for index in valid]
             resolved = self._resolve(events)
             oldest = self._validate(events, at)
         series, late = self._series(events, resolved, oldest, at)
@@ -86,7 +85,7 @@ class Classifier:
             order = sorted(range(len(resolved)), key=lambda index: event_keys[index] is None)
             events, series = events.only(order), [series[index] for index in order]
             resolved = [resolved[index] for index in order]
-            places = [places[index] if places else index for index in order]
+            places = [places[index] for index in order]
             keyed = list(filter(None, event_keys))
         sent = events
         if decoded.relative_time:
@@ -95,17 +94,18 @@ class Classifier:
             count = len(resolved)
             sent = events._replace(occurred_at=(None,) * count, labels=(b"",) * count)
         labels = self._labels.fingerprints(sent.labels)
+        durations = events.duration_seconds
         batch = Batch(
             series,
             b"".join(keyed),
             b"".join(fingerprints(sent, resolved, labels)[: len(keyed)]),
-            _column(events.duration_seconds),
+            durations if durations.count(None) < len(durations) else None,
             _exemplars(events.session_id),
             self._users.of(events, series),
         )
         return Classified(
             batch,
-            range(len(resolved)) if places is None else places,
+            places,
             rejected,
             resolved,
             len(resolved) - len(keyed),
@@ -229,11 +229,6 @@ def _valid_ids(ids: Sequence[str | None]) -> bool:
     if longest > _ID_BYTES or "".join(filled).isascii():
         return longest <= _ID_BYTES
     return max(len(text.encode()) for text in filled) <= _ID_BYTES
-
-
-def _column(values: Sequence[float | None]) -> Sequence[float | None] | None:
-    """The values, or None when all are None."""
-    return values if values.count(None) < len(values) else None
 
 
 def _exemplars(sessions: Sequence[str | None]) -> Sequence[str | None] | None:
