@@ -13,7 +13,8 @@ Every `Refused` and `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASO
 `reason` labels.
 """
 
-from typing import ClassVar, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
 REJECTED_REASONS: Final = (
     "invalid_json",
@@ -150,11 +151,11 @@ class HostNotAllowed(Refused):
 
 
 class NothingValid(Refused):
-    """`rejected` says what is wrong with each event."""
+    """`rejected` has a dataclass with index, reason and message for each event."""
 
     status, reason, title = 422, "nothing_valid", "No valid event in the request"
 
-    def __init__(self, detail: str, rejected: list[dict[str, object]]) -> None:
+    def __init__(self, detail: str, rejected: Sequence[Any]) -> None:
         super().__init__(detail)
         self.rejected = rejected
 

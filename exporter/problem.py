@@ -1,6 +1,7 @@
 """The answer to a refused request: `application/problem+json` (RFC 9457)."""
 
 import json
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -49,4 +50,4 @@ def _document(refused: Refused) -> bytes:
         return msgspec.json.encode(document)
     except UnicodeEncodeError:
         # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
-        return json.dumps(document).encode("ascii")
+        return json.dumps(document, default=asdict).encode("ascii")

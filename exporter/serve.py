@@ -19,6 +19,7 @@ from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import Loader
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp
+from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
@@ -27,7 +28,6 @@ from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.routes import Route
-from exporter.ingest.single import SingleClassifier
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger
@@ -168,7 +168,7 @@ def _ingest(
     pipeline = Pipeline(
         guard,
         Decoder(settings.max_events, settings.max_depth, strict_fields=settings.strict_fields),
-        SingleClassifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
+        Classifier(taxonomy, labels, settings.max_event_age, settings.max_clock_skew),
         ledger,
         own,
         unknown_codes,

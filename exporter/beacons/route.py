@@ -15,14 +15,12 @@ from exporter.errors import (
     RateLimited,
     Refused,
     UnknownKey,
-    WrongEncoding,
-    quoted,
 )
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard, Headers
+from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request
+from exporter.ingest.routes import Answer, Request, answer
 from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 
@@ -112,8 +110,9 @@ class BeaconRoute:
     ) -> Answer | None:
         address = client_host(request.client)
         self._take_token(address, site)
-        _check_headers(request.headers)
-        self.guard.check_length(request.headers)
+        self.guard.admit(request.method, request.headers, request.client)
+        # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
+        media_type(request.headers.get(b"content-type", b"text/plain"), _TYPES)
         body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
@@ -163,23 +162,11 @@ class BeaconRoute:
         self._waiting += decoded.total
         try:
             # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            rejected = await self.pipeline.count(decoded, deferrable=True)
+            counted = await self.pipeline.count(decoded, {}, deferrable=True)
         finally:
             self._waiting -= decoded.total
         # A conflict would tell that the id was counted before.
-        shown = [rejection.as_json() for rejection in rejected if rejection.reason != "conflict"]
+        shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:
             return 204, cors, b""
-        body = msgspec.json.encode({"rejected": shown})
-        length = (b"content-length", b"%d" % len(body))
-        return 200, [*cors, (b"content-type", b"application/json"), length], body
-
-
-def _check_headers(headers: Headers) -> None:
-    # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
-    media_type(headers.get(b"content-type", b"text/plain"), _TYPES)
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding != b"identity":
-        raise WrongEncoding(
-            f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: a beacon must not be compressed"
-        )
+        return answer(msgspec.json.encode({"rejected": shown}), *cors)

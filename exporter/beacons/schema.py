@@ -12,20 +12,20 @@ from exporter.beacons.sites import (
     LONGEST_NAME,
     MAX_CHARS,
     NAME,
+    NAME_RULE,
     OPTIONAL,
     ORIGIN,
+    ORIGIN_RULE,
     REQUIRED,
     hash_key,
-    name_fault,
-    origin_fault,
 )
 from exporter.json_schema import Schema, document, items, line, mapping, name
 
 _VALUES: Final = {
-    "site": name(NAME.pattern, name_fault(""), "Name of the site.", maxLength=LONGEST_NAME),
+    "site": name(NAME.pattern, NAME_RULE, "Name of the site.", maxLength=LONGEST_NAME),
     "system": line("System of all events with these keys.", longest=LONGEST_NAME),
     "origins": items(
-        name(ORIGIN.pattern, origin_fault(""), "An origin.", maxLength=MAX_CHARS),
+        name(ORIGIN.pattern, ORIGIN_RULE, "An origin.", maxLength=MAX_CHARS),
         "Origins of the pages that may send.",
     ),
     "keys": items(

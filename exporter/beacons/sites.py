@@ -24,12 +24,20 @@ from exporter.yaml_file import Line
 REQUIRED: Final = ("site", "system", "origins", "keys")
 OPTIONAL: Final = ("rate", "burst", "labels")
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+NAME_RULE: Final = (
+    "is not a site's name; allowed are lower-case letters, digits, '.', '_' and '-', starting with a "
+    "letter or digit"
+)
 HASH: Final = re.compile("sha256:[0-9a-f]{64}")
 ORIGIN: Final = re.compile(
     r"(?:http(?!s?://[^/]*:80$)|https(?!://[^/]*:443$))://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
 )
 """An origin as a browser serializes it (RFC 6454 6.1): lower case, no default port, no path."""
+ORIGIN_RULE: Final = (
+    "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
+    "without default port, path or wildcard, such as https://shop.example"
+)
 LEAST_RATE: Final = 0.001
 """Events a second, one in 17 minutes."""
 _KEY_BYTES: Final = 18
@@ -110,8 +118,8 @@ class Loader:
     def _site(self, entry: yaml_mapping.Mapping) -> Site:
         entry.expect(REQUIRED, OPTIONAL)
         name = entry.text("site", longest=LONGEST_NAME)
-        if name and (fault := name_fault(name)):
-            entry.wrong("site", f"site {name!r} {fault}")
+        if name and not NAME.fullmatch(name):
+            entry.wrong("site", f"site {name!r} {NAME_RULE}")
         return Site(
             name,
             entry.one_of("system", self.systems),
@@ -172,28 +180,8 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
 def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
     origins = []
     for origin in entry.texts("origins", longest=MAX_CHARS):
-        if origin.value and (fault := origin_fault(origin.value)):
-            entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {fault}")
+        if origin.value and not ORIGIN.fullmatch(origin.value):
+            entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {ORIGIN_RULE}")
         elif origin.value:
             origins.append(origin.value.encode())
     return origins
-
-
-def name_fault(name: str) -> str:
-    """The error text for a name that no site can have; empty for a valid name."""
-    if NAME.fullmatch(name):
-        return ""
-    return (
-        "is not a site's name; allowed are lower-case letters, digits, '.', '_' and '-', starting with a "
-        "letter or digit"
-    )
-
-
-def origin_fault(origin: str) -> str:
-    """The error text for an Origin that no browser sends; empty for a valid one."""
-    if ORIGIN.fullmatch(origin):
-        return ""
-    return (
-        "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
-        "without default port, path or wildcard, such as https://shop.example"
-    )

@@ -32,12 +32,12 @@ def beacon_key(
     Example:
       session-end-exporter beacon-key --site shop --origin https://shop.example
     """
-    from exporter.beacons.sites import hash_key, make_key, name_fault, origin_fault
+    from exporter.beacons.sites import NAME, NAME_RULE, ORIGIN, ORIGIN_RULE, hash_key, make_key
     from exporter.taxonomy.loader import load as load_taxonomy
 
     systems = load_taxonomy(taxonomy_folders(config, taxonomy)).systems
-    mistakes = [f"--site {site!r} {fault}"] if (fault := name_fault(site)) else []
-    mistakes += [f"--origin {url!r} {fault}" for url in origin if (fault := origin_fault(url))]
+    mistakes = [] if NAME.fullmatch(site) else [f"--site {site!r} {NAME_RULE}"]
+    mistakes += [f"--origin {url!r} {ORIGIN_RULE}" for url in origin if not ORIGIN.fullmatch(url)]
     if system not in systems:
         mistakes.append(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
     if mistakes:

@@ -1,20 +1,16 @@
 """The ingest listener's ASGI application."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
 
 from exporter import names
-from exporter.errors import (
-    Internal,
-    OriginNotAllowed,
-    RateLimited,
-    Refused,
-    UnknownKey,
-)
-from exporter.ingest.guard import Headers, Message, Receive
+from exporter.errors import Internal, OriginNotAllowed, RateLimited, Refused, UnknownKey
+from exporter.ingest.guard import Headers
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request, Route, find_route
+from exporter.ingest.routes import Answer, Request, Route, answer, find_route
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
@@ -25,9 +21,6 @@ log = Log("exporter.ingest")
 _TARGET: Final = names.INGEST_PATH.encode()
 _LEAVES_BODY: Final = frozenset({401, 403, 404, 405, 408, 413, 415, 429})
 _OF_BROWSERS: Final = (OriginNotAllowed, RateLimited, UnknownKey)
-
-Scope = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class IngestApp:
@@ -54,14 +47,14 @@ class IngestApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            answer = await self._answer(scope, receive)
+            answered = await self._answer(scope, receive)
         except Exception as error:
             if isinstance(error, Refused) and REFUSED in scope:
                 return
-            answer = self._failure(error, dict(scope["headers"]))
-        if answer is None:
+            answered = self._failure(error, dict(scope["headers"]))
+        if answered is None:
             return
-        status, headers, body = answer
+        status, headers, body = answered
         self._count(status)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -71,15 +64,17 @@ class IngestApp:
         return self._start if target == _TARGET and b"content-encoding" not in headers else None
 
     def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
-        def answered(result: bytes | Exception) -> None:
-            answer = _ok(result) if isinstance(result, bytes) else self._failure(result, headers)
-            self._count(answer[0])
-            respond(*answer)
+        def done(result: bytes | Exception) -> None:
+            answered = (
+                answer(result) if isinstance(result, bytes) else self._failure(result, headers)
+            )
+            self._count(answered[0])
+            respond(*answered)
 
         try:
-            self._pipeline.start(headers, client, body, answered)
+            self._pipeline.start(headers, client, body, done)
         except Exception as error:
-            asyncio.get_running_loop().call_soon(answered, error)
+            asyncio.get_running_loop().call_soon(done, error)
 
     def _count(self, status: int) -> None:
         (self._accepted if status == 200 else self._own.requests.labels(status)).inc()
@@ -94,9 +89,7 @@ class IngestApp:
         if method == "OPTIONS" and (origin := headers.get(b"webhook-request-origin")):
             return _allow_webhook(origin)
         body = await self._pipeline.take(method, headers, client, receive)
-        if body is None:
-            return None
-        return _ok(body)
+        return None if body is None else answer(body)
 
     def _failure(self, error: Exception, headers: Headers) -> Answer:
         if isinstance(error, Refused):
@@ -115,11 +108,6 @@ class IngestApp:
         if refused.status in _LEAVES_BODY and not small:
             headers.append((b"connection", b"close"))
         return status, headers, body
-
-
-def _ok(body: bytes) -> Answer:
-    length = (b"content-length", b"%d" % len(body))
-    return 200, [(b"content-type", b"application/json"), length], body
 
 
 def _allow_webhook(origin: bytes) -> Answer:

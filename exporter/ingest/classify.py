@@ -7,14 +7,16 @@ from typing import Final
 
 from exporter.errors import Rejected
 from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
-from exporter.ingest.keys import fingerprints, keys
+from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.keys import UserHashes, fingerprint, fingerprints, key_of_id, keys
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
-from exporter.ingest.users import UserHashes
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 
 _ID_BYTES: Final = 128
+_SHORT: Final = 100
+"""Characters of an id or session id that is shorter than any rule allows."""
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 """Year 1 with an offset can be before the first instant that UTC can express."""
 _EXEMPLAR_CHARS: Final = 117
@@ -25,8 +27,8 @@ _EXEMPLAR_CHARS: Final = 117
 class Classified:
     """A request's valid events as a batch, and what its metrics and logs need.
 
-    `places` are the events' places in the request, in the batch's order; `delay` is the age in seconds
-    of the oldest event that has a time.
+    `places` are the events' places in the request, in the batch's order; `received` is the Unix time of the
+    receipt, `delay` the age in seconds of the oldest event that has a time.
     """
 
     batch: Batch
@@ -35,7 +37,9 @@ class Classified:
     resolved: Sequence[ResolvedCode]
     unkeyed: int
     late: int
+    received: float
     delay: float | None
+    ignored: IgnoredFields | None
 
 
 class Classifier:
@@ -52,8 +56,12 @@ class Classifier:
 
     def classify(self, decoded: Decoded, now: float) -> Classified:
         """The batch of a request's valid events; `now` in Unix seconds."""
-        events, sources, places = decoded.events, decoded.sources, decoded.places
-        rejected = decoded.rejected
+        return self.classify_single(decoded, now) or self.classify_columns(decoded, now)
+
+    def classify_columns(self, decoded: Decoded, now: float) -> Classified:
+        """`classify` for any request."""
+        events, sources, rejected = decoded.events, decoded.sources, decoded.rejected
+        places = range(len(events.system)) if decoded.places is None else decoded.places
         at = datetime.fromtimestamp(now, UTC)
         try:
             resolved = self._resolve(events)
@@ -61,13 +69,12 @@ class Classifier:
         except Rejected:
             valid, invalid = self._partition(events, at)
             rejected += [
-                Rejection(places[index] if places else index, error.reason, error.message)
-                for index, error in invalid
+                Rejection(places[index], error.reason, error.message) for index, error in invalid
             ]
             rejected.sort(key=lambda rejection: rejection.index)
             events = events.only(valid)
             sources = [sources[index] for index in valid] if sources else None
-            places = [places[index] for index in valid] if places else valid
+            places = [places[index] for index in valid]
             resolved = self._resolve(events)
             oldest = self._validate(events, at)
         series, late = self._series(events, resolved, oldest, at)
@@ -78,7 +85,7 @@ class Classifier:
             order = sorted(range(len(resolved)), key=lambda index: event_keys[index] is None)
             events, series = events.only(order), [series[index] for index in order]
             resolved = [resolved[index] for index in order]
-            places = [places[index] if places else index for index in order]
+            places = [places[index] for index in order]
             keyed = list(filter(None, event_keys))
         sent = events
         if decoded.relative_time:
@@ -87,23 +94,58 @@ class Classifier:
             count = len(resolved)
             sent = events._replace(occurred_at=(None,) * count, labels=(b"",) * count)
         labels = self._labels.fingerprints(sent.labels)
+        durations = events.duration_seconds
         batch = Batch(
             series,
             b"".join(keyed),
             b"".join(fingerprints(sent, resolved, labels)[: len(keyed)]),
-            _column(events.duration_seconds),
+            durations if durations.count(None) < len(durations) else None,
             _exemplars(events.session_id),
             self._users.of(events, series),
         )
         return Classified(
             batch,
-            range(len(resolved)) if places is None else places,
+            places,
             rejected,
             resolved,
             len(resolved) - len(keyed),
             late,
+            now,
             (at - oldest).total_seconds() if oldest else None,
+            decoded.ignored,
         )
+
+    def classify_single(self, decoded: Decoded, now: float) -> Classified | None:
+        """`classify` for one event that is valid and on time, without loops; None for anything else."""
+        events = decoded.events
+        if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
+            return None
+        (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events
+        if id_ is None or not _is_short(id_) or (session is not None and not _is_short(session)):
+            return None
+        if decoded.relative_time or (duration is not None and not 0 <= duration <= MAX_DURATION):
+            return None
+        delay = None
+        if at is not None:
+            age = datetime.fromtimestamp(now, UTC) - at
+            if not -self._max_skew <= age <= self._max_age:
+                return None
+            delay = age.total_seconds()
+        try:
+            resolved = self._resolver[system, code, phase, final, self._labels[events.labels[0]]]
+        except Rejected:
+            return None
+        series = [resolved.series]
+        (labels,) = self._labels.fingerprints(events.labels) or (0,)
+        batch = Batch(
+            series,
+            key_of_id(system, id_),
+            fingerprint(session, at, duration, resolved.seed, labels),
+            [duration] if duration is not None else None,
+            [session] if session is not None else None,
+            self._users.of(events, series),
+        )
+        return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 
     def _resolve(self, events: Columns) -> list[ResolvedCode]:
         """The resolved code of each event. Raises `Rejected` for an event without a valid one."""
@@ -173,6 +215,10 @@ class Classifier:
         return series, sum(each.family is Family.LATE for each in series)
 
 
+def _is_short(text: str) -> bool:
+    return 0 < len(text) <= _SHORT and text.isascii()
+
+
 def _valid_ids(ids: Sequence[str | None]) -> bool:
     """Whether each id, None aside, has 1 to 128 bytes."""
     # filter() drops empty texts too; a test for None only would take longer.
@@ -183,11 +229,6 @@ def _valid_ids(ids: Sequence[str | None]) -> bool:
     if longest > _ID_BYTES or "".join(filled).isascii():
         return longest <= _ID_BYTES
     return max(len(text.encode()) for text in filled) <= _ID_BYTES
-
-
-def _column(values: Sequence[float | None]) -> Sequence[float | None] | None:
-    """The values, or None when all are None."""
-    return values if values.count(None) < len(values) else None
 
 
 def _exemplars(sessions: Sequence[str | None]) -> Sequence[str | None] | None:

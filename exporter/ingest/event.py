@@ -1,7 +1,6 @@
 """A session-end event as a sender wrote it: fields checked for type, not yet for meaning."""
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,9 +76,6 @@ class Rejection:
     index: int
     reason: str
     message: str
-
-    def as_json(self) -> dict[str, object]:
-        return {"index": self.index, "reason": self.reason, "message": self.message}
 
 
 @dataclass(slots=True)
@@ -184,17 +180,7 @@ def _labels(value: Any) -> msgspec.Raw:
         return msgspec.Raw()
     if not isinstance(value, dict):
         raise wrong_type("labels", "an object", value)
-    text = json.dumps(value)
-    if "Infinity" in text:
-        # json reads 1e999 and writes Infinity, which is not JSON: an ignored label cost the event.
-        text = json.dumps(_finite(value))
-    return msgspec.Raw(text.encode())
-
-
-def _finite(value: Any) -> Any:
-    """The value with 0 for infinite numbers: no label is a number, so any finite one will do."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return 0 if isinstance(value, float) and math.isinf(value) else value
+    # Only strings are labels; of any other value the type matters. json writes 1e999 as Infinity, which is
+    # not JSON: an ignored label cost the event.
+    labels = {name: text if isinstance(text, str) else type(text)() for name, text in value.items()}
+    return msgspec.Raw(json.dumps(labels).encode())

@@ -1,8 +1,9 @@
 """Authentication, headers and sizes: everything that is checked before a body is decoded."""
 
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
+
+from starlette.types import Receive
 
 from exporter.errors import (
     BodyTooLarge,
@@ -13,11 +14,8 @@ from exporter.errors import (
     WrongEncoding,
     quoted,
 )
-from exporter.ingest.media import Media, media, media_type
 from exporter.tokens import Authenticator
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Headers = dict[bytes, bytes]
 
 _LENGTH_DIGITS: Final = 20
@@ -46,35 +44,16 @@ class Guard:
         self._budget = budget
         self._reading = 0
 
-    def admit(self, method: str, headers: Headers, client: str) -> Media:
-        """The body's format, once sender, method, type, encoding and declared size are accepted.
-
-        Raises a `Refused`; nothing of the body has been read.
-        """
+    def admit(self, method: str, headers: Headers, client: str) -> None:
+        """Raises a `Refused` for a wrong sender, method, encoding or declared size of the body."""
         self._authenticator.check(headers.get(b"authorization"), client)
         if method != "POST":
             raise MethodNotAllowed(f"{method}: events are sent with POST")
-        declared = media(headers)
-        self._check_body(headers)
-        return declared
-
-    def admit_type(self, headers: Headers, client: str, types: tuple[str, ...]) -> str:
-        """`admit` for other types: the Content-Type, one of `types`. The method was checked before."""
-        self._authenticator.check(headers.get(b"authorization"), client)
-        declared = media_type(headers.get(b"content-type", b""), types)
-        self._check_body(headers)
-        return declared
-
-    def _check_body(self, headers: Headers) -> None:
         encoding = _encoding(headers)
         if encoding != b"identity" and encoding not in _GZIP_NAMES:
             raise WrongEncoding(
                 f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: it must be gzip or identity"
             )
-        self.check_length(headers)
-
-    def check_length(self, headers: Headers) -> None:
-        """Raises `BodyTooLarge` when Content-Length is past the limit."""
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:_LENGTH_DIGITS]) > self._max_body:
             raise self._too_large()
@@ -152,5 +131,4 @@ class Guard:
 
 
 def _encoding(headers: Headers) -> bytes:
-    encoding = headers.get(b"content-encoding")
-    return b"identity" if encoding is None else encoding.strip().lower()
+    return headers.get(b"content-encoding", b"identity").strip().lower()

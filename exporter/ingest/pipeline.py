@@ -8,16 +8,17 @@ from itertools import compress
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from starlette.types import Receive
 
 from exporter.errors import NothingValid, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
-from exporter.ingest.guard import Guard, Headers, Receive
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.guard import Guard, Headers
+from exporter.ingest.media import media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
-from exporter.ledger.contract import ACCEPTED, CONFLICT, Batch, Family, Ledger, Receipt
+from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.names import OTHER
@@ -82,14 +83,16 @@ class Pipeline:
         Raises a `Refused` when nothing was counted. After `LedgerUnavailable` from a broken ledger the
         events may have been counted; a retry is safe for events with a key.
         """
-        media = self._guard.admit(method, headers, client)
+        self._guard.admit(method, headers, client)
+        declared = media(headers)
         body = await self._guard.read(headers, receive)
         if body is None:
             return None
-        counted = await self.count_body(
-            len(body), lambda: self._decoder.decode(media, body, headers), headers
+        return _reply(
+            await self.count_body(
+                len(body), lambda: self._decoder.decode(declared, body, headers), headers
+            )
         )
-        return _reply(counted)
 
     def start(
         self,
@@ -102,10 +105,9 @@ class Pipeline:
 
         `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
         """
-        media = self._guard.admit("POST", headers, client)
+        self._guard.admit("POST", headers, client)
         self._guard.check_size(body)
-        decoded = self._decoder.decode(media, body, headers)
-        classified, now = self._classify(decoded, headers)
+        classified = self._classify(self._decoder.decode(media(headers), body, headers), headers)
 
         def count(answer: Receipt | Refused) -> None:
             result: bytes | Exception
@@ -114,12 +116,12 @@ class Pipeline:
                 result = answer
             else:
                 try:
-                    result = _reply(self._counted(classified, answer, now, decoded.ignored))
+                    result = _reply(self._count(classified, answer))
                 except Exception as error:
                     result = error
             answered(result)
 
-        self._ledger.enqueue(self._batch(classified), count)
+        self._ledger.enqueue(classified.batch, count)
 
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers
@@ -133,48 +135,34 @@ class Pipeline:
             async with self._large:
                 await asyncio.sleep(0)
                 decoded = decode()
-                classified, now = self._classify(decoded, headers)
         else:
             decoded = decode()
-            classified, now = self._classify(decoded, headers)
-        receipt = await self._ledger.commit(self._batch(classified))
-        return self._counted(classified, receipt, now, decoded.ignored)
+        return await self.count(decoded, headers)
 
-    async def count(self, decoded: Decoded, *, deferrable: bool) -> list[Rejection]:
-        """Count events that another route decoded; the rejections, conflicts included.
+    async def count(
+        self, decoded: Decoded, headers: Headers, *, deferrable: bool = False
+    ) -> Counted:
+        """Count decoded events; `deferrable` events start no write of their own at once.
 
-        `deferrable` events start no write of their own at once. Raises a `Refused` as `take` does.
+        Raises a `Refused` as `take` does.
         """
-        classified, now = self._classify(decoded, {})
+        classified = self._classify(decoded, headers)
         classified.batch.deferrable = deferrable
-        receipt = await self._ledger.commit(self._batch(classified))
-        return self._count(classified, receipt, now, decoded.ignored)
+        return self._count(classified, await self._ledger.commit(classified.batch))
 
-    def _classify(self, decoded: Decoded, headers: Headers) -> tuple[Classified, float]:
-        """The events as a batch, and the time when they were received (Unix seconds)."""
+    def _classify(self, decoded: Decoded, headers: Headers) -> Classified:
+        """The events as a batch. Raises `NothingValid` without a valid event."""
         if b"idempotency-key" in headers:
             _apply_idempotency_key(decoded, headers[b"idempotency-key"])
-        now = self._clock()
-        return self._classifier.classify(decoded, now), now
-
-    def _batch(self, classified: Classified) -> Batch:
-        """The batch for the ledger. Raises `NothingValid` without a valid event."""
+        classified = self._classifier.classify(decoded, self._clock())
         if not classified.resolved:
             self._count_rejections(classified.rejected)
             raise _nothing_valid(classified.rejected)
-        return classified.batch
+        return classified
 
-    def _counted(
-        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
-    ) -> Counted:
-        rejected = self._count(classified, receipt, now, ignored)
-        return Counted(classified, receipt, rejected, _warnings(classified.resolved, ignored))
-
-    def _count(
-        self, classified: Classified, receipt: Receipt, now: float, ignored: IgnoredFields | None
-    ) -> list[Rejection]:
-        """Update the exporter's own metrics; the rejections, conflicts included."""
-        own = self._own
+    def _count(self, classified: Classified, receipt: Receipt) -> Counted:
+        """Update the exporter's own metrics."""
+        own, ignored = self._own, classified.ignored
         if ignored is not None and ignored.count:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
@@ -192,7 +180,7 @@ class Pipeline:
             own.at_least_once.inc(classified.unkeyed)
         if classified.delay is not None:
             own.event_delay.observe(max(0.0, classified.delay))
-        self._record(resolved, now)
+        self._record(resolved, classified.received)
         rejected = classified.rejected
         if receipt.verdicts and receipt.conflicts:
             rejected = sorted(
@@ -202,7 +190,7 @@ class Pipeline:
             self._count_rejections(rejected)
         if self._debug:
             self._log(classified, receipt)
-        return rejected
+        return Counted(classified, receipt, rejected, _warnings(classified))
 
     def _record(self, resolved: Sequence[ResolvedCode], now: float) -> None:
         """Record unknown codes and capped labels, once per resolved code and not per event."""
@@ -242,8 +230,9 @@ class Pipeline:
             )
 
 
-def _warnings(resolved: Sequence[ResolvedCode], ignored: IgnoredFields | None) -> Warnings:
+def _warnings(classified: Classified) -> Warnings:
     """What a sender probably did not intend: codes of no taxonomy, and keys of no field."""
+    resolved, ignored = classified.resolved, classified.ignored
     warnings: Warnings = {}
     if any(code.unknown for code in set(resolved)):
         codes = Counter(code.unknown for code in resolved if code.unknown)
@@ -261,7 +250,7 @@ def _reply(counted: Counted) -> bytes:
     reply: dict[str, Any] = {
         "accepted": receipt.accepted,
         "duplicates": receipt.duplicates,
-        "rejected": [rejection.as_json() for rejection in rejected],
+        "rejected": rejected,
     }
     if classified.unkeyed:
         reply["at_least_once"] = classified.unkeyed
@@ -296,5 +285,5 @@ def _nothing_valid(rejected: list[Rejection]) -> NothingValid:
     first = min(rejected, key=lambda rejection: rejection.index)
     return NothingValid(
         f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
-        [rejection.as_json() for rejection in rejected],
+        rejected,
     )

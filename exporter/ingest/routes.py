@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from starlette.types import Receive
+
 from exporter import names
 from exporter.errors import MethodNotAllowed, NotFound
-from exporter.ingest.guard import Headers, Receive
+from exporter.ingest.guard import Headers
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers (lower-case names, with `content-length`) and body."""
@@ -40,6 +42,14 @@ class Route(Protocol):
         Raises a `Refused` when nothing was counted or done. It is counted, answered as problem+json with
         its `headers`, and logged: its detail must not contain a key or token.
         """
+
+
+def answer(
+    body: bytes, *headers: tuple[bytes, bytes], media: bytes = b"application/json"
+) -> Answer:
+    """The 200 with a body of type `media`."""
+    length = (b"content-length", b"%d" % len(body))
+    return 200, [*headers, (b"content-type", media), length], body
 
 
 def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Route, str]:

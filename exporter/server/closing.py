@@ -4,12 +4,12 @@ A close with unread bytes makes the kernel send a reset, which deletes an answer
 """
 
 import asyncio
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from exporter.server.direct import DirectProtocol
-from exporter.server.joined import JoinedTransport
 
 LINGER: Final = 1.0
 """Seconds between the last answer and the close."""
@@ -18,6 +18,45 @@ MAX_DISCARD: Final = 1024**2
 
 IDLE, ACCEPTED, HEAD, BODY = range(4)
 """What a connection waits for: nothing or a next request, the first request, more of a head, of a body."""
+
+
+class _Closed:
+    """A closed transport, on which every operation does nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+class LingeringTransport:
+    """A transport whose first `close` does nothing when `lingers` returns True: it closes later."""
+
+    def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
+        self._transport: Any = transport
+        self._lingers = lingers
+        self._closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        # uvicorn tells only the last of pipelined requests that the peer is gone, and uvloop raises.
+        if not self.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            if self._lingers():
+                return
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._closing or bool(self._transport.is_closing())
+
+    def release(self) -> None:
+        """Drop the closed transport and the connection, so that an application which still computes an
+        answer does not keep their buffers."""
+        self._transport, self._lingers, self._closing = _Closed(), bool, True
 
 
 class ClosingProtocol(DirectProtocol):
@@ -35,8 +74,8 @@ class ClosingProtocol(DirectProtocol):
         if hasattr(transport, "set_read_buffer_limits"):
             # TLS: uvloop's 256 KiB of encrypted bytes were two fifths of a connection's memory.
             transport.set_read_buffer_limits(high=64 * 1024)
-        self.joined = JoinedTransport(transport, self.loop, self._lingers)
-        self.transport = cast("asyncio.Transport", self.joined)
+        self._lingering = LingeringTransport(transport, self._lingers)
+        self.transport = cast("asyncio.Transport", self._lingering)
         self.flow = FlowControl(self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,7 +83,7 @@ class ClosingProtocol(DirectProtocol):
         # which is thousands of connections later.
         if self._linger_timer is not None:
             self._linger_timer.cancel()
-        self.joined.release()
+        self._lingering.release()
         super().connection_lost(exc)
         # Pipelined requests never start now; each would keep this connection.
         self.pipeline.clear()

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.problem import Header
-from exporter.server.joined import JoinedTransport
 from exporter.server.refusals import serialized
 
 MAX_BODY: Final = 4 * 1024
@@ -48,9 +47,6 @@ class DirectRequest:
         self.headers = headers
         self._protocol = protocol
 
-    def start(self, client: str) -> None:
-        self.handler(self.headers, client, self.body, self.respond)
-
     def respond(self, status: int, headers: list[Header], body: bytes) -> None:
         self.response_complete = True
         protocol = self._protocol
@@ -59,17 +55,15 @@ class DirectRequest:
             self.keep_alive = False
         elif not self.keep_alive:
             lines.append(_CLOSE)
-        protocol.joined.write_answer(serialized(status, lines, body))
+        protocol.transport.write(serialized(status, lines, body))
         if not self.keep_alive:
-            protocol.joined.close()
+            protocol.transport.close()
         protocol.on_response_complete()
 
 
 class DirectProtocol(HttpToolsProtocol):
     """Answers a request without a task if its body is small and the application can, else as uvicorn does."""
 
-    joined: JoinedTransport
-    """The transport, as the type that it has."""
     _incomplete: DirectRequest | None = None
     """A request that needs no task if its body turns out to be small."""
 
@@ -100,7 +94,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def _start_direct(self, request: DirectRequest) -> None:
         self.cycle = cast("Any", request)
-        request.start(self._peer())
+        request.handler(request.headers, self._peer(), request.body, request.respond)
 
     def _without_task(self) -> DirectRequest | None:
         """The request, if the application answers it without a task and its answer comes next."""

@@ -7,7 +7,6 @@ page's requests here. Only the name in Host, a public DNS name, shows the attack
 import re
 import socket
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote
@@ -40,7 +39,6 @@ def host_of(headers: Sequence[tuple[bytes, bytes]], version: str, target: bytes)
     return _name(b"[%s]" % of_target if b":" in of_target else of_target)
 
 
-@lru_cache(maxsize=256)
 def _name(value: bytes) -> str:
     parsed = _HOST.fullmatch(value)
     if parsed is None:
@@ -64,15 +62,13 @@ class AllowedHosts:
         self._suffixes = (".localhost", *(name[1:] for name in allowed if name.startswith("*.")))
         paths = "|".join(re.escape(path) + ".*" * path.endswith("/") for path in open_paths)
         self._open = re.compile(rf"({paths})(\?.*)?".encode(), re.DOTALL)
-        # Nearly all requests have one of a few hosts.
-        self._allows = lru_cache(maxsize=256)(self._look_up)
 
     def check(self, host: str, target: bytes) -> None:
         """Raise `HostNotAllowed` unless `host`, from `host_of`, is allowed for `target`."""
         if not self._allows(host) and not self._open.fullmatch(target):
             raise HostNotAllowed(f"Host {host[:100]!r} is not allowed: add it to allowed_hosts")
 
-    def _look_up(self, host: str) -> bool:
+    def _allows(self, host: str) -> bool:
         if "." not in host or host in self._names or host.endswith(self._suffixes):
             return True
         try:

@@ -4,17 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
-from exporter.errors import NothingValid, Rejected, Unparseable, WrongMediaType
+from exporter.errors import NothingValid, Rejected, Unparseable
 from exporter.ingest.event import Rejection, parsed_time
 from exporter.ingest.guard import Guard
-from exporter.ingest.media import Media
-from exporter.ingest.routes import Answer, Request
+from exporter.ingest.media import media_type
+from exporter.ingest.routes import Answer, Request, answer
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Ledger, Series
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
@@ -26,6 +26,7 @@ MAX_BODY: Final = 64 * 1024
 """Bytes; a documented payload has about 300."""
 BUDGET: Final = 16 * MAX_BODY
 """Bytes of bodies that may be read at the same time."""
+_TYPES: Final = ("application/json",)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Equal for all events: a repeated delivery is a duplicate, never a conflict."""
@@ -53,22 +54,16 @@ class BuildEvent(BaseModel):
         description="When it happened; the same for each delivery."
     )
 
-
-class Build(NamedTuple):
-    """A build event: `at` is its Unix time, `key` is equal for repeated deliveries."""
-
-    event: str
-    at: float
-    key: bytes
+    def key(self) -> bytes:
+        """Equal for repeated deliveries. A rollback distributes the same upload at another time."""
+        parts = (self.event, self.projectId, self.uploadId, self.timestamp.timestamp())
+        return xxh3_128_digest(msgspec.msgpack.encode(parts), _SEED)
 
 
-def decode(body: bytes) -> Build:
-    """The event in a body. Raises `Unparseable`, or `Rejected` with the field and its rule.
-
-    The time is part of the key: a rollback distributes the same upload a second time.
-    """
+def decode(body: bytes) -> BuildEvent:
+    """The event in a body. Raises `Unparseable`, or `Rejected` with the field and its rule."""
     try:
-        build = BuildEvent.model_validate_json(body)
+        return BuildEvent.model_validate_json(body)
     except ValidationError as error:
         (mistake, *_) = error.errors(include_url=False, include_input=False)
         if mistake["type"] == "json_invalid":
@@ -76,9 +71,6 @@ def decode(body: bytes) -> Build:
         if not mistake["loc"]:
             raise Rejected("not_an_object", "a build event is a JSON object") from None
         raise Rejected("invalid_field", f"{mistake['loc'][0]}: {mistake['msg']}") from None
-    at = build.timestamp.timestamp()
-    parts = msgspec.msgpack.encode((build.event, build.projectId, build.uploadId, at))
-    return Build(build.event, at, xxh3_128_digest(parts, _SEED))
 
 
 @dataclass
@@ -105,43 +97,42 @@ class BuildWebhook:
         """200 once the event is on disk, also for a repeated delivery."""
         token = request.rest.encode("utf-8", "replace")
         headers = {**request.headers, b"authorization": b"Bearer " + token}
-        if self.guard.admit(request.method, headers, request.client) is not Media.JSON:
-            raise WrongMediaType("a webhook's body is application/json")
+        self.guard.admit(request.method, headers, request.client)
+        media_type(headers.get(b"content-type", b""), _TYPES)
         body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
         try:
-            build = self._check_time(decode(body))
+            build = decode(body)
+            at = self._checked_time(build)
         except Rejected as error:
             self.own.rejected.labels(error.reason).inc()
             self.rejected(error.reason, error.message)
             rejection = Rejection(0, error.reason, error.message)
-            raise NothingValid(error.message, [rejection.as_json()]) from None
-        duplicates = await self._commit(build)
-        answer = msgspec.json.encode(
-            {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
-        )
-        length = (b"content-length", b"%d" % len(answer))
-        return 200, [(b"content-type", b"application/json"), length, _NO_STORE], answer
+            raise NothingValid(error.message, [rejection]) from None
+        duplicates = await self._commit(build, at)
+        reply = {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
+        return answer(msgspec.json.encode(reply), _NO_STORE)
 
-    def _check_time(self, build: Build) -> Build:
-        now = self.clock()
-        if build.at > now + self.max_clock_skew:
+    def _checked_time(self, build: BuildEvent) -> float:
+        """When it happened, now at the latest (Unix seconds)."""
+        at, now = build.timestamp.timestamp(), self.clock()
+        if at > now + self.max_clock_skew:
             raise Rejected(
                 "clock_skew",
-                f"timestamp: {build.at - now:.0f} s in the future; "
+                f"timestamp: {at - now:.0f} s in the future; "
                 f"at most {self.max_clock_skew:g} s are allowed",
             )
-        return build._replace(at=min(build.at, now))
+        return min(at, now)
 
-    async def _commit(self, build: Build) -> int:
+    async def _commit(self, build: BuildEvent, at: float) -> int:
         """Count the event; 1 if it is a duplicate, else 0."""
         # Without the lock, two commits would read the same last time and the earlier could win.
         async with self._commit_lock:
             # Events may arrive out of order: an earlier event must not replace the last time.
             known = last_build_times(self.ledger.totals()).get(build.event, 0.0)
-            last = repr(max(build.at, known))
-            batch = Batch([self.series[build.event]], build.key, _NO_FINGERPRINT, None, [last])
+            last = repr(max(at, known))
+            batch = Batch([self.series[build.event]], build.key(), _NO_FINGERPRINT, None, [last])
             duplicates = (await self.ledger.commit(batch)).duplicates
         if duplicates:
             self.own.duplicates.inc()

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
-from exporter.ingest.guard import Message
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from tests.beacons.browsers import ALLOW, DESK, KEY, OLD_KEY, OTHER_KEY, SHOP, Browsers

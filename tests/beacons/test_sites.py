@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.beacons.sites import Loader, Sites, hash_key, make_key, origin_fault
+from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
+from exporter.beacons.sites import Loader, Sites, hash_key, make_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
 
@@ -105,8 +106,6 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "5: a key in sites[1] is written twice, first for site 'shop'",
         ),
         ("", SECOND, "6: site 'shop' is written twice, first on line 2"),
-        ("", "    rate: 0\n", "6: rate in sites[1] must be a number from 0.001"),
-        ("", "    rate: fast\n", "6: rate in sites[1] must be a number from 0.001"),
         ("", "    rate: .inf\n", "6: rate in sites[1] must be a number from 0.001"),
         ("", "    burst: 0\n", "6: burst in sites[1] must be a number from 1"),
         ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number"),
@@ -160,7 +159,7 @@ def test_missing_file_is_a_mistake(tmp_path: Path) -> None:
     ],
 )
 def test_origin_as_browsers_send_it_is_valid(origin: str) -> None:
-    assert origin_fault(origin) == ""
+    assert VALID_ORIGIN.fullmatch(origin)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +171,7 @@ def test_origin_as_browsers_send_it_is_valid(origin: str) -> None:
     ],
 )
 def test_other_origins_are_invalid(origin: str) -> None:
-    assert origin_fault(origin)
+    assert not VALID_ORIGIN.fullmatch(origin)
 
 
 def test_keys_are_long_unique_and_need_no_escaping() -> None:

@@ -1,5 +1,7 @@
 """What the script can follow: versions of the Web SDK, the iframe's messages, WebSockets."""
 
+import json
+
 import pytest
 
 from tests.collector.visitor import MESSAGES_RECEIVED, Counts, Visitor, end, interruption
@@ -9,17 +11,47 @@ INACTIVITY = 4004
 """Maximum Runtime Reached: the documented codes have none for inactivity."""
 WARNING = "session-end-collector: %s, so no session end is reported; see docs/browser.md"
 NOTHING = WARNING % "there is nothing to follow"
-WITHOUT_RECONNECT_STREAM = """
-const player = new EventTarget();
-const app = { appStream: {}, pixelStreaming: player, queueHandler() {}, UIControl: {} };
-const fire = (type, data) => player.dispatchEvent(Object.assign(new Event(type), { data }));
-SessionEndCollector.start({ key: KEY });
-SessionEndCollector.streampixel(app);
-"""
-"""The object of the SDK's branch `latest`: no reconnectStream, Epic's events only."""
-INACTIVE = "fire('afkWarningActivate', { countDown: 10 });"
+WITHOUT_RECONNECT_STREAM = """([script, app]) => {
+    const player = new EventTarget();
+    const fire = (type, data) => player.dispatchEvent(Object.assign(new Event(type), { data }));
+    const shapes = {
+        app: { appStream: {}, pixelStreaming: player, queueHandler() {}, UIControl: {} },
+        stream: { appStream: { stream: player } },
+        player,
+    };
+    SessionEndCollector.start({ key: KEY });
+    SessionEndCollector.session({ project: script }).streampixel(shapes[app]);
+    eval(script);
+}"""
+"""Runs a script with the object of the SDK's branch `latest`: no reconnectStream, Epic's events only. Its
+session has the script as a label."""
+CONNECTED, LOST, INACTIVE = (
+    "fire('webRtcConnected'); ",
+    "fire('webRtcDisconnected'); ",
+    "fire('webRtcConnected'); fire('afkWarningActivate', { countDown: 10 }); ",
+)
+DISCONNECTED = "fire('webRtcDisconnected', { eventString: '%s', allowClickToReconnect: %s });"
+ENDS = {
+    CONNECTED + LOST: ["end 4007"],
+    CONNECTED + LOST + CONNECTED + "fire('streamDisconnect')": ["end 1000", "interruption 1005"],
+    "fire('webRtcConnecting'); fire('webRtcFailed'); " * 2: ["end 4007", "end 4007"],
+    # The player does not reconnect: the text of the server, as in a full platform, is the end.
+    DISCONNECTED % ("Worker Node Unavailable", "true"): ["end Worker Node Unavailable"],
+    DISCONNECTED % ("Reconnecting.", "false"): ["end 4007"],
+    CONNECTED + "fire('streamDisconnect'); " + LOST: ["end 1000"],
+    "fire('streamDisconnect')": [],
+    INACTIVE + LOST: ["end 4004"],
+    INACTIVE + DISCONNECTED % ("Disconnected due to inactivity", "true"): ["end 4004"],
+    INACTIVE + LOST + CONNECTED + DISCONNECTED % ("Bye", "true"): ["end Bye", "interruption 1005"],
+    INACTIVE + "fire('webRtcFailed')": ["end 4004"],
+    CONNECTED + "fire('afkTimedOut'); " + LOST: ["end 4004"],
+    INACTIVE + "fire('afkWarningDeactivate'); " + LOST: ["end 4007"],
+}
 WARNED = "sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'));"
 DISCONNECTED = "fire('webRtcDisconnected', { eventString: '%s', allowClickToReconnect: %s });"
+EXPECTED = (
+    end(1000, 2) | end(4001) | end(4004, 4) | end(4007, 5) | end("unknown") | interruption(1005, 2)
+)
 FAILED = """() => {
     sdk.say({ status: "connecting" });
     sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
@@ -60,69 +92,27 @@ def test_end_is_counted_once(visitor: Visitor, script: str, counted: Counts) -> 
     visitor.assert_delivered(page, counted)
 
 
-@pytest.mark.parametrize(
-    ("script", "counted"),
-    [
-        ("fire('webRtcConnected'); fire('webRtcDisconnected')", end(4007)),
-        (
-            "fire('webRtcConnected'); fire('webRtcDisconnected'); fire('webRtcConnected');"
-            "fire('streamDisconnect')",
-            interruption(1005) | end(1000),
-        ),
-        ("fire('webRtcConnecting'); fire('webRtcFailed'); " * 2, end(4007, 2)),
-        # The player does not reconnect: the text of the server, as in a full platform, is the end.
-        (DISCONNECTED % ("Worker Node Unavailable", "true"), end(4001)),
-        (DISCONNECTED % ("Reconnecting.", "false"), end(4007)),
-        (
-            "fire('webRtcConnected'); fire('streamDisconnect'); fire('webRtcDisconnected')",
-            end(1000),
-        ),
-        ("fire('streamDisconnect')", {}),
-    ],
-    ids=["dropped", "recovered", "failed", "reason", "text", "page disconnects", "never connected"],
-)
-def test_sdk_without_reconnect_stream_is_followed(
-    visitor: Visitor, script: str, counted: Counts
-) -> None:
+def test_sdk_without_reconnect_stream_is_followed(visitor: Visitor) -> None:
     page = visitor.open("/bare")
-    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM)
-    page.evaluate(script)
-    visitor.assert_delivered(page, counted, after=61)
+    for script in ENDS:
+        page.evaluate(WITHOUT_RECONNECT_STREAM, [script, "app"])
+    visitor.advance(page, 61)
+    visitor.wait_until_sent(page)
+    sent: dict[str, list[str]] = {script: [] for script in ENDS}
+    for request in visitor.sent:
+        for event in json.loads(request.post_data or ""):
+            kind = "end" if event["final"] else "interruption"
+            sent[event["labels"]["project"]].append(f"{kind} {event['code']}")
+    assert {script: sorted(ends) for script, ends in sent.items()} == ENDS
+    visitor.assert_counted(EXPECTED)
 
 
-@pytest.mark.parametrize("app", ["player", "{ appStream: { stream: player } }"])
+@pytest.mark.parametrize("app", ["player", "stream"])
 def test_tab_closed_after_a_webrtc_drop_ends_with_1005(visitor: Visitor, app: str) -> None:
     page = visitor.open("/bare")
-    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM.replace("l(app)", f"l({app})"))
-    page.evaluate("fire('webRtcConnected'); fire('webRtcDisconnected')")
+    page.evaluate(WITHOUT_RECONNECT_STREAM, [CONNECTED + LOST, app])
     visitor.close(page)
     visitor.assert_counted(end(1005))
-
-
-@pytest.mark.parametrize(
-    ("script", "counted"),
-    [
-        (INACTIVE + "fire('webRtcDisconnected')", end(INACTIVITY)),
-        (INACTIVE + DISCONNECTED % ("Disconnected due to inactivity", "true"), end(INACTIVITY)),
-        (
-            INACTIVE
-            + "fire('webRtcDisconnected'); fire('webRtcConnected');"
-            + DISCONNECTED % ("Bye", "true"),
-            interruption(1005) | end("unknown"),
-        ),
-        (INACTIVE + "fire('webRtcFailed')", end(INACTIVITY)),
-        (INACTIVE + "fire('afkTimedOut'); fire('webRtcDisconnected')", end(INACTIVITY)),
-        (INACTIVE + "fire('afkWarningDeactivate'); fire('webRtcDisconnected')", end(4007)),
-    ],
-    ids=["warning", "text", "connected again", "failed", "timeout", "viewer returned"],
-)
-def test_inactive_viewer_of_an_sdk_without_reconnect_stream_is_4004(
-    visitor: Visitor, script: str, counted: Counts
-) -> None:
-    page = visitor.open("/bare")
-    page.add_script_tag(content=WITHOUT_RECONNECT_STREAM)
-    page.evaluate("fire('webRtcConnected');" + script)
-    visitor.assert_delivered(page, counted, after=61)
 
 
 @pytest.mark.parametrize(
@@ -184,26 +174,17 @@ def test_other_frames_and_origins_can_not_end_a_session(visitor: Visitor) -> Non
     visitor.assert_counted({})
 
 
-@pytest.mark.parametrize(
-    ("call", "warning"),
-    [
-        # Without await.
-        ("streampixel(Promise.resolve({}))", NOTHING),
-        ("streampixel({ appStream: {} })", NOTHING),
-        ("streampixel()", NOTHING),
-        ("frame('#missing')", NOTHING),
-        ("frame(null)", NOTHING),
-        ("socket({})", NOTHING),
-        ("start({})", WARNING % "start() needs a key"),
-    ],
-)
-def test_call_without_effect_is_warned_about_once(
-    visitor: Visitor, call: str, warning: str
-) -> None:
-    page = visitor.open("/bare")
-    page.evaluate(f"void SessionEndCollector.{call}")
-    page.evaluate(f"void SessionEndCollector.{call}")
-    assert visitor.take_faults() == [warning]
+def test_call_without_effect_is_warned_about_once(visitor: Visitor) -> None:
+    # The promise lacks its await.
+    for call in (
+        *("streampixel(Promise.resolve({}))", "streampixel({ appStream: {} })", "streampixel()"),
+        *("frame('#missing')", "frame(null)", "socket({})", "start({})"),
+    ):
+        page = visitor.open("/bare")
+        page.evaluate(f"void SessionEndCollector.{call}")
+        page.evaluate(f"void SessionEndCollector.{call}")
+        warning = WARNING % "start() needs a key" if call == "start({})" else NOTHING
+        assert visitor.take_faults() == [warning], call
 
 
 def test_iframe_that_is_missing_when_the_page_is_loaded_is_warned_about(visitor: Visitor) -> None:

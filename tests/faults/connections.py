@@ -68,7 +68,7 @@ def _connection_flood(
         return first + statuses, before, resident(exporter)
 
 
-_KEPT: Final = patched("exporter.server.joined.JoinedTransport.release", "lambda self: None")
+_KEPT: Final = patched("exporter.server.closing.LingeringTransport.release", "lambda self: None")
 
 
 @row(

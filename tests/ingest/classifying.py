@@ -6,9 +6,11 @@ from typing import Any
 
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
+from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
-from tests.ingest.listener import NOW
+from exporter.taxonomy import Taxonomy
+from tests.ingest.listener import LABELS, NOW
 
 MAX_AGE, MAX_SKEW = 900, 300
 BASE: dict[str, Any] = {
@@ -22,6 +24,10 @@ BASE: dict[str, Any] = {
     "final": True,
     "labels": {"region": "eu"},
 }
+
+
+def make_classifier(taxonomy: Taxonomy) -> Classifier:
+    return Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
 
 
 def classify(classifier: Classifier, *events: Any, text: str = "") -> Classified:

@@ -3,11 +3,10 @@
 import pytest
 
 from exporter.ingest.classify import Classifier
-from exporter.ingest.labels import LabelValues
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
-from tests.ingest.classifying import MAX_AGE, MAX_SKEW
-from tests.ingest.listener import LABELS, Listener
+from tests.ingest.classifying import make_classifier
+from tests.ingest.listener import Listener
 
 
 @pytest.fixture(scope="session")
@@ -22,4 +21,4 @@ def listener(taxonomy: Taxonomy) -> Listener:
 
 @pytest.fixture
 def classifier(taxonomy: Taxonomy) -> Classifier:
-    return Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    return make_classifier(taxonomy)

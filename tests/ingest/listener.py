@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
+from starlette.types import Message
 
+from exporter.errors import Refused
 from exporter.ingest.app import IngestApp
+from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.guard import Guard, Message
+from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.single import SingleClassifier
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.own import OwnMetrics
@@ -72,6 +74,23 @@ class Stream:
         return {"type": "http.request", "body": chunk, "more_body": more}
 
 
+class Gone(Stream):
+    """A sender that leaves before its body."""
+
+    async def receive(self) -> Message:
+        return {"type": "http.disconnect"}
+
+
+class Refusing(Authenticator):
+    """Refuses every request with `error`."""
+
+    def __init__(self, error: Refused) -> None:
+        self.error = error
+
+    def check(self, authorization: bytes | None, client: str) -> None:
+        raise self.error
+
+
 class Listener:
     """Everything behind the ingest port, with the settings' defaults and the clock at `now`."""
 
@@ -93,7 +112,7 @@ class Listener:
         self.pipeline = Pipeline(
             guard,
             Decoder(1000, 32),
-            SingleClassifier(taxonomy, LabelValues(LABELS, max_values, 32), 900, 300),
+            Classifier(taxonomy, LabelValues(LABELS, max_values, 32), 900, 300),
             ledger or self.memory,
             self.own,
             self.unknown,

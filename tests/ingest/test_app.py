@@ -21,22 +21,11 @@ from exporter.ingest.app import IngestApp
 from exporter.ingest.routes import Answer as RouteAnswer
 from exporter.ingest.routes import Request, find_route
 from exporter.taxonomy import Taxonomy
-from exporter.tokens import Authenticator
-from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Stream
+from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
 
 EVENT = b'{"system":"softdrive","id":"a"}'
 GZIP = {**JSON, b"content-encoding": b"gzip"}
 TOO_LARGE = b'{"system":"' + b"x" * 1024**2 + b'"}'
-
-
-class Refusing(Authenticator):
-    """Refuses every request with `error`."""
-
-    def __init__(self, error: Refused) -> None:
-        self.error = error
-
-    def check(self, authorization: bytes | None, client: str) -> None:
-        raise self.error
 
 
 class RefusingRoute:

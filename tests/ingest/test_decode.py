@@ -1,13 +1,12 @@
 """Both decoders: the fast path for plain bodies, and the strict JSON parser."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from exporter import event_fields
-from exporter.errors import NothingValid, Refused, Rejected, TooManyEvents, Unparseable
+from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import strict_json
 from exporter.ingest.decode import Decoder
 from exporter.ingest.labels import LabelValues
@@ -240,23 +239,16 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('{"system":"a","code":1.5}', "code: must be a string or an integer, not a number"),
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
-        ('{"system":"a","session_id":[]}', "session_id: must be a string, not an array"),
-        ('{"system":"a","phase":1}', "phase: must be a string, not a number"),
         ('{"system":"a","final":1}', "final: must be true or false, not a number"),
         (
             '{"system":"a","duration_seconds":"1"}',
             "duration_seconds: must be a number, not a string",
         ),
         ('{"system":"a","labels":[],"x":1}', "labels: must be an object, not an array"),
-        ('{"system":"a","occurred_at":5}', "occurred_at: must be a string, not a number"),
         (
             '{"system":"a","occurred_at":"2026-11-20T19:00:00"}',
             "occurred_at: '2026-11-20T19:00:00' is not an RFC 3339 time with an offset, such as "
             "2026-11-20T19:00:00Z",
-        ),
-        (
-            '{"system":"a","occurred_at":"\\ud800"}',
-            "occurred_at: contains half of a surrogate pair",
         ),
         ('{"system":"a","id":"\\ud800"}', "id: contains half of a surrogate pair"),
     ],
@@ -320,11 +312,3 @@ def test_infinite_number_in_an_ignored_label_is_accepted(media: Media, unknown: 
 @pytest.mark.parametrize("code", [2**63, -(2**401), 10**4000])
 def test_integer_code_has_any_size_that_python_reads(code: int) -> None:
     assert decode(f'{{"system":"softdrive","code":{code}}}')[0]["code"] == code
-
-
-@pytest.mark.parametrize("media", list(Media))
-def test_cut_body_decodes_or_is_refused(media: Media) -> None:
-    body = json.dumps([FULL, {"data": FULL}]).encode()
-    for end in range(len(body)):
-        with suppress(Refused):
-            DECODER.decode(media, body[:end], {})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import LedgerUnavailable, QueueFull, Refused
+from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Answered, Batch
 from exporter.names import INGEST_PATH
 from exporter.taxonomy import Taxonomy
@@ -141,20 +141,6 @@ def test_both_ways_are_alike(
         assert seen(one) == seen(other)
 
     asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    "refusal", [QueueFull("full", retry_after=3), LedgerUnavailable("away", retry_after=5)]
-)
-def test_refusal_of_the_ledger_is_answered(listener: Listener, refusal: Refused) -> None:
-    listener.memory.refusal = refusal
-    body = b'{"system":"softdrive","id":"a"}'
-    refused = asyncio.run(answer_directly(listener, body, JSON))
-    assert refused.status == 503
-    assert refused.json["reason"] == refusal.reason
-    assert refused == listener.post(body)
-    assert listener.value("refused_requests_total", reason=refusal.reason) == 2
-    assert listener.value("requests_total", status="503") == 2
 
 
 class Hanging(MemoryLedger):

@@ -10,6 +10,7 @@ import tracemalloc
 import zlib
 
 import pytest
+from starlette.types import Message
 
 from exporter.errors import (
     BodyTooLarge,
@@ -22,8 +23,8 @@ from exporter.errors import (
     WrongEncoding,
     WrongMediaType,
 )
-from exporter.ingest.guard import Guard, Headers, Message
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Guard, Headers
+from exporter.ingest.media import Media, media
 from exporter.tokens import Authenticator
 from tests.ingest.listener import JSON, Stream
 
@@ -45,7 +46,9 @@ def read(body: bytes | Stream, headers: Headers = {}, limits: Guard | None = Non
 
 def admit(**headers: bytes) -> Media:
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    return guard().admit("POST", {**JSON, **named}, "127.0.0.1")
+    headers = {**JSON, **named}
+    guard().admit("POST", headers, "127.0.0.1")
+    return media(headers)
 
 
 # --- headers ----------------------------------------------------------------------------------------

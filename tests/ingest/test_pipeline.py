@@ -9,7 +9,7 @@ import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.taxonomy import Taxonomy
-from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
+from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Gone, Listener, Stream, keyless
 
 OLD = "2026-11-20T10:00:00Z"
 
@@ -103,10 +103,6 @@ def test_gzip_lines_and_pieces_count_alike(listener: Listener) -> None:
 
 
 def test_sender_that_leaves_gets_no_answer_and_is_not_counted(listener: Listener) -> None:
-    class Gone(Stream):
-        async def receive(self) -> dict[str, Any]:
-            return {"type": "http.disconnect"}
-
     assert listener.post(Gone([])).status == 0
     assert listener.total("requests_total") == 0
     assert listener.total("refused_requests_total") == 0

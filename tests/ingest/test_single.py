@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded
-from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
-from exporter.ingest.single import SingleClassifier
 from exporter.taxonomy import Taxonomy
-from tests.ingest.classifying import MAX_AGE, MAX_SKEW
-from tests.ingest.listener import LABELS, NOW
+from tests.ingest.classifying import make_classifier
+from tests.ingest.listener import NOW
 from tests.ingest.test_direct import event, good
 
 FULL = {
@@ -29,17 +27,6 @@ FULL = {
     "user": "u-1",
     "labels": {"region": "eu"},
 }
-
-
-class Recording(SingleClassifier):
-    """Counts the events that it classified itself."""
-
-    single = 0
-
-    def classify_valid(self, decoded: Decoded, now: float) -> Classified | None:
-        classified = super().classify_valid(decoded, now)
-        self.single += classified is not None
-        return classified
 
 
 def decoded(value: object) -> Decoded:
@@ -61,16 +48,17 @@ def columns(classified: Classified) -> list[Any]:
 def test_single_event_is_classified_as_a_batch_of_one(
     taxonomy: Taxonomy, value: dict[str, Any]
 ) -> None:
-    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+    classifier = make_classifier(taxonomy)
     now = NOW.timestamp()
     # On the same object, whose key for hashes of users is random.
-    expected = columns(Classifier.classify(classifier, decoded(value), now))
+    expected = columns(classifier.classify_columns(decoded(value), now))
     assert columns(classifier.classify(decoded(value), now)) == expected
 
 
-def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: Taxonomy) -> None:
-    """Fails without `relative_time` in `classify_valid`: each retry was a conflict."""
-    classifier = SingleClassifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
+def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(
+    classifier: Classifier,
+) -> None:
+    """Fails without `relative_time` in `classify_single`: each retry was a conflict."""
     fingerprints = {
         classifier.classify(
             replace(decoded({**FULL, "occurred_at": at}), relative_time=True), NOW.timestamp()
@@ -80,8 +68,6 @@ def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(taxonomy: 
     assert len(fingerprints) == 1
 
 
-def test_usual_event_takes_the_short_way(taxonomy: Taxonomy) -> None:
-    classifier = Recording(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
-    for number, value in enumerate((FULL, {"system": "softdrive", "id": "b"}), 1):
-        classifier.classify(decoded(value), NOW.timestamp())
-        assert classifier.single == number
+def test_usual_event_takes_the_short_way(classifier: Classifier) -> None:
+    for value in (FULL, {"system": "softdrive", "id": "b"}):
+        assert classifier.classify_single(decoded(value), NOW.timestamp())

@@ -7,11 +7,16 @@ import pytest
 
 from exporter import names
 from exporter.ingest.classify import Classifier
-from exporter.ingest.labels import LabelValues
 from exporter.taxonomy import Taxonomy
 from tests.e2e.exporter_process import ExporterProcess
-from tests.ingest.classifying import BASE, MAX_AGE, MAX_SKEW, at, classify, keys_and_fingerprints
-from tests.ingest.listener import LABELS
+from tests.ingest.classifying import (
+    BASE,
+    MAX_AGE,
+    at,
+    classify,
+    keys_and_fingerprints,
+    make_classifier,
+)
 
 
 def users(classifier: Classifier, *changes: dict[str, Any]) -> list[bytes | None]:
@@ -63,8 +68,7 @@ def test_hashes_follow_their_events(classifier: Classifier) -> None:
 
 
 def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Taxonomy) -> None:
-    other = Classifier(taxonomy, LabelValues(LABELS, 50, 32), MAX_AGE, MAX_SKEW)
-    assert users(classifier, {}) != users(other, {})
+    assert users(classifier, {}) != users(make_classifier(taxonomy), {})
 
 
 def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:

@@ -193,6 +193,15 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def refuses(address: Any) -> bool:
+    """Whether nothing listens there."""
+    try:
+        socket.create_connection(address, DEADLINE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def post(body: bytes) -> bytes:
     return POST % (len(body), body)
 
@@ -213,11 +222,12 @@ def openssl(arguments: str) -> None:
     subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
 
 
-def self_signed(folder: Path, days: int = 2) -> tuple[Path, Path]:
-    """A certificate for localhost and 127.0.0.1, and its key."""
+def self_signed(folder: Path, days: int = 2, name: str = "localhost") -> tuple[Path, Path]:
+    """A certificate for `name` and 127.0.0.1, and its key, in a folder that is made if needed."""
+    folder.mkdir(exist_ok=True)
     cert, key = folder / "cert.pem", folder / "key.pem"
     openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost "
+        f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} "
         f"-addext subjectAltName=IP:127.0.0.1 -days {days} -keyout {key} -out {cert}"
     )
     return cert, key

@@ -116,7 +116,7 @@ def test_upload_that_continues_after_its_answer_is_closed(
 def test_unread_pipelined_answers_raise_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails without `is_closing` in `JoinedTransport.write`: uvicorn tells only the last of the requests
+    """Fails without `is_closing` in `LingeringTransport.write`: uvicorn tells only the last of the requests
     that the peer is gone."""
     server = start(receive_timeout=0.5)
     with caplog.at_level(logging.ERROR):

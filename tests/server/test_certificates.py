@@ -11,20 +11,9 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.server import certificates
 from exporter.server.certificates import Certificate
-from tests.server.conftest import Start, answer, eventually, openssl, post
+from tests.server.conftest import Start, answer, eventually, openssl, post, self_signed
 
 Pair = tuple[Path, Path]
-
-
-def make(folder: Path, name: str, days: int = 2) -> Pair:
-    """A certificate for `name` and its key, in a new folder."""
-    folder.mkdir(exist_ok=True)
-    cert, key = folder / "tls.crt", folder / "tls.key"
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-        f"-subj /CN={name} -keyout {key} -out {cert} -days {days}"
-    )
-    return cert, key
 
 
 def served(address: tuple[str, int]) -> str:
@@ -65,7 +54,7 @@ def test_unusable_key_names_both_settings(pair: Pair, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("days", [2, 20_000], ids=["UTCTime", "GeneralizedTime: after 2049"])
 def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> None:
-    cert, key = make(tmp_path, "a", days)
+    cert, key = self_signed(tmp_path, days)
     printed = subprocess.run(
         ["openssl", "x509", "-noout", "-enddate", "-in", cert],
         check=True,
@@ -85,13 +74,13 @@ def test_changed_certificate_is_served_and_open_connections_stay(
 ) -> None:
     """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
     update replaces. Fails without `watch` in `listeners.serve`."""
-    make(tmp_path / "..1", "old")
-    new, _ = make(tmp_path / "..2", "new")
+    self_signed(tmp_path / "..1", name="old")
+    new, _ = self_signed(tmp_path / "..2", name="new")
     (tmp_path / "..data").symlink_to("..1")
-    for name in ("tls.crt", "tls.key"):
+    for name in ("cert.pem", "key.pem"):
         (tmp_path / name).symlink_to(f"..data/{name}")
-    server = start(files=(tmp_path / "tls.crt", tmp_path / "tls.key"))
-    assert served(server.address) == (tmp_path / "..1/tls.crt").read_text()
+    server = start(files=(tmp_path / "cert.pem", tmp_path / "key.pem"))
+    assert served(server.address) == (tmp_path / "..1/cert.pem").read_text()
     client = server.connect_tls()
     client.sendall(post(b"before"))
     assert answer(client).endswith(b"before")
@@ -109,8 +98,8 @@ def test_unusable_new_certificate_leaves_the_previous_one_in_use(
 ) -> None:
     """Fails without the first of the two loads in `_serve`, for "other key": OpenSSL takes the new
     certificate, drops the old key and refuses the new one."""
-    cert, key = make(tmp_path / "old", "old")
-    new_cert, new_key = make(tmp_path / "new", "new")
+    cert, key = self_signed(tmp_path / "old", name="old")
+    new_cert, new_key = self_signed(tmp_path / "new", name="new")
     old, new = cert.read_text(), new_cert.read_text()
     caplog.set_level("INFO", "exporter")
 

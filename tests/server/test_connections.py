@@ -37,7 +37,7 @@ OF_A_CONNECTION = OF_TLS | {
     "BufferedConnection",
     "GuardedProtocol",
     "HttpRequestParser",
-    "JoinedTransport",
+    "LingeringTransport",
     "RequestResponseCycle",
     "TCPTransport",
 }

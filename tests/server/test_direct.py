@@ -17,6 +17,7 @@ from tests.server.conftest import (
     eventually,
     make_listener,
     post,
+    refuses,
     respond,
     rest,
     status,
@@ -204,11 +205,3 @@ def test_stop_waits_for_the_answer() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
-
-
-def refuses(address: Any) -> bool:
-    try:
-        socket.create_connection(address, DEADLINE).close()
-    except ConnectionRefusedError:
-        return True
-    return False

@@ -1,5 +1,6 @@
-"""Row 13 of the fault table: headers without end."""
+"""Row 13 of the fault table: headers without end. FAULTS=full sends more of them."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from tests.server.conftest import DEADLINE, rest, status
 
 
 def test_header_flood_costs_little_memory(tmp_path: Path) -> None:
-    """Fails without the header limit: the process grows with what is sent, to 200 MiB."""
+    """Fails without the header limit: the process grows with what is sent, 40 MiB each time."""
     with ExporterProcess(tmp_path / "data") as exporter:
         # The first scrape imports the pages.
         exporter.metrics()
         before = peak(exporter)
-        for flood in 5 * (b"x" * 65536, b"X-Y: z\r\n" * 8192):
+        rounds = 5 if os.environ.get("FAULTS") == "full" else 1
+        for flood in rounds * (b"x" * 65536, b"X-Y: z\r\n" * 8192):
             address = ("127.0.0.1", exporter.ports["ingest"])
             with socket.create_connection(address, timeout=DEADLINE) as client:
                 try:

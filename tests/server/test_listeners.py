@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,15 @@ import uvloop
 from exporter.errors import ConfigError
 from exporter.server.listeners import Listener, serve
 from exporter.server.sockets import bind
-from tests.server.conftest import DEADLINE, answer, eventually, make_listener, respond, rest
+from tests.server.conftest import (
+    DEADLINE,
+    answer,
+    eventually,
+    make_listener,
+    refuses,
+    respond,
+    rest,
+)
 
 ROOT = Path(__file__).parents[2]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -230,47 +238,27 @@ with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 """
 
 
-@contextlib.contextmanager
-def program() -> "Iterator[tuple[subprocess.Popen[str], int]]":
-    with subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ) as running:
-        try:
-            assert running.stdout is not None
-            yield running, int(running.stdout.readline())
-        finally:
-            running.kill()
-
-
-def test_sigterm_ends_both_listeners_and_the_caller_goes_on() -> None:
-    """Fails without `capture_signals`: uvicorn raises the signal again and kills the process."""
-    with program() as (running, _):
-        running.send_signal(signal.SIGTERM)
-        assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
-        assert running.returncode == 0
-
-
 def test_second_interrupt_does_not_wait_for_requests() -> None:
-    """Fails without `force_exit`: the program waits 600 s."""
-    with program() as (running, port), connect(("127.0.0.1", port)) as client:
+    """Fails without `force_exit`: the program waits 600 s; and without `capture_signals`: uvicorn raises the
+    signal again and kills the process."""
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ) as running,
+        contextlib.ExitStack() as opened,
+    ):
+        opened.callback(running.kill)
         assert running.stdout is not None
+        client = opened.enter_context(connect(("127.0.0.1", int(running.stdout.readline()))))
         client.sendall(GET)
         assert running.stdout.readline() == "stuck\n"
         running.send_signal(signal.SIGINT)
-        eventually(lambda: refuses(port))
+        eventually(lambda: refuses(client.getpeername()))
         running.send_signal(signal.SIGINT)
         assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
         assert running.returncode == 0
-
-
-def refuses(port: int) -> bool:
-    try:
-        connect(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return True
-    return False

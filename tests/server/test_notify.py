@@ -1,16 +1,21 @@
 """Messages to systemd, received by a socket like systemd's."""
 
+import asyncio
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from exporter.ledger.contract import Status
+from exporter.server.notify import report
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 WATCHDOG = 0.4
 """Seconds; the shipped unit has 30."""
 EVENT = {"id": "a", "system": "streampixel", "code": 4001}
+FULL = Status(problem="the disk is full")
 
 
 class Manager:
@@ -44,11 +49,11 @@ class Manager:
         self._socket.close()
 
 
-@pytest.fixture(params=["path"])
+@pytest.fixture(params=["@{}/notify"])
 def manager(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Manager]:
-    address = {"path": str(tmp_path / "notify"), "abstract": f"@{tmp_path}/notify"}[request.param]
+    address = request.param.format(tmp_path)
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG * 1e6)))
     manager = Manager(address)
@@ -56,7 +61,21 @@ def manager(
     manager.close()
 
 
-@pytest.mark.parametrize("manager", ["path", "abstract"], indirect=True)
+def during_report(status: Callable[[], Status], work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work` while the `status` of a listening exporter is reported."""
+
+    async def main() -> None:
+        listening, stop = asyncio.Event(), asyncio.Event()
+        listening.set()
+        reporting = asyncio.create_task(report(status, listening, stop))
+        await work()
+        stop.set()
+        await asyncio.wait_for(reporting, 30)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("manager", ["{}/notify"], indirect=True)
 def test_service_is_ready_when_listening_and_alive_until_it_stops(
     manager: Manager, tmp_path: Path
 ) -> None:
@@ -81,15 +100,6 @@ def _commit(self, items):
 SqliteLedger._commit = _commit
 """
 """The writer's thread ends at the first event."""
-DEAD_LOOP = """
-import asyncio, time
-from exporter import announce
-made = announce.announce
-def announce_and_block(*given):
-    made(*given)
-    asyncio.get_running_loop().call_later(1, time.sleep, 600)
-announce.announce = announce_and_block
-"""
 
 
 def test_no_watchdog_message_after_the_ledgers_writer_ended(
@@ -110,56 +120,47 @@ def test_no_watchdog_message_after_the_ledgers_writer_ended(
             wait_for(manager.is_silent)
 
 
-def test_no_watchdog_message_while_the_event_loop_is_blocked(
-    manager: Manager, tmp_path: Path
-) -> None:
+def test_no_watchdog_message_while_the_event_loop_is_blocked(manager: Manager) -> None:
     """Fails when another thread sends the messages."""
-    with ExporterProcess(tmp_path / "data", mutant=DEAD_LOOP):
-        manager.until("READY=1")
-        wait_for(manager.is_silent)
+
+    async def block() -> None:
+        await asyncio.to_thread(manager.until, "READY=1")
+        time.sleep(5 * WATCHDOG)  # noqa: ASYNC251
+        with pytest.raises(BlockingIOError):
+            manager.next(0)
+
+    during_report(Status, block)
 
 
-FULL_DISK = """
-import os
-import apsw
-from exporter.ledger.store import Store
-write = Store.write
-def full(self, *given):
-    if os.path.exists({path!r}):
-        raise apsw.FullError("full")
-    return write(self, *given)
-Store.write = full
-"""
-
-
-def test_full_disk_delays_ready_but_not_the_watchdog(manager: Manager, tmp_path: Path) -> None:
+def test_full_disk_delays_ready_but_not_the_watchdog(manager: Manager) -> None:
     """A restart makes no room. Fails with `state.problem` in the condition on `alive`."""
-    full = tmp_path / "full"
-    full.touch()
-    mutant = FULL_DISK.format(path=str(full))
-    with ExporterProcess(tmp_path / "data", mutant=mutant) as exporter:
+    state = FULL
+
+    def fill_and_free() -> None:
+        nonlocal state
         for _ in range(3):
-            ready, alive, state = manager.next()
+            ready, *alive = manager.next()
             assert ready.startswith("EXTEND_TIMEOUT_USEC=")
-            assert alive == "WATCHDOG=1"
-            assert "is full" in state
-        full.unlink()
+            assert alive == ["WATCHDOG=1", "STATUS=the disk is full"]
+        state = Status()
         assert manager.until("READY=1")[-1][-1] == "STATUS=ready"
-        full.touch()
-        assert exporter.post(EVENT).status == 503
-        wait_for(lambda: "is full" in manager.next()[-1])
+        state = FULL
+        manager.until("STATUS=the disk is full")
         for _ in range(5):
-            assert manager.next()[:2] == ["READY=1", "WATCHDOG=1"]
-        full.unlink()
-        wait_for(lambda: exporter.post(EVENT).status == 200)
-        wait_for(lambda: manager.next()[-1] == "STATUS=ready")
+            assert manager.next() == ["READY=1", "WATCHDOG=1", "STATUS=the disk is full"]
+        state = Status()
+        manager.until("STATUS=ready")
+
+    during_report(lambda: state, lambda: asyncio.to_thread(fill_and_free))
 
 
-def test_events_are_counted_when_systemd_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_report_goes_on_when_systemd_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    with ExporterProcess(tmp_path / "data") as exporter:
-        assert exporter.post(EVENT).status == 200
-        wait_for(lambda: "systemd can't be notified" in exporter.log)
-        assert exporter.stop() == 0
+
+    def warned() -> bool:
+        return "systemd can't be notified" in caplog.messages
+
+    during_report(Status, lambda: asyncio.to_thread(wait_for, warned))
+    assert len(caplog.messages) == 2, "one at the start, one at the end"

@@ -1,82 +1,98 @@
-"""Live stats of an exporter process, the key file and the settings."""
+"""Live stats beside other work, the key file and the settings."""
 
-import os
+import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.configuration import read_configuration
 from exporter.errors import ConfigError
 from exporter.settings import load
-from exporter.streampixel.live_stats import read_key
+from exporter.streampixel.live_stats import live_stats, read_key
 from exporter.streampixel.poller import REASONS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faulty_server import answers
 from tests.streampixel.stats_server import KEY, USER, StatsServer, key_file, sends
-from tests.streampixel.webhook import token_file
+from tests.streampixel.webhook import TOKEN, token_file
 
-EVENT = {"id": "a", "system": "streampixel", "code": 4001}
 LABELS = {"system": "streampixel", "project": "p1"}
 
 
-def start(server: StatsServer, folder: Path) -> ExporterProcess:
-    settings = {
-        "live_stats_projects": "p1",
+def settings_of(server: StatsServer, folder: Path) -> dict[str, Any]:
+    return {
+        "live_stats_projects": ("p1",),
         "live_stats_user": USER,
         "live_stats_key_file": key_file(folder),
         "live_stats_url": server.url,
-        "log_level": "debug",
-    }
-    return ExporterProcess(folder / "data", settings=settings)
-
-
-def series(exporter: ExporterProcess) -> dict[str, float]:
-    """The values of p1's series, by name."""
-    wanted = frozenset(LABELS.items())
-    return {name: value for (name, labels), value in exporter.metrics().items() if labels == wanted}
-
-
-def failures(exporter: ExporterProcess) -> dict[str, float]:
-    return {
-        dict(labels)["reason"]: value
-        for (name, labels), value in exporter.metrics().items()
-        if name == names.LIVE_STATS_FAILURES
     }
 
 
 def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: Path) -> None:
-    with start(server, tmp_path) as exporter:
-        values = wait_for(lambda: names.QUEUED_USERS in series(exporter) and series(exporter))
-        assert (values[names.LIVE_USERS], values[names.QUEUED_USERS]) == (7, 2)
-        assert values[names.LIVE_STATS_SUCCESS] > 1_700_000_000
-        assert failures(exporter) == dict.fromkeys(REASONS, 0)
-        assert exporter.stop() == 0
+    settings = settings_of(server, tmp_path) | {"live_stats_projects": "p1", "log_level": "debug"}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+
+        def values() -> dict[str, float]:
+            wanted = frozenset(LABELS.items())
+            return {
+                name: value
+                for (name, labels), value in exporter.metrics().items()
+                if labels == wanted
+            }
+
+        exported = wait_for(lambda: names.QUEUED_USERS in values() and values())
+        assert (exported[names.LIVE_USERS], exported[names.QUEUED_USERS]) == (7, 2)
+        assert exported[names.LIVE_STATS_SUCCESS] > 1_700_000_000
+        for reason in REASONS:
+            assert exporter.total(names.LIVE_STATS_FAILURES, reason=reason) == 0
         assert exporter.log == ""
+        # The webhook is off without a token file.
+        assert exporter.request("ingest", "POST", names.BUILDS_PATH + TOKEN).status == 404
+        assert not [name for name, _ in exporter.metrics() if "session_platform" in name]
+        assert exporter.stop() == 0
     assert server.polled == ["p1"]
 
 
-def test_hanging_server_delays_neither_ingest_nor_shutdown(
-    server: StatsServer, tmp_path: Path
+def poll_until(
+    condition: Callable[[CollectorRegistry], object], server: StatsServer, folder: Path
+) -> CollectorRegistry:
+    """Poll beside other work of an event loop until the condition holds."""
+    registry = CollectorRegistry()
+
+    async def run() -> None:
+        async with live_stats(load(**settings_of(server, folder)), registry):
+            await asyncio.to_thread(wait_for, lambda: condition(registry))
+
+    asyncio.run(run())
+    return registry
+
+
+def test_hanging_server_does_not_delay_the_shutdown(
+    server: StatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.fault = sends(b"", hang=True)
-    with start(server, tmp_path) as exporter:
-        wait_for(lambda: server.polled)
-        assert exporter.post(EVENT).json["accepted"] == 1
-        assert names.LIVE_USERS not in series(exporter)
-        assert series(exporter)[names.LIVE_STATS_SUCCESS] == 0
-        assert exporter.stop() == 0
-        # A shutdown that waited for the request would have logged its timeout.
-        assert "timeout" not in exporter.log
+    registry = poll_until(lambda _: server.polled, server, tmp_path)
+    assert registry.get_sample_value(names.LIVE_USERS, LABELS) is None
+    assert registry.get_sample_value(names.LIVE_STATS_SUCCESS, LABELS) == 0
+    # A shutdown that waited for the request would have logged its timeout.
+    assert capfd.readouterr().err == ""
 
 
-def test_refused_key_is_counted_and_never_logged(server: StatsServer, tmp_path: Path) -> None:
+def test_refused_key_is_counted_and_never_logged(
+    server: StatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     server.fault = answers(401, {"message": f"Unauthorized: Invalid API Key {KEY}"})
-    with start(server, tmp_path) as exporter:
-        wait_for(lambda: failures(exporter)["unauthorized"] == 1)
-        assert KEY not in exporter.request("ops", "GET", "/metrics").body.decode()
-        assert exporter.stop() == 0
-        (line,) = exporter.lines()
+    reason = {"system": "streampixel", "reason": "unauthorized"}
+    poll_until(
+        lambda registry: registry.get_sample_value(names.LIVE_STATS_FAILURES, reason),
+        server,
+        tmp_path,
+    )
+    line = json.loads(capfd.readouterr().err)
     assert line["event"] == "live stats failed"
     assert (line["reason"], line["project"]) == ("unauthorized", "p1")
     assert line["detail"] == "status 401: Unauthorized: Invalid API Key ***"
@@ -107,17 +123,8 @@ def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) ->
     assert "two words" not in mistakes
 
 
-def test_key_file_open_to_others_is_warned_about(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    file = key_file(tmp_path, f"# mine\n{KEY}\n")
-    assert read_key(file) == KEY
-    assert capfd.readouterr().err == ""
-    os.chmod(file, 0o644)
-    assert read_key(file) == KEY
-    log = capfd.readouterr().err
-    assert "open to other users" in log
-    assert KEY not in log
+def test_key_file_may_have_comments(tmp_path: Path) -> None:
+    assert read_key(key_file(tmp_path, f"# mine\n{KEY}\n")) == KEY
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -145,14 +152,11 @@ def test_settings_of_live_stats_are_normalized() -> None:
         ("interval", "29s", "write at least 30s"),
         ("url", "http://api.example/x", WRONG_URL),
         ("url", "api.example", WRONG_URL),
-        ("url", "ftp://127.0.0.1", WRONG_URL),
         ("url", "https://", WRONG_URL),
         ("url", "https://a.example/x?apikey=1", WRONG_URL),
         ("url", "https://user:password@a.example", WRONG_URL),
         ("projects", "a/b", WRONG_ID),
-        ("projects", "é", WRONG_ID),
         ("projects", "x" * 65, WRONG_ID),
-        ("projects", "a b", WRONG_ID),
     ],
 )
 def test_wrong_setting_is_refused(key: str, value: str, rule: str) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
+from starlette.types import Message
 
-from exporter.ingest.guard import Guard, Message
+from exporter.ingest.guard import Guard
 from exporter.ingest.routes import Request
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger

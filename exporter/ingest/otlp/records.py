@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.errors import Rejected, TooManyEvents
+from exporter.errors import IGNORED_REASONS, Rejected, TooManyEvents
 from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
 from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
 from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pairs_of
 
-OTHER_EVENT: Final = "other_event"
-NO_EVENT_NAME: Final = "no_event_name"
+_NO_EVENT_NAME, _OTHER_EVENT = IGNORED_REASONS
 _MAX_ATTRIBUTES: Final = 128
 """Attributes that are read of a record, scope, resource or body: SDKs keep no more of a record."""
 _KEYS: Final = frozenset(("id", "session_id"))
@@ -33,9 +32,6 @@ class Records:
     events: frozenset[str]
     max_records: int
     strict_fields: bool = False
-
-    def __post_init__(self) -> None:
-        self._fallbacks = self.attributes.fallbacks.keys()
 
     def decode(self, request: Any, encode: Encode) -> tuple[Decoded, Counter[str]]:
         """The session ends of a request, and the numbers of other records by reason.
@@ -55,12 +51,12 @@ class Records:
                 place += 1
                 name = record.event_name
                 if name and name not in self.events:
-                    ignored[OTHER_EVENT] += 1
+                    ignored[_OTHER_EVENT] += 1
                     continue
                 fields = self._fields(record, shared)
                 named = fields.pop(EVENT, "")
                 if not name and named not in self.events:
-                    ignored[OTHER_EVENT if named else NO_EVENT_NAME] += 1
+                    ignored[_OTHER_EVENT if named else _NO_EVENT_NAME] += 1
                     continue
                 try:
                     self._complete(fields, record)
@@ -128,7 +124,7 @@ class Records:
                 atom = value.string_value or value.int_value or _plain(value)
                 if atom is not None:
                     fields[slot] = atom
-        if not self._fallbacks.isdisjoint(fields):
+        if not slots.fallbacks.keys().isdisjoint(fields):
             for slot, name in slots.fallbacks.items():
                 if slot in fields:
                     fields.setdefault(name, fields.pop(slot))

@@ -1,7 +1,6 @@
 """Hostile OTLP requests: no 5xx, no broken batch, and /metrics parses. FAULTS=full runs more of them."""
 
 import asyncio
-import gzip
 import json
 import os
 from collections.abc import Iterator
@@ -38,7 +37,9 @@ ATOM = (
     | TEXT
 )
 VALUE = st.recursive(
-    ATOM, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
+    ATOM,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=8,
 )
 NAMES = st.sampled_from(
     (
@@ -142,7 +143,6 @@ def in_request(attribute: bytes) -> bytes:
     return body
 
 
-GIB = 1 << 30
 DECLARED = b"\x80\x80\x80\x80\x04"
 """1 GiB as a length."""
 DEEP = 30_000
@@ -177,12 +177,6 @@ HOSTILE: dict[str, tuple[dict[bytes, bytes], bytes, int]] = {
     "long number": (JSON, JSON_HEAD[:-14] + b'"timeUnixNano":"' + b"9" * 99999 + b'"}]}]}]}', 400),
     "declared field": (PROTOBUF, b"\x0a" + DECLARED, 400),
     "declared text": (PROTOBUF, in_request(b"\x0a" + DECLARED), 400),
-    "declared packed": (
-        {**PROTOBUF, b"content-encoding": b"gzip"},
-        gzip.compress(b"\x0a" + DECLARED + bytes(1024**2)),
-        413,
-    ),
-    "truncated gzip": ({**JSON, b"content-encoding": b"gzip"}, gzip.compress(b"{}")[:-1], 400),
 }
 """Headers, body, and the status of its answer."""
 
@@ -195,20 +189,5 @@ def test_hostile_request_counts_nothing(taxonomy: Taxonomy, name: str) -> None:
     try:
         assert target.post(body, headers).status == status
         assert target.listener.value("accepted_events_total") == 0
-    finally:
-        target.close()
-
-
-def test_declared_length_takes_no_memory(taxonomy: Taxonomy) -> None:
-    """A buffer of the declared gigabyte would be seen in the peak of the process."""
-    import resource
-
-    target = Target(taxonomy)
-    try:
-        target.post(b"", PROTOBUF)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for name in ("declared field", "declared text"):
-            target.post(HOSTILE[name][1], HOSTILE[name][0])
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
     finally:
         target.close()
