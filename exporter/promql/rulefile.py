@@ -1,6 +1,5 @@
 """Prometheus rule files."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,11 @@ from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import Node, Unsupported, milliseconds
-from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
+from exporter.promql.value import METRIC_NAME, Fail, Vector, labels
 
 ALERTNAME: Final = "alertname"
 ALERTS: Final = "ALERTS"
 FOR_STATE: Final = "ALERTS_FOR_STATE"
-_LABEL: Final = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +42,11 @@ class Rule:
 
     def labeled(self, vector: Vector, fail: Fail) -> Vector:
         """The result with the rule's labels and name."""
-        own = {ALERTNAME if self.alert else METRIC_NAME: self.name}
-
-        def row(result: Labels) -> Labels:
-            pairs = dict(result)
-            added = {
-                name: _LABEL.sub(lambda match: pairs.get(match[1], ""), text)
-                for name, text in self.labels.items()
-            }
-            return labels({**pairs, METRIC_NAME: "", **added, **own})
-
+        own = {METRIC_NAME: "", **self.labels, ALERTNAME if self.alert else METRIC_NAME: self.name}
+        rows = [labels(dict(row) | own) for row in vector.labels]
         reason = "vector contains metrics with the same labelset after applying "
         reason += "alert labels" if self.alert else "rule labels"
-        return vector.with_labels(map(row, vector.labels), fail, reason)
+        return vector.with_labels(rows, fail, reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +117,8 @@ def _rule(file: str, group: str, entry: _Entry) -> Rule:
     """Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
     own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
-        if "{{" in _LABEL.sub("", text):
-            raise Unsupported(f"template '{text}' of label '{name}'", ["{{ $labels.name }}"])
+        if "{{" in text:
+            raise Unsupported(f"template '{text}' of label '{name}'")
     return Rule(
         file,
         group,
