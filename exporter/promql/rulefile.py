@@ -21,10 +21,12 @@ FOR_STATE: Final = "ALERTS_FOR_STATE"
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds."""
+    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds.
 
-    file: str
-    group: str
+    `place` names its file and group.
+    """
+
+    place: str
     name: str
     alert: bool
     tree: Node
@@ -34,7 +36,7 @@ class Rule:
     keep: int
 
     def __str__(self) -> str:
-        return f"{self.file}: group '{self.group}', rule '{self.name}'"
+        return f"{self.place}, rule '{self.name}'"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -53,7 +55,6 @@ class Rule:
 class Group:
     """`interval` is in milliseconds, None for the default."""
 
-    file: str
     name: str
     interval: int | None
     rules: tuple[Rule, ...]
@@ -93,14 +94,14 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     for path in paths:
         for group in _read(path).groups or ():
             rules = []
+            place = f"{path}: group '{group.name}'"
             for entry in group.rules or ():
                 try:
-                    rules.append(_rule(str(path), group.name, entry))
+                    rules.append(_rule(place, entry))
                 except (Unsupported, ValueError) as error:
-                    name = entry.alert or entry.record
-                    mistakes.append(f"{path}: group '{group.name}', rule '{name}': {error}")
+                    mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
             interval = None if group.interval is None else _milliseconds(group.interval)
-            groups.append(Group(str(path), group.name, interval, tuple(rules)))
+            groups.append(Group(group.name, interval, tuple(rules)))
     if mistakes:
         raise UnsupportedRule(*mistakes)
     return tuple(groups)
@@ -113,15 +114,14 @@ def _read(path: Path) -> _File:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _rule(file: str, group: str, entry: _Entry) -> Rule:
+def _rule(place: str, entry: _Entry) -> Rule:
     """Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
     own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")
     return Rule(
-        file,
-        group,
+        place,
         entry.alert or entry.record,
         bool(entry.alert),
         parse_supported(str(entry.expr)),
