@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,6 @@ from rich.console import Console
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
-from exporter.backtest.options import Options
 from exporter.backtest.replay import Replay, load_rules, read_labels, reads_unknown_codes
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
@@ -21,11 +21,26 @@ from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from exporter.send.field_names import parse_columns
+from exporter.send.options import Format
 from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags as given; None if a flag was not given. `columns` are values of `--column`."""
+
+    taxonomy: Sequence[Path] = ()
+    rules: Path | None = None
+    system: str | None = None
+    format: Format | None = None
+    columns: Sequence[str] = ()
+    since: str | None = None
+    until: str | None = None
+    json: bool = False
 
 
 def backtest(
@@ -54,8 +69,14 @@ def backtest(
     taxonomy = load_taxonomy(options.taxonomy)
     groups = load_rules(options.rules or folder())
     try:
-        since, until = options.period()
-        options.check(taxonomy)
+        since, until = _time("--since", options.since), _time("--until", options.until)
+        if since is not None and until is not None and since >= until:
+            raise ConfigError(f"--since {options.since} is not before --until {options.until}")
+        if options.system is not None and options.system not in taxonomy.systems:
+            raise ConfigError(
+                f"--system = {options.system!r}: must be one of {', '.join(taxonomy.systems)}; "
+                "load another system with --taxonomy"
+            )
         columns = parse_columns(options.columns)
     except ConfigError as error:
         return failed(error, 2)
@@ -155,3 +176,24 @@ def _read(
 
 def _rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(flag: str, text: str | None) -> float | None:
+    """Unix seconds. Raises `ConfigError`."""
+    if text is None:
+        return None
+    try:
+        # A date first: datetime.fromisoformat accepts it too, but in the machine's time zone.
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp()
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ConfigError(
+            f"{flag} = {text!r}: must be a date such as 2026-01-05, or RFC 3339 such as "
+            "2026-01-05T08:00:00Z"
+        )
+    return at.timestamp()

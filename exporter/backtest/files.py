@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from exporter.backtest.ends import ALL, REPEATS, Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.repeats import Repeats
@@ -138,8 +136,11 @@ class Files:
         rejected: list[tuple[int, str, str]] = []
         for line, record in records:
             try:
-                event, given = _event(record)
-                events.append(event)
+                if isinstance(record, Rejected):
+                    raise record
+                fields = normalized(record)
+                given = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
+                events.append(from_json(fields))
                 asked = islice(given.items(), _MOST_LABELS if self._labels else 0)
                 labels.append({label: str(value) for label, value in asked})
                 lines.append(line)
@@ -164,18 +165,3 @@ class Files:
         if n == 1:
             return ACCEPTED
         return DUPLICATE if first == fingerprint else CONFLICT
-
-
-def _event(record: Record) -> tuple[Event, Mapping[str, object]]:
-    """The event that `send` would post, and its labels, which the event is without."""
-    if isinstance(record, Rejected):
-        raise record
-    fields = normalized(record)
-    labels = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
-    try:
-        event = msgspec.convert(fields, Event)
-    except msgspec.ValidationError:
-        return from_json(fields), labels
-    # `convert` accepts half a surrogate pair, which cannot be part of a key.
-    text = "".join(value for value in fields.values() if isinstance(value, str))
-    return event if text.isascii() else from_json(fields), labels

@@ -23,7 +23,7 @@ class Timing:
     repeat: float
 
 
-# Copied from deploy/alertmanager/alertmanager.yml, which an installed package does not contain.
+# Copied from deploy/alertmanager/alertmanager.yml; a test compares them.
 PAGES: Final = Timing(40, 600, 4 * 3600)
 TICKETS: Final = Timing(300, 3600, 3 * 86400)
 INHIBITING: Final = ("spike", "overrun")

@@ -56,15 +56,15 @@ def backtest(
         raise ConfigError(
             "backtest needs the package promql-parser: pip install 'session-end-exporter[backtest]'"
         )
+    from exporter.backtest.command import Options
     from exporter.backtest.command import backtest as replay
-    from exporter.backtest.options import Options
 
     options = Options(
-        taxonomy=tuple(taxonomy or ()),
+        taxonomy=taxonomy or (),
         rules=rules,
         system=system,
         format=format_,
-        columns=tuple(columns or ()),
+        columns=columns or (),
         since=since,
         until=until,
         json=json,

@@ -43,8 +43,7 @@ class Dependencies:
         for name in self._writers if selector.name is None else (selector.name,):
             for index in self._writers.get(name, ()):
                 rule = self._rules[index]
-                known = {key: text for key, text in rule.labels.items() if "{{" not in text}
-                known[METRIC_NAME] = name
+                known = {**rule.labels, METRIC_NAME: name}
                 if rule.alert:
                     known[ALERTNAME] = rule.name
                 if all(

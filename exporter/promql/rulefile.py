@@ -1,6 +1,5 @@
 """Prometheus rule files."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,21 @@ from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import Node, Unsupported, milliseconds
-from exporter.promql.value import METRIC_NAME, Fail, Labels, Vector, labels
+from exporter.promql.value import METRIC_NAME, Fail, Vector, labels
 
 ALERTNAME: Final = "alertname"
 ALERTS: Final = "ALERTS"
 FOR_STATE: Final = "ALERTS_FOR_STATE"
-_LABEL: Final = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds."""
+    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds.
 
-    file: str
-    group: str
+    `place` names its file and group.
+    """
+
+    place: str
     name: str
     alert: bool
     tree: Node
@@ -36,7 +36,7 @@ class Rule:
     keep: int
 
     def __str__(self) -> str:
-        return f"{self.file}: group '{self.group}', rule '{self.name}'"
+        return f"{self.place}, rule '{self.name}'"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -44,26 +44,17 @@ class Rule:
 
     def labeled(self, vector: Vector, fail: Fail) -> Vector:
         """The result with the rule's labels and name."""
-        own = {ALERTNAME if self.alert else METRIC_NAME: self.name}
-
-        def row(result: Labels) -> Labels:
-            pairs = dict(result)
-            added = {
-                name: _LABEL.sub(lambda match: pairs.get(match[1], ""), text)
-                for name, text in self.labels.items()
-            }
-            return labels({**pairs, METRIC_NAME: "", **added, **own})
-
+        own = {METRIC_NAME: "", **self.labels, ALERTNAME if self.alert else METRIC_NAME: self.name}
+        rows = [labels(dict(row) | own) for row in vector.labels]
         reason = "vector contains metrics with the same labelset after applying "
         reason += "alert labels" if self.alert else "rule labels"
-        return vector.with_labels(map(row, vector.labels), fail, reason)
+        return vector.with_labels(rows, fail, reason)
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
     """`interval` is in milliseconds, None for the default."""
 
-    file: str
     name: str
     interval: int | None
     rules: tuple[Rule, ...]
@@ -103,14 +94,14 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     for path in paths:
         for group in _read(path).groups or ():
             rules = []
+            place = f"{path}: group '{group.name}'"
             for entry in group.rules or ():
                 try:
-                    rules.append(_rule(str(path), group.name, entry))
+                    rules.append(_rule(place, entry))
                 except (Unsupported, ValueError) as error:
-                    name = entry.alert or entry.record
-                    mistakes.append(f"{path}: group '{group.name}', rule '{name}': {error}")
+                    mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
             interval = None if group.interval is None else _milliseconds(group.interval)
-            groups.append(Group(str(path), group.name, interval, tuple(rules)))
+            groups.append(Group(group.name, interval, tuple(rules)))
     if mistakes:
         raise UnsupportedRule(*mistakes)
     return tuple(groups)
@@ -123,15 +114,14 @@ def _read(path: Path) -> _File:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _rule(file: str, group: str, entry: _Entry) -> Rule:
+def _rule(place: str, entry: _Entry) -> Rule:
     """Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
     own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
-        if "{{" in _LABEL.sub("", text):
-            raise Unsupported(f"template '{text}' of label '{name}'", ["{{ $labels.name }}"])
+        if "{{" in text:
+            raise Unsupported(f"template '{text}' of label '{name}'")
     return Rule(
-        file,
-        group,
+        place,
         entry.alert or entry.record,
         bool(entry.alert),
         parse_supported(str(entry.expr)),

@@ -9,14 +9,14 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError
-from exporter.send.options import Options
+from exporter.send.options import Options, http_url
 
 _REMEDIES: Final = {
     401: ". Give a valid token with --token-file: a line of the exporter's ingest_token_file",
@@ -102,15 +102,10 @@ def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
     local = host in ("localhost", "::1") or host.startswith("127.")
     if not proxy or local or proxy_bypass(url.netloc):
         return None
-    name = f"{url.scheme.upper()}_PROXY"
-    try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        valid = parts.scheme == "http" and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
+    parts = http_url(proxy if "://" in proxy else f"http://{proxy}", "http")
+    if parts is None:
         # The value is not shown: it may contain a password.
-        raise ConfigError(f"{name}: must be http://HOST:PORT")
+        raise ConfigError(f"{url.scheme.upper()}_PROXY: must be http://HOST:PORT")
     headers = {}
     if parts.username is not None:
         text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

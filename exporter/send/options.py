@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -27,6 +28,15 @@ def format_of(name: str) -> Format | None:
     return _SUFFIXES.get(name.lower().rpartition(".")[2])
 
 
+def http_url(text: str, *schemes: str) -> SplitResult | None:
+    """The parts of a URL with one of the schemes, a host and a usable port; None for another text."""
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.scheme in schemes and parts.hostname and parts.port != 0:
+            return parts
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """`batch` is events per request, `max_bytes` its size before compression.
@@ -50,12 +60,8 @@ class Options:
 
     def endpoint(self) -> SplitResult:
         """`url`, with the path `/v1/session-ends` added if it is missing. Raises `ConfigError`."""
-        try:
-            parts = urlsplit(self.url)
-            valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid or not is_word(self.url) or re.search("[?#@]", self.url):
+        parts = http_url(self.url, "http", "https")
+        if parts is None or not is_word(self.url) or re.search("[?#@]", self.url):
             value = "" if "@" in self.url else f" = {self.url!r}"  # may contain a password
             raise ConfigError(
                 f"--url{value}: must be http://HOST:PORT or https://HOST:PORT, such as {DEFAULT_URL}; "

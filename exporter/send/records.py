@@ -11,7 +11,7 @@ from exporter.errors import Rejected
 
 FIELDS: Final = frozenset(event_fields.FIELDS)
 MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
-_MAX_EXPORT: Final = 64 << 20
+MAX_EXPORT: Final = 64 << 20
 """Characters of an object around events. Azure's query API returns at most 64 MB."""
 ARRAYS: Final = ("events", "records", "items", "results", "value", "data", "rows", "tables")
 """Keys of an object around events that may have them."""
@@ -53,7 +53,7 @@ def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
             try:
                 yield number, as_record(DECODER.decode(line))
             except (Rejected, ValueError, RecursionError) as error:
-                limit = len(line) if len(line) in (MAX_CHARACTERS, _MAX_EXPORT) else 0
+                limit = len(line) if len(line) in (MAX_CHARACTERS, MAX_EXPORT) else 0
                 yield number, rejection(error, limit=limit)
 
 
@@ -87,7 +87,7 @@ def json_records(pieces: Iterator[str]) -> Iterator[tuple[int, Record]]:
                 limit = MAX_CHARACTERS if size <= MAX_CHARACTERS else _longest(buffer, at)
                 if incomplete and not ended and size <= limit:
                     # A large element is not tried again at each of its lines.
-                    wanted = min(2 * size, _MAX_EXPORT + 1) if size > _SMALL else 0
+                    wanted = min(2 * size, MAX_EXPORT + 1) if size > _SMALL else 0
                     break
                 yield line, rejection(error, at, limit=0 if ended or not incomplete else limit)
                 invalid = True
@@ -103,7 +103,7 @@ def json_records(pieces: Iterator[str]) -> Iterator[tuple[int, Record]]:
 
 def _longest(text: str, start: int = 0) -> int:
     """How many characters a record may have; an object around events has more than an event."""
-    return _MAX_EXPORT if _EXPORT.match(text, start) else MAX_CHARACTERS
+    return MAX_EXPORT if _EXPORT.match(text, start) else MAX_CHARACTERS
 
 
 def as_record(value: Any) -> Record:

@@ -2,18 +2,22 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
 from exporter.errors import ConfigError
-from exporter.send.delivery import Clock
+from exporter.send.connection import Connection
+from exporter.send.delivery import Clock, Delivery
+from exporter.send.options import Options as SendOptions
+from exporter.send.report import Report
 from exporter.simulate.events import ndjson
 from exporter.simulate.history import expected_alert
 from exporter.simulate.incidents import KINDS, STORIES
 from exporter.simulate.openmetrics import daily
 from exporter.simulate.options import Options, Run, rfc3339
-from exporter.simulate.posting import Poster, post
+from exporter.simulate.posting import post
 
 STDOUT: Final = Path("-")
 _SEEDS: Final = 1_000_000
@@ -36,7 +40,10 @@ def simulate(options: Options, out: TextIO, clock: Clock | None = None) -> int:
         if options.url is None:
             _write(options, run, log)
             return 0
-        report = post(run, Poster(options.url, clock, log, options.token_file), clock, log)
+        posting = SendOptions(url=options.url, token_file=options.token_file)
+        report = Report(print_line=log)
+        with closing(Connection(posting)) as connection:
+            post(run, Delivery(connection, posting, report, clock, note=log))
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -10,8 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from exporter.backtest.command import backtest
-from exporter.backtest.options import Options
+from exporter.backtest.command import Options, backtest
 
 START = 1767571200.0
 """2026-01-05T00:00:00Z, a Monday."""

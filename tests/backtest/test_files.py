@@ -1,7 +1,5 @@
 """Which events of a file are counted."""
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,6 @@ from exporter.backtest.files import Files
 from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
-from exporter.simulate.events import ndjson
-from exporter.simulate.scenario import simulate
-from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load
 from tests.backtest.histories import NOW, START, event, write
 
@@ -45,21 +40,6 @@ def totals(files: Files, system: str = "streampixel") -> dict[str, int]:
     return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
 
 
-def test_every_format_is_counted(tmp_path: Path, seen: Seen) -> None:
-    events = [event(at * 10.0) for at in range(5)]
-    (tmp_path / "a.json").write_text(json.dumps(events[:1]))
-    write(tmp_path / "b.ndjson", events[1:2])
-    rows = "".join(
-        f"{row['id']},{row['code']},{row['occurred_at']},streampixel\n" for row in events
-    )
-    (tmp_path / "c.csv").write_text(f"id,code,occurred_at,system\n{rows}")
-    (tmp_path / "d.json.gz").write_bytes(gzip.compress(json.dumps(event(99.0)).encode()))
-    files, notes = read(seen, *sorted(tmp_path.iterdir()))
-    assert totals(files) == {"4001": 6}
-    assert (files.counts.read, files.counts.counted, files.counts.duplicates) == (8, 6, 2)
-    assert notes == []
-
-
 def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: Seen) -> None:
     spellings: tuple[Any, ...] = ("1", "01", 1.0, "1.0", "Error Code 01 - TLSHandshakeFailed")
     events = [
@@ -85,16 +65,17 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
         event(7.0, session_id="\ud800"),
         event(8.0, phase="lunch"),
         event(9.0, labels=["eu"]),
+        event(10.0, occurred_at="\ud800"),
     ]
     path = write(tmp_path / "a.ndjson", events)
     files, notes = read(seen, path)
     assert totals(files) == {"4001": 1}
     counts = files.counts
-    assert (counts.read, counts.counted) == (11, 1)
+    assert (counts.read, counts.counted) == (12, 1)
     assert (counts.interruptions, counts.undated, counts.duplicates) == (1, 1, 1)
     assert counts.rejected == {
         "unknown_system": 1,
-        "invalid_field": 4,
+        "invalid_field": 5,
         "conflict": 1,
         "clock_skew": 1,
     }
@@ -146,20 +127,6 @@ def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> 
     )
 
 
-def test_simulated_history_is_counted_in_its_bins(tmp_path: Path, seen: Seen) -> None:
-    history = simulate("softdrive", Traffic(5000.0), 0.25, seed=4)
-    path = tmp_path / "a.ndjson"
-    path.write_text("".join(ndjson([history], 4)))
-    files, _ = read(seen, path)
-    counters = files.ends["softdrive"].counters(EventCounts())
-    assert counters is not None
-    half_minutes = history.ends.reshape(-1, 2, len(history.codes)).sum(axis=1)
-    columns = [history.codes.index(code) for code in counters.codes]
-    assert counters.start == history.start
-    assert np.array_equal(np.diff(counters.totals, axis=0), half_minutes[:, columns])
-    assert half_minutes.sum() == files.counts.counted > 10_000
-
-
 def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) -> None:
     allowed = Settings.model_fields["max_clock_skew"].default
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
@@ -195,19 +162,3 @@ def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path) -> 
         expected |= {("region", "other"): 6}
         expected |= {(f"x{number}", "1"): 46 for number in range(4)}
         assert by_label == (expected if asked else {})
-
-
-def test_simulated_users_are_as_many_repeats_as_simulated(tmp_path: Path, seen: Seen) -> None:
-    plan = [("slow-retries", 3600.0), ("duplicate-burst", 20_000.0)]
-    history = simulate("streampixel", Traffic(3_000.0), 0.5, plan, seed=2)
-    path = tmp_path / "a.ndjson"
-    path.write_text("".join(ndjson([history])))
-    counters = read(seen, path)[0].ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    assert counters.repeats is not None
-    simulated = dict(zip(history.codes, history.repeats.sum(axis=0).tolist(), strict=True))
-    counted = dict(zip(counters.codes, counters.repeats[-1].tolist(), strict=True))
-    assert counted == {code: simulated[code] for code in counted}
-    assert counted["4003"] > 50
-    assert counted["1006"] > 20
-    assert counted["1000"] == 0

@@ -8,7 +8,7 @@ import pytest
 from exporter.cli import app
 from exporter.errors import ConfigError
 from tests.alertmanager import shipped
-from tests.commands.running import run
+from tests.commands.running import call
 from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
 
 
@@ -19,11 +19,11 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
     ):
         url = f"http://127.0.0.1:{manager.port}"
         options = ("--system", "streampixel", "--code", "no worker node available")
-        shown = run("test-page", "--alertmanager", url, *options)
+        shown = call("test-page", "--alertmanager", url, *options)
         path, message = receiver.next()
         (tmp_path / "slack-page").unlink()
-        unsent = run("test-page", "--alertmanager", url, "--system", "softdrive")
-        wrong = run("test-page", "--alertmanager", f"{url}/prefix/")
+        unsent = call("test-page", "--alertmanager", url, "--system", "softdrive")
+        wrong = call("test-page", "--alertmanager", f"{url}/prefix/")
     title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"sent: {title}\nreceivers: page\n")
@@ -47,7 +47,7 @@ def test_page_that_alertmanager_holds_back_is_an_error(tmp_path: Path) -> None:
     config = shipped.with_slack(tmp_path, "http://127.0.0.1:1")
     config.write_text(config.read_text().replace("group_wait: 500ms", "group_wait: 1h"))
     with AlertmanagerProcess(config) as manager:
-        late = run(
+        late = call(
             "test-page", "--alertmanager", f"http://127.0.0.1:{manager.port}", "--wait", "0.1"
         )
     assert late.returncode == 1

@@ -7,25 +7,15 @@ import ssl
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.commands.running import events, run, summary, url, write
+from tests.commands.running import call, events, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.server.conftest import openssl
 
 TOKENS = {
     name: f"{name}-token-that-is-long-enough-0123456789" for name in ("sender", "next", "ops")
 }
-
-
-@pytest.mark.parametrize("listener", ["ingest", "ops"])
-def test_serve_does_not_leave_loopback_without_a_token(tmp_path: Path, listener: str) -> None:
-    arguments = ("serve", "--data-dir", tmp_path / "data", f"--{listener}", "0.0.0.0:0")
-    done = run(*arguments)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert f"{listener}_token_file" in done.stderr
-    assert not (tmp_path / "data").exists()
+GARBAGE = "import atexit, gc, sys\natexit.register(lambda: print(gc.isenabled(), file=sys.stderr))"
+"""Prints at the exit whether garbage is collected, which is off during the start."""
 
 
 def curl(running: ExporterProcess) -> object:
@@ -35,19 +25,7 @@ def curl(running: ExporterProcess) -> object:
     return json.loads(done.stdout)["accepted"]
 
 
-def test_serve_collects_garbage_after_its_start(tmp_path: Path) -> None:
-    """Fails if the collection, which is off during the start, stays off."""
-    at_exit = (
-        "import atexit, gc, sys\natexit.register(lambda: print(gc.isenabled(), file=sys.stderr))"
-    )
-    with ExporterProcess(tmp_path / "data", mutant=at_exit) as exporter:
-        assert exporter.stop() == 0
-        assert "True" in exporter.log.splitlines()
-
-
-def test_tokens_protect_each_listener_and_rotate_without_a_restart(
-    tmp_path: Path,
-) -> None:
+def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Path) -> None:
     """Fails when a token of one listener is accepted by the other, or when the file is read only once."""
     senders = write(tmp_path / "senders", f"# ours\n{TOKENS['sender']}\n")
     people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
@@ -77,15 +55,16 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(
         assert look("/metrics", TOKENS["ops"]) == 200
 
         lines = write(tmp_path / "a.ndjson", events(3))
-        refused = run("send", lines, "--url", url(running), "--max-wait", 0)
+        refused = call("send", lines, "--url", url(running), "--max-wait", 0)
         assert refused.returncode == 2
-        sent = run("send", lines, "--url", url(running), "--token-file", senders, "--json")
+        sent = call("send", lines, "--url", url(running), "--token-file", senders, "--json")
         assert summary(sent)["accepted"] == 3
         for secret in TOKENS.values():
             assert secret not in running.log + sent.stderr + refused.stderr + refused.stdout
 
 
 def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) -> None:
+    """Fails too if the collection of garbage stays off after the start."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
@@ -95,12 +74,12 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         **{f"{name}_tls_cert": cert for name in ("ingest", "ops")},
         **{f"{name}_tls_key": key for name in ("ingest", "ops")},
     }
-    with ExporterProcess(tmp_path / "data", settings=settings) as running:
+    with ExporterProcess(tmp_path / "data", settings=settings, mutant=GARBAGE) as running:
         assert running.announced.count("https://") >= 3
         lines = write(tmp_path / "a.ndjson", events(5))
-        sent = run("send", lines, "--url", url(running, "https"), "--ca-file", cert, "--json")
+        sent = call("send", lines, "--url", url(running, "https"), "--ca-file", cert, "--json")
         assert summary(sent)["accepted"] == 5
-        untrusted = run("send", lines, "--url", url(running, "https"))
+        untrusted = call("send", lines, "--url", url(running, "https"))
         assert untrusted.returncode == 2
         assert (
             "not trusted: self-signed certificate. Give its CA with --ca-file" in untrusted.stdout
@@ -112,3 +91,5 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         ops.close()
         assert re.search(r'session_ends_total\{.*code="4001".* 5\.?0?$', text, re.MULTILINE)
         assert curl(running) == 1
+        assert running.stop() == 0
+        assert "True" in running.log.splitlines()

@@ -43,7 +43,7 @@ ALERTS = [
         "expr": "x > 5",
         "for": "30s",
         "keep_firing_for": "2m",
-        "labels": {"severity": "page", "about": "{{ $labels.i }} of {{$labels.j}}", "j": "all"},
+        "labels": {"severity": "page", "j": "all"},
     },
     {"alert": "Joins", "expr": "x * on (j) group_left () y > 20", "keep_firing_for": "1m"},
     {

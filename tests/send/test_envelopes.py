@@ -9,6 +9,7 @@ import pytest
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
 from exporter.ingest.media import Media
+from exporter.send import records
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
 
@@ -193,8 +194,11 @@ def test_a_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
             '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": [[1]]}]}',
             "1: a row is not an array of 2 values",
         ),
-        (f'{{"events": [{" " * (64 << 20)}', "1: the object around the events has more than 64 M"),
+        (f'{{"events": [{" " * (3 << 20)}', "1: the object around the events has more than 64 M"),
     ],
 )
-def test_an_invalid_export_says_why(content: str, message: str, read: Read) -> None:
+def test_an_invalid_export_says_why(
+    content: str, message: str, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_EXPORT", 2 << 20)
     assert read(content, "a.json").skipped[-1].startswith(message)

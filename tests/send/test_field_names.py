@@ -27,14 +27,12 @@ def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
     "header",
     ["System,ID,Code,Session_Id,Occurred_At", " system ,id,CODE,Session ID,occurredAt"],
 )
-def test_csv_columns_are_matched_by_any_spelling(header: str, delimiter: str, read: Read) -> None:
-    text = f"{header}\nstreampixel,c02,4001,s1,2026-11-28T16:20:00Z\n"
-    sent = read(text.replace(",", delimiter), "a.csv")
+def test_csv_columns_are_matched_by_any_spelling(header: str, read: Read) -> None:
+    sent = read(f"{header}\nstreampixel,c02,4001,s1,2026-11-28T16:20:00Z\n", "a.csv")
     named = {"code": "4001", "session_id": "s1", "occurred_at": "2026-11-28T16:20:00Z"}
     assert (sent.bodies, sent.skipped) == ([{"system": "streampixel", "id": "c02", **named}], [])
 
@@ -106,7 +104,7 @@ def test_a_column_option_for_no_column_is_refused(read: Read) -> None:
     assert sent == ([], [message])
 
 
-@pytest.mark.parametrize("column", ["Error_Code", "error code", "errorCode", "error_code"])
+@pytest.mark.parametrize("column", ["Error Code", "error_code"])
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
 def test_a_column_option_is_matched_by_any_spelling(column: str, suffix: str, read: Read) -> None:
     csv, ndjson = "system,error_code\na,4001\n", '{"system": "a", "error_code": 4001}\n'

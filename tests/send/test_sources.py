@@ -302,7 +302,7 @@ def test_memory_does_not_grow_with_the_file(
 ) -> None:
     """Python's allocations; those of SQLite have a test of their own."""
     path = tmp_path / name
-    path.write_text(begin + (row % ("x" * 10_000)) * 2_000)
+    path.write_text(begin + (row % ("x" * 10_000)) * 1_200)
     source = Source(path)
     tracemalloc.start()
     try:

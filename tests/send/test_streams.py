@@ -1,35 +1,37 @@
-"""Standard input and followed files as processes: lines that arrive, and the kills of both sides."""
+"""Standard input and followed files: lines that arrive, and kills at any event."""
 
 import json
 import math
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import typer
 
 from exporter.commands.send import send
+from exporter.send.events import events
+from exporter.send.follow import FollowedFile
 from exporter.send.options import Options
 from exporter.send.report import Report
 from exporter.send.sources import STDIN
 from tests.commands.running import arguments, environment
-from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.e2e.prometheus_process import free_port
+from tests.e2e.exporter_process import wait_for
 from tests.faulty_server import answers
 
 from .conftest import Sender
+from .following import Ended, Follower
 
-ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "4"))
-"""Kills of the exporter in the endurance test: `make test` has a short version."""
+ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "40"))
+"""Kills of `send` in the endurance test: `make test` has a short version."""
 
 
 def test_each_line_of_a_pipe_is_sent_within_a_second(sender: Sender) -> None:
@@ -81,28 +83,46 @@ def test_what_was_read_from_a_pipe_is_retried_without_end(
     assert waits == [max_wait, 300]
 
 
+@contextmanager
+def piped(content: bytes) -> Iterator[None]:
+    """Standard input is a pipe with this content."""
+    inlet, outlet = os.pipe()
+    os.write(outlet, content)
+    os.close(outlet)
+    with open(inlet) as pipe, mock.patch.object(sys, "stdin", pipe):
+        yield
+
+
 def test_a_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     sender.faults += [answers(503)] * 100
-    command = arguments("send", "-", "--url", sender.url, "--max-wait", 0)
-    row = b'{"system": "softdrive", "session_id": "a"}\n'
-    done = subprocess.run(
-        command, input=row, env=environment(), stdout=subprocess.PIPE, check=False
-    )
-    assert done.returncode == 2
-    assert b"A pipe cannot be read again: send the other events from where they" in done.stdout
-    assert b"Run the same command again" not in done.stdout
+    with piped(b'{"system": "softdrive", "session_id": "a"}\n'):
+        report = sender(STDIN, max_wait=0)
+    assert report.exit_code == 2
+    assert "A pipe cannot be read again: send the other events from where they" in sender.output
+    assert "Run the same command again" not in sender.output
 
 
 def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
     rows = b"".join(b"softdrive,,%d\n" % number for number in range(600))
-    command = arguments("send", "-", "--url", sender.url)
-    subprocess.run(command, input=b"system,code,id\n" + rows, env=environment(), check=True)
-    assert len(sender.counted) == 600
+    with piped(b"system,code,id\n" + rows):
+        assert sender(STDIN).accepted == 600
     assert len(sender.requests) < 20
 
 
+def test_a_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -> None:
+    log = tmp_path / "log" / "ends.ndjson"
+    log.parent.mkdir()
+    for ends in (1, 2):
+        with log.open("a") as file:
+            file.write('{"system": "softdrive"}\n')
+        command = arguments("send", "--follow", log, "--url", sender.url)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment()) as process:
+            wait_for(lambda: len(sender.counted) == ends, what="the line")  # noqa: B023
+            process.kill()
+
+
 class Log:
-    """A log file whose writer appends events and rotates or truncates it."""
+    """A log file whose writer appends events and rotates it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,101 +130,67 @@ class Log:
         self.rotations = 0
 
     def write(self, count: int) -> None:
-        """Every third event is like others of its kind: only its place tells them apart."""
+        """Only their place tells apart every third event; a file is recognized by its first."""
         with self.path.open("a") as file:
             for _ in range(count):
                 self.written += 1
-                session = {} if self.written % 3 == 0 else {"session_id": f"s-{self.written}"}
-                event = {"system": "streampixel", "code": 4001, **session}
-                file.write(json.dumps(event) + "\n")
-                if self.written % 50 == 0:
-                    file.flush()
+                alike = self.written % 3 == 0 and file.tell() > 0
+                session = {} if alike else {"session_id": f"s-{self.written}"}
+                file.write(json.dumps({"system": "streampixel", "code": 4001, **session}) + "\n")
 
     def rotate(self) -> None:
         self.rotations += 1
         self.path.rename(self.path.with_name(f"{self.path.name}.{self.rotations}"))
+        # The clock of files stands still for some milliseconds.
+        time.sleep(0.02)
         self.path.touch()
 
 
-class Processes:
-    """A real exporter and a real `send --follow`, both of which can be killed at any time."""
+def test_every_line_is_counted_once_whatever_is_killed(follower: Follower) -> None:
+    """Longer: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py.
 
-    def __init__(self, folder: Path, log: Path) -> None:
-        port = free_port()
-        self.exporter = ExporterProcess(folder / "data", "--ingest", f"127.0.0.1:{port}")
-        self._command = arguments("send", "--follow", log, "--url", f"http://127.0.0.1:{port}")
-        self._output = folder / "send.log"
-        self._sender: subprocess.Popen[bytes] | None = None
-
-    def start_sender(self) -> None:
-        with self._output.open("ab") as output:
-            self._sender = subprocess.Popen(
-                self._command, stdout=output, stderr=output, env=environment()
-            )
-
-    def kill_sender(self) -> None:
-        if self._sender:
-            assert self._sender.poll() is None, self._output.read_text()
-            self._sender.send_signal(signal.SIGKILL)
-            self._sender.wait()
-            self._sender = None
-
-    def counted(self) -> float:
-        return self.exporter.total("session_ends_total", system="streampixel")
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    (tmp_path / "log").mkdir()
-    log = Log(tmp_path / "log" / "ends.ndjson")
-    log.write(10)
-    return log
-
-
-@pytest.fixture
-def processes(tmp_path: Path, log: Log) -> Iterator[Processes]:
-    processes = Processes(tmp_path, log.path)
-    with processes.exporter:
-        processes.start_sender()
-        # A sender that is killed before its first checkpoint begins with the file after a rotation.
-        wait_for(log.path.with_name(f"{log.path.name}.checkpoint").exists, what="a checkpoint")
-        try:
-            yield processes
-        finally:
-            if processes._sender:
-                processes._sender.kill()
-                processes._sender.wait()
-
-
-def test_every_line_is_counted_once_whatever_is_killed(log: Log, processes: Processes) -> None:
-    """Longer: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py."""
+    The exporter counts each id once. `send` is killed at any event, before or after its checkpoint, and the
+    log is rotated at any event, also while nobody reads.
+    """
     rng = random.Random(1)
+    log = Log(follower.path)
+    log.write(10)
+    counted: set[str] = set()
 
-    def wait_until_all_are_counted() -> None:
-        # A retry may wait for 30 s.
-        what = f"{log.written} events"
-        wait_for(lambda: processes.counted() >= log.written, 240, what)
+    def follow(kill: float) -> None:
+        """Until the kill, or until every line is counted."""
+        deadline = time.monotonic() + 20
 
-    for number in range(ROUNDS):
-        log.write(rng.randrange(2000))
-        if number % 3 == 1:
+        def idle() -> None:
+            assert time.monotonic() < deadline, (len(counted), log.written)
+            if len(counted) == log.written:
+                raise Ended
+
+        source = FollowedFile(log.path)
+        source.on_idle = idle
+        for event in events(source, Report(), lambda _: None):
+            counted.add(json.loads(event.body)["id"])
+            if rng.random() < kill:
+                return
+            if rng.random() < 0.2:
+                assert event.checkpoint
+                source.save(event.checkpoint)
+            if rng.random() < 0.02:
+                log.rotate()
+                log.write(rng.randint(1, 20))
+
+    for _ in range(ROUNDS):
+        log.write(rng.randint(1, 20))
+        if rng.random() < 0.3:
             log.rotate()
-            log.write(rng.randrange(500))
-        if number % 3 == 2:
+            log.write(rng.randint(1, 20))
+        with suppress(Ended):
+            follow(kill=0.1)
+        if rng.random() < 0.1:
             # Lines between the last read and a truncation are lost to every reader.
-            wait_until_all_are_counted()
+            with suppress(Ended):
+                follow(kill=0)
             os.truncate(log.path, 0)
-            log.write(rng.randrange(500))
-        time.sleep(rng.uniform(0, 0.2))
-        if number % 2:
-            processes.kill_sender()
-            log.write(100)
-            processes.exporter.kill()
-            processes.start_sender()
-        else:
-            processes.exporter.kill()
-            log.write(100)
-        processes.exporter.start()
-    wait_until_all_are_counted()
-    assert processes.counted() == log.written
-    processes.kill_sender()
+    with suppress(Ended):
+        follow(kill=0)
+    assert len(counted) == log.written

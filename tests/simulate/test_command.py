@@ -2,12 +2,11 @@
 
 import io
 import json
+import math
 import os
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,23 @@ from exporter.send.delivery import Clock
 from exporter.simulate.command import simulate
 from exporter.simulate.incidents import KINDS, STORIES
 from exporter.simulate.options import Options
-from tests.commands.running import arguments, environment, run, url
-from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.commands.running import arguments, call, environment, summary, url, write
+from tests.e2e.exporter_process import ExporterProcess
+from tests.send.fake_exporter import FakeExporter
 
 NOW = 1_800_000_000.0
 START = "2026-01-05T08:00:00Z"
 
 
 class InProcess:
-    """Runs the command; `exit_code`, its `log`, and the seconds that it slept."""
+    """Runs the command; `exit_code`, its `log`, and the seconds that it slept.
 
-    def __init__(self, **options: Any) -> None:
+    Ctrl-C is pressed once it has slept for `interrupt` seconds.
+    """
+
+    def __init__(self, *, wall: float = NOW, interrupt: float = math.inf, **options: Any) -> None:
         self.slept = 0.0
-        wall = options.pop("wall", NOW)
+        self._interrupt = interrupt
         out = io.StringIO()
         clock = Clock(lambda: self.slept, lambda: wall, self._sleep, lambda low, high: high)
         self.exit_code = simulate(Options(**options), out, clock)
@@ -39,6 +42,8 @@ class InProcess:
 
     def _sleep(self, seconds: float) -> None:
         self.slept += seconds
+        if self.slept > self._interrupt:
+            raise KeyboardInterrupt
 
     def counted(self) -> tuple[int, int, int]:
         """Read, accepted and duplicate events of the summary."""
@@ -47,7 +52,15 @@ class InProcess:
         return int(numbers[0]), int(numbers[2]), int(numbers[4])
 
 
-def test_posting_twice_with_a_seed_gives_duplicates_only(running: ExporterProcess) -> None:
+@pytest.fixture
+def fake() -> Iterator[FakeExporter]:
+    with FakeExporter() as server:
+        yield server
+
+
+def test_posting_twice_with_a_seed_gives_duplicates_only(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
     """Fails when events carry the time of posting: repeated events would be conflicts."""
     options: dict[str, Any] = {"url": url(running), "system": "both", "seed": 4}
     first, second = (InProcess(**options, incidents=["capacity-large@10m"]) for _ in range(2))
@@ -60,14 +73,17 @@ def test_posting_twice_with_a_seed_gives_duplicates_only(running: ExporterProces
     assert running.total("session_ends_late_total") == 0
     assert running.total("session_ends_total", system="streampixel", code="4001") > 20
     assert running.total("session_ends_total", system="softdrive", code="18") > 20
-    other = InProcess(url=url(running), seed=5, duration="10m")
-    assert other.counted()[0] == other.counted()[1] > 0
+    file = tmp_path / "ends.ndjson"
+    assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
+    sent = call("send", file, "--url", url(running), "--json")
+    assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
+    assert summary(sent)["accepted"] == len(file.read_text().splitlines()) > 500
 
 
-def test_posting_logs_when_incidents_start_and_end(running: ExporterProcess) -> None:
+def test_posting_logs_when_incidents_start_and_end(fake: FakeExporter) -> None:
     """The second incident is cut off by the end of the run."""
     incidents = ["capacity-large@10m", "stop@75m"]
-    posted = InProcess(url=url(running), seed=4, duration="90m", incidents=incidents)
+    posted = InProcess(url=fake.url, seed=4, duration="90m", incidents=incidents)
     assert posted.slept == pytest.approx(90)
     capacity = "capacity-large on streampixel 4001 (expected alert: spike page)"
     stop = "stop on streampixel (expected alert: stopped page)"
@@ -80,67 +96,31 @@ def test_posting_logs_when_incidents_start_and_end(running: ExporterProcess) -> 
     ]
 
 
-def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(
-    running: ExporterProcess,
-) -> None:
+def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(fake: FakeExporter) -> None:
     """Fails with a traceback, or with an exit code that means failure."""
-    process = subprocess.Popen(
-        # Background processes ignore SIGINT, and children inherit that.
-        ["env", "--default-signal=INT", *arguments("simulate", "--url", url(running))],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    try:
-        wait_for(lambda: running.total("session_ends_total") > 0, what="events")
-        process.send_signal(signal.SIGINT)
-        log, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, errors) == (0, "")
-    read = int(log.splitlines()[-1].split()[0].replace(",", ""))
-    assert read == running.total("session_ends_total")
+    posted = InProcess(url=fake.url, interrupt=20)
+    assert (posted.exit_code, posted.counted()[0]) == (0, len(fake.counted))
+    assert fake.counted
+    assert "Interrupted; events posted until now:" in posted.log
 
 
-def test_real_time_events_carry_their_time(running: ExporterProcess) -> None:
+def test_real_time_events_carry_their_time(fake: FakeExporter) -> None:
     """Fails when real time has no `occurred_at`, or starts at another time than now."""
-    options: dict[str, Any] = {"speed": 1.0, "duration": "15s", "ends_per_hour": 1e5}
-    posted = InProcess(url=url(running), wall=time.time(), **options)
-    read, accepted, _ = posted.counted()
-    assert read == accepted > 50
-    assert running.total("session_ends_late_total") == 0
-    assert running.total("session_exporter_event_delay_seconds_count") > 0
+    InProcess(url=fake.url, speed=1.0, duration="15s", ends_per_hour=1e5)
+    times = [datetime.fromisoformat(event["occurred_at"]) for event in fake.counted.values()]
+    assert len(times) > 50
+    assert NOW <= min(times).timestamp() < max(times).timestamp() < NOW + 15
 
 
-def test_posting_to_a_stopped_exporter_exits_with_2(running: ExporterProcess) -> None:
-    running.stop()
-    posted = InProcess(url=url(running), seed=4)
-    assert posted.exit_code == 2
-    assert "Gave up after 300 s" in posted.log
-
-
-def test_posting_sends_the_token(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token-that-is-long-enough-0123456789\n")
-    token.chmod(0o600)
-    with ExporterProcess(tmp_path / "data", settings={"ingest_token_file": token}) as guarded:
-        assert InProcess(url=url(guarded), duration="1m", token_file=token).exit_code == 0
-        refused = InProcess(url=url(guarded), duration="1m")
-    assert refused.exit_code == 2
-    assert "401" in refused.log
-
-
-def test_send_accepts_the_events_of_a_file(tmp_path: Path, running: ExporterProcess) -> None:
-    file = tmp_path / "ends.ndjson"
-    written = run("simulate", "--ndjson", file, "--system", "both", "--seed", 4)
-    assert written.returncode == 0, written.stderr
-    lines = len(file.read_text().splitlines())
-    sent = run("send", file, "--url", url(running), "--json")
-    assert sent.returncode == 0, sent.stdout + sent.stderr
-    assert json.loads(sent.stdout)["accepted"] == lines > 500
-    assert "ignored" not in sent.stderr
+def test_undelivered_events_exit_with_2(fake: FakeExporter, tmp_path: Path) -> None:
+    """There is no exporter, or it wants a token."""
+    nowhere = InProcess(url="http://127.0.0.1:1", seed=4)
+    assert (nowhere.exit_code, "Gave up after 300 s" in nowhere.log) == (2, True)
+    token = write(tmp_path / "token", "a-token\n")
+    fake.token = "a-token"
+    assert InProcess(url=fake.url, duration="1m", token_file=token).exit_code == 0
+    refused = InProcess(url=fake.url, duration="1m")
+    assert (refused.exit_code, "401" in refused.log) == (2, True)
 
 
 def test_same_flags_write_the_same_files_and_log_the_incidents(tmp_path: Path) -> None:
@@ -165,7 +145,7 @@ def test_openmetrics_directory_is_created_with_a_file_per_day(tmp_path: Path) ->
 
 
 def test_standard_output_has_the_events_alone() -> None:
-    done = run("simulate", "--ndjson", "-", "--seed", 1, "--start", START)
+    done = call("simulate", "--ndjson", "-", "--seed", 1, "--start", START)
     assert done.returncode == 0
     assert {json.loads(line)["system"] for line in done.stdout.splitlines()} == {"streampixel"}
     assert len(done.stderr.splitlines()) == 2
@@ -201,24 +181,17 @@ def test_closed_standard_output_leaves_no_traceback() -> None:
     ],
 )
 def test_wrong_usage_names_flag_and_rule_and_exits_with_2(
-    given: Sequence[str], message: str, tmp_path: Path
+    given: Sequence[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = subprocess.run(
-        ["env", "-C", tmp_path, *arguments("simulate", *given)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(),
-        check=False,
-    )
+    monkeypatch.chdir(tmp_path)
+    done = call("simulate", *given)
     assert done.returncode == 2
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_list_has_every_incident_with_its_description_in_eighty_columns() -> None:
-    done = run("simulate", "--list-incidents")
+    done = call("simulate", "--list-incidents")
     assert done.returncode == 0
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert set(STORIES) == set(KINDS)
@@ -228,8 +201,7 @@ def test_list_has_every_incident_with_its_description_in_eighty_columns() -> Non
 
 
 def test_help_shows_examples_that_the_command_accepts() -> None:
-    help_text = run("simulate", "--help").stdout
-    assert max(map(len, help_text.splitlines())) <= 80
+    help_text = call("simulate", "--help").stdout
     lines = help_text.replace("\\\n", " ").splitlines()
     begin = "session-end-exporter simulate --"
     examples = [line.split()[2:] for line in lines if line.lstrip().startswith(begin)]
@@ -244,9 +216,3 @@ def test_help_shows_examples_that_the_command_accepts() -> None:
             incidents=given["incident"] or (),
         )
         assert options.run(NOW, 1).systems
-
-
-def test_other_commands_do_not_import_numpy() -> None:
-    """Fails when the command imports the simulator at its top: each `--help` would wait for numpy."""
-    code = "import sys, exporter.cli; sys.exit('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -23,7 +23,7 @@ SEED = 3
 def history() -> History:
     """Several chunks of events: an incident in one region, with an hour before and after it."""
     days = 3.5 * HOUR / DAY
-    return simulate("streampixel", Traffic(30_000.0), days, [("one-region", HOUR)], SEED)
+    return simulate("streampixel", Traffic(10_000.0), days, [("one-region", HOUR)], SEED)
 
 
 @pytest.fixture(scope="module")

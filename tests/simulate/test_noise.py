@@ -43,8 +43,9 @@ def variance(traffic: Traffic, means: tuple[float, float]) -> float:
     return MINUTES * float(gamma + minute[0] + minute[1] * attempt / (1 + chance * m))
 
 
-@pytest.mark.parametrize("means", [(0.05, 0.01), (5.0, 0.5), (500.0, 60.0)])
-@pytest.mark.parametrize("burst_scale", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize(
+    ("means", "burst_scale"), [((500.0, 60.0), 0.0), ((0.05, 0.01), 1.0), ((5.0, 0.5), 1.5)]
+)
 def test_counts_keep_the_mean_and_have_the_computed_variance(
     means: tuple[float, float], burst_scale: float
 ) -> None:

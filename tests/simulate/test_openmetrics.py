@@ -20,13 +20,14 @@ from exporter.taxonomy.loader import load
 from tests.e2e.prometheus_process import PrometheusProcess
 
 Samples = dict[tuple[frozenset[tuple[str, str]], float], float]
-RESTARTS = Traffic(ends_per_hour=5000.0, p_missed_scrape=0.05, restarts_per_day=100.0)
+RESTARTS = Traffic(ends_per_hour=5000.0, p_missed_scrape=0.1, restarts_per_day=400.0)
 
 
 @pytest.fixture(scope="module")
 def histories() -> list[History]:
-    """An hour around a midnight, with restarts."""
-    return [simulate(system, RESTARTS, HOUR / DAY, start=MONDAY - HOUR / 2) for system in SYSTEMS]
+    """A quarter of an hour around a midnight, with restarts."""
+    days, start = HOUR / 4 / DAY, MONDAY - HOUR / 8
+    return [simulate(system, RESTARTS, days, start=start) for system in SYSTEMS]
 
 
 def samples(text: str) -> Samples:

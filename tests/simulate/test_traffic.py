@@ -38,7 +38,7 @@ def test_load_falls_on_weekends_without_a_step_at_midnight() -> None:
 
 def test_means_have_the_given_shares_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "DRIFT", 0.0)
-    rates = sampled(Traffic())
+    rates = sampled(Traffic(), WEEK[:5760])
     assert rates / rates.sum(axis=1, keepdims=True) == pytest.approx(
         np.broadcast_to(list(SHARES.values()), rates.shape)
     )
@@ -74,8 +74,7 @@ def test_profile_has_every_code_and_85_to_93_percent_successes(system: str) -> N
     assert sum(share > 0 for share in shares.values()) >= 12
 
 
-@pytest.mark.parametrize("failing", [0.0025, 0.3, 0.0])
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(("system", "failing"), [("softdrive", 0.3), ("streampixel", 0.0)])
 def test_profile_scales_failures_and_keeps_neutral_ends(system: str, failing: float) -> None:
     before, after = PROFILES[system].shares, profile(system, failing).shares
     failures = [code.code for code in codes(system) if code.outcome is Outcome.FAILURE]
