@@ -33,7 +33,7 @@ def _command(name: str) -> Callable[[Path, bool], None]:
         ] = False,
     ) -> None:
         done = export(name, folder, overwrite=force)
-        typer.echo(f"{done.written} files written to {folder}, {done.unchanged} unchanged")
+        typer.echo(f"Files written to {folder}: {done.written}; unchanged: {done.unchanged}")
         for line in done.others:
             typer.echo(line)
 

@@ -61,7 +61,7 @@ def test_export_writes_the_files_of_the_repository(name: str, tmp_path: Path) ->
     folder = tmp_path / "new" / "folder"
     shown = call("export", name, folder)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout == f"{len(expected)} files written to {folder}, 0 unchanged\n"
+    assert shown.stdout == f"Files written to {folder}: {len(expected)}; unchanged: 0\n"
     assert len(expected) > 1
     assert tree(folder) == expected
 
@@ -105,7 +105,7 @@ def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path)
     call("export", "alertmanager", tmp_path)
     shipped = tree(tmp_path)
     assert call("export", "alertmanager", tmp_path).stdout == (
-        f"0 files written to {tmp_path}, {len(shipped)} unchanged\n"
+        f"Files written to {tmp_path}: 0; unchanged: {len(shipped)}\n"
     )
     (tmp_path / "other.yml").write_text("mine")
     (tmp_path / KEPT).write_text("mine")
@@ -117,7 +117,7 @@ def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path)
     ]
     assert tree(tmp_path) == before
     shown = call("export", "alertmanager", "--force", tmp_path)
-    assert shown.stdout == f"2 files written to {tmp_path}, {len(shipped) - 2} unchanged\n"
+    assert shown.stdout == f"Files written to {tmp_path}: 2; unchanged: {len(shipped) - 2}\n"
     assert tree(tmp_path) == {**shipped, "other.yml": b"mine"}
 
 
