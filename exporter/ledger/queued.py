@@ -120,7 +120,19 @@ class QueuedLedger(ABC):
                 log.error("defect", exc_info=True)
 
 
-def joined(
+def joined(batches: Sequence[Batch]) -> Batch:
+    """The events of all batches. In it, events without a key may precede events with a key."""
+    return Batch(
+        list(chain.from_iterable([batch.series for batch in batches])),
+        b"".join([batch.keys for batch in batches]),
+        b"".join([batch.fingerprints for batch in batches]),
+        _column(batches, [batch.durations for batch in batches]),
+        _column(batches, [batch.sessions for batch in batches]),
+        _column(batches, [batch.users for batch in batches]),
+    )
+
+
+def _column(
     batches: Sequence[Batch], columns: Sequence[Sequence[T | None] | None]
 ) -> list[T | None] | None:
     """A column of all batches; None when no batch has it."""

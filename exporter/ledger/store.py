@@ -6,6 +6,7 @@ apsw instead of the standard library's sqlite3: it includes an SQLite with the f
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,11 +83,10 @@ class Store:
         self._label_names = label_names
         self._connection = _open(path)
         self._execute = self._connection.execute
-        self._transaction = _Transaction(self._connection)
         self._names: dict[Series, str] = {}
 
     def create(self, meta: Meta) -> None:
-        with self._transaction:
+        with self._transaction():
             self._execute(_SCHEMA)
             self._put_meta(meta)
 
@@ -137,7 +137,7 @@ class Store:
 
         Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
         """
-        with self._transaction:
+        with self._transaction():
             if expired:
                 self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
             if ids is not None:
@@ -150,7 +150,7 @@ class Store:
 
     def replace_series(self, totals: Iterable[Total]) -> None:
         """Replace all counters, after the configured labels changed."""
-        with self._transaction:
+        with self._transaction():
             self._execute("DELETE FROM series")
             self._put_series(totals)
 
@@ -171,6 +171,18 @@ class Store:
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Make the writes in a `with` block durable at its end; after an error nothing of them is written."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        finally:
+            # SQLite rolls back by itself after some errors, for example on a full disk.
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+
     def _put(self, table: str, *row: Any) -> None:
         self._execute(_PUT[table], (*row, checksum(*row)))
 
@@ -189,25 +201,6 @@ class Store:
             if checksum(*row) != expected:
                 raise Damaged(f"a row of the table {table} fails its checksum: {row[0]!r}")
             yield row
-
-
-class _Transaction:
-    """A `with` block whose writes are durable at its end; after an error nothing of them is written."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            # SQLite rolls back by itself after some errors, for example on a full disk.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
 
 def _open(path: Path) -> apsw.Connection:

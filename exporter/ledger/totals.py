@@ -8,7 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from exporter.ledger.contract import BUCKETS, DurationTotal, Exemplar, Family, Series, Total
+from exporter.ledger.contract import (
+    BUCKETS,
+    Batch,
+    DurationTotal,
+    Exemplar,
+    Family,
+    Series,
+    Total,
+)
 
 Cell = tuple[str, str]
 """The (system, outcome) of a duration histogram."""
@@ -44,9 +52,6 @@ class RunningTotals:
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def delayed(self) -> list[Total]:
-        return [total for total in self.series() if total.delayed]
-
     def publish(self, changes: Changes) -> None:
         """Show totals that are durable now."""
         # One call, which no other thread interrupts: a scrape must not see an end without its repeat.
@@ -61,21 +66,12 @@ class RunningTotals:
             [_empty(cell, now) for cell in cells if cell not in self._durations],
         )
 
-    def change(
-        self,
-        series: Sequence[Series],
-        durations: Sequence[float | None] | None,
-        sessions: Sequence[str | None] | None,
-        now: float,
-        repeats: Sequence[Series] = (),
-    ) -> Changes:
-        """The totals after these events are counted; `repeats` are the series of ends that are repeats.
-
-        The other columns are those of `Batch`.
-        """
+    def change(self, events: Batch, now: float, repeats: Sequence[Series] = ()) -> Changes:
+        """The totals after these events are counted; `repeats` are the series of ends that are repeats."""
+        series, durations = events.series, events.durations
         last: dict[Series, str] = {}
-        if sessions is not None:
-            pairs = zip(series, sessions, strict=True)
+        if events.sessions is not None:
+            pairs = zip(series, events.sessions, strict=True)
             last = {each: session for each, session in pairs if session is not None}
         changed: dict[tuple[str, ...], Total] = {}
         for each, count in Counter(series).items():

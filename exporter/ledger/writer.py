@@ -36,23 +36,21 @@ class Writer:
         self._recent = RecentUsers(plan.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
-        self._delay(opened.totals.delayed())
+        self._delay(opened.totals.series())
 
     def commit(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Count a group of batches in one transaction; their receipts."""
         opened = self._opened
         group = Group(batches, opened.window)
         now = self._plan.wall()
-        series, durations, sessions, users = group.columns()
-        repeats = self._recent.repeats(users) if users else []
-        changes = opened.totals.change(
-            series, durations, sessions, now, list(compress(series, repeats))
-        )
+        events = group.accepted
+        repeats = self._recent.repeats(events.users) if events.users else []
+        changes = opened.totals.change(events, now, list(compress(events.series, repeats)))
         if changes.series:
             self._write(changes, now, group)
-            if users:
+            if events.users:
                 # Not before the write: after a failure the event comes again, and is no repeat of itself.
-                self._recent.remember(users, repeats)
+                self._recent.remember(events.users, repeats)
             self._delay(changes.series)
         else:
             # Only duplicates: earlier transactions made their first copies durable.
@@ -122,9 +120,9 @@ class Writer:
         if group is not None and count:
             segment = opened.segments.extended(meta.commit, count, age)
             keys, fingerprints = self._ids_before(segment, segment.count - count)
-            ids = Ids(
-                segment.number, wall, age, keys + group.keys, fingerprints + group.fingerprints
-            )
+            keys += group.accepted.keys
+            fingerprints += group.accepted.fingerprints
+            ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
         # A commit to a deleted file is nowhere: it gets no receipt.
