@@ -55,6 +55,9 @@ REPEAT_WINDOW: Final = 900.0
 BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)))
 """Upper bounds of `session_duration_seconds`, seconds: from a failed connect to a working day."""
 
+Cell = tuple[str, str]
+"""The (system, outcome) of a duration histogram."""
+
 
 class Family(StrEnum):
     """The counter of an event.

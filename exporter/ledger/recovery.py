@@ -13,12 +13,12 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Series, Total
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside
 from exporter.ledger.files import CommitMarker, Lock, OpenFiles, sync_folder
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
-from exporter.ledger.totals import Cell, Changes, RunningTotals
+from exporter.ledger.totals import Changes, RunningTotals
 from exporter.ledger.window import Window, words
 from exporter.logs import Log
 

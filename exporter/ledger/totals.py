@@ -11,6 +11,7 @@ import numpy as np
 from exporter.ledger.contract import (
     BUCKETS,
     Batch,
+    Cell,
     DurationTotal,
     Exemplar,
     Family,
@@ -18,8 +19,6 @@ from exporter.ledger.contract import (
     Total,
 )
 
-Cell = tuple[str, str]
-"""The (system, outcome) of a duration histogram."""
 Sum = tuple[Cell, list[int], float]
 """A cell, its durations by bucket, and their sum in seconds."""
 _FEW: Final = 16

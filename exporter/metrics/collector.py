@@ -13,6 +13,7 @@ from exporter import names
 from exporter.ledger.contract import (
     BUCKETS,
     OF_SESSIONS,
+    Cell,
     DurationTotal,
     Family,
     Ledger,
@@ -155,7 +156,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
     ]
 
 
-def zero_durations(taxonomy: Taxonomy) -> list[tuple[str, str]]:
+def zero_durations(taxonomy: Taxonomy) -> list[Cell]:
     """System and outcome of each zero-initialized duration histogram."""
     return [
         (name, outcome.value)

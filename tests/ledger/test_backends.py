@@ -20,7 +20,7 @@ def test_product_imports_no_implementation_of_the_ledger() -> None:
         if PRODUCT / "ledger" not in path.parents
         for module in re.findall(r"(?:from|import) exporter\.ledger\.([\w.]+)", path.read_text())
     }
-    assert imported == {"contract", "backends", "address"}
+    assert imported == {"contract", "backends"}
 
 
 def test_serve_with_sqlite_imports_no_redis(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.ledger.address import Address, parse, replicas
 from exporter.ledger.redis.plan import Plan
 from exporter.settings import load
+from exporter.settings.ledger_address import Address, parse, replicas
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.address import parse
 from exporter.ledger.redis.connection import ServerConnection
 from exporter.ledger.redis.plan import Plan
+from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, batch, key
 from tests.ledger.home import until, value
 from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError, LedgerError
-from exporter.ledger.address import parse
 from exporter.ledger.redis import ledger as redis_ledger
 from exporter.ledger.redis.health import check
 from exporter.ledger.redis.plan import Plan
+from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import batch
 from tests.ledger.home import until

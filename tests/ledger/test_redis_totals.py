@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.ledger.address import parse
 from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
+from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch, series
 from tests.ledger.home import total, until, value
 from tests.ledger.redis_home import RedisHome

@@ -13,12 +13,13 @@ from exporter.ledger.contract import (
     FINGERPRINT_BYTES,
     KEY_BYTES,
     Batch,
+    Cell,
     Family,
     Receipt,
     Series,
 )
 from exporter.ledger.queued import joined, receipts
-from exporter.ledger.redis.records import Cell, Names, cell_name
+from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.repeats import RecentUsers
 
 _EXEMPLARS: Final = 4

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, TypeVar
 
-from exporter.ledger.contract import BUCKETS, Exemplar, Series
+from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Series
 from exporter.ledger.naming import name_of, series_of
 from exporter.logs import Log
 
 T = TypeVar("T")
-Cell = tuple[str, str]
-"""The (system, outcome) of a duration histogram."""
 
 log = Log("exporter.ledger")
 
