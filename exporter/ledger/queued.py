@@ -3,7 +3,6 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -69,7 +68,7 @@ class QueuedLedger(ABC):
     def enqueue(self, batch: Batch, answered: Answered) -> None:
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
-        if refusal := self._refusal(batch):
+        if refusal := self._refusal():
             raise refusal
         size = _size(batch)
         # An empty queue takes a batch of any size.
@@ -93,8 +92,8 @@ class QueuedLedger(ABC):
             self._send((batch, answered))
 
     @abstractmethod
-    def _refusal(self, batch: Batch) -> Refused | None:
-        """Why the ledger cannot take the batch now."""
+    def _refusal(self) -> Refused | None:
+        """Why the ledger cannot take batches now."""
 
     def _flush(self) -> None:
         """Send the deferred batches."""
@@ -145,17 +144,13 @@ def _column(
 def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
     """The receipt of each batch; `verdicts` has a byte for each event, or none when all were accepted."""
     if not verdicts:
-        return [_accepted(len(batch)) for batch in batches]
+        return [Receipt(len(batch)) for batch in batches]
     answers, start = [], 0
     for batch in batches:
         part = verdicts[start : start + len(batch)]
         answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
         start += len(batch)
     return answers
-
-
-_accepted = lru_cache(maxsize=1024)(Receipt)
-"""The receipt of a batch whose events were all accepted."""
 
 
 def _size(batch: Batch) -> int:

@@ -34,8 +34,8 @@ class Plan:
     """The folder of a ledger, and the settings that it is opened with.
 
     The series of `zero` and `zero_durations` exist from the first scrape. `ids` and `age` (seconds) bound
-    the deduplication window; `slack` is the size of the largest group commit in events. `first_seen_delay`
-    (seconds) is the time that a new series is exported as 0.
+    the deduplication window; a group commit has at most `slack` events. `first_seen_delay` (seconds) is the
+    time that a new series is exported as 0.
     """
 
     folder: Path

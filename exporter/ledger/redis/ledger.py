@@ -93,7 +93,7 @@ class RedisLedger(QueuedLedger):
         # A second call of `close` that is cancelled must not cancel the first.
         await asyncio.shield(self._task)
 
-    def _refusal(self, batch: Batch) -> Refused | None:
+    def _refusal(self) -> Refused | None:
         return None if self._problem is None else _unavailable()
 
     def _put(self, item: Item) -> None:
