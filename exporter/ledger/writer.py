@@ -12,7 +12,6 @@ from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Tota
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan
 from exporter.ledger.repeats import RecentUsers
-from exporter.ledger.segments import Segment
 from exporter.ledger.store import Ids
 from exporter.ledger.totals import Changes
 from exporter.logs import Log
@@ -32,7 +31,7 @@ class Writer:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
         self._started = plan.monotonic()
-        self._last_ids: Ids | None = None
+        self._last_ids = opened.last_ids
         self._recent = RecentUsers(plan.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
@@ -119,9 +118,10 @@ class Writer:
         segment, ids = None, None
         if group is not None and count:
             segment = opened.segments.extended(meta.commit, count, age)
-            keys, fingerprints = self._ids_before(segment, segment.count - count)
-            keys += group.accepted.keys
-            fingerprints += group.accepted.fingerprints
+            keys, fingerprints = group.accepted.keys, group.accepted.fingerprints
+            last = self._last_ids
+            if last is not None and last.number == segment.number:
+                keys, fingerprints = last.keys + keys, last.fingerprints + fingerprints
             ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
@@ -137,14 +137,6 @@ class Writer:
             self._last_ids = ids
         opened.totals.publish(changes)
         self._on_commit(seconds)
-
-    def _ids_before(self, segment: Segment, count: int) -> tuple[bytes, bytes]:
-        """Keys and fingerprints of the `count` ids that the row of the segment already has."""
-        last = self._last_ids
-        if last is not None and last.number == segment.number:
-            return last.keys, last.fingerprints
-        # After a start, the row may be one that the last process wrote.
-        return self._opened.window.latest(count) if count else (b"", b"")
 
     def _delay(self, totals: Sequence[Total]) -> None:
         end = self._plan.monotonic() + self._plan.first_seen_delay

@@ -5,16 +5,16 @@ waits for the GIL during a scrape.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress, count
 from operator import is_not
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.registry import Collector
 
 from exporter import names
 from exporter.ledger.contract import Series, Total
@@ -143,16 +143,7 @@ def _exemplar(total: Total) -> str:
     return f' # {{{names.SESSION_ID}="{session}"}} 1.0 {total.exemplar.at!r}'
 
 
-class _Collected(Collector):
-    """The families of one scrape, for prometheus-client's writers."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
-
-
 def client_lines(metrics: Sequence[Metric], openmetrics: bool) -> bytes:
     """The lines of prometheus-client, in OpenMetrics with `# EOF` at the end."""
-    return (generate_openmetrics if openmetrics else generate_latest)(_Collected(metrics))
+    registry: Any = SimpleNamespace(collect=lambda: metrics)
+    return (generate_openmetrics if openmetrics else generate_latest)(registry)
