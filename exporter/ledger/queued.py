@@ -22,7 +22,7 @@ Item = tuple[Batch, Answered]
 
 
 class QueuedLedger(ABC):
-    """Passes batches to `send` in their order; a deferrable batch waits for the next batch that is not.
+    """Passes batches to `_send` in their order; a deferrable batch waits for the next batch that is not.
 
     `on_commit` gets the seconds of each commit and `on_failure` is called for each failure. `on_broken` is
     called once, on the loop, when only a restart helps.
@@ -30,7 +30,6 @@ class QueuedLedger(ABC):
 
     def __init__(
         self,
-        send: Callable[[Item], None],
         *,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
@@ -39,7 +38,7 @@ class QueuedLedger(ABC):
         on_failure: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        self._send, self._longest_wait = send, longest_wait
+        self._longest_wait = longest_wait
         self._max_events, self._max_bytes = queue_events, queue_bytes
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._loop = asyncio.get_running_loop()
@@ -90,6 +89,10 @@ class QueuedLedger(ABC):
             if self._deferred:
                 self._flush()
             self._send((batch, answered))
+
+    @abstractmethod
+    def _send(self, item: Item) -> None:
+        """Take a batch over."""
 
     @abstractmethod
     def _refusal(self) -> Refused | None:

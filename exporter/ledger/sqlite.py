@@ -51,7 +51,7 @@ class SqliteLedger(QueuedLedger):
     ) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
-        super().__init__(self._send_soon, **options)
+        super().__init__(**options)
         self._folder = plan.folder
         self._longest_write, self._monotonic = longest_write, plan.monotonic
         # When the present work of the writer began; None while it waits for batches.
@@ -105,7 +105,7 @@ class SqliteLedger(QueuedLedger):
                 break
         self._watch.cancel()
 
-    def _send_soon(self, item: Item) -> None:
+    def _send(self, item: Item) -> None:
         """Send a small batch with the others of this turn of the event loop, and a large one at once."""
         self._outgoing.append(item)
         if len(item[0]) > _SMALL:

@@ -151,7 +151,7 @@ def full_registry() -> CollectorRegistry:
     registry.register(BuildsCollector(ledger))
     registry.register(Poller(("p1",), 30, fetch=never, on_failure=print))
     failure_counter(registry)
-    registry.register(StateCollector(ledger, sqlite="3.51.3"))
+    registry.register(StateCollector(ledger))
     export_certificates([], registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])
     return registry

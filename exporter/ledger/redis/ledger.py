@@ -53,7 +53,7 @@ class RedisLedger(QueuedLedger):
     """
 
     def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
-        super().__init__(self._put, **options)
+        super().__init__(**options)
         self._replica = replica
         self._spare = self._size = 0
         self._misconfigured: dict[str, str] = {}
@@ -96,7 +96,7 @@ class RedisLedger(QueuedLedger):
     def _refusal(self) -> Refused | None:
         return None if self._problem is None else _unavailable()
 
-    def _put(self, item: Item) -> None:
+    def _send(self, item: Item) -> None:
         self._inbox.append(item)
         self._awake.set()
 
