@@ -22,8 +22,10 @@ from exporter.ledger.contract import (
     Total,
 )
 from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
-from tests.ledger.home import Home, total, until, value
+from tests.ledger.home import SqliteHome, total, until, value
+from tests.ledger.redis_home import RedisHome
 
+Home = SqliteHome | RedisHome
 USER = b"one user"
 
 

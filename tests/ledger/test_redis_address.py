@@ -53,12 +53,6 @@ def test_wait_is_parsed(wait: str, number: int) -> None:
             load(ledger="redis://cache", ledger_wait=wrong)
 
 
-@pytest.mark.parametrize("setting", [{"ledger_wait": "aof"}, {"ledger_password_file": "x"}])
-def test_settings_of_a_shared_ledger_need_one(setting: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="needs ledger"):
-        load(**setting)
-
-
 def test_password_file_has_one_line_and_is_read_each_time(tmp_path: Path) -> None:
     file = tmp_path / "password"
     plan = Plan(parse("redis://cache"), password_file=file)
