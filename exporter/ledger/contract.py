@@ -82,7 +82,8 @@ OF_SESSIONS: Final = (Family.ENDS, Family.LATE, Family.INTERRUPTIONS)
 class Series:
     """One series of a counter; `labels` are the values of the configured labels in their order.
 
-    The classifier interns series: equal series of one process are the same object.
+    `key` is the identity that is the same in all processes. The classifier interns series: equal series of
+    one process are the same object.
     """
 
     family: Family
@@ -92,16 +93,15 @@ class Series:
     category: str
     outcome: str
     labels: tuple[str, ...] = ()
+    key: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        codes = (self.system, self.code, self.phase, self.category, self.outcome)
+        object.__setattr__(self, "key", (self.family.value, *codes, *self.labels))
 
     def of_repeats(self) -> "Series":
         """The series of the repeats among the ends of this series."""
         return replace(self, family=Family.REPEATS)
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The identity that is the same in all processes."""
-        codes = (self.system, self.code, self.phase, self.category, self.outcome)
-        return (self.family.value, *codes, *self.labels)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ apsw instead of the standard library's sqlite3: it includes an SQLite with the f
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,12 +78,11 @@ class Store:
     that read raise `Damaged` too.
     """
 
-    def __init__(self, path: Path, label_names: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, label_names: tuple[str, ...] = ()) -> None:
         self.path = path
         self._label_names = label_names
         self._connection = _open(path)
         self._execute = self._connection.execute
-        self._names: dict[Series, str] = {}
 
     def create(self, meta: Meta) -> None:
         with self._transaction():
@@ -127,10 +126,7 @@ class Store:
         return (Ids(*row) for row in self._rows("ids"))
 
     def name(self, series: Series) -> str:
-        name = self._names.get(series)
-        if name is None:
-            name = self._names[series] = name_of(series, self._label_names)
-        return name
+        return name_of(series, self._label_names)
 
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
         """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.

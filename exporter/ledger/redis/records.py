@@ -1,7 +1,7 @@
 """Names and values of counters and duration histograms, as `commit.lua` writes them."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, TypeVar
@@ -95,7 +95,7 @@ class Names:
     Exporters with other label settings write other names; several names may be one series here.
     """
 
-    def __init__(self, label_names: Sequence[str], known: Iterable[Series] = ()) -> None:
+    def __init__(self, label_names: tuple[str, ...], known: Iterable[Series] = ()) -> None:
         self._label_names = label_names
         self._names: dict[Series, bytes] = {}
         self._series: dict[bytes, Series | None] = {}
