@@ -23,10 +23,8 @@ not fill the disk of the ledger. The backup notices the change and copies again.
 LEAST: Final = 64 * 1024**2
 """Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
 
-Hook = Callable[[apsw.Connection, str, int], int]
 
-
-def checkpoint_hook(marker: Path) -> Hook:
+def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
     """The hook of SQLite after each commit, in place of its automatic checkpoint."""
 
     def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:

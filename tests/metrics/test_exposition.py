@@ -197,10 +197,6 @@ def test_the_last_session_is_an_exemplar_with_its_time() -> None:
     assert float(exemplar.timestamp or 0) == 1_790_000_000.5
 
 
-def test_the_text_format_has_no_exemplars() -> None:
-    assert "s-91" not in text(StillLedger([total(session="s-91")]))
-
-
 @pytest.mark.parametrize(
     ("session", "exported"),
     [
