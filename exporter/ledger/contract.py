@@ -82,8 +82,8 @@ OF_SESSIONS: Final = (Family.ENDS, Family.LATE, Family.INTERRUPTIONS)
 class Series:
     """One series of a counter; `labels` are the values of the configured labels in their order.
 
-    `key` is the identity that is the same in all processes. The classifier interns series: equal series of
-    one process are the same object.
+    `key` is the identity that is the same in all processes: the family, then the values of all labels. The
+    classifier interns series: equal series of one process are the same object.
     """
 
     family: Family

@@ -17,7 +17,7 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter import names
-from exporter.ledger.contract import Series, Total
+from exporter.ledger.contract import Total
 
 Write = Callable[[bool], Sequence[bytes]]
 """Returns lines in OpenMetrics 1.0 (True) or in text 0.0.4, without `# EOF`, in parts.
@@ -36,12 +36,6 @@ def label_text(label_names: Sequence[str], values: Sequence[str]) -> str:
     """Labels as both formats write them, in braces."""
     pairs = zip(label_names, values, strict=True)
     return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs) + "}"
-
-
-def values(series: Series) -> tuple[str, ...]:
-    """The label values in the order of `names.SERIES_LABELS` and the configured labels."""
-    labels = (series.system, series.code, series.phase, series.category, series.outcome)
-    return (*labels, *series.labels)
 
 
 def escaped(value: str) -> str:
@@ -114,7 +108,8 @@ class CounterLines:
         for place in [*changed, *range(both, len(totals))]:
             total = totals[place]
             if place >= both or last.totals[place].series is not total.series:
-                labels[place] = label_text(self._label_names, (*values(total.series), ledger))
+                _, *values = total.series.key
+                labels[place] = label_text(self._label_names, (*values, ledger))
             lines[place], created[place] = self._line(openmetrics, labels[place], total)
         self._written[openmetrics, ledger] = _Written(totals, labels, lines, created)
         header = counter_header(self._name, self._documentation, openmetrics)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, TypeVar
 
-from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Series
+from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
 from exporter.logs import Log
 
@@ -100,7 +100,6 @@ class Names:
         self._names: dict[Series, bytes] = {}
         self._series: dict[bytes, Series | None] = {}
         self._by_key: dict[tuple[str, ...], Series] = {}
-        self._repeats: dict[Series, Series] = {}
         self._cells: dict[bytes, Cell | None] = {}
         for series in known:
             self.of(series)
@@ -114,11 +113,8 @@ class Names:
 
     def repeats(self, series: Series) -> Series:
         """The series of the repeats among the ends of a series."""
-        repeats = self._repeats.get(series)
-        if repeats is None:
-            repeats = series.of_repeats()
-            repeats = self._repeats[series] = self._by_key.setdefault(repeats.key, repeats)
-        return repeats
+        key = (Family.REPEATS.value, *series.key[1:])
+        return self._by_key.get(key) or self._by_key.setdefault(key, series.of_repeats())
 
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""
