@@ -106,7 +106,7 @@ class ShardPart:
 
 
 class Group:
-    """Batches in the order in which `commit` was called, split by shard.
+    """Batches in the order in which `commit` was called, split by shard into `parts`.
 
     Events without a key go to the shard `spare`, any shard: they are never compared. `recent` decides which
     events are repeats if they are accepted.
@@ -120,8 +120,8 @@ class Group:
         self.events = joined(batches)
         self.repeats = recent.repeats(self.events.users) if self.events.users else []
         self._verdicts = bytearray(len(self.events))
-        self._parts: dict[int, ShardPart] = {}
-        parts = self._parts
+        self.parts: dict[int, ShardPart] = {}
+        parts = self.parts
         start = 0
         for batch in batches:
             keys = _cut(batch.keys, KEY_BYTES)
@@ -141,10 +141,6 @@ class Group:
             start += len(batch)
             if end < start:
                 self._part(spare).unkeyed.extend(range(end, start))
-
-    @property
-    def parts(self) -> list[ShardPart]:
-        return list(self._parts.values())
 
     def judge(self, part: ShardPart, digits: bytes) -> None:
         """Note a part's verdicts: a digit for each key, or no digits when all are new."""
@@ -171,7 +167,7 @@ class Group:
         ]
 
     def _part(self, shard: int) -> ShardPart:
-        return self._parts.setdefault(shard, ShardPart(shard))
+        return self.parts.setdefault(shard, ShardPart(shard))
 
 
 def _exemplars(group: Group, events: Sequence[int], numbers: Sequence[int]) -> list[bytes | int]:
