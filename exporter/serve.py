@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import apsw
 from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -109,7 +108,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         registry.register(LedgerCollector(settings.labels, ledger))
         registry.register(TaxonomyCollector(taxonomy, settings.runbooks, settings.dashboard_url))
         registry.register(BuildsCollector(ledger))
-        registry.register(StateCollector(ledger, sqlite=apsw.sqlite_lib_version()))
+        registry.register(StateCollector(ledger))
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         authenticator = Authenticator(settings.ops_token_file)

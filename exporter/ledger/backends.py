@@ -2,39 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from exporter.errors import LedgerError
-from exporter.ledger import address
-from exporter.ledger.contract import Ledger, Series
+from exporter.ledger.contract import Cell, Ledger, Series
 from exporter.ledger.queued import GROUP_EVENTS
+from exporter.settings import Settings, ledger_address
 
 if TYPE_CHECKING:
     from exporter.ledger.backup import Backup
 
 
-class LedgerSettings(Protocol):
-    """The settings that a ledger needs; see `exporter.settings.Settings` for each."""
-
-    data_dir: Path
-    ledger: str | None
-    ledger_password_file: Path | None
-    ledger_shards: int
-    ledger_wait: str | None
-    ledger_timeout: float
-    labels: tuple[str, ...]
-    dedup_window_ids: int
-    dedup_window_age: float
-    first_seen_zero_for: float
-    max_events: int
-    max_queue_events: int
-    max_queue_bytes: int
-
-
 async def open_backend(
-    settings: LedgerSettings,
+    settings: Settings,
     zero: Sequence[Series],
-    zero_durations: Sequence[tuple[str, str]],
+    zero_durations: Sequence[Cell],
     *,
     on_commit: Callable[[float], None],
     on_failure: Callable[[], None],
@@ -59,7 +41,7 @@ async def open_backend(
         from exporter.ledger.redis.plan import Plan as RedisPlan
 
         shared = RedisPlan(
-            address.parse(settings.ledger),
+            ledger_address.parse(settings.ledger),
             settings.labels,
             zero,
             zero_durations,
@@ -67,7 +49,7 @@ async def open_backend(
             age=settings.dedup_window_age,
             first_seen_delay=settings.first_seen_zero_for,
             timeout=settings.ledger_timeout,
-            wait=address.replicas(settings.ledger_wait) if settings.ledger_wait else None,
+            wait=ledger_address.replicas(settings.ledger_wait) if settings.ledger_wait else None,
             password_file=settings.ledger_password_file,
             on_labels=on_labels,
         )
@@ -92,11 +74,11 @@ async def open_backend(
     return ledger
 
 
-def back_up(settings: LedgerSettings, folder: Path) -> "Backup":
+def back_up(settings: Settings, folder: Path) -> "Backup":
     """Copy the ledger that the settings select into a new file in `folder`. Raises `LedgerError`."""
     if settings.ledger is not None:
         raise LedgerError(
-            f"the ledger is in {address.masked(settings.ledger)}, not in a file: back up Redis or "
+            f"the ledger is in {ledger_address.masked(settings.ledger)}, not in a file: back up Redis or "
             "Valkey itself, for example its append-only file"
         )
     from exporter.ledger import backup

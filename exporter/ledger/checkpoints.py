@@ -8,8 +8,9 @@ it shared, a checkpoint exclusively. It ends with the process that holds it.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from shutil import disk_usage
 from typing import Final
 
 import apsw
@@ -22,17 +23,15 @@ not fill the disk of the ledger. The backup notices the change and copies again.
 LEAST: Final = 64 * 1024**2
 """Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
 
-Hook = Callable[[apsw.Connection, str, int], int]
 
-
-def checkpoint_hook(marker: Path) -> Hook:
+def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
     """The hook of SQLite after each commit, in place of its automatic checkpoint."""
 
     def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
         if pages >= PAGES:
             # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
             with suppress(apsw.Error, OSError):
-                if pages >= MOST or _free(marker) < LEAST:
+                if pages >= MOST or disk_usage(marker).free < LEAST:
                     connection.wal_checkpoint(database)
                 else:
                     with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -42,16 +41,9 @@ def checkpoint_hook(marker: Path) -> Hook:
     return after_commit
 
 
-@contextmanager
-def paused(marker: Path) -> Iterator[None]:
+def paused(marker: Path) -> AbstractContextManager[None]:
     """No automatic checkpoint changes the database file, unless the WAL is large or its disk nearly full."""
-    with _locked(marker, fcntl.LOCK_SH):
-        yield
-
-
-def _free(path: Path) -> int:
-    disk = os.statvfs(path)
-    return disk.f_bavail * disk.f_frsize
+    return _locked(marker, fcntl.LOCK_SH)
 
 
 @contextmanager

@@ -55,6 +55,9 @@ REPEAT_WINDOW: Final = 900.0
 BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)))
 """Upper bounds of `session_duration_seconds`, seconds: from a failed connect to a working day."""
 
+Cell = tuple[str, str]
+"""The (system, outcome) of a duration histogram."""
+
 
 class Family(StrEnum):
     """The counter of an event.
@@ -79,7 +82,8 @@ OF_SESSIONS: Final = (Family.ENDS, Family.LATE, Family.INTERRUPTIONS)
 class Series:
     """One series of a counter; `labels` are the values of the configured labels in their order.
 
-    The classifier interns series: equal series of one process are the same object.
+    `key` is the identity that is the same in all processes: the family, then the values of all labels. The
+    classifier interns series: equal series of one process are the same object.
     """
 
     family: Family
@@ -89,16 +93,15 @@ class Series:
     category: str
     outcome: str
     labels: tuple[str, ...] = ()
+    key: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        codes = (self.system, self.code, self.phase, self.category, self.outcome)
+        object.__setattr__(self, "key", (self.family.value, *codes, *self.labels))
 
     def of_repeats(self) -> "Series":
         """The series of the repeats among the ends of this series."""
         return replace(self, family=Family.REPEATS)
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The identity that is the same in all processes."""
-        codes = (self.system, self.code, self.phase, self.category, self.outcome)
-        return (self.family.value, *codes, *self.labels)
 
 
 @dataclass(slots=True)

@@ -60,10 +60,6 @@ class CommitMarker:
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
 
-    def read(self) -> int:
-        """The commit, or 0 when the file is new or unreadable: it then proves nothing."""
-        return _commit(os.pread(self._file, _MARKER.size, 0))
-
     def write(self, commit: int) -> None:
         """Name a durable commit."""
         try:
@@ -77,8 +73,12 @@ class CommitMarker:
 
 
 def read_marker(marker: Path) -> int:
-    """The commit, as `CommitMarker.read`, of a marker that this process neither creates nor changes."""
-    return _commit(marker.read_bytes())
+    """The commit in a marker, or 0 when the file is new or unreadable: it then proves nothing."""
+    content = marker.read_bytes()
+    if len(content) != _MARKER.size:
+        return 0
+    commit, check = _MARKER.unpack(content)
+    return int(commit) if check == _check(commit) else 0
 
 
 class Replaced(LedgerError):
@@ -121,13 +121,6 @@ def _open(path: Path) -> int:
 def _identity(path: str) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def _commit(content: bytes) -> int:
-    if len(content) != _MARKER.size:
-        return 0
-    commit, check = _MARKER.unpack(content)
-    return int(commit) if check == _check(commit) else 0
 
 
 def _check(commit: int) -> int:

@@ -1,7 +1,6 @@
 """A group commit: the batches of one transaction as one set of columns, and their verdicts."""
 
 from collections.abc import Sequence
-from itertools import chain
 from struct import Struct
 from typing import Any, Final, TypeVar
 
@@ -16,7 +15,6 @@ from exporter.ledger.contract import (
     KEY_BYTES,
     Batch,
     Receipt,
-    Series,
 )
 from exporter.ledger.queued import joined, receipts
 from exporter.ledger.window import Window, has_repeats, words
@@ -32,64 +30,41 @@ T = TypeVar("T")
 
 
 class Group:
-    """Batches in the order of the `commit` calls; `keys` and `fingerprints` are those of accepted events."""
+    """Batches in the order of the `commit` calls; `accepted` has their accepted events."""
 
     def __init__(self, batches: Sequence[Batch], window: Window) -> None:
         self._batches, self._window = batches, window
-        keys = b"".join([batch.keys for batch in batches])
-        fingerprints = b"".join([batch.fingerprints for batch in batches])
-        few = len(keys) <= _FEW * KEY_BYTES
-        verdicts = (_judge_few if few else _judge_many)(keys, fingerprints, window)
+        events = self.accepted = joined(batches)
+        few = len(events.keys) <= _FEW * KEY_BYTES
+        verdicts = (_judge_few if few else _judge_many)(events.keys, events.fingerprints, window)
         # A byte for each event; empty when all are accepted.
         self._verdicts = b""
         if verdicts is not None:
             new = verdicts == ACCEPTED
-            keys = words(keys, KEY_BYTES)[new].tobytes()
-            fingerprints = words(fingerprints, FINGERPRINT_BYTES)[new].tobytes()
-            each = np.zeros(sum(map(len, batches)), np.uint8)
+            each = np.zeros(len(events), np.uint8)
             each[self._keyed()] = verdicts
             self._verdicts = each.tobytes()
-        self.keys, self.fingerprints = keys, fingerprints
+            self.accepted = Batch(
+                self._accepted(events.series) or [],
+                words(events.keys, KEY_BYTES)[new].tobytes(),
+                words(events.fingerprints, FINGERPRINT_BYTES)[new].tobytes(),
+                self._accepted(events.durations),
+                self._accepted(events.sessions),
+                self._accepted(events.users),
+            )
 
     def __len__(self) -> int:
         """The number of accepted events that have a key."""
-        return len(self.keys) // KEY_BYTES
+        return len(self.accepted.keys) // KEY_BYTES
 
     def remember(self) -> None:
         """Add the keys of the accepted events to the window."""
+        keys, fingerprints = self.accepted.keys, self.accepted.fingerprints
         if len(self) <= _FEW:
-            for (first, second), (fingerprint,) in _pairs(self.keys, self.fingerprints):
+            for (first, second), (fingerprint,) in _pairs(keys, fingerprints):
                 self._window.add_key(first, second, fingerprint)
         else:
-            self._window.add(
-                words(self.keys, KEY_BYTES), words(self.fingerprints, FINGERPRINT_BYTES)
-            )
-
-    def columns(
-        self,
-    ) -> tuple[
-        list[Series],
-        list[float | None] | None,
-        list[str | None] | None,
-        list[bytes | None] | None,
-    ]:
-        """Series, durations (seconds), session ids and users of the accepted events.
-
-        An absent column is None.
-        """
-        batches = self._batches
-        series = list(chain.from_iterable([batch.series for batch in batches]))
-        durations = joined(batches, [batch.durations for batch in batches])
-        sessions = joined(batches, [batch.sessions for batch in batches])
-        users = joined(batches, [batch.users for batch in batches])
-        if not self._verdicts:
-            return series, durations, sessions, users
-        return (
-            self._accepted(series) or [],
-            self._accepted(durations),
-            self._accepted(sessions),
-            self._accepted(users),
-        )
+            self._window.add(words(keys, KEY_BYTES), words(fingerprints, FINGERPRINT_BYTES))
 
     def receipts(self) -> list[Receipt]:
         return receipts(self._batches, self._verdicts)
@@ -99,7 +74,7 @@ class Group:
         counts = [(len(batch.keys) // KEY_BYTES, len(batch)) for batch in self._batches]
         return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
 
-    def _accepted(self, column: list[T] | None) -> list[T] | None:
+    def _accepted(self, column: Sequence[T] | None) -> list[T] | None:
         if column is None:
             return None
         return [value for value, verdict in zip(column, self._verdicts, strict=True) if not verdict]

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 
 from exporter.ledger.contract import Family, Series
 
-_FIELDS = [field.name for field in fields(Series) if field.name != "labels"]
+_FIELDS = [field.name for field in fields(Series) if field.name not in {"labels", "key"}]
 
 
-def name_of(series: Series, label_names: Sequence[str]) -> str:
+@cache
+def name_of(series: Series, label_names: tuple[str, ...]) -> str:
     labels = zip(label_names, series.labels, strict=True)
     parts: dict[str, object] = {name: getattr(series, name) for name in _FIELDS}
     parts["labels"] = {label: value for label, value in labels if value}

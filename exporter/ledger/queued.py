@@ -3,7 +3,6 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -23,7 +22,7 @@ Item = tuple[Batch, Answered]
 
 
 class QueuedLedger(ABC):
-    """Passes batches to `send` in their order; a deferrable batch waits for the next batch that is not.
+    """Passes batches to `_send` in their order; a deferrable batch waits for the next batch that is not.
 
     `on_commit` gets the seconds of each commit and `on_failure` is called for each failure. `on_broken` is
     called once, on the loop, when only a restart helps.
@@ -31,7 +30,6 @@ class QueuedLedger(ABC):
 
     def __init__(
         self,
-        send: Callable[[Item], None],
         *,
         queue_events: int = 200_000,
         queue_bytes: int = 64 * 1024**2,
@@ -40,7 +38,7 @@ class QueuedLedger(ABC):
         on_failure: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        self._send, self._longest_wait = send, longest_wait
+        self._longest_wait = longest_wait
         self._max_events, self._max_bytes = queue_events, queue_bytes
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._loop = asyncio.get_running_loop()
@@ -69,7 +67,7 @@ class QueuedLedger(ABC):
     def enqueue(self, batch: Batch, answered: Answered) -> None:
         if self._closing:
             raise ShuttingDown("the exporter is shutting down; send the events again")
-        if refusal := self._refusal(batch):
+        if refusal := self._refusal():
             raise refusal
         size = _size(batch)
         # An empty queue takes a batch of any size.
@@ -93,8 +91,12 @@ class QueuedLedger(ABC):
             self._send((batch, answered))
 
     @abstractmethod
-    def _refusal(self, batch: Batch) -> Refused | None:
-        """Why the ledger cannot take the batch now."""
+    def _send(self, item: Item) -> None:
+        """Take a batch over."""
+
+    @abstractmethod
+    def _refusal(self) -> Refused | None:
+        """Why the ledger cannot take batches now."""
 
     def _flush(self) -> None:
         """Send the deferred batches."""
@@ -120,7 +122,19 @@ class QueuedLedger(ABC):
                 log.error("defect", exc_info=True)
 
 
-def joined(
+def joined(batches: Sequence[Batch]) -> Batch:
+    """The events of all batches. In it, events without a key may precede events with a key."""
+    return Batch(
+        list(chain.from_iterable([batch.series for batch in batches])),
+        b"".join([batch.keys for batch in batches]),
+        b"".join([batch.fingerprints for batch in batches]),
+        _column(batches, [batch.durations for batch in batches]),
+        _column(batches, [batch.sessions for batch in batches]),
+        _column(batches, [batch.users for batch in batches]),
+    )
+
+
+def _column(
     batches: Sequence[Batch], columns: Sequence[Sequence[T | None] | None]
 ) -> list[T | None] | None:
     """A column of all batches; None when no batch has it."""
@@ -133,17 +147,13 @@ def joined(
 def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
     """The receipt of each batch; `verdicts` has a byte for each event, or none when all were accepted."""
     if not verdicts:
-        return [_accepted(len(batch)) for batch in batches]
+        return [Receipt(len(batch)) for batch in batches]
     answers, start = [], 0
     for batch in batches:
         part = verdicts[start : start + len(batch)]
         answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
         start += len(batch)
     return answers
-
-
-_accepted = lru_cache(maxsize=1024)(Receipt)
-"""The receipt of a batch whose events were all accepted."""
 
 
 def _size(batch: Batch) -> int:

@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,12 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Series, Total
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside
-from exporter.ledger.files import CommitMarker, Lock, OpenFiles, sync_folder
+from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync_folder
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
-from exporter.ledger.totals import Cell, Changes, RunningTotals
+from exporter.ledger.totals import Changes, RunningTotals
 from exporter.ledger.window import Window, words
 from exporter.logs import Log
 
@@ -34,8 +34,8 @@ class Plan:
     """The folder of a ledger, and the settings that it is opened with.
 
     The series of `zero` and `zero_durations` exist from the first scrape. `ids` and `age` (seconds) bound
-    the deduplication window; `slack` is the size of the largest group commit in events. `first_seen_delay`
-    (seconds) is the time that a new series is exported as 0.
+    the deduplication window; a group commit has at most `slack` events. `first_seen_delay` (seconds) is the
+    time that a new series is exported as 0.
     """
 
     folder: Path
@@ -52,7 +52,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Opened:
-    """A ledger that was read; `moved_to` is the damaged file that this start moved aside."""
+    """A ledger that was read.
+
+    `last_ids` is the last row of the window. `moved_to` is the damaged file that this start moved aside.
+    """
 
     store: Store
     marker: CommitMarker
@@ -61,15 +64,14 @@ class Opened:
     totals: RunningTotals
     window: Window
     segments: Segments
+    last_ids: Ids | None
     files: OpenFiles
     moved_to: Path | None = None
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with ExitStack() as closing:
-            closing.callback(self.lock.close)
-            closing.callback(self.marker.close)
-            closing.callback(self.store.close)
+        with closing(self.lock), closing(self.marker):
+            self.store.close()
 
 
 def open_ledger(plan: Plan) -> Opened:
@@ -102,7 +104,7 @@ def open_ledger(plan: Plan) -> Opened:
 def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
     new = Meta(ledger=secrets.token_hex(4))
     try:
-        return _read(plan, marker, lock, new, marker.read())
+        return _read(plan, marker, lock, new, read_marker(plan.folder / "ledger.marker"))
     except Damaged as damage:
         now = plan.wall()
         aside = move_aside(plan.folder / "ledger.db", now)
@@ -136,7 +138,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                     f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
                 )
             totals, renamed = _totals(store)
-            window, segments = _window(store, plan)
+            window, segments, last_ids = _window(store, plan)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
             # checkpoint everything that was read is durable, also after a failed fsync.
             try:
@@ -156,7 +158,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
         except UnicodeDecodeError as error:
             raise Damaged(f"text that is not UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, marker, lock, meta, totals, window, segments, files)
+    return Opened(store, marker, lock, meta, totals, window, segments, last_ids, files)
 
 
 def _size(path: Path) -> int:
@@ -206,9 +208,10 @@ def _sum(first: Total, second: Total) -> Total:
     )
 
 
-def _window(store: Store, plan: Plan) -> tuple[Window, Segments]:
+def _window(store: Store, plan: Plan) -> tuple[Window, Segments, Ids | None]:
     window = Window(plan.ids, plan.slack)
     segments = Segments(plan.ids, plan.age, window.size)
+    last = None
     for rows in _chunks(store, window.size):
         count = sum(ids.count for ids in rows)
         while len(window) + count > window.size:
@@ -219,7 +222,8 @@ def _window(store: Store, plan: Plan) -> tuple[Window, Segments]:
         window.add(keys, fingerprints)
         for ids in rows:
             segments.add(Segment(ids.number, ids.count, ids.age, ids.age))
-    return window, segments
+            last = ids
+    return window, segments, last
 
 
 def _chunks(store: Store, size: int) -> Iterator[list[Ids]]:

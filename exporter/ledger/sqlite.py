@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from exporter.errors import LedgerUnavailable, Refused
-from exporter.ledger.contract import KEY_BYTES, Batch, Receipt, Status, Totals
+from exporter.ledger.contract import Receipt, Status, Totals
 from exporter.ledger.files import Replaced
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.recovery import Opened, Plan, open_ledger
@@ -51,11 +51,8 @@ class SqliteLedger(QueuedLedger):
     ) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
-        super().__init__(self._send_soon, **options)
+        super().__init__(**options)
         self._folder = plan.folder
-        self._window_size = opened.window.size
-        # The last batch of a group may exceed this size, and the window must have space for both.
-        self._group = min(GROUP_EVENTS, opened.window.size // 2)
         self._longest_write, self._monotonic = longest_write, plan.monotonic
         # When the present work of the writer began; None while it waits for batches.
         self._began: float | None = None
@@ -108,7 +105,7 @@ class SqliteLedger(QueuedLedger):
                 break
         self._watch.cancel()
 
-    def _send_soon(self, item: Item) -> None:
+    def _send(self, item: Item) -> None:
         """Send a small batch with the others of this turn of the event loop, and a large one at once."""
         self._outgoing.append(item)
         if len(item[0]) > _SMALL:
@@ -122,9 +119,7 @@ class SqliteLedger(QueuedLedger):
         for item in outgoing:
             self._inbox.put(item)
 
-    def _refusal(self, batch: Batch) -> Refused | None:
-        if len(batch.keys) // KEY_BYTES > self._window_size - self._group:
-            raise ValueError(f"{len(batch)} events in a batch are more than the window can hold")
+    def _refusal(self) -> Refused | None:
         problem = self._problem if self._broken else self._hang()
         if problem is None:
             return None
@@ -195,7 +190,7 @@ class SqliteLedger(QueuedLedger):
                 if answered in self._waiting:
                     items.append(item)
                     events += len(batch)
-                if events >= self._group:
+                if events >= GROUP_EVENTS:
                     return items, True
                 item = self._inbox.get_nowait()
         except queue.Empty:

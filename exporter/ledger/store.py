@@ -5,7 +5,8 @@ apsw instead of the standard library's sqlite3: it includes an SQLite with the f
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -77,16 +78,14 @@ class Store:
     that read raise `Damaged` too.
     """
 
-    def __init__(self, path: Path, label_names: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, label_names: tuple[str, ...] = ()) -> None:
         self.path = path
         self._label_names = label_names
         self._connection = _open(path)
         self._execute = self._connection.execute
-        self._transaction = _Transaction(self._connection)
-        self._names: dict[Series, str] = {}
 
     def create(self, meta: Meta) -> None:
-        with self._transaction:
+        with self._transaction():
             self._execute(_SCHEMA)
             self._put_meta(meta)
 
@@ -127,17 +126,14 @@ class Store:
         return (Ids(*row) for row in self._rows("ids"))
 
     def name(self, series: Series) -> str:
-        name = self._names.get(series)
-        if name is None:
-            name = self._names[series] = name_of(series, self._label_names)
-        return name
+        return name_of(series, self._label_names)
 
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
         """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.
 
         Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
         """
-        with self._transaction:
+        with self._transaction():
             if expired:
                 self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
             if ids is not None:
@@ -150,7 +146,7 @@ class Store:
 
     def replace_series(self, totals: Iterable[Total]) -> None:
         """Replace all counters, after the configured labels changed."""
-        with self._transaction:
+        with self._transaction():
             self._execute("DELETE FROM series")
             self._put_series(totals)
 
@@ -171,6 +167,18 @@ class Store:
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Make the writes in a `with` block durable at its end; after an error nothing of them is written."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        finally:
+            # SQLite rolls back by itself after some errors, for example on a full disk.
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+
     def _put(self, table: str, *row: Any) -> None:
         self._execute(_PUT[table], (*row, checksum(*row)))
 
@@ -189,25 +197,6 @@ class Store:
             if checksum(*row) != expected:
                 raise Damaged(f"a row of the table {table} fails its checksum: {row[0]!r}")
             yield row
-
-
-class _Transaction:
-    """A `with` block whose writes are durable at its end; after an error nothing of them is written."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            # SQLite rolls back by itself after some errors, for example on a full disk.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
 
 def _open(path: Path) -> apsw.Connection:

@@ -8,10 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from exporter.ledger.contract import BUCKETS, DurationTotal, Exemplar, Family, Series, Total
+from exporter.ledger.contract import (
+    BUCKETS,
+    Batch,
+    Cell,
+    DurationTotal,
+    Exemplar,
+    Family,
+    Series,
+    Total,
+)
 
-Cell = tuple[str, str]
-"""The (system, outcome) of a duration histogram."""
 Sum = tuple[Cell, list[int], float]
 """A cell, its durations by bucket, and their sum in seconds."""
 _FEW: Final = 16
@@ -35,7 +42,6 @@ class RunningTotals:
 
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, ...], Total] = {}
-        self._keys: dict[Series, tuple[str, ...]] = {}
         self._durations: dict[Cell, DurationTotal] = {}
 
     def series(self) -> list[Total]:
@@ -44,48 +50,36 @@ class RunningTotals:
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def delayed(self) -> list[Total]:
-        return [total for total in self.series() if total.delayed]
-
     def publish(self, changes: Changes) -> None:
         """Show totals that are durable now."""
         # One call, which no other thread interrupts: a scrape must not see an end without its repeat.
-        self._by_key.update({self._key(total.series): total for total in changes.series})
+        self._by_key.update({total.series.key: total for total in changes.series})
         for duration in changes.durations:
             self._durations[(duration.system, duration.outcome)] = duration
 
     def missing(self, series: Iterable[Series], cells: Iterable[Cell], now: float) -> Changes:
         """Totals of 0, created `now` (Unix seconds), for the series and cells that have none."""
         return Changes(
-            [Total(each, 0, now) for each in series if self._key(each) not in self._by_key],
+            [Total(each, 0, now) for each in series if each.key not in self._by_key],
             [_empty(cell, now) for cell in cells if cell not in self._durations],
         )
 
-    def change(
-        self,
-        series: Sequence[Series],
-        durations: Sequence[float | None] | None,
-        sessions: Sequence[str | None] | None,
-        now: float,
-        repeats: Sequence[Series] = (),
-    ) -> Changes:
-        """The totals after these events are counted; `repeats` are the series of ends that are repeats.
-
-        The other columns are those of `Batch`.
-        """
+    def change(self, events: Batch, now: float, repeats: Sequence[Series] = ()) -> Changes:
+        """The totals after these events are counted; `repeats` are the series of ends that are repeats."""
+        series, durations = events.series, events.durations
         last: dict[Series, str] = {}
-        if sessions is not None:
-            pairs = zip(series, sessions, strict=True)
+        if events.sessions is not None:
+            pairs = zip(series, events.sessions, strict=True)
             last = {each: session for each, session in pairs if session is not None}
         changed: dict[tuple[str, ...], Total] = {}
         for each, count in Counter(series).items():
-            key = self._key(each)
+            key = each.key
             old = changed.get(key) or self._by_key.get(key) or Total(each, 0, now, delayed=True)
             exemplar = Exemplar(last[each], now) if each in last else old.exemplar
             value = old.value + count
             changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
         for each, count in Counter(repeats).items() if repeats else ():
-            key = (Family.REPEATS.value, *self._key(each)[1:])
+            key = (Family.REPEATS.value, *each.key[1:])
             old = self._by_key.get(key) or Total(each.of_repeats(), 0, now)
             changed[key] = replace(old, value=old.value + count)
         observed = self._observe(series, durations, now) if durations is not None else []
@@ -93,7 +87,7 @@ class RunningTotals:
 
     def end_delays(self, series: Iterable[Series]) -> Changes:
         """The present totals of the series, no longer delayed."""
-        totals = (self._by_key[self._key(each)] for each in series)
+        totals = (self._by_key[each.key] for each in series)
         return Changes([replace(total, delayed=False) for total in totals], [])
 
     def _observe(
@@ -106,12 +100,6 @@ class RunningTotals:
             summed = tuple(map(int.__add__, old.counts, added))
             changed.append(replace(old, counts=summed, total=old.total + total))
         return changed
-
-    def _key(self, series: Series) -> tuple[str, ...]:
-        key = self._keys.get(series)
-        if key is None:
-            key = self._keys[series] = series.key
-        return key
 
 
 def _empty(cell: Cell, now: float) -> DurationTotal:

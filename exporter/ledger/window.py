@@ -123,12 +123,6 @@ class Window:
             (again,) = (buckets[shared[1:]] == buckets[shared[:-1]]).nonzero()
             previous[shared[again + 1]] = positions[shared[again]]
 
-    def latest(self, count: int) -> tuple[bytes, bytes]:
-        """Keys and fingerprints of the `count` newest events, in their order."""
-        slots = np.arange(-count, 0) + self._next % self.size
-        keys = np.stack((self._first[slots], self._second[slots]), axis=1)
-        return keys.tobytes(), self._fingerprints[slots].tobytes()
-
     def expire(self, count: int) -> None:
         """Remove the `count` oldest keys."""
         self._tail += count

@@ -12,7 +12,6 @@ from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Tota
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan
 from exporter.ledger.repeats import RecentUsers
-from exporter.ledger.segments import Segment
 from exporter.ledger.store import Ids
 from exporter.ledger.totals import Changes
 from exporter.logs import Log
@@ -32,27 +31,25 @@ class Writer:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
         self._started = plan.monotonic()
-        self._last_ids: Ids | None = None
+        self._last_ids = opened.last_ids
         self._recent = RecentUsers(plan.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
-        self._delay(opened.totals.delayed())
+        self._delay(opened.totals.series())
 
     def commit(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Count a group of batches in one transaction; their receipts."""
         opened = self._opened
         group = Group(batches, opened.window)
         now = self._plan.wall()
-        series, durations, sessions, users = group.columns()
-        repeats = self._recent.repeats(users) if users else []
-        changes = opened.totals.change(
-            series, durations, sessions, now, list(compress(series, repeats))
-        )
+        events = group.accepted
+        repeats = self._recent.repeats(events.users) if events.users else []
+        changes = opened.totals.change(events, now, list(compress(events.series, repeats)))
         if changes.series:
             self._write(changes, now, group)
-            if users:
+            if events.users:
                 # Not before the write: after a failure the event comes again, and is no repeat of itself.
-                self._recent.remember(users, repeats)
+                self._recent.remember(events.users, repeats)
             self._delay(changes.series)
         else:
             # Only duplicates: earlier transactions made their first copies durable.
@@ -121,10 +118,11 @@ class Writer:
         segment, ids = None, None
         if group is not None and count:
             segment = opened.segments.extended(meta.commit, count, age)
-            keys, fingerprints = self._ids_before(segment, segment.count - count)
-            ids = Ids(
-                segment.number, wall, age, keys + group.keys, fingerprints + group.fingerprints
-            )
+            keys, fingerprints = group.accepted.keys, group.accepted.fingerprints
+            last = self._last_ids
+            if last is not None and last.number == segment.number:
+                keys, fingerprints = last.keys + keys, last.fingerprints + fingerprints
+            ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
         # A commit to a deleted file is nowhere: it gets no receipt.
@@ -139,14 +137,6 @@ class Writer:
             self._last_ids = ids
         opened.totals.publish(changes)
         self._on_commit(seconds)
-
-    def _ids_before(self, segment: Segment, count: int) -> tuple[bytes, bytes]:
-        """Keys and fingerprints of the `count` ids that the row of the segment already has."""
-        last = self._last_ids
-        if last is not None and last.number == segment.number:
-            return last.keys, last.fingerprints
-        # After a start, the row may be one that the last process wrote.
-        return self._opened.window.latest(count) if count else (b"", b"")
 
     def _delay(self, totals: Sequence[Total]) -> None:
         end = self._plan.monotonic() + self._plan.first_seen_delay

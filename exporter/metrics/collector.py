@@ -13,13 +13,14 @@ from exporter import names
 from exporter.ledger.contract import (
     BUCKETS,
     OF_SESSIONS,
+    Cell,
     DurationTotal,
     Family,
     Ledger,
     Series,
     Total,
 )
-from exporter.metrics.family import CounterLines, values
+from exporter.metrics.family import CounterLines
 from exporter.metrics.sums import Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
@@ -112,13 +113,13 @@ class LedgerCollector(Collector):
 
     def _repeats_of(self, ledger: str, families: dict[Family, list[Total]]) -> Metric:
         """The repeats among the ends that this scrape exports: their difference never goes down."""
-        delayed = {values(total.series) for total in families[Family.ENDS] if total.delayed}
+        delayed = {total.series.key[1:] for total in families[Family.ENDS] if total.delayed}
         repeats = families[Family.REPEATS]
         return self._repeats.family(
             ledger,
             [total.series for total in repeats],
             [
-                0 if delayed and values(total.series) in delayed else total.value
+                0 if delayed and total.series.key[1:] in delayed else total.value
                 for total in repeats
             ],
         )
@@ -155,7 +156,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
     ]
 
 
-def zero_durations(taxonomy: Taxonomy) -> list[tuple[str, str]]:
+def zero_durations(taxonomy: Taxonomy) -> list[Cell]:
     """System and outcome of each zero-initialized duration histogram."""
     return [
         (name, outcome.value)

@@ -5,20 +5,25 @@ waits for the GIL during a scrape.
 """
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import compress, count
 from operator import is_not
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar, Sample
 
 from exporter import names
-from exporter.ledger.contract import Series, Total
+from exporter.ledger.contract import Total
+
+Write = Callable[[bool], Sequence[bytes]]
+"""Returns lines in OpenMetrics 1.0 (True) or in text 0.0.4, without `# EOF`, in parts.
+
+A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
+"""
 
 EXEMPLAR_CHARACTERS: Final = 128
 """Code points of an exemplar's label names and values together (OpenMetrics 1.0, "Exemplars")."""
@@ -28,15 +33,9 @@ exemplar, Prometheus 2.42 at a NUL."""
 
 
 def label_text(label_names: Sequence[str], values: Sequence[str]) -> str:
-    """Labels as both formats write them, without the closing brace."""
+    """Labels as both formats write them, in braces."""
     pairs = zip(label_names, values, strict=True)
-    return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs)
-
-
-def values(series: Series) -> tuple[str, ...]:
-    """The label values in the order of `names.SERIES_LABELS` and the configured labels."""
-    labels = (series.system, series.code, series.phase, series.category, series.outcome)
-    return (*labels, *series.labels)
+    return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs) + "}"
 
 
 def escaped(value: str) -> str:
@@ -44,38 +43,24 @@ def escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def exemplar(total: Total) -> tuple[str, float] | None:
-    """Session id and Unix time of the exemplar that is exported with a total."""
-    if total.exemplar is None or total.delayed:
-        return None
-    session = total.exemplar.session_id
-    if len(names.SESSION_ID) + len(session) > EXEMPLAR_CHARACTERS or _UNREADABLE.search(session):
-        return None
-    return session, total.exemplar.at
+class WrittenFamily(Metric):
+    """A family that writes its own lines. Its `samples` are empty where they change."""
+
+    def __init__(self, name: str, documentation: str, kind: str, write: Write) -> None:
+        super().__init__(name, documentation, kind)
+        self.write = write
 
 
-class WrittenFamily(Metric, ABC):
-    """A family that writes its own lines."""
+def constant(metric: Metric) -> WrittenFamily:
+    """A family of prometheus-client whose samples never change: it is written once in each format."""
 
-    @abstractmethod
-    def read(self) -> Iterable[Sample]:
-        """The samples."""
+    @cache
+    def write(openmetrics: bool) -> Sequence[bytes]:
+        return (client_lines([metric], openmetrics).removesuffix(b"# EOF\n"),)
 
-    @abstractmethod
-    def write(self, openmetrics: bool) -> Sequence[bytes]:
-        """The lines in OpenMetrics 1.0 or in text 0.0.4, without `# EOF`, in parts.
-
-        A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
-        """
-
-    @property
-    def samples(self) -> list[Sample]:
-        """For prometheus-client's own writers; `write` does not use it."""
-        return list(self.read())
-
-    @samples.setter
-    def samples(self, empty: list[Sample]) -> None:
-        """Ignores the empty list that the base class sets."""
+    family = WrittenFamily(metric.name, metric.documentation, metric.type, write)
+    family.samples = metric.samples
+    return family
 
 
 def counter_header(name: str, documentation: str, openmetrics: bool) -> bytes:
@@ -98,16 +83,20 @@ class CounterLines:
     """A counter of the ledger's totals, with the lines of its last scrape in each format. Thread-safe."""
 
     def __init__(self, name: str, documentation: str, label_names: Sequence[str]) -> None:
-        self.name: Final = name.removesuffix("_total")
-        self.documentation: Final = documentation
-        self.label_names: Final = (*names.SERIES_LABELS, *label_names, names.LEDGER)
+        self._name = name.removesuffix("_total")
+        self._documentation = documentation
+        self._label_names = (*names.SERIES_LABELS, *label_names, names.LEDGER)
         self._written: dict[tuple[bool, str], _Written] = {}
 
-    def family(self, ledger: str, totals: Sequence[Total]) -> "CounterFamily":
+    def family(self, ledger: str, totals: Sequence[Total]) -> WrittenFamily:
         """The counter of one scrape."""
-        return CounterFamily(self, ledger, totals)
 
-    def write(self, openmetrics: bool, ledger: str, totals: Sequence[Total]) -> Sequence[bytes]:
+        def write(openmetrics: bool) -> Sequence[bytes]:
+            return self._write(openmetrics, ledger, totals)
+
+        return WrittenFamily(self._name, self._documentation, "counter", write)
+
+    def _write(self, openmetrics: bool, ledger: str, totals: Sequence[Total]) -> Sequence[bytes]:
         """The lines of the totals, kept for each total that is the same object as at the last scrape."""
         last = self._written.get((openmetrics, ledger), _Written())
         both = min(len(last.totals), len(totals))
@@ -119,77 +108,37 @@ class CounterLines:
         for place in [*changed, *range(both, len(totals))]:
             total = totals[place]
             if place >= both or last.totals[place].series is not total.series:
-                labels[place] = label_text(self.label_names, (*values(total.series), ledger)) + "}"
+                _, *values = total.series.key
+                labels[place] = label_text(self._label_names, (*values, ledger))
             lines[place], created[place] = self._line(openmetrics, labels[place], total)
         self._written[openmetrics, ledger] = _Written(totals, labels, lines, created)
-        header = counter_header(self.name, self.documentation, openmetrics)
+        header = counter_header(self._name, self._documentation, openmetrics)
         if openmetrics:
             return [header, *lines]
         # Like prometheus-client, a separate gauge: a counter of the text format has no `_created`.
-        name = f"{self.name}_created"
-        gauge = f"# HELP {name} {self.documentation}\n# TYPE {name} gauge\n"
+        name = f"{self._name}_created"
+        gauge = f"# HELP {name} {self._documentation}\n# TYPE {name} gauge\n"
         return [header, *lines, gauge.encode(), *created]
 
     def _line(self, openmetrics: bool, labels: str, total: Total) -> tuple[bytes, bytes]:
-        line = f"{self.name}_total{labels} {0 if total.delayed else total.value}"
-        created = f"{self.name}_created{labels} {total.created!r}\n"
+        line = f"{self._name}_total{labels} {0 if total.delayed else total.value}"
+        created = f"{self._name}_created{labels} {total.created!r}\n"
         if not openmetrics:
             return f"{line}\n".encode("utf-8", "replace"), created.encode("utf-8", "replace")
-        pair = exemplar(total)
-        example = f' # {{{names.SESSION_ID}="{pair[0]}"}} 1.0 {pair[1]!r}' if pair else ""
-        return f"{line}{example}\n{created}".encode("utf-8", "replace"), b""
+        return f"{line}{_exemplar(total)}\n{created}".encode("utf-8", "replace"), b""
 
 
-class CounterFamily(WrittenFamily):
-    """A counter as a snapshot of the ledger's totals; zero-initialized totals are exported as 0."""
-
-    def __init__(self, counter: CounterLines, ledger: str, totals: Sequence[Total]) -> None:
-        self._counter, self._ledger, self._totals = counter, ledger, totals
-        super().__init__(counter.name, counter.documentation, "counter")
-
-    def read(self) -> Iterable[Sample]:
-        for total in self._totals:
-            row = (*values(total.series), self._ledger)
-            labels = dict(zip(self._counter.label_names, row, strict=True))
-            pair = exemplar(total)
-            example = Exemplar({names.SESSION_ID: pair[0]}, 1.0, pair[1]) if pair else None
-            value = 0 if total.delayed else total.value
-            yield Sample(f"{self.name}_total", labels, value, None, example)
-            yield Sample(f"{self.name}_created", labels, total.created)
-
-    def write(self, openmetrics: bool) -> Sequence[bytes]:
-        return self._counter.write(openmetrics, self._ledger, self._totals)
-
-
-class ConstantFamily(WrittenFamily):
-    """A family of prometheus-client whose samples never change: it is written once in each format."""
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
-        self._texts: dict[bool, bytes] = {}
-        super().__init__(metric.name, metric.documentation, metric.type)
-
-    def read(self) -> Iterable[Sample]:
-        return self._metric.samples
-
-    def write(self, openmetrics: bool) -> Sequence[bytes]:
-        text = self._texts.get(openmetrics)
-        if text is None:
-            text = client_lines([self._metric], openmetrics).removesuffix(b"# EOF\n")
-            self._texts[openmetrics] = text
-        return (text,)
-
-
-class _Collected(Collector):
-    """The families of one scrape, for prometheus-client's writers."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
+def _exemplar(total: Total) -> str:
+    """The exemplar of a total as OpenMetrics writes it; empty when it has none that readers take."""
+    if total.exemplar is None or total.delayed:
+        return ""
+    session = total.exemplar.session_id
+    if len(names.SESSION_ID) + len(session) > EXEMPLAR_CHARACTERS or _UNREADABLE.search(session):
+        return ""
+    return f' # {{{names.SESSION_ID}="{session}"}} 1.0 {total.exemplar.at!r}'
 
 
 def client_lines(metrics: Sequence[Metric], openmetrics: bool) -> bytes:
     """The lines of prometheus-client, in OpenMetrics with `# EOF` at the end."""
-    return (generate_openmetrics if openmetrics else generate_latest)(_Collected(metrics))
+    registry: Any = SimpleNamespace(collect=lambda: metrics)
+    return (generate_openmetrics if openmetrics else generate_latest)(registry)

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable
 
+import apsw
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
@@ -16,9 +17,9 @@ _BOUNDS = ("age", "ids")
 
 
 class StateCollector(Collector):
-    """Exports `ledger.status()`; `sqlite` is the version of the library."""
+    """Exports `ledger.status()`."""
 
-    def __init__(self, ledger: Ledger, *, sqlite: str) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._build = InfoMetricFamily(
             names.BUILD_INFO.removesuffix("_info"),
@@ -26,7 +27,7 @@ class StateCollector(Collector):
             {
                 names.VERSION: exporter.__version__,
                 names.PYTHON: platform.python_version(),
-                names.SQLITE: sqlite,
+                names.SQLITE: apsw.sqlite_lib_version(),
             },
         )
 

@@ -5,11 +5,10 @@ labels take 1 ms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client.samples import Sample
 
 from exporter import names
 from exporter.ledger.contract import Series
@@ -24,7 +23,6 @@ class _Layout(NamedTuple):
 
     ledger: str
     series: Sequence[Series]
-    labels: Sequence[Row]
     heads: Sequence[str]
     sources: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
@@ -40,21 +38,27 @@ class Sums:
         label_names: Sequence[str],
         rows: Callable[[Series], Iterable[Row]],
     ) -> None:
-        self.name: Final = name
-        self.documentation: Final = documentation
-        self.label_names: Final = (*label_names, names.LEDGER)
+        self._name = name.removesuffix("_total")
+        self._documentation = documentation
+        self._label_names = (*label_names, names.LEDGER)
         self._rows = rows
         self._layout: _Layout | None = None
 
-    def family(self, ledger: str, series: Sequence[Series], values: Sequence[int]) -> "SumFamily":
+    def family(self, ledger: str, series: Sequence[Series], values: Sequence[int]) -> WrittenFamily:
         """The sums of one scrape, from the value of each series."""
         layout = self._layout
         if layout is None or layout.ledger != ledger or layout.series != series:
             layout = self._layout = self._arranged(ledger, series)
         # Floats are exact to 2**53.
         weights = np.array(values, np.float64)[layout.sources]
-        sums = np.bincount(layout.rows, weights, len(layout.labels))
-        return SumFamily(self, layout, list(map(int, sums.tolist())))
+        sums = np.bincount(layout.rows, weights, len(layout.heads)).tolist()
+
+        def write(openmetrics: bool) -> Sequence[bytes]:
+            header = counter_header(self._name, self._documentation, openmetrics)
+            lines = "".join(map("{} {:.0f}\n".format, layout.heads, sums))
+            return header, lines.encode("utf-8", "replace")
+
+        return WrittenFamily(self._name, self._documentation, "counter", write)
 
     def _arranged(self, ledger: str, series: Sequence[Series]) -> _Layout:
         numbers: dict[Row, int] = {}
@@ -63,23 +67,6 @@ class Sums:
             for source, each in enumerate(series)
             for row in self._rows(each)
         ]
-        heads = [f"{self.name}{label_text(self.label_names, row)}}}" for row in numbers]
+        heads = [f"{self._name}_total{label_text(self._label_names, row)}" for row in numbers]
         sources, rows = np.array(pairs, np.int64).reshape(-1, 2).T
-        return _Layout(ledger, series, list(numbers), heads, sources, rows)
-
-
-class SumFamily(WrittenFamily):
-    """The sums of one scrape."""
-
-    def __init__(self, sums: Sums, layout: _Layout, values: Sequence[int]) -> None:
-        self._names, self._layout, self._values = sums.label_names, layout, values
-        super().__init__(sums.name.removesuffix("_total"), sums.documentation, "counter")
-
-    def read(self) -> Iterable[Sample]:
-        for row, value in zip(self._layout.labels, self._values, strict=True):
-            yield Sample(f"{self.name}_total", dict(zip(self._names, row, strict=True)), value)
-
-    def write(self, openmetrics: bool) -> Sequence[bytes]:
-        header = counter_header(self.name, self.documentation, openmetrics)
-        lines = "".join(map("{} {}\n".format, self._layout.heads, self._values))
-        return header, lines.encode("utf-8", "replace")
+        return _Layout(ledger, series, heads, sources, rows)

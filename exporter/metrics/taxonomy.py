@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter import names
-from exporter.metrics.family import ConstantFamily
+from exporter.metrics.family import constant
 from exporter.taxonomy.model import Code, Taxonomy
 
 
@@ -53,7 +53,7 @@ class TaxonomyCollector(Collector):
             {names.RUNBOOKS: runbooks, names.DASHBOARDS: dashboards},
         )
         families = (_info(codes), categories, help_texts, objective, spike_floor, links)
-        self._families = tuple(map(ConstantFamily, families))
+        self._families = tuple(map(constant, families))
 
     def collect(self) -> Iterable[Metric]:
         return self._families

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from exporter.errors import ConfigError
-from exporter.ledger.address import masked
+from exporter.settings.ledger_address import masked
 from exporter.settings.model import Settings, conflicts
 from exporter.settings.values import split, unit
 

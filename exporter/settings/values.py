@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from exporter.event_fields import MAPPABLE
-from exporter.ledger.address import URL_PATTERN, WAIT_PATTERN, check_url, check_wait
 from exporter.names import RESERVED_LABELS
+from exporter.settings.ledger_address import URL_PATTERN, WAIT_PATTERN, check_url, check_wait
 
 _DURATION: Final = re.compile(r"(\d+\.?\d*)\s*(ms|s|m|h|d|)")
 _UNITS: Final = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -5,8 +5,8 @@ from math import ceil
 from pathlib import Path
 
 from exporter import names
-from exporter.ledger.address import replicas
 from exporter.settings import Settings
+from exporter.settings.ledger_address import replicas
 from tests.deploy.containerfile import IMAGE, texts
 from tests.deploy.test_compose import FORM, NODES, REPLICAS
 from tests.deploy.test_docs import TEXTS, blocks, section, tables

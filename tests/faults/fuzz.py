@@ -80,10 +80,7 @@ class ShownLedger(MemoryLedger):
     async def commit(self, batch: Batch) -> Receipt:
         receipt = await super().commit(batch)
         self.batches.clear()
-        changes = self._totals.change(
-            batch.series, batch.durations, batch.sessions, NOW.timestamp()
-        )
-        self._totals.publish(changes)
+        self._totals.publish(self._totals.change(batch, NOW.timestamp()))
         return receipt
 
     def totals(self) -> Totals:

@@ -22,8 +22,10 @@ from exporter.ledger.contract import (
     Total,
 )
 from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
-from tests.ledger.home import Home, total, until, value
+from tests.ledger.home import SqliteHome, total, until, value
+from tests.ledger.redis_home import RedisHome
 
+Home = SqliteHome | RedisHome
 USER = b"one user"
 
 
@@ -218,21 +220,17 @@ class LedgerContract:
         await ledger.commit(batch([3, 4], users=[USER, USER]))
         assert (value(ledger), repeats(ledger)) == (4, 2)
 
-    async def test_repeats_of_a_new_series_are_not_delayed(self, home: Home) -> None:
-        ledger = await home.open(first_seen_delay=75.0)
-        await ledger.commit(batch([1, 2], users=[USER, USER]))
-        assert total(ledger).delayed
-        assert not total(ledger, FAILURE.of_repeats()).delayed
-
     # --- totals --------------------------------------------------------------------------------
 
     async def test_restart_keeps_totals_ids_and_the_name(self, home: Home) -> None:
         ledger = await home.open()
-        await ledger.commit(batch([(1, 5), (2, 6)], unkeyed=1, sessions=["a", "b", "c"]))
+        session = "a b  c ✓ - 7 | {}"
+        await ledger.commit(batch([(1, 5), (2, 6)], unkeyed=1, sessions=[session] * 3))
         before = ledger.totals()
         await ledger.close()
         home.wall.advance(25 * 3600)
         ledger = await home.open(zero=[FAILURE])
+        assert total(ledger).exemplar == Exemplar(session, total(ledger).created)
         after = ledger.totals()
         assert after.ledger == before.ledger
         assert [(row.series.key, row.value, row.created, row.exemplar) for row in after.series] == [
@@ -310,8 +308,10 @@ class LedgerContract:
 
     async def test_new_series_is_delayed_until_scrapes_have_seen_it(self, home: Home) -> None:
         ledger = await home.open(first_seen_delay=75.0)
-        await ledger.commit(batch([1]))
-        assert (total(ledger).delayed, total(ledger).value) == (True, 1)
+        await ledger.commit(batch([1, 6], users=[USER, USER]))
+        assert (total(ledger).delayed, total(ledger).value) == (True, 2)
+        # Repeats are exported with their ends.
+        assert not total(ledger, FAILURE.of_repeats()).delayed
         home.monotonic.advance(74.9)
         # Each commit is followed by housekeeping when a tick has passed.
         await ledger.commit(batch([2]))
@@ -320,7 +320,7 @@ class LedgerContract:
         home.monotonic.advance(1.2)
         await ledger.commit(batch([4], of=OTHER))
         await until(lambda: not total(ledger).delayed)
-        assert total(ledger).value == 2
+        assert total(ledger).value == 3
         assert total(ledger, OTHER).delayed
 
     async def test_restart_starts_the_delay_of_a_delayed_series_again(self, home: Home) -> None:

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from exporter.ledger.contract import Ledger, Series, Total
 from exporter.ledger.recovery import Plan
@@ -17,18 +17,8 @@ L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
 
 
-class Home(Protocol):
-    """Opens ledgers over one store, one after the other; `wall` and `monotonic` are their clocks."""
-
-    wall: Clock
-    monotonic: Clock
-
-    async def open(self, **options: Any) -> Ledger:
-        """The ledger of the store; `options` are settings of any implementation."""
-
-
 class SqliteHome:
-    """Ledgers in one folder."""
+    """Opens ledgers in one folder, one after the other; `wall` and `monotonic` are their clocks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.address import parse
 from exporter.ledger.contract import Series
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.plan import Plan
+from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.home import Clock, tracked, until
 

@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import exporter
 from exporter import names
+from exporter.errors import ConfigError
+from exporter.settings import load
 from tests.e2e.exporter_process import ExporterProcess
 
 PRODUCT = Path(exporter.__file__).parent
@@ -20,7 +24,7 @@ def test_product_imports_no_implementation_of_the_ledger() -> None:
         if PRODUCT / "ledger" not in path.parents
         for module in re.findall(r"(?:from|import) exporter\.ledger\.([\w.]+)", path.read_text())
     }
-    assert imported == {"contract", "backends", "address"}
+    assert imported == {"contract", "backends"}
 
 
 def test_serve_with_sqlite_imports_no_redis(tmp_path: Path) -> None:
@@ -31,12 +35,9 @@ def test_serve_with_sqlite_imports_no_redis(tmp_path: Path) -> None:
         assert exporter.stop() == 0
 
 
-def test_redis_ledger_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
-    settings = {"ledger": "redis://cache"}
-    exporter = ExporterProcess(tmp_path / "data", mutant=WITHOUT_REDIS, settings=settings)
-    exporter.launch()
-    assert exporter.wait() == 1
-    assert exporter.log == (
-        "error: SESSION_EXPORTER_LEDGER = 'redis://cache': needs the extra: "
-        "pip install 'session-end-exporter[redis]'\n"
-    )
+def test_redis_ledger_without_the_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.settings.ledger_address.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"ledger = .*: needs the extra: pip install"):
+        load(ledger="redis://cache")

@@ -5,8 +5,9 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, value
 
 PAGES = 20
+Step = Callable[[], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,22 @@ def halved(during: Callable[[Path], None]) -> Callable[[object, Path], None]:
     return copyfile
 
 
+def interrupted(monkeypatch: pytest.MonkeyPatch, *steps: Step | None) -> list[str]:
+    """The names of the files that backups copy from now on.
+
+    In the middle of the first copies, `steps` are awaited on the loop of this task.
+    """
+    loop, copies, remaining = asyncio.get_running_loop(), list[str](), list(steps)
+
+    def during(path: Path) -> None:
+        copies.append(path.name)
+        if remaining and (step := remaining.pop(0)):
+            asyncio.run_coroutine_threadsafe(step(), loop).result()
+
+    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    return copies
+
+
 def modified(path: Path) -> int:
     return path.stat().st_mtime_ns
 
@@ -98,28 +116,13 @@ async def test_backup_of_an_open_ledger_has_its_counts_under_a_new_id(
     assert name == copy.ledger != numbers.ledger.totals().ledger
 
 
-async def test_backup_of_a_closed_ledger_has_its_counts(home: SqliteHome, folder: Path) -> None:
-    numbers = Numbers(await home.open())
-    await numbers.commit(50)
-    await numbers.ledger.close()
-    copy = back_up(home.folder, folder)
-    assert (await restored(copy, folder / "restored"))[:2] == (50, 50)
-
-
 async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the lock in the hook: the file then changes at each of the five copies."""
     numbers = Numbers(await home.open())
     await numbers.commit(50)
-    loop, copies = asyncio.get_running_loop(), []
-
-    def during(path: Path) -> None:
-        copies.append(path.name)
-        if path.name == "ledger.db":
-            asyncio.run_coroutine_threadsafe(numbers.commit(2 * PAGES), loop).result()
-
-    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copies = interrupted(monkeypatch, lambda: numbers.commit(2 * PAGES))
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"]
     assert (await restored(copy, folder / "restored"))[:2] == (50 + 2 * PAGES,) * 2
@@ -139,14 +142,7 @@ async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     before = modified(database)
     while modified(database) == before:
         await numbers.commit()
-    loop, copies = asyncio.get_running_loop(), []
-
-    def during(path: Path) -> None:
-        copies.append(path.name)
-        if copies == ["ledger.db", "ledger.db-wal"]:
-            asyncio.run_coroutine_threadsafe(numbers.commit(3), loop).result()
-
-    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copies = interrupted(monkeypatch, None, lambda: numbers.commit(3))
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"] * 2
     count = numbers.count
@@ -159,15 +155,12 @@ async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
     """Fails without the comparison of the database's state: the copy is damaged."""
     numbers = Numbers(await home.open())
     await numbers.commit(200)
-    loop, copies = asyncio.get_running_loop(), []
 
-    def during(path: Path) -> None:
-        copies.append(path.name)
-        if len(copies) == 1:
-            asyncio.run_coroutine_threadsafe(numbers.commit(10), loop).result()
-            asyncio.run_coroutine_threadsafe(numbers.ledger.close(), loop).result()
+    async def close() -> None:
+        await numbers.commit(10)
+        await numbers.ledger.close()
 
-    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(during))
+    copies = interrupted(monkeypatch, close)
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db"]
     assert (await restored(copy, folder / "restored"))[:2] == (210, 210)
@@ -205,10 +198,7 @@ async def test_database_that_changes_at_each_copy_is_an_error(
 ) -> None:
     numbers = Numbers(await home.open())
     await numbers.commit()
-    monkeypatch.setattr(
-        "exporter.ledger.backup.copyfile",
-        halved(Path.touch),
-    )
+    monkeypatch.setattr("exporter.ledger.backup.copyfile", halved(Path.touch))
     with pytest.raises(LedgerError, match=r"ledger\.db changed 5 times while it was copied"):
         await asyncio.to_thread(back_up, home.folder, folder)
     assert files(folder) == []

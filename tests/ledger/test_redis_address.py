@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.ledger.address import Address, parse, replicas
 from exporter.ledger.redis.plan import Plan
 from exporter.settings import load
+from exporter.settings.ledger_address import Address, parse, replicas
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,6 @@ def test_wait_is_parsed(wait: str, number: int) -> None:
     for wrong in ("", "replicas", "replicas:0", "disk"):
         with pytest.raises(ConfigError, match="not aof, nor replicas:N"):
             load(ledger="redis://cache", ledger_wait=wrong)
-
-
-@pytest.mark.parametrize("setting", [{"ledger_wait": "aof"}, {"ledger_password_file": "x"}])
-def test_settings_of_a_shared_ledger_need_one(setting: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="needs ledger"):
-        load(**setting)
 
 
 def test_password_file_has_one_line_and_is_read_each_time(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The shared ledger on a Cluster: the contract, and shards that can't be reached, move, or lose writes."""
+"""The shared ledger on a Cluster: the contract, and shards that can't be reached or move."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import redis
 
 from exporter.ledger.redis.ledger import RedisLedger
 from tests.e2e.exporter_process import wait_for
-from tests.ledger.batches import FAILURE, OTHER, batch, key, series
+from tests.ledger.batches import FAILURE, OTHER, batch, key
 from tests.ledger.contract import LedgerContract
 from tests.ledger.home import until, value
 from tests.ledger.redis_home import RedisHome, retried, unavailable
@@ -157,43 +157,6 @@ async def test_write_needs_the_confirmation_of_a_replica(
         replica.resume()
     await retried(second, events)
     assert value(second) == 10
-
-
-async def test_loss_of_a_failover_is_counted_and_totals_stay(
-    home: RedisHome, cluster: RedisCluster
-) -> None:
-    """Fails without high-water marks. The Redis replica is stopped; more data than a socket buffers precedes
-    the writes that it must not receive."""
-    numbers = numbers_of(0)
-    shown = series(blob="")
-    ledger = await home.open(label_names=("blob",), zero=[shown], timeout=15.0)
-    await ledger.commit(batch(numbers[:20], of=shown))
-    master = cluster.master_of(0)
-    replica = cluster.replica_of(master)
-    # It may still have the keys of the test before.
-    wait_for(lambda: cluster.level(master))
-    replica.pause()
-    filler = batch(numbers[20:60])
-    filler.series = [series(blob=str(number) * 250_000) for number in range(10, 50)]
-    await ledger.commit(filler)
-    await ledger.commit(batch(numbers[60:100], of=shown))
-    assert value(ledger, shown) == 60
-    master.kill()
-    replica.resume()
-    # At once; the Cluster itself would wait for its node timeout first.
-    replica.command("CLUSTER", "FAILOVER", "TAKEOVER")
-    try:
-        await retried(ledger, numbers[100:110], shown)
-    finally:
-        master.start()
-    assert value(ledger, shown) >= 60
-    await until(lambda: ledger.status().lost_events >= 40)
-    # Their ids are lost too: a late retry counts once, and the total has been this high before.
-    await retried(ledger, numbers[60:100], shown)
-    again = await home.open(label_names=("blob",))
-    for replica_ledger in (ledger, again):
-        assert value(replica_ledger, shown) == 70
-        assert replica_ledger.status().lost_events >= 40
 
 
 async def test_silent_nodes_take_one_timeout_together(home: RedisHome) -> None:

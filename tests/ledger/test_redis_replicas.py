@@ -90,17 +90,6 @@ async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None
     assert values == {("", "eu"): 1, ("", "us"): 1}
 
 
-async def test_exemplar_text_round_trips(home: RedisHome) -> None:
-    first = await home.open()
-    session = "a b  c ✓ - 7 | {}"
-    await first.commit(batch([1], sessions=[session]))
-    second = await home.open()
-    for ledger in (first, second):
-        exemplar = total(ledger).exemplar
-        assert exemplar is not None
-        assert exemplar.session_id == session
-
-
 async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) -> None:
     """More values than Lua can unpack at once, in one shard."""
     ledger = await home.open(shards=1)
@@ -153,36 +142,27 @@ async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
 async def test_another_ledger_breaks_this_one_before_the_first_log_line(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when the problem is set, or `on_broken` called, after the log line."""
+    """Fails when the problem is set, or `on_broken` called, after the log line, and when high-water marks are
+    written into the new ledger before its id is compared."""
     broken: list[bool] = []
     lines: list[tuple[str, bool, bool]] = []
-    ledger = await home.open(on_broken=lambda: broken.append(True))
-
-    def error(event: str, **_: object) -> None:
-        lines.append((event, ledger.status().problem is not None, bool(broken)))
-
-    monkeypatch.setattr("exporter.ledger.redis.ledger.log.error", error)
-    server.command("HSET", "{0}:ledger", "ledger", "ffffffff")
-    await until(lambda: lines)
-    assert lines == [("ledger_broken", True, True)]
-    assert "has become ffffffff" in str(ledger.status().problem)
-    await ledger.close()
-    assert broken == [True]
-
-
-async def test_totals_of_a_deleted_ledger_are_not_written_into_the_next(
-    home: RedisHome, server: RedisServer
-) -> None:
-    """Fails when high-water marks are written before the ledger's id is compared."""
-    broken: list[bool] = []
     old = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
     await old.commit(batch(range(100)))
+
+    def error(event: str, **_: object) -> None:
+        lines.append((event, old.status().problem is not None, bool(broken)))
+
+    monkeypatch.setattr("exporter.ledger.redis.ledger.log.error", error)
     server.command("FLUSHALL")
     new = await home.open(zero=[FAILURE])
-    await until(lambda: broken)
+    await until(lambda: lines)
+    assert lines == [("ledger_broken", True, True)]
+    assert f"has become {new.totals().ledger}" in str(old.status().problem)
     await new.commit(batch([1000]))
     await until(lambda: value(new) == 1)
     assert new.status().lost_events == 0
+    await old.close()
+    assert broken == [True]
 
 
 async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_over(

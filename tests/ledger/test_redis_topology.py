@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter
 
-from exporter.ledger.address import Address
 from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.topology import Topology
+from exporter.settings.ledger_address import Address
 
 Node = tuple[str, int]
 

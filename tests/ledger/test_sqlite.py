@@ -87,20 +87,6 @@ async def test_group_takes_no_further_batch_once_it_is_large(
     assert disk.writes >= 20
 
 
-async def test_group_never_exceeds_the_window(home: SqliteHome) -> None:
-    """Five batches of 10 were one group that a window of 30 had no space for: the writer failed after the
-    write. Fails when only GROUP_EVENTS bounds a group."""
-    ledger = await home.open(ids=20, slack=10)
-    receipts = await asyncio.gather(
-        *(ledger.commit(batch(range(start, start + 10))) for start in range(0, 1000, 10))
-    )
-    assert sum(receipt.accepted for receipt in receipts) == 1000
-    assert ledger.status().problem is None
-    assert (await ledger.commit(batch(range(985, 1000)))).duplicates == 15
-    with pytest.raises(ValueError, match="16 events in a batch are more than the window can hold"):
-        await ledger.commit(batch(range(16)))
-
-
 async def test_duplicates_are_answered_without_a_write(home: SqliteHome, disk: Disk) -> None:
     ledger = await home.open()
     await ledger.commit(batch([1, 2]))

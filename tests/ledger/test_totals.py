@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ledger.contract import BUCKETS, Series, Total
+from exporter.ledger.contract import BUCKETS, Batch, Series, Total
 from exporter.ledger.totals import Changes, RunningTotals
 from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER
 
@@ -23,7 +23,7 @@ def test_end_and_its_repeat_are_shown_at_once() -> None:
                 yield total
                 seen.append(sum(total.value for total in totals.series()))
 
-    ends = totals.change([FAILURE] * 2, None, None, 1.0, [FAILURE])
+    ends = totals.change(Batch([FAILURE] * 2), 1.0, [FAILURE])
     totals.publish(Changes(Slow(ends.series), []))
     assert seen == [0, 0]
     assert sum(total.value for total in totals.series()) == 3
@@ -47,8 +47,9 @@ def test_few_and_many_durations_have_the_same_histograms(
 ) -> None:
     """Further events make the group large."""
     series, seconds = [each for each, _ in events], [duration for _, duration in events]
-    few = RunningTotals().change(series, seconds, None, 1.0)
-    many = RunningTotals().change(series + FURTHER, seconds + [None] * 20, None, 1.0)
+    few = RunningTotals().change(Batch(series, durations=seconds), 1.0)
+    larger = Batch(series + FURTHER, durations=seconds + [None] * 20)
+    many = RunningTotals().change(larger, 1.0)
     by_outcome = {each.outcome: each for each in many.durations}
     assert {each.outcome for each in few.durations} == set(by_outcome)
     for each in few.durations:

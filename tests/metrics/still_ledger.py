@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 
 from exporter.ledger.contract import (
     BUCKETS,
-    Batch,
     DurationTotal,
     Exemplar,
     Family,
-    Receipt,
     Series,
     Status,
     Total,
@@ -34,17 +32,11 @@ class StillLedger:
     state: Status = field(default_factory=lambda: Status(window_capacity=1_000_000))
     ledger: str = "k3f9"
 
-    async def commit(self, batch: Batch) -> Receipt:
-        raise NotImplementedError
-
     def totals(self) -> Totals:
         return Totals(self.ledger, self.series, self.durations)
 
     def status(self) -> Status:
         return self.state
-
-    async def close(self) -> None:
-        raise NotImplementedError
 
 
 def code(system: str, spelling: str, outcome: Outcome = Outcome.FAILURE) -> Code:

@@ -4,21 +4,13 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import names
-from exporter.ledger.contract import BUCKETS, OF_SESSIONS, Family, Total
+from exporter.ledger.contract import BUCKETS, OF_SESSIONS, Family
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
 from exporter.metrics.exposition import render
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
-
-LABELS = {
-    "system": "alpha",
-    "code": "1001",
-    "phase": "stream",
-    "category": "things",
-    "outcome": "failure",
-    "ledger": "k3f9",
-}
 
 
 def registry_of(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
@@ -27,38 +19,24 @@ def registry_of(ledger: StillLedger, *label_names: str) -> CollectorRegistry:
     return registry
 
 
-def test_each_family_is_a_counter() -> None:
-    totals = [total(value, family=family) for value, family in enumerate(Family, 1)]
-    registry = registry_of(StillLedger(totals))
-    counters = (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS)
-    assert [registry.get_sample_value(name, LABELS) for name in counters] == [1, 2, 3]
-
-
-def test_configured_labels_are_in_the_settings_order() -> None:
-    registry = registry_of(StillLedger([total(4, "eu", "demo")]), "region", "project")
-    labels = {**LABELS, "region": "eu", "project": "demo"}
-    assert registry.get_sample_value(names.SESSION_ENDS, labels) == 4
-
-
-def test_each_scrape_exports_the_current_totals() -> None:
-    ledger = StillLedger([total(1)])
-    registry = registry_of(ledger)
-    assert registry.get_sample_value(names.SESSION_ENDS, LABELS) == 1
-    ledger.series = [Total(ledger.series[0].series, 2, CREATED)]
-    assert registry.get_sample_value(names.SESSION_ENDS, LABELS) == 2
+def values(registry: CollectorRegistry, metric: str, *label_names: str) -> dict[str, float]:
+    """The values of a metric by the values of some labels."""
+    return {
+        " ".join(sample.labels[name] for name in label_names): sample.value
+        for family in text_string_to_metric_families(render(registry, None)[0].decode())
+        for sample in family.samples
+        if sample.name == metric
+    }
 
 
 def test_buckets_are_cumulative() -> None:
     registry = registry_of(StillLedger(durations=[duration(1, 2, 0, 4, seconds=99.5)]))
-    labels = {"system": "alpha", "outcome": "failure"}
-
-    def bucket(bound: str) -> float | None:
-        return registry.get_sample_value("session_duration_seconds_bucket", {**labels, "le": bound})
-
-    assert [bucket(str(bound)) for bound in BUCKETS[:5]] == [1, 3, 3, 7, 7]
-    assert bucket("+Inf") == 7
-    assert registry.get_sample_value("session_duration_seconds_count", labels) == 7
-    assert registry.get_sample_value("session_duration_seconds_sum", labels) == 99.5
+    buckets = values(registry, "session_duration_seconds_bucket", "le")
+    assert list(buckets) == [*map(str, BUCKETS), "+Inf"]
+    assert list(buckets.values()) == [1, 3, 3, *[7] * 10]
+    for name, value in (("count", 7), ("sum", 99.5)):
+        shown = values(registry, f"session_duration_seconds_{name}", "system", "outcome")
+        assert shown == {"alpha failure": value}
 
 
 def test_ends_are_added_up_by_each_label_alone() -> None:
@@ -88,16 +66,14 @@ def test_sums_follow_the_ledger_from_scrape_to_scrape() -> None:
     ledger = StillLedger([total(4, "eu")])
     registry = registry_of(ledger, "region")
 
-    def values() -> dict[str, float]:
-        families = {family.name: family for family in registry.collect()}
-        by_label = families[names.SESSION_ENDS_BY_LABEL.removesuffix("_total")]
-        return {sample.labels["value"]: sample.value for sample in by_label.samples}
+    def by_label() -> dict[str, float]:
+        return values(registry, names.SESSION_ENDS_BY_LABEL, "value")
 
-    assert values() == {"eu": 4}
+    assert by_label() == {"eu": 4}
     ledger.series = [replace(ledger.series[0], value=5)]
-    assert values() == {"eu": 5}
+    assert by_label() == {"eu": 5}
     ledger.series.append(total(1, "us"))
-    assert values() == {"eu": 5, "us": 1}
+    assert by_label() == {"eu": 5, "us": 1}
 
 
 def test_no_series_by_label_without_configured_labels() -> None:
@@ -118,11 +94,11 @@ def test_repeats_are_added_up_by_code_and_shown_with_their_ends() -> None:
         ]
     )
     registry = registry_of(ledger, "region")
-    labels = {name: LABELS[name] for name in ("system", "code", "outcome", "ledger")}
-    assert registry.get_sample_value(names.SESSION_END_REPEATS, labels) == 4
-    assert registry.get_sample_value(names.SESSION_END_REPEATS, {**labels, "code": "10"}) == 0
+    shown = (names.SESSION_END_REPEATS, "system", "code", "outcome", "ledger")
+    others = {"alpha 10 failure k3f9": 0}
+    assert values(registry, *shown) == {"alpha 1001 failure k3f9": 4, **others}
     ledger.series[1] = replace(ledger.series[1], delayed=False)
-    assert registry.get_sample_value(names.SESSION_END_REPEATS, labels) == 7
+    assert values(registry, *shown) == {"alpha 1001 failure k3f9": 7, **others}
 
 
 def test_series_shown_as_0_are_counted() -> None:

@@ -2,6 +2,7 @@
 
 import platform
 
+import apsw
 from prometheus_client import CollectorRegistry
 
 import exporter
@@ -13,7 +14,7 @@ from tests.metrics.still_ledger import StillLedger
 
 def registry_of(status: Status) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(StateCollector(StillLedger(state=status), sqlite="3.51.3"))
+    registry.register(StateCollector(StillLedger(state=status)))
     return registry
 
 
@@ -72,6 +73,6 @@ def test_build_info_has_the_versions() -> None:
     labels = {
         "version": exporter.__version__,
         "python": platform.python_version(),
-        "sqlite": "3.51.3",
+        "sqlite": apsw.sqlite_lib_version(),
     }
     assert registry_of(Status()).get_sample_value(names.BUILD_INFO, labels) == 1

@@ -36,7 +36,7 @@ class Ops:
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry, self.taxonomy.systems, self.settings.labels)
         self.registry.register(LedgerCollector(self.settings.labels, self.ledger))
-        self.registry.register(StateCollector(self.ledger, sqlite="3.51.3"))
+        self.registry.register(StateCollector(self.ledger))
         self.unknown_codes = UnknownCodes(self.taxonomy.systems)
         self.app = create_app(
             self.settings,

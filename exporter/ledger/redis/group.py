@@ -2,8 +2,10 @@
 
 import struct
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import count
+from typing import Final
 
 from exporter.ledger.contract import (
     ACCEPTED,
@@ -11,12 +13,13 @@ from exporter.ledger.contract import (
     FINGERPRINT_BYTES,
     KEY_BYTES,
     Batch,
+    Cell,
     Family,
     Receipt,
     Series,
 )
 from exporter.ledger.queued import joined, receipts
-from exporter.ledger.redis.records import Cell, Names, cell_name
+from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.repeats import RecentUsers
 
 _EXEMPLARS: Final = 4
@@ -27,24 +30,16 @@ _SHARD_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
 """The first bytes of a key, which select its shard."""
 
 
-class _Numbering(dict[Any, int]):
-    """Numbers items from 0 in the order of their first lookup."""
-
-    def __missing__(self, item: Hashable) -> int:
-        self[item] = number = len(self)
-        return number
-
-
 class ShardPart:
     """The events of a group in one shard; `positions` are their places in the group.
 
-    `series` and `cells` number what the script call refers to.
+    `series` and `cells` number what the script call refers to, in the order of the first lookup.
     """
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
-        self.series: dict[Series, int] = _Numbering()
-        self.cells: dict[Cell, int] = _Numbering()
+        self.series: dict[Series, int] = defaultdict(count().__next__)
+        self.cells: dict[Cell, int] = defaultdict(count().__next__)
         self.positions: list[int] = []
         self.unkeyed: list[int] = []
         self.keys: list[bytes] = []
@@ -53,7 +48,8 @@ class ShardPart:
     def arguments(self, group: "Group", names: Names) -> list[bytes | str | int]:
         """The arguments of `commit.lua` about events."""
         events = self.positions + self.unkeyed
-        numbers = [self.series[group.series[event]] for event in events]
+        of = group.events.series
+        numbers = [self.series[of[event]] for event in events]
         # The record of a series in the reply has other replicas' ends: their repeats must come with it, or a
         # scrape shows them as first ends until the next read, and then the difference falls.
         for series in list(self.series):
@@ -80,20 +76,22 @@ class ShardPart:
         """The number of the series of repeats of each event that is a repeat."""
         if not any(group.repeats):
             return b""
+        series = group.events.series
         numbers = [
-            self.series[names.repeats(group.series[event])] + 1 if group.repeats[event] else 0
+            self.series[names.repeats(series[event])] + 1 if group.repeats[event] else 0
             for event in events
         ]
         return struct.pack(f"<{len(numbers)}H", *numbers)
 
     def _durations(self, group: "Group", events: Sequence[int]) -> tuple[bytes, bytes]:
         """Cell and bucket of each event, and its seconds."""
-        if group.durations is None:
+        durations, of = group.events.durations, group.events.series
+        if durations is None:
             return b"", b""
         places: list[int] = []
         seconds: list[float] = []
         for event in events:
-            duration, series = group.durations[event], group.series[event]
+            duration, series = durations[event], of[event]
             # A recovered interruption ended no session: its duration is not observed.
             if duration is None or series.family is Family.INTERRUPTIONS:
                 places += (0, 0)
@@ -108,7 +106,7 @@ class ShardPart:
 
 
 class Group:
-    """Batches in the order in which `commit` was called, split by shard.
+    """Batches in the order in which `commit` was called, split by shard into `parts`.
 
     Events without a key go to the shard `spare`, any shard: they are never compared. `recent` decides which
     events are repeats if they are accepted.
@@ -119,14 +117,11 @@ class Group:
     ) -> None:
         self._batches = batches
         self._recent = recent
-        self._users = joined(batches, [batch.users for batch in batches])
-        self.repeats = recent.repeats(self._users) if self._users else []
-        self.series = [series for batch in batches for series in batch.series]
-        self.durations = joined(batches, [batch.durations for batch in batches])
-        self.sessions = joined(batches, [batch.sessions for batch in batches])
-        self._verdicts = bytearray(len(self.series))
-        self._parts: dict[int, ShardPart] = {}
-        parts = self._parts
+        self.events = joined(batches)
+        self.repeats = recent.repeats(self.events.users) if self.events.users else []
+        self._verdicts = bytearray(len(self.events))
+        self.parts: dict[int, ShardPart] = {}
+        parts = self.parts
         start = 0
         for batch in batches:
             keys = _cut(batch.keys, KEY_BYTES)
@@ -147,10 +142,6 @@ class Group:
             if end < start:
                 self._part(spare).unkeyed.extend(range(end, start))
 
-    @property
-    def parts(self) -> list[ShardPart]:
-        return list(self._parts.values())
-
     def judge(self, part: ShardPart, digits: bytes) -> None:
         """Note a part's verdicts: a digit for each key, or no digits when all are new."""
         for position, digit in zip(part.positions, digits, strict=False):
@@ -163,8 +154,8 @@ class Group:
 
     def remember_users(self) -> None:
         """Remember the users of the events that were counted."""
-        if self._users:
-            users = zip(self._users, self._verdicts, strict=True)
+        if self.events.users:
+            users = zip(self.events.users, self._verdicts, strict=True)
             counted = [user if verdict == ACCEPTED else None for user, verdict in users]
             self._recent.remember(counted, self.repeats)
 
@@ -176,17 +167,18 @@ class Group:
         ]
 
     def _part(self, shard: int) -> ShardPart:
-        return self._parts.setdefault(shard, ShardPart(shard))
+        return self.parts.setdefault(shard, ShardPart(shard))
 
 
 def _exemplars(group: Group, events: Sequence[int], numbers: Sequence[int]) -> list[bytes | int]:
     """Series, event and session of the newest sessions of each series, newest first."""
-    if group.sessions is None:
+    sessions = group.events.sessions
+    if sessions is None:
         return []
     exemplars: list[bytes | int] = []
     left: dict[int, int] = {}
     for index in sorted(range(len(events)), key=events.__getitem__, reverse=True):
-        session, number = group.sessions[events[index]], numbers[index]
+        session, number = sessions[events[index]], numbers[index]
         if session is not None and left.setdefault(number, _EXEMPLARS) > 0:
             left[number] -= 1
             exemplars += (number, index, session.encode("utf-8", "replace"))

@@ -53,7 +53,7 @@ class RedisLedger(QueuedLedger):
     """
 
     def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
-        super().__init__(self._put, **options)
+        super().__init__(**options)
         self._replica = replica
         self._spare = self._size = 0
         self._misconfigured: dict[str, str] = {}
@@ -93,10 +93,10 @@ class RedisLedger(QueuedLedger):
         # A second call of `close` that is cancelled must not cancel the first.
         await asyncio.shield(self._task)
 
-    def _refusal(self, batch: Batch) -> Refused | None:
+    def _refusal(self) -> Refused | None:
         return None if self._problem is None else _unavailable()
 
-    def _put(self, item: Item) -> None:
+    def _send(self, item: Item) -> None:
         self._inbox.append(item)
         self._awake.set()
 
@@ -146,7 +146,7 @@ class RedisLedger(QueuedLedger):
         problem = await self._replica.count(group)
         if problem is not None:
             self._fail(problem)
-        elif group.series:
+        elif group.events.series:
             self._on_commit(time.perf_counter() - began)
         return group.receipts()
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter import secret_file
-from exporter.ledger.address import Address
-from exporter.ledger.contract import Series
-from exporter.ledger.redis.records import Cell
+from exporter.ledger.contract import Cell, Series
+from exporter.settings.ledger_address import Address
 
 
 @dataclass(frozen=True, slots=True)

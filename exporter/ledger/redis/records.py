@@ -1,18 +1,16 @@
 """Names and values of counters and duration histograms, as `commit.lua` writes them."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, TypeVar
 
-from exporter.ledger.contract import BUCKETS, Exemplar, Series
+from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
 from exporter.logs import Log
 
 T = TypeVar("T")
-Cell = tuple[str, str]
-"""The (system, outcome) of a duration histogram."""
 
 log = Log("exporter.ledger")
 
@@ -97,12 +95,11 @@ class Names:
     Exporters with other label settings write other names; several names may be one series here.
     """
 
-    def __init__(self, label_names: Sequence[str], known: Iterable[Series] = ()) -> None:
+    def __init__(self, label_names: tuple[str, ...], known: Iterable[Series] = ()) -> None:
         self._label_names = label_names
         self._names: dict[Series, bytes] = {}
         self._series: dict[bytes, Series | None] = {}
         self._by_key: dict[tuple[str, ...], Series] = {}
-        self._repeats: dict[Series, Series] = {}
         self._cells: dict[bytes, Cell | None] = {}
         for series in known:
             self.of(series)
@@ -116,11 +113,8 @@ class Names:
 
     def repeats(self, series: Series) -> Series:
         """The series of the repeats among the ends of a series."""
-        repeats = self._repeats.get(series)
-        if repeats is None:
-            repeats = series.of_repeats()
-            repeats = self._repeats[series] = self._by_key.setdefault(repeats.key, repeats)
-        return repeats
+        key = (Family.REPEATS.value, *series.key[1:])
+        return self._by_key.get(key) or self._by_key.setdefault(key, series.of_repeats())
 
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""

@@ -74,7 +74,7 @@ class Replica:
 
     async def count(self, group: Group) -> CallFailed | None:
         """Write a group, then show it. Returns the error of a part that failed."""
-        parts = group.parts
+        parts = group.parts.values()
         calls = [self._commit(group, part) for part in parts]
         problem = None
         for part, reply in zip(parts, await self.client.run(calls, confirmed=True), strict=True):

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from exporter.ledger.contract import DurationTotal, Family, Series, Total
+from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.plan import Plan
-from exporter.ledger.redis.records import Cell, Histogram, Names, Record, cell_name
+from exporter.ledger.redis.records import Histogram, Names, Record, cell_name
 
 Rows = Iterable[tuple[bytes, bytes]]
 """Names and records as they are written."""

@@ -7,14 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 _PORT: Final = 6379
-_SCHEMES: Final = {
-    "redis": (False, False),
-    "rediss": (True, False),
-    "redis+cluster": (False, True),
-    "rediss+cluster": (True, True),
-}
-"""Scheme → TLS, Cluster."""
-_URL: Final = re.compile(r"([a-z+]+)://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
+_URL: Final = re.compile(r"redis(s)?(\+cluster)?://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
 _WAIT: Final = re.compile(r"aof|replicas:([1-9]\d?)")
 URL_PATTERN: Final = r"rediss?(\+cluster)?://([^:@/]*@)?[^@/?#]+(/\d*)?"
@@ -40,11 +33,12 @@ def parse(url: str) -> Address:
     repeats the URL: it may hold a password.
     """
     match = _URL.fullmatch(url)
-    if match is None or match[1] not in _SCHEMES:
-        schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-        raise ValueError(f"not a URL of the form SCHEME://[USER@]HOST[:PORT], with {schemes}")
-    scheme, user, hosts, database = match.groups()
-    tls, cluster = _SCHEMES[scheme]
+    if match is None:
+        raise ValueError(
+            "not a URL of the form SCHEME://[USER@]HOST[:PORT], with redis://, rediss://, "
+            "redis+cluster://, rediss+cluster://"
+        )
+    tls, cluster, user, hosts, database = match.groups()
     if ":" in (user or ""):
         raise ValueError(
             "has a password, which would appear wherever settings are shown: use a file, "
@@ -55,7 +49,8 @@ def parse(url: str) -> Address:
         raise ValueError("has several hosts, which only a Cluster has: redis+cluster://")
     if cluster and database:
         raise ValueError("has a database number, which a Cluster does not have")
-    return Address(addresses, tls, cluster, unquote(user) if user else None, int(database or 0))
+    username = unquote(user) if user else None
+    return Address(addresses, bool(tls), bool(cluster), username, int(database or 0))
 
 
 def check_url(url: str) -> str:
