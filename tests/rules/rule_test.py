@@ -6,7 +6,6 @@ times faster; tests/promql compares it with promtool.
 
 import math
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.taxonomy.model import Code
+from tests.programs import output
 from tests.rule_groups import RULES, groups
 from tests.rules.series import (
     CODES,
@@ -186,22 +186,20 @@ def without(folder: Path, *clauses: str, instead: str = "", rules: Path = RULES)
     return changed
 
 
-def check_clauses(
+def check_guard(
     folder: Path,
     rule_set: RuleSet,
     case: Case,
     alert: str,
-    *clauses: str,
+    unguarded: Path,
     span: tuple[float, float] | None = None,
     rules: Path = RULES,
 ) -> None:
-    """The alert is silent in the span, by default always, and fires without the clauses."""
-    first, last = span or (-1, case.minutes)
-    case.fires_between(first, last, alert, False)
-    rule_set.check(folder, case, rules=rules)
-    case.queries.clear()
-    case.fires_between(first, last, alert, True)
-    rule_set.check(folder, case, rules=without(folder, *clauses, rules=rules))
+    """The alert is silent in the span, by default always, and fires with the unguarded rules."""
+    for folder_of_rules, fires in ((rules, False), (unguarded, True)):
+        case.queries.clear()
+        case.fires_between(*(span or (-1, case.minutes)), alert, fires)
+        rule_set.check(folder, case, rules=folder_of_rules)
 
 
 def _yaml(document: object) -> str:
@@ -220,9 +218,7 @@ def _promtool(path: Path, rules: Sequence[Path], step: float, tests: list[dict[s
         "tests": tests,
     }
     path.write_text(_yaml(document))
-    command = ["promtool", "test", "rules", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    output("promtool", "test", "rules", path)
 
 
 def _evaluated(case: Case, rules: Sequence[Path], step: float) -> list[str]:
