@@ -69,12 +69,12 @@ def record(now: Figures) -> None:
 
 
 def worse(now: Figures) -> list[str]:
-    """A line per figure that is worse than recorded."""
+    """A line per figure that is worse than recorded, and per other number of incidents."""
     recorded: Figures = json.loads(RECORDED.read_text())
     lines = []
     for case, figures in now.items():
-        for name, more_is_better in MORE_IS_BETTER.items():
-            was, is_now = recorded[case][name], figures[name]
-            if is_now < was if more_is_better else is_now > was:
+        for name, is_now in figures.items():
+            was, more_is_better = recorded[case][name], MORE_IS_BETTER.get(name)
+            if is_now != was and (more_is_better is None or (is_now < was) == more_is_better):
                 lines.append(f"{case}: {name} {was:g} recorded, {is_now:g} now")
     return lines
