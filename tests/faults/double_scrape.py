@@ -28,7 +28,7 @@ def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, flo
     rules = folder / "rules"
     rules.mkdir()
     for path in rule_files.folder().glob("*.yml"):
-        text = path.read_text().replace("interval: 30s", "interval: 500ms")
+        text = path.read_text().replace("interval: 30s", "interval: 1s")
         (rules / path.name).write_text(text.replace(mutant, "") if mutant else text)
     with ExitStack() as stack:
         exporter = stack.enter_context(ExporterProcess(folder / "data"))
