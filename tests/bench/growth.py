@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from tests.bench.growth_plot import draw
 from tests.bench.load import posted
 from tests.bench.scrape import SETTINGS, add_series, scrape
 from tests.bench.setup import Setup, working_folder
@@ -124,6 +123,9 @@ def main() -> str | None:
                 figures[axis] = {point.label: point.row() for point in points}
             _show(axis, figures[axis])
     if chosen.plot:
+        # matplotlib takes 0.7 s of each process that collects tests.
+        from tests.bench.growth_plot import draw
+
         draw(figures, chosen.plot)
     return None
 
