@@ -9,8 +9,8 @@ import pytest
 
 from exporter import names
 from tests.rule_groups import RULES
-from tests.rules.code_cases import NO_WORKERS, SPIKE, history
-from tests.rules.rule_test import SPIKE_RULES, Case, check_guard, firing, without
+from tests.rules.code_cases import NO_WORKERS, SPIKE, SPIKE_RULES, history
+from tests.rules.rule_test import Case, check_guard, firing, without
 
 QUIET = 60
 COUNT = names.RULE_COUNT

@@ -1,12 +1,13 @@
 """SessionEndsStopped: each window from its traffic on, and an end together with the outage."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import names
 from tests.rules.code_cases import SUCCESS
-from tests.rules.rule_test import Case, RuleSet, check_guard, without
+from tests.rules.rule_test import Case, check_guard, without
 from tests.rules.series import counter, ends
 from tests.rules.system_cases import STOPPED, STOPPED_RULES, by_minute
 
@@ -63,7 +64,7 @@ def test_page_ends_six_minutes_after_successes_are_back(tmp_path: Path) -> None:
     """20 successes per minute, none for two hours, and all again. After 2.5 minutes 15 minutes have 0.0375 *
     1200 = 45 of them; `keep_firing_for` is three minutes. Without the shorter windows the page lasts until
     an hour and a half has 0.07 * 1.5 * 1100 - 1.1 = 114, after 5.5 minutes."""
-    rules = RuleSet(groups=STOPPED_RULES.groups, records=STOPPED_RULES.records, step=0.5)
+    rules = replace(STOPPED_RULES, step=0.5)
     increases = [10.0] * (120 * HOURS) + [0.0] * 240 + [10.0] * 60
     case = Case({ends(SUCCESS): counter(increases)}, every=0.5)
     back = ONSET + 120
