@@ -1,7 +1,6 @@
 """The shipped Alertmanager configuration, as amtool reads it."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,24 +8,18 @@ import yaml
 
 from exporter.rule_files import alerts
 from tests.alertmanager.shipped import CONFIG, FOLDER, RECEIVERS, shipped_receivers
-
-
-def _amtool(*arguments: object) -> str:
-    command = ["amtool", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.programs import output
 
 
 def _receivers(*labels: str, config: Path = CONFIG) -> str:
-    return _amtool("config", "routes", "test", f"--config.file={config}", *labels).strip()
+    return output("amtool", "config", "routes", "test", f"--config.file={config}", *labels).strip()
 
 
 @pytest.mark.parametrize("path", [CONFIG, RECEIVERS], ids=lambda path: path.name)
 def test_amtool_accepts_the_configuration_and_finds_its_templates(path: Path) -> None:
-    output = _amtool("check-config", path)
-    assert "FAILED" not in output
-    assert " - 1 templates\n" in output
+    printed = output("amtool", "check-config", path)
+    assert "FAILED" not in printed
+    assert " - 1 templates\n" in printed
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_receivers() if name != "teams"])
@@ -37,7 +30,7 @@ def test_shipped_receiver_is_accepted_for_pages_and_tickets(name: str, tmp_path:
     document["templates"] = [f"{FOLDER}/templates/*"]
     config = tmp_path / "alertmanager.yml"
     config.write_text(yaml.safe_dump(document))
-    _amtool("check-config", config)
+    output("amtool", "check-config", config)
 
 
 def test_alert_goes_to_the_receiver_of_its_severity_whoever_owns_it() -> None:

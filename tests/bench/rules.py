@@ -36,7 +36,8 @@ def evaluation(values: int) -> Open:
             target = f"127.0.0.1:{exporter.ports['ops']}"
             rules = list(_every_second(setup.root / "rules", folder))
             prometheus = PrometheusProcess(folder / "prometheus", [target], rules=rules)
-            _write_week(exporter, folder / "prometheus" / "data", target)
+            every = 1500 if setup.quick else 30
+            _write_week(exporter, folder / "prometheus" / "data", target, every)
             with prometheus:
                 known = "count(system_code:session_ends:threshold5m)"
                 wait_for(lambda: prometheus.query(known), 60, "an evaluation of all groups")
@@ -77,9 +78,9 @@ def _evaluated(prometheus: PrometheusProcess) -> Sample:
     return Sample(1000 * seconds, note=f"{rules} rules over {series:,.0f} series")
 
 
-def _write_week(exporter: ExporterProcess, data: Path, instance: str) -> None:
-    """Write to Prometheus' `data` a day of the sums that windows read, and a week of daily counts and shares,
-    of an end of each code every half-minute."""
+def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int) -> None:
+    """Write to Prometheus' `data` a day of the sums that windows read, a sample per `every` seconds, and a
+    week of daily counts and shares, of an end of each code every half-minute."""
     per_series = {
         frozenset(pair for pair in labels if pair[0] in SUM_LABELS) | {("instance", instance)}
         for name, labels in exporter.metrics()
@@ -89,7 +90,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str) -> None:
         frozenset(pair for pair in labels if pair[0] in ("system", "code")) for labels in per_series
     }
     now = int(time.time()) // 600 * 600
-    day, week = range(now - 86400, now, 30), range(now - 7 * 86400, now, 1800)
+    day, week = range(now - 86400, now, every), range(now - 7 * 86400, now, 1800)
     lines = []
     for name, series, times in (
         (names.RULE_SUM, per_series, day),

@@ -3,9 +3,7 @@
 The figures of these short runs mean nothing.
 """
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,44 +12,33 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import __main__ as bench
+from tests.bench import growth
 from tests.bench.benches import BENCHES
-from tests.bench.peers import STATSD
+from tests.bench.peers import STATSD, pushgateway
 from tests.bench.setup import Setup
 from tests.bench.table import WIDTH, Goal
 from tests.bench.turns import Bench, Open, Peer, Sample, measure
 from tests.e2e.exporter_process import ROOT, wait_for
+from tests.programs import finished
+
+REPEATED = {"start", "p99-otlp", "rules-1", "rules-10", "redis-batches"}
+"""Rows that other rows or tests measure as well, with another parameter."""
 
 
-def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m tests.bench`, with the programs in `path` only."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **({"PATH": str(path)} if path else {})},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Path:
-    """A folder without the peers' programs."""
-    for name in ("env", "setpriv", "wrk"):
-        program = shutil.which(name)
-        assert program, name
-        (tmp_path / name).symlink_to(program)
-    return tmp_path
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return finished(sys.executable, "-m", *arguments, cwd=ROOT, timeout=300)
 
 
 def test_every_row_is_filled_and_fits_a_terminal() -> None:
-    done = run("tests.bench", "--quick")
+    rows = [row for row in BENCHES if row.key not in REPEATED]
+    assert len(rows) == len(BENCHES) - len(REPEATED)
+    done = run("tests.bench", "--quick", f"--only={','.join(row.key for row in rows)}")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    for bench in BENCHES:
-        [first] = [number for number, line in enumerate(lines) if line.startswith(bench.what)]
-        for peer in bench.peers:
+    for row in rows:
+        [first] = [number for number, line in enumerate(lines) if line.startswith(row.what)]
+        for peer in row.peers:
             assert any(peer.name in line for line in lines[first : first + 4])
     assert done.stdout.count("not measured") == (0 if STATSD.exists() else 1), done.stdout
     assert max(map(len, lines)) <= WIDTH
@@ -65,23 +52,29 @@ def test_growth_has_a_row_for_each_state_and_a_plot(tmp_path: Path) -> None:
         assert axis in (tmp_path / "growth.svg").read_text()
 
 
-def test_missing_peer_is_named_and_is_not_reached(programs: Path) -> None:
-    done = run("tests.bench", "--quick", "--only=singles", path=programs)
-    assert done.returncode == 1
-    [line] = [line for line in done.stdout.splitlines() if "not measured" in line]
-    assert "Pushgateway not measured: prometheus-pushgateway is not installed" in line
-    assert line.endswith("✗")
-    assert "uvicorn" in done.stdout
-    assert "Traceback" not in done.stderr
+def test_missing_peer_is_named_and_is_not_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    peers = (Peer("Pushgateway", pushgateway, "≥ × 6"), Peer("peer", opened([], "peer", 4)))
+    bench = Bench("key", "what", opened([], "ours", 1), peers)
+    line, missing = measure(bench, Setup(tmp_path, 1), 1)
+    assert line.beside.startswith("peer 4")
+    reason = "prometheus-pushgateway is not installed"
+    assert missing.note.startswith(f"Pushgateway not measured: {reason}")
+    assert missing.reached is False
+    assert "Traceback" not in capsys.readouterr().err
 
 
-def test_missing_load_generator_is_one_line(programs: Path) -> None:
-    (programs / "wrk").unlink()
-    for module in ("tests.bench", "tests.bench.growth"):
-        done = run(module, path=programs)
-        assert done.returncode == 1
-        assert done.stderr.startswith("wrk is not installed")
-        assert done.stderr.count("\n") == 1
+def test_missing_load_generator_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    for main in (bench.main, growth.main):
+        message = main() or ""
+        assert message.startswith("wrk is not installed")
+        assert "\n" not in message
 
 
 def test_another_checkout_is_measured_in_place_of_the_peers(tmp_path: Path) -> None:
@@ -104,13 +97,13 @@ def test_another_checkout_is_measured_in_place_of_the_peers(tmp_path: Path) -> N
 
 def test_sigterm_ends_the_exporters_and_removes_the_files() -> None:
     command = [sys.executable, "-m", "tests.bench", "--only=p99"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as bench:
-        exporter = wait_for(lambda: children(bench.pid), what="an exporter")[0]
-        wait_for(lambda: any("wrk" in command_line(pid) for pid in children(bench.pid)))
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as running:
+        exporter = wait_for(lambda: children(running.pid), what="an exporter")[0]
+        wait_for(lambda: any("wrk" in command_line(pid) for pid in children(running.pid)))
         files = data_folder(exporter)
         assert files.exists()
-        bench.terminate()
-        assert bench.wait(30)
+        running.terminate()
+        assert running.wait(30)
     assert not files.exists()
     assert not Path(f"/proc/{exporter}").exists()
 
@@ -129,34 +122,47 @@ def data_folder(exporter: int) -> Path:
     return Path(words[words.index("--data-dir") + 1])
 
 
-def test_unknown_row_and_folder_are_refused(tmp_path: Path) -> None:
-    assert "no such row: speed; rows are singles, one," in run("tests.bench", "--only=speed").stderr
-    assert "is no checkout" in run("tests.bench", f"--against={tmp_path}").stderr
+@pytest.mark.parametrize(
+    ("argument", "error"),
+    [
+        ("--only=speed", "no such row: speed; rows are singles, one,"),
+        ("--against=/", "/ is no checkout"),
+    ],
+)
+def test_unknown_row_and_folder_are_refused(
+    argument: str, error: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", argument])
+    with pytest.raises(SystemExit):
+        bench.main()
+    assert error in capsys.readouterr().err
+
+
+def opened(order: list[str], name: str, *values: float) -> Open:
+    """A program that measures these values, and notes its turns in `order`."""
+
+    @contextmanager
+    def open_it(_setup: Setup) -> Iterator[Callable[[], Sample]]:
+        turns = iter(values)
+
+        def turn() -> Sample:
+            order.append(name)
+            return Sample(next(turns))
+
+        yield turn
+
+    return open_it
 
 
 def test_turns_alternate_and_an_error_is_not_reached(tmp_path: Path) -> None:
     order: list[str] = []
-
-    def opened(name: str, *values: float) -> Open:
-        @contextmanager
-        def open_it(_setup: Setup) -> Iterator[Callable[[], Sample]]:
-            turns = iter(values)
-
-            def turn() -> Sample:
-                order.append(name)
-                return Sample(next(turns))
-
-            yield turn
-
-        return open_it
-
     setup = Setup(tmp_path, 1)
-    peers = (Peer("peer", opened("peer", 20, 10, 4), "≥ × 0.5"),)
-    [line] = measure(Bench("key", "what", opened("ours", 10, 5, 1), peers), setup, 3)
+    peers = (Peer("peer", opened(order, "peer", 20, 10, 4), "≥ × 0.5"),)
+    [line] = measure(Bench("key", "what", opened(order, "ours", 10, 5, 1), peers), setup, 3)
     assert order == ["peer", "ours"] * 3
     assert (line.measured, line.beside) == ("5.00 ±90 %", "peer 10.0 ±80 %")
     assert (line.compared, line.goal, line.reached) == ("× 0.50", "≥ × 0.5", True)
-    [line] = measure(Bench("key", "what", opened("ours"), peers), setup, 1)
+    [line] = measure(Bench("key", "what", opened(order, "ours"), peers), setup, 1)
     assert (line.note, line.reached) == ("not measured: StopIteration: ", False)
 
 

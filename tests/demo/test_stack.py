@@ -2,7 +2,6 @@
 
 import re
 import socket
-import subprocess
 from pathlib import Path
 
 import yaml
@@ -10,6 +9,7 @@ import yaml
 from deploy.demo.stack import SPEED, addresses, compressed, configure
 from exporter import rule_files
 from tests.alertmanager import shipped
+from tests.programs import output
 
 DURATION = re.compile(r"\b(?:\d+[smhd])+\b")
 
@@ -68,7 +68,7 @@ def test_configuration_names_the_listeners_of_the_demo(tmp_path: Path) -> None:
         ("promtool check config", "prometheus"),
         ("amtool check-config", "alertmanager"),
     ):
-        subprocess.run([*tool.split(), f"{tmp_path}/{file}.yml"], check=True, capture_output=True)
+        output(*tool.split(), tmp_path / f"{file}.yml")
     text = (tmp_path / "prometheus.yml").read_text() + (tmp_path / "alertmanager.yml").read_text()
     assert re.findall(r"targets: \[(.*)\]", text) == ["b:2", "d:4"]
     files = re.findall(r"api_url_file: (\S+)", text)

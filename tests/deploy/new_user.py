@@ -31,6 +31,7 @@ from tests.alertmanager import shipped
 from tests.deploy.scratch_root import REPOSITORY, STUBS
 from tests.e2e.alertmanager_process import MailReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
+from tests.programs import output
 
 SPEED: Final = 15
 LONG: Final = 240.0
@@ -42,6 +43,10 @@ SHOWN: Final = (
     *("/etc/session-end-exporter/ingest-tokens", "/var/lib/session-end-exporter"),
     *(str(SECRETS), f"{SECRETS}/slack-page", f"{SECRETS}/slack-ticket"),
 )
+
+
+HTTP: Final = httpx.Client(trust_env=False, timeout=30)
+"""A client takes 26 ms of processor time to create."""
 
 
 class Server(BackgroundServer):
@@ -88,10 +93,13 @@ class Person:
         """Run the next block, which must contain a text; the block."""
         block = next(self._blocks)
         assert expected in block, block
-        code, output = self.shell(block)
-        assert code == 0, f"{block}\n{output}\n{logs()}"
-        self.printed.append(output)
+        self.printed.append(self.succeed(block))
         return block
+
+    def succeed(self, commands: str) -> str:
+        code, printed = self.shell(commands)
+        assert code == 0, f"{commands}\n{printed}\n{logs()}"
+        return printed
 
     def shell(self, commands: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -122,14 +130,10 @@ def logs() -> str:
 def make_certificate() -> str:
     """A certificate of Slack's host that the programs of this root trust; the file, with its key."""
     file = "/etc/slack.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", f"/CN={SLACK}", "-addext", f"subjectAltName=DNS:{SLACK}"),
-            *("-keyout", file, "-out", "/etc/slack.crt"),
-        ],
-        check=True,
-        capture_output=True,
+    output(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", f"/CN={SLACK}", "-addext", f"subjectAltName=DNS:{SLACK}"),
+        *("-keyout", file, "-out", "/etc/slack.crt"),
     )
     text = Path("/etc/slack.crt").read_text()
     for path, mode in ((file, "a"), ("/etc/ssl/certs/ca-certificates.crt", "a")):
@@ -161,12 +165,8 @@ def post(numbers: Iterator[int], codes: list[int | None]) -> dict[str, int]:
         {"id": f"e-{next(numbers)}", "system": "streampixel", "code": code, "session_id": "s"}
         for code in codes
     ]
-    answer = httpx.post(
-        "http://127.0.0.1:10400/v1/session-ends",
-        json=events,
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=30,
-    )
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = HTTP.post("http://127.0.0.1:10400/v1/session-ends", json=events, headers=headers)
     assert answer.status_code == 200, answer.text
     counts: dict[str, int] = answer.json()
     return counts
@@ -192,9 +192,7 @@ def traffic(numbers: Iterator[int], codes: list[int | None]) -> Iterator[None]:
 def opened(url: str) -> list[Any]:
     """A URL, the status of its page, and the heading of the page."""
     try:
-        answer = httpx.get(
-            url.partition("#")[0], follow_redirects=True, trust_env=False, timeout=30
-        )
+        answer = HTTP.get(url.partition("#")[0], follow_redirects=True)
     except httpx.HTTPError as error:
         return [url, 0, str(error)]
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
@@ -231,7 +229,7 @@ def wait_until_ready(*ports: int) -> None:
 
     def ready(port: int) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{port}/-/ready", trust_env=False).is_success
+            return HTTP.get(f"http://127.0.0.1:{port}/-/ready").is_success
         return False
 
     for port in ports:
@@ -239,7 +237,7 @@ def wait_until_ready(*ports: int) -> None:
 
 
 def counted() -> int:
-    text = httpx.get("http://127.0.0.1:10401/metrics", trust_env=False).text
+    text = HTTP.get("http://127.0.0.1:10401/metrics").text
     return sum(
         int(float(value)) for value in re.findall(r"^session_ends_total\{.* (\S+)$", text, re.M)
     )
@@ -263,18 +261,12 @@ def main() -> None:
         person.run("ingest-tokens")
         person.run("RUNBOOK_URL")
         person.run("promtool check config")
-        shown = subprocess.run(
-            ["stat", "--format=%n %U %G %a", *SHOWN], capture_output=True, text=True, check=True
-        )
-        facts["files"] = shown.stdout.splitlines()
+        facts["files"] = output("stat", "--format=%n %U %G %a", *SHOWN).splitlines()
         wait_until_ready(9090)
-        facts["flags"] = httpx.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
+        facts["flags"] = HTTP.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
         page_by_mail_too(mail)
         shorten_durations()
-        code, output = person.shell(
-            "systemctl restart prometheus.service prometheus-alertmanager.service"
-        )
-        assert code == 0, output
+        person.succeed("systemctl restart prometheus.service prometheus-alertmanager.service")
         wait_until_ready(9090, 9093)
         person.run("test-page")
         facts["test page"] = received(slack, mail, "TEST PAGE")
@@ -284,7 +276,7 @@ def main() -> None:
             time.sleep(20)  # a baseline of five minutes
         with traffic(numbers, [1000] * 10 + [4001] * 10):
             facts["page"] = received(slack, mail, "4001 No Worker Node Available spike")
-        exemplars = httpx.get(
+        exemplars = HTTP.get(
             "http://127.0.0.1:9090/api/v1/query_exemplars",
             params={"query": "session_ends_total", "start": time.time() - 600, "end": time.time()},
         ).json()["data"]
@@ -295,8 +287,7 @@ def main() -> None:
         restore = person.run("systemctl stop")
         facts["restored"] = [before, counted()]
         time.sleep(1)  # names with seconds
-        code, output = person.shell(restore)
-        assert code == 0, output
+        person.succeed(restore)
         kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
         facts["ledgers before a restoration"] = len([*kept])
         person.run("git pull")

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -15,6 +14,7 @@ from exporter.settings import PREFIX, load
 from tests.deploy.containerfile import IMAGE, texts
 from tests.deploy.valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
+from tests.programs import finished
 
 FOLDER = ROOT / "deploy/compose"
 VERSIONS = dict(re.findall(r"^(\w+)=(.+)$", (FOLDER / ".env").read_text(), re.MULTILINE))
@@ -32,10 +32,8 @@ Service = dict[str, Any]
 
 def command() -> list[str]:
     """Docker's plugin, or Debian's program. Neither needs a daemon to read files."""
-    if shutil.which("docker"):
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-        if plugin.returncode == 0:
-            return ["docker", "compose"]
+    if shutil.which("docker") and finished("docker", "compose", "version").returncode == 0:
+        return ["docker", "compose"]
     return ["docker-compose"]
 
 
@@ -58,13 +56,7 @@ def mounts(stack: Service) -> Iterator[tuple[str, Path, str, str]]:
 @pytest.mark.parametrize("pages", [[], ["-f", "compose.pages.yaml"]], ids=["", "pages"])
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.replicas.yaml"])
 def test_compose_accepts_the_files(file: str, pages: list[str]) -> None:
-    done = subprocess.run(
-        [*command(), "-f", file, *pages, "config", "-q"],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = finished(*command(), "-f", file, *pages, "config", "-q", cwd=FOLDER)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -78,17 +78,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    with ExporterProcess(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+# The page `send` shows counts, and is the first that sends events.
 @pytest.mark.parametrize("page", ["send", "add-a-system", "tune-alerts", "settings", "backtest"])
-def test_commands_print_the_shown_output(page: str, folder: Path) -> None:
+def test_commands_print_the_shown_output(
+    page: str, folder: Path, exporter: ExporterProcess
+) -> None:
     files = re.findall(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```", TEXTS[page], re.M | re.S)
     for name, text in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     assert len(commands(page)) == TEXTS[page].count("\n$ ") > 0
-    with ExporterProcess(folder / "data") as exporter:
-        terminal = Terminal(exporter, folder)
-        for command in commands(page):
-            run(command, terminal)
+    terminal = Terminal(exporter, folder)
+    for command in commands(page):
+        run(command, terminal)
 
 
 def test_links_lead_to_files_and_headings() -> None:

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,6 +17,7 @@ from packaging.requirements import Requirement
 
 import exporter
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 from tests.root import as_root, names, owned, read, root_owned
 
 TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
@@ -79,9 +79,7 @@ def test_make_targets_exist(installed: Machine) -> None:
     targets = {argument for call in installed.calls("make") for argument in call}
     assert {"demo", "run"} <= targets
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(
-        ["make", "--dry-run", *targets], cwd=ROOT, env=environment, check=True, capture_output=True
-    )
+    output("make", "--dry-run", *targets, cwd=ROOT, env=environment)
 
 
 def test_compose_secrets_belong_to_the_users_of_the_containers(installed: Machine) -> None:

@@ -20,6 +20,7 @@ from exporter import names
 from exporter.export import SETS, contents
 from tests.deploy.wheel import package_files
 from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.programs import finished, output
 from tests.test_project import committed
 
 NAME = f"session_end_exporter-{exporter.__version__}"
@@ -39,16 +40,8 @@ class Built(NamedTuple):
 def build(source: Path, folder: Path, *, umask: int = 0o022, **variables: str) -> Built:
     """Both distributions of the files in `source`."""
     environment = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
-    done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--directory", folder],
-        cwd=source,
-        env={**environment, **variables},
-        umask=umask,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    command = (sys.executable, "-m", "hatchling", "build", "--directory", folder)
+    output(*command, cwd=source, env={**environment, **variables}, umask=umask)
     return Built(folder / f"{NAME}.tar.gz", folder / f"{NAME}-py3-none-any.whl")
 
 
@@ -123,24 +116,17 @@ def interpreters() -> Iterator[str]:
         program = shutil.which(f"python3.{minor}")
         if program is None or sys.version_info[:2] == (3, minor):
             continue
-        done = subprocess.run([program, "-c", "import venv"], capture_output=True, check=False)
-        if done.returncode == 0:
+        if finished(program, "-c", "import venv").returncode == 0:
             yield program
 
 
 def pip(python: str | Path, *arguments: str | Path) -> None:
     """`pip install` for another Python."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "--python", python, "--quiet"),
-            *("--disable-pip-version-check", "install", "--no-compile", "--no-deps", *arguments),
-        ],
+    output(
+        *(sys.executable, "-m", "pip", "--python", python, "--quiet"),
+        *("--disable-pip-version-check", "install", "--no-compile", "--no-deps", *arguments),
         env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
 
 
 def dependencies(python: str) -> set[str]:
@@ -175,14 +161,8 @@ class Installation:
 
     def run(self, *arguments: str | Path) -> str:
         """The output of a command that must succeed without a message."""
-        done = subprocess.run(
-            [*arguments],
-            cwd=self.folder,
-            env={"PATH": "/usr/bin:/bin", **FREE_PORTS},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {"PATH": "/usr/bin:/bin", **FREE_PORTS}
+        done = finished(*arguments, cwd=self.folder, env=environment)
         assert (done.returncode, done.stderr) == (0, ""), arguments
         return done.stdout
 

@@ -1,6 +1,5 @@
 """The Prometheus configurations: deploy/prometheus, and two copies for compose with other addresses."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import yaml
 
 from exporter.settings import Settings
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 
 SHIPPED = ROOT / "deploy/prometheus/prometheus.yml"
 COMPOSE = [ROOT / "deploy/compose" / name for name in ("prometheus.yml", "prometheus.replicas.yml")]
@@ -34,12 +34,9 @@ def test_promtool_accepts_the_configuration_with_every_rule_file(
     # Compose mounts the rules beside the configuration.
     folder = tmp_path / "rules" if path == SHIPPED else config.with_name("rules")
     folder.symlink_to(ROOT / "rules")
-    done = subprocess.run(
-        ["promtool", "check", "config", config], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
     rules = list((ROOT / "rules").glob("*.yml"))
-    assert f"SUCCESS: {len(rules)} rule files found" in done.stdout
+    printed = output("promtool", "check", "config", config)
+    assert f"SUCCESS: {len(rules)} rule files found" in printed
 
 
 def test_configuration_scrapes_the_ops_listener_under_the_job_of_the_alerts() -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 import exporter
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 from tests.test_project import pins
 
 TEXTS = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
@@ -29,8 +29,7 @@ def run(command: str, folder: Path) -> None:
     (line,) = (line for line in commands(JOBS["build"]).splitlines() if command in line)
     program, *arguments = shlex.split(re.sub(r"\bdist\b", str(folder), line))
     path = Path(sys.executable).with_name(Path(program).name)
-    done = subprocess.run([path, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    output(path, *arguments, cwd=ROOT)
 
 
 def test_continuous_integration_runs_make_test_and_releases_wait_for_it() -> None:
@@ -69,9 +68,7 @@ def test_commands_contain_no_expressions() -> None:
 def test_tag_is_compared_with_the_version_of_the_package() -> None:
     assert 'test "$GITHUB_REF_NAME" = "v$(.venv/bin/hatchling version)"' in commands(JOBS["build"])
     program = Path(sys.executable).with_name("hatchling")
-    assert subprocess.check_output([program, "version"], cwd=ROOT, text=True).strip() == (
-        exporter.__version__
-    )
+    assert output(program, "version", cwd=ROOT).strip() == exporter.__version__
 
 
 def test_list_of_packages_is_the_lock_of_the_image(tmp_path: Path) -> None:

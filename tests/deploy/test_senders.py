@@ -21,8 +21,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from exporter import names
 from exporter.settings import Settings, load
-from tests.deploy.lossy import LOST, NO_ANSWER, NO_REQUEST, PASSED, REFUSED, lossy
+from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, passed, refused
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.faulty_server import Fault
+from tests.programs import finished, output
 from tests.test_readme import shown
 
 FOLDER = ROOT / "deploy" / "senders"
@@ -35,12 +37,8 @@ PROGRAMS = ("send.sh", "send.py", "send.mjs", "send.go")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of send.go. It needs only the standard library, and no C compiler."""
     program = tmp_path_factory.mktemp("go") / "send"
-    subprocess.run(
-        ["go", "build", "-o", program, FOLDER / "send.go"],
-        env={**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-        check=True,
-        timeout=300,
-    )
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    output("go", "build", "-o", program, FOLDER / "send.go", env=environment, timeout=300)
     return program
 
 
@@ -84,18 +82,12 @@ class Sender:
     def run(
         self, *arguments: str, url: str = "", token: str = TOKEN
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self._command, *arguments],
-            env=self._environment(url or self.url, token),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        environment = self._environment(url or self.url, token)
+        return finished(*self._command, *arguments, env=environment, timeout=60)
 
-    def kill_while_waiting(self, fault: str, folder: Path, *arguments: str) -> None:
+    def kill_while_waiting(self, fault: Fault, folder: Path, *arguments: str) -> None:
         """Starts the program, which gets two answers, and kills it at its third request."""
-        with lossy(self.port, PASSED, PASSED, fault) as network:
+        with LossyProxy(self.port, passed, passed, fault) as network:
             # A process group of its own: send.sh starts other programs.
             process = subprocess.Popen(
                 [*self._command, *arguments],
@@ -142,7 +134,7 @@ def test_end_sent_twice_counts_once(sender: Sender) -> None:
 
 def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender) -> None:
     """Fails when a sender gives up, or makes a new id for another attempt."""
-    with lossy(sender.port, LOST, REFUSED) as network:
+    with LossyProxy(sender.port, lost, refused) as network:
         assert answers(sender.run(*sender.end, url=network.url)) == [(0, 1)]
     assert len(network.bodies) == 3
     assert len(set(network.bodies)) == 1
@@ -153,9 +145,9 @@ def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_pa
     """Killed twice: before its third end arrives, and after it is counted, before the answer.
     Fails when a sender makes its ids anew at each run."""
     ends = (*sender.end[:2], *(f"{sender.end[2]}-{number}" for number in range(5)))
-    sender.kill_while_waiting(NO_REQUEST, tmp_path, *ends)
+    sender.kill_while_waiting(no_request, tmp_path, *ends)
     assert sender.counted == 2
-    sender.kill_while_waiting(NO_ANSWER, tmp_path, *ends)
+    sender.kill_while_waiting(no_answer, tmp_path, *ends)
     assert sender.counted == 3
     assert answers(sender.run(*ends)) == [(0, 1)] * 3 + [(1, 0)] * 2
     assert sender.counted == 5
@@ -173,7 +165,7 @@ def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_pa
 def test_error_is_reported_and_not_retried(
     sender: Sender, arguments: tuple[str, ...], token: str, requests: int, code: int, message: str
 ) -> None:
-    with lossy(sender.port) as network:
+    with LossyProxy(sender.port) as network:
         done = sender.run(*arguments, url=network.url, token=token)
     assert len(network.bodies) == requests
     assert done.returncode == code
@@ -190,8 +182,7 @@ def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
             command = example.command.replace(
                 Settings().ingest, f"127.0.0.1:{running.ports['ingest']}"
             )
-            output = subprocess.check_output(command, shell=True, cwd=ROOT, text=True)
-            assert output.strip() == example.output.strip(), command
+            assert output("sh", "-c", command, cwd=ROOT).strip() == example.output.strip(), command
 
 
 # --- forwarders, whose configuration is read: Debian has no package of them -----------------------

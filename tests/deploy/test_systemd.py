@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from exporter.settings import PREFIX, Settings
+from tests.commands.running import run
 from tests.deploy.test_compose import EXPORTERS, REPLICAS, SINGLE
 from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.programs import finished, output
 from tests.root import as_root, give, owned, root_owned
 
 FOLDER = ROOT / "deploy/systemd"
@@ -22,16 +23,9 @@ LIMIT = 2.0
 """Of systemd's exposure level, from 0 to 10; most of Debian's own services are between 8 and 9.6."""
 
 
-def run(*command: str | Path) -> str:
-    """The output, errors included, of a command that must succeed."""
-    return subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
-    ).stdout
-
-
 def exposure(unit: Path) -> float:
-    output = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
-    (level,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", output)
+    printed = output("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    (level,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", printed)
     return float(level)
 
 
@@ -40,7 +34,8 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert COMMAND in text
     unit = tmp_path / UNIT.name
     unit.write_text(text.replace(COMMAND, str(Path(sys.executable).with_name(UNIT.stem))))
-    assert run("systemd-analyze", "verify", "--man=no", unit) == ""
+    done = finished("systemd-analyze", "verify", "--man=no", unit)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_exposure_level_of_the_unit_is_low() -> None:
@@ -55,7 +50,7 @@ def directives(name: str) -> list[str]:
 @cache
 def members(group: str) -> frozenset[str]:
     """The system calls of one of systemd's groups, and of the groups in it."""
-    lines = run("systemd-analyze", "syscall-filter", group).splitlines()[1:]
+    lines = output("systemd-analyze", "syscall-filter", group).splitlines()[1:]
     entries = {line.strip() for line in lines if line.strip() and not line.strip().startswith("#")}
     groups = {entry for entry in entries if entry.startswith("@")}
     return frozenset(entries - groups).union(*map(members, groups))
@@ -140,14 +135,7 @@ def test_commented_settings_of_the_environment_file_are_valid(tmp_path: Path) ->
     tokens.write_text("0123456789abcdef\n")
     tokens.chmod(0o600)
     given = {name: str(tokens) if name.endswith("TOKEN_FILE") else value for name, value in lines}
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", "check"],
-        env={**os.environ, **given},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("check", **given)
     assert (done.returncode, done.stderr) == (0, "")
 
 

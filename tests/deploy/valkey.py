@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from tests.e2e.exporter_process import ROOT
 from tests.e2e.prometheus_process import free_port
+from tests.programs import finished, output
 
 SCRIPTS: Final = ROOT / "deploy" / "kubernetes" / "components" / "valkey-for-trying"
 PASSWORD: Final = "5f1d7a84e96d3fbc"
@@ -89,8 +90,7 @@ class Nodes:
         """Whether a probe, a command for a shell, succeeds on the first node."""
         command = command.replace("valkey-cli", f"valkey-cli -p {self.ports[0]}")
         command = command.replace("/secrets/password", str(self.password_file))
-        done = subprocess.run(["sh", "-c", command], env=self._environment, check=False)
-        return done.returncode == 0
+        return finished("sh", "-c", command, env=self._environment).returncode == 0
 
     def command_lines(self) -> str:
         """Arguments and variables of the processes."""
@@ -101,11 +101,4 @@ class Nodes:
         )
 
     def _output(self, *command: str, **variables: str) -> str:
-        return subprocess.run(
-            command,
-            env=self._environment | variables,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
+        return output(*command, env=self._environment | variables, timeout=60)

@@ -17,13 +17,19 @@ ROOT = Path(__file__).parents[2]
 _READY = re.compile(r"(send events to|metrics)\s+https?://([\d.]+):(\d+)")
 
 
+def mutated(mutant: str) -> list[str]:
+    """The command of the exporter, before which `mutant` runs, Python that removes a guard."""
+    return [sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()"]
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """The condition's first true value; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
         if result := condition():
             return result
-        time.sleep(0.01)
+        # The longer it takes, the less often: a scrape or a query takes processor time from other tests.
+        time.sleep(min(max(0.01, elapsed / 20), 0.1))
     raise AssertionError(f"not within {seconds:g} s: {what or condition}")
 
 
@@ -43,9 +49,9 @@ class Reply:
 class ExporterProcess:
     """An exporter that runs until the end of the `with` block at most; `log` is its standard error.
 
-    `wrapper` is a command in front, such as strace. `mutant` is Python that runs before the program and
-    removes a guard, so that a test can show that it fails without the guard. `program` is another
-    installation than that of the tests, which runs in the folder of `data_dir`.
+    `wrapper` is a command in front, such as strace. `mutant` is for `mutated`: a test can show that it fails
+    without a guard. `program` is another installation than that of the tests, which runs in the folder of
+    `data_dir`.
     """
 
     def __init__(
@@ -60,11 +66,10 @@ class ExporterProcess:
     ) -> None:
         self.data_dir = data_dir
         self.log_file = log_file or data_dir.parent / f"{data_dir.name}.log"
-        own = (sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()")
         self._folder = data_dir.parent if program else ROOT
         self._command = [
             *wrapper,
-            *map(str, program or own),
+            *map(str, program or mutated(mutant)),
             *("serve", "--data-dir", str(data_dir)),
             *("--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", *flags),
         ]
@@ -186,15 +191,17 @@ class ExporterProcess:
         sent = {"Content-Type": "application/json", **named}
         return self.request("ingest", "POST", "/v1/session-ends", body, sent, timeout)
 
-    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """Every sample of /metrics by name and labels."""
+    def metrics(self, name: str = "") -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample of /metrics by name and labels, or those whose names begin with `name`."""
         from prometheus_client.parser import text_string_to_metric_families
 
         reply = self.request("ops", "GET", "/metrics")
         assert reply.status == 200, reply.body
+        # To parse all lines takes 20 ms.
+        lines = [line for line in reply.body.decode().split("\n") if line.startswith(name)]
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(reply.body.decode())
+            for family in text_string_to_metric_families("\n".join(lines))
             for sample in family.samples
         }
 
@@ -203,6 +210,6 @@ class ExporterProcess:
         wanted = set(labels.items())
         return sum(
             value
-            for (sample, has), value in self.metrics().items()
+            for (sample, has), value in self.metrics(name).items()
             if sample == name and wanted <= has
         )

@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 class PrometheusProcess(Program):
-    """Scrapes `targets` every `interval` seconds, `jobs` times, and evaluates the rule files `rules`."""
+    """Scrapes `targets` every `interval` seconds, and evaluates the rule files `rules`."""
 
     def __init__(
         self,
@@ -37,7 +37,6 @@ class PrometheusProcess(Program):
         targets: Sequence[str],
         interval: float = 1.0,
         rules: Sequence[Path] = (),
-        jobs: int = 1,
     ) -> None:
         folder.mkdir()
         self._port = free_port()
@@ -46,8 +45,7 @@ class PrometheusProcess(Program):
             "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
-                {"job_name": name, "static_configs": [{"targets": [*targets]}]}
-                for name in ("exporter", "again")[:jobs]
+                {"job_name": "exporter", "static_configs": [{"targets": [*targets]}]}
             ],
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))

@@ -24,7 +24,7 @@ from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.exposition import assert_parses
 from tests.streampixel.webhook import TOKEN, token_file
 
-EXAMPLES = 60
+EXAMPLES = 30
 CONFORMANCE: list[CheckFunction] = [
     status_code_conformance,
     content_type_conformance,

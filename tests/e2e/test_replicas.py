@@ -30,7 +30,7 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
         wait_for(lambda: len(prometheus.query(per_instance)) == 3, what="zeros of three replicas")
         load = replicas.load(senders=3, batch=50)
         load.start()
-        wait_for(lambda: load.acknowledged > 3000, what="3,000 acknowledged events")
+        load.wait_for_acknowledged(3000)
         load.finish()
         assert replicas.agree() == load.sent
         [ledger] = {
@@ -64,11 +64,9 @@ def test_kill_9_of_a_replica_loses_and_doubles_nothing(tmp_path: Path) -> None:
     ):
         load = replicas.load()
         load.start()
-        for number in range(4):
-            before = load.acknowledged
-            wait_for(lambda at=before: load.acknowledged > at, what="an acknowledged event")
+        for killed in replicas.exporters:
+            load.wait_for_acknowledged(1)
             time.sleep(rng.uniform(0.0, 0.1))  # when in its work the process is hit is random
-            killed = replicas.exporters[number % 2]
             killed.ports = {}
             killed.kill()
             acknowledged = load.acknowledged

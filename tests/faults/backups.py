@@ -2,17 +2,16 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from exporter import names
-from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
 from tests.faults.senders import Load, Sender
 from tests.faults.table import Missed, Mutant, reached, row
+from tests.programs import finished
 
 _BATCH: Final = 40
 """Most events of a request: four senders reach 5,000 events/s."""
@@ -61,17 +60,8 @@ backup._copy = late
 
 def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> tuple[Path, float]:
     """The file of a backup that the command made, and the time until which it has all events."""
-    command = ("backup", str(folder), "--data-dir", str(exporter.data_dir))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", f"{mutant}\n{_SLOW}\nfrom exporter.cli import main\nmain()"),
-            *command,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = (*mutated(mutant + _SLOW), "backup", folder, "--data-dir", exporter.data_dir)
+    done = finished(*command, cwd=ROOT)
     if done.returncode:
         raise Missed(f"backup failed: {done.stderr.strip()}")
     file, _, until = done.stdout.strip().partition(": ")
@@ -128,7 +118,9 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         load = Load(lambda: exporter.ports.get("ingest"), batch=_BATCH)
         load.start()
         began = time.monotonic()
-        for number in range(2 if quick else 20):
+        # The first backup without WAL, or with a later time, shows it.
+        once = mutant in (_WITHOUT_WAL, _LATE)
+        for number in range(1 if once else 2 if quick else 20):
             load.wait_for_acknowledged(2000)
             place = folder / f"backup-{number}"
             place.mkdir()

@@ -1,9 +1,11 @@
 """Rows 14 and 15 of the fault table: a body without end, and a small body that unpacks to a large one."""
 
+import functools
 import gzip
 import os
 import signal
 import socket
+import struct
 import zlib
 from pathlib import Path
 from typing import Final
@@ -102,10 +104,13 @@ _GROWTH: Final = 8 * MIB
 
 
 def _bomb(unpacked: int) -> bytes:
-    """gzip of `unpacked` zeros: a thousandth of that."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    zeros = bytes(MIB)
-    return b"".join(packer.compress(zeros) for _ in range(unpacked // MIB)) + packer.flush()
+    """gzip of `unpacked` zeros: a thousandth of that. Its blocks are copies: to pack each takes seconds."""
+    zeros, count = bytes(MIB), unpacked // MIB
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    crc = functools.reduce(lambda crc, _: zlib.crc32(zeros, crc), range(count), 0)
+    end = packer.flush() + struct.pack("<II", crc, unpacked % 2**32)
+    return gzip.compress(b"")[:10] + block * count + end
 
 
 _GREEDY: Final = """

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +9,9 @@ from typing import Any, Final
 
 from exporter.names import INGEST_PATH, SESSION_ENDS, SESSION_ENDS_LATE, SESSION_INTERRUPTIONS
 from tests.commands.running import environment
-from tests.e2e.exporter_process import ExporterProcess
+from tests.e2e.exporter_process import ExporterProcess, mutated
 from tests.faults.table import Mutant, patched, reached, row
+from tests.programs import finished
 
 # --- row 36: other settings ------------------------------------------------------------------------
 
@@ -152,15 +151,8 @@ def _accepted(folder: Path, command: str, labels: str, mutant: str) -> bool:
     """Whether a command takes the setting. A refusal must name file, key and value."""
     config = folder / "exporter.toml"
     config.write_text(f"labels = {labels}\ndata_dir = '{folder / 'data'}'\n")
-    program = f"{mutant}\nfrom exporter.cli import main\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, command, "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(),
-        check=False,
-    )
+    arguments = (*mutated(mutant), command, "--config", config)
+    done = finished(*arguments, timeout=60, env=environment())
     if done.returncode == 0:
         return True
     assert done.returncode == 1, done.stderr

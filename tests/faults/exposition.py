@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import subprocess
 import time
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from exporter.names import SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import ends
 from tests.faults.table import Missed, Mutant, patched, reached, row
+from tests.programs import finished
 
 SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
 """A label whose new values are shown with their counts as soon as the ledger looks, each second."""
@@ -34,9 +34,8 @@ def assert_parses(exporter: ExporterProcess, promtool: bool = False) -> None:
     except ValueError as error:
         raise Missed(f"/metrics does not parse: {error}") from None
     if promtool:
-        command = ["promtool", "check", "metrics"]
-        done = subprocess.run(command, input=text.body, capture_output=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        done = finished("promtool", "check", "metrics", input=text.body.decode())
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def wait_for_ends(exporter: ExporterProcess, ends: int) -> None:

@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.store import Meta, Store
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.faults.table import Mutant, patched, reached, row
+from tests.programs import output
 
 # --- row 7: a second writer ----------------------------------------------------------------------
 
@@ -209,18 +209,9 @@ def first_start(folder: Path, quick: bool, mutant: str = "") -> str:
     starts, creations = (1, 40) if quick else (200, 2000)
     if mutant:
         starts, creations = 0, 100
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.faults.files", str(folder / "creations")),
-            *(str(creations), *mutant.split()),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    created = Counter[str](json.loads(done.stdout.splitlines()[-1]))
+    program = (sys.executable, "-m", "tests.faults.files")
+    printed = output(*program, folder / "creations", str(creations), *mutant.split(), cwd=ROOT)
+    created = Counter[str](json.loads(printed.splitlines()[-1]))
     started = _kill_first_starts(folder / "starts", starts)
     figure = "; ".join(
         ", ".join([what, *(f"{number} {state}" for state, number in results.items())])

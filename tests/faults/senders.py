@@ -159,12 +159,6 @@ class Load:
         problems = [problem for sender in self.senders for problem in sender.problems]
         assert not problems, problems[:3]
 
-    def abandon(self) -> None:
-        """Stop without another retry."""
-        for sender in self.senders:
-            sender.finishing.set()
-            sender.abandoned.set()
-
     @property
     def acknowledged(self) -> int:
         return sum(sender.acknowledged for sender in self.senders)

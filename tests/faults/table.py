@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -17,6 +16,7 @@ import pytest
 
 from tests.e2e.exporter_process import ROOT
 from tests.faults.senders import stop_senders
+from tests.programs import output
 
 Run = Callable[..., str]
 """`run(folder, quick)` tests a row in `folder`, quick or at full length, and returns the figure that it
@@ -92,20 +92,14 @@ def row_of_tests(number: int, case: str, goal: str, *nodes: str, full: str = "")
     """A row that tests hold; at full length they run with FAULTS=full, and `full` is the figure."""
 
     def run(folder: Path, quick: bool) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"),
-                *(f"--basetemp={folder / 'tests'}", *nodes),
-            ],
+        printed = output(
+            *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"),
+            *(f"--basetemp={folder / 'tests'}", *nodes),
             cwd=ROOT,
             env={**os.environ, "FAULTS": "" if quick else "full"},
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-        passed = re.search(r"(\d+) passed", done.stdout)
-        assert passed, done.stdout
+        passed = re.search(r"(\d+) passed", printed)
+        assert passed, printed
         return f"{passed[1]} tests passed" if quick or not full else full
 
     return Row(number, case, goal, run, nodes=nodes)

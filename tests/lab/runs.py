@@ -82,7 +82,7 @@ def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dic
 
 
 def scored(
-    case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
+    case: tuple[str, float, int], users: bool, places: bool, rules: Path, families: Sequence[str]
 ) -> dict[str, Score]:
     """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
     name, volume, seed = case
@@ -92,7 +92,7 @@ def scored(
         trials = [recording(Path(name))]
     else:
         histories = CASES[name].histories(volume, seed)
-        regions = name == "later" or name.startswith(REGION)
+        regions = places and (name == "later" or name.startswith(REGION))
         trials = (trial(history, users=users, regions=regions) for history in histories)
     return scores(trials, rules, families)
 
@@ -104,10 +104,12 @@ def cases(
     rules: Path | None = None,
     users: bool = False,
     volumes: Sequence[float] = (),
+    places: bool = True,
 ) -> dict[tuple[str, str, float], Score]:
     """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own.
 
-    A name is that of a case, of a half-year of flights, or a path; the last two have volume and seed 0.
+    Without `places` no session has a region: such cases take a third of the time. A name is that of a
+    case, of a half-year of flights, or a path; the last two have volume and seed 0.
     """
     wanted: list[tuple[str, float, int]] = []
     for name in names:
@@ -116,7 +118,9 @@ def cases(
         else:
             wanted.append((name, 0, 0))
     result = {(name, family, volume): Score() for family in families for name, volume, _ in wanted}
-    here = partial(scored, users=users, rules=rules or folder(), families=tuple(families))
+    here = partial(
+        scored, users=users, places=places, rules=rules or folder(), families=tuple(families)
+    )
     with ProcessPoolExecutor() as pool:
         for (name, volume, _), by_family in zip(wanted, pool.map(here, wanted), strict=True):
             for family, score in by_family.items():

@@ -11,6 +11,7 @@ from exporter.rule_files import folder
 from tests.lab.cases import BUDGET_KEPT
 from tests.lab.recorded import short, worse
 from tests.lab.runs import cases
+from tests.rule_groups import groups, keep_alerts
 
 SHIPPED = (folder() / "session-ends.yml").read_text()
 
@@ -50,19 +51,12 @@ def test_worse_rules_are_detected(
 
 def budget_rules(target: Path, keep_firing_for: str) -> Path:
     """Writes the alert for the error budget and the rules that it reads, a fifth of the work."""
-    groups = yaml.safe_load(SHIPPED)["groups"]
-    rules = {
-        rule.get("record") or rule["alert"]: rule for group in groups for rule in group["rules"]
-    }
-    names = ["SessionEndBudgetBurn"]
-    rules[names[0]]["keep_firing_for"] = keep_firing_for
-    for name in names:
-        names += (other for other in rules if other in rules[name]["expr"] and other not in names)
-    chosen = [rules[name] for name in names]
-    for group in groups:
-        group["rules"] = [rule for rule in group["rules"] if rule in chosen]
+    files = {"session-ends.yml": groups()["session-ends.yml"]}
+    keep_alerts(["SessionEndBudgetBurn"], files)
     target.mkdir()
-    (target / "session-ends.yml").write_text(yaml.safe_dump({"groups": groups}))
+    text = yaml.safe_dump({"groups": files["session-ends.yml"]})
+    text = text.replace("keep_firing_for: 1d", f"keep_firing_for: {keep_firing_for}")
+    (target / "session-ends.yml").write_text(text)
     return target
 
 

@@ -6,7 +6,7 @@ from exporter import names
 from tests.rules.rule_test import EXPORTER, Case, RuleSet
 from tests.rules.series import DASHBOARDS, RUNBOOKS, scraped, series
 
-EXPORTER_RULES = RuleSet((EXPORTER,))
+EXPORTER_RULES = RuleSet(files=(EXPORTER,))
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
 PAGES = ("Down", "Absent", "LedgerNotWritable")
 """Alerts that page; the others are tickets."""

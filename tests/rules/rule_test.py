@@ -6,7 +6,6 @@ times faster; tests/promql compares it with promtool.
 
 import math
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,8 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.taxonomy.model import Code
-from tests.rule_groups import RULES, groups
+from tests.programs import output
+from tests.rule_groups import RULES, groups, keep_alerts
 from tests.rules.series import (
     CODES,
     DASHBOARDS,
@@ -36,12 +36,6 @@ from tests.rules.series import (
 BASELINE = "baseline.yml"
 SESSION_ENDS = "session-ends.yml"
 EXPORTER = "exporter.yml"
-WORDS = "session-ends-words"
-WINDOWS = "session-ends-windows"
-OUTCOMES = "session-ends-stopped"
-BUDGET = "session-ends-budget"
-LONG = "session-ends-long"
-SNAPSHOTS = "session-ends-snapshots"
 
 
 def firing(alert: str) -> str:
@@ -138,39 +132,29 @@ class Case:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The groups and records that a test needs, evaluated every `step` minutes.
+    """The alerts that a test needs, and the records that they read, evaluated every `step` minutes.
 
-    promtool needs 30 ms for a step of all rules.
+    Without `alerts`, all rules of the files: promtool needs 30 ms for a step of them.
     """
 
+    alerts: tuple[str, ...] = ()
     files: tuple[str, ...] = (SESSION_ENDS,)
-    groups: tuple[str, ...] = ()
-    records: tuple[str, ...] = ()
     step: float = 1
 
     def check(self, folder: Path, *cases: Case, rules: Path = RULES) -> None:
         """Fails with all differences between the rules in the folder `rules` and the cases."""
-        paths = []
-        for file in self.files:
-            chosen = groups(rules)[file]
-            if self.groups:
-                chosen = [group for group in chosen if group["name"] in self.groups]
-            for group in chosen if self.records else ():
-                group["rules"] = [
-                    rule
-                    for rule in group["rules"]
-                    if "alert" in rule or rule["record"] in self.records
-                ]
-            paths.append(folder / file)
-            paths[-1].write_text(_yaml({"groups": chosen}))
+        chosen = {file: groups(rules)[file] for file in self.files}
+        if self.alerts:
+            inputs = {name.partition("{")[0] for case in cases for name in case.inputs}
+            keep_alerts(self.alerts, chosen, inputs)
+        paths = [folder / file for file in chosen]
+        for path in paths:
+            path.write_text(_yaml({"groups": chosen[path.name]}))
         for case in cases:
             if not case.alerts:
                 assert _evaluated(case, paths, self.step) == []
         if with_texts := [case.document() for case in cases if case.alerts]:
             _promtool(folder / "test.yml", paths, self.step, with_texts)
-
-
-SPIKE_RULES = RuleSet(groups=(WORDS, WINDOWS), step=0.5)
 
 
 def without(folder: Path, *clauses: str, instead: str = "", rules: Path = RULES) -> Path:
@@ -186,22 +170,20 @@ def without(folder: Path, *clauses: str, instead: str = "", rules: Path = RULES)
     return changed
 
 
-def check_clauses(
+def check_guard(
     folder: Path,
     rule_set: RuleSet,
     case: Case,
     alert: str,
-    *clauses: str,
+    unguarded: Path,
     span: tuple[float, float] | None = None,
     rules: Path = RULES,
 ) -> None:
-    """The alert is silent in the span, by default always, and fires without the clauses."""
-    first, last = span or (-1, case.minutes)
-    case.fires_between(first, last, alert, False)
-    rule_set.check(folder, case, rules=rules)
-    case.queries.clear()
-    case.fires_between(first, last, alert, True)
-    rule_set.check(folder, case, rules=without(folder, *clauses, rules=rules))
+    """The alert is silent in the span, by default always, and fires with the unguarded rules."""
+    for folder_of_rules, fires in ((rules, False), (unguarded, True)):
+        case.queries.clear()
+        case.fires_between(*(span or (-1, case.minutes)), alert, fires)
+        rule_set.check(folder, case, rules=folder_of_rules)
 
 
 def _yaml(document: object) -> str:
@@ -220,9 +202,7 @@ def _promtool(path: Path, rules: Sequence[Path], step: float, tests: list[dict[s
         "tests": tests,
     }
     path.write_text(_yaml(document))
-    command = ["promtool", "test", "rules", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    output("promtool", "test", "rules", path)
 
 
 def _evaluated(case: Case, rules: Sequence[Path], step: float) -> list[str]:

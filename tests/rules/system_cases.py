@@ -1,27 +1,14 @@
 """Cases for the alerts of a system: successes that stop, an error budget that burns, a growing queue."""
 
 from exporter import names
-from tests.rules.rule_test import BUDGET, LONG, OUTCOMES, WINDOWS, WORDS, Case, RuleSet
+from tests.rules.rule_test import Case, RuleSet
 from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped, series
 
 STOPPED = "SessionEndsStopped"
 BURN = "SessionEndBudgetBurn"
 QUEUE = "SessionEndQueueGrowing"
-STOPPED_RULES = RuleSet(
-    groups=(WINDOWS, OUTCOMES, LONG),
-    records=(
-        names.RULE_SUM,
-        names.RULE_SUM_SNAPSHOT,
-        "system:session_ends:stopped",
-        f"{names.RULE_COUNT_BY_OUTCOME}1h_at_this_time",
-        names.RULE_COUNT + "5m",
-        *(
-            names.RULE_COUNT_BY_OUTCOME + window
-            for window in ("2m", "5m", "15m", "30m", "1h", "90m", "6h")
-        ),
-    ),
-)
-QUEUE_RULES = RuleSet(groups=(WORDS, OUTCOMES), records=("none",))
+STOPPED_RULES = RuleSet((STOPPED,))
+QUEUE_RULES = RuleSet((QUEUE,))
 QUEUE_LABELS = {
     "severity": "ticket",
     "signal": "queue",
@@ -138,9 +125,8 @@ def queue_grows() -> list[Case]:
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
-    stop_rules = RuleSet(groups=(WORDS, WINDOWS, OUTCOMES, LONG), records=STOPPED_RULES.records)
     return {
         "queue": (QUEUE_RULES, queue_grows()),
-        "stopped": (stop_rules, stops()),
-        "burn": (RuleSet(groups=(WORDS, WINDOWS, OUTCOMES, BUDGET, LONG)), burns("softdrive")),
+        "stopped": (STOPPED_RULES, stops()),
+        "burn": (RuleSet((BURN,)), burns("softdrive")),
     }

@@ -9,25 +9,11 @@ import pytest
 
 from exporter import names
 from tests.rules.code_cases import SUCCESS
-from tests.rules.rule_test import (
-    EXPORTER,
-    LONG,
-    OUTCOMES,
-    SESSION_ENDS,
-    WINDOWS,
-    Case,
-    RuleSet,
-    firing,
-)
+from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet, firing
 from tests.rules.series import CODES, ends, scraped, series
-from tests.rules.system_cases import STOPPED_RULES
 
 MISSING = "SessionEndExporterCountsMissing"
-RULES = RuleSet(
-    (SESSION_ENDS, EXPORTER),
-    (WINDOWS, OUTCOMES, LONG, "session-end-exporter"),
-    (*STOPPED_RULES.records, "instance:session_ends:counted"),
-)
+RULES = RuleSet(files=(SESSION_ENDS, EXPORTER))
 KNOWN = 480
 """Minutes of normal traffic, which are longer than any window."""
 AFTER = 600

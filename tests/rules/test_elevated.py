@@ -12,7 +12,7 @@ import pytest
 
 from exporter import names
 from tests.rules.code_cases import ELEVATED, ELEVATED_RULES, NO_WORKERS, history
-from tests.rules.rule_test import check_clauses
+from tests.rules.rule_test import check_guard, without
 
 COUNT = names.RULE_COUNT
 QUIET = 360
@@ -45,4 +45,4 @@ def test_elevated_is_silent_after_trouble_because_of_each_clause(
 ) -> None:
     case = history([NO_WORKERS], 100, (QUIET, 0), *parts, normal=5)
     span = (QUIET + first, QUIET + last)
-    check_clauses(tmp_path, RULES, case, ELEVATED, clause, span=span)
+    check_guard(tmp_path, RULES, case, ELEVATED, without(tmp_path, clause), span)

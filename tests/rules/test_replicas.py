@@ -57,4 +57,4 @@ def test_counts_do_not_depend_on_the_number_of_exporters(tmp_path: Path) -> None
     late[ends(NO_WORKERS, instance="replica:1")] = counter([0.0, *COUNTS[1][1][:-1]])
     late_scrape = Case(late)
     late_scrape.query(MINUTES, f"sum(round({names.RULE_COUNT}5m{{code='4001'}}))", {"{}": 40})
-    RuleSet((BASELINE, SESSION_ENDS)).check(tmp_path, *map(with_counts, inputs), late_scrape)
+    RuleSet(files=(BASELINE, SESSION_ENDS)).check(tmp_path, *map(with_counts, inputs), late_scrape)

@@ -1,10 +1,10 @@
 """The rule files: promtool accepts them, and alerts, runbooks and cases have the same names."""
 
 import re
-import subprocess
 
 from exporter import names
 from exporter.rule_files import alerts
+from tests.programs import finished
 from tests.rule_groups import RULES, groups
 from tests.rules.series import TAXONOMY
 from tests.rules.test_alerts import CASES
@@ -21,11 +21,9 @@ def test_alerts_cases_and_runbooks_have_the_same_names() -> None:
 
 
 def test_promtool_accepts_the_rules() -> None:
-    command = ["promtool", "check", "rules", "--lint=all", "--lint-fatal"]
-    command += [str(RULES / name) for name in groups()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    files = [RULES / name for name in groups()]
+    done = finished("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
 def test_groups_are_within_the_default_limits_of_rulers() -> None:

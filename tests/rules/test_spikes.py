@@ -9,8 +9,8 @@ import pytest
 
 from exporter import names
 from tests.rule_groups import RULES
-from tests.rules.code_cases import NO_WORKERS, SPIKE, history
-from tests.rules.rule_test import SPIKE_RULES, Case, check_clauses, firing, without
+from tests.rules.code_cases import NO_WORKERS, SPIKE, SPIKE_RULES, history
+from tests.rules.rule_test import Case, check_guard, firing, without
 
 QUIET = 60
 COUNT = names.RULE_COUNT
@@ -18,6 +18,7 @@ EXPECTED = "system_code:session_ends:expected"
 WINDOWS = ["5m", "15m", "1h"]
 HOLD = 'ALERTS{alertname="SessionEndSpike", alertstate="firing"}'
 """What the rule reads of its own state."""
+NO_ALERTS = 'ALERTS{alertname="none"}'
 MINIMUMS = {"5m": "3.2", "15m": "2.4", "1h": "0.7"}
 """Minimum of a window's count without its worst 90 seconds, beside parts of the expected count."""
 SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
@@ -107,7 +108,7 @@ def test_burst_of_90_seconds_is_no_spike(
 def test_burst_exclusion_of_each_window_keeps_a_burst_silent(tmp_path: Path, window: str) -> None:
     """So few ends that the capped sub-windows, of 2.6 at most, exceed the thresholds of 3 to 4."""
     case = outage(40, (1, 16), (70, 0), normal=1)
-    check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, burst_clause(window))
+    check_guard(tmp_path, SPIKE_RULES, case, SPIKE, without(tmp_path, burst_clause(window)))
 
 
 # Beside 200 ends per minute and a burst of 90. The burst is 90 * 91 / 90 = 91 in 90 s, because the range is
@@ -152,11 +153,7 @@ BURSTS = {
 def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: str) -> None:
     normal, *parts = BURSTS[window]
     case = outage(200, *parts, normal=normal)
-    case.never_fires(SPIKE)
-    SPIKE_RULES.check(tmp_path, case)
-    case.queries.clear()
-    case.fires_between(-1, case.minutes, SPIKE, True)
-    SPIKE_RULES.check(tmp_path, case, rules=without_caps(tmp_path, window))
+    check_guard(tmp_path, SPIKE_RULES, case, SPIKE, without_caps(tmp_path, window))
 
 
 # --- after an outage ---------------------------------------------------------------------------------
@@ -176,7 +173,7 @@ def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
     case.fires_between(QUIET + 5, QUIET + 20, SPIKE, True)
     clause = f"\n                  and {COUNT}15m > 0.2 * {COUNT}1h"
     span = (QUIET + 33, QUIET + 60)
-    check_clauses(tmp_path, SPIKE_RULES, case, SPIKE, clause, span=span)
+    check_guard(tmp_path, SPIKE_RULES, case, SPIKE, without(tmp_path, clause), span)
 
 
 @pytest.mark.parametrize(("ends", "again"), [(9, False), (11, True)])
@@ -194,13 +191,14 @@ def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> Non
     """100 ends per minute; after 40 in five minutes: 14 are below 0.2667 * 54 = 14.4, 15 are above 0.2667 *
     55 = 14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, threshold1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
     below, above = (outage(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0)) for ends in (14, 15))
-    rules = without(tmp_path, HOLD, instead='ALERTS{alertname="none"}')
+    rules = without(tmp_path, HOLD, instead=NO_ALERTS)
     # The first page has ended by then.
     span = (QUIET + 15 - 89 / 60, QUIET + 15)
     above.fires_between(*span, SPIKE, True)
     SPIKE_RULES.check(tmp_path, above, rules=rules)
     clause = f"\n                  and {COUNT}5m > 0.266666666667 * {COUNT}15m"
-    check_clauses(tmp_path, SPIKE_RULES, below, SPIKE, clause, span=span, rules=rules)
+    unguarded = without(tmp_path, clause, rules=rules)
+    check_guard(tmp_path, SPIKE_RULES, below, SPIKE, unguarded, span, rules)
 
 
 def test_spike_goes_on_through_a_lull(tmp_path: Path) -> None:
@@ -212,6 +210,4 @@ def test_spike_goes_on_through_a_lull(tmp_path: Path) -> None:
     SPIKE_RULES.check(tmp_path, case)
     case.queries.clear()
     case.query(QUIET + 45, gap, {"{}": 0})
-    SPIKE_RULES.check(
-        tmp_path, case, rules=without(tmp_path, HOLD, instead='ALERTS{alertname="none"}')
-    )
+    SPIKE_RULES.check(tmp_path, case, rules=without(tmp_path, HOLD, instead=NO_ALERTS))

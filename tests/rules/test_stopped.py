@@ -1,12 +1,13 @@
 """SessionEndsStopped: each window from its traffic on, and an end together with the outage."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import names
 from tests.rules.code_cases import SUCCESS
-from tests.rules.rule_test import Case, RuleSet, without
+from tests.rules.rule_test import Case, check_guard, without
 from tests.rules.series import counter, ends
 from tests.rules.system_cases import STOPPED, STOPPED_RULES, by_minute
 
@@ -63,7 +64,7 @@ def test_page_ends_six_minutes_after_successes_are_back(tmp_path: Path) -> None:
     """20 successes per minute, none for two hours, and all again. After 2.5 minutes 15 minutes have 0.0375 *
     1200 = 45 of them; `keep_firing_for` is three minutes. Without the shorter windows the page lasts until
     an hour and a half has 0.07 * 1.5 * 1100 - 1.1 = 114, after 5.5 minutes."""
-    rules = RuleSet(groups=STOPPED_RULES.groups, records=STOPPED_RULES.records, step=0.5)
+    rules = replace(STOPPED_RULES, step=0.5)
     increases = [10.0] * (120 * HOURS) + [0.0] * 240 + [10.0] * 60
     case = Case({ends(SUCCESS): counter(increases)}, every=0.5)
     back = ONSET + 120
@@ -99,13 +100,9 @@ def test_pauses_of_bursty_traffic_are_no_stop(tmp_path: Path, window: str, pause
     """20 successes per minute with a pause every 30 minutes: an hour with pauses says nothing."""
     increases = [20.0] * ONSET + ([0.0] * pause + [20.0] * (30 - pause)) * 6
     case = by_minute("streampixel", increases, [0.0] * len(increases))
-    case.fires_between(ONSET + 90, case.minutes, STOPPED, False)
-    STOPPED_RULES.check(tmp_path, case)
-    case.queries.clear()
-    case.fires_between(ONSET + 90, case.minutes, STOPPED, True)
     smooth = f"and min_over_time({successes(window)}[1h] offset 15m) > 0.25"
     rules = without(tmp_path, smooth, instead=smooth.replace("0.25", "-1"))
-    STOPPED_RULES.check(tmp_path, case, rules=rules)
+    check_guard(tmp_path, STOPPED_RULES, case, STOPPED, rules, (ONSET + 90, case.minutes))
 
 
 @pytest.mark.parametrize("minutes", [3, 20, 100])

@@ -6,8 +6,8 @@ import pytest
 
 from exporter import names
 from exporter.taxonomy.model import Code
-from tests.rules.code_cases import NO_WORKERS, SPIKE, SUCCESS, all_fire, history
-from tests.rules.rule_test import SPIKE_RULES, Case
+from tests.rules.code_cases import NO_WORKERS, SPIKE, SPIKE_RULES, SUCCESS, all_fire, history
+from tests.rules.rule_test import Case
 from tests.rules.series import counter, scraped
 
 QUIET, OUTAGE = 60, 6

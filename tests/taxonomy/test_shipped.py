@@ -100,6 +100,19 @@ def test_our_reading_of_each_row_is_the_designs() -> None:
     assert [" ".join(labels(code)) for code in DOCUMENTED] == READING.split("\n")[1:-1]
 
 
+@pytest.mark.parametrize("row", facts(), ids=lambda row: f"{row['system']}-{row['code']}")
+def test_spellings_of_a_vendors_page_and_its_sdks_match_their_code(row: dict[str, str]) -> None:
+    """As text, number, heading and name."""
+    code = row["code"]
+    spellings = [code, *([int(code), f"Error Code {code}"] if code.isdigit() else [])]
+    # A name that two codes share matches one of them.
+    names = [other["name"] for other in facts() if other["system"] == row["system"]]
+    spellings += [row["name"]] if names.count(row["name"]) == 1 else []
+    assert len(spellings) >= 2
+    system = TAXONOMY.systems[row["system"]]
+    assert {system.match(spelling).code for spelling in spellings} == {code}
+
+
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.system)
 def test_every_category_is_used(system: System) -> None:
     assert {code.category for code in system.codes} == set(system.categories)

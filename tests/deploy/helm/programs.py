@@ -1,6 +1,5 @@
 """Programs that `make test-helm` builds with Go, and what they print."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,14 @@ from tests.deploy.helm.chart import CHART
 from tests.deploy.kubernetes.kustomize import LOADER, identity
 from tests.deploy.kubernetes.manifests import NAME, Objects
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 
 FOLDER = ROOT / "build/go"
 
 
 def run(program: str, *arguments: str | Path) -> str:
     """The standard output of a program that must succeed."""
-    done = subprocess.run(
-        [FOLDER / program, *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    return done.stdout
+    return output(FOLDER / program, *arguments)
 
 
 def by_identity(text: str) -> Objects:

@@ -5,7 +5,6 @@ Not named test_….py: `make test` has neither program, because Debian has no pa
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests.deploy.kubernetes.manifests import (
     assert_valid,
     of_kind,
 )
+from tests.programs import output
 
 OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
 """The Go module with the schemas of ServiceMonitor and PrometheusRule."""
@@ -138,9 +138,7 @@ def test_release_with_a_shared_ledger_has_the_objects_of_kustomize(tmp_path: Pat
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Object]:
     """The schemas of the operator's objects, by kind, which refuse unknown fields too."""
-    module = json.loads(
-        subprocess.check_output(["go", "mod", "download", "-json", OPERATOR], text=True)
-    )
+    module = json.loads(output("go", "mod", "download", "-json", OPERATOR))
     found = {}
     for kind in CUSTOM:
         path = Path(module["Dir"], "example/prometheus-operator-crd").joinpath(
@@ -192,9 +190,9 @@ def test_schema_of_the_operator_refuses_an_unknown_field(
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
 def test_helm_lint_finds_nothing(tmp_path: Path, values: dict[str, Any]) -> None:
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
-    output = run("helm", "lint", "--strict", CHART, "--values", tmp_path / "values.yaml")
-    assert "0 chart(s) failed" in output
-    assert not re.search(r"\[(WARNING|ERROR)\]", output)
+    printed = run("helm", "lint", "--strict", CHART, "--values", tmp_path / "values.yaml")
+    assert "0 chart(s) failed" in printed
+    assert not re.search(r"\[(WARNING|ERROR)\]", printed)
 
 
 def test_packaged_chart_is_complete_and_has_nothing_else(tmp_path: Path) -> None:
@@ -202,7 +200,7 @@ def test_packaged_chart_is_complete_and_has_nothing_else(tmp_path: Path) -> None
     (package,) = tmp_path.glob("*.tgz")
     assert package.name == f"{NAME}-{exporter.__version__}.tgz"
     assert rendered(tmp_path, EVERYTHING, chart=package) == rendered(tmp_path, EVERYTHING)
-    listed = subprocess.check_output(["tar", "tzf", package], text=True).splitlines()
+    listed = output("tar", "tzf", package).splitlines()
     files = {Path(line).relative_to(NAME) for line in listed}
     read = {path for path in files if path.parts[0] == "files"}
     assert {path.suffix for path in read} == {".yaml", ".yml", ".json"}
@@ -316,8 +314,8 @@ def test_two_releases_in_one_namespace_select_only_their_own_pods(tmp_path: Path
 
 
 def test_notes_name_the_services_and_the_secret(tmp_path: Path) -> None:
-    output = run("helm", "install", NAME, CHART, "--namespace", NAME, "--dry-run=client")
-    notes = output.partition("NOTES:")[2]
+    printed = run("helm", "install", NAME, CHART, "--namespace", NAME, "--dry-run=client")
+    notes = printed.partition("NOTES:")[2]
     assert f"http://{NAME}.{NAME}:10400/v1/session-ends" in notes
     assert f"svc/{NAME}-ops 10401" in notes
     assert f"create secret generic {VALUES['tokens']['secret']}" in notes

@@ -14,6 +14,7 @@ import yaml
 
 from tests.deploy.kubernetes.kustomize import LOADER, Object, build, identity
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 # The package's own validation parses a megabyte for each object, and its import takes seconds.
@@ -35,8 +36,7 @@ def built(folder: Path) -> Objects:
     """All objects of the folder, by kind and name; where a current kubectl is installed, it agrees."""
     objects = {identity(item): item for item in build(folder)}
     if _KUBECTL:
-        output = subprocess.check_output(["kubectl", "kustomize", folder], text=True)
-        documents = yaml.load_all(output, LOADER)
+        documents = yaml.load_all(output("kubectl", "kustomize", folder), LOADER)
         assert {identity(item): item for item in documents} == objects
     return objects
 

@@ -1,7 +1,6 @@
 """deploy/kubernetes: the objects of the single exporter, checked without a cluster."""
 
 import json
-import subprocess
 import sys
 
 import exporter
@@ -18,6 +17,7 @@ from tests.deploy.kubernetes.manifests import (
     of_kind,
 )
 from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 from tests.rule_groups import groups
 
 LABELS = {"app.kubernetes.io/name": NAME}
@@ -51,11 +51,9 @@ def test_every_object_is_valid_for_kubernetes(objects: Objects) -> None:
 
 
 def test_prometheusrule_has_the_shipped_rules(objects: Objects) -> None:
-    written = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "prometheusrule"], capture_output=True, check=True
-    ).stdout
+    written = output(sys.executable, ROOT / "scripts" / "prometheusrule")
     path = FOLDER / "components/rules/prometheusrule.yaml"
-    assert path.read_bytes() == written, "run `make prometheusrule`"
+    assert path.read_text() == written, "run `make prometheusrule`"
     shipped = [group for file in groups().values() for group in file]
     assert objects["PrometheusRule", NAME]["spec"]["groups"] == shipped
 
