@@ -8,9 +8,10 @@ from typing import Final
 from exporter.errors import Rejected
 from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
 from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.ingest.keys import UserHashes, fingerprint, fingerprints, key_of_id, keys
+from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
+from exporter.ingest.users import UserHashes
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 

@@ -1,7 +1,7 @@
-"""The deduplication key of an event, the fingerprint that tells a retry from a conflict, hashes of users.
+"""The deduplication key of an event, and the fingerprint that tells a retry from a conflict.
 
-Key and fingerprint depend only on what the sender wrote: an event that is sent again after the settings or a
-taxonomy changed is still the same event.
+Both depend only on what the sender wrote: an event that is sent again after the settings or a taxonomy
+changed is still the same event.
 
 XXH3 is no cryptographic hash. 128 bits prevent collisions by chance, but for 16-byte ids XXH3 can be
 inverted, so an id with the key of another source's id can be computed. A sender with a token could
@@ -9,10 +9,8 @@ send the other id itself; a browser with a public key could not, so `exporter.be
 first. BLAKE2 for all took 9 times as long (712 ns instead of 82 ns).
 """
 
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from itertools import repeat
 from operator import xor
 
@@ -21,7 +19,6 @@ from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh3_128_digest
 
 from exporter.ingest.event import Columns
 from exporter.ingest.resolver import ResolvedCode
-from exporter.ledger.contract import USER_BYTES, Family, Series
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -78,31 +75,3 @@ def fingerprint(
 ) -> bytes:
     """`fingerprints` for one event, with the `seed` of its code and the fingerprint of its labels."""
     return xxh3_64_digest(_encode((session, at, duration)), seed ^ labels)
-
-
-class UserHashes:
-    """Hashes of (system, code, user), the only form in which a user leaves a request.
-
-    The key of the hash is random and ends with the process: no file and no other process can tell whether a
-    hash is that of a known user.
-    """
-
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
-
-    def of(self, events: Columns, series: Sequence[Series]) -> Sequence[bytes | None] | None:
-        """A hash for each event with a user; None when no event has one.
-
-        Only ends that are on time get a hash: alerts do not see a late end, and must see the end after it.
-        """
-        if events.user.count(None) == len(events.user):
-            return None
-        return [
-            self._hash(f"{each.system}\0{each.code}\0{user}")
-            if user is not None and each.family is Family.ENDS
-            else None
-            for user, each in zip(events.user, series, strict=True)
-        ]
-
-    def _hash(self, text: str) -> bytes:
-        return blake2b(text.encode(), key=self._key, digest_size=USER_BYTES).digest()

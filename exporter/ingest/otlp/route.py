@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
-import msgspec
-
 from exporter.errors import Internal, NothingValid, Refused
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
+from exporter.ingest.otlp.answers import JSON, PROTOBUF, export_response, status
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
 from exporter.ingest.routes import Answer, Request, answer
@@ -19,8 +18,6 @@ from exporter.metrics.own import OwnMetrics
 
 log = Log("exporter.ingest")
 
-PROTOBUF: Final = "application/x-protobuf"
-JSON: Final = "application/json"
 _FORMS: Final = {
     PROTOBUF: "exporter.ingest.otlp.protobuf_form",
     JSON: "exporter.ingest.otlp.json_form",
@@ -113,38 +110,3 @@ def _warning(warnings: Warnings, unkeyed: int) -> str:
             f"at_least_once: {unkeyed} records have no id and no time, a retry counts again"
         )
     return "; ".join(parts)
-
-
-def export_response(media: str, rejected: int, message: str) -> bytes:
-    """An `ExportLogsServiceResponse`; with a message but none rejected it is a warning."""
-    if not message:
-        return b"{}" if media == JSON else b""
-    if media == JSON:
-        # Integers of 64 bits are strings in the JSON of protobuf.
-        partial = {"rejectedLogRecords": str(rejected), "errorMessage": message}
-        return msgspec.json.encode({"partialSuccess": partial})
-    count = b"\x08" + _varint(rejected) if rejected else b""
-    return _field(1, count + _text(2, message))
-
-
-def status(media: str, message: str) -> bytes:
-    """A `google.rpc.Status`; OTLP/HTTP does not use its code."""
-    return msgspec.json.encode({"message": message}) if media == JSON else _text(2, message)
-
-
-def _text(number: int, text: str) -> bytes:
-    return _field(number, text.encode("utf-8", "replace"))
-
-
-# Written by hand: the answer to a wrong token must not wait for the import of protobuf.
-def _field(number: int, data: bytes) -> bytes:
-    """A field of bytes, text or a message."""
-    return bytes((number << 3 | 2,)) + _varint(len(data)) + data
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*encoded, number))
