@@ -22,8 +22,14 @@ ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def _endings_recorded() -> Iterator[list[int]]:
-    """Signals that end the demo do not interrupt the block; they are in the list."""
+    """Signals that end the demo do not interrupt the block; they are in the list.
+
+    They interrupt only the main thread, which alone may handle signals.
+    """
     numbers: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield numbers
+        return
     before = {ending: signal.getsignal(ending) for ending in ENDINGS}
     for ending in ENDINGS:
         signal.signal(ending, lambda number, _: numbers.append(number))
