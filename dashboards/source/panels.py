@@ -135,8 +135,8 @@ def states(title: str, description: str, *queries: Query, steps: Steps, **field:
     }
     more = {"custom": {"lineWidth": 0, "fillOpacity": 80}}
     panel = _panel("state-timeline", title, description, queries, options, steps, more, **field)
-    # A week in steps of 10 minutes takes Prometheus 1.4 s, in 400 steps 0.5 s.
-    return panel | {"maxDataPoints": 400}
+    # A week in steps of 10 minutes takes Prometheus 1.4 s, in 300 steps 0.4 s.
+    return panel | {"maxDataPoints": 300}
 
 
 def table(
