@@ -85,7 +85,7 @@ def test_page_has_labels_cause_and_fix(incidents: Pager) -> None:
     assert numbers, texts["description"]
     assert int(numbers[1]) > 5 * float(numbers[2]) > 0
     assert texts["causes"].startswith("All worker nodes are busy, GPU resources do not suffice")
-    assert texts["fix"].startswith("Check the status of workers and GPUs, then the capacity mode.")
+    assert texts["fix"].startswith("Check the status of workers and GPUs, then the capacity mode: ")
     assert texts["runbook_url"] == f"http://{incidents.ops}/codes/streampixel/4001"
     assert texts["dashboard_url"] == ""
 
