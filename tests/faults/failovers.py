@@ -2,7 +2,7 @@
 
 Replication is asynchronous: writes that a replica has not received are lost, ids and counts together.
 Measured: how many events are lost, that no total goes down, and that no surviving id counts twice. Loopback
-replicates too fast to lose much; tests/ledger/test_redis_cluster.py has a failover that loses events.
+replicates too fast to lose much; tests/ledger/test_redis_totals.py has a loss.
 """
 
 import random
