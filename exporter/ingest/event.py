@@ -180,7 +180,7 @@ def _labels(value: Any) -> msgspec.Raw:
         return msgspec.Raw()
     if not isinstance(value, dict):
         raise wrong_type("labels", "an object", value)
-    # Only strings are labels; of any other value the type matters. json writes 1e999 as Infinity, which is
-    # not JSON: an ignored label cost the event.
+    # A label is a string. Any other value becomes the empty value of its type, because json writes 1e999 as
+    # Infinity, which is not JSON: an ignored label cost the event.
     labels = {name: text if isinstance(text, str) else type(text)() for name, text in value.items()}
     return msgspec.Raw(json.dumps(labels).encode())

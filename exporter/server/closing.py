@@ -28,7 +28,7 @@ class _Closed:
 
 
 class LingeringTransport:
-    """A transport whose first `close` does nothing when `lingers` returns True: it closes later."""
+    """A transport whose first `close` does nothing when `lingers` returns True; the protocol closes it."""
 
     def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
         self._transport: Any = transport

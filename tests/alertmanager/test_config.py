@@ -33,7 +33,7 @@ def test_shipped_receiver_is_accepted_for_pages_and_tickets(name: str, tmp_path:
     output("amtool", "check-config", config)
 
 
-def test_alert_goes_to_the_receiver_of_its_severity_whoever_owns_it() -> None:
+def test_alert_goes_to_the_receiver_of_its_severity_with_any_owner() -> None:
     for severity in ("page", "ticket"):
         for owner in ("platform", "client", "capacity"):
             assert _receivers(f"severity={severity}", f"owner={owner}") == severity

@@ -85,7 +85,7 @@ def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[floa
     assert minutes(sent(*given, until=501)) == expected
 
 
-def test_each_system_and_severity_is_a_group_whoever_owns_the_codes() -> None:
+def test_each_system_and_severity_is_a_group_with_codes_of_any_owner() -> None:
     notified = sent((WORKERS, 0, 30), (CRASHED, 0, 30), (REMOTE, 0, 30), (BUDGET, 0, 30))
     assert [(notification.severity, notification.system) for notification in notified] == [
         ("page", "streampixel"),
