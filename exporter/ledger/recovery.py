@@ -150,7 +150,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                 store.replace_series(totals.series())
             sync_folder(plan.folder)
             names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
-            files = OpenFiles([plan.folder / name for name in names])
+            files = OpenFiles(plan.folder, names, plan.wall)
         except apsw.Error as error:
             if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None

@@ -53,7 +53,7 @@ class Writer:
             self._delay(changes.series)
         else:
             # Only duplicates: earlier transactions made their first copies durable.
-            opened.files.check()
+            opened.files.check_changes()
         return group.receipts()
 
     def housekeep(self, *, after_failure: bool) -> None:
@@ -126,7 +126,7 @@ class Writer:
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
         # A commit to a deleted file is nowhere: it gets no receipt.
-        opened.files.check()
+        opened.files.check_changes()
         seconds = time.perf_counter() - began
         opened.marker.write(meta.commit)
         self._meta = meta

@@ -1,13 +1,16 @@
 """One process at a time opens a ledger, and its files must stay in place."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
 from exporter.errors import LedgerError, LedgerInUse, LedgerUnavailable
+from exporter.ledger.files import OpenFiles, Replaced
 from exporter.ledger.recovery import Plan, open_ledger
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, crash, until, value
@@ -42,6 +45,24 @@ async def test_deleted_or_replaced_file_prevents_receipts(
     await until(lambda: broken)
     await ledger.close()
     assert broken == [1]
+
+
+def test_file_replaced_within_the_resolution_of_times_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when a folder that changed a second ago is taken for unchanged: its time may stay the same."""
+    (tmp_path / "file").touch()
+    stat, changed = os.stat, tmp_path.stat()
+    files = OpenFiles(tmp_path, ["file"], lambda: changed.st_ctime + 1)
+
+    def coarse(path: object, **options: Any) -> os.stat_result:
+        return changed if path == str(tmp_path) else stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", coarse)
+    files.check_changes()
+    swap(tmp_path / "file")
+    with pytest.raises(Replaced, match="is another file now"):
+        files.check_changes()
 
 
 async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
