@@ -85,7 +85,7 @@ class Decoder:
                 events = _decode(media, body, shape.single, shape.array)
                 if not 0 < len(events) <= self._max_events:
                     return None
-                columns = shape.columns(events)
+                columns = Columns.of(events, shape.names)
                 expected = shape.quotes * len(events) + plain.count(b"".join(columns.labels))
                 return columns if plain.has_quotes(body, expected) else None
         events = _decode(media, body, self._event, self._events)

@@ -1,13 +1,13 @@
 """A session-end event as a sender wrote it: fields checked for type, not yet for meaning."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-from msgspec.structs import astuple
 
 from exporter.errors import Rejected, quoted
 from exporter.ingest.ignored_fields import IgnoredFields
@@ -56,13 +56,19 @@ class Columns(NamedTuple):
     labels: Sequence[bytes]
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> "Columns":
-        columns = list(zip(*map(astuple, events), strict=True)) or [()] * len(cls._fields)
-        labels = columns.pop()
+    def of(cls, events: Sequence[msgspec.Struct], names: Sequence[str] = ()) -> "Columns":
+        """The events, which have the fields `names`; without `names`, all fields."""
+        columns: dict[str, tuple[Any, ...]] = {
+            name: tuple(map(attrgetter(name), events)) for name in names or cls._fields
+        }
+        labels = columns.get("labels", ())
         # Events without labels share the field's default, and a tuple counts one object fast.
-        none = labels.count(_NO_LABELS) == len(labels)
-        texts = (b"",) * len(labels) if none else tuple(map(bytes, labels))
-        return cls(*columns, texts)  # type: ignore[call-arg]
+        if labels.count(_NO_LABELS) < len(labels):
+            columns["labels"] = tuple(map(bytes, labels))
+        else:
+            columns["labels"] = (b"",) * len(events)
+        absent = (None,) * len(events)
+        return cls(*(columns.get(name, absent) for name in cls._fields))
 
     def only(self, places: Sequence[int]) -> "Columns":
         """The events at these places."""

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec.structs import astuple
 
 from exporter.ingest.event import MAX_USER, Columns, Time
 
@@ -39,7 +38,7 @@ _FIELD: Final = re.compile(rb'"(%s)"\s*:\s*("?)' % "|".join(Columns._fields).enc
 
 
 class Shape:
-    """The fields of events; `text_code` is whether their code is a string.
+    """The fields `names` of events; `text_code` is whether their code is a string.
 
     `quotes` is the number of `"` of each event, without the text of its labels. `array` decodes an array of
     events, `single` one event.
@@ -54,17 +53,7 @@ class Shape:
         self.single: Final = msgspec.json.Decoder(event)
         # From the types that are decoded: a label with the name of a field shows another type in the text.
         self.quotes: Final = sum(2 if types[name] in _WITHOUT_QUOTES else 4 for name in names)
-        self._names = names
-
-    def columns(self, events: Sequence[msgspec.Struct]) -> Columns:
-        """The events field by field; None for each field that the shape does not have."""
-        values = dict(zip(self._names, zip(*map(astuple, events), strict=True), strict=True))
-        if "labels" in values:
-            values["labels"] = tuple(map(bytes, values["labels"]))
-        else:
-            values["labels"] = (b"",) * len(events)
-        absent = (None,) * len(events)
-        return Columns(*(values.get(name, absent) for name in Columns._fields))
+        self.names: Final = names
 
 
 def shape_of(body: bytes) -> Shape | None:
