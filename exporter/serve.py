@@ -172,6 +172,7 @@ def _ingest(
         own,
         unknown_codes,
         settings.labels,
+        budget=settings.max_queue_bytes,
         refused=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )

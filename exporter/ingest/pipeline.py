@@ -1,6 +1,5 @@
 """The way of an event: admit → read → decode → classify → commit → count → 200, from top to bottom."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
 from exporter.ingest.guard import Guard, Headers
+from exporter.ingest.large_bodies import LARGE, LargeBodies
 from exporter.ingest.media import media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
@@ -25,8 +25,6 @@ from exporter.names import OTHER
 
 log = Log("exporter.ingest")
 
-_LARGE: Final = 16 * 1024
-"""Bytes of a body from which on decoding it takes longer than a single event may wait."""
 _WARNED_CODES: Final = 10
 """Spellings in an answer, the most frequent ones: senders choose them, and each has up to 128 characters."""
 Warnings = dict[str, dict[str, Any]]
@@ -46,7 +44,8 @@ class Counted(NamedTuple):
 class Pipeline:
     """Counts the events of requests.
 
-    `refused` is called with reason and message of each rejected event. `clock` is Unix time.
+    `refused` is called with reason and message of each rejected event. `clock` is Unix time. At most `budget`
+    bytes of large bodies wait for the ledger.
     """
 
     def __init__(
@@ -59,6 +58,7 @@ class Pipeline:
         unknown_codes: UnknownCodes,
         label_names: tuple[str, ...] = (),
         *,
+        budget: int = 64 * 1024**2,
         clock: Callable[[], float] = time.time,
         refused: Callable[[str, str], None] = lambda _reason, _message: None,
         debug: bool = False,
@@ -73,7 +73,7 @@ class Pipeline:
         self._clock = clock
         self._refused = refused
         self._debug = debug
-        self._large = asyncio.Lock()
+        self._large = LargeBodies(budget)
 
     async def take(
         self, method: str, headers: Headers, client: str, receive: Receive
@@ -130,14 +130,9 @@ class Pipeline:
 
         Raises a `Refused` as `take` does.
         """
-        if size > _LARGE:
-            # One large body per turn of the event loop: eight at once delayed a single event by all eight.
-            async with self._large:
-                await asyncio.sleep(0)
-                decoded = decode()
-        else:
-            decoded = decode()
-        return await self.count(decoded, headers)
+        if size <= LARGE:
+            return await self.count(decode(), headers)
+        return await self._large.count(size, decode, lambda decoded: self.count(decoded, headers))
 
     async def count(
         self, decoded: Decoded, headers: Headers, *, deferrable: bool = False

@@ -101,6 +101,7 @@ class Listener:
         *,
         authenticator: Authenticator = Authenticator(None),  # noqa: B008
         max_values: int = 50,
+        budget: int = 64 * 1024**2,
     ) -> None:
         self.now = NOW.timestamp()
         self.memory = MemoryLedger()
@@ -117,6 +118,7 @@ class Listener:
             self.own,
             self.unknown,
             LABELS,
+            budget=budget,
             clock=lambda: self.now,
             refused=lambda reason, _message: self.logged.append(reason),
         )

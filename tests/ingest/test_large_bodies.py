@@ -1,0 +1,105 @@
+"""Large bodies wait for their turn, within a budget; small ones do not wait."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from exporter.ingest.large_bodies import LARGE
+from exporter.ledger.contract import Batch, Receipt
+from exporter.taxonomy import Taxonomy
+from tests.ingest.listener import Listener, keyless
+from tests.ingest.memory_ledger import MemoryLedger
+
+SMALL = json.dumps([keyless()]).encode()
+
+
+def large(size: int = LARGE + 1) -> bytes:
+    return SMALL + b" " * (size - len(SMALL))
+
+
+class Disk(MemoryLedger):
+    """A ledger that writes nothing until `works`; `begun` are the batches that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.works, self.begun = asyncio.Event(), 0
+
+    async def commit(self, batch: Batch) -> Receipt:
+        self.begun += 1
+        await self.works.wait()
+        return await super().commit(batch)
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+async def turns() -> None:
+    """Let all tasks go on until they wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def test_four_large_bodies_are_at_the_ledger_and_small_ones_overtake_the_others(
+    taxonomy: Taxonomy,
+) -> None:
+    """Fails when large bodies do not wait, or when small ones do."""
+
+    async def scenario() -> None:
+        disk = Disk()
+        listener = Listener(taxonomy, disk)
+        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
+        await turns()
+        assert disk.begun == 4
+        posts.append(asyncio.create_task(listener.answer(SMALL)))
+        await turns()
+        assert disk.begun == 5
+        disk.works.set()
+        assert [(await post).status for post in posts] == [200] * 7
+        assert len(disk.batches) == 7
+
+    run(scenario)
+
+
+def test_large_bodies_past_the_budget_are_refused(taxonomy: Taxonomy) -> None:
+    """Fails without the budget, and when a body keeps its part of it after its turn came."""
+
+    async def scenario() -> None:
+        disk = Disk()
+        listener = Listener(taxonomy, disk, budget=2 * LARGE + 2)
+        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
+        await turns()
+        refused = await listener.answer(large())
+        assert refused.status == 503
+        assert refused.json["reason"] == "queue_full"
+        assert refused.json["detail"] == (
+            f"{2 * LARGE + 2} bytes of other requests wait for the ledger; send the events again"
+        )
+        assert listener.value("refused_requests_total", reason="queue_full") == 1
+        disk.works.set()
+        assert [(await post).status for post in posts] == [200] * 6
+        assert (await listener.answer(large(3 * LARGE))).status == 200
+
+    run(scenario)
+
+
+def test_cancelled_request_leaves_its_turn_to_the_next(taxonomy: Taxonomy) -> None:
+    """Fails when a turn or a part of the budget is lost with the task that had it."""
+
+    async def scenario() -> None:
+        disk = Disk()
+        listener = Listener(taxonomy, disk, budget=2 * LARGE + 2)
+        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
+        await turns()
+        for post in posts[1:5]:
+            post.cancel()
+        await turns()
+        assert disk.begun == 5
+        posts.append(asyncio.create_task(listener.answer(large(2 * LARGE))))
+        await turns()
+        disk.works.set()
+        left = [post for post in posts if not post.cancelled()]
+        assert [(await post).status for post in left] == [200] * 3
+
+    run(scenario)
