@@ -1,6 +1,6 @@
-// Rules and dashboards for jsonnet users, with the keys that mixins have. jb vendors the whole repository; import
-// deploy/mixin.libsonnet from it. Needs std.parseYaml of go-jsonnet, as in mixtool and Tanka; the C++ jsonnet of Debian 12
-// cannot parse the rule files.
+// Rules and dashboards for jsonnet users, with the keys that mixins have. jb vendors the whole repository;
+// import deploy/mixin.libsonnet from it. This file needs std.parseYaml of go-jsonnet, which mixtool and Tanka
+// use; the C++ jsonnet of Debian 12 cannot parse the rule files.
 local groups(file) =
   local parsed = std.parseYaml(file);
   // go-jsonnet takes a file with "---" in a comment for a stream of documents.

@@ -11,7 +11,7 @@ from deploy.demo.stack import compressed
 from exporter.errors import ConfigError
 
 OLDEST: Final = 10
-"""The first major version that the dashboards are for."""
+"""The oldest major version of Grafana that the demo accepts."""
 _PACKAGED: Final = Path("/usr/share/grafana")
 """The home path of Grafana's Debian and RPM packages."""
 _ROOT: Final = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ _ROOT: Final = Path(__file__).parents[2]
 def find(homepath: Path | None) -> tuple[Path, Path] | None:
     """Program and home path of an installed Grafana: in `homepath`, or of the program on PATH.
 
-    None without one. Raises `ConfigError` where `homepath` has no Grafana, or an older one than 10.
+    None if Grafana is not installed. Raises `ConfigError` if `homepath` has no Grafana, or if it is too old.
     """
     if homepath is None:
         command = shutil.which("grafana") or shutil.which("grafana-server")
@@ -91,5 +91,5 @@ def program(folder: Path, installed: tuple[Path, Path], address: str) -> Program
 
 
 def dashboard(address: str) -> str:
-    """The overview over the time since the demo began, which is shorter than its usual range."""
+    """The URL of the overview, with a time range as short as the demo."""
     return f"http://{address}/d/session-ends?from=now-10m&to=now"

@@ -15,7 +15,7 @@ import httpx
 import typer
 
 from deploy.demo import grafana, past, stack
-from deploy.demo.program import ENDINGS, Program, Receiver, until
+from deploy.demo.program import STOP_SIGNALS, Program, Receiver, until
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.settings import PREFIX
@@ -28,20 +28,20 @@ RATE: Final = 10
 _BATCH: Final = 1000
 """Events per request: the default of the setting max_events."""
 _TIMEOUT: Final = 180.0
-"""Seconds for a step; each takes less than 30 on an idle machine."""
+"""Seconds for a step of the demo; a step takes less than 30 on an idle machine."""
 _PAST: Final = 26 * 3600 // stack.SPEED
-"""Seconds: the rules need a day of history, compressed."""
-_PACE: Final = 0.4
-"""Seconds between two posts: several per scrape, and few enough to keep a machine idle."""
+"""Seconds of history before the demo: the rules need a simulated day."""
+_POST_INTERVAL: Final = 0.4
+"""Seconds between two posts: several posts per scrape, but few enough to load the machine little."""
 _INTERVAL: Final = 5
-"""Seconds between samples of the past: two in the shortest window of a spike."""
+"""Seconds between samples of the past: the shortest window of a spike has two samples."""
 _BASELINE: Final = (
     f'{names.RULE_THRESHOLD}5m{{system="{SYSTEM}", code="{CODE}"}}'
     f" and on (system, code) {names.RULE_CODE_INFO}"
     f" and on (system) {names.RULE_COUNT_BY_OUTCOME}1h"
     ' unless on () ALERTS{severity="page"}'
 )
-"""The rules have results, and no page is active: some are before the first scrape."""
+"""Has a result when the rules have results and no page is active; before the first scrape a page is."""
 _BEGAN: Final = time.monotonic()
 
 
@@ -54,8 +54,8 @@ def main(
     ] = None,
 ) -> None:
     """Run an outage with exporter, Prometheus and Alertmanager on loopback, until Ctrl-C."""
-    for ending in ENDINGS:
-        signal.signal(ending, signal.default_int_handler)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     try:
         stack.check_installed()
         _run(once, grafana.find(homepath))
@@ -67,7 +67,7 @@ def main(
 
 
 def _run(once: bool, installed: tuple[Path, Path] | None) -> None:
-    # A token file among the exporter's variables would lock out the demo's Prometheus.
+    # With a token file in the exporter's variables, the demo's Prometheus could not scrape.
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         del os.environ[name]
     with (
@@ -96,7 +96,7 @@ def _run(once: bool, installed: tuple[Path, Path] | None) -> None:
             for program in programs:
                 program.check()
             traffic.post_until(_PAST + time.monotonic() - began)
-            time.sleep(_PACE)
+            time.sleep(_POST_INTERVAL)
 
         def has_baseline() -> bool:
             post()

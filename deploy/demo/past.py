@@ -24,12 +24,11 @@ RECORDED: Final = {
     names.SESSION_END_CATEGORY_INFO: "",
     names.SESSION_END_OBJECTIVE: "",
 }
-"""The words that dashboards join with counts, and the record of each: rules are not evaluated in the past."""
+"""Metrics that dashboards join with counts, and their records: rules are not evaluated in the past."""
 Counts = list[tuple[Mapping[str, str], int]]
 """Labels and value of each series of `session_ends_total`."""
 
-
-Words = Sequence[tuple[str, Mapping[str, str], float]]
+InfoSeries = Sequence[tuple[str, Mapping[str, str], float]]
 """Metric, labels and value of each series that never changes."""
 
 
@@ -42,7 +41,7 @@ def exported(ops: str) -> Counts:
     ]
 
 
-def words(ops: str) -> Words:
+def info_series(ops: str) -> InfoSeries:
     """Names, texts and objectives on /metrics, and their records."""
     series: list[tuple[str, Mapping[str, str], float]] = []
     for sample in _samples(ops):
@@ -61,24 +60,24 @@ def _samples(ops: str) -> Iterator[Sample]:
 
 
 def openmetrics(
-    counts: Counts, steps: int, interval: int, now: int, words: Words = ()
+    counts: Counts, steps: int, interval: int, now: int, info: InfoSeries = ()
 ) -> Iterator[str]:
     """Lines with the counts spread evenly over `steps` intervals of `interval` seconds until `now`.
 
     The last sample is the exporter's count, so that the first scrape continues the series without a jump.
     """
-    for kind, metric, kept in (
+    for kind, metric, label_names in (
         ("counter", names.SESSION_ENDS, None),
         ("gauge", names.RULE_SUM, SUM_LABELS),
         ("gauge", names.RULE_SUM_SNAPSHOT, SUM_LABELS),
     ):
         yield f"# TYPE {metric.removesuffix('_total')} {kind}\n"
         for labels, count in counts:
-            text = ",".join(f'{name}="{labels[name]}"' for name in kept or labels)
+            text = ",".join(f'{name}="{labels[name]}"' for name in label_names or labels)
             for step in range(steps + 1):
                 at = now - (steps - step) * interval
                 yield f"{metric}{{{text}}} {count * step // steps} {at}\n"
-    for metric, of_metric in groupby(words, key=lambda row: row[0]):
+    for metric, of_metric in groupby(info, key=lambda row: row[0]):
         yield f"# TYPE {metric} gauge\n"
         for _, labels, value in of_metric:
             # JSON escapes what OpenMetrics escapes: backslash, quote and newline.
@@ -91,14 +90,17 @@ def openmetrics(
 
 
 def total(ops: str) -> int:
+    """The number of session ends on /metrics of the listener `ops` (HOST:PORT)."""
     return sum(count for _, count in exported(ops))
 
 
 def backfill(ops: str, steps: int, interval: int, database: Path) -> None:
-    """Imports counts and words of the listener `ops` into Prometheus' `database`, as scrapes until now."""
+    """Imports counts and info series of the listener `ops` into Prometheus' `database`, as past scrapes."""
     file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(openmetrics(exported(ops), steps, interval, int(time.time()), words(ops)))
+        out.writelines(
+            openmetrics(exported(ops), steps, interval, int(time.time()), info_series(ops))
+        )
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:

@@ -16,28 +16,28 @@ from typing import Any, Final, Self
 
 import httpx
 
-ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the demo."""
 
 
 @contextmanager
-def _endings_recorded() -> Iterator[list[int]]:
-    """Signals that end the demo do not interrupt the block; they are in the list.
+def _stop_signals_recorded() -> Iterator[list[int]]:
+    """Signals that end the demo do not interrupt the block; the list contains their numbers.
 
-    They interrupt only the main thread, which alone may handle signals.
+    Only the main thread can handle signals. In another thread no signal interrupts the block.
     """
     numbers: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield numbers
         return
-    before = {ending: signal.getsignal(ending) for ending in ENDINGS}
-    for ending in ENDINGS:
-        signal.signal(ending, lambda number, _: numbers.append(number))
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, lambda number, _: numbers.append(number))
     try:
         yield numbers
     finally:
-        for ending, handler in before.items():
-            signal.signal(ending, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def until(condition: Callable[[], object], seconds: float, goal: str) -> None:
@@ -50,7 +50,7 @@ def until(condition: Callable[[], object], seconds: float, goal: str) -> None:
 
 
 class Program:
-    """Runs `command` while the `with` block lasts, which begins when `ready` (a URL) answers 200.
+    """Runs `command` during the `with` block, which begins when the URL `ready` answers 200.
 
     Output goes to `log`. Raises `ChildProcessError` when the command exits early, `TimeoutError` when it is
     not ready within a minute.
@@ -63,11 +63,11 @@ class Program:
         self._ready = ready
 
     def __enter__(self) -> Self:
-        # The kernel stops the program when the demo is killed: Prometheus would keep its port.
+        # The kernel stops the program when the demo is killed. Otherwise Prometheus would keep its port.
         setpriv = shutil.which("setpriv")
         prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
-        # Interrupted between its start and the assignment, a program would go on.
-        with self._log.open("wb") as log, _endings_recorded() as endings:
+        # An interrupt between the start and the assignment would leave the program running.
+        with self._log.open("wb") as log, _stop_signals_recorded() as received:
             self._process = subprocess.Popen(  # noqa: S603
                 [*prefix, *self._command],
                 stdin=subprocess.DEVNULL,
@@ -77,9 +77,9 @@ class Program:
                 start_new_session=True,
             )
         try:
-            if endings:
+            if received:
                 raise KeyboardInterrupt
-            # A client takes 26 ms of processor time to create.
+            # One client for all attempts, because its creation takes 26 ms of processor time.
             with httpx.Client(trust_env=False) as client:
                 until(lambda: self._is_ready(client), 60, f"a ready {self._name}")
         except BaseException:
@@ -139,7 +139,7 @@ class Receiver(BackgroundServer):
                 notifications.put((self.path, json.loads(body)))
                 self.send_response(200)
                 self.end_headers()
-                # As Slack does: Alertmanager 0.28 takes any other text for an error.
+                # The answer of Slack: Alertmanager 0.28 treats any other text as an error.
                 self.wfile.write(b"ok")
 
             def log_message(self, *_: object) -> None:

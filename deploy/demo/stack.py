@@ -14,8 +14,8 @@ from exporter.errors import ConfigError
 from exporter.names import READY_PATH
 
 SPEED: Final = 30
-"""Simulated seconds per second. The greatest divisor that leaves whole seconds in the rules and several
-scrapes, one per second, in the shortest window: 90s become 3s, an hour becomes two minutes."""
+"""Simulated seconds per second. It is the greatest divisor with which the windows of the rules are whole
+seconds, and the shortest window has several scrapes: 90 s become 3 s, and an hour becomes two minutes."""
 _PORTS: Final = {
     "ingest": 10400,
     "ops": 10401,

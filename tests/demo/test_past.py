@@ -30,8 +30,8 @@ def test_past_counts_up_evenly_and_ends_now_with_the_count() -> None:
 def test_past_has_the_words_at_every_step_and_their_record() -> None:
     """Texts of the taxonomy contain quotes."""
     labels = {"system": "s", "code": "1", "causes": 'A "hung" agent\\disk'}
-    words = [(names.SESSION_END_CODE_HELP, labels, 1.0)]
-    text = "".join(openmetrics([], steps=1, interval=5, now=1000, words=words))
+    info = [(names.SESSION_END_CODE_HELP, labels, 1.0)]
+    text = "".join(openmetrics([], steps=1, interval=5, now=1000, info=info))
     (family,) = (
         family
         for family in text_string_to_metric_families(text)
