@@ -184,8 +184,8 @@ def test_undocumented_code_is_explained() -> None:
     assert text == (
         "Softdrive documents no code 05.\n"
         'Events with it are counted as code="unknown", as failures; the raw codes are in\n'
-        "/api/unknown-codes. If the sender means it, ask the vendor what it is and add it\n"
-        'as an alias or a new code in a YAML file that begins with "extends:" and the\n'
+        "/api/unknown-codes. If the code is correct, ask the vendor what it means and add\n"
+        'it as an alias or a new code in a YAML file that begins with "extends:" and the\n'
         "system; otherwise correct the sender.\n"
         "Runbook: /codes/softdrive/unknown\n"
         '"codes" lists all codes, "codes softdrive" the codes of one system.'

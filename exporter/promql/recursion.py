@@ -112,7 +112,7 @@ class _Results:
         values = np.zeros((len(self._rows), len(failed)))
         present = np.zeros(values.shape, np.bool_)
         present[rows] = samples.present
-        # Of an alert's values nothing is read, and they change all the time.
+        # The values of an alert are not read, and they change all the time.
         wanted = np.ones_like(samples.values) if self._rule.alert else samples.values
         values[rows] = np.where(samples.present, wanted, 0.0)
         same = present == self._present[:, columns]

@@ -109,7 +109,7 @@ class Windows:
 
 
 def windows(store: Store, node: Range, at: Times, rule: int | None) -> list[Windows]:
-    """Samples with common timestamps have windows of their own."""
+    """The windows of a range selector, separately for each set of samples with common timestamps."""
     selector, end = node.selector, at - node.selector.offset
     return [
         Windows.of(samples, end, _visible(selector, end, writer, rule), node.length)
