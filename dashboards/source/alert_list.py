@@ -54,7 +54,7 @@ def _alerts(*matchers: str) -> str:
     firing = selector(ALERTS, FIRING, SHIPPED, *matchers)
     began = f"timestamp({firing}) unless last_over_time({firing}[10m] offset 1m)"
     day = f"{firing} * 0 + (time() - 86400)"
-    # The minutes of the subquery leave out the present.
+    # The steps of the subquery are whole minutes, so it may leave out the present.
     expr = f"1000 * (({began}) or max_over_time(({began})[1d:1m]) and {firing} or {day})"
     for signal, words in SUMMARIES.items():
         expr = with_label(expr, "words", words, "signal", signal)
