@@ -78,7 +78,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 def holder(log: Path, position: Checkpoint) -> BinaryIO | None:
     """The file that has the position: the log, a rotated file, or a copy of a truncated file.
 
-    Files are found by their content, whatever their names are now.
+    Files are recognized by their content, not by their names.
     """
     if position.of_empty_file:
         return None
