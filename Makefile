@@ -58,14 +58,14 @@ demo: $(VENV)/.run ## run an outage with Prometheus and Alertmanager and log it,
 	@scripts/debian-packages $(DEBIAN_DEMO_PACKAGES)
 	@exec $(BIN)/python -m deploy.demo $(ARGS)
 
-test: test-packages $(VENV)/.test ## check, then every test; PYTEST_ARGS="…" goes to pytest
+test: test-packages $(VENV)/.test ## run the checks, then all tests; PYTEST_ARGS="…" goes to pytest
 	@$(MAKE) --no-print-directory --jobs=2 check $(VENV)/.compiled
 	@$(WITH_BYTECODE) $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-test-bare: ## make run and make test on a bare Debian 12 and 13, with debootstrap; SUITES, PYTEST_ARGS
+test-bare: ## try make run and make test on a bare Debian 12 and 13, with debootstrap; SUITES, PYTEST_ARGS
 	@for suite in $(SUITES); do scripts/bare-debian $$suite $(PYTEST_ARGS) || exit 1; done
 
-check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
+check: $(VENV)/.test ## run ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --strict
@@ -73,18 +73,18 @@ check: $(VENV)/.test ## ruff (lint and format) and mypy --strict
 dashboards: $(VENV)/.test ## write dashboards/*.json from dashboards/source
 	@$(BIN)/python -m dashboards.source
 
-bench: $(VENV)/.test build/statsd_exporter ## speed and memory: a table of medians and ratios
+bench: $(VENV)/.test build/statsd_exporter ## measure speed and memory: a table of medians and ratios
 	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-bench-growth: $(VENV)/.test ## speed and memory by ids, series and connections: a table, and the plot
+bench-growth: $(VENV)/.test ## measure speed and memory by ids, series and connections: a table, and the plot
 	@scripts/debian-packages $(DEBIAN_BENCH_PACKAGES)
 	@$(BIN)/python -m tests.bench.growth --plot docs/growth.svg $(ARGS)
 
 faults: test-packages $(VENV)/.test ## run the fault tests at full length: a table
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-alert-lab: $(VENV)/.test ## recall, detection and false pages of the rules: tables, and the plot
+alert-lab: $(VENV)/.test ## measure recall, detection and false pages of the rules: tables, and the plot
 	@$(BIN)/python -m tests.lab --plot docs/alert-lab.svg $(ARGS)
 
 schemas: $(VENV)/.run ## write exporter/schemas/*.json, after a change of settings or of a file's keys
