@@ -126,7 +126,7 @@ def test_page_of_a_code_fits_80_columns() -> None:
         "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
         "  Wakes someone  yes, a spike wakes on-call\n"
         "  Outcome        failure: counts against the success ratio\n"
-        "  Phase          connect (2 of 5); our reading: the vendor names no phases\n"
+        "  Phase          connect (2 of 5); derived: the vendor documents no phases\n"
         "  Category       Capacity (capacity)\n"
         '  Accepted as    4001, alone or after "error code", "error", "code"; No Worker\n'
         "                 Node Available; Worker Node Unavailable; Not Available\n"
