@@ -19,7 +19,7 @@ _WORD: Final = re.compile(rf"[^\W\d_]{{{_MIN_LENGTH},}}")
 
 
 def scope(taxonomy: Taxonomy, words: Sequence[str]) -> tuple[list[System], str]:
-    """The system that a word names, or all systems, and the other words, normalized."""
+    """The system that a word names, else all systems; and the other words, normalized."""
     tokens = " ".join(words).split()
     for i, token in enumerate(tokens):
         for system in taxonomy.systems.values():

@@ -44,8 +44,8 @@ class FieldNames:
 
     `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
     is exactly the same. `ignored` has the nearest field of each ignored name.
-    `without_code` counts records without a code, by the key that is near `code`. `note` gets a line about
-    names that are ignored.
+    `without_code` counts records without a code, by the key that is near `code`. `note` gets a message
+    about ignored names.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:

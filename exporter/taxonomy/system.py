@@ -137,7 +137,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
 
 
 def _changed_by(row: Mapping, document: Mapping) -> str:
-    """Where overlays change a row, and which keys: `mine.yaml:7 (severity, aliases)`."""
+    """The lines and keys of overlays that change a row: `mine.yaml:7 (severity, aliases)`."""
     changes = sorted(
         (line.path, line.number, key)
         for key in row.names()
