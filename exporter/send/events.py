@@ -27,7 +27,7 @@ _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
 class Event:
     """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line.
 
-    `cloudevent`: the body is an envelope. `checkpoint` is the position after the event in a
+    `cloudevent` tells whether the body is an envelope. `checkpoint` is the position after the event in a
     followed file.
     """
 
