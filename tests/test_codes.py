@@ -121,12 +121,12 @@ def test_page_of_a_code_fits_80_columns() -> None:
         "  Causes         All worker nodes are busy, GPU resources do not suffice, or\n"
         "                 worker nodes are offline.\n"
         "  Fix            Check the status of workers and GPUs, then the capacity mode:\n"
-        "                 Fixed has a limit, dynamic a shared pool. The account includes\n"
-        "                 2 concurrent users; buy more on the Capacity page.\n"
+        "                 Fixed has a limit, dynamic uses a shared pool. The account\n"
+        "                 includes 2 concurrent users; buy more on the Capacity page.\n"
         "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
         "  Wakes someone  yes, a spike wakes on-call\n"
         "  Outcome        failure: counts against the success ratio\n"
-        "  Phase          connect (2 of 5); our reading: the vendor names no phases\n"
+        "  Phase          connect (2 of 5); derived: the vendor documents no phases\n"
         "  Category       Capacity (capacity)\n"
         '  Accepted as    4001, alone or after "error code", "error", "code"; No Worker\n'
         "                 Node Available; Worker Node Unavailable; Not Available\n"
@@ -184,8 +184,8 @@ def test_undocumented_code_is_explained() -> None:
     assert text == (
         "Softdrive documents no code 05.\n"
         'Events with it are counted as code="unknown", as failures; the raw codes are in\n'
-        "/api/unknown-codes. If the sender means it, ask the vendor what it is and add it\n"
-        'as an alias or a new code in a YAML file that begins with "extends:" and the\n'
+        "/api/unknown-codes. If the code is correct, ask the vendor what it means and add\n"
+        'it as an alias or a new code in a YAML file that begins with "extends:" and the\n'
         "system; otherwise correct the sender.\n"
         "Runbook: /codes/softdrive/unknown\n"
         '"codes" lists all codes, "codes softdrive" the codes of one system.'

@@ -28,7 +28,7 @@ def texts() -> dict[str, str]:
 
 
 def _with_defaults(source: Any, loaded: Any) -> Any:
-    """With Grafana's default values, and with the keys of data sources, which the SDK drops."""
+    """The source with Grafana's default values. It keeps the keys of data sources, which the SDK drops."""
     if isinstance(source, list) and isinstance(loaded, list):
         return [_with_defaults(*pair) for pair in zip(source, loaded, strict=True)]
     if not (isinstance(source, dict) and isinstance(loaded, dict)):

@@ -48,13 +48,13 @@ def alert_list(*matchers: str) -> Panel:
 def _alerts(*matchers: str) -> str:
     """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`.
 
-    ALERTS_FOR_STATE begins anew when Prometheus restarts. An alert began when it fired for the first time
-    after 10 minutes without it, at most a day ago.
+    ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
+    time after 10 minutes without it, at most a day ago.
     """
     firing = selector(ALERTS, FIRING, SHIPPED, *matchers)
     began = f"timestamp({firing}) unless last_over_time({firing}[10m] offset 1m)"
     day = f"{firing} * 0 + (time() - 86400)"
-    # The minutes of the subquery leave out the present.
+    # The steps of the subquery are whole minutes, so it may leave out the present.
     expr = f"1000 * (({began}) or max_over_time(({began})[1d:1m]) and {firing} or {day})"
     for signal, words in SUMMARIES.items():
         expr = with_label(expr, "words", words, "signal", signal)

@@ -4,12 +4,12 @@ from typing import Final
 
 from dashboards.source import queries, style, variables
 from dashboards.source.alert_list import alert_list
+from dashboards.source.breakdown import by_value, place_list
 from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
 from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector, total
-from dashboards.source.where import by_value, place_list
 from exporter import names
 
 NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
@@ -33,7 +33,7 @@ def dashboard() -> Dashboard:
         Strip(8, [_against_threshold(window) for window in queries.SPIKE_WINDOWS]),
     )
     places = place_list("Ends by label value (1h)", "Ends with this code", THIS_CODE)
-    where = [Strip(9, [places, _share()]), Strip(8, [by_value(THIS_CODE)], (24,))]
+    breakdown = [Strip(9, [places, _share()]), Strip(8, [by_value(THIS_CODE)], (24,))]
     hours = [_against_threshold(window) for window in ("6h", "1d")]
     return build(
         CODE_UID,
@@ -42,7 +42,7 @@ def dashboard() -> Dashboard:
         "and what is the fix? Opens with the code that is most above its threshold.",
         {
             "": first,
-            "Where": where,
+            "Where": breakdown,
             "Rate and duration": [Strip(8, [_ends(), _durations()])],
             "Platform capacity": [Strip(8, _capacity())],
             "Long windows": [Strip(8, hours)],

@@ -8,13 +8,13 @@ from dashboards.source.style import mappings
 from exporter import names
 
 STATES: Final = ("No exporter", "No rules", "No traffic", "Complete")
-"""By value, from 1 on."""
+"""The texts of the values 1, 2, 3 and 4."""
 PRESENT: Final = (
     f"last_over_time({names.BUILD_INFO}[5m])",
     names.RULE_CODE_INFO,
     f"(sum({names.RULE_COUNT}1h) > 0)",
 )
-"""What each state but the last misses."""
+"""The series whose absence means each state but the last."""
 
 
 def data_state(states: int = len(STATES)) -> Panel:

@@ -37,10 +37,9 @@ def build(
     refresh: str = "30s",
     builds: bool = False,
 ) -> Dashboard:
-    """`sections` has the strips under each heading, or under none ("").
+    """A dashboard; `sections` has the strips under each heading, or under none ("").
 
     `alerts` are matchers of the alerts that shade graphs; `builds` marks build events in graphs.
-
     Ids and positions of panels follow from their order.
     """
     placed = _placed(sections)
@@ -69,7 +68,7 @@ def build(
 
 
 def _requirements(placed: Sequence[Panel]) -> list[dict[str, str]]:
-    """What an import on grafana.com shows."""
+    """The requirements that an import from grafana.com shows."""
     kinds = sorted({panel["type"] for panel in placed} - {"row"})
     return [
         {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},

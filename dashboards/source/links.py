@@ -1,4 +1,4 @@
-"""Addresses of runbooks and dashboards, in the links of tables and of dashboards."""
+"""Links to runbooks and dashboards, for tables and dashboards."""
 
 from typing import Any, Final
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from dashboards.source import panels, queries, style
 from dashboards.source.alert_list import alert_list
+from dashboards.source.breakdown import place_list
 from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import to_code, to_code_runbook
@@ -19,7 +20,6 @@ from dashboards.source.queries import (
 )
 from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_owner
 from dashboards.source.variables import system
-from dashboards.source.where import place_list
 from exporter import names
 from exporter.taxonomy.model import PHASES
 
@@ -148,7 +148,10 @@ def _by_outcome() -> Panel:
 
 
 def _by_category() -> Panel:
-    """With the titles of the taxonomy, less what a list of codes adds; a title may be missing for an hour."""
+    """Categories by their titles in the taxonomy, without "Errors" and a list of codes.
+
+    Titles of the last hour are used, because the exporter may be down. Without a title, the name is shown.
+    """
     failures = queries.with_info(COUNT, [names.CATEGORY], FAILURE)
     counts = f"{total(f'{names.SYSTEM}, {names.CATEGORY}', failures)} > 0.5"
     known = f"last_over_time({names.SESSION_END_CATEGORY_INFO}[1h])"
@@ -168,8 +171,10 @@ def _by_category() -> Panel:
 
 
 def _by_phase() -> Panel:
-    """A query per phase keeps their order. An event may name another phase than the phase of its code,
-    so the queries read the counters."""
+    """A query per phase, which keeps the order of the phases.
+
+    An event may name another phase than the phase of its code, so the queries read the counters.
+    """
 
     def failures(phase: str) -> Query:
         matchers = (SYSTEMS, FAILURE, f'{names.PHASE}="{phase}"')
@@ -206,7 +211,7 @@ def _top_codes() -> Panel:
         "and runbook.",
         queries.rows(rows),
         queries.rows(f"{COUNT} / {queries.ON_SYSTEM} {queries.ends('1h')}{within}"),
-        # A decimal only where it matters.
+        # A decimal only below 100.
         queries.rows(f"(round({times}, 0.1) < 100 or round({times})){within}"),
         Query(f"{queries.count('5m')}{within}", "{{code}}"),
         columns=TOP_COLUMNS,

@@ -1,6 +1,6 @@
 """Panels by kind: graph, number, bars, table, states.
 
-`field` are the options of every kind of panel, see `_panel`.
+`field` has the options that all kinds of panels share, see `_panel`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -190,7 +190,7 @@ def transformation(name: str, query: str = "", **options: object) -> Transformat
 
 
 KEY: Final = "key"
-"""A label that is made of others."""
+"""A label that joins other labels."""
 JOINED: Final = (
     transformation("filterFieldsByName", exclude={"names": ["Time"]}),
     transformation("joinByField", byField=KEY, mode="outer"),
@@ -217,7 +217,7 @@ def _panel(
     empty: str = NO_DATA,
     overrides: Sequence[Override] = (),
 ) -> Panel:
-    """`unit` is one of Grafana's; `empty` says why there may be no data; `more` are other defaults."""
+    """A panel; `unit` is Grafana's, `empty` says why there may be no data, `more` are other defaults."""
     defaults = {
         "unit": unit,
         "decimals": decimals,

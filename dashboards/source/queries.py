@@ -37,7 +37,7 @@ FIRING: Final = 'alertstate="firing"'
 
 SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
 PERIOD: Final = "30d"
-"""Of the error budget. Shorter where Prometheus keeps its samples for a shorter time."""
+"""The period of the error budget. It is shorter where Prometheus keeps samples for a shorter time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
 
 
 def newest(record: str, *matchers: str) -> str:
-    """The words of each code. Clusters may run releases with different words; a join needs a single row."""
+    """The texts of each code. Clusters may run releases with different texts; a join needs a single row."""
     return f"topk by ({KEYS}) (1, {selector(record, SYSTEMS, *matchers)})"
 
 
@@ -124,12 +124,12 @@ def code_info(*matchers: str) -> str:
 
 
 def with_info(expr: str, labels: Iterable[str], *matchers: str) -> str:
-    """Adds labels of the code info; only of codes whose info matches."""
+    """The series of codes whose info matches, with labels of the code info."""
     return f"({expr})\n* on ({KEYS}) group_left ({', '.join(labels)}) {code_info(*matchers)}"
 
 
 def matching(expr: str, matcher: str) -> str:
-    """Only of codes whose info matches."""
+    """The series of codes whose info matches."""
     return f"{expr}\nand on ({KEYS}) {code_info(matcher)}"
 
 
@@ -166,7 +166,7 @@ def of_threshold(window: str, matchers: str) -> str:
 
 
 def worst_of_threshold(matchers: str = SYSTEMS) -> str:
-    """The largest such part in the windows of a spike, and in all clusters."""
+    """The count as a part of its threshold, the largest of all spike windows and clusters."""
     parts = (
         with_label(of_threshold(window, matchers), "window", window) for window in SPIKE_WINDOWS
     )
@@ -174,7 +174,7 @@ def worst_of_threshold(matchers: str = SYSTEMS) -> str:
 
 
 OBJECTIVE: Final = f"max by ({names.SYSTEM}) ({selector(names.RULE_OBJECTIVE, SYSTEMS)})"
-"""Of each system."""
+"""The objective of each system."""
 ALLOWED: Final = f"{ON_SYSTEM} (1 - {OBJECTIVE})"
 """The failure ratio that the system's objective allows, as the right side of an operator."""
 

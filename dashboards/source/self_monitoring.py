@@ -19,7 +19,7 @@ def dashboard() -> Dashboard:
     return build(
         "session-end-exporter",
         "Session-end exporter",
-        "Does the exporter accept events, does it refuse or lose any, and has it capacity left?",
+        "Does the exporter accept events, does it refuse or lose any, and is there capacity left?",
         {
             "": [
                 Strip(4, [*_state(), data_state(2)], (6, 5, 5, 5, 3)),

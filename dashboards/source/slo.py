@@ -51,7 +51,7 @@ def dashboard() -> Dashboard:
     return build(
         "session-ends-slo",
         "Session ends: SLO",
-        f"Is the objective met over {PERIOD}, and how fast do which codes use the error budget?",
+        f"Is the objective met over {PERIOD}, how fast is the error budget used, and by which codes?",
         {"": strips},
         [system()],
         alerts=['signal="budget"', SYSTEMS],
@@ -80,7 +80,7 @@ def budget_remaining() -> Panel:
         f"Remaining share of the failures that the objective allows in {PERIOD}. 100 %: unused. Below 0: "
         "the objective is missed. Covers only the samples that Prometheus keeps.",
         Query(queries.BUDGET_LEFT, "{{system}}", instant=True),
-        # Used up many times, and still red: a text for no data has the color before it.
+        # Red from -1e9 on, as a budget can be exceeded many times. The color before it is for no data.
         steps=(*style.PLAIN, (-1e9, style.BAD), (0, style.WARNING), (0.25, style.GOOD)),
         **percent(1),
     )
@@ -175,7 +175,7 @@ def _budget_by_code() -> Panel:
 
 
 def failures_by_owner(window: str, counts: str) -> Panel:
-    """`counts` is PromQL for the ends of each code."""
+    """Failures by owner; `counts` is PromQL for the ends of each code."""
     failures = queries.with_info(counts, (names.OWNER,), queries.FAILURE)
     return bars(
         f"Failures by owner ({window})",

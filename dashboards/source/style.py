@@ -25,7 +25,7 @@ WRAPPED: Final[Properties] = {
     **TEXT,
     # Grafana 12.2 and later migrate this option when they load it; Grafana before 11.1 wraps no text.
     "custom.cellOptions": {"type": "auto", "wrapText": True},
-    # A button that opens the whole text, for where it is cut.
+    # Adds a button that opens the whole text where it is cut.
     "custom.inspect": True,
 }
 """Text in several lines, in a column without links: Grafana does not wrap the text of a link."""
@@ -63,11 +63,11 @@ BY_OUTCOME: Final = tuple(by_name(name, colored(color)) for name, color in OUTCO
 """Colors of series that are named after outcomes."""
 EXPECTED: Final = by_regexp("/ expected$/", dashed("blue"))
 HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
-"""A column that links read."""
+"""A hidden column with the code, which links read."""
 
 
 def thresholds(steps: Steps) -> dict[str, object]:
-    """The color from each value on; the first value is None, whose color a text for no data has too."""
+    """The color from each value on. The first value is None; its color also applies to a text for no data."""
     colors = [{"value": value, "color": color} for value, color in steps]
     return {"mode": "absolute", "steps": colors}
 
@@ -90,7 +90,7 @@ def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
 
 
 def title(identifier: str) -> str:
-    """`customer_network` as people write it."""
+    """The title of an identifier: "Customer network" for `customer_network`."""
     return identifier.replace("pre_", "pre-").replace("_", " ").capitalize()
 
 

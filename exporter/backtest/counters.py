@@ -23,8 +23,9 @@ class Counters:
     """Row i is the scrape at `start + i * step` (Unix seconds).
 
     `totals`, (rows, codes), are running sums of each code's ends; `present`, (rows,), is False where the
-    scrape failed. `repeats` are those of second and later ends of a user, None without users; `by_label`
-    those of ends with a label's value. Counters are never reset: the exporter's survive restarts.
+    scrape failed. `repeats` are running sums of the second and later ends of a user, None without
+    users. `by_label` has the running sums for each label and value. Counters are never reset: the exporter's
+    survive restarts.
     """
 
     system: str
@@ -100,7 +101,7 @@ class Counters:
         ]
 
     def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats) -> Samples:
-        """A single column of `values` is repeated for all scrapes, without copies in memory."""
+        """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""
         times = self.start + np.arange(len(self.totals)) * float(self.step)
         shape = len(rows), len(times)
         return Samples.of(

@@ -19,7 +19,7 @@ MOST_SHOWN: Final = 10
 
 @dataclass(slots=True)
 class EventCounts:
-    """`rejected` is by reason, as the exporter would have answered; `note` gets the first of each reason.
+    """`rejected` counts events by the exporter's reason; `note` gets the first events of each reason.
 
     `outliers` are far from all other events (see `Ends`), at `outlier_times`, Unix seconds. `unknown` counts
     the ends with a code that the taxonomy does not have, by system; `unknown_codes` by code as sent.
@@ -55,7 +55,7 @@ class EventCounts:
             codes[code] += 1
 
     def remove_outliers(self, ends: int, first: float, last: float) -> None:
-        """Ends that were counted already, from `first` to `last`."""
+        """Counts `ends`, which were counted as valid, as outliers from `first` to `last`."""
         self.outliers += ends
         self.counted -= ends
         self.outlier_times += [first, last]
@@ -78,7 +78,7 @@ class EventCounts:
             yield count, f"rejected by the exporter ({reason})"
 
     def ignored_fields(self) -> str:
-        """The ignored names, the first ones if they are many."""
+        """The first ignored names, separated by commas."""
         shown = islice(self.ignored.items(), MOST_SHOWN)
         names = (f"{name} (near {field})" if field else name for name, field in shown)
         return printable(", ".join(names))

@@ -5,11 +5,11 @@ from typing import Final
 from exporter.ledger.contract import REPEAT_WINDOW
 
 _MOST_USERS: Final = 1_000_000
-"""In 250 MB. Past it the oldest are forgotten, as a restart of the exporter forgets all."""
+"""Pairs of user and code, which take 250 MB. Beyond this number the oldest pair is forgotten."""
 
 
 class Repeats:
-    """The latest end of each user and code that is no repeat. Files may go back in time."""
+    """For each user and code, the latest end that is not a repeat. Times may go backwards."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, str, str], float] = {}

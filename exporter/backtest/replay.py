@@ -17,14 +17,14 @@ from exporter.promql.run import Failure, Firing, Run
 from exporter.taxonomy.model import System
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
-"""The `signal` of alerts about the exporter itself. Only the number of unknown codes follows from ends."""
+"""The `signal` of alerts about the exporter. Events show only one of their causes: unknown codes."""
 
 
 def load_rules(folder: Path) -> tuple[Group, ...]:
-    """The groups of all rule files of the folder, without alerts about the exporter that do not follow
-    from events.
+    """The groups of all rule files of the folder, with the rules that can be evaluated from events.
 
-    Raises `ConfigError` without any file, and as `exporter.promql.rulefile.load` and `Dependencies`.
+    Alerts about the exporter are left out, except those that read the number of unknown codes. Raises
+    `ConfigError` without any file, and as `exporter.promql.rulefile.load` and `Dependencies`.
     """
     paths = sorted((*folder.glob("*.yml"), *folder.glob("*.yaml")))
     if not paths:
@@ -46,7 +46,7 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
 
 
 def reads_unknown_codes(rule: Rule) -> bool:
-    """Whether a rule follows from the number of unknown codes."""
+    """Whether a rule reads the number of unknown codes."""
     return _reads(rule, UNKNOWN_CODE_EVENTS)
 
 
@@ -84,7 +84,7 @@ class Replay:
         until: float | None = None,
         all_counters: Sequence[Counters] = (),
     ) -> "Replay | None":
-        """None if no part of the history is between `since` and `until`.
+        """Replays the rules; None if no part of the history is between `since` and `until`.
 
         `all_counters` are those of all systems, for alerts about the exporter.
         """
@@ -97,7 +97,7 @@ class Replay:
         series = [*counters.series(system), *counters.exporter_series(all_counters)]
         run = Run(groups, series, counters.start, counters.end)
         firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
-        # Of all alerts, as an earlier one may be in the same notification.
+        # From all alerts: an earlier alert may be in the same notification.
         sent = tuple(
             message for message in notifications(run.firings, counters.end) if message.at >= begin
         )

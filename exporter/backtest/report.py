@@ -119,7 +119,7 @@ class Report:
         self._print(Text(text, style="dim"))
 
     def _noise(self) -> None:
-        """A row per code with an alert, and per system with alerts about all of it."""
+        """A row per code with an alert, and a row per system for its alerts without a code."""
         by_code: dict[tuple[int, str], list[Firing]] = {}
         for number, replay in enumerate(self.replays):
             for firing in replay.firings:
@@ -240,7 +240,7 @@ def share(part: float) -> str:
 
 
 def _minute(firing: Firing) -> str:
-    """Without the year, which is in the first line: summaries need the space in 80 columns."""
+    """The start without its year, which is in the first line: summaries need the space in 80 columns."""
     return datetime.fromtimestamp(firing.start, UTC).strftime("%a %d %b %H:%M")
 
 

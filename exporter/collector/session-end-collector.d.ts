@@ -36,7 +36,7 @@ export interface Session {
   state(state: StreamState): void;
   /** Follow a Streampixel application, or its `reconnectStream` or `pixelStreaming` alone. */
   streampixel(app: StreamPixelApp | ReconnectStream | PixelStreaming): void;
-  /** Follow a Streampixel iframe, an element or a CSS selector; other origins are not listened to. */
+  /** Follow a Streampixel iframe, an element or a CSS selector. Messages from other origins are ignored. */
   frame(frame: HTMLIFrameElement | string, origin?: string): void;
   /** Follow a WebSocket. */
   socket(socket: WebSocket): void;

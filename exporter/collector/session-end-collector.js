@@ -23,7 +23,7 @@
   const warnNothing = warn("there is nothing to follow");
   // Date.now() can be set back, performance.now() stops while a laptop sleeps.
   const clock = () => Math.max(Date.now(), performance.timeOrigin + performance.now());
-  // No randomUUID on http.
+  // crypto.randomUUID needs https.
   const uuid = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
   // A key for each end: tabs that write at the same time lose nothing.
@@ -72,14 +72,14 @@
       store({ ...item, sent: 1 });
       return { ...item.event, age_seconds: (now - item.at) / 1e3 };
     }));
-    // Only for browsers whose fetch ends with the page: sendBeacon sends cookies.
+    // Only where fetch ends with the page, because sendBeacon sends cookies.
     if (leaving && !("keepalive" in Request.prototype)) return navigator.sendBeacon(to, body);
     busy = 1;
     let wait = 0;
     fetch(to, {
       method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "no-referrer",
     }).then(({ status, headers }) => {
-      // It may be a date.
+      // Retry-After may be a date.
       wait = Math.min(+headers.get("retry-after") || 0, 3600);
       if (status > 499 || status === 408 || status === 429) throw 0;
       batch.forEach((item) => drop(item.event.id));
@@ -207,7 +207,7 @@
         on(window, "message", (e) => {
           const { type, code, reason } = e.data;
           if (e.origin !== origin || e.source !== find().contentWindow || type !== "stream-state") return;
-          // Some versions of the player misspell it.
+          // Some versions of the player misspell the value.
           const value = e.data.value.replace("disconnectd", "disconnected");
           const status = { loadingComplete: "connected", restricted: "disconnected" }[value] || value;
           if (/^afk/.test(value)) idle = value == "afkWarning";

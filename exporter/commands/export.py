@@ -10,7 +10,7 @@ from exporter.export import SETS, export
 
 _RULES = """\
 Makes DIR if it is missing. If a file exists with other contents, nothing is written; --force replaces such \
-files. Keeps other files, and names those that may be of an older version. Exits with 1 after an error."""
+files. Keeps other files, and lists those that may come from an older version. Exits with 1 after an error."""
 _EXAMPLES = """\
 \b
 Examples:

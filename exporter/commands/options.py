@@ -48,7 +48,7 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="FIELD=COLUMN",
-        help="column or key that is a field, such as code=error_code; code= if there is none",
+        help="read a column or key as a field, such as code=error_code; code= if all ends are normal",
     ),
 ]
 TokenFile = Annotated[

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _ALERTS: Final = "/api/v2/alerts"
 _NAME: Final = "SessionEndTestPage"
 _LASTS: Final = timedelta(minutes=5)
-_OTHERS: Final = 2.0
-"""Seconds after the first attempt in which the other integrations of the receiver make theirs."""
+_OTHER_INTEGRATIONS: Final = 2.0
+"""Seconds to wait, after the first attempt, for the attempts of the receiver's other integrations."""
 _ATTEMPTS: Final = re.compile(
     r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)".*\} (\S+)$', re.M
 )
@@ -81,7 +81,7 @@ def send_test_page(
 
 
 def _attempts(url: str) -> tuple[Counter[str], Counter[str]]:
-    """Alertmanager's attempts to notify by integration (slack, email, …), and those that failed."""
+    """All notification attempts and the failed ones, by integration (slack, email, …)."""
     made, failed = Counter[str](), Counter[str]()
     for failure, integration, count in _ATTEMPTS.findall(_request("GET", f"{url}/metrics").text):
         (failed if failure else made)[integration] += round(float(count))
@@ -91,14 +91,14 @@ def _attempts(url: str) -> tuple[Counter[str], Counter[str]]:
 def _new_attempts(
     url: str, before: tuple[Counter[str], Counter[str]], wait: float
 ) -> tuple[Counter[str], Counter[str]]:
-    """The attempts since `before`, as soon as there are any; none after `wait` seconds."""
+    """The attempts since `before`: returned soon after the first one, or empty after `wait` seconds."""
     deadline = time.monotonic() + wait
     while True:
         made, failed = (now - then for now, then in zip(_attempts(url), before, strict=True))
         if time.monotonic() >= deadline:
             return made, failed
-        if made and deadline > time.monotonic() + _OTHERS:
-            deadline = time.monotonic() + _OTHERS
+        if made and deadline > time.monotonic() + _OTHER_INTEGRATIONS:
+            deadline = time.monotonic() + _OTHER_INTEGRATIONS
         time.sleep(0.5)
 
 
@@ -114,7 +114,7 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
     labels |= {"system": system} if system else {}
     subject, page, texts = system or "session-end-exporter", "/alerts", {}
-    board = "session-ends"
+    dashboard = "session-ends"
     if system and code is not None:
         match = systems[system].match(code)
         if match is systems[system].unknown:
@@ -123,8 +123,8 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
         labels |= {"phase": match.phase, "category": match.category}
         texts = {"causes": match.causes, "fix": match.fix}
         subject, page = f"{match.code} {match.name} on {system}", match.runbook
-        # As in the alerts of the code.
-        board = f"session-end-code?var-system={system}&var-code={match.code}"
+        # The same link as in the alerts of the code.
+        dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
     now = datetime.now(UTC)
     texts |= {
         "summary": f"TEST PAGE: {subject}",
@@ -133,7 +133,7 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
         "runbook_url": f"{settings.runbooks}{page}",
     }
     if settings.dashboard_url:
-        texts["dashboard_url"] = f"{settings.dashboard_url}/d/{board}"
+        texts["dashboard_url"] = f"{settings.dashboard_url}/d/{dashboard}"
     times = {"startsAt": now.isoformat(), "endsAt": (now + _LASTS).isoformat()}
     return {"labels": labels, "annotations": texts, **times}
 

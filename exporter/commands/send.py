@@ -48,8 +48,8 @@ def send(
     FILE is JSON, NDJSON or CSV, also compressed; - is standard input.
 
     Retries while the exporter is unavailable. Running the same command again is safe: no event is
-    counted twice. Lines from standard input are sent as they arrive; a pipe waits for the exporter
-    without end.
+    counted twice. Lines from standard input are sent as they arrive; for a pipe, retries have
+    no time limit.
 
     \b
     Exit codes:
@@ -71,7 +71,7 @@ def send(
     from exporter.send.sources import is_stream
 
     if max_wait is None:
-        # What was read from a pipe would be lost.
+        # Giving up would lose the events that were read from a pipe.
         max_wait = math.inf if follow or is_stream(files) else 300
     options = Options(
         url=url,

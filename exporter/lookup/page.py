@@ -61,7 +61,7 @@ def _phase(system: System, code: Code) -> str:
     if code.phase == UNKNOWN:
         return "unknown, unless the event names one"
     place = f"{code.phase} ({PHASES.index(code.phase) + 1} of {len(PHASES)})"
-    derived = "our reading: the vendor names no phases"
+    derived = "derived: the vendor documents no phases"
     return place if system.phase_source == "vendor" else f"{place}; {derived}"
 
 

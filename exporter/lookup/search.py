@@ -12,14 +12,14 @@ from exporter.taxonomy.spellings import PREFIXES, normalize
 
 _NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?(-?\d+)")
 _MIN_LENGTH: Final = 3
-"""Letters of a word that is corrected: "tls" is, "no" is not."""
+"""Letters. Shorter words are not corrected: "tls" is, "no" is not."""
 _SIMILAR: Final = 0.8
-"""Of difflib: "fierwall" is similar to "firewall"; "nosuch" is not to "enough", nor "foobar" to "for"."""
+"""The cutoff of difflib: "fierwall" matches "firewall"; "nosuch" does not match "enough"."""
 _WORD: Final = re.compile(rf"[^\W\d_]{{{_MIN_LENGTH},}}")
 
 
 def scope(taxonomy: Taxonomy, words: Sequence[str]) -> tuple[list[System], str]:
-    """The system that a word names, or all systems, and the other words, normalized."""
+    """The system that a word names, else all systems; and the other words, normalized."""
     tokens = " ".join(words).split()
     for i, token in enumerate(tokens):
         for system in taxonomy.systems.values():
@@ -45,7 +45,7 @@ def number(taxonomy: Taxonomy, words: Sequence[str]) -> str:
 
 
 def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
-    """The codes with this spelling, or else the codes whose rows have all words; all without words.
+    """The codes with this spelling, else the codes whose rows have all words; all codes for no words.
 
     A word may name a system. A number is never searched in texts: "17" must not match "17 minutes".
     Codes with the words in their names come first; otherwise the order is the taxonomy's.
@@ -65,7 +65,7 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
 
 
 def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
-    """Queries similar to one without matches, the best first. Each of them has matches."""
+    """Suggestions for a query without matches, the best first. Each suggestion has matches."""
     systems, query = scope(taxonomy, words)
     if len(systems) < len(taxonomy.systems):
         if elsewhere := spelled(taxonomy, [query]):

@@ -18,7 +18,7 @@ from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 
 _WIDE = 96
-"""Columns from which the table has room for the outcome."""
+"""Width of the console, in characters, from which the table shows the outcome."""
 _STYLES = {Outcome.SUCCESS: "green", Outcome.NEUTRAL: "yellow", Outcome.FAILURE: "red"}
 
 
@@ -84,8 +84,8 @@ def _print_advice(console: Console, taxonomy: Taxonomy, words: Sequence[str]) ->
         console.print(
             Text(
                 f'Events with it are counted as code="{UNKNOWN}", as failures; the raw codes are in '
-                f"{UNKNOWN_CODES_PATH}. If the sender means it, ask the vendor what it is and add it "
-                'as an alias or a new code in a YAML file that begins with "extends:" and the system; '
+                f"{UNKNOWN_CODES_PATH}. If the code is correct, ask the vendor what it means and add "
+                'it as an alias or a new code in a YAML file that begins with "extends:" and the system; '
                 "otherwise correct the sender."
             )
         )

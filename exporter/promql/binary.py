@@ -37,7 +37,7 @@ OPERATORS: Final = frozenset((*OPERATIONS, *SET_OPERATORS))
 
 
 def binary(node: Binary, left: Value, right: Value, fail: Fail) -> Value:
-    """Calls `fail` where Prometheus refuses a match of several series with several."""
+    """The result of an operator. Calls `fail` where Prometheus refuses a many-to-many match."""
     if isinstance(left, Vector) and isinstance(right, Vector):
         if node.operator in SET_OPERATORS:
             return _set_operation(node, left, right, fail)

@@ -9,10 +9,10 @@ from exporter.promql.value import METRIC_NAME
 
 
 class Dependencies:
-    """Of rules by index, in the order in which Prometheus evaluates them.
+    """Dependencies between rules. A rule's index is its place in Prometheus' order of evaluation.
 
     `order` has each rule after the rules that it reads. Raises `UnsupportedRule` for rules that read each
-    other in a circle, and for a rule with a subquery over its own or a later rule's results.
+    other in a cycle, and for a rule with a subquery over its own or a later rule's results.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -53,13 +53,15 @@ class Dependencies:
                     yield index
 
     def _order(self) -> list[int]:
-        """Begins with rules that no other rule reads: their inputs are evaluated just before them, so few
-        results are in memory together."""
+        """The order of evaluation, with each rule's inputs just before it: few results are in memory at once.
+
+        Starts at the rules that no other rule reads.
+        """
         order: list[int] = []
 
         def visit(index: int, path: tuple[int, ...]) -> None:
             if index in path:
-                raise UnsupportedRule(f"{self._rules[index]}: a circle of rules is not supported")
+                raise UnsupportedRule(f"{self._rules[index]}: a cycle of rules is not supported")
             for other in sorted(self.reads[index] - {index, *order}):
                 visit(other, (*path, index))
             if index not in order:

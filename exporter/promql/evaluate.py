@@ -65,7 +65,7 @@ class Evaluation:
 
     `step` is the default step of subqueries. `rule` is the index of the expression's rule: it does not see
     the samples of later rules at the same instant. `Evaluated` nodes have values for more instants, of which
-    `part` are those in `at`. Afterwards `failed`, (instants,), is where Prometheus would have refused.
+    `part` are those in `at`. Afterwards `failed`, (instants,), tells where Prometheus would have failed.
     """
 
     def __init__(

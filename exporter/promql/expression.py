@@ -39,7 +39,7 @@ class Text(Node):
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """`pattern` is set for `=~` and `!~`."""
+    """A label matcher. `pattern` is set for `=~` and `!~`."""
 
     name: str
     value: str
@@ -53,7 +53,7 @@ class Matcher:
 
 @dataclass(frozen=True, eq=False)
 class Selector(Node):
-    """`offset` is in milliseconds."""
+    """An instant vector selector; `offset` is in milliseconds."""
 
     matchers: tuple[Matcher, ...]
     offset: int
@@ -69,7 +69,7 @@ class Selector(Node):
 
 @dataclass(frozen=True, eq=False)
 class Range(Node):
-    """`length` is in milliseconds."""
+    """A range vector selector; `length` is in milliseconds."""
 
     selector: Selector
     length: int
@@ -77,7 +77,7 @@ class Range(Node):
 
 @dataclass(frozen=True, eq=False)
 class Subquery(Node):
-    """Durations are in milliseconds; `step` is 0 for the default."""
+    """A subquery. Durations are in milliseconds; `step` is 0 for the default."""
 
     inner: Node
     length: int
@@ -87,7 +87,7 @@ class Subquery(Node):
 
 @dataclass(frozen=True, eq=False)
 class Binary(Node):
-    """`names` are the labels of `on`, or of `ignoring` when `on` is False.
+    """A binary operator; `names` are the labels of `on`, or of `ignoring` when `on` is False.
 
     `group_left` permits several series of the left side per match; `include` are the labels that it copies.
     """
@@ -115,7 +115,7 @@ class Call(Node):
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Node):
-    """By the labels `names`; `parameter` is the k of topk."""
+    """An aggregation by the labels `names`; `parameter` is the k of topk."""
 
     operator: str
     inner: Node
@@ -148,7 +148,7 @@ def selectors(node: Node) -> Iterator[Selector]:
 
 
 def parse(text: str) -> Node:
-    """Raises `Unsupported`, or `ValueError` for a syntax error."""
+    """The tree of an expression. Raises `Unsupported`, or `ValueError` for a syntax error."""
     return _node(promql_parser.parse(text))
 
 

@@ -10,11 +10,11 @@ from exporter.promql.selector import Windows
 from exporter.promql.value import Floats, Indexes, take
 
 _NEAR: Final = 1.1
-"""Average sample distances from the range's edge, up to which a rate is extrapolated to the edge."""
+"""Largest distance to the range's edge for full extrapolation, in average sample distances."""
 
 CAPS_FIRST = False
-"""Whether an edge far from its sample is capped before a counter is kept from falling below 0, as Prometheus
-2.53 does. False is Prometheus 2.42."""
+"""Whether the cap for an edge far from its sample is applied before the limit at 0, as in Prometheus 2.53.
+False: the order of Prometheus 2.42."""
 
 
 def _increase(windows: Windows) -> Floats:
@@ -45,7 +45,7 @@ def _capped(distance: Floats, average: Floats) -> Floats:
 
 
 def _lost_by_resets(windows: Windows) -> Floats:
-    """The sum of a counter's values before its resets, until each sample."""
+    """The sum of a counter's values just before its resets, up to each sample."""
     samples = windows.samples
     before = np.full(samples.values.shape, np.nan)
     last = samples.last_present[:, :-1]

@@ -93,7 +93,7 @@ def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], 
 
 
 class _Results:
-    """Results of the rule's expression: a column per evaluation, of which the first ones are final."""
+    """Results of the rule's expression, a column per evaluation; the first columns are final."""
 
     def __init__(self, rule: Rule, times: Times) -> None:
         self.failed = np.zeros(len(times), np.bool_)
@@ -104,7 +104,7 @@ class _Results:
         self._present = np.zeros((0, len(times)), np.bool_)
 
     def put(self, columns: slice, outcome: Result) -> int | None:
-        """Replaces columns; returns the first of them that differs from before, None without any."""
+        """Replaces columns; returns the first column that changed, None if no column did."""
         samples, failed = outcome.samples, outcome.failed
         rows = [self._rows.setdefault(row, len(self._rows)) for row in samples.labels]
         added = ((0, len(self._rows) - len(self._values)), (0, 0))
@@ -112,7 +112,7 @@ class _Results:
         values = np.zeros((len(self._rows), len(failed)))
         present = np.zeros(values.shape, np.bool_)
         present[rows] = samples.present
-        # Of an alert's values nothing is read, and they change all the time.
+        # An alert's values change at every evaluation, and no rule reads them.
         wanted = np.ones_like(samples.values) if self._rule.alert else samples.values
         values[rows] = np.where(samples.present, wanted, 0.0)
         same = present == self._present[:, columns]

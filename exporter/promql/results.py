@@ -17,7 +17,7 @@ _INACTIVE: Final = -(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`samples` are written; `failed`, (instants,), is where the evaluation failed, and `reasons` why."""
+    """The samples that a rule writes; `failed`, (instants,), tells where it failed, and `reasons` why."""
 
     samples: Samples
     failed: Flags
@@ -39,7 +39,7 @@ def expression_result(rule: Rule, evaluation: Evaluation) -> Result:
 
 
 def written(rule: Rule, results: Samples, failed: Flags) -> Samples:
-    """What Prometheus writes for results of the rule's expression: them, or the states of its alerts."""
+    """The samples that Prometheus writes: the results of the expression, or the states of the alerts."""
     if not rule.alert:
         return results
     states = _alert_series(rule, results, failed)
@@ -47,7 +47,7 @@ def written(rule: Rule, results: Samples, failed: Flags) -> Samples:
 
 
 def _samples(value: Vector, failed: Flags, times: Times) -> Samples:
-    """Rows without any value are left out."""
+    """The samples of a vector; rows without any value are left out."""
     present = value.present & ~failed
     rows = np.flatnonzero(present.any(axis=1))
     return Samples(
@@ -109,9 +109,10 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
 
 
 def firings(written: Samples) -> Iterator[tuple[Labels, int, int | None]]:
-    """Of an alerting rule's samples: labels, and first and one after last instant of firing.
+    """The firings in an alerting rule's samples: labels, start, and end.
 
-    Times are in milliseconds; the last one is None if the alert fires at the last evaluation.
+    `start` is the first instant of firing and `end` the first instant after it, in milliseconds. `end` is
+    None if the alert fires at the last evaluation.
     """
     evaluated = (written.present | written.stale).all(axis=0)
     times = written.times[evaluated]

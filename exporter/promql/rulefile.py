@@ -53,7 +53,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """`interval` is in milliseconds, None for the default."""
+    """A group of rules; `interval` is in milliseconds, None for the default."""
 
     name: str
     interval: int | None
@@ -115,7 +115,7 @@ def _read(path: Path) -> _File:
 
 
 def _rule(place: str, entry: _Entry) -> Rule:
-    """Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
+    """The rule of an entry. Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
     own = {name: str(text) for name, text in (entry.labels or {}).items()}
     for name, text in own.items():
         if "{{" in text:
@@ -133,7 +133,7 @@ def _rule(place: str, entry: _Entry) -> Rule:
 
 
 def _milliseconds(duration: str | int) -> int:
-    """Raises `ValueError` for an invalid duration."""
+    """A duration in milliseconds. Raises `ValueError` if it is invalid."""
     if duration in (0, "0"):
         return 0
     return milliseconds(promql_parser.parse_duration(str(duration)))

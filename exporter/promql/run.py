@@ -40,8 +40,8 @@ class Run:
     """Evaluates `groups` from `first` to `last` (Unix seconds) over the scraped series.
 
     Groups are evaluated in the given order at `first` and every interval after it. A rule reads the results
-    of earlier groups and rules at its own instant, and of others until just before. `interval`, in seconds,
-    replaces each group's own, and the default step of subqueries.
+    of earlier groups and rules up to its own instant, and its own and later results up to just before it.
+    `interval`, in seconds, replaces each group's interval and the default step of subqueries.
 
     Metrics with names in `keep` can be queried later, None keeps all; others are dropped when no rule needs
     them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`.

@@ -31,7 +31,7 @@ class Samples:
     def of(
         cls, times: Times, labels: Iterable[Labels], values: Floats, present: Flags
     ) -> "Samples":
-        """A series without a sample has a stale marker."""
+        """Samples with a stale marker at each timestamp where a series has no sample."""
         return cls(times, tuple(labels), values, present, ~present)
 
     def rows(self, rows: Sequence[int]) -> "Samples":

@@ -17,7 +17,7 @@ LOOKBACK: Final = 5 * 60 * 1000
 def _visible(selector: Selector, wanted: Times, writer: int, rule: int | None) -> Times:
     """The latest visible times, for samples by `writer`.
 
-    The rule with index `rule` does not see samples that itself or a later rule writes at the same instant.
+    The rule with index `rule` does not see samples that it or a later rule writes at the same instant.
     """
     later = rule is not None and writer >= rule and selector.offset == 0
     return wanted - 1 if later else wanted
@@ -109,7 +109,7 @@ class Windows:
 
 
 def windows(store: Store, node: Range, at: Times, rule: int | None) -> list[Windows]:
-    """Samples with common timestamps have windows of their own."""
+    """The windows of a range selector, separately for each set of samples with common timestamps."""
     selector, end = node.selector, at - node.selector.offset
     return [
         Windows.of(samples, end, _visible(selector, end, writer, rule), node.length)

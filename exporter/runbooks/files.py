@@ -34,7 +34,7 @@ def of_alert(name: str) -> Path:
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
-    """Codes of shipped systems without a file, and files in `folders` without a code.
+    """Warnings about codes of shipped systems without a file, and about files in `folders` without a code.
 
     A code that an overlay adds needs no file: its page shows the taxonomy's texts.
     """

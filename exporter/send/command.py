@@ -27,7 +27,7 @@ def send(
 ) -> Report:
     """Posts the events of all `files`, in order; "-" is standard input.
 
-    Errors are printed and in the report, not raised. Only the JSON summary goes to standard output.
+    Errors are printed and recorded in the report, not raised. Only the JSON summary goes to standard output.
     """
 
     def print_line(text: str) -> None:

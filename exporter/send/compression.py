@@ -1,4 +1,4 @@
-"""Files that are compressed, or that are no text at all, recognized by their first bytes."""
+"""Compressed files, and files that are not text, recognized by their first bytes."""
 
 import bz2
 import gzip
@@ -23,7 +23,7 @@ _WORKBOOKS: Final = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a s
 
 
 def decompressed(file: "io.BufferedReader[Any]", path: Path) -> tuple[Stream, str]:
-    """The content of a file, and the file's name without the suffix of a compression.
+    """The content of a file, and the file's name without a compression suffix.
 
     Raises `Rejected` for formats that cannot be read, with the remedy.
     """
@@ -53,6 +53,6 @@ def _only_member(file: "io.BufferedReader[Any]") -> tuple[Stream, str]:
             raise Rejected("invalid_json", f"the file is {workbook}: save it as CSV UTF-8")
     names = [name for name in names if not name.startswith("__MACOSX/")]
     if len(names) != 1:
-        rule = f"a zip with {len(names)} files, where a single file is read: unpack it"
+        rule = f"a zip with {len(names)} files, but a zip must have a single file: unpack it"
         raise Rejected("invalid_json", rule)
     return archive.open(names[0]), names[0].lower()

@@ -34,14 +34,14 @@ class _Rejection(msgspec.Struct):
 
 
 class Warnings(msgspec.Struct):
-    """What is doubtful in valid events: unknown codes by spelling, ignored fields with the nearest."""
+    """Warnings about valid events: counts of unknown codes, and the nearest field of each ignored field."""
 
     unknown_codes: dict[str, int] = {}
     ignored_fields: dict[str, str | None] = {}
 
 
 class _Reply(msgspec.Struct):
-    """The fields that are read of a result and of a problem+json; other bodies give the defaults."""
+    """The fields read from a result or a problem+json; any other body gives the defaults."""
 
     accepted: int = -1
     duplicates: int = -1
@@ -69,24 +69,24 @@ class Response:
         return self.status in (0, 408, 425, 429) or self.status >= 500
 
     def result(self, sent: int) -> tuple[int, int, dict[int, str]]:
-        """How many of the `sent` events were accepted and duplicates, and why which were rejected.
+        """The numbers of accepted events and of duplicates, and the message of each rejected event by index.
 
-        Raises `Undelivered` for other statuses than 200 and 422, and for a 200 without an answer to
-        each event: it comes from a proxy, for example.
+        Raises `Undelivered` for a status other than 200 or 422, and for a 200 that does not answer each of
+        the `sent` events: a proxy may send it.
         """
-        reply, every = self.reply, range(sent)
-        rejected = {item.index: item.message for item in reply.rejected if item.index in every}
+        reply, indexes = self.reply, range(sent)
+        rejected = {item.index: item.message for item in reply.rejected if item.index in indexes}
         if self.status == 422:
-            return 0, 0, dict.fromkeys(every, self.problem) | rejected
+            return 0, 0, dict.fromkeys(indexes, self.problem) | rejected
         if self.status != 200:
             raise Undelivered(self.problem)
         counts = reply.accepted, reply.duplicates, len(rejected)
         if min(counts) < 0 or sum(counts) != sent:
-            raise Undelivered(f"{self.problem}: not an answer to each event: is it the exporter?")
+            raise Undelivered(f"{self.problem}: does not answer each event; is --url the exporter?")
         return reply.accepted, reply.duplicates, rejected
 
     def warnings(self) -> Warnings:
-        """The warnings of the answer; none from an exporter of another version."""
+        """The warnings of the response; empty if another version of the exporter sends a different form."""
         with suppress(msgspec.ValidationError):
             return msgspec.convert(self.reply.warnings, Warnings)
         return Warnings()
@@ -114,7 +114,7 @@ def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
 
 
 class _Https(http.client.HTTPSConnection):
-    """Names an IPv6 address to a proxy in brackets, which http.client of Python 3.11 does not."""
+    """Sends an IPv6 address to a proxy in brackets; http.client of Python 3.11 omits them."""
 
     _tunnel_host: str | None
 
@@ -130,7 +130,7 @@ class _Https(http.client.HTTPSConnection):
 class Connection:
     """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
-    Does not follow redirects: the token goes to `--url` only, and to the environment's proxy for it.
+    Does not follow redirects, so only `--url` and the environment's proxy for it get the token.
     Raises `ConfigError` when the URL, the proxy, the token file or the CA file cannot be used.
     """
 
@@ -200,7 +200,7 @@ class Connection:
             reply = _Reply()
         detail = (reply.detail or reply.title)[:500] or response.reason
         if location := response.headers.get("Location"):
-            detail = f"redirects are not followed, and it leads to {location}"
+            detail = f"redirect to {location}; redirects are not followed"
         problem = f"{response.status} from {self._url}: {detail}"
         seconds = response.headers.get("Retry-After", "")
         wait = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""CSV as programs and spreadsheets write it: a header row, then an event a row."""
+"""CSV as programs and spreadsheets write it: a header row, then one event per row."""
 
 import csv
 import re
@@ -11,13 +11,13 @@ from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-"""Excel's line in front of the header."""
+"""The line that Excel writes before the header, such as sep=;"""
 _DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def header_lines(lines: Iterator[str]) -> list[str]:
-    """The lines that a table begins with: blank lines, Excel's line, if there is one, and the header."""
+    """The first lines of a table: blank lines, Excel's delimiter line if there is one, and the header."""
     header = []
     for line in lines:
         header.append(line)
@@ -76,7 +76,7 @@ class CsvRows:
                 yield line, self._event(cells)
 
     def _event(self, cells: list[str]) -> dict[str, Any]:
-        """The cells as JSON values; a cell of the wrong type stays text, which breaks a field's rule."""
+        """The cells as JSON values; a cell of the wrong type stays text, so validation rejects it."""
         event = event_of(zip(self._keys, cells, strict=True))
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)

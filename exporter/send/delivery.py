@@ -24,7 +24,7 @@ _LONGEST_RETRY_AFTER: Final = 60.0
 
 @dataclass
 class Clock:
-    """Time and chance, replaced in tests."""
+    """Time and random numbers, replaced in tests."""
 
     monotonic: Callable[[], float] = field(default=time.monotonic)
     wall: Callable[[], float] = field(default=time.time)

@@ -1,4 +1,4 @@
-"""Events inside of other JSON: CloudEvents, `{"events": […]}`, and Kusto's `{"tables": […]}`."""
+"""Events inside other JSON: CloudEvents, `{"events": […]}`, and Kusto's `{"tables": […]}`."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -14,13 +14,13 @@ from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
 
 _MAX_DEPTH: Final = 16
-"""Levels of JSON inside of base64; the exporter's default `max_depth`."""
+"""Levels of JSON inside base64; the exporter's default `max_depth`."""
 
 
 class CloudEvent(dict[str, Any]):
-    """The fields of a CloudEvent's event, with an `id` that is made of the source and the id.
+    """The fields of the event in a CloudEvent; its `id` is a hash of the envelope's source and id.
 
-    `attributes` are those of the envelope: on the exporter they are the event's key.
+    `attributes` are the envelope's attributes, which the exporter uses as the event's key.
     """
 
     attributes: dict[str, str]
@@ -88,7 +88,7 @@ def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Recor
 
 
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
-    """The rows of the first table, which has the result of a Kusto query; others describe the query."""
+    """The rows of the first table, the result of a Kusto query; further tables describe the query."""
     try:
         table = {key.lower(): value for key, value in tables[0].items()}
         columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]

@@ -1,4 +1,4 @@
-"""Events as they are sent: known fields in one spelling, and an id that a repeat has again."""
+"""Events as they are sent: known fields in one spelling, and an id that does not change when resent."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from exporter.send.sources import Source
 _FIELDS: Final = tuple(sorted(FIELDS))
 _CONTENT: Final = tuple(name for name in _FIELDS if name not in ("id", "user"))
 _ID_PREFIX: Final = "send1-"
-"""Changes with the spelling of the content: the same id with other content is a `conflict`."""
+"""Change it when `normalized` changes: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
 
@@ -27,7 +27,8 @@ _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
 class Event:
     """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line.
 
-    `cloudevent`: the body is an envelope. `checkpoint` is the position after it in a followed file.
+    `cloudevent` tells whether the body is an envelope. `checkpoint` is the position after the event in a
+    followed file.
     """
 
     place: str
@@ -69,7 +70,7 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
     """The known fields in a fixed order and one spelling, so that equal events have equal ids.
 
     null and "" are absent, as is `final: true`, the default; the code 4001 is "4001". Values that
-    break a rule stay as they are: the exporter refuses them.
+    break a rule stay as they are: the exporter rejects them.
     """
     fields = {name: record[name] for name in _FIELDS if record.get(name) not in (None, "")}
     if type(code := fields.get("code")) is int:
@@ -93,10 +94,11 @@ def _event(
     seen: Seen,
     checkpoint: Checkpoint | None,
 ) -> Event:
-    """The event as JSON, with its own id or one that a repeat of it has again.
+    """The event as JSON, with its own id or a made id that does not change when the event is resent.
 
-    The id is made of the content, and of the event's number among equal events of the input. In a followed
-    file it is made of the place instead: the file before a rotation may have equal lines.
+    The made id depends on the content, and on the event's number among equal events of the input. A followed
+    file may have equal lines before a rotation, so there the id depends on content and position; without
+    the position if the event has session_id and occurred_at.
     """
     try:
         if "id" not in fields:

@@ -1,4 +1,4 @@
-"""Which field of an event a column or a key means: `--column` first, then the spelling of its name."""
+"""The field that a column or key means: from `--column`, otherwise from the spelling of its name."""
 
 import itertools
 import re
@@ -16,7 +16,7 @@ _LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
 _MAX_IGNORED: Final = 1000
 """Ignored names that are remembered: a sender may make up a name for each record."""
 _MAX_CHARACTERS: Final = 100
-"""Longer names are no field's."""
+"""Longer names mean no field."""
 
 
 def parse_columns(options: Iterable[str]) -> dict[str, str]:
@@ -44,8 +44,8 @@ class FieldNames:
 
     `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
     is exactly the same. `ignored` has the nearest field of each ignored name.
-    `without_code` counts records without a code, by the key that is near `code`. `note` gets a line about
-    names that are ignored.
+    `without_code` counts records without a code, by the key that is near `code`. `note` gets a message
+    about ignored names.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
@@ -60,8 +60,8 @@ class FieldNames:
     def header(self, names: Sequence[str]) -> list[str]:
         """The key of each column's cells: a field, `labels.NAME`, or the column's name if it is ignored.
 
-        "" if the name is not to be read as a field. Raises `Rejected` for a header with which rows could be
-        misread.
+        "" if `--column` maps the field of this name to another column or to none. Raises `Rejected` for a
+        header with which rows could be misread.
         """
         by_name = self._fields(names, _column_field)
         fields = [by_name[name] for name in names]
@@ -136,7 +136,7 @@ class FieldNames:
     def _fields(
         self, names: Collection[str], spelled: Callable[[str], str | None] = field_named
     ) -> dict[str, str | None]:
-        """The field of each name, where `spelled` gives that of a name that `--column` does not map."""
+        """The field of each name; `spelled` gives the field of a name that `--column` does not map."""
         fields = {
             name: None if (field := spelled(name)) in self._columns else field for name in names
         }

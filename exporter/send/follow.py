@@ -28,9 +28,9 @@ QUIET: Final = 1.0
 
 
 class FollowedFile(Source):
-    """Reads a file's lines as they are written, for good.
+    """Reads a file's lines as they are written, without end.
 
-    `on_idle` is called before the file is waited for, `on_loss` with a line about lines that were lost.
+    `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
     Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
     longer be written.
     """
@@ -53,20 +53,20 @@ class FollowedFile(Source):
         self._tail = b""
         self._next_inode, self._next_seen = 0, 0.0
         try:
-            # A file that has a checkpoint may be away, between two steps of its rotation.
+            # A file that has a checkpoint may be missing between two steps of its rotation.
             self.checkpoint = self._load()
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
         except Undelivered as error:
             raise ConfigError(f"--follow: {error}") from None
-        # Lines are read: a file named .json has an object per line, or it is no log.
+        # The suffix .json is ignored: only files with one record per line can be followed.
         named = format_of(path.name)
         self._format = format or (named if named != "json" else None) or self.checkpoint.format
         self._header = self.checkpoint.header
 
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each record, for good, and a last `Rejected` for an unusable table.
+        """Line and fields of each record, without end; the last one is `Rejected` if a table is unusable.
 
         `note` gets the names of ignored columns and keys.
         """
@@ -123,7 +123,7 @@ class FollowedFile(Source):
             ) from None
 
     def _followed(self, file: BinaryIO) -> Iterator[Record]:
-        """The records behind the position, until the file is replaced, or rotated and finished."""
+        """The records after the position, until the file is replaced, or rotated and finished."""
         self._offset, self._line = self.checkpoint.offset, self.checkpoint.line
         self._tail = tail(file, self._offset)
         for record in self._parsed(self._lines(file)):
@@ -191,7 +191,7 @@ class FollowedFile(Source):
                 continue
             if finished:
                 return
-            # Lines that were written before this is known are found by one more read.
+            # One more read finds the lines that were written before the rotation was noticed.
             finished = self._finished(file)
             if not finished:
                 self._idle()
@@ -200,7 +200,7 @@ class FollowedFile(Source):
     def _remember(self, seen: Checkpoint) -> None:
         grown = seen.head_size > self.checkpoint.head_size
         self.checkpoint = seen
-        # Until the first answer only its beginning tells the file from the next one.
+        # Before the first response, only its beginning distinguishes the file from the next one.
         if grown and not seen.offset:
             self.save(seen)
 
@@ -219,11 +219,11 @@ class FollowedFile(Source):
         return False
 
     def _replaced(self, file: BinaryIO) -> bool:
-        """Whether other bytes are in front of the place that was read: the file was truncated."""
+        """Whether the bytes before the position have changed: the file was truncated."""
         return tail(file, self._offset) != self._tail or not self.checkpoint.begins(file)
 
     def _next(self, finished: os.stat_result | None) -> BinaryIO:
-        """The file that was begun after a rotated file, which may have been rotated as well."""
+        """The file that follows a rotated file. It may be rotated itself by now."""
         while (file := next_file(self._path, self.checkpoint, finished)) is None:
             time.sleep(POLL)
         # Saved before events are sent, as their ids depend on it.

@@ -24,7 +24,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:10400"
 
 
 def format_of(name: str) -> Format | None:
-    """The format that the suffix of a file's name tells."""
+    """The format that the suffix of a file's name means; None if it means none."""
     return _SUFFIXES.get(name.lower().rpartition(".")[2])
 
 

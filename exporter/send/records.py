@@ -14,14 +14,14 @@ MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body
 MAX_EXPORT: Final = 64 << 20
 """Characters of an object around events. Azure's query API returns at most 64 MB."""
 ARRAYS: Final = ("events", "records", "items", "results", "value", "data", "rows", "tables")
-"""Keys of an object around events that may have them."""
+"""Keys that may hold the events of an object around events."""
 _EXPORT: Final = re.compile(
     r'\s*\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+|\{[^{}]*\})\s*,\s*)*?'
     rf'"(?:{"|".join(ARRAYS)})"\s*:\s*\[',
     re.IGNORECASE,
 )
 _SMALL: Final = 64 * 1024
-"""Characters of an unfinished element that is tried again whenever a line may be its end."""
+"""Characters. A smaller unfinished element is parsed again whenever a line may be its end."""
 _SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
 _REST: Final = re.compile(r"(?s:.*?)(?=[,\n][ \t]*(?:\{|\Z)|\Z)([\s,\[\]]*)")
 """The rest of an invalid element, which ends before an object after a comma or on a new line. Without
@@ -32,7 +32,7 @@ Record = dict[str, Any] | Rejected
 
 
 def pieces(text: TextIO) -> Iterator[str]:
-    """Lines, where a long one is cut into pieces: a pipe's line is read without the next one."""
+    """Lines, the long ones cut into pieces. A line from a pipe is returned before the next line arrives."""
     return iter(lambda: text.readline(MAX_CHARACTERS), "")
 
 
@@ -86,7 +86,7 @@ def json_records(pieces: Iterator[str]) -> Iterator[tuple[int, Record]]:
                 size = len(buffer) - at
                 limit = MAX_CHARACTERS if size <= MAX_CHARACTERS else _longest(buffer, at)
                 if incomplete and not ended and size <= limit:
-                    # A large element is not tried again at each of its lines.
+                    # A large element is not parsed again at each of its lines.
                     wanted = min(2 * size, MAX_EXPORT + 1) if size > _SMALL else 0
                     break
                 yield line, rejection(error, at, limit=0 if ended or not incomplete else limit)

@@ -20,9 +20,10 @@ _WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code")
 class Report:
     """Counts of events; `read - skipped - acknowledged` events got no answer.
 
-    `error` is the reason why events were not delivered; `print_line` gets the first mistakes. Unknown codes
-    and keys that are near `code` in events without a code are counted, ignored fields have the nearest.
-    `from_pipe`: standard input, which cannot be read again.
+    `error` is the reason why events were not delivered; `print_line` gets the first mistakes.
+    `unknown_codes` counts codes as sent. `without_code` counts events without a code by their key near
+    `code`. `ignored_fields` has the nearest field of each ignored name. `from_pipe`: standard input, which
+    cannot be read again.
     """
 
     read: int = 0

@@ -14,8 +14,8 @@ from exporter.send.options import Format
 
 _HEAD: Final = 1024
 _TAIL: Final = 256
-"""Bytes at the beginning and before the position, by which a file is recognized: inode numbers are used
-again."""
+"""Bytes at the beginning and before the position, by which a file is recognized: inode numbers are
+reused."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     @property
     def of_empty_file(self) -> bool:
-        """Whether nothing of the file was seen, by which it could be recognized."""
+        """Whether no byte of the file was seen, so that it cannot be recognized."""
         return not self.offset and not self.head_size
 
     def begins(self, file: BinaryIO) -> bool:
@@ -78,7 +78,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 def holder(log: Path, position: Checkpoint) -> BinaryIO | None:
     """The file that has the position: the log, a rotated file, or a copy of a truncated file.
 
-    Files are found by their content, whatever their names are now.
+    Files are recognized by their content, not by their names.
     """
     if position.of_empty_file:
         return None
@@ -111,7 +111,7 @@ def next_file(log: Path, position: Checkpoint, finished: os.stat_result | None) 
 
 
 def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
-    """Of the log and its rotated files the one with the lowest rank; those with rank None are not it."""
+    """The log or rotated file with the lowest rank; files with rank None are left out."""
     while True:
         paths = _paths(log)
         best, best_rank = None, None
@@ -124,7 +124,7 @@ def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
                     if best:
                         best.close()
                     best, best_rank = file, file_rank
-        # A rotation meanwhile may have hidden a file: it was opened under neither name.
+        # A rotation during the loop may have hidden a file: neither of its names was opened.
         if _paths(log) == paths:
             return best
         if best:
@@ -142,7 +142,7 @@ def _paths(log: Path) -> dict[Path, int]:
 
 
 def _age(status: os.stat_result) -> tuple[int, int]:
-    """By which rotated files are ordered. Files of the same time have an order too: each is read once."""
+    """The sort key of rotated files. Files of the same time have an order too, so each is read once."""
     return status.st_mtime_ns, status.st_ino
 
 
@@ -153,10 +153,10 @@ def tail(file: BinaryIO, offset: int) -> bytes:
 
 
 def longer_tail(before: bytes, line: bytes) -> bytes:
-    """What `tail` returns behind the next line."""
+    """The result of `tail` after the next line."""
     return (before + line)[-_TAIL:]
 
 
 def digest(content: bytes) -> str:
-    """A short name of the content, "" for none."""
+    """A short hash of the content; "" for no content."""
     return blake2b(content, digest_size=8).hexdigest() if content else ""

@@ -24,7 +24,7 @@ class Seen(AbstractContextManager["Seen"]):
         )
 
     def add(self, digest: bytes, content: bytes | None = None) -> tuple[int, bytes | None]:
-        """1 at the digest's first time, 2 at its second, and so on; and the content of the first."""
+        """How often the digest was added, this time included, and the content of the first time."""
         seen: tuple[int, bytes | None] = self._database.execute(
             _UPSERT, (digest, content)
         ).fetchone()

@@ -26,7 +26,7 @@ from exporter.send.rotation import Checkpoint
 STDIN: Final = Path("-")
 _BUFFER: Final = 64 * 1024
 _HEADER: Final = re.compile(r"[,;\t]|sep=")
-"""What a header has that may not be in a line of a log."""
+"""A CSV header has one of these; a log line before the first JSON line may have none."""
 
 
 def check(files: Sequence[Path]) -> None:
@@ -49,7 +49,7 @@ def is_stream(files: Sequence[Path]) -> bool:
 class Source:
     """A file or standard input, which can be read once.
 
-    `columns` are those of `field_names.parse_columns`. `on_idle` is called before a pipe is waited for.
+    `columns` are those of `field_names.parse_columns`. `on_idle` is called before each wait for a pipe.
     `checkpoint` is the position in a followed file.
     """
 
@@ -115,7 +115,7 @@ class Source:
                 yield from self._events(ndjson_records(lines(content)))
 
     def _events(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each event; after an object around events, its number instead of the line."""
+        """Line and fields of each event; an event inside an object has its number instead of a line."""
         number = 0
         for line, record in records:
             events = unwrapped(record, self.names)
@@ -142,7 +142,7 @@ class _Input(io.FileIO):
 
 
 def _encoding(head: bytes) -> tuple[str, str]:
-    """The encoding of a text, and how wrong bytes are decoded: their record is refused alone."""
+    """The encoding of a text, and the error handler for wrong bytes: only their record is rejected."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16", "surrogatepass"
     if b"\0" in head[:2]:
@@ -167,7 +167,7 @@ def _first_line(content: Iterator[str]) -> tuple[str, Iterator[str]]:
 
 
 def _detected(first: str, *, pipe: bool) -> Format:
-    """The format by the first line; that of a log in a pipe may be no event, and the others are."""
+    """The format, from the first line. In a pipe, a log message may come before the first event."""
     if first.startswith("["):
         return "json"
     if first.startswith("{"):

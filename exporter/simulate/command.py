@@ -14,7 +14,7 @@ from exporter.send.options import Options as SendOptions
 from exporter.send.report import Report
 from exporter.simulate.events import ndjson
 from exporter.simulate.history import expected_alert
-from exporter.simulate.incidents import KINDS, STORIES
+from exporter.simulate.incidents import DESCRIPTIONS, KINDS
 from exporter.simulate.openmetrics import daily
 from exporter.simulate.options import Options, Run, rfc3339
 from exporter.simulate.posting import post
@@ -58,8 +58,8 @@ def incident_list() -> str:
         codes = ", ".join(" ".join((system, *codes)) for system, codes in kind.codes.items())
         alert = expected_alert(kind.expects, kind.signals)
         lines.append(f"{name}: {alert}, lasts {timedelta(seconds=kind.seconds)}")
-        lines += [f"  {codes}", f"  {STORIES[name]}"]
-    return "\n".join([*lines, "standard: 28 days with all of these incidents but slow-retries"])
+        lines += [f"  {codes}", f"  {DESCRIPTIONS[name]}"]
+    return "\n".join([*lines, "standard: 28 days with all of these incidents except slow-retries"])
 
 
 def _write(options: Options, run: Run, log: Callable[[str], None]) -> None:

@@ -28,9 +28,9 @@ _EARLY: Final = (Phase.PRE_SESSION, Phase.CONNECT, Phase.HANDSHAKE)
 def events(history: History, seed: int = 1, *, dated: bool = True) -> Iterator[Timed]:
     """Every session end of the history, in order of time.
 
-    The same history and seed give the same ids, other histories other ids, so posting again counts nothing
-    twice. Without `dated` there is no `occurred_at`, and the exporter uses the time of arrival. Times are
-    uniform within a bin, durations log-normal (assumed medians) with a resolution of 0.1 s.
+    The same history and seed give the same ids, so posting them again counts nothing twice. Other histories
+    have other ids. Without `dated` there is no `occurred_at`, and the exporter uses the time of arrival.
+    Times are uniform within a bin, durations log-normal (assumed medians) with a resolution of 0.1 s.
     """
     name = _name(history, seed)
     random = np.random.Generator(np.random.PCG64([seed, int(name, 16)]))

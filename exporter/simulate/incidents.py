@@ -37,7 +37,7 @@ def _kind(
     *signals: str,
     permanent: bool = False,
 ) -> Kind:
-    """A kind with a code per system: "" without a code of its own, None without the incident."""
+    """A kind from its codes per system: "" if no code rises, None for a system without the incident."""
     codes = {"streampixel": streampixel, "softdrive": softdrive}
     known = {system: tuple(code.split()) for system, code in codes.items() if code is not None}
     return Kind(known, seconds, effect, expects, signals, permanent)
@@ -105,7 +105,7 @@ KINDS: Final = {
     "clock-change": _kind("", "", DAY, _shift, permanent=True),
 }
 
-STORIES: Final = {
+DESCRIPTIONS: Final = {
     "capacity-small": "Some GPU workers fail after an update: 5% of session ends find no worker.",
     "capacity-medium": "A customer's event occupies workers: 10% of session ends find none.",
     "capacity-large": "The cloud provider reclaims machines: 33% of session ends find no worker.",

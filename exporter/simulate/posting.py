@@ -11,7 +11,7 @@ from exporter.send.events import Event
 from exporter.simulate.events import merged
 from exporter.simulate.options import Run, rfc3339
 
-PACE: Final = 0.5
+INTERVAL: Final = 0.5
 """Seconds between two requests: several per scrape, and few enough to keep a machine idle."""
 
 
@@ -31,7 +31,7 @@ def post(run: Run, delivery: Delivery) -> None:
 
 
 def _play(run: Run, delivery: Delivery) -> None:
-    """Posts due events every `PACE` seconds. A slow exporter delays events and drops none."""
+    """Posts due events every `INTERVAL` seconds. A slow exporter delays events and drops none."""
     histories = run.histories()
     messages = sorted(
         (time, f"{rfc3339(time)} {change}: {incident}")
@@ -55,7 +55,7 @@ def _play(run: Run, delivery: Delivery) -> None:
     began = clock.monotonic()
     passed = 0.0
     while passed < run.seconds:
-        passed = min(passed + run.speed * PACE, run.seconds)
+        passed = min(passed + run.speed * INTERVAL, run.seconds)
         early = passed / run.speed - (clock.monotonic() - began)
         if early > 0:
             clock.sleep(early)

@@ -58,8 +58,9 @@ SOFTDRIVE: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Shares of all session ends by code, the UTC hour of peak load, and weekend load per working day.
+    """Shares of all session ends by code, and the load over a day and a week.
 
+    `peak_hour` is in UTC. `weekend` is the load of a weekend day as a multiple of a working day's.
     `hours` as in `exporter.simulate.traffic.Traffic`.
     """
 

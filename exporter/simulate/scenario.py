@@ -1,4 +1,4 @@
-"""`simulate`: puts traffic, incidents, noise and scrapes together into a history."""
+"""Simulates a history from traffic, incidents, noise and scrapes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -74,8 +74,8 @@ def simulate(
     """
     traffic = traffic or Traffic()
     bins = round(days * DAY / step)
-    usual = profile(system, traffic.failing, traffic.weekend)
-    ordinary = replace(usual, shares={**usual.shares, **traffic.shares}, hours=traffic.hours)
+    known = profile(system, traffic.failing, traffic.weekend)
+    ordinary = replace(known, shares={**known.shares, **traffic.shares}, hours=traffic.hours)
     outcomes = [code.outcome for code in codes(system)]
     successes = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.SUCCESS]
     failures = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.FAILURE]
@@ -87,7 +87,7 @@ def simulate(
     exact = np.zeros(rates.shape, dtype=np.int64)
     repeats = np.zeros_like(exact)
 
-    def happen(name: str, onset: float) -> Incident:
+    def apply(name: str, onset: float) -> Incident:
         kind = kinds[name]
         first = min(round(onset / step), bins - 1)
         end = max(round((onset + kind.seconds) / step), first + 1)
@@ -112,9 +112,9 @@ def simulate(
 
     planned = [(name, onset) for name, onset in incidents if system in kinds[name].codes]
     nuisances = [item for item in planned if kinds[item[0]].expects == "nothing"]
-    labels = [happen(name, onset) for name, onset in nuisances]
+    labels = [apply(name, onset) for name, onset in nuisances]
     expected = rates + exact
-    labels += [happen(name, onset) for name, onset in planned if (name, onset) not in nuisances]
+    labels += [apply(name, onset) for name, onset in planned if (name, onset) not in nuisances]
     ends, retries = counts(rates, step, traffic, failures, random)
     ends += exact
     repeats += retries

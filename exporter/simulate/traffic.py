@@ -28,9 +28,9 @@ class Traffic:
     `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means. `p_missed_scrape` is
     the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
 
-    `hours` replaces the smooth day: pairs of an hour of the day and a load, straight lines in between, whole
-    days for weekends. `swings` is the coefficient of variation of all ends between periods of 5 minutes.
-    `shares` replaces shares of codes, at the expense of successes.
+    `hours` replaces the smooth day: pairs of an hour of the day and a load, linear in between; weekends then
+    begin and end at midnight. `swings` is the coefficient of variation of all ends between periods of
+    5 minutes. `shares` replaces shares of codes, at the expense of successes.
     """
 
     ends_per_hour: float = 1000.0

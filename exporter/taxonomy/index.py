@@ -1,4 +1,4 @@
-"""The spellings of a system's codes, and the texts that would mean two of them."""
+"""The spellings of a system's codes, and the spellings that mean two codes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

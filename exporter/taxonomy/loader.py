@@ -16,9 +16,9 @@ _SUFFIXES: Final = (".yaml", ".yml")
 
 
 def load(folders: Sequence[Path] = ()) -> Taxonomy:
-    """Every system of the package, then of `folders`, files by name, changed by the folders' overlays
-    (`extends: SYSTEM`).
+    """The shipped systems, then the systems of `folders`, changed by the overlays of `folders`.
 
+    Overlays begin with `extends: SYSTEM`. The files of a folder are read in the order of their names.
     Raises `ConfigError` with every mistake of every file, each as `path:line: message`.
     """
     mistakes: list[str] = []

@@ -110,7 +110,7 @@ class System:
     objective: float = DEFAULT_OBJECTIVE
 
     def match(self, raw: str | int | None) -> Code:
-        """The code of a spelling; `normal` without one, `unknown` if no code has it. Never raises."""
+        """The code of a spelling; `normal` for no spelling, `unknown` if no code has it. Never raises."""
         if raw is None or raw == "":
             return self.normal
         if isinstance(raw, int):
@@ -134,7 +134,7 @@ class Taxonomy:
 
 
 def unknown_code(system: str) -> Code:
-    """The code that events with an undocumented code are counted under."""
+    """The code under which events with an undocumented code are counted."""
     return Code(
         system=system,
         code=UNKNOWN,

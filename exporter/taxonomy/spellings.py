@@ -21,11 +21,11 @@ PREFIXES: Final = ("error code", "error", "code")
 """The usual words before a code: Softdrive's client shows "Error Code 01"."""
 _PREFIX_WORDS: Final = frozenset(("error", "err", "code", "disconnect", "errorcode", "errcode"))
 _MOST_PREFIX_WORDS: Final = 3
-"""A text of prefixes alone would take 0.5 ms."""
+"""Without this limit, a text of prefixes alone would take 0.5 ms."""
 _JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST: Final = 128
-"""Characters. Unicode's compatible forms of one character have up to 18."""
+"""Characters after Unicode normalization, which turns one character into up to 18."""
 _DASH: Final = "[-−–—‑]"
 _MEANINGFUL: Final = re.compile(
     rf"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f$%+<>~^]|!=|\d{_DASH}\s*$|(?<!\w)[.,٫](?=\d)"
@@ -37,7 +37,7 @@ _HARMLESS: Final = "＝−"
 """Mathematical signs that are treated as "=" and "-"."""
 _MINUS: Final = re.compile(rf"(^\s*){_DASH}\s*(?=\d)|((?:[^\w\s]|_)\s*|[^\W\d_]\s+){_DASH}(?=\d)")
 """A dash before a number is its sign at the beginning, after punctuation and between spaces."""
-# Only at the beginning of a number: a text of 128 digits took six times as long.
+# Matches only at the beginning of a number: otherwise a text of 128 digits takes six times as long.
 _NUMBER: Final = re.compile(
     r"(?<![\d.,٫])(?:(\d{1,3}(?:[ ,.'’٬]\d{3})+)(?:[.,٫]0+)?|(\d+)[.,٫]0+)(?![^\W_]|[.,٫]\d)"
 )
@@ -53,7 +53,7 @@ def normalize(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    """The form in which all spellings of a text are equal; "" without any word."""
+    """The form in which all spellings of a text are equal; "" for a text without words."""
     return _joined(_words(text))
 
 

@@ -45,7 +45,7 @@ _RESERVED: Final = "is reserved for undocumented codes"
 
 
 def read_system(document: Mapping, merged: Iterable[Mapping]) -> System | None:
-    """The system in a file, with the rows of its codes and overlays. Use it only without a mistake."""
+    """The system in a file with its overlays. Use it only if no mistake was reported."""
     document.expect(SYSTEM_KEYS, optional=OPTIONAL_SYSTEM_KEYS)
     name = document.text("system", longest=LONGEST_NAME)
     if name and not NAME.fullmatch(name):
@@ -137,7 +137,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
 
 
 def _changed_by(row: Mapping, document: Mapping) -> str:
-    """Where overlays change a row, and which keys: `mine.yaml:7 (severity, aliases)`."""
+    """The lines and keys of overlays that change a row: `mine.yaml:7 (severity, aliases)`."""
     changes = sorted(
         (line.path, line.number, key)
         for key in row.names()

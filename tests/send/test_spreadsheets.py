@@ -113,7 +113,7 @@ def test_a_compressed_file_is_read(name: str, content: bytes, read: Read) -> Non
     [
         (zipped("xl/workbook.xml", "docProps/app.xml"), "an Excel workbook: save it as CSV"),
         (zipped("mimetype", "content.xml"), "a spreadsheet (ods): save it as CSV UTF-8"),
-        (zipped("a", "b"), "a zip with 2 files, where a single file is read: unpack it"),
+        (zipped("a", "b"), "a zip with 2 files, but a zip must have a single file: unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls): save it as CSV UTF-8"),
         (b"\x28\xb5\x2f\xfd\x04", "zstd: unpack it, zstd -dc FILE | session-end-exporter send -"),
         (b"PAR1\x15\x04", "Parquet: export it as CSV or NDJSON"),

@@ -16,7 +16,7 @@ import typer
 from exporter.cli import app
 from exporter.send.delivery import Clock
 from exporter.simulate.command import simulate
-from exporter.simulate.incidents import KINDS, STORIES
+from exporter.simulate.incidents import DESCRIPTIONS, KINDS
 from exporter.simulate.options import Options
 from tests.commands.running import arguments, call, environment, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess
@@ -194,10 +194,10 @@ def test_list_has_every_incident_with_its_description_in_eighty_columns() -> Non
     done = call("simulate", "--list-incidents")
     assert done.returncode == 0
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert set(STORIES) == set(KINDS)
-    for name, story in STORIES.items():
+    assert set(DESCRIPTIONS) == set(KINDS)
+    for name, description in DESCRIPTIONS.items():
         assert f"\n{name}: " in f"\n{done.stdout}"
-        assert f"\n  {story}\n" in done.stdout
+        assert f"\n  {description}\n" in done.stdout
 
 
 def test_help_shows_examples_that_the_command_accepts() -> None:

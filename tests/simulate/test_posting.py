@@ -8,7 +8,7 @@ from exporter.send.delivery import Clock
 from exporter.send.events import Event
 from exporter.send.report import Report
 from exporter.simulate.options import Run
-from exporter.simulate.posting import PACE, post
+from exporter.simulate.posting import INTERVAL, post
 from exporter.simulate.scenario import MONDAY
 from exporter.simulate.traffic import Traffic
 
@@ -45,7 +45,7 @@ def test_post_sends_every_event_once_at_the_speed(speed: float) -> None:
     post(run(speed), exporter)  # type: ignore[arg-type]
     assert len(set(exporter.ids)) == len(exporter.ids) == run(speed).histories()[0].ends.sum()
     assert exporter.times[-1] == pytest.approx(60 / speed)
-    assert exporter.times[0] == pytest.approx(min(PACE, 60 / speed))
+    assert exporter.times[0] == pytest.approx(min(INTERVAL, 60 / speed))
 
 
 def test_post_catches_up_after_a_slow_answer() -> None:
