@@ -21,7 +21,7 @@ _MAX_DEPTH: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a file, from 1."""
+    """A line of a file, counted from 1."""
 
     path: str
     number: int
