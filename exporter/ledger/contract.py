@@ -51,7 +51,7 @@ DUPLICATE: Final = 1
 CONFLICT: Final = 2
 
 REPEAT_WINDOW: Final = 900.0
-"""Seconds from a first end of a user with a code in which further ones are repeats."""
+"""Seconds after the first end of a user with a code, in which further ends are repeats."""
 BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)))
 """Upper bounds of `session_duration_seconds`, seconds: from a failed connect to a working day."""
 

@@ -47,7 +47,7 @@ def checksum(*values: object) -> int:
 
 
 def move_aside(database: Path, now: float) -> Path:
-    """Rename the files of a damaged database to a new name with the time `now` (Unix seconds); that name."""
+    """Rename the files of a damaged database with the time `now` (Unix seconds); returns the new name."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     name = f"{database}.damaged-{stamp}"
     free = (each for each in count(2) if not _exists(f"{name}-{each}"))

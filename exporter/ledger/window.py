@@ -29,7 +29,7 @@ def words(blob: bytes, size: int) -> Words:
 
 
 def has_repeats(keys: Words) -> bool:
-    """Whether two keys may be equal: their first halves are."""
+    """Whether two keys may be equal, because their first halves are equal."""
     first = np.sort(keys[:, 0])
     return bool((first[1:] == first[:-1]).any())
 

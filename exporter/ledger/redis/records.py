@@ -20,7 +20,7 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A series' part in one shard.
+    """The record of a series in one shard.
 
     `mark` is the count that was exported before a failover lost events, else 0. `first_seen` is in
     milliseconds of Redis' clock, 0 for a series that is known from the start.
@@ -63,7 +63,7 @@ _GONE: Final = Record(0, 0, 0.0, 0, None)
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram's part in one shard: its sum in seconds and the counts of its buckets, as exported."""
+    """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
 
     created: float
     numbers: tuple[float, ...]
