@@ -51,7 +51,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
         key[len(PREFIX) :].lower(): key for key in os.environ if key.upper().startswith(PREFIX)
     }
     named = os.environ[variables.pop("config")] if "config" in variables else ""
-    # Its value is not shown: it may be a token in the wrong place.
+    # The value of an unknown variable is not shown: it may be a token in the wrong place.
     unknown = {name: key for name, key in variables.items() if name not in Settings.model_fields}
     mistakes = [f"{unknown[name]}: {_no_such_setting(name)}" for name in sorted(unknown)]
     config = config or (Path(named) if named else None)
