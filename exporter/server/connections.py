@@ -156,7 +156,7 @@ class Connections:
         self._open.pop(connection, None)
 
     def _close_idle(self) -> bool:
-        """Close the oldest idle connection; whether there was one."""
+        """Close the oldest idle connection; returns whether there was one."""
         for connection in self._open:
             if connection.close_if_idle():
                 self._ended(connection)
@@ -164,7 +164,7 @@ class Connections:
         return False
 
     def _refuse(self, accepted: socket.socket, client: str) -> None:
-        """Close at once. Without TLS the peer gets an answer, if its kernel keeps it."""
+        """Refuse a connection and close it at once; without TLS, the peer usually gets an answer."""
         answered = False
         with contextlib.suppress(OSError), accepted:
             if not self._tls:
