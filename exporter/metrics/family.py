@@ -1,4 +1,4 @@
-"""Families that write their own lines, and write a line again only when its total changed.
+"""Metric families that keep their lines, and write a line again only when its total changed.
 
 prometheus-client takes 260 ms for 7,500 series with 8 labels and an exemplar in OpenMetrics. Ingest
 waits for the GIL during a scrape.
@@ -44,7 +44,7 @@ def escaped(value: str) -> str:
 
 
 class WrittenFamily(Metric):
-    """A family that writes its own lines. Its `samples` are empty where they change."""
+    """A family that writes its own lines. `samples` is empty unless its samples never change."""
 
     def __init__(self, name: str, documentation: str, kind: str, write: Write) -> None:
         super().__init__(name, documentation, kind)
