@@ -50,7 +50,7 @@ class TokenBuckets:
         """Take more tokens for a request that already took one; returns what `take` returns.
 
         With too few tokens the bucket goes into debt and refuses further charges until the debt is paid: of
-        many concurrent requests, only one makes a debt.
+        many concurrent requests, only one request makes a debt.
         """
         return self._take(name, limit, tokens, at_least=0)
 

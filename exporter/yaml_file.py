@@ -73,7 +73,7 @@ def line_of(node: Any) -> Line:
 
 
 def kind_of(node: Node | None) -> str:
-    """What a message calls the node."""
+    """The kind of a node in the words of messages."""
     if node is None:
         return "an empty file"
     if isinstance(node, MappingNode):

@@ -19,7 +19,7 @@ MAX_AGE: Final = 366 * 86400
 """Seconds: a browser that was closed sends its queue when it is opened again."""
 MAX_DURATION: Final = 7 * 86400
 """Seconds, a week, longer than any viewer's session. Anyone with the public key can send a number, which
-stays in the mean of all sessions for good."""
+stays in the mean of all sessions forever."""
 _ID_BYTES: Final = 128
 """The limit of all ids, checked here because hashing changes the length."""
 

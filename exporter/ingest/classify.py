@@ -149,7 +149,7 @@ class Classifier:
         return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 
     def _resolve(self, events: Columns) -> list[ResolvedCode]:
-        """The resolved code of each event. Raises `Rejected` for an event without a valid one."""
+        """The resolved code of each event. Raises `Rejected` for an invalid system, phase or label."""
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)
@@ -221,7 +221,7 @@ def _is_short(text: str) -> bool:
 
 
 def _valid_ids(ids: Sequence[str | None]) -> bool:
-    """Whether each id, None aside, has 1 to 128 bytes."""
+    """Whether each id has 1 to 128 bytes; None is valid."""
     # filter() drops empty texts too; a test for None only would take longer.
     filled = list(filter(None, ids))
     if len(filled) < len(ids) and "" in ids:

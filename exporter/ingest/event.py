@@ -17,7 +17,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 requires an offset; without an offset the same text means another instant on another machine."""
 
 MAX_DURATION: Final = 366 * 86400
-"""Seconds, a year: two durations of 1e308 made the exported sum infinite for good."""
+"""Seconds, a year: two durations of 1e308 made the exported sum infinite forever."""
 MAX_USER: Final = 256
 """Characters of a user's id."""
 _NO_LABELS: Final = msgspec.Raw()
@@ -139,7 +139,7 @@ def from_json(value: Any) -> Event:
 
 
 def wrong_type(name: str, allowed: str, value: Any) -> Rejected:
-    """The rejection of a field whose value has another type."""
+    """The rejection of a field whose value has the wrong type."""
     return Rejected("invalid_field", f"{name}: must be {allowed}, not {type_name(value)}")
 
 

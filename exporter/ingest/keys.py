@@ -1,4 +1,4 @@
-"""The deduplication key of an event, and the fingerprint that tells a retry from a conflict.
+"""The deduplication key of an event, and the fingerprint that distinguishes a retry from a conflict.
 
 Both depend only on what the sender wrote: an event that is sent again after the settings or a taxonomy
 changed is still the same event.

@@ -18,7 +18,7 @@ _FORBIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Control and bidirectional-formatting characters, line separators, and surrogates: a lone surrogate in a
-label breaks prometheus-client's exposition for good."""
+label breaks prometheus-client's exposition forever."""
 
 Values = tuple[str, ...]
 

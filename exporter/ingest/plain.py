@@ -1,6 +1,6 @@
 """Plain bodies: JSON whose keys are fields of events, each at most once in an event.
 
-msgspec lets a duplicate key pass (the last one wins) and drops an unknown one. So the number of `"` in the
+msgspec accepts a duplicate key (the last value wins) and drops an unknown key. So the number of `"` in the
 text is compared with the number that the decoded fields need. Each key and each string has two: with a
 further key or string, the text has more.
 """

@@ -1,4 +1,4 @@
-"""A JSON parser that says what is wrong with which value: duplicate keys, depth, lone surrogates.
+"""A JSON parser that reports mistakes of single values: duplicate keys, depth, lone surrogates.
 
 It uses the standard library's parser. The parser of msgspec hides duplicate keys, and refuses a whole body
 for a lone surrogate in one event.

@@ -23,7 +23,7 @@ from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
 _TRIES: Final = 5
-"""Most attempts to copy. Another is needed when the WAL begins anew, or an exporter starts or stops."""
+"""Most attempts to copy. A new attempt is needed if the WAL begins anew or an exporter starts or stops."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from exporter.logs import Log
 log = Log("exporter.ledger")
 
 LONGEST_WRITE: Final = 10.0
-"""Seconds after which a write counts as hanging. A working disk takes milliseconds, an overloaded one 1 s."""
+"""Seconds after which a write hangs. A working disk takes milliseconds, an overloaded disk 1 s."""
 _TICK: Final = 0.5
 """Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
 replaced files. An idle exporter notices within a second."""
@@ -106,7 +106,7 @@ class SqliteLedger(QueuedLedger):
         self._watch.cancel()
 
     def _send(self, item: Item) -> None:
-        """Send a small batch with the others of this turn of the event loop, and a large one at once."""
+        """Send small batches together after this turn of the event loop, and a large batch at once."""
         self._outgoing.append(item)
         if len(item[0]) > _SMALL:
             self._send_outgoing()

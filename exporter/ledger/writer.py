@@ -23,7 +23,7 @@ class Writer:
     """Writes to an opened ledger and closes it, on one thread at a time. Any thread may read.
 
     A write raises `apsw.FullError` when nothing was written. After any other error SQLite may have written
-    the transaction or not ("ghost commit"), and only a restart from the disk tells. `on_commit` gets the
+    the transaction or not ("ghost commit"): only a restart from the disk shows it. `on_commit` gets the
     seconds of each transaction.
     """
 

@@ -22,7 +22,7 @@ from exporter.ledger.contract import Total
 Write = Callable[[bool], Sequence[bytes]]
 """Returns lines in OpenMetrics 1.0 (True) or in text 0.0.4, without `# EOF`, in parts.
 
-A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
+A lone surrogate becomes "?": otherwise a single surrogate in the ledger would fail every scrape.
 """
 
 EXEMPLAR_CHARACTERS: Final = 128
@@ -71,7 +71,7 @@ def counter_header(name: str, documentation: str, openmetrics: bool) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a scrape wrote for each total: labels, lines, and in text format the line of `_created`."""
+    """The output of a scrape for each total: labels, lines, and in text format the line of `_created`."""
 
     totals: Sequence[Total] = ()
     labels: Sequence[str] = ()

@@ -23,7 +23,7 @@ class StateCollector(Collector):
         self._ledger = ledger
         self._build = InfoMetricFamily(
             names.BUILD_INFO.removesuffix("_info"),
-            "What is running.",
+            "Versions of the exporter, Python and SQLite.",
             {
                 names.VERSION: exporter.__version__,
                 names.PYTHON: platform.python_version(),
@@ -65,7 +65,7 @@ class StateCollector(Collector):
 
 
 def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
-    writable = "1 when the ledger takes events, 0 when they are answered 503."
+    writable = "1 when the ledger takes events, 0 when requests with events are answered 503."
     damaged = "Unix time when a damaged ledger was last moved aside; 0 for never."
     yield names.LEDGER_WRITABLE, writable, float(status.problem is None)
     yield (

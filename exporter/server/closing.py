@@ -28,7 +28,7 @@ class _Closed:
 
 
 class LingeringTransport:
-    """A transport whose first `close` does nothing when `lingers` returns True; the protocol closes it."""
+    """A transport whose first `close` does nothing when `lingers` returns True: the protocol closes later."""
 
     def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
         self._transport: Any = transport

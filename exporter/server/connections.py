@@ -71,8 +71,8 @@ class BufferedConnection(asyncio.BufferedProtocol):
 class Connections:
     """Accepts connections from the `sockets` of a listener; at most `limit` are open at a time.
 
-    At the limit, a new connection replaces the oldest idle one, because browsers keep connections for
-    minutes. Without an idle one, the new connection is refused and counted.
+    At the limit, a new connection replaces the oldest idle connection, because browsers keep connections for
+    minutes. Without an idle connection, the new connection is refused and counted.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
     when `accept` fails. With `context`, TLS is required, with `timeout` seconds for handshake and shutdown.

@@ -38,7 +38,7 @@ _INSTRUCTIONS: Final = {
     "tuple_type": "write a list",
     "value_error": "{error}",
 }
-"""What to do about pydantic's errors, by type or by the first word of the type."""
+"""Instructions for pydantic's errors, by type or by the first word of the type."""
 
 
 def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]:
@@ -111,7 +111,7 @@ def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
 
 
 def _assigned(place: str, value: object, instruction: str) -> str:
-    """What to write in place of `value`, whose passwords are not shown."""
+    """The mistake at `place`: its value, with passwords hidden, and the instruction."""
     if isinstance(value, str) and "://" in value:
         value = masked(value)
     return f"{place} = {value!r}: {instruction}"

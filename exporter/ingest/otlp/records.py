@@ -19,7 +19,7 @@ _NO_EVENT_NAME, _OTHER_EVENT = IGNORED_REASONS
 _MAX_ATTRIBUTES: Final = 128
 """Most attributes that are read of a record, scope, resource or body: SDKs keep no more for a record."""
 _KEYS: Final = frozenset(("id", "session_id"))
-"""A record with one of these fields and a time needs no id made from its content."""
+"""A record with one of these fields and a time needs no id from a hash of its content."""
 
 Fields = dict[str, Any]
 

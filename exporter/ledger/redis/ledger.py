@@ -37,7 +37,7 @@ from exporter.logs import Log
 log = Log("exporter.ledger")
 
 READ_INTERVAL: Final = 1.0
-"""Seconds between reads of what other replicas counted."""
+"""Seconds between reads of other replicas' counts."""
 _PROBE_INTERVAL: Final = 0.25
 """Seconds between reads while Redis takes no writes."""
 HEALTH_INTERVAL: Final = 60.0
@@ -151,7 +151,7 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read what other replicas counted, and find out whether Redis takes writes again.
+        """Read other replicas' counts, and check whether Redis takes writes again.
 
         Returns the time of the next call, None for never.
         """
@@ -207,6 +207,6 @@ class RedisLedger(QueuedLedger):
 def _unavailable() -> LedgerUnavailable:
     # Without the problem: it has the server's address, and browsers get this text too.
     return LedgerUnavailable(
-        "the shared ledger can't take events now; send them again: those with an id count once",
+        "the shared ledger can't take events now; send them again: an event with an id is counted once",
         retry_after=_RETRY_AFTER,
     )

@@ -34,7 +34,7 @@ class Record:
 
     @classmethod
     def parse(cls, text: bytes) -> "Record":
-        """An empty text is a record that is gone. Raises `ValueError`."""
+        """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return _GONE
         count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
@@ -70,7 +70,7 @@ class Histogram:
 
     @classmethod
     def parse(cls, text: bytes) -> "Histogram":
-        """An empty text is a record that is gone. Raises `ValueError`."""
+        """The histogram in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return cls(0.0, _ZEROS)
         head, _, tail = text.decode().partition("|")
