@@ -63,7 +63,7 @@ def nearest_field(name: str) -> str | None:
     if len(name) > _LONGEST:
         return None
     if _key(name) == "uid":
-        # Most similar is `id`, but a user's id as the event's id would count only one session of each user.
+        # `uid` resembles `id`, but a user's id as the event's id would count only one session of each user.
         return "user"
     # Many names with the word "user" mean no user: user_agent, user_count.
     words = {word.casefold() for word in _WORD.findall(name)} - {"user"}

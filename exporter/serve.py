@@ -147,7 +147,9 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         sampler.flush()
         await ledger.close()
     if broken.is_set():
-        raise LedgerBroken(f"{ledger.status().problem}; restart the exporter: it reads what was written")
+        raise LedgerBroken(
+            f"{ledger.status().problem}; restart the exporter: it reads what was written"
+        )
 
 
 def _ingest(

@@ -1,4 +1,4 @@
-"""Standard streams: runs with closed streams, and prints the text of a sender safely."""
+"""Standard streams: a program can run without them, and print the text of a sender safely."""
 
 import os
 import sys

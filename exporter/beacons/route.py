@@ -45,7 +45,7 @@ _PREFLIGHT: Final = (
 
 @dataclass
 class BeaconRoute:
-    """Counts beacons of `sites`. Keys are public: they allow to send events only, and answers reveal nothing.
+    """Counts beacons of `sites`. Keys are public: they only allow sending events, and answers reveal nothing.
 
     `address_limit` applies to each client address, a site's limit to all of its browsers together. `guard`
     reads bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that

@@ -12,7 +12,7 @@ from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
 _MAX_AGE: Final = 86400
-"""Seconds that caches keep the script. A new version has another query, and so another URL."""
+"""Seconds that caches keep the script. A new version has another URL."""
 
 
 class Script(NamedTuple):

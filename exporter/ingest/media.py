@@ -26,7 +26,7 @@ _TYPES: Final = {
 _TYPE_NAMES: Final = tuple(_TYPES)
 _CE_HEADERS: Final = frozenset((b"ce-specversion", b"ce-id", b"ce-source", b"ce-type"))
 """Required attributes of a CloudEvent. With any of these headers, a JSON body is a CloudEvent in binary mode:
-without the id in its header, a retry of the event would be counted again."""
+without `ce-id` as the id of its event, a retry would be counted again."""
 
 
 def media(headers: dict[bytes, bytes]) -> Media:
