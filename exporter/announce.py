@@ -1,4 +1,4 @@
-"""What `serve` prints when it is ready: its URLs, and a command to try it."""
+"""The message that `serve` prints when it is ready: its URLs and an example command."""
 
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ _EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 
 
 def announce(settings: Settings, bound: Mapping[str, tuple[str, int]]) -> None:
-    """Print the URLs as bound. If the output can't be written, this is logged and the exporter serves."""
+    """Print the URLs of the bound listeners. A failure to print is only logged."""
     ingest, ops = (_url(settings, name, *bound[name]) for name in ("ingest", "ops"))
     token = ""
     if settings.ingest_token_file:

@@ -1,4 +1,4 @@
-"""Settings, taxonomies and the files that settings name, with every mistake in them."""
+"""Reads settings, taxonomies and the files that settings name, and collects every mistake in them."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,7 +20,10 @@ from exporter.tokens import read_tokens
 
 @dataclass(frozen=True)
 class Configuration:
-    """`mistakes` prevent a start, `warnings` do not. Wrong settings and taxonomies have their defaults."""
+    """The configuration of a start: `mistakes` prevent the start, `warnings` do not.
+
+    Defaults stand in for wrong settings and taxonomies.
+    """
 
     settings: Settings
     taxonomy: Taxonomy
@@ -29,7 +32,7 @@ class Configuration:
 
 
 def read_configuration(config: Path | None, **flags: Any) -> Configuration:
-    """Read everything that a start reads, and go on after a mistake."""
+    """Read everything that `serve` reads at its start, also after a mistake."""
     settings, mistakes = read(config, **flags)
     warnings: list[str] = []
     try:
@@ -71,7 +74,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
 
 
 def unusable_addresses(settings: Settings) -> list[str]:
-    """Why a listener can't have its address now, such as a port in use. Tries both together."""
+    """A message for each listener that can't bind its address now, for example a port in use."""
     failures: list[str] = []
     # `settings.read` already reports two equal addresses.
     names = {settings.ops: "ops"} | {settings.ingest: "ingest"}

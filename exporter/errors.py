@@ -44,7 +44,7 @@ def quoted(text: str, longest: int = 80) -> str:
 
 
 class ExporterError(Exception):
-    """The root. Any other exception is a defect."""
+    """The root of the errors that are raised on purpose. Any other exception is a defect."""
 
 
 class ConfigError(ExporterError):
@@ -107,7 +107,7 @@ class Unauthorized(Refused):
 
 
 class OriginNotAllowed(Refused):
-    status, reason, title = 403, "origin_not_allowed", "Not from this origin"
+    status, reason, title = 403, "origin_not_allowed", "Origin not allowed"
 
 
 class NotFound(Refused):
@@ -147,7 +147,7 @@ class WrongEncoding(Refused):
 
 
 class HostNotAllowed(Refused):
-    status, reason, title = 421, "host_not_allowed", "Not for this host name"
+    status, reason, title = 421, "host_not_allowed", "Host not allowed"
 
 
 class NothingValid(Refused):

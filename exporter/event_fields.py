@@ -1,4 +1,4 @@
-"""The fields of a session-end event, and the spellings of their names that are accepted."""
+"""The fields of a session-end event, and the accepted spellings of their names."""
 
 import difflib
 import re
@@ -19,11 +19,12 @@ FIELDS: Final = (
     "labels",
 )
 MAPPABLE: Final = ("event", *(field for field in FIELDS if field != "labels"))
-"""What an attribute of a log record can be. Its event's name tells a session end from other records."""
+"""Fields to which an attribute of a log record can be mapped. `event` is the name of the record's event: it
+tells session ends from other records."""
 BEACON_FIELDS: Final = ("reason", "age_seconds")
 """Further fields of a browser's event."""
 _LONGEST: Final = 64
-"""Characters of a name that are matched: no name of a field has a third of it."""
+"""Most characters of a name that is matched. The name of every field is shorter than a third of it."""
 _SEPARATORS: Final = str.maketrans("", "", "_-. ")
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
@@ -52,7 +53,7 @@ def same_name(name: str, other: str) -> bool:
 
 
 def attribute_key(name: str) -> str:
-    """Equal for the names of one attribute of log records: case, spaces, `_`, `-` and `.` do not matter."""
+    """A key that is equal for all spellings of an attribute: case, spaces, `_`, `-` and `.` do not matter."""
     return name.translate(_SEPARATORS).casefold()
 
 
@@ -62,7 +63,7 @@ def nearest_field(name: str) -> str | None:
     if len(name) > _LONGEST:
         return None
     if _key(name) == "uid":
-        # It looks like `id`, which would count one session of each user.
+        # `uid` resembles `id`, but a user's id as the event's id would count only one session of each user.
         return "user"
     # Many names with the word "user" mean no user: user_agent, user_count.
     words = {word.casefold() for word in _WORD.findall(name)} - {"user"}

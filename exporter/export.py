@@ -12,7 +12,7 @@ from exporter.shipped import shipped
 
 _PACKAGE: Final = Path(__file__).parent
 _MOST_NAMED: Final = 10
-"""Files that a message names."""
+"""Most files that a message names."""
 _TEMPORARY: Final = ".session-end-exporter-"
 
 
@@ -44,7 +44,7 @@ SETS: Final = {
     ),
     "prometheus": FileSet(
         "Write a prometheus.yml for the exporter, with the rules.",
-        "The first lines of prometheus.yml have the command that runs it.",
+        "The first lines of prometheus.yml show the command that starts Prometheus.",
         (
             _Part(shipped("deploy/prometheus"), "*.yml"),
             _Part(shipped("rules"), "*.yml", "rules", loaded=True),
@@ -52,7 +52,7 @@ SETS: Final = {
     ),
     "alertmanager": FileSet(
         "Write Alertmanager's configuration, receivers and templates.",
-        "DIR is the directory of Alertmanager's configuration. The first lines of alertmanager.yml are the "
+        "DIR is the directory of Alertmanager's configuration. The first lines of alertmanager.yml list the "
         "next steps.",
         (
             _Part(shipped("deploy/alertmanager"), "*.yml"),
@@ -61,7 +61,7 @@ SETS: Final = {
     ),
     "templates": FileSet(
         "Write Alertmanager's templates alone, for an update.",
-        "DIR is the directory `templates` beside your alertmanager.yml, which stays.",
+        "DIR is the directory `templates` beside your alertmanager.yml, which is not changed.",
         (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl", loaded=True),),
     ),
     "dashboards": FileSet(
@@ -77,7 +77,7 @@ SETS: Final = {
     "runbooks": FileSet(
         "Write the runbooks of codes and alerts, Markdown.",
         "To change the runbook of a code, put its file into runbooks/SYSTEM/ of a taxonomy directory: the "
-        "exporter serves it in place of its own.",
+        "exporter then serves your file instead of its own.",
         (_Part(shipped("rules/runbooks"), "**/*.md"),),
     ),
     "collector": FileSet(
@@ -97,9 +97,9 @@ SETS: Final = {
 
 
 class Written(NamedTuple):
-    """Numbers of files: written, and not written because they had these contents already.
+    """How many files were written, and how many had the right contents already.
 
-    `others` has a line for each other file that is loaded with them.
+    `others` has a line for each further file that a program would load from the same folders.
     """
 
     written: int
@@ -114,23 +114,22 @@ def contents(name: str) -> dict[Path, bytes]:
         for path in sorted(source.glob(pattern)):
             files[Path(target, path.relative_to(source))] = path.read_bytes()
     if name == "prometheus":
-        # The rules have another place in the repository.
+        # In the repository, the rules are in another folder.
         path = Path("prometheus.yml")
         files[path] = files[path].replace(b"../../rules/", b"rules/")
     return files
 
 
 def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
-    """Write the files of a set into `folder`, which is made if it is missing.
+    """Write the files of a set into `folder`, which is created if it is missing.
 
-    Raises `ConfigError` if a file exists with other contents, unless `overwrite`, and if a file can't be
-    written.
+    Raises `ConfigError` if a file can't be written, or exists with other contents and `overwrite` is false.
     """
     files = {folder / path: content for path, content in contents(name).items()}
     try:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder}: not a directory; choose another DIR")
-        # Reading a pipe waits without end, and a link may lead to a device.
+        # Not pipes or devices: reading them could wait forever.
         readable = [path for path in files if path.is_file() or path.is_dir()]
         existing = {path: path.read_bytes() for path in readable}
         new = {path: text for path, text in files.items() if existing.get(path) != text}
@@ -158,15 +157,17 @@ def _named(paths: list[Path], text: str) -> list[str]:
 
 
 def _others(name: str, folder: Path, files: Iterable[Path]) -> list[str]:
-    """A file that this version no longer has would still be loaded."""
+    """A line for each loaded file that is not in the set, such as a file of an older version."""
     parts = [part for part in SETS[name].parts if part.loaded]
     loaded = {path for part in parts for path in (folder / part.target).glob(part.pattern)}
     others = sorted(loaded.difference(files))
-    return _named(others, "another file, kept; delete it if it is of an older version")
+    return _named(
+        others, "not a file of this version, kept; delete it if an older version wrote it"
+    )
 
 
 def _write(files: dict[Path, bytes]) -> None:
-    """Write all files before the first gets its name: a full disk changes no file."""
+    """Write all files under temporary names, then rename them: a full disk changes no file."""
     with ExitStack() as stack:
         temporary = {}
         for parent in {path.parent for path in files}:

@@ -1,6 +1,6 @@
 """JSON Schemas (draft 2020-12) of the files that `exporter.yaml_mapping` reads, for editors.
 
-They refuse a space before or after a text, which the reader removes.
+They refuse spaces before or after a name or an enumerated value. The reader removes such spaces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 
-# str.isprintable refuses 700 ranges of characters, which differ between versions of Python. These are control
-# characters, invisible spaces and marks of the text direction.
+# str.isprintable refuses 700 ranges of characters, which differ between versions of Python. The schemas
+# refuse only control characters, invisible spaces and marks of the text direction.
 _CONTROLS: Final = "\x00-\x09\x0b-\x1f\x7f-\xa0\xad"
 _INVISIBLE: Final = "\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff"
 _UNPRINTABLE: Final = _CONTROLS + _INVISIBLE
@@ -51,7 +51,7 @@ def one_of(values: Sequence[str], description: str) -> Schema:
 
 
 def name(pattern: str, rule: str, description: str, **more: object) -> Schema:
-    """A text that matches a regular expression as a whole; `rule` is the message of editors that read it."""
+    """A text that matches a regular expression as a whole; `rule` is the message that some editors show."""
     return {
         "description": description,
         "type": "string",
@@ -67,7 +67,7 @@ def line(description: str, *, longest: int, **more: object) -> Schema:
     return {
         "description": description,
         "type": "string",
-        # A block of YAML ends with a newline.
+        # A block scalar of YAML ends with a newline.
         "pattern": rf"^{character}*[^\s{_UNPRINTABLE}]{character}*\n*$",
         "patternErrorMessage": "write one line, without invisible characters",
         "maxLength": longest,

@@ -12,7 +12,7 @@ from functools import partialmethod
 from typing import Any, Final
 
 if sys.version_info >= (3, 13):
-    # `traceback` imports both at the first exception, which would fail without a free file descriptor.
+    # `traceback` imports both modules at the first exception, which fails without a free file descriptor.
     import ast  # noqa: F401
     import tokenize  # noqa: F401
 
@@ -26,7 +26,7 @@ _MOST_SAMPLED: Final = 5
 def configure(level: str) -> None:
     """Log the exporter's lines from `level` (debug, info, warning or error) on, and warnings of libraries."""
     logging.getLogger("exporter").setLevel(level.upper())
-    # Does not add a handler that the root logger has.
+    # A second call adds no second handler.
     logging.getLogger().addHandler(_HANDLER)
 
 
@@ -54,11 +54,11 @@ class Log:
 
 
 class Sampler:
-    """Logs the first 5 warnings of each reason per minute, and how many more there were. Reasons come from
-    the closed sets in `errors`, so that their number is limited.
+    """Logs the first 5 warnings of each reason per minute, and the number of further warnings.
 
-    `clock` counts seconds and never goes back. The counts of a minute are logged, as `suppressed`, with the
-    first warning after it or by `flush`, which the owner calls on shutdown. Not thread-safe.
+    Reasons come from the closed sets in `errors`, so that their number is limited. The further warnings of a
+    minute are logged, as `suppressed`, before the next warning after the minute or by `flush`, which the
+    owner calls on shutdown. `clock` counts seconds and never goes back. Not thread-safe.
     """
 
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
@@ -86,7 +86,7 @@ class Sampler:
 
 
 class _Stderr(logging.Handler):
-    """Writes to the current `sys.stderr`: the first one may be closed by now."""
+    """Writes to the current `sys.stderr`: the original stream may be closed by now."""
 
     lost = 0
 
@@ -96,7 +96,7 @@ class _Stderr(logging.Handler):
             sys.stderr.write(_line(record) + "\n")
             sys.stderr.flush()
         except Exception:
-            # An error here ended the ledger's writer thread, and requests got no answer.
+            # A raised error would end the ledger's writer thread, and requests would get no answer.
             self.lost += 1
 
 

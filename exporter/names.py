@@ -51,14 +51,15 @@ SESSION_ID: Final = "session_id"
 """The exemplar's label; never a label of a series."""
 
 SERIES_LABELS: Final = (SYSTEM, CODE, PHASE, CATEGORY, OUTCOME)
-"""Labels of the three counters that come from the taxonomy; `ledger` and configured ones follow."""
+"""Labels of the three session-end counters whose values come from the taxonomy. The configured labels and
+`ledger` follow."""
 RESERVED_LABELS: Final = frozenset({*SERIES_LABELS, LEDGER, NAME, OWNER, "le", "job", "instance"})
 """Names that a configured label can't have."""
 
 UNKNOWN: Final = "unknown"
 """Code, phase and category of an event whose code is in no taxonomy."""
 OTHER: Final = "other"
-"""Value of a configured label that already has `max_label_values` values."""
+"""Replaces each new value of a configured label that already has `max_label_values` values."""
 
 # --- self-metrics -----------------------------------------------------------------------------------
 _OWN: Final = "session_exporter_"

@@ -11,7 +11,8 @@ from exporter.errors import NothingValid, Refused, Unauthorized
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="session-end-exporter"')
 """RFC 9110 11.6.1 requires it on every 401. Without it Go and Java clients report a malformed answer."""
 RETRY_AFTER: Final = 1
-"""Seconds, for a 429 or 503 without its own. Without the header, senders wait longer than a queue is full."""
+"""Default Retry-After of a 429 or 503, in seconds. Without the header, senders would wait longer than the
+queue stays full."""
 REFUSED: Final = "session_end_exporter.refused"
 """Key of an ASGI scope: the listener has already refused, answered and counted this request."""
 _URN: Final = "urn:session-end-exporter:"
@@ -49,5 +50,5 @@ def _document(refused: Refused) -> bytes:
     try:
         return msgspec.json.encode(document)
     except UnicodeEncodeError:
-        # A "\ud800" in an event is repeated in the error about it, and the 422 became a 500.
+        # msgspec can't encode a lone surrogate, such as "\ud800", which an error may quote from an event.
         return json.dumps(document, default=asdict).encode("ascii")

@@ -13,13 +13,16 @@ from exporter.taxonomy.model import Code, Owner, Severity
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _ACTION: Final = re.compile(r"\{\{ if ne .*?\{\{ end \}\}|\{\{.*?\}\}")
-"""Actions of Prometheus' templates. What is said of a cluster is left out: most installations have one."""
+"""Actions of Prometheus' templates. The name of the cluster is left out: most installations have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert. `severity` is empty if each code has its own; `wait` is its `for`; `summary` has `<system>`
-    in place of the label's value."""
+    """An alert of the shipped rules.
+
+    `severity` is empty if each code has its own. `wait` is the rule's `for`. `summary` has `<system>` in
+    place of the label's value.
+    """
 
     name: str
     signal: str

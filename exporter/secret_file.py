@@ -17,7 +17,9 @@ def secrets(path: Path, what: str = "") -> list[tuple[int, str]]:
     """
     text = _text(path)
     if what and (mode := open_mode(path)):
-        _log.warning(f"{what} is open to other users, chmod 600 it", path=str(path), mode=mode)
+        _log.warning(
+            f"{what} is accessible to other users: run chmod 600", path=str(path), mode=mode
+        )
     lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
 
@@ -49,5 +51,5 @@ def open_mode(path: Path) -> str:
 
 
 def is_word(secret: str) -> bool:
-    """Whether a header can carry it: printable ASCII characters without a space."""
+    """Whether a header can carry the secret: printable ASCII characters without a space."""
     return secret.isascii() and secret.isprintable() and " " not in secret

@@ -54,22 +54,23 @@ from exporter.tokens import Authenticator
 from exporter.watched import Watched
 
 Addresses = Mapping[str, Address]
-"""Of `ingest` and `ops`, as bound."""
+"""The bound addresses of `ingest` and `ops`."""
 
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds between thread switches. With Python's 5 ms, an event waits that long while a scrape computes."""
 _GC_THRESHOLD: Final = 50_000
-"""New objects between garbage collections. A batch of 1,000 events makes some 10,000; with Python's 700 most
-of the time of decoding was garbage collection."""
+"""New objects between garbage collections. A batch of 1,000 events makes some 10,000 objects. With
+Python's default of 700, garbage collection took most of the time of decoding."""
 _BEACON_SHARE: Final = 4
 """Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
     "ops": (names.HEALTHY_PATH, names.READY_PATH),
 }
-"""Answered for any Host: requests from pages of other sites, the webhook with its token, and health."""
+"""Paths that are answered for any Host: requests from pages of other sites, the webhook, which has a token,
+and health."""
 _PAGES: Final = 1.0
-"""Seconds before the pages are imported: senders that wait for a restart come first."""
+"""Seconds from the start to the import of the pages: senders that waited for the restart come first."""
 
 
 async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses], None]) -> None:
@@ -146,7 +147,9 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         sampler.flush()
         await ledger.close()
     if broken.is_set():
-        raise LedgerBroken(f"{ledger.status().problem}; restart to read what was written")
+        raise LedgerBroken(
+            f"{ledger.status().problem}; restart the exporter: it reads what was written"
+        )
 
 
 def _ingest(

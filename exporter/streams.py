@@ -1,4 +1,4 @@
-"""Standard streams: a program runs without them, and the text of a sender is safe to print."""
+"""Standard streams: a program can run without them, and print the text of a sender safely."""
 
 import os
 import sys

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 _SWEEP_INTERVAL: Final = 1.0
 """Seconds between two passes over a full table: a pass takes a millisecond."""
 _ROUNDING: Final = 1e-6
-"""Seconds: sums of `1 / rate` are a little off, and the last token of a burst was refused."""
+"""Seconds. Sums of `1 / rate` have rounding errors, which would refuse the last token of a burst."""
 _SHARED: Final = ""
 """Name of the bucket that new names share while the table is full."""
 _LONGEST_ADDRESS: Final = 45
@@ -29,8 +29,8 @@ class Limit(NamedTuple):
 class TokenBuckets:
     """At most `max_buckets` buckets that are not full; `clock` counts seconds and never goes back.
 
-    In a full table, new names share one bucket: dropping another one would reset the limit of a throttled
-    client, so that a flood from many addresses could undo it.
+    While the table is full, new names share one bucket. Evicting a bucket instead would reset the limit of a
+    throttled client.
     """
 
     def __init__(self, clock: Callable[[], float], max_buckets: int = 10_000) -> None:
@@ -47,10 +47,10 @@ class TokenBuckets:
         return self._take(name, limit, 1, at_least=1)
 
     def charge(self, name: str, limit: Limit, tokens: int) -> int | None:
-        """Take more tokens for a request that took one; the return value is that of `take`.
+        """Take more tokens for a request that already took one; returns what `take` returns.
 
         With too few tokens the bucket goes into debt and refuses further charges until the debt is paid: of
-        many concurrent requests, only one makes a debt.
+        many concurrent requests, only one request makes a debt.
         """
         return self._take(name, limit, tokens, at_least=0)
 
@@ -82,7 +82,7 @@ class TokenBuckets:
 
 
 def client_host(address: str) -> str:
-    """The name of a client's bucket: its address, or the /64 network of an IPv6 host, which has all of it."""
+    """The name of a client's bucket: its IPv4 address, or its /64 network, of which a host can use all."""
     # A proxy may pass on any text of a client as its address: the table must stay small.
     address = address[:_LONGEST_ADDRESS]
     if ":" not in address:

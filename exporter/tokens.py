@@ -42,9 +42,9 @@ def read_tokens(path: Path) -> list[str]:
 
 
 class Authenticator:
-    """Accepts requests with a token of `file`, which is read again when it changes; all without a file.
+    """Accepts requests with a token of `file`; without a file, all requests.
 
-    Raises the `ConfigError` of `read_tokens`.
+    The file is read again when it changes. Raises the `ConfigError` of `read_tokens`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Authenticator:
         """Raise `Unauthorized` without a valid token, or `TooManyRequests` after too many wrong ones.
 
         `authorization` is the header's value, `client` the peer's address without port. A valid token is
-        accepted however many wrong ones its address sent: senders share NAT addresses.
+        accepted even if its address sent many wrong tokens: senders share NAT addresses.
         """
         if self._digests is None:
             return

@@ -21,7 +21,7 @@ _MAX_DEPTH: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a file, from 1."""
+    """A line of a file, counted from 1."""
 
     path: str
     number: int
@@ -73,7 +73,7 @@ def line_of(node: Any) -> Line:
 
 
 def kind_of(node: Node | None) -> str:
-    """What a message calls the node."""
+    """The kind of a node in the words of messages."""
     if node is None:
         return "an empty file"
     if isinstance(node, MappingNode):

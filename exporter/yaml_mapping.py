@@ -28,7 +28,7 @@ class Scalar(NamedTuple):
 class Mapping:
     """The keys of a YAML mapping. `what` names it in messages; mistakes are appended to `mistakes`.
 
-    After a mistake, and for a missing key, a getter returns an empty value, so that a run finds all mistakes.
+    After a mistake, and for a missing key, a getter returns an empty value: one run finds all mistakes.
     """
 
     def __init__(self, node: MappingNode, what: str, mistakes: list[str]) -> None:
@@ -160,7 +160,7 @@ class Mapping:
             self.wrong(line, f"{key} in {self.what} is empty")
         elif node.tag != _TEXT_TAG:
             quoted = f'quote it as "{node.value}"'
-            self.wrong(line, f"{key} {node.value} in {self.what} is not text to YAML: {quoted}")
+            self.wrong(line, f"{key} {node.value} in {self.what} is not text in YAML: {quoted}")
         else:
             if rule := _broken_rule(value, longest):
                 self.wrong(line, f"{key} {value[:40]!r} in {self.what} {rule}")

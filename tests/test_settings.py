@@ -164,7 +164,7 @@ MISTAKES: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"ops": "0.0.0.0:1"},
-        "ops = '0.0.0.0:1': leaves loopback without a token: set ops_token_file, or allow_anonymous to "
+        "ops = '0.0.0.0:1': is not loopback and needs a token: set ops_token_file, or allow_anonymous to "
         "'ops' or 'both'",
     ),
     (

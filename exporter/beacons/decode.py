@@ -1,4 +1,4 @@
-"""A beacon's body to events: fields that a public key must not decide are set here."""
+"""Decodes a beacon's body, and sets the fields that the owner of a public key must not choose."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ MAX_AGE: Final = 366 * 86400
 """Seconds: a browser that was closed sends its queue when it is opened again."""
 MAX_DURATION: Final = 7 * 86400
 """Seconds, a week, longer than any viewer's session. Anyone with the public key can send a number, which
-stays in the mean of all sessions for good."""
+stays in the mean of all sessions forever."""
 _ID_BYTES: Final = 128
 """The limit of all ids, checked here because hashing changes the length."""
 
@@ -41,7 +41,7 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     """
     parsed = strict_json.parse(body)
     check_count(parsed.value, MAX_EVENTS, "beacon")
-    # Never strict: an end that is rejected is lost, as a browser does not correct it.
+    # Never strict: a browser does not correct an event, so a rejected end would be lost.
     ignored = IgnoredFields(beacon=True)
     read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC), ignored=ignored)
     decoded = decode_items(parsed.items(max_depth), read, max_depth, ignored)
@@ -50,7 +50,7 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
 
 
 def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tuple[Event, str]:
-    """The event in a JSON value, and the source of the site's keys."""
+    """The event in a JSON value, and a source that keeps its key apart from the keys of other senders."""
     if not isinstance(value, dict):
         return from_json(value), ""  # which raises `Rejected`
     value = ignored.match(value)
@@ -89,10 +89,10 @@ def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tup
 
 
 def _hashed(id_: str) -> str:
-    """An id whose deduplication key can't be chosen.
+    """The hash of an id: a browser can't choose the deduplication key of its event.
 
-    The key is XXH3, which can be inverted: 16 bytes were computed that had the key of a trusted sender's
-    next id, and its event was rejected as a conflict.
+    The key is an XXH3 hash, which can be inverted: an id can be computed that has the key of a trusted
+    sender's next id. The event of the trusted sender would then be rejected as a conflict.
     """
     text = id_.encode()
     if not 0 < len(text) <= _ID_BYTES:

@@ -29,7 +29,7 @@ MAX_BODY: Final = 64 * 1024
 BYTES_PER_EVENT: Final = 1024
 """Each started KiB of a beacon costs a token, as an event does; the collector's events are smaller.
 
-Before, 64 KiB in an ignored field cost one token, and decoding them delayed all other senders.
+Otherwise 64 KiB in an ignored field would cost one token, and decoding them would delay all other senders.
 """
 _TYPES: Final = ("text/plain", "application/json")
 """Browsers send text/plain, and bytes without a type, to other origins without a preflight."""
@@ -45,11 +45,11 @@ _PREFLIGHT: Final = (
 
 @dataclass
 class BeaconRoute:
-    """Counts beacons of `sites`. Their keys are public: they only write, and answers reveal nothing.
+    """Counts beacons of `sites`. Keys are public: they only allow sending events, and answers reveal nothing.
 
-    `address_limit` holds for each client address, a site's limit for all of its browsers. `guard` reads
-    bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that a
-    flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
+    `address_limit` applies to each client address, a site's limit to all of its browsers together. `guard`
+    reads bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that
+    a flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
     """
 
     sites: Watched[Sites]
@@ -77,7 +77,7 @@ class BeaconRoute:
             raise UnknownKey(
                 "no site has this key: it may have been replaced since the page loaded"
             )
-        # Browsers send the page's origin with each POST and preflight; other senders have /v1/session-ends.
+        # Browsers send the page's origin with each POST and preflight; other senders use /v1/session-ends.
         origin = request.headers.get(b"origin", b"")
         if origin not in site.origins:
             fault = (
@@ -88,8 +88,8 @@ class BeaconRoute:
             refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
-        # `sendBeacon` always sends credentials; a browser drops its JSON without this header. It gives pages
-        # no access: the exporter reads no credentials, and the origin is one of the site's, never `*`.
+        # `sendBeacon` always sends credentials: without `allow-credentials`, a browser drops its JSON.
+        # The header gives pages no access: the exporter reads no credentials, and the origin is never `*`.
         cors = [
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),
@@ -97,7 +97,7 @@ class BeaconRoute:
         ]
         if request.method == "OPTIONS":
             return 204, [*cors, *_PREFLIGHT], b""
-        # Without it a page's script can't read how long to wait.
+        # Without this header, a page's script can't read Retry-After.
         cors.append((b"access-control-expose-headers", b"retry-after"))
         try:
             return await self._answer(request, site, cors)
@@ -158,14 +158,14 @@ class BeaconRoute:
 
     async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
         if self._waiting and self._waiting + decoded.total > self.queue_events:
-            raise QueueFull(f"{self._waiting} events of browsers are waiting for the disk")
+            raise QueueFull(f"{self._waiting} events of browsers are waiting for the ledger")
         self._waiting += decoded.total
         try:
             # No browser waits for the answer, and an fsync for each beacon would delay other senders.
             counted = await self.pipeline.count(decoded, {}, deferrable=True)
         finally:
             self._waiting -= decoded.total
-        # A conflict would tell that the id was counted before.
+        # A conflict would reveal that the id was counted before.
         shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:
             return 204, cors, b""

@@ -12,11 +12,11 @@ from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
 _MAX_AGE: Final = 86400
-"""Seconds: a page that names another version in the query has another URL."""
+"""Seconds that caches keep the script. A new version has another URL."""
 
 
 class Script(NamedTuple):
-    """A script's bytes, plain and packed; `version` is a hash in the URL, `integrity` one for SRI."""
+    """A script, plain and as gzip; `version` is the hash in its URL, `integrity` its hash for SRI."""
 
     body: bytes
     packed: bytes
@@ -52,7 +52,7 @@ class ScriptRoute:
             (b"cache-control", b"public, max-age=%d" % _MAX_AGE),
             (b"vary", b"accept-encoding"),
             (b"access-control-allow-origin", b"*"),
-            # Pages that isolate themselves (COEP) load nothing without it.
+            # Pages with COEP (cross-origin isolation) load no script without this header.
             (b"cross-origin-resource-policy", b"cross-origin"),
             (b"x-content-type-options", b"nosniff"),
         ]

@@ -45,7 +45,8 @@ _KEY_BYTES: Final = 18
 LONGEST_NAME: Final = 64
 MAX_CHARS: Final = 128
 _MAX_COMBINATIONS: Final = 200
-"""Of label values: a reader of the public key can create a series for each, for every code, for good."""
+"""Most combinations of label values of a site. Anyone with the public key can create a series for each
+combination and code, and series are never deleted."""
 
 Sites = Mapping[str, "Site"]
 """Sites by the hash of each of their keys."""
@@ -83,7 +84,7 @@ class Loader:
 
     @classmethod
     def of(cls, settings: Settings, taxonomy: Taxonomy) -> "Loader":
-        """With the systems, labels and limit of the settings."""
+        """A loader with the systems, labels and limit of the settings."""
         limit = Limit(settings.beacon_rate, settings.beacon_burst)
         return cls(tuple(taxonomy.systems), settings.labels, limit)
 

@@ -1,4 +1,4 @@
-"""Events to a batch: their series, which of them are late, their keys and fingerprints."""
+"""Turns a request's events into a batch: series, late events, keys and fingerprints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from exporter.taxonomy import Taxonomy
 
 _ID_BYTES: Final = 128
 _SHORT: Final = 100
-"""Characters of an id or session id that is shorter than any rule allows."""
+"""Characters up to which an ASCII id or session id is within all limits."""
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 """Year 1 with an offset can be before the first instant that UTC can express."""
 _EXEMPLAR_CHARS: Final = 117
@@ -26,7 +26,7 @@ _EXEMPLAR_CHARS: Final = 117
 
 @dataclass(slots=True)
 class Classified:
-    """A request's valid events as a batch, and what its metrics and logs need.
+    """A request's valid events as a batch, and the values for metrics and logs.
 
     `places` are the events' places in the request, in the batch's order; `received` is the Unix time of the
     receipt, `delay` the age in seconds of the oldest event that has a time.
@@ -90,8 +90,8 @@ class Classifier:
             keyed = list(filter(None, event_keys))
         sent = events
         if decoded.relative_time:
-            # A retry's time is computed from another age: every retry was a conflict. Its labels depend on
-            # the site's entry of today.
+            # Without time and labels, or a retry would be a conflict: its time is computed from another age,
+            # and its labels depend on the site's present entry.
             count = len(resolved)
             sent = events._replace(occurred_at=(None,) * count, labels=(b"",) * count)
         labels = self._labels.fingerprints(sent.labels)
@@ -149,7 +149,7 @@ class Classifier:
         return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 
     def _resolve(self, events: Columns) -> list[ResolvedCode]:
-        """The resolved code of each event. Raises `Rejected` for an event without a valid one."""
+        """The resolved code of each event. Raises `Rejected` for an invalid system, phase or label."""
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)
@@ -178,7 +178,7 @@ class Classifier:
             )
         oldest = min(times)
         if oldest < _EARLIEST:
-            raise Rejected("invalid_field", "occurred_at: earlier than a clock can be")
+            raise Rejected("invalid_field", "occurred_at: must be 0001-01-02 or later")
         return oldest
 
     def _partition(
@@ -221,7 +221,7 @@ def _is_short(text: str) -> bool:
 
 
 def _valid_ids(ids: Sequence[str | None]) -> bool:
-    """Whether each id, None aside, has 1 to 128 bytes."""
+    """Whether each id has 1 to 128 bytes; None is valid."""
     # filter() drops empty texts too; a test for None only would take longer.
     filled = list(filter(None, ids))
     if len(filled) < len(ids) and "" in ids:

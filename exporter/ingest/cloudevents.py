@@ -1,6 +1,6 @@
 """CloudEvents 1.0 over HTTP: structured and batched JSON, and binary mode with `ce-` headers.
 
-The official SDK takes about 20 times as long for an envelope; the tests send what the SDK writes.
+The official SDK takes about 20 times as long for an envelope; the tests send envelopes that the SDK writes.
 """
 
 import base64
@@ -56,7 +56,7 @@ def event(envelope: Any, ignored: IgnoredFields, max_depth: int) -> tuple[Event,
     try:
         source.encode()
     except UnicodeEncodeError:
-        raise _invalid("source: contains half of a surrogate pair") from None
+        raise _invalid("source: contains a lone surrogate") from None
     return session_end, source
 
 

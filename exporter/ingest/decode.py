@@ -1,4 +1,4 @@
-"""Bodies to events: a fast path for plain bodies, the strict JSON parser for all others.
+"""Decodes bodies: a fast path for plain bodies, the strict JSON parser for all others.
 
 The fast path decodes all events in one C call. A body that is not plain (see `exporter.ingest.plain`) is
 decoded again strictly.
@@ -42,10 +42,10 @@ class Decoder:
     def decode(self, media: Media, body: bytes, headers: dict[bytes, bytes]) -> Decoded:
         """The events of a body. `headers` (lower-case names) matter to CloudEvents in binary mode.
 
-        An event that can't be read among events that can is a rejection. Raises `Unparseable`,
+        An unreadable event among readable events is a rejection. Raises `Unparseable`,
         `TooManyEvents` or `NothingValid`.
         """
-        # PowerShell and spreadsheets write it in front of JSON; RFC 8259 8.1 allows to ignore it.
+        # PowerShell and spreadsheets write this mark in front of JSON; RFC 8259 8.1 allows ignoring it.
         body = body.removeprefix(BOM_UTF8)
         if media in (Media.JSON, Media.NDJSON):
             return self._decode_fast(media, body) or self._decode_strict(media, body)
@@ -56,7 +56,7 @@ class Decoder:
         elif (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
             raise Unparseable(
                 "application/cloudevents-batch+json is an array of CloudEvents, "
-                "application/cloudevents+json is one"
+                "application/cloudevents+json is one CloudEvent"
             )
         else:
             items = self._items(parsed)
@@ -68,7 +68,7 @@ class Decoder:
         """The events, or None when the body has to be decoded strictly."""
         try:
             if not body.isascii():
-                # msgspec does not validate the text of labels.
+                # msgspec does not validate the UTF-8 of labels, which stay raw.
                 body.decode()
             columns = self._columns(media, body)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -95,7 +95,7 @@ class Decoder:
         return columns if plain.has_quotes(body, plain.quotes_of_all(columns)) else None
 
     def _single(self, body: bytes) -> Columns | None:
-        """The columns of a plain body with one event: the time of a single event counts most."""
+        """The columns of a plain body with one event: the latency of a single event matters most."""
         values = astuple(self._event.decode(body))
         if not plain.has_quotes(body, plain.quotes_of(values)):
             return None
@@ -111,7 +111,7 @@ class Decoder:
         check_count(lines, self._max_events, "request (max_events)")
         parsed = [_parse_line(line) for line in lines]
         if all(isinstance(line.value, Unparseable) for line in parsed):
-            raise Unparseable(f"no line is JSON; the first one: {parsed[0].value}")
+            raise Unparseable(f"no line is JSON; first line: {parsed[0].value}")
         return decode_items(parsed, read, self._max_depth, ignored)
 
     def _items(self, parsed: Parsed) -> list[Parsed]:
@@ -120,7 +120,7 @@ class Decoder:
 
 
 def check_count(value: Any, max_events: int, scope: str) -> None:
-    """Raises `TooManyEvents` or `NothingValid` for an array of that many events."""
+    """Raises `TooManyEvents` for an array of more than `max_events`, `NothingValid` for an empty array."""
     if isinstance(value, list) and len(value) > max_events:
         raise TooManyEvents(f"{len(value)} events: at most {max_events} in one {scope}")
     if value == []:
@@ -133,7 +133,7 @@ def decode_items(
     max_depth: int,
     ignored: IgnoredFields | None = None,
 ) -> Decoded:
-    """The events and their sources, as `read` takes them from each checked JSON value.
+    """The events and their sources, which `read` returns for each checked JSON value.
 
     `read` adds keys that mean no field to `ignored`.
     """
@@ -167,7 +167,7 @@ def _event(value: Any, ignored: IgnoredFields) -> tuple[Event, str]:
 
 
 def _parse_line(line: bytes) -> Parsed:
-    """A line's value; an `Unparseable` stands for the value of a line that has none."""
+    """The value of a line; for a line that is not JSON, the `Unparseable`."""
     try:
         return strict_json.parse(line)
     except Unparseable as error:
@@ -188,7 +188,7 @@ def _decode(
 
 
 def _one_event_a_line(body: bytes, events: int) -> bool:
-    """False for an event on several lines and several events on one line: msgspec takes both."""
+    """False for an event on several lines and for several events on one line: msgspec accepts both."""
     body = body.strip()
     ends = body.count(b"\n")
     return ends == events - 1 and ends in (body.count(b"}\n{"), body.count(b"}\r\n{"))

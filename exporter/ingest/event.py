@@ -14,17 +14,17 @@ from exporter.ingest.ignored_fields import IgnoredFields
 from exporter.ingest.strict_json import type_name
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""RFC 3339 wants an offset; without one the same text means another instant on another machine."""
+"""RFC 3339 requires an offset; without an offset the same text means another instant on another machine."""
 
 MAX_DURATION: Final = 366 * 86400
-"""Seconds, a year: two durations of 1e308 made the exported sum infinite for good."""
+"""Seconds, a year: two durations of 1e308 made the exported sum infinite forever."""
 MAX_USER: Final = 256
 """Characters of a user's id."""
 _NO_LABELS: Final = msgspec.Raw()
 
 
 class Event(msgspec.Struct, gc=False):
-    """The fields of the contract's event. Null counts as absent; unknown fields are dropped.
+    """The fields of an event. Null counts as absent; unknown fields are dropped.
 
     `labels` is the JSON text of the labels object: most events repeat one of a few texts.
     """
@@ -42,7 +42,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class Columns(NamedTuple):
-    """Events field by field, each a tuple with an entry per event: C loops run over these."""
+    """Events as columns: for each field a sequence with a value per event, over which C loops run."""
 
     system: Sequence[str]
     code: Sequence[str | int | None]
@@ -62,7 +62,7 @@ class Columns(NamedTuple):
             name: tuple(map(attrgetter(name), events)) for name in names or cls._fields
         }
         labels = columns.get("labels", ())
-        # Events without labels share the field's default, and a tuple counts one object fast.
+        # Events without labels share one default object, and `tuple.count` compares identities first.
         if labels.count(_NO_LABELS) < len(labels):
             columns["labels"] = tuple(map(bytes, labels))
         else:
@@ -91,7 +91,7 @@ class Decoded:
     `total` counts the events that were sent. `places` are the places of `events` in the request,
     None when all are valid; `sources` are their CloudEvents sources, None without any.
     `relative_time`: times were computed from ages, so they differ a little in each retry. `ignored`: keys
-    that mean no field, None where no key was looked at.
+    that mean no field; None if the keys were not checked.
     """
 
     events: Columns
@@ -114,7 +114,7 @@ def from_json(value: Any) -> Event:
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     code, final = value.get("code"), value.get("final")
     if isinstance(code, float) and code.is_integer():
-        # A column with a gap is written with decimals: 4001.0.
+        # Programs write an integer column with empty cells as decimals: 4001.0.
         code = int(code)
     if isinstance(code, bool) or not isinstance(code, str | int | None):
         raise wrong_type("code", "a string or an integer", code)
@@ -139,7 +139,7 @@ def from_json(value: Any) -> Event:
 
 
 def wrong_type(name: str, allowed: str, value: Any) -> Rejected:
-    """The rejection of a field whose value has another type."""
+    """The rejection of a field whose value has the wrong type."""
     return Rejected("invalid_field", f"{name}: must be {allowed}, not {type_name(value)}")
 
 
@@ -152,7 +152,7 @@ def checked_text(name: str, value: Any) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Rejected("invalid_field", f"{name}: contains half of a surrogate pair") from None
+        raise Rejected("invalid_field", f"{name}: contains a lone surrogate") from None
     return value
 
 
@@ -173,7 +173,7 @@ def parsed_time(name: str, value: str) -> datetime:
     try:
         return msgspec.convert(value, Time)
     except (msgspec.ValidationError, UnicodeEncodeError):
-        # Half of a surrogate pair makes msgspec raise UnicodeEncodeError: it was answered 500.
+        # A lone surrogate makes msgspec raise UnicodeEncodeError.
         raise Rejected(
             "invalid_field",
             f"{name}: {quoted(value, 40)} is not an RFC 3339 time with an offset, such as "

@@ -21,7 +21,8 @@ Headers = dict[bytes, bytes]
 _LENGTH_DIGITS: Final = 20
 """Digits of a Content-Length that are read: Python refuses more than 4,300."""
 _GZIP_MEMBERS: Final = 100
-"""Members in a gzip body: the rest is copied after each, and a megabyte holds 50,000 empty members."""
+"""Most members of a gzip body. The rest of the body is copied after each member, and a megabyte has space for
+50,000 empty members."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_NAMES: Final = (b"gzip", b"x-gzip")
 """RFC 9110 8.4.1.3: x-gzip is the same coding."""
@@ -30,9 +31,9 @@ _GZIP_NAMES: Final = (b"gzip", b"x-gzip")
 class Guard:
     """The limits of a listener or route.
 
-    A body has at most `max_body` bytes, packed and unpacked; error texts name the limit as `limit_name`. All
-    bodies that are being read have at most `budget` bytes: a thousand slow senders must not fill the
-    memory.
+    A body has at most `max_body` bytes, compressed and uncompressed; error texts name the limit as
+    `limit_name`. All bodies that are being read have at most `budget` bytes together: a thousand slow
+    senders must not fill the memory.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class Guard:
             raise self._too_large()
 
     def check_size(self, body: bytes) -> None:
-        """Raises `BodyTooLarge` for a body past the limit."""
+        """Raises `BodyTooLarge` for a body above the limit."""
         if len(body) > self._max_body:
             raise self._too_large()
 
     async def read(self, headers: Headers, receive: Receive) -> bytes | None:
-        """The unpacked body, or None when the sender went away.
+        """The uncompressed body, or None when the sender went away.
 
         Raises `BodyTooLarge` at the first byte past the limit, `Unparseable` for bad gzip and
         `QueueFull` while other bodies take up the budget.
@@ -107,7 +108,7 @@ class Guard:
         return bytes(body)
 
     def _unpack(self, body: bytes) -> bytes:
-        """Unpacks at most one byte past the limit."""
+        """The uncompressed body; stops one byte after the limit."""
         unpacked = b""
         for _ in range(_GZIP_MEMBERS):
             unpacker = zlib.decompressobj(_GZIP)
@@ -126,7 +127,7 @@ class Guard:
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
-            f"at most {self._max_body} bytes, packed and unpacked ({self._limit_name})"
+            f"at most {self._max_body} bytes, compressed and uncompressed ({self._limit_name})"
         )
 
 

@@ -13,9 +13,9 @@ _MAX_CHARS: Final = 64
 class IgnoredFields:
     """The keys of a request's events that mean no field.
 
-    `count` is the number of all such keys. `names` has the first 10 different ones, cut to 64 characters,
-    each with its nearest field. With `strict`, an event with such a key is rejected, and nothing counted.
-    A `beacon` has further fields.
+    `count` is the number of all such keys. `names` has the first 10 different keys, cut to 64 characters,
+    each with its nearest field. With `strict`, an event with such a key is rejected, and the key is not
+    counted. A `beacon` has further fields.
     """
 
     def __init__(self, *, strict: bool = False, beacon: bool = False) -> None:
@@ -28,7 +28,7 @@ class IgnoredFields:
         """The event's fields under their own names. Raises `Rejected` for two keys of one field."""
         fields: dict[str, Any] = {}
         for key, value in event.items():
-            # Most keys are exact, and matching them took two thirds of the time of a request.
+            # Most keys are exact names, and matching them took two thirds of the time of a request.
             name = key if key in _FIELDS else field_named(key, beacon=self._beacon)
             if name is None:
                 self._ignore(key)
@@ -45,7 +45,7 @@ class IgnoredFields:
 
     def _ignore(self, key: str) -> None:
         if key not in self.names and len(self.names) < _MAX_NAMES:
-            # JSON can't express half of a surrogate pair, which a key may contain.
+            # A key may contain a lone surrogate, which UTF-8 can't encode.
             name = key[:_MAX_CHARS].encode("utf-8", "replace").decode()
             self.names[name] = nearest_field(name)
         if self._strict:

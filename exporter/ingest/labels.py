@@ -17,8 +17,8 @@ _CACHED_BYTES: Final = 1024
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""Control and bidirectional-formatting characters, line separators, and halves of surrogate pairs: one such
-half in a label breaks prometheus-client's exposition for good."""
+"""Control and bidirectional-formatting characters, line separators, and surrogates: a lone surrogate in a
+label breaks prometheus-client's exposition forever."""
 
 Values = tuple[str, ...]
 
@@ -43,7 +43,7 @@ class LabelValues(dict[bytes, Values]):
         """Values of a text not seen before. Raises `Rejected`."""
         if not text:
             return self.none
-        # Depth and duplicates first, as in the strict parser: one body has one reason.
+        # Depth and duplicates first, as in the strict parser: both reject a body for the same reason.
         labels = _object(_parse(text).checked(self._max_depth - 1))
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
@@ -58,18 +58,18 @@ class LabelValues(dict[bytes, Values]):
     def fingerprints(self, texts: Sequence[bytes]) -> list[int] | None:
         """A fingerprint for each text that was looked up; None when all texts are empty.
 
-        It depends neither on the configured names nor on the layout of the text.
+        A fingerprint depends neither on the configured names nor on the layout of the text.
         """
         if texts.count(b"") == len(texts):
             return None
         return list(map(self._fingerprints.__getitem__, texts))
 
     def learn(self, values: Values) -> None:
-        """Admit values of a series in the ledger, past the bound too: the series exists anyway."""
+        """Admit the values of a series in the ledger, even beyond the bound: the series exists anyway."""
         for known, value in zip(self._known, values, strict=True):
             if value not in ("", OTHER) and value not in known:
                 known.add(value)
-                # Texts whose value became `other` before keep it now.
+                # The value may have become `other` in cached texts: from now on it is kept.
                 self.clear()
 
     def _bound(self, known: set[str], value: str) -> str:
@@ -93,7 +93,7 @@ def _fingerprint(labels: dict[str, Any]) -> int:
     fingerprint = 0
     for name, value in labels.items():
         if value and isinstance(value, str):
-            # Half of a surrogate pair is allowed in a label that is not configured.
+            # A lone surrogate is allowed in a label that is not configured.
             fingerprint ^= xxh3_64_intdigest(f"{name}\0{value}".encode("utf-8", "surrogatepass"))
     return fingerprint
 

@@ -1,4 +1,4 @@
-"""Large bodies take turns between their decoding and their commit, so that single events overtake them."""
+"""Limits how many large bodies are decoded and committed at a time, so that single events wait less."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

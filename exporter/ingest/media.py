@@ -8,7 +8,7 @@ from exporter.errors import WrongMediaType, quoted
 
 
 class Media(Enum):
-    """A body format of the contract."""
+    """A body format that ingest accepts."""
 
     JSON = auto()
     NDJSON = auto()
@@ -25,8 +25,8 @@ _TYPES: Final = {
 }
 _TYPE_NAMES: Final = tuple(_TYPES)
 _CE_HEADERS: Final = frozenset((b"ce-specversion", b"ce-id", b"ce-source", b"ce-type"))
-"""Required attributes of a CloudEvent. Any of them makes a JSON body one in binary mode: without its id an
-event would be counted again on a retry."""
+"""Required attributes of a CloudEvent. With any of these headers, a JSON body is a CloudEvent in binary mode:
+without `ce-id` as the id of its event, a retry would be counted again."""
 
 
 def media(headers: dict[bytes, bytes]) -> Media:

@@ -1,4 +1,4 @@
-"""The way of an event: admit → read → decode → classify → commit → count → 200, from top to bottom."""
+"""The ingest pipeline: admit → read → decode → classify → commit → count → 200."""
 
 import time
 from collections import Counter
@@ -26,14 +26,14 @@ from exporter.names import OTHER
 log = Log("exporter.ingest")
 
 _WARNED_CODES: Final = 10
-"""Spellings in an answer, the most frequent ones: senders choose them, and each has up to 128 characters."""
+"""Most unknown codes in an answer: senders choose them, and each has up to 128 characters."""
 Warnings = dict[str, dict[str, Any]]
 """Names or codes that the sender probably did not intend, by kind."""
 _ONE_ACCEPTED: Final = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 
 
 class Counted(NamedTuple):
-    """What the answer to a request tells; the rejections include conflicts."""
+    """The content of the answer to a request; `rejected` includes conflicts."""
 
     classified: Classified
     receipt: Receipt
@@ -226,7 +226,7 @@ class Pipeline:
 
 
 def _warnings(classified: Classified) -> Warnings:
-    """What a sender probably did not intend: codes of no taxonomy, and keys of no field."""
+    """The warnings of an answer: codes that no taxonomy has, and keys that are no field."""
     resolved, ignored = classified.resolved, classified.ignored
     warnings: Warnings = {}
     if any(code.unknown for code in set(resolved)):

@@ -1,8 +1,8 @@
 """Plain bodies: JSON whose keys are fields of events, each at most once in an event.
 
-msgspec lets a duplicate key pass (the last one wins) and drops an unknown one. So the number of `"` in the
-text is compared with the number that the decoded fields need. Each key and each string has two: a further key
-or string makes the text have more.
+msgspec accepts a duplicate key (the last value wins) and drops an unknown key. So the number of `"` in the
+text is compared with the number that the decoded fields need. Each key and each string has two: with a
+further key or string, the text has more.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ import numpy as np
 from exporter.ingest.event import Columns
 
 _NUMPY_FROM: Final = 4096
-"""Bytes from which on numpy counts faster than `bytes`."""
+"""Bytes from which on numpy counts faster than `bytes.count`."""
 _PART: Final = 64 * 1024
 """Bytes compared at a time. The allocator returns larger arrays to the kernel, and getting their pages again
 took longer than the comparison."""
 _QUOTES: Final = {NoneType: 0, bool: 2, int: 2, float: 2, str: 4, datetime: 4}
-"""Two of a field's key and, for a string, two of its value; by the type of the decoded value."""
+"""The number of `"` of a field by the type of its value: two of the key, and two of a string value."""
 
 
 def has_quotes(body: bytes, quotes: int) -> bool:

@@ -27,7 +27,7 @@ Spelling = tuple[str, Code, str | None, bool | None, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedCode:
-    """What events of one spelling have in common.
+    """A resolved code, which all events of one spelling share.
 
     `series` counts them when on time, `late` when not. `normalized` is the code as sent, case and spaces
     aside; `unknown` is the raw code if the taxonomy does not have it. `seed` is a hash of system, code, phase
@@ -107,7 +107,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
 
 
 def _constant(column: Sequence[Any]) -> bool:
-    # The last value first: labels often differ, and comparing all of them would be in vain.
+    # Compares the last value first: labels often differ, and then no other value is compared.
     return column[0] == column[-1] and column.count(column[0]) == len(column)
 
 
@@ -126,8 +126,11 @@ class _Codes(dict[Code, ResolvedCode]):
 
 
 def _can_be_remembered(code: Code) -> bool:
-    """False for long codes, which would fill the memory, and for integers past 2**61: a sender can find any
-    number of them with one hash, and each look-up would walk past them all."""
+    """Whether a code may be remembered: not a long text, and not an integer of more than 60 bits.
+
+    Long texts would fill the memory. Larger integers can have equal hashes: a sender could send many of
+    them, and each look-up would compare them all.
+    """
     if isinstance(code, int):
         return code.bit_length() <= _HASH_BITS
     return len(code or "") <= _CODE_CHARS

@@ -1,4 +1,4 @@
-"""Routes of the ingest listener beside session ends."""
+"""Routes of the ingest listener other than `/v1/session-ends`."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 
 class Route(Protocol):
-    """Answers requests to one path. They run on the event loop, many at a time.
+    """Answers requests to one path, on the event loop and many at a time.
 
     Methods other than `methods` are answered 405 before `take`.
     """
@@ -39,8 +39,8 @@ class Route(Protocol):
     async def take(self, request: Request) -> Answer | None:
         """The answer, or None when the sender went away before its body was there.
 
-        Raises a `Refused` when nothing was counted or done. It is counted, answered as problem+json with
-        its `headers`, and logged: its detail must not contain a key or token.
+        Raises a `Refused` when nothing was counted or done. The error is counted, answered as problem+json
+        with its `headers`, and logged: its detail must not contain a key or token.
         """
 
 

@@ -1,6 +1,6 @@
-"""A JSON parser that says what is wrong with which value: duplicate keys, depth, lone surrogates.
+"""A JSON parser that reports mistakes of single values: duplicate keys, depth, lone surrogates.
 
-It is the standard library's parser, not msgspec's, which hides duplicate keys and refuses a whole body
+It uses the standard library's parser. The parser of msgspec hides duplicate keys, and refuses a whole body
 for a lone surrogate in one event.
 """
 
@@ -110,10 +110,10 @@ def _object_builder(duplicates: list[str]) -> Callable[[list[tuple[str, Any]]], 
 
 
 def _depth(text: bytes) -> int:
-    """The nesting depth of a JSON text, found in passes over its bytes.
+    """The nesting depth of a JSON text, computed from its brackets.
 
-    A recursive walk through the values cost a Python call for each: 64 KiB from a browser delayed all
-    other senders.
+    A recursive walk would need a Python call for each value: 64 KiB from a browser delayed all other
+    senders.
     """
     if text.count(b"[") + text.count(b"{") < 2:
         return 1

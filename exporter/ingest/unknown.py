@@ -1,4 +1,4 @@
-"""Raw codes that no taxonomy has: listed at /api/unknown-codes, never a label."""
+"""Raw codes that no taxonomy has: they are listed at /api/unknown-codes and never become a label."""
 
 from collections import OrderedDict
 from collections.abc import Iterable

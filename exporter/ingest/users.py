@@ -1,4 +1,4 @@
-"""Hashes of users, the only form in which a user leaves a request.
+"""Hashes of users: a user's id is never kept after its request.
 
 The key of the hash is random and ends with the process: no file and no other process can tell whether a hash
 is that of a known user.

@@ -23,7 +23,7 @@ from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
 _TRIES: Final = 5
-"""Copies before giving up. Another one is needed when the WAL begins anew, or an exporter starts or stops."""
+"""Most attempts to copy. A new attempt is needed if the WAL begins anew or an exporter starts or stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
         )
     if not folder.is_dir():
         raise LedgerError(f"{folder} is not a directory: create it, or mount its disk")
-    # A time that sorts as text. Until the end, the files are in a folder of their own.
+    # A time that sorts as text. Until the backup is complete, its files are in a folder of their own.
     file = folder / time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
         copy = Path(unfinished) / file.name
@@ -99,7 +99,7 @@ def _damaged(database: Path, reason: object) -> LedgerError:
 
 
 def _copy(database: Path, marker: Path, copy: Path) -> tuple[float, int]:
-    """Copy database and WAL. The time when the copy of the WAL began, and the last commit before it."""
+    """Copy database and WAL. Returns when the copy of the WAL began, and the last commit before it."""
     wal, copied_wal = (path.with_name(f"{path.name}-wal") for path in (database, copy))
     with paused(marker):
         for _ in range(_TRIES):
@@ -151,7 +151,7 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
 
 def _give(copy: Path, original: os.stat_result) -> None:
     """Make the copy durable and readable for the owner of the original only."""
-    # The owner of the folder could put a link in place of the file, and root would give its target away.
+    # The owner of the folder could put a link in place of the file, and root would chown its target.
     descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o600)

@@ -39,7 +39,7 @@ from exporter.errors import Refused
 KEY_BYTES: Final = 16
 """A key is a 128-bit hash of (system, source, id)."""
 FINGERPRINT_BYTES: Final = 8
-"""A fingerprint is a 64-bit hash of an event's content: the same key with another one is a conflict."""
+"""A fingerprint is a 64-bit hash of an event's content: one key with two fingerprints is a conflict."""
 USER_BYTES: Final = 8
 """A user is a hash of (system, code, user) with a key of the process."""
 
@@ -51,7 +51,7 @@ DUPLICATE: Final = 1
 CONFLICT: Final = 2
 
 REPEAT_WINDOW: Final = 900.0
-"""Seconds from a first end of a user with a code in which further ones are repeats."""
+"""Seconds after the first end of a user with a code, in which further ends are repeats."""
 BUCKETS: Final = tuple(map(float, (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)))
 """Upper bounds of `session_duration_seconds`, seconds: from a failed connect to a working day."""
 
@@ -235,8 +235,8 @@ class Status:
         if self.damaged is None:
             return None
         return (
-            f"the ledger was damaged and moved to {PurePath(self.damaged).name}; counting began "
-            "anew. Keep that file, find out why, then restart the exporter."
+            f"the ledger was damaged and moved to {PurePath(self.damaged).name}; counts "
+            "started again from 0. Keep that file, find the cause, then restart the exporter."
         )
 
 
@@ -247,10 +247,10 @@ class Ledger(Protocol):
         """Count a batch durably. Raises `QueueFull`, `LedgerUnavailable` or `ShuttingDown`."""
 
     def enqueue(self, batch: Batch, answered: Answered) -> None:
-        """`commit` without a task. Raises what `commit` raises at once.
+        """`commit` without a task. Raises the errors that `commit` raises before it waits.
 
         `answered`, a new object for each batch, is called later on the loop, once, with the receipt or with
-        what `commit` raises then.
+        the error that `commit` would raise.
         """
 
     def totals(self) -> Totals: ...

@@ -36,7 +36,7 @@ def is_damage(error: apsw.Error, database: Path) -> bool:
     if isinstance(error, apsw.ReadOnlyError):
         return os.access(database, os.W_OK)
     if isinstance(error, apsw.IOError):
-        # A short read means that the file was cut. Other I/O errors are those of the disk.
+        # A short read means that the file was cut. Other I/O errors come from the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
     return not isinstance(error, _NOT_DAMAGE)
 
@@ -47,10 +47,10 @@ def checksum(*values: object) -> int:
 
 
 def move_aside(database: Path, now: float) -> Path:
-    """Rename the files of a damaged database to a new name with the time `now` (Unix seconds); that name."""
+    """Rename the files of a damaged database with the time `now` (Unix seconds); returns the new name."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     name = f"{database}.damaged-{stamp}"
-    free = (each for each in count(2) if not _exists(f"{name}-{each}"))
+    free = (number for number in count(2) if not _exists(f"{name}-{number}"))
     target = f"{name}-{next(free)}" if _exists(name) else name
     for suffix in SUFFIXES:
         if os.path.exists(f"{database}{suffix}"):

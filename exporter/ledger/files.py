@@ -105,10 +105,10 @@ class OpenFiles:
                 raise Replaced(f"{path} is another file now")
 
     def check_changes(self) -> None:
-        """`check`, if a file was created, renamed or deleted in the folder since the last one.
+        """`check`, if a file was created, renamed or deleted in the folder since the last check.
 
-        `stat` of the WAL makes the next commit a third slower: since Linux 6.13 each time of change that was
-        read is followed by a new one.
+        A `stat` of the WAL makes the next commit a third slower: since Linux 6.13, the first write after a
+        `stat` sets a new time of change.
         """
         status = _present(self._folder)
         state = (*_identity(status), status.st_ctime_ns)

@@ -24,7 +24,7 @@ Verdicts = npt.NDArray[np.uint8]
 _KEY: Final = Struct("<QQ")
 _FINGERPRINT: Final = Struct("<Q")
 _FEW: Final = 16
-"""Keys up to which a loop over them is faster than numpy, of which a call takes longer than one key."""
+"""Keys up to which a loop is faster than numpy: a call of numpy takes longer than one key of the loop."""
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ Item = tuple[Batch, Answered]
 
 
 class QueuedLedger(ABC):
-    """Passes batches to `_send` in their order; a deferrable batch waits for the next batch that is not.
+    """Passes batches to `_send` in their order; a deferrable batch waits for the next other batch.
 
     `on_commit` gets the seconds of each commit and `on_failure` is called for each failure. `on_broken` is
     called once, on the loop, when only a restart helps.
@@ -92,7 +92,7 @@ class QueuedLedger(ABC):
 
     @abstractmethod
     def _send(self, item: Item) -> None:
-        """Take a batch over."""
+        """Hand a batch to the implementation, which answers it later."""
 
     @abstractmethod
     def _refusal(self) -> Refused | None:

@@ -1,6 +1,6 @@
 """Repeats: the second and later ends of one user with one code within 15 minutes.
 
-Alerts do not count repeats, so that the retries of one user wake nobody. The 15 minutes begin with an end
+Alerts do not count repeats: the retries of one user fire no alert. The 15 minutes begin with an end
 that is no repeat, and repeats do not extend them: in a long outage every user who still tries is counted
 again after 15 minutes, and the alert goes on.
 
@@ -15,8 +15,8 @@ from typing import Final
 from exporter.ledger.contract import REPEAT_WINDOW
 
 MAX_USERS: Final = 500_000
-"""555 users a second for 15 minutes, in 80 MB. Past it the oldest are forgotten early: their next end is no
-repeat, as after a restart."""
+"""Most users that are remembered: 555 users a second for 15 minutes, in 80 MB. Above it the oldest users are
+forgotten early, and their next end is no repeat, as after a restart."""
 
 
 class RecentUsers:

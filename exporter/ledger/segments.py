@@ -15,7 +15,7 @@ ROW_IDS: Final = 128
 """Ids up to which small commits share a row: 200,000 rows took 2 s to read at start, and 128 ids fit a
 page."""
 SHARE: Final = 24
-"""A shared row makes expiry coarser by at most this fraction of a bound of the window."""
+"""A shared row covers at most 1/24 of each bound of the window, because a row expires as a whole."""
 _MOST_BY_AGE: Final = 8
 """Rows that expire by age in one transaction, so that it stays short."""
 
@@ -32,7 +32,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The `segments` oldest rows, up to `number`, and the number of their ids by the bound they exceed."""
+    """Rows that expire: the oldest `segments` rows, up to `number`; `ids` are counts by exceeded bound."""
 
     number: int = 0
     segments: int = 0
@@ -102,7 +102,7 @@ class Segments:
             self.expired[bound] += count
 
     def drop_oldest(self, window: Window) -> int:
-        """Remove the oldest row; the count of its ids."""
+        """Remove the oldest row; returns the number of its ids."""
         segment = self._segments.popleft()
         window.expire(segment.count)
         self._ids -= segment.count

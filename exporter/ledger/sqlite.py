@@ -25,12 +25,12 @@ from exporter.logs import Log
 log = Log("exporter.ledger")
 
 LONGEST_WRITE: Final = 10.0
-"""Seconds after which a write counts as hanging. A working disk takes milliseconds, an overloaded one 1 s."""
+"""Seconds after which a write hangs. A working disk takes milliseconds, an overloaded disk 1 s."""
 _TICK: Final = 0.5
 """Seconds between checks that need no event: expiry, first-seen delays, free disk space, hanging writes,
 replaced files. An idle exporter notices within a second."""
 _SMALL: Final = 64
-"""Most events of a batch that takes less time to write than waking the writer does."""
+"""Most events of a batch that takes less time to write than it takes to wake the writer."""
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class SqliteLedger(QueuedLedger):
         super().__init__(**options)
         self._folder = plan.folder
         self._longest_write, self._monotonic = longest_write, plan.monotonic
-        # When the present work of the writer began; None while it waits for batches.
+        # When the writer began its present work; None while it waits for batches.
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
@@ -106,7 +106,7 @@ class SqliteLedger(QueuedLedger):
         self._watch.cancel()
 
     def _send(self, item: Item) -> None:
-        """Send a small batch with the others of this turn of the event loop, and a large one at once."""
+        """Send small batches together after this turn of the event loop, and a large batch at once."""
         self._outgoing.append(item)
         if len(item[0]) > _SMALL:
             self._send_outgoing()
@@ -114,7 +114,7 @@ class SqliteLedger(QueuedLedger):
             self._loop.call_soon(self._send_outgoing)
 
     def _send_outgoing(self) -> None:
-        """Wake the writer once for all these batches: it then takes the interpreter lock from the loop."""
+        """Wake the writer once for all these batches: awake, it takes the interpreter lock from the loop."""
         outgoing, self._outgoing = self._outgoing, []
         for item in outgoing:
             self._inbox.put(item)
@@ -134,7 +134,7 @@ class SqliteLedger(QueuedLedger):
         return f"the disk of {self._folder} hangs: a write takes more than {longest}"
 
     def _watch_writer(self) -> None:
-        """Refuse waiting batches while a write hangs, and log the begin and the end of a hang."""
+        """Refuse waiting batches while a write hangs, and log when a hang begins and ends."""
         self._watch = self._loop.call_later(_TICK, self._watch_writer)
         before, self._hung = self._hung, self._hang()
         if self._hung:
@@ -185,8 +185,8 @@ class SqliteLedger(QueuedLedger):
             item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
             while item is not None:
                 batch, answered = item
-                # A batch that was refused during a hang is sent again: counted now, events without an id
-                # would count twice.
+                # The sender repeats a batch that was refused during a hang. Counted now as well, its events
+                # without an id would count twice.
                 if answered in self._waiting:
                     items.append(item)
                     events += len(batch)

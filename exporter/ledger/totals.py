@@ -107,7 +107,7 @@ def _empty(cell: Cell, now: float) -> DurationTotal:
 
 
 def _sums_of_many(series: Sequence[Series], durations: Sequence[float | None]) -> list[Sum]:
-    """The durations of each cell. A recovered interruption does not end a session: it has none."""
+    """The durations of each cell. A recovered interruption ended no session: its duration is not observed."""
     cells: dict[Cell, int] = {}
     numbers = {
         each: cells.setdefault((each.system, each.outcome), len(cells))
@@ -122,8 +122,8 @@ def _sums_of_many(series: Sequence[Series], durations: Sequence[float | None]) -
     bucket = number * shape[1] + np.searchsorted(BUCKETS, seconds, side="left")
     counts = np.bincount(bucket, minlength=shape[0] * shape[1]).reshape(shape)
     sums = np.bincount(number, weights=seconds, minlength=len(cells))
-    found = zip(cells, counts.tolist(), sums.tolist(), strict=True)
-    return [each for each in found if any(each[1])]
+    rows = zip(cells, counts.tolist(), sums.tolist(), strict=True)
+    return [row for row in rows if any(row[1])]
 
 
 def _sums_of_few(series: Sequence[Series], durations: Sequence[float | None]) -> list[Sum]:

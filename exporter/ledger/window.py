@@ -17,8 +17,8 @@ ShortPositions = npt.NDArray[np.uint32]
 """Positions modulo 2**32."""
 
 _CYCLE: Final = 1 << 32
-"""Buckets have positions modulo 2**32. A position of 2**32 ids ago is taken for a later one: the chain gets
-longer, and its keys are compared all the same."""
+"""Buckets have positions modulo 2**32. A position of 2**32 ids ago is taken for a later position: the chain
+gets longer, and its keys are compared all the same."""
 _BUCKETS_PER_ID: Final = 2
 _HALF: Final = np.uint64(32)
 
@@ -29,7 +29,7 @@ def words(blob: bytes, size: int) -> Words:
 
 
 def has_repeats(keys: Words) -> bool:
-    """Whether two keys may be equal: their first halves are."""
+    """Whether two keys may be equal, because their first halves are equal."""
     first = np.sort(keys[:, 0])
     return bool((first[1:] == first[:-1]).any())
 

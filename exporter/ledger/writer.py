@@ -20,10 +20,10 @@ log = Log("exporter.ledger")
 
 
 class Writer:
-    """Commits, housekeeping and the end of a ledger, on one thread at a time. Any thread may read.
+    """Writes to an opened ledger and closes it, on one thread at a time. Any thread may read.
 
     A write raises `apsw.FullError` when nothing was written. After any other error SQLite may have written
-    the transaction or not ("ghost commit"), and only a restart from the disk tells. `on_commit` gets the
+    the transaction or not ("ghost commit"): only a restart from the disk shows it. `on_commit` gets the
     seconds of each transaction.
     """
 
@@ -38,7 +38,7 @@ class Writer:
         self._delay(opened.totals.series())
 
     def commit(self, batches: Sequence[Batch]) -> list[Receipt]:
-        """Count a group of batches in one transaction; their receipts."""
+        """Count a group of batches in one transaction; returns their receipts."""
         opened = self._opened
         group = Group(batches, opened.window)
         now = self._plan.wall()
@@ -48,7 +48,7 @@ class Writer:
         if changes.series:
             self._write(changes, now, group)
             if events.users:
-                # Not before the write: after a failure the event comes again, and is no repeat of itself.
+                # After the write: if it fails, the sender repeats the event, which is no repeat of itself.
                 self._recent.remember(events.users, repeats)
             self._delay(changes.series)
         else:
@@ -125,7 +125,7 @@ class Writer:
             ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
         opened.store.write(meta, changes, ids, expiry.number)
-        # A commit to a deleted file is nowhere: it gets no receipt.
+        # A commit to a deleted file is lost: it gets no receipt.
         opened.files.check_changes()
         seconds = time.perf_counter() - began
         opened.marker.write(meta.commit)

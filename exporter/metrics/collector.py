@@ -142,7 +142,7 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
 
 
 def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
-    """The zero-initialized series: one for each counter of the ledger and code, `unknown` included.
+    """The zero-initialized series: a series for each counter of the ledger and each code, with `unknown`.
 
     Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
     labels are empty, which to Prometheus means absent: their values are unknown before the first event.

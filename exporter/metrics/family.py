@@ -1,4 +1,4 @@
-"""Families that write their own lines, and write a line again only when its total changed.
+"""Metric families that keep their lines, and write a line again only when its total changed.
 
 prometheus-client takes 260 ms for 7,500 series with 8 labels and an exemplar in OpenMetrics. Ingest
 waits for the GIL during a scrape.
@@ -22,7 +22,7 @@ from exporter.ledger.contract import Total
 Write = Callable[[bool], Sequence[bytes]]
 """Returns lines in OpenMetrics 1.0 (True) or in text 0.0.4, without `# EOF`, in parts.
 
-A lone surrogate becomes "?": otherwise one of them in the ledger would fail every scrape.
+A lone surrogate becomes "?": otherwise a single surrogate in the ledger would fail every scrape.
 """
 
 EXEMPLAR_CHARACTERS: Final = 128
@@ -44,7 +44,7 @@ def escaped(value: str) -> str:
 
 
 class WrittenFamily(Metric):
-    """A family that writes its own lines. Its `samples` are empty where they change."""
+    """A family that writes its own lines. `samples` is empty unless its samples never change."""
 
     def __init__(self, name: str, documentation: str, kind: str, write: Write) -> None:
         super().__init__(name, documentation, kind)
@@ -71,7 +71,7 @@ def counter_header(name: str, documentation: str, openmetrics: bool) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a scrape wrote for each total: labels, lines, and in text format the line of `_created`."""
+    """The output of a scrape for each total: labels, lines, and in text format the line of `_created`."""
 
     totals: Sequence[Total] = ()
     labels: Sequence[str] = ()

@@ -52,11 +52,11 @@ class OwnMetrics:
         )
         self.late = counter(names.LATE_EVENTS, "Events counted as late.")
         self.at_least_once = counter(
-            names.AT_LEAST_ONCE_EVENTS, "Events counted without an id: a retry counts again."
+            names.AT_LEAST_ONCE_EVENTS, "Events counted without a key: a retry counts them again."
         )
         self.ignored_fields = counter(
             names.IGNORED_FIELDS,
-            "Fields of events that were ignored: no field has this name.",
+            "Keys of events that were ignored: they match no field.",
         )
         self.ignored_records = counter(
             names.IGNORED_RECORDS,

@@ -23,7 +23,7 @@ class StateCollector(Collector):
         self._ledger = ledger
         self._build = InfoMetricFamily(
             names.BUILD_INFO.removesuffix("_info"),
-            "What is running.",
+            "Versions of the exporter, Python and SQLite.",
             {
                 names.VERSION: exporter.__version__,
                 names.PYTHON: platform.python_version(),
@@ -55,7 +55,7 @@ class StateCollector(Collector):
         yield misconfigured
         expired = CounterMetricFamily(
             names.WINDOW_EXPIRED,
-            "Ids that left the deduplication window, by the limit that they reached.",
+            "Ids that left the deduplication window, by the bound that they reached.",
             labels=(names.BOUND,),
         )
         for bound in _BOUNDS:
@@ -65,8 +65,8 @@ class StateCollector(Collector):
 
 
 def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
-    writable = "1 when the ledger takes events, 0 when they are answered 503."
-    damaged = "When a damaged ledger was last moved aside; 0 for never."
+    writable = "1 when the ledger takes events, 0 when requests with events are answered 503."
+    damaged = "Unix time when a damaged ledger was last moved aside; 0 for never."
     yield names.LEDGER_WRITABLE, writable, float(status.problem is None)
     yield (
         names.LEDGER_SIZE,
@@ -74,8 +74,8 @@ def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
         status.size_bytes,
     )
     yield names.LEDGER_DAMAGED, damaged, status.damaged_at
-    yield names.QUEUE_EVENTS, "Events waiting for the disk.", status.queue_events
-    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the disk.", status.queue_bytes
+    yield names.QUEUE_EVENTS, "Events waiting for the ledger.", status.queue_events
+    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the ledger.", status.queue_bytes
     # Redis forgets ids by age only: its window has no capacity, and a gauge of 0 would mean "empty".
     if status.window_capacity:
         capacity = "Ids that the deduplication window can hold."

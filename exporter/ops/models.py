@@ -1,6 +1,6 @@
 """Models of requests and answers, for the OpenAPI description.
 
-All but `BuildEvent` only describe: ingest is a plain ASGI app with msgspec. Tests compare them with ingest.
+All models but `BuildEvent` only describe: ingest is a plain ASGI app with msgspec. Tests compare the two.
 Examples are in openapi.yaml.
 """
 
@@ -44,7 +44,7 @@ class Event(BaseModel):
     Unknown fields are ignored, and named in the answer.
     """
 
-    system: str = Field(description="A loaded taxonomy.")
+    system: str = Field(description="The name of a loaded taxonomy.")
     code: Code = None
     id: Annotated[str, Field(max_length=128)] | None = Field(
         None,
@@ -117,7 +117,7 @@ class Accepted(BaseModel):
         0, description="Events without a key, when there are any: a retry counts them again."
     )
     # Optional, but not null.
-    warnings: Warnings = Field(None, description="If something is doubtful.")  # type: ignore[assignment]
+    warnings: Warnings = Field(None, description="Absent without warnings.")  # type: ignore[assignment]
 
 
 class Problem(BaseModel):
@@ -132,7 +132,7 @@ class Problem(BaseModel):
 
 
 class Beacon(BaseModel):
-    """One ended session as a browser saw it. Its system is that of the key."""
+    """One ended session as a browser saw it. The key determines its system."""
 
     id: Named = Field(
         description="At most 128 bytes of UTF-8, the same each time the event is sent. Ids of different "
@@ -146,7 +146,7 @@ class Beacon(BaseModel):
     age_seconds: Annotated[float, Field(ge=0, le=MAX_AGE)] | None = Field(
         None,
         description="How long ago the session ended, by a monotonic clock; default 0. It replaces "
-        "occurred_at, which a browser may not send. Above `max_event_age` it counts as late.",
+        "occurred_at, which a browser may not send. An end older than `max_event_age` counts as late.",
     )
     duration_seconds: Annotated[float, Field(ge=0, le=MAX_BEACON_DURATION)] | None = None
     final: Final = True
@@ -157,7 +157,7 @@ class Beacon(BaseModel):
 
 
 class BeaconAnswer(BaseModel):
-    """The events that will be rejected each time; the other events are done."""
+    """The events that a retry would not count either. The other events need no retry."""
 
     rejected: list[Rejection]
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description of both listeners, for /openapi.json and /docs.
 
 FastAPI can't describe the operations: ingest is a plain ASGI app and the pages are Starlette routes.
-They are in openapi.yaml; the schemas come from the models.
+The operations are in openapi.yaml; the schemas come from the models.
 """
 
 import json
@@ -73,7 +73,7 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
         "build_body": MAX_BUILD,
         "systems": json.dumps(systems),
     }
-    # Names that are no value stay, such as $ref.
+    # Names without a value stay unchanged, such as $ref.
     document: Json = yaml.safe_load(Template(text).safe_substitute(values))
     for path, item in document["paths"].items():
         operation = item.get("get") or item["post"]

@@ -44,7 +44,7 @@ POLICY: Final = "; ".join(
 def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
     """A page. Texts in `values` are escaped; a missing value raises `UndefinedError`."""
     text = _environment().get_template(template).render(values)
-    # The text of an event may contain half of a surrogate pair.
+    # The text of an event may contain a lone surrogate.
     return HTMLResponse(text.encode("utf-8", "replace"), status_code)
 
 

@@ -126,7 +126,7 @@ def _event(
 def _not_unicode(text: str) -> str:
     """Why a text cannot be encoded: bytes that are not UTF-8 were decoded as U+DC80 to U+DCFF."""
     if not all("\udc80" <= character <= "\udcff" for character in text):
-        return "a string has half of a surrogate pair"
+        return "a string contains a lone surrogate"
     shown = text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
     return (
         f"not UTF-8; is it Windows-1252, with {shown[:20]!r}? Save it as UTF-8, or "

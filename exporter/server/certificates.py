@@ -30,8 +30,9 @@ log = Log("exporter.certificates")
 class Certificate:
     """The certificate chain and private key of the listener `name`, from two PEM files.
 
-    `context` has the newest pair that could be loaded, which `expires` (Unix seconds); open connections keep
-    theirs. `mistake` says why the current files can't be used. Raises `ConfigError` for the first pair.
+    `context` has the newest pair that could be loaded; open connections keep the pair that they began with.
+    `expires` is the end of its validity (Unix seconds). `mistake` says why the current files can't be used.
+    Raises `ConfigError` for the first pair.
     """
 
     def __init__(self, name: str, cert: Path, key: Path) -> None:
@@ -43,7 +44,7 @@ class Certificate:
         self._serve(self._read())
 
     def is_current(self) -> bool:
-        """Whether the files as they are now are served."""
+        """Whether the present content of the files is served."""
         return not self.mistake
 
     async def watch(self) -> None:
@@ -131,7 +132,7 @@ def _in_memory(contents: list[bytes]) -> Iterator[list[str]]:
 
 
 def _expiry(chain: bytes) -> float:
-    """notAfter of the first certificate, Unix seconds. Python's `ssl` shows it for a peer's only."""
+    """notAfter of the first certificate, Unix seconds. Python's `ssl` shows it for peers only."""
     block = _PEM.search(chain)
     validity = _VALIDITY.search(base64.b64decode(block[1])) if block else None
     if validity is None:

@@ -1,4 +1,4 @@
-"""The end of a connection: its peer can read the last answer, and no memory stays.
+"""Closes a connection so that its peer can read the last answer, and frees its memory.
 
 A close with unread bytes makes the kernel send a reset, which deletes an answer that the peer has not read.
 """
@@ -17,7 +17,7 @@ MAX_DISCARD: Final = 1024**2
 """Bytes of a body that are discarded after an early answer, so that the sender reads the answer."""
 
 IDLE, ACCEPTED, HEAD, BODY = range(4)
-"""What a connection waits for: nothing or a next request, the first request, more of a head, of a body."""
+"""What a connection waits for: a next request, if any; the first request; more of a head; more of a body."""
 
 
 class _Closed:
@@ -28,7 +28,7 @@ class _Closed:
 
 
 class LingeringTransport:
-    """A transport whose first `close` does nothing when `lingers` returns True; the protocol closes it."""
+    """A transport whose first `close` does nothing when `lingers` returns True: the protocol closes later."""
 
     def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
         self._transport: Any = transport
@@ -39,7 +39,8 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        # uvicorn tells only the last of pipelined requests that the peer is gone, and uvloop raises.
+        # uvicorn tells only the last of pipelined requests that the peer is gone. An earlier request may
+        # still write, and uvloop would raise an error.
         if not self.is_closing():
             self._transport.write(data)
 
@@ -112,9 +113,10 @@ class ClosingProtocol(DirectProtocol):
         return lingers
 
     def _linger(self, *, reading: bool) -> None:
-        """Give the peer time to read the answer. A close of TLS would read on for a timeout.
+        """Give the peer `LINGER` seconds to read the answer, then abort the connection.
 
-        TLS always reads on, which frees its buffers as soon as the peer closes the connection.
+        Not `close`, which on TLS would read until a timeout of its own. TLS always keeps reading: its buffers
+        are freed as soon as the peer closes the connection.
         """
         plain = self.transport.can_write_eof()
         if plain:

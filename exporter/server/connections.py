@@ -71,8 +71,8 @@ class BufferedConnection(asyncio.BufferedProtocol):
 class Connections:
     """Accepts connections from the `sockets` of a listener; at most `limit` are open at a time.
 
-    At the limit, a new connection replaces the oldest idle one, because browsers keep connections for
-    minutes. Without an idle one, the new connection is refused and counted.
+    At the limit, a new connection replaces the oldest idle connection, because browsers keep connections for
+    minutes. Without an idle connection, the new connection is refused and counted.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
     when `accept` fails. With `context`, TLS is required, with `timeout` seconds for handshake and shutdown.
@@ -156,7 +156,7 @@ class Connections:
         self._open.pop(connection, None)
 
     def _close_idle(self) -> bool:
-        """Close the oldest idle connection; whether there was one."""
+        """Close the oldest idle connection; returns whether there was one."""
         for connection in self._open:
             if connection.close_if_idle():
                 self._ended(connection)
@@ -164,7 +164,7 @@ class Connections:
         return False
 
     def _refuse(self, accepted: socket.socket, client: str) -> None:
-        """Close at once. Without TLS the peer gets an answer, if its kernel keeps it."""
+        """Refuse a connection and close it at once; without TLS, the peer usually gets an answer."""
         answered = False
         with contextlib.suppress(OSError), accepted:
             if not self._tls:

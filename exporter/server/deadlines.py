@@ -10,7 +10,7 @@ from exporter.server.refusing import RefusingProtocol
 
 
 class _OtlpTimeout(RequestTimeout):
-    """To OTLP clients, which send a request again after a 503, but drop its records after a 408."""
+    """`RequestTimeout` for OTLP clients: they send a request again after a 503, but not after a 408."""
 
     status = 503
 
@@ -54,7 +54,7 @@ class TimedProtocol(RefusingProtocol):
             self._finish()
 
     def close_if_idle(self) -> bool:
-        """Close if the connection has no request and its last answer was sent; whether it closed."""
+        """Close if the connection has no request and its last answer was sent; returns whether it closed."""
         idle = self._idle_deadline < math.inf or self._linger_timer is not None
         if not idle or self.flow.write_paused:
             return False
@@ -65,7 +65,7 @@ class TimedProtocol(RefusingProtocol):
         """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.limits.receive_timeout
         if now >= self._idle_deadline:
-            # Not the end of the checks: the last answer may be unread, and the close waits for its peer.
+            # The checks go on: the last answer may be unread, and the close waits for the peer.
             self._idle_deadline = math.inf
             self.transport.close()
         if now >= self._write_deadline:

@@ -32,7 +32,7 @@ _CLOSE: Final = (b"connection", b"close")
 
 
 class DirectRequest:
-    """A request until its answer. uvicorn's protocol uses the public attributes, as of its own cycle."""
+    """A request until its answer. uvicorn's protocol uses the public attributes like those of its cycle."""
 
     message_event = asyncio.Event()
     response_started = False
@@ -62,7 +62,7 @@ class DirectRequest:
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """Answers a request without a task if its body is small and the application can, else as uvicorn does."""
+    """Answers small requests without a task if the application supports it, others as uvicorn does."""
 
     _incomplete: DirectRequest | None = None
     """A request that needs no task if its body turns out to be small."""
@@ -101,7 +101,7 @@ class DirectProtocol(HttpToolsProtocol):
         if self._direct is None or self.expect_100_continue or not self._answers_next():
             return None
         parser = self.parser
-        # To HTTP/1.0 uvicorn closes after the answer, also if the peer asks to keep the connection.
+        # After an answer to HTTP/1.0, uvicorn closes the connection even if the peer asks to keep it.
         keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         if not keep_alive or parser.get_method() != b"POST":
             return None

@@ -15,7 +15,7 @@ _END: Final = b"\r\n\r\n"
 
 
 class KnownHead(NamedTuple):
-    """How requests with a head start, what the parser read from it, and the length of their body."""
+    """A head: how its requests are started, the headers that were parsed, and the length of the body."""
 
     start: Start
     headers: Headers
@@ -29,7 +29,7 @@ class KnownHeads:
         self._heads: dict[bytes, KnownHead] = {}
 
     def find(self, data: bytes | memoryview) -> tuple[KnownHead, bytes] | None:
-        """The head and the body of a request that `data` is, no more and no less, if its head is known."""
+        """The head and the body if `data` is exactly one request whose head is known."""
         if len(data) > MAX_HEAD + MAX_BODY:
             return None
         head, _, body = bytes(data).partition(_END)
@@ -40,7 +40,7 @@ class KnownHeads:
         """Remember the head of a `request` that was complete in one read, `data`."""
         end = len(data) - len(request.body)
         head = bytes(data[: max(0, end)])
-        # Not with lines before or after the request, nor with another end of the head that llhttp takes.
+        # Not if lines precede or follow the request, or if its head ends in another way that llhttp accepts.
         if end <= MAX_HEAD and head.find(_END) == end - len(_END):
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()

@@ -1,4 +1,7 @@
-"""Messages to systemd (sd_notify(3)): ready, alive, stopping. Its variables are no settings."""
+"""Messages to systemd (sd_notify(3)): ready, alive, stopping.
+
+systemd's environment variables are not settings of the exporter.
+"""
 
 import asyncio
 import contextlib

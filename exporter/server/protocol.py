@@ -73,9 +73,9 @@ class GuardedProtocol(TimedProtocol):
                 self._known_heads.remember(data, self.cycle)
 
     def _starts_known(self, data: bytes | memoryview) -> bool:
-        """Start a request whose head was parsed before, and tell whether there is one.
+        """Start a request whose head was parsed before; returns whether `data` is such a request.
 
-        The parser does not see it: between two requests it keeps no state.
+        The parser does not see the request: between two requests it keeps no state.
         """
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
@@ -130,7 +130,7 @@ class GuardedProtocol(TimedProtocol):
             raise _StopError from None
         self._begin_request()
         self._phase, self._deadline_due = BODY, True
-        # The answer before may have been sent in the middle of this head.
+        # The previous answer may have been sent while this head arrived.
         self._idle_deadline = math.inf
 
     def on_body(self, body: bytes) -> None:

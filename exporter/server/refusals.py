@@ -19,14 +19,14 @@ class Refusals:
         self._ingest = ingest
 
     def refused(self, error: Refused, client: str, answered: bool) -> None:
-        """A request never reached the application; `answered` is whether the peer got an answer."""
+        """Count and log a request that never reached the application; `answered`: the peer got an answer."""
         self._own.refused.labels(error.reason).inc()
         if answered and self._ingest:
             self._own.requests.labels(error.status).inc()
         self._sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
 
     def unread(self, client: str) -> None:
-        """A connection was closed because its answer was not read in time."""
+        """Log a connection that was closed because its answer was not read in time."""
         self._sampler.warning(
             "unread", "connection closed: the answer was not read in time", client=client
         )

@@ -1,4 +1,4 @@
-"""Refusals of a request that never reaches the application, which end its connection."""
+"""Refuses requests that never reach the application, and ends their connections."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,8 +12,11 @@ from exporter.server.refusals import Refusals, refusal
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
-    `hosts` is None on a listener with tokens, which answers for any host."""
+    """The limits of each connection of a listener.
+
+    `max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
+    `hosts` is None on a listener with tokens, which answers for any host.
+    """
 
     max_header: int
     receive_timeout: float
@@ -29,7 +32,7 @@ class RefusingProtocol(ClosingProtocol):
         self.limits = limits
 
     def _refuse(self, error: Refused) -> None:
-        """End the connection over `error`, with an answer if no earlier request waits for one."""
+        """Refuse with `error` and end the connection; answers if no earlier request waits for an answer."""
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY

@@ -11,9 +11,10 @@ from exporter.logs import Log
 OPS_CONNECTIONS: Final = 64
 """Most open connections of the ops listener: several Prometheus servers and some browsers."""
 _RESERVED_FILES: Final = 64
-"""Descriptors that no connection gets. Sockets, ledger, log and imports take some 25, Redis some more."""
+"""Descriptors that are not used for connections. Listening sockets, ledger, log and imports take some 25,
+Redis some more."""
 _MIN_CONNECTIONS: Final = 16
-"""Fewest connections of senders with which a start makes sense."""
+"""Connections of senders below which the exporter does not start."""
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE: Final = 128 * 1024
 

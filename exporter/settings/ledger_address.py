@@ -62,7 +62,7 @@ def check_url(url: str) -> str:
 
 
 def masked(url: str) -> str:
-    """The URL with every part hidden that may be a password."""
+    """The URL, with every part hidden that may contain a password."""
     return re.sub(r"\?.*", "?***", re.sub(r"//.*@", "//***@", url))
 
 
@@ -73,7 +73,7 @@ def replicas(wait: str) -> int:
     """
     match = _WAIT.fullmatch(wait)
     if match is None:
-        raise ValueError("not aof, nor replicas:N such as replicas:1")
+        raise ValueError("write aof, or replicas:N such as replicas:1")
     return int(match[1] or 0)
 
 

@@ -1,4 +1,4 @@
-"""What an operator may choose."""
+"""The settings, and the rules about several settings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +50,7 @@ class Settings(BaseModel):
     ops: Listener = _setting("127.0.0.1:10401", "address of metrics, health and pages")
     data_dir: Path = _setting(Path("data"), "directory of the ledger")
     ledger: LedgerUrl | None = _setting(
-        None, "Redis or Valkey for the ledger, which replicas share: redis://HOST"
+        None, "URL of Redis or Valkey for a ledger that replicas share: redis://HOST"
     )
     ledger_password_file: File = _setting(None, "file with the password of Redis, one line")
     ledger_shards: int = _setting(
@@ -75,15 +75,17 @@ class Settings(BaseModel):
 
     ingest_token_file: File = _setting(None, "file with bearer tokens of senders, one per line")
     ops_token_file: File = _setting(
-        None, "file with tokens of the ops listener, one per line; the password in a browser"
+        None,
+        "file with tokens of the ops listener, one per line; in a browser, a token is the password",
     )
     allow_anonymous: AnonymousListeners = _setting(
-        "none", "listeners that may leave loopback without tokens: none, ingest, ops or both"
+        "none",
+        "listeners that may be reachable from other machines without tokens: none, ingest, ops or both",
     )
     allowed_hosts: HostNames = _setting(
         (),
-        "host names of requests to a listener without tokens: exporter.example.com, or *.example.com for "
-        "all names below it",
+        "host names that requests to a listener without tokens may use: exporter.example.com, or "
+        "*.example.com for all names below it",
     )
     ingest_tls_cert: File = _setting(None, "certificate chain of the ingest listener, PEM")
     ingest_tls_key: File = _setting(None, "private key of the ingest listener, PEM")
@@ -96,18 +98,18 @@ class Settings(BaseModel):
     beacon_rate: Rate = _setting(
         50, "events per second from the browsers of a site; each started KiB counts as an event"
     )
-    beacon_burst: Count = _setting(500, "events of a site at once")
+    beacon_burst: Count = _setting(500, "events that a site may send at once")
     beacon_address_rate: Rate = _setting(
-        5, "events per second from the browsers of an IP address, counted the same way"
+        5, "events per second from the browsers of an IP address, counted like beacon_rate"
     )
-    beacon_address_burst: Count = _setting(100, "events of an IP address at once")
+    beacon_address_burst: Count = _setting(100, "events that an IP address may send at once")
     trusted_proxies: Networks = _setting(
         (), "addresses or networks of proxies whose X-Forwarded-For is trusted"
     )
 
     streampixel_webhook_token_file: File = _setting(
         None,
-        "file with tokens of Streampixel's build webhook, with which its URL ends, one per line",
+        "file with tokens of Streampixel's build webhook, one per line; the webhook's URL ends with a token",
     )
     live_stats_projects: Ids = _setting(
         (), "ids of the Streampixel projects to poll for live users"
@@ -133,10 +135,15 @@ class Settings(BaseModel):
     )
     max_event_age: Seconds = _setting(900, "older events are counted as late")
     max_clock_skew: Seconds = _setting(300, "events further in the future are rejected")
-    first_seen_zero_for: SecondsOrZero = _setting(75, "time for which a new series is 0 at first")
+    first_seen_zero_for: SecondsOrZero = _setting(
+        75, "time for which a new series is exported as 0"
+    )
     dedup_window_age: Seconds = _setting(86400, "time for which ids are remembered")
     dedup_window_ids: int = _setting(
-        1_000_000, "ids that are remembered; in Redis its memory decides", ge=1, le=100_000_000
+        1_000_000,
+        "ids that are remembered; not used in Redis, whose memory is the limit",
+        ge=1,
+        le=100_000_000,
     )
 
     max_body: Size = _setting(1024**2, "size of a request body, compressed and uncompressed")
@@ -173,9 +180,9 @@ class Settings(BaseModel):
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The names in each rule about several settings that `settings` break, and what to do.
+    """The settings of each rule about several settings that `settings` break, and what to do.
 
-    The value of the first is shown.
+    The value of the first setting is shown.
     """
     for name in ("ledger_password_file", "ledger_wait"):
         if settings.ledger is None and getattr(settings, name) is not None:
@@ -189,7 +196,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             and anonymous not in (name, "both")
         ):
             rule = f"set {name}_token_file, or allow_anonymous to {name!r} or 'both'"
-            yield involved, f"leaves loopback without a token: {rule}"
+            yield involved, f"is not loopback and needs a token: {rule}"
         pair = (f"{name}_tls_cert", f"{name}_tls_key")
         given = [setting for setting in pair if getattr(settings, setting) is not None]
         if len(given) == 1:

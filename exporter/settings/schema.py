@@ -1,6 +1,6 @@
 """The JSON Schema of the settings in a TOML file, for editors.
 
-Rules about several settings are missing: a variable or a flag may set the other one.
+Rules about several settings are missing: a variable or a flag may set the other settings.
 """
 
 from typing import Any

@@ -38,7 +38,7 @@ _INSTRUCTIONS: Final = {
     "tuple_type": "write a list",
     "value_error": "{error}",
 }
-"""What to do about pydantic's errors, by type or by the first word of the type."""
+"""Instructions for pydantic's errors, by type or by the first word of the type."""
 
 
 def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]:
@@ -51,7 +51,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
         key[len(PREFIX) :].lower(): key for key in os.environ if key.upper().startswith(PREFIX)
     }
     named = os.environ[variables.pop("config")] if "config" in variables else ""
-    # Its value is not shown: it may be a token in the wrong place.
+    # The value of an unknown variable is not shown: it may be a token in the wrong place.
     unknown = {name: key for name, key in variables.items() if name not in Settings.model_fields}
     mistakes = [f"{unknown[name]}: {_no_such_setting(name)}" for name in sorted(unknown)]
     config = config or (Path(named) if named else None)
@@ -111,7 +111,7 @@ def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
 
 
 def _assigned(place: str, value: object, instruction: str) -> str:
-    """What to write in place of `value`, whose passwords are not shown."""
+    """The mistake at `place`: its value, with passwords hidden, and the instruction."""
     if isinstance(value, str) and "://" in value:
         value = masked(value)
     return f"{place} = {value!r}: {instruction}"

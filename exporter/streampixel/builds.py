@@ -21,9 +21,9 @@ EventName = Literal[
     "build.rejected",
     "webhook.test",
 ]
-"""In the order of Streampixel's pipeline (docs.streampixel.io, "Webhook event reference").
+"""Names in the order of Streampixel's pipeline (docs.streampixel.io, "Webhook event reference").
 
-The test button of Streampixel's dashboard sends the last.
+The test button of Streampixel's dashboard sends `webhook.test`.
 """
 EVENTS: Final[tuple[str, ...]] = get_args(EventName)
 
@@ -65,7 +65,7 @@ class BuildsCollector(Collector):
         )
         last = GaugeMetricFamily(
             names.PLATFORM_LAST_BUILD,
-            "When the build event happened last, Unix time; 0 for never.",
+            "Unix time of the last build event with this name; 0 for never.",
             labels=labels,
         )
         times = last_build_times(totals)

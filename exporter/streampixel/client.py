@@ -51,7 +51,7 @@ class StatsClient:
             headers={
                 "User-Agent": f"session-end-exporter/{__version__}",
                 "Accept": "application/json",
-                # A small compressed body could unpack to one beyond the size limit.
+                # A small compressed body could decompress to more bytes than the size limit.
                 "Accept-Encoding": "identity",
                 "Connection": "close",
             },
@@ -112,6 +112,6 @@ def _retry_after(response: httpx.Response) -> float:
 
 
 def _redact(key: str, text: str) -> str:
-    """Replaces the key, each character as it is or percent-encoded: servers echo the request's URL."""
+    """The text without the key, plain or percent-encoded: servers echo the request's URL."""
     pattern = "".join(f"(?:{re.escape(char)}|%(?i:{ord(char):02x}))" for char in key)
     return re.sub(pattern, "***", text)

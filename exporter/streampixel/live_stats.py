@@ -65,9 +65,9 @@ def read_key(path: Path) -> str:
     """The API key in a file. Raises `ConfigError` with file and line, never with their text."""
     lines = secrets(path, "file of the live stats key")
     if not lines:
-        raise ConfigError(f"{path}: there is no key in it")
+        raise ConfigError(f"{path}: the file has no key: write it on one line")
     if len(lines) > 1:
-        raise ConfigError(f"{path}:{lines[1][0]}: a second key; there is one account")
+        raise ConfigError(f"{path}:{lines[1][0]}: the file has a second key: write only one")
     number, key = lines[0]
     if not is_word(key):
         raise ConfigError(f"{path}:{number}: a key is one word of printable ASCII characters")

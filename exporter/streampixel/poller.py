@@ -34,7 +34,7 @@ REASONS: Final = (
 MAX_DELAY: Final = 600.0
 """Seconds between polls of a project that fails: recovery is seen within ten minutes."""
 FRESH_INTERVALS: Final = 3
-"""Older numbers are not exported: a queue of an hour ago would mislead."""
+"""Poll intervals after which numbers are not exported: a queue of an hour ago would mislead."""
 
 Users = tuple[float, float]
 """Users of a project: streaming now, and waiting for a worker."""
@@ -42,8 +42,11 @@ Users = tuple[float, float]
 
 @dataclass(eq=False)
 class PollFailed(Exception):
-    """`reason` is one of `REASONS`, `detail` is for the log and has no key in it, and `retry_after` is
-    the platform's minimum delay in seconds."""
+    """A poll that failed.
+
+    `reason` is one of `REASONS`. `detail` is for the log and never contains the key. `retry_after` is the
+    platform's minimum delay in seconds.
+    """
 
     reason: str
     detail: str
@@ -52,9 +55,10 @@ class PollFailed(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0.
+    """A project that is polled.
 
-    The event loop changes it; scrapes read it in another thread.
+    `due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0. The event loop
+    changes a project; scrapes read it in another thread.
     """
 
     id: str
@@ -83,13 +87,13 @@ class Poller(Collector):
         self.projects = [Project(name, start + i * distance) for i, name in enumerate(self.ids)]
 
     def collect(self) -> Iterable[Metric]:
-        """A project whose users are unknown or too old has no sample of them."""
+        """The gauges of all projects. Users that are unknown or too old have no sample."""
         families = live, queued, success = [
             GaugeMetricFamily(name, text, labels=(names.SYSTEM, names.PROJECT))
             for name, text in (
                 (names.LIVE_USERS, "Users streaming now, as the platform reports them."),
                 (names.QUEUED_USERS, "Users waiting for a worker, as the platform reports them."),
-                (names.LIVE_STATS_SUCCESS, "Time of the last answer, Unix time; 0 for never."),
+                (names.LIVE_STATS_SUCCESS, "Unix time of the last successful poll; 0 for never."),
             )
         ]
         for project in self.projects:
@@ -121,7 +125,7 @@ class Poller(Collector):
             self._fail(project, PollFailed("internal", "a defect of the exporter"))
         else:
             if project.failures:
-                log.info("live stats are back", project=project.id, failures=project.failures)
+                log.info("live stats recovered", project=project.id, failures=project.failures)
             project.users, project.answered = users, self.clock()
             project.last_success = time.time()
             project.failures, project.reason = 0, ""

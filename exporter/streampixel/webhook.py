@@ -115,7 +115,7 @@ class BuildWebhook:
         return answer(msgspec.json.encode(reply), _NO_STORE)
 
     def _checked_time(self, build: BuildEvent) -> float:
-        """When it happened, now at the latest (Unix seconds)."""
+        """The time of the event, at most the present time (Unix seconds)."""
         at, now = build.timestamp.timestamp(), self.clock()
         if at > now + self.max_clock_skew:
             raise Rejected(
@@ -127,7 +127,7 @@ class BuildWebhook:
 
     async def _commit(self, build: BuildEvent, at: float) -> int:
         """Count the event; 1 if it is a duplicate, else 0."""
-        # Without the lock, two commits would read the same last time and the earlier could win.
+        # Without the lock, two commits would read the same last time, and the earlier time could win.
         async with self._commit_lock:
             # Events may arrive out of order: an earlier event must not replace the last time.
             known = last_build_times(self.ledger.totals()).get(build.event, 0.0)

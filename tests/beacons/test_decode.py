@@ -56,8 +56,8 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
         ('"id":null', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
-        ('"id":"\\ud800"', "id: contains half of a surrogate pair"),
-        ('"reason":"\\ud800"', "code: contains half of a surrogate pair"),
+        ('"id":"\\ud800"', "id: contains a lone surrogate"),
+        ('"reason":"\\ud800"', "code: contains a lone surrogate"),
         ('"labels":5', "labels: must be an object, not a number"),
     ],
 )

@@ -155,7 +155,7 @@ def test_file_of_an_older_version_is_named(name: str, file: str, tmp_path: Path)
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
     assert call("export", name, tmp_path).stdout.splitlines()[1:] == [
-        f"{old}: another file, kept; delete it if it is of an older version"
+        f"{old}: not a file of this version, kept; delete it if an older version wrote it"
     ]
 
 

@@ -142,7 +142,7 @@ def test_missing_attribute_is_rejected(listener: Listener, name: str) -> None:
     ("change", "message"),
     [
         ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
-        ({"source": "\ud800"}, "source: contains half of a surrogate pair"),
+        ({"source": "\ud800"}, "source: contains a lone surrogate"),
         ({"time": 5}, "time: must be a string, not a number"),
         ({"data": "text"}, "data: must be an event, a JSON object, not a string"),
         ({"data": None}, "data: must be an event, a JSON object, not null"),

@@ -144,7 +144,7 @@ def test_authentication_is_checked_first(error: Exception) -> None:
 
 @pytest.mark.parametrize("length", [b"1048577", b"9" * 5000])
 def test_declared_length_past_the_limit_is_refused_unread(length: bytes) -> None:
-    message = r"^at most 1048576 bytes, packed and unpacked \(max_body\)$"
+    message = r"^at most 1048576 bytes, compressed and uncompressed \(max_body\)$"
     with pytest.raises(BodyTooLarge, match=message):
         admit(content_length=length)
 

@@ -75,7 +75,7 @@ def test_values_in_the_ledger_count_toward_the_bound_and_pass_it(values: LabelVa
     ids=lambda char: f"U+{ord(char):04X}",
 )
 def test_control_bidi_and_surrogate_characters_are_rejected(values: LabelValues, char: str) -> None:
-    """Fails without the forbidden class; half of a surrogate pair breaks the exposition for good."""
+    """Fails without the forbidden class; a lone surrogate breaks the exposition forever."""
     assert rejection(values, text(region=f"e{char}u")) == (
         "invalid_label",
         f"labels.region: has the character U+{ord(char):04X}: no control, bidirectional or surrogate "

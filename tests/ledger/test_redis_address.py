@@ -49,7 +49,7 @@ def test_wait_is_parsed(wait: str, number: int) -> None:
     assert replicas(wait) == number
     assert load(ledger="redis://cache", ledger_wait=wait).ledger_wait == wait
     for wrong in ("", "replicas", "replicas:0", "disk"):
-        with pytest.raises(ConfigError, match="not aof, nor replicas:N"):
+        with pytest.raises(ConfigError, match="write aof, or replicas:N"):
             load(ledger="redis://cache", ledger_wait=wrong)
 
 

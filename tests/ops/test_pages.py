@@ -163,7 +163,7 @@ def test_counters_are_warnings() -> None:
         "occurred_at): 4;",
         "no taxonomy has: 5;",
         "became `other`: 6;",
-        "no field has this name: 7.",
+        "they match no field: 7.",
         "dropped from the full list: 1.",
     ):
         assert words in text

@@ -210,7 +210,7 @@ SETTINGS_NOT_IN_SCHEMA = {
     "'800000d': write at most": "a limit of a text with a unit",
     "'a:70000'": "a limit of a part of a text",
     "'10.0.0.1/8'": "bits of an address",
-    "leaves loopback without a token": "the token can be set by a variable",
+    "is not loopback and needs a token": "the token can be set by a variable",
     "add 'region' to labels": "labels can be set by a variable",
     "is for code and phase": "names of attributes differ in case and punctuation",
     "set ingest_tls_cert too": "the certificate can be set by a variable",

@@ -40,7 +40,7 @@ NOT_UTF_8 = (
         ('{"system": "s", "labels": {"a": "", "a": ""}}', "duplicate key 'a'"),
         ('{"system": "s", "duration_seconds": NaN}', "not JSON: NaN"),
         (f'{{"system": "s", "code": 1{"0" * 5000}}}', "a number has too many digits"),
-        ('{"system": "\\ud800"}', "a string has half of a surrogate pair"),
+        ('{"system": "\\ud800"}', "a string contains a lone surrogate"),
         ('{"system": "s", "id": "\udcff"}', NOT_UTF_8),
         (f'{{"system": {"[" * 100_000}', "nested too deeply"),
         (f'{{"system": "{"s" * 2 * MAX_CHARACTERS}"}}', TOO_LONG),

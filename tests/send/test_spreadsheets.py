@@ -77,7 +77,7 @@ def test_windows_text_gets_a_hint(read: Read) -> None:
 
 def test_half_a_character_of_utf_16_costs_its_row_only(read: Read) -> None:
     sent = read("system,code\na,\ud800\na,1\n".encode("utf-16", "surrogatepass"), "a.csv")
-    assert (sent.lines, sent.skipped) == ([3], ["2: a string has half of a surrogate pair"])
+    assert (sent.lines, sent.skipped) == ([3], ["2: a string contains a lone surrogate"])
 
 
 def test_utf_16_that_breaks_off_is_reported(read: Read) -> None:

@@ -101,8 +101,8 @@ def test_refused_key_is_counted_and_never_logged(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# none yet\n\n", ": there is no key in it"),
-        ("a\nb\n", ":2: a second key; there is one account"),
+        ("# none yet\n\n", ": the file has no key: write it on one line"),
+        ("a\nb\n", ":2: the file has a second key: write only one"),
         ("# mine\nschlüssel\n", ":2: a key is one word of printable ASCII characters"),
     ],
 )

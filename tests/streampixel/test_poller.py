@@ -310,7 +310,7 @@ def test_repeated_failures_are_logged_once(
     polling.poll()
     failed, back = capfd.readouterr().err.splitlines()
     assert '"detail": "status 500"' in failed
-    assert '"event": "live stats are back"' in back
+    assert '"event": "live stats recovered"' in back
     assert '"failures": 3' in back
 
 

@@ -155,7 +155,7 @@ EDITS = {
     "unquoted-code": (
         '- code: "07"',
         "- code: 07",
-        '20: code 07 in codes[2] is not text to YAML: quote it as "07"',
+        '20: code 07 in codes[2] is not text in YAML: quote it as "07"',
     ),
 }
 """Text of valid.yaml, what it is replaced with, and the mistake."""

@@ -97,6 +97,6 @@ def test_an_overlay_must_not_make_the_normal_code_a_failure(tmp_path: Path) -> N
 def test_a_repeated_or_unquoted_code_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "mine", "  - code: 4006", '  - code: "4001"', '  - code: "4001"')
     assert mistakes_of(tmp_path) == [
-        f'{path}:3: code 4006 in codes[1] is not text to YAML: quote it as "4006"',
+        f'{path}:3: code 4006 in codes[1] is not text in YAML: quote it as "4006"',
         f"{path}:5: code '4001' is written twice, first on line 4",
     ]

@@ -1,6 +1,6 @@
 """Bodies of OTLP/HTTP answers, in the format of the request.
 
-They have two fields at most. Written here, the answer to a wrong token does not import protobuf.
+They have at most two fields and are encoded here: the answer to a wrong token must not import protobuf.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ JSON: Final = "application/json"
 
 
 def export_response(media: str, rejected: int, message: str) -> bytes:
-    """An `ExportLogsServiceResponse`; with a message but none rejected it is a warning."""
+    """An `ExportLogsServiceResponse`. With a message and no rejected record it is a warning."""
     if not message:
         return b"{}" if media == JSON else b""
     if media == JSON:

@@ -59,15 +59,15 @@ class Attributes(dict[str, str | None]):
 
 
 class NearCode(dict[str, bool]):
-    """Whether the name of an attribute is near `code`; for the first names of a request.
+    """Whether the name of an attribute resembles `code`, for the first 100 names of a request.
 
-    Without a code, an end counts as a normal one.
+    The answer warns about such names: without a code, an end counts as a normal end.
     """
 
     def __missing__(self, name: str) -> bool:
         if len(self) >= _MAX_NAMES:
             return False
-        # `code.function.name` is a place in a program, `http.response.status_code` is of another protocol.
+        # `code.function.name` is a place in a program, `http.response.status_code` is not a session's code.
         other = name.startswith("code.") or name.endswith(".status_code")
         near = self[name] = nearest_field(name) == "code" and not other
         return near

@@ -1,4 +1,4 @@
-"""OTLP/JSON: the messages of a logs request, with the attributes of those of opentelemetry-proto.
+"""OTLP/JSON: the messages of a logs request, with the attribute names of opentelemetry-proto.
 
 protobuf's own JSON parser is written in Python and takes many times as long.
 """
@@ -22,7 +22,7 @@ class Value(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     bytes_value: str | None = None
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802
-        """The field that is set, as protobuf tells it."""
+        """The name of the field that is set, as in protobuf; None for a string, which is read without it."""
         names = self.__struct_fields__[1:]
         return next((name for name in names if getattr(self, name) is not None), None)
 

@@ -1,4 +1,4 @@
-"""OTLP/protobuf. Imported at the first such request: the import takes longer than a start may."""
+"""OTLP/protobuf, imported at the first protobuf request: the import would slow down the start."""
 
 from typing import cast
 

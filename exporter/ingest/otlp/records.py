@@ -1,4 +1,4 @@
-"""Log records to session ends: the same events that `/v1/session-ends` decodes to."""
+"""Converts log records to session ends, the same events as those of `/v1/session-ends`."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pair
 
 _NO_EVENT_NAME, _OTHER_EVENT = IGNORED_REASONS
 _MAX_ATTRIBUTES: Final = 128
-"""Attributes that are read of a record, scope, resource or body: SDKs keep no more of a record."""
+"""Most attributes that are read of a record, scope, resource or body: SDKs keep no more for a record."""
 _KEYS: Final = frozenset(("id", "session_id"))
-"""With one of these fields and a time, a record needs no id that is made of its content."""
+"""A record with one of these fields and a time needs no id from a hash of its content."""
 
 Fields = dict[str, Any]
 
@@ -78,10 +78,10 @@ class Records:
         return Decoded(events, total, rejected, places, ignored=ignored_fields), ignored
 
     def _check_count(self, request: Any) -> None:
-        """Raises `TooManyEvents`. Messages around the records count: empty ones have two bytes each."""
+        """Raises `TooManyEvents`. Resources and scopes count too: an empty one has only two bytes."""
         resources = request.resource_logs
         self._limit(len(resources))
-        # Each step makes objects of messages that the step before has counted.
+        # Level by level: counting creates an object for each message of a level that passed the limit.
         self._limit(sum(len(resource.scope_logs) for resource in resources))
         scopes = (scope for resource in resources for scope in resource.scope_logs)
         self._limit(sum(len(scope.log_records) for scope in scopes))
@@ -100,7 +100,7 @@ class Records:
             outer, layer = self._read(resource.attributes), Layer(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
-                # One id for all records would count one of them; one user, all but one as repeats.
+                # A shared id would count one record only; a shared user would make the others repeats.
                 shared.pop("id", None)
                 shared.pop("user", None)
                 yield shared, layer, logs
@@ -120,7 +120,7 @@ class Records:
             slot = slots[pair.key]
             if slot is not None:
                 value = pair.value
-                # Two kinds of nearly all values, each quicker read than the kind.
+                # Nearly all values are strings or integers: reading both is faster than asking for the kind.
                 atom = value.string_value or value.int_value or _plain(value)
                 if atom is not None:
                     fields[slot] = atom
@@ -148,14 +148,14 @@ def _names(record: Any) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value that is no text, None for none; () for values that no field has."""
+    """A value that is not a string. None for a string or no value, () for a type that no field has."""
     kind = value.WhichOneof("value")
     if kind is None or kind == "string_value":
         return None
     if kind == "double_value":
         number: float = value.double_value
         # Parsers of JSON in Go read 4001 as 4001.0, which would send the whole batch through `from_json`.
-        # NaN passes every comparison, and would spoil a sum.
+        # NaN could pass the checks of minimum and maximum, and would make a sum NaN.
         return int(number) if number.is_integer() else () if isnan(number) else number
     return getattr(value, kind) if kind in ("int_value", "bool_value") else ()
 
@@ -164,11 +164,11 @@ def _time(nanoseconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
     except (ValueError, OverflowError, OSError):
-        raise Rejected("invalid_field", "time_unix_nano: is later than a clock can be") from None
+        raise Rejected("invalid_field", "time_unix_nano: must be in the years 1 to 9999") from None
 
 
 def _events(ends: list[Fields], places: list[int], rejected: list[Rejection]) -> list[Event]:
-    """The events of their fields; `places` keeps those of valid events, `rejected` gets the others."""
+    """The events of `ends`; the places of invalid events move from `places` to `rejected`."""
     try:
         return msgspec.convert(ends, list[Event])
     except msgspec.ValidationError:
@@ -186,7 +186,7 @@ def _events(ends: list[Fields], places: list[int], rejected: list[Rejection]) ->
 
 
 def _event(fields: Fields) -> Event:
-    """An event of fields that may have another type. Raises `Rejected`."""
+    """The event of fields whose types were not checked. Raises `Rejected`."""
     time, labels = fields.get("occurred_at"), fields.pop("labels", None)
     if isinstance(time, datetime):
         del fields["occurred_at"]

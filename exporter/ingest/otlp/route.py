@@ -25,7 +25,7 @@ _FORMS: Final = {
 
 
 class _OtlpInternal(Internal):
-    """To OTLP clients, which send a request again after a 503, but drop its records after a 500."""
+    """`Internal` for OTLP clients: they send a request again after a 503, but not after a 500."""
 
     status = 503
 
@@ -103,7 +103,7 @@ class LogsRoute:
 
 
 def _warning(warnings: Warnings, unkeyed: int) -> str:
-    """What is doubtful in a request whose records are all counted; "" if nothing is."""
+    """The warnings about a request whose records are all counted; "" without warnings."""
     parts = [f"{kind}: {', '.join(map(str, names))}" for kind, names in warnings.items()]
     if unkeyed:
         parts.append(

@@ -48,7 +48,7 @@ class ClusterClient:
         )
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
-        """A reply or a `CallFailed` for each call; `confirmed`: a reply says that `Plan.wait` is met."""
+        """A reply or a `CallFailed` for each call; with `confirmed`, replies mean that `Plan.wait` is met."""
         replies: dict[int, Any] = {}
         pending = dict(enumerate(calls))
         for _ in range(_ROUNDS):
@@ -105,7 +105,7 @@ class ClusterClient:
         return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:
-        """What is wrong with a reply to WAIT or WAITAOF."""
+        """Why a reply to WAIT or WAITAOF does not confirm the writes; None if it does."""
         if isinstance(reply, Exception):
             return f"can't confirm a write: {described(reply)}"
         if self._wait:
@@ -123,7 +123,7 @@ def successes(replies: list[Any]) -> list[Any]:
 
 
 def _result(reply: Any) -> Any:
-    """A server's error as a `CallFailed`."""
+    """A reply, with a server's error as a `CallFailed`."""
     if isinstance(reply, Exception) and not isinstance(reply, CallFailed):
         return CallFailed(described(reply))
     return reply

@@ -1,4 +1,4 @@
-"""A connection to one Redis server: commands go out together, all replies come back in time."""
+"""A connection to one Redis server: commands are sent together, and share one timeout for all replies."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Command = tuple[bytes | str | int | float, ...]
 
 
 class CallFailed(Exception):
-    """No usable reply: the server refused the call, or nobody knows whether the server ran it.
+    """No usable reply: the server refused the call, or it is unknown whether the server ran it.
 
     The text names the server, never a password.
     """

@@ -23,7 +23,7 @@ from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.repeats import RecentUsers
 
 _EXEMPLARS: Final = 4
-"""Newest sessions of a series that a call takes along: the very newest may be a duplicate's."""
+"""Newest sessions of a series that a call sends: the newest session may be that of a duplicate."""
 _FAILED: Final = 255
 """The verdict on an event of a failed part."""
 _SHARD_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
@@ -33,7 +33,7 @@ _SHARD_NUMBER: Final = struct.Struct(f">I{KEY_BYTES - 4}x")
 class ShardPart:
     """The events of a group in one shard; `positions` are their places in the group.
 
-    `series` and `cells` number what the script call refers to, in the order of the first lookup.
+    `series` and `cells` have the numbers that the script call uses, in the order of the first lookup.
     """
 
     def __init__(self, shard: int) -> None:
@@ -50,8 +50,8 @@ class ShardPart:
         events = self.positions + self.unkeyed
         of = group.events.series
         numbers = [self.series[of[event]] for event in events]
-        # The record of a series in the reply has other replicas' ends: their repeats must come with it, or a
-        # scrape shows them as first ends until the next read, and then the difference falls.
+        # The reply has the ends of other replicas too, and must have their repeats: otherwise a scrape shows
+        # these repeats as first ends until the next read, and the number of first ends then falls.
         for series in list(self.series):
             if series.family is Family.ENDS:
                 self.series[names.repeats(series)]
@@ -148,7 +148,7 @@ class Group:
             self._verdicts[position] = digit - ord("0")
 
     def fail(self, part: ShardPart) -> None:
-        """Note that a part's events may not be counted."""
+        """Note that a part failed: it is unknown whether its events are counted."""
         for position in (*part.positions, *part.unkeyed):
             self._verdicts[position] = _FAILED
 

@@ -1,17 +1,17 @@
 """The shared ledger: each replica commits groups of batches, with one script call per shard and group.
 
-It differs from a file in these points of the contract:
+It differs from the ledger in a file in these points of the contract:
 
 **Atomic.** A batch is split by shard, and each shard's part is counted whole or not at all. When a part
 may have failed, the batch gets `LedgerUnavailable`. Sent again, its events with a key are counted once
 (events that were counted are duplicates); events without a key may be counted again.
 
 **Durable** depends on Redis: `appendfsync always` survives a power cut, `everysec` may lose a second, and
-a failover may lose what its replica had not received. `wait` reduces that. `Status.lost_events` counts the
-loss; totals that were exported stay until they are reached again.
+a failover may lose writes that the Redis replica had not received. `wait` reduces that loss.
+`Status.lost_events` counts it; exported totals stay unchanged until the counts reach them again.
 
 **Repeats.** Each replica remembers the users of its own commits. In a group of events, an event is a repeat
-of an earlier event even when that is a duplicate or fails.
+of an earlier event even when the earlier event is a duplicate or fails.
 
 **Shared.** `totals` shows this replica's events before their receipts, and other replicas' events about a
 second later. Ids expire by their age alone, by Redis' clock.
@@ -37,7 +37,7 @@ from exporter.logs import Log
 log = Log("exporter.ledger")
 
 READ_INTERVAL: Final = 1.0
-"""Seconds between reads of what other replicas counted."""
+"""Seconds between reads of other replicas' counts."""
 _PROBE_INTERVAL: Final = 0.25
 """Seconds between reads while Redis takes no writes."""
 HEALTH_INTERVAL: Final = 60.0
@@ -133,12 +133,12 @@ class RedisLedger(QueuedLedger):
             try:
                 receipts = await self._count([batch for batch, _ in items])
             except Exception as error:
-                # Any error: if this task died of it, its senders would wait for ever.
+                # Any error: if it ended this task, senders would wait for ever.
                 self._fail(error)
         self._answer(items, [receipt or _unavailable() for receipt in receipts])
 
     async def _count(self, batches: Sequence[Batch]) -> list[Receipt | None]:
-        """Write the batches, then show them; their receipts, None for a batch with a failed part."""
+        """Write the batches, then show them. Returns receipts, None for a batch with a failed part."""
         shards = self._replica.plan.shards
         self._spare = (self._spare + 1) % shards
         group = Group(batches, shards, self._spare, self._replica.recent)
@@ -151,7 +151,7 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read what other replicas counted, and find out whether Redis takes writes again.
+        """Read other replicas' counts, and check whether Redis takes writes again.
 
         Returns the time of the next call, None for never.
         """
@@ -207,6 +207,6 @@ class RedisLedger(QueuedLedger):
 def _unavailable() -> LedgerUnavailable:
     # Without the problem: it has the server's address, and browsers get this text too.
     return LedgerUnavailable(
-        "the shared ledger can't take events now; send them again: those with an id count once",
+        "the shared ledger can't take events now; send them again: an event with an id is counted once",
         retry_after=_RETRY_AFTER,
     )

@@ -1,4 +1,4 @@
-"""What a shared ledger is opened with."""
+"""The settings of a shared ledger."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ from exporter.settings.ledger_address import Address
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a shared ledger is opened with; times in seconds.
+    """The settings that a shared ledger is opened with; times in seconds.
 
     `zero` and `zero_durations` exist from the first scrape. An id is remembered for `age`. `timeout` is
-    the deadline of a round trip, `start_timeout` that of a start without Redis. `wait` is None, the number
-    of Redis replicas that must have a write, or 0 for the append-only file. `clock` replaces Redis' clock.
-    `on_labels` gets the label values of each series, also of series that another exporter adds.
+    the deadline of a round trip, `start_timeout` is how long a start waits for Redis. `wait` is None, the
+    number of Redis replicas that must have a write, or 0 for the append-only file. `clock` replaces Redis'
+    clock. `on_labels` gets the label values of each series, also of series that another exporter adds.
     """
 
     address: Address

@@ -20,7 +20,7 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A series' part in one shard.
+    """The record of a series in one shard.
 
     `mark` is the count that was exported before a failover lost events, else 0. `first_seen` is in
     milliseconds of Redis' clock, 0 for a series that is known from the start.
@@ -34,7 +34,7 @@ class Record:
 
     @classmethod
     def parse(cls, text: bytes) -> "Record":
-        """An empty text is a record that is gone. Raises `ValueError`."""
+        """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return _GONE
         count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
@@ -63,14 +63,14 @@ _GONE: Final = Record(0, 0, 0.0, 0, None)
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram's part in one shard: its sum in seconds and the counts of its buckets, as exported."""
+    """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
 
     created: float
     numbers: tuple[float, ...]
 
     @classmethod
     def parse(cls, text: bytes) -> "Histogram":
-        """An empty text is a record that is gone. Raises `ValueError`."""
+        """The histogram in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return cls(0.0, _ZEROS)
         head, _, tail = text.decode().partition("|")

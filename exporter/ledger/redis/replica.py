@@ -1,4 +1,4 @@
-"""This exporter as one replica of the shared ledger: it joins, counts, reads what others counted, leaves."""
+"""This exporter as one replica of the shared ledger: it joins, counts, reads others' counts and leaves."""
 
 import asyncio
 import secrets
@@ -25,12 +25,12 @@ _SILENT: Final = 5000
 """Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
 of a usual scrape interval."""
 _RETRY: Final = 0.25
-"""Seconds between tries of a start."""
+"""Seconds between attempts of a start."""
 _SHARD: Final = ("series", "durations", "commit", "lost")
 
 
 class Replica:
-    """One replica and its totals, used by one task at a time. `lost` are events lost, by shard.
+    """One replica and its totals, used by one task at a time. `lost` is the number of lost events by shard.
 
     Methods raise `CallFailed` where their docstrings do not say otherwise.
     """
@@ -53,7 +53,7 @@ class Replica:
         return self.plan.clock() if self.plan.clock else time.monotonic() + self._offset
 
     async def join(self) -> list[health.Info]:
-        """Join the ledger, or begin it; INFO of each server.
+        """Join the ledger, or create it; returns INFO of each server.
 
         Raises `LedgerError` when Redis can't be reached or can't hold the ledger, and `ConfigError` for
         the password's file.
@@ -84,7 +84,7 @@ class Replica:
                 continue
             _, _, clock, digits, _, _ = reply
             if part.shard == 0:
-                # The clock of one server only: those of a Cluster may differ.
+                # The clock of one server only: the clocks of a Cluster's servers may differ.
                 self._set_clock(clock)
             self.totals.committed(part, reply)
             group.judge(part, digits)
@@ -140,7 +140,7 @@ class Replica:
         await self.read()
 
     async def heartbeat(self) -> str:
-        """Show that this replica is there; the id of the ledger in Redis. Joins an emptied ledger anew."""
+        """Send a heartbeat; returns the id of the ledger in Redis. Joins again after Redis was emptied."""
         arguments = (self.plan.clock_argument(), self._id)
         ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
         if ledger is not None:
@@ -149,7 +149,7 @@ class Replica:
         return (await self._register())[0]
 
     async def leave(self) -> None:
-        """Never raises."""
+        """Leave the ledger and close all connections. Never raises."""
         command = ("ZREM", key(0, "replicas"), self._id)
         try:
             successes(await self.client.run([(0, command)]))
@@ -168,7 +168,7 @@ class Replica:
         return infos
 
     async def _register(self) -> tuple[str, int]:
-        """Join or begin the ledger: its id, and the number of other replicas.
+        """Join or create the ledger; returns its id, and the number of other replicas.
 
         Raises `LedgerError` when it has another format or number of shards.
         """

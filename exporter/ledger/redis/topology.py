@@ -45,7 +45,7 @@ class Topology:
         return self._masters
 
     def forget(self) -> None:
-        """After a failure or a moved shard: `masters` asks the Cluster again."""
+        """Forget the masters, after a failure or a moved shard: `masters` then asks the Cluster again."""
         self._masters = []
 
     async def close(self) -> None:
@@ -65,7 +65,7 @@ class Topology:
                 except CallFailed as error:
                     problem = error
                 else:
-                    # Replicas too, to ask them when the masters are gone. Nodes that left are forgotten.
+                    # Redis replicas too, to ask them when masters are gone. Nodes that left are forgotten.
                     rows = slots.values()
                     self._nodes = {
                         node for row in rows for node in (row["primary"], *row["replicas"])

@@ -1,4 +1,4 @@
-"""Totals of the shared ledger as this exporter knows them: they never wait for Redis and never go down."""
+"""Totals of the shared ledger as this exporter knows them: reading never waits, and no total decreases."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ R = TypeVar("R", Record, Histogram)
 
 
 class _Hash(Generic[R]):
-    """A hash of one shard as it was read last.
+    """A Redis hash of one shard, as it was read last.
 
     A record that is lower than before, or gone, keeps its old value here; it is in `lost` until Redis has
     its high-water mark.
@@ -29,12 +29,12 @@ class _Hash(Generic[R]):
         self.lost: dict[bytes, bytes] = {}
 
     def replace(self, rows: Rows) -> list[bytes]:
-        """Take over the whole hash; the names whose records have changed."""
+        """Take over the whole hash; returns the names whose records have changed."""
         gone = dict.fromkeys(self._texts, b"")
         return self.update((gone | dict(rows)).items())
 
     def update(self, rows: Rows) -> list[bytes]:
-        """Take over some records; the names whose records have changed."""
+        """Take over some records; returns the names whose records have changed."""
         changed = []
         for name, text in rows:
             if text == self._texts.get(name, b"") or self._known(name) is None:
@@ -90,7 +90,7 @@ class SharedTotals:
         return list(self._durations.values())
 
     def restart_delays(self, now: float) -> list[list[bytes]]:
-        """Let the delays that run begin now: the names of their series, by shard."""
+        """Restart the running delays now; returns the names of their series by shard."""
         since, names = self._since(now), self._names
         delayed = {series for series, at in self._first_seen.items() if at > since}
         self._first_seen |= dict.fromkeys(delayed, round(now * 1000))
@@ -113,7 +113,7 @@ class SharedTotals:
         """Take over the reply to a commit: the records that it touched."""
         before, after, _, _, series, cells = reply
         known = self._shards[part.shard]
-        # The reply lacks what other exporters have written since `known.commit`: the next read gets all.
+        # The reply lacks what other replicas have written since `known.commit`: the next read gets it.
         if known.commit == before:
             known.commit = after
         self._add_up(
@@ -132,7 +132,7 @@ class SharedTotals:
         return self._shards[shard].series.lost, self._shards[shard].cells.lost
 
     def marked(self, shard: int) -> None:
-        """Redis has the high-water marks of all lost records of a shard."""
+        """Note that Redis has the high-water marks of all lost records of a shard."""
         for lost in self.lost(shard):
             lost.clear()
 

@@ -173,7 +173,7 @@ HOSTILE: dict[str, tuple[dict[bytes, bytes], bytes, int]] = {
     "many empty records": (PROTOBUF, raw_field(1, raw_field(2, b"\x12\x00" * 500_000)), 413),
     "invalid UTF-8": (PROTOBUF, in_request(raw_field(1, b"\xff\xfe")), 400),
     "invalid UTF-8 in JSON": (JSON, b'{"x":"\xff"}', 400),
-    "half of a surrogate pair": (JSON, JSON_HEAD + rb'{"key":"\ud800"}]}]}]}]}', 400),
+    "lone surrogate": (JSON, JSON_HEAD + rb'{"key":"\ud800"}]}]}]}]}', 400),
     "long number": (JSON, JSON_HEAD[:-14] + b'"timeUnixNano":"' + b"9" * 99999 + b'"}]}]}]}', 400),
     "declared field": (PROTOBUF, b"\x0a" + DECLARED, 400),
     "declared text": (PROTOBUF, in_request(b"\x0a" + DECLARED), 400),
