@@ -198,7 +198,7 @@ def test_docs_show_every_path_and_field() -> None:
     text = Page(Ops().get(names.DOCS_PATH).text).text
     for words in (
         "POST /v1/session-ends",
-        "application/x-ndjson: an Event per line",
+        "application/x-ndjson: An Event per line",
         "duration_seconds number ≥ 0 ≤ 31622400 or null",
         "curl -sS --fail-with-body http://127.0.0.1:10400/v1/session-ends",
         "429 Too many requests (throttled)",
