@@ -1,4 +1,4 @@
-"""Repeats of users among the ends of files."""
+"""Repeated ends of one user, found among the ends in files."""
 
 import pytest
 
