@@ -1,4 +1,4 @@
-"""The benchmarks run: each row is filled, the table fits a terminal, and a missing program is named.
+"""The benchmarks: each row is filled, the table fits a terminal, and a missing program is named.
 
 The figures of these short runs mean nothing.
 """

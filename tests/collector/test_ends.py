@@ -135,8 +135,8 @@ def test_page_restored_from_the_back_forward_cache_was_interrupted(
 def test_page_in_the_back_forward_cache_is_ended_once_by_another(
     browser: Browser, site: Site, exporter: ExporterProcess, answered: bool
 ) -> None:
-    """Fails when a restored page looks only at its own record of the end: it sent a second end where the
-    other page had not read the answer."""
+    """Fails when a restored page looks only at its own record of the end: it sent a second end when the other
+    page had not read the answer."""
     with Visitor(browser, site, exporter, clock=False) as visitor:
         page = visitor.open()
         page.evaluate(TWO_SESSIONS)

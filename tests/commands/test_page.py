@@ -1,4 +1,4 @@
-"""`test-page`: a real Alertmanager notifies of the test alert, and mistakes name their remedy."""
+"""`test-page`: a real Alertmanager notifies of the test alert, and errors say what to do."""
 
 import re
 from pathlib import Path

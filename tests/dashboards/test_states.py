@@ -10,7 +10,7 @@ from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
 from tests.dashboards.states import STATES, WORDS, States
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
-"""Panels that say something even in an empty Prometheus."""
+"""Panels that show a result even with an empty Prometheus."""
 WITHOUT_DATA = {
     ("Success ratio (1h)", "A"): "the objective is missed",
     ("Success ratio (30d)", "A"): "the objective is missed",
@@ -51,7 +51,7 @@ def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: State
 
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
-    """A count against a threshold has a query, and so a color, for each outcome: here it is a failure."""
+    """Panels of a code have a query, and so a color, for each outcome; the only code here is a failure."""
     for query in QUERIES:
         of_other = query.ref in "AB" and OF_OUTCOME.match(query.panel)
         other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
@@ -129,7 +129,7 @@ def test_places_have_counts_shares_and_the_share_of_all_ends(states: States) -> 
 
 
 def test_ends_without_the_label_are_none(states: States) -> None:
-    """No series has the label `project`, so all ends are the rest."""
+    """No series has the label `project`, so all ends are in "(none)"."""
     rest = query_of("Ends per minute by $label", "B")
     shown = column("value", states.ask(rest, "traffic", label="project"))
     assert shown == pytest.approx({"(none)": 20 / 60}, rel=0.02)
