@@ -99,7 +99,7 @@ def health(port: int) -> int:
     (text,) = texts("HEALTHCHECK", IMAGE)
     python, *arguments = json.loads(text.partition("CMD ")[2])
     assert python == "python"
-    # A proxy that is not there: the health check must not use it.
+    # No proxy listens at this address: the health check must not use a proxy.
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:1"}
     arguments = [part.replace("10401", str(port)) for part in arguments]
     return finished(sys.executable, *arguments, env=environment, timeout=30).returncode
@@ -153,7 +153,7 @@ def test_build_steps_install_the_files_of_the_wheel(built: Path) -> None:
 def test_installed_exporter_writes_only_to_its_data_folder(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It runs with a read-only root."""
+    """The exporter runs with a read-only root."""
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", VARIABLES["PYTHONDONTWRITEBYTECODE"])
     program = (built / "bin/python", "-c", "from exporter.cli import main; main()")

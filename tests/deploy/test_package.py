@@ -86,7 +86,7 @@ def test_source_distribution_has_no_file_that_is_not_committed(built: Built) -> 
 def test_source_distribution_builds_the_same_bytes_on_another_day(
     built: Built, tmp_path: Path
 ) -> None:
-    """And with another umask, time zone, language and order of sets."""
+    """The second build also has another umask, time zone, language and order of sets."""
     # Not with tarfile, whose filters Debian 12's Python 3.11.2 lacks.
     subprocess.run(["tar", "-xf", built.sdist, "-C", tmp_path], check=True)
     source = tmp_path / NAME
