@@ -113,7 +113,7 @@ def sender(command: list[str], exporter: ExporterProcess) -> Sender:
 
 
 def answers(done: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:
-    """Accepted and duplicate events of each answer."""
+    """The numbers of accepted and duplicate events in each answer."""
     assert done.returncode == 0, done.stderr
     replies = [json.loads(line) for line in done.stdout.splitlines()]
     assert [reply["rejected"] for reply in replies] == [[]] * len(replies)
@@ -133,7 +133,7 @@ def test_end_sent_twice_counts_once(sender: Sender) -> None:
 
 
 def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender) -> None:
-    """Fails when a sender gives up, or makes a new id for another attempt."""
+    """Fails when a sender gives up, or uses a new id for another attempt."""
     with LossyProxy(sender.port, lost, refused) as network:
         assert answers(sender.run(*sender.end, url=network.url)) == [(0, 1)]
     assert len(network.bodies) == 3
@@ -142,8 +142,8 @@ def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender
 
 
 def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_path: Path) -> None:
-    """Killed twice: before its third end arrives, and after it is counted, before the answer.
-    Fails when a sender makes its ids anew at each run."""
+    """The sender is killed twice: before its third end arrives, and after that end is counted but not
+    answered. Fails when a sender creates new ids at each run."""
     ends = (*sender.end[:2], *(f"{sender.end[2]}-{number}" for number in range(5)))
     sender.kill_while_waiting(no_request, tmp_path, *ends)
     assert sender.counted == 2
@@ -199,7 +199,7 @@ FIELDS = {
     "session_id": "session_id",
     "occurred_at": "time",
 }
-"""The key of a log's line for each field of an event."""
+"""The key in a log line for each field of an event."""
 
 
 def test_vector_makes_events_of_log_lines() -> None:
@@ -219,8 +219,8 @@ def test_fluent_bit_makes_events_of_log_lines() -> None:
 
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_forwarded_log_line_is_one_end_in_its_series(exporter: ExporterProcess, name: str) -> None:
-    """The requests come from the line in the README. The Collector's was recorded, the others are written by
-    hand; the next test compares them with the configurations."""
+    """The requests are made from the log line in the README. That of the Collector was recorded, the others
+    were written by hand; the next test compares them with the configurations."""
     before = exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
     now = datetime.now(UTC).replace(microsecond=0)
     text = json.dumps(PAYLOADS[name]).replace("2026-11-20T19:00:00Z", now.isoformat())
