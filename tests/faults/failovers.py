@@ -63,7 +63,7 @@ def run(folder: Path, quick: bool) -> str:
             master.kill()
             began = time.monotonic()
             if quick:
-                # Without the node timeout after which the Cluster fails over by itself.
+                # At once, instead of after the node timeout, when the Cluster fails over by itself.
                 replica.command("CLUSTER", "FAILOVER", "TAKEOVER")
             wait_for(lambda dead=master: _failed_over(cluster, dead), what="a new master")
             load.wait_for_acknowledged(1)
@@ -86,7 +86,7 @@ def run(folder: Path, quick: bool) -> str:
         figure,
         (decreases, counted) == (0, ids)
         and counted <= min(load.sent, total)
-        # Few failovers lose nothing but events that were noticed, or were being retried.
+        # A few failovers lose only events whose loss was noticed or that were being retried.
         and (not quick or load.sent - ids <= noticed + load.retries * 20),
     )
 
