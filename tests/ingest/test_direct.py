@@ -1,4 +1,4 @@
-"""Session ends without an ASGI task: the same answers, batches, metrics and log lines as with one."""
+"""Session ends without an ASGI task: the same answers, batches, metrics and log lines as with a task."""
 
 import asyncio
 import gc
@@ -85,7 +85,7 @@ usual = st.just({**JSON, **BEARER})
 async def answer_directly(
     listener: Listener, body: bytes, headers: dict[bytes, bytes], client: str = "127.0.0.1"
 ) -> Answer:
-    """The answer without a task, or with one where the application wants it."""
+    """The answer without a task, or with a task if the application requires it."""
     start = listener.app.direct(INGEST_PATH.encode(), headers)
     if start is None:
         return await listener.answer(body, headers, client=client)
@@ -100,7 +100,8 @@ async def answer_directly(
 
 
 def seen(listener: Listener) -> tuple[Any, ...]:
-    """What requests left behind. Hashes of users differ between listeners."""
+    """Batches, metrics, log lines and unknown codes. Hashes of users differ between listeners, so only their
+    presence is compared."""
     batches = [
         (
             [each.key for each in batch.series],
@@ -157,7 +158,8 @@ class Hanging(MemoryLedger):
 
 
 def test_late_refusal_is_answered_and_frees_its_request(taxonomy: Taxonomy) -> None:
-    """Fails when the refusal is raised: its traceback is a cycle, which only the collector frees."""
+    """Fails when the refusal is raised: its traceback is a reference cycle that only the garbage collector
+    frees."""
     ledger = Hanging()
     listener = Listener(taxonomy, ledger)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Keys of events: matched to fields, reported when they mean none, and rejected with `strict_fields`."""
+"""Keys of events: matched to fields, reported when they match no field, rejected with `strict_fields`."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from tests.ingest.test_cloudevents import ENVELOPE, STRUCTURED
 
 @pytest.mark.parametrize("headers", [JSON, NDJSON, STRUCTURED])
 def test_spelling_of_a_key_does_not_matter(listener: Listener, headers: dict[bytes, bytes]) -> None:
-    """Fails without the match: `Code` was ignored, and the failure counted as a normal end."""
+    """Fails without the match: `Code` was ignored, and a failure was counted as a normal end."""
     event: dict[str, Any] = {
         "System": "streampixel",
         "CODE": 4001,

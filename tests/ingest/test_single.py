@@ -1,4 +1,4 @@
-"""Single events: classified as the columns of a batch are."""
+"""Single events: they are classified like the columns of a batch."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_single_event_is_classified_as_a_batch_of_one(
 ) -> None:
     classifier = make_classifier(taxonomy)
     now = NOW.timestamp()
-    # On the same object, whose key for hashes of users is random.
+    # With the same classifier: its key for hashes of users is random.
     expected = columns(classifier.classify_columns(decoded(value), now))
     assert columns(classifier.classify(decoded(value), now)) == expected
 

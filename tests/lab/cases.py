@@ -18,7 +18,7 @@ STANDARD_CASE: Final = "standard"
 BURSTIER: Final = "standard, noise half as bursty again"
 BUDGET_KEPT: Final = "standard, half of the budget spent"
 KEPT: Final = 0.0025
-"""The share of failures that spends half of the shipped objective's budget."""
+"""A share of failures that uses half of the error budget of the shipped objective."""
 STANDARD_VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEM: Final = "streampixel"
 OFFICE: Final = (
@@ -107,13 +107,13 @@ def _first_minutes(volume: float, seed: int) -> Iterator[History]:
 
 
 def _day_one(volume: float, seed: int) -> Iterator[History]:
-    """Installed at four hours of the day."""
+    """Histories that begin with the installation, at four hours of the day."""
     for hour in range(0, 24, 6):
         yield _from(hour, 3, [("habit", 0)], volume, 100 * seed + hour)
 
 
 def _on(name: str, *days: int) -> list[tuple[str, float]]:
-    """An incident on each of the days, at different hours."""
+    """Onsets of an incident on each of the given days, at different hours."""
     return [(name, 24 * day + (9 + 7 * number) % 24) for number, day in enumerate(days)]
 
 

@@ -1,4 +1,4 @@
-"""`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as the other ways in."""
+"""`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as for other events."""
 
 import errno
 import gzip
@@ -80,7 +80,7 @@ def test_record_counts_once_however_often_it_is_sent(
 
 
 def test_record_and_posted_event_with_one_id_count_once(listener: Listener) -> None:
-    """Fails when records have keys or fingerprints of their own."""
+    """Fails when keys or fingerprints of records differ from those of posted events."""
     event = {**END, "id": "u-1", "occurred_at": "2026-11-20T19:00:00Z", "labels": {"region": "eu"}}
     assert listener.send(event).json["accepted"] == 1
     given = record({**END, "log.record.uid": "u-1", "region": "eu"})
@@ -113,7 +113,7 @@ def test_rejected_records_are_a_partial_success_with_the_first_reason(
 
 
 def test_request_of_rejected_records_only_is_a_partial_success(listener: Listener) -> None:
-    """Fails when the 422 of the other ways in is the answer: a client drops the whole request anyway."""
+    """Fails when the answer is 422, as for other events: a client drops the request after both."""
     success = partial(export(listener, request(record({}), record({}))))
     assert success.rejected_log_records == 2
     assert "event 0: system: required" in success.error_message
