@@ -25,7 +25,7 @@ OFFICE: Final = (
     *((0, 0.02), (7, 0.02), (9, 1.0), (11.75, 1.0), (12.25, 0.3), (13, 0.3)),
     *((13.5, 1.0), (19, 1.0), (19.5, 0.05), (24, 0.02)),
 )
-"""Load by hour: a dip at noon, and an end of the day in which 95 % of the traffic goes in half an hour."""
+"""Load by hour: less at noon, and a fall of 95 % within half an hour at the end of the day."""
 _SIZES: Final = ("a tenth", "a third")
 REGIONS: Final = (0.03, 0.05, 0.10, 0.20)
 
@@ -120,7 +120,7 @@ def _on(name: str, *days: int) -> list[tuple[str, float]]:
 _STOPS: Final = [
     ("stop", 24 * day + hour) for day, hour in ((7, 10), (8, 10), (10, 15), (14, 10), (24, 10))
 ]
-"""In office hours, some a day or a week after another at the same time of day."""
+"""Stops in office hours, some of them a day or a week after another stop at the same time of day."""
 CASES: Final = {
     STANDARD_CASE: Case(_standard, STANDARD_VOLUMES),
     BURSTIER: Case(partial(_standard, burst_scale=1.5), STANDARD_VOLUMES),

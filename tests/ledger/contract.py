@@ -241,7 +241,7 @@ class LedgerContract:
         assert value(ledger) == 4
 
     async def test_defect_of_one_caller_leaves_the_answers_of_others(self, home: Home) -> None:
-        """Fails when an error ends the loop over the answers: later callers waited for ever."""
+        """Fails when an error ends the loop over the answers: later callers waited forever."""
         ledger = await home.open()
         answers: list[object] = []
 
@@ -313,7 +313,7 @@ class LedgerContract:
         # Repeats are exported with their ends.
         assert not total(ledger, FAILURE.of_repeats()).delayed
         home.monotonic.advance(74.9)
-        # Each commit is followed by housekeeping when a tick has passed.
+        # After a tick, a commit is followed by housekeeping, which ends delays.
         await ledger.commit(batch([2]))
         await ledger.commit(batch([3], of=OTHER))
         assert total(ledger).delayed

@@ -82,7 +82,7 @@ def test_no_series_by_label_without_configured_labels() -> None:
 
 
 def test_repeats_are_added_up_by_code_and_shown_with_their_ends() -> None:
-    """Fails when a scrape shows repeats of ends that it shows as 0: ends without repeats would go down."""
+    """Fails when a scrape shows repeats of ends that it shows as 0: ends without repeats would decrease."""
     repeats = Family.REPEATS
     ledger = StillLedger(
         [

@@ -205,7 +205,7 @@ def test_the_last_session_is_an_exemplar_with_its_time() -> None:
     ],
 )
 def test_an_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -> None:
-    """A reader fails the whole scrape. 10 of the 128 characters are `session_id`."""
+    """A reader would refuse the whole scrape. The name `session_id` takes 10 of the 128 characters."""
     body = openmetrics(StillLedger([total(session=session)]))
     assert (" # {" in body) is exported
     assert samples(body, parse_openmetrics)

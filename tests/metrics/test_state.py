@@ -48,7 +48,7 @@ def test_a_ledger_with_a_problem_is_not_writable() -> None:
 
 
 def test_a_window_without_a_capacity_has_no_gauges() -> None:
-    """Ids expire by age only. A gauge of 0 would mean that no id is remembered."""
+    """Without a capacity, ids expire by age only. A gauge of 0 would mean that no id is remembered."""
     registry = registry_of(Status(window_ids=0, window_capacity=0))
     for name in (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN):
         assert registry.get_sample_value(name) is None
