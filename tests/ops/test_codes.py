@@ -1,4 +1,4 @@
-"""/codes and the 404 pages: every code has a row, search works without a script, names are suggested."""
+"""The page /codes and the 404 pages: each code has a row, search needs no script, names are suggested."""
 
 import re
 from dataclasses import replace

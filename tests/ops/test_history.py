@@ -1,4 +1,4 @@
-"""Counts per minute, and the period that the history covers."""
+"""The history of counts per minute, and the period that it covers."""
 
 from exporter.ledger.contract import Family
 from exporter.ops.history import MINUTES, History

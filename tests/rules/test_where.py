@@ -1,4 +1,4 @@
-"""The place in the description of a spike: the value of each label with far more than its usual part."""
+"""The place in the description of a spike: the value of each label with far more than its expected share."""
 
 from pathlib import Path
 
