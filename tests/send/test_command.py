@@ -1,4 +1,4 @@
-"""What people and programs see of `send`: wrong usage, exit codes, the summary, the bar."""
+"""The output of `send` for people and programs: wrong usage, exit codes, the summary, the progress bar."""
 
 import json
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_json_prints_an_object_to_standard_output(
 def test_warnings_of_answers_and_files_are_summed_up(
     sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of two answers, of keys that are near `code`, and of an exporter without warnings."""
+    """Warnings of two answers, of keys that are near `code`, and of an exporter that sends no warnings."""
     given: list[dict[str, Any]] = [
         {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
         {"unknown_codes": {"4009": 2}},

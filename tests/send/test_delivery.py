@@ -165,7 +165,7 @@ def test_the_token_is_sent_and_never_shown(
 
 
 def test_a_refusal_before_the_end_of_the_body_is_read() -> None:
-    """Fails when the error of the write hides the response: 64 MiB fit into no socket's buffers."""
+    """Fails when the error of the write hides the response: 64 MiB exceed all socket buffers."""
 
     def refuse(listener: socket.socket) -> None:
         peer, _ = listener.accept()

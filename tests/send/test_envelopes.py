@@ -27,7 +27,7 @@ CLOUDEVENT = {
 
 
 def test_cloudevents_in_files_are_the_events_that_were_posted(sender: Sender) -> None:
-    """Same source and id, so the exporter makes the same key: a repeat of a posted event is one."""
+    """Source and id are the same, so the exporter makes the same key: a posted event counts once."""
     binary = {**CLOUDEVENT, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}
     del binary["data"]
     for envelope in (CLOUDEVENT, binary):

@@ -65,7 +65,7 @@ def test_csv_columns_are_matched_by_any_spelling(header: str, read: Read) -> Non
 def test_csv_without_a_clear_code_column_is_refused(
     header: str, message: str, sender: Sender
 ) -> None:
-    """A file with a misspelled column would count each of its failures as a success."""
+    """With a misspelled column, each failure in the file would be counted as a success."""
     report = sender(sender.file("a.csv", f"{header}\n{header}\n"))
     assert (report.exit_code, report.skipped, sender.requests) == (1, 1, [])
     assert message.removeprefix("1:") in sender.output
@@ -127,7 +127,7 @@ def test_a_column_option_means_the_name_that_is_exactly_the_same(read: Read) -> 
 def test_a_column_option_for_a_key_that_no_record_has_is_an_error(
     record: dict[str, object], column: str, sender: Sender
 ) -> None:
-    """The misspelled key of a code would count each failure as a success."""
+    """With a misspelled key of the code, each failure would be counted as a success."""
     content = json.dumps({"system": "softdrive", **record}) + "\n"
     report = sender.lines(content * 2, columns=[f"code={column}"])
     assert report.exit_code == 1
@@ -183,7 +183,7 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
 
 
 def test_column_labels_beside_a_label_is_replaced(read: Read) -> None:
-    """Fails when the label is put into the cell's text, which is an error of Python."""
+    """Fails when the label is added to the text of the cell: Python raised an error."""
     sent = read("system,code,labels,labels.region\nstreampixel,4001,x,eu\n", "a.csv")
     assert sent.skipped == []
     assert sent.bodies[0]["labels"] == {"region": "eu"}

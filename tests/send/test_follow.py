@@ -41,7 +41,7 @@ def test_a_restart_continues_at_the_checkpoint(follower: Follower) -> None:
 
 
 def test_a_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
-    """The process was killed between the answer and the checkpoint, which is older then."""
+    """The process was killed between the answer and the checkpoint, so the checkpoint is older."""
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
     before = follower.checkpoint.read_bytes()
@@ -56,7 +56,8 @@ def test_a_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
 
 
 def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> None:
-    """Machines of one image have equal paths, inode numbers and lines; not the random part."""
+    """Machines made from one image have equal paths, inode numbers and lines, but another random part of
+    ids."""
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     follower.checkpoint.unlink()
@@ -67,7 +68,7 @@ def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> No
 def test_a_rotated_file_is_finished_before_the_next_one(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its writer may continue in it after the next file was begun."""
+    """The writer may still append to the rotated file after the next file was begun."""
     monkeypatch.setattr(follow, "QUIET", 5)
     follower.path.write_text(lines(1))
     sent = follower.run(
@@ -102,7 +103,7 @@ def test_rotations_while_nobody_follows_are_found(follower: Follower) -> None:
 
 
 def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
-    """Fails when the checkpoint still names the old file: the third file then has the second one's ids."""
+    """Fails when the checkpoint still names the old file: the third file then has the ids of the second."""
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
     follower.rename("gone")
@@ -130,7 +131,7 @@ def test_a_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
 
 @pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])
 def test_a_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
-    """Also if it has grown beyond its old length before it is looked at."""
+    """This holds even if the file has grown beyond its old length before it is read again."""
     again = list(map(str, codes))
     follower.path.write_text(lines(1, 2))
 
@@ -176,7 +177,7 @@ def test_a_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
 def test_events_that_tell_themselves_apart_have_the_ids_of_send(
     follower: Follower, sender: Sender
 ) -> None:
-    """So sending the file later, with `send FILE`, counts nothing twice."""
+    """If the file is sent later with `send FILE`, no event counts twice."""
     event = {"system": "softdrive", "session_id": "s", "occurred_at": "2026-11-20T19:00:00Z"}
     text = f"{json.dumps(event)}\n{json.dumps(event | {'id': 'mine'})}\n"
     follower.path.write_text(text)

@@ -9,7 +9,7 @@ from .conftest import Sender
 from .following import Follower, lines, nothing
 
 HEADER = b"system;Dur\xe9e;Code\n"
-"""With a byte that is not UTF-8."""
+"""A header with a byte that is not UTF-8."""
 
 
 def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
@@ -30,7 +30,7 @@ def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> Non
 
 @pytest.mark.parametrize("first", [HEADER, b"", b"drive;7\n"])
 def test_a_truncated_table_needs_no_header(first: bytes, follower: Follower) -> None:
-    """Its writer may write the header at its own start only. The first line may be the rest of a row."""
+    """The writer may write the header only when it starts. The first line may be the rest of a row."""
     follower.path.write_bytes(HEADER + b"softdrive;x;1\n")
 
     def truncate(code: int) -> None:

@@ -1,4 +1,4 @@
-"""The environment's proxies."""
+"""`send` through the proxies that the environment names."""
 
 import gc
 import socket

@@ -47,7 +47,7 @@ def test_a_table_of_a_spreadsheet_is_read(content: bytes, read: Read) -> None:
     ],
 )
 def test_files_of_pandas_are_read(content: str, code: str, read: Read) -> None:
-    """A column of integers with a gap is one of floats; the exporter knows these spellings of a code."""
+    """pandas makes a column of integers with a gap a column of floats; the exporter accepts such codes."""
     sent = read(content, "a.csv")
     assert sent.skipped == []
     assert [body.get("code") for body in sent.bodies] == [code, None]

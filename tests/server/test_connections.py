@@ -75,7 +75,7 @@ USES: dict[str, tuple[bytes, bool, bool]] = {
     "an upgrade": (UPGRADE, True, False),
     "a large head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000, True, False),
 }
-"""What a client sends, whether it then reads, and whether it ends with a reset."""
+"""The request of a client, whether it reads the answer, and whether it ends with a reset."""
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -172,7 +172,7 @@ def test_closed_connection_does_not_wait_for_its_linger_timer(
 
 
 def busy(client: socket.socket) -> socket.socket:
-    """In a request: the server has asked for the body."""
+    """Make a connection busy: begin a request, and wait until the server asks for the body."""
     client.sendall(
         b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
     )

@@ -164,7 +164,7 @@ def test_every_reason_but_internal_has_a_fault() -> None:
 
 
 def test_redirect_is_not_followed(server: StatsServer) -> None:
-    """The key is part of the URL: another server would receive it."""
+    """The key is part of the URL, so another server would receive the key."""
     with StatsServer() as other:
         location = f"{other.url}/projects/userStats/p1?userId={USER}&apikey={KEY}"
         server.faults.append(answers(302, {}, Location=location))

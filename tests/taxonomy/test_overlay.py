@@ -67,7 +67,7 @@ def test_an_overlay_changes_the_new_code_of_another_overlay(tmp_path: Path) -> N
 
 
 def test_equal_overlays_and_a_shipped_alias_are_no_mistake(tmp_path: Path) -> None:
-    """An upgrade to a release that ships the alias must not fail."""
+    """Fails when a repeated alias is refused: an upgrade to a release that ships the alias would fail."""
     rows = ('  - code: "4001"', "    severity: ticket", "    aliases: [Worker Node Unavailable]")
     for name in "ab":
         write(tmp_path, name, *rows)

@@ -1,4 +1,4 @@
-"""The shipped taxonomies agree with the vendors' pages and with our reading of them."""
+"""The shipped taxonomies agree with the vendors' pages and with the classification of the design."""
 
 import csv
 from collections import Counter
@@ -102,10 +102,10 @@ def test_our_reading_of_each_row_is_the_designs() -> None:
 
 @pytest.mark.parametrize("row", facts(), ids=lambda row: f"{row['system']}-{row['code']}")
 def test_spellings_of_a_vendors_page_and_its_sdks_match_their_code(row: dict[str, str]) -> None:
-    """As text, number, heading and name."""
+    """The spellings are the text, the number, the heading and the name."""
     code = row["code"]
     spellings = [code, *([int(code), f"Error Code {code}"] if code.isdigit() else [])]
-    # A name that two codes share matches one of them.
+    # A name that two codes share matches one of the two codes.
     names = [other["name"] for other in facts() if other["system"] == row["system"]]
     spellings += [row["name"]] if names.count(row["name"]) == 1 else []
     assert len(spellings) >= 2
