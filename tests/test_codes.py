@@ -159,7 +159,7 @@ def test_several_matches_are_a_table_per_system() -> None:
     )
 
 
-def test_phase_of_the_vendor_is_no_reading_of_ours() -> None:
+def test_phase_of_the_vendor_is_not_marked_as_derived() -> None:
     assert "Phase          stream (4 of 5)\n" in printed("softdrive 08")[1]
 
 

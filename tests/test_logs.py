@@ -113,7 +113,7 @@ def test_line_that_can_not_be_written_is_counted_and_raises_nothing(
             stream.close()
 
 
-def test_a_line_imports_nothing() -> None:
+def test_line_imports_nothing() -> None:
     """Fails when the first line imports a module: without a free file descriptor the import would fail."""
     code = (
         "import sys; from exporter.logs import Log, configure\n"

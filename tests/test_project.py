@@ -225,23 +225,25 @@ def imports() -> dict[str, set[str]]:
     """The names that each package or module directly in exporter/ imports, also within functions."""
     names: dict[str, set[str]] = {}
     for path in (ROOT / "exporter").rglob("*.py"):
-        room = names.setdefault(path.relative_to(ROOT / "exporter").with_suffix("").parts[0], set())
+        package = names.setdefault(
+            path.relative_to(ROOT / "exporter").with_suffix("").parts[0], set()
+        )
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                room |= {alias.name for alias in node.names}
+                package |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                room |= {f"{node.module}.{alias.name}" for alias in node.names}
+                package |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def test_rooms_import_each_other_without_a_cycle(imports: dict[str, set[str]]) -> None:
+def test_packages_import_each_other_without_a_cycle(imports: dict[str, set[str]]) -> None:
     """Fails with the cycle in its message."""
-    rooms = {
-        room: {name.split(".")[1] for name in names if name.startswith("exporter.")} - {room}
-        for room, names in imports.items()
+    packages = {
+        package: {name.split(".")[1] for name in names if name.startswith("exporter.")} - {package}
+        for package, names in imports.items()
     }
-    assert rooms["ingest"] >= {"ledger", "taxonomy"}
-    TopologicalSorter(rooms).prepare()
+    assert packages["ingest"] >= {"ledger", "taxonomy"}
+    TopologicalSorter(packages).prepare()
 
 
 def test_imported_packages_are_declared(imports: dict[str, set[str]]) -> None:

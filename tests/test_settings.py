@@ -246,5 +246,7 @@ def test_loopback_needs_no_token(address: str) -> None:
 
 
 @pytest.mark.parametrize("flags", [{"allow_anonymous": "ops"}, {"ops_token_file": "/t"}])
-def test_other_addresses_need_a_token_file_or_allow_anonymous(flags: dict[str, Any]) -> None:
+def test_other_addresses_are_accepted_with_a_token_file_or_allow_anonymous(
+    flags: dict[str, Any],
+) -> None:
     assert load(ops="0.0.0.0:1", **flags).ops == "0.0.0.0:1"

@@ -62,7 +62,7 @@ def test_full_buckets_are_dropped_first(clock: Clock) -> None:
 
 
 def test_flood_of_names_neither_resets_nor_drains_a_bucket(clock: Clock) -> None:
-    """Fails when the oldest bucket is evicted: addresses of the flood evicted each other, and lost their debts."""
+    """Fails when the oldest bucket is evicted: addresses of a flood evicted each other with their debts."""
     buckets, limit = TokenBuckets(clock, max_buckets=100), Limit(0.001, 5)
     assert granted(buckets, "attacker", limit, 10) == 5
     assert granted(buckets, "honest", limit, 1) == 1

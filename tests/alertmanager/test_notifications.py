@@ -138,7 +138,7 @@ def test_missing_counts_inhibit_stopped_of_their_system_only(manager, receiver):
     assert (labels["signal"], labels["system"]) == ("stopped", "streampixel")
 
 
-def test_alerts_about_an_exporter_inhibit_no_stopped(manager, receiver):
+def test_alerts_about_an_exporter_do_not_inhibit_stopped(manager, receiver):
     """Alerts about an exporter name no system: the exporter may be a replica, or may count another system."""
     causes = (*CAUSES, "SessionEndExporterClockSkew")
     manager.post(*(alert("exporter", **DOWN | {"alertname": cause}) for cause in causes))

@@ -77,7 +77,7 @@ def test_key_reads_nothing(browsers: Browsers, method: str) -> None:
     assert (answer.status, answer.headers[b"allow"]) == (405, b"POST, OPTIONS")
 
 
-def test_answer_does_not_tell_whether_an_id_was_counted(browsers: Browsers) -> None:
+def test_answer_does_not_show_whether_an_id_was_counted(browsers: Browsers) -> None:
     """Fails when an answer names duplicates or conflicts: anyone with the public key could look up ids."""
     answers = [
         browsers.post({"id": "mine", "code": 4001}),

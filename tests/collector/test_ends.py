@@ -61,7 +61,7 @@ def test_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> N
     visitor.assert_delivered(page, interruption(1006) | end(1000))
 
 
-def test_drop_that_never_recovers_is_one_4007(visitor: Visitor) -> None:
+def test_drop_that_never_recovers_is_one_end_with_4007(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     # A peer connection alone does not play.

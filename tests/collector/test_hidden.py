@@ -69,7 +69,7 @@ def test_storage_cleared_while_hidden_loses_no_end(visitor: Visitor) -> None:
     visitor.assert_delivered(page, end(4006))
 
 
-def test_hidden_page_that_lives_is_not_ended(visitor: Visitor) -> None:
+def test_hidden_page_that_still_runs_is_not_ended(visitor: Visitor) -> None:
     page, other = visitor.open(), visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)

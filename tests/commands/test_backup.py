@@ -70,7 +70,7 @@ def cut(database: Path) -> None:
         file.truncate(database.stat().st_size // 2)
 
 
-def test_backup_of_what_is_no_ledger_says_what_to_do(
+def test_backup_of_a_file_that_is_not_a_ledger_says_what_to_do(
     tmp_path: Path, running: ExporterProcess, backups: Path
 ) -> None:
     def error(*given: object, **variables: str) -> str:

@@ -96,7 +96,7 @@ def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_exported_files_name_no_place_of_the_repository(name: str) -> None:
+def test_exported_files_name_no_path_of_the_repository(name: str) -> None:
     for path, content in contents(name).items():
         assert not re.findall(rb"deploy/|\.\./|repository", content), path
 

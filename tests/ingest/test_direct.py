@@ -128,7 +128,7 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=60, deadline=None)
 @given(requests=st.lists(st.tuples(body, usual | headers), min_size=1, max_size=8))
-def test_both_ways_are_alike(
+def test_requests_with_and_without_a_task_are_alike(
     taxonomy: Taxonomy, token_file: Path, requests: list[tuple[bytes, dict[bytes, bytes]]]
 ) -> None:
     async def run() -> None:

@@ -268,7 +268,7 @@ def test_bodies_being_read_share_a_budget() -> None:
 
 
 @pytest.mark.parametrize("end", ["cancelled", "too large", "disconnect"])
-def test_budget_is_released_however_a_body_ends(end: str) -> None:
+def test_budget_is_released_at_every_end_of_a_body(end: str) -> None:
     async def run() -> None:
         limits = guard(max_body=100, budget=100)
         if end == "cancelled":

@@ -111,7 +111,7 @@ def test_names_are_bounded_in_number_and_length_and_valid_json(listener: Listene
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_megabyte_of_keys_is_matched_in_linear_time(strict: bool) -> None:
+def test_megabyte_of_keys_is_matched_in_linear_time(strict: bool) -> None:
     """Fails when each ignored key is compared with all fields: 50 µs each, 7 s for a body."""
     events = [{f"{number:05}x{key}": 1 for key in range(90)} for number in range(1000)]
     ignored = IgnoredFields(strict=strict)

@@ -68,6 +68,6 @@ def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(
     assert len(fingerprints) == 1
 
 
-def test_usual_event_takes_the_short_way(classifier: Classifier) -> None:
+def test_plain_event_is_classified_by_classify_single(classifier: Classifier) -> None:
     for value in (FULL, {"system": "softdrive", "id": "b"}):
         assert classifier.classify_single(decoded(value), NOW.timestamp())

@@ -250,7 +250,7 @@ async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     assert (await restored(copy, folder / "restored"))[:2] == (5, 5)
 
 
-async def test_link_in_place_of_the_copy_gives_no_other_file_away(
+async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(
     home: SqliteHome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The owner of the folder replaces the copy before root changes its owner to that of the ledger."""

@@ -165,7 +165,7 @@ async def test_another_ledger_breaks_this_one_before_the_first_log_line(
     assert broken == [True]
 
 
-async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_over(
+async def test_ledger_begun_by_another_replica_during_a_rejoin_is_not_adopted(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when the replica adopts the id of the other ledger."""

@@ -72,7 +72,7 @@ def test_falling_totals_count_as_zero() -> None:
     assert minutes.history.read().ends(KEY) == [0]
 
 
-def test_an_hour_is_kept() -> None:
+def test_hour_is_kept() -> None:
     minutes = Minutes()
     minutes.add(1000)
     for _ in range(MINUTES):

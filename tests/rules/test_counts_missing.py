@@ -62,7 +62,9 @@ def test_missing_counts_fire_before_stopped_does_falsely(tmp_path: Path, minutes
     RULES.check(tmp_path, case)
 
 
-def test_missing_counts_end_with_the_return_the_memory_or_the_system(tmp_path: Path) -> None:
+def test_missing_counts_end_when_counts_return_or_are_forgotten(
+    tmp_path: Path,
+) -> None:
     back = Case(exporter("exporter:1", "a", (KNOWN, 9.0), (60, 0), (60, 9.0)))
     back.silent(KNOWN + 1, MISSING)
     missing(back, KNOWN + 2, KNOWN + 60, KNOWN + 61, KNOWN + 74)

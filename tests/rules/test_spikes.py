@@ -203,7 +203,7 @@ def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> Non
     check_guard(tmp_path, SPIKE_RULES, below, SPIKE, unguarded, span, rules)
 
 
-def test_spike_goes_on_through_a_lull(tmp_path: Path) -> None:
+def test_spike_continues_through_a_pause(tmp_path: Path) -> None:
     """A fifth of 120 ends an hour for half an hour, none for 9 minutes, a fifth again: one page."""
     case = outage(2, (30, 0.4), (9, 0), (10, 0.4))
     case.fires_between(QUIET + 20, QUIET + 49, SPIKE, True)

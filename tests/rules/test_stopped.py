@@ -141,7 +141,7 @@ def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> N
     STOPPED_RULES.check(tmp_path, case)
 
 
-def test_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
+def test_early_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
     """A weekend with early closing equals the weekend before, and a Monday is not compared with a Sunday."""
     week = [OFFICE] * 5 + [range(6, 16), range(0)]
     case = opened(*week, *week, range(4, 14))

@@ -12,7 +12,7 @@ from .conftest import Sender
 SAME = '{"system": "softdrive", "code": 8}\n'
 
 
-def test_the_id_of_a_content_never_changes(sender: Sender) -> None:
+def test_id_of_a_content_never_changes(sender: Sender) -> None:
     """The next release must recognize repeated events: change this id only together with the prefix."""
     event = {"system": "softdrive", "code": 8, "session_id": "é", "phase": "stream", "final": False}
     event |= {"duration_seconds": 12, "labels": {"b": "2", "a": "1"}, "unknown": 1}

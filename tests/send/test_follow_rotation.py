@@ -19,7 +19,7 @@ def tick() -> None:
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_a_truncation_while_events_wait_is_found(copied: bool, follower: Follower) -> None:
+def test_truncation_while_events_wait_is_found(copied: bool, follower: Follower) -> None:
     """At the exporter's answer the new content is longer than the old, and its lines are equally long."""
     old, unread, new = range(100, 140), range(140, 180 if copied else 140), range(200, 290)
     follower.path.write_text(lines(*old))
@@ -38,7 +38,7 @@ def test_a_truncation_while_events_wait_is_found(copied: bool, follower: Followe
     assert len(follower.notes) == (0 if copied else 1)
 
 
-def test_a_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
+def test_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process of the writer may still have the old file open."""
@@ -54,7 +54,7 @@ def test_a_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
     assert follower.run((nothing, ["1"]), (rotate, ["1"]), late) == ["1", "2", "3"]
 
 
-def test_a_line_that_is_written_during_the_last_look_is_sent(
+def test_line_that_is_written_during_the_last_look_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line is written between a read at the end of the old file and the decision that it is finished."""
@@ -79,7 +79,7 @@ def test_a_line_that_is_written_during_the_last_look_is_sent(
 
 
 @pytest.mark.parametrize("after", ["", lines(3), lines(3, 3, 3)])
-def test_a_copy_of_lines_without_an_answer_is_found(after: str, follower: Follower) -> None:
+def test_copy_of_lines_without_an_answer_is_found(after: str, follower: Follower) -> None:
     """The exporter was down, `send` was stopped, and the file was copied and truncated."""
     follower.path.write_text(lines(1, 2))
     follower.stop_before_an_answer()
@@ -91,7 +91,7 @@ def test_a_copy_of_lines_without_an_answer_is_found(after: str, follower: Follow
     assert follower.notes == []
 
 
-def test_a_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> None:
+def test_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> None:
     """The file was empty when `send` was stopped."""
     follower.path.touch()
     follower.run((nothing, []))
@@ -133,7 +133,7 @@ def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> Non
     assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
 
 
-def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
+def test_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     follower.path.write_text(lines(3))
@@ -143,7 +143,7 @@ def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> 
     assert "lines after line 2 may be lost" in sender.output
 
 
-def test_a_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) -> None:
+def test_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) -> None:
     """The last lines were written between the copy and the truncation."""
     follower.path.write_text(lines(*range(100)))
     follower.run((nothing, list(map(str, range(100)))))
@@ -153,7 +153,7 @@ def test_a_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) 
     assert follower.run((nothing, ["3"])) == ["3"]
 
 
-def test_a_rename_while_the_folder_is_listed_hides_no_file(
+def test_rename_while_the_folder_is_listed_hides_no_file(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follower.path.write_text(lines(1))

@@ -125,7 +125,7 @@ def test_json_skips_an_invalid_element(
     assert sent.skipped[0].startswith(message)
 
 
-def test_a_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
+def test_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
     row = '{"system": "a", "session_id": "%s"}\n'
     data = gzip.compress("".join(row % os.urandom(30).hex() for _ in range(4000)).encode())
     sent = read(data[: len(data) // 2])
@@ -203,7 +203,7 @@ def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
         ("a.json", "", "json", 0),
     ],
 )
-def test_the_format_is_detected_by_suffix_or_content(
+def test_format_is_detected_by_suffix_or_content(
     name: str, content: str, format: Format, count: int, read: Read
 ) -> None:
     text = content.encode()
@@ -279,7 +279,7 @@ def test_each_record_of_a_pipe_is_read_before_more_arrives(
 
 
 @pytest.mark.parametrize("format", [None, "ndjson"])
-def test_a_large_file_of_lines_is_not_taken_for_a_single_object(
+def test_large_file_of_lines_is_not_taken_for_a_single_object(
     format: Format | None, read: Read
 ) -> None:
     content = WITH_A_LIST + f'{{"system": "a", "note": "{"x" * 1_000_000}"}}\n' * 68

@@ -93,7 +93,7 @@ def piped(content: bytes) -> Iterator[None]:
         yield
 
 
-def test_a_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
+def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     sender.faults += [answers(503)] * 100
     with piped(b'{"system": "softdrive", "session_id": "a"}\n'):
         report = sender(STDIN, max_wait=0)
@@ -109,7 +109,7 @@ def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
     assert len(sender.requests) < 20
 
 
-def test_a_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -> None:
+def test_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -> None:
     log = tmp_path / "log" / "ends.ndjson"
     log.parent.mkdir()
     for ends in (1, 2):
@@ -146,7 +146,7 @@ class Log:
         self.path.touch()
 
 
-def test_every_line_is_counted_once_whatever_is_killed(follower: Follower) -> None:
+def test_every_line_is_counted_once_over_kills_and_rotations(follower: Follower) -> None:
     """For a longer run: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py.
 
     The exporter counts each id once. `send` is killed at any event, before or after its checkpoint, and the

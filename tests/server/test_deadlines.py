@@ -77,7 +77,9 @@ def test_deadline_is_checked_again_after_an_error(
     ],
     ids=["headers", "blank lines", "body"],
 )
-def test_request_that_drips_is_answered_408(start: Start, first: bytes, drip: bytes) -> None:
+def test_request_that_arrives_too_slowly_is_answered_408(
+    start: Start, first: bytes, drip: bytes
+) -> None:
     """Fails with a deadline that each byte postpones, such as a keep-alive timer."""
     client = start(receive_timeout=0.5).connect()
     client.sendall(first)

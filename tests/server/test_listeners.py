@@ -120,7 +120,7 @@ def test_localhost_is_every_loopback_address() -> None:
     assert run(during(work, ops)).endswith(b"/x")
 
 
-def test_check_of_an_address_takes_no_connection() -> None:
+def test_check_of_an_address_accepts_no_connection() -> None:
     """Otherwise the connection of a sender that retries during a restart would be reset."""
     (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
     with bound, socket.socket() as client:

@@ -242,7 +242,7 @@ def test_key_is_redacted_in_an_echoed_url(
 # --- staleness -----------------------------------------------------------------------------------
 
 
-def test_numbers_vanish_after_three_intervals_and_come_back(server: StatsServer) -> None:
+def test_numbers_disappear_after_three_intervals_and_return(server: StatsServer) -> None:
     polling = Polling(server.url)
     polling.poll()
     success = polling.value(names.LIVE_STATS_SUCCESS)

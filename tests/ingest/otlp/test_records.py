@@ -159,7 +159,7 @@ def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
         (END, "", "no_event_name"),
     ],
 )
-def test_event_name_tells_session_ends(
+def test_event_name_decides_whether_a_record_is_a_session_end(
     attributes: dict[str, Any], name: str, reason: str | None
 ) -> None:
     given = request(record(attributes, name=name))
@@ -195,7 +195,7 @@ def test_attribute_of_another_type_is_rejected(attributes: dict[str, Any], messa
     assert decoded.rejected[0].message.startswith(message)
 
 
-def test_value_in_a_lenient_form_is_taken() -> None:
+def test_value_in_a_lenient_form_is_accepted() -> None:
     fields = {**END, "code": 4001.0, "labels": "", "phase": "", "session.id": AnyValue()}
     assert event(decode(record(fields))).items() >= END.items()
     text = {**END, "occurred_at": "2026-11-20T20:00:00+01:00", "final": True}

@@ -156,7 +156,7 @@ def test_body_that_cannot_be_decoded_is_400(listener: Listener, headers: Headers
 
 @both_forms
 @pytest.mark.parametrize("refusal", [LedgerUnavailable, QueueFull, ShuttingDown])
-def test_request_that_is_to_be_retried_is_503(
+def test_retryable_refusal_is_503(
     listener: Listener, headers: Headers, refusal: type[Refused]
 ) -> None:
     """Fails when a record is acknowledged, or counted as ignored, before its request is on disk."""
@@ -169,7 +169,7 @@ def test_request_that_is_to_be_retried_is_503(
 
 
 @both_forms
-def test_import_that_fails_is_503_and_tried_again(
+def test_failed_import_is_503_and_is_repeated(
     listener: Listener, headers: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails with a 500, after which a client drops the records: the process may be short of open files."""
@@ -207,7 +207,7 @@ def test_token_is_checked_before_the_body(taxonomy: Taxonomy, headers: Headers) 
     ],
     ids=["type", "no-type", "encoding", "bomb", "truncated", "declared", "records"],
 )
-def test_limits_are_those_of_the_other_ways_in(
+def test_limits_are_those_of_other_events(
     listener: Listener, headers: Headers, body: bytes, status: int
 ) -> None:
     answer = listener.post(body, headers, path=LOGS_PATH)
