@@ -27,10 +27,6 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_shipped_systems_are_loaded() -> None:
-    assert list(load().systems) == ["softdrive", "streampixel"]
-
-
 def test_systems_of_a_folder_come_last_and_other_files_are_ignored(folder: Path) -> None:
     (folder / "apex.yml").write_text(VALID.replace("system: acme", "system: apex"))
     (folder / "README.md").write_text("not a taxonomy")
