@@ -132,12 +132,8 @@ def main() -> str | None:
 
 def _show(axis: str, rows: Mapping[str, tuple[float | None, ...]]) -> None:
     for label, row in rows.items():
-        cells = ("" if value is None else _number(value) for value in row)
+        cells = ("" if value is None else f"{value:,.{0 if value >= 100 else 1}f}" for value in row)
         print(f"| {axis} | {label} | {' | '.join(cells)} |", flush=True)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.{0 if value >= 100 else 1}f}"
 
 
 if __name__ == "__main__":
