@@ -135,12 +135,12 @@ def test_phase_of_a_browser_is_ignored(browsers: Browsers, phase: Any) -> None:
     assert first is second
 
 
-def test_user_of_a_browser_is_kept_apart(browsers: Browsers) -> None:
+def test_user_of_a_browser_is_distinct_from_users_of_other_senders(browsers: Browsers) -> None:
     """Fails when a holder of the public key can turn another sender's end into a repeat."""
     other = Site("forum", "streampixel", frozenset(), Limit(1, 1), LABELS)
     body = b'{"id":"a","user":"u"}'
-    found = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
-    assert len(found | {("u",)}) == 3
+    users = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
+    assert len(users | {("u",)}) == 3
     assert browsers.post({"id": "a", "user": "x" * 256}).status == 204
     assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
 

@@ -257,7 +257,7 @@ def test_attributes_of_a_forwarder_are_those_of_its_request(name: str, assigned:
     assert set(re.findall(r"127\.0\.0\.1:(?!9092)\d+", text)) <= {Settings().ingest}
 
 
-def test_otlp_forwarders_retry_for_ever_within_the_limits_of_the_exporter() -> None:
+def test_otlp_forwarders_retry_forever_within_the_limits_of_the_exporter() -> None:
     collector, vector, fluent_bit = (
         yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
         for name in ("collector", "vector-journald", "fluent-bit-kafka")
@@ -268,7 +268,7 @@ def test_otlp_forwarders_retry_for_ever_within_the_limits_of_the_exporter() -> N
     sink = vector["sinks"]["exporter"]
     assert sink["acknowledgements"] == {"enabled": True}
     assert sink["protocol"]["uri"].endswith(names.LOGS_PATH)
-    assert "retry_attempts" not in sink["protocol"]["request"], "the default is for ever"
+    assert "retry_attempts" not in sink["protocol"]["request"], "the default is to retry forever"
     (output,) = fluent_bit["pipeline"]["outputs"]
     assert f"{output['host']}:{output['port']}" == Settings().ingest
     assert (output["logs_uri"], output["retry_limit"]) == (names.LOGS_PATH, "no_limits")
@@ -300,7 +300,7 @@ def test_forwarded_event_counts_once(exporter: ExporterProcess, media: str) -> N
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
 
 
-def test_vector_retries_for_ever_within_the_limits_of_the_exporter() -> None:
+def test_vector_retries_forever_within_the_limits_of_the_exporter() -> None:
     sink = VECTOR["sinks"]["exporter"]
     assert sink["uri"] == f"http://{Settings().ingest}{names.INGEST_PATH}"
     assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
@@ -308,10 +308,10 @@ def test_vector_retries_for_ever_within_the_limits_of_the_exporter() -> None:
     assert sink["batch"]["max_events"] <= Settings().max_events
     assert sink["batch"]["max_bytes"] <= Settings().max_body // 2
     assert sink["acknowledgements"] == {"enabled": True}
-    assert "retry_attempts" not in sink["request"], "the default is for ever"
+    assert "retry_attempts" not in sink["request"], "the default is to retry forever"
 
 
-def test_fluent_bit_retries_for_ever_from_its_disk() -> None:
+def test_fluent_bit_retries_forever_from_its_disk() -> None:
     (source,), (output,) = (FLUENT_BIT["pipeline"][name] for name in ("inputs", "outputs"))
     assert f"{output['host']}:{output['port']}{output['uri']}" == (
         Settings().ingest + names.INGEST_PATH

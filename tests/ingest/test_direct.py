@@ -79,7 +79,7 @@ headers = st.fixed_dictionaries(
         "length": st.sampled_from([{b"content-length": b"9" * 30}, {b"content-length": b"10"}]),
     },
 ).map(lambda parts: {name: value for part in parts.values() for name, value in part.items()})
-usual = st.just({**JSON, **BEARER})
+plain_headers = st.just({**JSON, **BEARER})
 
 
 async def answer_directly(
@@ -127,7 +127,7 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=60, deadline=None)
-@given(requests=st.lists(st.tuples(body, usual | headers), min_size=1, max_size=8))
+@given(requests=st.lists(st.tuples(body, plain_headers | headers), min_size=1, max_size=8))
 def test_requests_with_and_without_a_task_are_alike(
     taxonomy: Taxonomy, token_file: Path, requests: list[tuple[bytes, dict[bytes, bytes]]]
 ) -> None:

@@ -37,8 +37,8 @@ def alone(event: dict[str, Any]) -> tuple[Any, ...]:
 
 def labels(text: bytes) -> dict[str, str] | None:
     """The labels with string values; only these are counted."""
-    found = json.loads(text or "null") or {}
-    return {name: value for name, value in found.items() if isinstance(value, str)} or None
+    parsed = json.loads(text or "null") or {}
+    return {name: value for name, value in parsed.items() if isinstance(value, str)} or None
 
 
 @pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])

@@ -65,7 +65,7 @@ def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
     6 h around the hour has a probability below one in a million, the hour itself below 1 in 100.
     """
     _, day = np.unique(scheduled // 86400, return_inverse=True)
-    usual = float(np.median(np.bincount(day, cancelled) / np.bincount(day)))
+    expected_share = float(np.median(np.bincount(day, cancelled) / np.bincount(day)))
     first = int(scheduled.min() // 3600)
     ends, lost = (
         np.bincount(times // 3600 - first, minlength=int(scheduled.max() // 3600) - first + 1)
@@ -74,7 +74,7 @@ def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
 
     def rare(hour: int, size: int, less_than: float) -> bool:
         window = slice(hour, hour + size)
-        mean = usual * int(ends[window].sum())
+        mean = expected_share * int(ends[window].sum())
         return log_tail(int(lost[window].sum()), mean, more=True) < math.log(less_than)
 
     stormy = {

@@ -271,11 +271,11 @@ def test_each_record_of_a_pipe_is_read_before_more_arrives(
         monkeypatch.setattr(sys, "stdin", pipe)
         source = Source(STDIN, format)
         source.on_idle = write
-        found = [
+        records = [
             f"{written} rejected" if isinstance(record, Rejected) else str(written)
             for _, record in source.read(lambda _: None)
         ]
-    assert found == reads
+    assert records == reads
 
 
 @pytest.mark.parametrize("format", [None, "ndjson"])

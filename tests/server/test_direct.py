@@ -37,7 +37,7 @@ class TwoWays:
     def __init__(self) -> None:
         self.begun: list[bytes] = []
         self.clients: list[str] = []
-        self._held: list[Callable[[], object]] = []
+        self._waiting: list[Callable[[], object]] = []
 
     def direct(self, target: bytes, headers: Headers) -> Start | None:
         return self._start if target == b"/direct" else None
@@ -52,7 +52,7 @@ class TwoWays:
             lines.append((b"connection", b"close"))
         code = 413 if b"x-close" in headers else 200
         if b"x-hold" in headers:
-            self._held.append(
+            self._waiting.append(
                 lambda: loop.call_soon_threadsafe(respond, code, lines, text),
             )
         else:
@@ -66,9 +66,9 @@ class TwoWays:
         await respond(send, b"task " + body)
 
     def release(self) -> None:
-        held, self._held = self._held, []
-        for each in held:
-            each()
+        waiting, self._waiting = self._waiting, []
+        for send_answer in waiting:
+            send_answer()
 
 
 def test_small_complete_request_takes_no_task(start: StartServer) -> None:

@@ -92,9 +92,9 @@ def remembered(data: bytes, body: bytes) -> KnownHeads:
 
 def test_head_is_found_with_another_body_of_the_same_length() -> None:
     heads = remembered(direct(b"abc"), b"abc")
-    found = heads.find(memoryview(direct(b"xyz")))
-    assert found is not None
-    known, body = found
+    match = heads.find(memoryview(direct(b"xyz")))
+    assert match is not None
+    known, body = match
     assert (known.headers, known.length, body) == ({b"host": b"a"}, 3, b"xyz")
     assert heads.find(direct(b"xyz") + b"\r\n") is None
     assert heads.find(direct(b"xyz")[:-1]) is None

@@ -71,7 +71,7 @@ def successes(system: str) -> list[int]:
 def test_incident_gives_its_codes_their_share_instead_of_successes(
     name: str, since: float, until: float, share: float
 ) -> None:
-    """Shares are within five standard deviations of Poisson noise; before and after, they are as usual."""
+    """Within five standard deviations of Poisson noise, shares change during the incident only."""
     history, ordinary = during(name), without(name)
     columns = [history.codes.index(code) for code in KINDS[name].codes[history.system]]
     bins = after_onset(history, since, until)

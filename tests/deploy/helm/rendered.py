@@ -60,8 +60,8 @@ EVERYTHING: dict[str, Any] = {
 
 
 def container(objects: Objects, name: str = NAME) -> Object:
-    (found,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
-    return found
+    (exporter,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
+    return exporter
 
 
 def without_instance(tree: Any) -> Any:
@@ -139,14 +139,14 @@ def test_release_with_a_shared_ledger_has_the_objects_of_kustomize(tmp_path: Pat
 def schemas() -> dict[str, Object]:
     """The schemas of the operator's objects, by kind, which refuse unknown fields too."""
     module = json.loads(output("go", "mod", "download", "-json", OPERATOR))
-    found = {}
+    by_kind = {}
     for kind in CUSTOM:
         path = Path(module["Dir"], "example/prometheus-operator-crd").joinpath(
             f"monitoring.coreos.com_{kind.lower()}s.yaml"
         )
         (version,) = yaml.safe_load(path.read_text())["spec"]["versions"]
-        found[kind] = strict(version["schema"]["openAPIV3Schema"])
-    return found
+        by_kind[kind] = strict(version["schema"]["openAPIV3Schema"])
+    return by_kind
 
 
 def strict(schema: Any) -> Any:
