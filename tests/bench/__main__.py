@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: speed and memory, each figure beside a peer or a limit.
+"""`python -m tests.bench`: speed and memory, each figure compared with a peer or a limit.
 
 Takes about ten minutes of a quiet machine. Exits with 1 when a row misses its goal or is not measured.
 """

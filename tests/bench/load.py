@@ -1,4 +1,4 @@
-"""Events per second that an exporter acknowledges, and the latency of a single event beside batches."""
+"""Events per second that an exporter acknowledges, and the latency of a single event while batches arrive."""
 
 import subprocess
 import time

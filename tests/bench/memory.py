@@ -16,7 +16,7 @@ IDS: Final = 2_000_000
 
 @contextmanager
 def per_id(setup: Setup) -> Iterator[Callable[[], Sample]]:
-    """Bytes per id: an exporter with a full window, less one with a window of 1,000 ids and as many events.
+    """Bytes per id: memory with a full window, minus memory with a window of 1,000 ids, after as many events.
 
     Each id was replaced once, so memory that is still allocated for expired ids is included.
     """

@@ -27,7 +27,7 @@ def second_page(visitor: Visitor, site: Site) -> Page:
 
 
 def go_back(page: Page) -> None:
-    # Playwright waits in vain for a restored page to load.
+    # Playwright would wait for a load event, which a restored page does not have.
     page.evaluate("setTimeout(() => history.back())")
 
 
@@ -64,7 +64,7 @@ def test_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> N
 def test_drop_that_never_recovers_is_one_end_with_4007(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
-    # A peer connection alone does not play.
+    # A new peer connection alone is not a recovery.
     page.evaluate("sdk.pixelStreaming.dispatchEvent(new Event('webRtcConnected'))")
     visitor.advance(page, 59)
     assert visitor.sent == []

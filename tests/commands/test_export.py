@@ -221,7 +221,7 @@ def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
-    """The first files fit on the disk, the last file does not."""
+    """The first files are smaller than the limit of a file's size, the last file is larger."""
     *first, last = sorted((ROOT / "rules").glob("*.yml"))
     limit = last.stat().st_size - 1
     assert all(path.stat().st_size < limit for path in first)

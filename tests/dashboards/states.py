@@ -1,4 +1,5 @@
-"""A Prometheus whose history has four states: empty, an exporter, also rules, and traffic of two clusters.
+"""A Prometheus whose history has four states: empty, exporter, exporter with rules, and traffic of two
+clusters.
 
 The values of the series are constants, and the counters rise by as much each minute: results are exact. In
 the last state each cluster has two replicas of one ledger, and two jobs scrape one of them; the clusters have

@@ -115,7 +115,7 @@ def columns(panel: Json, screen: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("screen", CONTENT)
 def test_titles_of_panels_are_shown_whole(measure: Measure, screen: str) -> None:
-    """Beside a title are the icon of the description, 32 pixels, and the padding."""
+    """The icon of the description, 32 pixels, and the padding are on the same line as a title."""
     for panel in PANELS:
         text = panel["title"].replace("$system", "streampixel").replace("$label", "environment")
         shown_width = width(panel, screen) * (

@@ -223,7 +223,7 @@ def displayed(value: str, unit: str) -> str:
 
 
 def test_links_of_cells_open_the_code_and_its_runbook_for_every_code(world: World) -> None:
-    """A column of codes needs the unit "string": Grafana else passes 4001 as "4,001" and 04 as "4"."""
+    """Fails without the unit "string" for codes: Grafana passes 4001 as "4,001" and 04 as "4"."""
     titles = set()
     for panel in PANELS:
         units = {"system": "locale", "runbook": "locale"}

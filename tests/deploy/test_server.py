@@ -101,7 +101,8 @@ def days(duration: str) -> float:
 
 
 def test_prometheus_keeps_the_samples_of_rules_and_dashboards(facts: Any) -> None:
-    """The longest window plus offset of the rules, and the error budget of a month at the start of a week."""
+    """The retention covers windows plus offsets of rules, and the month before the week of the SLO
+    dashboard."""
     rules = [
         rule["expr"]
         for path in (ROOT / "rules").glob("*.yml")

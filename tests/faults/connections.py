@@ -1,4 +1,4 @@
-"""Row 27 of the fault table: thousands of connections, after which memory is as before."""
+"""Row 27 of the fault table: thousands of connections, after which memory has its earlier size."""
 
 import contextlib
 import socket

@@ -1,8 +1,8 @@
 """Row 23 of the fault table: masters of a Cluster are killed under load, and replicas take over.
 
-Replication is asynchronous: writes that a replica has not received are lost, ids and counts together.
-Measured: how many events are lost, that no total goes down, and that no surviving id counts twice. Loopback
-replicates too fast to lose much; tests/ledger/test_redis_totals.py has a loss.
+Replication is asynchronous: writes that a replica has not received are lost, ids and counts together. The row
+measures the number of lost events, and asserts that no total goes down and no surviving id counts twice.
+Replication over loopback is too fast to lose many events; tests/ledger/test_redis_totals.py tests a loss.
 """
 
 import random

@@ -149,7 +149,7 @@ def _leftovers(data: Path) -> bool:
 
 
 def _kill_creations(folder: Path, count: int) -> Counter[str]:
-    """Kill forked processes that create a ledger and do nothing else: every kill hits the creation."""
+    """Kill forked processes that only create a ledger, so that every kill hits the creation."""
     rng, results = random.Random("first starts"), Counter[str]()
     began = time.monotonic()
     open_ledger(Plan(folder / "timed")).close()

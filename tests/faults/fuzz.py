@@ -42,7 +42,7 @@ PER_REQUEST: Final = 50
 PER_SCRAPE: Final = 100
 """Requests per scrape."""
 PER_RENEWAL: Final = 20_000
-"""Inputs after which application and classifiers are made anew, so that their tables stay small."""
+"""Inputs after which application and classifiers are replaced, so that their tables stay small."""
 TYPES = {
     Media.JSON: b"application/json",
     Media.NDJSON: b"application/x-ndjson",

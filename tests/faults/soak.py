@@ -1,4 +1,4 @@
-"""Row 25 of the fault table: hours of steady traffic, after which memory and the WAL are as before.
+"""Row 25 of the fault table: hours of steady traffic, during which memory and the WAL do not grow.
 
 20 minutes by default; `SOAK_MINUTES=120 make faults ARGS=25` is the two hours of the design.
 """

@@ -129,7 +129,7 @@ def checks_of(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., 
 
 
 def main(rows: Sequence[Row], description: str | None) -> int:
-    """Run the requested rows and print a line for each: 0 when all hold, else 1."""
+    """Run the requested rows and print a line for each. Returns 0 if all hold, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=description)
     parser.add_argument("--quick", action="store_true", help="short versions, minutes in all")
     parser.add_argument("row", nargs="*", type=int, help="numbers of rows; default: all rows")

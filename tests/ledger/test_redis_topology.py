@@ -1,4 +1,4 @@
-"""How the masters of a Cluster are found, with nodes that answer CLUSTER SLOTS and nothing else."""
+"""The discovery of a Cluster's masters, with nodes that answer only CLUSTER SLOTS."""
 
 import asyncio
 from collections import Counter

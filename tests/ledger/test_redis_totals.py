@@ -98,7 +98,7 @@ def test_second_loss_is_marked_with_the_exported_values() -> None:
 
 
 async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> None:
-    """Fails when the empty record of a series without events is taken for a lost record."""
+    """Fails when the empty record of a series without events is treated as a lost record."""
     ledger = await home.open(zero=[LATE])
     await ledger.commit(batch(range(20)))
     created = total(ledger, LATE).created

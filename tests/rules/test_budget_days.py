@@ -37,7 +37,7 @@ def six_hours(failures: Sequence[float], successes: Sequence[float]) -> Case:
     return Case(inputs | {objective: f"0.995x{len(failures)}"}, every=2)
 
 
-# Steps of less than five minutes: the rule reads its own earlier result, which Prometheus keeps for so long.
+# Steps below five minutes: the rule reads its own result, which Prometheus returns for five minutes.
 RULES = RuleSet((BURN,), step=4)
 
 

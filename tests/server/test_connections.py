@@ -116,7 +116,7 @@ def test_failed_handshake_is_freed_and_no_longer_counted(
 def test_request_that_runs_on_keeps_no_buffers_of_its_closed_connection(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `release` keeps the transport, or uvicorn's flow control has a reference of its own."""
+    """Fails when `release` keeps the transport, or uvicorn's flow control keeps another reference to it."""
     begun, go = threading.Event(), threading.Event()
 
     async def late(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Live stats beside other work, the key file and the settings."""
+"""Live stats: polling in an exporter, the key file and the settings."""
 
 import asyncio
 import json

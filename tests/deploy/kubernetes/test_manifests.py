@@ -150,7 +150,7 @@ def test_each_service_leads_to_its_listener(
         (port,) = service["spec"]["ports"]
         assert service["spec"]["selector"] == LABELS
         assert ports[port["targetPort"]] == port["port"]
-        # A pod that is not ready must still be reachable: it answers with the reason.
+        # A pod that is not ready must be reachable: it answers with the reason, and still counts if it can.
         assert service["spec"]["publishNotReadyAddresses"] is True
 
 

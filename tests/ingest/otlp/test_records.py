@@ -349,7 +349,7 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
     ],
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
-    """Fails when an empty or foreign attribute is taken for a code, or two empty ones for a duplicate."""
+    """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
     decoded = decode(record({"system": "streampixel", **attributes}))
     assert decoded.rejected == []
     assert decoded.ignored is not None
