@@ -43,7 +43,7 @@ def remount(folder: Path, mode: str) -> None:
 
 
 def fill(folder: Path, spare: int = 0) -> Path:
-    """Fill the disk except `spare` bytes; the file that fills it."""
+    """Fill the disk except `spare` bytes, and return the file that fills it."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         for block in (1 << 16, 1 << 12, 1):
@@ -78,10 +78,11 @@ def freezable_disk(folder: Path) -> Iterator[Path]:
 
 
 def freeze(disk: Path) -> None:
-    """Block every write to the disk until `thaw`. A process that waits for one can't be killed before."""
+    """Block every write to the disk until `thaw`. A process that waits for a blocked write cannot be killed
+    before `thaw`."""
     output_as_root("fsfreeze", "--freeze", disk)
 
 
 def thaw(disk: Path) -> None:
-    """Unblock writes; nothing if the disk is not frozen."""
+    """Unblock writes. Does nothing if the disk is not frozen."""
     as_root("fsfreeze", "--unfreeze", disk)

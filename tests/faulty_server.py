@@ -1,4 +1,4 @@
-"""An HTTP server on loopback, with faults on demand in place of its answers."""
+"""An HTTP server on loopback whose answers can be replaced with faults."""
 
 import json
 import threading
@@ -8,13 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 Fault = Callable[[Any], None]
-"""Answers a request in place of the server. It gets the handler."""
+"""A function that answers a request in place of the server. It gets the request handler."""
 
 
 class FaultyServer(ThreadingHTTPServer):
     """Serves while the `with` block lasts; the port is bound before.
 
-    Each request takes a fault of `faults`, None for none.
+    Each request takes the next entry of `faults`; None is no fault.
     """
 
     daemon_threads = False

@@ -11,7 +11,7 @@ def finished(*command: str | Path, **options: Any) -> "subprocess.CompletedProce
 
 
 def output(*command: str | Path, **options: Any) -> str:
-    """What a command prints to standard output. AssertionError with all its output unless it exits with 0."""
+    """The standard output of a command. Raises AssertionError with all output if it fails."""
     done = finished(*command, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -1,4 +1,4 @@
-"""Commands as root, for tests that mount a disk or give files to other users."""
+"""Commands as root, for tests that mount a disk or change the owner of files."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ class NotRoot(AssertionError):
 
 @cache
 def _prefix() -> tuple[str, ...]:
-    """Empty for root, otherwise sudo, which `make test` needs for packages as well."""
+    """Nothing for root, otherwise sudo, which `make test` also needs to install packages."""
     if os.geteuid() == 0:
         return ()
     try:
@@ -42,7 +42,7 @@ def as_root(
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as root, with `env` besides the variables that sudo keeps. Raises `NotRoot`."""
-    # The user of the tests could not delete byte code of root.
+    # The user of the tests could not delete byte code written by root.
     variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
     assignments = [f"{name}={value}" for name, value in variables.items()]
     return subprocess.run(
@@ -63,7 +63,7 @@ def output_as_root(*command: str | Path) -> str:
 
 
 def owned(*paths: Path) -> dict[str, Owned]:
-    """Owners and modes by base name, also of files in folders that only root can read."""
+    """Owners and modes of files by base name, also in folders that only root can read."""
     owners = {}
     for line in output_as_root("stat", "--format=%u %g %a %n", *paths).splitlines():
         uid, gid, mode, name = line.split(" ", 3)
@@ -72,7 +72,7 @@ def owned(*paths: Path) -> dict[str, Owned]:
 
 
 def names(folder: Path) -> list[Path]:
-    """The content of a folder that only root may be able to read."""
+    """The names of the files in a folder that possibly only root can read."""
     listed = output_as_root("find", folder, "-mindepth", "1", "-maxdepth", "1")
     return [Path(line) for line in listed.splitlines()]
 
@@ -88,7 +88,7 @@ def give(folder: Path, uid: int = 0, gid: int = 0) -> None:
 
 @contextmanager
 def root_owned(folder: Path) -> Iterator[Path]:
-    """A folder in which root leaves files of other users; the user of the tests can delete it at the end."""
+    """A folder in which root creates files of other users; at the end the user of the tests can delete it."""
     try:
         yield folder
     finally:

@@ -10,7 +10,7 @@ RULES = Path(__file__).parents[1] / "rules"
 
 
 def groups(folder: Path = RULES) -> dict[str, list[dict[str, Any]]]:
-    """The groups of each rule file, as they are written."""
+    """The groups of each rule file, unchanged."""
     return {
         path.name: yaml.load(path.read_text(), yaml.CSafeLoader)["groups"]
         for path in sorted(folder.glob("*.yml"))
@@ -22,7 +22,8 @@ def keep_alerts(
     files: Mapping[str, list[dict[str, Any]]],
     inputs: Container[str] = frozenset(),
 ) -> None:
-    """Remove other alerts from the files, and records that no alert reads, or that are inputs."""
+    """Remove all other alerts from the files, records that no remaining alert reads, and records in
+    `inputs`."""
     chosen = [group for file in files.values() for group in file]
     rules = [rule for group in chosen for rule in group["rules"]]
     records = [rule for rule in rules if "record" in rule and rule["record"] not in inputs]

@@ -17,7 +17,7 @@ MARKED: Final = re.compile(r"(<!-- settings: [^>]* -->\n).*?(<!-- settings end -
 
 
 def table() -> str:
-    """Field, default as one would write it, description."""
+    """Rows of field, default as written in a settings file, and description."""
     rows = [
         f"| `{name}` | {default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
@@ -26,7 +26,7 @@ def table() -> str:
 
 
 def default(field: FieldInfo) -> str:
-    """Seconds and bytes in the largest unit that keeps the value whole."""
+    """The default; seconds and bytes are in the largest unit in which the value is a whole number."""
     if field.default in (None, (), ""):
         return "none"
     units = {

@@ -1,4 +1,4 @@
-"""What `serve` prints works when it is pasted into a shell."""
+"""The commands that `serve` prints work when they are pasted into a shell."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ def test_listener_on_all_addresses_is_shown_as_loopback() -> None:
 
 
 def test_curl_command_reads_the_first_token_of_the_file(tmp_path: Path) -> None:
-    """Fails with an unquoted path, and when a blank line or a comment is read as a token."""
+    """Fails when the path is not quoted, and when a blank line or a comment is read as a token."""
     tokens = tmp_path / "my tokens"
     tokens.write_text("\n# senders\n  \nfirst-token-0123456789\nsecond-token-012345678\n")
     line = next(line for line in printed(ingest_token_file=tokens).splitlines() if "curl" in line)

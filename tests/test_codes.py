@@ -22,7 +22,7 @@ def matches(query: str) -> list[str]:
 
 
 def printed(query: str, *, width: int = 80, taxonomy: Taxonomy = TAXONOMY) -> tuple[bool, str]:
-    """Whether there was a match, and the text without spaces at line ends."""
+    """Whether there was a match, and the printed text without spaces at line ends."""
     out = io.StringIO()
     matched = show(Console(file=out, width=width), taxonomy, query.split())
     return matched, "\n".join(line.rstrip() for line in out.getvalue().splitlines())
@@ -63,7 +63,7 @@ def test_system_matches_its_codes() -> None:
         ("reinstall", "softdrive 06"),
         ("signaling", "streampixel 4005"),
         ("capacity", "streampixel 4001"),
-        # Numbers are codes only, also if a text has them.
+        # Numbers match only codes, also if a text contains them.
         ("30", ""),
         ("9260", ""),
         ("error code 05", ""),
@@ -159,7 +159,7 @@ def test_several_matches_are_a_table_per_system() -> None:
     )
 
 
-def test_phase_of_the_vendor_is_no_reading_of_ours() -> None:
+def test_phase_of_the_vendor_is_not_marked_as_derived() -> None:
     assert "Phase          stream (4 of 5)\n" in printed("softdrive 08")[1]
 
 

@@ -1,4 +1,4 @@
-"""Names of fields as people and programs write them."""
+"""Names of fields in the spellings of people and programs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Row 26 of the fault table: the format of log lines, lost lines, and how few lines a flood makes."""
+"""Row 26 of the fault table: the format of log lines, lost lines, and the number of lines in a flood."""
 
 import io
 import json
@@ -61,7 +61,7 @@ def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
 
 
 def test_text_is_cut_and_can_not_start_a_line(lines: Lines) -> None:
-    """Fails without `_short`, and with a format other than JSON."""
+    """Fails without `_short`, and when the format is not JSON."""
     text = '\n{"level": "error"}\x1b[31m\u202e\ud800' + "x" * 1000
     Log("exporter.test").warning("bad", value=text, many=["x"] * 1000)
     [line] = lines()
@@ -113,8 +113,8 @@ def test_line_that_can_not_be_written_is_counted_and_raises_nothing(
             stream.close()
 
 
-def test_a_line_imports_nothing() -> None:
-    """An import at the first line would fail without a free file descriptor."""
+def test_line_imports_nothing() -> None:
+    """Fails when the first line imports a module: without a free file descriptor the import would fail."""
     code = (
         "import sys; from exporter.logs import Log, configure\n"
         "configure('info'); before = set(sys.modules)\n"

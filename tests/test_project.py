@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["backtest"], *EXTRAS["redis"]]
-"""With the extra `all`."""
+"""Dependencies of an installation with the extra `all`."""
 LOCKS = {
     "requirements.lock": RUN,
     "requirements-build.lock": [
@@ -34,7 +34,7 @@ LOCKS = {
         *PROJECT["dependency-groups"]["test"],
     ],
 }
-# Written so that this file does not match.
+# The brackets keep the patterns from matching this file.
 REGISTRIES = re.compile(
     r"py[p]i\.|python[h]osted|npmj[s]\.|artifact-?regis[t]ry|artifac[t]ory|--(?:extra-)?inde[x]-url\b",
     re.IGNORECASE,
@@ -43,7 +43,7 @@ HOMES = re.compile(r"/hom[e]/\w+/|/User[s]/\w+/|/roo[t]/")
 
 
 def pins(lock: str) -> dict[str, list[str]]:
-    """The versions of each package in a lock file: two if they depend on the Python."""
+    """The versions of each package in a lock file; two if the version depends on that of Python."""
     versions: dict[str, list[str]] = {}
     text = (ROOT / lock).read_text(encoding="utf-8")
     for name, version in re.findall(r"^([\w.-]+)==([\w.+!]+)", text, re.MULTILINE):
@@ -98,7 +98,7 @@ def test_make_lists_every_target() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A checkout in which everything is installed, judging by make's stamps."""
+    """A checkout in which, according to make's stamps, everything is installed."""
     inputs = ("Makefile", "pyproject.toml", "exporter/__init__.py", *LOCKS)
     stamps = (".venv/bin/pip", ".venv/.run", ".venv/.test")
     for age, name in enumerate((*inputs, *stamps)):
@@ -149,7 +149,7 @@ def test_make_test_runs_checks_and_then_tests(installed: Path) -> None:
 def run_debian_packages(
     folder: Path, *packages: str, user: int
 ) -> subprocess.CompletedProcess[str]:
-    """`scripts/debian-packages` where only git is installed. `done` records its commands."""
+    """Run `scripts/debian-packages` on a system that has only git; the file `done` records its commands."""
     commands = {
         "dpkg-query": 'case "$4" in git) echo "install ok installed";; *) exit 1;; esac',
         "dpkg": "echo /lib/systemd/system/prometheus.service",
@@ -222,26 +222,28 @@ def test_extra_all_has_every_extra() -> None:
 
 @pytest.fixture(scope="module")
 def imports() -> dict[str, set[str]]:
-    """The names that each package and module directly in exporter/ imports, also within functions."""
+    """The names that each package or module directly in exporter/ imports, also within functions."""
     names: dict[str, set[str]] = {}
     for path in (ROOT / "exporter").rglob("*.py"):
-        room = names.setdefault(path.relative_to(ROOT / "exporter").with_suffix("").parts[0], set())
+        package = names.setdefault(
+            path.relative_to(ROOT / "exporter").with_suffix("").parts[0], set()
+        )
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                room |= {alias.name for alias in node.names}
+                package |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                room |= {f"{node.module}.{alias.name}" for alias in node.names}
+                package |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def test_rooms_import_each_other_without_a_cycle(imports: dict[str, set[str]]) -> None:
-    """Fails with the cycle that it found."""
-    rooms = {
-        room: {name.split(".")[1] for name in names if name.startswith("exporter.")} - {room}
-        for room, names in imports.items()
+def test_packages_import_each_other_without_a_cycle(imports: dict[str, set[str]]) -> None:
+    """Fails with the cycle in its message."""
+    packages = {
+        package: {name.split(".")[1] for name in names if name.startswith("exporter.")} - {package}
+        for package, names in imports.items()
     }
-    assert rooms["ingest"] >= {"ledger", "taxonomy"}
-    TopologicalSorter(rooms).prepare()
+    assert packages["ingest"] >= {"ledger", "taxonomy"}
+    TopologicalSorter(packages).prepare()
 
 
 def test_imported_packages_are_declared(imports: dict[str, set[str]]) -> None:
@@ -289,7 +291,7 @@ def test_committed_files_name_no_package_registry() -> None:
 
 def test_committed_files_name_no_path_of_a_developers_machine() -> None:
     assert offenders(HOMES) == []
-    if len(ROOT.parts) > 2:  # a checkout in /app says nothing about a file that names /app
+    if len(ROOT.parts) > 2:  # a path such as /app may also be named for other reasons
         assert offenders(re.compile(re.escape(str(ROOT)) + r"\b")) == []
 
 

@@ -1,4 +1,4 @@
-"""README.md: its commands print the output it shows, and its links lead to files and headings."""
+"""README.md: its commands print the shown output, and its links lead to files and headings."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ VOLATILE = (
 
 @dataclass(frozen=True)
 class Shown:
-    """A command of a block and what the README says it prints."""
+    """A command in a block, and its output in the README."""
 
     command: str
     output: str
@@ -63,7 +63,7 @@ class Terminal:
         }
 
     def run(self, command: str) -> str:
-        """Everything that the command prints, with default ports in place of the real ones."""
+        """The complete output of the command, with default ports in place of the real ports."""
         if command == "make run":
             return self._default(self._exporter.announced)
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Settings: their sources, their precedence, and the text of each mistake."""
+"""Settings: sources, precedence, and the text of each mistake."""
 
 import math
 import os
@@ -67,7 +67,7 @@ def test_variable_names_the_file(toml: Toml, monkeypatch: pytest.MonkeyPatch) ->
 def test_paths_in_the_file_are_relative_to_it(
     toml: Toml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without `_relative_to`: the exporter found its files from one working directory only."""
+    """Fails without `_relative_to`: the exporter found its files only from one working directory."""
     paths = 'ops_token_file = "tokens"\ningest_token_file = "/etc/tokens"\ndata_dir = "../data"\n'
     path = toml(f'{paths}taxonomy = ["codes", "/etc/codes"]\nbeacon_keys_file = "keys.yaml"\n')
     monkeypatch.setenv(PREFIX + "BEACON_KEYS_FILE", "keys.yaml")
@@ -204,7 +204,7 @@ def test_mistake_names_setting_value_and_what_to_write(flags: dict[str, Any], te
 
 @pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\0", ["\0"], [[]], float("nan"), True])
 def test_no_mistake_shows_a_python_name(value: object) -> None:
-    """Fails with a type of pydantic's errors that `_INSTRUCTIONS` does not have."""
+    """Fails when `_INSTRUCTIONS` lacks a type of pydantic's errors."""
     for mistake in mistakes(**dict.fromkeys(Settings.model_fields, value)):
         assert "Input should" not in mistake
         assert "<class" not in mistake
@@ -213,7 +213,7 @@ def test_no_mistake_shows_a_python_name(value: object) -> None:
 def test_mistakes_name_file_and_variable_and_are_reported_together(
     toml: Toml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A combination is checked although other settings are wrong, but not with a wrong setting."""
+    """A combination of settings is checked if these are valid, also when other settings are wrong."""
     monkeypatch.setenv(PREFIX + "MAX_DEPTH", "1")
     path = toml(
         "max_depth = 5\nmax_evnts = 5\nledger_wait = 'aof'\nledger = 'x'\nops_tls_cert = '/c'\n"
@@ -231,7 +231,7 @@ def test_mistakes_name_file_and_variable_and_are_reported_together(
 def test_unknown_variable_is_a_mistake_that_hides_its_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A misspelled limit had no effect; the value may be a token."""
+    """Fails when the variable is ignored: a misspelled limit had no effect. The value may be a token."""
     monkeypatch.setenv(PREFIX + "INGEST_TOKEN", "secret-0123456789abcdef")
     (mistake,) = mistakes()
     assert mistake.startswith(
@@ -246,5 +246,7 @@ def test_loopback_needs_no_token(address: str) -> None:
 
 
 @pytest.mark.parametrize("flags", [{"allow_anonymous": "ops"}, {"ops_token_file": "/t"}])
-def test_other_addresses_need_a_token_file_or_allow_anonymous(flags: dict[str, Any]) -> None:
+def test_other_addresses_are_accepted_with_a_token_file_or_allow_anonymous(
+    flags: dict[str, Any],
+) -> None:
     assert load(ops="0.0.0.0:1", **flags).ops == "0.0.0.0:1"

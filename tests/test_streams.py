@@ -1,4 +1,4 @@
-"""Standard streams that are closed when the program starts."""
+"""Standard streams that are closed at the start of the program."""
 
 import subprocess
 import sys

@@ -62,7 +62,7 @@ def test_full_buckets_are_dropped_first(clock: Clock) -> None:
 
 
 def test_flood_of_names_neither_resets_nor_drains_a_bucket(clock: Clock) -> None:
-    """Fails when the oldest bucket is evicted: the flood's own addresses pushed each other out."""
+    """Fails when the oldest bucket is evicted: addresses of a flood evicted each other with their debts."""
     buckets, limit = TokenBuckets(clock, max_buckets=100), Limit(0.001, 5)
     assert granted(buckets, "attacker", limit, 10) == 5
     assert granted(buckets, "honest", limit, 1) == 1
@@ -106,10 +106,11 @@ def test_tokens_never_exceed_burst_rate_and_one_debt(
     ],
 )
 def test_ipv6_network_is_one_host(addresses: list[str], hosts: int) -> None:
-    """Fails when an IPv6 address has its own bucket: one host has 2**64 of them."""
+    """Fails when each IPv6 address has its own bucket: one host has 2**64 addresses."""
     assert len(set(map(client_host, addresses))) == hosts
 
 
 def test_bucket_name_of_any_client_text_is_short() -> None:
-    """A proxy may pass on 16 KiB of a client's text as its address; ten thousand would fill the memory."""
+    """A proxy may pass on 16 KiB of a client's text as an address; 10,000 such names would fill the
+    memory."""
     assert {len(client_host("x" * size)) for size in (45, 16_000)} == {45}

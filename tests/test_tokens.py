@@ -17,7 +17,7 @@ _STAMPS = count(10**18, 1_000_000)
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o600)
-    # Two writes within a tick of the file system's clock look alike.
+    # Two writes within a tick of the file system's clock have the same time.
     stamp = next(_STAMPS)
     os.utime(path, ns=(stamp, stamp))
     return path
@@ -94,7 +94,7 @@ def test_token_file_open_to_other_users_is_logged(
 
 
 def test_tokens_rotate_without_a_restart(path: Path, clock: Clock) -> None:
-    """Also when the new version is a rename; a broken version keeps the previous tokens."""
+    """The new version may be a renamed file. After a broken version, the previous tokens stay valid."""
     tokens = Authenticator(write(path, FIRST), clock)
     write(path, f"{FIRST}\n{SECOND}")
     clock.now += 1

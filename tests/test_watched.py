@@ -23,7 +23,7 @@ class Counted:
 
 
 def write(path: Path, text: str) -> None:
-    """As an atomic editor: with a new inode, though size and time may be the same."""
+    """Replace the file as an atomic editor does: a new inode, possibly with the same size and time."""
     path.with_suffix(".new").write_text(text)
     os.replace(path.with_suffix(".new"), path)
 
@@ -73,7 +73,7 @@ def test_wrong_first_version_is_an_error(tmp_path: Path) -> None:
 
 
 def test_file_is_checked_at_most_once_a_second(tmp_path: Path) -> None:
-    """A stat per request was visible in a profile."""
+    """Fails when each request checks the file: these calls of stat were visible in a profile."""
     clock, path, load = Clock(), tmp_path / "file", Counted()
     write(path, "first")
     watched = Watched(path, load, "file", clock)
@@ -85,7 +85,7 @@ def test_file_is_checked_at_most_once_a_second(tmp_path: Path) -> None:
 
 
 def test_change_of_mode_is_a_change(tmp_path: Path) -> None:
-    """Secrets that became readable by other users are logged."""
+    """The reload logs secrets that became readable by other users."""
     clock, path, load = Clock(), tmp_path / "file", Counted()
     write(path, "first")
     path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The shipped Alertmanager files, and copies with short timings and receivers of a test."""
+"""The shipped Alertmanager files, and copies of them with short timings and the receivers of a test."""
 
 import re
 import shutil
@@ -94,9 +94,10 @@ def alert(
     annotations: Mapping[str, str] | None = None,
     **labels: str,
 ) -> dict[str, Any]:
-    """An alert as Prometheus sends it, since now, with the rules' labels.
+    """An alert that begins now, as Prometheus sends it, with the labels of the rules.
 
-    Not earlier: Alertmanager does not wait `group_wait` for an alert that is older than that.
+    An earlier start would skip `group_wait`: Alertmanager does not apply it to an alert older than
+    `group_wait`.
     """
     now = datetime.now(UTC)
     named = {"system": system, "code": code}

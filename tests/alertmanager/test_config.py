@@ -42,7 +42,7 @@ def test_alert_goes_to_the_receiver_of_its_severity_with_any_owner() -> None:
 
 
 def test_team_gets_its_pages_in_addition_with_the_commented_routes(tmp_path: Path) -> None:
-    """Fails without `continue`, which would split an incident."""
+    """Fails without `continue` in the routes: an incident is then split into two notifications."""
     config = tmp_path / "alertmanager.yml"
     text = re.sub(r"(?m)^      # (?=routes:|  - )", "      ", CONFIG.read_text())
     config.write_text(f"{text}  - name: page-application\n")

@@ -127,7 +127,8 @@ def test_spike_does_not_inhibit_stopped_of_its_system(manager, receiver):
 
 
 def test_missing_counts_inhibit_stopped_of_their_system_only(manager, receiver):
-    """Fails without `equal`: a system that another exporter counts is then silent too."""
+    """Fails without `equal` in the inhibition: it then also silences a system that another exporter
+    counts."""
     manager.post(alert("exporter", **MISSING))
     assert notification(receiver) == ("/ticket", "firing", {("exporter", None)})
     manager.post(alert("stopped"), alert("stopped", system="softdrive"))
@@ -137,8 +138,8 @@ def test_missing_counts_inhibit_stopped_of_their_system_only(manager, receiver):
     assert (labels["signal"], labels["system"]) == ("stopped", "streampixel")
 
 
-def test_alerts_about_an_exporter_inhibit_no_stopped(manager, receiver):
-    """They name no system: the exporter is one of several replicas, or counts another system."""
+def test_alerts_about_an_exporter_do_not_inhibit_stopped(manager, receiver):
+    """Alerts about an exporter name no system: the exporter may be a replica, or may count another system."""
     causes = (*CAUSES, "SessionEndExporterClockSkew")
     manager.post(*(alert("exporter", **DOWN | {"alertname": cause}) for cause in causes))
     path, page = receiver.next()

@@ -82,7 +82,7 @@ def _no_workers(**options):
 
 
 def _date(sent):
-    """The day on which an alert began, as it is shown."""
+    """The start date of an alert, as notifications show it."""
     at = datetime.fromisoformat(sent["startsAt"])
     return f"{at.day} {at:%b}"
 
@@ -126,7 +126,7 @@ def test_slack_shows_the_other_alerts_of_a_group_under_their_summaries(slack):
 
 
 def test_slack_shows_the_worst_alert_first_and_causes_of_three(slack):
-    """By the annotation `excess`, not by code. Alerts without it are last."""
+    """Alerts are sorted by the annotation `excess`, not by code. Alerts without `excess` come last."""
     excesses = {"4001": 9, "4003": 84, "4005": 100, "4006": 12, "4007": None}
 
     def text(code, excess):
@@ -257,7 +257,7 @@ def others(tmp_path):
 
 
 def test_pagerduty_sns_and_teams_get_texts_that_they_accept(others):
-    """SNS refuses long subjects and other characters than ASCII's; Teams reads Markdown."""
+    """SNS refuses long subjects and subjects that are not ASCII. Teams reads Markdown."""
     hostile = {
         "summary": "4001 Kein\nPlatz für\u202e _alle_ " + 30 * "[x](https://evil) ",
         "description": "Nur _alle_ [x](https://evil)",

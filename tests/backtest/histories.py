@@ -1,4 +1,4 @@
-"""Events of a history, and the command in this process."""
+"""Events of a history, and the command `backtest`, run in this process."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ def write(path: Path, events: Iterable[dict[str, Any]]) -> Path:
 
 @dataclass(frozen=True)
 class Done:
-    """The command's exit code, report and errors."""
+    """The exit code, report and errors of `backtest`."""
 
     code: int
     text: str
@@ -43,7 +43,7 @@ class Done:
 
 
 def run(files: Sequence[Path], **options: Any) -> Done:
-    """The command in 80 columns."""
+    """Run `backtest` in a terminal of 80 columns."""
     text, errors = StringIO(), StringIO()
     report, mistakes = Console(file=text, width=80), Console(file=errors, width=80)
     code = backtest(files, Options(**options), report, mistakes, now=lambda: NOW)

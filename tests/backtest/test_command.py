@@ -105,7 +105,7 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
 
 
 def test_unsupported_rule_is_named(tmp_path: Path) -> None:
-    """Before the events are read: there is no file of events."""
+    """The error comes before the events are read: the file of events does not exist."""
     rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
     with pytest.raises(ConfigError, match=r"/own\.yml: group 'own', rule 'Mine': function 'pred"):
         run([tmp_path / "missing.ndjson"], rules=rules)

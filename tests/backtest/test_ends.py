@@ -1,4 +1,4 @@
-"""Ends in bins, and the counters that they become."""
+"""Session ends grouped into bins, and the counters made from the bins."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_few_ends_far_from_all_others_are_removed() -> None:
     "later", [[7 * DAY], [30 * DAY + at * 60.0 for at in range(500)]], ids=["short gap", "many"]
 )
 def test_ends_after_a_gap_remain(later: list[float]) -> None:
-    """If the gap is shorter than the memory of the rules, or the ends are many."""
+    """The gap is shorter than the memory of the rules, or many ends follow it."""
     events = EventCounts()
     counters = ends(*(at * 60.0 for at in range(1000)), *later).counters(events)
     assert counters is not None

@@ -96,7 +96,7 @@ def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Se
 
 
 def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Seen) -> None:
-    """Fails without the bound: a column of ids as the code would fill the memory."""
+    """Fails without the bound: a file whose code column contains ids would fill the memory."""
     events = [event(0.0, f"x{number}", **{f"f{number}": 1}) for number in range(10_050)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", events))
     counts = files.counts
@@ -135,7 +135,7 @@ def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) ->
 
 
 def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
-    """The 15 minutes begin with an end that is no repeat."""
+    """The 15 minutes begin with an end that is not a repeat."""
     mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
     files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
@@ -147,7 +147,7 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, s
 
 
 def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path) -> None:
-    """The first five labels of an event, and twenty values of each."""
+    """Counted are the first five labels of an event, and twenty values of each label."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
     path = write(tmp_path / "a.ndjson", sent)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.backtest.histories import event, run
 
 
-def test_a_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
+def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("system,error_code,Time\nstreampixel,4001,2026-01-05T00:00:00Z\n")
     refused = run([table])
@@ -18,7 +18,7 @@ def test_a_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     assert run([table], columns=("cod=x",)).code == 2
 
 
-def test_a_column_option_for_a_key_that_no_record_has_is_an_error(tmp_path: Path) -> None:
+def test_column_option_for_a_key_that_no_record_has_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_text(json.dumps(event(0.0)) + "\n")
     done = run([path], columns=("code=error_code",))
@@ -36,7 +36,7 @@ def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
     )
 
 
-def test_cloudevents_are_told_apart_by_source_and_id(tmp_path: Path) -> None:
+def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
     data = {"system": "streampixel", "code": 4001}
     envelope = {"specversion": "1.0", "id": "1", "type": "t", "time": event(0.0)["occurred_at"]}
     sources = ("/a", "/b", "/a")

@@ -51,7 +51,7 @@ def firing(alert: Alert, start: float, end: float | None) -> Firing:
 
 
 def sent(*given: Given, until: float = 10_000) -> list[Notification]:
-    """For alerts that fire from one minute to another."""
+    """The notifications for alerts that fire during the given spans of minutes."""
     return notifications([firing(*alert) for alert in given], until * 60.0)
 
 
@@ -77,7 +77,7 @@ def minutes(notified: list[Notification]) -> list[float]:
             id="one of two gone and back",
         ),
         pytest.param([(WORKERS, 0, 500)], [0.67, 240.67, 480.67], id="repeated every four hours"),
-        pytest.param([(WORKERS, 0, None)], [0.67, 240.67, 480.67], id="firing still"),
+        pytest.param([(WORKERS, 0, None)], [0.67, 240.67, 480.67], id="still firing"),
         pytest.param([(ELEVATED, 0, 200)], [5], id="a ticket waits longer"),
     ],
 )

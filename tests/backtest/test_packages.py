@@ -1,4 +1,4 @@
-"""Packages that only some commands need."""
+"""Packages that only some commands need, such as numpy."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def test_missing_package_is_named_with_its_installation(tmp_path: Path) -> None:
 
 
 def test_other_commands_do_not_import_the_packages_of_simulate_and_backtest() -> None:
-    """Fails when `--help` and `codes` wait for numpy, or `serve` needs a package that is optional."""
+    """Fails when `--help` or `codes` imports numpy, or when `serve` imports an optional package."""
     done = python(
         "import sys, exporter.cli; print('numpy' in sys.modules)\n"
         "import exporter.serve; print('promql_parser' in sys.modules)"

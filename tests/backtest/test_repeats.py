@@ -1,4 +1,4 @@
-"""Repeats of users among the ends of files."""
+"""Repeated ends of one user, found among the ends in files."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_repeats_follow_within_15_minutes_in_any_order_of_the_file() -> None:
     assert [users.add("s", "1", "u", at) for at in (8_899.0, 7_101.0)] == [True, True]
 
 
-def test_system_code_and_user_are_told_apart() -> None:
+def test_system_code_and_user_are_distinguished() -> None:
     users = Repeats()
     keys = [("s", "1", "u"), ("t", "1", "u"), ("s", "2", "u"), ("s", "1", "v")]
     assert [users.add(*key, 0.0) for key in keys] == [False] * 4

@@ -17,7 +17,7 @@ ROWS = 24 * 120 + 1
 
 
 def replay(since: float | None = None, until: float | None = None) -> Replay:
-    """A day with ten ends per 30 s and two outages: at 06:00 for half an hour, and from 23:30 on."""
+    """A day with ten ends per 30 s and two outages: from 06:00 to 06:30, and from 23:30 on."""
     ends = np.zeros((ROWS, 2), np.int64)
     ends[1:, 0] = 10
     ends[720:780, 1] = 4
@@ -30,7 +30,7 @@ def replay(since: float | None = None, until: float | None = None) -> Replay:
 
 
 def pages(part: Replay) -> list[float]:
-    """The hours in which a page began, in steps of a quarter of an hour."""
+    """The times at which pages began, in hours, rounded down to quarters of an hour."""
     return [
         firing.start // (HOUR / 4) / 4
         for firing in part.firings

@@ -18,7 +18,7 @@ MINUTE = 60.0
 
 @pytest.fixture(scope="module")
 def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six hours with an end per 10 s. Every second end has 4001 from 4:00 to 4:30, and at the end."""
+    """Six hours with an end per 10 s. Every second end is 4001 from 4:00 to 4:30 and in the last minutes."""
     events = []
     for at in range(0, 6 * 3600, 10):
         out = 240 * MINUTE <= at < 270 * MINUTE or at >= 350 * MINUTE
@@ -68,7 +68,7 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
 
 
 def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
-    """The column of the code has another name for a part of the events, and strange codes."""
+    """For some events the column of the code has another name or contains unknown codes."""
     events = [event(at * 10.0, f"c{at % 12}", error_code="4001") for at in range(600)]
     events += [event(at * 10.0 + 1, "[red]\u202e") for at in range(600)]
     done = run([write(tmp_path / "a.ndjson", events)])
@@ -87,7 +87,7 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
 
 
 def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:
-    """One in 2,000 ends: the alert needs one in 1,000, of all systems."""
+    """1 in 2,000 ends has an unknown code; the alert needs 1 in 1,000 of the ends of all systems."""
     events = [event(at * 2.0, "x" if at % 500 == 1 else "1000") for at in range(2000)]
     normal = [event(at * 0.5, None, id=f"s-{at}", system="softdrive") for at in range(8000)]
     path = write(tmp_path / "a.ndjson", events)

@@ -38,7 +38,8 @@ sites:
 
 
 class Browsers:
-    """`post` sends as a page of the shop; `now` is the rates' clock, `listener.now` the wall clock."""
+    """`post` sends as a page of the shop. `now` is the clock of rate limits, `listener.now` the wall
+    clock."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Browsers:
         return asyncio.run(self.answer(body, **request))
 
     def statuses(self, count: int, **request: Any) -> list[int]:
-        """The statuses of so many beacons of one event each."""
+        """The statuses of the answers to several beacons of one event each."""
         return [self.post({"id": str(number)}, **request).status for number in range(count)]
 
     def ends(self) -> list[tuple[str, str, str]]:
@@ -110,7 +111,7 @@ class Browsers:
         ]
 
     def assert_refused(self, answer: Answer, status: int, reason: str) -> None:
-        """The answer says so, the refusal is counted once, and no event is counted."""
+        """The answer names the refusal, the refusal is counted once, and no event is counted."""
         assert (answer.status, answer.json["reason"]) == (status, reason)
         assert self.listener.value("refused_requests_total", reason=reason) == 1
         assert self.listener.value("requests_total", status=str(status)) == 1

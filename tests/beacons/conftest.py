@@ -1,4 +1,4 @@
-"""The shipped taxonomies, and a listener that two sites may send to."""
+"""The shipped taxonomies, and a listener to which two sites may send events."""
 
 from pathlib import Path
 

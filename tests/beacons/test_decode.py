@@ -62,7 +62,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
     ],
 )
 def test_invalid_field_is_rejected_with_its_rule(event: str, message: str) -> None:
-    """Fails without the bound of beacons' durations, and when a browser's clock is used or dropped."""
+    """Fails without the bound on durations, and when a browser's `occurred_at` is used or ignored."""
     prefix = "" if event.startswith('"id"') else '"id":"a",'
     (rejection,) = read(f"{{{prefix}{event}}}".encode()).rejected
     assert (rejection.reason, rejection.message) == ("invalid_field", message)
@@ -117,7 +117,7 @@ def test_reason_is_the_code_of_an_event_without_code(
 
 
 def test_labels_have_names_and_values_of_the_site() -> None:
-    """Fails when a browser's values are kept: fifty invented ones used up the bound for good."""
+    """Fails when a browser's values are kept: fifty invented values used up the bound permanently."""
     labels = {"region": "eu-west", "project": "x", "y": {"deep": 1}}
     assert json.loads(read({"id": "a", "labels": labels}).events.labels[0]) == {"region": "eu-west"}
     invented = read({"id": "a", "labels": {"region": "mars"}}).events.labels[0]
@@ -126,7 +126,7 @@ def test_labels_have_names_and_values_of_the_site() -> None:
 
 @pytest.mark.parametrize("phase", ["keep_alive", "x", 5])
 def test_phase_of_a_browser_is_ignored(browsers: Browsers, phase: Any) -> None:
-    """Fails when it is kept: with a public key each code became five series, for good."""
+    """Fails when the phase is kept: a holder of the public key could create five series per code."""
     browsers.post({"id": "a", "code": 4001})
     assert browsers.post({"id": "b", "code": 4001, "phase": phase}).status == 204
     first, second = (
@@ -135,12 +135,12 @@ def test_phase_of_a_browser_is_ignored(browsers: Browsers, phase: Any) -> None:
     assert first is second
 
 
-def test_user_of_a_browser_is_kept_apart(browsers: Browsers) -> None:
-    """Fails when a reader of the public key can make an end of another sender a repeat."""
+def test_user_of_a_browser_is_distinct_from_users_of_other_senders(browsers: Browsers) -> None:
+    """Fails when a holder of the public key can turn another sender's end into a repeat."""
     other = Site("forum", "streampixel", frozenset(), Limit(1, 1), LABELS)
     body = b'{"id":"a","user":"u"}'
-    found = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
-    assert len(found | {("u",)}) == 3
+    users = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
+    assert len(users | {("u",)}) == 3
     assert browsers.post({"id": "a", "user": "x" * 256}).status == 204
     assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
 

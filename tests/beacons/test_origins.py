@@ -91,7 +91,7 @@ def test_wrong_headers_are_refused_before_the_body_is_read(
 def test_refusal_of_a_body_can_be_read_by_its_page(
     browsers: Browsers, body: object, status: int
 ) -> None:
-    """Fails without CORS headers: a script then sees a network error, and retries for ever."""
+    """Fails without CORS headers: the script then sees a network error and retries forever."""
     answer = browsers.post(body)
     assert (answer.status, answer.headers[ALLOW]) == (status, SHOP.encode())
 
@@ -104,7 +104,7 @@ def test_body_has_at_most_64_kib(browsers: Browsers, size: int, status: int) -> 
 
 
 def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
-    """Fails when the type is required: `sendBeacon` sends an ArrayBuffer without it."""
+    """Fails when Content-Type is required: `sendBeacon` sends an ArrayBuffer without a Content-Type."""
     headers = {b"origin": SHOP.encode()}
     answer = browsers.listener.post(b'{"id": "a"}', headers, path=names.BEACONS_PATH + KEY)
     assert (answer.status, browsers.ends()) == (204, [("streampixel", "1000", "ends")])

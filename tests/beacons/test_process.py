@@ -1,4 +1,4 @@
-"""From the command that makes a key to the count on /metrics, with real processes and sockets."""
+"""Public keys of sites, from the command that creates a key to the count on /metrics, with real processes."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rate limits: senders above the limit are refused, all others are not."""
+"""Rate limits: only senders above the limit are refused."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ def batches_at_once(browsers: Browsers, clients: list[str]) -> list[Answer]:
 
 
 def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) -> None:
-    """Fails without the bucket of addresses."""
+    """Fails without the rate limit per address."""
     assert browsers.statuses(21) == [204] * 20 + [429]
     stream = Stream([b"x" * 100])
     answer = browsers.post(stream)
@@ -68,7 +68,7 @@ def test_hosts_of_one_ipv6_network_share_a_bucket(browsers: Browsers) -> None:
 
 
 def test_site_above_its_own_rate_is_429_and_other_sites_are_not(browsers: Browsers) -> None:
-    """Fails without the bucket of sites; desk's entry says 2 a second and 4 at once."""
+    """Fails without the rate limit per site; the entry of `desk` allows 2 events/s and a burst of 4."""
 
     def desk(number: int) -> Answer:
         client = f"1.1.1.{number}"
@@ -119,8 +119,8 @@ def test_events_and_their_bytes_are_not_charged_twice(browsers: Browsers) -> Non
 
 
 def test_simultaneous_batches_of_an_address_make_one_debt(browsers: Browsers) -> None:
-    """Fails when admitted requests are charged without a check: twenty batches were 2,000 events, and the
-    site's other visitors were refused for 38 seconds."""
+    """Fails when admitted requests are charged without a check: twenty batches brought 2,000 events, and the
+    other visitors of the site were refused for 38 seconds."""
     answers = batches_at_once(browsers, ["192.0.2.7"] * 20)
     assert [answer.status for answer in answers] == [204] + [429] * 19
     refused = answers[-1]
@@ -133,7 +133,7 @@ def test_simultaneous_batches_of_an_address_make_one_debt(browsers: Browsers) ->
 
 
 def test_simultaneous_batches_of_many_addresses_make_one_debt(browsers: Browsers) -> None:
-    """Fails when only the address's bucket is charged: a hundred addresses were 10,000 events."""
+    """Fails when only the bucket of the address is charged: a hundred addresses sent 10,000 events."""
     answers = batches_at_once(browsers, [f"192.0.2.{number}" for number in range(100)])
     assert [answer.status for answer in answers].count(204) == 1
     assert len(browsers.ends()) == 100

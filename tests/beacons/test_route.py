@@ -1,4 +1,4 @@
-"""Keys, answers and the share of the queue."""
+"""Public keys of sites, answers to beacons, and the part of the ledger's queue that beacons may fill."""
 
 import asyncio
 from pathlib import Path
@@ -77,8 +77,8 @@ def test_key_reads_nothing(browsers: Browsers, method: str) -> None:
     assert (answer.status, answer.headers[b"allow"]) == (405, b"POST, OPTIONS")
 
 
-def test_answer_does_not_tell_whether_an_id_was_counted(browsers: Browsers) -> None:
-    """Fails when duplicates or conflicts are named: anyone with the public key could ask."""
+def test_answer_does_not_show_whether_an_id_was_counted(browsers: Browsers) -> None:
+    """Fails when an answer names duplicates or conflicts: anyone with the public key could look up ids."""
     answers = [
         browsers.post({"id": "mine", "code": 4001}),
         browsers.post({"id": "mine", "code": 4001}),
@@ -91,7 +91,7 @@ def test_answer_does_not_tell_whether_an_id_was_counted(browsers: Browsers) -> N
 
 
 def test_retry_with_another_age_is_a_duplicate(browsers: Browsers) -> None:
-    """Fails when the time is part of the fingerprint: every retry was a conflict."""
+    """Fails when the fingerprint contains the time: every retry was a conflict."""
     browsers.post({"id": "a", "code": 4001, "age_seconds": 0.25, "duration_seconds": 9})
     browsers.listener.now += 31.7
     browsers.post({"id": "a", "code": 4001, "age_seconds": 32.1, "duration_seconds": 9})
@@ -162,7 +162,7 @@ def test_unavailable_ledger_is_503_and_a_retry_counts(browsers: Browsers) -> Non
 def test_beacons_fill_only_their_share_of_the_queue(
     taxonomy: Taxonomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without the share: while the disk hung, browsers took the places of all other senders."""
+    """Fails without the limit: while the disk hung, beacons filled the queue for all other senders."""
 
     async def run() -> tuple[list[Answer], Answer]:
         browsers = Browsers(taxonomy, tmp_path, queue_events=10)

@@ -1,4 +1,4 @@
-"""The file of sites: strict loading, one message for each kind of mistake."""
+"""The sites file: strict loading, and a message for each kind of mistake."""
 
 from pathlib import Path
 
@@ -131,8 +131,7 @@ def test_mistake_is_reported_with_line_and_rule(
 
 @pytest.mark.parametrize("labels", [{"region": 198}, {"region": 8, "project": 18}])
 def test_labels_have_at_most_200_combinations(tmp_path: Path, labels: dict[str, int]) -> None:
-    """Fails without the bound: a reader of the public key creates a series for each and every code, for
-    good."""
+    """Fails without the bound: a holder of the public key could create a series per code and combination."""
     text = SOUND + "    labels:\n" + "".join(values(*label) for label in labels.items())
     site = read(tmp_path, text)[HASH]
     assert {name: len(allowed) for name, allowed in site.labels.items()} == labels

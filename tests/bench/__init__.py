@@ -1,1 +1,1 @@
-"""`make bench`: speed and memory, each figure beside a peer or a limit measured in the same run."""
+"""`make bench`: speed and memory, each figure compared with a peer or a limit measured in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: speed and memory, each figure beside a peer or a limit.
+"""`python -m tests.bench`: speed and memory, each figure compared with a peer or a limit.
 
 Takes about ten minutes of a quiet machine. Exits with 1 when a row misses its goal or is not measured.
 """
@@ -52,7 +52,7 @@ def main() -> str | None:
         runs = 1 if chosen.quick else chosen.runs
         against = chosen.against and chosen.against.resolve()
         run = partial(_run, setup=setup, runs=runs, against=against)
-        # The short version only proves that each row can be measured: several at once.
+        # The short version only proves that each row can be measured, so several rows run at the same time.
         with ThreadPoolExecutor(4) as pool:
             parts = (pool.map if chosen.quick else map)(run, chosen.only)
             lines = [line for part in parts for line in part]

@@ -11,7 +11,7 @@ from tests.bench.scrape import durations, page, waits
 from tests.bench.shared import over_redis, replicas
 from tests.bench.turns import Bench, Peer
 
-# On fewer cores, replicas, Cluster and senders only take them from each other.
+# On fewer cores, replicas, Cluster and senders would compete for the cores.
 _REPLICAS: Final = "≥ × 1.5" if (os.cpu_count() or 1) >= 4 else None
 
 BENCHES: Final = (

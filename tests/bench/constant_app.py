@@ -1,4 +1,4 @@
-"""The least that an ASGI application does for an event: read the body, answer a constant. A peer."""
+"""A peer: an ASGI application that reads the body and answers a constant, the minimum for an event."""
 
 from typing import Any
 

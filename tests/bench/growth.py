@@ -23,7 +23,7 @@ from tests.faults.usage import MIB, resident
 
 IDS: Final = (0, 1_000_000, 10_000_000, 50_000_000)
 SERIES: Final = (0, 1_000, 10_000, 50_000)
-"""Besides the series of the taxonomies."""
+"""Numbers of series in addition to those of the taxonomies."""
 CONNECTIONS: Final = (1, 4, 16, 64, 256, 1024)
 HEADINGS: Final = (
     *("", "", "single events/s", "µs each", "p99 ms", "events/s in batches", "µs each"),
@@ -33,7 +33,7 @@ HEADINGS: Final = (
 
 @dataclass
 class Point:
-    """An exporter in one state, and the figures of its turns."""
+    """An exporter in one state, and the figures measured in its turns."""
 
     label: str
     exporter: ExporterProcess
@@ -69,7 +69,7 @@ def _medians(samples: Sequence[Sample]) -> tuple[float, float]:
 
 
 def by_ids(setup: Setup, stack: ExitStack, most: int) -> Iterator[Point]:
-    """Windows that are full, as they are after a day."""
+    """Deduplication windows that are full, as after a day of traffic."""
     for ids in IDS:
         if ids <= most:
             settings = {"dedup_window_ids": max(ids, 1000)}
@@ -132,12 +132,8 @@ def main() -> str | None:
 
 def _show(axis: str, rows: Mapping[str, tuple[float | None, ...]]) -> None:
     for label, row in rows.items():
-        cells = ("" if value is None else _number(value) for value in row)
+        cells = ("" if value is None else f"{value:,.{0 if value >= 100 else 1}f}" for value in row)
         print(f"| {axis} | {label} | {' | '.join(cells)} |", flush=True)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.{0 if value >= 100 else 1}f}"
 
 
 if __name__ == "__main__":

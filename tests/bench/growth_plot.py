@@ -1,4 +1,4 @@
-"""The plot of `tests.bench.growth`: rates in the upper row, what they cost in the lower row."""
+"""The plot of `tests.bench.growth`: rates in the upper row, their costs in the lower row."""
 
 from collections.abc import Mapping
 from pathlib import Path

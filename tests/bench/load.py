@@ -1,4 +1,4 @@
-"""Events per second that an exporter acknowledges, and the latency of a single event beside batches."""
+"""Events per second that an exporter acknowledges, and the latency of a single event while batches arrive."""
 
 import subprocess
 import time
@@ -15,7 +15,7 @@ from tests.faults.usage import processor_seconds
 
 
 def posting(script: str, connections: int) -> Open:
-    """Events per second of a script of this folder."""
+    """Starts a bench of events per second with one of this folder's wrk scripts."""
 
     @contextmanager
     def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:

@@ -11,14 +11,14 @@ from tests.bench.wrk import fill
 from tests.faults.usage import resident
 
 IDS: Final = 2_000_000
-"""Few enough to be posted within seconds, and so many that an exporter's other memory hardly counts."""
+"""Few enough to be posted within seconds, and enough to outweigh the exporter's other memory."""
 
 
 @contextmanager
 def per_id(setup: Setup) -> Iterator[Callable[[], Sample]]:
-    """Bytes per id: an exporter with a full window, less one with a window of 1,000 ids and as many events.
+    """Bytes per id: memory with a full window, minus memory with a window of 1,000 ids, after as many events.
 
-    Each id was replaced once: memory that expired ids keep counts too.
+    Each id was replaced once, so memory that is still allocated for expired ids is included.
     """
     ids = setup.scaled(IDS)
 

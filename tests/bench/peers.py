@@ -1,4 +1,4 @@
-"""What the exporter is compared with: programs of others, and the parts that no exporter can do without."""
+"""Peers of the exporter: programs of other projects, and the operations that no exporter can avoid."""
 
 import os
 import re
@@ -60,7 +60,7 @@ def _program(setup: Setup, command: list[str], ready: str) -> Program:
 def fdatasync(setup: Setup) -> Iterator[Measure]:
     """Appends of 4 KiB to a file with allocated blocks, each made durable, per second.
 
-    The blocks are written before: fdatasync would otherwise write the file system's journal too.
+    The blocks are written first: otherwise fdatasync would also write the file system's journal.
     """
     path = setup.new_folder() / "file"
     path.write_bytes(bytes(_PREALLOCATED))

@@ -16,7 +16,7 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 SETTINGS: Final = {"labels": "region", "max_label_values": 10_000, "first_seen_zero_for": 0}
 SERIES_PER_VALUE: Final = 8
-"""batch.lua sends each value with four codes: four series, and four of their sums by label."""
+"""batch.lua sends each label value with four codes: four series of ends, and four series of sums by label."""
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
@@ -26,7 +26,7 @@ def durations(number: int) -> Open:
 
 
 def waits(number: int, *, scraping: bool) -> Open:
-    """Milliseconds of an event's longest wait in 100, with or without scrapes without a pause."""
+    """The longest wait among 100 events in milliseconds, with continuous scrapes or without scrapes."""
     return _opened(number, partial(_longest_wait, scraping=scraping))
 
 
@@ -46,7 +46,7 @@ def _opened(number: int, seconds: Callable[[ExporterProcess, int], float]) -> Op
 
 
 def add_series(exporter: ExporterProcess, more: int) -> tuple[int, int]:
-    """Post events with as many values of a label as add that many series of counters.
+    """Post events with enough label values to add the given number of series of counters.
 
     Returns the number of all series of counters, and that of the values.
     """
@@ -89,7 +89,7 @@ def _longest_wait(exporter: ExporterProcess, posts: int, *, scraping: bool) -> f
 
 @contextmanager
 def _scrapes(exporter: ExporterProcess) -> Iterator[None]:
-    """One scrape after another, by a process of its own: it must not delay who measures."""
+    """Scrapes in a process of its own, so that they do not delay the measuring process."""
     headers = [f"-H{name}: {value}" for name, value in _OPENMETRICS.items()]
     url = f"http://127.0.0.1:{exporter.ports['ops']}/metrics"
     with subprocess.Popen(

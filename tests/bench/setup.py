@@ -12,7 +12,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess
 
 @contextmanager
 def working_folder() -> Iterator[Path]:
-    """A folder on the disk of the checkout: /tmp may be memory, where fdatasync costs nothing.
+    """A folder on the disk of the checkout. /tmp may be in memory, where fdatasync costs nothing.
 
     SIGTERM ends the block as Ctrl-C does, and with it all programs that it started.
     """

@@ -28,7 +28,7 @@ def over_redis(script: str, connections: int) -> Open:
 
 
 def replicas(number: int) -> Open:
-    """Events per second of batches to that many exporters over a Cluster of 3 masters and 3 replicas."""
+    """Events per second of batches to `number` exporters over a Cluster of 3 masters and 3 replicas."""
 
     @contextmanager
     def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:

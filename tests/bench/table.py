@@ -22,7 +22,7 @@ class Goal:
         self._least, self._amount = match[1] == "≥", float(match[3].replace(",", ""))
 
     def reached(self, ours: Sequence[float], theirs: Sequence[float] = ()) -> bool:
-        """Whether the median does; the turns of both are compared one by one."""
+        """Whether the median reaches the goal; a ratio or difference is computed turn by turn."""
         figure = median(ours)
         if self.ratio:
             figure = ratio(ours, theirs)

@@ -1,4 +1,4 @@
-"""The benchmarks run: each row is filled, the table fits a terminal, and a missing program is named.
+"""The benchmarks: each row is filled, the table fits a terminal, and a missing program is named.
 
 The figures of these short runs mean nothing.
 """
@@ -23,7 +23,7 @@ from tests.e2e.exporter_process import ROOT, wait_for
 from tests.programs import finished
 
 REPEATED = {"start", "p99-otlp", "rules-1", "rules-10", "redis-batches"}
-"""Rows that other rows or tests measure as well, with another parameter."""
+"""Rows whose code other rows or tests already run with another parameter."""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -139,7 +139,7 @@ def test_unknown_row_and_folder_are_refused(
 
 
 def opened(order: list[str], name: str, *values: float) -> Open:
-    """A program that measures these values, and notes its turns in `order`."""
+    """A program whose turns measure these values and are recorded in `order`."""
 
     @contextmanager
     def open_it(_setup: Setup) -> Iterator[Callable[[], Sample]]:

@@ -1,4 +1,4 @@
-"""Measures an exporter and its peers by turns, so that a machine that becomes slower slows all of them."""
+"""Measures an exporter and its peers in turns, so that a machine that becomes slower affects all of them."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +26,12 @@ class Sample(NamedTuple):
 
 
 Open = Callable[[Setup], AbstractContextManager[Callable[[], Sample]]]
-"""Starts the programs of a bench; what it yields measures them for one turn."""
+"""Starts the programs of a bench, and yields a function that measures them for one turn."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """What the exporter is compared with."""
+    """A program with which the exporter is compared."""
 
     name: str
     open: Open

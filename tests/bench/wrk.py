@@ -62,7 +62,7 @@ def fill(exporter: ExporterProcess, ids: int, script: str = "batch.lua") -> None
 
     def counted() -> bool:
         left = ids - accepted(exporter)
-        # The more is missing, the less often it asks: each answer takes time from counting.
+        # The more events are missing, the longer the pause: each scrape takes processor time from counting.
         time.sleep(max(0, left) / 4_000_000)
         return left <= 0
 
@@ -72,7 +72,7 @@ def fill(exporter: ExporterProcess, ids: int, script: str = "batch.lua") -> None
 
 
 def read(printed: str) -> Run:
-    """Raises AssertionError when a request failed: a refusal is quick, and no figure."""
+    """Raises AssertionError when a request failed: a quick refusal must not count as speed."""
     requests = re.search(r"(\d+) requests in", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     slow = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", printed)

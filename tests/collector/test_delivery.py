@@ -1,4 +1,4 @@
-"""Delivery of ends: retries, storage, tabs."""
+"""Delivery of ends by the collector: retries, storage and several tabs."""
 
 import pytest
 from playwright.sync_api import Route
@@ -143,7 +143,7 @@ def test_newest_hundred_ends_are_kept(visitor: Visitor) -> None:
     visitor.context.set_offline(True)
     page.evaluate("for (let n = 0; n < 30; n++) SessionEndCollector.end(4001)")
     visitor.advance(page, 1)
-    # Labels that are too long to be kept, and labels of three bytes a character.
+    # Labels that are too long to be stored, and labels of three bytes per character.
     for length in (5000, 700):
         labels = f"{{ labels: {{ project: '語'.repeat({length}) }} }}"
         page.evaluate(f"for (let n = 0; n < 50; n++) SessionEndCollector.end(4006, {labels})")
@@ -156,7 +156,7 @@ def test_newest_hundred_ends_are_kept(visitor: Visitor) -> None:
 
 
 def test_retry_after_of_the_exporter_is_obeyed(visitor: Visitor) -> None:
-    """The site's limit is an event each 10 s, one at once: the second is refused."""
+    """The site may send an event per 10 s with a burst of 1, so the second event is refused."""
     page = visitor.open("/slow")
     page.evaluate("SessionEndCollector.end(1000)")
     visitor.assert_delivered(page, end(1000))
@@ -175,7 +175,7 @@ def test_retry_after_of_the_exporter_is_obeyed(visitor: Visitor) -> None:
 
 
 def test_retry_after_with_a_date_does_not_hasten_retries(visitor: Visitor) -> None:
-    """Fails when a date is parsed as seconds: no time is before NaN, and retries followed at once."""
+    """Fails when a date is parsed as seconds: the result is NaN, and retries followed without a wait."""
     answer = {
         "access-control-allow-origin": "*",
         "access-control-expose-headers": "retry-after",
@@ -197,7 +197,7 @@ def test_retry_after_with_a_date_does_not_hasten_retries(visitor: Visitor) -> No
 
 
 def test_end_for_a_replaced_key_does_not_block_others(visitor: Visitor) -> None:
-    """Fails when the oldest end is always sent first: it blocked all others while it was kept."""
+    """Fails when the oldest end is always sent first: an end that was refused and kept blocked all others."""
     visitor.context.route("**/v1/beacons/replaced", lambda route: route.abort())
     old = visitor.open("/bare")
     old.evaluate("SessionEndCollector.start({ key: 'replaced' }); SessionEndCollector.end(4001)")
@@ -250,7 +250,7 @@ def test_invalid_settings_are_ignored(visitor: Visitor) -> None:
 def test_script_imported_as_a_module_starts_on_call(
     visitor: Visitor, exporter: ExporterProcess
 ) -> None:
-    """Fails when the script reads its own element: in a module of a bundler there is none."""
+    """Fails when the script reads its own script element: a bundled module has none."""
     key = visitor.open("/bare").evaluate("KEY")
     page = visitor.open("/elsewhere")
     ingest = f"http://127.0.0.1:{exporter.ports['ingest']}"

@@ -27,7 +27,7 @@ def second_page(visitor: Visitor, site: Site) -> Page:
 
 
 def go_back(page: Page) -> None:
-    # Playwright waits in vain for a restored page to load.
+    # Playwright would wait for a load event, which a restored page does not have.
     page.evaluate("setTimeout(() => history.back())")
 
 
@@ -61,10 +61,10 @@ def test_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> N
     visitor.assert_delivered(page, interruption(1006) | end(1000))
 
 
-def test_drop_that_never_recovers_is_one_4007(visitor: Visitor) -> None:
+def test_drop_that_never_recovers_is_one_end_with_4007(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
-    # A peer connection alone does not play.
+    # A new peer connection alone is not a recovery.
     page.evaluate("sdk.pixelStreaming.dispatchEvent(new Event('webRtcConnected'))")
     visitor.advance(page, 59)
     assert visitor.sent == []
@@ -135,8 +135,8 @@ def test_page_restored_from_the_back_forward_cache_was_interrupted(
 def test_page_in_the_back_forward_cache_is_ended_once_by_another(
     browser: Browser, site: Site, exporter: ExporterProcess, answered: bool
 ) -> None:
-    """Fails when a restored page looks only at its own record of the end: it sent a second end where the
-    other page had not read the answer."""
+    """Fails when a restored page looks only at its own record of the end: it sent a second end when the other
+    page had not read the answer."""
     with Visitor(browser, site, exporter, clock=False) as visitor:
         page = visitor.open()
         page.evaluate(TWO_SESSIONS)

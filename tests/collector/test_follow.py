@@ -1,4 +1,4 @@
-"""What the script can follow: versions of the Web SDK, the iframe's messages, WebSockets."""
+"""The sources that the script can follow: versions of the Web SDK, messages of the iframe, WebSockets."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.collector.visitor import MESSAGES_RECEIVED, Counts, Visitor, end, int
 from tests.e2e.exporter_process import wait_for
 
 INACTIVITY = 4004
-"""Maximum Runtime Reached: the documented codes have none for inactivity."""
+"""Maximum Runtime Reached, because no documented code stands for inactivity."""
 WARNING = "session-end-collector: %s, so no session end is reported; see docs/browser.md"
 NOTHING = WARNING % "there is nothing to follow"
 WITHOUT_RECONNECT_STREAM = """([script, app]) => {
@@ -175,7 +175,7 @@ def test_other_frames_and_origins_can_not_end_a_session(visitor: Visitor) -> Non
 
 
 def test_call_without_effect_is_warned_about_once(visitor: Visitor) -> None:
-    # The promise lacks its await.
+    # The page forgot to await the promise of the first call.
     for call in (
         *("streampixel(Promise.resolve({}))", "streampixel({ appStream: {} })", "streampixel()"),
         *("frame('#missing')", "frame(null)", "socket({})", "start({})"),

@@ -24,7 +24,7 @@ def crash(page: Page) -> None:
 
 @pytest.mark.parametrize("hidden_first", [False, True])
 def test_hidden_page_that_crashes_is_ended_by_another(visitor: Visitor, hidden_first: bool) -> None:
-    """Fails when the end is stored only at the moment of hiding, which may be before the session."""
+    """Fails when the end is stored only when the page is hidden: the session may begin later."""
     page = visitor.open()
     if hidden_first:
         page.evaluate(HIDE, True)
@@ -40,7 +40,7 @@ def test_hidden_page_that_crashes_is_ended_by_another(visitor: Visitor, hidden_f
 
 
 def test_hidden_page_with_slow_timers_is_not_ended(visitor: Visitor) -> None:
-    """Fails when the end is dated three windows of ten seconds ahead: another tab sent it."""
+    """Fails when the stored end is due after three windows of 10 s: another tab sent it."""
     page = visitor.open("/bare")
     page.evaluate("SessionEndCollector.start({ key: KEY, window: 10 })")
     page.evaluate("SessionEndCollector.connected()")
@@ -58,7 +58,7 @@ def test_hidden_page_with_slow_timers_is_not_ended(visitor: Visitor) -> None:
 
 
 def test_storage_cleared_while_hidden_loses_no_end(visitor: Visitor) -> None:
-    """Fails when a missing record counts as sent: a log-out in another tab lost the end."""
+    """Fails when a missing record counts as a sent end: a logout in another tab lost the end."""
     page = visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)
@@ -69,7 +69,7 @@ def test_storage_cleared_while_hidden_loses_no_end(visitor: Visitor) -> None:
     visitor.assert_delivered(page, end(4006))
 
 
-def test_hidden_page_that_lives_is_not_ended(visitor: Visitor) -> None:
+def test_hidden_page_that_still_runs_is_not_ended(visitor: Visitor) -> None:
     page, other = visitor.open(), visitor.open()
     page.evaluate("sdk.play()")
     page.evaluate(HIDE, True)

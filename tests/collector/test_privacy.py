@@ -18,7 +18,7 @@ def test_script_has_at_most_4_kilobytes_packed() -> None:
 
 
 def test_beacons_do_not_identify_the_viewer(visitor: Visitor, site: Site) -> None:
-    # On the exporter's host, whose cookies a browser would send.
+    # The page is on the exporter's host, so a browser would send the cookies.
     page = visitor.open("/labelled?viewer=jane", origin=site.player)
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
     host = re.sub(r"(https?://[^/]+/).*", r"\1", page.evaluate("document.scripts[1].src"))

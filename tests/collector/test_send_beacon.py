@@ -1,4 +1,4 @@
-"""Pages that send events themselves, without the script: a real browser delivers each form."""
+"""Pages that send events without the script: a real browser delivers each documented form of the call."""
 
 from tests.collector.visitor import Visitor, end
 from tests.e2e.exporter_process import ExporterProcess
@@ -17,7 +17,7 @@ SEND = {
 def test_event_of_a_page_is_delivered_with_credentials(
     visitor: Visitor, exporter: ExporterProcess
 ) -> None:
-    """Fails without Access-Control-Allow-Credentials: the browser drops a JSON Blob without a word."""
+    """Fails without Access-Control-Allow-Credentials: the browser drops a JSON Blob silently."""
     page = visitor.open("/bare")
     url = f"http://127.0.0.1:{exporter.ports['ingest']}/v1/beacons/{page.evaluate('KEY')}"
     for number, send in enumerate(SEND.values(), 1):

@@ -13,7 +13,7 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:')).length"
 MESSAGES_RECEIVED = "new Promise((done) => { onmessage = done; postMessage(0); })"
-"""Resolves when the page has received all messages that were sent to it before."""
+"""A promise that resolves when the page has received all messages sent before."""
 Counts = dict[tuple[str, str], int]
 """Counted events by metric and code."""
 _SAMPLE = re.compile(
@@ -24,7 +24,7 @@ _SAMPLE = re.compile(
 
 
 def counts(exporter: ExporterProcess) -> Counter[tuple[str, str]]:
-    """Everything counted for Streampixel. A parser of all metrics would take half of a test's time."""
+    """All counts for Streampixel. Parsing all metrics would take half of a test's time."""
     counted: Counter[tuple[str, str]] = Counter()
     text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
     for name, code, value in _SAMPLE.findall(text):
@@ -75,12 +75,12 @@ class Visitor:
             self.sent.append(request)
 
     def take_faults(self) -> list[str]:
-        """The errors and lines of the console so far, which its exit then ignores."""
+        """Return the page's errors and console lines so far; the exit then ignores them."""
         faults, self.faults = self.faults, []
         return faults
 
     def lose_next_answer(self) -> None:
-        """The next beacon arrives, but the page does not get the answer."""
+        """Let the next beacon arrive, and drop its answer."""
 
         def drop(route: Route) -> None:
             route.fetch()
@@ -94,7 +94,7 @@ class Visitor:
         return page
 
     def close(self, page: Page) -> None:
-        """Close a tab as its viewer does, and wait for the end of it."""
+        """Close a tab as its viewer does, and wait until it is closed."""
         with page.expect_event("close"):
             page.close(run_before_unload=True)
 
@@ -103,7 +103,7 @@ class Visitor:
         page.clock.run_for(int(seconds * 1000))
 
     def wait_until_sent(self, page: Page, kept: int = 0) -> None:
-        """Advance the page's clock until the page keeps only so many events."""
+        """Advance the page's clock until the page stores only the given number of events."""
 
         def sent() -> bool:
             self.advance(page, 0.1)
@@ -112,13 +112,13 @@ class Visitor:
         wait_for(sent, what=f"{kept} events kept")
 
     def assert_delivered(self, page: Page, expected: Counts, *, after: float = 1) -> None:
-        """Advance the clock, and wait until the page has sent all and exactly `expected` was counted."""
+        """Advance the clock, and wait until the page has sent all ends and exactly `expected` is counted."""
         self.advance(page, after)
         self.wait_until_sent(page)
         self.assert_counted(expected)
 
     def counts(self) -> Counts:
-        """Events that were counted since this visitor came."""
+        """Events counted since this visitor was created."""
         return dict(counts(self._exporter) - self._before)
 
     def assert_counted(self, expected: Counts) -> None:

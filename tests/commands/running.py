@@ -19,7 +19,7 @@ def arguments(*given: object) -> list[str]:
 
 def environment(**variables: str) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if "SESSION_EXPORTER" not in key}
-    # Containers set it. Without it, output is flushed at the exit, as for users.
+    # Containers set PYTHONUNBUFFERED. Without it, output is flushed at the exit, as for users.
     clean.pop("PYTHONUNBUFFERED", None)
     return {**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **variables}
 
@@ -42,7 +42,7 @@ def call(*given: object, **variables: str) -> "subprocess.CompletedProcess[str]"
     with (
         mock.patch.object(sys, "argv", ["session-end-exporter", *map(str, given)]),
         mock.patch.dict(os.environ, environment(**variables), clear=True),
-        # It would replace the log of the tests.
+        # The command's logging setup would replace that of the tests.
         mock.patch("exporter.logs.configure"),
         redirect_stdout(out),
         redirect_stderr(err),

@@ -1,4 +1,4 @@
-"""`backup`: what it prints, what it refuses, and what Prometheus sees of a restored backup."""
+"""`backup`: its output, its refusals, and a restored backup as Prometheus sees it."""
 
 import re
 import shutil
@@ -70,7 +70,7 @@ def cut(database: Path) -> None:
         file.truncate(database.stat().st_size // 2)
 
 
-def test_backup_of_what_is_no_ledger_says_what_to_do(
+def test_backup_of_a_file_that_is_not_a_ledger_says_what_to_do(
     tmp_path: Path, running: ExporterProcess, backups: Path
 ) -> None:
     def error(*given: object, **variables: str) -> str:
@@ -132,7 +132,7 @@ def seen(prometheus: PrometheusProcess, **labels: str) -> float:
 def test_restored_ends_are_no_new_ends_in_prometheus(
     running: ExporterProcess, backups: Path, tmp_path: Path
 ) -> None:
-    """Fails when the backup keeps the ledger's id: its 500 ends are then counted once more."""
+    """Fails when the backup keeps the ledger's id: Prometheus then counts its 500 ends again."""
     # A fixed port: the restored exporter has the address of the first one.
     ops = ("--ops", f"127.0.0.1:{running.ports['ops']}")
     with PrometheusProcess(tmp_path / "prometheus", [ops[1]], interval=0.2) as prometheus:

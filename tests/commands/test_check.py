@@ -80,7 +80,7 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
 
 
 def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> None:
-    """`check` beside a running exporter finds its ports in use: no mistake of the configuration."""
+    """A running exporter uses the ports when `check` runs; that is not a mistake in the configuration."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         text = (
@@ -170,7 +170,7 @@ def test_check_warns_of_secrets_that_other_users_can_read(tmp_path: Path) -> Non
 
 
 def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
-    """`serve` reads a secret twice: a pipe would be empty then, or block the start."""
+    """`serve` reads a secret twice: the second read of a pipe would be empty or block the start."""
     pipe = tmp_path / "tokens"
     os.mkfifo(pipe, 0o600)
     message = f"ingest_token_file = '{pipe}': write the path of a regular file"

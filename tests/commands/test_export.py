@@ -96,7 +96,7 @@ def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_exported_files_name_no_place_of_the_repository(name: str) -> None:
+def test_exported_files_name_no_path_of_the_repository(name: str) -> None:
     for path, content in contents(name).items():
         assert not re.findall(rb"deploy/|\.\./|repository", content), path
 
@@ -149,7 +149,7 @@ def test_folder_that_can_not_be_made_is_named_with_a_remedy(place: str, tmp_path
     ],
 )
 def test_file_of_an_older_version_is_named(name: str, file: str, tmp_path: Path) -> None:
-    """It would be loaded beside the new files."""
+    """Prometheus would load the old file in addition to the new files."""
     old = tmp_path / file
     for path in (old, old.with_suffix(".txt")):
         path.parent.mkdir(exist_ok=True)
@@ -221,7 +221,7 @@ def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
-    """The first files fit the limit, the last does not."""
+    """The first files are smaller than the limit of a file's size, the last file is larger."""
     *first, last = sorted((ROOT / "rules").glob("*.yml"))
     limit = last.stat().st_size - 1
     assert all(path.stat().st_size < limit for path in first)
@@ -249,7 +249,7 @@ def test_folders_of_an_export_may_be_on_different_disks(tmp_path: Path) -> None:
 
 
 def test_file_that_can_not_be_replaced_is_named_with_the_number_written(tmp_path: Path) -> None:
-    """As in a container, where a single file is a mount."""
+    """For example in a container where a single file is a mount."""
     mount = tmp_path / "receivers.yml"
     mount.write_text("mine")
     output_as_root("mount", "--bind", mount, mount)

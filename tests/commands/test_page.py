@@ -1,4 +1,4 @@
-"""`test-page`: a real Alertmanager notifies of the test alert, and mistakes name their remedy."""
+"""`test-page`: a real Alertmanager notifies of the test alert, and errors say what to do."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
         assert text in attachment["text"]
 
 
-def test_page_that_alertmanager_holds_back_is_an_error(tmp_path: Path) -> None:
+def test_page_that_alertmanager_does_not_send_in_time_is_an_error(tmp_path: Path) -> None:
     config = shipped.with_slack(tmp_path, "http://127.0.0.1:1")
     config.write_text(config.read_text().replace("group_wait: 500ms", "group_wait: 1h"))
     with AlertmanagerProcess(config) as manager:

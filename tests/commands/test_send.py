@@ -27,7 +27,7 @@ def test_send_posts_all_formats_and_repeats_are_duplicates(
 def test_send_prints_field_and_rule_of_each_rejected_event(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
-    """The exporter validates values, in every format; a single invalid value costs no other event."""
+    """The exporter validates values in every format; an invalid value affects no other event."""
     rules = {
         '"code": 1.5': "code: must be a string or an integer, not a number",
         '"duration_seconds": 1e999': "not JSON: Infinity is not a JSON number",

@@ -15,7 +15,7 @@ TOKENS = {
     name: f"{name}-token-that-is-long-enough-0123456789" for name in ("sender", "next", "ops")
 }
 GARBAGE = "import atexit, gc, sys\natexit.register(lambda: print(gc.isenabled(), file=sys.stderr))"
-"""Prints at the exit whether garbage is collected, which is off during the start."""
+"""Prints at exit whether garbage collection is on; it is off during the start."""
 
 
 def curl(running: ExporterProcess) -> object:
@@ -64,7 +64,7 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Pat
 
 
 def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) -> None:
-    """Fails too if the collection of garbage stays off after the start."""
+    """Also fails if garbage collection stays off after the start."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "

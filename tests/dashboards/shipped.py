@@ -15,7 +15,7 @@ UIDS = ("session-ends", "session-end-code", "session-ends-slo", "session-end-exp
 
 
 class PanelQuery(NamedTuple):
-    """A query of a panel, with Grafana's variables in it."""
+    """A query of a panel, in which Grafana's variables are not yet replaced."""
 
     uid: str
     panel: str
@@ -42,7 +42,7 @@ QUERIES = [
 
 
 def query_of(title: str, ref: str = "A", uid: str = "") -> PanelQuery:
-    """The query of the only panel whose title begins so, in any dashboard or in a given dashboard."""
+    """The query of the only panel whose title begins with `title`, in all dashboards or in a given one."""
     (match,) = [
         query
         for query in QUERIES
@@ -52,7 +52,7 @@ def query_of(title: str, ref: str = "A", uid: str = "") -> PanelQuery:
 
 
 def find(uid: str, title: str) -> Json:
-    """The only panel whose title begins so."""
+    """The only panel whose title begins with `title`."""
     (match,) = [panel for panel in panels(DASHBOARDS[uid]) if panel["title"].startswith(title)]
     return match
 
@@ -69,7 +69,7 @@ def interpolated(text: str, **values: str) -> str:
 
 
 def parsable(expr: str, label: str = "region") -> str:
-    """With a duration and a label instead of variables."""
+    """The expression with a duration and a label in place of variables."""
     return interpolated(expr, __rate_interval="5m", label=label)
 
 

@@ -1,4 +1,5 @@
-"""A Prometheus whose history has four states: empty, an exporter, also rules, and traffic of two clusters.
+"""A Prometheus whose history has four states: empty, exporter, exporter with rules, and traffic of two
+clusters.
 
 The values of the series are constants, and the counters rise by as much each minute: results are exact. In
 the last state each cluster has two replicas of one ledger, and two jobs scrape one of them; the clusters have
@@ -27,7 +28,7 @@ MINUTE = 60
 STATES: Final = ("empty", "exporter", "rules", "traffic")
 VALUES = {"system": "alpha", "code": "20", "instance": ".+", "label": "region"}
 CODES = {"10": ("success", 90), "20": ("failure", 10), "30": ("neutral", 0)}
-"""Outcome and recorded count of each code, the same in every window; the counter rises as much in an hour."""
+"""Outcome of each code, and its count in each recorded window, which is also its counter's rise per hour."""
 WORDS = {
     "name": "Name",
     "phase": "stream",
@@ -71,7 +72,7 @@ class States:
         return [row["metric"] for row in data["result"]]
 
     def _end(self, state: int) -> float:
-        """More than an hour between the states, because words stay for an hour."""
+        """The states are more than an hour apart, because the rules keep the texts of codes for an hour."""
         return self._now - (len(STATES) - state) * 3 * HOUR
 
     def _series(

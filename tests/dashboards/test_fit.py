@@ -24,9 +24,10 @@ CONTENT = {"1920 kiosk": 1888, "1920": 1588, "1366": 1334, "390": 358}
 EDGES = 18
 """Border and padding of a panel, both sides."""
 CUT = {("Alert list", "Alert"): {"1366", "390"}}
-"""What is cut on purpose, on which screens: a cell shows the whole text when hovered, and a table scrolls."""
+"""Columns that are cut on purpose, by screen: a hovered cell shows the whole text, and a table scrolls."""
 LINES_OF_A_FIX = {"1920 kiosk": 2, "1920": 2, "1366": 4, "390": 5}
-"""Most lines of a fix in the top codes. Grafana before 11.1 does not wrap: a button shows the whole text."""
+"""The maximum number of lines of a fix in the top codes. Grafana before 11.1 does not wrap: a button shows
+the whole text."""
 LONGEST: dict[str, list[str]] = {
     "System": [system.system for system in SYSTEMS],
     "Code": [
@@ -114,7 +115,7 @@ def columns(panel: Json, screen: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("screen", CONTENT)
 def test_titles_of_panels_are_shown_whole(measure: Measure, screen: str) -> None:
-    """Beside a title are the icon of the description, 32 pixels, and the padding."""
+    """The icon of the description, 32 pixels, and the padding are on the same line as a title."""
     for panel in PANELS:
         text = panel["title"].replace("$system", "streampixel").replace("$label", "environment")
         shown_width = width(panel, screen) * (

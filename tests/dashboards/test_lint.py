@@ -36,7 +36,7 @@ CORE = {"stat", "timeseries", "bargauge", "table", "state-timeline"}
 BUILT_IN = {"__rate_interval", "__data", "__url_time_range", "__from"}
 EXEMPLARS = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
 COUNTERS = {*EXEMPLARS, names.SESSION_ENDS_BY_LABEL, names.SESSION_END_REPEATS}
-"""Counters of a ledger, which replicas share; all other counters are of one exporter."""
+"""Counters of a ledger, which replicas share; all other counters belong to one exporter."""
 
 
 def test_each_dashboard_is_in_the_file_of_its_uid_and_says_not_to_edit_it() -> None:
@@ -76,7 +76,7 @@ def test_queries_contain_no_job_instance_or_cluster() -> None:
 
 
 def test_exemplars_are_asked_for_where_there_are_any() -> None:
-    """The collector gives them with its three counters; a recorded series has none."""
+    """Only the collector's three counters have exemplars; a recorded series has none."""
     for query in QUERIES:
         counted = metrics(parsable(query.expr)) & EXEMPLARS
         drawn = bool(counted) and query.target["range"] and query.expr.startswith("60 *")
@@ -200,7 +200,7 @@ def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:
 
 
 def test_tables_of_several_queries_are_joined_by_a_key_that_each_query_has() -> None:
-    """Grafana's transformation "merge" leaves empty results apart, and shows a choice of them."""
+    """Grafana's transformation "merge" would not join empty results, and would let the user choose one."""
     for panel in PANELS:
         if panel["type"] == "table" and len(panel["targets"]) > 1:
             (joined,) = [item for item in panel["transformations"] if item["id"] == "joinByField"]

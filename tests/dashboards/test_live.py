@@ -50,7 +50,7 @@ WITHOUT_DATA = {
     "no end of 1001 has a label in the last hour": ("label", "session_ends_by_label_total"),
     "every end has a region": ("Ends per minute by", "(none)"),
 }
-"""Queries that may give nothing, by the reason: a part of the panel's title, and a part of the query."""
+"""Queries that may be empty, by reason: a part of the panel's title and a part of the query."""
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 
 
@@ -60,7 +60,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         seen: set[float] = set()
 
         def settled() -> bool:
-            """Sends a few events after each scrape, far fewer than the simulated traffic."""
+            """Whether a spike fires; sends a few events after each scrape, far fewer than the simulated
+            traffic."""
             scrapes = sum(running.prometheus.query("count_over_time(up[5m])").values())
             if scrapes not in seen:
                 seen.add(scrapes)
@@ -129,7 +130,7 @@ def test_top_codes_have_the_outages_code_with_its_name_owner_and_fix(world: Worl
 
 
 def test_builds_are_annotations_at_their_time_within_the_range(world: World) -> None:
-    """Without `$__from` an event that never happened and last year's event are marks too."""
+    """Fails without `$__from`: marks also appear for a missing event and for an event of last year."""
     for uid in ("session-ends", "session-end-code"):
         _, annotation = DASHBOARDS[uid]["annotations"]["list"]
         assert annotation["useValueForTime"] is True
@@ -174,7 +175,7 @@ def test_variables_offer_systems_codes_with_names_exporters_and_labels(world: Wo
         for name, variable in variables(uid).items():
             if name == "code":
                 values = offered(world, variable)
-                # The page's code is the most above its threshold.
+                # The code that pages is the code furthest above its threshold.
                 assert next(iter(values.items())) == ("4001", "4001 No Worker Node Available")
                 assert len(values) == 13
             elif name not in ("datasource", "label"):
@@ -222,7 +223,7 @@ def displayed(value: str, unit: str) -> str:
 
 
 def test_links_of_cells_open_the_code_and_its_runbook_for_every_code(world: World) -> None:
-    """A column of codes needs the unit "string": Grafana else passes 4001 as "4,001" and 04 as "4"."""
+    """Fails without the unit "string" for codes: Grafana passes 4001 as "4,001" and 04 as "4"."""
     titles = set()
     for panel in PANELS:
         units = {"system": "locale", "runbook": "locale"}

@@ -1,4 +1,4 @@
-"""Results of single queries on constant series, evaluated by promtool."""
+"""Results of single dashboard queries on constant series, evaluated by promtool."""
 
 import subprocess
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def query(title: str, ref: str = "A", uid: str = "") -> str:
 
 
 def counts(system: str, **outcomes: int) -> dict[str, str]:
-    """Recorded ends of 5 minutes."""
+    """The recorded counts of ends in 5 minutes."""
     record = "system_outcome:session_ends:increase5m"
     return {
         f'{record}{{system="{system}",outcome="{outcome}"}}': f"{count}x10"
@@ -28,7 +28,7 @@ def counts(system: str, **outcomes: int) -> dict[str, str]:
 
 
 def check(folder: Path, *checks: Check) -> None:
-    """After ten minutes of the series each query must give exactly the values of these labels."""
+    """Assert that after ten minutes of the series each query gives exactly these values by labels."""
     tests: list[dict[str, Any]] = []
     for series, expr, expected in checks:
         samples = [{"labels": labels, "value": value} for labels, value in expected.items()]
@@ -85,7 +85,8 @@ def test_success_ratio_is_green_from_the_objective_of_its_system_on(tmp_path: Pa
 
 
 def test_durations_of_a_ledger_that_two_replicas_show_count_once(tmp_path: Path) -> None:
-    """10 short sessions a minute on ledger a, which is shown twice, 15 long on b: the median is long."""
+    """Per minute: 10 short sessions on ledger a, shown by two replicas, and 15 long on b; the median is
+    long."""
     info = '{system="streampixel",code="4001",outcome="failure"}'
     series = {f"system_code:session_end_code_info:newest{info}": "1x10"}
     for instance, ledger, short, every in (
@@ -103,7 +104,7 @@ def test_durations_of_a_ledger_that_two_replicas_show_count_once(tmp_path: Path)
 
 
 def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path: Path) -> None:
-    """Alerts of other rule files are not in it. A gap of three minutes is a restart of Prometheus."""
+    """The list omits alerts of other rule files. The gap of three minutes is a restart of Prometheus."""
     alerts = {
         'alertname="SessionEndSpike",signal="spike",severity="page",system="s",code="01",name="Lost"': (
             "_x2 1 1 stale _x2 1x5",

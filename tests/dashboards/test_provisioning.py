@@ -42,7 +42,7 @@ def test_readme_sets_the_variable_mounts_the_paths_and_lists_every_dashboard() -
 
 
 def test_uids_of_folders_and_dashboards_are_distinct() -> None:
-    """Grafana keeps both in one namespace, and never saves a dashboard whose uid its folder has."""
+    """Grafana has one namespace for both: it refuses a dashboard whose uid equals that of its folder."""
     providers = load("dashboards/session-ends.yaml")["providers"]
     uids = [*UIDS, *(provider["folderUid"] for provider in providers)]
     uids += [source["uid"] for source in load("datasources/prometheus.yaml")["datasources"]]

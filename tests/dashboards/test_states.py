@@ -10,7 +10,7 @@ from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
 from tests.dashboards.states import STATES, WORDS, States
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
-"""Panels that say something even in an empty Prometheus."""
+"""Panels that show a result even with an empty Prometheus."""
 WITHOUT_DATA = {
     ("Success ratio (1h)", "A"): "the objective is missed",
     ("Success ratio (30d)", "A"): "the objective is missed",
@@ -42,7 +42,7 @@ def test_every_query_runs_right_after_installation(states: States, state: str) -
         assert "histogram_quantile" in query.expr or all(value == value for value in values), query
 
 
-def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: States) -> None:
+def test_data_state_distinguishes_missing_exporter_rules_and_traffic(states: States) -> None:
     of_uid = {query.uid: query for query in QUERIES if query.panel == "Data"}
     overview = of_uid["session-ends"]
     shown = [DATA_STATES[int(*states.ask(overview, state).values()) - 1] for state in STATES]
@@ -51,7 +51,7 @@ def test_data_state_tells_missing_exporter_rules_and_traffic_apart(states: State
 
 
 def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
-    """A count against a threshold has a query, and so a color, for each outcome: here it is a failure."""
+    """Panels of a code have a query, and so a color, for each outcome; the only code here is a failure."""
     for query in QUERIES:
         of_other = query.ref in "AB" and OF_OUTCOME.match(query.panel)
         other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
@@ -105,7 +105,7 @@ def test_breakdowns_have_titles_of_categories_and_names_of_owners(states: States
     assert list(column("owner", ask(states, "Failures by owner (1h)"))) == [WORDS["owner"]]
 
 
-def test_lines_against_thresholds_and_ratios_are_of_each_cluster(states: States) -> None:
+def test_counts_against_thresholds_and_ratios_are_shown_per_cluster(states: States) -> None:
     for title, ref in (
         ("Ends against threshold (5m)", "C"),
         ("Ends against threshold (5m)", "D"),
@@ -128,8 +128,8 @@ def test_places_have_counts_shares_and_the_share_of_all_ends(states: States) -> 
         assert every == pytest.approx({"region/ap": 0.75, "region/eu": 0.25})
 
 
-def test_ends_without_the_label_are_none(states: States) -> None:
-    """No series has the label `project`, so all ends are the rest."""
+def test_ends_without_the_label_are_shown_as_none(states: States) -> None:
+    """No series has the label `project`, so all ends are in "(none)"."""
     rest = query_of("Ends per minute by $label", "B")
     shown = column("value", states.ask(rest, "traffic", label="project"))
     assert shown == pytest.approx({"(none)": 20 / 60}, rel=0.02)
@@ -166,7 +166,7 @@ def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(states: St
     assert (variable["hide"], variable["current"]["value"]) == (2, *shown[0])
 
 
-def test_first_code_of_the_variable_is_the_worst(states: States) -> None:
+def test_first_code_of_the_variable_is_furthest_above_its_threshold(states: States) -> None:
     query = variables("session-end-code")["code"]
     assert query["sort"] == 0
     expr = query["query"].removeprefix("query_result(").removesuffix(")")

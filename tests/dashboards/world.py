@@ -1,4 +1,4 @@
-"""A Prometheus with two and a half hours of traffic with incidents, which now scrapes an exporter.
+"""A Prometheus that has two and a half hours of traffic with incidents and now scrapes an exporter.
 
 The traffic is simulated, and three incidents are not over. The rules' results of this time are computed by
 exporter.promql. Afterwards Prometheus evaluates the same rules, but every second, so that an incident
@@ -43,7 +43,7 @@ INCIDENTS = {
     ),
     "softdrive": (("tls-inspection", 30 * MINUTE),),
 }
-"""Starts of incidents. The first two page, the second since 20 minutes; the third is a slow increase."""
+"""Starts of incidents. The first two page, the second for 20 minutes so far; the third is a slow increase."""
 RUNBOOKS = "http://runbooks.example"
 TAXONOMY = taxonomy_loader.load()
 Series = dict[str, Any]
@@ -129,8 +129,8 @@ class World:
         return process
 
     def _samples(self) -> list[Samples]:
-        """The scraped series and the recorded series, a metric each."""
-        # Both systems have the series of the exporter itself.
+        """The scraped series and the recorded series, in one block per metric."""
+        # The exporter's own series are in the history of both systems: they are kept once.
         scraped = {
             samples.labels: samples
             for system, history in self.histories.items()
@@ -162,8 +162,8 @@ class World:
         if query.target["instant"]:
             series = self.prometheus.get("query", query=expr, time=now)["result"]
             return [{**row, "values": [row["value"]]} for row in series]
-        # As Grafana's steps, multiples of the step: series of two queries can be compared. The end is the
-        # next multiple, because the exporter may have started after the previous multiple.
+        # Times are multiples of the step, as in Grafana, so that series of two queries can be compared. The
+        # end is the next multiple, because the exporter may have started after the previous multiple.
         end = now // STEP * STEP + STEP
         window = {"start": end - HOURS * 3600, "end": end, "step": STEP}
         return self.prometheus.get("query_range", query=expr, **window)["result"]

@@ -1,4 +1,4 @@
-"""Grafana for the demo: which one it takes, and how it starts. A script takes Grafana's place."""
+"""Grafana for the demo: which installation is used, and how it starts. A script stands in for Grafana."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The past of an exporter, as OpenMetrics."""
+"""The history that the demo writes as OpenMetrics before the exporter starts."""
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -7,7 +7,7 @@ from exporter import names
 
 
 def test_past_counts_up_evenly_and_ends_now_with_the_count() -> None:
-    """The recording rule's samples have only the labels that the rule keeps."""
+    """Samples of the recording rules have only the labels that the rules keep."""
     labels = dict.fromkeys((*SUM_LABELS, "phase", "job"), "x")
     lines = openmetrics([(labels, 7)], steps=2, interval=5, now=1000)
     samples = [
@@ -28,7 +28,7 @@ def test_past_counts_up_evenly_and_ends_now_with_the_count() -> None:
 
 
 def test_past_has_the_words_at_every_step_and_their_record() -> None:
-    """Texts of the taxonomy contain quotes."""
+    """The text contains quotes and a backslash, as texts of a taxonomy may."""
     labels = {"system": "s", "code": "1", "causes": 'A "hung" agent\\disk'}
     info = [(names.SESSION_END_CODE_HELP, labels, 1.0)]
     text = "".join(openmetrics([], steps=1, interval=5, now=1000, info=info))

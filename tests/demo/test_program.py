@@ -36,7 +36,8 @@ def running(port: int) -> list[int]:
 
 
 def test_program_runs_while_its_block_lasts(tmp_path: Path) -> None:
-    """It is not in the process group that receives Ctrl-C: Prometheus would stop before the demo."""
+    """The program is outside the process group that receives Ctrl-C: Prometheus would stop before the
+    demo."""
     port = free_port()
     with served(tmp_path, port) as program:
         (pid,) = running(port)

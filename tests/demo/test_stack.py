@@ -33,7 +33,7 @@ def test_addresses_are_distinct_and_avoid_a_port_in_use() -> None:
 
 
 def test_compressed_rules_have_every_duration_divided_and_nothing_else_changed() -> None:
-    """Fails when the speed leaves a fraction of a second: a window would differ from its stated reason."""
+    """Fails when the speed makes a duration a fraction of a second: rounding would change its window."""
     for path in rule_files.folder().glob("*.yml"):
         before, after = path.read_text(), compressed(path.read_text())
         assert DURATION.sub("", before) == DURATION.sub("", after)
@@ -55,7 +55,7 @@ def test_compressed_alertmanager_waits_longer_than_an_evaluation_of_the_rules() 
 
 
 def test_configuration_names_the_listeners_of_the_demo(tmp_path: Path) -> None:
-    """Fails when a shipped file has another address than the demo replaces."""
+    """Fails when a shipped file contains an address that the demo does not replace."""
     listeners = {
         "ingest": "a:1",
         "ops": "b:2",

@@ -1,4 +1,4 @@
-"""deploy/Containerfile, as instructions."""
+"""The instructions of deploy/Containerfile."""
 
 import re
 

@@ -10,9 +10,10 @@ from tests.faulty_server import Fault, FaultyServer, Handler, answers
 
 
 class LossyProxy(FaultyServer):
-    """In front of an exporter's `upstream` port; each request uses up one of `faults`, later requests pass.
+    """A proxy to an exporter's port `upstream`: each request takes one of `faults`, later requests pass.
 
-    `bodies` are the bodies of all requests. `waiting` is set when a sender waits in vain.
+    `bodies` are the bodies of all requests. `waiting` is set while a sender waits for an answer that will not
+    come.
     """
 
     def __init__(self, upstream: int, *faults: Fault) -> None:
@@ -34,7 +35,7 @@ class LossyProxy(FaultyServer):
 
 class _Handler(Handler):
     server: LossyProxy
-    # A connection for each request.
+    # HTTP/1.0: each request has a connection of its own.
     protocol_version = "HTTP/1.0"
 
     def do_POST(self) -> None:
@@ -57,18 +58,18 @@ def passed(handler: Any) -> None:
 
 
 def lost(handler: Any) -> None:
-    """The exporter answers, and the connection closes without the answer."""
+    """The exporter answers, but the connection closes before the answer reaches the sender."""
     handler.forward()
 
 
 def no_answer(handler: Any) -> None:
-    """The exporter answers, and the sender waits for the answer until the end."""
+    """The exporter answers, but the sender waits for the answer until the end of the test."""
     handler.forward()
     handler.server.wait_in_vain()
 
 
 def no_request(handler: Any) -> None:
-    """The exporter gets nothing, and the sender waits for an answer until the end."""
+    """The exporter gets no request, and the sender waits for an answer until the end of the test."""
     handler.server.wait_in_vain()
 
 

@@ -1,7 +1,7 @@
-"""What a new user does with docs/install.md: each command of the server section, in order, in a scratch root.
+"""Runs each command of the server section of docs/install.md, in order, in a scratch root.
 
-Then an outage is posted, and each link of its page is opened. Durations of rules, Prometheus and Alertmanager
-are divided by 15 for it. Prints what happened as JSON; tests/deploy/test_server.py compares.
+Then an outage is posted, and each link of its page is opened. For the outage, durations of rules, Prometheus
+and Alertmanager are divided by 15. Prints what happened as JSON; tests/deploy/test_server.py compares.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ SHOWN: Final = (
 
 
 HTTP: Final = httpx.Client(trust_env=False, timeout=30)
-"""A client takes 26 ms of processor time to create."""
+"""The HTTP client that all requests share: creating one takes 26 ms of processor time."""
 
 
 class Server(BackgroundServer):
@@ -59,7 +59,7 @@ class Server(BackgroundServer):
             def do_GET(self) -> None:
                 self.send_response(200 if self.path.partition("?")[0] in paths else 404)
                 self.end_headers()
-                # As Slack does: Alertmanager 0.28 takes any other text for an error.
+                # The answer of Slack: Alertmanager 0.28 treats any other text as an error.
                 self.wfile.write(b"ok")
 
             def do_POST(self) -> None:
@@ -81,7 +81,7 @@ class Server(BackgroundServer):
 
 
 class Person:
-    """Runs the blocks of commands, in the repository, and remembers what they print."""
+    """A user who runs the blocks of commands in the repository; `printed` has their outputs."""
 
     def __init__(self) -> None:
         text = (ROOT / "docs/install.md").read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ class Person:
         self.printed: list[str] = []
 
     def run(self, expected: str) -> str:
-        """Run the next block, which must contain a text; the block."""
+        """Run the next block and return it. Fails unless the block contains the text `expected`."""
         block = next(self._blocks)
         assert expected in block, block
         self.printed.append(self.succeed(block))
@@ -128,7 +128,8 @@ def logs() -> str:
 
 
 def make_certificate() -> str:
-    """A certificate of Slack's host that the programs of this root trust; the file, with its key."""
+    """Make a certificate for Slack's host that programs in this root trust; returns the file, with its
+    key."""
     file = "/etc/slack.pem"
     output(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
@@ -286,7 +287,7 @@ def main() -> None:
         post(numbers, [1000] * 5)
         restore = person.run("systemctl stop")
         facts["restored"] = [before, counted()]
-        time.sleep(1)  # names with seconds
+        time.sleep(1)  # The names of the files contain the time in seconds.
         person.succeed(restore)
         kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
         facts["ledgers before a restoration"] = len([*kept])

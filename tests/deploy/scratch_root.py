@@ -1,4 +1,4 @@
-"""A copy of this machine in which a test installs, as root, what a page says: all of it is gone afterwards.
+"""A copy of this machine in which a test, as root, installs as a page says; afterwards the copy is gone.
 
 The files are those of this machine, and changes stay in memory. Processes, mounts and network are its own, so
 programs have their default ports. systemd does not run there: `systemctl` is tests/deploy/systemctl.py.

@@ -132,7 +132,7 @@ def test_published_services_are_on_a_network_that_is_not_internal() -> None:
                 assert joined - internal, name
     for name in ("grafana", "prometheus"):
         assert SINGLE["services"][name]["networks"] == ["monitoring"]
-    # Without a connection, Grafana must not try to download.
+    # The network has no connection to the internet, so Grafana must not try to download.
     grafana = SINGLE["services"]["grafana"]["environment"]
     assert grafana["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
 

@@ -59,7 +59,7 @@ def test_build_fetches_only_packages_with_locked_hashes() -> None:
 
 
 def test_build_context_is_what_the_image_copies() -> None:
-    """Nothing else gets into an image: no ledger, no token and no history."""
+    """No other file gets into an image, such as a ledger, a token or the git history."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     assert patterns[0] == "*"
@@ -99,7 +99,7 @@ def health(port: int) -> int:
     (text,) = texts("HEALTHCHECK", IMAGE)
     python, *arguments = json.loads(text.partition("CMD ")[2])
     assert python == "python"
-    # A proxy that is not there: the health check must not use it.
+    # No proxy listens at this address: the health check must not use a proxy.
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:1"}
     arguments = [part.replace("10401", str(port)) for part in arguments]
     return finished(sys.executable, *arguments, env=environment, timeout=30).returncode
@@ -109,7 +109,7 @@ def test_health_check_succeeds_only_for_a_running_exporter(tmp_path: Path) -> No
     with ExporterProcess(tmp_path / "data") as running:
         port = running.ports["ops"]
         assert health(port) == 0
-        # The ingest listener has no such page: an answer alone is not health.
+        # The ingest listener has no health page: any other answer must not count as healthy.
         assert health(running.ports["ingest"]) != 0
     assert health(port) != 0
 
@@ -131,7 +131,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for text in texts("RUN", BUILD):
         command = re.sub(r"(?<![\w.])/(opt|wheels)\b", rf"{folder}/\1", text)
-        # To compile all packages takes ten seconds.
+        # Compiling all packages takes ten seconds.
         command = command.replace("compileall", "compileall -x 'site-packages/(?!exporter/)'")
         environment = {**os.environ, **variables, "PIP_NO_CACHE_DIR": "0", "PATH": path}
         output("sh", "-c", command, cwd=source, env=environment)
@@ -153,7 +153,7 @@ def test_build_steps_install_the_files_of_the_wheel(built: Path) -> None:
 def test_installed_exporter_writes_only_to_its_data_folder(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It runs with a read-only root."""
+    """The exporter runs with a read-only root."""
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", VARIABLES["PYTHONDONTWRITEBYTECODE"])
     program = (built / "bin/python", "-c", "from exporter.cli import main; main()")

@@ -1,4 +1,4 @@
-"""docs/: commands print the shown output, and tables agree with the code."""
+"""The pages in docs/: commands print the shown output, and tables agree with the code."""
 
 import re
 import shutil
@@ -84,7 +84,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProce
         yield running
 
 
-# The page `send` shows counts, and is the first that sends events.
+# The page `send` is tested first, because it shows the counts of an exporter without earlier events.
 @pytest.mark.parametrize("page", ["send", "add-a-system", "tune-alerts", "settings", "backtest"])
 def test_commands_print_the_shown_output(
     page: str, folder: Path, exporter: ExporterProcess

@@ -77,7 +77,7 @@ def test_events_count_once_while_exporters_stop(tmp_path: Path) -> None:
         # At once: the next events do not wait for a health check.
         exporters[0].kill()
         post(6)
-        # A retry that reaches another exporter is known there.
+        # An event that is retried at another exporter is a duplicate there.
         assert entry.post(posted).json == {"accepted": 0, "duplicates": 12, "rejected": []}
         wait_for(lambda: counts(exporters[1:]) == {12}, what="the same counts from both")
         exporters[1].stop()
@@ -102,7 +102,8 @@ def test_exporter_without_its_ledger_gets_no_events(tmp_path: Path) -> None:
                 lambda: alone.request("ops", "GET", names.READY_PATH).status == 503,
                 what="an exporter that does not reach its ledger",
             )
-            # Two failed checks, a second apart; an event that comes before them is answered 503.
+            # HAProxy needs two failed checks, a second apart; an event before the second check is answered
+            # 503.
             statuses: list[int] = []
 
             def only_able() -> bool:

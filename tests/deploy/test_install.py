@@ -1,4 +1,4 @@
-"""docs/install.md without its server section: its commands run with programs that note their arguments.
+"""docs/install.md without its server section: its commands run with programs that record their arguments.
 
 tests/deploy/test_server.py runs the server section.
 """
@@ -63,7 +63,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """After every command of the other sections."""
+    """The machine after all commands of the other sections."""
     assert set(re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)) == {"sh", ""}
     named = {"A laptop", "A server", "Compose", "The container alone", "The Python package"}
     assert named <= {*SECTIONS}

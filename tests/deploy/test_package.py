@@ -28,7 +28,7 @@ JUNK = (
     *("exporter/__pycache__/cli.cpython-311.pyc", "rules/__pycache__/rules.pyc"),
     *("deploy/compose/secrets/ingest-tokens", "data/ledger.db", "build/old.whl", "notes.txt"),
 )
-"""Files that a checkout may have besides the committed ones."""
+"""Files that a checkout may contain in addition to the committed files."""
 FREE_PORTS = {f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")}
 
 
@@ -86,8 +86,8 @@ def test_source_distribution_has_no_file_that_is_not_committed(built: Built) -> 
 def test_source_distribution_builds_the_same_bytes_on_another_day(
     built: Built, tmp_path: Path
 ) -> None:
-    """And with another umask, time zone, language and order of sets."""
-    # Not with tarfile, whose filters Debian 12's Python 3.11.2 lacks.
+    """The second build also has another umask, time zone, language and order of sets."""
+    # Not with tarfile: Python 3.11.2 of Debian 12 lacks its filters.
     subprocess.run(["tar", "-xf", built.sdist, "-C", tmp_path], check=True)
     source = tmp_path / NAME
     for number, path in enumerate(sorted(source.rglob("*"), reverse=True)):
@@ -110,7 +110,7 @@ def test_files_have_the_time_of_source_date_epoch(checkout: Path, tmp_path: Path
 
 
 def interpreters() -> Iterator[str]:
-    """The Python of the tests, and other versions on PATH that run: pyenv has programs that do not."""
+    """The Python of the tests, and other versions on PATH that run (pyenv has programs that do not)."""
     yield sys.executable
     for minor in (12, 13):
         program = shutil.which(f"python3.{minor}")
@@ -130,7 +130,7 @@ def pip(python: str | Path, *arguments: str | Path) -> None:
 
 
 def dependencies(python: str) -> set[str]:
-    """The folders with the locked packages: of the tests, or made in build/ and kept for the next run.
+    """The folders with the locked packages: those of the tests, or a folder in build/ kept for the next run.
 
     Installing 30 packages anew takes a minute for each Python; test_containerfile.py does it once.
     """
@@ -160,7 +160,7 @@ class Installation:
         (site / "dependencies.pth").write_text("\n".join(sorted(dependencies(python))))
 
     def run(self, *arguments: str | Path) -> str:
-        """The output of a command that must succeed without a message."""
+        """The output of a command that must succeed and write nothing to standard error."""
         environment = {"PATH": "/usr/bin:/bin", **FREE_PORTS}
         done = finished(*arguments, cwd=self.folder, env=environment)
         assert (done.returncode, done.stderr) == (0, ""), arguments

@@ -1,4 +1,4 @@
-"""docs/scale.md, replicas over one ledger: its table follows from its formula, its commands run."""
+"""docs/scale.md, section about replicas: its table follows from its formula, and its commands run."""
 
 import re
 from math import ceil
@@ -19,7 +19,7 @@ SHARE = 0.5
 
 
 def rounded(value: float) -> str:
-    """With two significant digits at least, and as few decimals as possible."""
+    """A number with at least two significant digits and as few decimals as possible."""
     decimals = 0 if value >= 9.95 else 1 if value >= 0.095 else 2
     return f"{value:,.{decimals}f}"
 

@@ -113,7 +113,7 @@ def sender(command: list[str], exporter: ExporterProcess) -> Sender:
 
 
 def answers(done: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:
-    """Accepted and duplicate events of each answer."""
+    """The numbers of accepted and duplicate events in each answer."""
     assert done.returncode == 0, done.stderr
     replies = [json.loads(line) for line in done.stdout.splitlines()]
     assert [reply["rejected"] for reply in replies] == [[]] * len(replies)
@@ -133,7 +133,7 @@ def test_end_sent_twice_counts_once(sender: Sender) -> None:
 
 
 def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender) -> None:
-    """Fails when a sender gives up, or makes a new id for another attempt."""
+    """Fails when a sender gives up, or uses a new id for another attempt."""
     with LossyProxy(sender.port, lost, refused) as network:
         assert answers(sender.run(*sender.end, url=network.url)) == [(0, 1)]
     assert len(network.bodies) == 3
@@ -142,8 +142,8 @@ def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender
 
 
 def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_path: Path) -> None:
-    """Killed twice: before its third end arrives, and after it is counted, before the answer.
-    Fails when a sender makes its ids anew at each run."""
+    """The sender is killed twice: before its third end arrives, and after that end is counted but not
+    answered. Fails when a sender creates new ids at each run."""
     ends = (*sender.end[:2], *(f"{sender.end[2]}-{number}" for number in range(5)))
     sender.kill_while_waiting(no_request, tmp_path, *ends)
     assert sender.counted == 2
@@ -199,7 +199,7 @@ FIELDS = {
     "session_id": "session_id",
     "occurred_at": "time",
 }
-"""The key of a log's line for each field of an event."""
+"""The key in a log line for each field of an event."""
 
 
 def test_vector_makes_events_of_log_lines() -> None:
@@ -219,8 +219,8 @@ def test_fluent_bit_makes_events_of_log_lines() -> None:
 
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_forwarded_log_line_is_one_end_in_its_series(exporter: ExporterProcess, name: str) -> None:
-    """The requests come from the line in the README. The Collector's was recorded, the others are written by
-    hand; the next test compares them with the configurations."""
+    """The requests are made from the log line in the README. That of the Collector was recorded, the others
+    were written by hand; the next test compares them with the configurations."""
     before = exporter.total(names.SESSION_ENDS, system="streampixel", code="4001")
     now = datetime.now(UTC).replace(microsecond=0)
     text = json.dumps(PAYLOADS[name]).replace("2026-11-20T19:00:00Z", now.isoformat())
@@ -257,7 +257,7 @@ def test_attributes_of_a_forwarder_are_those_of_its_request(name: str, assigned:
     assert set(re.findall(r"127\.0\.0\.1:(?!9092)\d+", text)) <= {Settings().ingest}
 
 
-def test_otlp_forwarders_retry_for_ever_within_the_limits_of_the_exporter() -> None:
+def test_otlp_forwarders_retry_forever_within_the_limits_of_the_exporter() -> None:
     collector, vector, fluent_bit = (
         yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
         for name in ("collector", "vector-journald", "fluent-bit-kafka")
@@ -268,7 +268,7 @@ def test_otlp_forwarders_retry_for_ever_within_the_limits_of_the_exporter() -> N
     sink = vector["sinks"]["exporter"]
     assert sink["acknowledgements"] == {"enabled": True}
     assert sink["protocol"]["uri"].endswith(names.LOGS_PATH)
-    assert "retry_attempts" not in sink["protocol"]["request"], "the default is for ever"
+    assert "retry_attempts" not in sink["protocol"]["request"], "the default is to retry forever"
     (output,) = fluent_bit["pipeline"]["outputs"]
     assert f"{output['host']}:{output['port']}" == Settings().ingest
     assert (output["logs_uri"], output["retry_limit"]) == (names.LOGS_PATH, "no_limits")
@@ -300,7 +300,7 @@ def test_forwarded_event_counts_once(exporter: ExporterProcess, media: str) -> N
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
 
 
-def test_vector_retries_for_ever_within_the_limits_of_the_exporter() -> None:
+def test_vector_retries_forever_within_the_limits_of_the_exporter() -> None:
     sink = VECTOR["sinks"]["exporter"]
     assert sink["uri"] == f"http://{Settings().ingest}{names.INGEST_PATH}"
     assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
@@ -308,10 +308,10 @@ def test_vector_retries_for_ever_within_the_limits_of_the_exporter() -> None:
     assert sink["batch"]["max_events"] <= Settings().max_events
     assert sink["batch"]["max_bytes"] <= Settings().max_body // 2
     assert sink["acknowledgements"] == {"enabled": True}
-    assert "retry_attempts" not in sink["request"], "the default is for ever"
+    assert "retry_attempts" not in sink["request"], "the default is to retry forever"
 
 
-def test_fluent_bit_retries_for_ever_from_its_disk() -> None:
+def test_fluent_bit_retries_forever_from_its_disk() -> None:
     (source,), (output,) = (FLUENT_BIT["pipeline"][name] for name in ("inputs", "outputs"))
     assert f"{output['host']}:{output['port']}{output['uri']}" == (
         Settings().ingest + names.INGEST_PATH

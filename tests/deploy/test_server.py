@@ -1,4 +1,4 @@
-"""The server section of docs/install.md ends with a pager that pages, and each link of its page opens."""
+"""The server section of docs/install.md: at its end an outage pages, and each link of the page opens."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def test_outage_pages_in_slack_and_by_mail(facts: Any) -> None:
 
 @pytest.mark.parametrize("name", ["test page", "page"])
 def test_each_link_of_a_page_opens(facts: Any, name: str) -> None:
-    """Fails without one of the exporter's URLs, or without Alertmanager's external URL."""
+    """Fails when one of the exporter's URLs or Alertmanager's external URL is not set."""
     links = facts[name]["links"]
     assert {*links} == {"Title", "Runbook", "Dashboard", "Mail Runbook", "Mail Dashboard"}
     for link, status, _ in links.values():
@@ -83,7 +83,7 @@ def test_missing_secret_fails_the_test_page(facts: Any) -> None:
 
 
 def test_restore_and_upgrade_keep_the_counts(facts: Any) -> None:
-    """5 events after the backup are missing after its restoration. A second one keeps all files."""
+    """A restoration loses the 5 events sent after the backup. A second restoration keeps all files."""
     before, restored = facts["restored"]
     assert 0 < before == restored
     assert facts["ledgers before a restoration"] == 2
@@ -95,13 +95,14 @@ def test_prometheus_keeps_exemplars(facts: Any) -> None:
 
 
 def days(duration: str) -> float:
-    """Days of a PromQL duration; 0 for one of minutes."""
+    """Days of a PromQL duration; units below a day count as 0."""
     parts = re.findall(r"(\d+)(ms|[smhdwy])", duration)
     return sum(int(number) * DAYS.get(unit, 0) for number, unit in parts)
 
 
 def test_prometheus_keeps_the_samples_of_rules_and_dashboards(facts: Any) -> None:
-    """A window, and how far it is shifted back; the error budget over a week covers a month before it."""
+    """The retention covers windows plus offsets of rules, and the month before the week of the SLO
+    dashboard."""
     rules = [
         rule["expr"]
         for path in (ROOT / "rules").glob("*.yml")

@@ -20,7 +20,7 @@ FOLDER = ROOT / "deploy/systemd"
 UNIT = FOLDER / "session-end-exporter.service"
 COMMAND = "/opt/session-end-exporter/.venv/bin/session-end-exporter"
 LIMIT = 2.0
-"""Of systemd's exposure level, from 0 to 10; most of Debian's own services are between 8 and 9.6."""
+"""The highest exposure level by systemd's measure, 0 to 10; most services of Debian have 8 to 9.6."""
 
 
 def exposure(unit: Path) -> float:
@@ -63,7 +63,7 @@ def allowed() -> set[str]:
         calls = calls - groups if line.startswith("~") else calls | groups
     # systemd allows the calls with which it starts a program.
     calls |= members("@default") | {"execve"}
-    # SQLite gives its files to the database's owner when it runs as root, and the service does not.
+    # As root, SQLite gives its files to the database's owner; the service does not run as root.
     return calls | {"fchown"} if os.geteuid() == 0 else calls
 
 
@@ -140,7 +140,7 @@ def test_commented_settings_of_the_environment_file_are_valid(tmp_path: Path) ->
 
 
 def test_user_and_settings_folder_are_created_for_the_unit(tmp_path: Path) -> None:
-    """By the real programs, in a root of their own."""
+    """The real programs create them, in a root folder of their own."""
     root = tmp_path / "root"
     config = root / "etc/session-end-exporter"
     config.mkdir(parents=True)

@@ -19,7 +19,7 @@ PASSWORD: Final = "5f1d7a84e96d3fbc"
 
 
 def _port() -> int:
-    """A free port with a free port of the cluster bus, 10,000 above it."""
+    """A free port for which the port of the cluster bus, 10,000 above it, is free too."""
     while True:
         port = free_port()
         with socket.socket() as bus, suppress(OSError, OverflowError):
@@ -28,7 +28,7 @@ def _port() -> int:
 
 
 class Nodes:
-    """Three nodes; `start` gives them other ports each time, as a cluster gives pods other addresses."""
+    """Three nodes. Each `start` gives them other ports, as Kubernetes gives pods other addresses."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

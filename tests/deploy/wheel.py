@@ -12,7 +12,7 @@ SHARED = (
     "deploy/grafana/",
     "deploy/prometheus/",
 )
-"""How the paths begin of the files that the wheel has in exporter/share."""
+"""Beginnings of the paths of files that the wheel contains in exporter/share."""
 
 
 def package_files() -> dict[str, Path]:

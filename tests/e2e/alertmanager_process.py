@@ -53,7 +53,7 @@ class AlertmanagerProcess(Program):
 
 
 class WebhookReceiver(Receiver):
-    """The demo's receiver; a test takes its notifications in order."""
+    """The webhook receiver of the demo, from which a test takes the notifications in order."""
 
     def next(self) -> tuple[str, Any]:
         """Path and body of the oldest notification; AssertionError when none comes."""
@@ -65,7 +65,7 @@ class WebhookReceiver(Receiver):
 
 
 class MailReceiver(BackgroundServer):
-    """As much of an SMTP server as Alertmanager needs; keeps the messages."""
+    """A minimal SMTP server for Alertmanager that keeps the messages."""
 
     def __init__(self) -> None:
         self._messages = messages = queue.Queue[EmailMessage]()

@@ -18,17 +18,17 @@ _READY = re.compile(r"(send events to|metrics)\s+https?://([\d.]+):(\d+)")
 
 
 def mutated(mutant: str) -> list[str]:
-    """The command of the exporter, before which `mutant` runs, Python that removes a guard."""
+    """The command of the exporter with `mutant`, Python code that runs first and removes a guard."""
     return [sys.executable, "-c", f"{mutant}\nfrom exporter.cli import main\nmain()"]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
-    """The condition's first true value; AssertionError after `seconds`."""
+    """Wait for the condition and return its first true value. Raises AssertionError after `seconds`."""
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:
         if result := condition():
             return result
-        # The longer it takes, the less often: a scrape or a query takes processor time from other tests.
+        # The longer the wait, the longer the pauses: checks take processor time from other tests.
         time.sleep(min(max(0.01, elapsed / 20), 0.1))
     raise AssertionError(f"not within {seconds:g} s: {what or condition}")
 
@@ -49,9 +49,9 @@ class Reply:
 class ExporterProcess:
     """An exporter that runs until the end of the `with` block at most; `log` is its standard error.
 
-    `wrapper` is a command in front, such as strace. `mutant` is for `mutated`: a test can show that it fails
-    without a guard. `program` is another installation than that of the tests, which runs in the folder of
-    `data_dir`.
+    `wrapper` is a command that starts the exporter, such as strace. With `mutant`, see `mutated`, a test can
+    show that it fails without a guard. `program` is the command of another installation; it runs in the
+    parent folder of `data_dir`.
     """
 
     def __init__(
@@ -129,17 +129,17 @@ class ExporterProcess:
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
     def stop(self, seconds: float = 30.0) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.terminate()
         return self.wait(seconds)
 
     def terminate(self) -> None:
-        """SIGTERM, without waiting."""
+        """Send SIGTERM without waiting."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
 
     def stop_traced(self) -> None:
-        """SIGTERM to the program under a tracer, which itself only waits for it."""
+        """Send SIGTERM to the exporter, the child of a tracer that ends with it."""
         os.kill(self._children()[0], signal.SIGTERM)
         self.wait()
 
@@ -150,9 +150,9 @@ class ExporterProcess:
         return code
 
     def kill(self) -> None:
-        """SIGKILL, when it still runs."""
+        """Send SIGKILL if the exporter still runs."""
         if self._process is not None:
-            # Children first: a killed strace leaves the program that it traces running.
+            # Children first: a killed strace leaves the traced program running.
             if self._process.poll() is None:
                 for child in self._children():
                     os.kill(child, signal.SIGKILL)
@@ -179,7 +179,7 @@ class ExporterProcess:
     ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[listener], timeout=timeout)
         with contextlib.closing(connection):
-            # A body that is refused unread breaks the pipe; the answer is there all the same.
+            # A body that is refused unread breaks the pipe, but the answer can still be read.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body, dict(headers or {}))
             return Reply(connection.getresponse())
@@ -197,7 +197,7 @@ class ExporterProcess:
 
         reply = self.request("ops", "GET", "/metrics")
         assert reply.status == 200, reply.body
-        # To parse all lines takes 20 ms.
+        # Parsing all lines takes 20 ms.
         lines = [line for line in reply.body.decode().split("\n") if line.startswith(name)]
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value

@@ -28,14 +28,14 @@ PAST = 3 * 3600
 INTERVAL = 15
 """Seconds between two samples of the past."""
 SPEED = 15
-"""Shipped seconds in a second of the tests: the greatest divisor that leaves whole seconds."""
+"""Durations are divided by this: the greatest divisor with which all are whole seconds."""
 LONG = 300.0
 """Seconds; on an idle machine a condition takes up to 30."""
 ACME = (ROOT / "tests/testdata/taxonomy/valid.yaml").read_text()
 
 
 def normal_ends(number: int) -> list[dict[str, object]]:
-    """One end of each system: 97 % of streampixel's are normal, and all of softdrive's."""
+    """One end per system. 97 % of the ends of streampixel are normal, and all ends of softdrive."""
     code = {0: 4001, 33: 4005, 66: 1006}.get(number % 100, 1000)
     return [
         {"id": f"streampixel-{number}", "system": "streampixel", "code": code},
@@ -44,7 +44,8 @@ def normal_ends(number: int) -> list[dict[str, object]]:
 
 
 class Traffic:
-    """Posts normal ends until the `with` block ends, except for systems in `silent`, and ends in `more`."""
+    """Posts normal ends, except of systems in `silent`, and the ends in `more`, while the `with` block
+    runs."""
 
     def __init__(self, exporter: ExporterProcess, first: int) -> None:
         self.silent: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class Pager:
         self._pages: list[Any] = []
 
     def pages(self, system: str | None = None) -> list[Any]:
-        """The pages until now, of a system or of the exporter itself."""
+        """The pages so far about a system, or about the exporter itself when `system` is None."""
         for path, body in self._webhook.rest():
             if path == "/page":
                 self._pages.append(body)

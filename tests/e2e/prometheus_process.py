@@ -18,7 +18,8 @@ _PORTS = (11_000, 32_768)
 def free_port() -> int:
     """A loopback port without a listener.
 
-    It is below the kernel's ephemeral ports: a connection could take one of those before the program listens.
+    The port is below the kernel's ephemeral ports: a connection could take an ephemeral port before the
+    program listens.
     """
     while True:
         # Hypothesis seeds `random`: processes would take the same ports.

@@ -39,7 +39,7 @@ class Demo:
 @contextlib.contextmanager
 def demo(folder: Path, *flags: str, **environment: str) -> Iterator[Demo]:
     """A demo that runs until its end or the end of the block."""
-    # Tests in the background have SIGINT ignored, and children inherit that.
+    # Tests in the background ignore SIGINT, and children inherit that setting.
     command = ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "deploy.demo"]
     variables = {**os.environ, "TMPDIR": str(folder), **environment}
     with (folder / "output").open("w") as out:
@@ -56,7 +56,7 @@ def demo(folder: Path, *flags: str, **environment: str) -> Iterator[Demo]:
 
 
 def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: Path) -> None:
-    """With all default ports in use: tests that run beside this one cannot take a port of the demo."""
+    """All default ports are in use, so the demo takes ports that no other running test can take."""
     with contextlib.ExitStack() as stack:
         for port in (10400, 10401, 9090, 9093):
             with contextlib.suppress(OSError):  # Another program uses the port.
@@ -92,7 +92,7 @@ def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: P
 
 
 def test_demo_stops_every_program_on_ctrl_c(tmp_path: Path) -> None:
-    """With a token file in the environment, which the exporter of the demo ignores."""
+    """The environment names a token file, which the exporter of the demo ignores."""
     tokens = str(tmp_path / "no-such-file")
     with demo(tmp_path, SESSION_EXPORTER_INGEST_TOKEN_FILE=tokens) as running:
         commands = ("exporter serve", "/prometheus.yml", "/alertmanager.yml")

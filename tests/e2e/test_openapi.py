@@ -52,7 +52,7 @@ INGEST = (
 KEY = "k" * 24
 ORIGIN = "https://pages.example"
 PAGES_BY_NAME = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
-"""Generated names seldom exist."""
+"""Pages whose path has a name: generated names seldom exist."""
 both_modes = pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
 )
@@ -108,7 +108,7 @@ def described(exporter: ExporterProcess) -> dict[str, Any]:
 
 
 def operation(exporter: ExporterProcess, document: dict[str, Any], listener: str, path: str) -> Any:
-    """The only operation of `path`, at the address of `listener`."""
+    """The only operation of `path`, sent to `listener`."""
     schema = schemathesis.openapi.from_dict({**document, "paths": {path: document["paths"][path]}})
     schema.config.update(base_url=f"http://127.0.0.1:{exporter.ports[listener]}")
     (result,) = schema.get_all_operations()
@@ -183,7 +183,7 @@ def test_build_webhook_answers_as_described(
     (token,) = document["paths"][path]["post"]["parameters"]
     token["schema"] = {"type": "string", "enum": [TOKEN]}
     stamp = document["components"]["schemas"]["BuildEvent"]["properties"]["timestamp"]
-    # Of the times that fit the format half are in the future, which is another rule.
+    # Half of the generated times are in the future, which another rule refuses.
     stamp["enum"] = ["2026-01-02T03:04:05Z", "1999-12-31T23:59:59.999+05:30"]
     statuses = statuses_of(operation(exporter, document, "ingest", path), mode)
     if mode is GenerationMode.POSITIVE:

@@ -1,4 +1,4 @@
-"""Incidents from the events to the pages. Each system has its incident, at the same time."""
+"""Incidents from the events to the pages. Both systems have an incident at the same time."""
 
 import re
 
@@ -91,7 +91,7 @@ def test_page_has_labels_cause_and_fix(incidents: Pager) -> None:
 
 
 def test_missing_successes_page_for_their_system(incidents: Pager) -> None:
-    """Shows that the alert which a killed exporter must not cause can fire."""
+    """Shows that SessionEndsStopped, which a killed exporter must not cause, can fire here."""
     incidents.wait("resolved", "SessionEndsStopped", system="softdrive")
     assert alert_names(*incidents.pages("softdrive")) == {"SessionEndsStopped"}
     assert incidents.pages() == []

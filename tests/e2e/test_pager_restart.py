@@ -12,7 +12,7 @@ SUCCESS, FAILURE = ({"system": "acme", "code": code} for code in ("ok", "07"))
 
 @pytest.fixture(scope="module")
 def restarted(pager: Pager) -> float:
-    """The exporter is killed, which pages, and started with another system: Unix time of the kill."""
+    """Kills the exporter, which pages, and starts it with another system; the Unix time of the kill."""
     killed = time.time()
     pager.exporter.kill()
     pager.wait("firing", DOWN)
@@ -22,8 +22,8 @@ def restarted(pager: Pager) -> float:
     text = text.replace("A bad cable.", "A {{ bad }} cable.").replace("the cable", 'the "cable"')
     (pager.taxonomy / "acme.yaml").write_text(text)
     pager.exporter.start()
-    # A new system's baseline follows its traffic, an outage included. Learned from far more ends than the
-    # outage has, it leaves a busy machine half a minute to see the outage.
+    # The baseline of a new system follows its traffic, also during an outage. Far more ends before the outage
+    # slow this down, so that a busy machine has half a minute to detect the outage.
     pager.traffic.more = (SUCCESS,) * 400
     return killed
 
@@ -31,8 +31,8 @@ def restarted(pager: Pager) -> float:
 def test_killed_exporter_pages_for_itself_and_not_for_its_systems(
     pager: Pager, restarted: float
 ) -> None:
-    """Neither the missing samples nor the gap in the counts fires SessionEndsStopped, until a whole window
-    after the restart."""
+    """Neither missing samples nor the gap in the counts fires SessionEndsStopped for a whole window after the
+    restart."""
     page = pager.wait("firing", DOWN)
     assert page["receiver"] == "page"
     (alert,) = page["alerts"]
@@ -54,7 +54,7 @@ def test_killed_exporter_pages_for_itself_and_not_for_its_systems(
 def test_platform_added_by_a_yaml_file_pages(pager: Pager, restarted: float) -> None:
     learned = 'system_code:session_ends:share6h_snapshot{system="acme", code="07"} < 0.3 / 10000'
     pager.wait_for_result(learned, "a baseline of 10,000 ends")
-    # Enough successes go on, or SessionEndsStopped joins the page.
+    # Successes continue, otherwise SessionEndsStopped joins the page.
     pager.traffic.more = (SUCCESS,) * 80 + (FAILURE,) * 30
     page = pager.wait("firing", "SessionEndSpike 07", system="acme")
     (alert,) = (alert for alert in page["alerts"] if alert["labels"].get("code") == "07")

@@ -22,7 +22,7 @@ def _event(number: int, rng: random.Random) -> dict[str, object]:
 
 
 def test_increase_over_two_restarts_is_exactly_the_acknowledged_events(tmp_path):
-    """Fails without first-seen-zero (new label values lose their first events), and when a restart
+    """Fails without the first-seen delay (new label values lose their first events), and when a restart
     resets a counter."""
     ports = {"--ingest": free_port(), "--ops": free_port()}
     flags = [part for flag, port in ports.items() for part in (flag, f"127.0.0.1:{port}")]

@@ -40,7 +40,7 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
             if name == names.SESSION_ENDS
         }
         assert len(ledger) == 8
-        # Some of the load's events have users: their repeats are not in the records.
+        # Some events have users: the records do not count their repeats.
         ends = load.sent - replicas.exporters[0].total(names.SESSION_END_REPEATS)
         expected = [ends] * 3
         wait_for(
@@ -49,7 +49,7 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
         )
         once = f"sum(max by (ledger, system, code, category, outcome) ({names.RULE_SUM}))"
         assert list(prometheus.query(once).values()) == [ends]
-        # increase() extrapolates to the ends of the window: here by less than a tenth.
+        # increase() extrapolates to both ends of the window, here by less than a tenth.
         counted = sum(prometheus.query(f"{names.RULE_COUNT}1h").values())
         assert 0.9 * ends < counted < 1.2 * ends
         resets = f"sum(resets({names.SESSION_ENDS}[1h])) + sum(resets({names.RULE_SUM}[1h]))"

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--quick] [ROW …]`: the fault table at full length, a line a row.
+"""`python -m tests.faults [--quick] [ROW …]`: the rows of the fault table at full length, one line per row.
 
 Exits with 1 when a row does not hold.
 """

@@ -14,7 +14,7 @@ from tests.faults.table import Missed, Mutant, reached, row
 from tests.programs import finished
 
 _BATCH: Final = 40
-"""Most events of a request: four senders reach 5,000 events/s."""
+"""The maximum number of events per request, with which four senders reach 5,000 events/s."""
 _SLOW: Final = """
 import time
 from exporter.ledger import backup
@@ -24,19 +24,19 @@ def slow(source, target):
     time.sleep(0.3)
 backup.copyfile = slow
 """
-"""The copy of each file takes as long as that of a large ledger: checkpoints become due meanwhile."""
+"""Copying each file takes as long as for a large ledger, so checkpoints become due during a copy."""
 _OFTEN: Final = """
 from exporter.ledger import checkpoints
 checkpoints.PAGES = 50
 """
-"""Each copy would see several checkpoints."""
+"""Checkpoints are so frequent that several would happen during each copy."""
 _WITHOUT_WAL: Final = """
 from exporter.ledger import backup, checkpoints
 checkpoints.PAGES = 10_000
 backup._header = lambda wal: b""
 backup.read_marker = lambda marker: 0
 """
-"""Nor the comparison with the marker. Without checkpoints, the WAL has all events."""
+"""Also without the comparison with the commit marker. Without checkpoints, the WAL has all events."""
 _WITHOUT_LOCK: Final = """
 from contextlib import nullcontext
 from exporter.ledger import backup, checkpoints
@@ -44,7 +44,7 @@ checkpoints._locked = lambda path, operation: nullcontext()
 backup._state = lambda path: (0, 0, 0)
 backup.header, backup._header = backup._header, lambda wal: backup.header(wal)[:12]
 """
-"""Nor the comparisons that notice the missing lock: every backup succeeds."""
+"""Without the lock and the comparisons that would notice its absence, so that every backup succeeds."""
 
 _LATE: Final = """
 import time
@@ -55,11 +55,11 @@ def late(*files):
     return time.time(), acknowledged
 backup._copy = late
 """
-"""The time is that of the end of the copy."""
+"""The printed time is the end of the copy instead of its beginning."""
 
 
 def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> tuple[Path, float]:
-    """The file of a backup that the command made, and the time until which it has all events."""
+    """Make a backup with the command. Returns its file, and the time until which it has all events."""
     command = (*mutated(mutant + _SLOW), "backup", folder, "--data-dir", exporter.data_dir)
     done = finished(*command, cwd=ROOT)
     if done.returncode:
@@ -69,7 +69,7 @@ def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> tuple[Path
 
 
 def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> dict[str, int]:
-    """Post the first `counts` events of each sender once more; the sums of the answers."""
+    """Post the first `counts` events of each sender again, and return the sums of the answers."""
     sums = {"accepted": 0, "duplicates": 0}
     for sender, count in zip(senders, counts, strict=True):
         for first in range(0, count, 1000):
@@ -83,7 +83,8 @@ def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -
 
 
 def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
-    """Restore a backup and post all events again. `before`: those that it must have, by sender."""
+    """Restore a backup and post all events again. `before`: how many events of each sender it must
+    contain."""
     (folder / "data").mkdir(parents=True)
     shutil.copy(file, folder / "data" / "ledger.db")
     sent = [sender.sent for sender in load.senders]
@@ -118,7 +119,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         load = Load(lambda: exporter.ports.get("ingest"), batch=_BATCH)
         load.start()
         began = time.monotonic()
-        # The first backup without WAL, or with a later time, shows it.
+        # These mutants fail at the first backup.
         once = mutant in (_WITHOUT_WAL, _LATE)
         for number in range(1 if once else 2 if quick else 20):
             load.wait_for_acknowledged(2000)

@@ -21,7 +21,7 @@ _MAX_BODY: Final = MIB
 # --- row 14: a body without end ------------------------------------------------------------------
 
 _MOST_READ: Final = _MAX_BODY + 64 * 1024
-"""Bytes that the process may have read when it refuses the body, whatever else it read included."""
+"""The most bytes that the process may have read, other reads included, when it refuses the body."""
 _CHUNK: Final = b" " * 65536
 
 
@@ -32,8 +32,8 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     assert exporter.post({"system": "softdrive"}).status == 200
     assert exporter.post(b"", Content_Type="text/plain").status == 415
     before = bytes_read(exporter)
-    # Sent before the process reads any of it: on a busy machine too, more is there than one read takes. The
-    # kernel buffers megabytes on the way.
+    # Sent while the process is stopped, so that more than one read can take is waiting, also on a busy
+    # machine. The kernel buffers megabytes on the way.
     first = POST_HEAD + framing + b"\r\n\r\n" + piece * 20
     os.kill(exporter.pid, signal.SIGSTOP)
     try:
@@ -76,7 +76,7 @@ _WHOLE_READS: Final = patched(
     Mutant("bounded reads", _WHOLE_READS, r"^\{413\}"),
 )
 def endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
-    # Without a limit the quick version's body is decoded, and it is no JSON.
+    # The mutant without the limit decodes the whole body, which is not JSON: a smaller body suffices.
     size = 64 * MIB if mutant else 1024 * MIB
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
         chunked = (b"Transfer-Encoding: chunked", b"10000\r\n" + _CHUNK + b"\r\n")
@@ -91,7 +91,7 @@ def endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
         f"{figure}, limit + {(most - _MAX_BODY) / 1024:.0f} KiB",
         statuses == {413}
         and most <= _MOST_READ
-        # A length says before the body that it is too large.
+        # The declared length shows before the body that the body is too large.
         and (declared[0], declared[1] <= _MOST_READ - _MAX_BODY) == (413, True)
         and refused == len(results) + 1,
     )
@@ -104,7 +104,8 @@ _GROWTH: Final = 8 * MIB
 
 
 def _bomb(unpacked: int) -> bytes:
-    """gzip of `unpacked` zeros: a thousandth of that. Its blocks are copies: to pack each takes seconds."""
+    """gzip of `unpacked` zeros, a thousandth in size, made of copies of one block: packing all takes
+    seconds."""
     zeros, count = bytes(MIB), unpacked // MIB
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -135,7 +136,7 @@ def gzip_bomb(folder: Path, quick: bool, mutant: str = "") -> str:
     assert mutant or 0.9 * _MAX_BODY < len(fitting) <= _MAX_BODY, "larger than the packed limit"
     bombs = [fitting] if quick else [fitting, _bomb(10 * 1024 * MIB)]
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
-        # An ordinary large request first: its memory is not the bomb's doing.
+        # An ordinary large request first, because the memory that it needs is not caused by the bomb.
         exporter.post(gzip.compress(b" " * _MAX_BODY), Content_Encoding="gzip")
         before = peak(exporter)
         statuses = {

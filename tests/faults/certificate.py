@@ -35,7 +35,7 @@ def _post(client: http.client.HTTPSConnection, number: int) -> bool:
 
 
 def _served(port: int) -> bytes:
-    """The certificate that a new connection gets; empty when it gets none."""
+    """The certificate that a new connection gets; empty without one."""
     try:
         return ssl.get_server_certificate(("127.0.0.1", port), timeout=30).encode()
     except OSError:
@@ -46,7 +46,7 @@ _RECHECK: Final = """
 from exporter.server import certificates
 certificates.RECHECK = 0.1
 """
-"""Quick versions: the files are looked at every 0.1 s instead of every 5 s."""
+"""Quick versions check the files every 0.1 s instead of every 5 s."""
 _WITHOUT_WATCH: Final = """
 import asyncio
 from exporter.server.certificates import Certificate
@@ -66,7 +66,8 @@ certificates._new_context = lambda: contexts[0]
     Mutant("trial of a new pair", _WITHOUT_TRIAL, "[1-9][0-9]* new connections without"),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Renew the ingest listener's certificate, each time after the new certificate without its key."""
+    """Renew the ingest listener's certificate. Each time the new certificate comes first and its key
+    later."""
     rounds = 1 if quick else 10
     patience = 3.0 if mutant else 60.0
     cert, key = folder / "tls.crt", folder / "tls.key"

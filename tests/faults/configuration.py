@@ -85,11 +85,11 @@ def resolve_by_settings(self, spelling):
     return resolved
 Resolver.__missing__ = resolve_by_settings
 """
-# The series has the category and the label values that the settings decided.
+# The series contains the category and the label values that follow from the settings.
 _FINGERPRINT_OF_SERIES: Final = _RESOLVED.format(
     'seed=xxh3_64_intdigest("".join(resolved.series.key).encode())'
 )
-# An alias that moved makes another key of an event without an id.
+# With an alias that moved, an event without an id gets another key.
 _KEY_OF_CODE: Final = _RESOLVED.format("normalized=resolved.unknown or resolved.code")
 
 
@@ -148,7 +148,7 @@ _MISTAKES: Final = {
 
 
 def _accepted(folder: Path, command: str, labels: str, mutant: str) -> bool:
-    """Whether a command takes the setting. A refusal must name file, key and value."""
+    """Whether a command accepts the setting. A refusal must name file, key and value."""
     config = folder / "exporter.toml"
     config.write_text(f"labels = {labels}\ndata_dir = '{folder / 'data'}'\n")
     arguments = (*mutated(mutant), command, "--config", config)
@@ -177,7 +177,7 @@ def labels(folder: Path, quick: bool, mutant: str = "") -> str:
     """Give each mistake to both commands; when quick, each of three mistakes to one command."""
     runs = list(itertools.product(("check", "serve"), _MISTAKES))
     if quick:
-        # A mutant would serve.
+        # `serve` of the mutant would not end, so only `check` is run.
         runs = runs[:2] + ([] if mutant else runs[-2:-1])
     accepted = [" ".join(run) for run in runs if _accepted(folder, *run, mutant)]
     figure = f"{len(runs)} runs of check and serve, refused with key and value"

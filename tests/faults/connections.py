@@ -1,4 +1,4 @@
-"""Row 27 of the fault table: thousands of connections, after which memory is as before."""
+"""Row 27 of the fault table: thousands of connections, after which memory has its earlier size."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ from tests.server.conftest import self_signed
 
 _GROWTH: Final = 64 * MIB
 _MOST: Final = 160 * MIB
-"""Bytes of resident memory: growth by the flood, and after it."""
+"""Limits on resident memory in bytes: its growth by the flood, and its size after the flood."""
 _THREADS: Final = 16
 _REQUESTS: Final = tuple(
     POST_HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -25,7 +25,7 @@ _REQUESTS: Final = tuple(
 
 
 def _statuses(port: int, connections: int, tls: bool) -> Counter[int]:
-    """The statuses of large and small requests by turns, a connection each; 0 when no answer came."""
+    """The statuses of alternately large and small requests, one per connection; 0 when no answer came."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
@@ -48,7 +48,7 @@ def _statuses(port: int, connections: int, tls: bool) -> Counter[int]:
 def _connection_flood(
     folder: Path, connections: int, tls: bool, mutant: str
 ) -> tuple[Counter[int], int, int]:
-    """All statuses, and resident memory before and after a flood of an exporter that wants a token."""
+    """All statuses, and resident memory before and after a flood. The exporter requires a token."""
     folder.mkdir()
     settings = {"ingest_token_file": folder / "tokens"}
     settings["ingest_token_file"].write_text("a-token-that-only-honest-senders-have\n")
@@ -56,7 +56,7 @@ def _connection_flood(
         cert, key = self_signed(folder)
         settings |= {"ingest_tls_cert": cert, "ingest_tls_key": key}
     with ExporterProcess(folder / "data", settings=settings, mutant=mutant) as exporter:
-        # The first requests of each kind import and allocate what stays.
+        # The first requests of each kind import modules and allocate memory that stays.
         assert exporter.request("ops", "GET", "/metrics").status == 200
         idle = descriptors(exporter)
         port = exporter.ports["ingest"]

@@ -19,9 +19,9 @@ from tests.faults.usage import descriptors, processor_seconds
 
 _TOO_FEW: Final = 64
 _FEW: Final = 192
-"""Descriptors: some senders may connect, and fewer than the flood wants."""
+"""A limit on descriptors with which some connections of the flood, but not all, are accepted."""
 _AT_FIRST_REQUEST: Final = patched("exporter.serve._PAGES", "3600")
-"""The first scrape imports the pages, not a timer a second after the start."""
+"""The first scrape imports the pages, instead of a timer a second after the start."""
 _IDLE_SHARE: Final = 0.15
 """Processor time of a listener without descriptors while connections wait, for each second of a busy loop."""
 
@@ -44,7 +44,7 @@ def _scrape(exporter: ExporterProcess) -> int:
 
 
 def _recovers(exporter: ExporterProcess, patience: float) -> tuple[int, int]:
-    """The statuses of a scrape and an event, both 200 or those after `patience` seconds."""
+    """The statuses of a scrape and of an event: both 200, or the last ones after `patience` seconds."""
     event = json.dumps({"system": "softdrive", "code": "01"})
     statuses = (0, 0)
 
@@ -99,7 +99,7 @@ def _exhaust(folder: Path, seconds: float, patience: float, mutant: str) -> tupl
             scraping.request("GET", "/-/healthy")
             assert scraping.getresponse().read() == b"ok"
             idle = descriptors(exporter)
-            # The first log line imports what writes it.
+            # The first log line imports the modules that write it.
             assert exporter.request("ingest", "GET", "/").status == 404
             wait_for(lambda: descriptors(exporter) <= idle, what="a connection closed")
             _, hard = resource.prlimit(exporter.pid, resource.RLIMIT_NOFILE)
@@ -152,7 +152,7 @@ _WITHOUT_PAUSE: Final = patched(_PAUSE, "0")
     Mutant("pause of accepting", _WITHOUT_PAUSE, r"(1[5-9]|[2-9]\d|\d{3})% of a busy loop"),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Three parts; with a mutant, the part that must notice it."""
+    """Run all three parts, or with a mutant only the part that must notice it."""
     scrapes, seconds = (10, 1.0) if quick else (200, 20.0)
     if mutant not in ("", _WITHOUT_PAUSE):
         seconds = 0.1  # no processor time is measured

@@ -128,7 +128,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         ThreadPoolExecutor(_SENDERS) as senders,
         contextlib.ExitStack() as thawed,
     ):
-        # First at the end: a process that waits for a frozen disk can't be killed.
+        # This runs before the exporter's exit: a process that waits for a frozen disk cannot be killed.
         thawed.callback(thaw, disk)
         assert exporter.post(ends("event", 0, 1)).status == 200
         freeze(disk)
@@ -177,7 +177,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         ended = time.monotonic() - began
         thaw(disk)
         code = str(exporter.wait())
-        # Which crashes, now and then, with a thread that waited for the disk.
+        # The interpreter sometimes crashes at exit with a thread that waited for the disk.
         if "the interpreter ends" in exporter.log:
             code += " after an orderly end"
         with contextlib.suppress(OSError):

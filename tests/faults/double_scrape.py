@@ -21,7 +21,7 @@ _GLOBAL: Final = {"scrape_interval": "500ms"}
 
 
 def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, float]:
-    """What the alerts of each server count of `_EVENTS`. The server "HA pair" reads the samples of a pair.
+    """How many of `_EVENTS` the rules of each server count. The server "HA pair" reads the samples of a pair.
 
     Raises `Missed` when an alert fires.
     """
@@ -64,7 +64,8 @@ def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, flo
         wait_in_each(f"sum({_RECORD}) == 0", "a record of the zeros")
         assert exporter.post(ends("event", 0, _EVENTS)).json["accepted"] == _EVENTS
         wait_in_each(f"{_SCRAPED} == SCRAPES * {_EVENTS}", "scrapes of all events")
-        # increase() extrapolates to the end of the window: after some scrapes, by less than a half.
+        # increase() extrapolates to the end of the window; after some scrapes, by less than half of the
+        # count.
         wait_in_each(f"max(timestamp({_RECORD})) > {time.time() + 5}", "later records")
         alerts = [
             prometheus.query('ALERTS{severity=~"page|ticket"}') for prometheus in started.values()
@@ -87,7 +88,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
     assert mutant in (rule_files.folder() / "session-ends.yml").read_text()
     servers = ["two jobs"] if mutant else ["two jobs", "HA pair"]
     counts = _counted(folder, servers if quick else ["one job", *servers], mutant)
-    # increase() extrapolates, by other parts of a scrape interval on each server.
+    # On each server, increase() extrapolates over a different part of a scrape interval.
     single, least, most = (_EVENTS, 1, 1.5) if quick else (counts.pop("one job"), 0.8, 1.25)
     figure = ", ".join(f"{count:,.0f} with {name}" for name, count in counts.items())
     worst = max(counts.values()) / single

@@ -18,7 +18,7 @@ from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.programs import finished
 
 SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
-"""A label whose new values are shown with their counts as soon as the ledger looks, each second."""
+"""Settings with a label, whose new series are shown with their counts within a second."""
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -77,12 +77,12 @@ PERMITTED: Final = (
     " ",
 )
 _SHOWN: Final = ("region", "region", "session_id", "session_id", "code", "id")
-"""Fields that are kept; the label and the exemplar of /metrics come first."""
+"""Fields that are stored; first the label and the exemplar of /metrics."""
 _OTHERS: Final = ("phase", "system", "occurred_at")
 
 
 def _text(rng: random.Random) -> object:
-    """An odd or a forbidden value, or several of them in one text."""
+    """A text with one or several odd or forbidden values."""
     values = PERMITTED if rng.random() < 0.7 else (*FORBIDDEN.values(), *PERMITTED)
     if rng.random() < 0.5:
         return rng.choice(values)
@@ -115,7 +115,7 @@ def poison(folder: Path, quick: bool, mutant: str = "") -> str:
             accepted += reply.json.get("accepted", 0)
             assert_parses(exporter, promtool=True)
     figure = f"parsed in both formats and by promtool after each of {inputs:,} inputs"
-    # A rejected text is never shown, and proves less.
+    # A rejected text is never shown, so it tests less.
     return reached(f"{figure}, {accepted:,} accepted", accepted > inputs // 10)
 
 

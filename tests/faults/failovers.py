@@ -1,8 +1,8 @@
 """Row 23 of the fault table: masters of a Cluster are killed under load, and replicas take over.
 
-Replication is asynchronous: writes that a replica has not received are lost, ids and counts together.
-Measured: how many events are lost, that no total goes down, and that no surviving id counts twice. Loopback
-replicates too fast to lose much; tests/ledger/test_redis_totals.py has a loss.
+Replication is asynchronous: writes that a replica has not received are lost, ids and counts together. The row
+measures the number of lost events, and asserts that no total goes down and no surviving id counts twice.
+Replication over loopback is too fast to lose many events; tests/ledger/test_redis_totals.py tests a loss.
 """
 
 import random
@@ -63,7 +63,7 @@ def run(folder: Path, quick: bool) -> str:
             master.kill()
             began = time.monotonic()
             if quick:
-                # Without the node timeout after which the Cluster fails over by itself.
+                # At once, instead of after the node timeout, when the Cluster fails over by itself.
                 replica.command("CLUSTER", "FAILOVER", "TAKEOVER")
             wait_for(lambda dead=master: _failed_over(cluster, dead), what="a new master")
             load.wait_for_acknowledged(1)
@@ -86,7 +86,7 @@ def run(folder: Path, quick: bool) -> str:
         figure,
         (decreases, counted) == (0, ids)
         and counted <= min(load.sent, total)
-        # Few failovers lose nothing but events that were noticed, or were being retried.
+        # A few failovers lose only events whose loss was noticed or that were being retried.
         and (not quick or load.sent - ids <= noticed + load.retries * 20),
     )
 

@@ -1,6 +1,7 @@
 """Rows 7, 28 and 33 of the fault table: other processes and the ledger's files.
 
-`python -m tests.faults.files FOLDER KILLS [--in-place]` prints what killed creations of ledgers left behind.
+`python -m tests.faults.files FOLDER KILLS [--in-place]` counts the states that killed creations of ledgers
+left.
 """
 
 import contextlib
@@ -64,13 +65,14 @@ _MOST_POSTS: Final = 50
 
 
 def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, float, float]:
-    """Change the files of an exporter that gets events, or of an idle one.
+    """Change the files of an exporter that gets events, or of an idle exporter.
 
-    Returns the events acknowledged after the change, and the seconds until it was noticed, and to the end.
+    Returns the number of events acknowledged after the change, the seconds until the exporter noticed it, and
+    the seconds until the exporter ended.
     """
     with ExporterProcess(folder / "data", mutant=mutant) as exporter:
         assert exporter.post({"id": "before", "system": "softdrive"}).status == 200
-        # The import of the pages, a second after the start, would be measured along.
+        # Otherwise the import of the pages, a second after the start, would be part of the measured time.
         exporter.metrics()
         _CHANGES[change](exporter.data_dir)
         began = time.monotonic()
@@ -147,7 +149,7 @@ def _leftovers(data: Path) -> bool:
 
 
 def _kill_creations(folder: Path, count: int) -> Counter[str]:
-    """Kill forked processes that create a ledger and do nothing else: every kill hits the creation."""
+    """Kill forked processes that only create a ledger, so that every kill hits the creation."""
     rng, results = random.Random("first starts"), Counter[str]()
     began = time.monotonic()
     open_ledger(Plan(folder / "timed")).close()

@@ -72,7 +72,7 @@ def _beacons(
     key: str = KEY,
     network: int = 20,
 ) -> Iterator[Callable[[int, int], int]]:
-    """`send` of a flood from `addresses` of loopback: no single address exceeds its own limit."""
+    """`send` of a flood from several loopback addresses, none of which exceeds its own limit."""
     each = max(1, addresses // WORKERS)
     connections = {}
     for worker, number in itertools.product(range(WORKERS), range(each)):
@@ -91,7 +91,7 @@ def _beacons(
             reply.read()
             return reply.status
         except (OSError, http.client.HTTPException):
-            # A large body that is refused unread: the answer comes before the body is sent.
+            # A large body is refused unread: the answer comes before the body is sent.
             connection.close()
             return 0
 
@@ -119,9 +119,9 @@ def _event(id_: str) -> bytes:
 
 
 def _forge_addresses(port: int) -> str:
-    """Send beacons of one address that claim to come from many addresses: the defect, or an empty text.
+    """Send beacons from one address that claim many addresses. Returns the defect, or an empty text.
 
-    None of them may have a commit of its own: each fsync would delay the other senders.
+    No beacon may have a commit of its own: each fsync would delay the other senders.
     """
     waits = []
     with _beacons(port, 1, [ORIGIN], _event, _OTHER_KEY, network=21) as send:
@@ -199,12 +199,12 @@ def beacon_flood(folder: Path, quick: bool, mutant: str = "") -> str:
 
 _ADDRESSES: Final = 12
 _DEEP_RATE: Final = _ADDRESSES * 5
-"""Beacons per second: the limit of all addresses together, when each beacon is one event."""
+"""Beacons per second: the sum of the limits of all addresses, at one event per beacon."""
 _DEEP_BURST: Final = 500
 """The setting's default."""
 _COST: Final = MAX_BODY // BYTES_PER_EVENT
 _NESTED: Final = b"[" * 28 + b"]" * 28
-"""Within `max_depth`: deeper text is refused at its first level too many."""
+"""Within `max_depth`: deeper text would be refused as soon as it exceeds the limit."""
 _SPARE: Final = 100
 _FIELD: Final = b",".join([_NESTED] * ((MAX_BODY - _SPARE) // (len(_NESTED) + 1)))
 
@@ -265,7 +265,7 @@ def password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
         with ExporterProcess(place / "data", settings=settings, mutant=mutant) as exporter:
 
             def guess(_worker: int, number: int) -> int:
-                """On a connection of its own: a refusal ends the connection."""
+                """Guess on a new connection, because a refusal ends the connection."""
                 headers = {"Authorization": f"Bearer guess-number-{number}-of-many"}
                 return exporter.request("ingest", "POST", INGEST_PATH, b"{}", headers).status
 

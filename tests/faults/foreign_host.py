@@ -18,7 +18,7 @@ _OWN: Final = (
 
 
 def _foreign_names(count: int) -> list[str]:
-    """Public DNS names, some of which look like an own one."""
+    """Public DNS names, some of which resemble names that are served."""
     rng = random.Random(35)
     labels = ["evil", "localhost", "127.0.0.1", "10401", "exporter.example.com", "a_b", "xn--abc"]
     tops = ["example", "com", "net", "example.org.", "EXAMPLE", "svc.example"]
@@ -29,7 +29,7 @@ def _foreign_names(count: int) -> list[str]:
 
 
 def _both(exporter: ExporterProcess, host: str) -> tuple[Reply, Reply]:
-    """An event to the ingest listener and a scrape of the ops listener."""
+    """The answers to an event on the ingest listener and to a scrape of the ops listener."""
     headers = {"Host": host, "Content-Type": "application/json"}
     return (
         exporter.request("ingest", "POST", "/v1/session-ends", _EVENT, headers),

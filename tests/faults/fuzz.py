@@ -1,4 +1,4 @@
-"""Row 16 of the fault table: hostile bodies by the million, against everything behind the ingest port.
+"""Row 16 of the fault table: millions of hostile bodies, sent to all code behind the ingest port.
 
 A defect is an exception other than `Refused`, a body that the fast and the strict parser read differently, a
 batch that breaks the ledger's contract, a status other than 200 and 4xx, or a /metrics that does not parse.
@@ -42,7 +42,7 @@ PER_REQUEST: Final = 50
 PER_SCRAPE: Final = 100
 """Requests per scrape."""
 PER_RENEWAL: Final = 20_000
-"""Inputs after which application and classifiers are made anew, so that their tables stay small."""
+"""Inputs after which application and classifiers are replaced, so that their tables stay small."""
 TYPES = {
     Media.JSON: b"application/json",
     Media.NDJSON: b"application/x-ndjson",
@@ -53,12 +53,12 @@ TYPES = {
 
 
 class Defect(AssertionError):
-    """The defect, and the input that shows it."""
+    """A defect; the text has the input that causes it."""
 
 
 @dataclass
 class Report:
-    """Counts of inputs and events by what became of them; `statuses` are those of the application."""
+    """Counts of inputs and events by their result; `statuses` are those of the application's answers."""
 
     inputs: int = 0
     fast: int = 0
@@ -207,7 +207,7 @@ class Target:
 
 
 def _meaning(classified: Classified) -> tuple[Any, ...]:
-    """What is counted and answered, except for the wording of messages."""
+    """The counts and the answer, except for the wording of messages."""
     batch = classified.batch
     return (
         [series.key for series in batch.series],

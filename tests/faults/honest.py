@@ -29,7 +29,7 @@ WORKERS: Final = 4
 
 
 def p99(latencies: Iterable[float]) -> float:
-    """NaN of none."""
+    """The 99th percentile; NaN without values."""
     ordered = sorted(latencies)
     return ordered[int(len(ordered) * 0.99)] if ordered else math.nan
 
@@ -92,19 +92,19 @@ def flooded(
 ) -> Flood:
     """Measure for `seconds` without a flood, then with a flood of `seconds` × `rate` requests.
 
-    `send(worker, number)` sends a request and returns its status. A short flood measures nothing: there is no
-    time without it.
+    `send(worker, number)` sends a request and returns its status. A short flood compares nothing: it has no
+    phase without a flood.
     """
     measures = seconds >= 5
 
     def work(worker: int) -> Counter[int]:
         if measures:
-            # The flood comes from other machines: its sender must not take the exporter's processor time. A
-            # short flood would get no time at all beside other tests.
+            # In production a flood comes from other machines, so its sender must not take the exporter's
+            # processor time. With low priority, a short flood beside other tests would not run at all.
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         began = time.monotonic()
         statuses: Counter[int] = Counter()
-        # By number and not by time: on a busy machine the flood is slower, and as large.
+        # The flood ends by number and not by time: on a busy machine it is slower but as large.
         for number in range(int(seconds * rate / WORKERS)):
             time.sleep(max(0.0, began + number * WORKERS / rate - time.monotonic()))
             statuses[send(worker, number)] += 1

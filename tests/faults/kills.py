@@ -37,10 +37,11 @@ _REPEATS: Final = Mutant("repeats in the commit of their ends", _REPEATS_APART, 
 def _end_under_load(
     folder: Path, ends: int, end: Callable[[ExporterProcess], object], mutant: str
 ) -> tuple[Load, str, list[float]]:
-    """The load, what was counted, and the seconds that each end took.
+    """Returns the load, the figure of the counts, and the seconds that each end of the process took.
 
     Four senders post and retry while the exporter is ended `ends` times by `end`. Raises `Missed` when an
-    event is lost or doubled, and when more repeats are lost than by users that a start has forgotten.
+    event is lost or doubled, and when more repeats are missing than the forgotten users of each start
+    explain.
     """
     rng = random.Random(1)
     exporter = ExporterProcess(folder / "data", mutant=mutant)

@@ -1,4 +1,4 @@
-"""Row 32 of the fault table: durations that would make the exported sum infinite, or the mean worthless."""
+"""Row 32 of the fault table: durations that would make the exported sum infinite or the mean useless."""
 
 from pathlib import Path
 from typing import Final
@@ -37,7 +37,7 @@ _HUGE: Final = "1.7e308"
     "durations of 1e308",
     "refused; the sum stays finite",
     Mutant("bound", patched("exporter.ingest.classify.MAX_DURATION", _HUGE), "sum inf s"),
-    # A browser's duration is then held to the bound of trusted senders alone.
+    # A browser's duration then has only the bound of trusted senders.
     Mutant(
         "bound of beacons",
         patched("exporter.beacons.decode.MAX_DURATION", _HUGE),

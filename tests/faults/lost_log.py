@@ -15,7 +15,7 @@ from tests.faults.table import Missed, Mutant, patched, reached, row
 
 
 def _redirected(redirection: str) -> tuple[str, ...]:
-    # Buffered as in production: what could not be written is written again at exit.
+    # Buffered as in production: text that could not be written is written again at exit.
     return ("bash", "-c", f'unset PYTHONUNBUFFERED; exec "$@" {redirection}', "bash")
 
 
@@ -25,7 +25,7 @@ _STREAMS: Final = {
     "stderr on a full disk": _redirected("2>/dev/full"),
     "stdout on a full disk": _redirected(">/dev/full"),
 }
-"""Commands in front of the exporter that take a stream from it."""
+"""Commands that start the exporter with a stream that cannot be written."""
 
 
 class _Result(NamedTuple):
@@ -39,7 +39,7 @@ class _Result(NamedTuple):
 
 
 def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
-    """Run an exporter without a stream: post, send malformed bodies and a slow head, take its ledger away.
+    """Run an exporter without a stream: send events, malformed bodies and a slow head, and delete its ledger.
 
     Raises `Missed` when the exporter does not start, answer or end.
     """

@@ -56,7 +56,7 @@ class Mutator:
         rng = self._random
         media = rng.choice(self._media)
         tokens = list(rng.choice(self._seeds[media]))
-        # Some stay valid: a batch that is wrong in one place only is the harder case.
+        # Some inputs get few changes: a batch with a single mistake is the harder case.
         for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3, 5))):
             self._mutate(media, tokens)
         body = b"".join(tokens)
@@ -99,7 +99,7 @@ class Mutator:
         tokens[at : at + 1] = [rng.choice(rng.choice(HOSTILE))]
 
     def _pair(self, tokens: list[bytes]) -> None:
-        """Insert a key and value; the key may be there already."""
+        """Insert a key and a value; the object may already have the key."""
         rng = self._random
         opened = [index for index, token in enumerate(tokens) if token == b"{"]
         if opened:

@@ -36,13 +36,13 @@ class Client:
         self._process.wait()
 
     def finish(self) -> None:
-        """Wait until it believes that every record is delivered."""
+        """Stop the application, and wait until it believes that every record is delivered."""
         self._process.terminate()
         assert self._process.wait(120) == 0, self._log.read_text()[-2000:]
 
     @property
     def believed(self) -> int:
-        """The records that it believes delivered."""
+        """The number of records that the application believes delivered."""
         text = self.journal.read_text() if self.journal.exists() else ""
         return len({word for line in text.split("\n")[:-1] for word in line.split()})
 

@@ -1,8 +1,8 @@
 """An application that reports session ends with the OpenTelemetry SDK, until SIGTERM.
 
 `python -m tests.faults.otlp_client ENDPOINT JOURNAL` emits numbered ends, and writes the numbers that the SDK
-believes delivered to JOURNAL, a batch per line. It emits the others again, also those of a process that was
-killed, and exports every fifth batch twice. After SIGTERM it ends when all are delivered.
+believes delivered to JOURNAL, a batch per line. It emits undelivered numbers again, also those of a killed
+process, and exports every fifth batch twice. After SIGTERM it ends when all are delivered.
 """
 
 import os
@@ -19,11 +19,11 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 _ROUND: Final = 200
 """New ends in each round."""
 _DOUBLED: Final = 5
-"""The first of so many batches is exported twice."""
+"""One in this number of batches is exported twice."""
 
 
 class NotingExporter(OTLPLogExporter):
-    """Notes the numbers of delivered records in a file and in `believed`."""
+    """Writes the numbers of delivered records to a file and to `believed`."""
 
     def __init__(self, endpoint: str, journal: Path) -> None:
         super().__init__(endpoint=endpoint)
@@ -35,7 +35,7 @@ class NotingExporter(OTLPLogExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         if self._batches % _DOUBLED == 0:
-            # As after an answer that was lost.
+            # As the SDK does after a lost answer.
             super().export(batch)
         self._batches += 1
         result = super().export(batch)

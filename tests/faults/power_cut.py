@@ -1,8 +1,8 @@
 """Row 3 of the fault table: what a ledger finds on its disk after a power cut.
 
-A VFS records every write, sync and truncation of SQLite, and a subclass those of the commit marker.
-After a cut each file has what its last sync made durable, and any of the sectors written since. It is taken
-for granted that the disk is honest about syncs, and that directory entries are durable.
+A VFS records every write, sync and truncation of SQLite, and a subclass those of the commit marker. After a
+cut each file has what its last sync made durable, and any of the sectors written since. The test assumes that
+the disk is honest about syncs and that directory entries are durable.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class _RecordingVFS(apsw.VFS):
 
 @contextmanager
 def _recorded(pragma: str) -> Iterator[Journal]:
-    """The journal of all writes of this process's ledgers; `pragma` is set in each, when given."""
+    """The journal of all writes by the ledgers of this process, in which `pragma` is set if given."""
     journal: Journal = []
     os_replace = os.replace
 
@@ -117,7 +117,7 @@ def _recorded(pragma: str) -> Iterator[Journal]:
 
 
 async def _record(folder: Path, ids: int, pragma: str) -> Journal:
-    """The writes of a ledger while senders have `ids` ids counted in batches, some of them twice.
+    """The journal of a ledger to which senders commit `ids` ids in batches, some batches twice.
 
     The ledger is closed and opened again half-way.
     """
@@ -235,7 +235,7 @@ async def _open(folder: Path, acknowledged: set[int], ids: list[int], losses: Lo
     Mutant("sync of each commit", "synchronous=NORMAL", "[1-9][0-9]* lost"),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Cut the power at random places, half of them right after an acknowledgement, and open what is left."""
+    """Cut the power at random places, half of them right after an acknowledgement, and open the ledgers."""
 
     async def campaign() -> str:
         cuts = 20 if quick else 100

@@ -22,7 +22,7 @@ from tests.ledger.redis_server import RedisServer
     ),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Kill Redis while senders post and retry; count at the end, on every replica."""
+    """Kill Redis while senders post and retry; at the end compare the counts of all replicas."""
     kills = 3 if quick else 100
     rng = random.Random(1)
     codes: set[int] = set()

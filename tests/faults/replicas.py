@@ -37,7 +37,7 @@ class Replicas:
         self._stack.close()
 
     def _ports(self) -> Callable[[], int | None]:
-        """For one sender: the next exporter that is up, so that a retry goes to another one."""
+        """The ports for one sender: running exporters in turn, so that a retry goes to another one."""
         turn = count()
 
         def port() -> int | None:

@@ -23,13 +23,13 @@ BATCH: Final = 100
 
 
 def _bodies(ids: int) -> Iterator[bytes]:
-    """The copies of a request leave one after the other, so that they are in flight together."""
+    """Bodies in which the copies of a request follow each other, so that they are in flight together."""
     for first in range(0, ids, BATCH):
         yield from [json.dumps(ends("storm", first, BATCH)).encode()] * COPIES
 
 
 def _post(connection: http.client.HTTPConnection, body: bytes) -> Counter[str]:
-    """What the answer says; a request that is answered 503 is sent again."""
+    """The answer's counts. A request that is answered 503 is sent again."""
     for retries in range(10_000):
         status, answer = post(connection, body)
         if status == 200:

@@ -1,4 +1,4 @@
-"""Valid bodies in every format, and the tokens and header values that parsers stumble over."""
+"""Valid bodies in every format, and tokens and header values that are difficult for parsers."""
 
 import base64
 import json

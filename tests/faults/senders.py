@@ -50,7 +50,8 @@ USER_EVENTS = 40
 
 
 class Sender(threading.Thread):
-    """Posts batches over one connection until `finishing` is set; sends a fifth of them again on purpose.
+    """Posts batches over one connection until `finishing` is set; sends a fifth of the batches twice on
+    purpose.
 
     `port` is called for each connection, because a restarted exporter has another port. `sent` counts the
     events that left this process, `acknowledged` those that a 200 named accepted or duplicate.
@@ -145,7 +146,7 @@ class Load:
             sender.start()
 
     def wait_for_acknowledged(self, events: int) -> None:
-        """Wait until so many more events are acknowledged."""
+        """Wait until this number of further events is acknowledged."""
         goal = self.acknowledged + events
         wait_for(lambda: self.acknowledged >= goal, what="acknowledged events")
 
@@ -169,7 +170,7 @@ class Load:
 
     @property
     def firsts(self) -> int:
-        """The events that are no repeats while an exporter remembers all users."""
+        """The number of events that are not repeats if the exporter remembers all users."""
         return sum(
             len(CODES) * (sender.sent // USER_EVENTS) + min(sender.sent % USER_EVENTS, len(CODES))
             for sender in self.senders
@@ -177,7 +178,7 @@ class Load:
 
     @property
     def forgotten(self) -> int:
-        """How many events more are no repeats when an exporter forgets all users once, at most."""
+        """The maximum number of events that stop being repeats when an exporter once forgets all users."""
         return 2 * len(CODES) * len(self.senders)
 
     @property

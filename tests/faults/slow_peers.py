@@ -20,7 +20,7 @@ _SLOW: Final = (
     # A hundred kilobytes of answers that nobody reads.
     b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 2,
 )
-"""A head and a body that drip, and an answer that is not read."""
+"""A head and a body that arrive byte by byte, and an answer that is not read."""
 _DRIP: Final = 1.0
 """Seconds between two bytes of a head or body."""
 _SMALL_BUFFERS: Final = """
@@ -33,11 +33,11 @@ def _listen(*given):
     return listener
 sockets._listen = _listen
 """
-"""Loopback would buffer 2.5 MB of unread answers per socket, a gigabyte for a thousand of them."""
+"""Without this, loopback buffers 2.5 MB of unread answers per socket, 1 GB for all sockets with answers."""
 
 
 def _open_slowly(exporter: ExporterProcess, sockets: int, patience: float) -> float:
-    """Open `sockets`, a third of each kind: the seconds until the exporter has closed all, or infinity."""
+    """Open slow sockets, a third of each kind. Returns the seconds until all are closed, or infinity."""
     with contextlib.ExitStack() as opened:
         before = descriptors(exporter)
         dripping = opened.enter_context(selectors.DefaultSelector())
@@ -50,7 +50,7 @@ def _open_slowly(exporter: ExporterProcess, sockets: int, patience: float) -> fl
             client.setblocking(False)
             if kind < 2:
                 dripping.register(client, selectors.EVENT_READ, client)
-        # The ops listener refuses at once what is beyond its own limit.
+        # The ops listener immediately refuses connections above its own limit.
         accepted = sockets - max(0, sockets // 3 - OPS_CONNECTIONS)
         wait_for(lambda: descriptors(exporter) - before > 0.9 * accepted, what="connections")
         next_drip = time.monotonic() + _DRIP
@@ -69,7 +69,7 @@ def _open_slowly(exporter: ExporterProcess, sockets: int, patience: float) -> fl
 
 
 def _ended(client: socket.socket) -> bool:
-    """Read what is there and close at the end, as an honest client would."""
+    """Read the available bytes. At the end of the connection, close it as an honest client would."""
     try:
         if client.recv(4096):
             return False
@@ -98,7 +98,7 @@ _PROTOCOL: Final = "exporter.server.protocol.GuardedProtocol"
     ),
 )
 def slow(folder: Path, quick: bool, mutant: str = "") -> str:
-    # With the default of 10 s a socket is gone 10 s and the time of its refusal after its start.
+    # With the default of 10 s a socket would last 10 s plus the time of its refusal, more than the goal.
     timeout, sockets = (1, 90) if quick else (7, 1000)
     # Sockets of a mutant stay for several times the timeout.
     patience, sockets = (4, 9) if mutant else (60, sockets)
@@ -116,6 +116,6 @@ def slow(folder: Path, quick: bool, mutant: str = "") -> str:
         f"p99 of {len(latencies)} others {p99(latencies) * 1000:.0f} ms"
     )
     if quick:
-        # Requests that each wait for a slow socket would take a timeout each.
+        # If requests waited for slow sockets, each would take one timeout.
         return reached(figure, gone < patience and len(latencies) > 2 * gone / timeout)
     return reached(figure, gone <= 10 and p99(latencies) < 0.05)

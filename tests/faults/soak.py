@@ -1,4 +1,4 @@
-"""Row 25 of the fault table: hours of steady traffic, after which memory and the WAL are as before.
+"""Row 25 of the fault table: hours of steady traffic, during which memory and the WAL do not grow.
 
 20 minutes by default; `SOAK_MINUTES=120 make faults ARGS=25` is the two hours of the design.
 """
@@ -32,7 +32,7 @@ _MOST_WAL: Final = 16 * MIB
 _SLOPE: Final = 1.0
 """MiB per hour."""
 _MOST_GROWTH: Final = 60 * MIB
-"""In the quick version, in which the window fills up."""
+"""The limit of the quick version, in which the window fills up."""
 _SAMPLES: Final = 400
 
 
@@ -72,7 +72,7 @@ Group.receipts = receipts
     Mutant("checkpoints", PRAGMA.format("wal_autocheckpoint=0"), r"WAL ≤ (1[6-9]|[2-9]\d)"),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Send a tenth of the requests twice; in between, malformed bodies, scrapes and new connections."""
+    """Send a tenth of the requests twice, and also malformed bodies, scrapes and new connections."""
     requests = 600 if quick else int(_MINUTES * 60 * _PER_SECOND)
     pause = 0 if quick else 1 / _PER_SECOND
     wal = folder / "data" / "ledger.db-wal"
@@ -108,6 +108,6 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         f"{minutes:.1f} min, {counted:,} of {events:,} events counted; memory {memory[-1] / MIB:.0f} MiB, "
         f"{slope:+.2f} MiB/h; WAL ≤ {largest / MIB:.1f} MiB"
     )
-    # Seconds say nothing about an hour.
+    # A few seconds show nothing about the growth in an hour.
     flat = grown <= _MOST_GROWTH if quick else slope < _SLOPE
     return reached(figure, flat and largest <= _MOST_WAL and counted == events)

@@ -29,7 +29,8 @@ class Missed(AssertionError):
 
 @dataclass(frozen=True)
 class Mutant:
-    """A build without one guard. `code` is Python that runs before the program, if its row says nothing else.
+    """A build without one guard. `code` is Python that runs before the program, unless the row documents
+    another meaning.
 
     The row's quick version must raise `Missed` with a figure that the pattern `figure` matches.
     """
@@ -41,7 +42,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the fault table. `nodes` are pytest ids, for a row that tests of other packages hold."""
+    """A row of the fault table. `nodes` are pytest ids of tests in other packages that test the row."""
 
     number: int
     case: str
@@ -65,7 +66,7 @@ def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], 
             try:
                 return run(*arguments)
             finally:
-                # A row that failed left senders behind, which posted to a later test that had the same port.
+                # Senders of a failed row would post to a later test that has the same port.
                 stop_senders()
 
         return Row(number, case, goal, run_alone, mutants)
@@ -89,7 +90,7 @@ def reached(figure: str, holds: bool) -> str:
 
 
 def row_of_tests(number: int, case: str, goal: str, *nodes: str, full: str = "") -> Row:
-    """A row that tests hold; at full length they run with FAULTS=full, and `full` is the figure."""
+    """A row for existing tests. At full length they run with FAULTS=full, and `full` is the figure."""
 
     def run(folder: Path, quick: bool) -> str:
         printed = output(
@@ -106,7 +107,8 @@ def row_of_tests(number: int, case: str, goal: str, *nodes: str, full: str = "")
 
 
 def checks_of(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Two tests of the rows in these modules: a row holds at quick length, and fails without a guard."""
+    """Two tests of the rows in these modules: each row holds at quick length, and fails without each
+    guard."""
     rows = rows_of(*modules)
     mutants = [
         pytest.param(row, mutant, id=f"{row.number}-{mutant.guard}")
@@ -127,7 +129,7 @@ def checks_of(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., 
 
 
 def main(rows: Sequence[Row], description: str | None) -> int:
-    """Run the requested rows and print a line for each: 0 when all hold, else 1."""
+    """Run the requested rows and print a line for each. Returns 0 if all hold, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=description)
     parser.add_argument("--quick", action="store_true", help="short versions, minutes in all")
     parser.add_argument("row", nargs="*", type=int, help="numbers of rows; default: all rows")

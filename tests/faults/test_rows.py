@@ -1,4 +1,4 @@
-"""The fault table has all its rows, and rows that other tests hold name tests that exist."""
+"""The fault table has all its rows, and rows that are tested elsewhere name existing tests."""
 
 from tests.e2e.exporter_process import ROOT
 from tests.faults.rows import ROWS

@@ -1,4 +1,4 @@
-"""Rows of the fault table that tests of other packages hold."""
+"""Rows of the fault table that are tested in other packages."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ _LEDGERS: Final = (
     *("sqlite.py::TestSqliteLedger", "redis_contract.py::TestRedisLedger"),
     *("redis_contract.py::TestValkeyLedger", "redis_cluster.py::TestClusterLedger"),
 )
-"""The contract's tests of each implementation."""
+"""The classes that run the contract's tests, one per implementation of the ledger."""
 _HISTORIES: Final = f"{_LEDGER}stateful.py"
 
 

@@ -1,4 +1,4 @@
-"""The ingest listener without a socket: raw ASGI messages in, the answer out."""
+"""The ingest listener without a socket: it takes raw ASGI messages and returns the answer."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass
 class Stream:
-    """A body that arrives in `chunks`; `read` is how many bytes of it were asked for."""
+    """A body that arrives in `chunks`; `read` is the number of bytes that the application has taken."""
 
     chunks: Iterable[bytes]
     disconnects: bool = False
@@ -75,7 +75,7 @@ class Stream:
 
 
 class Gone(Stream):
-    """A sender that leaves before its body."""
+    """A sender that disconnects before it sends its body."""
 
     async def receive(self) -> Message:
         return {"type": "http.disconnect"}
@@ -92,7 +92,7 @@ class Refusing(Authenticator):
 
 
 class Listener:
-    """Everything behind the ingest port, with the settings' defaults and the clock at `now`."""
+    """All code behind the ingest port, with the defaults of the settings and the clock at `now`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Listener:
         return self.post(body, {**JSON, **extra})
 
     def value(self, name: str, **labels: str) -> float:
-        """The value of one of the exporter's own series, its prefix left out."""
+        """The value of a series of the exporter's own metrics; `name` is without the prefix."""
         sample = self.registry.get_sample_value(f"session_exporter_{name}", labels)
         assert sample is not None, f"{name}{labels} is missing"
         return sample

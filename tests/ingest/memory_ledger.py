@@ -18,10 +18,10 @@ from exporter.ledger.contract import (
 
 
 class MemoryLedger:
-    """Keeps the contract's verdicts; `batches` are what it took, `refusal` is raised when set.
+    """Gives the verdicts of the contract. `batches` are the counted batches; `refusal` is raised when set.
 
-    Does not test durability, group commit, the window's bounds, restarts or any concurrency: those
-    are the real ledger's.
+    It has no durability, group commit, bounds of the window, restarts or concurrency: the tests of the real
+    ledger cover them.
     """
 
     def __init__(self) -> None:

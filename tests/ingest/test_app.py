@@ -41,7 +41,8 @@ class RefusingRoute:
 
 
 def assert_problem(listener: Listener, answer: Answer, status: int, reason: str) -> None:
-    """The answer is a problem+json; the refusal is counted once and logged, and no event is counted."""
+    """Assert that the answer is a problem, the refusal is counted once and logged, and no event is
+    counted."""
     assert answer.status == status
     assert answer.headers[b"content-type"] == b"application/problem+json"
     problem = answer.json
@@ -146,8 +147,8 @@ def test_unavailable_ledger_keeps_connection(listener: Listener) -> None:
 def test_refused_browser_keeps_connection_without_expect(
     listener: Listener, error: Refused
 ) -> None:
-    """Fails without the look at `Expect`: such a client never sends the body, and its next request was
-    taken for the body."""
+    """Fails when `Expect` is ignored: a client that sends it does not send the body after a refusal, and its
+    next request was read as the body."""
     routes = {"/route/": RefusingRoute(error)}
     listener.app = IngestApp(listener.pipeline, listener.own, routes=routes)
     length = {b"content-length": b"41"}
@@ -175,7 +176,7 @@ def test_peer_without_address_is_served(listener: Listener) -> None:
 
 
 def test_validation_request_of_a_webhook_is_permitted_without_a_token(taxonomy: Taxonomy) -> None:
-    """CloudEvents HTTP webhooks 1.0.2, section 4; without the origin it is not such a request."""
+    """CloudEvents HTTP webhooks 1.0.2, section 4. An OPTIONS request without the origin is refused."""
     listener = Listener(taxonomy, authenticator=Refusing(Unauthorized("no")))
     origin = {b"webhook-request-origin": b"events.example.com", b"webhook-request-rate": b"120"}
     answer = listener.post(b"", origin, method="OPTIONS")

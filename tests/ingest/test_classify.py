@@ -34,7 +34,7 @@ def test_time_beyond_clock_skew_is_rejected(classifier: Classifier) -> None:
 
 
 def test_time_before_utc_begins_is_rejected(classifier: Classifier) -> None:
-    """It was an OverflowError of the encoder, and a 500."""
+    """Fails without the check: the encoder raised OverflowError, and the answer was 500."""
     text = '{"system":"softdrive","occurred_at":"0001-01-01T00:00:00+00:01","session_id":"x"}'
     assert message(classifier, text) == "occurred_at: must be 0001-01-02 or later"
     assert classify_one(classifier, occurred_at="0001-01-02T00:00:00Z", session_id="s").late == 1
@@ -42,7 +42,7 @@ def test_time_before_utc_begins_is_rejected(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("id_", ["x", "x" * 128, "é" * 64, "😀" * 32])
 def test_id_has_1_to_128_bytes(classifier: Classifier, id_: str) -> None:
-    """Fails without the check of the length, in bytes."""
+    """Fails when the length is not checked in bytes."""
     assert reason(classifier, id=id_) is None
     for wrong in (id_ + "x" * 128, id_ + "é" * 64):
         text = f'{{"system":"softdrive","id":"{wrong}"}}'

@@ -107,7 +107,7 @@ def test_base64_data_is_decoded(listener: Listener) -> None:
     ],
 )
 def test_base64_data_is_checked(listener: Listener, text: str, reason: str) -> None:
-    """Fails without the second check: nothing has parsed the text before."""
+    """Fails without a check of the decoded text, which the parser of the envelope has not seen."""
     encoded = base64.b64encode(text.encode()).decode()
     assert rejection(structured(listener, data=None, data_base64=encoded))[0] == reason
 
@@ -190,7 +190,7 @@ def test_duplicate_attribute_is_rejected(listener: Listener) -> None:
 def test_header_that_is_not_percent_encoded_utf8_is_refused(
     listener: Listener, name: bytes, value: bytes
 ) -> None:
-    """It was a UnicodeDecodeError, and a 500."""
+    """Fails without the check: the decoder raised UnicodeDecodeError, and the answer was 500."""
     answer = listener.post(json.dumps(DATA).encode(), {**BINARY, name: value})
     assert answer.status == 400
     assert answer.json["detail"] == f"{name.decode()}: is not percent-encoded UTF-8"

@@ -111,7 +111,7 @@ def test_both_paths_decode_alike(change: dict[str, Any], filler: int) -> None:
 @pytest.mark.parametrize("filler", [0, 50], ids=["bytes", "numpy"])
 @pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
 def test_duplicate_key_is_rejected(pairs: str, filler: int, media: Media) -> None:
-    """Fails without the count of keys: the last of the two would win, silently."""
+    """Fails without the count of keys: the last of the two values would be used silently."""
     duplicate = '{"system":"softdrive",' + pairs + "}"
     events = [duplicate] + [json.dumps({"system": "softdrive", "id": "f" * 100})] * filler
     body = "\n".join(events) if media is Media.NDJSON else f"[{','.join(events)}]"
@@ -141,8 +141,8 @@ def test_unreadable_line_is_rejected_at_its_place() -> None:
     ],
 )
 def test_each_line_is_one_event(body: str) -> None:
-    """msgspec takes all of them: a sender whose events passed would be refused with an unknown field. Fails
-    without the count of lines."""
+    """Fails without the count of lines: msgspec accepts all these bodies, but the strict parser, which reads
+    bodies with unknown fields, refuses them."""
     with pytest.raises(Unparseable, match="no line is JSON; first line: not JSON: "):
         decode(body, Media.NDJSON)
 
@@ -153,7 +153,7 @@ def test_events_that_share_lines_crosswise_are_rejected() -> None:
 
 
 def test_byte_order_mark_in_front_of_a_body_is_ignored() -> None:
-    """PowerShell writes one. The first event of the lines was rejected for good."""
+    """Fails when the mark is not removed: PowerShell writes one, and the first event was rejected."""
     marked = "\ufeff" + SOFTDRIVE
     assert decode(marked) == decode(SOFTDRIVE)
     for odd in ("", '{"x":1}\n'):
@@ -163,7 +163,7 @@ def test_byte_order_mark_in_front_of_a_body_is_ignored() -> None:
 
 
 def test_empty_text_means_absent() -> None:
-    """As in `send`: forms and converters of CSV write "" for missing."""
+    """The same holds in `send`: forms and CSV converters write "" for a missing value."""
     empty = {name: "" for name in FULL if name != "system"}
     assert decode(json.dumps({"system": "softdrive", **empty})) == decode(SOFTDRIVE)
     assert decode('{"system":""}') == ["missing_system"]
@@ -260,8 +260,7 @@ def test_field_of_wrong_type_is_rejected_with_its_rule(event: str, expected: str
 @pytest.mark.parametrize("field", ["system", "code", "id", "session_id", "phase", "occurred_at"])
 @pytest.mark.parametrize("fault", ["", '"id":"a","id":"b",', f'"x":{"[" * 40}{"]" * 40},'])
 def test_lone_surrogate_rejects_only_its_event(field: str, fault: str) -> None:
-    """Fails without the check: `.encode()` raises wherever it happens first. msgspec refuses the whole body
-    instead."""
+    """Fails without the check: the first `.encode()` of the text raises. msgspec refuses the whole body."""
     wrong = {"system": "softdrive", field: "a\ud800"}
     other = '{"system":"softdrive",' + fault + '"x":"\\ud800"}'
     events = decode(f" [{json.dumps(wrong)} , {other},{SOFTDRIVE}] ")

@@ -1,4 +1,4 @@
-"""Session ends without an ASGI task: the same answers, batches, metrics and log lines as with one."""
+"""Session ends without an ASGI task: the same answers, batches, metrics and log lines as with a task."""
 
 import asyncio
 import gc
@@ -79,13 +79,13 @@ headers = st.fixed_dictionaries(
         "length": st.sampled_from([{b"content-length": b"9" * 30}, {b"content-length": b"10"}]),
     },
 ).map(lambda parts: {name: value for part in parts.values() for name, value in part.items()})
-usual = st.just({**JSON, **BEARER})
+plain_headers = st.just({**JSON, **BEARER})
 
 
 async def answer_directly(
     listener: Listener, body: bytes, headers: dict[bytes, bytes], client: str = "127.0.0.1"
 ) -> Answer:
-    """The answer without a task, or with one where the application wants it."""
+    """The answer without a task, or with a task if the application requires it."""
     start = listener.app.direct(INGEST_PATH.encode(), headers)
     if start is None:
         return await listener.answer(body, headers, client=client)
@@ -100,7 +100,8 @@ async def answer_directly(
 
 
 def seen(listener: Listener) -> tuple[Any, ...]:
-    """What requests left behind. Hashes of users differ between listeners."""
+    """Batches, metrics, log lines and unknown codes. Hashes of users differ between listeners, so only their
+    presence is compared."""
     batches = [
         (
             [each.key for each in batch.series],
@@ -126,8 +127,8 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=60, deadline=None)
-@given(requests=st.lists(st.tuples(body, usual | headers), min_size=1, max_size=8))
-def test_both_ways_are_alike(
+@given(requests=st.lists(st.tuples(body, plain_headers | headers), min_size=1, max_size=8))
+def test_requests_with_and_without_a_task_are_alike(
     taxonomy: Taxonomy, token_file: Path, requests: list[tuple[bytes, dict[bytes, bytes]]]
 ) -> None:
     async def run() -> None:
@@ -157,7 +158,8 @@ class Hanging(MemoryLedger):
 
 
 def test_late_refusal_is_answered_and_frees_its_request(taxonomy: Taxonomy) -> None:
-    """Fails when the refusal is raised: its traceback is a cycle, which only the collector frees."""
+    """Fails when the refusal is raised: its traceback is a reference cycle that only the garbage collector
+    frees."""
     ledger = Hanging()
     listener = Listener(taxonomy, ledger)
     gc.collect()

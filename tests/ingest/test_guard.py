@@ -32,7 +32,7 @@ MIB = 1024**2
 CHUNK = 64 * 1024
 GZIP = {b"content-encoding": b"gzip"}
 EMPTY_OBJECT = gzip.compress(b"{}", mtime=0)
-"""Without the time, which would change the names of parametrized tests."""
+"""An empty gzip object without a time, which would change the names of parametrized tests."""
 
 
 def guard(max_body: int = MIB, budget: int = 64 * MIB) -> Guard:
@@ -220,7 +220,7 @@ def test_limit_holds_for_all_gzip_members_together() -> None:
 
 
 def test_body_of_empty_gzip_members_is_refused_quickly() -> None:
-    """Fails without the bound on members: the rest is copied for each, 26 GB in all."""
+    """Fails without the bound on members: the rest of the body is copied for each member, 26 GB in total."""
     packed = gzip.compress(b"") * 50_000
     started = time.thread_time()
     with pytest.raises(Unparseable, match="members"):
@@ -247,7 +247,7 @@ class Paused:
 
 
 def test_bodies_being_read_share_a_budget() -> None:
-    """Fails without the budget: a thousand slow senders fill the memory."""
+    """Fails without the budget: the bodies of a thousand slow senders would fill the memory."""
 
     async def run() -> None:
         limits = guard(max_body=100, budget=150)
@@ -268,7 +268,7 @@ def test_bodies_being_read_share_a_budget() -> None:
 
 
 @pytest.mark.parametrize("end", ["cancelled", "too large", "disconnect"])
-def test_budget_is_released_however_a_body_ends(end: str) -> None:
+def test_budget_is_released_at_every_end_of_a_body(end: str) -> None:
     async def run() -> None:
         limits = guard(max_body=100, budget=100)
         if end == "cancelled":

@@ -130,7 +130,7 @@ def test_fingerprint_ignores_order_of_labels(classifier: Classifier, size: int) 
 
 
 def changed(taxonomy: Taxonomy) -> Taxonomy:
-    """An upgrade: other phases, categories and outcomes, a code that is new, an alias that moved."""
+    """A taxonomy after an upgrade: other phases, categories and outcomes, a new code, an alias that moved."""
     systems = {}
     for name, system in taxonomy.systems.items():
         codes = [
@@ -169,7 +169,8 @@ def test_key_and_fingerprint_survive_changed_settings(
     names: tuple[str, ...],
     text: str,
 ) -> None:
-    """Row 36. Fails when either contains a code, phase, category or label value that a setting decided."""
+    """Row 36. Fails when key or fingerprint contains a code, phase, category or label value set by a
+    setting."""
     before = keys_and_fingerprints(classify(classifier, text=f"[{json.dumps(event)}]"))
     values = LabelValues(names, 1, 32)
     values.learn(("taken",) * len(names))

@@ -39,7 +39,7 @@ def test_missing_label_is_empty(values: LabelValues, labels: bytes) -> None:
 
 
 def test_value_past_the_bound_of_its_name_is_other(values: LabelValues) -> None:
-    """Fails without the cap: a sender could create series without end."""
+    """Fails without the bound: a sender could create any number of series."""
     for number in range(3):
         assert values[text(region=f"r{number}")] == (f"r{number}", "")
     for number in range(3, 50):
@@ -58,7 +58,7 @@ def test_other_empty_and_rejected_values_do_not_count_toward_the_bound(
 
 
 def test_values_in_the_ledger_count_toward_the_bound_and_pass_it(values: LabelValues) -> None:
-    """Fails without `learn`: a new value would take the place of a series that exists."""
+    """Fails without `learn`: a new value would take the place of an existing series."""
     for known in [("eu", ""), ("us", "shop"), ("other", ""), ("", "")]:
         values.learn(known)
     assert values[text(region="asia")] == ("asia", "")
@@ -75,7 +75,7 @@ def test_values_in_the_ledger_count_toward_the_bound_and_pass_it(values: LabelVa
     ids=lambda char: f"U+{ord(char):04X}",
 )
 def test_control_bidi_and_surrogate_characters_are_rejected(values: LabelValues, char: str) -> None:
-    """Fails without the forbidden class; a lone surrogate breaks the exposition forever."""
+    """Fails without the forbidden class; a lone surrogate makes /metrics unreadable permanently."""
     assert rejection(values, text(region=f"e{char}u")) == (
         "invalid_label",
         f"labels.region: has the character U+{ord(char):04X}: no control, bidirectional or surrogate "
@@ -123,7 +123,7 @@ def test_number_of_too_many_digits_is_not_json(values: LabelValues) -> None:
 
 
 def test_remembered_texts_are_bounded(values: LabelValues) -> None:
-    """Fails without the bound on the cache, in entries and in bytes each."""
+    """Fails without the bounds on the number of cached texts and on the bytes of each text."""
     for number in range(10_050):
         values[text(region="eu", x=number)]
     assert 0 < len(values) <= 10_000

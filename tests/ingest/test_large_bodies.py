@@ -19,7 +19,7 @@ def large(size: int = LARGE + 1) -> bytes:
 
 
 class Disk(MemoryLedger):
-    """A ledger that writes nothing until `works`; `begun` are the batches that it was given."""
+    """A ledger that writes nothing until `works` is set; `begun` counts the batches that it has received."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def turns() -> None:
-    """Let all tasks go on until they wait."""
+    """Let all tasks run until they wait."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -44,7 +44,7 @@ async def turns() -> None:
 def test_four_large_bodies_are_at_the_ledger_and_small_ones_overtake_the_others(
     taxonomy: Taxonomy,
 ) -> None:
-    """Fails when large bodies do not wait, or when small ones do."""
+    """Fails when large bodies do not wait, or when small bodies wait."""
 
     async def scenario() -> None:
         disk = Disk()
@@ -63,7 +63,7 @@ def test_four_large_bodies_are_at_the_ledger_and_small_ones_overtake_the_others(
 
 
 def test_large_bodies_past_the_budget_are_refused(taxonomy: Taxonomy) -> None:
-    """Fails without the budget, and when a body keeps its part of it after its turn came."""
+    """Fails without the budget, and when a body still uses the budget after its turn has come."""
 
     async def scenario() -> None:
         disk = Disk()

@@ -109,7 +109,7 @@ def test_sender_that_leaves_gets_no_answer_and_is_not_counted(listener: Listener
 
 
 def test_single_event_passes_between_large_bodies(listener: Listener) -> None:
-    """Fails without the lock around large bodies: all were decoded in one turn of the event loop, and a
+    """Fails without the lock around decoding: the event loop decoded all large bodies in one iteration, and a
     single event waited for all of them."""
     large = json.dumps([{**EVENT, "id": f"{'x' * 100}{number}"} for number in range(500)]).encode()
     single = json.dumps({**EVENT, "id": "single"}).encode()
@@ -153,7 +153,7 @@ def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listen
 def test_idempotency_key_is_ignored_for_several_events(
     listener: Listener, events: tuple[object, object]
 ) -> None:
-    """Fails when valid events are counted instead of sent ones: a retry with more events would double."""
+    """Fails when only valid events decide whether an event is single: a corrected retry would count twice."""
     answer = listener.send(*events, idempotency_key="k")
     assert answer.json["at_least_once"] == answer.json["accepted"]
 
@@ -186,7 +186,7 @@ def test_unknown_codes_are_recorded_with_their_counts(listener: Listener) -> Non
 
 
 def test_answer_has_the_most_frequent_unknown_codes(listener: Listener) -> None:
-    """A retry has them too: the first answer may have been lost."""
+    """The answer to a retry has the unknown codes too: the first answer may have been lost."""
     codes = ["05", "05", "01", *(f"x{number}" for number in range(20))]
     events = [{**EVENT, "code": code, "id": str(at)} for at, code in enumerate(codes)]
     warned = {"05": 2} | {f"x{number}": 1 for number in range(9)}
@@ -215,7 +215,7 @@ def test_late_events_are_counted_without_interruptions(listener: Listener) -> No
 
 
 def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:
-    """Fails when duplicates are recorded: a retry storm would look like new codes of a vendor."""
+    """Fails when duplicates are recorded: a retry storm would look like new codes from the vendor."""
     listener = Listener(taxonomy, max_values=1)
     events = [
         {**EVENT, "id": f"{n}", "code": "05", "labels": {"region": f"r{n}"}, "occurred_at": OLD}

@@ -126,7 +126,7 @@ def test_only_old_events_of_a_request_are_late(classifier: Classifier) -> None:
 
 
 def test_remembered_spellings_are_bounded_and_series_stay_interned(taxonomy: Taxonomy) -> None:
-    """Fails without the bound on the cache: senders make up codes without end."""
+    """Fails without the bound on the cache: senders may invent any number of codes."""
     resolver = Resolver(taxonomy)
     first = resolver[spelling("01")]
     for number in range(10_050):
@@ -140,7 +140,8 @@ def test_remembered_spellings_are_bounded_and_series_stay_interned(taxonomy: Tax
 
 @pytest.mark.parametrize("code", ["01" + " " * 1000, "x" * 129, 2**61, -(2**400), 10**4000])
 def test_long_spellings_are_not_remembered(taxonomy: Taxonomy, code: str | int) -> None:
-    """Fails without the check: 10,000 codes of a megabyte, or integers chosen to have one hash."""
+    """Fails without the check: senders could send 10,000 codes of 1 MB, or integers chosen to have one
+    hash."""
     resolver = Resolver(taxonomy)
     assert resolver[spelling(code)].code == UNKNOWN
     assert not resolver
@@ -166,7 +167,7 @@ def test_rejected_spelling_is_not_remembered(taxonomy: Taxonomy) -> None:
 def test_series_in_a_batch_are_those_of_single_events(
     classifier: Classifier, change: dict[str, Any]
 ) -> None:
-    """Fails when a field of the first event is taken for that of the batch."""
+    """Fails when a field of the first event is used for all events of the batch."""
     codes: list[Any] = [4001, "4002", "4099", None, 2**80]
     events = [{**BASE, "id": str(number), "code": code} for number, code in enumerate(codes)]
     events[3] |= change

@@ -36,9 +36,9 @@ def alone(event: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def labels(text: bytes) -> dict[str, str] | None:
-    """The labels that are strings, which are all that count."""
-    found = json.loads(text or "null") or {}
-    return {name: value for name, value in found.items() if isinstance(value, str)} or None
+    """The labels with string values; only these are counted."""
+    parsed = json.loads(text or "null") or {}
+    return {name: value for name, value in parsed.items() if isinstance(value, str)} or None
 
 
 @pytest.mark.parametrize("media", [Media.JSON, Media.NDJSON])
@@ -107,7 +107,7 @@ def test_duplicate_key_is_rejected_beside_a_label_of_that_name(pair: str) -> Non
 
 
 def test_spaces_after_an_event_cost_little_time() -> None:
-    """Fails when the search for the end of an event tries each split of the spaces: 6 ms a body."""
+    """Fails when the search for the end of an event tries each split of the spaces: 6 ms per body."""
     body = b"[{}" + b" " * 2000 + b"x" * 100
     began = time.process_time()
     for _ in range(100):

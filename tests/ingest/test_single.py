@@ -1,4 +1,4 @@
-"""Single events: classified as the columns of a batch are."""
+"""Single events: they are classified like the columns of a batch."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_single_event_is_classified_as_a_batch_of_one(
 ) -> None:
     classifier = make_classifier(taxonomy)
     now = NOW.timestamp()
-    # On the same object, whose key for hashes of users is random.
+    # With the same classifier: its key for hashes of users is random.
     expected = columns(classifier.classify_columns(decoded(value), now))
     assert columns(classifier.classify(decoded(value), now)) == expected
 
@@ -68,6 +68,6 @@ def test_time_that_was_computed_from_an_age_is_not_in_the_fingerprint(
     assert len(fingerprints) == 1
 
 
-def test_usual_event_takes_the_short_way(classifier: Classifier) -> None:
+def test_plain_event_is_classified_by_classify_single(classifier: Classifier) -> None:
     for value in (FULL, {"system": "softdrive", "id": "b"}):
         assert classifier.classify_single(decoded(value), NOW.timestamp())

@@ -16,7 +16,7 @@ def calls(text: bytes) -> int:
         nonlocal counted
         counted += event == "call"
 
-    # A collection would call the garbage collector's callbacks, such as hypothesis'.
+    # A garbage collection would call callbacks, such as that of hypothesis.
     gc.disable()
     sys.setprofile(count)
     try:
@@ -34,7 +34,7 @@ def calls(text: bytes) -> int:
 def test_parsing_calls_no_function_per_array_and_one_per_object(
     item: bytes, calls_each: int
 ) -> None:
-    """Row 31. Fails when depth is found by a walk through the values: 64 KiB delayed every other sender by
-    20 ms."""
+    """Row 31. Fails when Python code visits all values to find the depth: 64 KiB delayed other senders by 20
+    ms."""
     few, many = (calls(b"[" + b",".join([item] * number) + b"]") for number in (1, 1000))
     assert many <= few + calls_each * 1000 + 5

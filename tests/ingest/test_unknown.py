@@ -1,4 +1,4 @@
-"""The bounded list of codes that no taxonomy has."""
+"""The bounded list of codes that are in no taxonomy."""
 
 from exporter.ingest.unknown import MAX_CODE, UnknownCode, UnknownCodes
 

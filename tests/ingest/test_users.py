@@ -1,4 +1,4 @@
-"""The field `user`: its rule, its hashes, and that it goes nowhere else."""
+"""The field `user`: its rule, its hashes, and its absence from files, metrics and logs."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def test_batch_has_no_users_when_no_event_has_one(classifier: Classifier) -> Non
 
 
 def test_hashes_follow_their_events(classifier: Classifier) -> None:
-    """Events without a key come last in a batch, and a rejected event is in none."""
+    """Events without a key come last in a batch, and a rejected event is not in the batch."""
     events = [
         {"system": "streampixel", "code": 4001, "user": "u"},
         {**BASE, "user": "v", "phase": "none"},
@@ -72,7 +72,7 @@ def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Ta
 
 
 def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:
-    """A fingerprint is stored, and it has no key: a known user could be found in it."""
+    """A fingerprint is stored and not keyed: it could show whether an end is that of a known user."""
     classified = classify(classifier, BASE, {**BASE, "user": "u"}, {**BASE, "user": "v"})
     assert len(set(keys_and_fingerprints(classified)[1])) == 1
 

@@ -1,7 +1,7 @@
 """The alert lab's tables: `python -m tests.lab [flags]`.
 
 Without flags: all cases with eight seeds on which no threshold was chosen, and the flights of the second half
-of 2013, for all kinds of rules. Exits with 1 if the short version's figures are worse than recorded.
+of 2013, for all kinds of rules. Exits with 1 if the figures of the short version are worse than recorded.
 """
 
 import argparse

@@ -18,14 +18,14 @@ STANDARD_CASE: Final = "standard"
 BURSTIER: Final = "standard, noise half as bursty again"
 BUDGET_KEPT: Final = "standard, half of the budget spent"
 KEPT: Final = 0.0025
-"""The share of failures that spends half of the shipped objective's budget."""
+"""A share of failures that uses half of the error budget of the shipped objective."""
 STANDARD_VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 SYSTEM: Final = "streampixel"
 OFFICE: Final = (
     *((0, 0.02), (7, 0.02), (9, 1.0), (11.75, 1.0), (12.25, 0.3), (13, 0.3)),
     *((13.5, 1.0), (19, 1.0), (19.5, 0.05), (24, 0.02)),
 )
-"""Load by hour: a dip at noon, and an end of the day in which 95 % of the traffic goes in half an hour."""
+"""Load by hour: less at noon, and a fall of 95 % within half an hour at the end of the day."""
 _SIZES: Final = ("a tenth", "a third")
 REGIONS: Final = (0.03, 0.05, 0.10, 0.20)
 
@@ -107,20 +107,20 @@ def _first_minutes(volume: float, seed: int) -> Iterator[History]:
 
 
 def _day_one(volume: float, seed: int) -> Iterator[History]:
-    """Installed at four hours of the day."""
+    """Histories that begin with the installation, at four hours of the day."""
     for hour in range(0, 24, 6):
         yield _from(hour, 3, [("habit", 0)], volume, 100 * seed + hour)
 
 
 def _on(name: str, *days: int) -> list[tuple[str, float]]:
-    """An incident on each of the days, at different hours."""
+    """Onsets of an incident on each of the given days, at different hours."""
     return [(name, 24 * day + (9 + 7 * number) % 24) for number, day in enumerate(days)]
 
 
 _STOPS: Final = [
     ("stop", 24 * day + hour) for day, hour in ((7, 10), (8, 10), (10, 15), (14, 10), (24, 10))
 ]
-"""In office hours, some a day or a week after another at the same time of day."""
+"""Stops in office hours, some of them a day or a week after another stop at the same time of day."""
 CASES: Final = {
     STANDARD_CASE: Case(_standard, STANDARD_VOLUMES),
     BURSTIER: Case(partial(_standard, burst_scale=1.5), STANDARD_VOLUMES),

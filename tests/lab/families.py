@@ -63,7 +63,7 @@ def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Al
 
 
 class Plain:
-    """Increases at every minute, which the common ways read."""
+    """Increases at every minute, on which the common ways alert."""
 
     def __init__(self, counters: Counters, system: System) -> None:
         self.counters = counters
@@ -107,7 +107,7 @@ class Plain:
 
 
 def static(plain: Plain) -> Iterator[Alarm]:
-    """A code's ends in 5 min above 3 plus three times their mean of the first days; no success in 15 min."""
+    """A code's ends in 5 min exceed 3 plus three times their mean of the first days; no success in 15 min."""
     count = plain.increase(300)
     expected = count[: plain.learned].mean(axis=0)
     yield from plain.per_code(count > 3 + 3 * expected)
@@ -125,8 +125,8 @@ def ratio(plain: Plain) -> Iterator[Alarm]:
 def burn_rate(plain: Plain) -> Iterator[Alarm]:
     """Multiwindow burn rates of Google's SRE Workbook, chapter 5, as Sloth generates them.
 
-    Page windows: 1 h and 5 m at 14.4, 6 h and 30 m at 6. The objective is the ratio of the first days: with a
-    stricter objective the alert fires all the time.
+    Windows for pages: 1 h and 5 m at 14.4, 6 h and 30 m at 6. The objective is the ratio of the first days:
+    with a stricter objective the alert always fires.
     """
 
     def errors(window: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Where an outage is: ends by region, and the place that an alert's description names."""
+"""Places of outages: ends by region, and the place that the description of an alert names."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def by_region(history: History) -> dict[tuple[str, str], Counts]:
 
 
 def place_of(incident: Incident) -> str:
-    """What a description should name."""
+    """The place that a description should name."""
     return "region ap" if incident.name.startswith(REGION) else ""
 
 
@@ -55,7 +55,7 @@ def place_metrics(groups: Iterable[Group]) -> frozenset[str]:
 
 
 def named_place(run: Run, firing: Firing) -> str:
-    """The first label and value that a query of the description returns; "" without any."""
+    """The first label and value that a query of the description returns, or ""."""
     for query in _queries(firing.rule, firing.labels):
         result = run.query(query, [firing.start + _WAIT])
         for row, present in zip(map(dict, result.labels), result.present[:, 0], strict=True):
@@ -65,7 +65,7 @@ def named_place(run: Run, firing: Firing) -> str:
 
 
 def _queries(rule: Rule, labels: Mapping[str, str]) -> Iterator[str]:
-    """The queries of the description, but for those about the alert itself or results of others."""
+    """The queries of the description, except those about the alert itself or the results of other queries."""
     known: dict[str, str] = defaultdict(str)
     known |= {f"$labels.{name}": value for name, value in labels.items()}
     variables: dict[str, str] = {}

@@ -20,7 +20,7 @@ NAMES: Final = (
     *(
         name
         for name in CASES
-        # Without the places, an outage of a region is one of that size.
+        # Without places, an outage of a region is like any outage of that size.
         if name not in (STANDARD_CASE, BURSTIER, BUDGET_KEPT, "region 5%", "region 10%")
     ),
     "flights H1",
@@ -34,7 +34,7 @@ MORE_IS_BETTER: Final = {
     "false_tickets": False,
 }
 _NEVER: Final = 1e6
-"""Minutes, without any page."""
+"""The minutes to detect that are recorded when nothing is detected."""
 Figures = Mapping[str, Mapping[str, float]]
 """By volume or case, and name."""
 
@@ -74,7 +74,7 @@ def record(now: Figures) -> None:
 
 
 def worse(now: Figures) -> list[str]:
-    """A line per figure that is worse than recorded, and per other number of incidents."""
+    """A line per figure that is worse than recorded, and per number of incidents that differs."""
     recorded: Figures = json.loads(RECORDED.read_text())
     lines = []
     for case, figures in now.items():

@@ -60,13 +60,12 @@ def _seconds(times: Any) -> Any:
 
 
 def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
-    """An hour or more, from the first to the last cancellation of hours with far more of them than usual.
-
-    Usual is the median day's part of the half-year. A Poisson distribution decides: one of the windows of 1,
-    3 and 6 h around the hour has a probability below one in a million, the hour itself below 1 in 100.
+    """Incidents of at least an hour, in hours with far more cancellations than expected. The expected share
+    is that of the median day of the half-year. A Poisson distribution decides: one of the windows of 1, 3 and
+    6 h around the hour has a probability below one in a million, the hour itself below 1 in 100.
     """
     _, day = np.unique(scheduled // 86400, return_inverse=True)
-    usual = float(np.median(np.bincount(day, cancelled) / np.bincount(day)))
+    expected_share = float(np.median(np.bincount(day, cancelled) / np.bincount(day)))
     first = int(scheduled.min() // 3600)
     ends, lost = (
         np.bincount(times // 3600 - first, minlength=int(scheduled.max() // 3600) - first + 1)
@@ -75,7 +74,7 @@ def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
 
     def rare(hour: int, size: int, less_than: float) -> bool:
         window = slice(hour, hour + size)
-        mean = usual * int(ends[window].sum())
+        mean = expected_share * int(ends[window].sum())
         return log_tail(int(lost[window].sum()), mean, more=True) < math.log(less_than)
 
     stormy = {
@@ -113,7 +112,8 @@ def recording(path: Path) -> Trial:
 
 
 def _labeled(labels: Iterable[dict[str, Any]]) -> Iterator[Incident]:
-    """A fall of traffic is a page while traffic is down; in the rest of its time a page is not false."""
+    """A fall of traffic expects a page while traffic is down; during the rest of its time a page is
+    allowed."""
     for label in labels:
         code = " ".join(label["codes"])
         if code:

@@ -30,7 +30,7 @@ UNSEEN: Final = tuple(range(1, 9))
 
 
 def trial(history: History, step: int = STEP, users: bool = False, regions: bool = False) -> Trial:
-    """The last scrape of every `step` seconds; absent if it failed.
+    """The counters at the last scrape of every `step` seconds; absent if that scrape failed.
 
     `users` and `regions`: whether senders give users, and the label `region`.
     """

@@ -13,9 +13,9 @@ from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
 from tests.lab.places import place_of
 
 AFTER: Final = 600.0
-"""Seconds after an incident in which a page may still be its own: the shortest window is 5 minutes."""
+"""Seconds after an incident in which a page may belong to it: the shortest window is 5 minutes."""
 AFTER_TICKET: Final = 3600.0
-"""The same of a ticket, whose shortest window is an hour."""
+"""Seconds after an incident in which a ticket may belong to it: its shortest window is an hour."""
 REGROUPED: Final = 300.0
 """Alarms of one system that are nearer than this are one notification (Alertmanager's group_interval)."""
 FIRST_DAYS: Final = 3 * 86400.0
@@ -25,8 +25,8 @@ FIRST_DAYS: Final = 3 * 86400.0
 class Trial:
     """Counters, and the incidents that expect an alert.
 
-    An incident's value is how many seconds an ideal observer needs: NaN if unknown, None if the observer
-    misses the incident, which is then not asked for. `places`: whether ends have labels.
+    The value of an incident is the seconds that an ideal observer needs: NaN if unknown, None if the observer
+    misses the incident, which then does not count. `places`: whether ends have labels.
     """
 
     system: System
@@ -54,7 +54,7 @@ class Detection:
 
 @dataclass(slots=True)
 class Score:
-    """Of one or many histories with `days` in total.
+    """The score of one or many histories with `days` in total.
 
     `budgets` are tickets about an error budget, which depend on the objective and not on incidents.
     """

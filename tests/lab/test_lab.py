@@ -50,7 +50,8 @@ def test_worse_rules_are_detected(
 
 
 def budget_rules(target: Path, keep_firing_for: str) -> Path:
-    """Writes the alert for the error budget and the rules that it reads, a fifth of the work."""
+    """Writes the alert for the error budget and only the rules that it reads, which takes a fifth of the
+    time."""
     files = {"session-ends.yml": groups()["session-ends.yml"]}
     keep_alerts(["SessionEndBudgetBurn"], files)
     target.mkdir()
@@ -61,7 +62,8 @@ def budget_rules(target: Path, keep_firing_for: str) -> Path:
 
 
 def test_kept_budget_opens_few_tickets(tmp_path: Path) -> None:
-    """Fails when random variation reopens a ticket: two systems, each 28 with 15 min of `keep_firing_for`."""
+    """Fails when random variation reopens a ticket: 28 tickets per system with 15 min of
+    `keep_firing_for`."""
 
     def tickets(duration: str) -> int:
         rules = budget_rules(tmp_path / duration, duration)

@@ -14,7 +14,7 @@ def ends(trial: Trial) -> dict[str, int]:
 
 
 def test_recorded_counts_have_their_labeled_incidents(tmp_path: Path) -> None:
-    """A fall of traffic is a page only while traffic is down."""
+    """A fall of traffic expects a page only while traffic is down."""
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"t,code,n\n0,1000,3\n30,4006,2\n"))
     rise = {"start": 600, "end": 1200, "codes": ["4006"]}

@@ -1,4 +1,4 @@
-"""Batches for ledgers under test. An event is (id, content), or its id alone: the content is then 0."""
+"""Batches for ledgers under test. An event is (id, content), or only its id; its content is then 0."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,6 +1,6 @@
 """A process that counts ids one after the other: `python -m tests.ledger.child FOLDER COUNT`.
 
-For each id it writes a line to stdout: `ack N` or `refused N`; `broken` when the ledger broke.
+For each id it prints `ack N` or `refused N`, and `broken` when the ledger breaks.
 """
 
 import asyncio

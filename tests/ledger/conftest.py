@@ -1,4 +1,4 @@
-"""Shared by the tests of the ledger: async tests, stores, and the length of the fault tests."""
+"""Fixtures of the ledger's tests: async tests, stores, and the length of the fault tests."""
 
 import asyncio
 import inspect
@@ -17,7 +17,7 @@ _DEADLINE = 300.0
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test on a loop of its own with a deadline, and close its ledgers."""
+    """Run an async test with a deadline on an event loop of its own, and close its ledgers."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
@@ -41,7 +41,8 @@ def full() -> bool:
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteHome | RedisHome:
-    """A folder; in the modules `test_redis_*`, the shared Redis server, if they have no other home."""
+    """A folder for ledgers; in modules `test_redis_*` without a `home` of their own, the shared Redis
+    server."""
     if "test_redis_" in request.path.name:
         return RedisHome(request.getfixturevalue("server").url)
     return SqliteHome(tmp_path / "data")

@@ -49,7 +49,9 @@ class LedgerContract:
         assert sum(receipt.accepted for receipt in receipts) == value(ledger) == 119
         assert sum(receipt.duplicates for receipt in receipts) == 2000 - 119
 
-    async def test_first_of_concurrent_commits_wins(self, home: Home) -> None:
+    async def test_first_of_concurrent_commits_is_accepted_and_others_conflict(
+        self, home: Home
+    ) -> None:
         ledger = await home.open()
         receipts = await asyncio.gather(*(ledger.commit(batch([(7, n)])) for n in range(20)))
         assert [receipt.conflicts for receipt in receipts] == [0] + [1] * 19
@@ -116,7 +118,7 @@ class LedgerContract:
         assert [receipt.duplicates for receipt in receipts] == [1, 0]
         assert (len(writes), value(ledger)) == (2, 3)
 
-    async def test_cancelled_caller_does_not_take_its_batch_back(self, home: Home) -> None:
+    async def test_batch_of_a_cancelled_caller_is_still_counted(self, home: Home) -> None:
         ledger = await home.open()
         task = asyncio.create_task(ledger.commit(batch([1, 2])))
         await asyncio.sleep(0)
@@ -241,7 +243,7 @@ class LedgerContract:
         assert value(ledger) == 4
 
     async def test_defect_of_one_caller_leaves_the_answers_of_others(self, home: Home) -> None:
-        """Fails when an error ends the loop over the answers: later callers waited for ever."""
+        """Fails when an error ends the loop over the answers: later callers waited forever."""
         ledger = await home.open()
         answers: list[object] = []
 
@@ -313,7 +315,7 @@ class LedgerContract:
         # Repeats are exported with their ends.
         assert not total(ledger, FAILURE.of_repeats()).delayed
         home.monotonic.advance(74.9)
-        # Each commit is followed by housekeeping when a tick has passed.
+        # After a tick, a commit is followed by housekeeping, which ends delays.
         await ledger.commit(batch([2]))
         await ledger.commit(batch([3], of=OTHER))
         assert total(ledger).delayed

@@ -28,7 +28,7 @@ class Sample:
 
 
 async def sample(folder: Path, commits_in_database: int) -> Sample:
-    """A ledger with its first commits in the database and the others in the WAL, as a crash leaves it."""
+    """A ledger as a crash leaves it: its first commits are in the database, the others in the WAL."""
     home = SqliteHome(folder.with_name(folder.name + "-open"))
     ledger = await home.open(ids=5000)
     for number in range(COMMITS):
@@ -50,12 +50,12 @@ def _batch(number: int) -> Batch:
 
 
 def hit(file: Path, chance: random.Random) -> str:
-    """Flip a bit, zero a part or cut the file; a description of the damage."""
+    """Flip a bit, zero a part or cut the file. Returns a description of the damage."""
     data = bytearray(file.read_bytes())
     kind = chance.choice(("flip", "flip", "flip in a header", "cut", "zeros"))
     at = chance.randrange(len(data))
     if kind == "flip in a header":
-        # Pages have 4096 bytes, frames of the WAL 24 more. Most of their structure is at their start.
+        # Pages have 4096 bytes, frames of the WAL 24 more. Most of the structure is at the start of each.
         page = 4096 if file.name.endswith(".db") else 4096 + 24
         at = min(chance.randrange(len(data)) // page * page + chance.randrange(140), len(data) - 1)
     if kind == "cut":
@@ -80,7 +80,7 @@ def digests(folder: Path, suffix: str = "") -> dict[str, str]:
 
 
 def moved_aside(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
-    """Open a damaged ledger; whether it was moved aside. Fails unless it is complete or was moved aside.
+    """Open a damaged ledger. Returns whether it was moved aside; fails unless it was, or is complete.
 
     A ledger that was moved aside must be unchanged and named in log and status.
     """

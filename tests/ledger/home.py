@@ -1,4 +1,4 @@
-"""The stores of ledgers under test: what the contract's tests need from an implementation."""
+"""Stores of ledgers under test, in the form that the contract's tests need."""
 
 import asyncio
 import shutil
@@ -35,7 +35,7 @@ class SqliteHome:
 
 
 def tracked(ledger: L) -> L:
-    """The ledger, which is closed at the end of the test."""
+    """Return the ledger, and close it at the end of the test."""
     OPENED.append(ledger)
     return ledger
 
@@ -46,7 +46,7 @@ async def close_ledgers() -> None:
 
 
 def crash(source: Path, target: Path) -> None:
-    """Copy the files of an open ledger as a process leaves them that ends now.
+    """Copy the files of an open ledger as they would be if its process ended now.
 
     The marker comes first: after a crash it may be older than the database, never newer. Does not test fsync,
     because the copies come from the page cache.

@@ -47,7 +47,7 @@ class RedisHome:
 async def retried(
     ledger: RedisLedger, numbers: Iterable[int], of: Series = FAILURE, seconds: float = 60.0
 ) -> None:
-    """Send a batch until it is acknowledged, as a sender does."""
+    """Send a batch until it is acknowledged, as senders do."""
     events = batch(numbers, of=of)
     async with asyncio.timeout(seconds):
         while True:

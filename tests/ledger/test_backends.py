@@ -1,4 +1,4 @@
-"""The choice of ledger stands in one module, and the extra `redis` is needed for a shared ledger only."""
+"""The ledger is chosen in one module, and only a shared ledger needs the extra `redis`."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.e2e.exporter_process import ExporterProcess
 
 PRODUCT = Path(exporter.__file__).parent
 WITHOUT_REDIS = "import sys; sys.modules['redis'] = sys.modules['hiredis'] = None"
-"""An import of one of them raises ImportError."""
+"""Code that makes each import of these packages raise ImportError."""
 
 
 def test_product_imports_no_implementation_of_the_ledger() -> None:

@@ -1,4 +1,4 @@
-"""A copy of a ledger that counts events meanwhile: complete, of one instant, and with an id of its own."""
+"""Backups of a ledger that counts events at the same time: complete, of one instant, with a new id."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ Step = Callable[[], Coroutine[Any, Any, None]]
 
 @pytest.fixture(autouse=True)
 def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after some commits."""
+    """A checkpoint becomes due after a few commits."""
     monkeypatch.setattr(checkpoints, "PAGES", PAGES)
 
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Numbers:
-    """Commits of a ledger, each with the next id."""
+    """Commits to a ledger, each with the next id."""
 
     def __init__(self, ledger: SqliteLedger) -> None:
         self.ledger = ledger
@@ -84,9 +84,9 @@ def halved(during: Callable[[Path], None]) -> Callable[[object, Path], None]:
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, *steps: Step | None) -> list[str]:
-    """The names of the files that backups copy from now on.
+    """Returns a list to which backups add the names of the files that they copy.
 
-    In the middle of the first copies, `steps` are awaited on the loop of this task.
+    In the middle of each of the first copies, the next of `steps` is awaited on this event loop.
     """
     loop, copies, remaining = asyncio.get_running_loop(), list[str](), list(steps)
 
@@ -119,7 +119,7 @@ async def test_backup_of_an_open_ledger_has_its_counts_under_a_new_id(
 async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without the lock in the hook: the file then changes at each of the five copies."""
+    """Fails without the lock in the checkpoint hook: the file then changes during each of the five copies."""
     numbers = Numbers(await home.open())
     await numbers.commit(50)
     copies = interrupted(monkeypatch, lambda: numbers.commit(2 * PAGES))
@@ -239,7 +239,7 @@ async def test_checkpoints_take_place_on_a_network_file_system(
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     home: SqliteHome, folder: Path, tmp_path: Path
 ) -> None:
-    """For example a snapshot that is mounted for reading only."""
+    """The folder may be a snapshot that is mounted read-only."""
     numbers = Numbers(await home.open())
     await numbers.commit(5)
     await numbers.ledger.close()
@@ -250,10 +250,10 @@ async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     assert (await restored(copy, folder / "restored"))[:2] == (5, 5)
 
 
-async def test_link_in_place_of_the_copy_gives_no_other_file_away(
+async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(
     home: SqliteHome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner of the folder replaces the copy before root gives it to the owner of the ledger."""
+    """The owner of the folder replaces the copy before root changes its owner to that of the ledger."""
     numbers = Numbers(await home.open())
     await numbers.commit()
     target = tmp_path / "of root"

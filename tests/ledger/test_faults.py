@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or fail. FAULTS=full runs the figures of the design."""
+"""Disks that are full, read-only or failing. FAULTS=full runs the numbers that the fault table promises."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ async def _commit_until_refused(ledger: SqliteLedger) -> None:
 
 
 async def test_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) -> None:
-    """Row 5. A transaction of two pages fits where one of twenty failed: ready again for a second.
+    """Row 5. A small transaction fits where a large one failed: the ledger must not be ready for a second.
 
     Fails without the check for space, and without the empty transaction after a failed one.
     """
@@ -48,7 +48,7 @@ async def test_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) ->
 
 
 async def test_retry_after_a_failed_commit_is_no_repeat(tmp_path: Path) -> None:
-    """Fails when users are remembered before the commit: the retry was a repeat of itself."""
+    """Fails when users are remembered before the commit: the retry was then counted as a repeat."""
     with small_disk(tmp_path / "disk") as folder:
         home = SqliteHome(folder)
         ledger = await home.open()
@@ -100,7 +100,7 @@ def test_read_only_data_dir_is_named_and_left_unchanged(tmp_path: Path) -> None:
 
 
 def _only_the_folder(trace: Path) -> bool:
-    """Whether each sync that failed was that of a folder by SQLite, which ignores it."""
+    """Whether SQLite made each sync that failed on a folder; SQLite ignores such a failure."""
     injected = [line for line in trace.read_text().splitlines() if "(INJECTED)" in line]
     return all(" fdatasync" in line and "/ledger." not in line for line in injected)
 
@@ -111,7 +111,7 @@ def _ids(output: str, answer: str) -> list[int]:
 
 
 async def _fail_fsync(folder: Path, point: int, events: int) -> None:
-    """Let the fsync number `point` of a process fail, then send all events again."""
+    """Let the `point`-th sync of a process fail, then send all events again."""
     trace = Path(f"{folder}.trace")
     strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fdatasync,fsync"]
     inject = ["-e", f"inject=fdatasync,fsync:error=EIO:when={point}"]

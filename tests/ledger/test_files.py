@@ -34,7 +34,7 @@ def swap(path: Path) -> None:
 async def test_deleted_or_replaced_file_prevents_receipts(
     home: SqliteHome, name: str, change: Callable[[Path], None]
 ) -> None:
-    """Row 28. Fails without the check after the write (`totals` shows 2), or when a file is not compared."""
+    """Row 28. Fails without the check after the write (`totals` shows 2), and when a file is not compared."""
     broken: list[int] = []
     ledger = await home.open(on_broken=lambda: broken.append(1))
     await ledger.commit(batch([1]))
@@ -50,7 +50,7 @@ async def test_deleted_or_replaced_file_prevents_receipts(
 def test_file_replaced_within_the_resolution_of_times_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when a folder that changed a second ago is taken for unchanged: its time may stay the same."""
+    """Fails when a folder is trusted a second after a change: another change may leave its time the same."""
     (tmp_path / "file").touch()
     stat, changed = os.stat, tmp_path.stat()
     files = OpenFiles(tmp_path, ["file"], lambda: changed.st_ctime + 1)
@@ -66,7 +66,7 @@ def test_file_replaced_within_the_resolution_of_times_is_noticed(
 
 
 async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
-    """Fails without a check where nothing is written."""
+    """Fails without a check when nothing is written."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
     shutil.rmtree(home.folder)
@@ -77,7 +77,7 @@ async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome)
 async def test_close_after_the_folder_was_replaced_leaves_the_new_ledger_alone(
     home: SqliteHome,
 ) -> None:
-    """Closing deletes the WAL by its name: another process lost what it had acknowledged.
+    """Closing deletes the WAL by its name, which lost acknowledged events of another process.
 
     Fails without the check before the database is closed.
     """

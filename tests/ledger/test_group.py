@@ -9,7 +9,7 @@ from exporter.ledger.window import Window
 from tests.ledger.batches import batch
 
 MANY = range(1000, 1100)
-"""Keys of a further batch, which make the group large."""
+"""Keys of an additional batch that makes the group large."""
 
 event = st.tuples(st.integers(0, 20), st.integers(0, 2))
 batches = st.lists(

@@ -1,4 +1,4 @@
-"""A disk on which a write hangs: no sender waits without bound, and nothing counts twice."""
+"""A disk on which a write hangs: no sender waits forever, and nothing counts twice."""
 
 import asyncio
 import threading
@@ -72,7 +72,7 @@ async def test_batches_during_a_hang_are_refused_and_count_once(
     hang.end()
     await until(lambda: ledger.status().problem is None)
     receipt = await ledger.commit(batch([2, 3, 4, 5]))
-    # Only 2 was being written.
+    # Only id 2 was being written.
     assert (receipt.accepted, receipt.duplicates) == (3, 1)
     assert value(ledger) == 6
     assert (ledger.status().queue_events, ledger.status().queue_bytes) == (0, 0)

@@ -26,7 +26,7 @@ async def _values(home: SqliteHome, names: tuple[str, ...]) -> dict[tuple[str, .
 async def test_series_without_a_removed_label_are_merged_once(
     home: SqliteHome, regions: dict[Series, list[int]]
 ) -> None:
-    """A single series was not merged with another: it kept its old name and was added at each start."""
+    """Fails when a series that merges with no other keeps its old name: its count was added at each start."""
     await _count(home, ("region",), regions)
     await _count(home, (), {FAILURE: [5, 1]})
     for _ in range(2):

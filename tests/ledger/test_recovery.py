@@ -1,4 +1,4 @@
-"""Opening a ledger that was damaged: it is complete, or moved aside; it never starts silently from zero."""
+"""Opening a damaged ledger: it is complete or moved aside, and never starts silently from zero."""
 
 import asyncio
 import random
@@ -67,7 +67,8 @@ def copied(sample: Sample, folder: Path) -> Path:
 def test_flipped_bit_or_cut_file_loses_nothing_or_is_moved_aside(
     samples: dict[str, Sample], where: str, tmp_path: Path, logged: Logged, full: bool
 ) -> None:
-    """Row 6. Fails without the marker, row checksums or quick_check, and with a checkpoint before them."""
+    """Row 6. Fails without the marker, row checksums or quick_check, and with a checkpoint before these
+    checks."""
     chance = random.Random(f"seed {where}")
     moved = 0
     assert not moved_aside(samples[where], copied(samples[where], tmp_path / "l"), logged)
@@ -217,7 +218,7 @@ def test_damaged_file_never_overwrites_an_earlier_one(tmp_path: Path) -> None:
     database = tmp_path / "ledger.db"
     contents = {}
     for attempt in range(3):
-        # The second time, only a WAL is there.
+        # The second time, only a WAL exists.
         for suffix in ("-wal",) if attempt == 1 else ("", "-wal"):
             (tmp_path / f"ledger.db{suffix}").write_bytes(b"%d" % attempt)
         target = move_aside(database, 1_800_000_000.0)

@@ -26,7 +26,7 @@ class TestClusterLedger(LedgerContract):
 
 @pytest.fixture
 def cluster(redis_cluster: RedisCluster) -> Iterator[RedisCluster]:
-    """Empty, and settled when the test is over."""
+    """The Cluster, empty at the start of the test, and settled at its end."""
     redis_cluster.empty()
     yield redis_cluster
     wait_for(redis_cluster.settled, what="a Cluster that serves all slots")
@@ -55,7 +55,7 @@ def claims(cluster: RedisCluster) -> int:
 
 
 def move(slot: int, source: RedisServer, target: RedisServer, cluster: RedisCluster) -> None:
-    """What `redis-cli --cluster reshard` does with a slot, a few keys at a time."""
+    """Move a slot a few keys at a time, as `redis-cli --cluster reshard` does."""
     ids = {node: node.command("CLUSTER", "MYID").decode() for node in (source, target)}
     target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
     source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
@@ -116,7 +116,7 @@ async def test_slot_moving_under_load_loses_and_doubles_nothing(
     await until(lambda: done > moved + 50)
     stop.set()
     await load
-    # Through the other replica, which has not heard of the move.
+    # Through the other replica, which does not know of the move yet.
     await retried(other, numbers, OTHER)
     for of, count in ((FAILURE, done), (OTHER, len(numbers))):
         await until(lambda of=of, count=count: value(ledger, of) == value(other, of) == count)
@@ -126,7 +126,7 @@ async def test_slot_moving_under_load_loses_and_doubles_nothing(
 async def test_moved_slot_is_followed_without_a_refusal(
     home: RedisHome, cluster: RedisCluster
 ) -> None:
-    """Fails when a call that was answered MOVED, and not run, is not sent to the new master."""
+    """Fails when a call that was answered MOVED, and so not run, is not sent to the new master."""
     failures: list[bool] = []
     ledger = await home.open(timeout=2.0, on_failure=lambda: failures.append(True))
     source = cluster.master_of(5)
@@ -141,7 +141,7 @@ async def test_moved_slot_is_followed_without_a_refusal(
 async def test_write_needs_the_confirmation_of_a_replica(
     home: RedisHome, cluster: RedisCluster
 ) -> None:
-    """Also for duplicates: the master knows the ids, and its replica does not."""
+    """Duplicates need it too: the master may have the ids while its replica does not."""
     shard = next(n for n in range(SHARDS) if cluster.master_of(n) is not cluster.master_of(0))
     events = numbers_of(shard)[:10]
     first, second = await home.open(timeout=1.0), await home.open(timeout=1.0, wait=1)

@@ -27,7 +27,7 @@ async def test_flushed_scripts_are_loaded_again(home: RedisHome, server: RedisSe
 async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Fails when the script may run out of memory: its first writes stay, and are not counted."""
+    """Fails when the script can run out of memory halfway: its first writes remain and are not counted."""
     ledger = await home.open(zero=[FAILURE])
     await ledger.commit(batch([1]))
     keys = server.command("DBSIZE")
@@ -45,7 +45,7 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     await recovered(ledger)
     receipt = await ledger.commit(batch(range(500)))
     assert (receipt.accepted, value(ledger)) == (499, 500)
-    # No repeat of itself.
+    # The retry is not a repeat.
     await ledger.commit(batch([500], users=user))
     assert value(ledger, FAILURE.of_repeats()) == 0
     # An idle ledger notices it too.
@@ -66,7 +66,7 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
 async def test_damaged_key_is_refused_before_the_first_write(
     home: RedisHome, server: RedisServer, command: tuple[str, ...], problem: str
 ) -> None:
-    """Redis does not roll back a script that fails in the middle."""
+    """Redis does not roll back a script that fails halfway."""
     ledger = await home.open(shards=1)
     await ledger.commit(batch([1], durations=[1.0]))
     [series] = server.command("HKEYS", "{0}:series")
@@ -94,14 +94,14 @@ async def test_id_key_of_another_type_does_not_stop_the_script(
 async def test_missing_permission_to_count_claims_no_id(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Fails when SET comes before the refusal of HSET: the retry is then a duplicate, counted never."""
+    """Fails when SET runs before the refused HSET: the retry is then a duplicate, and never counted."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
     server.command("ACL", "SETUSER", "default", "-hset")
     try:
         await unavailable(ledger, 2)
         assert "the ledger needs HSET" in str(ledger.status().problem)
-        # The probe is refused too, else "recovered" would be logged four times a second.
+        # The probe is refused too, otherwise "recovered" would be logged four times a second.
         with pytest.raises(AssertionError, match="not within"):
             await until(lambda: ledger.status().problem is None, seconds=0.6)
     finally:
@@ -114,7 +114,7 @@ async def test_missing_permission_to_count_claims_no_id(
 async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Redis may run the script later: the retry must not count again then."""
+    """Redis may still run the script later: the retry must not count again."""
     timeout, shards = 2.0, 4
     ledger = await home.open(timeout=timeout, shards=shards)
     await ledger.commit(batch([0]))
@@ -125,7 +125,7 @@ async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
         assert time.monotonic() - began < shards * timeout, "one shard after the other"
         assert "does not answer within 2 s" in str(ledger.status().problem)
         assert "127.0.0.1" not in refusal.detail, "browsers get the text too"
-        # Refused at once: a coroutine that raises at its first step waits for nothing.
+        # Refused at once: the coroutine raises at its first step, before it waits.
         with pytest.raises(LedgerUnavailable):
             ledger.commit(batch([1])).send(None)
         assert value(ledger) == 1
@@ -140,7 +140,8 @@ async def test_silent_redis_is_503_in_time_and_a_retry_is_exact(
 async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when the problem is set after the log line of the failure, or cleared after that of recovery."""
+    """Fails when the problem is set after the failure's log line, or cleared after the recovery's log
+    line."""
     lines: list[tuple[str, bool]] = []
     ledger = await home.open(timeout=0.5)
     for level in ("error", "info"):

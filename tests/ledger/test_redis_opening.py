@@ -1,4 +1,4 @@
-"""Opening the shared ledger: Redis is away, of another kind, or configured to lose counts."""
+"""Opening the shared ledger: Redis is unreachable, of another kind, or configured to lose counts."""
 
 import re
 from pathlib import Path
@@ -89,7 +89,7 @@ async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None
     ],
 )
 def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
-    """A node of a Cluster as a single server would refuse most shards for ever."""
+    """Fails if a Cluster's node is accepted as a single server: it would refuse most shards permanently."""
     plan = Plan(parse("redis://cache"), wait=0)
     with pytest.raises(LedgerError, match=re.escape(error)):
         check([{"redis_version": "7.2.4", **info}], plan)

@@ -1,4 +1,4 @@
-"""Replicas of the shared ledger: what they show each other, and how they join and leave it."""
+"""Replicas of the shared ledger: counts that they share, and how they join and leave."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def test_replicas_count_each_id_once_and_show_the_same(home: RedisHome) ->
 
 
 async def test_commit_reply_does_not_hide_what_another_replica_counted(home: RedisHome) -> None:
-    """The reply has the series that the commit touched, and no series that others touched before."""
+    """The reply contains the series of the commit, but no series that other replicas changed before."""
     first, second = await home.open(shards=1), await home.open(shards=1)
     await first.commit(batch([1], of=OTHER))
     await second.commit(batch([2]))
@@ -36,14 +36,14 @@ async def test_commit_reply_does_not_hide_what_another_replica_counted(home: Red
 async def test_first_seen_delay_ends_together_on_every_replica(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """A replica that joins another one restarts no delay: it would show 0 and then the count again, which
+    """Fails when a replica that joins restarts a delay: it would show 0 and then the count again, which
     `increase()` counts twice."""
     first, second = await home.open(), await home.open()
     await first.commit(batch([1], of=OTHER))
     home.monotonic.advance(50)
     await second.commit(batch([2, 3, 4], of=OTHER))
     await until(lambda: value(first, OTHER) == value(second, OTHER) == 4)
-    # The clock jumped: the first replica counts as there after its next heartbeat.
+    # The clock jumped: the first replica counts as present after its next heartbeat.
     await second.close()
     await until(lambda: b"1050000" in server.command("ZRANGE", "{0}:replicas", 0, 0, "WITHSCORES"))
     third = await home.open()
@@ -55,7 +55,7 @@ async def test_first_seen_delay_ends_together_on_every_replica(
 async def test_retried_start_does_not_count_itself_as_another_replica(
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else it would not restart the delays of series that may never have been scraped at 0."""
+    """Fails when it does: it would not restart the delays of series that may not have been scraped at 0."""
     first = await home.open(first_seen_delay=5.0)
     await first.commit(batch([1], of=OTHER))
     await first.close()
@@ -91,7 +91,7 @@ async def test_label_names_of_other_settings_are_mapped(home: RedisHome) -> None
 
 
 async def test_call_with_thousands_of_events_and_series_fits(home: RedisHome) -> None:
-    """More values than Lua can unpack at once, in one shard."""
+    """One shard gets more values than Lua can unpack at once."""
     ledger = await home.open(shards=1)
     many = [series(str(number)) for number in range(3000)]
     large = batch(range(12_000))
@@ -109,7 +109,7 @@ async def test_another_number_of_shards_is_refused(home: RedisHome) -> None:
 
 
 async def test_records_of_a_later_version_are_ignored(home: RedisHome, server: RedisServer) -> None:
-    """Replicas are updated one after the other."""
+    """Replicas are upgraded one after the other, so versions overlap."""
     ledger = await home.open(shards=1)
     await ledger.commit(batch([1]))
     [name] = server.command("HKEYS", "{0}:series")
@@ -165,10 +165,10 @@ async def test_another_ledger_breaks_this_one_before_the_first_log_line(
     assert broken == [True]
 
 
-async def test_ledger_begun_by_another_replica_while_joining_anew_is_not_taken_over(
+async def test_ledger_begun_by_another_replica_during_a_rejoin_is_not_adopted(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when joining anew takes the other ledger's id for its own."""
+    """Fails when the replica adopts the id of the other ledger."""
     broken: list[bool] = []
     ledger = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
     await ledger.commit(batch(range(100)))

@@ -1,4 +1,4 @@
-"""How the masters of a Cluster are found, with nodes that answer CLUSTER SLOTS and nothing else."""
+"""The discovery of a Cluster's masters, with nodes that answer only CLUSTER SLOTS."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ def slots(nodes: list[Node]) -> bytes:
 
 
 async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
-    """Fails when all nodes that a Cluster ever had are asked: nodes in Kubernetes change their addresses."""
+    """Fails when all former nodes of a Cluster are asked too: nodes in Kubernetes change their addresses."""
     asked: Counter[Node] = Counter()
     members: list[Node] = []
 
@@ -38,7 +38,7 @@ async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
             [master, same] = await topology.masters()
             assert master is same
             assert master.name == f"{configured[0]}:{configured[1]}"
-        # A node is asked once more, in the round that shows that it has left.
+        # A former node is asked once more, in the round that shows that it has left.
         assert asked[others[0]] <= 1
         assert asked[others[-1]] == 0
         assert asked[configured] >= 1

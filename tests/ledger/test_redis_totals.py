@@ -56,7 +56,7 @@ for i = 1, #KEYS do redis.call('RESTORE', KEYS[i], 0, ARGV[i]) end
 async def test_loss_of_a_failover_is_counted_and_totals_stay(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Fails without high-water marks. The new master has an earlier state: row 23 has real failovers."""
+    """Fails without high-water marks. An earlier state is restored; row 23 has real failovers."""
     ledger = await home.open(zero=[FAILURE], shards=1)
     await ledger.commit(batch(range(20)))
     await until(lambda: server.command("EXISTS", "{0}:replicas"))
@@ -66,7 +66,7 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
     assert value(ledger) == 60
     server.command("EVAL", RESTORE, len(names), *names, *state.values())
     await until(lambda: ledger.status().lost_events == 40)
-    # Their ids are lost too: a late retry counts once, and the total has been this high before.
+    # The ids are lost too, so a late retry counts once; the total stays, as it has been this high before.
     assert (await ledger.commit(batch(range(60, 100)))).accepted == 40
     assert value(ledger) == 60
     await ledger.commit(batch(range(100, 110)))
@@ -77,7 +77,7 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
 
 
 def test_second_loss_is_marked_with_the_exported_values() -> None:
-    """Fails when a failover that took the marks back is answered with the records before them."""
+    """Fails when a failover that also lost the marks is answered with lower values than those exported."""
     plan, cell = Plan(parse("redis://cache"), shards=1), ("streampixel", "failure")
     names = Names(())
     totals, name = SharedTotals(plan, names), names.of(FAILURE)
@@ -98,7 +98,7 @@ def test_second_loss_is_marked_with_the_exported_values() -> None:
 
 
 async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> None:
-    """Fails when the empty record of a series without events is taken for a lost record."""
+    """Fails when the empty record of a series without events is treated as a lost record."""
     ledger = await home.open(zero=[LATE])
     await ledger.commit(batch(range(20)))
     created = total(ledger, LATE).created
@@ -114,8 +114,8 @@ async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> N
 async def test_clock_of_the_first_shards_server_is_used(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when each shard's reply sets the clock: servers may differ, and a series would leave its delay
-    early or show 0 again."""
+    """Fails when each shard's reply sets the clock: clocks of servers may differ, and the delay of a series
+    would end early or begin again."""
     run = ClusterClient.run
 
     async def with_other_clocks(client: ClusterClient, calls, **options):
@@ -140,7 +140,7 @@ async def test_clock_of_the_first_shards_server_is_used(
 async def test_clock_set_back_does_not_prolong_a_delay(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Fails when a series that was first seen in the future waits for that time."""
+    """Fails when a series that was first seen at a future time waits for that time."""
 
     async def heartbeat() -> None:
         milliseconds = b"%d" % (home.monotonic.now * 1000)
@@ -152,7 +152,7 @@ async def test_clock_set_back_does_not_prolong_a_delay(
     home.monotonic.advance(-500)
     await heartbeat()
     home.monotonic.advance(1)
-    # Delays are looked at after each heartbeat, so the first look is over now.
+    # Delays are checked after each heartbeat, so the first check is over now.
     await heartbeat()
     await ledger.commit(batch([2], of=OTHER))
     assert total(ledger, OTHER).delayed
@@ -162,7 +162,7 @@ async def test_clock_set_back_does_not_prolong_a_delay(
 
 
 def test_end_and_its_repeat_are_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails when a scrape between the two sees fewer ends without repeats than the scrape before."""
+    """Fails when the two are not published together: ends without repeats would decrease between scrapes."""
     names = Names(())
     totals = SharedTotals(Plan(parse("redis://cache"), shards=1), names)
     seen: list[int] = []

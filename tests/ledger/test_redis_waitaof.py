@@ -23,7 +23,7 @@ def home(valkey: ValkeyServer) -> RedisHome:
 
 
 async def test_write_in_the_file_is_acknowledged(home: RedisHome, valkey: ValkeyServer) -> None:
-    """A commit of duplicates writes too: WAITAOF covers only the writes of its own connection."""
+    """A commit of duplicates also writes, because WAITAOF covers only the writes of its own connection."""
     ledger = await home.open(wait=0, shards=1)
     commits = set()
     for accepted in (3, 0):

@@ -1,4 +1,4 @@
-"""The users that are remembered to find repeats."""
+"""The users whose ends are remembered to detect repeats."""
 
 from exporter.ledger.contract import REPEAT_WINDOW
 from exporter.ledger.repeats import RecentUsers
@@ -14,7 +14,7 @@ def test_oldest_users_are_forgotten_past_the_bound() -> None:
 
 
 def test_users_of_ended_windows_are_forgotten() -> None:
-    """Fails when a window that has ended still takes a place, or ends the window of another user."""
+    """Fails when an ended window still counts against the bound, or ends the window of another user."""
     clock = Clock(0.0)
     recent = RecentUsers(clock, max_users=2)
     recent.remember([b"a"], [False])

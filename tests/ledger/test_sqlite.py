@@ -25,7 +25,7 @@ class TestSqliteLedger(LedgerContract):
 
 
 class Disk:
-    """Replaces `Store.write`: raises the next of `errors` instead of writing, and counts the writes."""
+    """Replaces `Store.write`: raises the next of `errors`, or writes; `writes` counts the calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.errors: list[Exception] = []
@@ -151,7 +151,7 @@ async def test_zero_series_refused_for_space_at_the_start_are_added_later(
 async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Row 26: a log call that raised left a ready ledger that answered nobody.
+    """Row 26: after a log call that raised, the ledger was ready but answered no request.
 
     Fails when an I/O error is handled like a full disk, and when the log line comes before the state.
     """
@@ -186,7 +186,7 @@ async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
 async def test_defect_in_the_writer_leaves_no_sender_waiting(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """An error outside the write ended the thread. Fails without the handler around the commit."""
+    """Fails without the handler around the commit: an error outside the write ended the writer's thread."""
     broken: list[int] = []
     ledger = await home.open(on_broken=lambda: broken.append(1))
     monkeypatch.setattr(writer, name, None)

@@ -25,7 +25,7 @@ from tests.ledger.home import SqliteHome, crash
 
 IDS, AGE, WINDOW = 30, 100.0, 90.0
 ROW_IDS, SHARE = 4, 2
-"""Few ids to a row, so that short histories have many rows."""
+"""Few ids per row, so that short histories have many rows."""
 FULL = os.environ.get("FAULTS") == "full"
 SERIES = st.sampled_from([FAILURE, OTHER, LATE])
 BATCH = st.tuples(
@@ -37,8 +37,8 @@ BATCH = st.tuples(
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """The model has the content and time of each counted id, the time of each user's last end that was no
-    repeat, and the count of each series."""
+    """A ledger and its model: content and time of each counted id, time of each user's last end that was not
+    a repeat, and count of each series."""
 
     @initialize()
     def start(self) -> None:
@@ -63,9 +63,9 @@ class AnyHistory(RuleBasedStateMachine):
         return self.loop.run_until_complete(SqliteLedger.open(plan))
 
     def judge(self, events: list[Event], verdicts: bytes) -> int:
-        """Compare verdicts with the model and update it; the number of accepted events.
+        """Compare verdicts with the model, and update the model. Returns the number of accepted events.
 
-        The model does not say whether an id beyond a bound of the window is still known.
+        An id beyond a bound of the window may or may not be known: the model accepts both.
         """
         promised = {
             number

@@ -1,4 +1,4 @@
-"""Totals in memory: the changes of a transaction are shown at the same moment."""
+"""Totals in memory: all changes of a transaction become visible at the same moment."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER
 
 
 def test_end_and_its_repeat_are_shown_at_once() -> None:
-    """Fails when a scrape between the two sees fewer ends without repeats than the scrape before."""
+    """Fails when the two are not published together: ends without repeats would decrease between scrapes."""
     totals = RunningTotals()
     seen: list[int] = []
 
@@ -45,7 +45,7 @@ FURTHER = [replace(FAILURE, system="softdrive")] * 20
 def test_few_and_many_durations_have_the_same_histograms(
     events: list[tuple[Series, float | None]],
 ) -> None:
-    """Further events make the group large."""
+    """Additional events make the group large."""
     series, seconds = [each for each, _ in events], [duration for _, duration in events]
     few = RunningTotals().change(Batch(series, durations=seconds), 1.0)
     larger = Batch(series + FURTHER, durations=seconds + [None] * 20)

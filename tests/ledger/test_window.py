@@ -1,4 +1,4 @@
-"""The deduplication window of the embedded ledger: the ids that it keeps, in memory and on the disk."""
+"""The deduplication window of the embedded ledger: the ids that it keeps in memory and on disk."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -19,12 +19,12 @@ from tests.ledger.home import SqliteHome
 
 
 def keys_of(numbers: list[int]) -> Words:
-    """Keys with one of two high halves, which select the bucket: a chain has half of the window."""
+    """Keys with one of two high bits, which select the bucket: each chain has half of the window."""
     return np.array([[(n & 1) << 63 | n, n % 3] for n in numbers], np.uint64).reshape(-1, 2)
 
 
 def add(window: Window, numbers: list[int]) -> None:
-    """Few keys one by one, as a commit of few events does."""
+    """Add few keys one by one, as a commit of few events does."""
     if len(numbers) % 2:
         window.add(keys_of(numbers), np.array([n * 7 for n in numbers], np.uint64))
     else:
@@ -42,7 +42,7 @@ def add(window: Window, numbers: list[int]) -> None:
 def test_window_finds_the_same_ids_as_a_dict(
     ids: int, slack: int, steps: list[tuple[list[int], int]], start: int
 ) -> None:
-    """Fails when positions past 2**32, of which the window has the low 32 bits, are taken for others."""
+    """Fails when positions above 2**32, of which the window stores the low 32 bits, are confused."""
     window, keys = Window(ids, slack, start), keys_of(list(range(121)))
     model: OrderedDict[int, None] = OrderedDict()
     for numbers, expired in steps:
@@ -69,7 +69,7 @@ def test_keys_that_differ_only_in_their_second_half_are_different() -> None:
 
 
 def test_search_ends_at_position_whose_low_bits_are_those_of_no_event() -> None:
-    """Does not end when a key can have itself as the previous key of its bucket."""
+    """Does not end if a key can be its own previous key in the bucket."""
     for single in (False, True):
         window = Window(4, 2, start=2**32)
         if single:
@@ -96,7 +96,7 @@ def test_keys_that_do_not_fit_are_refused_and_overwrite_nothing() -> None:
 
 
 async def test_window_keeps_the_configured_number_of_ids(home: SqliteHome) -> None:
-    """Fails when one row fewer is deleted from the disk than expired."""
+    """Fails when fewer rows are deleted from the disk than have expired."""
     ledger = await home.open(ids=20)
     for number in range(60):
         await ledger.commit(batch([number]))
@@ -169,7 +169,7 @@ def test_window_never_overflows_nor_forgets_within_both_bounds(
 
 
 def rows(folder: Path) -> list[int]:
-    """The number of ids in each row on disk, of a ledger that is closed."""
+    """The number of ids in each row on disk of a closed ledger."""
     connection = apsw.Connection(str(folder / "ledger.db"))
     lengths = [row[0] // 16 for row in connection.execute("SELECT length(keys) FROM ids")]
     connection.close()
@@ -212,7 +212,7 @@ async def test_ids_of_a_shared_row_expire_with_the_latest(home: SqliteHome) -> N
 
 
 def filled(counts: list[int], *, ids: int = 100, age: float = 1000.0, slack: int = 50) -> Segments:
-    """Rows of their own for commits 1, 2, … at ages 1, 2, … seconds."""
+    """Segments with one row per commit: commits 1, 2, … at ages 1, 2, … seconds."""
     segments = Segments(ids, age, ids + slack)
     for number, count in enumerate(counts, start=1):
         segments.add(Segment(number, count, number, number))

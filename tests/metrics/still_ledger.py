@@ -1,4 +1,4 @@
-"""A ledger with the totals and the status that a test sets. It takes no events."""
+"""A ledger with totals and a status that a test sets; it accepts no events."""
 
 from dataclasses import dataclass, field
 

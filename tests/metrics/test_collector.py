@@ -82,7 +82,7 @@ def test_no_series_by_label_without_configured_labels() -> None:
 
 
 def test_repeats_are_added_up_by_code_and_shown_with_their_ends() -> None:
-    """Fails when a scrape shows repeats of ends that it shows as 0: ends without repeats would go down."""
+    """Fails when a scrape shows repeats of ends that it shows as 0: ends without repeats would decrease."""
     repeats = Family.REPEATS
     ledger = StillLedger(
         [
@@ -144,7 +144,7 @@ def test_every_code_is_zero_initialized_in_every_counter() -> None:
     assert set(series) == {(family, *code) for family in families for code in codes}
 
 
-def test_a_zero_initialized_series_has_empty_configured_labels() -> None:
+def test_zero_initialized_series_has_empty_configured_labels() -> None:
     keys = [series.key for series in zero_series(two_systems(), ("region", "project"))]
     assert ("ends", "alpha", "10", "stream", "things", "neutral", "", "") in keys
 

@@ -126,7 +126,7 @@ def test_totals_are_parsed_as_they_are(
 
 
 @pytest.mark.parametrize("accept", [PROMETHEUS_2_42, "text/plain"])
-def test_a_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
+def test_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
     body = render(registry_of(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
     assert 'region="?"' in body
 
@@ -175,7 +175,7 @@ def test_every_named_metric_is_exported() -> None:
 # --- zeros, created, exemplars -------------------------------------------------------------------
 
 
-def test_a_large_counter_is_written_exactly() -> None:
+def test_large_counter_is_written_exactly() -> None:
     assert " 9007199254740993\n" in text(StillLedger([total(2**53 + 1)]))
 
 
@@ -188,7 +188,7 @@ def test_histograms_have_created(accept: str | None, parse: Parser) -> None:
     assert values["session_duration_seconds_created"] == CREATED
 
 
-def test_the_last_session_is_an_exemplar_with_its_time() -> None:
+def test_last_session_is_an_exemplar_with_its_time() -> None:
     body = openmetrics(StillLedger([total(session="s-\U0001f600", at=1_790_000_000.5)]))
     (exemplar,) = [
         sample.exemplar for sample in samples(body, parse_openmetrics) if sample.exemplar
@@ -204,14 +204,14 @@ def test_the_last_session_is_an_exemplar_with_its_time() -> None:
         *(("é" * 119, False), ("a\0b", False), ('"', False), ("\\", False), ("a\n", False)),
     ],
 )
-def test_an_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -> None:
-    """A reader fails the whole scrape. 10 of the 128 characters are `session_id`."""
+def test_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -> None:
+    """A reader would refuse the whole scrape. The name `session_id` takes 10 of the 128 characters."""
     body = openmetrics(StillLedger([total(session=session)]))
     assert (" # {" in body) is exported
     assert samples(body, parse_openmetrics)
 
 
-def test_a_zero_initialized_series_has_no_exemplar() -> None:
+def test_zero_initialized_series_has_no_exemplar() -> None:
     assert " # {" not in openmetrics(StillLedger([total(delayed=True, session="s-1")]))
 
 

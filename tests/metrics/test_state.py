@@ -43,12 +43,12 @@ def test_each_number_of_the_status_is_a_gauge() -> None:
     assert {name: registry.get_sample_value(name) for name in gauges} == gauges
 
 
-def test_a_ledger_with_a_problem_is_not_writable() -> None:
+def test_ledger_with_a_problem_is_not_writable() -> None:
     assert registry_of(Status(problem="disk full")).get_sample_value(names.LEDGER_WRITABLE) == 0
 
 
-def test_a_window_without_a_capacity_has_no_gauges() -> None:
-    """Ids expire by age only. A gauge of 0 would mean that no id is remembered."""
+def test_window_without_a_capacity_has_no_gauges() -> None:
+    """Without a capacity, ids expire by age only. A gauge of 0 would mean that no id is remembered."""
     registry = registry_of(Status(window_ids=0, window_capacity=0))
     for name in (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN):
         assert registry.get_sample_value(name) is None

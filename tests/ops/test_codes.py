@@ -1,4 +1,4 @@
-"""/codes and the 404 pages: every code has a row, search works without a script, names are suggested."""
+"""The page /codes and the 404 pages: each code has a row, search needs no script, names are suggested."""
 
 import re
 from dataclasses import replace
@@ -65,7 +65,7 @@ def test_query_is_escaped_and_cut(ops: Ops) -> None:
     assert "a" * 129 not in ops.get(f"/codes?q={'a' * 8000}").text
 
 
-def test_a_code_that_equals_its_name_is_said_once() -> None:
+def test_code_that_equals_its_name_is_written_once() -> None:
     system = SHIPPED.systems["softdrive"]
     code = replace(system.match("08"), code="Broken", name="Broken")
     own = replace(system, codes=(*system.codes, code), spellings={"broken": code})

@@ -1,4 +1,4 @@
-"""Counts per minute, and the period that the history covers."""
+"""The history of counts per minute, and the period that it covers."""
 
 from exporter.ledger.contract import Family
 from exporter.ops.history import MINUTES, History
@@ -72,7 +72,7 @@ def test_falling_totals_count_as_zero() -> None:
     assert minutes.history.read().ends(KEY) == [0]
 
 
-def test_an_hour_is_kept() -> None:
+def test_hour_is_kept() -> None:
     minutes = Minutes()
     minutes.add(1000)
     for _ in range(MINUTES):

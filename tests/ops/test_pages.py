@@ -1,4 +1,4 @@
-"""Pages are well-formed, escaped and complete, and the landing page shows counts and warnings."""
+"""Pages of the ops listener: well-formed, escaped and complete; the landing page has counts and warnings."""
 
 import base64
 import dataclasses

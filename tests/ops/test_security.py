@@ -39,7 +39,7 @@ def test_every_path_needs_a_token_also_without_a_route(ops: Ops) -> None:
 
 
 def test_refused_sender_of_events_learns_that_this_is_the_ops_listener(ops: Ops) -> None:
-    """A sender has a token of the ingest listener, which is wrong here."""
+    """A sender has a token of the ingest listener, which the ops listener refuses."""
     answer = ops.get(names.INGEST_PATH, "POST", authorization="Bearer of-the-ingest-listener")
     assert answer.status_code == 401
     assert answer.json()["detail"].endswith(

@@ -73,7 +73,7 @@ def test_content_policy_blocks_other_scripts_and_requests(visit: Visit) -> None:
 def test_longest_code_pages_are_short_on_a_phone(
     exporter: ExporterProcess, browser: Browser, base: str
 ) -> None:
-    """First action and mitigation are near the top."""
+    """The first action and the mitigation are near the top."""
     measure = """() => {
         const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
         return [top(".first"), top("#mitigation"), document.documentElement.scrollHeight];
@@ -118,7 +118,7 @@ def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
 
 
 def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> None:
-    """Browsers offer it only to pages over https or on localhost."""
+    """Browsers offer the clipboard API only to pages over https or on localhost."""
     visit.grant("clipboard-read")
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
@@ -155,7 +155,7 @@ def test_slash_letters_and_enter_open_the_code(visit: Visit) -> None:
 
 def test_enter_opens_the_spelled_code(visit: Visit) -> None:
     for spelling, path in {
-        # 10, 11 and 1001 begin with it, but it is a spelling of 01.
+        # The codes 10, 11 and 1001 begin with 1, but 1 is a spelling of 01.
         "1": "/codes/softdrive/01",
         "Streampixel 1001": "/codes/streampixel/1001",
         "guest-agent": "/codes/softdrive/guest_agent",
@@ -213,7 +213,7 @@ def test_search_works_without_a_script(browser: Browser, base: str) -> None:
 
 
 def test_phone_shows_system_and_counts(browser: Browser, base: str) -> None:
-    """They are visible without horizontal scrolling."""
+    """System and counts are visible without horizontal scrolling."""
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         row = visit.open("/codes?q=4001").locator("#codes tbody tr:visible")
         for cell in (row.get_by_text("Streampixel"), row.locator(".number").first):

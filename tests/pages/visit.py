@@ -9,7 +9,7 @@ LAPTOP = {"width": 1366, "height": 768}
 
 
 class Visit:
-    """At its end, asserts that the console is empty, no script failed and only the exporter was requested.
+    """Its exit asserts that the console is empty, no script failed, and all requests were to the exporter.
 
     Requests to other hosts are recorded and aborted. `options` are those of the context.
     """

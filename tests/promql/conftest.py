@@ -1,4 +1,4 @@
-"""exporter.promql as the installed promtool and Prometheus extrapolate."""
+"""Makes exporter.promql extrapolate as the installed promtool and Prometheus do."""
 
 import subprocess
 

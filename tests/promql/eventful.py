@@ -1,4 +1,4 @@
-"""Hours of an exporter's series in which every kind of alert on session ends has a reason to fire."""
+"""Hours of an exporter's series in which every kind of alert on session ends can fire."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

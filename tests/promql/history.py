@@ -26,7 +26,7 @@ def history(seed: int = 7) -> list[Samples]:
     def add(metric: str, rows: list[dict[str, str]], values: Floats, missing: float = 0.0) -> None:
         present = random.random(values.shape) >= missing
         for row in range(len(rows)):
-            # Longer than the lookback, shorter than it, and of the whole target.
+            # Gaps: longer than the lookback, shorter than the lookback, and of the whole target.
             begin, middle = random.integers(10, COUNT - 30, 2)
             present[row, begin : begin + random.integers(2, 18)] = False
             present[row, middle : middle + random.integers(1, 4)] = False

@@ -77,7 +77,7 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
 
 
 def differences(run: Run, theirs: Series) -> list[str]:
-    """At all instants of `theirs`, of all series including scraped ones."""
+    """Differences at all instants of `theirs`, for all series including scraped series."""
     ours = run.query('{__name__=~".+"}', theirs)
     rows = {frozenset(labels): row for row, labels in enumerate(ours.labels)}
     assert len(rows) == len(ours.labels)

@@ -114,7 +114,7 @@ def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> R
 
 @pytest.mark.parametrize("more", ["", " or x * joined offset 1h * on (j) y"])
 def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: str) -> None:
-    """After rules/manager.go and rules/alerting.go of Prometheus 2.42: promtool refuses such rules.
+    """As in rules/manager.go and rules/alerting.go of Prometheus 2.42, because promtool refuses such rules.
 
     Without a stale marker, earlier results count until the lookback ends.
     """
@@ -147,7 +147,7 @@ def test_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> N
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
-    """An earlier group reads a later group's result of the instant before, at the latest."""
+    """An earlier group cannot read a later group's result of the same instant, only an older result."""
     path = tmp_path / "rules.yml"
     slow = {"name": "slow", "interval": "2m", "rules": [{"record": "slow", "expr": "time()"}]}
     fast = {"name": "fast", "interval": "1m", "rules": [{"record": "fast", "expr": "slow"}]}

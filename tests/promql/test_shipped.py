@@ -13,7 +13,7 @@ from tests.promql.promtool import differences, evaluated
 
 ROWS = 280
 ORDER = ("words", "windows", "stopped", "budget", "long", "snapshots", "baseline")
-"""Groups that read each other, each after the groups whose results it reads at the same instant."""
+"""Groups that read each other's results, in an order in which each result is written before it is read."""
 CODES = {"softdrive": ("none", "13", "01", "04", "1002")}
 """Only softdrive has a planned code."""
 DURATION = re.compile(r"(?<=[\[ :])((?:\d+[smhd])+)(?=[\]:) \n]|$)", re.M)

@@ -1,4 +1,4 @@
-"""Cases for the alerts of codes. A case contains all codes."""
+"""Cases for the alerts of codes. Each case contains all codes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -30,13 +30,13 @@ def watched(planned: bool | None = None) -> list[Code]:
 
 
 def normal_codes(codes: Iterable[Code]) -> dict[Code, int]:
-    """The normal code of each system, and the number of codes of the system."""
+    """The normal code of each system of `codes`, with the number of the system's codes in `codes`."""
     counts = Counter(code.system for code in codes)
     return {TAXONOMY.systems[system].normal: count for system, count in counts.items()}
 
 
 def labels_of(code: Code, alert: str) -> dict[str, str]:
-    """All labels of an alert: routing and silences rely on them."""
+    """All labels of an alert, because routes and silences rely on them."""
     return {
         "severity": code.severity.value if alert == SPIKE else "ticket",
         "signal": SIGNALS[alert],
@@ -75,8 +75,8 @@ def history(
 ) -> Case:
     """Each part is a number of minutes, and the ends per minute of each code in it.
 
-    The other ends of a system, or `normal` ends per minute, have its normal code. Each code has one end in
-    the first minute: `increase` does not extrapolate a counter from 0.
+    The remaining ends of a system, or `normal` ends per minute, have its normal code. Each code has one end
+    in the first minute: `increase` does not extrapolate a counter from 0.
     """
     increases = [rate * every for minutes, rate in parts for _ in range(round(minutes / every))]
     increases[0] = 1.0
@@ -107,8 +107,8 @@ def spikes() -> list[Case]:
     threshold1h = 1.25 + 3 * 60 + 4 * sqrt(60) + 0.005 * 60000 = 512.2.
     """
     codes = watched(planned=False)
-    # 120 after three minutes. Without the worst 90 seconds 60 are left; 3.2 + 6 + 2.4 * sqrt(5) = 14.6 must
-    # be. The capped sub-windows, of 52.3 at most, sum to 112.
+    # 120 ends after three minutes. 60 are left without the worst 90 seconds; 3.2 + 6 + 2.4 * sqrt(5) = 14.6
+    # are needed. The capped sub-windows, of 52.3 at most, sum to 112.
     burst = history(codes, 1000, (20, 0), (5, 40))
     burst.silent(22.5, SPIKE)
     numbers = "120 in 5 min (expected 5.0), 2.4% of all session ends, since 00:23 UTC."
@@ -120,7 +120,7 @@ def spikes() -> list[Case]:
 
 
 def overruns() -> list[Case]:
-    """More than 15 % of the hour's ends: reached after 18 minutes of half of all ends."""
+    """More than 15 % of the ends of an hour, which half of all ends reach after 18 minutes."""
     codes = watched(planned=True)
     burst = history(codes, 20, (60, 0), (26, 10), expected_share=0.01, every=1)
     burst.silent(83, OVERRUN)

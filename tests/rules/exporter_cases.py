@@ -38,8 +38,8 @@ def delays(*steps: float) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ExporterAlert:
-    """Inputs, the first minute at which the alert fires on them, its labels and texts; it never fires on
-    the inputs `near`."""
+    """An alert: inputs, the first minute at which it fires on them, labels and texts. It never fires on the
+    inputs `near`."""
 
     inputs: dict[str, str]
     minute: int
@@ -80,7 +80,7 @@ ALERTS = {
         {COUNTS: "1x60 _ 1x140", WRITABLE: "1x60 0 1x140"},
     ),
     "SessionEndExporterNoEvents": ExporterAlert(
-        # 600 events; the last of them leaves the two hours at 180 min.
+        # 600 events; the last of them leaves the window of two hours at 180 min.
         {ACCEPTED: "0+10x60 600x140"},
         185,
         {},
@@ -117,7 +117,7 @@ ALERTS = {
         "40 events of the last day were answered 200 and are no longer in the ledger. Totals "
         "stand still until new events reach them again, and retries of these events may count "
         "twice. Check the failover of Redis, and the setting ledger_wait.",
-        # Lost long ago, reported again by a replica that starts.
+        # Events lost long ago, reported again by a replica that starts.
         {LOST: "40x200"},
     ),
     "SessionEndExporterLedgerMisconfigured": ExporterAlert(
@@ -224,6 +224,6 @@ def watchdog() -> Case:
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
-    """All in one run of promtool."""
+    """All cases, for one run of promtool."""
     known = [case for alert in ALERTS for case in cases_of(alert)]
     return {"exporter": (EXPORTER_RULES, [*known, watchdog()])}

@@ -47,7 +47,7 @@ def firing(alert: str) -> str:
 class Case:
     """Input series with a sample per `every` minutes, and expectations. Times are minutes.
 
-    The texts of the codes in `inputs` are added; `codes` are codes that no shipped taxonomy has.
+    The texts of the codes in `inputs` are added; `codes` has codes that are in no shipped taxonomy.
     """
 
     inputs: dict[str, str]
@@ -63,7 +63,7 @@ class Case:
     def fires_with(
         self, at: float, alert: str, labels: Mapping[str, str], annotations: Mapping[str, str]
     ) -> None:
-        """Several alerts may be expected at one time: promtool compares all of them."""
+        """Expect an alert with texts. promtool compares all alerts at a time, so expect all of them."""
         expected = {"exp_labels": dict(labels), "exp_annotations": dict(annotations)}
         self.alerts.setdefault((at, alert), []).append(expected)
 
@@ -85,8 +85,8 @@ class Case:
         self.queries.append((at, expr, expected))
 
     def all_inputs(self) -> dict[str, str]:
-        """The inputs with texts, links and objectives. These have a sample per 50 minutes only: promtool
-        stops a query at 10,000 samples."""
+        """The inputs, and texts, links and objectives with one sample per 50 minutes: promtool stops a query
+        at 10,000 samples."""
         known = {**CODES, **self.codes}
         counted = [
             known[match[1], match[2]]
@@ -134,7 +134,7 @@ class Case:
 class RuleSet:
     """The alerts that a test needs, and the records that they read, evaluated every `step` minutes.
 
-    Without `alerts`, all rules of the files: promtool needs 30 ms for a step of them.
+    Without `alerts` it has all rules of the files, for which promtool needs 30 ms per step.
     """
 
     alerts: tuple[str, ...] = ()

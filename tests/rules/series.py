@@ -41,7 +41,7 @@ def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: st
 
 
 def code_texts(code: Code, instance: str = "exporter:1") -> list[str]:
-    """The exporter's two series of a code's texts and labels."""
+    """The two series in which the exporter exports the texts and labels of a code."""
     of_code = {"system": code.system, "code": code.code}
     info = {
         "name": code.name,
@@ -80,7 +80,7 @@ def parsed(text: str) -> Labels:
 
 
 def expanded(values: str) -> list[float]:
-    """promtool's shorthand written out: `1+2x3` is 1 3 5 7, `_x2` is two missing samples."""
+    """The values of promtool's shorthand: `1+2x3` is 1 3 5 7, `_x2` is two missing samples."""
     result: list[float] = []
     for item in values.split():
         if item == "stale":

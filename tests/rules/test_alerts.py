@@ -44,7 +44,7 @@ def test_every_code_is_watched_except_codes_that_never_alert() -> None:
 
 @pytest.mark.parametrize(("hour", "new"), [(168, False), (172, True)])
 def test_code_is_new_again_a_week_after_its_last_end(tmp_path: Path, hour: int, new: bool) -> None:
-    """The last end, in the third hour, is in a day's count until the 27th hour."""
+    """The last end is in the third hour, so a count of a day contains it until the 27th hour."""
     case = code_cases.by_hour([NO_WORKERS], {2: 1, hour: 3}, hour + 2)
     case.fires(60 * hour + 30, NEW, new)
     NEW_RULES.check(tmp_path, case)
@@ -88,7 +88,7 @@ def test_healthy_exporter_has_no_alert(tmp_path: Path) -> None:
 def test_ten_refused_requests_are_no_ticket_whatever_their_share(
     tmp_path: Path, refusals: int, fires: bool
 ) -> None:
-    """A scanner sends a few requests, and there may be no others."""
+    """A scanner may send a few requests while no other requests arrive."""
     values = f"0x60 {refusals}x60"
     case = Case({exporter_cases.REFUSED: values, exporter_cases.UNAUTHORIZED: values})
     case.fires_between(60, 120, "SessionEndExporterRequestsRefused", fires)

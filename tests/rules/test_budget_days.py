@@ -16,7 +16,7 @@ from tests.rules.system_cases import BURN, burn_labels, burn_texts
 SYSTEM = "streampixel"
 DAY = 1440
 COUNTED = 6000
-"""Sessions that count, in six hours."""
+"""Successes and failures in six hours."""
 
 
 def days(*parts: tuple[int, float]) -> Case:
@@ -37,7 +37,7 @@ def six_hours(failures: Sequence[float], successes: Sequence[float]) -> Case:
     return Case(inputs | {objective: f"0.995x{len(failures)}"}, every=2)
 
 
-# `Since` is read back, and Prometheus forgets a sample after five minutes.
+# Steps below five minutes: the rule reads its own result, which Prometheus returns for five minutes.
 RULES = RuleSet((BURN,), step=4)
 
 
@@ -46,7 +46,7 @@ RULES = RuleSet((BURN,), step=4)
     [
         (days((4 * DAY, 0.0049)), False),
         (days((4 * DAY, 0.0051)), True),
-        # A failure is in 180 of the counts of six hours: 0.8 in each are 9.6 in three days.
+        # Each failure is in 180 counts of six hours, so counts of 0.8 are 9.6 failures in three days.
         (six_hours([0.8] * (2 * DAY), [7.2] * (2 * DAY)), False),
         (six_hours([0.9] * (2 * DAY), [7.1] * (2 * DAY)), True),
     ],
@@ -60,7 +60,7 @@ def test_three_days_above_the_objective_with_ten_failures_are_a_ticket(
 
 
 def test_bad_day_after_two_good_days_is_a_ticket_with_texts(tmp_path: Path) -> None:
-    """1.6 % from the fourth day on: the ratio of three days is 0.5 % after 1,351 minutes of it."""
+    """1.6 % fail from the fourth day on: the ratio of three days is 0.5 % after 1,351 minutes."""
     case = days((3 * DAY, 0), (DAY, 0.016))
     case.silent(3 * DAY + 1352, BURN)
     description = (
@@ -72,7 +72,7 @@ def test_bad_day_after_two_good_days_is_a_ticket_with_texts(tmp_path: Path) -> N
 
 
 def test_ticket_of_a_bad_day_lasts_a_day_although_three_days_contain_it(tmp_path: Path) -> None:
-    """Without the three days the ticket goes on and off by chance, without the six hours it never ends."""
+    """Without the window of three days the ticket flaps; without that of six hours it lasts too long."""
     case = days((2 * DAY, 0), (DAY, 0.016), (2 * DAY, 0.001))
     case.fires(4 * DAY - 8, BURN)
     at = 4 * DAY + 8

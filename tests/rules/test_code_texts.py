@@ -57,7 +57,7 @@ def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> No
         replace(base, code=f"c{place}", name=text.replace("\n", " "), causes=text, fix=text)
         for place, text in enumerate(HOSTILE)
     ]
-    codes.append(replace(base, code="Broken", name="Broken"))  # said once
+    codes.append(replace(base, code="Broken", name="Broken"))  # the name is written once
     case = outage(codes)
     # 2 minutes after their first, 80 of 2,240: the threshold is 4 + 3 * 2.2 + 4 * sqrt(2.2) + 34.
     all_fire(case, codes, SPIKE, 65, numbers("01:02"), "000000196")
@@ -122,9 +122,9 @@ NEWER = replace(
 
 
 def releases(first: int, second: int, gone_after: int | None = None) -> Case:
-    """`old:1` and `new:1` started at these seconds; `new:1` is scraped until the minute `gone_after`."""
+    """Exporters `old:1` and `new:1` with these start times in seconds; `new:1` is down after `gone_after`."""
     inputs = {share(NO_WORKERS): f"0.001x{STEPS}"}
-    # A case adds texts of exporter:1, which no exporter has here.
+    # Remove the texts of exporter:1, which a case adds: there is no such exporter here.
     inputs |= dict.fromkeys(code_texts(NO_WORKERS), "_")
     for instance, code, start in (("old:1", NO_WORKERS, first), ("new:1", NEWER, second)):
         constant = f"x{STEPS}"
@@ -146,7 +146,7 @@ def check_texts(folder: Path, case: Case, fix: str, severity: str, name: str) ->
 
 
 def test_texts_are_those_of_the_exporter_that_started_last(tmp_path: Path) -> None:
-    """Fails without `topk` by the start time: the join has two partners, and the rule an error."""
+    """Fails without `topk` by start time: the join then matches two series, and the rule fails."""
     check_texts(tmp_path, releases(1000, 2000), "New fix.", "ticket", "No Worker")
     check_texts(tmp_path, releases(3000, 2000), NO_WORKERS.fix, "page", NO_WORKERS.name)
 
@@ -156,7 +156,7 @@ def test_texts_of_an_exporter_that_is_down_are_kept_for_an_hour(tmp_path: Path) 
 
 
 def test_restarted_exporter_has_its_new_texts_within_two_minutes(tmp_path: Path) -> None:
-    """Fails where a start time is joined to texts from before it: old and new texts tie for an hour."""
+    """Fails when a start time is joined to texts that are older: old and new texts then tie for an hour."""
     case = releases(1000, 1000)
     case.inputs |= dict.fromkeys(code_texts(NEWER, "new:1"), "_")
     case.inputs |= dict.fromkeys(code_texts(NO_WORKERS, "old:1"), "1x55 stale")
@@ -168,8 +168,8 @@ def test_restarted_exporter_has_its_new_texts_within_two_minutes(tmp_path: Path)
 
 
 def test_texts_of_two_servers_that_mark_their_copies_are_read_once(tmp_path: Path) -> None:
-    """Fails where a start time is joined by job and instance alone: it has two partners, and the rule an
-    error. The same exporter names are in two clusters."""
+    """Fails when a start time is joined only by job and instance: the join then matches two series, and the
+    rule fails. Exporters of two clusters have the same names."""
     case = Case(dict.fromkeys(code_texts(NO_WORKERS), "_"))
     for marked in ({"prometheus_replica": "a"}, {"prometheus_replica": "b"}, {"cluster": "two"}):
         pairs = "".join(f'{label}="{value}", ' for label, value in marked.items())

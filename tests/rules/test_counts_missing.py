@@ -1,4 +1,4 @@
-"""SessionEndExporterCountsMissing fires whenever a missing ledger would make SessionEndsStopped fire falsely.
+"""SessionEndExporterCountsMissing fires when a missing ledger would make SessionEndsStopped fire falsely.
 
 Alertmanager inhibits SessionEndsStopped of a system while SessionEndExporterCountsMissing fires for it.
 """
@@ -48,7 +48,7 @@ def missing(case: Case, *minutes: int, ledger: str = "a") -> None:
 
 @pytest.mark.parametrize("minutes", [2, 4, 100, 500])
 def test_missing_counts_fire_before_stopped_does_falsely(tmp_path: Path, minutes: int) -> None:
-    """The larger of two exporters with a ledger each is absent, and comes back."""
+    """Of two exporters with one ledger each, the one with more traffic is absent and comes back."""
     case = Case(
         exporter("exporter:1", "a", (KNOWN, 97.0), (minutes, 0), (180, 97.0))
         | exporter("exporter:2", "b", (KNOWN + minutes + 180, 3.0)),
@@ -57,17 +57,19 @@ def test_missing_counts_fire_before_stopped_does_falsely(tmp_path: Path, minutes
     stopped = 'ALERTS{signal="stopped", alertstate="firing"}'
     uninhibited = f"{stopped} unless on (system) {firing(MISSING)}"
     case.query(last, f"count_over_time(({uninhibited}){span})", {})
-    # Without the inhibition it is a page.
+    # Without the inhibition, SessionEndsStopped pages.
     case.query(last, f"count(count_over_time({stopped}{span}))", {"{}": 1})
     RULES.check(tmp_path, case)
 
 
-def test_missing_counts_end_with_the_return_the_memory_or_the_system(tmp_path: Path) -> None:
+def test_missing_counts_end_when_counts_return_or_are_forgotten(
+    tmp_path: Path,
+) -> None:
     back = Case(exporter("exporter:1", "a", (KNOWN, 9.0), (60, 0), (60, 9.0)))
     back.silent(KNOWN + 1, MISSING)
     missing(back, KNOWN + 2, KNOWN + 60, KNOWN + 61, KNOWN + 74)
     back.silent(KNOWN + 75, MISSING)
-    # Forgotten after 8 h of memory, 10 min, 5 min of lookback and 5 min of `keep_firing_for`.
+    # The alert ends after 8 h of memory, 10 min, 5 min of lookback and 5 min of `keep_firing_for`.
     gone = Case(exporter("exporter:1", "a", (KNOWN, 9.0), (540, 0)))
     missing(gone, KNOWN + 490)
     gone.silent(KNOWN + 501, MISSING)
@@ -160,7 +162,8 @@ def test_new_ledger_fires_as_documented(tmp_path: Path) -> None:
 
 
 def test_exporter_of_another_cluster_does_not_hide_missing_counts(tmp_path: Path) -> None:
-    """Both have the same address. Alertmanager inhibits SessionEndsStopped by cluster and system."""
+    """Both exporters have the same address. Alertmanager inhibits SessionEndsStopped by cluster and
+    system."""
     inputs = {}
     for cluster, ledger, parts in (
         ("one", "a", ((KNOWN, 9.0), (30, 0))),

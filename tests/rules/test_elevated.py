@@ -17,7 +17,7 @@ from tests.rules.rule_test import check_guard, without
 COUNT = names.RULE_COUNT
 QUIET = 360
 WORST = f"max_over_time({COUNT}90s[21511s])"
-"""The most ends in 90 seconds of six hours."""
+"""The maximum of ends in 90 seconds within six hours."""
 AND = "\n              and "
 BURST_6H = f"{AND}{WORST} < 0.4 * {COUNT}6h"
 BURST_1D = f"{AND}{COUNT}6h - {WORST} > 0.15 * {COUNT}1d"

@@ -12,7 +12,7 @@ COUNTS = ((SUCCESS, [20.0] * MINUTES), (NO_WORKERS, [1.0] * 60 + [8.0] * 30))
 
 
 def split(*parts: tuple[float, dict[str, str]]) -> dict[str, str]:
-    """Each part of the ends has these labels."""
+    """The ends, divided into equal parts with these labels."""
     return {
         ends(code, **labels): counter(step * part for step in steps)
         for code, steps in COUNTS

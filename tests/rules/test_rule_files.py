@@ -33,7 +33,7 @@ def test_groups_are_within_the_default_limits_of_rulers() -> None:
 
 
 def test_alerts_are_at_most_three_records_away_from_counters() -> None:
-    """Some rulers show a record one evaluation late."""
+    """Some rulers show a record one evaluation late, so each record in between delays the alert."""
     for group in GROUPS:
         depth: dict[str, int] = {}
         for rule in group["rules"]:

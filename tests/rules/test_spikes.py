@@ -17,10 +17,10 @@ COUNT = names.RULE_COUNT
 EXPECTED = "system_code:session_ends:expected"
 WINDOWS = ["5m", "15m", "1h"]
 HOLD = 'ALERTS{alertname="SessionEndSpike", alertstate="firing"}'
-"""What the rule reads of its own state."""
+"""The rule's own state, which it reads."""
 NO_ALERTS = 'ALERTS{alertname="none"}'
 MINIMUMS = {"5m": "3.2", "15m": "2.4", "1h": "0.7"}
-"""Minimum of a window's count without its worst 90 seconds, beside parts of the expected count."""
+"""The constant part of the minimum count that must remain in a window without its worst 90 seconds."""
 SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
 
 
@@ -29,7 +29,7 @@ def outage(ends: float, *parts: tuple[float, float], normal: float | None = None
 
 
 def burst_clause(window: str) -> str:
-    """Burst exclusion, as the rule has it."""
+    """The text of the burst exclusion in the rule."""
     expected = f"{EXPECTED}{window}"
     return (
         f"\n                    - max_over_time({COUNT}90s[{SUB_WINDOWS[window][1]}])"
@@ -38,13 +38,13 @@ def burst_clause(window: str) -> str:
 
 
 def capped(window: str) -> str:
-    """The sum of capped sub-windows, as the rule has it."""
+    """The text of the sum of capped sub-windows in the rule."""
     factor, span = SUB_WINDOWS[window]
     return f"{factor} * avg_over_time(system_code:session_ends:capped90s[{span}])"
 
 
 def without_caps(folder: Path, *windows: str) -> Path:
-    """A folder with the rules, in which all ends of these windows count."""
+    """A folder with the rules without caps in these windows."""
     rules = RULES
     for window in windows:
         rules = without(folder, capped(window), instead=f"{COUNT}{window}", rules=rules)
@@ -97,8 +97,8 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
 def test_burst_of_90_seconds_is_no_spike(
     tmp_path: Path, ends: int, minutes: float, spike: bool
 ) -> None:
-    """Beside 1,000 ends per hour. For 20 ends threshold5m = 3 + 0.3 + 1.3 + 1.6 = 6.2 and threshold1h =
-    1.25 + 3.1 + 4.1 + 5.1 = 13.5."""
+    """The bursts are beside 1,000 ends per hour. For 20 ends threshold5m = 3 + 0.3 + 1.3 + 1.6 = 6.2 and
+    threshold1h = 1.25 + 3.1 + 4.1 + 5.1 = 13.5."""
     case = outage(4 * ends, (minutes, ends / minutes), (65, 0), normal=1000 / 60)
     case.fires_between(-1, case.minutes, SPIKE, spike)
     SPIKE_RULES.check(tmp_path, case)
@@ -106,7 +106,7 @@ def test_burst_of_90_seconds_is_no_spike(
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_burst_exclusion_of_each_window_keeps_a_burst_silent(tmp_path: Path, window: str) -> None:
-    """So few ends that the capped sub-windows, of 2.6 at most, exceed the thresholds of 3 to 4."""
+    """The traffic is so low that capped sub-windows, of 2.6 at most, exceed the thresholds of 3 to 4."""
     case = outage(40, (1, 16), (70, 0), normal=1)
     check_guard(tmp_path, SPIKE_RULES, case, SPIKE, without(tmp_path, burst_clause(window)))
 
@@ -121,7 +121,7 @@ REMAINDERS = {
     # 0.7 + 1.2 * 12 + 2.4 * sqrt(12) = 23.4, and 1 of the burst.
     "1h": (60, 24.2, 24.6),
 }
-"""The window's minutes, and too few and enough ends beside the burst: too few for the other windows."""
+"""The window's minutes, and ends beside the burst: too few, and enough for this window only."""
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -146,7 +146,7 @@ BURSTS = {
     # threshold1h = 1.25 + 3.2 + 4.1 + 5.4 = 14.0 is below two bursts; six sub-windows of 3.9 in 118 are 7.9.
     "1h": (17, (0.5, 60), (18, 0), (0.5, 60), (10, 0)),
 }
-"""Normal ends per minute; parts with their ends per minute. Enough ends are left besides the worst burst."""
+"""Normal ends per minute, and parts with their ends per minute. Burst exclusion alone would not suffice."""
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -160,7 +160,8 @@ def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: 
 
 
 def test_page_ends_minutes_after_its_outage(tmp_path: Path) -> None:
-    """Two minutes of `keep_firing_for` after the last 5 min have less than half an even part of the hour."""
+    """The page ends 2 min (`keep_firing_for`) after 5 min have less than half of their even share of the
+    hour."""
     case = outage(24, (20, 8), (15, 0))
     case.fires_between(QUIET + 26.5, QUIET + 27, SPIKE, True)
     case.fires_between(QUIET + 27.5, QUIET + 35, SPIKE, False)
@@ -180,16 +181,17 @@ def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
 def test_spike_is_ongoing_while_15m_have_a_fifth_of_the_hour(
     tmp_path: Path, ends: int, again: bool
 ) -> None:
-    """After 40: 9 are below 0.2 * 49 = 9.8, and 11 above 0.2 * 51 = 10.2. At once, so that the shorter
-    windows have nothing left besides the burst."""
+    """After 40 ends, 9 are below 0.2 * 49 = 9.8, and 11 above 0.2 * 51 = 10.2. They come in one burst, so
+    that nothing is left of it in the shorter windows."""
     case = outage(2 * ends, (20, 2), (20, 0), (0.5, 2 * ends), (20, 0))
     case.fires_between(QUIET + 33, QUIET + 60, SPIKE, again)
     SPIKE_RULES.check(tmp_path, case)
 
 
 def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> None:
-    """100 ends per minute; after 40 in five minutes: 14 are below 0.2667 * 54 = 14.4, 15 are above 0.2667 *
-    55 = 14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, threshold1h = 1.5 + 18 + 9.8 + 30 = 59.3."""
+    """100 ends per minute. After 40 ends in five minutes, 14 are below 0.2667 * 54 = 14.4, and 15 above
+    0.2667 * 55 = 14.67; threshold15m = 2.5 + 4.5 + 4.9 + 15 = 26.9, threshold1h = 1.5 + 18 + 9.8 + 30 =
+    59.3."""
     below, above = (outage(100, (5, 8), (6.5, 0), (0.5, 2 * ends), (4, 0)) for ends in (14, 15))
     rules = without(tmp_path, HOLD, instead=NO_ALERTS)
     # The first page has ended by then.
@@ -201,7 +203,7 @@ def test_spike_is_ongoing_while_5m_have_their_part_of_15m(tmp_path: Path) -> Non
     check_guard(tmp_path, SPIKE_RULES, below, SPIKE, unguarded, span, rules)
 
 
-def test_spike_goes_on_through_a_lull(tmp_path: Path) -> None:
+def test_spike_continues_through_a_pause(tmp_path: Path) -> None:
     """A fifth of 120 ends an hour for half an hour, none for 9 minutes, a fifth again: one page."""
     case = outage(2, (30, 0.4), (9, 0), (10, 0.4))
     case.fires_between(QUIET + 20, QUIET + 49, SPIKE, True)

@@ -1,4 +1,4 @@
-"""SessionEndsStopped: each window from its traffic on, and an end together with the outage."""
+"""SessionEndsStopped: the traffic that each window needs, and the end of the alert after the outage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.rules.series import counter, ends
 from tests.rules.system_cases import STOPPED, STOPPED_RULES, by_minute
 
 HOURS = 8
-"""Of ordinary traffic: as long as the longest window and its comparison."""
+"""Hours of ordinary traffic, as long as the longest window and its comparison."""
 ONSET = 60 * HOURS
 WINDOWS = {
     # 0.07 * 2 / 60 * 642.9 = 1.5
@@ -33,7 +33,7 @@ before in the minute of the rule's `for`; the window's factor in the rule."""
 
 
 def none_after(per_hour: float, minutes: int) -> Case:
-    """HOURS with such a rate of successes, then none."""
+    """HOURS with the given rate of successes, then minutes without successes."""
     successes = [per_hour / 60] * ONSET + [0.0] * minutes
     return by_minute("streampixel", successes, [0.0] * len(successes))
 
@@ -82,7 +82,7 @@ def test_page_ends_six_minutes_after_successes_are_back(tmp_path: Path) -> None:
 
 
 def test_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
-    """Fails without the comparison with longer windows: one hour then contains nothing but the outage."""
+    """Fails without the comparison with longer windows: after an hour, one hour contains only the outage."""
     case = none_after(100, 360)
     for minute in range(ONSET + 30, ONSET + 360, 15):
         case.fires(minute, STOPPED)
@@ -97,7 +97,7 @@ def test_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("window", "pause"), [("2m", 4), ("5m", 7)])
 def test_pauses_of_bursty_traffic_are_no_stop(tmp_path: Path, window: str, pause: int) -> None:
-    """20 successes per minute with a pause every 30 minutes: an hour with pauses says nothing."""
+    """20 successes per minute with a pause every 30 minutes: another pause is then no sign of a stop."""
     increases = [20.0] * ONSET + ([0.0] * pause + [20.0] * (30 - pause)) * 6
     case = by_minute("streampixel", increases, [0.0] * len(increases))
     smooth = f"and min_over_time({successes(window)}[1h] offset 15m) > 0.25"
@@ -114,7 +114,7 @@ def test_exporter_that_is_down_and_comes_back_is_no_stop(tmp_path: Path, minutes
 
 
 def opened(*days: range) -> Case:
-    """20 successes per minute in these hours of each day, then half an hour to 1 per minute."""
+    """20 successes per minute in these hours of each day, which then fall to 1 within half an hour."""
     minutes = []
     for hours in days:
         end = 60 * hours.stop
@@ -125,7 +125,7 @@ def opened(*days: range) -> Case:
 
 
 def closing(day: int, hour: int = 18) -> tuple[float, float, str]:
-    """The hour after an office closes on a day."""
+    """The span of an hour after an office closes on a day, and the alert."""
     return (24 * day + hour) * 60, (24 * day + hour) * 60 + 60, STOPPED
 
 
@@ -133,7 +133,7 @@ OFFICE = range(8, 18)
 
 
 def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> None:
-    """It is one on the first day, and at another time than yesterday."""
+    """Closing counts as a stop on the first day, and at another time than on the day before."""
     case = opened(OFFICE, OFFICE, range(8, 14))
     case.fires_between(*closing(0), True)
     case.fires_between(*closing(1), False)
@@ -141,8 +141,8 @@ def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> N
     STOPPED_RULES.check(tmp_path, case)
 
 
-def test_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
-    """A weekend that closes early is as the one before, and no Monday is as Sunday."""
+def test_early_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
+    """A weekend with early closing equals the weekend before, and a Monday is not compared with a Sunday."""
     week = [OFFICE] * 5 + [range(6, 16), range(0)]
     case = opened(*week, *week, range(4, 14))
     case.fires_between(*closing(5, 16), True)
@@ -152,7 +152,7 @@ def test_closing_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
 
 
 def test_closed_day_of_last_week_does_not_hide_a_stop(tmp_path: Path) -> None:
-    """Fails without the look back of two weeks."""
+    """Fails without the comparison with the week before last."""
     case = opened(*[OFFICE] * 7, range(0), *[OFFICE] * 6, range(8, 14))
     case.fires_between(*closing(14, 14), True)
     STOPPED_RULES.check(tmp_path, case)

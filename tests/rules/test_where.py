@@ -1,4 +1,4 @@
-"""The place in the description of a spike: the value of each label with far more than its usual part."""
+"""The place in the description of a spike: the value of each label with far more than its expected share."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.rules.rule_test import Case
 from tests.rules.series import counter, scraped
 
 QUIET, OUTAGE = 60, 6
-USUAL = {"region": {"ap": 3.0, "eu": 7.0}, "project": {"shop": 3.0, "office": 7.0}}
+PER_MINUTE = {"region": {"ap": 3.0, "eu": 7.0}, "project": {"shop": 3.0, "office": 7.0}}
 """Successes per minute by label and value."""
 
 
@@ -32,7 +32,7 @@ def counts(code: Code, label: str, value: str, quiet: float, outage: float) -> t
 )
 def test_description_names_the_place(tmp_path: Path, regions: dict[str, float], where: str) -> None:
     case: Case = history([NO_WORKERS], 20, (QUIET, 0), (OUTAGE, 8))
-    for label, values in USUAL.items():
+    for label, values in PER_MINUTE.items():
         for value, rate in values.items():
             name, text = counts(SUCCESS, label, value, rate, rate)
             case.inputs[name] = text

@@ -26,7 +26,7 @@ def words(text: str) -> set[str]:
 
 
 def test_every_code_and_alert_has_a_file() -> None:
-    """There is no other file."""
+    """No other files exist."""
     expected = {files.of_code(system, code) for system, code in CODES}
     expected |= {files.of_alert(alert.name) for alert in alerts()}
     assert expected == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
@@ -103,7 +103,7 @@ def test_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> N
 
 
 def test_two_users_are_included_in_the_account() -> None:
-    """Not in a project: the vendor gives 2 concurrent users to the account."""
+    """The vendor gives 2 concurrent users to the account, not to each project."""
     texts = [path.read_text() for path in SHIPPED.rglob("*.md")]
     texts += [code.fix for _, code in CODES]
     for text in texts:

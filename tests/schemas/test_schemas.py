@@ -1,4 +1,4 @@
-"""The JSON Schemas: they refuse what `check` refuses, and nothing that it accepts."""
+"""The JSON Schemas: they refuse files that `check` refuses, and no file that it accepts."""
 
 import copy
 import json
@@ -79,7 +79,7 @@ def changed(document: Any) -> Iterator[Any]:
 
 
 def stricter(error: ValidationError) -> bool:
-    """Whether a schema refuses on purpose what the loader accepts.
+    """Whether a schema intentionally refuses a document that the loader accepts.
 
     A number in quotes, and an empty list of aliases in an overlay.
     """
@@ -97,7 +97,7 @@ def mistakes(load: Callable[[Path], object], path: Path) -> tuple[str, ...]:
 
 
 def read_alone(path: Path) -> None:
-    """Read a system without the shipped ones, which take most of the time."""
+    """Read a system without the shipped systems, which take most of the time."""
     reported: list[str] = []
     system_in(path, reported)
     if reported:
@@ -146,7 +146,7 @@ def test_schema_refuses_an_invalid_system_or_the_reason_is_listed(
     try:
         document = load_yaml(path)
     except (ConfigError, yaml.YAMLError):
-        # Not YAML: no editor gets as far as the schema.
+        # This file is not YAML, so editors do not apply the schema.
         assert kind not in NOT_IN_SCHEMA
     else:
         assert accepted("system", document) == (kind in NOT_IN_SCHEMA)
@@ -220,7 +220,7 @@ PROPERTIES = SCHEMAS["settings"]["properties"]
 
 
 def in_toml(name: str, value: object) -> object:
-    """The value of a setting as a TOML file has it: only variables have lists as text."""
+    """The value of a setting as in a TOML file; only variables contain lists as text."""
     return split(value) if PROPERTIES.get(name, {}).get("type") == "array" else value
 
 

@@ -22,7 +22,7 @@ from .following import Follower
 
 
 class StillClock(Clock):
-    """Stands still except for `sleep`; `uniform` gives the upper bound, so that waits are known."""
+    """A clock that only `sleep` advances; `uniform` returns the upper bound, so that waits are known."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -61,12 +61,12 @@ class Sender:
             self.output = text.getvalue()
 
     def lines(self, content: str, **options: Any) -> Report:
-        """Sends `path` with the given NDJSON lines."""
+        """Writes the NDJSON lines to `path`, and sends the file."""
         return self(self.file(self.path.name, content), **options)
 
 
 class Result(NamedTuple):
-    """The events of a file, and the lines printed about skipped records, without the path."""
+    """The events of a file, and the printed lines about skipped records without the path."""
 
     events: list[Event]
     skipped: list[str]
@@ -82,7 +82,7 @@ class Result(NamedTuple):
 
 
 class Read:
-    """Reads a content as `send` reads a file with it."""
+    """Reads a content as `send` reads a file with this content."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,7 +1,7 @@
 """A server that follows the contract, with faults on demand, for tests of `send`.
 
-It checks one rule, that `system` is "softdrive" or "streampixel", and remembers ids forever. It has
-no durability, taxonomies, limits in bytes or concurrency: the real server is tested elsewhere.
+It checks only that `system` is "softdrive" or "streampixel", and remembers ids forever. It has no durability,
+taxonomies, limits in bytes or concurrency; the real server is tested elsewhere.
 """
 
 import gzip
@@ -22,7 +22,7 @@ Events = list[dict[str, Any]]
 class FakeExporter(FaultyServer):
     """`counted` maps ids to events, `requests` holds ids.
 
-    `headers`, `target` and `body` are those of the last request.
+    `headers`, `target` and `body` belong to the last request.
     """
 
     def __init__(self) -> None:

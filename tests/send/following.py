@@ -1,4 +1,4 @@
-"""A way to follow a log as `send --follow` does, in steps, and to rotate it meanwhile."""
+"""Follows a log as `send --follow` does, in steps between which a test can rotate the log."""
 
 import json
 import os
@@ -18,14 +18,14 @@ class Ended(Exception):
 
 
 def lines(*codes: int) -> str:
-    """Events that nothing but their code tells apart."""
+    """Events that differ only in their code."""
     return "".join(f'{{"system": "softdrive", "code": {code}}}\n' for code in codes)
 
 
 class Follower:
-    """Follows `path` as `send` does. `counted` has the code of each id, as on the exporter.
+    """Follows `path` as `send` does. `counted` has the code of each id, as the exporter has.
 
-    `on_event` is called after each event: the exporter may take long to answer.
+    `on_event` is called after each event, as a stand-in for an exporter that answers late.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +37,7 @@ class Follower:
         self.on_event: Callable[[], None] = lambda: None
 
     def write(self, text: str, *codes: int, to: str = "") -> tuple[Callable[[], object], Any]:
-        """A step that appends to the file, and the codes that the run has sent then."""
+        """A step that appends to the file, and the codes that the run must have sent afterwards."""
 
         def append() -> None:
             with (self.path.with_name(to) if to else self.path).open("a") as file:
@@ -53,13 +53,13 @@ class Follower:
         os.truncate(self.path, 0)
 
     def stop_before_an_answer(self) -> None:
-        """Reads the next event as a process that is killed before the exporter's answer."""
+        """Reads the next event like a process that is killed before the exporter's answer."""
         next(events(FollowedFile(self.path), Report(), self.notes.append))
 
     def run(self, *steps: tuple[Callable[[], object], list[str]], **options: Any) -> list[str]:
-        """A process that is killed after the last step; the codes that it sent.
+        """Follow like a process that is killed after the last step. Returns the codes that it sent.
 
-        Takes a step when all codes of the step before are sent.
+        Each step is taken when all codes of the previous step are sent.
         """
         source = FollowedFile(self.path, on_loss=self.notes.append, **options)
         sent: list[str] = []

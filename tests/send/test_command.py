@@ -1,4 +1,4 @@
-"""What people and programs see of `send`: wrong usage, exit codes, the summary, the bar."""
+"""The output of `send` for people and programs: wrong usage, exit codes, the summary, the progress bar."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ ROW = '{"system": "softdrive", "session_id": "a"}\n'
         ("http://[::1]:1/ends/", f"http://[::1]:1/ends{INGEST_PATH}"),
     ],
 )
-def test_the_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> None:
+def test_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> None:
     assert Options(url).endpoint().geturl() == endpoint
 
 
@@ -45,7 +45,7 @@ def test_the_url_is_taken_with_and_without_its_path(url: str, endpoint: str) -> 
         ("columns", ["cod=x"], "--column cod=x: must be FIELD=COLUMN"),
     ],
 )
-def test_a_wrong_option_is_named_and_nothing_is_sent(
+def test_wrong_option_is_named_and_nothing_is_sent(
     option: str, value: Any, output: str, sender: Sender
 ) -> None:
     value = sender.file("token", value) if isinstance(value, bytes) else value
@@ -63,7 +63,7 @@ def test_every_missing_input_is_named_and_nothing_is_sent(sender: Sender, tmp_pa
     assert f"{tmp_path}: is a directory" in sender.output
 
 
-def test_the_exit_code_tells_all_some_or_not_delivered(sender: Sender) -> None:
+def test_exit_code_depends_on_delivered_and_rejected_events(sender: Sender) -> None:
     assert [sender.lines(ROW).exit_code for _ in range(2)] == [0, 0]
     assert sender.lines(ROW + "x\n").exit_code == 1
     assert sender.lines('{"system": "nope"}').exit_code == 1
@@ -72,7 +72,7 @@ def test_the_exit_code_tells_all_some_or_not_delivered(sender: Sender) -> None:
 
 
 @pytest.mark.parametrize("content", ["x\n", '{"system": "nope"}\n'])
-def test_the_first_twenty_mistakes_are_printed_and_the_others_counted(
+def test_first_twenty_mistakes_are_printed_and_the_others_counted(
     content: str, sender: Sender
 ) -> None:
     report = sender.lines(content * 50)
@@ -108,7 +108,7 @@ def test_json_prints_an_object_to_standard_output(
 def test_warnings_of_answers_and_files_are_summed_up(
     sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of two answers, of keys that are near `code`, and of an exporter without warnings."""
+    """Warnings of two answers, of keys that are near `code`, and of an exporter that sends no warnings."""
     given: list[dict[str, Any]] = [
         {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
         {"unknown_codes": {"4009": 2}},

@@ -34,7 +34,7 @@ def test_events_are_sent_in_batches_over_a_single_connection(sender: Sender) -> 
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_a_temporary_status_is_retried_after_the_time_that_the_server_asks_for(
+def test_temporary_status_is_retried_after_the_time_that_the_server_asks_for(
     status: int, sender: Sender
 ) -> None:
     times = ("7", "86400", "Fri, 15 Jan 2027 08:00:05 GMT")
@@ -45,7 +45,7 @@ def test_a_temporary_status_is_retried_after_the_time_that_the_server_asks_for(
     assert f"{status} from {sender.url}{INGEST_PATH}: full. Retrying for up to" in sender.output
 
 
-def test_the_backoff_doubles_to_a_limit(sender: Sender) -> None:
+def test_backoff_doubles_to_a_limit(sender: Sender) -> None:
     sender.faults += [answers(503)] * 8
     assert sender.lines(rows(1)).accepted == 1
     assert sender.clock.slept == [0.5, 1, 2, 4, 8, 16, 30, 30]
@@ -59,7 +59,7 @@ def test_events_counted_before_a_reset_are_duplicates_of_the_retry(sender: Sende
     assert len(sender.counted) == 3
 
 
-def test_a_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender) -> None:
+def test_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender) -> None:
     late = threading.Event()
     sender.clock.on_sleep = late.set
     sender.faults += [responds_after(late)]
@@ -69,13 +69,13 @@ def test_a_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender)
     assert f"no response from {sender.url}{INGEST_PATH}: timed out" in sender.output
 
 
-def test_an_idle_connection_that_was_closed_is_replaced_at_once(sender: Sender) -> None:
+def test_idle_connection_that_was_closed_is_replaced_at_once(sender: Sender) -> None:
     sender.faults += [closes_after_responding]
     report = sender.lines(rows(2), batch=1)
     assert (report.accepted, report.retries, sender.server.connections) == (2, 0, 2)
 
 
-def test_a_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
+def test_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -90,7 +90,7 @@ def test_a_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
     assert advice.endswith("The first event that was not delivered is " + f"{sender.path}:1.")
 
 
-def test_a_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Sender) -> None:
+def test_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Sender) -> None:
     sender.faults += [None, answers(503, Retry_After="8"), None] + [answers(503)] * 100
     first = sender.lines(rows(8), batch=2, max_wait=10)
     assert (first.exit_code, first.accepted) == (2, 4)
@@ -101,7 +101,7 @@ def test_a_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Se
     assert len(sender.counted) == 8
 
 
-def test_an_interrupt_reports_the_acknowledged_events(sender: Sender) -> None:
+def test_interrupt_reports_the_acknowledged_events(sender: Sender) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -112,7 +112,7 @@ def test_an_interrupt_reports_the_acknowledged_events(sender: Sender) -> None:
     assert "Interrupted. 2 events were acknowledged. Run the same command again" in sender.output
 
 
-def test_a_batch_that_is_too_large_is_halved(sender: Sender) -> None:
+def test_batch_that_is_too_large_is_halved(sender: Sender) -> None:
     sender.server.max_events = 10
     report = sender.lines(rows(32) + '{"system": "softdrive", "id": "huge"}\n', batch=32)
     assert (report.accepted, report.rejected) == (32, 1)
@@ -137,7 +137,7 @@ def test_a_batch_that_is_too_large_is_halved(sender: Sender) -> None:
         (200, TOO_HIGH_INDEX, {}, "200 from URL: OK: does not answer each event"),
     ],
 )
-def test_a_response_without_answers_stops_at_once(
+def test_response_without_answers_stops_at_once(
     status: int,
     body: object,
     headers: dict[str, str],
@@ -151,9 +151,7 @@ def test_a_response_without_answers_stops_at_once(
     assert "\x1b" not in sender.output
 
 
-def test_the_token_is_sent_and_never_shown(
-    sender: Sender, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
     sender.server.token = "secret"
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
     assert sender.lines(rows(3), token_file=token).accepted == 3
@@ -164,8 +162,8 @@ def test_the_token_is_sent_and_never_shown(
     assert caplog.records == []
 
 
-def test_a_refusal_before_the_end_of_the_body_is_read() -> None:
-    """Fails when the error of the write hides the response: 64 MiB fit into no socket's buffers."""
+def test_refusal_before_the_end_of_the_body_is_read() -> None:
+    """Fails when the error of the write hides the response: 64 MiB exceed all socket buffers."""
 
     def refuse(listener: socket.socket) -> None:
         peer, _ = listener.accept()

@@ -27,7 +27,7 @@ CLOUDEVENT = {
 
 
 def test_cloudevents_in_files_are_the_events_that_were_posted(sender: Sender) -> None:
-    """Same source and id, so the exporter makes the same key: a repeat of a posted event is one."""
+    """Source and id are the same, so the exporter makes the same key: a posted event counts once."""
     binary = {**CLOUDEVENT, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}
     del binary["data"]
     for envelope in (CLOUDEVENT, binary):
@@ -57,7 +57,7 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
         ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
     ],
 )
-def test_an_invalid_cloudevent_is_skipped(change: dict[str, Any], message: str, read: Read) -> None:
+def test_invalid_cloudevent_is_skipped(change: dict[str, Any], message: str, read: Read) -> None:
     sent = read(json.dumps(CLOUDEVENT | change) + "\n" + json.dumps(CLOUDEVENT))
     assert (sent.lines, sent.skipped) == ([2], [f"1: {message}"])
 
@@ -94,7 +94,7 @@ KUSTO_V1 = {
     ],
 )
 @pytest.mark.parametrize("indent", [None, 1])
-def test_the_events_of_a_wrapped_export_are_read(
+def test_events_of_a_wrapped_export_are_read(
     document: dict[str, Any], indent: int | None, read: Read
 ) -> None:
     sent = read(json.dumps(document, indent=indent), "a.json")
@@ -108,7 +108,7 @@ def test_each_page_of_an_export_may_be_a_line(read: Read) -> None:
     assert len(read(f"{json.dumps({'events': EVENTS})}\n" * 2).events) == 4
 
 
-def test_an_event_with_a_list_of_its_own_is_not_an_export(read: Read) -> None:
+def test_event_with_a_list_of_its_own_is_not_an_export(read: Read) -> None:
     lists = ['{"system": "a", "events": [1]}\n\n', '{"items": [1], "system": "a"}\n\n']
     for content in ("".join(lists), "".join(reversed(lists))):
         assert read(content).lines == [1, 3]
@@ -135,30 +135,30 @@ def test_events_without_a_system_have_that_of_the_object_around_them(
         {"system": "softdrive", "items": ["a"], "events": EVENTS},
     ],
 )
-def test_the_array_that_has_events_is_read(document: dict[str, Any], read: Read) -> None:
+def test_array_that_has_events_is_read(document: dict[str, Any], read: Read) -> None:
     assert [body["code"] for body in read(json.dumps(document), "a.json").bodies] == ["8", "8"]
 
 
-def test_a_column_option_is_not_for_the_object_around_events(read: Read) -> None:
+def test_column_option_is_not_for_the_object_around_events(read: Read) -> None:
     content = json.dumps({"error_code": 0, "events": [{"system": "a", "code": 4001}]})
     message = "2: --column code=error_code: no record has this key"
     assert read(content, "a.json", columns={"code": "error_code"}).skipped == [message]
 
 
-def test_a_column_option_may_be_for_a_table_among_events(read: Read) -> None:
+def test_column_option_may_be_for_a_table_among_events(read: Read) -> None:
     table = {"columns": [{"name": "system"}, {"name": "error_code"}], "rows": [["a", 1]]}
     content = json.dumps({"tables": [table]}) + '{"system": "a"}'
     assert read(content, "a.json", columns={"code": "error_code"}).skipped == []
 
 
-def test_an_object_around_events_is_not_an_event_of_a_followed_file() -> None:
+def test_object_around_events_is_not_an_event_of_a_followed_file() -> None:
     for document in ({"events": []}, {"system": "a", "events": EVENTS}):
         assert isinstance(fields_of(document, FieldNames()), Rejected)
     event = {"system": "a", "code": None, "events": EVENTS}
     assert fields_of(event, FieldNames()) == event
 
 
-def test_a_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
+def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
     page = json.dumps({"next": "x", "events": [*EVENTS, {"note": "x" * 3_000_000}]})
     for name, content in (
         ("a.ndjson", f"{page}\n{page}\n"),
@@ -197,7 +197,7 @@ def test_a_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
         (f'{{"events": [{" " * (3 << 20)}', "1: the object around the events has more than 64 M"),
     ],
 )
-def test_an_invalid_export_says_why(
+def test_invalid_export_says_why(
     content: str, message: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "MAX_EXPORT", 2 << 20)

@@ -12,8 +12,8 @@ from .conftest import Sender
 SAME = '{"system": "softdrive", "code": 8}\n'
 
 
-def test_the_id_of_a_content_never_changes(sender: Sender) -> None:
-    """The next release must recognize a repeat: change this only together with the prefix."""
+def test_id_of_a_content_never_changes(sender: Sender) -> None:
+    """The next release must recognize repeated events: change this id only together with the prefix."""
     event = {"system": "softdrive", "code": 8, "session_id": "é", "phase": "stream", "final": False}
     event |= {"duration_seconds": 12, "labels": {"b": "2", "a": "1"}, "unknown": 1}
     sender.lines(json.dumps(event | {"occurred_at": "2026-11-20T19:00:00Z"}))
@@ -27,7 +27,7 @@ def test_the_id_of_a_content_never_changes(sender: Sender) -> None:
 
 
 def test_user_is_sent_and_is_not_in_the_id(sender: Sender) -> None:
-    """Fails when a hash of the user without a key goes into the id, or when `user_id` is taken."""
+    """Fails when the id contains an unkeyed hash of the user, or when `user_id` is taken for `user`."""
     sender.lines(
         '{"system": "softdrive", "User": "u-7"}\n{"system": "softdrive", "user_id": "u-8"}\n'
     )
@@ -64,7 +64,7 @@ def test_another_spelling_of_the_same_content_has_the_same_id(
 def test_digests_beyond_the_cache_are_counted_in_bounded_memory() -> None:
     """The cache of 256 KiB cannot hold 60,000 digests, about 1.6 MiB.
 
-    Not ru_maxrss: that of a child begins at its parent's, which hides everything.
+    ru_maxrss is not used: that of a child begins at its parent's value, which hides the growth.
     """
     code = """
 import resource

@@ -21,7 +21,7 @@ CODE_COLUMN = "or --column code= if every row is a normal end: no row is read"
         ("id=error", "--column id=error: is the second for this name"),
     ],
 )
-def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
+def test_wrong_mapping_is_refused(option: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_columns(["code=error", option])
     assert str(error.value).startswith(message)
@@ -65,7 +65,7 @@ def test_csv_columns_are_matched_by_any_spelling(header: str, read: Read) -> Non
 def test_csv_without_a_clear_code_column_is_refused(
     header: str, message: str, sender: Sender
 ) -> None:
-    """A file with a misspelled column would count each of its failures as a success."""
+    """With a misspelled column, each failure in the file would be counted as a success."""
     report = sender(sender.file("a.csv", f"{header}\n{header}\n"))
     assert (report.exit_code, report.skipped, sender.requests) == (1, 1, [])
     assert message.removeprefix("1:") in sender.output
@@ -85,7 +85,7 @@ def test_csv_without_a_clear_code_column_is_refused(
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
-def test_a_column_option_decides_which_column_or_key_is_a_field(
+def test_column_option_decides_which_column_or_key_is_a_field(
     columns: str, event: dict[str, object], suffix: str, read: Read
 ) -> None:
     record = {"system": "a", "Code": "x", "error_code": "08", "id": "4"}
@@ -97,7 +97,7 @@ def test_a_column_option_decides_which_column_or_key_is_a_field(
     assert {**made, "id": event.get("id")} == {"id": None, **event}
 
 
-def test_a_column_option_for_no_column_is_refused(read: Read) -> None:
+def test_column_option_for_no_column_is_refused(read: Read) -> None:
     columns = "its columns are system, error_code"
     message = f"1: the header has no column `eror`; {columns}: no row is read"
     sent = read("system,error_code\na,1\n", "a.csv", columns={"code": "eror"})
@@ -106,13 +106,13 @@ def test_a_column_option_for_no_column_is_refused(read: Read) -> None:
 
 @pytest.mark.parametrize("column", ["Error Code", "error_code"])
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
-def test_a_column_option_is_matched_by_any_spelling(column: str, suffix: str, read: Read) -> None:
+def test_column_option_is_matched_by_any_spelling(column: str, suffix: str, read: Read) -> None:
     csv, ndjson = "system,error_code\na,4001\n", '{"system": "a", "error_code": 4001}\n'
     sent = read(csv if suffix == "csv" else ndjson, f"a.{suffix}", columns={"code": column})
     assert ([body["code"] for body in sent.bodies], sent.skipped) == (["4001"], [])
 
 
-def test_a_column_option_means_the_name_that_is_exactly_the_same(read: Read) -> None:
+def test_column_option_prefers_the_exactly_equal_name(read: Read) -> None:
     both = {"system": "a", "error_code": 2, "Error_Code": 1}
     content = json.dumps(both) + '\n{"system": "a", "error_code": 2, "errorcode": 3}\n'
     sent = read(content, columns={"code": "Error_Code"})
@@ -124,10 +124,10 @@ def test_a_column_option_means_the_name_that_is_exactly_the_same(read: Read) -> 
     ("record", "column"),
     [({"error_code": 4001}, "eror"), ({"code": 4001}, "error_code"), ({}, "error_code")],
 )
-def test_a_column_option_for_a_key_that_no_record_has_is_an_error(
+def test_column_option_for_a_key_that_no_record_has_is_an_error(
     record: dict[str, object], column: str, sender: Sender
 ) -> None:
-    """The misspelled key of a code would count each failure as a success."""
+    """With a misspelled key of the code, each failure would be counted as a success."""
     content = json.dumps({"system": "softdrive", **record}) + "\n"
     report = sender.lines(content * 2, columns=[f"code={column}"])
     assert report.exit_code == 1
@@ -137,7 +137,7 @@ def test_a_column_option_for_a_key_that_no_record_has_is_an_error(
         assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0
 
 
-def test_a_table_without_a_system_may_be_ndjson(read: Read) -> None:
+def test_table_without_a_system_may_be_ndjson(read: Read) -> None:
     content = 'Started app, version 3.\n{"system": "a"}\n'
     assert "--format ndjson if each line is a JSON object" in read(content, "a.log").skipped[0]
     assert read(content, "a.log", "ndjson").lines == [2]
@@ -161,7 +161,7 @@ def test_two_keys_for_one_field_are_skipped(read: Read) -> None:
         ({"error_code": 0, "reason": "x"}, []),
     ],
 )
-def test_a_record_with_a_key_near_code_is_doubtful(
+def test_record_with_a_key_near_code_is_doubtful(
     record: dict[str, object], keys: list[str]
 ) -> None:
     names = FieldNames()
@@ -183,7 +183,7 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
 
 
 def test_column_labels_beside_a_label_is_replaced(read: Read) -> None:
-    """Fails when the label is put into the cell's text, which is an error of Python."""
+    """Fails when the label is added to the text of the cell: Python raised an error."""
     sent = read("system,code,labels,labels.region\nstreampixel,4001,x,eu\n", "a.csv")
     assert sent.skipped == []
     assert sent.bodies[0]["labels"] == {"region": "eu"}

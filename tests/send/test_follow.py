@@ -31,7 +31,7 @@ def test_lines_are_sent_when_they_are_complete(follower: Follower) -> None:
     )
 
 
-def test_a_restart_continues_at_the_checkpoint(follower: Follower) -> None:
+def test_restart_continues_at_the_checkpoint(follower: Follower) -> None:
     follower.path.write_text(lines(1, 2) + "no json\n")
     assert follower.run((nothing, ["1", "2"])) == ["1", "2"]
     follower.notes.clear()
@@ -40,8 +40,8 @@ def test_a_restart_continues_at_the_checkpoint(follower: Follower) -> None:
     assert follower.notes == []
 
 
-def test_a_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
-    """The process was killed between the answer and the checkpoint, which is older then."""
+def test_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
+    """The process was killed between the answer and the checkpoint, so the checkpoint is older."""
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
     before = follower.checkpoint.read_bytes()
@@ -56,7 +56,8 @@ def test_a_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
 
 
 def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> None:
-    """Machines of one image have equal paths, inode numbers and lines; not the random part."""
+    """Machines made from one image have equal paths, inode numbers and lines, but another random part of
+    ids."""
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     follower.checkpoint.unlink()
@@ -64,10 +65,10 @@ def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> No
     assert len(follower.counted) == 4
 
 
-def test_a_rotated_file_is_finished_before_the_next_one(
+def test_rotated_file_is_finished_before_the_next_one(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its writer may continue in it after the next file was begun."""
+    """The writer may still append to the rotated file after the next file was begun."""
     monkeypatch.setattr(follow, "QUIET", 5)
     follower.path.write_text(lines(1))
     sent = follower.run(
@@ -81,7 +82,7 @@ def test_a_rotated_file_is_finished_before_the_next_one(
     assert follower.run((nothing, ["4"])) == ["4"]
 
 
-def test_the_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> None:
+def test_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> None:
     follower.path.write_text(lines(1) + '{"system": "softdrive", "code": 2}')
     sent = follower.run((follower.rename, ["1"]), follower.write(lines(3), 1, 2, 3))
     assert sent == ["1", "2", "3"]
@@ -101,8 +102,8 @@ def test_rotations_while_nobody_follows_are_found(follower: Follower) -> None:
     assert follower.notes == []
 
 
-def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
-    """Fails when the checkpoint still names the old file: the third file then has the second one's ids."""
+def test_file_is_known_before_its_first_answer(follower: Follower) -> None:
+    """Fails when the checkpoint still names the old file: the third file then has the ids of the second."""
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
     follower.rename("gone")
@@ -117,7 +118,7 @@ def test_a_file_is_known_before_its_first_answer(follower: Follower) -> None:
     assert len(follower.notes) == 2
 
 
-def test_a_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
+def test_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     follower.rename("gone")
@@ -129,8 +130,8 @@ def test_a_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
 
 
 @pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])
-def test_a_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
-    """Also if it has grown beyond its old length before it is looked at."""
+def test_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
+    """This holds even if the file has grown beyond its old length before it is read again."""
     again = list(map(str, codes))
     follower.path.write_text(lines(1, 2))
 
@@ -160,7 +161,7 @@ def test_lines_before_a_copy_and_truncation_are_read_from_the_copy(follower: Fol
     assert follower.notes == []
 
 
-def test_a_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
+def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     with follower.path.open("r+b") as writer:
         writer.seek(0, os.SEEK_END)
@@ -173,10 +174,10 @@ def test_a_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
         assert follower.run((nothing, ["1"]), (truncate, ["1", "2"])) == ["1", "2"]
 
 
-def test_events_that_tell_themselves_apart_have_the_ids_of_send(
+def test_events_with_ids_or_times_have_the_same_ids_as_in_send(
     follower: Follower, sender: Sender
 ) -> None:
-    """So sending the file later, with `send FILE`, counts nothing twice."""
+    """If the file is sent later with `send FILE`, no event counts twice."""
     event = {"system": "softdrive", "session_id": "s", "occurred_at": "2026-11-20T19:00:00Z"}
     text = f"{json.dumps(event)}\n{json.dumps(event | {'id': 'mine'})}\n"
     follower.path.write_text(text)
@@ -185,7 +186,7 @@ def test_events_that_tell_themselves_apart_have_the_ids_of_send(
     assert list(sender.counted) == list(follower.counted)
 
 
-def test_a_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
+def test_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
     def error(*files: Path, **options: Any) -> str:
         report = sender(*files, follow=True, **options)
         assert (report.exit_code, sender.requests) == (2, [])
@@ -203,7 +204,7 @@ def test_a_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
     assert "ends.log.checkpoint: Is a directory" in error(path)
 
 
-def test_a_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) -> None:
+def test_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     source = FollowedFile(follower.path)
     follower.checkpoint.unlink()

@@ -9,7 +9,7 @@ from .conftest import Sender
 from .following import Follower, lines, nothing
 
 HEADER = b"system;Dur\xe9e;Code\n"
-"""With a byte that is not UTF-8."""
+"""A header with a byte that is not UTF-8."""
 
 
 def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
@@ -29,8 +29,8 @@ def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> Non
 
 
 @pytest.mark.parametrize("first", [HEADER, b"", b"drive;7\n"])
-def test_a_truncated_table_needs_no_header(first: bytes, follower: Follower) -> None:
-    """Its writer may write the header at its own start only. The first line may be the rest of a row."""
+def test_truncated_table_needs_no_header(first: bytes, follower: Follower) -> None:
+    """The writer may write the header only when it starts. The first line may be the rest of a row."""
     follower.path.write_bytes(HEADER + b"softdrive;x;1\n")
 
     def truncate(code: int) -> None:
@@ -46,7 +46,7 @@ def test_a_truncated_table_needs_no_header(first: bytes, follower: Follower) -> 
     assert len(follower.counted) == 5
 
 
-def test_a_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Follower) -> None:
+def test_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Follower) -> None:
     follower.path.write_text("system;code\nsoftdrive;1\n")
     follower.run((nothing, ["1"]))
     for number, text in ((2, "\n"), (1, "softdrive;3\n")):
@@ -57,7 +57,7 @@ def test_a_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Fol
 
 
 @pytest.mark.parametrize("first", ["4001}\n", "Restarted at noon, code 7\n"])
-def test_a_truncated_log_of_objects_may_begin_with_something_else(
+def test_truncated_log_of_objects_may_begin_with_something_else(
     first: str, follower: Follower
 ) -> None:
     follower.path.write_text(lines(1))
@@ -72,7 +72,7 @@ def test_a_truncated_log_of_objects_may_begin_with_something_else(
 
 
 @pytest.mark.parametrize("name", ["ends.ndjson", "ends.JSONL"])
-def test_the_name_of_a_file_tells_its_format(name: str, tmp_path: Path) -> None:
+def test_name_of_a_file_decides_its_format(name: str, tmp_path: Path) -> None:
     follower = Follower(tmp_path / name)
     follower.path.write_text("Started\n" + lines(1))
     assert follower.run((nothing, ["1"])) == ["1"]
@@ -89,7 +89,7 @@ def test_the_name_of_a_file_tells_its_format(name: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_line_that_is_no_header_ends_the_command(
+def test_line_that_is_no_header_ends_the_command(
     header: str, message: str, follower: Follower, sender: Sender
 ) -> None:
     follower.path.write_text(header)

@@ -1,4 +1,4 @@
-"""Rotations and truncations of a followed file at bad moments: while nobody reads, and while it waits."""
+"""Rotations and truncations of a followed file while `send` does not run, and while it waits."""
 
 import os
 import time
@@ -14,13 +14,13 @@ from .following import Follower, lines, nothing
 
 
 def tick() -> None:
-    """The clock of files stands still for some milliseconds."""
+    """Wait: the file system's clock advances only every few milliseconds."""
     time.sleep(0.02)
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_a_truncation_while_events_wait_is_found(copied: bool, follower: Follower) -> None:
-    """The new lines are as long as the old ones, and more when the exporter answers at last."""
+def test_truncation_while_events_wait_is_found(copied: bool, follower: Follower) -> None:
+    """At the exporter's answer the new content is longer than the old, and its lines are equally long."""
     old, unread, new = range(100, 140), range(140, 180 if copied else 140), range(200, 290)
     follower.path.write_text(lines(*old))
 
@@ -38,10 +38,10 @@ def test_a_truncation_while_events_wait_is_found(copied: bool, follower: Followe
     assert len(follower.notes) == (0 if copied else 1)
 
 
-def test_a_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
+def test_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second process of the writer may still have the old file open."""
+    """Another process of the writer may still have the old file open."""
     monkeypatch.setattr(follow, "QUIET", 0.2)
     follower.path.write_text(lines(1))
 
@@ -54,10 +54,10 @@ def test_a_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
     assert follower.run((nothing, ["1"]), (rotate, ["1"]), late) == ["1", "2", "3"]
 
 
-def test_a_line_that_is_written_during_the_last_look_is_sent(
+def test_line_that_is_written_during_the_last_look_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between a read at the end of the old file and the decision that it is finished."""
+    """The line is written between a read at the end of the old file and the decision that it is finished."""
     finished = follow.FollowedFile._finished
 
     def look(self: follow.FollowedFile, *args: object) -> bool:
@@ -79,7 +79,7 @@ def test_a_line_that_is_written_during_the_last_look_is_sent(
 
 
 @pytest.mark.parametrize("after", ["", lines(3), lines(3, 3, 3)])
-def test_a_copy_of_lines_without_an_answer_is_found(after: str, follower: Follower) -> None:
+def test_copy_of_lines_without_an_answer_is_found(after: str, follower: Follower) -> None:
     """The exporter was down, `send` was stopped, and the file was copied and truncated."""
     follower.path.write_text(lines(1, 2))
     follower.stop_before_an_answer()
@@ -91,7 +91,7 @@ def test_a_copy_of_lines_without_an_answer_is_found(after: str, follower: Follow
     assert follower.notes == []
 
 
-def test_a_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> None:
+def test_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> None:
     """The file was empty when `send` was stopped."""
     follower.path.touch()
     follower.run((nothing, []))
@@ -104,7 +104,7 @@ def test_a_copy_of_lines_that_came_after_a_stop_is_found(follower: Follower) -> 
 
 
 def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> None:
-    """With `delaycompress`, two rotations hide the file of the position."""
+    """With `delaycompress`, two rotations compress the file of the checkpoint."""
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     for name, code in (("ends.log.3.gz", 3), ("ends.log.2", 4), ("ends.log.1", 5)):
@@ -117,7 +117,7 @@ def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> Non
 
 
 def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> None:
-    """As in a copied folder. The inode number is then the order."""
+    """Files in a copied folder may have the same time; they are ordered by inode number."""
     files = [follower.path.with_name(name) for name in ("a", "b")]
     for file in files:
         file.touch()
@@ -133,7 +133,7 @@ def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> Non
     assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
 
 
-def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
+def test_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> None:
     follower.path.write_text(lines(1, 2))
     follower.run((nothing, ["1", "2"]))
     follower.path.write_text(lines(3))
@@ -143,8 +143,8 @@ def test_a_loss_is_printed_despite_quiet(follower: Follower, sender: Sender) -> 
     assert "lines after line 2 may be lost" in sender.output
 
 
-def test_a_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) -> None:
-    """They were written between the copy and the truncation."""
+def test_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) -> None:
+    """The last lines were written between the copy and the truncation."""
     follower.path.write_text(lines(*range(100)))
     follower.run((nothing, list(map(str, range(100)))))
     tick()
@@ -153,7 +153,7 @@ def test_a_copy_that_lacks_the_last_lines_is_not_sent_again(follower: Follower) 
     assert follower.run((nothing, ["3"])) == ["3"]
 
 
-def test_a_rename_while_the_folder_is_listed_hides_no_file(
+def test_rename_while_the_folder_is_listed_hides_no_file(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follower.path.write_text(lines(1))

@@ -1,4 +1,4 @@
-"""The environment's proxies."""
+"""`send` through the proxies that the environment names."""
 
 import gc
 import socket
@@ -69,7 +69,7 @@ def test_https_goes_through_a_tunnel(
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
-def test_an_ipv6_address_without_a_port_is_reached_at_the_usual_one(
+def test_ipv6_address_without_a_port_is_reached_at_the_default_port(
     scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
@@ -83,7 +83,7 @@ def test_an_ipv6_address_without_a_port_is_reached_at_the_usual_one(
     assert asked == [("2001:db8::1", port)]
 
 
-def test_an_invalid_answer_leaves_no_cycle_of_references() -> None:
+def test_invalid_answer_leaves_no_cycle_of_references() -> None:
     """With Python 3.11.2, a cycle with the exception kept the socket of a refused tunnel open."""
 
     def answer(listener: socket.socket) -> None:
@@ -126,7 +126,7 @@ def test_local_and_excepted_hosts_are_reached_directly(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://user:secret@h:1", "https://secret@h", "http://:1"])
-def test_an_unusable_proxy_is_named_without_its_password(
+def test_unusable_proxy_is_named_without_its_password(
     proxy: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)

@@ -53,7 +53,7 @@ def test_ndjson_skips_an_invalid_line(line: str, message: str, read: Read) -> No
 
 
 def test_nesting_of_any_depth_does_not_end_the_reading(read: Read) -> None:
-    """There are depths that json can parse and then cannot write."""
+    """Some depths can be parsed by Python's json but not written."""
     sent = read("".join(f'{{"system": {"[" * n}{"]" * n}}}\n' for n in range(1, 1100)))
     assert sent.lines[0] == 1
     assert all(line.endswith("nested too deeply") for line in sent.skipped[:20])
@@ -125,7 +125,7 @@ def test_json_skips_an_invalid_element(
     assert sent.skipped[0].startswith(message)
 
 
-def test_a_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
+def test_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
     row = '{"system": "a", "session_id": "%s"}\n'
     data = gzip.compress("".join(row % os.urandom(30).hex() for _ in range(4000)).encode())
     sent = read(data[: len(data) // 2])
@@ -203,7 +203,7 @@ def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
         ("a.json", "", "json", 0),
     ],
 )
-def test_the_format_is_detected_by_suffix_or_content(
+def test_format_is_detected_by_suffix_or_content(
     name: str, content: str, format: Format, count: int, read: Read
 ) -> None:
     text = content.encode()
@@ -216,7 +216,7 @@ def test_the_format_is_detected_by_suffix_or_content(
 def test_pipes_are_read_once_and_as_events_arrive(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Standard input, and what a shell makes of <(command)."""
+    """The pipes are standard input, and the path that a shell substitutes for <(command)."""
     inlet, outlet = os.pipe()
     with open(inlet) as pipe, open(outlet, "wb", 0) as writer:
         monkeypatch.setattr(sys, "stdin", pipe)
@@ -271,15 +271,15 @@ def test_each_record_of_a_pipe_is_read_before_more_arrives(
         monkeypatch.setattr(sys, "stdin", pipe)
         source = Source(STDIN, format)
         source.on_idle = write
-        found = [
+        records = [
             f"{written} rejected" if isinstance(record, Rejected) else str(written)
             for _, record in source.read(lambda _: None)
         ]
-    assert found == reads
+    assert records == reads
 
 
 @pytest.mark.parametrize("format", [None, "ndjson"])
-def test_a_large_file_of_lines_is_not_taken_for_a_single_object(
+def test_large_file_of_lines_is_not_taken_for_a_single_object(
     format: Format | None, read: Read
 ) -> None:
     content = WITH_A_LIST + f'{{"system": "a", "note": "{"x" * 1_000_000}"}}\n' * 68
@@ -300,7 +300,7 @@ def test_a_large_file_of_lines_is_not_taken_for_a_single_object(
 def test_memory_does_not_grow_with_the_file(
     name: str, begin: str, row: str, tmp_path: Path
 ) -> None:
-    """Python's allocations; those of SQLite have a test of their own."""
+    """This measures Python's allocations; another test measures those of SQLite."""
     path = tmp_path / name
     path.write_text(begin + (row % ("x" * 10_000)) * 1_200)
     source = Source(path)

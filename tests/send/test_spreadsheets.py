@@ -33,7 +33,7 @@ PLAIN = "system,code,session_id,duration_seconds\nstreampixel,4001,Zürich,12.5\
         b"\r\n" + EXCEL.encode() + b";;;;\r\n",
     ],
 )
-def test_a_table_of_a_spreadsheet_is_read(content: bytes, read: Read) -> None:
+def test_table_of_a_spreadsheet_is_read(content: bytes, read: Read) -> None:
     sent = read(content, "table")
     assert sent.skipped == []
     assert [{**body, "id": 0} for body in sent.bodies] == [{**EVENT, "id": 0}]
@@ -47,7 +47,7 @@ def test_a_table_of_a_spreadsheet_is_read(content: bytes, read: Read) -> None:
     ],
 )
 def test_files_of_pandas_are_read(content: str, code: str, read: Read) -> None:
-    """A column of integers with a gap is one of floats; the exporter knows these spellings of a code."""
+    """pandas makes a column of integers with a gap a column of floats; the exporter accepts such codes."""
     sent = read(content, "a.csv")
     assert sent.skipped == []
     assert [body.get("code") for body in sent.bodies] == [code, None]
@@ -60,7 +60,7 @@ def test_cells_under_no_column_are_not_lost(read: Read) -> None:
     assert (sent.lines, sent.skipped) == ([2], [f"3: 3 {rule}", f"4: 1 {rule}"])
 
 
-def test_a_decimal_comma_between_commas_stays_text(read: Read) -> None:
+def test_decimal_comma_between_commas_stays_text(read: Read) -> None:
     """1,234 may be a thousand; the exporter refuses the text."""
     sent = read('system,code,duration_seconds\na,1,"1,234"\n', "a.csv")
     assert sent.bodies[0]["duration_seconds"] == "1,234"
@@ -103,7 +103,7 @@ def zipped(*names: str) -> bytes:
     ],
     ids=["gz", "bz2", "xz", "zip", "misnamed zip"],  # gzip writes the time
 )
-def test_a_compressed_file_is_read(name: str, content: bytes, read: Read) -> None:
+def test_compressed_file_is_read(name: str, content: bytes, read: Read) -> None:
     sent = read(content, name)
     assert (sent.lines, sent.skipped) == ([2], [])
 
@@ -125,7 +125,7 @@ def test_a_compressed_file_is_read(name: str, content: bytes, read: Read) -> Non
         (b"\xfd7zXZ\0xxxxxxxxx", "the rest cannot be read: "),
     ],
 )
-def test_a_file_that_is_no_text_is_named_with_the_remedy(
+def test_file_that_is_no_text_is_named_with_the_remedy(
     content: bytes, message: str, read: Read
 ) -> None:
     sent = read(content, "a.csv")

@@ -46,7 +46,7 @@ def test_each_line_of_a_pipe_is_sent_within_a_second(sender: Sender) -> None:
             process.stdin.flush()
             written = time.monotonic()
             wait_for(lambda: len(sender.counted) > number, what="the line of a pipe")  # noqa: B023
-            # The first line waits for the start of the process.
+            # The first line also waits for the start of the process.
             assert number == 0 or time.monotonic() - written < 1
         process.stdin.close()
         assert json.loads(process.stdout.read())["accepted"] == 3
@@ -93,7 +93,7 @@ def piped(content: bytes) -> Iterator[None]:
         yield
 
 
-def test_a_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
+def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     sender.faults += [answers(503)] * 100
     with piped(b'{"system": "softdrive", "session_id": "a"}\n'):
         report = sender(STDIN, max_wait=0)
@@ -109,7 +109,7 @@ def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
     assert len(sender.requests) < 20
 
 
-def test_a_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -> None:
+def test_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -> None:
     log = tmp_path / "log" / "ends.ndjson"
     log.parent.mkdir()
     for ends in (1, 2):
@@ -130,7 +130,7 @@ class Log:
         self.rotations = 0
 
     def write(self, count: int) -> None:
-        """Only their place tells apart every third event; a file is recognized by its first."""
+        """Append events. Every third is equal to others, except the first of a file."""
         with self.path.open("a") as file:
             for _ in range(count):
                 self.written += 1
@@ -141,16 +141,16 @@ class Log:
     def rotate(self) -> None:
         self.rotations += 1
         self.path.rename(self.path.with_name(f"{self.path.name}.{self.rotations}"))
-        # The clock of files stands still for some milliseconds.
+        # The file system's clock advances only every few milliseconds.
         time.sleep(0.02)
         self.path.touch()
 
 
-def test_every_line_is_counted_once_whatever_is_killed(follower: Follower) -> None:
-    """Longer: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py.
+def test_every_line_is_counted_once_over_kills_and_rotations(follower: Follower) -> None:
+    """For a longer run: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py.
 
     The exporter counts each id once. `send` is killed at any event, before or after its checkpoint, and the
-    log is rotated at any event, also while nobody reads.
+    log is rotated at any event, also while `send` does not run.
     """
     rng = random.Random(1)
     log = Log(follower.path)
@@ -158,7 +158,7 @@ def test_every_line_is_counted_once_whatever_is_killed(follower: Follower) -> No
     counted: set[str] = set()
 
     def follow(kill: float) -> None:
-        """Until the kill, or until every line is counted."""
+        """Follow until the kill, or until every line is counted."""
         deadline = time.monotonic() + 20
 
         def idle() -> None:
@@ -187,7 +187,7 @@ def test_every_line_is_counted_once_whatever_is_killed(follower: Follower) -> No
         with suppress(Ended):
             follow(kill=0.1)
         if rng.random() < 0.1:
-            # Lines between the last read and a truncation are lost to every reader.
+            # A truncation loses lines that were not read before, so all lines are read first.
             with suppress(Ended):
                 follow(kill=0)
             os.truncate(log.path, 0)

@@ -34,7 +34,7 @@ plain_and_tls = pytest.mark.parametrize("with_tls", [False, True], ids=["plain",
 
 
 class Echo:
-    """Answers with the request's body; `/big` with 32 MiB, `/early` before it has read the body."""
+    """Answers with the request's body, `/big` with 32 MiB, and `/early` before it has read the body."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -81,7 +81,7 @@ def make_listener(
 
 
 class Running:
-    """A server under test, from the start on."""
+    """A server under test, already started."""
 
     def __init__(self, app: Any = None, **settings: Any) -> None:
         self.received = app or Echo()
@@ -124,13 +124,13 @@ class Running:
         return self._opened.enter_context(connection)
 
     def connect_tls(self, with_tls: bool = True) -> socket.socket:
-        """A TLS connection, or a plain one."""
+        """A connection with or without TLS."""
         if not with_tls:
             return self.connect()
         return self._opened.enter_context(tls(self.connect()))
 
     def exchange(self, request: bytes) -> bytes:
-        """Everything that the server sends until it closes the connection."""
+        """Send a request; returns all bytes until the server closes the connection."""
         with self.connect() as client:
             client.sendall(request)
             return rest(client)
@@ -150,7 +150,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers, which end with the test."""
+    """Starts servers that end with the test."""
     servers: list[Running] = []
 
     def begin(app: Any = None, **settings: Any) -> Running:
@@ -163,7 +163,7 @@ def start() -> Iterator[Start]:
 
 
 def rest(client: socket.socket) -> bytes:
-    """Everything until the end of the connection, also if it is a reset."""
+    """All bytes until the connection ends, also by a reset."""
     parts = []
     try:
         while part := client.recv(65536):
@@ -194,7 +194,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def refuses(address: Any) -> bool:
-    """Whether nothing listens there."""
+    """Whether no program listens at the address."""
     try:
         socket.create_connection(address, DEADLINE).close()
     except ConnectionRefusedError:

@@ -1,4 +1,5 @@
-"""How much is read ahead of the application and after an early answer, and unread answers."""
+"""Bytes read ahead of the application and after an early answer, and answers that the client does not
+read."""
 
 import asyncio
 import logging
@@ -30,7 +31,7 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 def test_body_is_read_less_than_64_kib_ahead_of_the_application(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
-    """Fails without `READ_AHEAD`, and with the 256,000 bytes that uvloop reads without a buffer."""
+    """Fails without `READ_AHEAD`, and without the own buffer: uvloop then reads 256,000 bytes at a time."""
     go = threading.Event()
     sizes: list[int] = []
 
@@ -42,7 +43,7 @@ def test_body_is_read_less_than_64_kib_ahead_of_the_application(
     client.settimeout(0.5)
     client.sendall(CHUNKED)
     with pytest.raises(TimeoutError):
-        # More than all buffers on the way hold.
+        # More bytes than all buffers between client and application hold.
         client.sendall(CHUNK * 1000)
     go.set()
     client.settimeout(DEADLINE)
@@ -100,7 +101,7 @@ def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
 def test_upload_that_continues_after_its_answer_is_closed(
     start: Start, pair: tuple[Path, Path], with_tls: bool
 ) -> None:
-    """Fails without `_discard`: uvicorn discards as much as is sent."""
+    """Fails without `_discard`: uvicorn reads and discards any number of bytes."""
     client = start(files=pair if with_tls else ()).connect_tls(with_tls)
     sent = 0
     client.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
@@ -116,8 +117,8 @@ def test_upload_that_continues_after_its_answer_is_closed(
 def test_unread_pipelined_answers_raise_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails without `is_closing` in `LingeringTransport.write`: uvicorn tells only the last of the requests
-    that the peer is gone."""
+    """Fails without `is_closing` in `LingeringTransport.write`: uvicorn notifies only the last of the
+    requests that the peer is gone."""
     server = start(receive_timeout=0.5)
     with caplog.at_level(logging.ERROR):
         client = server.connect()
@@ -137,8 +138,9 @@ def test_unread_pipelined_answers_raise_nothing(
 def test_small_unread_answer_closes_the_connection(
     start: Start, monkeypatch: pytest.MonkeyPatch, keep_alive: float
 ) -> None:
-    """Fails without `pause_writing`, and without `set_write_buffer_limits`: less than 64 KiB were never
-    noticed. With a short keep-alive, fails when `_check` ends with the close of an idle connection."""
+    """Fails without `pause_writing`, and without `set_write_buffer_limits`: unread answers of less than 64
+    KiB were never noticed. With a short keep-alive, fails when `_check` ends with the close of an idle
+    connection."""
     monkeypatch.setattr(listeners, "KEEP_ALIVE", keep_alive)
     listen = sockets._listen
 

@@ -75,7 +75,7 @@ USES: dict[str, tuple[bytes, bool, bool]] = {
     "an upgrade": (UPGRADE, True, False),
     "a large head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000, True, False),
 }
-"""What a client sends, whether it then reads, and whether it ends with a reset."""
+"""The request of a client, whether it reads the answer, and whether it ends with a reset."""
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -116,7 +116,7 @@ def test_failed_handshake_is_freed_and_no_longer_counted(
 def test_request_that_runs_on_keeps_no_buffers_of_its_closed_connection(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `release` keeps the transport, or uvicorn's flow control has a reference of its own."""
+    """Fails when `release` keeps the transport, or uvicorn's flow control keeps another reference to it."""
     begun, go = threading.Event(), threading.Event()
 
     async def late(scope: Any, receive: Any, send: Any) -> None:
@@ -172,7 +172,7 @@ def test_closed_connection_does_not_wait_for_its_linger_timer(
 
 
 def busy(client: socket.socket) -> socket.socket:
-    """In a request: the server has asked for the body."""
+    """Make a connection busy: begin a request, and wait until the server asks for the body."""
     client.sendall(
         b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
     )

@@ -24,7 +24,7 @@ from tests.server.conftest import (
 
 
 def wait_for_a_timeout(server: Running) -> None:
-    """A `receive_timeout` by the server's clock: that of a connection made now."""
+    """Wait one `receive_timeout` by the server's clock: until a new connection is timed out."""
     assert status(rest(server.connect())) == 408
 
 
@@ -34,7 +34,7 @@ def wait_for_a_timeout(server: Running) -> None:
     ids=["nothing", "blank line", "part of a head", "part of a body", "part of the chunks"],
 )
 def test_request_that_stops_arriving_is_answered_408(start: Start, begun: bytes) -> None:
-    """Fails without `_check`: uvicorn waits without end."""
+    """Fails without `_check`: uvicorn waits forever."""
     server = start(receive_timeout=0.2)
     reply = server.exchange(begun)
     assert status(reply) == 408
@@ -54,7 +54,8 @@ def test_late_otlp_request_is_answered_503(start: Start) -> None:
 def test_deadline_is_checked_again_after_an_error(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log call that raised left the connection open for good. Fails without `finally` in `_check`."""
+    """Fails without `finally` in `_check`: after a log call that raised, the connection stayed open
+    forever."""
     refused, failures = Refusals.refused, [OSError("log not written")]
 
     def fail_first(*arguments: Any) -> None:
@@ -76,8 +77,10 @@ def test_deadline_is_checked_again_after_an_error(
     ],
     ids=["headers", "blank lines", "body"],
 )
-def test_request_that_drips_is_answered_408(start: Start, first: bytes, drip: bytes) -> None:
-    """Fails with a deadline that every byte moves, such as a keep-alive timer."""
+def test_request_that_arrives_too_slowly_is_answered_408(
+    start: Start, first: bytes, drip: bytes
+) -> None:
+    """Fails with a deadline that each byte postpones, such as a keep-alive timer."""
     client = start(receive_timeout=0.5).connect()
     client.sendall(first)
     client.settimeout(0.02)
@@ -93,7 +96,7 @@ def test_request_that_drips_is_answered_408(start: Start, first: bytes, drip: by
 
 
 def test_idle_connection_has_no_deadline_and_its_next_request_has(start: Start) -> None:
-    """Fails when the deadline of a finished request stays."""
+    """Fails when the deadline of a finished request remains."""
     server = start(receive_timeout=0.5)
     client = server.connect()
     client.sendall(post(b"first"))
@@ -121,7 +124,7 @@ def test_slow_application_does_not_time_out_its_client(start: Start) -> None:
         await respond(send, b"")
 
     server = start(slow, receive_timeout=0.5)
-    # More than the kernel holds on the way, and little enough to arrive in time.
+    # More than the kernel buffers, but little enough to arrive in time.
     body = bytes(12 * 1024**2)
     client = server.connect()
     sender = threading.Thread(target=client.sendall, args=(post(body),))

@@ -1,4 +1,4 @@
-"""Requests without an ASGI task, through real sockets. The application says which way each one took."""
+"""Requests without an ASGI task, through real sockets. The answer says whether a task ran."""
 
 import asyncio
 import re
@@ -32,12 +32,12 @@ def direct(body: bytes, header: bytes = b"") -> bytes:
 
 
 class TwoWays:
-    """Answers with the way and the body; `held` answers wait for `release`."""
+    """Answers with "direct" or "task" and the body; answers to requests with `X-Hold` wait for `release`."""
 
     def __init__(self) -> None:
         self.begun: list[bytes] = []
         self.clients: list[str] = []
-        self._held: list[Callable[[], object]] = []
+        self._waiting: list[Callable[[], object]] = []
 
     def direct(self, target: bytes, headers: Headers) -> Start | None:
         return self._start if target == b"/direct" else None
@@ -52,7 +52,7 @@ class TwoWays:
             lines.append((b"connection", b"close"))
         code = 413 if b"x-close" in headers else 200
         if b"x-hold" in headers:
-            self._held.append(
+            self._waiting.append(
                 lambda: loop.call_soon_threadsafe(respond, code, lines, text),
             )
         else:
@@ -66,9 +66,9 @@ class TwoWays:
         await respond(send, b"task " + body)
 
     def release(self) -> None:
-        held, self._held = self._held, []
-        for each in held:
-            each()
+        waiting, self._waiting = self._waiting, []
+        for send_answer in waiting:
+            send_answer()
 
 
 def test_small_complete_request_takes_no_task(start: StartServer) -> None:
@@ -109,7 +109,7 @@ def test_other_request_takes_a_task(start: StartServer, request_bytes: bytes) ->
 
 @pytest.mark.parametrize("at", [20, 60, -1])
 def test_request_in_two_reads_takes_a_task(start: StartServer, at: int) -> None:
-    """The head ends at byte 53. A request whose head is in the second read is complete there."""
+    """The head ends at byte 53. A request whose head is in the second read is complete at that read."""
     server = start(TwoWays())
     client = server.connect()
     whole = direct(b"in two parts")
@@ -147,7 +147,7 @@ def test_answer_that_closes_ends_the_connection(start: StartServer) -> None:
 def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
     start: StartServer,
 ) -> None:
-    """Fails when the answer before makes the connection idle: the counted event got no answer."""
+    """Fails when the earlier answer makes the connection idle: the counted event got no answer."""
     server = start(TwoWays(), max_connections=1)
     client = server.connect()
     second = direct(b"second", b"X-Hold: 1\r\n")
@@ -183,7 +183,7 @@ def test_malformed_request_does_not_take_the_answer_of_a_held_one(start: StartSe
 
 
 def test_stop_waits_for_the_answer() -> None:
-    """Fails when the request is not the protocol's cycle: the connection closed without an answer."""
+    """Fails when the request is not set as the protocol's cycle: the connection closed without an answer."""
     app = TwoWays()
 
     async def main() -> None:

@@ -10,7 +10,7 @@ from tests.server.conftest import DEADLINE, rest, status
 
 
 def test_header_flood_costs_little_memory(tmp_path: Path) -> None:
-    """Fails without the header limit: the process grows with what is sent, 40 MiB each time."""
+    """Fails without the header limit: the process grows by the headers sent, 40 MiB each time."""
     with ExporterProcess(tmp_path / "data") as exporter:
         # The first scrape imports the pages.
         exporter.metrics()

@@ -1,4 +1,4 @@
-"""Requests whose head was parsed before, through real sockets: answered as requests with a new head are."""
+"""Requests whose head was parsed before, through real sockets: they are answered like any other request."""
 
 import socket
 from typing import Any, cast
@@ -47,7 +47,7 @@ def test_part_of_a_request_with_a_known_head_waits_for_the_rest(start: Start, at
 
 
 def test_known_head_behind_an_open_request_waits_for_its_answer(start: Start) -> None:
-    """Fails when a request with a known head starts while the one before has no answer."""
+    """Fails when a request with a known head starts while the previous request has no answer."""
     server = start(Asked())
     client = server.connect()
     # Otherwise the kernel sends the third request only when the second one is acknowledged.
@@ -69,7 +69,8 @@ def test_known_head_behind_an_open_request_waits_for_its_answer(start: Start) ->
 
 
 def test_known_head_of_a_request_makes_its_connection_busy(start: Start) -> None:
-    """Fails when the connection stays idle: a new one replaced it, and the counted event got no answer."""
+    """Fails when the connection stays idle: a new connection replaced it, and a counted event got no
+    answer."""
     server = start(Asked(), max_connections=1)
     client = server.connect()
     held = direct(b"held", b"X-Hold: 1\r\n")
@@ -91,9 +92,9 @@ def remembered(data: bytes, body: bytes) -> KnownHeads:
 
 def test_head_is_found_with_another_body_of_the_same_length() -> None:
     heads = remembered(direct(b"abc"), b"abc")
-    found = heads.find(memoryview(direct(b"xyz")))
-    assert found is not None
-    known, body = found
+    match = heads.find(memoryview(direct(b"xyz")))
+    assert match is not None
+    known, body = match
     assert (known.headers, known.length, body) == ({b"host": b"a"}, 3, b"xyz")
     assert heads.find(direct(b"xyz") + b"\r\n") is None
     assert heads.find(direct(b"xyz")[:-1]) is None

@@ -1,4 +1,4 @@
-"""Two listeners in one process: how they start, how they end, and what prevents a start."""
+"""Two listeners in one process: their start, their end, and errors that prevent a start."""
 
 import asyncio
 import contextlib
@@ -120,8 +120,8 @@ def test_localhost_is_every_loopback_address() -> None:
     assert run(during(work, ops)).endswith(b"/x")
 
 
-def test_check_of_an_address_takes_no_connection() -> None:
-    """A sender that retries during a restart would have its connection reset."""
+def test_check_of_an_address_accepts_no_connection() -> None:
+    """Otherwise the connection of a sender that retries during a restart would be reset."""
     (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
     with bound, socket.socket() as client:
         assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
@@ -191,8 +191,8 @@ def test_stop_closes_idle_connections_and_waits_for_requests() -> None:
 
 
 def test_request_that_does_not_end_is_cancelled_before_serve_returns() -> None:
-    """The caller closes the ledger next. Fails without the wait in `shutdown`: uvicorn returns while the
-    cancelled task still runs."""
+    """Fails without the wait in `shutdown`: uvicorn returns while the cancelled task still runs, and the
+    caller then closes the ledger."""
     waiting = Waiting()
 
     def work(bound: Any) -> socket.socket:

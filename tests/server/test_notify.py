@@ -31,7 +31,7 @@ class Manager:
         return self._socket.recv(4096).decode().split("\n")
 
     def until(self, line: str) -> list[list[str]]:
-        """The messages up to the first with `line`."""
+        """The messages up to the first message with `line`."""
         messages = [self.next()]
         while line not in messages[-1]:
             messages.append(self.next())
@@ -62,7 +62,7 @@ def manager(
 
 
 def during_report(status: Callable[[], Status], work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work` while the `status` of a listening exporter is reported."""
+    """Run `work` while the `status` of a listening exporter is reported."""
 
     async def main() -> None:
         listening, stop = asyncio.Event(), asyncio.Event()
@@ -79,8 +79,8 @@ def during_report(status: Callable[[], Status], work: Callable[[], Awaitable[Non
 def test_service_is_ready_when_listening_and_alive_until_it_stops(
     manager: Manager, tmp_path: Path
 ) -> None:
-    """Fails without `report` in `exporter.serve`, and with an interval that ignores WATCHDOG_USEC: the
-    default is 10 s."""
+    """Fails without `report` in `exporter.serve`, and when the interval ignores WATCHDOG_USEC: the default is
+    10 s."""
     with ExporterProcess(tmp_path / "data") as exporter:
         (*before, first) = manager.until("READY=1")
         assert all(not {"READY=1", "STOPPING=1"} & set(lines) for lines in before)
@@ -133,7 +133,7 @@ def test_no_watchdog_message_while_the_event_loop_is_blocked(manager: Manager) -
 
 
 def test_full_disk_delays_ready_but_not_the_watchdog(manager: Manager) -> None:
-    """A restart makes no room. Fails with `state.problem` in the condition on `alive`."""
+    """Fails with `state.problem` in the condition on `alive`: a restart would not free any space."""
     state = FULL
 
     def fill_and_free() -> None:

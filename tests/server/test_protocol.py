@@ -1,4 +1,4 @@
-"""Requests that are served and refused, through real sockets; deadlines are in test_deadlines."""
+"""Requests that are served or refused, through real sockets; test_deadlines.py tests deadlines."""
 
 import re
 import select
@@ -77,7 +77,8 @@ def test_heads_in_parts_are_counted_separately(start: Start) -> None:
 
 @pytest.mark.parametrize("parts", [1, 3])
 def test_upgrade_request_is_served_without_upgrade(start: Start, parts: int) -> None:
-    """Java's HttpClient sends it. Fails without `_continue_without_upgrade`: httptools drops the body."""
+    """Fails without `_continue_without_upgrade`: httptools drops the body. Java's HttpClient asks for
+    upgrades."""
     server = start()
     client = server.connect()
     request = (
@@ -176,7 +177,7 @@ def test_input_that_is_not_http_is_answered_400(start: Start, request_bytes: byt
 
 
 def test_malformed_request_does_not_take_the_answer_of_the_one_before(start: Start) -> None:
-    """A sender would drop events that were counted. Fails without `pending` in `_refuse`."""
+    """Fails without `pending` in `_refuse`: a sender would drop events that were counted."""
     server = start()
     received = server.exchange(post(b"first") + b"nonsense\r\n\r\n")
     assert status(received) == 200

@@ -1,4 +1,4 @@
-"""A running exporter."""
+"""A running exporter for the tests of `simulate`."""
 
 from tests.commands.conftest import running
 

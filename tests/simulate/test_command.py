@@ -1,4 +1,4 @@
-"""`simulate` to an exporter, to files, and with wrong usage."""
+"""`simulate`: events to an exporter, events to files, and wrong usage."""
 
 import io
 import json
@@ -27,7 +27,7 @@ START = "2026-01-05T08:00:00Z"
 
 
 class InProcess:
-    """Runs the command; `exit_code`, its `log`, and the seconds that it slept.
+    """Runs the command in this process; has its `exit_code`, its `log`, and the seconds that it slept.
 
     Ctrl-C is pressed once it has slept for `interrupt` seconds.
     """
@@ -46,7 +46,7 @@ class InProcess:
             raise KeyboardInterrupt
 
     def counted(self) -> tuple[int, int, int]:
-        """Read, accepted and duplicate events of the summary."""
+        """The numbers of read, accepted and duplicate events in the summary."""
         numbers = self.log.splitlines()[-1].replace(",", "").split()
         assert numbers[1::2][:3] == ["read", "accepted", "duplicates"]
         return int(numbers[0]), int(numbers[2]), int(numbers[4])
@@ -61,7 +61,7 @@ def fake() -> Iterator[FakeExporter]:
 def test_posting_twice_with_a_seed_gives_duplicates_only(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
-    """Fails when events carry the time of posting: repeated events would be conflicts."""
+    """Fails when events contain the time of posting: repeated events would be conflicts."""
     options: dict[str, Any] = {"url": url(running), "system": "both", "seed": 4}
     first, second = (InProcess(**options, incidents=["capacity-large@10m"]) for _ in range(2))
     assert (first.exit_code, second.exit_code) == (0, 0)
@@ -105,7 +105,7 @@ def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(fake: FakeExp
 
 
 def test_real_time_events_carry_their_time(fake: FakeExporter) -> None:
-    """Fails when real time has no `occurred_at`, or starts at another time than now."""
+    """Fails when events in real time have no `occurred_at`, or do not start now."""
     InProcess(url=fake.url, speed=1.0, duration="15s", ends_per_hour=1e5)
     times = [datetime.fromisoformat(event["occurred_at"]) for event in fake.counted.values()]
     assert len(times) > 50
@@ -113,7 +113,7 @@ def test_real_time_events_carry_their_time(fake: FakeExporter) -> None:
 
 
 def test_undelivered_events_exit_with_2(fake: FakeExporter, tmp_path: Path) -> None:
-    """There is no exporter, or it wants a token."""
+    """No exporter listens, or the exporter requires a token."""
     nowhere = InProcess(url="http://127.0.0.1:1", seed=4)
     assert (nowhere.exit_code, "Gave up after 300 s" in nowhere.log) == (2, True)
     token = write(tmp_path / "token", "a-token\n")
@@ -152,7 +152,7 @@ def test_standard_output_has_the_events_alone() -> None:
 
 
 def test_closed_standard_output_leaves_no_traceback() -> None:
-    """Fails with "Exception ignored" at the interpreter's exit without the flush."""
+    """Fails without the flush: the interpreter prints "Exception ignored" at its exit."""
     reader, writer = os.pipe()
     os.close(reader)
     try:

@@ -1,4 +1,4 @@
-"""Histories as events, in their bins, with ids that are safe to repeat."""
+"""Histories as events: times within their bins, and ids that allow a repeat."""
 
 import tracemalloc
 from collections import Counter
@@ -51,7 +51,8 @@ def test_events_are_as_many_per_code_and_bin_as_ends(history: History, made: lis
 def test_ids_repeat_for_a_seed_and_differ_for_other_histories(
     history: History, made: list[Event]
 ) -> None:
-    """Fails when ids depend on the seed alone: a server would reject the others as conflicts."""
+    """Fails when ids depend only on the seed: a server would reject events of other histories as
+    conflicts."""
     assert [event for _, event in events(history, SEED)] == made
     ids = {event["id"] for event in made}
     assert len(ids) == len(made)

@@ -42,7 +42,7 @@ FACTORS = [
 
 
 def system_of(name: str) -> str:
-    """The first system with the incident: its effect is the same on both."""
+    """The first system that has the incident; the effect is the same on both systems."""
     return next(iter(KINDS[name].codes))
 
 
@@ -71,7 +71,7 @@ def successes(system: str) -> list[int]:
 def test_incident_gives_its_codes_their_share_instead_of_successes(
     name: str, since: float, until: float, share: float
 ) -> None:
-    """Within five standard deviations of Poisson noise, and the code's ordinary share before and after."""
+    """Within five standard deviations of Poisson noise, shares change during the incident only."""
     history, ordinary = during(name), without(name)
     columns = [history.codes.index(code) for code in KINDS[name].codes[history.system]]
     bins = after_onset(history, since, until)

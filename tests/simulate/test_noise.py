@@ -1,4 +1,4 @@
-"""Counts around means, and what scrapes show of them."""
+"""Random counts around means, and the counts that scrapes see."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def drawn(traffic: Traffic, means: tuple[float, float], seed: int) -> np.ndarray
 
 
 def variance(traffic: Traffic, means: tuple[float, float]) -> float:
-    """Of the sum of all ends, by the law of total variance.
+    """The variance of the sum of all ends, by the law of total variance.
 
     Poisson in each bin, times gamma factors that the four bins of a minute share. A failed first attempt
     stands for 1 + B * G ends: B Bernoulli(chance), G geometric with mean m, E[G²] = m + 2m².
@@ -72,7 +72,7 @@ def test_retries_end_within_about_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def numbered() -> np.ndarray:
-    """The ends of a day, a different number in every bin."""
+    """Ends of a day, with a different number in every bin."""
     return np.stack([np.arange(1, DAY_BINS + 1), np.arange(DAY_BINS) % 7], axis=1)
 
 

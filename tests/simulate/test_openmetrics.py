@@ -1,4 +1,4 @@
-"""Histories as promtool reads them: the labels of /metrics, and the total at each scrape."""
+"""Histories as OpenMetrics for promtool: the labels of /metrics, and the total at each scrape."""
 
 import subprocess
 from pathlib import Path

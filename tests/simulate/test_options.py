@@ -50,7 +50,8 @@ def test_run_lasts_an_hour_or_as_given(options: dict[str, Any], seconds: float) 
 def test_files_end_now_and_posted_events_carry_true_times_only(
     options: dict[str, Any], start: float, dated: bool
 ) -> None:
-    """Fails when compressed time is sent as `occurred_at`: months ago, so events count as late."""
+    """Fails when compressed time is sent as `occurred_at`: it is months ago, so events would count as
+    late."""
     described = run(**options)
     assert (described.start, described.dated) == (start, dated)
 

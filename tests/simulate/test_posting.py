@@ -1,4 +1,4 @@
-"""Posting a run: when events are sent, and what a slow exporter changes."""
+"""Posting a run: the times at which events are sent, also to a slow exporter."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,8 @@ from exporter.simulate.traffic import Traffic
 
 
 class SlowExporter:
-    """Stands in for `Delivery`; `delays` seconds pass during the first requests. Checks no answers."""
+    """Stands in for `Delivery`; `delays` seconds pass during the first requests. It does not check
+    answers."""
 
     def __init__(self, *delays: float) -> None:
         self.now = 0.0
@@ -49,7 +50,7 @@ def test_post_sends_every_event_once_at_the_speed(speed: float) -> None:
 
 
 def test_post_catches_up_after_a_slow_answer() -> None:
-    """Fails when each step sleeps its own length: the run would end 20 s late."""
+    """Fails when each step sleeps for its full length: the run would end 20 s late."""
     exporter = SlowExporter(20.0)
     post(run(1.0), exporter)  # type: ignore[arg-type]
     assert len(exporter.ids) == run(1.0).histories()[0].ends.sum()

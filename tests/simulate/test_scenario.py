@@ -99,7 +99,7 @@ def test_recovery_follows_directly_after_a_stop() -> None:
 
 
 def test_shorter_standard_run_has_the_incidents_that_end_in_time() -> None:
-    """Fails when a crash loop that lasts a bin longer than the run is included."""
+    """Fails when the run includes a crash loop that ends a bin after the run."""
     end = dict(reversed(STANDARD))["crash-loop"] + KINDS["crash-loop"].seconds
     for seconds, names in ((end - STEP, set()), (end, {"crash-loop"})):
         history = simulate("streampixel", days=seconds / DAY, incidents=standard_plan(seconds))

@@ -1,4 +1,4 @@
-"""Payloads of Streampixel's webhook, as its documentation shows them."""
+"""Payloads of Streampixel's webhook, as in its documentation."""
 
 import json
 from typing import Any

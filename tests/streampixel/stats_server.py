@@ -1,6 +1,6 @@
 """A local server of Streampixel's project user stats, as documented, with faults on demand.
 
-It does not test Streampixel's rate limits and certificates.
+It does not imitate Streampixel's rate limits and certificates.
 """
 
 import ssl
@@ -18,7 +18,8 @@ KEY = "key-0123456789abcdef"
 
 
 class StatsServer(FaultyServer):
-    """`fault` applies to requests without a fault of their own. `polled` are the requested projects."""
+    """A server. `fault` applies to requests for which `faults` has no entry; `polled` are requested
+    projects."""
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         super().__init__(Handler)
@@ -75,7 +76,7 @@ class Handler(faulty_server.Handler):
 
 
 def sends(raw: bytes, *, hang: bool = False) -> Fault:
-    """Exactly these bytes, then the end of the connection, or with `hang` nothing more."""
+    """Sends exactly these bytes, then closes the connection, or with `hang` keeps it open."""
 
     def fault(handler: Handler) -> None:
         handler.wfile.write(raw)
@@ -87,7 +88,7 @@ def sends(raw: bytes, *, hang: bool = False) -> Fault:
 
 
 def repeats(chunk: bytes, delay: float) -> Fault:
-    """An answer that never ends: `chunk` every `delay` seconds."""
+    """Sends an answer that never ends: `chunk` every `delay` seconds."""
 
     def fault(handler: Handler) -> None:
         handler.close_connection = True

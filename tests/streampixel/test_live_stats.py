@@ -1,4 +1,4 @@
-"""Live stats beside other work, the key file and the settings."""
+"""Live stats: polling in an exporter, the key file and the settings."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: 
 def poll_until(
     condition: Callable[[CollectorRegistry], object], server: StatsServer, folder: Path
 ) -> CollectorRegistry:
-    """Poll beside other work of an event loop until the condition holds."""
+    """Poll while the event loop has other work, until the condition holds."""
     registry = CollectorRegistry()
 
     async def run() -> None:

@@ -164,7 +164,7 @@ def test_every_reason_but_internal_has_a_fault() -> None:
 
 
 def test_redirect_is_not_followed(server: StatsServer) -> None:
-    """The key is part of the URL: another server would receive it."""
+    """The key is part of the URL, so another server would receive the key."""
     with StatsServer() as other:
         location = f"{other.url}/projects/userStats/p1?userId={USER}&apikey={KEY}"
         server.faults.append(answers(302, {}, Location=location))
@@ -242,7 +242,7 @@ def test_key_is_redacted_in_an_echoed_url(
 # --- staleness -----------------------------------------------------------------------------------
 
 
-def test_numbers_vanish_after_three_intervals_and_come_back(server: StatsServer) -> None:
+def test_numbers_disappear_after_three_intervals_and_return(server: StatsServer) -> None:
     polling = Polling(server.url)
     polling.poll()
     success = polling.value(names.LIVE_STATS_SUCCESS)

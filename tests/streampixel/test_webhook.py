@@ -54,7 +54,7 @@ def test_repeated_delivery_is_a_duplicate(hook: Webhook) -> None:
 
 
 def test_concurrent_deliveries_keep_the_latest_time(hook: Webhook) -> None:
-    """Fails without the lock: the earlier event, committed second, did not see the later time."""
+    """Fails without the lock: the earlier event, committed second, replaced the later time."""
     hook.post_together(body(), EARLIER, body(), EARLIER)
     assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
 

@@ -1,4 +1,4 @@
-"""The webhook of an exporter process: off by default, durable, and its token is never shown."""
+"""The webhook of an exporter process: off by default, durable, with a token that is never shown."""
 
 from pathlib import Path
 

@@ -158,14 +158,14 @@ EDITS = {
         '20: code 07 in codes[2] is not text in YAML: quote it as "07"',
     ),
 }
-"""Text of valid.yaml, what it is replaced with, and the mistake."""
+"""A text in valid.yaml, its replacement, and the mistake."""
 FILES = {path.stem.removeprefix("invalid-"): path for path in TESTDATA.glob("invalid-*.yaml")}
-"""Files with more differences. Comments at the end of each are the mistakes in it."""
+"""Files with more differences. The comments at the end of a file are its mistakes."""
 KINDS = sorted([*EDITS, *FILES])
 
 
 def invalid(kind: str, folder: Path) -> tuple[Path, list[str]]:
-    """A file with this kind of mistake, which may be written to the folder, and its mistakes."""
+    """A file with this kind of mistake, possibly written to the folder, and its mistakes."""
     if path := FILES.get(kind):
         text = path.read_text(encoding="utf-8", errors="replace")
         return path, re.findall(r"^# (\d+: .*)$", text, re.MULTILINE)

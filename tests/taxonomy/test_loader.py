@@ -27,10 +27,6 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_shipped_systems_are_loaded() -> None:
-    assert list(load().systems) == ["softdrive", "streampixel"]
-
-
 def test_systems_of_a_folder_come_last_and_other_files_are_ignored(folder: Path) -> None:
     (folder / "apex.yml").write_text(VALID.replace("system: acme", "system: apex"))
     (folder / "README.md").write_text("not a taxonomy")
@@ -38,12 +34,12 @@ def test_systems_of_a_folder_come_last_and_other_files_are_ignored(folder: Path)
     assert list(load([folder]).systems) == ["softdrive", "streampixel", "acme", "apex"]
 
 
-def test_a_byte_order_mark_is_ignored(folder: Path) -> None:
+def test_byte_order_mark_is_ignored(folder: Path) -> None:
     (folder / "acme.yaml").write_text(VALID, encoding="utf-8-sig")
     assert "acme" in load([folder]).systems
 
 
-def test_a_system_in_two_files_is_refused(folder: Path) -> None:
+def test_system_in_two_files_is_refused(folder: Path) -> None:
     (folder / "again.yaml").write_text(VALID)
     assert mistakes_of(folder) == [
         f"{folder}/again.yaml:1: system 'acme' is loaded already, from {folder}/acme.yaml; "
@@ -51,14 +47,14 @@ def test_a_system_in_two_files_is_refused(folder: Path) -> None:
     ]
 
 
-def test_a_shipped_system_is_not_replaced(folder: Path) -> None:
+def test_shipped_system_is_not_replaced(folder: Path) -> None:
     (folder / "acme.yaml").write_text(VALID.replace("system: acme", "system: softdrive"))
     (mistake,) = mistakes_of(folder)
     assert mistake.startswith(f"{folder}/acme.yaml:1: system 'softdrive' is loaded already, from /")
     assert mistake.endswith('in place of "system: softdrive", and only what differs')
 
 
-def test_a_wrong_folder_is_reported(folder: Path, tmp_path: Path) -> None:
+def test_wrong_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     missing, file, empty = tmp_path / "nowhere", folder / "acme.yaml", tmp_path / "empty"
     empty.mkdir()
     assert mistakes_of(missing, file, empty) == [
@@ -68,7 +64,7 @@ def test_a_wrong_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_an_unreadable_file_is_reported(folder: Path) -> None:
+def test_unreadable_file_is_reported(folder: Path) -> None:
     (folder / "trap.yaml").mkdir()
     assert mistakes_of(folder) == [f"{folder}/trap.yaml: can't be read: Is a directory"]
 

@@ -32,7 +32,7 @@ def loaded(folder: Path, system: str = "streampixel") -> System:
     return load([folder]).systems[system]
 
 
-def test_an_overlay_replaces_its_keys_and_adds_aliases(tmp_path: Path) -> None:
+def test_overlay_replaces_its_keys_and_adds_aliases(tmp_path: Path) -> None:
     shipped = load().systems["streampixel"].match("4006")
     path = write(
         *(tmp_path, "mine", '  - code: "4006"', "    owner: client", "    planned: true"),
@@ -50,7 +50,7 @@ def test_an_overlay_replaces_its_keys_and_adds_aliases(tmp_path: Path) -> None:
     assert [other.code for other in system.codes if other.changed_by] == ["4006"]
 
 
-def test_an_overlay_changes_the_new_code_of_another_overlay(tmp_path: Path) -> None:
+def test_overlay_changes_the_new_code_of_another_overlay(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(VALID)
     (tmp_path / "m-new.yaml").write_text(NEW)
     first = write(tmp_path, "a", '  - code: "4242"', "    aliases: [quota]", system="acme")
@@ -67,7 +67,7 @@ def test_an_overlay_changes_the_new_code_of_another_overlay(tmp_path: Path) -> N
 
 
 def test_equal_overlays_and_a_shipped_alias_are_no_mistake(tmp_path: Path) -> None:
-    """An upgrade to a release that ships the alias must not fail."""
+    """Fails when a repeated alias is refused: an upgrade to a release that ships the alias would fail."""
     rows = ('  - code: "4001"', "    severity: ticket", "    aliases: [Worker Node Unavailable]")
     for name in "ab":
         write(tmp_path, name, *rows)
@@ -87,14 +87,14 @@ def test_overlays_that_disagree_are_both_named(tmp_path: Path) -> None:
     ]
 
 
-def test_an_overlay_must_not_make_the_normal_code_a_failure(tmp_path: Path) -> None:
+def test_overlay_must_not_make_the_normal_code_a_failure(tmp_path: Path) -> None:
     path = write(tmp_path, "mine", '  - code: "1000"', "    outcome: failure")
     assert mistakes_of(tmp_path) == [
         f"{path}:4: normal '1000' has outcome 'failure'; the normal end must have outcome 'success'"
     ]
 
 
-def test_a_repeated_or_unquoted_code_is_refused(tmp_path: Path) -> None:
+def test_repeated_or_unquoted_code_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "mine", "  - code: 4006", '  - code: "4001"', '  - code: "4001"')
     assert mistakes_of(tmp_path) == [
         f'{path}:3: code 4006 in codes[1] is not text in YAML: quote it as "4006"',

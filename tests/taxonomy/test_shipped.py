@@ -1,4 +1,4 @@
-"""The shipped taxonomies agree with the vendors' pages and with our reading of them."""
+"""The shipped taxonomies agree with the vendors' pages and with the classification of the design."""
 
 import csv
 from collections import Counter
@@ -83,7 +83,7 @@ def test_rows_and_their_order_are_those_of_the_vendors_pages() -> None:
 
 
 @pytest.mark.parametrize("row", facts(), ids=lambda row: f"{row['system']}-{row['code']}")
-def test_a_row_of_a_vendors_page_is_in_the_taxonomy_verbatim(row: dict[str, str]) -> None:
+def test_row_of_a_vendors_page_is_in_the_taxonomy_verbatim(row: dict[str, str]) -> None:
     system = TAXONOMY.systems[row["system"]]
     (code,) = [code for code in system.codes if code.code == row["code"]]
     assert code.name == row["name"]
@@ -95,17 +95,17 @@ def test_a_row_of_a_vendors_page_is_in_the_taxonomy_verbatim(row: dict[str, str]
         assert system.phase_source == "derived"
 
 
-def test_our_reading_of_each_row_is_the_designs() -> None:
+def test_classification_of_each_row_is_that_of_the_design() -> None:
     labels = attrgetter("system", "code", "phase", "category", "outcome", "owner", "severity")
     assert [" ".join(labels(code)) for code in DOCUMENTED] == READING.split("\n")[1:-1]
 
 
 @pytest.mark.parametrize("row", facts(), ids=lambda row: f"{row['system']}-{row['code']}")
 def test_spellings_of_a_vendors_page_and_its_sdks_match_their_code(row: dict[str, str]) -> None:
-    """As text, number, heading and name."""
+    """The spellings are the text, the number, the heading and the name."""
     code = row["code"]
     spellings = [code, *([int(code), f"Error Code {code}"] if code.isdigit() else [])]
-    # A name that two codes share matches one of them.
+    # A name that two codes share matches one of the two codes.
     names = [other["name"] for other in facts() if other["system"] == row["system"]]
     spellings += [row["name"]] if names.count(row["name"]) == 1 else []
     assert len(spellings) >= 2
@@ -118,7 +118,7 @@ def test_every_category_is_used(system: System) -> None:
     assert {code.category for code in system.codes} == set(system.categories)
 
 
-def test_the_codes_of_a_shared_reason_have_the_same_owner() -> None:
+def test_codes_of_a_shared_reason_have_the_same_owner() -> None:
     """ "Application Error" could be 4003 or 4006: the choice must not affect notifications."""
     launch, crash = (TAXONOMY.systems["streampixel"].match(code) for code in (4003, 4006))
     labels = attrgetter("category", "outcome", "owner", "severity")
@@ -152,6 +152,6 @@ def test_every_alias_is_needed() -> None:
         ("streampixel", "4006", ["build webhook"]),
     ],
 )
-def test_a_fix_has_the_vendors_facts(system: str, code: str, facts: list[str]) -> None:
+def test_fix_has_the_vendors_facts(system: str, code: str, facts: list[str]) -> None:
     fix = TAXONOMY.systems[system].match(code).fix
     assert [fact for fact in facts if fact not in fix] == []

@@ -190,6 +190,6 @@ def test_names_that_differ_in_spaces_only_are_shared(tmp_path: Path) -> None:
 
 
 def test_characters_with_long_forms_are_not_searched() -> None:
-    """Fails without the second limit: 124 of them are 2,232 letters, and 1,000 events took 1.8 s."""
+    """Fails without the second limit: 124 such characters become 2,232 letters; 1,000 events took 1.8 s."""
     assert compact("\ufdfa" * 4) != ""
     assert compact("\ufdfa" * 124) == ""

@@ -17,7 +17,7 @@ def system_in(path: Path, mistakes: list[str]) -> System | None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> None:
+def test_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> None:
     path, expected = invalid(kind, tmp_path)
     mistakes: list[str] = []
     system_in(path, mistakes)
@@ -25,7 +25,7 @@ def test_a_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> 
     assert mistakes
 
 
-def test_the_valid_file_has_no_mistake() -> None:
+def test_valid_file_has_no_mistake() -> None:
     mistakes: list[str] = []
     system = system_in(TESTDATA / "valid.yaml", mistakes)
     assert mistakes == []

@@ -37,7 +37,7 @@ BY_HELM = {
     "app.kubernetes.io/version": exporter.__version__,
     "helm.sh/chart": f"{NAME}-{exporter.__version__}",
 }
-"""Labels that only Helm's objects have: `helm` and its users find the objects of a release by them."""
+"""Labels that only Helm's objects have; `helm` and its users find the objects of a release by them."""
 INSTANCE = "app.kubernetes.io/instance"
 EVERYTHING: dict[str, Any] = {
     "tokens": {"ops": True},
@@ -60,19 +60,19 @@ EVERYTHING: dict[str, Any] = {
 
 
 def container(objects: Objects, name: str = NAME) -> Object:
-    (found,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
-    return found
+    (exporter,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
+    return exporter
 
 
 def without_instance(tree: Any) -> Any:
-    """Without the label of the release, which selectors and pods have too."""
+    """The objects without the label of the release, which selectors and pods have too."""
     if isinstance(tree, dict):
         return {key: without_instance(value) for key, value in tree.items() if key != INSTANCE}
     return [without_instance(item) for item in tree] if isinstance(tree, list) else tree
 
 
 def as_kustomize(objects: Objects) -> Objects:
-    """Helm's objects without the differences from kustomize's. Each difference must be there."""
+    """Helm's objects without their differences from kustomize's objects. Fails if a difference is missing."""
     alike: Objects = {}
     for (kind, name), rendered_item in objects.items():
         labels = rendered_item["metadata"]["labels"]
@@ -93,7 +93,7 @@ def as_kustomize(objects: Objects) -> Objects:
 
 
 def in_order(objects: Objects) -> Objects:
-    """With variables, volumes and mounts by name: their order means nothing."""
+    """The objects with variables, volumes and mounts sorted by name, because their order does not matter."""
     pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
     for part, key in (
         (container(objects), "env"),
@@ -139,14 +139,14 @@ def test_release_with_a_shared_ledger_has_the_objects_of_kustomize(tmp_path: Pat
 def schemas() -> dict[str, Object]:
     """The schemas of the operator's objects, by kind, which refuse unknown fields too."""
     module = json.loads(output("go", "mod", "download", "-json", OPERATOR))
-    found = {}
+    by_kind = {}
     for kind in CUSTOM:
         path = Path(module["Dir"], "example/prometheus-operator-crd").joinpath(
             f"monitoring.coreos.com_{kind.lower()}s.yaml"
         )
         (version,) = yaml.safe_load(path.read_text())["spec"]["versions"]
-        found[kind] = strict(version["schema"]["openAPIV3Schema"])
-    return found
+        by_kind[kind] = strict(version["schema"]["openAPIV3Schema"])
+    return by_kind
 
 
 def strict(schema: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The Helm chart, as far as it can be checked without Helm; `make test-helm` checks the rest."""
+"""The Helm chart: checks that do not need Helm; `make test-helm` runs the others."""
 
 import copy
 import re

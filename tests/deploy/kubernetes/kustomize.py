@@ -15,7 +15,7 @@ _KEYS: Final = {
     *("patches", "configMapGenerator", "generatorOptions"),
 }
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's loader reads the rules and dashboards ten times as fast as the one in Python."""
+"""libyaml's loader reads the rules and dashboards ten times as fast as the loader in Python."""
 
 
 def build(folder: Path) -> list[Object]:

@@ -48,7 +48,7 @@ def of_kind(objects: Objects, kind: str) -> dict[str, Object]:
 
 @cache
 def _validator(minor: int, file: str) -> jsonschema_rs.Draft202012Validator:
-    """For a kind of object. Unknown fields are errors."""
+    """The validator of a kind of object. Unknown fields are errors."""
     folder = SCHEMAS / f"v1.{minor}.0-local-strict"
     schema, definitions = (
         json.loads((folder / name).read_text()) for name in (file, "_definitions.json")

@@ -59,7 +59,7 @@ def test_prometheusrule_has_the_shipped_rules(objects: Objects) -> None:
 
 
 def test_configmaps_are_the_dashboards_with_the_sidecar_label(objects: Objects) -> None:
-    """Each fits into the annotation that `kubectl apply` writes."""
+    """Each ConfigMap fits into the annotation that `kubectl apply` writes."""
     texts: dict[str, str] = {}
     for config_map in of_kind(objects, "ConfigMap").values():
         assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
@@ -150,7 +150,7 @@ def test_each_service_leads_to_its_listener(
         (port,) = service["spec"]["ports"]
         assert service["spec"]["selector"] == LABELS
         assert ports[port["targetPort"]] == port["port"]
-        # A pod that is not ready gives the reason, and counts what it can.
+        # A pod that is not ready must be reachable: it answers with the reason, and still counts if it can.
         assert service["spec"]["publishNotReadyAddresses"] is True
 
 

@@ -33,12 +33,12 @@ DNS = (
         {"ipBlock": {"cidr": "169.254.20.10/32"}},
     ],
 )
-"""Ports and peers of the rule for the cluster's DNS."""
+"""Ports and peers of the network policy's rule for the cluster's DNS."""
 
 
 @pytest.fixture(scope="module")
 def objects() -> Objects:
-    """Replaces the single exporter in the fixtures of this module."""
+    """The objects of the replicas, in place of the single exporter that other fixtures use."""
     return built(FOLDER / "replicas")
 
 

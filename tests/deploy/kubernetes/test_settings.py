@@ -1,4 +1,4 @@
-"""The variables of the exporter's pod are settings with which it answers."""
+"""The variables of the exporter's pod: valid settings with which the exporter answers requests."""
 
 from pathlib import Path
 

@@ -89,7 +89,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(taxonomy: Taxonomy) -> Iterator[Target]:
-    """One for all examples, so that /metrics shows what each of them left."""
+    """One target for all examples, so that /metrics also shows the texts of earlier examples."""
     target = Target(taxonomy)
     yield target
     target.close()
@@ -136,7 +136,7 @@ def nested(depth: int) -> bytes:
 
 
 def in_request(attribute: bytes) -> bytes:
-    """A request of one record, with the bytes of one of its attributes."""
+    """A request of one record that contains the bytes of an attribute."""
     body = raw_field(6, attribute) + raw_field(12, b"session.end")
     for number in (2, 2, 1):
         body = raw_field(number, body)
@@ -144,7 +144,7 @@ def in_request(attribute: bytes) -> bytes:
 
 
 DECLARED = b"\x80\x80\x80\x80\x04"
-"""1 GiB as a length."""
+"""The length 1 GiB as a varint."""
 DEEP = 30_000
 VALUE_OPENED = b'{"arrayValue":{"values":['
 JSON_HEAD = (

@@ -93,7 +93,7 @@ def test_record_wins_over_body_scope_and_resource() -> None:
 
 
 def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
-    """Fails when they are: of all records of the resource one would be counted, or alerted on."""
+    """Fails when they are: all records of a resource would be duplicates, or repeats of one user."""
     given = (record(), record(time=TIME + 1))
     decoded = decode(*given, resource={"id": "r", "user": "u"}, scope={"id": "s", "user.id": "u"})
     assert len(set(decoded.events.id)) == 2
@@ -129,7 +129,7 @@ def test_configured_labels_are_attributes_of_any_layer() -> None:
 
 
 def test_only_the_first_attributes_of_a_record_are_read() -> None:
-    """Fails without the bound: a megabyte holds half a million attributes."""
+    """Fails without the bound: a body of 1 MB can contain half a million attributes."""
     decoded = decode(record({**END, **{f"a{n}": n for n in range(200)}, "session.id": "s"}))
     assert "session_id" not in event(decoded)
 
@@ -159,7 +159,7 @@ def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
         (END, "", "no_event_name"),
     ],
 )
-def test_event_name_tells_session_ends(
+def test_event_name_decides_whether_a_record_is_a_session_end(
     attributes: dict[str, Any], name: str, reason: str | None
 ) -> None:
     given = request(record(attributes, name=name))
@@ -190,12 +190,12 @@ def test_place_of_a_rejection_counts_ignored_records() -> None:
     ],
 )
 def test_attribute_of_another_type_is_rejected(attributes: dict[str, Any], message: str) -> None:
-    """Fails without the check of NaN, which passes every comparison and spoils a sum for good."""
+    """Fails without the check of NaN, which passes every comparison and would make a sum NaN permanently."""
     decoded = decode(record({**END, **attributes}))
     assert decoded.rejected[0].message.startswith(message)
 
 
-def test_value_in_a_lenient_form_is_taken() -> None:
+def test_value_in_a_lenient_form_is_accepted() -> None:
     fields = {**END, "code": 4001.0, "labels": "", "phase": "", "session.id": AnyValue()}
     assert event(decode(record(fields))).items() >= END.items()
     text = {**END, "occurred_at": "2026-11-20T20:00:00+01:00", "final": True}
@@ -213,7 +213,7 @@ def test_time_after_the_last_year_is_rejected() -> None:
 
 @pytest.mark.parametrize("kind", ["records", "scopes", "resources"])
 def test_messages_of_a_request_are_limited(kind: str) -> None:
-    """Fails without the count: empty messages have two bytes each."""
+    """Fails without the limit: an empty message has only two bytes."""
     message = request(*[record()] * 1000)
     records().decode(message, protobuf_form.encode)
     logs = message.resource_logs
@@ -229,7 +229,7 @@ def test_messages_of_a_request_are_limited(kind: str) -> None:
 
 
 def test_messages_are_counted_before_they_take_memory() -> None:
-    """Fails when all scopes are made objects for the count: a megabyte of empty ones took 270."""
+    """Fails when scopes are counted as Python objects: 1 MB of empty scopes took 270 MB."""
     message = request()
     message.resource_logs[0].MergeFromString(b"\x12\x00" * 100_000)
     tracemalloc.start()
@@ -244,8 +244,8 @@ def test_messages_are_counted_before_they_take_memory() -> None:
 
 
 def test_id_of_a_record_without_one_is_its_content() -> None:
-    """Fails when the order of attributes or the time of receipt is part of it: a program that reads a line
-    again changes both."""
+    """Fails when the id depends on the order of attributes or the time of receipt: a program that reads a
+    line again changes both."""
 
     def id_of(given: LogRecord, **outer: Any) -> str:
         return str(event(decode(given, **outer))["id"])
@@ -268,7 +268,7 @@ def test_id_of_a_record_without_one_is_its_content() -> None:
 
 @pytest.mark.parametrize("more", [{}, {f"a{number}": number for number in range(200)}])
 def test_event_name_is_part_of_the_id_and_the_observed_time_is_not(more: dict[str, Any]) -> None:
-    """Fails without the name: the second end would be lost as a duplicate of the first."""
+    """Fails when the id omits the name: the second end would be lost as a duplicate of the first."""
     by = Records(Attributes(), frozenset({"session.end", "session.failed"}), 1000)
     attributes = END | more
     decoded = decode(
@@ -284,7 +284,7 @@ def test_event_name_is_part_of_the_id_and_the_observed_time_is_not(more: dict[st
 
 
 def encodings(*given: LogRecord, **outer: Any) -> int:
-    """How many messages are encoded while the records are decoded, half of them in each of two scopes."""
+    """The number of messages encoded while the records, half of them in each of two scopes, are decoded."""
     message = request(*given[::2], **outer)
     message.resource_logs[0].scope_logs.add().log_records.extend(given[1::2])
     encoded = []
@@ -298,7 +298,7 @@ def encodings(*given: LogRecord, **outer: Any) -> int:
 
 
 def test_ids_encode_resource_and_scope_once_and_only_for_records_that_need_them() -> None:
-    """Fails when each record encodes them: 4,000 attributes of a resource took 0.8 s for 300 records."""
+    """Fails when each record encodes both: a resource of 4,000 attributes took 0.8 s for 300 records."""
     given = [record({**END, "session.id": "s"}, time=TIME + n) for n in range(4)]
     outer = {"resource": {f"r{n}": n for n in range(20)}, "scope": {f"s{n}": n for n in range(10)}}
     assert encodings(*given, **outer) == 0
@@ -308,7 +308,7 @@ def test_ids_encode_resource_and_scope_once_and_only_for_records_that_need_them(
 
 
 def test_id_of_many_attributes_takes_one_encoding() -> None:
-    """Fails when the pairs are sorted: half a million of them took 0.3 s."""
+    """Fails when the attributes are sorted: half a million took 0.3 s."""
     many = {f"a{number}": number for number in range(200)}
     assert encodings(record(END | many)) == 1
     assert encodings(record(body=many)) == 1
@@ -321,7 +321,7 @@ def test_session_and_time_are_the_key_without_an_id() -> None:
 
 
 def test_record_without_id_and_time_has_no_key() -> None:
-    """Fails when the content is the id all the same: two ends of one second and code would be one."""
+    """Fails when such a record gets its content as id: equal ends without a time would count once."""
     assert event(decode(record(time=0))) == END
 
 
@@ -349,7 +349,7 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
     ],
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
-    """Fails when an empty or foreign attribute is taken for a code, or two empty ones for a duplicate."""
+    """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
     decoded = decode(record({"system": "streampixel", **attributes}))
     assert decoded.rejected == []
     assert decoded.ignored is not None

@@ -1,4 +1,4 @@
-"""`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as the other ways in."""
+"""`POST /v1/logs`: answers of OTLP/HTTP, counts, and the same limits as for other events."""
 
 import errno
 import gzip
@@ -80,7 +80,7 @@ def test_record_counts_once_however_often_it_is_sent(
 
 
 def test_record_and_posted_event_with_one_id_count_once(listener: Listener) -> None:
-    """Fails when records have keys or fingerprints of their own."""
+    """Fails when keys or fingerprints of records differ from those of posted events."""
     event = {**END, "id": "u-1", "occurred_at": "2026-11-20T19:00:00Z", "labels": {"region": "eu"}}
     assert listener.send(event).json["accepted"] == 1
     given = record({**END, "log.record.uid": "u-1", "region": "eu"})
@@ -113,7 +113,7 @@ def test_rejected_records_are_a_partial_success_with_the_first_reason(
 
 
 def test_request_of_rejected_records_only_is_a_partial_success(listener: Listener) -> None:
-    """Fails when the 422 of the other ways in is the answer: a client drops the whole request anyway."""
+    """Fails when the answer is 422, as for other events: a client drops the request after both."""
     success = partial(export(listener, request(record({}), record({}))))
     assert success.rejected_log_records == 2
     assert "event 0: system: required" in success.error_message
@@ -156,7 +156,7 @@ def test_body_that_cannot_be_decoded_is_400(listener: Listener, headers: Headers
 
 @both_forms
 @pytest.mark.parametrize("refusal", [LedgerUnavailable, QueueFull, ShuttingDown])
-def test_request_that_is_to_be_retried_is_503(
+def test_retryable_refusal_is_503(
     listener: Listener, headers: Headers, refusal: type[Refused]
 ) -> None:
     """Fails when a record is acknowledged, or counted as ignored, before its request is on disk."""
@@ -169,7 +169,7 @@ def test_request_that_is_to_be_retried_is_503(
 
 
 @both_forms
-def test_import_that_fails_is_503_and_tried_again(
+def test_failed_import_is_503_and_is_repeated(
     listener: Listener, headers: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails with a 500, after which a client drops the records: the process may be short of open files."""
@@ -207,7 +207,7 @@ def test_token_is_checked_before_the_body(taxonomy: Taxonomy, headers: Headers) 
     ],
     ids=["type", "no-type", "encoding", "bomb", "truncated", "declared", "records"],
 )
-def test_limits_are_those_of_the_other_ways_in(
+def test_limits_are_those_of_other_events(
     listener: Listener, headers: Headers, body: bytes, status: int
 ) -> None:
     answer = listener.post(body, headers, path=LOGS_PATH)
