@@ -97,11 +97,14 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
             assert exporter.wait() == 1
             last = exporter.log.strip().splitlines()[-1]
             assert str(exporter.data_dir) in last, last
-            assert "restart to read" in last, last
+            assert "restart the exporter: it reads" in last, last
         return acknowledged, seconds, time.monotonic() - began
 
 
-_UNCHECKED: Final = patched("exporter.ledger.files.OpenFiles.check", "lambda self: None")
+_UNCHECKED: Final = "".join(
+    patched(f"exporter.ledger.files.OpenFiles.{name}", "lambda self: None")
+    for name in ("check", "check_changes")
+)
 
 
 @row(
