@@ -22,6 +22,7 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
+from exporter.ingest.large_bodies import BESIDE_THREAD, WITHOUT_THREAD, LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
@@ -175,7 +176,10 @@ def _ingest(
         own,
         unknown_codes,
         settings.labels,
-        budget=settings.max_queue_bytes,
+        LargeBodies(
+            settings.max_queue_bytes,
+            BESIDE_THREAD if settings.ledger is None else WITHOUT_THREAD,
+        ),
         refused=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )

@@ -44,8 +44,7 @@ class Counted(NamedTuple):
 class Pipeline:
     """Counts the events of requests.
 
-    `refused` is called with reason and message of each rejected event. `clock` is Unix time. At most `budget`
-    bytes of large bodies wait for the ledger.
+    `refused` is called with reason and message of each rejected event. `clock` is Unix time.
     """
 
     def __init__(
@@ -56,9 +55,9 @@ class Pipeline:
         ledger: Ledger,
         own: OwnMetrics,
         unknown_codes: UnknownCodes,
-        label_names: tuple[str, ...] = (),
+        label_names: tuple[str, ...],
+        large: LargeBodies,
         *,
-        budget: int = 64 * 1024**2,
         clock: Callable[[], float] = time.time,
         refused: Callable[[str, str], None] = lambda _reason, _message: None,
         debug: bool = False,
@@ -73,7 +72,7 @@ class Pipeline:
         self._clock = clock
         self._refused = refused
         self._debug = debug
-        self._large = LargeBodies(budget)
+        self._large = large
 
     async def take(
         self, method: str, headers: Headers, client: str, receive: Receive

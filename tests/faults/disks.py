@@ -173,7 +173,10 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         last = senders.submit(post, len(events))
         wait_for(lambda: not _ready(exporter), what="a hang")
         exporter.terminate()
-        wait_for(lambda: "restart the exporter: it reads" in exporter.log, what="the last line of the log")
+        wait_for(
+            lambda: "restart the exporter: it reads" in exporter.log,
+            what="the last line of the log",
+        )
         ended = time.monotonic() - began
         thaw(disk)
         code = str(exporter.wait())

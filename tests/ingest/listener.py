@@ -16,6 +16,7 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
+from exporter.ingest.large_bodies import LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
@@ -118,7 +119,7 @@ class Listener:
             self.own,
             self.unknown,
             LABELS,
-            budget=budget,
+            LargeBodies(budget),
             clock=lambda: self.now,
             refused=lambda reason, _message: self.logged.append(reason),
         )
