@@ -1,7 +1,7 @@
 """Repeats: the second and later ends of one user with one code within 15 minutes.
 
-Alerts do not count repeats: the retries of one user fire no alert. The 15 minutes begin with an end
-that is no repeat, and repeats do not extend them: in a long outage every user who still tries is counted
+Alerts do not count repeats: the retries of one user count once in 15 minutes. The 15 minutes begin with an
+end that is no repeat, and repeats do not extend them: in a long outage every user who still tries is counted
 again after 15 minutes, and the alert goes on.
 
 Time is the time of the commit and not that of the event, because alerts count by the time of a scrape. A late

@@ -139,15 +139,9 @@ class Store:
             if ids is not None:
                 self._put("ids", ids.number, ids.received, ids.age, ids.keys, ids.fingerprints)
             self._put_series(changes.series)
-            for duration in changes.durations:
-                self._put(
-                    "durations",
-                    duration.system,
-                    duration.outcome,
-                    json.dumps(duration.counts),
-                    duration.total,
-                    duration.created,
-                )
+            for each in changes.durations:
+                row = (each.system, each.outcome, json.dumps(each.counts), each.total, each.created)
+                self._put("durations", *row)
             self._put_meta(meta)
 
     def replace_series(self, totals: Iterable[Total]) -> None:

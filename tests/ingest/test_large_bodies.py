@@ -1,4 +1,4 @@
-"""Large bodies wait for their turn, within a budget; small ones do not wait."""
+"""Large bodies wait for their turn, within a budget; small bodies do not wait."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any
 from exporter.ingest.large_bodies import LARGE
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
-from tests.ingest.listener import Listener, keyless
+from tests.ingest.listener import Answer, Listener, keyless
 from tests.ingest.memory_ledger import MemoryLedger
 
 SMALL = json.dumps([keyless()]).encode()
@@ -41,16 +41,22 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_four_large_bodies_are_at_the_ledger_and_small_ones_overtake_the_others(
+async def six_posts(taxonomy: Taxonomy) -> tuple[Disk, Listener, list[asyncio.Task[Answer]]]:
+    """Six large bodies: four are at the ledger, which writes nothing yet, and two use up the budget."""
+    disk = Disk()
+    listener = Listener(taxonomy, disk, budget=2 * LARGE + 2)
+    posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
+    await turns()
+    return disk, listener, posts
+
+
+def test_four_large_bodies_are_at_the_ledger_and_small_bodies_overtake_the_others(
     taxonomy: Taxonomy,
 ) -> None:
     """Fails when large bodies do not wait, or when small bodies wait."""
 
     async def scenario() -> None:
-        disk = Disk()
-        listener = Listener(taxonomy, disk)
-        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
-        await turns()
+        disk, listener, posts = await six_posts(taxonomy)
         assert disk.begun == 4
         posts.append(asyncio.create_task(listener.answer(SMALL)))
         await turns()
@@ -66,10 +72,7 @@ def test_large_bodies_past_the_budget_are_refused(taxonomy: Taxonomy) -> None:
     """Fails without the budget, and when a body still uses the budget after its turn has come."""
 
     async def scenario() -> None:
-        disk = Disk()
-        listener = Listener(taxonomy, disk, budget=2 * LARGE + 2)
-        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
-        await turns()
+        disk, listener, posts = await six_posts(taxonomy)
         refused = await listener.answer(large())
         assert refused.status == 503
         assert refused.json["reason"] == "queue_full"
@@ -88,10 +91,7 @@ def test_cancelled_request_leaves_its_turn_to_the_next(taxonomy: Taxonomy) -> No
     """Fails when a turn or a part of the budget is lost with the task that had it."""
 
     async def scenario() -> None:
-        disk = Disk()
-        listener = Listener(taxonomy, disk, budget=2 * LARGE + 2)
-        posts = [asyncio.create_task(listener.answer(large())) for _ in range(6)]
-        await turns()
+        disk, listener, posts = await six_posts(taxonomy)
         for post in posts[1:5]:
             post.cancel()
         await turns()
