@@ -20,8 +20,10 @@ def new_key(printed: pytest.CaptureFixture[str], *origins: str) -> tuple[str, st
     return parts[1], parts[2]
 
 
-def beacon(exporter: ExporterProcess, key: str, body: bytes, origin: str = SHOP) -> Reply:
-    headers = {"Origin": origin, "Content-Type": "text/plain;charset=UTF-8"}
+def beacon(exporter: ExporterProcess, key: str, body: bytes, forwarded_for: str = "") -> Reply:
+    headers = {"Origin": SHOP, "Content-Type": "text/plain;charset=UTF-8"}
+    if forwarded_for:
+        headers["X-Forwarded-For"] = forwarded_for
     return exporter.request("ingest", "POST", f"/v1/beacons/{key}", body, headers)
 
 
@@ -46,6 +48,26 @@ def test_new_key_sends_events_until_its_hash_is_removed(
         assert key not in exporter.log
         assert new not in exporter.log
         assert exporter.total("session_exporter_refused_requests_total", reason="unknown_key") >= 1
+
+
+def test_trusted_proxy_names_the_address_whose_rate_is_limited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sites = tmp_path / "sites.yaml"
+    key, entry = new_key(capsys, SHOP)
+    sites.write_text(entry)
+    settings = {
+        "beacon_keys_file": sites,
+        "beacon_address_rate": 0.01,
+        "beacon_address_burst": 1,
+        "trusted_proxies": "127.0.0.1",
+    }
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        statuses = [
+            beacon(exporter, key, b'{"id":"a","code":4001}', f"203.0.113.9, {address}").status
+            for address in ("198.51.100.1", "198.51.100.1", "198.51.100.2")
+        ]
+        assert statuses == [204, 429, 204]
 
 
 def test_command_names_every_mistake() -> None:
