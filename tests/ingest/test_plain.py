@@ -10,7 +10,7 @@ from exporter.errors import Refused
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded
 from exporter.ingest.media import Media
-from exporter.ingest.shapes import shape_of
+from exporter.ingest.plain import shape_of
 from tests.ingest.classifying import BASE
 
 FULL = {**BASE, "phase": "stream", "final": True, "user": "u-1"}
