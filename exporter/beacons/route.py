@@ -16,11 +16,11 @@ from exporter.errors import (
     Refused,
     UnknownKey,
 )
+from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request, answer
 from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 

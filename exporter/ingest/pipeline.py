@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Final, NamedTuple
 
@@ -41,38 +42,24 @@ class Counted(NamedTuple):
     warnings: Warnings
 
 
+@dataclass
 class Pipeline:
     """Counts the events of requests.
 
     `refused` is called with reason and message of each rejected event. `clock` is Unix time.
     """
 
-    def __init__(
-        self,
-        guard: Guard,
-        decoder: Decoder,
-        classifier: Classifier,
-        ledger: Ledger,
-        own: OwnMetrics,
-        unknown_codes: UnknownCodes,
-        label_names: tuple[str, ...],
-        large: LargeBodies,
-        *,
-        clock: Callable[[], float] = time.time,
-        refused: Callable[[str, str], None] = lambda _reason, _message: None,
-        debug: bool = False,
-    ) -> None:
-        self._guard = guard
-        self._decoder = decoder
-        self._classifier = classifier
-        self._ledger = ledger
-        self._own = own
-        self._unknown_codes = unknown_codes
-        self._label_names = label_names
-        self._clock = clock
-        self._refused = refused
-        self._debug = debug
-        self._large = large
+    guard: Guard
+    decoder: Decoder
+    classifier: Classifier
+    ledger: Ledger
+    own: OwnMetrics
+    unknown_codes: UnknownCodes
+    label_names: tuple[str, ...]
+    large: LargeBodies
+    clock: Callable[[], float] = time.time
+    refused: Callable[[str, str], None] = lambda _reason, _message: None
+    debug: bool = False
 
     async def take(
         self, method: str, headers: Headers, client: str, receive: Receive
@@ -82,16 +69,15 @@ class Pipeline:
         Raises a `Refused` when nothing was counted. After `LedgerUnavailable` from a broken ledger the
         events may have been counted; a retry is safe for events with a key.
         """
-        self._guard.admit(method, headers, client)
+        self.guard.admit(method, headers, client)
         declared = media(headers)
-        body = await self._guard.read(headers, receive)
+        body = await self.guard.read(headers, receive)
         if body is None:
             return None
-        return _reply(
-            await self.count_body(
-                len(body), lambda: self._decoder.decode(declared, body, headers), headers
-            )
+        counted = await self.count_body(
+            len(body), lambda: self.decoder.decode(declared, body, headers), headers
         )
+        return _reply(counted)
 
     def start(
         self,
@@ -104,9 +90,9 @@ class Pipeline:
 
         `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
         """
-        self._guard.admit("POST", headers, client)
-        self._guard.check_size(body)
-        classified = self._classify(self._decoder.decode(media(headers), body, headers), headers)
+        self.guard.admit("POST", headers, client)
+        self.guard.check_size(len(body))
+        classified = self._classify(self.decoder.decode(media(headers), body, headers), headers)
 
         def count(answer: Receipt | Refused) -> None:
             result: bytes | Exception
@@ -120,7 +106,7 @@ class Pipeline:
                     result = error
             answered(result)
 
-        self._ledger.enqueue(classified.batch, count)
+        self.ledger.enqueue(classified.batch, count)
 
     async def count_body(
         self, size: int, decode: Callable[[], Decoded], headers: Headers
@@ -131,7 +117,7 @@ class Pipeline:
         """
         if size <= LARGE:
             return await self.count(decode(), headers)
-        return await self._large.count(size, decode, lambda decoded: self.count(decoded, headers))
+        return await self.large.count(size, decode, lambda decoded: self.count(decoded, headers))
 
     async def count(
         self, decoded: Decoded, headers: Headers, *, deferrable: bool = False
@@ -142,21 +128,26 @@ class Pipeline:
         """
         classified = self._classify(decoded, headers)
         classified.batch.deferrable = deferrable
-        return self._count(classified, await self._ledger.commit(classified.batch))
+        return self._count(classified, await self.ledger.commit(classified.batch))
 
     def _classify(self, decoded: Decoded, headers: Headers) -> Classified:
         """The events as a batch. Raises `NothingValid` without a valid event."""
         if b"idempotency-key" in headers:
             _apply_idempotency_key(decoded, headers[b"idempotency-key"])
-        classified = self._classifier.classify(decoded, self._clock())
+        classified = self.classifier.classify(decoded, self.clock())
         if not classified.resolved:
-            self._count_rejections(classified.rejected)
-            raise _nothing_valid(classified.rejected)
+            rejected = classified.rejected
+            self._count_rejections(rejected)
+            first = min(rejected, key=lambda rejection: rejection.index)
+            raise NothingValid(
+                f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
+                rejected,
+            )
         return classified
 
     def _count(self, classified: Classified, receipt: Receipt) -> Counted:
         """Update the exporter's own metrics."""
-        own, ignored = self._own, classified.ignored
+        own, ignored = self.own, classified.ignored
         if ignored is not None and ignored.count:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
@@ -182,7 +173,7 @@ class Pipeline:
             )
         if rejected:
             self._count_rejections(rejected)
-        if self._debug:
+        if self.debug:
             self._log(classified, receipt)
         return Counted(classified, receipt, rejected, _warnings(classified))
 
@@ -198,17 +189,17 @@ class Pipeline:
         counts = Counter(resolved)
         for code in recorded:
             if code.unknown is not None:
-                self._own.unknown.labels(code.system).inc(counts[code])
-                self._unknown_codes.record(code.system, code.unknown, now, counts[code])
+                self.own.unknown.labels(code.system).inc(counts[code])
+                self.unknown_codes.record(code.system, code.unknown, now, counts[code])
             if OTHER in code.series.labels:
-                for name, value in zip(self._label_names, code.series.labels, strict=True):
+                for name, value in zip(self.label_names, code.series.labels, strict=True):
                     if value == OTHER:
-                        self._own.capped.labels(name).inc(counts[code])
+                        self.own.capped.labels(name).inc(counts[code])
 
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:
-            self._own.rejected.labels(rejection.reason).inc()
-            self._refused(rejection.reason, rejection.message)
+            self.own.rejected.labels(rejection.reason).inc()
+            self.refused(rejection.reason, rejection.message)
 
     def _log(self, classified: Classified, receipt: Receipt) -> None:
         verdicts = receipt.verdicts or bytes(receipt.events)
@@ -273,11 +264,3 @@ def _conflicts(classified: Classified, receipt: Receipt) -> list[Rejection]:
         for place, verdict in zip(classified.places, receipt.verdicts or b"", strict=True)
         if verdict == CONFLICT
     ]
-
-
-def _nothing_valid(rejected: list[Rejection]) -> NothingValid:
-    first = min(rejected, key=lambda rejection: rejection.index)
-    return NothingValid(
-        f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
-        rejected,
-    )

@@ -17,9 +17,8 @@ from exporter.errors import (
     Unauthorized,
     UnknownKey,
 )
-from exporter.ingest.app import IngestApp
-from exporter.ingest.routes import Answer as RouteAnswer
-from exporter.ingest.routes import Request, find_route
+from exporter.ingest.app import Answer as RouteAnswer
+from exporter.ingest.app import IngestApp, Request, find_route
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
 

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import Any, Final
 
 from exporter.errors import Internal, NothingValid, Refused
+from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ingest.otlp.answers import JSON, PROTOBUF, export_response, status
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
-from exporter.ingest.routes import Answer, Request, answer
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 
@@ -32,7 +32,7 @@ class _OtlpInternal(Internal):
 
 @dataclass
 class LogsRoute:
-    """Counts log records that are session ends and ignores others; see `exporter.ingest.routes.Route`."""
+    """Counts log records that are session ends and ignores others; see `exporter.ingest.app.Route`."""
 
     guard: Guard
     records: Records
