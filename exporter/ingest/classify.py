@@ -1,17 +1,16 @@
 """Turns a request's events into a batch: series, late events, keys and fingerprints."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
-from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys
+from exporter.ingest.event import MAX_DURATION, Columns, Decoded, IgnoredFields, Rejection
+from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, user_hashes
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
-from exporter.ingest.users import UserHashes
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 
@@ -51,7 +50,7 @@ class Classifier:
     ) -> None:
         self._resolver = Resolver(taxonomy)
         self._labels = labels
-        self._users = UserHashes()
+        self._user_key = secrets.token_bytes(32)
         self._max_age = timedelta(seconds=max_age)
         self._max_skew = timedelta(seconds=max_skew)
 
@@ -102,7 +101,7 @@ class Classifier:
             b"".join(fingerprints(sent, resolved, labels)[: len(keyed)]),
             durations if durations.count(None) < len(durations) else None,
             _exemplars(events.session_id),
-            self._users.of(events, series),
+            user_hashes(events, series, self._user_key),
         )
         return Classified(
             batch,
@@ -144,7 +143,7 @@ class Classifier:
             fingerprint(session, at, duration, resolved.seed, labels),
             [duration] if duration is not None else None,
             [session] if session is not None else None,
-            self._users.of(events, series),
+            user_hashes(events, series, self._user_key),
         )
         return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 

@@ -10,8 +10,7 @@ from urllib.parse import unquote
 
 from exporter.errors import Rejected, Unparseable, quoted
 from exporter.ingest import strict_json
-from exporter.ingest.event import Event, from_json, parsed_time
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import Event, IgnoredFields, from_json, parsed_time
 from exporter.ingest.strict_json import type_name
 
 _REQUIRED: Final = ("id", "source", "type", "specversion")

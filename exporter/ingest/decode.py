@@ -11,8 +11,7 @@ import msgspec
 
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import cloudevents, plain, strict_json
-from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Rejection, from_json
 from exporter.ingest.media import Media
 from exporter.ingest.strict_json import Parsed
 

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import IgnoredFields
 from exporter.ingest.media import Media
 from tests.ingest.listener import EVENT, JSON, NDJSON, Listener
 from tests.ingest.test_cloudevents import ENVELOPE, STRUCTURED

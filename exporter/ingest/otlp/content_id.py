@@ -1,14 +1,12 @@
 """The id of a record that has none: a hash of its resource, scope, event name, time, attributes and body."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, partial
 from typing import Any, Final
 
 import msgspec
 from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
-MAP: Final = "kvlist_value"
-"""The kind of a value that is a map."""
 _MAX_SORTED: Final = 128
 """Most pairs that are encoded one by one: half a million pairs took 0.3 s on the event loop."""
 _packed: Final = msgspec.msgpack.Encoder().encode
@@ -16,26 +14,23 @@ _packed: Final = msgspec.msgpack.Encoder().encode
 Encode = Callable[[Any], bytes]
 """Gives the bytes of a message, the same for equal messages; without the observed time of a record, because
 a program that reads a line again changes it."""
+Digest = Callable[[], bytes]
 
 
-class Layer:
-    """A resource or scope. It is encoded once, when the first record without an id needs it."""
-
-    def __init__(self, message: Any, encode: Encode) -> None:
-        self._message = message
-        self._encode = encode
-
-    @cached_property
-    def digest(self) -> bytes:
-        message, encode = self._message, self._encode
-        if len(message.attributes) > _MAX_SORTED:
-            return xxh3_128_digest(encode(message))
-        # A resource has no name.
-        content = (getattr(message, "name", ""), _sorted(message.attributes, encode))
-        return xxh3_128_digest(_packed(content))
+def digest_of(message: Any, encode: Encode) -> Digest:
+    """The digest of a resource or scope, which is encoded once, for the first record without an id."""
+    return cache(partial(_digest, message, encode))
 
 
-def content_id(resource: Layer, scope: Layer, record: Any, encode: Encode) -> str:
+def _digest(message: Any, encode: Encode) -> bytes:
+    if len(message.attributes) > _MAX_SORTED:
+        return xxh3_128_digest(encode(message))
+    # A resource has no name.
+    content = (getattr(message, "name", ""), _sorted(message.attributes, encode))
+    return xxh3_128_digest(_packed(content))
+
+
+def content_id(resource: Digest, scope: Digest, record: Any, encode: Encode) -> str:
     """The id of a record of a scope and resource."""
     pairs = pairs_of(record.body)
     content: object
@@ -48,13 +43,13 @@ def content_id(resource: Layer, scope: Layer, record: Any, encode: Encode) -> st
             _sorted(record.attributes, encode),
             _sorted(pairs or [record.body], encode),
         )
-    return "otlp:" + xxh3_128_hexdigest(_packed((resource.digest, scope.digest, content)))
+    return "otlp:" + xxh3_128_hexdigest(_packed((resource(), scope(), content)))
 
 
 def pairs_of(value: Any) -> Sequence[Any]:
     """The pairs of a value that is a map; none of any other value."""
     pairs: Sequence[Any] = ()
-    if value.WhichOneof("value") == MAP:
+    if value.WhichOneof("value") == "kvlist_value":
         pairs = value.kvlist_value.values
     return pairs
 

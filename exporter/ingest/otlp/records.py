@@ -10,10 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from exporter.errors import IGNORED_REASONS, Rejected, TooManyEvents
-from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Rejection, from_json
 from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
-from exporter.ingest.otlp.content_id import MAP, Encode, Layer, content_id, pairs_of
+from exporter.ingest.otlp.content_id import Digest, Encode, content_id, digest_of, pairs_of
 
 _NO_EVENT_NAME, _OTHER_EVENT = IGNORED_REASONS
 _MAX_ATTRIBUTES: Final = 128
@@ -46,7 +45,7 @@ class Records:
         rejected: list[Rejection] = []
         place = -1
         for shared, resource, logs in self._scopes(request, encode):
-            scope = Layer(logs.scope, encode)
+            scope = digest_of(logs.scope, encode)
             for record in logs.log_records:
                 place += 1
                 name = record.event_name
@@ -93,24 +92,23 @@ class Records:
                 "request (max_events)"
             )
 
-    def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Layer, Any]]:
-        """The fields of resource and scope, the resource, and the scope with its records."""
+    def _scopes(self, request: Any, encode: Encode) -> Iterator[tuple[Fields, Digest, Any]]:
+        """The fields of resource and scope, the digest of the resource, and the scope with its records."""
         for resource_logs in request.resource_logs:
             resource = resource_logs.resource
-            outer, layer = self._read(resource.attributes), Layer(resource, encode)
+            outer, digest = self._read(resource.attributes), digest_of(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
                 # A shared id would count one record only; a shared user would make the others repeats.
                 shared.pop("id", None)
                 shared.pop("user", None)
-                yield shared, layer, logs
+                yield shared, digest, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:
         """The fields of a record: its attributes come before its body, its scope and its resource."""
         fields = self._read(record.attributes)
-        body = record.body
-        if body.WhichOneof("value") == MAP:
-            fields = self._read(body.kvlist_value.values) | fields
+        if body := pairs_of(record.body):
+            fields = self._read(body) | fields
         return shared | fields if shared else fields
 
     def _read(self, pairs: Sequence[Any]) -> Fields:
