@@ -162,7 +162,7 @@ class BeaconRoute:
         self._waiting += decoded.total
         try:
             # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            counted = await self.pipeline.count(decoded, {}, deferrable=True)
+            counted = await self.pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
         # A conflict would reveal that the id was counted before.

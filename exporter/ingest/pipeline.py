@@ -1,5 +1,6 @@
 """The ingest pipeline: admit → read → decode → classify → commit → count → 200."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
 from exporter.ingest.guard import Guard, Headers
 from exporter.ingest.large_bodies import LARGE, LargeBodies
-from exporter.ingest.media import media
+from exporter.ingest.media import Media, media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
@@ -74,9 +75,7 @@ class Pipeline:
         body = await self.guard.read(headers, receive)
         if body is None:
             return None
-        counted = await self.count_body(
-            len(body), lambda: self.decoder.decode(declared, body, headers), headers
-        )
+        counted = await self.count_body(len(body), lambda: self._decode(declared, body, headers))
         return _reply(counted)
 
     def start(
@@ -92,7 +91,7 @@ class Pipeline:
         """
         self.guard.admit("POST", headers, client)
         self.guard.check_size(len(body))
-        classified = self._classify(self.decoder.decode(media(headers), body, headers), headers)
+        classified = self._classify(self._decode(media(headers), body, headers))
 
         def count(answer: Receipt | Refused) -> None:
             result: bytes | Exception
@@ -108,32 +107,36 @@ class Pipeline:
 
         self.ledger.enqueue(classified.batch, count)
 
-    async def count_body(
-        self, size: int, decode: Callable[[], Decoded], headers: Headers
-    ) -> Counted:
+    async def count_body(self, size: int, decode: Callable[[], Decoded]) -> Counted:
         """Count the events that `decode` reads from a body of `size` bytes.
 
         Raises a `Refused` as `take` does.
         """
         if size <= LARGE:
-            return await self.count(decode(), headers)
-        return await self.large.count(size, decode, lambda decoded: self.count(decoded, headers))
+            return await self.count(decode())
+        async with self.large.turn(size):
+            async with self.large.decoding:
+                await asyncio.sleep(0)
+                decoded = decode()
+            return await self.count(decoded)
 
-    async def count(
-        self, decoded: Decoded, headers: Headers, *, deferrable: bool = False
-    ) -> Counted:
+    async def count(self, decoded: Decoded, *, deferrable: bool = False) -> Counted:
         """Count decoded events; `deferrable` events start no write of their own at once.
 
         Raises a `Refused` as `take` does.
         """
-        classified = self._classify(decoded, headers)
+        classified = self._classify(decoded)
         classified.batch.deferrable = deferrable
         return self._count(classified, await self.ledger.commit(classified.batch))
 
-    def _classify(self, decoded: Decoded, headers: Headers) -> Classified:
-        """The events as a batch. Raises `NothingValid` without a valid event."""
+    def _decode(self, declared: Media, body: bytes, headers: Headers) -> Decoded:
+        decoded = self.decoder.decode(declared, body, headers)
         if b"idempotency-key" in headers:
             _apply_idempotency_key(decoded, headers[b"idempotency-key"])
+        return decoded
+
+    def _classify(self, decoded: Decoded) -> Classified:
+        """The events as a batch. Raises `NothingValid` without a valid event."""
         classified = self.classifier.classify(decoded, self.clock())
         if not classified.resolved:
             rejected = classified.rejected

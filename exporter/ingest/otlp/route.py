@@ -84,9 +84,7 @@ class LogsRoute:
             return decoded
 
         try:
-            classified, _, rejections, warnings = await self.pipeline.count_body(
-                len(body), decode, {}
-            )
+            classified, _, rejections, warnings = await self.pipeline.count_body(len(body), decode)
         except NothingValid as error:
             rejected = len(error.rejected)
             message = error.detail if rejected else ""
