@@ -64,19 +64,15 @@ class Classifier:
         places = range(len(events.system)) if decoded.places is None else decoded.places
         at = datetime.fromtimestamp(now, UTC)
         try:
-            resolved = self._resolve(events)
-            oldest = self._validate(events, at)
+            resolved, oldest = self._resolve(events, at)
         except Rejected:
-            valid, invalid = self._partition(events, at)
-            rejected += [
-                Rejection(places[index], error.reason, error.message) for index, error in invalid
-            ]
+            valid, invalid = self._partition(events, places, at)
+            rejected += invalid
             rejected.sort(key=lambda rejection: rejection.index)
             events = events.only(valid)
             sources = [sources[index] for index in valid] if sources else None
             places = [places[index] for index in valid]
-            resolved = self._resolve(events)
-            oldest = self._validate(events, at)
+            resolved, oldest = self._resolve(events, at)
         series, late = self._series(events, resolved, oldest, at)
         event_keys = keys(events, resolved, sources)
         keyed: Sequence[bytes] = event_keys  # type: ignore[assignment]
@@ -147,17 +143,19 @@ class Classifier:
         )
         return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 
-    def _resolve(self, events: Columns) -> list[ResolvedCode]:
-        """The resolved code of each event. Raises `Rejected` for an invalid system, phase or label."""
+    def _resolve(
+        self, events: Columns, now: datetime
+    ) -> tuple[list[ResolvedCode], datetime | None]:
+        """The resolved code of each event, and the oldest time among the events.
+
+        Raises `Rejected` when any event breaks a rule.
+        """
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)
             else list(map(self._labels.__getitem__, events.labels))
         )
-        return self._resolver.resolve(events, labels)
-
-    def _validate(self, events: Columns, now: datetime) -> datetime | None:
-        """The oldest time among the events. Raises `Rejected` when any event breaks a rule."""
+        resolved = self._resolver.resolve(events, labels)
         if not _valid_ids(events.id):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
         if events.duration_seconds.count(None) < len(events.duration_seconds):
@@ -168,7 +166,7 @@ class Classifier:
                 )
         times = list(filter(None, events.occurred_at))
         if not times:
-            return None
+            return resolved, None
         if max(times) > now + self._max_skew:
             raise Rejected(
                 "clock_skew",
@@ -178,22 +176,20 @@ class Classifier:
         oldest = min(times)
         if oldest < _EARLIEST:
             raise Rejected("invalid_field", "occurred_at: must be 0001-01-02 or later")
-        return oldest
+        return resolved, oldest
 
     def _partition(
-        self, events: Columns, now: datetime
-    ) -> tuple[list[int], list[tuple[int, Rejected]]]:
-        """Indexes of the valid events, and of the others with their errors."""
+        self, events: Columns, places: Sequence[int], now: datetime
+    ) -> tuple[list[int], list[Rejection]]:
+        """Indexes of the valid events, and the rejections of the others."""
         valid: list[int] = []
-        invalid: list[tuple[int, Rejected]] = []
-        for index in range(len(events.system)):
-            event = events.only([index])
+        invalid: list[Rejection] = []
+        for index, place in enumerate(places):
             try:
-                self._resolve(event)
-                self._validate(event, now)
+                self._resolve(events.only([index]), now)
                 valid.append(index)
             except Rejected as error:
-                invalid.append((index, error))
+                invalid.append(Rejection(place, error.reason, error.message))
         return valid, invalid
 
     def _series(

@@ -126,20 +126,12 @@ def _quotes_of_any(events: Columns) -> int:
     An empty text and a code 0 count as absent: comparing with None takes four times as long as testing for
     truth.
     """
-    texts = (
-        events.system,
-        events.id,
-        events.session_id,
-        events.occurred_at,
-        events.phase,
-        events.user,
-    )
-    numbers = (events.duration_seconds, events.final)
-    codes = list(filter(None, events.code))
-    keys = len(codes) + len(events.labels) - events.labels.count(b"")
-    keys += sum(len(column) - column.count(None) for column in numbers)
+    systems, codes, ids, sessions, times, durations, phases, finals, users, labels = events
+    codes = list(filter(None, codes))
+    keys = len(codes) + len(labels) - labels.count(b"")
+    keys += sum(len(column) - column.count(None) for column in (durations, finals))
     strings = list(map(type, codes)).count(str)
-    for column in texts:
+    for column in (systems, ids, sessions, times, phases, users):
         filled = len(list(filter(None, column)))
         keys += filled
         strings += filled

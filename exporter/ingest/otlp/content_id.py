@@ -48,10 +48,7 @@ def content_id(resource: Digest, scope: Digest, record: Any, encode: Encode) -> 
 
 def pairs_of(value: Any) -> Sequence[Any]:
     """The pairs of a value that is a map; none of any other value."""
-    pairs: Sequence[Any] = ()
-    if value.WhichOneof("value") == "kvlist_value":
-        pairs = value.kvlist_value.values
-    return pairs
+    return value.kvlist_value.values if value.WhichOneof("value") == "kvlist_value" else ()
 
 
 def _sorted(messages: Sequence[Any], encode: Encode) -> list[bytes]:

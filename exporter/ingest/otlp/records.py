@@ -175,22 +175,9 @@ def _events(ends: list[Fields], places: list[int], rejected: list[Rejection]) ->
     kept: list[int] = []
     for fields, place in zip(ends, places, strict=True):
         try:
-            events.append(_event(fields))
+            events.append(from_json(fields))
             kept.append(place)
         except Rejected as error:
             rejected.append(Rejection(place, error.reason, error.message))
     places[:] = kept
     return events
-
-
-def _event(fields: Fields) -> Event:
-    """The event of fields whose types were not checked. Raises `Rejected`."""
-    time, labels = fields.get("occurred_at"), fields.pop("labels", None)
-    if isinstance(time, datetime):
-        del fields["occurred_at"]
-    event = from_json(fields)
-    if isinstance(time, datetime):
-        event.occurred_at = time
-    if labels is not None:
-        event.labels = labels
-    return event
