@@ -171,9 +171,13 @@ class Pipeline:
         self._record(resolved, classified.received)
         rejected = classified.rejected
         if receipt.verdicts and receipt.conflicts:
-            rejected = sorted(
-                rejected + _conflicts(classified, receipt), key=lambda rejection: rejection.index
-            )
+            message = "id: already counted with other content; the first event stands"
+            conflicts = [
+                Rejection(place, "conflict", message)
+                for place, verdict in zip(classified.places, receipt.verdicts, strict=True)
+                if verdict == CONFLICT
+            ]
+            rejected = sorted(rejected + conflicts, key=lambda rejection: rejection.index)
         if rejected:
             self._count_rejections(rejected)
         if self.debug:
@@ -258,12 +262,3 @@ def _apply_idempotency_key(decoded: Decoded, key: bytes) -> None:
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     decoded.events = decoded.events._replace(id=(text,))
-
-
-def _conflicts(classified: Classified, receipt: Receipt) -> list[Rejection]:
-    message = "id: already counted with other content; the first event stands"
-    return [
-        Rejection(place, "conflict", message)
-        for place, verdict in zip(classified.places, receipt.verdicts or b"", strict=True)
-        if verdict == CONFLICT
-    ]
