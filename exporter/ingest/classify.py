@@ -112,14 +112,17 @@ class Classifier:
         )
 
     def classify_single(self, decoded: Decoded, now: float) -> Classified | None:
-        """`classify` for one event that is valid and on time, without loops; None for anything else."""
+        """`classify` for one event that is valid and on time, without loops; None for anything else.
+
+        Only events with a source, such as beacons, have relative times.
+        """
         events = decoded.events
         if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
             return None
         (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events
         if id_ is None or not _is_short(id_) or (session is not None and not _is_short(session)):
             return None
-        if decoded.relative_time or (duration is not None and not 0 <= duration <= MAX_DURATION):
+        if duration is not None and not 0 <= duration <= MAX_DURATION:
             return None
         delay = None
         if at is not None:
