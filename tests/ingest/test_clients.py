@@ -40,11 +40,3 @@ def test_both_modes_of_the_python_sdk_count_an_event_once(
 def test_setting_strict_fields_rejects_unknown_fields(exporter: ExporterProcess) -> None:
     reply = exporter.post({"system": "streampixel", "error_code": 4001})
     assert reply.json["rejected"][0]["reason"] == "unknown_field"
-
-
-def test_webhook_validation_request_is_permitted(exporter: ExporterProcess) -> None:
-    reply = exporter.request(
-        "ingest", "OPTIONS", INGEST_PATH, headers={"WebHook-Request-Origin": "events.example.com"}
-    )
-    assert (reply.status, reply.body) == (200, b"")
-    assert reply.headers["WebHook-Allowed-Origin"] == "events.example.com"

@@ -159,9 +159,10 @@ def test_body_of_tiny_pieces_takes_no_more_than_its_bytes() -> None:
     """Fails with a list of pieces: 22 MB for a body of 1 MiB, outside every budget."""
     size = 32 * 1024
     pieces = (number.to_bytes(2, "big") for number in range(size))
+    stream = Stream(pieces)
     tracemalloc.start()
     try:
-        body = read(Stream(pieces))
+        body = read(stream)
         assert body is not None
         assert len(body) == 2 * size
         assert tracemalloc.get_traced_memory()[1] < 8 * size

@@ -71,10 +71,6 @@ def test_attributes_of_a_cloudevent_are_no_fields(listener: Listener) -> None:
     assert answer.json["warnings"] == {"ignored_fields": {"sever": None}}
 
 
-def test_plain_event_has_no_warnings(listener: Listener) -> None:
-    assert "warnings" not in listener.send(EVENT, {"system": "softdrive", "id": "b"}).json
-
-
 # --- strict_fields --------------------------------------------------------------------------------
 
 

@@ -17,7 +17,6 @@ from tests.ingest.classifying import (
     at,
     classify,
     classify_one,
-    reason,
 )
 
 
@@ -79,16 +78,6 @@ def test_phase_of_the_event_overrides_the_taxonomy(
     classifier: Classifier, code: str, phase: str
 ) -> None:
     assert classify_one(classifier, code=code, phase=phase).batch.series[0].phase == phase
-
-
-@pytest.mark.parametrize("phase", ["Stream", "unknown", "x" * 1000])
-def test_other_phases_are_rejected(classifier: Classifier, phase: str) -> None:
-    assert reason(classifier, phase=phase) == "invalid_field"
-
-
-def test_labels_are_in_the_series_in_the_settings_order(classifier: Classifier) -> None:
-    classified = classify_one(classifier, labels={"project": "p", "region": "r", "user": "bob"})
-    assert classified.batch.series[0].labels == ("r", "p")
 
 
 @pytest.mark.parametrize(

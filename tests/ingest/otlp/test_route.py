@@ -215,11 +215,6 @@ def test_limits_are_those_of_other_events(
     assert status_message(answer, PROTOBUF)
 
 
-def test_other_methods_are_405(listener: Listener) -> None:
-    answer = listener.post(b"", PROTOBUF, method="GET", path=LOGS_PATH)
-    assert (answer.status, answer.headers[b"allow"]) == (405, b"POST")
-
-
 def test_import_of_protobuf_does_not_delay_a_start() -> None:
     """Fails with the import at the top of the route: a start took 60 ms longer."""
     code = "import sys, exporter.serve; print('google.protobuf' in sys.modules)"
