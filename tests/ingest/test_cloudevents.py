@@ -45,14 +45,6 @@ def rejection(answer: Answer) -> tuple[str, str]:
     return rejected["reason"], rejected["message"]
 
 
-def test_structured_event_is_counted_once(listener: Listener) -> None:
-    body, headers = written(to_structured_event(sdk()))
-    assert headers == STRUCTURED
-    assert listener.post(body, headers).json["accepted"] == 1
-    assert listener.post(body, headers).json["duplicates"] == 1
-    assert [series.code for series in listener.memory.batches[0].series] == ["01"]
-
-
 def test_binary_event_has_the_key_of_the_structured_event(listener: Listener) -> None:
     event = sdk(id='ü "1"\\', source="/a%b/c")
     body, headers = written(to_binary_event(event))
