@@ -153,16 +153,19 @@ def test_idempotency_key_is_ignored_for_several_events(
     assert answer.json["at_least_once"] == answer.json["accepted"]
 
 
-@pytest.mark.parametrize("key", [b"", b'""', b"k" * 129, b" "])
-def test_idempotency_key_obeys_the_rules_of_ids(listener: Listener, key: bytes) -> None:
+@pytest.mark.parametrize(
+    ("key", "status", "message"),
+    [
+        *((key, 422, "id: must be 1 to 128 bytes") for key in (b"", b'""', b"k" * 129, b" ")),
+        (b"\xff", 400, "Idempotency-Key: is not UTF-8"),
+    ],
+)
+def test_idempotency_key_obeys_the_rules_of_ids(
+    listener: Listener, key: bytes, status: int, message: str
+) -> None:
     answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": key})
-    assert answer.status == 422
-    assert answer.json["rejected"][0]["message"] == "id: must be 1 to 128 bytes"
-
-
-def test_idempotency_key_that_is_not_utf8_is_refused(listener: Listener) -> None:
-    answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": b"\xff"})
-    assert (answer.status, answer.json["detail"]) == (400, "Idempotency-Key: is not UTF-8")
+    assert answer.status == status
+    assert answer.json["detail"].endswith(message)
 
 
 # --- metrics --------------------------------------------------------------------------------------
