@@ -149,10 +149,7 @@ class Classifier:
     def _resolve(
         self, events: Columns, now: datetime
     ) -> tuple[list[ResolvedCode], datetime | None]:
-        """The resolved code of each event, and the oldest time among the events.
-
-        Raises `Rejected` when any event breaks a rule.
-        """
+        """The resolved code of each event, and the oldest time. Raises `Rejected` for an invalid event."""
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)

@@ -18,10 +18,7 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 
 def from_headers(headers: dict[bytes, bytes], data: Any) -> dict[str, Any]:
-    """The envelope of an event in binary mode: attributes are `ce-` headers, percent-encoded UTF-8.
-
-    Raises `Unparseable`.
-    """
+    """The envelope of an event in binary mode, from its `ce-` headers. Raises `Unparseable`."""
     attributes = {
         name[3:].decode("latin-1"): _attribute(name, value)
         for name, value in headers.items()

@@ -95,12 +95,9 @@ def decode_items(
     items: list[Parsed],
     read: Callable[[Any], tuple[Event, str]],
     max_depth: int,
-    ignored: IgnoredFields | None = None,
+    ignored: IgnoredFields,
 ) -> Decoded:
-    """The events and their sources, which `read` returns for each checked JSON value.
-
-    `read` adds keys that mean no field to `ignored`.
-    """
+    """The events and sources that `read` returns for the values; it adds ignored keys to `ignored`."""
     events: list[Event] = []
     sources: list[str] = []
     places: list[int] = []

@@ -108,10 +108,7 @@ class Pipeline:
         self.ledger.enqueue(classified.batch, count)
 
     async def count_body(self, size: int, decode: Callable[[], Decoded]) -> Counted:
-        """Count the events that `decode` reads from a body of `size` bytes.
-
-        Raises a `Refused` as `take` does.
-        """
+        """Count the events that `decode` reads from a body of `size` bytes. Raises as `take` does."""
         if size <= LARGE:
             return await self.count(decode())
         async with self.large.turn(size):
@@ -121,10 +118,7 @@ class Pipeline:
             return await self.count(decoded)
 
     async def count(self, decoded: Decoded, *, deferrable: bool = False) -> Counted:
-        """Count decoded events; `deferrable` events start no write of their own at once.
-
-        Raises a `Refused` as `take` does.
-        """
+        """Count events; `deferrable` events start no write of their own at once. Raises as `take` does."""
         classified = self._classify(decoded)
         classified.batch.deferrable = deferrable
         return self._count(classified, await self.ledger.commit(classified.batch))
