@@ -129,12 +129,6 @@ def test_columns_follow_keyed_events_to_the_front(classifier: Classifier) -> Non
     assert keys_and_fingerprints(both) == keys_and_fingerprints(alone)
 
 
-def test_nothing_valid_is_an_empty_batch(classifier: Classifier) -> None:
-    classified = classify(classifier, {"system": "nope"}, 5)
-    assert len(classified.batch) == 0
-    assert [rejection.index for rejection in classified.rejected] == [0, 1]
-
-
 def columns(classified: Classified) -> list[Any]:
     batch = classified.batch
     return [

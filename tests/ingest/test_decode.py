@@ -3,7 +3,9 @@
 test_fuzz.py compares their results.
 """
 
+import gc
 import json
+import sys
 import time
 from typing import Any
 
@@ -111,15 +113,6 @@ def test_empty_text_in_a_batch_means_absent(name: str) -> None:
     """Fails when the decoder of a shape accepts "": two events that are alike get two fingerprints."""
     given, expected = ([FULL, {**FULL, name: value}] for value in ("", None))
     assert decode(json.dumps(given)) == decode(json.dumps(expected))
-
-
-def test_spaces_after_an_event_cost_little_time() -> None:
-    """Fails when the search for the end of an event tries each split of the spaces: 6 ms per body."""
-    body = b"[{}" + b" " * 2000 + b"x" * 100
-    began = time.process_time()
-    for _ in range(100):
-        shape_of(body)
-    assert time.process_time() - began < 0.2
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -299,3 +292,47 @@ def test_depth_does_not_count_brackets_in_strings(text: str) -> None:
 @pytest.mark.parametrize("code", [2**63, -(2**401), 10**4000])
 def test_integer_code_has_any_size_that_python_reads(code: int) -> None:
     assert decode(f'{{"system":"softdrive","code":{code}}}')[0]["code"] == code
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def calls(text: bytes) -> int:
+    """Calls of Python functions while a text is parsed and checked."""
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    # A garbage collection would call callbacks, such as that of hypothesis.
+    gc.disable()
+    sys.setprofile(count)
+    try:
+        strict_json.parse(text).checked(32)
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("item", "calls_each"),
+    [(b"[" * 28 + b"]" * 28, 0), (b'["[[[[",1.5,null]', 0), (b'{"a":{}}', 2)],
+)
+def test_parsing_calls_no_function_per_array_and_one_per_object(
+    item: bytes, calls_each: int
+) -> None:
+    """Row 31. Fails when Python code visits all values to find the depth: 64 KiB delayed other senders by 20
+    ms."""
+    few, many = (calls(b"[" + b",".join([item] * number) + b"]") for number in (1, 1000))
+    assert many <= few + calls_each * 1000 + 5
+
+
+def test_spaces_after_an_event_cost_little_time() -> None:
+    """Fails when the search for the end of an event tries each split of the spaces: 6 ms per body."""
+    body = b"[{}" + b" " * 2000 + b"x" * 100
+    began = time.process_time()
+    for _ in range(100):
+        shape_of(body)
+    assert time.process_time() - began < 0.2
