@@ -4,9 +4,9 @@ msgspec decodes all events in one C call, but accepts a duplicate key (the last 
 unknown key. So the number of `"` in the text is compared with the number that the decoded fields need. Each
 key and each string has two: with a further key or string, the text has more.
 
-In most batches all events have the same fields, their shape. The decoder of a shape refuses an event that
-lacks a field of the shape, has another field, or has null or "" as a value. So no column has to be searched
-for absent values.
+In most batches all events have the same fields: the shape of the batch. The decoder of a shape refuses an
+event that lacks a field of the shape, has another field, or has null or "" as a value. So no column has to
+be searched for absent values.
 """
 
 import re
