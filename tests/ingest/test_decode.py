@@ -125,26 +125,12 @@ def test_unreadable_line_is_rejected_at_its_place() -> None:
     assert second == "invalid_json"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "a\nb\n",
-        '{"system":\n"softdrive"}',
-        SOFTDRIVE + SOFTDRIVE,
-        SOFTDRIVE + " " + SOFTDRIVE,
-        SOFTDRIVE + "\r" + SOFTDRIVE,
-    ],
-)
+@pytest.mark.parametrize("body", ["a\nb\n", '{"system":\n"softdrive"}', SOFTDRIVE + SOFTDRIVE])
 def test_each_line_is_one_event(body: str) -> None:
     """Fails without the count of lines: msgspec accepts all these bodies, but the strict parser, which reads
     bodies with unknown fields, refuses them."""
     with pytest.raises(Unparseable, match="no line is JSON; first line: not JSON: "):
         decode(body, Media.NDJSON)
-
-
-def test_events_that_share_lines_crosswise_are_rejected() -> None:
-    body = '{"system":"a"}{"system":\n"b"}\n' + SOFTDRIVE
-    assert decode(body, Media.NDJSON)[:2] == ["invalid_json", "invalid_json"]
 
 
 def test_byte_order_mark_in_front_of_a_body_is_ignored() -> None:
