@@ -17,7 +17,7 @@ from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import Loader
 from exporter.errors import LedgerBroken
-from exporter.ingest.app import IngestApp
+from exporter.ingest.app import IngestApp, Route
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
@@ -27,7 +27,6 @@ from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Route
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger

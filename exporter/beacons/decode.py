@@ -9,8 +9,14 @@ from exporter.beacons.sites import Site
 from exporter.errors import Rejected
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
-from exporter.ingest.event import Decoded, Event, checked_number, from_json, wrong_type
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import (
+    Decoded,
+    Event,
+    IgnoredFields,
+    checked_number,
+    from_json,
+    wrong_type,
+)
 from exporter.names import OTHER
 
 MAX_EVENTS: Final = 100

@@ -16,11 +16,11 @@ from exporter.errors import (
     Refused,
     UnknownKey,
 )
+from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request, answer
 from exporter.token_bucket import Limit, TokenBuckets, client_host
 from exporter.watched import Watched
 
@@ -162,7 +162,7 @@ class BeaconRoute:
         self._waiting += decoded.total
         try:
             # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            counted = await self.pipeline.count(decoded, {}, deferrable=True)
+            counted = await self.pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
         # A conflict would reveal that the id was counted before.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import exporter
-from exporter.ingest.routes import Answer, Request
+from exporter.ingest.app import Answer, Request
 from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"

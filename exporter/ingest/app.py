@@ -1,16 +1,24 @@
-"""The ingest listener's ASGI application."""
+"""The ingest listener's ASGI application, and the contract of its routes."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from exporter import names
-from exporter.errors import Internal, OriginNotAllowed, RateLimited, Refused, UnknownKey
+from exporter.errors import (
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+    OriginNotAllowed,
+    RateLimited,
+    Refused,
+    UnknownKey,
+)
 from exporter.ingest.guard import Headers
 from exporter.ingest.pipeline import Pipeline
-from exporter.ingest.routes import Answer, Request, Route, answer, find_route
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
@@ -18,11 +26,46 @@ from exporter.server.direct import Respond, Start
 
 log = Log("exporter.ingest")
 
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers (lower-case names, with `content-length`) and body."""
+
 _TARGET: Final = names.INGEST_PATH.encode()
 _LEAVES_BODY: Final = frozenset({401, 403, 404, 405, 408, 413, 415, 429})
 _OF_BROWSERS: Final = (OriginNotAllowed, RateLimited, UnknownKey)
 
 
+class Request(NamedTuple):
+    """A request to a route.
+
+    `rest` is the last segment of a path such as `/v1/beacons/{key}`, percent-decoded; empty for a fixed path.
+    `headers` have lower-case names, and the last value of a repeated header. `client` is the sender's
+    address without port.
+    """
+
+    method: str
+    rest: str
+    headers: Headers
+    client: str
+    receive: Receive
+
+
+class Route(Protocol):
+    """Answers requests to one path, on the event loop and many at a time.
+
+    Methods other than `methods` are answered 405 before `take`.
+    """
+
+    methods: tuple[str, ...]
+
+    async def take(self, request: Request) -> Answer | None:
+        """The answer, or None when the sender went away before its body was there.
+
+        Raises a `Refused` when nothing was counted or done. The error is counted, answered as problem+json
+        with its `headers`, and logged: its detail must not contain a key or token.
+        """
+
+
+@dataclass
 class IngestApp:
     """Plain ASGI: with FastAPI's parsing, a request takes four times as long.
 
@@ -30,20 +73,14 @@ class IngestApp:
     and passed to `refused` with its detail.
     """
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        own: OwnMetrics,
-        refused: Callable[[str, str], None] = lambda _reason, _message: None,
-        *,
-        routes: Mapping[str, Route] | None = None,
-    ) -> None:
-        self._pipeline = pipeline
-        self._own = own
-        self._refused = refused
-        self._routes = routes or {}
+    pipeline: Pipeline
+    own: OwnMetrics
+    refused: Callable[[str, str], None] = lambda _reason, _message: None
+    routes: Mapping[str, Route] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         # Looked up once: a look-up for each request showed in the profile.
-        self._accepted = own.requests.labels(200)
+        self._accepted = self.own.requests.labels(200)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -51,7 +88,7 @@ class IngestApp:
         except Exception as error:
             if isinstance(error, Refused) and REFUSED in scope:
                 return
-            answered = self._failure(error, dict(scope["headers"]))
+            answered = self._refuse(error, dict(scope["headers"]))
         if answered is None:
             return
         status, headers, body = answered
@@ -66,48 +103,73 @@ class IngestApp:
     def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
         def done(result: bytes | Exception) -> None:
             answered = (
-                answer(result) if isinstance(result, bytes) else self._failure(result, headers)
+                answer(result) if isinstance(result, bytes) else self._refuse(result, headers)
             )
             self._count(answered[0])
             respond(*answered)
 
         try:
-            self._pipeline.start(headers, client, body, done)
+            self.pipeline.start(headers, client, body, done)
         except Exception as error:
             asyncio.get_running_loop().call_soon(done, error)
 
     def _count(self, status: int) -> None:
-        (self._accepted if status == 200 else self._own.requests.labels(status)).inc()
+        (self._accepted if status == 200 else self.own.requests.labels(status)).inc()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         """None when the sender went away. Raises a `Refused`."""
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
         client = scope["client"][0] if scope["client"] else ""
         if path != names.INGEST_PATH:
-            route, rest = find_route(self._routes, method, path)
+            route, rest = find_route(self.routes, method, path)
             return await route.take(Request(method, rest, headers, client, receive))
         if method == "OPTIONS" and (origin := headers.get(b"webhook-request-origin")):
             return _allow_webhook(origin)
-        body = await self._pipeline.take(method, headers, client, receive)
+        body = await self.pipeline.take(method, headers, client, receive)
         return None if body is None else answer(body)
 
-    def _failure(self, error: Exception, headers: Headers) -> Answer:
-        if isinstance(error, Refused):
-            return self._refuse(error, headers)
-        log.error("defect", exc_info=error)
-        return self._refuse(Internal("a defect of the exporter; its log has the details"), headers)
-
-    def _refuse(self, refused: Refused, sent: Headers) -> Answer:
-        self._own.refused.labels(refused.reason).inc()
-        self._refused(refused.reason, refused.detail)
-        status, headers, body = problem(refused)
+    def _refuse(self, error: Exception, sent: Headers) -> Answer:
+        if not isinstance(error, Refused):
+            log.error("defect", exc_info=error)
+            error = Internal("a defect of the exporter; its log has the details")
+        self.own.refused.labels(error.reason).inc()
+        self.refused(error.reason, error.detail)
+        status, headers, body = problem(error)
         # Closing ends the upload of a large body. A browser's body is small, and a new connection for each
         # request of a flood costs 206 µs of CPU time instead of 144. After `Expect` the body may never come,
         # and the next request would be read as the body (RFC 9110 10.1.1).
-        small = isinstance(refused, _OF_BROWSERS) and b"expect" not in sent
-        if refused.status in _LEAVES_BODY and not small:
+        small = isinstance(error, _OF_BROWSERS) and b"expect" not in sent
+        if status in _LEAVES_BODY and not small:
             headers.append((b"connection", b"close"))
         return status, headers, body
+
+
+def answer(
+    body: bytes, *headers: tuple[bytes, bytes], media: bytes = b"application/json"
+) -> Answer:
+    """The 200 with a body of type `media`."""
+    length = (b"content-length", b"%d" % len(body))
+    return 200, [*headers, (b"content-type", media), length], body
+
+
+def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Route, str]:
+    """The route of a path and the segment after it. Raises `NotFound` or `MethodNotAllowed`.
+
+    A path of `routes` that ends in `/` takes exactly one further segment, which is not empty.
+    """
+    prefix, slash, rest = path.rpartition("/")
+    route = routes.get(prefix + slash) if rest else None
+    if route is None and rest:
+        route, rest = routes.get(path), ""
+    if route is None:
+        raise NotFound(
+            f"no such path; session ends are sent to {names.INGEST_PATH} or {names.LOGS_PATH}"
+        )
+    if method not in route.methods:
+        raise MethodNotAllowed(
+            f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
+        )
+    return route, rest
 
 
 def _allow_webhook(origin: bytes) -> Answer:

@@ -1,17 +1,16 @@
 """Turns a request's events into a batch: series, late events, keys and fingerprints."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.ingest.event import MAX_DURATION, Columns, Decoded, Rejection
-from exporter.ingest.ignored_fields import IgnoredFields
-from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys
+from exporter.ingest.event import MAX_DURATION, Columns, Decoded, IgnoredFields, Rejection
+from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, user_hashes
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
-from exporter.ingest.users import UserHashes
 from exporter.ledger.contract import Batch, Family, Series
 from exporter.taxonomy import Taxonomy
 
@@ -51,7 +50,7 @@ class Classifier:
     ) -> None:
         self._resolver = Resolver(taxonomy)
         self._labels = labels
-        self._users = UserHashes()
+        self._user_key = secrets.token_bytes(32)
         self._max_age = timedelta(seconds=max_age)
         self._max_skew = timedelta(seconds=max_skew)
 
@@ -65,19 +64,15 @@ class Classifier:
         places = range(len(events.system)) if decoded.places is None else decoded.places
         at = datetime.fromtimestamp(now, UTC)
         try:
-            resolved = self._resolve(events)
-            oldest = self._validate(events, at)
+            resolved, oldest = self._resolve(events, at)
         except Rejected:
-            valid, invalid = self._partition(events, at)
-            rejected += [
-                Rejection(places[index], error.reason, error.message) for index, error in invalid
-            ]
+            valid, invalid = self._partition(events, places, at)
+            rejected += invalid
             rejected.sort(key=lambda rejection: rejection.index)
             events = events.only(valid)
             sources = [sources[index] for index in valid] if sources else None
             places = [places[index] for index in valid]
-            resolved = self._resolve(events)
-            oldest = self._validate(events, at)
+            resolved, oldest = self._resolve(events, at)
         series, late = self._series(events, resolved, oldest, at)
         event_keys = keys(events, resolved, sources)
         keyed: Sequence[bytes] = event_keys  # type: ignore[assignment]
@@ -102,7 +97,7 @@ class Classifier:
             b"".join(fingerprints(sent, resolved, labels)[: len(keyed)]),
             durations if durations.count(None) < len(durations) else None,
             _exemplars(events.session_id),
-            self._users.of(events, series),
+            user_hashes(events, series, self._user_key),
         )
         return Classified(
             batch,
@@ -117,14 +112,17 @@ class Classifier:
         )
 
     def classify_single(self, decoded: Decoded, now: float) -> Classified | None:
-        """`classify` for one event that is valid and on time, without loops; None for anything else."""
+        """`classify` for one event that is valid and on time, without loops; None for anything else.
+
+        Only events with a source, such as beacons, have relative times.
+        """
         events = decoded.events
         if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
             return None
         (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events
         if id_ is None or not _is_short(id_) or (session is not None and not _is_short(session)):
             return None
-        if decoded.relative_time or (duration is not None and not 0 <= duration <= MAX_DURATION):
+        if duration is not None and not 0 <= duration <= MAX_DURATION:
             return None
         delay = None
         if at is not None:
@@ -144,21 +142,20 @@ class Classifier:
             fingerprint(session, at, duration, resolved.seed, labels),
             [duration] if duration is not None else None,
             [session] if session is not None else None,
-            self._users.of(events, series),
+            user_hashes(events, series, self._user_key),
         )
         return Classified(batch, range(1), [], [resolved], 0, 0, now, delay, decoded.ignored)
 
-    def _resolve(self, events: Columns) -> list[ResolvedCode]:
-        """The resolved code of each event. Raises `Rejected` for an invalid system, phase or label."""
+    def _resolve(
+        self, events: Columns, now: datetime
+    ) -> tuple[list[ResolvedCode], datetime | None]:
+        """The resolved code of each event, and the oldest time. Raises `Rejected` for an invalid event."""
         labels = (
             [self._labels.none] * len(events.labels)
             if events.labels.count(b"") == len(events.labels)
             else list(map(self._labels.__getitem__, events.labels))
         )
-        return self._resolver.resolve(events, labels)
-
-    def _validate(self, events: Columns, now: datetime) -> datetime | None:
-        """The oldest time among the events. Raises `Rejected` when any event breaks a rule."""
+        resolved = self._resolver.resolve(events, labels)
         if not _valid_ids(events.id):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
         if events.duration_seconds.count(None) < len(events.duration_seconds):
@@ -169,7 +166,7 @@ class Classifier:
                 )
         times = list(filter(None, events.occurred_at))
         if not times:
-            return None
+            return resolved, None
         if max(times) > now + self._max_skew:
             raise Rejected(
                 "clock_skew",
@@ -179,22 +176,20 @@ class Classifier:
         oldest = min(times)
         if oldest < _EARLIEST:
             raise Rejected("invalid_field", "occurred_at: must be 0001-01-02 or later")
-        return oldest
+        return resolved, oldest
 
     def _partition(
-        self, events: Columns, now: datetime
-    ) -> tuple[list[int], list[tuple[int, Rejected]]]:
-        """Indexes of the valid events, and of the others with their errors."""
+        self, events: Columns, places: Sequence[int], now: datetime
+    ) -> tuple[list[int], list[Rejection]]:
+        """Indexes of the valid events, and the rejections of the others."""
         valid: list[int] = []
-        invalid: list[tuple[int, Rejected]] = []
-        for index in range(len(events.system)):
-            event = events.only([index])
+        invalid: list[Rejection] = []
+        for index, place in enumerate(places):
             try:
-                self._resolve(event)
-                self._validate(event, now)
+                self._resolve(events.only([index]), now)
                 valid.append(index)
             except Rejected as error:
-                invalid.append((index, error))
+                invalid.append(Rejection(place, error.reason, error.message))
         return valid, invalid
 
     def _series(

@@ -10,8 +10,7 @@ from urllib.parse import unquote
 
 from exporter.errors import Rejected, Unparseable, quoted
 from exporter.ingest import strict_json
-from exporter.ingest.event import Event, from_json, parsed_time
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import Event, IgnoredFields, from_json, parsed_time
 from exporter.ingest.strict_json import type_name
 
 _REQUIRED: Final = ("id", "source", "type", "specversion")
@@ -19,10 +18,7 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 
 def from_headers(headers: dict[bytes, bytes], data: Any) -> dict[str, Any]:
-    """The envelope of an event in binary mode: attributes are `ce-` headers, percent-encoded UTF-8.
-
-    Raises `Unparseable`.
-    """
+    """The envelope of an event in binary mode, from its `ce-` headers. Raises `Unparseable`."""
     attributes = {
         name[3:].decode("latin-1"): _attribute(name, value)
         for name, value in headers.items()

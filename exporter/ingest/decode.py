@@ -1,43 +1,33 @@
-"""Decodes bodies: a fast path for plain bodies, the strict JSON parser for all others.
-
-The fast path decodes all events in one C call. A body that is not plain (see `exporter.ingest.plain`) is
-decoded again strictly.
-"""
+"""Decodes bodies: a fast path for plain bodies, the strict JSON parser for all others."""
 
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
-from msgspec.structs import astuple
 
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import cloudevents, plain, strict_json
-from exporter.ingest.event import Columns, Decoded, Event, Rejection, from_json
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Rejection, from_json
 from exporter.ingest.media import Media
-from exporter.ingest.shapes import shape_of
 from exporter.ingest.strict_json import Parsed
 
 _LINES: Final = re.compile(rb"\r?\n")
-T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class Decoder:
     """Decodes bodies of every format, at most `max_events` a body and `max_depth` levels deep.
 
     `strict_fields`: an event with an unknown field is rejected.
     """
 
-    def __init__(self, max_events: int, max_depth: int, *, strict_fields: bool = False) -> None:
-        self._max_events = max_events
-        self._max_depth = max_depth
-        self._strict_fields = strict_fields
-        self._event = msgspec.json.Decoder(Event)
-        self._events = msgspec.json.Decoder(list[Event])
+    max_events: int
+    max_depth: int
+    strict_fields: bool = False
 
     def decode(self, media: Media, body: bytes, headers: dict[bytes, bytes]) -> Decoded:
         """The events of a body. `headers` (lower-case names) matter to CloudEvents in binary mode.
@@ -60,9 +50,9 @@ class Decoder:
             )
         else:
             items = self._items(parsed)
-        ignored = IgnoredFields(strict=self._strict_fields)
-        read = partial(cloudevents.event, ignored=ignored, max_depth=self._max_depth)
-        return decode_items(items, read, self._max_depth, ignored)
+        ignored = IgnoredFields(strict=self.strict_fields)
+        read = partial(cloudevents.event, ignored=ignored, max_depth=self.max_depth)
+        return decode_items(items, read, self.max_depth, ignored)
 
     def _decode_fast(self, media: Media, body: bytes) -> Decoded | None:
         """The events, or None when the body has to be decoded strictly."""
@@ -70,53 +60,27 @@ class Decoder:
             if not body.isascii():
                 # msgspec does not validate the UTF-8 of labels, which stay raw.
                 body.decode()
-            columns = self._columns(media, body)
+            columns = plain.decode(media, body, self.max_events)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return Decoded(columns, len(columns.system)) if columns is not None else None
 
-    def _columns(self, media: Media, body: bytes) -> Columns | None:
-        """The events of a plain body; None for a body that is not plain. Raises as msgspec does."""
-        if body[:1] == b"{" and media is Media.JSON:
-            return self._single(body)
-        shape = shape_of(body)
-        if shape is not None:
-            with suppress(msgspec.ValidationError):
-                events = _decode(media, body, shape.single, shape.array)
-                if not 0 < len(events) <= self._max_events:
-                    return None
-                columns = Columns.of(events, shape.names)
-                expected = shape.quotes * len(events) + plain.count(b"".join(columns.labels))
-                return columns if plain.has_quotes(body, expected) else None
-        events = _decode(media, body, self._event, self._events)
-        if not 0 < len(events) <= self._max_events:
-            return None
-        columns = Columns.of(events)
-        return columns if plain.has_quotes(body, plain.quotes_of_all(columns)) else None
-
-    def _single(self, body: bytes) -> Columns | None:
-        """The columns of a plain body with one event: the latency of a single event matters most."""
-        values = astuple(self._event.decode(body))
-        if not plain.has_quotes(body, plain.quotes_of(values)):
-            return None
-        return Columns._make(zip((*values[:-1], bytes(values[-1]))))
-
     def _decode_strict(self, media: Media, body: bytes) -> Decoded:
-        ignored = IgnoredFields(strict=self._strict_fields)
+        ignored = IgnoredFields(strict=self.strict_fields)
         read = partial(_event, ignored=ignored)
         if media is Media.JSON:
             items = self._items(strict_json.parse(body))
-            return decode_items(items, read, self._max_depth, ignored)
+            return decode_items(items, read, self.max_depth, ignored)
         lines = [line for line in _LINES.split(body) if line.strip()]
-        check_count(lines, self._max_events, "request (max_events)")
+        check_count(lines, self.max_events, "request (max_events)")
         parsed = [_parse_line(line) for line in lines]
         if all(isinstance(line.value, Unparseable) for line in parsed):
             raise Unparseable(f"no line is JSON; first line: {parsed[0].value}")
-        return decode_items(parsed, read, self._max_depth, ignored)
+        return decode_items(parsed, read, self.max_depth, ignored)
 
     def _items(self, parsed: Parsed) -> list[Parsed]:
-        check_count(parsed.value, self._max_events, "request (max_events)")
-        return parsed.items(self._max_depth)
+        check_count(parsed.value, self.max_events, "request (max_events)")
+        return parsed.items(self.max_depth)
 
 
 def check_count(value: Any, max_events: int, scope: str) -> None:
@@ -131,12 +95,9 @@ def decode_items(
     items: list[Parsed],
     read: Callable[[Any], tuple[Event, str]],
     max_depth: int,
-    ignored: IgnoredFields | None = None,
+    ignored: IgnoredFields,
 ) -> Decoded:
-    """The events and their sources, which `read` returns for each checked JSON value.
-
-    `read` adds keys that mean no field to `ignored`.
-    """
+    """The events and sources that `read` returns for the values; it adds ignored keys to `ignored`."""
     events: list[Event] = []
     sources: list[str] = []
     places: list[int] = []
@@ -172,23 +133,3 @@ def _parse_line(line: bytes) -> Parsed:
         return strict_json.parse(line)
     except Unparseable as error:
         return Parsed(error)
-
-
-def _decode(
-    media: Media,
-    body: bytes,
-    single: "msgspec.json.Decoder[T]",
-    array: "msgspec.json.Decoder[list[T]]",
-) -> list[T]:
-    """The events of a body; none when it has to be decoded strictly. Raises as msgspec does."""
-    if media is Media.JSON:
-        return array.decode(body)
-    events = single.decode_lines(body)
-    return events if _one_event_a_line(body, len(events)) else []
-
-
-def _one_event_a_line(body: bytes, events: int) -> bool:
-    """False for an event on several lines and for several events on one line: msgspec accepts both."""
-    body = body.strip()
-    ends = body.count(b"\n")
-    return ends == events - 1 and ends in (body.count(b"}\n{"), body.count(b"}\r\n{"))

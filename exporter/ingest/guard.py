@@ -1,6 +1,7 @@
 """Authentication, headers and sizes: everything that is checked before a body is decoded."""
 
 import zlib
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.types import Receive
@@ -28,6 +29,7 @@ _GZIP_NAMES: Final = (b"gzip", b"x-gzip")
 """RFC 9110 8.4.1.3: x-gzip is the same coding."""
 
 
+@dataclass
 class Guard:
     """The limits of a listener or route.
 
@@ -36,18 +38,15 @@ class Guard:
     senders must not fill the memory.
     """
 
-    def __init__(
-        self, authenticator: Authenticator, max_body: int, budget: int, limit_name: str = "max_body"
-    ) -> None:
-        self._authenticator = authenticator
-        self._max_body = max_body
-        self._limit_name = limit_name
-        self._budget = budget
-        self._reading = 0
+    authenticator: Authenticator
+    max_body: int
+    budget: int
+    limit_name: str = "max_body"
+    _reading: int = field(default=0, init=False)
 
     def admit(self, method: str, headers: Headers, client: str) -> None:
         """Raises a `Refused` for a wrong sender, method, encoding or declared size of the body."""
-        self._authenticator.check(headers.get(b"authorization"), client)
+        self.authenticator.check(headers.get(b"authorization"), client)
         if method != "POST":
             raise MethodNotAllowed(f"{method}: events are sent with POST")
         encoding = _encoding(headers)
@@ -56,13 +55,15 @@ class Guard:
                 f"Content-Encoding {quoted(encoding.decode('latin-1'), 40)}: it must be gzip or identity"
             )
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:_LENGTH_DIGITS]) > self._max_body:
-            raise self._too_large()
+        if declared.isdigit():
+            self.check_size(int(declared[:_LENGTH_DIGITS]))
 
-    def check_size(self, body: bytes) -> None:
-        """Raises `BodyTooLarge` for a body above the limit."""
-        if len(body) > self._max_body:
-            raise self._too_large()
+    def check_size(self, size: int) -> None:
+        """Raises `BodyTooLarge` for a body of more bytes than the limit."""
+        if size > self.max_body:
+            raise BodyTooLarge(
+                f"at most {self.max_body} bytes, compressed and uncompressed ({self.limit_name})"
+            )
 
     async def read(self, headers: Headers, receive: Receive) -> bytes | None:
         """The uncompressed body, or None when the sender went away.
@@ -76,7 +77,7 @@ class Guard:
             body = await self._rest(body, receive)
         elif message["type"] == "http.disconnect":
             return None
-        self.check_size(body)
+        self.check_size(len(body))
         if _encoding(headers) in _GZIP_NAMES:
             return self._unpack(body)
         return body
@@ -84,14 +85,12 @@ class Guard:
     async def _rest(self, first: bytes, receive: Receive) -> bytes:
         # A list of two-byte chunks would take twenty times the bytes of the budget.
         body = bytearray(first)
-        size = len(first)
         more = True
-        self._reading += size
+        self._reading += len(body)
         try:
             while more:
-                if size > self._max_body:
-                    raise self._too_large()
-                if self._reading > self._budget:
+                self.check_size(len(body))
+                if self._reading > self.budget:
                     raise QueueFull(
                         f"{self._reading} bytes of other requests are being read", retry_after=1
                     )
@@ -100,11 +99,10 @@ class Guard:
                     raise RequestTimeout("the body ended early")
                 chunk: bytes = message.get("body", b"")
                 body += chunk
-                size += len(chunk)
                 self._reading += len(chunk)
                 more = message.get("more_body", False)
         finally:
-            self._reading -= size
+            self._reading -= len(body)
         return bytes(body)
 
     def _unpack(self, body: bytes) -> bytes:
@@ -113,22 +111,16 @@ class Guard:
         for _ in range(_GZIP_MEMBERS):
             unpacker = zlib.decompressobj(_GZIP)
             try:
-                unpacked += unpacker.decompress(body, self._max_body + 1 - len(unpacked))
+                unpacked += unpacker.decompress(body, self.max_body + 1 - len(unpacked))
             except zlib.error as error:
                 raise Unparseable(f"not gzip: {error}") from None
-            if len(unpacked) > self._max_body:
-                raise self._too_large()
+            self.check_size(len(unpacked))
             if not unpacker.eof:
                 raise Unparseable("not gzip: it ends too early")
             body = unpacker.unused_data
             if not body:
                 return unpacked
         raise Unparseable(f"not gzip: more than {_GZIP_MEMBERS} members")
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(
-            f"at most {self._max_body} bytes, compressed and uncompressed ({self._limit_name})"
-        )
 
 
 def _encoding(headers: Headers) -> bytes:

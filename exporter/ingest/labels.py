@@ -117,17 +117,12 @@ def _checked(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _invalid(name, f"must be a string, not {type_name(value)}")
-    if forbidden := _FORBIDDEN.search(value):
-        raise _invalid(
-            name,
-            f"has the character U+{ord(forbidden[0]):04X}: no control, bidirectional or surrogate "
-            "characters",
-        )
-    if len(value.encode()) > _MAX_BYTES:
-        raise _invalid(name, f"longer than {_MAX_BYTES} bytes")
-    return value
-
-
-def _invalid(name: str, message: str) -> Rejected:
-    return Rejected("invalid_label", f"labels.{name}: {message}")
+        fault = f"must be a string, not {type_name(value)}"
+    elif forbidden := _FORBIDDEN.search(value):
+        character = f"U+{ord(forbidden[0]):04X}"
+        fault = f"has the character {character}: no control, bidirectional or surrogate characters"
+    elif len(value.encode()) > _MAX_BYTES:
+        fault = f"longer than {_MAX_BYTES} bytes"
+    else:
+        return value
+    raise Rejected("invalid_label", f"labels.{name}: {fault}")

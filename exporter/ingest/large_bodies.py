@@ -1,11 +1,11 @@
 """Limits how many large bodies are decoded and committed at a time, so that single events wait less."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from exporter.errors import QueueFull
-from exporter.ingest.event import Decoded
 
 LARGE: Final = 16 * 1024
 """Bytes of a body from which on decoding it takes longer than a single event may wait."""
@@ -17,26 +17,20 @@ single event for the interpreter lock. Beside eight connections with batches of 
 WITHOUT_THREAD: Final = 16
 """The same number for Redis, which has its own process: with 4 bodies, batches took 9 % longer."""
 
-Counted = TypeVar("Counted")
-
 
 class LargeBodies:
-    """At most `turns` bodies are decoded or committed, and at most `budget` bytes of bodies wait for that."""
+    """At most `turns` bodies are decoded or committed, and at most `budget` bytes of bodies wait for that.
+
+    `decoding` is the lock for decoding one body at a time.
+    """
 
     def __init__(self, budget: int, turns: int = BESIDE_THREAD) -> None:
         self._budget, self._waiting = budget, 0
-        self._turns, self._decoding = asyncio.Semaphore(turns), asyncio.Lock()
+        self._turns, self.decoding = asyncio.Semaphore(turns), asyncio.Lock()
 
-    async def count(
-        self,
-        size: int,
-        decode: Callable[[], Decoded],
-        count: Callable[[Decoded], Awaitable[Counted]],
-    ) -> Counted:
-        """Decode and count a body of `size` bytes; the event loop decodes one body at a time.
-
-        Raises `QueueFull` when too many bytes wait.
-        """
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Wait for the turn of a body of `size` bytes. Raises `QueueFull` when too many bytes wait."""
         # The first body that waits may have any size.
         if self._waiting and self._waiting + size > self._budget:
             raise QueueFull(
@@ -49,9 +43,6 @@ class LargeBodies:
         finally:
             self._waiting -= size
         try:
-            async with self._decoding:
-                await asyncio.sleep(0)
-                decoded = decode()
-            return await count(decoded)
+            yield
         finally:
             self._turns.release()

@@ -1,8 +1,10 @@
 """The ingest pipeline: admit → read → decode → classify → commit → count → 200."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +17,7 @@ from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
 from exporter.ingest.guard import Guard, Headers
 from exporter.ingest.large_bodies import LARGE, LargeBodies
-from exporter.ingest.media import media
+from exporter.ingest.media import Media, media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
@@ -41,38 +43,24 @@ class Counted(NamedTuple):
     warnings: Warnings
 
 
+@dataclass
 class Pipeline:
     """Counts the events of requests.
 
     `refused` is called with reason and message of each rejected event. `clock` is Unix time.
     """
 
-    def __init__(
-        self,
-        guard: Guard,
-        decoder: Decoder,
-        classifier: Classifier,
-        ledger: Ledger,
-        own: OwnMetrics,
-        unknown_codes: UnknownCodes,
-        label_names: tuple[str, ...],
-        large: LargeBodies,
-        *,
-        clock: Callable[[], float] = time.time,
-        refused: Callable[[str, str], None] = lambda _reason, _message: None,
-        debug: bool = False,
-    ) -> None:
-        self._guard = guard
-        self._decoder = decoder
-        self._classifier = classifier
-        self._ledger = ledger
-        self._own = own
-        self._unknown_codes = unknown_codes
-        self._label_names = label_names
-        self._clock = clock
-        self._refused = refused
-        self._debug = debug
-        self._large = large
+    guard: Guard
+    decoder: Decoder
+    classifier: Classifier
+    ledger: Ledger
+    own: OwnMetrics
+    unknown_codes: UnknownCodes
+    label_names: tuple[str, ...]
+    large: LargeBodies
+    clock: Callable[[], float] = time.time
+    refused: Callable[[str, str], None] = lambda _reason, _message: None
+    debug: bool = False
 
     async def take(
         self, method: str, headers: Headers, client: str, receive: Receive
@@ -82,16 +70,13 @@ class Pipeline:
         Raises a `Refused` when nothing was counted. After `LedgerUnavailable` from a broken ledger the
         events may have been counted; a retry is safe for events with a key.
         """
-        self._guard.admit(method, headers, client)
+        self.guard.admit(method, headers, client)
         declared = media(headers)
-        body = await self._guard.read(headers, receive)
+        body = await self.guard.read(headers, receive)
         if body is None:
             return None
-        return _reply(
-            await self.count_body(
-                len(body), lambda: self._decoder.decode(declared, body, headers), headers
-            )
-        )
+        counted = await self.count_body(len(body), lambda: self._decode(declared, body, headers))
+        return _reply(counted)
 
     def start(
         self,
@@ -104,9 +89,9 @@ class Pipeline:
 
         `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
         """
-        self._guard.admit("POST", headers, client)
-        self._guard.check_size(body)
-        classified = self._classify(self._decoder.decode(media(headers), body, headers), headers)
+        self.guard.admit("POST", headers, client)
+        self.guard.check_size(len(body))
+        classified = self._classify(self._decode(media(headers), body, headers))
 
         def count(answer: Receipt | Refused) -> None:
             result: bytes | Exception
@@ -120,43 +105,46 @@ class Pipeline:
                     result = error
             answered(result)
 
-        self._ledger.enqueue(classified.batch, count)
+        self.ledger.enqueue(classified.batch, count)
 
-    async def count_body(
-        self, size: int, decode: Callable[[], Decoded], headers: Headers
-    ) -> Counted:
-        """Count the events that `decode` reads from a body of `size` bytes.
-
-        Raises a `Refused` as `take` does.
-        """
+    async def count_body(self, size: int, decode: Callable[[], Decoded]) -> Counted:
+        """Count the events that `decode` reads from a body of `size` bytes. Raises as `take` does."""
         if size <= LARGE:
-            return await self.count(decode(), headers)
-        return await self._large.count(size, decode, lambda decoded: self.count(decoded, headers))
+            return await self.count(decode())
+        async with self.large.turn(size):
+            async with self.large.decoding:
+                await asyncio.sleep(0)
+                decoded = decode()
+            return await self.count(decoded)
 
-    async def count(
-        self, decoded: Decoded, headers: Headers, *, deferrable: bool = False
-    ) -> Counted:
-        """Count decoded events; `deferrable` events start no write of their own at once.
-
-        Raises a `Refused` as `take` does.
-        """
-        classified = self._classify(decoded, headers)
+    async def count(self, decoded: Decoded, *, deferrable: bool = False) -> Counted:
+        """Count events; `deferrable` events start no write of their own at once. Raises as `take` does."""
+        classified = self._classify(decoded)
         classified.batch.deferrable = deferrable
-        return self._count(classified, await self._ledger.commit(classified.batch))
+        return self._count(classified, await self.ledger.commit(classified.batch))
 
-    def _classify(self, decoded: Decoded, headers: Headers) -> Classified:
-        """The events as a batch. Raises `NothingValid` without a valid event."""
+    def _decode(self, declared: Media, body: bytes, headers: Headers) -> Decoded:
+        decoded = self.decoder.decode(declared, body, headers)
         if b"idempotency-key" in headers:
             _apply_idempotency_key(decoded, headers[b"idempotency-key"])
-        classified = self._classifier.classify(decoded, self._clock())
+        return decoded
+
+    def _classify(self, decoded: Decoded) -> Classified:
+        """The events as a batch. Raises `NothingValid` without a valid event."""
+        classified = self.classifier.classify(decoded, self.clock())
         if not classified.resolved:
-            self._count_rejections(classified.rejected)
-            raise _nothing_valid(classified.rejected)
+            rejected = classified.rejected
+            self._count_rejections(rejected)
+            first = min(rejected, key=lambda rejection: rejection.index)
+            raise NothingValid(
+                f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
+                rejected,
+            )
         return classified
 
     def _count(self, classified: Classified, receipt: Receipt) -> Counted:
         """Update the exporter's own metrics."""
-        own, ignored = self._own, classified.ignored
+        own, ignored = self.own, classified.ignored
         if ignored is not None and ignored.count:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
@@ -177,12 +165,16 @@ class Pipeline:
         self._record(resolved, classified.received)
         rejected = classified.rejected
         if receipt.verdicts and receipt.conflicts:
-            rejected = sorted(
-                rejected + _conflicts(classified, receipt), key=lambda rejection: rejection.index
-            )
+            message = "id: already counted with other content; the first event stands"
+            conflicts = [
+                Rejection(place, "conflict", message)
+                for place, verdict in zip(classified.places, receipt.verdicts, strict=True)
+                if verdict == CONFLICT
+            ]
+            rejected = sorted(rejected + conflicts, key=lambda rejection: rejection.index)
         if rejected:
             self._count_rejections(rejected)
-        if self._debug:
+        if self.debug:
             self._log(classified, receipt)
         return Counted(classified, receipt, rejected, _warnings(classified))
 
@@ -198,17 +190,17 @@ class Pipeline:
         counts = Counter(resolved)
         for code in recorded:
             if code.unknown is not None:
-                self._own.unknown.labels(code.system).inc(counts[code])
-                self._unknown_codes.record(code.system, code.unknown, now, counts[code])
+                self.own.unknown.labels(code.system).inc(counts[code])
+                self.unknown_codes.record(code.system, code.unknown, now, counts[code])
             if OTHER in code.series.labels:
-                for name, value in zip(self._label_names, code.series.labels, strict=True):
+                for name, value in zip(self.label_names, code.series.labels, strict=True):
                     if value == OTHER:
-                        self._own.capped.labels(name).inc(counts[code])
+                        self.own.capped.labels(name).inc(counts[code])
 
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:
-            self._own.rejected.labels(rejection.reason).inc()
-            self._refused(rejection.reason, rejection.message)
+            self.own.rejected.labels(rejection.reason).inc()
+            self.refused(rejection.reason, rejection.message)
 
     def _log(self, classified: Classified, receipt: Receipt) -> None:
         verdicts = receipt.verdicts or bytes(receipt.events)
@@ -264,20 +256,3 @@ def _apply_idempotency_key(decoded: Decoded, key: bytes) -> None:
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     decoded.events = decoded.events._replace(id=(text,))
-
-
-def _conflicts(classified: Classified, receipt: Receipt) -> list[Rejection]:
-    message = "id: already counted with other content; the first event stands"
-    return [
-        Rejection(place, "conflict", message)
-        for place, verdict in zip(classified.places, receipt.verdicts or b"", strict=True)
-        if verdict == CONFLICT
-    ]
-
-
-def _nothing_valid(rejected: list[Rejection]) -> NothingValid:
-    first = min(rejected, key=lambda rejection: rejection.index)
-    return NothingValid(
-        f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
-        rejected,
-    )

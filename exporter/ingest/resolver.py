@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
     def __init__(self, taxonomy: Taxonomy) -> None:
         super().__init__()
         self._systems = taxonomy.systems
-        self._series: dict[tuple[str, ...], Series] = {}
+        self._series = cache(Series)
 
     def __missing__(self, spelling: Spelling) -> ResolvedCode:
         """Resolves a spelling not seen before. Raises `Rejected`."""
@@ -68,8 +69,8 @@ class Resolver(dict[Spelling, ResolvedCode]):
         code = system.match(raw)
         row = (name, code.code, phase or code.phase, code.category, code.outcome.value)
         interrupted = final is False
-        on_time = self._intern(Family.INTERRUPTIONS if interrupted else Family.ENDS, row, labels)
-        late = on_time if interrupted else self._intern(Family.LATE, row, labels)
+        on_time = self._series(Family.INTERRUPTIONS if interrupted else Family.ENDS, *row, labels)
+        late = on_time if interrupted else self._series(Family.LATE, *row, labels)
         normalized = normalize(text)
         resolved = ResolvedCode(
             on_time,
@@ -95,15 +96,6 @@ class Resolver(dict[Spelling, ResolvedCode]):
             return list(map(codes.__getitem__, events.code))
         spellings = zip(systems, events.code, phases, finals, labels, strict=True)
         return list(map(self.__getitem__, spellings))
-
-    def _intern(
-        self, family: Family, row: tuple[str, str, str, str, str], labels: tuple[str, ...]
-    ) -> Series:
-        key = (family.value, *row, *labels)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = Series(family, *row, labels)
-        return series
 
 
 def _constant(column: Sequence[Any]) -> bool:

@@ -7,7 +7,8 @@ for a lone surrogate in one event.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -63,7 +64,7 @@ class Parsed(NamedTuple):
 def parse(text: bytes) -> Parsed:
     """The value of a JSON text. Raises `Unparseable`."""
     duplicates: list[str] = []
-    build = _object_builder(duplicates)
+    build = partial(_object, duplicates)
     if text.startswith(BOM_UTF8):
         raise Unparseable("not JSON: it starts with a byte order mark (U+FEFF)")
     try:
@@ -86,7 +87,7 @@ def type_name(value: Any) -> str:
 def _items(array: str) -> Iterator[Parsed]:
     """The items of a valid JSON array."""
     duplicates: list[str] = []
-    read = json.JSONDecoder(object_pairs_hook=_object_builder(duplicates)).raw_decode
+    read = json.JSONDecoder(object_pairs_hook=partial(_object, duplicates)).raw_decode
     end = 0
     while before := _BEFORE_ITEM.match(array, end):
         start = before.end()
@@ -96,17 +97,13 @@ def _items(array: str) -> Iterator[Parsed]:
         duplicates.clear()
 
 
-def _object_builder(duplicates: list[str]) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-    """Makes an object of its pairs and adds its duplicate key, if any, to `duplicates`."""
-
-    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            seen: set[str] = set()
-            duplicates.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
-        return value
-
-    return build
+def _object(duplicates: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; adds its duplicate key, if any, to `duplicates`."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        duplicates.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return value
 
 
 def _depth(text: bytes) -> int:

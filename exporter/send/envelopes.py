@@ -9,7 +9,7 @@ import msgspec
 from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
 from exporter.ingest import cloudevents
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import IgnoredFields
 from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
 

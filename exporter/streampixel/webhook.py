@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from exporter.errors import NothingValid, Rejected, Unparseable
+from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Rejection, parsed_time
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
-from exporter.ingest.routes import Answer, Request, answer
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Ledger, Series
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
@@ -75,7 +75,7 @@ def decode(body: bytes) -> BuildEvent:
 
 @dataclass
 class BuildWebhook:
-    """A route that counts each build event once; see `exporter.ingest.routes.Route`.
+    """A route that counts each build event once; see `exporter.ingest.app.Route`.
 
     The token at the end of the path is the sender's only secret: no log line and no answer contains it.
     The guard checks it as it checks a bearer token, before the body is read.

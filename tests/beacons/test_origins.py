@@ -7,7 +7,7 @@ import pytest
 
 from exporter import names
 from tests.beacons.browsers import ALLOW, DESK, KEY, SHOP, Browsers
-from tests.ingest.listener import Gone, Stream
+from tests.ingest.listener import Stream
 
 CREDENTIALS = b"access-control-allow-credentials"
 
@@ -111,4 +111,4 @@ def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
 
 
 def test_sender_that_leaves_gets_no_answer(browsers: Browsers) -> None:
-    assert browsers.post(Gone([])).status == 0
+    assert browsers.post(Stream([])).status == 0

@@ -8,8 +8,8 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
-from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
 from exporter.taxonomy import Taxonomy
+from tests.ingest import memory_ledger
 from tests.ingest.listener import LABELS, NOW
 
 MAX_AGE, MAX_SKEW = 900, 300
@@ -47,14 +47,8 @@ def reason(classifier: Classifier, **fields: Any) -> str | None:
 
 
 def keys_and_fingerprints(classified: Classified) -> tuple[list[bytes], list[bytes]]:
-    keys, fingerprints = classified.batch.keys, classified.batch.fingerprints
-    return (
-        [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)],
-        [
-            fingerprints[at : at + FINGERPRINT_BYTES]
-            for at in range(0, len(fingerprints), FINGERPRINT_BYTES)
-        ],
-    )
+    pairs = memory_ledger.keys_and_fingerprints(classified.batch)
+    return [key for key, _ in pairs], [fingerprint for _, fingerprint in pairs]
 
 
 def at(seconds: float) -> str:

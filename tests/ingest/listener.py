@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,33 +54,24 @@ class Answer:
         return json.loads(self.body)
 
 
-@dataclass
 class Stream:
-    """A body that arrives in `chunks`; `read` is the number of bytes that the application has taken."""
+    """A body that arrives in `chunks`. Without chunks, or if it `disconnects`, the sender leaves too early.
 
-    chunks: Iterable[bytes]
-    disconnects: bool = False
-    read: int = 0
+    `read` is the number of bytes that the application has taken.
+    """
 
-    def __post_init__(self) -> None:
-        self._chunks = iter(self.chunks)
-        self._next = next(self._chunks, b"")
+    def __init__(self, chunks: Iterable[bytes], *, disconnects: bool = False) -> None:
+        self._chunks = deque(chunks)
+        self._disconnects = disconnects
+        self.read = 0
 
     async def receive(self) -> Message:
-        chunk, following = self._next, next(self._chunks, None)
-        if chunk is None:
+        if not self._chunks:
             return {"type": "http.disconnect"}
-        self._next = following  # type: ignore[assignment]
+        chunk = self._chunks.popleft()
         self.read += len(chunk)
-        more = following is not None or self.disconnects
+        more = bool(self._chunks) or self._disconnects
         return {"type": "http.request", "body": chunk, "more_body": more}
-
-
-class Gone(Stream):
-    """A sender that disconnects before it sends its body."""
-
-    async def receive(self) -> Message:
-        return {"type": "http.disconnect"}
 
 
 class Refusing(Authenticator):

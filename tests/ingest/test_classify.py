@@ -1,10 +1,16 @@
 """The rules of an event's fields, and valid and invalid events in one request."""
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
-from exporter.ingest.classify import Classifier
+from exporter.errors import Refused
+from exporter.ingest.classify import Classified, Classifier
+from exporter.ingest.decode import Decoder
 from exporter.ingest.event import MAX_DURATION
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
+from tests.faults.mutator import Mutator
 from tests.ingest.classifying import (
     BASE,
     MAX_SKEW,
@@ -14,6 +20,7 @@ from tests.ingest.classifying import (
     keys_and_fingerprints,
     reason,
 )
+from tests.ingest.listener import NOW
 
 
 def message(classifier: Classifier, text: str) -> str:
@@ -122,7 +129,25 @@ def test_columns_follow_keyed_events_to_the_front(classifier: Classifier) -> Non
     assert keys_and_fingerprints(both) == keys_and_fingerprints(alone)
 
 
-def test_nothing_valid_is_an_empty_batch(classifier: Classifier) -> None:
-    classified = classify(classifier, {"system": "nope"}, 5)
-    assert len(classified.batch) == 0
-    assert [rejection.index for rejection in classified.rejected] == [0, 1]
+def columns(classified: Classified) -> list[Any]:
+    batch = classified.batch
+    return [
+        *(list(batch.series), batch.keys, batch.fingerprints),
+        *(column and list(column) for column in (batch.durations, batch.sessions, batch.users)),
+        *(list(classified.places), classified.rejected),
+        *([(code.code, code.seed, code.unknown) for code in classified.resolved],),
+        *(classified.unkeyed, classified.late, classified.delay),
+    ]
+
+
+def test_single_event_is_classified_as_a_batch_of_one(classifier: Classifier) -> None:
+    mutator, decoder, now, singles = Mutator(1), Decoder(1000, 32), NOW.timestamp(), 0
+    for _ in range(5000):
+        given = mutator.next()
+        with suppress(Refused):
+            decoded = decoder.decode(given.media, given.body, given.headers)
+            single = classifier.classify_single(decoded, now)
+            if single is not None:
+                singles += 1
+                assert columns(single) == columns(classifier.classify_columns(decoded, now)), given
+    assert singles > 200

@@ -2,12 +2,18 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
+from cloudevents.v1.conversion import to_binary, to_structured
+from cloudevents.v1.http import CloudEvent as OldCloudEvent
 
+from exporter.names import INGEST_PATH, SESSION_ENDS
+from tests.e2e.exporter_process import ExporterProcess
 from tests.ingest.listener import NOW, Answer, Listener
 
 DATA = {"system": "softdrive", "code": "01", "session_id": "s-1"}
@@ -45,14 +51,6 @@ def rejection(answer: Answer) -> tuple[str, str]:
     return rejected["reason"], rejected["message"]
 
 
-def test_structured_event_is_counted_once(listener: Listener) -> None:
-    body, headers = written(to_structured_event(sdk()))
-    assert headers == STRUCTURED
-    assert listener.post(body, headers).json["accepted"] == 1
-    assert listener.post(body, headers).json["duplicates"] == 1
-    assert [series.code for series in listener.memory.batches[0].series] == ["01"]
-
-
 def test_binary_event_has_the_key_of_the_structured_event(listener: Listener) -> None:
     event = sdk(id='ü "1"\\', source="/a%b/c")
     body, headers = written(to_binary_event(event))
@@ -77,19 +75,17 @@ def test_batch_is_an_array_of_events(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "body"), [(BATCH, b"{}"), (BATCH, b"5"), (STRUCTURED, b"[]"), (BINARY, b"{")]
+    ("headers", "body", "status"),
+    [
+        *((BATCH, body, 400) for body in (b"{}", b"5")),
+        *((STRUCTURED, b"[]", 400), (BINARY, b"{", 400)),
+        *((BATCH, b"[]", 422), (BINARY, b"[1]", 422), (BINARY, b"null", 422)),
+    ],
 )
-def test_body_of_another_mode_is_unparseable(
-    listener: Listener, headers: dict[bytes, bytes], body: bytes
+def test_body_of_another_mode_is_unparseable_and_an_empty_body_has_nothing_valid(
+    listener: Listener, headers: dict[bytes, bytes], body: bytes, status: int
 ) -> None:
-    assert listener.post(body, headers).status == 400
-
-
-@pytest.mark.parametrize(("headers", "body"), [(BATCH, b"[]"), (BINARY, b"[1]"), (BINARY, b"null")])
-def test_body_without_an_event_has_nothing_valid(
-    listener: Listener, headers: dict[bytes, bytes], body: bytes
-) -> None:
-    assert listener.post(body, headers).status == 422
+    assert listener.post(body, headers).status == status
 
 
 def test_base64_data_is_decoded(listener: Listener) -> None:
@@ -97,19 +93,6 @@ def test_base64_data_is_decoded(listener: Listener) -> None:
     assert b"data_base64" in body
     assert listener.post(body, headers).json["accepted"] == 1
     assert structured(listener, time=NOW.isoformat()).json["duplicates"] == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ('{"system":"softdrive","code":1,"code":2}', "duplicate_key"),
-        ('{"system":"softdrive","x":' + "[" * 32 + "]" * 32 + "}", "too_deep"),
-    ],
-)
-def test_base64_data_is_checked(listener: Listener, text: str, reason: str) -> None:
-    """Fails without a check of the decoded text, which the parser of the envelope has not seen."""
-    encoded = base64.b64encode(text.encode()).decode()
-    assert rejection(structured(listener, data=None, data_base64=encoded))[0] == reason
 
 
 def test_key_is_source_and_id(listener: Listener) -> None:
@@ -138,45 +121,48 @@ def test_missing_attribute_is_rejected(listener: Listener, name: str) -> None:
     assert rejection(listener.post(json.dumps(DATA).encode(), headers)) == expected
 
 
+def encoded(text: str) -> dict[str, Any]:
+    return {"data": None, "data_base64": base64.b64encode(text.encode()).decode()}
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "reason", "message"),
     [
-        ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
-        ({"source": "\ud800"}, "source: contains a lone surrogate"),
-        ({"time": 5}, "time: must be a string, not a number"),
-        ({"data": "text"}, "data: must be an event, a JSON object, not a string"),
-        ({"data": None}, "data: must be an event, a JSON object, not null"),
-        ({"data": None, "data_base64": 5}, "data_base64: must be a string"),
-        ({"data": None, "data_base64": "%%%"}, "data_base64: is not base64 of JSON"),
-        ({"data": None, "data_base64": "é"}, "data_base64: is not base64 of JSON"),
-        ({"data": None, "data_base64": "ew=="}, "data_base64: is not base64 of JSON"),
-        (
-            {"data": None, "data_base64": "W10="},
-            "data: must be an event, a JSON object, not an array",
+        ({"specversion": "0.3"}, "invalid_cloudevent", "specversion: '0.3' is not '1.0'"),
+        ({"source": "\ud800"}, "invalid_cloudevent", "source: contains a lone surrogate"),
+        ({"time": 5}, "invalid_cloudevent", "time: must be a string, not a number"),
+        *(
+            (data, "invalid_cloudevent", f"data: must be an event, a JSON object, not {kind}")
+            for data, kind in (
+                ({"data": "text"}, "a string"),
+                ({"data": None}, "null"),
+                (encoded("[]"), "an array"),
+            )
         ),
+        ({"data": None, "data_base64": 5}, "invalid_cloudevent", "data_base64: must be a string"),
+        *(
+            (
+                {"data": None, "data_base64": text},
+                "invalid_cloudevent",
+                "data_base64: is not base64 of JSON",
+            )
+            for text in ("%%%", "é", "ew==")
+        ),
+        # The parser of the envelope has not seen the text in base64.
+        (encoded('{"system":"softdrive","code":1,"code":2}'), "duplicate_key", ""),
+        (encoded(f'{{"system":"softdrive","x":{"[" * 32}{"]" * 32}}}'), "too_deep", ""),
+        *(({"time": time}, "invalid_field", "time: ") for time in ("yesterday", "\ud800")),
+        *(({"id": id_}, "invalid_field", "id: ") for id_ in ("\ud800", "x" * 129)),
+        ({"data": {}}, "missing_system", ""),
+        ({"data": {"system": "nope"}}, "unknown_system", ""),
     ],
 )
-def test_invalid_envelope_is_rejected(
-    listener: Listener, change: dict[str, Any], message: str
+def test_invalid_envelope_or_event_is_rejected(
+    listener: Listener, change: dict[str, Any], reason: str, message: str
 ) -> None:
-    assert rejection(structured(listener, **change)) == ("invalid_cloudevent", message)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"time": "yesterday"}, "invalid_field"),
-        ({"time": "\ud800"}, "invalid_field"),
-        ({"id": "\ud800"}, "invalid_field"),
-        ({"id": "x" * 129}, "invalid_field"),
-        ({"data": {}}, "missing_system"),
-        ({"data": {"system": "nope"}}, "unknown_system"),
-    ],
-)
-def test_data_obeys_the_rules_of_events(
-    listener: Listener, change: dict[str, Any], reason: str
-) -> None:
-    assert rejection(structured(listener, **change))[0] == reason
+    rejected = rejection(structured(listener, **change))
+    assert rejected[0] == reason
+    assert rejected[1].startswith(message)
 
 
 def test_duplicate_attribute_is_rejected(listener: Listener) -> None:
@@ -194,3 +180,37 @@ def test_header_that_is_not_percent_encoded_utf8_is_refused(
     answer = listener.post(json.dumps(DATA).encode(), {**BINARY, name: value})
     assert answer.status == 400
     assert answer.json["detail"] == f"{name.decode()}: is not percent-encoded UTF-8"
+
+
+# --- the SDK of version 1 posts to a running exporter -----------------------------------------------
+
+ATTRIBUTES = {"type": "session.end", "source": "/signalling/eu"}
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    data_dir = tmp_path_factory.mktemp("sdk") / "data"
+    with ExporterProcess(data_dir, settings={"strict_fields": "true"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("attributes", [{}, {"datacontenttype": "application/json"}])
+def test_both_modes_of_the_python_sdk_count_an_event_once(
+    exporter: ExporterProcess, attributes: dict[str, str]
+) -> None:
+    """In binary mode the SDK sends no Content-Type unless the event has a datacontenttype."""
+    url = f"http://127.0.0.1:{exporter.ports['ingest']}{INGEST_PATH}"
+    event = OldCloudEvent(ATTRIBUTES | attributes, {"system": "streampixel", "code": 4001})
+    assert ("content-type" in to_binary(event)[0]) == bool(attributes)
+    before = exporter.total(SESSION_ENDS, code="4001")
+    binary, structured = (
+        httpx.post(url, content=body, headers=headers, trust_env=False).json()
+        for headers, body in (to_binary(event), to_structured(event))
+    )
+    assert (binary["accepted"], structured["duplicates"]) == (1, 1)
+    assert exporter.total(SESSION_ENDS, code="4001") == before + 1
+
+
+def test_setting_strict_fields_rejects_unknown_fields(exporter: ExporterProcess) -> None:
+    reply = exporter.post({"system": "streampixel", "error_code": 4001})
+    assert reply.json["rejected"][0]["reason"] == "unknown_field"

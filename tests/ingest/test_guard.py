@@ -16,11 +16,10 @@ from exporter.errors import (
     BodyTooLarge,
     MethodNotAllowed,
     QueueFull,
+    Refused,
     RequestTimeout,
-    TooManyRequests,
     Unauthorized,
     Unparseable,
-    WrongEncoding,
     WrongMediaType,
 )
 from exporter.ingest.guard import Guard, Headers
@@ -29,7 +28,6 @@ from exporter.tokens import Authenticator
 from tests.ingest.listener import JSON, Stream
 
 MIB = 1024**2
-CHUNK = 64 * 1024
 GZIP = {b"content-encoding": b"gzip"}
 EMPTY_OBJECT = gzip.compress(b"{}", mtime=0)
 """An empty gzip object without a time, which would change the names of parametrized tests."""
@@ -44,14 +42,20 @@ def read(body: bytes | Stream, headers: Headers = {}, limits: Guard | None = Non
     return asyncio.run((limits or guard()).read(headers, stream.receive))
 
 
-def admit(**headers: bytes) -> Media:
-    named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    headers = {**JSON, **named}
-    guard().admit("POST", headers, "127.0.0.1")
-    return media(headers)
+def admit(headers: dict[str, bytes]) -> Media:
+    named = {**JSON, **{name.encode(): value for name, value in headers.items()}}
+    guard().admit("POST", named, "127.0.0.1")
+    return media(named)
 
 
 # --- headers ----------------------------------------------------------------------------------------
+
+TYPES = (
+    "application/json, application/x-ndjson, application/cloudevents\\+json, "
+    "application/cloudevents-batch\\+json"
+)
+TOO_LARGE = r"at most 1048576 bytes, compressed and uncompressed \(max_body\)$"
+CE_HEADERS = ("ce-specversion", "ce-id", "ce-source", "ce-type")
 
 
 @pytest.mark.parametrize(
@@ -67,59 +71,59 @@ def admit(**headers: bytes) -> Media:
     ],
 )
 def test_content_type_names_the_format(content_type: bytes, media: Media) -> None:
-    assert admit(content_type=content_type) is media
+    assert admit({"content-type": content_type}) is media
 
 
-TYPES = (
-    "application/json, application/x-ndjson, application/cloudevents\\+json, "
-    "application/cloudevents-batch\\+json"
-)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "detail"),
-    [
-        (b"", f"no Content-Type: it must be one of {TYPES}"),
-        (b"text/plain", f"Content-Type 'text/plain': it must be one of {TYPES}"),
-        (b"application/json, application/json", "Content-Type 'application/json, appl"),
-        (b"application/jsonx", "Content-Type 'application/jsonx': "),
-        (b"\xff\x00", "Content-Type 'ÿ"),
-        (b"application/json; charset=latin-1", "charset 'latin-1': JSON is UTF-8"),
-        (b"application/json; charset=", "charset '': JSON is UTF-8"),
-    ],
-)
-def test_other_types_and_charsets_are_refused(content_type: bytes, detail: str) -> None:
-    with pytest.raises(WrongMediaType, match=f"^{detail}"):
-        admit(content_type=content_type)
-
-
-@pytest.mark.parametrize("name", ["ce_specversion", "ce_id", "ce_source", "ce_type"])
+@pytest.mark.parametrize("name", CE_HEADERS)
 def test_json_with_any_required_ce_header_is_a_binary_cloudevent(name: str) -> None:
-    assert admit(**{name: b"x"}) is Media.CLOUDEVENT_BINARY
-    structured = admit(content_type=b"application/cloudevents+json", **{name: b"x"})
-    assert structured is Media.CLOUDEVENT
+    assert admit({name: b"x"}) is Media.CLOUDEVENT_BINARY
+    structured = {"content-type": b"application/cloudevents+json", name: b"x"}
+    assert admit(structured) is Media.CLOUDEVENT
     with pytest.raises(
         WrongMediaType, match="application/x-ndjson with ce- headers: a CloudEvent in "
     ):
-        admit(content_type=b"application/x-ndjson", **{name: b"x"})
+        admit({"content-type": b"application/x-ndjson", name: b"x"})
 
 
 def test_only_a_binary_cloudevent_needs_no_content_type() -> None:
-    assert admit(content_type=b"", ce_specversion=b"1.0") is Media.CLOUDEVENT_BINARY
+    assert admit({"content-type": b"", "ce-specversion": b"1.0"}) is Media.CLOUDEVENT_BINARY
     with pytest.raises(WrongMediaType, match="no Content-Type"):
-        admit(content_type=b"", ce_id=b"1")
+        admit({"content-type": b"", "ce-id": b"1"})
 
 
-@pytest.mark.parametrize("encoding", [b"GZIP", b" gzip ", b"x-gzip", b"identity"])
-def test_gzip_and_identity_are_accepted(encoding: bytes) -> None:
-    assert admit(content_encoding=encoding) is Media.JSON
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("content-encoding", [b"GZIP", b" gzip ", b"x-gzip", b"identity"]),
+        ("content-length", [b"1048576", b"", b"x", b"-1"]),
+    ],
+)
+def test_encodings_and_lengths_that_are_accepted(name: str, values: list[bytes]) -> None:
+    for value in values:
+        assert admit({name: value}) is Media.JSON
 
 
-@pytest.mark.parametrize("encoding", ["", "br", "gzip, gzip", "ÿ"])
-def test_other_encodings_are_refused(encoding: str) -> None:
-    message = f"^Content-Encoding '{encoding}': it must be gzip or identity$"
-    with pytest.raises(WrongEncoding, match=message):
-        admit(content_encoding=encoding.encode("latin-1"))
+@pytest.mark.parametrize(
+    ("name", "value", "detail"),
+    [
+        ("content-type", b"", f"no Content-Type: it must be one of {TYPES}"),
+        ("content-type", b"text/plain", f"Content-Type 'text/plain': it must be one of {TYPES}"),
+        ("content-type", b"application/json, application/json", "Content-Type 'application/json, "),
+        ("content-type", b"application/jsonx", "Content-Type 'application/jsonx': "),
+        ("content-type", b"\xff\x00", "Content-Type 'ÿ"),
+        ("content-type", b"application/json; charset=latin-1", "charset 'latin-1': JSON is UTF-8"),
+        ("content-type", b"application/json; charset=", "charset '': JSON is UTF-8"),
+        ("content-encoding", b"", "Content-Encoding '': it must be gzip or identity$"),
+        ("content-encoding", b"br", "Content-Encoding 'br': "),
+        ("content-encoding", b"gzip, gzip", "Content-Encoding 'gzip, gzip': "),
+        ("content-encoding", b"\xff", "Content-Encoding 'ÿ': "),
+        ("content-length", b"1048577", TOO_LARGE),
+        ("content-length", b"9" * 5000, TOO_LARGE),
+    ],
+)
+def test_other_headers_are_refused(name: str, value: bytes, detail: str) -> None:
+    with pytest.raises(Refused, match=f"^{detail}"):
+        admit({name: value})
 
 
 @pytest.mark.parametrize("method", ["GET", "post", "OPTIONS"])
@@ -128,30 +132,17 @@ def test_other_methods_are_refused(method: str) -> None:
         guard().admit(method, dict(JSON), "127.0.0.1")
 
 
-@pytest.mark.parametrize("error", [Unauthorized("no"), TooManyRequests("slower")])
-def test_authentication_is_checked_first(error: Exception) -> None:
+def test_authentication_is_checked_first() -> None:
     class Refusing(Authenticator):
         def check(self, authorization: bytes | None, client: str) -> None:
             assert (authorization, client) == (b"Bearer x", "10.0.0.9")
-            raise error
+            raise Unauthorized("no")
 
-    with pytest.raises(type(error)):
+    with pytest.raises(Unauthorized):
         Guard(Refusing(None), 10, 10).admit("GET", {b"authorization": b"Bearer x"}, "10.0.0.9")
 
 
 # --- sizes ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("length", [b"1048577", b"9" * 5000])
-def test_declared_length_past_the_limit_is_refused_unread(length: bytes) -> None:
-    message = r"^at most 1048576 bytes, compressed and uncompressed \(max_body\)$"
-    with pytest.raises(BodyTooLarge, match=message):
-        admit(content_length=length)
-
-
-@pytest.mark.parametrize("length", [b"1048576", b"", b"x", b"-1"])
-def test_other_declared_lengths_are_ignored(length: bytes) -> None:
-    assert admit(content_length=length) is Media.JSON
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -168,9 +159,10 @@ def test_body_of_tiny_pieces_takes_no_more_than_its_bytes() -> None:
     """Fails with a list of pieces: 22 MB for a body of 1 MiB, outside every budget."""
     size = 32 * 1024
     pieces = (number.to_bytes(2, "big") for number in range(size))
+    stream = Stream(pieces)
     tracemalloc.start()
     try:
-        body = read(Stream(pieces))
+        body = read(stream)
         assert body is not None
         assert len(body) == 2 * size
         assert tracemalloc.get_traced_memory()[1] < 8 * size
@@ -231,59 +223,53 @@ def test_body_of_empty_gzip_members_is_refused_quickly() -> None:
 # --- the budget of all bodies -----------------------------------------------------------------------
 
 
-class Paused:
-    """A body whose second half waits for `go`."""
-
-    def __init__(self, first: bytes, second: bytes = b"") -> None:
-        self.parts = [first, second]
-        self.go = asyncio.Event()
-        self.waiting = asyncio.Event()
-
-    async def receive(self) -> Message:
-        if len(self.parts) == 1:
-            self.waiting.set()
-            await self.go.wait()
-        return {"type": "http.request", "body": self.parts.pop(0), "more_body": bool(self.parts)}
-
-
 def test_bodies_being_read_share_a_budget() -> None:
     """Fails without the budget: the bodies of a thousand slow senders would fill the memory."""
 
     async def run() -> None:
         limits = guard(max_body=100, budget=150)
-        slow = Paused(b"x" * 100)
-        task = asyncio.create_task(limits.read({}, slow.receive))
-        await slow.waiting.wait()
+        slow = asyncio.Queue[Message]()
+        task = asyncio.create_task(limits.read({}, slow.get))
+        slow.put_nowait({"type": "http.request", "body": b"x" * 100, "more_body": True})
+        await asyncio.sleep(0)
         for _ in range(3):
             with pytest.raises(QueueFull) as caught:
                 await limits.read({}, Stream([b"y" * 60, b"y"]).receive)
             assert caught.value.retry_after
         assert await limits.read({}, Stream([b"y" * 50, b""]).receive) == b"y" * 50
         assert await limits.read({}, Stream([b"y" * 90]).receive) == b"y" * 90
-        slow.go.set()
+        slow.put_nowait({"type": "http.request"})
         assert await task == b"x" * 100
         assert await limits.read({}, Stream([b"y" * 60, b"y" * 30]).receive) == b"y" * 90
 
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("end", ["cancelled", "too large", "disconnect"])
-def test_budget_is_released_at_every_end_of_a_body(end: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (Stream([b"x" * 90, b"x" * 90]), BodyTooLarge),
+        (Stream([b"x" * 90], disconnects=True), RequestTimeout),
+    ],
+    ids=["too large", "disconnect"],
+)
+def test_budget_is_released_after_a_refusal(body: Stream, error: type[Exception]) -> None:
+    limits = guard(max_body=100, budget=100)
+    with pytest.raises(error):
+        read(body, limits=limits)
+    assert read(Stream([b"y" * 99, b"y"]), limits=limits) == b"y" * 100
+
+
+def test_budget_is_released_when_a_request_is_cancelled() -> None:
     async def run() -> None:
         limits = guard(max_body=100, budget=100)
-        if end == "cancelled":
-            slow = Paused(b"x" * 100)
-            task = asyncio.create_task(limits.read({}, slow.receive))
-            await slow.waiting.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        elif end == "too large":
-            with pytest.raises(BodyTooLarge):
-                await limits.read({}, Stream([b"x" * 90, b"x" * 90]).receive)
-        else:
-            with pytest.raises(RequestTimeout):
-                await limits.read({}, Stream([b"x" * 90], disconnects=True).receive)
-        assert await limits.read({}, Stream([b"y" * 99, b"y"]).receive) == b"y" * 99 + b"y"
+        slow = asyncio.Queue[Message]()
+        slow.put_nowait({"type": "http.request", "body": b"x" * 100, "more_body": True})
+        task = asyncio.create_task(limits.read({}, slow.get))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await limits.read({}, Stream([b"y" * 99, b"y"]).receive) == b"y" * 100
 
     asyncio.run(run())

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
-from exporter.ingest.ignored_fields import IgnoredFields
+from exporter.ingest.event import IgnoredFields
 from exporter.ingest.media import Media
 from tests.ingest.listener import EVENT, JSON, NDJSON, Listener
 from tests.ingest.test_cloudevents import ENVELOPE, STRUCTURED
@@ -69,10 +69,6 @@ def test_attributes_of_a_cloudevent_are_no_fields(listener: Listener) -> None:
     envelope = {**ENVELOPE, "subject": "x", "data": {"system": "softdrive", "Id": "1", "sever": 1}}
     answer = listener.post(json.dumps(envelope).encode(), STRUCTURED)
     assert answer.json["warnings"] == {"ignored_fields": {"sever": None}}
-
-
-def test_plain_event_has_no_warnings(listener: Listener) -> None:
-    assert "warnings" not in listener.send(EVENT, {"system": "softdrive", "id": "b"}).json
 
 
 # --- strict_fields --------------------------------------------------------------------------------

@@ -1,16 +1,22 @@
-"""Deduplication keys and fingerprints."""
+"""Deduplication keys and fingerprints, and hashes of users, who are in no file, metric or log."""
 
-import json
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporter import names
 from exporter.ingest.classify import Classifier
-from exporter.ingest.labels import LabelValues
 from exporter.taxonomy import Taxonomy
-from exporter.taxonomy.model import Outcome
-from tests.ingest.classifying import BASE, MAX_AGE, MAX_SKEW, classify, keys_and_fingerprints
+from tests.e2e.exporter_process import ExporterProcess
+from tests.ingest.classifying import (
+    BASE,
+    MAX_AGE,
+    at,
+    classify,
+    keys_and_fingerprints,
+    make_classifier,
+)
 
 KEYLESS = {name: value for name, value in BASE.items() if name != "id"}
 
@@ -23,36 +29,21 @@ def both(
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": "e-2"}, {"system": "softdrive"}, {"id": "E-1"}, {"id": "e-1 "}]
-)
-def test_key_depends_on_id_and_system(classifier: Classifier, change: dict[str, Any]) -> None:
-    (key, other), _ = both(classifier, BASE, **change)
-    assert key != other
-
-
-@pytest.mark.parametrize("code", ["4001", " 4001", 4001])
-@pytest.mark.parametrize("time", ["2026-11-20T18:59:00.000Z", "2026-11-20T20:59:00+02:00"])
-def test_derived_key_ignores_spelling(classifier: Classifier, code: str | int, time: str) -> None:
-    keys, fingerprints = both(classifier, KEYLESS, code=code, occurred_at=time)
-    assert len(keys) == 2
-    assert len(set(keys)) == len(set(fingerprints)) == 1
-
-
-@pytest.mark.parametrize(
-    "change",
+    ("event", "change"),
     [
-        {"system": "softdrive"},
-        {"session_id": "s-2"},
-        {"code": 4002},
-        {"code": "4099"},
-        {"occurred_at": "2026-11-20T18:59:00.001Z"},
-        {"id": "s-1"},
+        *((BASE, {"id": id_}) for id_ in ("e-2", "E-1", "e-1 ")),
+        *((event, {"system": "softdrive"}) for event in (BASE, KEYLESS)),
+        *((KEYLESS, {"code": code}) for code in (4002, "4099")),
+        (KEYLESS, {"session_id": "s-2"}),
+        (KEYLESS, {"occurred_at": "2026-11-20T18:59:00.001Z"}),
+        (KEYLESS, {"id": "s-1"}),
     ],
+    ids=lambda fields: "id" if fields is BASE else "no id" if fields is KEYLESS else str(fields),
 )
-def test_derived_key_depends_on_system_session_code_and_time(
-    classifier: Classifier, change: dict[str, Any]
+def test_key_depends_on_system_and_id_or_on_session_code_and_time(
+    classifier: Classifier, event: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    (key, other), _ = both(classifier, KEYLESS, **change)
+    (key, other), _ = both(classifier, event, **change)
     assert key != other
 
 
@@ -77,23 +68,16 @@ def test_event_without_session_or_time_has_no_key(
 @pytest.mark.parametrize(
     "change",
     [
-        {"code": 4002},
-        {"code": "4099"},
-        {"code": "Code 4001"},
-        {"session_id": "s-2"},
-        {"session_id": None},
-        {"occurred_at": "2026-11-20T18:59:00.000001Z"},
-        {"occurred_at": None},
-        {"duration_seconds": 12.6},
-        {"duration_seconds": None},
-        {"phase": "stream"},
-        {"phase": None},
+        *({"code": code} for code in (4002, "4099", "Code 4001")),
+        *({"session_id": session} for session in ("s-2", None)),
+        *({"occurred_at": time} for time in ("2026-11-20T18:59:00.000001Z", None)),
+        *({"duration_seconds": seconds} for seconds in (12.6, None)),
+        *({"phase": phase} for phase in ("stream", None)),
         {"final": False},
-        {"labels": {"region": "us"}},
-        {"labels": {"region": "eu", "project": "p"}},
-        {"labels": {}},
-        {"labels": {"region": "eu", "user": "bob"}},
+        *({"labels": {"region": region}} for region in ("us", "")),
+        *({"labels": {"region": "eu", name: "x"}} for name in ("project", "user")),
     ],
+    ids=str,
 )
 def test_fingerprint_depends_on_every_field(classifier: Classifier, change: dict[str, Any]) -> None:
     (key, other_key), (fingerprint, other) = both(classifier, BASE, **change)
@@ -104,18 +88,22 @@ def test_fingerprint_depends_on_every_field(classifier: Classifier, change: dict
 @pytest.mark.parametrize(
     "change",
     [
-        {"code": "4001"},
-        {"code": " 4001 "},
+        *({"code": code} for code in ("4001", " 4001 ", 4001)),
         {"occurred_at": "2026-11-20T19:59:00+01:00"},
         {"occurred_at": "2026-11-20t18:59:00.000z"},
         {"final": None},
         {"unknown": {"field": [1]}},
         {"labels": {"user": "", "region": "eu", "project": None, "floor": 3}},
     ],
+    ids=str,
 )
-def test_fingerprint_ignores_spelling(classifier: Classifier, change: dict[str, Any]) -> None:
-    _, (fingerprint, other) = both(classifier, BASE, **change)
-    assert fingerprint == other
+@pytest.mark.parametrize("event", [BASE, KEYLESS], ids=["id", "derived key"])
+def test_key_and_fingerprint_ignore_spelling(
+    classifier: Classifier, event: dict[str, Any], change: dict[str, Any]
+) -> None:
+    keys, fingerprints = both(classifier, event, **change)
+    assert len(keys) == 2
+    assert len(set(keys)) == len(set(fingerprints)) == 1
 
 
 @pytest.mark.parametrize("size", [3, 2000], ids=["remembered", "too long to be remembered"])
@@ -126,54 +114,84 @@ def test_fingerprint_ignores_order_of_labels(classifier: Classifier, size: int) 
     assert fingerprint == other
 
 
-# --- retries after the settings changed -------------------------------------------------------------
+# --- users ----------------------------------------------------------------------------------------
 
 
-def changed(taxonomy: Taxonomy) -> Taxonomy:
-    """A taxonomy after an upgrade: other phases, categories and outcomes, a new code, an alias that moved."""
-    systems = {}
-    for name, system in taxonomy.systems.items():
-        codes = [
-            replace(code, phase="stream", category="x", outcome=Outcome.NEUTRAL)
-            for code in system.codes
-        ]
-        new = replace(codes[0], code="4099")
-        spellings = dict.fromkeys(system.spellings, codes[-1]) | {"4099": new}
-        systems[name] = replace(system, codes=(*codes, new), normal=new, spellings=spellings)
-    return Taxonomy(systems)
+def users(classifier: Classifier, *changes: dict[str, Any]) -> list[bytes | None]:
+    events = [
+        {**BASE, "user": "u", "id": f"e{place}", **each} for place, each in enumerate(changes)
+    ]
+    classified = classify(classifier, *events)
+    assert classified.rejected == []
+    assert classified.batch.users is not None
+    return list(classified.batch.users)
 
 
 @pytest.mark.parametrize(
-    "event",
-    [
-        BASE,
-        KEYLESS,
-        {"system": "streampixel", "id": "a"},
-        {
-            "system": "softdrive",
-            "id": "a",
-            "code": "TLSHandshakeFailed",
-            "labels": {"project": "p"},
-        },
-        {**KEYLESS, "code": 4099, "labels": {"region": "eu", "project": "p"}},
-        {**KEYLESS, "code": "no worker node available", "final": False},
-        {**BASE, "labels": {"note": "x" * 2000, "region": "eu"}},
-    ],
+    "other", [{"user": "v"}, {"code": 4005}, {"system": "softdrive", "code": "01"}]
 )
-@pytest.mark.parametrize("names", [(), ("project", "region")])
-@pytest.mark.parametrize("text", ["[{}]", '[{},{{"system":"streampixel","x":1}}]'])
-def test_key_and_fingerprint_survive_changed_settings(
-    classifier: Classifier,
-    taxonomy: Taxonomy,
-    event: dict[str, Any],
-    names: tuple[str, ...],
-    text: str,
+def test_hash_depends_on_user_system_and_code(
+    classifier: Classifier, other: dict[str, Any]
 ) -> None:
-    """Row 36. Fails when key or fingerprint contains a code, phase, category or label value set by a
-    setting."""
-    before = keys_and_fingerprints(classify(classifier, text=f"[{json.dumps(event)}]"))
-    values = LabelValues(names, 1, 32)
-    values.learn(("taken",) * len(names))
-    upgraded = Classifier(changed(taxonomy), values, MAX_AGE, MAX_SKEW)
-    after = classify(upgraded, text=text.format(json.dumps(event)))
-    assert keys_and_fingerprints(after) == before
+    first, same, different = users(classifier, {}, {"code": "4001", "labels": {}}, other)
+    assert first == same != different
+    assert None not in (first, different)
+
+
+@pytest.mark.parametrize(
+    "change", [{"user": None}, {"user": ""}, {"final": False}, {"occurred_at": at(-MAX_AGE - 1)}]
+)
+def test_only_an_end_on_time_with_a_user_has_a_hash(
+    classifier: Classifier, change: dict[str, Any]
+) -> None:
+    assert users(classifier, {}, change)[1] is None
+
+
+def test_batch_has_no_users_when_no_event_has_one(classifier: Classifier) -> None:
+    assert classify(classifier, BASE).batch.users is None
+
+
+def test_hashes_follow_their_events(classifier: Classifier) -> None:
+    """Events without a key come last in a batch, and a rejected event is not in the batch."""
+    events = [
+        {"system": "streampixel", "code": 4001, "user": "u"},
+        {**BASE, "user": "v", "phase": "none"},
+        {**BASE, "id": "a", "user": "w"},
+        {**BASE, "id": "b", "user": "u"},
+    ]
+    classified = classify(classifier, *events)
+    assert list(classified.places) == [2, 3, 0]
+    hashes = classified.batch.users or []
+    assert hashes[1] == hashes[2] != hashes[0]
+
+
+def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Taxonomy) -> None:
+    assert users(classifier, {}) != users(make_classifier(taxonomy), {})
+
+
+def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:
+    """A fingerprint is stored and not keyed: it could show whether an end is that of a known user."""
+    classified = classify(classifier, BASE, {**BASE, "user": "u"}, {**BASE, "user": "v"})
+    assert len(set(keys_and_fingerprints(classified)[1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "rule"), [("x" * 257, "at most 256 characters"), (7, "a string, not a number")]
+)
+def test_rejection_does_not_repeat_the_user(classifier: Classifier, user: Any, rule: str) -> None:
+    (rejection,) = classify(classifier, {**BASE, "user": user}).rejected
+    assert (rejection.reason, rejection.message) == ("invalid_field", f"user: must be {rule}")
+    assert users(classifier, {"user": "é" * 256}) != [None]
+
+
+def test_user_is_in_no_file_metric_or_log(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path / "data", settings={"log_level": "debug"}) as exporter:
+        for number in range(2):
+            event = {**BASE, "id": str(number), "user": "jane-doe", "occurred_at": None}
+            assert exporter.post(event).json["accepted"] == 1
+        text = exporter.request("ops", "GET", names.METRICS_PATH).body
+        assert exporter.total(names.SESSION_END_REPEATS, code="4001") == 1
+        files = [path.read_bytes() for path in exporter.data_dir.iterdir()]
+    log = exporter.log_file.read_bytes()
+    assert b"session_end" in log
+    assert not any(b"jane-doe" in content for content in (text, log, *files))

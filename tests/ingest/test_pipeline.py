@@ -9,7 +9,7 @@ import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.taxonomy import Taxonomy
-from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Gone, Listener, Stream, keyless
+from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
 OLD = "2026-11-20T10:00:00Z"
 
@@ -56,13 +56,8 @@ def test_conflict_is_rejected_at_its_place_and_first_event_stands(listener: List
     )
     assert listener.value("rejected_events_total", reason="conflict") == 1
     assert listener.total("rejected_events_total") == 3
-
-
-def test_conflict_alone_is_200_and_accepts_nothing(listener: Listener) -> None:
-    listener.send(EVENT)
-    answer = listener.send({**EVENT, "code": "02"})
-    assert (answer.status, answer.json["accepted"], answer.json["duplicates"]) == (200, 0, 0)
-    assert [each["reason"] for each in answer.json["rejected"]] == ["conflict"]
+    alone = listener.send({**EVENT, "code": "02"})
+    assert (alone.status, alone.json["accepted"], alone.json["duplicates"]) == (200, 0, 0)
 
 
 def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> None:
@@ -103,7 +98,7 @@ def test_gzip_lines_and_pieces_count_alike(listener: Listener) -> None:
 
 
 def test_sender_that_leaves_gets_no_answer_and_is_not_counted(listener: Listener) -> None:
-    assert listener.post(Gone([])).status == 0
+    assert listener.post(Stream([])).status == 0
     assert listener.total("requests_total") == 0
     assert listener.total("refused_requests_total") == 0
 
@@ -158,16 +153,19 @@ def test_idempotency_key_is_ignored_for_several_events(
     assert answer.json["at_least_once"] == answer.json["accepted"]
 
 
-@pytest.mark.parametrize("key", [b"", b'""', b"k" * 129, b" "])
-def test_idempotency_key_obeys_the_rules_of_ids(listener: Listener, key: bytes) -> None:
+@pytest.mark.parametrize(
+    ("key", "status", "message"),
+    [
+        *((key, 422, "id: must be 1 to 128 bytes") for key in (b"", b'""', b"k" * 129, b" ")),
+        (b"\xff", 400, "Idempotency-Key: is not UTF-8"),
+    ],
+)
+def test_idempotency_key_obeys_the_rules_of_ids(
+    listener: Listener, key: bytes, status: int, message: str
+) -> None:
     answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": key})
-    assert answer.status == 422
-    assert answer.json["rejected"][0]["message"] == "id: must be 1 to 128 bytes"
-
-
-def test_idempotency_key_that_is_not_utf8_is_refused(listener: Listener) -> None:
-    answer = listener.post(json.dumps(keyless()).encode(), {**JSON, b"idempotency-key": b"\xff"})
-    assert (answer.status, answer.json["detail"]) == (400, "Idempotency-Key: is not UTF-8")
+    assert answer.status == status
+    assert answer.json["detail"].endswith(message)
 
 
 # --- metrics --------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry
 from starlette.types import Message
 
+from exporter.ingest.app import Request
 from exporter.ingest.guard import Guard
-from exporter.ingest.routes import Request
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.collector import LedgerCollector

@@ -41,9 +41,7 @@ class Attributes(dict[str, str | None]):
         defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
         defaults |= {LABEL + label: (label,) for label in labels}
         # What the operator wrote wins over a default for another field.
-        for field, attributes in [*configured.items(), *defaults.items()]:
-            if field in configured and attributes is defaults[field]:
-                continue
+        for field, attributes in (configured | defaults | configured).items():
             for rank, attribute in enumerate(attributes):
                 slot = f"{field}/{rank}" if rank else field
                 if self._slots.setdefault(attribute_key(attribute), slot) == slot and rank:

@@ -1,26 +1,29 @@
 """`POST /v1/logs`: OTLP/HTTP 1.x. Nothing is acknowledged before it is on disk."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
 
+import msgspec
+
 from exporter.errors import Internal, NothingValid, Refused
+from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
-from exporter.ingest.otlp.answers import JSON, PROTOBUF, export_response, status
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
-from exporter.ingest.routes import Answer, Request, answer
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 
 log = Log("exporter.ingest")
 
+_PROTOBUF: Final = "application/x-protobuf"
+_JSON: Final = "application/json"
 _FORMS: Final = {
-    PROTOBUF: "exporter.ingest.otlp.protobuf_form",
-    JSON: "exporter.ingest.otlp.json_form",
+    _PROTOBUF: "exporter.ingest.otlp.protobuf_form",
+    _JSON: "exporter.ingest.otlp.json_form",
 }
 
 
@@ -32,16 +35,14 @@ class _OtlpInternal(Internal):
 
 @dataclass
 class LogsRoute:
-    """Counts log records that are session ends and ignores others; see `exporter.ingest.routes.Route`."""
+    """Counts log records that are session ends and ignores others; see `exporter.ingest.app.Route`."""
 
     guard: Guard
     records: Records
     pipeline: Pipeline
     own: OwnMetrics
     methods: tuple[str, ...] = ("POST",)
-
-    def __post_init__(self) -> None:
-        self._forms: dict[str, Any] = {}
+    _forms: dict[str, Any] = field(default_factory=dict, init=False)
 
     async def take(self, request: Request) -> Answer | None:
         """200 also when records are rejected: `partial_success` says how many.
@@ -49,7 +50,7 @@ class LogsRoute:
         After a 4xx the client would drop all records of the request.
         """
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        media = JSON if declared == JSON.encode() else PROTOBUF
+        media = _JSON if declared == _JSON.encode() else _PROTOBUF
         try:
             self.guard.admit(request.method, request.headers, request.client)
             media_type(request.headers.get(b"content-type", b""), tuple(_FORMS))
@@ -64,7 +65,7 @@ class LogsRoute:
                 log.error("defect", exc_info=True)
                 refused = _OtlpInternal("the exporter's log has the details")
             text = f"{refused.title}: {refused.detail} ({refused.reason})"
-            refused.body = (media.encode(), status(media, text))
+            refused.body = (media.encode(), _status(media, text))
             raise refused from None
         return answer(response, media=media.encode())
 
@@ -82,11 +83,8 @@ class LogsRoute:
                 raise NothingValid("no session end in the request", [])
             return decoded
 
-        rejected, message = 0, ""
         try:
-            classified, _, rejections, warnings = await self.pipeline.count_body(
-                len(body), decode, {}
-            )
+            classified, _, rejections, warnings = await self.pipeline.count_body(len(body), decode)
         except NothingValid as error:
             rejected = len(error.rejected)
             message = error.detail if rejected else ""
@@ -99,7 +97,7 @@ class LogsRoute:
             )
         for reason, count in ignored.items():
             self.own.ignored_records.labels(reason).inc(count)
-        return export_response(media, rejected, message)
+        return _export_response(media, rejected, message)
 
 
 def _warning(warnings: Warnings, unkeyed: int) -> str:
@@ -110,3 +108,37 @@ def _warning(warnings: Warnings, unkeyed: int) -> str:
             f"at_least_once: {unkeyed} records have no id and no time, a retry counts again"
         )
     return "; ".join(parts)
+
+
+def _export_response(media: str, rejected: int, message: str) -> bytes:
+    """An `ExportLogsServiceResponse`. With a message and no rejected record it is a warning."""
+    if not message:
+        return b"{}" if media == _JSON else b""
+    if media == _JSON:
+        # Integers of 64 bits are strings in the JSON of protobuf.
+        partial = {"rejectedLogRecords": str(rejected), "errorMessage": message}
+        return msgspec.json.encode({"partialSuccess": partial})
+    count = b"\x08" + _varint(rejected) if rejected else b""
+    return _field(1, count + _text(2, message))
+
+
+def _status(media: str, message: str) -> bytes:
+    """A `google.rpc.Status`; OTLP/HTTP does not use its code."""
+    return msgspec.json.encode({"message": message}) if media == _JSON else _text(2, message)
+
+
+def _text(number: int, text: str) -> bytes:
+    return _field(number, text.encode("utf-8", "replace"))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A field of protobuf: the answer to a wrong token must not import the library."""
+    return bytes((number << 3 | 2,)) + _varint(len(data)) + data
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*encoded, number))

@@ -9,7 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from exporter.errors import IGNORED_REASONS, TooManyEvents
-from exporter.ingest.event import Decoded
+from exporter.ingest.event import Columns, Decoded
 from exporter.ingest.otlp import json_form, protobuf_form
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
@@ -21,6 +21,12 @@ def records(*mapped: str, labels: tuple[str, ...] = (), strict: bool = False) ->
     return Records(Attributes(labels, mapped), frozenset({"session.end"}), 1000, strict)
 
 
+def comparable(decoded: Decoded) -> Columns:
+    """The events; an id that is a hash of the content depends on the form of the request."""
+    ids = ("otlp" if (id_ or "").startswith("otlp:") else id_ for id_ in decoded.events.id)
+    return decoded.events._replace(id=tuple(ids))
+
+
 def decode(*given: LogRecord, by: Records | None = None, **outer: Any) -> Decoded:
     """The records decoded from protobuf, which must be the same as from JSON."""
     by = by or records()
@@ -28,11 +34,8 @@ def decode(*given: LogRecord, by: Records | None = None, **outer: Any) -> Decode
     decoded, ignored = by.decode(message, protobuf_form.encode)
     parsed = json_form.parse(json_form.encode(as_json(message)))
     from_json, ignored_json = by.decode(parsed, json_form.encode)
-    ids = ("otlp" if (text or "").startswith("otlp:") else text for text in decoded.events.id)
-    same = decoded.events._replace(id=tuple(ids))
-    ids = ("otlp" if (text or "").startswith("otlp:") else text for text in from_json.events.id)
     # A code may be the text of its number; it resolves to the same code.
-    assert from_json.events._replace(id=tuple(ids)) == same
+    assert comparable(from_json) == comparable(decoded)
     assert (ignored_json, from_json.rejected) == (ignored, decoded.rejected)
     return decoded
 
@@ -50,46 +53,44 @@ def event(decoded: Decoded) -> dict[str, Any]:
 # --- fields -----------------------------------------------------------------------------------------
 
 
-def test_attributes_by_the_semantic_conventions_are_fields() -> None:
-    decoded = decode(
-        record(
-            {
-                "session.id": "s-1",
-                "log.record.uid": "u-1",
-                "code": 4001,
-                "duration_seconds": 12,
-                "phase": "connect",
-                "final": False,
-                "thread.name": "main",
-            }
+@pytest.mark.parametrize(
+    ("attributes", "layers", "expected"),
+    [
+        ({"duration_seconds": 12, "final": False}, {}, {"duration_seconds": 12.0, "final": False}),
+        ({"phase": "connect", "thread.name": "main"}, {}, {"phase": "connect"}),
+        ({"system": None}, {"resource": {"service.name": "softdrive"}}, {"system": "softdrive"}),
+        *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session.id", "sessionId")),
+        *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session_id", "Session ID")),
+        *(({name: "u"}, {}, {"user": "u"}) for name in ("user", "user.id", "enduser.id")),
+        # The first attribute by convention wins, in any order.
+        ({"log.record.uid": "u", "id": "i"}, {}, {"id": "u"}),
+        ({"id": "i", "log.record.uid": "u"}, {}, {"id": "u"}),
+        ({"service.name": "softdrive"}, {}, {"system": "streampixel"}),
+        # A record wins over its body, scope and resource.
+        (
+            {"code": 1},
+            {"body": {"code": 2}, "scope": {"code": 3}, "resource": {"code": 4}},
+            {"code": 1},
         ),
-        resource={"service.name": "streampixel"},
-    )
-    assert event(decoded) == only(
-        id="u-1", session_id="s-1", duration_seconds=12.0, phase="connect", final=False
-    )
-
-
-@pytest.mark.parametrize("name", ["user", "user.id", "enduser.id"])
-def test_user_has_the_names_of_the_conventions(name: str) -> None:
-    assert event(decode(record({**END, name: "u-1"})))["user"] == "u-1"
-
-
-@pytest.mark.parametrize("name", ["session_id", "sessionId", "Session ID", "session.id"])
-def test_spelling_of_an_attribute_does_not_matter(name: str) -> None:
-    assert event(decode(record({**END, name: "s-1"})))["session_id"] == "s-1"
-
-
-def test_record_wins_over_body_scope_and_resource() -> None:
-    """Fails when a layer is read in another order."""
-    layers = [{"code": code} for code in (1, 2, 3, 4)]
-    given = record({**END, **layers[0]}, body=layers[1])
-    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 1
-    given = record({"system": "streampixel"}, body=layers[1])
-    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 2
-    given = record({"system": "streampixel"})
-    assert event(decode(given, scope=layers[2], resource=layers[3]))["code"] == 3
-    assert event(decode(given, resource=layers[3]))["code"] == 4
+        ({"code": None}, {"body": {"code": 2}, "scope": {"code": 3}}, {"code": 2}),
+        ({"code": None}, {"scope": {"code": 3}, "resource": {"code": 4}}, {"code": 3}),
+        ({"code": None}, {"resource": {"code": 4}}, {"code": 4}),
+        # Only the first attributes are read: a body of 1 MB can contain half a million.
+        ({**{f"a{n}": n for n in range(200)}, "session.id": "s"}, {}, {}),
+        # Lenient forms of values.
+        ({"code": 4001.0, "labels": "", "phase": "", "session.id": AnyValue()}, {}, {}),
+        ({"occurred_at": "2026-11-20T20:00:00+01:00", "final": True}, {"time": 0}, {"final": True}),
+    ],
+    ids=lambda fields: ",".join([*fields][-3:]),
+)
+def test_attributes_are_fields(
+    attributes: dict[str, Any], layers: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    present = {name: value for name, value in (END | attributes).items() if value is not None}
+    given = record(present, body=layers.get("body", "text"), time=layers.get("time", TIME))
+    decoded = decode(given, scope=layers.get("scope"), resource=layers.get("resource"))
+    decoded.events = comparable(decoded)
+    assert {"id": "otlp"} | event(decoded) == {"id": "otlp"} | only(**expected)
 
 
 def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
@@ -100,25 +101,11 @@ def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> No
     assert set(decoded.events.user) == {None}
 
 
-def test_first_attribute_of_a_field_wins_in_any_order() -> None:
-    """Fails without the fallbacks' precedence: the last attribute of the record won."""
-    both = {"log.record.uid": "u", "id": "i"}
-    for attributes in (both, dict(reversed(both.items()))):
-        assert event(decode(record({**END, **attributes})))["id"] == "u"
-    named = {"code": 4001, "service.name": "softdrive", "system": "streampixel"}
-    assert event(decode(record(named)))["system"] == "streampixel"
-
-
 def test_mapped_attribute_replaces_the_default() -> None:
     by = records("code=app.status", "code=app.code", "event=kind", "id=offset", labels=("region",))
     attributes = {"system": "softdrive", "code": "no", "app_code": "08", "kind": "session.end"}
     decoded = decode(record({**attributes, "offset": "7"}, name=""), by=by)
-    assert event(decoded) == {
-        "system": "softdrive",
-        "code": "08",
-        "id": "7",
-        "occurred_at": NOW,
-    }
+    assert event(decoded) == only(system="softdrive", code="08", id="7")
 
 
 def test_configured_labels_are_attributes_of_any_layer() -> None:
@@ -126,12 +113,6 @@ def test_configured_labels_are_attributes_of_any_layer() -> None:
     given = record({**END, "project.name": "kiosk", "region": "no"})
     decoded = decode(given, by=by, resource={"cloud.region": "eu"})
     assert event(decoded)["labels"] == b'{"region":"eu","project_name":"kiosk"}'
-
-
-def test_only_the_first_attributes_of_a_record_are_read() -> None:
-    """Fails without the bound: a body of 1 MB can contain half a million attributes."""
-    decoded = decode(record({**END, **{f"a{n}": n for n in range(200)}, "session.id": "s"}))
-    assert "session_id" not in event(decoded)
 
 
 def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
@@ -195,13 +176,6 @@ def test_attribute_of_another_type_is_rejected(attributes: dict[str, Any], messa
     assert decoded.rejected[0].message.startswith(message)
 
 
-def test_value_in_a_lenient_form_is_accepted() -> None:
-    fields = {**END, "code": 4001.0, "labels": "", "phase": "", "session.id": AnyValue()}
-    assert event(decode(record(fields))).items() >= END.items()
-    text = {**END, "occurred_at": "2026-11-20T20:00:00+01:00", "final": True}
-    assert event(decode(record(text, time=0)))["occurred_at"] == NOW
-
-
 def test_time_after_the_last_year_is_rejected() -> None:
     body = json_form.encode(as_json(request(record())))
     late = body.replace(str(TIME).encode(), b"9" * 21)
@@ -247,22 +221,15 @@ def test_id_of_a_record_without_one_is_its_content() -> None:
     """Fails when the id depends on the order of attributes or the time of receipt: a program that reads a
     line again changes both."""
 
-    def id_of(given: LogRecord, **outer: Any) -> str:
-        return str(event(decode(given, **outer))["id"])
+    def id_of(a: str = "1", x: int = 1, *, time: int = TIME, host: str = "h", **outer: Any) -> Any:
+        given = record({**END, "a": a}, body={"x": x, "y": 2}, time=time)
+        return event(decode(given, resource={"host": host}, **outer))["id"]
 
-    first = id_of(record({**END, "a": "1"}, body={"x": 1, "y": 2}), resource={"host": "h"})
+    first = id_of()
     again = record({"a": "1", **END}, body={"y": 2, "x": 1}, observed_time_unix_nano=5)
-    assert id_of(again, resource={"host": "h"}) == first
+    assert event(decode(again, resource={"host": "h"}))["id"] == first
     assert len(first) == len("otlp:") + 32
-    others = [
-        id_of(again, resource={"host": "i"}),
-        id_of(again, resource={"host": "h"}, scope={"host": "h"}),
-        id_of(record({**END, "a": "2"}, body={"x": 1, "y": 2}), resource={"host": "h"}),
-        id_of(record({**END, "a": "1"}, body={"x": 1, "y": 3}), resource={"host": "h"}),
-        id_of(
-            record({**END, "a": "1"}, body={"x": 1, "y": 2}, time=TIME + 1), resource={"host": "h"}
-        ),
-    ]
+    others = [id_of("2"), id_of(x=3), id_of(time=TIME + 1), id_of(host="i"), id_of(scope={"h": 1})]
     assert len({first, *others}) == 6
 
 
@@ -328,15 +295,19 @@ def test_record_without_id_and_time_has_no_key() -> None:
 # --- warnings ---------------------------------------------------------------------------------------
 
 
+def ignored_names(*given: LogRecord) -> dict[str, str | None]:
+    decoded = decode(*given)
+    assert decoded.rejected == []
+    assert decoded.ignored is not None
+    return decoded.ignored.names
+
+
 def test_end_without_code_names_an_attribute_near_it() -> None:
-    attributes = {"system": "streampixel", "error_code": 4001, "code.function.name": "f"}
-    decoded = decode(record(attributes), record({**END, "error_code": 1}))
-    assert decoded.ignored is not None
-    assert decoded.ignored.names == {"error_code": "code"}
-    decoded = decode(record({"system": "streampixel"}, body={"errorCode": 1}))
-    assert decoded.ignored is not None
-    assert decoded.ignored.names == {"errorCode": "code"}
-    strict = decode(record(attributes), by=records(strict=True))
+    given = record({"system": "streampixel", "error_code": 4001, "code.function.name": "f"})
+    assert ignored_names(given, record({**END, "error_code": 1})) == {"error_code": "code"}
+    in_body = record({"system": "streampixel"}, body={"errorCode": 1})
+    assert ignored_names(in_body) == {"errorCode": "code"}
+    strict = decode(given, by=records(strict=True))
     assert [each.reason for each in strict.rejected] == ["unknown_field"]
 
 
@@ -347,13 +318,11 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
         {"code": "", "Code": ""},
         {"error_code": ""},
     ],
+    ids=["unrelated", "two empty codes", "empty"],
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
     """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
-    decoded = decode(record({"system": "streampixel", **attributes}))
-    assert decoded.rejected == []
-    assert decoded.ignored is not None
-    assert decoded.ignored.names == {}
+    assert ignored_names(record({"system": "streampixel", **attributes})) == {}
 
 
 def test_search_for_names_near_code_is_bounded() -> None:
