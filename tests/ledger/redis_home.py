@@ -9,8 +9,8 @@ import pytest
 
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.contract import Series
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.ledger import RedisLedger
-from exporter.ledger.redis.plan import Plan
 from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, batch
 from tests.ledger.home import Clock, tracked, until

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.connection import Plan
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 

@@ -6,8 +6,7 @@ import time
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.redis.connection import ServerConnection
-from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.connection import Plan, ServerConnection
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import FAILURE, batch, key

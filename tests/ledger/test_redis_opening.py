@@ -7,8 +7,8 @@ import pytest
 
 from exporter.errors import LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.health import check
-from exporter.ledger.redis.plan import Plan
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import batch

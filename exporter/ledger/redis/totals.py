@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.group import ShardPart
-from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Histogram, Names, Record, cell_name
 
 Rows = Iterable[tuple[bytes, bytes]]
