@@ -58,7 +58,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def server(redis_server: RedisServer) -> Iterator[RedisServer]:
     """The server, empty, and with its settings restored at the end."""
-    redis_server.command("FLUSHALL")
+    redis_server.empty()
     yield redis_server
     redis_server.command("CONFIG", "SET", "maxmemory", 0)
     redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")

@@ -1,7 +1,7 @@
 """Shared ledgers under test: all ledgers of one home are replicas over one store."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -26,22 +26,11 @@ class RedisHome:
         self.wall = Clock(1_800_000_000.0)
         self.monotonic = Clock(1000.0)
 
-    async def open(
-        self,
-        *,
-        ids: int = 1000,
-        age: float = 86400.0,
-        zero: Sequence[Series] = (),
-        label_names: tuple[str, ...] = (),
-        **options: Any,
-    ) -> RedisLedger:
+    async def open(self, *, ids: int = 1000, **options: Any) -> RedisLedger:
+        """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
         plan = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
         plan |= {name: options.pop(name) for name in _PLAN & options.keys()}
-        return tracked(
-            await RedisLedger.open(
-                Plan(parse(self.url), label_names, zero, age=age, **plan), **options
-            )
-        )
+        return tracked(await RedisLedger.open(Plan(parse(self.url), **plan), **options))
 
 
 async def retried(

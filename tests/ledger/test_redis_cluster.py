@@ -1,4 +1,4 @@
-"""The shared ledger on a Cluster: the contract, and shards that can't be reached or move."""
+"""The shared ledger on a Cluster: shards that can't be reached or move."""
 
 import asyncio
 from collections import Counter
@@ -13,19 +13,11 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.settings.ledger_address import Address
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key
-from tests.ledger.contract import LedgerContract
 from tests.ledger.home import until, value
 from tests.ledger.redis_home import RedisHome, retried, unavailable
 from tests.ledger.redis_server import RedisCluster, RedisServer
 
 SHARDS = 16
-
-
-class TestClusterLedger(LedgerContract):
-    @pytest.fixture
-    def home(self, redis_cluster: RedisCluster) -> RedisHome:
-        redis_cluster.empty()
-        return RedisHome(redis_cluster.url)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ledger in an SQLite file: the contract, group commits, and how it fails."""
+"""The ledger in an SQLite file: group commits, and how it fails."""
 
 import asyncio
 import threading
@@ -11,17 +11,12 @@ from exporter.errors import LedgerUnavailable
 from exporter.ledger import sqlite, writer
 from exporter.ledger.store import Store
 from tests.ledger.batches import OTHER, batch
-from tests.ledger.contract import LedgerContract
 from tests.ledger.home import SqliteHome, until, value
 
 WRITE = Store.write
 
 
 FAULTS = [apsw.IOError("disk I/O error"), ValueError("a defect")]
-
-
-class TestSqliteLedger(LedgerContract):
-    """The embedded ledger keeps the contract."""
 
 
 class Disk:
