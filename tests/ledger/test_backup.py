@@ -50,18 +50,15 @@ class Numbers:
             self.count += 1
 
 
-def put(file: Path, folder: Path) -> None:
-    folder.mkdir()
-    shutil.copy(file, folder / "ledger.db")
-
-
 def files(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def restored(copy: Backup, folder: Path) -> tuple[int, int, str]:
+async def restored(copy: Backup) -> tuple[int, int, str]:
     """The count of a restored backup, how many of ids 0 to 999 are duplicates, and the ledger's id."""
-    put(copy.file, folder)
+    folder = copy.file.with_name("restored")
+    os.mkdir(folder)
+    shutil.copy(copy.file, folder / "ledger.db")
     ledger = await SqliteHome(folder).open(ids=10_000)
     count = value(ledger)
     receipt = await ledger.commit(batch(range(1000)))
@@ -111,7 +108,7 @@ async def test_backup_of_an_open_ledger_has_its_counts_under_a_new_id(
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     await numbers.commit(7)
     assert files(folder) == [copy.file.name]
-    count, duplicates, name = await restored(copy, folder / "restored")
+    count, duplicates, name = await restored(copy)
     assert (count, duplicates) == (50, 50)
     assert name == copy.ledger != numbers.ledger.totals().ledger
 
@@ -125,7 +122,7 @@ async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
     copies = interrupted(monkeypatch, lambda: numbers.commit(2 * PAGES))
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"]
-    assert (await restored(copy, folder / "restored"))[:2] == (50 + 2 * PAGES,) * 2
+    assert (await restored(copy))[:2] == (50 + 2 * PAGES,) * 2
     before = modified(home.folder / "ledger.db")
     await numbers.commit()
     # The checkpoint that was due takes place after the first commit.
@@ -146,7 +143,7 @@ async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"] * 2
     count = numbers.count
-    assert (await restored(copy, folder / "restored"))[:2] == (count, count)
+    assert (await restored(copy))[:2] == (count, count)
 
 
 async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
@@ -163,7 +160,7 @@ async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
     copies = interrupted(monkeypatch, close)
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db"]
-    assert (await restored(copy, folder / "restored"))[:2] == (210, 210)
+    assert (await restored(copy))[:2] == (210, 210)
 
 
 async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
@@ -247,7 +244,7 @@ async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
         shutil.copytree(home.folder, disk, dirs_exist_ok=True)
         remount(disk, "ro")
         copy = back_up(disk, folder)
-    assert (await restored(copy, folder / "restored"))[:2] == (5, 5)
+    assert (await restored(copy))[:2] == (5, 5)
 
 
 async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(
