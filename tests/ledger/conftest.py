@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.home import SqliteHome, close_ledgers
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, SqliteHome, close_ledgers
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 _DEADLINE = 300.0

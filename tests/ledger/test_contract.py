@@ -19,8 +19,7 @@ from exporter.ledger.contract import (
     Total,
 )
 from tests.ledger.batches import FAILURE, INTERRUPTION, LATE, OTHER, batch, series
-from tests.ledger.home import SqliteHome, total, until, value
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, SqliteHome, total, until, value
 
 Home = SqliteHome | RedisHome
 USER = b"one user"

@@ -13,8 +13,7 @@ from exporter.ledger.redis.ledger import RedisLedger
 from exporter.settings.ledger_address import Address
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key
-from tests.ledger.home import until, value
-from tests.ledger.redis_home import RedisHome, retried, unavailable
+from tests.ledger.home import RedisHome, retried, unavailable, until, value
 from tests.ledger.redis_server import RedisCluster, RedisServer
 
 SHARDS = 16

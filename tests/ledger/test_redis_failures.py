@@ -10,8 +10,7 @@ from exporter.ledger.redis.connection import Plan, ServerConnection
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import FAILURE, batch, key
-from tests.ledger.home import until, value
-from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable
+from tests.ledger.home import RedisHome, recovered, retried, unavailable, until, value
 from tests.ledger.redis_server import RedisServer, ValkeyServer
 
 

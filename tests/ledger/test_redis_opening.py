@@ -12,8 +12,7 @@ from exporter.ledger.redis.health import check
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import batch
-from tests.ledger.home import until
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, until
 from tests.ledger.redis_server import RedisServer
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")

@@ -14,8 +14,7 @@ from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
 from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch
-from tests.ledger.home import total, until, value
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, total, until, value
 from tests.ledger.redis_server import RedisServer
 
 
