@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import small_disk
 from tests.ledger.home import RedisHome, SqliteHome, close_ledgers
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
@@ -45,6 +46,13 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteHome | RedisHo
     if "test_redis_" in request.path.name:
         return RedisHome(request.getfixturevalue("server").url)
     return SqliteHome(tmp_path / "data")
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """A small file system."""
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

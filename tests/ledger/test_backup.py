@@ -16,7 +16,7 @@ from exporter.ledger import backup
 from exporter.ledger.backup import Backup, back_up
 from exporter.ledger.files import paused
 from exporter.ledger.sqlite import SqliteLedger
-from tests.disk import remount, small_disk
+from tests.disk import remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, value
 
@@ -178,16 +178,11 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) > before
 
 
-async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(volume: Path) -> None:
     """Fails without the comparison with the free space: events are refused as long as the backup lasts."""
-    with small_disk(tmp_path / "disk") as disk:
-        numbers = Numbers(await SqliteHome(disk / "data").open())
-        with paused(disk / "data" / "ledger.marker"):
-            await numbers.commit(800)
-        await numbers.ledger.close()
-    assert numbers.count == 800
+    numbers = Numbers(await SqliteHome(volume / "data").open())
+    with paused(volume / "data" / "ledger.marker"):
+        await numbers.commit(800)
 
 
 async def test_database_that_changes_at_each_copy_is_an_error(
@@ -234,16 +229,15 @@ async def test_checkpoints_take_place_on_a_network_file_system(
 
 
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
-    home: SqliteHome, folder: Path, tmp_path: Path
+    home: SqliteHome, folder: Path, volume: Path
 ) -> None:
     """The folder may be a snapshot that is mounted read-only."""
     numbers = Numbers(await home.open())
     await numbers.commit(5)
     await numbers.ledger.close()
-    with small_disk(tmp_path / "disk") as disk:
-        shutil.copytree(home.folder, disk, dirs_exist_ok=True)
-        remount(disk, "ro")
-        copy = back_up(disk, folder)
+    shutil.copytree(home.folder, volume, dirs_exist_ok=True)
+    remount(volume, "ro")
+    copy = back_up(volume, folder)
     assert (await restored(copy))[:2] == (5, 5)
 
 
