@@ -52,7 +52,7 @@ class SqliteLedger(QueuedLedger):
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
         super().__init__(**options)
-        self._folder = plan.folder
+        self._folder, self._files = plan.folder, opened.files
         self._longest_write, self._monotonic = longest_write, plan.monotonic
         # When the writer began its present work; None while it waits for batches.
         self._began: float | None = None
@@ -170,7 +170,7 @@ class SqliteLedger(QueuedLedger):
         self._began = time.monotonic()
         try:
             # Closing a database deletes its WAL by name, which may be that of another process.
-            self._writer.check()
+            self._files.check()
         except Replaced as error:
             if not self._broken:
                 self._break(error)

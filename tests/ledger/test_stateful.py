@@ -132,7 +132,9 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        """The time between does not age ids."""
         self.loop.run_until_complete(self.ledger.close())
+        self.home.monotonic.advance(10 * AGE)
         self.ledger = self.opened()
 
     @rule()

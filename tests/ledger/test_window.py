@@ -122,17 +122,6 @@ async def test_ids_expire_without_traffic(home: SqliteHome) -> None:
         home.monotonic.advance(1)
 
 
-async def test_time_without_an_open_ledger_does_not_age_ids(home: SqliteHome) -> None:
-    ledger = await home.open(age=100.0)
-    await ledger.commit(batch([1]))
-    await ledger.close()
-    home.wall.advance(1000)
-    home.monotonic.advance(1000)
-    ledger = await home.open(age=100.0)
-    await ledger.commit(batch([], unkeyed=1))
-    assert (await ledger.commit(batch([1]))).duplicates == 1
-
-
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 50)), min_size=1), st.integers(1, 600))
 def test_window_never_overflows_nor_forgets_within_both_bounds(
