@@ -1,7 +1,7 @@
 """Histories of commits, retries, changed content, restarts, crashes and clock jumps, compared with a dict.
 
-Rows 9 and 11. Fails when conflicts ignore the fingerprint, when ids expire one commit early or by the wall
-clock, and when ids are dropped before the write.
+Rows 9 and 11. Fails when conflicts ignore the fingerprint, when few and many keys of a group get different
+verdicts, when ids expire one commit early or by the wall clock, and when ids are dropped before the write.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
 from tests.ledger.home import SqliteHome, crash
 
 IDS, AGE, WINDOW = 30, 100.0, 90.0
+SLACK = 4 * 12
+"""The most ids of a group: four batches at once."""
 ROW_IDS, SHARE = 4, 2
 """Few ids per row, so that short histories have many rows."""
 FULL = os.environ.get("FAULTS") == "full"
@@ -59,7 +61,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def opened(self) -> SqliteLedger:
         self.users.clear()
-        plan = self.home.plan(ids=IDS, age=AGE)
+        plan = self.home.plan(ids=IDS, age=AGE, slack=SLACK)
         return self.loop.run_until_complete(SqliteLedger.open(plan))
 
     def judge(self, events: list[Event], verdicts: bytes) -> int:

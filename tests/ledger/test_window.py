@@ -122,26 +122,6 @@ async def test_ids_expire_without_traffic(home: SqliteHome) -> None:
         home.monotonic.advance(1)
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 50)), min_size=1), st.integers(1, 600))
-def test_window_never_overflows_nor_forgets_within_both_bounds(
-    commits: list[tuple[int, float]], ids: int
-) -> None:
-    segments, window = Segments(ids, 100.0, ids + 30), Window(ids, 30)
-    order: list[float] = []
-    now = 0.0
-    for number, (count, gap) in enumerate(commits, start=1):
-        now += gap
-        expiry, segment = segments.due(now, count), segments.extended(number, count, now)
-        assert segment.number > expiry.number, "an expiring row was extended"
-        segments.drop(expiry, window)
-        add(window, list(range(len(order), len(order) + count)))
-        segments.add(segment)
-        order += [now] * count
-        promised = [at for at in order[-ids:] if now - at <= 100.0]
-        assert len(promised) <= len(window) <= ids + 30
-
-
 # --- rows on the disk --------------------------------------------------------------------------
 
 
