@@ -208,10 +208,14 @@ async def test_defect_in_housekeeping_breaks_the_ledger_visibly(
 
 # --- a write that hangs --------------------------------------------------------------------------
 
-LONGEST_WRITE = 1.5
-"""Seconds: longer than a write takes on a busy machine."""
+
+@pytest.fixture
+def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write hangs after 1.5 s: longer than a write takes on a busy machine."""
+    monkeypatch.setattr(sqlite, "LONGEST_WRITE", 1.5)
 
 
+@pytest.mark.usefixtures("short_limit")
 async def test_batches_during_a_hang_are_refused_and_count_once(
     home: SqliteHome, disk: Disk
 ) -> None:
@@ -219,7 +223,7 @@ async def test_batches_during_a_hang_are_refused_and_count_once(
     waiting batches are written after it (6 events without a key)."""
     broken: list[int] = []
     writing, free = threading.Event(), threading.Event()
-    ledger = await home.open(longest_write=LONGEST_WRITE, on_broken=lambda: broken.append(1))
+    ledger = await home.open(on_broken=lambda: broken.append(1))
     await ledger.commit(batch([1]))
     disk.during = lambda: writing.set() or free.wait(60)
     first = asyncio.create_task(ledger.commit(batch([2], unkeyed=1)))
@@ -250,11 +254,12 @@ async def test_batches_during_a_hang_are_refused_and_count_once(
     assert not broken
 
 
+@pytest.mark.usefixtures("short_limit")
 async def test_housekeeping_that_hangs_is_noticed_without_events(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when only commits are timed."""
-    ledger = await home.open(longest_write=LONGEST_WRITE)
+    ledger = await home.open()
     free = threading.Event()
     monkeypatch.setattr(Store, "size", lambda _: free.wait(60) and 1)
     home.monotonic.advance(1.1)
