@@ -37,8 +37,8 @@ async def open_backend(
         "on_broken": on_broken,
     }
     if settings.ledger is not None:
+        from exporter.ledger.redis.connection import Plan as RedisPlan
         from exporter.ledger.redis.ledger import RedisLedger
-        from exporter.ledger.redis.plan import Plan as RedisPlan
 
         shared = RedisPlan(
             ledger_address.parse(settings.ledger),

@@ -16,9 +16,8 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.checkpoints import paused
 from exporter.ledger.damage import Damaged, is_damage
-from exporter.ledger.files import read_marker, sync_folder
+from exporter.ledger.files import paused, read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
@@ -55,19 +54,19 @@ def back_up(data_dir: Path, folder: Path) -> Backup:
     database = data_dir / "ledger.db"
     try:
         return _back_up(database, data_dir / "ledger.marker", folder)
+    except apsw.FullError:
+        problem = f"the disk of {folder} is full"
     except apsw.Error as error:
-        if isinstance(error, apsw.FullError):
-            raise _full(folder) from None
+        problem = f"{folder}: {error}"
         if is_damage(error, database):
-            raise _damaged(database, f"{type(error).__name__}: {error}") from None
-        raise LedgerError(f"{folder}: {error}; no backup was written") from None
+            problem = f"{database} is damaged: {type(error).__name__}: {error}"
     except (Damaged, UnicodeDecodeError) as damage:
-        raise _damaged(database, damage) from None
+        problem = f"{database} is damaged: {damage}"
     except OSError as error:
+        problem = f"{error.filename or folder}: {error.strerror}"
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _full(folder) from None
-        place = error.filename or folder
-        raise LedgerError(f"{place}: {error.strerror}; no backup was written") from None
+            problem = f"the disk of {folder} is full"
+    raise LedgerError(f"{problem}; no backup was written")
 
 
 def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
@@ -88,14 +87,6 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
         copy.replace(file)
         sync_folder(folder)
     return Backup(file, meta.ledger, meta.commit, file.stat().st_size, until)
-
-
-def _full(folder: Path) -> LedgerError:
-    return LedgerError(f"the disk of {folder} is full; no backup was written")
-
-
-def _damaged(database: Path, reason: object) -> LedgerError:
-    return LedgerError(f"{database} is damaged: {reason}; no backup was written")
 
 
 def _copy(database: Path, marker: Path, copy: Path) -> tuple[float, int]:

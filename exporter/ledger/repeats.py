@@ -22,9 +22,8 @@ forgotten early, and their next end is no repeat, as after a restart."""
 class RecentUsers:
     """Users with an end in the last 15 minutes, in memory. Not thread-safe; `clock` never goes back."""
 
-    def __init__(self, clock: Callable[[], float], max_users: int = MAX_USERS) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._max_users = max_users
         self._counted: OrderedDict[bytes, float] = OrderedDict()
 
     def repeats(self, users: Sequence[bytes | None]) -> list[bool]:
@@ -46,5 +45,5 @@ class RecentUsers:
         for user, repeat in zip(users, repeats, strict=True):
             if user is not None and not repeat:
                 self._counted[user] = now
-        while len(self._counted) > self._max_users:
+        while len(self._counted) > MAX_USERS:
             self._counted.popitem(last=False)

@@ -101,9 +101,7 @@ class Segments:
         for bound, count in expiry.ids.items():
             self.expired[bound] += count
 
-    def drop_oldest(self, window: Window) -> int:
-        """Remove the oldest row; returns the number of its ids."""
+    def drop_oldest(self, window: Window) -> None:
         segment = self._segments.popleft()
         window.expire(segment.count)
         self._ids -= segment.count
-        return segment.count

@@ -41,19 +41,11 @@ class SqliteLedger(QueuedLedger):
     `on_commit` and `on_failure` are called on the writer's thread.
     """
 
-    def __init__(
-        self,
-        opened: Opened,
-        plan: Plan,
-        *,
-        longest_write: float = LONGEST_WRITE,
-        **options: Any,
-    ) -> None:
+    def __init__(self, opened: Opened, plan: Plan, **options: Any) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
         super().__init__(**options)
-        self._folder = plan.folder
-        self._longest_write, self._monotonic = longest_write, plan.monotonic
+        self._folder, self._files, self._monotonic = plan.folder, opened.files, plan.monotonic
         # When the writer began its present work; None while it waits for batches.
         self._began: float | None = None
         self._hung: str | None = None
@@ -128,10 +120,9 @@ class SqliteLedger(QueuedLedger):
     def _hang(self) -> str | None:
         """The problem when the writer has worked for too long."""
         began = self._began
-        if began is None or time.monotonic() - began <= self._longest_write:
+        if began is None or time.monotonic() - began <= LONGEST_WRITE:
             return None
-        longest = f"{self._longest_write:g} s"
-        return f"the disk of {self._folder} hangs: a write takes more than {longest}"
+        return f"the disk of {self._folder} hangs: a write takes more than {LONGEST_WRITE:g} s"
 
     def _watch_writer(self) -> None:
         """Refuse waiting batches while a write hangs, and log when a hang begins and ends."""
@@ -170,7 +161,7 @@ class SqliteLedger(QueuedLedger):
         self._began = time.monotonic()
         try:
             # Closing a database deletes its WAL by name, which may be that of another process.
-            self._writer.check()
+            self._files.check()
         except Replaced as error:
             if not self._broken:
                 self._break(error)

@@ -55,12 +55,6 @@ class Window:
     def __len__(self) -> int:
         return self._next - self._tail
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory; they do not depend on the number of ids."""
-        arrays = (self._first, self._second, self._fingerprints, self._distances, self._heads)
-        return sum(array.nbytes for array in arrays)
-
     def find(self, keys: Words) -> Positions:
         """The position of each key of shape (n, 2), or 0."""
         positions = np.zeros(len(keys), np.int64)

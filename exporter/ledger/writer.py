@@ -76,10 +76,6 @@ class Writer:
             for series in due:
                 del self._delay_ends[series]
 
-    def check(self) -> None:
-        """Raises `Replaced` when a file of the ledger was deleted or replaced."""
-        self._opened.files.check()
-
     def close(self, *, broken: bool) -> None:
         """Close the ledger. The WAL of a broken ledger stays: the next start reads it from the disk."""
         store = self._opened.store

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from exporter import names
 from exporter.ledger.contract import Batch, Family, Series
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.ledger import RedisLedger
-from exporter.ledger.redis.plan import Plan
 from exporter.settings.ledger_address import parse
 from tests.bench.wrk import wrk
 from tests.e2e.exporter_process import ExporterProcess, wait_for

@@ -95,8 +95,8 @@ def full(folder: Path, quick: bool, mutant: str = "") -> str:
 
 
 _LONGEST_WRITE: Final = """
-from exporter.ledger.sqlite import SqliteLedger
-SqliteLedger.__init__.__kwdefaults__["longest_write"] = 1
+from exporter.ledger import sqlite
+sqlite.LONGEST_WRITE = 1
 """
 """Quick versions: a write hangs after 1 s instead of 10."""
 _INTERPRETER_ENDS: Final = """
@@ -104,7 +104,7 @@ import atexit, sys
 atexit.register(print, "the interpreter ends", file=sys.stderr)
 """
 _SYS_EXIT: Final = "\nimport os, sys\nos._exit = sys.exit\n"
-_UNWATCHED: Final = "\nSqliteLedger._hang = lambda self: None\n"
+_UNWATCHED: Final = "\nsqlite.SqliteLedger._hang = lambda self: None\n"
 
 
 @row(

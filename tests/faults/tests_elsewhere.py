@@ -5,16 +5,7 @@ from typing import Final
 from tests.faults.table import row_of_tests
 
 _LEDGER: Final = "tests/ledger/test_"
-_LEDGERS: Final = (
-    *("sqlite.py::TestSqliteLedger", "redis_contract.py::TestRedisLedger"),
-    *("redis_contract.py::TestValkeyLedger", "redis_cluster.py::TestClusterLedger"),
-)
-"""The classes that run the contract's tests, one per implementation of the ledger."""
 _HISTORIES: Final = f"{_LEDGER}stateful.py"
-
-
-def _in_each_ledger(test: str) -> list[str]:
-    return [f"{_LEDGER}{ledger}::{test}" for ledger in _LEDGERS]
 
 
 FSYNC: Final = row_of_tests(
@@ -36,7 +27,7 @@ CONFLICTS: Final = row_of_tests(
     "same id, other payload",
     "first wins, `conflict`",
     _HISTORIES,
-    *_in_each_ledger("test_id_with_other_content_is_a_conflict_and_the_first_wins"),
+    _LEDGER + "contract.py::test_id_with_other_content_is_a_conflict_and_the_first_wins",
     "tests/ingest/test_pipeline.py::test_conflict_is_rejected_at_its_place_and_first_event_stands",
     full="1,000 histories of 40 steps against a dict; 4 ledgers; first wins, conflict",
 )
@@ -45,7 +36,7 @@ CLOCKS: Final = row_of_tests(
     "clock jumps ±25 h",
     "no early expiry, no doubles",
     _HISTORIES,
-    *_in_each_ledger("test_jump_of_the_wall_clock_expires_nothing"),
+    _LEDGER + "contract.py::test_jump_of_the_wall_clock_expires_nothing",
     full="1,000 histories of 40 steps with jumps; 4 ledgers, both ways: nothing expired, 0 doubles",
 )
 HEADERS: Final = row_of_tests(

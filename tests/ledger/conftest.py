@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.home import SqliteHome, close_ledgers
-from tests.ledger.redis_home import RedisHome
+from tests.disk import small_disk
+from tests.ledger.home import RedisHome, SqliteHome, close_ledgers
 from tests.ledger.redis_server import RedisCluster, RedisServer, ValkeyServer
 
 _DEADLINE = 300.0
@@ -48,6 +48,13 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteHome | RedisHo
     return SqliteHome(tmp_path / "data")
 
 
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """A small file system."""
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One server for all tests; each empties it first."""
@@ -58,7 +65,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def server(redis_server: RedisServer) -> Iterator[RedisServer]:
     """The server, empty, and with its settings restored at the end."""
-    redis_server.command("FLUSHALL")
+    redis_server.empty()
     yield redis_server
     redis_server.command("CONFIG", "SET", "maxmemory", 0)
     redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")

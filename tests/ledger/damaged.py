@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def digests(folder: Path, suffix: str = "") -> dict[str, str]:
     }
 
 
-def moved_aside(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool:
+def moved_aside(sample: Sample, folder: Path, logged: list[str]) -> bool:
     """Open a damaged ledger. Returns whether it was moved aside; fails unless it was, or is complete.
 
     A ledger that was moved aside must be unchanged and named in log and status.
@@ -100,7 +99,7 @@ def moved_aside(sample: Sample, folder: Path, logged: Callable[[], str]) -> bool
         assert opened.meta.ledger != sample.totals.ledger
         assert opened.meta.damaged_at == 1_800_000_000.0
         assert digests(folder, opened.moved_to.name.removeprefix("ledger.db")) == before
-        assert str(opened.moved_to) in logged()
+        assert str(opened.moved_to) in logged.pop()
         return True
     finally:
         opened.close()

@@ -1,17 +1,23 @@
-"""Stores of ledgers under test, in the form that the contract's tests need."""
+"""Stores of ledgers under test, in the form that the contract's tests need, and what tests ask a ledger."""
 
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
+from exporter.errors import LedgerUnavailable
 from exporter.ledger.contract import Ledger, Series, Total
 from exporter.ledger.recovery import Plan
+from exporter.ledger.redis.connection import Plan as RedisPlan
+from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.sqlite import SqliteLedger
+from exporter.settings.ledger_address import parse
 from tests.clock import Clock
-from tests.ledger.batches import FAILURE
+from tests.ledger.batches import FAILURE, batch
 
 L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
@@ -32,6 +38,21 @@ class SqliteHome:
     async def open(self, **options: Any) -> SqliteLedger:
         plan = {name: options.pop(name) for name in Plan.__annotations__ if name in options}
         return tracked(await SqliteLedger.open(self.plan(**plan), **options))
+
+
+class RedisHome:
+    """Opens ledgers that are replicas over the store at `url`; `monotonic` replaces Redis' clock."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.wall = Clock(1_800_000_000.0)
+        self.monotonic = Clock(1000.0)
+
+    async def open(self, *, ids: int = 1000, **options: Any) -> RedisLedger:
+        """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
+        plan = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
+        plan |= {name: options.pop(name) for name in RedisPlan.__annotations__ if name in options}
+        return tracked(await RedisLedger.open(RedisPlan(parse(self.url), **plan), **options))
 
 
 def tracked(ledger: L) -> L:
@@ -72,3 +93,27 @@ async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         await asyncio.sleep(0.002)
+
+
+async def retried(ledger: RedisLedger, numbers: Iterable[int], of: Series = FAILURE) -> None:
+    """Send a batch until it is acknowledged, as senders do."""
+    events = batch(numbers, of=of)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                receipt = await ledger.commit(events)
+            except LedgerUnavailable:
+                await asyncio.sleep(0.02)
+            else:
+                assert receipt.accepted + receipt.duplicates == len(events)
+                return
+
+
+async def unavailable(ledger: Ledger, *numbers: int) -> LedgerUnavailable:
+    with pytest.raises(LedgerUnavailable) as refusal:
+        await ledger.commit(batch(numbers))
+    return refusal.value
+
+
+async def recovered(ledger: Ledger) -> None:
+    await until(lambda: ledger.status().problem is None)

@@ -15,7 +15,6 @@ from tests.e2e.exporter_process import wait_for
 from tests.e2e.prometheus_process import free_port
 
 MASTERS = 3
-SLOTS = 16384
 
 
 class RedisServer:
@@ -82,6 +81,10 @@ class RedisServer:
         ) as client:
             return client.execute_command(*parts)
 
+    def empty(self) -> None:
+        """Remove all keys."""
+        self.command("FLUSHALL")
+
     def pause(self) -> None:
         """SIGSTOP: connected, and silent."""
         os.kill(self.pid, signal.SIGSTOP)
@@ -106,15 +109,14 @@ class RedisCluster:
     that runs may be silent for one second."""
 
     def __init__(self, folder: Path, timeout: float = 3.0) -> None:
-        self._bus = [free_port() for _ in range(2 * MASTERS)]
         self.nodes = [
             RedisServer(
                 folder / str(number),
-                *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
+                *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
                 *("--cluster-node-timeout", str(int(timeout * 1000))),
                 *("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
             )
-            for number, bus in enumerate(self._bus)
+            for number in range(2 * MASTERS)
         ]
 
     @property
@@ -180,32 +182,17 @@ class RedisCluster:
     def empty(self) -> None:
         """Remove all keys."""
         for node in self.masters():
-            node.command("FLUSHALL")
+            node.empty()
 
     def _form(self) -> None:
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
             node.wait()
-        first, *others = self.nodes
-        for number, node in enumerate(self.nodes):
-            node.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for node in others:
-            node.command("CLUSTER", "MEET", "127.0.0.1", first.port, self._bus[0])
-        wait_for(self._met, what="a Cluster whose nodes all know each other")
-        for number, master in enumerate(self.nodes[:MASTERS]):
-            begin, end = number * SLOTS // MASTERS, (number + 1) * SLOTS // MASTERS - 1
-            master.command("CLUSTER", "ADDSLOTSRANGE", begin, end)
-            name = master.command("CLUSTER", "MYID").decode()
-            self.nodes[number + MASTERS].command("CLUSTER", "REPLICATE", name)
+        addresses = [f"127.0.0.1:{node.port}" for node in self.nodes]
+        create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-replicas", "1"]
+        subprocess.run([*create, "--cluster-yes"], check=True, capture_output=True)
         wait_for(self.settled, what="a Cluster that serves all slots")
-
-    def _met(self) -> bool:
-        return all(
-            len(rows) == len(self.nodes)
-            and not any("handshake" in row["flags"] for row in rows.values())
-            for rows in map(_rows, self.nodes)
-        )
 
     def _first(self) -> RedisServer:
         """The first node that answers."""

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerError
-from exporter.ledger import backup, checkpoints
+from exporter.ledger import backup
 from exporter.ledger.backup import Backup, back_up
-from exporter.ledger.checkpoints import paused
+from exporter.ledger.files import paused
 from exporter.ledger.sqlite import SqliteLedger
-from tests.disk import remount, small_disk
+from tests.disk import remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, value
 
@@ -27,7 +27,7 @@ Step = Callable[[], Coroutine[Any, Any, None]]
 @pytest.fixture(autouse=True)
 def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint becomes due after a few commits."""
-    monkeypatch.setattr(checkpoints, "PAGES", PAGES)
+    monkeypatch.setattr("exporter.ledger.files.CHECKPOINT_PAGES", PAGES)
 
 
 @pytest.fixture
@@ -50,18 +50,15 @@ class Numbers:
             self.count += 1
 
 
-def put(file: Path, folder: Path) -> None:
-    folder.mkdir()
-    shutil.copy(file, folder / "ledger.db")
-
-
 def files(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def restored(copy: Backup, folder: Path) -> tuple[int, int, str]:
+async def restored(copy: Backup) -> tuple[int, int, str]:
     """The count of a restored backup, how many of ids 0 to 999 are duplicates, and the ledger's id."""
-    put(copy.file, folder)
+    folder = copy.file.with_name("restored")
+    os.mkdir(folder)
+    shutil.copy(copy.file, folder / "ledger.db")
     ledger = await SqliteHome(folder).open(ids=10_000)
     count = value(ledger)
     receipt = await ledger.commit(batch(range(1000)))
@@ -103,20 +100,7 @@ def modified(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-async def test_backup_of_an_open_ledger_has_its_counts_under_a_new_id(
-    home: SqliteHome, folder: Path
-) -> None:
-    numbers = Numbers(await home.open())
-    await numbers.commit(50)
-    copy = await asyncio.to_thread(back_up, home.folder, folder)
-    await numbers.commit(7)
-    assert files(folder) == [copy.file.name]
-    count, duplicates, name = await restored(copy, folder / "restored")
-    assert (count, duplicates) == (50, 50)
-    assert name == copy.ledger != numbers.ledger.totals().ledger
-
-
-async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
+async def test_backup_of_an_open_ledger_is_complete_without_a_checkpoint_meanwhile(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the lock in the checkpoint hook: the file then changes during each of the five copies."""
@@ -125,7 +109,10 @@ async def test_no_checkpoint_changes_the_database_while_a_backup_copies_it(
     copies = interrupted(monkeypatch, lambda: numbers.commit(2 * PAGES))
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"]
-    assert (await restored(copy, folder / "restored"))[:2] == (50 + 2 * PAGES,) * 2
+    assert files(folder) == [copy.file.name]
+    count, duplicates, name = await restored(copy)
+    assert count == duplicates == 50 + 2 * PAGES
+    assert name == copy.ledger != numbers.ledger.totals().ledger
     before = modified(home.folder / "ledger.db")
     await numbers.commit()
     # The checkpoint that was due takes place after the first commit.
@@ -146,7 +133,7 @@ async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db-wal"] * 2
     count = numbers.count
-    assert (await restored(copy, folder / "restored"))[:2] == (count, count)
+    assert (await restored(copy))[:2] == (count, count)
 
 
 async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
@@ -163,14 +150,14 @@ async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
     copies = interrupted(monkeypatch, close)
     copy = await asyncio.to_thread(back_up, home.folder, folder)
     assert copies == ["ledger.db", "ledger.db"]
-    assert (await restored(copy, folder / "restored"))[:2] == (210, 210)
+    assert (await restored(copy))[:2] == (210, 210)
 
 
 async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the limit: the WAL then fills the disk of the ledger."""
-    monkeypatch.setattr(checkpoints, "MOST", 4 * PAGES)
+    monkeypatch.setattr("exporter.ledger.files.MOST_PAGES", 4 * PAGES)
     numbers = Numbers(await home.open())
     database = home.folder / "ledger.db"
     before = modified(database)
@@ -181,16 +168,11 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) > before
 
 
-async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(volume: Path) -> None:
     """Fails without the comparison with the free space: events are refused as long as the backup lasts."""
-    with small_disk(tmp_path / "disk") as disk:
-        numbers = Numbers(await SqliteHome(disk / "data").open())
-        with paused(disk / "data" / "ledger.marker"):
-            await numbers.commit(800)
-        await numbers.ledger.close()
-    assert numbers.count == 800
+    numbers = Numbers(await SqliteHome(volume / "data").open())
+    with paused(volume / "data" / "ledger.marker"):
+        await numbers.commit(800)
 
 
 async def test_database_that_changes_at_each_copy_is_an_error(
@@ -237,17 +219,16 @@ async def test_checkpoints_take_place_on_a_network_file_system(
 
 
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
-    home: SqliteHome, folder: Path, tmp_path: Path
+    home: SqliteHome, folder: Path, volume: Path
 ) -> None:
     """The folder may be a snapshot that is mounted read-only."""
     numbers = Numbers(await home.open())
     await numbers.commit(5)
     await numbers.ledger.close()
-    with small_disk(tmp_path / "disk") as disk:
-        shutil.copytree(home.folder, disk, dirs_exist_ok=True)
-        remount(disk, "ro")
-        copy = back_up(disk, folder)
-    assert (await restored(copy, folder / "restored"))[:2] == (5, 5)
+    shutil.copytree(home.folder, volume, dirs_exist_ok=True)
+    remount(volume, "ro")
+    copy = back_up(volume, folder)
+    assert (await restored(copy))[:2] == (5, 5)
 
 
 async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(

@@ -11,8 +11,8 @@ import pytest
 from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
-from tests.disk import fill, remount, small_disk
-from tests.ledger.batches import FAILURE, batch
+from tests.disk import fill, remount
+from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, until, value
 
 
@@ -24,79 +24,56 @@ async def _commit_until_refused(ledger: SqliteLedger) -> None:
             return
 
 
-async def test_full_disk_stays_a_problem_until_there_is_space(tmp_path: Path) -> None:
+async def test_full_disk_stays_a_problem_until_there_is_space(volume: Path) -> None:
     """Row 5. A small transaction fits where a large one failed: the ledger must not be ready for a second.
 
     Fails without the check for space, and without the empty transaction after a failed one.
     """
-    with small_disk(tmp_path / "disk") as folder:
-        home = SqliteHome(folder)
-        ledger = await home.open()
-        # Some pages of the refused batch fit, and the next transaction overwrites them.
-        filler = fill(folder, spare=40 * 1024)
-        await _commit_until_refused(ledger)
-        for _ in range(3):
-            home.monotonic.advance(1.1)
-            # The second commit is answered after the housekeeping that follows the first.
-            await ledger.commit(batch([]))
-            await ledger.commit(batch([]))
-            assert ledger.status().problem == f"the disk of {folder} is full"
-        filler.unlink()
+    home = SqliteHome(volume)
+    ledger = await home.open()
+    # Some pages of the refused batch fit, and the next transaction overwrites them.
+    filler = fill(volume, spare=40 * 1024)
+    await _commit_until_refused(ledger)
+    for _ in range(3):
         home.monotonic.advance(1.1)
-        await until(lambda: ledger.status().problem is None)
-        await ledger.close()
+        # The second commit is answered after the housekeeping that follows the first.
+        await ledger.commit(batch([]))
+        await ledger.commit(batch([]))
+        assert ledger.status().problem == f"the disk of {volume} is full"
+    filler.unlink()
+    home.monotonic.advance(1.1)
+    await until(lambda: ledger.status().problem is None)
 
 
-async def test_retry_after_a_failed_commit_is_no_repeat(tmp_path: Path) -> None:
-    """Fails when users are remembered before the commit: the retry was then counted as a repeat."""
-    with small_disk(tmp_path / "disk") as folder:
-        home = SqliteHome(folder)
-        ledger = await home.open()
-        filler = fill(folder)
-        ends = batch(range(2000), users=[b"one user"] * 2000)
-        with pytest.raises(LedgerUnavailable):
-            await ledger.commit(ends)
-        filler.unlink()
-        home.monotonic.advance(1.1)
-        await until(lambda: ledger.status().problem is None)
-        await ledger.commit(ends)
-        assert (value(ledger), value(ledger, FAILURE.of_repeats())) == (2000, 1999)
-        await ledger.close()
-
-
-async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(tmp_path: Path) -> None:
+async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(volume: Path) -> None:
     """Fails when FullError of the first checkpoint is not caught."""
-    with small_disk(tmp_path / "disk") as folder:
-        home = SqliteHome(folder)
-        ledger = await home.open()
-        await ledger.commit(batch(range(1000)))
-        filler = fill(folder)
-        await ledger.close()
-        ledger = await home.open()
-        assert value(ledger) == 1000
-        filler.unlink()
-        assert (await ledger.commit(batch(range(1001)))).accepted == 1
-        await ledger.close()
+    home = SqliteHome(volume)
+    ledger = await home.open()
+    await ledger.commit(batch(range(1000)))
+    filler = fill(volume)
+    await ledger.close()
+    ledger = await home.open()
+    assert value(ledger) == 1000
+    filler.unlink()
+    assert (await ledger.commit(batch(range(1001)))).accepted == 1
 
 
-def test_new_ledger_on_a_full_disk_is_refused(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as folder:
-        fill(folder)
-        with pytest.raises(LedgerError, match=r"the disk of data_dir .* is full|No space left"):
-            open_ledger(Plan(folder))
+def test_new_ledger_on_a_full_disk_is_refused(volume: Path) -> None:
+    fill(volume)
+    with pytest.raises(LedgerError, match=r"the disk of data_dir .* is full|No space left"):
+        open_ledger(Plan(volume))
 
 
-def test_read_only_data_dir_is_named_and_left_unchanged(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as folder:
-        open_ledger(Plan(folder / "data")).close()
-        remount(folder, "ro")
-        for name in ("data", "new"):
-            with pytest.raises(LedgerError, match=r"data_dir .*: Read-only file system"):
-                open_ledger(Plan(folder / name))
-        remount(folder, "rw")
-        opened = open_ledger(Plan(folder / "data"))
-        assert opened.moved_to is None
-        opened.close()
+def test_read_only_data_dir_is_named_and_left_unchanged(volume: Path) -> None:
+    open_ledger(Plan(volume / "data")).close()
+    remount(volume, "ro")
+    for name in ("data", "new"):
+        with pytest.raises(LedgerError, match=r"data_dir .*: Read-only file system"):
+            open_ledger(Plan(volume / name))
+    remount(volume, "rw")
+    opened = open_ledger(Plan(volume / "data"))
+    assert opened.moved_to is None
+    opened.close()
 
 
 def _only_the_folder(trace: Path) -> bool:

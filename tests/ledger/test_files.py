@@ -13,7 +13,7 @@ from exporter.errors import LedgerError, LedgerInUse, LedgerUnavailable
 from exporter.ledger.files import OpenFiles, Replaced
 from exporter.ledger.recovery import Plan, open_ledger
 from tests.ledger.batches import batch
-from tests.ledger.home import SqliteHome, crash, until, value
+from tests.ledger.home import SqliteHome, until, value
 
 
 def swap(path: Path) -> None:
@@ -118,13 +118,3 @@ def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
         open_ledger(Plan(tmp_path / "file"))
     with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
         open_ledger(Plan(tmp_path / "file" / "below"))
-
-
-async def test_crash_before_the_first_commit_leaves_a_ledger_that_opens(
-    home: SqliteHome, tmp_path: Path
-) -> None:
-    ledger = await home.open()
-    crash(home.folder, tmp_path / "copy")
-    opened = open_ledger(Plan(tmp_path / "copy"))
-    assert (opened.moved_to, opened.meta.ledger) == (None, ledger.totals().ledger)
-    opened.close()

@@ -34,12 +34,6 @@ async def test_series_without_a_removed_label_are_merged_once(
     assert await _values(home, ("region",)) == {("",): 5}
 
 
-async def test_new_label_is_empty_in_older_series(home: SqliteHome) -> None:
-    await _count(home, (), {FAILURE: [1, 2]})
-    await _count(home, ("region",), {EU: [3], series(region=""): [4]})
-    assert await _values(home, ("region",)) == {("",): 3, ("eu",): 1}
-
-
 async def test_labels_in_another_order_name_the_same_series(home: SqliteHome) -> None:
     await _count(home, ("region", "project"), {series(region="eu", project="p"): [1, 2]})
     await _count(home, ("project", "region"), {series(project="p", region="eu"): [3]})

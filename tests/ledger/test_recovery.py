@@ -28,7 +28,6 @@ from tests.ledger.damaged import (
 from tests.ledger.home import SqliteHome
 
 IN_DATABASE = {"database": COMMITS, "wal": 0, "both": COMMITS // 2}
-Logged = Callable[[], str]
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +40,14 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
-    """The errors that were logged since the last call."""
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The errors that were logged."""
     lines: list[str] = []
     monkeypatch.setattr(
         "exporter.ledger.recovery.log.error",
         lambda event, **fields: lines.append(f"{event} {fields}"),
     )
-
-    def text() -> str:
-        whole = "\n".join(lines)
-        lines.clear()
-        return whole
-
-    return text
+    return lines
 
 
 def copied(sample: Sample, folder: Path) -> Path:
@@ -65,7 +58,7 @@ def copied(sample: Sample, folder: Path) -> Path:
 
 @pytest.mark.parametrize("where", IN_DATABASE)
 def test_flipped_bit_or_cut_file_loses_nothing_or_is_moved_aside(
-    samples: dict[str, Sample], where: str, tmp_path: Path, logged: Logged, full: bool
+    samples: dict[str, Sample], where: str, tmp_path: Path, logged: list[str], full: bool
 ) -> None:
     """Row 6. Fails without the marker, row checksums or quick_check, and with a checkpoint before these
     checks."""
@@ -121,7 +114,7 @@ def test_lost_commits_and_rows_are_detected(
     where: str,
     damage: Callable[[Path], None],
     tmp_path: Path,
-    logged: Logged,
+    logged: list[str],
 ) -> None:
     """Fails without the marker, quick_check, or the handling of UnicodeDecodeError."""
     folder = copied(samples[where], tmp_path / "l")
@@ -131,7 +124,7 @@ def test_lost_commits_and_rows_are_detected(
 
 @pytest.mark.parametrize("content", [None, b"\x05", b"garbage, 16 byte", bytes(16)])
 def test_unreadable_marker_does_not_prevent_the_start(
-    samples: dict[str, Sample], tmp_path: Path, logged: Logged, content: bytes | None
+    samples: dict[str, Sample], tmp_path: Path, logged: list[str], content: bytes | None
 ) -> None:
     folder = copied(samples["wal"], tmp_path / "l")
     (folder / "ledger.marker").unlink()

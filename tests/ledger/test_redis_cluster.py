@@ -1,27 +1,22 @@
-"""The shared ledger on a Cluster: the contract, and shards that can't be reached or move."""
+"""The shared ledger on a Cluster: shards that can't be reached or move."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import redis
 
+from exporter.ledger.redis.client import ClusterClient
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.ledger import RedisLedger
+from exporter.settings.ledger_address import Address
 from tests.e2e.exporter_process import wait_for
 from tests.ledger.batches import FAILURE, OTHER, batch, key
-from tests.ledger.contract import LedgerContract
-from tests.ledger.home import until, value
-from tests.ledger.redis_home import RedisHome, retried, unavailable
+from tests.ledger.home import RedisHome, retried, unavailable, until, value
 from tests.ledger.redis_server import RedisCluster, RedisServer
 
 SHARDS = 16
-
-
-class TestClusterLedger(LedgerContract):
-    @pytest.fixture
-    def home(self, redis_cluster: RedisCluster) -> RedisHome:
-        redis_cluster.empty()
-        return RedisHome(redis_cluster.url)
 
 
 @pytest.fixture
@@ -175,3 +170,38 @@ async def test_silent_nodes_take_one_timeout_together(home: RedisHome) -> None:
         began = asyncio.get_running_loop().time()
         await home.open(timeout=timeout)
         assert asyncio.get_running_loop().time() - began < len(hosts) * timeout
+
+
+def slots(nodes: list[tuple[str, int]]) -> bytes:
+    """One range of all slots: a master and its replicas."""
+    rows = "".join(f"*2\r\n${len(host)}\r\n{host}\r\n:{port}\r\n" for host, port in nodes)
+    return f"*1\r\n*{2 + len(nodes)}\r\n:0\r\n:16383\r\n{rows}".encode()
+
+
+async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
+    """Fails when all former nodes of a Cluster are asked too: nodes in Kubernetes change their addresses."""
+    asked: Counter[tuple[str, int]] = Counter()
+    members: list[tuple[str, int]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        node = writer.get_extra_info("sockname")[:2]
+        while await reader.read(4096):
+            asked[node] += 1
+            writer.write(slots(members))
+        writer.close()
+
+    hosts = [f"127.0.2.{number}" for number in range(1, 5)]
+    async with await asyncio.start_server(answer, hosts, 0) as server:
+        configured, *others = sorted(socket.getsockname() for socket in server.sockets)
+        client = ClusterClient(Plan(Address((configured,), cluster=True), shards=2))
+        for left in others:
+            members[:] = [configured, left]
+            client._masters = []
+            [master, same] = await client.masters()
+            assert master is same
+            assert master.name == f"{configured[0]}:{configured[1]}"
+        # A former node is asked once more, in the round that shows that it has left.
+        assert asked[others[0]] <= 1
+        assert asked[others[-1]] == 0
+        assert asked[configured] >= 1
+        await client.close()

@@ -6,14 +6,12 @@ import time
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.redis.connection import ServerConnection
-from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.connection import Plan, ServerConnection
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import FAILURE, batch, key
-from tests.ledger.home import until, value
-from tests.ledger.redis_home import RedisHome, recovered, retried, unavailable
-from tests.ledger.redis_server import RedisServer
+from tests.ledger.home import RedisHome, recovered, retried, unavailable, until, value
+from tests.ledger.redis_server import RedisServer, ValkeyServer
 
 
 async def test_flushed_scripts_are_loaded_again(home: RedisHome, server: RedisServer) -> None:
@@ -190,3 +188,36 @@ async def test_host_name_of_a_new_master_is_followed(home: RedisHome, server: Re
         server.command("REPLICAOF", "NO", "ONE")
     await retried(ledger, [2])
     assert value(ledger) == 2
+
+
+async def test_write_in_the_append_only_file_is_acknowledged(valkey_server: ValkeyServer) -> None:
+    """A commit of duplicates also writes, because WAITAOF covers only the writes of its own connection."""
+    valkey_server.empty()
+    ledger = await RedisHome(valkey_server.url).open(wait=0, shards=1)
+    commits = set()
+    for accepted in (3, 0):
+        receipt = await ledger.commit(batch([1, 2, 3]))
+        assert (receipt.accepted, receipt.duplicates) == (accepted, 3 - accepted)
+        commits.add(valkey_server.command("GET", "{0}:commit"))
+    assert len(commits) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        (("appendfsync", "no"), "the append-only file did not confirm a write"),
+        (("appendonly", "no"), "can't confirm a write: ResponseError: WAITAOF"),
+    ],
+)
+async def test_write_outside_the_append_only_file_is_503_and_a_retry_is_exact(
+    valkey_server: ValkeyServer, setting: tuple[str, str], problem: str
+) -> None:
+    valkey_server.empty()
+    ledger = await RedisHome(valkey_server.url).open(wait=0, timeout=1.0)
+    [before] = valkey_server.command("CONFIG", "GET", setting[0])[1:]
+    valkey_server.command("CONFIG", "SET", *setting)
+    await unavailable(ledger, 1)
+    assert problem in str(ledger.status().problem)
+    valkey_server.command("CONFIG", "SET", setting[0], before)
+    await retried(ledger, [1])
+    assert value(ledger) == 1

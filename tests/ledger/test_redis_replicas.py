@@ -8,8 +8,7 @@ from exporter.errors import LedgerError
 from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.connection import CallFailed
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
-from tests.ledger.home import total, until, value
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, total, until, value
 from tests.ledger.redis_server import RedisServer
 
 

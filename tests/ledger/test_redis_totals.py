@@ -8,14 +8,13 @@ import pytest
 
 from exporter.ledger.contract import Total
 from exporter.ledger.redis.client import ClusterClient
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.ledger import RedisLedger
-from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
 from exporter.settings.ledger_address import parse
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch
-from tests.ledger.home import total, until, value
-from tests.ledger.redis_home import RedisHome
+from tests.ledger.home import RedisHome, total, until, value
 from tests.ledger.redis_server import RedisServer
 
 

@@ -1,7 +1,8 @@
-"""The ledger in an SQLite file: the contract, group commits, and how it fails."""
+"""The ledger in an SQLite file: group commits, and a disk that is full, fails or hangs."""
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -10,32 +11,29 @@ import pytest
 from exporter.errors import LedgerUnavailable
 from exporter.ledger import sqlite, writer
 from exporter.ledger.store import Store
-from tests.ledger.batches import OTHER, batch
-from tests.ledger.contract import LedgerContract
+from tests.ledger.batches import FAILURE, OTHER, batch
 from tests.ledger.home import SqliteHome, until, value
-
-WRITE = Store.write
-
-
-FAULTS = [apsw.IOError("disk I/O error"), ValueError("a defect")]
-
-
-class TestSqliteLedger(LedgerContract):
-    """The embedded ledger keeps the contract."""
 
 
 class Disk:
-    """Replaces `Store.write`: raises the next of `errors`, or writes; `writes` counts the calls."""
+    """Replaces `Store.write`: raises the next of `errors`, or writes and calls `during` before and after.
+
+    `writes` counts the calls.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.errors: list[Exception] = []
         self.writes = 0
+        self.during: Callable[[], object] = lambda: None
+        real = Store.write
 
         def write(store: Store, *args: Any) -> None:
             self.writes += 1
             if self.errors:
                 raise self.errors.pop(0)
-            WRITE(store, *args)
+            self.during()
+            real(store, *args)
+            self.during()
 
         monkeypatch.setattr(Store, "write", write)
 
@@ -48,20 +46,12 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 # --- commits -----------------------------------------------------------------------------------
 
 
-async def test_totals_do_not_change_before_the_write_returned(
-    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_totals_do_not_change_before_the_write_returned(home: SqliteHome, disk: Disk) -> None:
     """Fails when totals are published before the commit."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
     seen: list[int] = []
-
-    def write(store: Store, *args: Any) -> None:
-        seen.append(value(ledger))
-        WRITE(store, *args)
-        seen.append(value(ledger))
-
-    monkeypatch.setattr(Store, "write", write)
+    disk.during = lambda: seen.append(value(ledger))
     await ledger.commit(batch([2, 3]))
     assert seen == [1, 1]
     assert value(ledger) == 3
@@ -103,7 +93,8 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
 ) -> None:
     """Row 26: the state changes before the log line.
 
-    Fails when FullError is not caught, and when ids expire or enter the window before the write.
+    Fails when FullError is not caught, when ids expire or enter the window before the write, and when users
+    are remembered before it: the retry was then counted as a repeat.
     """
     failures: list[int] = []
     logged: list[tuple[str, str | None]] = []
@@ -116,15 +107,17 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
         await ledger.commit(batch([number]))
     before = ledger.totals()
     disk.errors.append(apsw.FullError("full"))
+    ends = batch([10, 11, 12], durations=[1.0, 2.0, 3.0], users=[b"one user", None, None])
     with pytest.raises(LedgerUnavailable, match="nothing was counted") as refusal:
-        await ledger.commit(batch([10, 11, 12], durations=[1.0, 2.0, 3.0]))
+        await ledger.commit(ends)
     assert (refusal.value.retry_after, failures) == (5, [1])
     problem = f"the disk of {home.folder} is full"
     assert ledger.status().problem == problem
     assert ledger.totals() == before
     assert ledger.status().window_ids == 10
     assert (await ledger.commit(batch(range(10)))).duplicates == 10
-    assert (await ledger.commit(batch([10, 11, 12]))).accepted == 3
+    assert (await ledger.commit(ends)).accepted == 3
+    assert value(ledger, FAILURE.of_repeats()) == 0
     assert ledger.status().problem is None
     assert (await ledger.commit(batch([3]))).duplicates == 1
     assert logged == [("ledger_unavailable", problem), ("ledger_recovered", None)]
@@ -147,7 +140,9 @@ async def test_zero_series_refused_for_space_at_the_start_are_added_later(
 # --- a broken ledger ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [apsw.IOError("disk I/O error"), ValueError("a defect")], ids=repr
+)
 async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -209,3 +204,65 @@ async def test_defect_in_housekeeping_breaks_the_ledger_visibly(
     await ledger.commit(batch([]))
     await until(lambda: broken)
     assert ledger.status().problem == "the ledger failed: OSError: no such folder"
+
+
+# --- a write that hangs --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write hangs after 1.5 s: longer than a write takes on a busy machine."""
+    monkeypatch.setattr(sqlite, "LONGEST_WRITE", 1.5)
+
+
+@pytest.mark.usefixtures("short_limit")
+async def test_batches_during_a_hang_are_refused_and_count_once(
+    home: SqliteHome, disk: Disk
+) -> None:
+    """Row 30. Fails when nothing watches the writer, when new batches are taken during the hang, and when
+    waiting batches are written after it (6 events without a key)."""
+    broken: list[int] = []
+    writing, free = threading.Event(), threading.Event()
+    ledger = await home.open(on_broken=lambda: broken.append(1))
+    await ledger.commit(batch([1]))
+    disk.during = lambda: writing.set() or free.wait(60)
+    first = asyncio.create_task(ledger.commit(batch([2], unkeyed=1)))
+    # The writer has the first batch: the next ones wait behind it.
+    await until(writing.is_set)
+    behind = [asyncio.create_task(ledger.commit(batch([3], unkeyed=1))) for _ in range(4)]
+    cancelled = asyncio.create_task(ledger.commit(batch([4])))
+    deferrable = asyncio.create_task(ledger.commit(batch([5], deferrable=True)))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    answers = await asyncio.gather(first, *behind, deferrable, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {LedgerUnavailable}
+    assert "it is not known yet whether the events are counted" in str(answers[0])
+    assert f"the disk of {home.folder} hangs" in str(ledger.status().problem)
+    assert ledger.status().queue_events == 0
+    with pytest.raises(LedgerUnavailable, match="hangs") as refusal:
+        await ledger.commit(batch([2]))
+    # Refused at once: it is known that nothing was counted.
+    assert (refusal.value.retry_after, "not known" in str(refusal.value)) == (5, False)
+    assert value(ledger) == 1
+    free.set()
+    await until(lambda: ledger.status().problem is None)
+    receipt = await ledger.commit(batch([2, 3, 4, 5]))
+    # Only id 2 was being written.
+    assert (receipt.accepted, receipt.duplicates) == (3, 1)
+    assert value(ledger) == 6
+    assert (ledger.status().queue_events, ledger.status().queue_bytes) == (0, 0)
+    assert not broken
+
+
+@pytest.mark.usefixtures("short_limit")
+async def test_housekeeping_that_hangs_is_noticed_without_events(
+    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when only commits are timed."""
+    ledger = await home.open()
+    free = threading.Event()
+    monkeypatch.setattr(Store, "size", lambda _: free.wait(60) and 1)
+    home.monotonic.advance(1.1)
+    await until(lambda: ledger.status().problem)
+    free.set()
+    await until(lambda: ledger.status().problem is None)

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError
+from redis.cluster import parse_cluster_slots
+from redis.crc import key_slot
+from redis.exceptions import (
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    ResponseError,
+)
 
 from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, Command, ServerConnection
-from exporter.ledger.redis.plan import Plan
-from exporter.ledger.redis.topology import Topology, described, key
+from exporter.ledger.redis.connection import CallFailed, Command, Plan, ServerConnection
 
 _ROUNDS: Final = 3
 """Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
@@ -28,6 +34,13 @@ _SHA1: Final = {
 
 Call = tuple[int, Command]
 """A shard, and a command to its master."""
+_Node = tuple[str, int]
+_Slots = dict[tuple[int, int], dict[str, Any]]
+
+
+def key(shard: int, name: str) -> str:
+    """A key of a shard. The part in braces selects a Cluster's slot: a shard is on one server."""
+    return f"{{{shard}}}:{name}"
 
 
 def script_call(script: str, shard: int, keys: Sequence[str], arguments: Sequence[Any]) -> Call:
@@ -40,8 +53,11 @@ class ClusterClient:
     """Calls to one server or to the masters of a Cluster. Used by one task at a time."""
 
     def __init__(self, plan: Plan) -> None:
-        self._topology = Topology(plan)
-        self._wait = plan.wait
+        self._plan, self._wait = plan, plan.wait
+        self._connections: dict[_Node, ServerConnection] = {}
+        # The master of each shard; empty when unknown, so that the next call asks the Cluster.
+        self._masters: list[ServerConnection] = []
+        self._nodes: set[_Node] = set()
         milliseconds = int(plan.timeout * _WAIT_SHARE * 1000)
         self._confirm: Command = (
             ("WAIT", plan.wait, milliseconds) if plan.wait else ("WAITAOF", 1, 0, milliseconds)
@@ -53,7 +69,7 @@ class ClusterClient:
         pending = dict(enumerate(calls))
         for _ in range(_ROUNDS):
             try:
-                masters = await self._topology.masters()
+                masters = await self.masters()
             except CallFailed as error:
                 replies |= dict.fromkeys(pending, error)
                 break
@@ -71,13 +87,22 @@ class ClusterClient:
 
     async def infos(self) -> list[health.Info]:
         """INFO of each master. Raises `CallFailed`."""
-        masters = await self._topology.masters()
+        masters = await self.masters()
         shards = {master: shard for shard, master in enumerate(masters)}.values()
         replies = successes(await self.run([(shard, ("INFO",)) for shard in shards]))
         return [health.parse(reply) for reply in replies]
 
     async def close(self) -> None:
-        await self._topology.close()
+        await self._connect([])
+
+    async def masters(self) -> list[ServerConnection]:
+        """The master of each shard, by shard. Raises `CallFailed`."""
+        address = self._plan.address
+        if not self._masters and address.cluster:
+            await self._discover()
+        elif not self._masters:
+            await self._connect([address.hosts[0]] * self._plan.shards)
+        return self._masters
 
     async def _send(
         self, server: ServerConnection, commands: dict[int, Command], confirmed: bool
@@ -87,13 +112,13 @@ class ClusterClient:
         try:
             replies = await server.run([*commands.values(), *[self._confirm] * confirmed])
         except CallFailed as error:
-            self._topology.forget()
+            self._masters = []
             return dict.fromkeys(commands, error)
         if confirmed and (problem := self._unconfirmed(replies.pop())):
             failed = CallFailed(f"{server.name}: {problem}")
             replies = [reply if isinstance(reply, Exception) else failed for reply in replies]
         if any(isinstance(reply, _OTHER_MASTER) for reply in replies):
-            self._topology.forget()
+            self._masters = []
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # The same host name may lead to another server by now.
             await server.close()
@@ -101,17 +126,65 @@ class ClusterClient:
             try:
                 await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
             except CallFailed:
-                self._topology.forget()
+                self._masters = []
         return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:
         """Why a reply to WAIT or WAITAOF does not confirm the writes; None if it does."""
         if isinstance(reply, Exception):
-            return f"can't confirm a write: {described(reply)}"
+            return f"can't confirm a write: {_described(reply)}"
         if self._wait:
             missing = reply < self._wait
             return f"{reply} of {self._wait} replicas confirmed a write" if missing else None
         return None if reply[0] else "the append-only file did not confirm a write"
+
+    async def _discover(self) -> None:
+        problem = CallFailed("the Cluster has no node")
+        # All at once: one after the other, each silent node would take a whole timeout.
+        nodes = self._nodes.union(self._plan.address.hosts)
+        tasks = [asyncio.create_task(self._slots(node)) for node in nodes]
+        try:
+            for answer in asyncio.as_completed(tasks):
+                try:
+                    slots = await answer
+                    shards = range(self._plan.shards)
+                    await self._connect([_master(slots, shard) for shard in shards])
+                except CallFailed as error:
+                    problem = error
+                else:
+                    # Redis replicas too, to ask them when masters are gone. Nodes that left are forgotten.
+                    rows = slots.values()
+                    self._nodes = {
+                        node for row in rows for node in (row["primary"], *row["replicas"])
+                    }
+                    return
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise problem
+
+    async def _slots(self, node: _Node) -> _Slots:
+        """The slots as one node sees them. Raises `CallFailed`."""
+        connection = ServerConnection(*node, self._plan)
+        try:
+            [reply] = await connection.run([("CLUSTER", "SLOTS")])
+        finally:
+            await connection.close()
+        if isinstance(reply, ResponseError):
+            raise CallFailed(f"{connection.name}: {_described(reply)}")
+        # A node that does not know its own name leaves it out.
+        return parse_cluster_slots(reply, current_host=connection.host)
+
+    async def _connect(self, masters: Sequence[_Node]) -> None:
+        """Keep connections to these nodes only."""
+        previous, self._connections = self._connections, {}
+        for node in masters:
+            connection = previous.pop(node, None) or self._connections.get(node)
+            self._connections[node] = connection or ServerConnection(*node, self._plan)
+        self._masters = [self._connections[node] for node in masters]
+        for connection in previous.values():
+            await connection.close()
 
 
 def successes(replies: list[Any]) -> list[Any]:
@@ -125,5 +198,20 @@ def successes(replies: list[Any]) -> list[Any]:
 def _result(reply: Any) -> Any:
     """A reply, with a server's error as a `CallFailed`."""
     if isinstance(reply, Exception) and not isinstance(reply, CallFailed):
-        return CallFailed(described(reply))
+        return CallFailed(_described(reply))
     return reply
+
+
+def _master(slots: _Slots, shard: int) -> Any:
+    """The node of a shard. Raises `CallFailed` when the shard has no master."""
+    slot = key_slot(key(shard, "").encode())
+    for (first, last), row in slots.items():
+        if first <= slot <= last:
+            return row["primary"]
+    raise CallFailed(f"the Cluster has no master for slot {slot}")
+
+
+def _described(error: Exception) -> str:
+    """The error of a server, without the traceback of a script."""
+    text = str(error).partition(" script: ")[0].strip().rstrip(".")
+    return f"{type(error).__name__}: {text[:200]}"

@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import MISCONFIGURATIONS
-from exporter.ledger.redis.plan import Plan
+from exporter.ledger.redis.connection import Plan
 
 VERSION, APPENDONLY, MAXMEMORY_POLICY = MISCONFIGURATIONS
 Info = dict[str, str]

@@ -28,9 +28,8 @@ from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed
+from exporter.ledger.redis.connection import CallFailed, Plan
 from exporter.ledger.redis.group import Group
-from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.replica import Replica
 from exporter.logs import Log
 

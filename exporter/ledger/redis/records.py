@@ -20,14 +20,13 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of a series in one shard.
+    """The record of a series in one shard, as exported.
 
-    `mark` is the count that was exported before a failover lost events, else 0. `first_seen` is in
+    `count` is not below the count that was exported before a failover lost events. `first_seen` is in
     milliseconds of Redis' clock, 0 for a series that is known from the start.
     """
 
     count: int
-    mark: int
     created: float
     first_seen: int
     exemplar: Exemplar | None
@@ -40,25 +39,20 @@ class Record:
         count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(int(count), int(mark), float(created), int(first_seen), exemplar)
-
-    @property
-    def shown(self) -> int:
-        return max(self.count, self.mark)
+        return cls(max(int(count), int(mark)), float(created), int(first_seen), exemplar)
 
     def text(self) -> bytes:
-        """The record as it is exported."""
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.shown} 0 {self.created!r} {self.first_seen} {exemplar}".encode()
-
-    def is_below(self, earlier: "Record") -> bool:
-        return self.shown < earlier.shown
+        return f"{self.count} 0 {self.created!r} {self.first_seen} {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
-        return replace(earlier if self is _GONE else self, mark=earlier.shown)
+        """This record, if it is not below the earlier record; else a record with the earlier count."""
+        if self.count >= earlier.count:
+            return self
+        return replace(earlier if self is _GONE else self, count=earlier.count)
 
 
-_GONE: Final = Record(0, 0, 0.0, 0, None)
+_GONE: Final = Record(0, 0.0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +73,16 @@ class Histogram:
         return cls(created, tuple(map(max, zip(numbers, marks, strict=True))))
 
     def text(self) -> bytes:
-        """The histogram as it is exported."""
         return f"{self.created!r} {' '.join(map(repr, self.numbers))}|".encode()
 
-    def is_below(self, earlier: "Histogram") -> bool:
-        return any(map(float.__lt__, self.numbers, earlier.numbers))
-
     def raised_to(self, earlier: "Histogram") -> "Histogram":
-        return Histogram(earlier.created, tuple(map(max, self.numbers, earlier.numbers)))
+        """This histogram, if no number is below the earlier one; else one with the higher numbers."""
+        numbers = tuple(map(max, self.numbers, earlier.numbers))
+        return self if numbers == self.numbers else Histogram(earlier.created, numbers)
 
 
 class Names:
-    """Hash fields of series and cells, in both directions; one `Series` object for each series.
+    """Hash fields of series, in both directions; one `Series` object for each series.
 
     Exporters with other label settings write other names; several names may be one series here.
     """
@@ -100,7 +92,6 @@ class Names:
         self._names: dict[Series, bytes] = {}
         self._series: dict[bytes, Series | None] = {}
         self._by_key: dict[tuple[str, ...], Series] = {}
-        self._cells: dict[bytes, Cell | None] = {}
         for series in known:
             self.of(series)
 
@@ -119,15 +110,9 @@ class Names:
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""
         if name not in self._series:
-            series = _parsed(name, lambda: series_of(name, self._label_names))
+            series = _parsed(lambda: series_of(name, self._label_names), name)
             self._series[name] = series and self._by_key.setdefault(series.key, series)
         return self._series[name]
-
-    def cell(self, name: bytes) -> Cell | None:
-        """The cell of a name; None for a name that this version does not understand."""
-        if name not in self._cells:
-            self._cells[name] = _parsed(name, lambda: _cell(name))
-        return self._cells[name]
 
 
 @cache
@@ -135,12 +120,18 @@ def cell_name(cell: Cell) -> bytes:
     return json.dumps(cell).encode()
 
 
-def _cell(name: bytes) -> Cell:
-    system, outcome = json.loads(name)
-    return system, outcome
+@cache
+def cell_of(name: bytes) -> Cell | None:
+    """The cell of a name; None for a name that this version does not understand."""
+
+    def parse() -> Cell:
+        system, outcome = json.loads(name)
+        return system, outcome
+
+    return _parsed(parse, name)
 
 
-def _parsed(name: bytes, parse: Callable[[], T]) -> T | None:
+def _parsed(parse: Callable[[], T], name: bytes) -> T | None:
     try:
         return parse()
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from exporter.errors import LedgerError
 from exporter.ledger.redis import health
-from exporter.ledger.redis.client import Call, ClusterClient, script_call, successes
-from exporter.ledger.redis.connection import CallFailed
+from exporter.ledger.redis.client import Call, ClusterClient, key, script_call, successes
+from exporter.ledger.redis.connection import CallFailed, Plan
 from exporter.ledger.redis.group import Group, ShardPart
-from exporter.ledger.redis.plan import Plan
 from exporter.ledger.redis.records import Names, cell_name
-from exporter.ledger.redis.topology import key
 from exporter.ledger.redis.totals import SharedTotals
 from exporter.ledger.repeats import RecentUsers
 from exporter.logs import Log

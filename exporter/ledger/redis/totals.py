@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
+from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.group import ShardPart
-from exporter.ledger.redis.plan import Plan
-from exporter.ledger.redis.records import Histogram, Names, Record, cell_name
+from exporter.ledger.redis.records import Histogram, Names, Record, cell_name, cell_of
 
 Rows = Iterable[tuple[bytes, bytes]]
 """Names and records as they are written."""
@@ -40,9 +40,9 @@ class _Hash(Generic[R]):
             if text == self._texts.get(name, b"") or self._known(name) is None:
                 continue
             record, earlier = self._parse(text), self.records.get(name)
-            if earlier is not None and record.is_below(earlier):
+            if earlier is not None and (raised := record.raised_to(earlier)) is not record:
                 self.lost.setdefault(name, earlier.text())
-                record = record.raised_to(earlier)
+                record = raised
             self._texts[name], self.records[name] = text, record
             changed.append(name)
         return changed
@@ -52,7 +52,7 @@ class _Shard:
     def __init__(self, names: Names) -> None:
         self.commit = b"?"
         self.series = _Hash(Record.parse, names.series)
-        self.cells = _Hash(Histogram.parse, names.cell)
+        self.cells = _Hash(Histogram.parse, cell_of)
 
 
 class SharedTotals:
@@ -151,7 +151,7 @@ class SharedTotals:
         # One call, which no other thread interrupts: a scrape must not see an end without its repeat.
         self._totals.update({series: self._total(series) for series in changed})
         for name in cell_names:
-            if cell := self._names.cell(name):
+            if cell := cell_of(name):
                 self._add_up_cell(cell, name)
 
     def _total(self, series: Series) -> Total:
@@ -169,7 +169,7 @@ class SharedTotals:
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
         return Total(
             series,
-            sum(record.shown for record in records),
+            sum(record.count for record in records),
             min(record.created for record in records),
             exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
         )
