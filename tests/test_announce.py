@@ -3,11 +3,11 @@
 import contextlib
 import io
 import shlex
-import subprocess
 from pathlib import Path
 
 from exporter.announce import announce
 from exporter.settings import Settings
+from tests.programs import output
 
 BOUND = {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)}
 
@@ -29,11 +29,6 @@ def test_curl_command_reads_the_first_token_of_the_file(tmp_path: Path) -> None:
     tokens = tmp_path / "my tokens"
     tokens.write_text("\n# senders\n  \nfirst-token-0123456789\nsecond-token-012345678\n")
     line = next(line for line in printed(ingest_token_file=tokens).splitlines() if "curl" in line)
-    ran = subprocess.run(
-        ["sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "Authorization: Bearer first-token-0123456789" in ran.stdout.splitlines()
+    arguments = output("sh", "-c", line.replace("curl", "printf '%s\\n'", 1)).splitlines()
+    assert "Authorization: Bearer first-token-0123456789" in arguments
     assert shlex.split(line)[0] == "curl"
