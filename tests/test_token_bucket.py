@@ -111,6 +111,5 @@ def test_ipv6_network_is_one_host(addresses: list[str], hosts: int) -> None:
 
 
 def test_bucket_name_of_any_client_text_is_short() -> None:
-    """A proxy may pass on 16 KiB of a client's text as an address; 10,000 such names would fill the
-    memory."""
+    """A proxy may pass on 16 KiB of a client's text as an address: 10,000 such names fill the memory."""
     assert {len(client_host("x" * size)) for size in (45, 16_000)} == {45}
