@@ -44,11 +44,6 @@ EDITS = {
         "- code: OK",
         "20: code 'ok' is written twice, first on line 10",
     ),
-    "duplicate-key-in-code": (
-        "the cable.",
-        "the cable.\n    fix: Pray.",
-        "31: key 'fix' is in codes[2] twice, first on line 30",
-    ),
     "duplicate-key": (
         "title: Acme",
         "title: Acme\ntitle: Apex",
@@ -87,12 +82,6 @@ EDITS = {
         "normal: ok",
         "normal: ok\nobjective: 99.5",
         "6: objective in the system must be a number from 0, less than 1",
-    ),
-    "owner": (
-        "owner: customer_network",
-        "owner: bob",
-        "26: owner 'bob' in code '07' is not allowed; allowed are customer_network, client, "
-        "platform, capacity, application, policy, user, nobody",
     ),
     "planned": (
         "severity: ticket",
