@@ -101,29 +101,6 @@ def test_short_number_is_not_similar_to_a_longer_one() -> None:
 # --- output ---------------------------------------------------------------------------------------
 
 
-def test_page_of_a_code_fits_80_columns() -> None:
-    matched, text = printed("4001")
-    assert matched
-    assert text == (
-        "Streampixel 4001  No Worker Node Available\n"
-        "  What it means  The platform found no free worker node to run the application\n"
-        "                 on.\n"
-        "  Causes         All worker nodes are busy, GPU resources do not suffice, or\n"
-        "                 worker nodes are offline.\n"
-        "  Fix            Check the status of workers and GPUs, then the capacity mode:\n"
-        "                 Fixed has a limit, dynamic uses a shared pool. The account\n"
-        "                 includes 2 concurrent users; buy more on the Capacity page.\n"
-        "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
-        "  Wakes someone  yes, a spike wakes on-call\n"
-        "  Outcome        failure: counts against the success ratio\n"
-        "  Phase          connect (2 of 5); derived: the vendor documents no phases\n"
-        "  Category       Capacity (capacity)\n"
-        '  Accepted as    4001, alone or after "error code", "error", "code"; No Worker\n'
-        "                 Node Available; Worker Node Unavailable; Not Available\n"
-        "  Runbook        /codes/streampixel/4001"
-    )
-
-
 def test_search_prints_the_pages_of_a_single_code() -> None:
     assert printed("reinstall") == printed("softdrive 06")
     matched, text = printed("1001")

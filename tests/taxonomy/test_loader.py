@@ -47,13 +47,6 @@ def test_system_in_two_files_is_refused(folder: Path) -> None:
     ]
 
 
-def test_shipped_system_is_not_replaced(folder: Path) -> None:
-    (folder / "acme.yaml").write_text(VALID.replace("system: acme", "system: softdrive"))
-    (mistake,) = mistakes_of(folder)
-    assert mistake.startswith(f"{folder}/acme.yaml:1: system 'softdrive' is loaded already, from /")
-    assert mistake.endswith('in place of "system: softdrive", and only what differs')
-
-
 def test_wrong_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     missing, file, empty = tmp_path / "nowhere", folder / "acme.yaml", tmp_path / "empty"
     empty.mkdir()
@@ -64,18 +57,15 @@ def test_wrong_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_unreadable_file_is_reported(folder: Path) -> None:
-    (folder / "trap.yaml").mkdir()
-    assert mistakes_of(folder) == [f"{folder}/trap.yaml: can't be read: Is a directory"]
-
-
 def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> None:
     (folder / "bad.yaml").write_text(
         VALID.replace("system: acme", "system: bad").replace("owner: nobody", "owner: bob")
     )
+    (folder / "trap.yaml").mkdir()
     (folder / "worse.yaml").write_text("- nothing\n")
     assert mistakes_of(tmp_path / "nowhere", folder) == [
         f"{tmp_path}/nowhere: the folder can't be read: No such file or directory",
+        f"{folder}/trap.yaml: can't be read: Is a directory",
         f"{folder}/worse.yaml:1: the system must be a mapping of keys, not a list",
         f"{folder}/bad.yaml:15: owner 'bob' in code 'ok' is not allowed; allowed are {OWNERS}",
     ]

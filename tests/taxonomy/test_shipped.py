@@ -100,29 +100,9 @@ def test_classification_of_each_row_is_that_of_the_design() -> None:
     assert [" ".join(labels(code)) for code in DOCUMENTED] == READING.split("\n")[1:-1]
 
 
-@pytest.mark.parametrize("row", facts(), ids=lambda row: f"{row['system']}-{row['code']}")
-def test_spellings_of_a_vendors_page_and_its_sdks_match_their_code(row: dict[str, str]) -> None:
-    """The spellings are the text, the number, the heading and the name."""
-    code = row["code"]
-    spellings = [code, *([int(code), f"Error Code {code}"] if code.isdigit() else [])]
-    # A name that two codes share matches one of the two codes.
-    names = [other["name"] for other in facts() if other["system"] == row["system"]]
-    spellings += [row["name"]] if names.count(row["name"]) == 1 else []
-    assert len(spellings) >= 2
-    system = TAXONOMY.systems[row["system"]]
-    assert {system.match(spelling).code for spelling in spellings} == {code}
-
-
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.system)
 def test_every_category_is_used(system: System) -> None:
     assert {code.category for code in system.codes} == set(system.categories)
-
-
-def test_codes_of_a_shared_reason_have_the_same_owner() -> None:
-    """ "Application Error" could be 4003 or 4006: the choice must not affect notifications."""
-    launch, crash = (TAXONOMY.systems["streampixel"].match(code) for code in (4003, 4006))
-    labels = attrgetter("category", "outcome", "owner", "severity")
-    assert labels(launch) == labels(crash)
 
 
 def test_every_alias_is_needed() -> None:
