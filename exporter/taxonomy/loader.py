@@ -27,17 +27,19 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     with as_file(files("exporter.taxonomy")) as shipped:
         for path in _files([shipped, *folders], mistakes):
             document = read(path, "the system", mistakes)
-            scalar = document.scalar("system") if document else None
-            name = scalar.written if scalar else str(path)
-            if document and "extends" in document:
+            if document is None:
+                continue
+            written = document.scalar("system")
+            name = str(path) if written is None else written
+            if "extends" in document:
                 overlays.append(document)
-            elif document and name in documents:
+            elif name in documents:
                 document.wrong(
                     "system",
                     f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
                     f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
                 )
-            elif document:
+            else:
                 documents[name] = document
     changes = _by_system(overlays, tuple(documents))
     systems = {
@@ -85,9 +87,9 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> Iterator[Mapping]:
             _take(document, "objective", source, document)
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
-            scalar = row.scalar("code")
+            written = row.scalar("code")
             # A row without a code is reported when it is read.
-            code = normalize(scalar.written) if scalar else str(row.line)
+            code = str(row.line) if written is None else normalize(written)
             line = row.line_of("code")
             if (other := first.setdefault(code, line)) != line:
                 row.wrong(
