@@ -110,74 +110,69 @@ def test_variable_is_parsed(
     assert getattr(load(), name) == value
 
 
-HOST_NAME = "write a host name without a port, such as exporter.example.com or *.example.com"
-MISTAKES: list[tuple[dict[str, object], str]] = [
-    ({"max_events": 0}, "max_events = 0: write at least 1"),
-    ({"max_events": 1.5}, "max_events = 1.5: write a whole number"),
-    ({"max_events": 10**6}, "max_events = 1000000: write at most 50000"),
-    ({"max_event_age": "soon"}, "max_event_age = 'soon': write seconds or a duration such as 15m"),
-    ({"max_event_age": 0}, "max_event_age = 0: write more than 0s"),
-    ({"max_event_age": "800000d"}, "max_event_age = '800000d': write at most 316224000s"),
+ROWS: list[tuple[str, Any, str]] = [
+    # A setting, its value, and the instruction
+    ("max_events", 0, "write at least 1"),
+    ("max_events", 1.5, "write a whole number"),
+    ("max_events", 10**6, "write at most 50000"),
+    ("max_event_age", "soon", "write seconds or a duration such as 15m"),
+    ("max_event_age", 0, "write more than 0s"),
+    ("max_event_age", "800000d", "write at most 316224000s"),
     # TOML has `nan` and `inf`; a deadline of `nan` would never end.
-    ({"receive_timeout": math.nan}, "receive_timeout = nan: write a finite number"),
-    ({"max_body": "1MB"}, "max_body = '1MB': write bytes or a size such as 1MiB"),
-    ({"max_body": 0}, "max_body = 0: write at least 1"),
-    ({"beacon_rate": 0}, "beacon_rate = 0: write more than 0"),
-    ({"beacon_rate": "fast"}, "beacon_rate = 'fast': write a number"),
-    ({"ingest": "10400"}, "ingest = '10400': write HOST:PORT, such as 127.0.0.1:10400"),
-    ({"ops": "a:70000"}, "ops = 'a:70000': write HOST:PORT, such as 127.0.0.1:10400"),
-    ({"ops": 5}, "ops = 5: write text in quotes"),
-    ({"data_dir": 5}, "data_dir = 5: write a path in quotes"),
-    ({"labels": 5}, "labels = 5: write a list"),
+    ("receive_timeout", math.nan, "write a finite number"),
+    ("max_body", "1MB", "write bytes or a size such as 1MiB"),
+    ("max_body", 0, "write at least 1"),
+    ("beacon_rate", 0, "write more than 0"),
+    ("beacon_rate", "fast", "write a number"),
+    ("ingest", "10400", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ops", "a:70000", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ops", 5, "write text in quotes"),
+    ("data_dir", 5, "write a path in quotes"),
+    ("labels", 5, "write a list"),
+    ("labels", "a,b,a", "'a' is listed twice; write it once"),
+    ("log_level", "loud", "write 'debug', 'info', 'warning' or 'error'"),
+    ("allow_anonymous", "maybe", "write 'none', 'ingest', 'ops' or 'both'"),
+    ("dashboard_url", "a.example", "write a URL without a query, such as https://ops.example.com"),
+    ("live_stats_projects", ["p"] * 51, "list at most 50 items"),
+    ("otlp_attributes", ["code=x", "labels.region=cloud.region"], "add 'region' to labels"),
+    (
+        "otlp_attributes",
+        ["code=app.status", "phase=App_Status", "code=app.status"],
+        "'App_Status' is for code and phase; write one of them",
+    ),
+    ("ingest_tls_key", "/k", "set ingest_tls_cert too"),
+    (
+        "ops",
+        "0.0.0.0:1",
+        "is not loopback and needs a token: set ops_token_file, or allow_anonymous to 'ops' or 'both'",
+    ),
+]
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    *(({name: value}, f"{name} = {value!r}: {rule}") for name, value, rule in ROWS),
     (
         {"labels": "a,9a"},
         "labels[1] = '9a': write a label name: letters, digits and _, not starting with a digit or __",
     ),
-    ({"labels": "a,b,a"}, "labels = 'a,b,a': 'a' is listed twice; write it once"),
     (
         {"labels": "code"},
         "labels[0] = 'code': choose another name: the exporter or Prometheus sets this label",
     ),
-    ({"log_level": "loud"}, "log_level = 'loud': write 'debug', 'info', 'warning' or 'error'"),
     (
-        {"allow_anonymous": "maybe"},
-        "allow_anonymous = 'maybe': write 'none', 'ingest', 'ops' or 'both'",
+        {"allowed_hosts": "a.example:1"},
+        "allowed_hosts[0] = 'a.example:1': write a host name without a port, such as exporter.example.com "
+        "or *.example.com",
     ),
-    ({"allowed_hosts": "a.example:1"}, f"allowed_hosts[0] = 'a.example:1': {HOST_NAME}"),
     (
         {"trusted_proxies": "10.0.0.1/8"},
         "trusted_proxies[0] = '10.0.0.1/8': write an IP address or a network, such as 10.0.0.0/8 or ::1",
-    ),
-    (
-        {"dashboard_url": "grafana.example"},
-        "dashboard_url = 'grafana.example': write a URL without a query, such as https://ops.example.com",
-    ),
-    (
-        {"live_stats_projects": ["p"] * 51},
-        f"live_stats_projects = {['p'] * 51}: list at most 50 items",
-    ),
-    (
-        {"ops": "0.0.0.0:1"},
-        "ops = '0.0.0.0:1': is not loopback and needs a token: set ops_token_file, or allow_anonymous to "
-        "'ops' or 'both'",
     ),
     (
         {"otlp_attributes": "body=x"},
         "otlp_attributes[0] = 'body=x': write FIELD=ATTRIBUTE, where FIELD is one of "
         f"{', '.join(MAPPABLE)}, labels.NAME",
     ),
-    (
-        {"otlp_attributes": ["code=x", "labels.region=cloud.region"]},
-        "otlp_attributes = ['code=x', 'labels.region=cloud.region']: add 'region' to labels",
-    ),
-    (
-        {"otlp_attributes": ["code=app.status", "phase=App_Status", "code=app.status"]},
-        "otlp_attributes = ['code=app.status', 'phase=App_Status', 'code=app.status']: 'App_Status' is "
-        "for code and phase; write one of them",
-    ),
     ({"otlp_events": ""}, "otlp_events = []: list at least 1"),
     ({"otlp_events": ["a", ""]}, "otlp_events[1] = '': write a text that is not empty"),
-    ({"ingest_tls_key": "/k"}, "ingest_tls_key = '/k': set ingest_tls_cert too"),
     (
         {"ledger": "redis://me:secret@host"},
         "ledger = 'redis://***@host': has a password, which would appear wherever settings are "

@@ -26,7 +26,8 @@ def curl(running: ExporterProcess) -> object:
 
 def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Path) -> None:
     """Fails when a token of one listener is accepted by the other, or when the file is read only once."""
-    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['sender']}\n")
+    # The printed curl command quotes the path, and skips blank lines and comments.
+    senders = write(tmp_path / "our senders", f"\n# ours\n  \n{TOKENS['sender']}\n")
     people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
     settings = {"ingest_token_file": senders, "ops_token_file": people}
 
