@@ -41,14 +41,6 @@ def refused(*given: object) -> list[str]:
     return errors(call("export", *given))
 
 
-def export_with_umask(umask: int, folder: Path) -> None:
-    before = os.umask(umask)
-    try:
-        assert call("export", "rules", "--force", folder).returncode == 0
-    finally:
-        os.umask(before)
-
-
 @pytest.mark.parametrize("name", SOURCES)
 def test_export_writes_the_files_of_the_repository(name: str, tmp_path: Path) -> None:
     pattern = SOURCES[name]
@@ -155,30 +147,25 @@ def test_pipes_and_links_without_target_are_kept_and_not_read(tmp_path: Path) ->
     assert tree(tmp_path) == {str(path): content for path, content in contents("rules").items()}
 
 
-def test_replaced_link_leaves_its_target(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.write_text("mine")
-    target.chmod(0o600)
-    link = tmp_path / "rules" / "exporter.yml"
-    link.parent.mkdir()
-    link.symlink_to(target)
-    export_with_umask(0o022, link.parent)
-    assert target.read_text() == "mine"
-    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o644)
-
-
-def test_replaced_file_has_the_permissions_of_the_old_one(tmp_path: Path) -> None:
+def test_replaced_file_has_the_permissions_of_the_old_one_and_not_of_a_link(tmp_path: Path) -> None:
     """Prometheus can read the rules after an update by root with the umask 077."""
-    path = tmp_path / "exporter.yml"
-    path.write_text("mine")
-    path.chmod(0o644)
+    path, target, link = (tmp_path / name for name in ("exporter.yml", "target", "baseline.yml"))
+    for file in (path, target):
+        file.write_text("mine")
+        file.chmod(0o644)
+    link.symlink_to(target)
     # Only root can give the file away.
     owner = (12345, 23456) if os.getuid() == 0 else (os.getuid(), os.getgid())
     os.chown(path, *owner)
-    export_with_umask(0o077, tmp_path)
+    umask = os.umask(0o077)
+    try:
+        assert call("export", "rules", "--force", tmp_path).returncode == 0
+    finally:
+        os.umask(umask)
     status = path.stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (*owner, 0o644)
-    assert (tmp_path / "baseline.yml").stat().st_mode & 0o777 == 0o600
+    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o600)
+    assert target.read_text() == "mine"
 
 
 def test_read_only_folder_is_named_unless_it_has_the_files(tmp_path: Path) -> None:

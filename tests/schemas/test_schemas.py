@@ -256,36 +256,24 @@ def test_schema_accepts_settings_that_check_accepts(name: str, values: tuple[obj
 
 
 def test_schema_accepts_the_defaults() -> None:
-    assert accepted(
-        "settings",
-        {name: value["default"] for name, value in PROPERTIES.items() if "default" in value},
-    )
+    defaults = {name: value["default"] for name, value in PROPERTIES.items() if "default" in value}
+    assert accepted("settings", defaults)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("exporter/taxonomy/*.yaml")), ids=lambda p: p.name
-)
-def test_shipped_system_names_its_schema(path: Path) -> None:
-    first = path.read_text().partition("\n")[0]
-    header = HEADER.fullmatch(first)
-    assert header
-    assert (path.parent / header[1]).resolve() == FOLDER / "system.schema.json"
-    assert accepted("system", yaml.safe_load(path.read_text()))
-
-
-def test_examples_name_their_schema_and_are_valid() -> None:
+def test_shipped_systems_and_examples_name_their_schema_and_are_valid() -> None:
     used = set()
-    for page in sorted(ROOT.glob("docs/*.md")):
-        for language, text in re.findall(
-            r"^```(yaml|toml)\n(.*?)^```", page.read_text(), re.M | re.S
-        ):
+    for path in (*ROOT.glob("docs/*.md"), *ROOT.glob("exporter/taxonomy/*.yaml")):
+        # In the documentation, the folder is that of `export schemas schemas`.
+        texts = [("yaml", path.read_text())]
+        if path.suffix == ".md":
+            texts = re.findall(r"^```(yaml|toml)\n(.*?)^```", texts[0][1], re.M | re.S)
+        for language, text in texts:
             if header := HEADER.search(text):
                 document = yaml.safe_load(text) if language == "yaml" else tomllib.loads(text)
                 kind = Path(header[1]).name.partition(".")[0]
-                # The folder that the pages export the schemas to.
                 assert Path(header[1]).parent.name == "schemas"
-                assert accepted(kind, document), (page, text)
+                assert accepted(kind, document), (path, text)
                 used.add(kind)
             else:
-                assert not re.search("^(system|extends|sites):", text, re.MULTILINE), (page, text)
+                assert not re.search("^(system|extends|sites):", text, re.MULTILINE), (path, text)
     assert used == set(SCHEMAS)
