@@ -41,7 +41,12 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
                 )
             else:
                 documents[name] = document
-    changes = _by_system(overlays, tuple(documents))
+    changes: dict[str, list[Mapping]] = {name: [] for name in documents}
+    for overlay in overlays:
+        overlay.what = "the overlay"
+        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
+        if extended := overlay.one_of("extends", tuple(documents)):
+            changes[extended].append(overlay)
     systems = {
         name: system
         for name, document in documents.items()
@@ -50,16 +55,6 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     if mistakes:
         raise ConfigError(*mistakes)
     return Taxonomy(systems)
-
-
-def _by_system(overlays: Sequence[Mapping], systems: Sequence[str]) -> dict[str, list[Mapping]]:
-    by_system: dict[str, list[Mapping]] = {system: [] for system in systems}
-    for overlay in overlays:
-        overlay.what = "the overlay"
-        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
-        if system := overlay.one_of("extends", systems):
-            by_system[system].append(overlay)
-    return by_system
 
 
 def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
