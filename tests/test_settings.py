@@ -58,13 +58,17 @@ def test_flags_win_over_variables_and_these_over_the_file(
     assert settings.allow_anonymous == "both"
 
 
-def test_variable_names_the_file(toml: Toml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_names_the_file_which_must_be_toml(
+    toml: Toml, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = toml("max_events = 7\n")
     monkeypatch.setenv(PREFIX + "CONFIG", str(path))
     assert load().max_events == 7
     monkeypatch.setenv(PREFIX + "CONFIG", "/no/such.toml")
     assert load(path).max_events == 7
     assert mistakes() == ["/no/such.toml: No such file or directory"]
+    (mistake,) = mistakes(toml("a = \n"))
+    assert mistake.startswith(f"{path}: not TOML: ")
 
 
 def test_paths_in_the_file_are_relative_to_it(

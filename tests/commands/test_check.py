@@ -5,8 +5,6 @@ import socket
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.commands.running import call, errors, run, write
 
 KEY_FILE = "sites:\n  - site: Shop\n    system: softdrive\n    origins: []\n    keys: []\n"
@@ -89,15 +87,6 @@ def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> No
         free = ("--ingest", "127.0.0.1:0")
         served = run("serve", *free, "--ops", address, SESSION_EXPORTER_INGEST_TOKEN_FILE=str(bad))
         assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
-
-
-@pytest.mark.parametrize("text", [None, "a = \n"])
-def test_check_names_a_settings_file_that_can_not_be_read(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "exporter.toml"
-    if text is not None:
-        write(path, text)
-    (error,) = errors(check("--config", path))
-    assert error.startswith(f"{path}: {'not TOML: ' if text else 'No such file or directory'}")
 
 
 def test_check_warns_of_secrets_that_other_users_can_read(tmp_path: Path) -> None:

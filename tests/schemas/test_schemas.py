@@ -223,7 +223,6 @@ def test_schema_refuses_wrong_settings_or_the_reason_is_listed(
 
 ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("ingest", ("127.0.0.1:0", "[::1]:10400", "localhost:65535")),
-    ("data_dir", ("data", "/var/lib/x")),
     ("ledger", ("redis://a", "rediss://u@a:1/2", "redis+cluster://a:1,b:2", "redis://[::1]:1")),
     ("ledger_wait", ("aof", "replicas:2")),
     ("ledger_timeout", (1, 0.5, "500ms", "1.5m", "1 h", "10")),
@@ -241,9 +240,6 @@ ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("otlp_attributes", (["code=app.status", "occurred_at = a b"],)),
     ("labels", (["region", "_a"],)),
     ("max_body", (1, "16KiB", "1 mib", "5B")),
-    ("beacon_rate", (0.5, 3)),
-    ("strict_fields", (True,)),
-    ("log_level", ("debug",)),
 )
 
 
