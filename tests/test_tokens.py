@@ -7,14 +7,9 @@ import pytest
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
 from exporter.tokens import Authenticator, read_tokens
 from tests.clock import Clock
+from tests.commands.running import write
 
 FIRST, SECOND, THIRD = "first-token-0123456789", "second-token-012345678", "third-token-0123456789"
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture
