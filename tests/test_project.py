@@ -90,9 +90,14 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_second_make_run_only_starts_the_exporter(installed: Path) -> None:
+def test_make_run_only_starts_the_exporter_and_make_test_runs_checks_first(installed: Path) -> None:
     plan = make("--dry-run", "run", "ARGS=--ops 127.0.0.1:9999", cwd=installed)
     assert plan == "exec .venv/bin/session-end-exporter serve --ops 127.0.0.1:9999\n"
+    plan = make("--dry-run", "test", "PYTEST_ARGS=-k ledger", cwd=installed)
+    steps = ("ruff check", "ruff format --check", "mypy --strict", "-m pytest")
+    places = [plan.index(step) for step in steps]
+    assert places == sorted(places)
+    assert plan.rstrip().endswith("-k ledger")
 
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "exporter/__init__.py", *LOCKS])
@@ -103,14 +108,6 @@ def test_make_installs_again_after_a_change(installed: Path, changed: str) -> No
     assert "--require-hashes" not in make("--dry-run", target, cwd=installed)
     (installed / changed).touch()
     assert f"--require-hashes -r {locks}" in make("--dry-run", target, cwd=installed)
-
-
-def test_make_test_runs_checks_and_then_tests(installed: Path) -> None:
-    plan = make("--dry-run", "test", "PYTEST_ARGS=-k ledger", cwd=installed)
-    steps = ("ruff check", "ruff format --check", "mypy --strict", "-m pytest")
-    places = [plan.index(step) for step in steps]
-    assert places == sorted(places)
-    assert plan.rstrip().endswith("-k ledger")
 
 
 def debian_packages(folder: Path, *packages: str, user: int) -> tuple[int, str, list[str]]:

@@ -55,11 +55,6 @@ def test_backup_of_root_belongs_to_the_exporter(running: ExporterProcess, backup
         assert [*owned(*listed(backups)).values()] == [Owned(12345, 54321, 0o600)]
 
 
-def cut(database: Path) -> None:
-    with database.open("r+b") as file:
-        file.truncate(database.stat().st_size // 2)
-
-
 def test_backup_of_a_file_that_is_not_a_ledger_says_what_to_do(
     tmp_path: Path, running: ExporterProcess, backups: Path
 ) -> None:
@@ -91,12 +86,11 @@ def test_backup_of_a_file_that_is_not_a_ledger_says_what_to_do(
     )
     running.post([end(1)])
     assert running.stop() == 0
-    cut(running.data_dir / "ledger.db")
-    assert error(backups, "--data-dir", running.data_dir).startswith(
-        f"error: {running.data_dir / 'ledger.db'} is damaged: "
-    )
-    (running.data_dir / "ledger.db").write_text("no database")
-    assert "is damaged: " in error(backups, "--data-dir", running.data_dir)
+    database = running.data_dir / "ledger.db"
+    for content in (database.read_bytes()[: database.stat().st_size // 2], b"no database"):
+        database.write_bytes(content)
+        text = error(backups, "--data-dir", running.data_dir)
+        assert text.startswith(f"error: {database} is damaged: ")
 
 
 def test_backup_to_a_full_disk_leaves_no_file(running: ExporterProcess, tmp_path: Path) -> None:
