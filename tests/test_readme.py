@@ -6,7 +6,9 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -25,6 +27,22 @@ VOLATILE = (
 )
 
 
+class Shown(NamedTuple):
+    """A command in a block, and its output in the README."""
+
+    command: str
+    output: str
+
+
+def shown(block: str) -> Iterator[Shown]:
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield Shown(command, output)
+
+
+COMMANDS = [command for block in BLOCKS for command in shown(block)]
+
+
 def settled(text: str) -> str:
     """`text` without values that change, and without spaces at the ends of lines and of the text."""
     for pattern, name in VOLATILE:
@@ -32,58 +50,73 @@ def settled(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def run(command: str, exporter: ExporterProcess, folder: Path) -> str:
-    """The output of a command in a shell of 80 columns, with default ports in place of the real ports."""
-    ports = {
-        str(Settings.model_fields[name].default): f"127.0.0.1:{exporter.ports[name]}"
-        for name in ("ingest", "ops")
-    }
-    text = exporter.announced
-    if command != "make run":
-        for default, real in ports.items():
-            command = command.replace(default, real)
-        if command.startswith("session-end-exporter send"):
-            command += f" --url http://{ports['127.0.0.1:10400']}"
-        # curl draws a bar on standard error when its output goes to a file.
-        command = re.sub(r"\bcurl (?!-s)", "curl -s ", command)
-        variables = {
-            "PATH": f"{folder}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "80",
-            # `check` warns about ports in use.
-            **{f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")},
+class Terminal:
+    """A shell of 80 columns beside a running exporter, which the README shows on the default ports."""
+
+    def __init__(self, exporter: ExporterProcess, folder: Path) -> None:
+        self._exporter = exporter
+        self.folder = folder
+        program = folder / "session-end-exporter"
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
+        program.chmod(0o755)
+        self._ports = {
+            str(Settings.model_fields[name].default): f"127.0.0.1:{exporter.ports[name]}"
+            for name in ("ingest", "ops")
         }
-        text = subprocess.run(
-            command,
+
+    def run(self, command: str) -> str:
+        """The complete output of the command, with default ports in place of the real ports."""
+        if command == "make run":
+            return self._default(self._exporter.announced)
+        done = subprocess.run(
+            self._real(command),
             shell=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=60,
-            cwd=folder,
+            cwd=self.folder,
             check=False,
-            env={**os.environ, **variables},
-        ).stdout
-    for default, real in ports.items():
-        text = text.replace(real, default)
-    return text
+            env={
+                **os.environ,
+                "PATH": f"{self.folder}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "COLUMNS": "80",
+                # `check` warns about ports in use.
+                **{f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")},
+            },
+        )
+        return self._default(done.stdout)
+
+    def _real(self, command: str) -> str:
+        for default, real in self._ports.items():
+            command = command.replace(default, real)
+        if command.startswith("session-end-exporter send"):
+            command += f" --url http://{self._ports['127.0.0.1:10400']}"
+        # curl draws a bar on standard error when its output goes to a file.
+        return re.sub(r"\bcurl (?!-s)", "curl -s ", command)
+
+    def _default(self, text: str) -> str:
+        for default, real in self._ports.items():
+            text = text.replace(real, default)
+        return text
 
 
 def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
+    assert len(COMMANDS) >= 6
     rows = "".join(f"streampixel,4001,s-{number}\n" for number in range(3))
     (tmp_path / "yesterday.csv").write_text(f"system,code,session_id\n{rows}")
     lines = b'{"id":"a","system":"softdrive"}\n{"id":"b","system":"softdrive","code":"08"}\n'
     (tmp_path / "more.ndjson.gz").write_bytes(gzip.compress(lines))
-    program = tmp_path / "session-end-exporter"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
-    program.chmod(0o755)
-    examples = [part for block in BLOCKS for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
-    assert len(examples) >= 6
     with ExporterProcess(tmp_path / "data") as exporter:
-        for example in examples:
-            command, _, output = example.partition("\n")
-            assert output.strip(), f"the README does not show what {command!r} prints"
-            assert settled(run(command, exporter, tmp_path)) == settled(output), command
+        terminal = Terminal(exporter, tmp_path)
+        for example in COMMANDS:
+            assert example.output.strip(), (
+                f"the README does not show what {example.command!r} prints"
+            )
+            assert settled(terminal.run(example.command)) == settled(example.output), (
+                example.command
+            )
 
 
 def test_readme_shows_every_subcommand() -> None:
