@@ -1,7 +1,6 @@
 """Loads the shipped taxonomies and those of the operator's folders, with their overlays."""
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from exporter.taxonomy.system import OVERLAY_KEYS, read_system
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping, read
 
+_SHIPPED: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -24,23 +24,22 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     mistakes: list[str] = []
     documents: dict[str, Mapping] = {}
     overlays: list[Mapping] = []
-    with as_file(files("exporter.taxonomy")) as shipped:
-        for path in _files([shipped, *folders], mistakes):
-            document = read(path, "the system", mistakes)
-            if document is None:
-                continue
-            written = document.scalar("system")
-            name = str(path) if written is None else written
-            if "extends" in document:
-                overlays.append(document)
-            elif name in documents:
-                document.wrong(
-                    "system",
-                    f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
-                    f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
-                )
-            else:
-                documents[name] = document
+    for path in _files([_SHIPPED, *folders], mistakes):
+        document = read(path, "the system", mistakes)
+        if document is None:
+            continue
+        written = document.scalar("system")
+        name = str(path) if written is None else written
+        if "extends" in document:
+            overlays.append(document)
+        elif name in documents:
+            document.wrong(
+                "system",
+                f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
+                f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
+            )
+        else:
+            documents[name] = document
     changes: dict[str, list[Mapping]] = {name: [] for name in documents}
     for overlay in overlays:
         overlay.what = "the overlay"
