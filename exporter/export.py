@@ -170,7 +170,12 @@ def _write(files: dict[Path, bytes]) -> None:
             written = temporary[path.parent] / path.name
             written.write_bytes(content)
             if path.is_file() and not path.is_symlink():
-                _copy_permissions(path, written)
+                # A service that may read a file may also read its replacement, with any umask.
+                status = path.stat()
+                # Only root may give a file to another user.
+                with suppress(OSError):
+                    os.chown(written, status.st_uid, status.st_gid)
+                written.chmod(status.st_mode & 0o777)
         for number, path in enumerate(files):
             try:
                 (temporary[path.parent] / path.name).replace(path)
@@ -179,12 +184,3 @@ def _write(files: dict[Path, bytes]) -> None:
                     f"{path}: can't be replaced: {error.strerror}. {number} of {len(files)} files were "
                     "written: choose another DIR"
                 ) from None
-
-
-def _copy_permissions(old: Path, new: Path) -> None:
-    """A service that may read a file may also read its replacement, with any umask."""
-    status = old.stat()
-    # Only root may give a file to another user.
-    with suppress(OSError):
-        os.chown(new, status.st_uid, status.st_gid)
-    new.chmod(status.st_mode & 0o777)
