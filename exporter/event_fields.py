@@ -2,7 +2,6 @@
 
 import difflib
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -69,8 +68,3 @@ def nearest_field(name: str) -> str | None:
     words = {word.casefold() for word in _WORD.findall(name)} - {"user"}
     near = difflib.get_close_matches(_key(name), _BY_KEY, n=1, cutoff=0.75)
     return _BY_KEY[near[0]] if near else next((field for field in FIELDS if field in words), None)
-
-
-def ignored(names: Iterable[str]) -> dict[str, str | None]:
-    """The names that mean no field, each with its nearest field."""
-    return {name: nearest_field(name) for name in names if field_named(name) is None}

@@ -96,17 +96,6 @@ SETS: Final = {
 """The sets by name."""
 
 
-class Written(NamedTuple):
-    """How many files were written, and how many had the right contents already.
-
-    `others` has a line for each further file that a program would load from the same folders.
-    """
-
-    written: int
-    unchanged: int
-    others: list[str]
-
-
 def contents(name: str) -> dict[Path, bytes]:
     """The files of a set by their path in the export."""
     files = {}
@@ -120,9 +109,11 @@ def contents(name: str) -> dict[Path, bytes]:
     return files
 
 
-def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
+def export(name: str, folder: Path, *, overwrite: bool = False) -> tuple[int, int, list[str]]:
     """Write the files of a set into `folder`, which is created if it is missing.
 
+    Returns how many files were written, how many had the right contents already, and a line for each further
+    file that a program would load from the same folders.
     Raises `ConfigError` if a file can't be written, or exists with other contents and `overwrite` is false.
     """
     files = {folder / path: content for path, content in contents(name).items()}
@@ -145,7 +136,7 @@ def export(name: str, folder: Path, *, overwrite: bool = False) -> Written:
         raise ConfigError(
             f"{place}: {error.strerror}. Nothing was written: choose a DIR in which you can write files"
         ) from None
-    return Written(len(new), len(files) - len(new), _others(name, folder, files))
+    return len(new), len(files) - len(new), _others(name, folder, files)
 
 
 def _named(paths: list[Path], text: str) -> list[str]:
@@ -179,7 +170,12 @@ def _write(files: dict[Path, bytes]) -> None:
             written = temporary[path.parent] / path.name
             written.write_bytes(content)
             if path.is_file() and not path.is_symlink():
-                _copy_permissions(path, written)
+                # A service that may read a file may also read its replacement, with any umask.
+                status = path.stat()
+                # Only root may give a file to another user.
+                with suppress(OSError):
+                    os.chown(written, status.st_uid, status.st_gid)
+                written.chmod(status.st_mode & 0o777)
         for number, path in enumerate(files):
             try:
                 (temporary[path.parent] / path.name).replace(path)
@@ -188,12 +184,3 @@ def _write(files: dict[Path, bytes]) -> None:
                     f"{path}: can't be replaced: {error.strerror}. {number} of {len(files)} files were "
                     "written: choose another DIR"
                 ) from None
-
-
-def _copy_permissions(old: Path, new: Path) -> None:
-    """A service that may read a file may also read its replacement, with any umask."""
-    status = old.stat()
-    # Only root may give a file to another user.
-    with suppress(OSError):
-        os.chown(new, status.st_uid, status.st_gid)
-    new.chmod(status.st_mode & 0o777)

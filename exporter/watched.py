@@ -36,15 +36,12 @@ class Watched(Generic[T]):
     def now(self) -> T:
         """The current result; checks the file at most once a second."""
         now = self._clock()
-        if now >= self._next:
-            self._next = now + _RECHECK
-            self._refresh()
-        return self._loaded
-
-    def _refresh(self) -> None:
+        if now < self._next:
+            return self._loaded
+        self._next = now + _RECHECK
         before, self._version = self._version, self._stat()
         if self._version == before:
-            return
+            return self._loaded
         try:
             self._loaded = self._load(self._path)
         except ConfigError as error:
@@ -53,6 +50,7 @@ class Watched(Generic[T]):
             )
         else:
             log.info(f"{self._what} reloaded", path=str(self._path))
+        return self._loaded
 
     def _stat(self) -> object:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 from yaml.constructor import SafeConstructor
-from yaml.error import MarkedYAMLError, YAMLError
+from yaml.error import MarkedYAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, SequenceNode
 from yaml.reader import ReaderError
@@ -54,11 +54,8 @@ def compose(path: Path) -> Node | None:
         character = chr(error.character)
         raise ConfigError(f"{path}:{line}: is not YAML: character {character!r}") from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path}:1: is not YAML: {error}") from None
+        mark: Any = error.problem_mark
+        raise ConfigError(f"{path}:{mark.line + 1}: is not YAML: {error.problem}") from None
     return node
 
 

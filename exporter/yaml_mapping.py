@@ -18,13 +18,6 @@ class Text(NamedTuple):
     line: Line
 
 
-class Scalar(NamedTuple):
-    """A value as written; `is_text` is true for quoted values and for words."""
-
-    written: str
-    is_text: bool
-
-
 class Mapping:
     """The keys of a YAML mapping. `what` names it in messages; mistakes are appended to `mistakes`.
 
@@ -104,9 +97,8 @@ class Mapping:
 
     def number(self, key: str, *, least: float, below: float = math.inf) -> float | None:
         """A number, at least `least` and less than `below`."""
-        scalar = self.scalar(key)
         try:
-            value = float(scalar.written) if scalar else math.nan
+            value = float(self.scalar(key) or "nan")
         except ValueError:
             value = math.nan
         if least <= value < below:
@@ -117,8 +109,7 @@ class Mapping:
         return None
 
     def flag(self, key: str) -> bool:
-        scalar = self.scalar(key)
-        written = scalar.written if scalar else ""
+        written = self.scalar(key)
         if key in self and written not in ("true", "false"):
             self.wrong(key, f"{key} in {self.what} must be true or false")
         return written == "true"
@@ -137,12 +128,10 @@ class Mapping:
         """A list of single-line texts."""
         return [self._text(node, line_of(node), key, longest) for node in self._items(key)]
 
-    def scalar(self, key: str) -> Scalar | None:
-        """A value of any type; None if the key is missing or has a list or mapping. Reports no mistake."""
+    def scalar(self, key: str) -> str | None:
+        """A value as written; None if the key is missing or has a list or mapping. Reports no mistake."""
         node = self._nodes.get(key)
-        if not isinstance(node, ScalarNode):
-            return None
-        return Scalar(node.value, node.tag == _TEXT_TAG)
+        return node.value if isinstance(node, ScalarNode) else None
 
     def mapping(self, key: str) -> "Mapping | None":
         return self._mapping(self._nodes.get(key), key)

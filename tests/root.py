@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.programs import finished, output
+
 
 class Owned(NamedTuple):
     """Owner and mode of a file."""
@@ -17,42 +19,26 @@ class Owned(NamedTuple):
     mode: int
 
 
-class NotRoot(AssertionError):
-    """No command can run as root. The test fails, because a skipped test would look like a passed one."""
-
-
 @cache
 def _prefix() -> tuple[str, ...]:
-    """Nothing for root, otherwise sudo, which `make test` also needs to install packages."""
+    """Nothing for root, otherwise sudo, which `make test` also needs to install packages.
+
+    Without sudo the test fails: a skipped test would look like a passed one.
+    """
     if os.geteuid() == 0:
         return ()
-    try:
-        done = subprocess.run(["sudo", "-n", "true"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise NotRoot("this needs root, or sudo without a password: there is no sudo") from None
-    if done.returncode:
-        raise NotRoot(f"this needs root, or sudo without a password: {done.stderr.strip()}")
+    output("sudo", "-n", "true")
     return ("sudo", "-n")
 
 
 def as_root(
-    *command: str | Path,
-    text: str = "",
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    *command: str | Path, text: str = "", cwd: Path | None = None, env: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as root, with `env` besides the variables that sudo keeps. Raises `NotRoot`."""
+    """Run a command as root, with `env` besides the variables that sudo keeps."""
     # The user of the tests could not delete byte code written by root.
-    variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+    variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **env}
     assignments = [f"{name}={value}" for name, value in variables.items()]
-    return subprocess.run(
-        [*_prefix(), "env", *assignments, *map(str, command)],
-        input=text,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return finished(*_prefix(), "env", *assignments, *command, input=text, cwd=cwd)
 
 
 def output_as_root(*command: str | Path) -> str:

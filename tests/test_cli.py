@@ -13,37 +13,19 @@ from exporter.export import SETS
 from exporter.settings import Settings
 
 PROGRAM = "session-end-exporter"
-CONFIGURED = ("--config", "--ingest", "--ops", "--data-dir", "--ledger", "--taxonomy")
+CONFIGURED = "--config --ingest --ops --data-dir --ledger --taxonomy"
 OPTIONS = {
     "serve": CONFIGURED,
     "check": CONFIGURED,
-    "backup": ("DIR", "--config", "--data-dir"),
-    "codes": ("QUERY", "--config", "--taxonomy", "--json"),
-    "send": (
-        *("FILE", "--url", "--token-file", "--ca-file", "--format", "--column", "--follow"),
-        *("--batch", "--max-wait", "--quiet", "--json"),
-    ),
-    "simulate": (
-        *("--url", "--openmetrics", "--ndjson", "--system", "--ends-per-hour", "--failing"),
-        *("--for", "--start", "--incident", "--speed", "--seed", "--token-file"),
-        "--list-incidents",
-    ),
-    "backtest": (
-        *(
-            "FILE",
-            "--system",
-            "--since",
-            "--until",
-            "--taxonomy",
-            "--rules",
-            "--format",
-            "--column",
-        ),
-        "--json",
-    ),
-    "test-page": ("--alertmanager", "--system", "--code", "--wait", "--config", "--taxonomy"),
-    "beacon-key": ("--site", "--origin", "--system", "--config", "--taxonomy"),
-    "export": (),
+    "backup": "DIR --config --data-dir",
+    "codes": "QUERY --config --taxonomy --json",
+    "send": "FILE --url --token-file --ca-file --format --column --follow --batch --max-wait --quiet --json",
+    "simulate": "--url --openmetrics --ndjson --system --ends-per-hour --failing --for --start --incident "
+    "--speed --seed --token-file --list-incidents",
+    "backtest": "FILE --system --since --until --taxonomy --rules --format --column --json",
+    "test-page": "--alertmanager --system --code --wait --config --taxonomy",
+    "beacon-key": "--site --origin --system --config --taxonomy",
+    "export": "",
 }
 
 
@@ -62,20 +44,18 @@ def test_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [*OPTIONS.items(), *((f"export {name}", ("DIR", "--force")) for name in SETS)],
+    [*OPTIONS.items(), *((f"export {name}", "DIR --force") for name in SETS)],
 )
-def test_help_of_a_command_lists_its_options_in_80_columns(
-    command: str, options: Sequence[str]
-) -> None:
+def test_help_of_a_command_lists_its_options_in_80_columns(command: str, options: str) -> None:
     shown = invoke(*command.split(), "--help")
     assert shown.exit_code == 0
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    for option in options:
-        assert option in shown.stdout
     # Of Python, such as "<list[Path]>".
     assert not re.search(r"<[A-Za-z]+[\[>]", shown.stdout)
-    listed = set(re.findall(r"--[a-z-]+", shown.stdout.partition("Options:")[2]))
-    assert listed == {option for option in options if option.startswith("-")} | {"--help"}
+    for option in options.split():
+        assert option in shown.stdout
+    listed = re.findall(r"--[a-z-]+", shown.stdout.partition("Options:")[2])
+    assert set(listed) == {*re.findall(r"--[a-z-]+", options), "--help"}
 
 
 def test_help_of_export_lists_every_set() -> None:
@@ -90,32 +70,19 @@ def test_help_shows_the_default_of_a_setting() -> None:
         assert f"default: {Settings.model_fields[name].default}" in re.sub(r"\s+", " ", shown)
 
 
-@pytest.mark.parametrize(
-    ("words", "completion"),
-    [
-        (f"{PROGRAM} ", set(OPTIONS)),
-        (f"{PROGRAM} exp", {"export"}),
-        (f"{PROGRAM} export ", set(SETS)),
-        (f"{PROGRAM} check --da", {"--data-dir"}),
-        (f"{PROGRAM} simulate --system s", {"streampixel", "softdrive"}),
-    ],
-)
-def test_bash_completes_commands_and_options(words: str, completion: set[str]) -> None:
+def test_bash_completes_commands() -> None:
     variables = {
         f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(words.count(" ")),
+        "COMP_WORDS": f"{PROGRAM} exp",
+        "COMP_CWORD": "1",
     }
-    shown = CliRunner(env=variables).invoke(app, prog_name=PROGRAM)
-    assert set(shown.stdout.split()) == completion
+    assert CliRunner(env=variables).invoke(app, prog_name=PROGRAM).stdout.split() == ["export"]
 
 
 def test_version_is_that_of_the_package() -> None:
     shown = invoke("--version")
-    assert (shown.exit_code, shown.stdout) == (
-        0,
-        f"session-end-exporter {package.__version__}\n",
-    )
+    expected = f"session-end-exporter {package.__version__}\n"
+    assert (shown.exit_code, shown.stdout) == (0, expected)
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,8 @@ def printed(query: str, *, width: int = 80, taxonomy: Taxonomy = TAXONOMY) -> tu
 # --- queries --------------------------------------------------------------------------------------
 
 
-def test_empty_query_matches_all_codes_in_order() -> None:
+def test_empty_query_matches_all_codes_and_a_system_its_codes() -> None:
     assert search(TAXONOMY, []) == search(TAXONOMY, [""]) == CODES
-
-
-def test_system_matches_its_codes() -> None:
     assert search(TAXONOMY, ["streampixel"]) == list(TAXONOMY.systems["streampixel"].codes)
 
 
@@ -44,12 +41,10 @@ def test_system_matches_its_codes() -> None:
     [
         # A code, in any spelling, in one system or several.
         ("4001", "streampixel 4001"),
-        ("Worker Node Unavailable", "streampixel 4001"),
         ("error code 4001", "streampixel 4001"),
         ("1001", "softdrive 1001, streampixel 1001"),
         ("unknown", "softdrive unknown, streampixel unknown"),
         # A system anywhere in the query.
-        ("softdrive 1001", "softdrive 1001"),
         ("1001 softdrive", "softdrive 1001"),
         ("SoftDrive error 1001", "softdrive 1001"),
         ("softdrive unknown", "softdrive unknown"),
@@ -60,11 +55,9 @@ def test_system_matches_its_codes() -> None:
             "streampixel 4006, softdrive 14, streampixel 1005, streampixel 1006, streampixel 4005",
         ),
         ("mixed resolutions", "softdrive 08"),
-        ("reinstall", "softdrive 06"),
-        ("signaling", "streampixel 4005"),
+        ("udp firewall", "softdrive 03, softdrive 04, softdrive 11, softdrive 19"),
         ("capacity", "streampixel 4001"),
         # Numbers match only codes, also if a text contains them.
-        ("30", ""),
         ("9260", ""),
         ("error code 05", ""),
     ],
@@ -73,13 +66,8 @@ def test_query_matches_codes(query: str, expected: str) -> None:
     assert ", ".join(matches(query)) == expected
 
 
-def test_every_word_of_an_argument_must_match() -> None:
-    assert "softdrive 03" in matches("udp firewall")
-    assert "softdrive 01" not in matches("udp firewall")
+def test_argument_of_two_words_equals_two_arguments() -> None:
     assert search(TAXONOMY, ["softdrive 08"]) == search(TAXONOMY, ["softdrive", "08"])
-
-
-def test_system_with_an_underscore_is_recognized() -> None:
     system = dataclasses.replace(TAXONOMY.systems["softdrive"], system="soft_drive", title="X")
     taxonomy = Taxonomy({"soft_drive": system})
     assert search(taxonomy, ["soft_drive", "08"]) == [system.match("08")]
@@ -89,11 +77,9 @@ def test_system_with_an_underscore_is_recognized() -> None:
     ("query", "suggestion"),
     [
         ("softdrive 4001", "streampixel 4001"),
-        ("timout", "timeout"),
         ("softdrve 08", "softdrive 08"),
         ("udp fierwall", "udp firewall"),
         ("no worker nod availabel", "no worker node available"),
-        ("inactivty", "inactivity"),
     ],
 )
 def test_misspelled_query_gets_a_suggestion_that_matches(query: str, suggestion: str) -> None:
@@ -109,29 +95,6 @@ def test_short_number_is_not_similar_to_a_longer_one() -> None:
 
 
 # --- output ---------------------------------------------------------------------------------------
-
-
-def test_page_of_a_code_fits_80_columns() -> None:
-    matched, text = printed("4001")
-    assert matched
-    assert text == (
-        "Streampixel 4001  No Worker Node Available\n"
-        "  What it means  The platform found no free worker node to run the application\n"
-        "                 on.\n"
-        "  Causes         All worker nodes are busy, GPU resources do not suffice, or\n"
-        "                 worker nodes are offline.\n"
-        "  Fix            Check the status of workers and GPUs, then the capacity mode:\n"
-        "                 Fixed has a limit, dynamic uses a shared pool. The account\n"
-        "                 includes 2 concurrent users; buy more on the Capacity page.\n"
-        "  Who acts       capacity: the team that buys workers and GPUs and sets limits\n"
-        "  Wakes someone  yes, a spike wakes on-call\n"
-        "  Outcome        failure: counts against the success ratio\n"
-        "  Phase          connect (2 of 5); derived: the vendor documents no phases\n"
-        "  Category       Capacity (capacity)\n"
-        '  Accepted as    4001, alone or after "error code", "error", "code"; No Worker\n'
-        "                 Node Available; Worker Node Unavailable; Not Available\n"
-        "  Runbook        /codes/streampixel/4001"
-    )
 
 
 def test_search_prints_the_pages_of_a_single_code() -> None:
@@ -159,16 +122,6 @@ def test_several_matches_are_a_table_per_system() -> None:
     )
 
 
-def test_phase_of_the_vendor_is_not_marked_as_derived() -> None:
-    assert "Phase          stream (4 of 5)\n" in printed("softdrive 08")[1]
-
-
-def test_wide_table_has_the_outcome() -> None:
-    assert "Outcome" not in printed("")[1]
-    wide = printed("", width=120)[1]
-    assert "500          Internal Server Error          connect      failure  platform" in wide
-
-
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_is_wider_than_the_terminal_or_cut(width: int) -> None:
     for query in ("", "unknown", *(f"{code.system} {code.code}" for code in CODES)):
@@ -176,6 +129,9 @@ def test_no_line_is_wider_than_the_terminal_or_cut(width: int) -> None:
         assert matched
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
+    # Only a wide table has the outcome.
+    row = "500          Internal Server Error          connect      failure  platform"
+    assert (row in printed("", width=width)[1]) == (width == 120)
 
 
 def test_undocumented_code_is_explained() -> None:
@@ -195,31 +151,22 @@ def test_undocumented_code_is_explained() -> None:
     assert "Runbook: /codes/softdrive/unknown, /codes/streampixel/unknown" in text
 
 
-@pytest.mark.parametrize("query", ["zzz", "nosuch", "foobar", "hello"])
-def test_query_without_a_similar_word_shows_how_to_list(query: str) -> None:
-    matched, text = printed(query)
-    assert not matched
-    assert text == (
-        f"No code matches '{query}'.\n"
-        '"codes" lists all codes, "codes softdrive" the codes of one system.'
+def test_query_without_a_similar_word_shows_how_to_list() -> None:
+    assert printed("foobar") == (
+        False,
+        "No code matches 'foobar'.\n"
+        '"codes" lists all codes, "codes softdrive" the codes of one system.',
     )
 
 
-def test_code_that_equals_its_name_is_printed_once() -> None:
+def test_name_that_equals_the_code_is_printed_once_and_markup_as_it_is() -> None:
     system = TAXONOMY.systems["softdrive"]
-    code = dataclasses.replace(system.match("08"), code="Broken", name="Broken")
-    own = dataclasses.replace(system, codes=(code,), spellings={"broken": code}, normal=code)
-    text = printed("broken", taxonomy=Taxonomy({"softdrive": own}))[1]
-    assert text.startswith("Softdrive Broken\n")
-
-
-def test_brackets_are_printed_and_no_markup() -> None:
-    system = TAXONOMY.systems["softdrive"]
-    code = dataclasses.replace(system.match("08"), description="See [bold]this[/bold] [link=x].")
-    odd = dataclasses.replace(system, codes=(code,), spellings={"08": code}, normal=code)
-    assert (
-        "See [bold]this[/bold] [link=x]." in printed("08", taxonomy=Taxonomy({"softdrive": odd}))[1]
-    )
+    text = "See [bold]this[/bold] [link=x]."
+    code = dataclasses.replace(system.match("08"), code="Odd", name="Odd", description=text)
+    own = dataclasses.replace(system, codes=(code,), spellings={"odd": code}, normal=code)
+    page = printed("odd", taxonomy=Taxonomy({"softdrive": own}))[1]
+    assert page.startswith("Softdrive Odd\n")
+    assert text in page
     assert "'[/red]'" in printed("[/red]")[1]
 
 
@@ -230,16 +177,17 @@ def test_colors_are_for_terminals_only_and_no_escape_of_a_query_is_printed() -> 
     assert "\x1b" in out.getvalue()
 
 
-def test_spellings_are_those_that_mean_only_this_code() -> None:
+def test_facts_have_the_spellings_that_mean_only_this_code() -> None:
     softdrive = TAXONOMY.systems["softdrive"]
-    shared = dict(facts(softdrive, softdrive.match("1001")))["Accepted as"]
-    prefixes = '"error code", "error", "code"'
-    assert shared == f"1001, alone or after {prefixes}; 1001–1004; 1001 to 1004"
-    assert dict(facts(softdrive, softdrive.normal))["Accepted as"].endswith(
-        "; an event without a code"
+    shared, normal, padded = (
+        dict(facts(softdrive, softdrive.match(code))) for code in ("1001", None, "08")
     )
-    padded = dict(facts(softdrive, softdrive.match("08")))["Accepted as"]
-    assert padded.startswith("08 or 8, alone or after")
+    prefixes = '"error code", "error", "code"'
+    assert shared["Accepted as"] == f"1001, alone or after {prefixes}; 1001–1004; 1001 to 1004"
+    assert normal["Accepted as"].endswith("; an event without a code")
+    assert padded["Accepted as"].startswith("08 or 8, alone or after")
+    # The phase of a vendor is not marked as derived.
+    assert padded["Phase"] == "stream (4 of 5)"
 
 
 def test_every_owner_outcome_and_severity_has_a_text() -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import tomllib
 from graphlib import TopologicalSorter
@@ -17,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import exporter
+from tests.programs import finished, output
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -29,10 +29,7 @@ LOCKS = {
         *PROJECT["dependency-groups"]["build"],
         *PROJECT["build-system"]["requires"],
     ],
-    "requirements-test.lock": [
-        *RUN,
-        *PROJECT["dependency-groups"]["test"],
-    ],
+    "requirements-test.lock": [*RUN, *PROJECT["dependency-groups"]["test"]],
 }
 # The brackets keep the patterns from matching this file.
 REGISTRIES = re.compile(
@@ -55,45 +52,26 @@ def committed() -> list[Path]:
     """Every file under version control; in an unpacked archive, every file outside of tools' folders."""
     if (ROOT / ".git").exists():
         # Continuous integration may check out as another user, whose repository git refuses to read.
-        listed = subprocess.run(
-            ["git", "-c", "safe.directory=*", "ls-files", "-z"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        listed = output("git", "-c", "safe.directory=*", "ls-files", "-z", cwd=ROOT)
         paths = [ROOT / name for name in listed.split("\0") if name]
     else:
-        ignored = {".venv", "build", "dist", "data", "__pycache__"}
-        ignored |= {f".{tool}_cache" for tool in ("pytest", "mypy", "ruff")} | {".hypothesis"}
+        ignored = {".venv", "build", "dist", "data", "__pycache__", ".hypothesis"}
+        ignored |= {f".{tool}_cache" for tool in ("pytest", "mypy", "ruff")}
         paths = [path for path in ROOT.rglob("*") if not ignored & set(path.parts)]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
-
-
-def offenders(pattern: re.Pattern[str]) -> list[str]:
-    return [
-        f"{path.relative_to(ROOT)}: {match[0]}"
-        for path in committed()
-        if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
-    ]
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> str:
     # The flags of an outer `make test` must not reach this make.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    done = subprocess.run(
-        ["make", *arguments], cwd=cwd, env=environment, check=True, capture_output=True, text=True
-    )
-    return done.stdout
+    return output("make", *arguments, cwd=cwd, env=environment)
 
 
 def test_make_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
-    listed = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", make(), re.MULTILINE))
-    assert set(listed) == set(phony[1].split())
-    assert {"run", "test", "check", "bench", "faults", "lock", "clean", "help"} <= set(listed)
+    assert set(re.findall(r"^  make ([\w-]+) +\S", make(), re.MULTILINE)) == set(phony[1].split())
 
 
 @pytest.fixture
@@ -112,33 +90,9 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_second_make_run_only_starts_the_exporter(installed: Path) -> None:
+def test_make_run_only_starts_the_exporter_and_make_test_runs_checks_first(installed: Path) -> None:
     plan = make("--dry-run", "run", "ARGS=--ops 127.0.0.1:9999", cwd=installed)
-    assert plan.split("\n") == [
-        "exec .venv/bin/session-end-exporter serve --ops 127.0.0.1:9999",
-        "",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changed", "target", "locks"),
-    [
-        ("requirements.lock", "run", "requirements.lock -r requirements-build.lock"),
-        ("requirements-build.lock", "run", "requirements.lock -r requirements-build.lock"),
-        ("pyproject.toml", "run", "requirements.lock -r requirements-build.lock"),
-        ("exporter/__init__.py", "run", "requirements.lock -r requirements-build.lock"),
-        ("requirements-test.lock", ".venv/.test", "requirements-test.lock"),
-    ],
-)
-def test_make_installs_again_after_a_change(
-    installed: Path, changed: str, target: str, locks: str
-) -> None:
-    assert "--require-hashes" not in make("--dry-run", target, cwd=installed)
-    (installed / changed).touch()
-    assert f"--require-hashes -r {locks}" in make("--dry-run", target, cwd=installed)
-
-
-def test_make_test_runs_checks_and_then_tests(installed: Path) -> None:
+    assert plan == "exec .venv/bin/session-end-exporter serve --ops 127.0.0.1:9999\n"
     plan = make("--dry-run", "test", "PYTEST_ARGS=-k ledger", cwd=installed)
     steps = ("ruff check", "ruff format --check", "mypy --strict", "-m pytest")
     places = [plan.index(step) for step in steps]
@@ -146,50 +100,54 @@ def test_make_test_runs_checks_and_then_tests(installed: Path) -> None:
     assert plan.rstrip().endswith("-k ledger")
 
 
-def run_debian_packages(
-    folder: Path, *packages: str, user: int
-) -> subprocess.CompletedProcess[str]:
-    """Run `scripts/debian-packages` on a system that has only git; the file `done` records its commands."""
+@pytest.mark.parametrize("changed", ["pyproject.toml", "exporter/__init__.py", *LOCKS])
+def test_make_installs_again_after_a_change(installed: Path, changed: str) -> None:
+    target, locks = "run", "requirements.lock -r requirements-build.lock"
+    if changed == "requirements-test.lock":
+        target, locks = ".venv/.test", changed
+    assert "--require-hashes" not in make("--dry-run", target, cwd=installed)
+    (installed / changed).touch()
+    assert f"--require-hashes -r {locks}" in make("--dry-run", target, cwd=installed)
+
+
+def debian_packages(folder: Path, *packages: str, user: int) -> tuple[int, str, list[str]]:
+    """Run `scripts/debian-packages` on a system that has only git.
+
+    Returns the exit code, standard error and the commands that change the system.
+    """
+    done = folder / "done"
     commands = {
         "dpkg-query": 'case "$4" in git) echo "install ok installed";; *) exit 1;; esac',
         "dpkg": "echo /lib/systemd/system/prometheus.service",
         "id": f"echo {user}",
         "sudo": "exit 1",
-        "apt-get": f'echo "offline=$SYSTEMD_OFFLINE apt-get $*" >>"{folder}/done"',
-        "systemctl": f'echo "systemctl $*" >>"{folder}/done"',
+        "apt-get": f'echo "offline=$SYSTEMD_OFFLINE apt-get $*" >>"{done}"',
+        "systemctl": f'echo "systemctl $*" >>"{done}"',
     }
     for name, body in commands.items():
         (folder / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
-    return subprocess.run(
-        [ROOT / "scripts/debian-packages", *packages],
-        env={"PATH": f"{folder}:/usr/bin:/bin"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    path = {"PATH": f"{folder}:/usr/bin:/bin"}
+    result = finished(ROOT / "scripts/debian-packages", *packages, env=path)
+    lines = done.read_text(encoding="utf-8").splitlines() if done.exists() else []
+    return result.returncode, result.stderr, lines
 
 
 def test_missing_debian_packages_are_installed_and_start_no_service(tmp_path: Path) -> None:
-    result = run_debian_packages(tmp_path, "git", "prometheus", user=0)
-    assert result.returncode == 0, result.stderr
-    update, install, disable = (tmp_path / "done").read_text(encoding="utf-8").splitlines()
+    code, errors, commands = debian_packages(tmp_path, "git", "prometheus", user=0)
+    assert code == 0, errors
+    update, install, disable = commands
     assert update.endswith("update")
     assert install.startswith("offline=1 ")
     assert install.endswith("install --no-install-recommends prometheus")
     assert disable == "systemctl --quiet disable prometheus.service"
 
 
-def test_apt_is_not_called_when_no_debian_package_is_missing(tmp_path: Path) -> None:
-    assert run_debian_packages(tmp_path, "git", user=1000).returncode == 0
-    assert not (tmp_path / "done").exists()
-
-
-def test_message_without_root_says_what_to_install(tmp_path: Path) -> None:
-    result = run_debian_packages(tmp_path, "git", "prometheus", "strace", user=1000)
-    assert result.returncode == 1
-    assert "apt-get install --no-install-recommends prometheus strace\n" in result.stderr
-    assert not (tmp_path / "done").exists()
+def test_apt_is_called_only_for_missing_packages_and_by_root(tmp_path: Path) -> None:
+    assert debian_packages(tmp_path, "git", user=1000) == (0, "", [])
+    code, errors, commands = debian_packages(tmp_path, "git", "prometheus", "strace", user=1000)
+    assert (code, commands) == (1, [])
+    assert "apt-get install --no-install-recommends prometheus strace\n" in errors
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -279,20 +237,20 @@ def test_continuous_integration_calls_make_test() -> None:
 def test_no_test_is_skipped() -> None:
     """A skipped test would look like a passed one, and `make test` installs what tests need."""
     marks = re.compile(r"\b(?:pytest|mark|unittest)\.(?:ski[p]|xfai[l]|importorski[p])")
-    skipping = [
-        path for path in (ROOT / "tests").rglob("*.py") if marks.search(path.read_text("utf-8"))
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [path for path in tests if marks.search(path.read_text("utf-8"))] == []
+
+
+def test_committed_files_name_no_package_registry_and_no_path_of_a_developers_machine() -> None:
+    # A short path, such as /app, may also be named for other reasons.
+    here = [re.compile(re.escape(str(ROOT)) + r"\b")] if len(ROOT.parts) > 2 else []
+    offenders = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in committed()
+        for pattern in (REGISTRIES, HOMES, *here)
+        if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
-    assert skipping == []
-
-
-def test_committed_files_name_no_package_registry() -> None:
-    assert offenders(REGISTRIES) == []
-
-
-def test_committed_files_name_no_path_of_a_developers_machine() -> None:
-    assert offenders(HOMES) == []
-    if len(ROOT.parts) > 2:  # a path such as /app may also be named for other reasons
-        assert offenders(re.compile(re.escape(str(ROOT)) + r"\b")) == []
+    assert offenders == []
 
 
 def test_installed_version_is_that_of_the_package() -> None:

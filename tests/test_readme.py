@@ -7,9 +7,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import typer
+
+from exporter.cli import app
 from exporter.settings import Settings
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 
@@ -24,8 +27,7 @@ VOLATILE = (
 )
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A command in a block, and its output in the README."""
 
     command: str
@@ -109,21 +111,19 @@ def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     with ExporterProcess(tmp_path / "data") as exporter:
         terminal = Terminal(exporter, tmp_path)
         for example in COMMANDS:
-            command, output = example.command, example.output
-            assert output.strip(), f"the README does not show what {command!r} prints"
-            assert settled(terminal.run(command)) == settled(output), command
+            assert example.output.strip(), (
+                f"the README does not show what {example.command!r} prints"
+            )
+            assert settled(terminal.run(example.command)) == settled(example.output), (
+                example.command
+            )
 
 
 def test_readme_shows_every_subcommand() -> None:
-    import typer
-
-    from exporter.cli import app
-
-    click = typer.main.get_command(app)
-    named = set(getattr(click, "commands"))  # noqa: B009
+    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009
     used = set(re.findall(r"session-end-exporter ([\w-]+)", "\n".join(BLOCKS)))
-    assert used - {"is"} <= named
-    for name in named:
+    assert used - {"is"} <= set(commands)
+    for name in commands:
         assert re.search(rf"`{name}\b|session-end-exporter {name}\b", TEXT), name
 
 

@@ -1,8 +1,9 @@
 """Standard streams that are closed at the start of the program."""
 
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.programs import finished
 
 RESERVED = """
 import os, sys
@@ -17,7 +18,7 @@ sys.exit(os.path.getsize(sys.argv[1]))
 def run(call: str, path: Path) -> int:
     code = RESERVED.format(call=call)
     wrapper = ("sh", "-c", 'exec "$@" 2>&-', "sh")
-    return subprocess.run([*wrapper, sys.executable, "-c", code, path], check=False).returncode
+    return finished(*wrapper, sys.executable, "-c", code, path).returncode
 
 
 def test_file_does_not_get_the_descriptor_of_a_closed_stderr(tmp_path: Path) -> None:

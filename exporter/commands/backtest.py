@@ -1,5 +1,3 @@
-"""`backtest`."""
-
 from importlib.util import find_spec
 from typing import Annotated
 

@@ -1,5 +1,3 @@
-"""`backup`."""
-
 import time
 from datetime import UTC, datetime
 from pathlib import Path

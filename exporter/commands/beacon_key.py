@@ -1,5 +1,3 @@
-"""`beacon-key`."""
-
 from typing import Annotated
 
 import typer

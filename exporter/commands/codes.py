@@ -1,5 +1,3 @@
-"""`codes`."""
-
 from typing import Annotated
 
 import typer

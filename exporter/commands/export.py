@@ -32,9 +32,9 @@ def _command(name: str) -> Callable[[Path, bool], None]:
             bool, typer.Option("--force", help="replace files that have other contents")
         ] = False,
     ) -> None:
-        done = export(name, folder, overwrite=force)
-        typer.echo(f"Files written to {folder}: {done.written}; unchanged: {done.unchanged}")
-        for line in done.others:
+        written, unchanged, others = export(name, folder, overwrite=force)
+        typer.echo(f"Files written to {folder}: {written}; unchanged: {unchanged}")
+        for line in others:
             typer.echo(line)
 
     return write

@@ -1,5 +1,3 @@
-"""`test-page`."""
-
 import logging
 import re
 import time

@@ -1,5 +1,3 @@
-"""`send`."""
-
 import math
 from pathlib import Path
 from typing import Annotated

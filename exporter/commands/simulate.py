@@ -1,5 +1,3 @@
-"""`simulate`."""
-
 from pathlib import Path
 from typing import Annotated, Literal
 

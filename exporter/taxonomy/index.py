@@ -1,7 +1,7 @@
 """The spellings of a system's codes, and the spellings that mean two codes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.taxonomy.model import Code
@@ -31,7 +31,8 @@ def index(codes: Sequence[Code]) -> Index:
     places = {code.code: place for place, code in enumerate(codes)}
     shared = shared_names(codes)
     for code in codes:
-        for spelling in spellings_of(code, shared):
+        names = () if normalize(code.name) in shared else (code.name,)
+        for spelling in map(normalize, (*numbers(code.code), *names, *code.aliases)):
             first = result.plain.setdefault(spelling, code)
             for other in {first.code, *meanings(spelling, result.compact)} - {code.code}:
                 low, high = sorted((places[code.code], places[other]))
@@ -56,12 +57,3 @@ def shared_names(codes: Iterable[Code]) -> frozenset[str]:
     keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
     counts = Counter(keys[code.name] for code in codes)
     return frozenset(normalize(name) for name, key in keys.items() if counts[key] > 1)
-
-
-def spellings_of(code: Code, shared: frozenset[str]) -> Iterator[str]:
-    """The spellings of one code, normalized, without repetition and prefixes, the code itself first."""
-    written = list(numbers(code.code))
-    if normalize(code.name) not in shared:
-        written.append(code.name)
-    written += code.aliases
-    yield from dict.fromkeys(normalize(spelling) for spelling in written)

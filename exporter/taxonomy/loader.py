@@ -1,7 +1,6 @@
 """Loads the shipped taxonomies and those of the operator's folders, with their overlays."""
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from exporter.taxonomy.system import OVERLAY_KEYS, read_system
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping, read
 
+_SHIPPED: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -24,22 +24,28 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     mistakes: list[str] = []
     documents: dict[str, Mapping] = {}
     overlays: list[Mapping] = []
-    with as_file(files("exporter.taxonomy")) as shipped:
-        for path in _files([shipped, *folders], mistakes):
-            document = read(path, "the system", mistakes)
-            scalar = document.scalar("system") if document else None
-            name = scalar.written if scalar else str(path)
-            if document and "extends" in document:
-                overlays.append(document)
-            elif document and name in documents:
-                document.wrong(
-                    "system",
-                    f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
-                    f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
-                )
-            elif document:
-                documents[name] = document
-    changes = _by_system(overlays, tuple(documents))
+    for path in _files([_SHIPPED, *folders], mistakes):
+        document = read(path, "the system", mistakes)
+        if document is None:
+            continue
+        written = document.scalar("system")
+        name = str(path) if written is None else written
+        if "extends" in document:
+            overlays.append(document)
+        elif name in documents:
+            document.wrong(
+                "system",
+                f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
+                f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
+            )
+        else:
+            documents[name] = document
+    changes: dict[str, list[Mapping]] = {name: [] for name in documents}
+    for overlay in overlays:
+        overlay.what = "the overlay"
+        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
+        if extended := overlay.one_of("extends", tuple(documents)):
+            changes[extended].append(overlay)
     systems = {
         name: system
         for name, document in documents.items()
@@ -48,16 +54,6 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     if mistakes:
         raise ConfigError(*mistakes)
     return Taxonomy(systems)
-
-
-def _by_system(overlays: Sequence[Mapping], systems: Sequence[str]) -> dict[str, list[Mapping]]:
-    by_system: dict[str, list[Mapping]] = {system: [] for system in systems}
-    for overlay in overlays:
-        overlay.what = "the overlay"
-        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
-        if system := overlay.one_of("extends", systems):
-            by_system[system].append(overlay)
-    return by_system
 
 
 def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
@@ -85,9 +81,9 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> Iterator[Mapping]:
             _take(document, "objective", source, document)
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
-            scalar = row.scalar("code")
+            written = row.scalar("code")
             # A row without a code is reported when it is read.
-            code = normalize(scalar.written) if scalar else str(row.line)
+            code = str(row.line) if written is None else normalize(written)
             line = row.line_of("code")
             if (other := first.setdefault(code, line)) != line:
                 row.wrong(

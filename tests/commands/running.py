@@ -11,6 +11,7 @@ from unittest import mock
 
 from exporter.cli import main
 from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.programs import finished
 
 
 def arguments(*given: object) -> list[str]:
@@ -25,15 +26,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def run(*given: object, stdin: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        arguments(*given),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**variables),
-        check=False,
-    )
+    return finished(*arguments(*given), input=stdin, timeout=60, env=environment(**variables))
 
 
 def call(*given: object, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -52,6 +45,14 @@ def call(*given: object, **variables: str) -> "subprocess.CompletedProcess[str]"
         except SystemExit as exit_:
             code = exit_.code
     return subprocess.CompletedProcess(given, int(code or 0), out.getvalue(), err.getvalue())
+
+
+def errors(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    """The mistakes that a command prints in place of a result."""
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
 
 
 def write(path: Path, text: str) -> Path:

@@ -3,15 +3,15 @@
 import os
 import re
 import resource
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from exporter.export import SETS, contents
-from tests.commands.running import arguments, call, environment
+from tests.commands.running import arguments, call, environment, errors
 from tests.e2e.exporter_process import ROOT
+from tests.programs import finished, output
 from tests.root import output_as_root
 
 SOURCES = {
@@ -37,20 +37,8 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def errors(*given: object) -> list[str]:
-    shown = call("export", *given)
-    assert (shown.returncode, shown.stdout) == (1, "")
-    lines = shown.stderr.splitlines()
-    assert all(line.startswith("error: ") for line in lines), shown.stderr
-    return [line.removeprefix("error: ") for line in lines]
-
-
-def export_with_umask(umask: int, folder: Path) -> None:
-    before = os.umask(umask)
-    try:
-        assert call("export", "rules", "--force", folder).returncode == 0
-    finally:
-        os.umask(before)
+def refused(*given: object) -> list[str]:
+    return errors(call("export", *given))
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -80,19 +68,10 @@ def test_documented_commands_write_files(tmp_path: Path) -> None:
 
 def test_exported_prometheus_configuration_finds_its_rules(tmp_path: Path) -> None:
     assert call("export", "prometheus", tmp_path).returncode == 0
-    rules = tree(ROOT / "rules")
-    assert set(tree(tmp_path)) == {
-        "prometheus.yml",
-        *(f"rules/{name}" for name in rules if name.endswith(".yml")),
-    }
-    done = subprocess.run(
-        ["promtool", "check", "config", tmp_path / "prometheus.yml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "SUCCESS: 3 rule files found" in done.stdout
+    rules = {f"rules/{path.name}" for path in ROOT.glob("rules/*.yml")}
+    assert set(tree(tmp_path)) == {"prometheus.yml", *rules}
+    checked = output("promtool", "check", "config", tmp_path / "prometheus.yml")
+    assert "SUCCESS: 3 rule files found" in checked
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -111,7 +90,7 @@ def test_changed_file_is_kept_unless_forced_and_other_files_stay(tmp_path: Path)
     (tmp_path / KEPT).write_text("mine")
     (tmp_path / "receivers.yml").unlink()
     before = tree(tmp_path)
-    assert errors("alertmanager", tmp_path) == [
+    assert refused("alertmanager", tmp_path) == [
         f"{tmp_path}/{KEPT}: exists with other contents",
         "nothing was written: add --force to replace these files, or choose another DIR",
     ]
@@ -126,7 +105,7 @@ def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
     changed = list(tmp_path.rglob("*.md"))
     for path in changed:
         path.write_text("mine")
-    lines = errors("runbooks", tmp_path)
+    lines = refused("runbooks", tmp_path)
     assert len(lines) == 12
     assert lines[-2] == f"{len(changed) - 10} more files: exists with other contents"
 
@@ -134,7 +113,7 @@ def test_error_names_at_most_10_changed_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/export", "long" * 100])
 def test_folder_that_can_not_be_made_is_named_with_a_remedy(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    (line,) = errors("rules", tmp_path / place)
+    (line,) = refused("rules", tmp_path / place)
     assert line.startswith(str(tmp_path / place.removesuffix("/below")))
     assert "choose" in line
     assert tree(tmp_path) == {"file": b"mine"}
@@ -163,59 +142,47 @@ def test_pipes_and_links_without_target_are_kept_and_not_read(tmp_path: Path) ->
     os.mkfifo(tmp_path / "baseline.yml")
     (tmp_path / "exporter.yml").symlink_to("missing")
     (tmp_path / "session-ends.yml").symlink_to("/dev/zero")
-    assert len(errors("rules", tmp_path)) == 4
+    assert len(refused("rules", tmp_path)) == 4
     assert call("export", "rules", "--force", tmp_path).returncode == 0
     assert tree(tmp_path) == {str(path): content for path, content in contents("rules").items()}
 
 
-def test_replaced_link_leaves_its_target(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.write_text("mine")
-    target.chmod(0o600)
-    link = tmp_path / "rules" / "exporter.yml"
-    link.parent.mkdir()
-    link.symlink_to(target)
-    export_with_umask(0o022, link.parent)
-    assert target.read_text() == "mine"
-    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o644)
-
-
-def test_replaced_file_has_the_permissions_of_the_old_one(tmp_path: Path) -> None:
+def test_replaced_file_has_the_permissions_of_the_old_one_and_not_of_a_link(tmp_path: Path) -> None:
     """Prometheus can read the rules after an update by root with the umask 077."""
-    path = tmp_path / "exporter.yml"
-    path.write_text("mine")
-    path.chmod(0o644)
+    path, target, link = (tmp_path / name for name in ("exporter.yml", "target", "baseline.yml"))
+    for file in (path, target):
+        file.write_text("mine")
+        file.chmod(0o644)
+    link.symlink_to(target)
     # Only root can give the file away.
     owner = (12345, 23456) if os.getuid() == 0 else (os.getuid(), os.getgid())
     os.chown(path, *owner)
-    export_with_umask(0o077, tmp_path)
+    umask = os.umask(0o077)
+    try:
+        assert call("export", "rules", "--force", tmp_path).returncode == 0
+    finally:
+        os.umask(umask)
     status = path.stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (*owner, 0o644)
-    assert (tmp_path / "baseline.yml").stat().st_mode & 0o777 == 0o600
+    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o600)
+    assert target.read_text() == "mine"
 
 
-def test_read_only_folder_is_named(tmp_path: Path) -> None:
-    output_as_root("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path)
-    try:
-        (line,) = errors("rules", tmp_path)
-    finally:
-        output_as_root("umount", tmp_path)
-    assert line.startswith(f"{tmp_path}: Read-only file system. Nothing was written: ")
-
-
-def test_read_only_folder_with_the_files_is_no_error(tmp_path: Path) -> None:
+def test_read_only_folder_is_named_unless_it_has_the_files(tmp_path: Path) -> None:
     call("export", "rules", tmp_path)
     output_as_root("mount", "--bind", "-o", "ro", tmp_path, tmp_path)
     try:
         shown = call("export", "rules", tmp_path)
+        (line,) = refused("templates", tmp_path)
     finally:
         output_as_root("umount", tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
+    assert line.startswith(f"{tmp_path}: Read-only file system. Nothing was written: ")
 
 
 def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / KEPT).mkdir()
-    (line,) = errors("alertmanager", "--force", tmp_path)
+    (line,) = refused("alertmanager", "--force", tmp_path)
     assert line.startswith(f"{tmp_path}/{KEPT}: Is a directory. Nothing was written: ")
     assert tree(tmp_path) == {}
 
@@ -226,16 +193,13 @@ def test_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
     limit = last.stat().st_size - 1
     assert all(path.stat().st_size < limit for path in first)
     (tmp_path / first[0].name).write_text("mine")
-    done = subprocess.run(
-        arguments("export", "rules", "--force", tmp_path),
-        capture_output=True,
-        text=True,
+    done = finished(
+        *arguments("export", "rules", "--force", tmp_path),
         env=environment(),
-        check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {tmp_path}: File too large. Nothing was written: ")
+    (line,) = errors(done)
+    assert line.startswith(f"{tmp_path}: File too large. Nothing was written: ")
     assert tree(tmp_path) == {first[0].name: b"mine"}
 
 
@@ -254,7 +218,7 @@ def test_file_that_can_not_be_replaced_is_named_with_the_number_written(tmp_path
     mount.write_text("mine")
     output_as_root("mount", "--bind", mount, mount)
     try:
-        lines = errors("alertmanager", "--force", tmp_path)
+        lines = refused("alertmanager", "--force", tmp_path)
     finally:
         output_as_root("umount", mount)
     assert lines == [

@@ -2,26 +2,8 @@
 
 from pathlib import Path
 
-from tests.commands.running import call, events, run, summary, url, write
+from tests.commands.running import call, url, write
 from tests.e2e.exporter_process import ExporterProcess
-
-
-def test_send_posts_all_formats_and_repeats_are_duplicates(
-    tmp_path: Path, running: ExporterProcess
-) -> None:
-    lines = write(tmp_path / "a.ndjson", events(700))
-    rows = "".join(f"softdrive,08,s-{number}\n" for number in range(50))
-    table = write(tmp_path / "b.csv", f"system,code,session_id\n{rows}")
-    to = ("--url", url(running), "--json")
-    done = run("send", lines, table, "-", *to, stdin=events(10, 900))
-    assert done.returncode == 0, done.stderr
-    again = call("send", lines, table, *to)
-    assert [(summary(sent)["accepted"], summary(sent)["duplicates"]) for sent in (done, again)] == [
-        (760, 0),
-        (0, 750),
-    ]
-    assert running.total("session_ends_total", system="streampixel") == 710
-    assert running.total("session_ends_total", system="softdrive", code="08") == 50
 
 
 def test_send_prints_field_and_rule_of_each_rejected_event(

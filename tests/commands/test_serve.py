@@ -4,11 +4,11 @@ import http.client
 import json
 import re
 import ssl
-import subprocess
 from pathlib import Path
 
 from tests.commands.running import call, events, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.programs import output
 from tests.server.conftest import openssl
 
 TOKENS = {
@@ -21,25 +21,26 @@ GARBAGE = "import atexit, gc, sys\natexit.register(lambda: print(gc.isenabled(),
 def curl(running: ExporterProcess) -> object:
     """The answer to the curl command that `serve` prints."""
     (line,) = (line for line in running.announced.splitlines() if "curl" in line)
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["accepted"]
+    return json.loads(output("sh", "-c", line))["accepted"]
 
 
 def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Path) -> None:
     """Fails when a token of one listener is accepted by the other, or when the file is read only once."""
-    senders = write(tmp_path / "senders", f"# ours\n{TOKENS['sender']}\n")
+    # The printed curl command quotes the path, and skips blank lines and comments.
+    senders = write(tmp_path / "our senders", f"\n# ours\n  \n{TOKENS['sender']}\n")
     people = write(tmp_path / "people", f"{TOKENS['ops']}\n")
     settings = {"ingest_token_file": senders, "ops_token_file": people}
 
     with ExporterProcess(tmp_path / "data", settings=settings) as running:
 
+        def bearer(token: str | None) -> dict[str, str]:
+            return {"Authorization": f"Bearer {token}"} if token else {}
+
         def post(token: str | None) -> int:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return running.post({"system": "softdrive"}, **headers).status
+            return running.post({"system": "softdrive"}, **bearer(token)).status
 
         def look(path: str, token: str | None) -> int:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return running.request("ops", "GET", path, headers=headers).status
+            return running.request("ops", "GET", path, headers=bearer(token)).status
 
         assert TOKENS["sender"] not in running.announced
         assert curl(running) == 1
@@ -70,10 +71,8 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
         f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
     )
-    settings = {
-        **{f"{name}_tls_cert": cert for name in ("ingest", "ops")},
-        **{f"{name}_tls_key": key for name in ("ingest", "ops")},
-    }
+    settings = dict.fromkeys(("ingest_tls_cert", "ops_tls_cert"), cert)
+    settings |= dict.fromkeys(("ingest_tls_key", "ops_tls_key"), key)
     with ExporterProcess(tmp_path / "data", settings=settings, mutant=GARBAGE) as running:
         assert running.announced.count("https://") >= 3
         lines = write(tmp_path / "a.ndjson", events(5))

@@ -39,16 +39,6 @@ EDITS = {
         "[link down, Link-Down]",
         "22: alias 'Link-Down' in code '07' is written twice, first on line 22",
     ),
-    "duplicate-code": (
-        '- code: "07"',
-        "- code: OK",
-        "20: code 'ok' is written twice, first on line 10",
-    ),
-    "duplicate-key-in-code": (
-        "the cable.",
-        "the cable.\n    fix: Pray.",
-        "31: key 'fix' is in codes[2] twice, first on line 30",
-    ),
     "duplicate-key": (
         "title: Acme",
         "title: Acme\ntitle: Apex",
@@ -66,17 +56,6 @@ EDITS = {
         "20: key 'code' is missing in codes[2]; required are code, name, phase, category, "
         "outcome, owner, severity, description, causes, fix",
     ),
-    "missing-key": (
-        "source: Session errors\n",
-        "",
-        "1: key 'source' is missing in the system; required are system, title, source, "
-        "phase_source, normal, categories, codes",
-    ),
-    "normal-not-a-code": (
-        "normal: ok",
-        "normal: bye",
-        "5: normal 'bye' is not a code of this file; its codes are ok, 07",
-    ),
     "normal-not-success": (
         "normal: ok",
         'normal: "07"',
@@ -87,12 +66,6 @@ EDITS = {
         "normal: ok",
         "normal: ok\nobjective: 99.5",
         "6: objective in the system must be a number from 0, less than 1",
-    ),
-    "owner": (
-        "owner: customer_network",
-        "owner: bob",
-        "26: owner 'bob' in code '07' is not allowed; allowed are customer_network, client, "
-        "platform, capacity, application, policy, user, nobody",
     ),
     "planned": (
         "severity: ticket",
@@ -108,11 +81,6 @@ EDITS = {
         "network: Network",
         "network: Network\n  unknown: Others",
         "9: category 'unknown' is reserved for undocumented codes",
-    ),
-    "reserved-code": (
-        '- code: "07"',
-        "- code: Unknown",
-        "20: code 'Unknown' is reserved for undocumented codes; it can't be written or changed",
     ),
     "reserved-name": (
         "name: LinkLost",
@@ -141,21 +109,10 @@ EDITS = {
         "fix: [Replace, the cable]",
         "30: fix in code '07' must be one text, not a list",
     ),
-    "unknown-key-in-code": (
-        "name: LinkLost",
-        "name: LinkLost\n    page: high",
-        "22: unknown key 'page' in code '07'; allowed are code, name, phase, category, "
-        "outcome, owner, severity, description, causes, fix, aliases, planned, spike_floor",
-    ),
     "unprintable": (
         "LinkLost",
         '"Link\\u202eLost"',
         "21: name 'Link\\u202eLost' in code '07' has characters that can't be printed",
-    ),
-    "unquoted-code": (
-        '- code: "07"',
-        "- code: 07",
-        '20: code 07 in codes[2] is not text in YAML: quote it as "07"',
     ),
 }
 """A text in valid.yaml, its replacement, and the mistake."""

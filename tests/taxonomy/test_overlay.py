@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from exporter.taxonomy import loader
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Owner, Severity, System
 from tests.taxonomy.test_loader import VALID, mistakes_of
@@ -87,16 +88,25 @@ def test_overlays_that_disagree_are_both_named(tmp_path: Path) -> None:
     ]
 
 
-def test_overlay_must_not_make_the_normal_code_a_failure(tmp_path: Path) -> None:
-    path = write(tmp_path, "mine", '  - code: "1000"', "    outcome: failure")
+def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> None:
+    path = write(
+        *(tmp_path, "mine", '  - code: "4006"', "    aliases: [Application Not Found]"),
+        *('  - code: "4066"', "    severity: page", "    owner: client"),
+        *("  - code: unknown", "    severity: page", '  - code: "1000"', "    outcome: failure"),
+        *("  - code: 4007", '  - code: "4001"', '  - code: "4001"', "title: Mine"),
+    )
+    other = write(tmp_path, "other", system="streampixl")
+    shipped = Path(loader.__file__).with_name("streampixel.yaml")
+    line = shipped.read_text().splitlines().index("    name: Application Not Found") + 1
     assert mistakes_of(tmp_path) == [
-        f"{path}:4: normal '1000' has outcome 'failure'; the normal end must have outcome 'success'"
-    ]
-
-
-def test_repeated_or_unquoted_code_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, "mine", "  - code: 4006", '  - code: "4001"', '  - code: "4001"')
-    assert mistakes_of(tmp_path) == [
-        f'{path}:3: code 4006 in codes[1] is not text in YAML: quote it as "4006"',
-        f"{path}:5: code '4001' is written twice, first on line 4",
+        f"{path}:15: unknown key 'title' in the overlay; allowed are extends, objective, codes",
+        f"{other}:1: extends 'streampixl' in the overlay is not allowed; allowed are softdrive, streampixel",
+        f'{path}:12: code 4007 in codes[5] is not text in YAML: quote it as "4007"',
+        f"{path}:14: code '4001' is written twice, first on line 13",
+        f"{path}:5: streampixel has no code '4066', and a new code needs name, phase, category, outcome, "
+        "description, causes, fix too; correct the code, or add these keys",
+        f"{path}:8: code 'unknown' is reserved for undocumented codes; it can't be written or changed",
+        f"{path}:4: 'application not found' would mean code '4006' and code '4002' ({shipped}:{line}); a "
+        "spelling means one code: remove it from one of the two",
+        f"{path}:11: normal '1000' has outcome 'failure'; the normal end must have outcome 'success'",
     ]
