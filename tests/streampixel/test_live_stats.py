@@ -13,8 +13,7 @@ from exporter import names
 from exporter.configuration import read_configuration
 from exporter.errors import ConfigError
 from exporter.settings import load
-from exporter.streampixel.live_stats import live_stats, read_key
-from exporter.streampixel.poller import REASONS
+from exporter.streampixel.live_stats import REASONS, live_stats, read_key
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faulty_server import answers
 from tests.streampixel.stats_server import KEY, USER, StatsServer, key_file, sends

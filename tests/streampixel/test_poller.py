@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.streampixel.client import StatsClient
-from exporter.streampixel.poller import MAX_DELAY, REASONS, Poller
+from exporter.streampixel.live_stats import MAX_DELAY, REASONS, Poller
 from tests.faulty_server import Fault, answers
 from tests.server.conftest import self_signed
 from tests.streampixel.stats_server import KEY, USER, StatsServer, repeats, sends
