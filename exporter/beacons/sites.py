@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter import yaml_mapping
+from exporter import json_schema, yaml_mapping
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
@@ -21,14 +21,14 @@ from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.yaml_file import Line
 
-REQUIRED: Final = ("site", "system", "origins", "keys")
-OPTIONAL: Final = ("rate", "burst", "labels")
+_REQUIRED: Final = ("site", "system", "origins", "keys")
+_OPTIONAL: Final = ("rate", "burst", "labels")
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 NAME_RULE: Final = (
     "is not a site's name; allowed are lower-case letters, digits, '.', '_' and '-', starting with a "
     "letter or digit"
 )
-HASH: Final = re.compile("sha256:[0-9a-f]{64}")
+_HASH: Final = re.compile("sha256:[0-9a-f]{64}")
 ORIGIN: Final = re.compile(
     r"(?:http(?!s?://[^/]*:80$)|https(?!://[^/]*:443$))://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
@@ -38,12 +38,12 @@ ORIGIN_RULE: Final = (
     "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
     "without default port, path or wildcard, such as https://shop.example"
 )
-LEAST_RATE: Final = 0.001
+_LEAST_RATE: Final = 0.001
 """Events a second, one in 17 minutes."""
 _KEY_BYTES: Final = 18
 """144 bits, 24 characters of base64: out of reach of guesses, so that a fast hash is enough."""
-LONGEST_NAME: Final = 64
-MAX_CHARS: Final = 128
+_LONGEST_NAME: Final = 64
+_MAX_CHARS: Final = 128
 _MAX_COMBINATIONS: Final = 200
 """Most combinations of label values of a site. Anyone with the public key can create a series for each
 combination and code, and series are never deleted."""
@@ -117,8 +117,8 @@ class Loader:
         return sites
 
     def _site(self, entry: yaml_mapping.Mapping) -> Site:
-        entry.expect(REQUIRED, OPTIONAL)
-        name = entry.text("site", longest=LONGEST_NAME)
+        entry.expect(_REQUIRED, _OPTIONAL)
+        name = entry.text("site", longest=_LONGEST_NAME)
         if name and not NAME.fullmatch(name):
             entry.wrong("site", f"site {name!r} {NAME_RULE}")
         return Site(
@@ -130,7 +130,7 @@ class Loader:
         )
 
     def _site_limit(self, entry: yaml_mapping.Mapping) -> Limit:
-        rate = entry.number("rate", least=LEAST_RATE)
+        rate = entry.number("rate", least=_LEAST_RATE)
         burst = entry.number("burst", least=1)
         if burst is not None and not burst.is_integer():
             entry.wrong("burst", f"burst in {entry.what} must be a whole number")
@@ -149,7 +149,7 @@ class Loader:
                     f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
                     f"{configured}",
                 )
-            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=MAX_CHARS))
+            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
         # Any other value is counted as `other`, and a label that is not sent as empty.
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
         if combinations > _MAX_COMBINATIONS:
@@ -163,8 +163,8 @@ class Loader:
 
 def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
-    for key in entry.texts("keys", longest=MAX_CHARS):
-        if key.value and not HASH.fullmatch(key.value):
+    for key in entry.texts("keys", longest=_MAX_CHARS):
+        if key.value and not _HASH.fullmatch(key.value):
             # The message omits the value: it may be the key itself instead of its hash.
             entry.wrong(
                 key.line,
@@ -180,9 +180,58 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
 
 def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
     origins = []
-    for origin in entry.texts("origins", longest=MAX_CHARS):
+    for origin in entry.texts("origins", longest=_MAX_CHARS):
         if origin.value and not ORIGIN.fullmatch(origin.value):
             entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {ORIGIN_RULE}")
         elif origin.value:
             origins.append(origin.value.encode())
     return origins
+
+
+def schema() -> json_schema.Schema:
+    """The JSON Schema of a file of sites, for editors.
+
+    Rules that compare values or need settings are missing: keys and names that are written twice, systems and
+    labels that are not configured, and too many combinations of label values.
+    """
+    values = {
+        "site": json_schema.name(
+            NAME.pattern, NAME_RULE, "Name of the site.", maxLength=_LONGEST_NAME
+        ),
+        "system": json_schema.line("System of all events with these keys.", longest=_LONGEST_NAME),
+        "origins": json_schema.items(
+            json_schema.name(ORIGIN.pattern, ORIGIN_RULE, "An origin.", maxLength=_MAX_CHARS),
+            "Origins of the pages that may send.",
+        ),
+        "keys": json_schema.items(
+            json_schema.name(
+                _HASH.pattern,
+                "is not sha256: and 64 hexadecimal digits",
+                "A hash that `session-end-exporter beacon-key` printed.",
+                **{"not": {"const": hash_key("")}},
+            ),
+            "SHA-256 hashes of the keys.",
+            uniqueItems=True,
+        ),
+        "rate": {
+            "description": "Events per second; replaces the setting beacon_rate.",
+            "type": "number",
+            "minimum": _LEAST_RATE,
+        },
+        "burst": {
+            "description": "Events at once; replaces the setting beacon_burst.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        "labels": {
+            "description": "Label values that browsers may send, at most 200 combinations.",
+            "type": "object",
+            "additionalProperties": json_schema.items(
+                json_schema.line("A value.", longest=_MAX_CHARS), "Values of the label."
+            ),
+            "minProperties": 1,
+        },
+    }
+    site = json_schema.mapping(_REQUIRED, _OPTIONAL, values)
+    entries = json_schema.items(site, "Sites whose browsers send events.")
+    return json_schema.document("Sites", json_schema.mapping(("sites",), (), {"sites": entries}))
