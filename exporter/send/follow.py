@@ -19,7 +19,7 @@ from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
-from exporter.send.rotation import Checkpoint, digest, holder, longer_tail, next_file, tail
+from exporter.send.rotation import TAIL, Checkpoint, digest, holder, next_file, tail
 from exporter.send.sources import Source
 
 POLL: Final = 0.2
@@ -183,7 +183,7 @@ class FollowedFile(Source):
                     break
                 self._offset += len(line)
                 self._line += 1
-                self._tail = longer_tail(self._tail, line)
+                self._tail = (self._tail + line)[-TAIL:]
                 # A writer that does not append leaves a hole of zeros where the file was truncated.
                 text = line.lstrip(b"\0")
                 yield text.decode("utf-8-sig" if self._line == 1 else "utf-8", "surrogateescape")
