@@ -17,10 +17,10 @@ PROJECT = "664f1a2b3c4d5e6f7a8b9c0d"
 UPLOAD = "665a2b3c4d5e6f7a8b9c0e1f"
 
 
-def payload(event: str = "build.approved", **fields: Any) -> dict[str, Any]:
+def body(event: str = "build.approved", **fields: Any) -> bytes:
     """A complete payload; `fields` replace fields, None as null."""
     build = event in STATUS
-    return {
+    payload = {
         "event": event,
         "projectId": PROJECT,
         "uploadId": UPLOAD if build else None,
@@ -28,12 +28,8 @@ def payload(event: str = "build.approved", **fields: Any) -> dict[str, Any]:
         "status": STATUS.get(event, "Test"),
         "objection": "Unsupported file formats." if event == "build.rejected" else None,
         "timestamp": "2026-11-20T18:50:00.000Z",
-        **fields,
     }
-
-
-def body(event: str = "build.approved", **fields: Any) -> bytes:
-    return json.dumps(payload(event, **fields)).encode()
+    return json.dumps(payload | fields).encode()
 
 
 TEST_BODY = body("webhook.test")

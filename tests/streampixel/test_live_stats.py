@@ -122,10 +122,6 @@ def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) ->
     assert "two words" not in mistakes
 
 
-def test_key_file_may_have_comments(tmp_path: Path) -> None:
-    assert read_key(key_file(tmp_path, f"# mine\n{KEY}\n")) == KEY
-
-
 # --- settings ------------------------------------------------------------------------------------
 
 COMPLETE = {"live_stats_projects": ("p1",), "live_stats_user": "u", "live_stats_key_file": "/k"}
