@@ -152,11 +152,10 @@ def test_response_without_answers_stops_at_once(
 
 
 def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
-    sender.server.token = "secret"
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
-    assert sender.lines(rows(3), token_file=token).accepted == 3
-    sender.server.token = "another"
+    sender.faults += [answers(401)]
     report = sender.lines(rows(3), token_file=token)
+    assert sender.server.headers["Authorization"] == "Bearer secret"
     assert (report.exit_code, report.retries) == (2, 0)
     assert "secret" not in sender.output + report.error + repr(report)
     assert caplog.records == []
