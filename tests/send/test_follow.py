@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from exporter.send import follow
 from exporter.send.connection import Undelivered
 from exporter.send.events import events
 from exporter.send.follow import FollowedFile
@@ -65,23 +64,6 @@ def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> No
     assert len(follower.counted) == 4
 
 
-def test_rotated_file_is_finished_before_the_next_one(
-    follower: Follower, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The writer may still append to the rotated file after the next file was begun."""
-    monkeypatch.setattr(follow, "QUIET", 5)
-    follower.path.write_text(lines(1))
-    sent = follower.run(
-        (follower.rename, ["1"]),
-        follower.write(lines(2), 1, 2, to="ends.log.1"),
-        (follower.write(lines(4))[0], ["1", "2"]),
-        follower.write(lines(3), 1, 2, 3, to="ends.log.1"),
-    )
-    assert sent == ["1", "2", "3"]
-    monkeypatch.setattr(follow, "QUIET", 0.02)
-    assert follower.run((nothing, ["4"])) == ["4"]
-
-
 def test_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> None:
     follower.path.write_text(lines(1) + '{"system": "softdrive", "code": 2}')
     sent = follower.run((follower.rename, ["1"]), follower.write(lines(3), 1, 2, 3))
@@ -116,17 +98,6 @@ def test_file_is_known_before_its_first_answer(follower: Follower) -> None:
     assert follower.run((nothing, ["2"])) == ["2"]
     assert len(follower.counted) == 3
     assert len(follower.notes) == 2
-
-
-def test_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
-    follower.path.write_text(lines(1, 2))
-    follower.run((nothing, ["1", "2"]))
-    follower.rename("gone")
-    follower.path.write_text(lines(2, 1))
-    assert follower.run((nothing, ["2", "1"])) == ["2", "1"]
-    assert len(follower.counted) == 4
-    [note] = follower.notes
-    assert note.endswith("ends.log: was truncated or replaced: lines after line 2 may be lost")
 
 
 @pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])

@@ -125,15 +125,6 @@ def test_json_skips_an_invalid_element(
     assert sent.skipped[0].startswith(message)
 
 
-def test_gzip_file_that_is_cut_short_is_read_up_to_the_cut(read: Read) -> None:
-    row = '{"system": "a", "session_id": "%s"}\n'
-    data = gzip.compress("".join(row % os.urandom(30).hex() for _ in range(4000)).encode())
-    sent = read(data[: len(data) // 2])
-    assert 0 < len(sent.events) < 4000
-    assert "the rest cannot be read: Compressed file ended" in sent.skipped[0]
-    assert "the rest cannot be read: CRC check failed" in read(data[:-8] + bytes(8)).skipped[0]
-
-
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).map(str.strip)
 optional = {
     "id": st.text("abc-é", min_size=1, max_size=20),
