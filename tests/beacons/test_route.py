@@ -10,17 +10,8 @@ from exporter.errors import LedgerUnavailable
 from exporter.ingest.keys import seed
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
-from tests.beacons.browsers import (
-    ALLOW,
-    DESK,
-    EVENT,
-    KEY,
-    OTHER_KEY,
-    SHOP,
-    SITES,
-    Browsers,
-)
-from tests.ingest.listener import Answer, Listener
+from tests.beacons.browsers import ALLOW, DESK, EVENT, KEY, OTHER_KEY, SHOP, SITES, Browsers
+from tests.ingest.listener import Answer
 
 
 def test_event_is_counted_for_the_system_of_the_key(browsers: Browsers) -> None:
@@ -46,16 +37,6 @@ def test_unknown_key_is_404(browsers: Browsers, key: str) -> None:
     browsers.assert_refused(browsers.post(key=key), 404, "unknown_key")
 
 
-@pytest.mark.parametrize("key", ["", f"{KEY}/", f"x/{KEY}"])
-def test_path_without_exactly_one_key_is_not_found(browsers: Browsers, key: str) -> None:
-    browsers.assert_refused(browsers.post(key=key), 404, "not_found")
-
-
-def test_listener_without_beacons_has_no_such_path(taxonomy: Taxonomy) -> None:
-    answer = Listener(taxonomy).post(b"{}", {b"origin": SHOP.encode()}, path=f"/v1/beacons/{KEY}")
-    assert (answer.status, answer.json["reason"]) == (404, "not_found")
-
-
 def test_answers_and_logs_do_not_contain_the_key(
     browsers: Browsers, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,11 +50,9 @@ def test_answers_and_logs_do_not_contain_the_key(
     assert KEY not in text
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
-def test_key_reads_nothing(browsers: Browsers, method: str) -> None:
+def test_key_reads_nothing(browsers: Browsers) -> None:
     """Row 20."""
-    browsers.post()
-    answer = browsers.post(method=method)
+    answer = browsers.post(method="GET")
     assert (answer.status, answer.headers[b"allow"]) == (405, b"POST, OPTIONS")
 
 

@@ -145,11 +145,6 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     assert lines == ["2", "3", "6"]
 
 
-def test_missing_file_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't be read: No such file or directory"):
-        LOADER(tmp_path / "none.yaml")
-
-
 @pytest.mark.parametrize(
     "origin",
     [
