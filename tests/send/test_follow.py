@@ -39,21 +39,6 @@ def test_restart_continues_at_the_checkpoint(follower: Follower) -> None:
     assert follower.notes == []
 
 
-def test_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
-    """The process was killed between the answer and the checkpoint, so the checkpoint is older."""
-    follower.path.write_text(lines(1))
-    follower.run((nothing, ["1"]))
-    before = follower.checkpoint.read_bytes()
-    follower.run(
-        follower.write(lines(2, 2), 2, 2),
-        (follower.rename, ["2", "2"]),
-        follower.write(lines(1, 2), 2, 2, 1, 2),
-    )
-    follower.checkpoint.write_bytes(before)
-    assert follower.run((nothing, ["2", "2", "1", "2"])) == ["2", "2", "1", "2"]
-    assert sorted(follower.counted.values()) == ["1", "1", "2", "2", "2"]
-
-
 def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> None:
     """Machines made from one image have equal paths, inode numbers and lines, but another random part of
     ids."""
@@ -98,38 +83,6 @@ def test_file_is_known_before_its_first_answer(follower: Follower) -> None:
     assert follower.run((nothing, ["2"])) == ["2"]
     assert len(follower.counted) == 3
     assert len(follower.notes) == 2
-
-
-@pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])
-def test_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
-    """This holds even if the file has grown beyond its old length before it is read again."""
-    again = list(map(str, codes))
-    follower.path.write_text(lines(1, 2))
-
-    def truncate() -> None:
-        follower.path.write_text(lines(*codes))
-
-    assert follower.run((nothing, ["1", "2"]), (truncate, ["1", "2", *again]))[2:] == again
-    follower.path.write_text(lines(2, 2))
-    assert follower.run((nothing, ["2", "2"])) == ["2", "2"]
-    assert len(follower.counted) == 4 + len(codes)
-    assert len(follower.notes) == 2
-
-
-def test_lines_before_a_copy_and_truncation_are_read_from_the_copy(follower: Follower) -> None:
-    follower.path.write_text(lines(1))
-
-    def rotate(before: int, after: int) -> None:
-        follower.write(lines(before))[0]()
-        follower.copy_and_truncate()
-        follower.write(lines(after))[0]()
-
-    sent = follower.run((nothing, ["1"]), (lambda: rotate(2, 3), ["1", "2", "3"]))
-    assert sent == ["1", "2", "3"]
-    rotate(4, 5)
-    assert follower.run((nothing, ["4", "5"])) == ["4", "5"]
-    assert len(follower.counted) == 5
-    assert follower.notes == []
 
 
 def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
