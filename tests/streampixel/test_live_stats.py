@@ -1,7 +1,6 @@
 """Live stats: polling in an exporter, the key file and the settings."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from exporter.settings import load
 from exporter.streampixel.live_stats import REASONS, live_stats, read_key
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faulty_server import answers
-from tests.streampixel.stats_server import KEY, USER, StatsServer, key_file, sends
+from tests.streampixel.stats_server import USER, StatsServer, key_file, sends
 from tests.streampixel.webhook import TOKEN, token_file
 
 LABELS = {"system": "streampixel", "project": "p1"}
@@ -81,20 +80,14 @@ def test_hanging_server_does_not_delay_the_shutdown(
     assert capfd.readouterr().err == ""
 
 
-def test_refused_key_is_counted_and_never_logged(
-    server: StatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    server.fault = answers(401, {"message": f"Unauthorized: Invalid API Key {KEY}"})
+def test_failed_poll_is_counted(server: StatsServer, tmp_path: Path) -> None:
+    server.fault = answers(401)
     reason = {"system": "streampixel", "reason": "unauthorized"}
     poll_until(
         lambda registry: registry.get_sample_value(names.LIVE_STATS_FAILURES, reason),
         server,
         tmp_path,
     )
-    line = json.loads(capfd.readouterr().err)
-    assert line["event"] == "live stats failed"
-    assert (line["reason"], line["project"]) == ("unauthorized", "p1")
-    assert line["detail"] == "status 401: Unauthorized: Invalid API Key ***"
 
 
 @pytest.mark.parametrize(

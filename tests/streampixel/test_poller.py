@@ -294,7 +294,7 @@ def test_repeated_failures_are_logged_once(
     server.fault = None
     polling.poll()
     failed, back = capfd.readouterr().err.splitlines()
-    assert '"detail": "status 500"' in failed
+    assert '"project": "p1", "reason": "server_error", "detail": "status 500"' in failed
     assert '"event": "live stats recovered"' in back
     assert '"failures": 3' in back
 
