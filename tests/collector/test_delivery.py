@@ -46,18 +46,6 @@ def test_unsent_end_is_sent_on_the_next_visit(visitor: Visitor) -> None:
     visitor.assert_counted(end(1001))
 
 
-def test_end_with_a_lost_answer_counts_once(visitor: Visitor) -> None:
-    visitor.lose_next_answer()
-    page = visitor.open()
-    page.evaluate("sdk.play(); sdk.close(4001)")
-    with page.expect_event("requestfailed"):
-        visitor.advance(page, 1)
-    visitor.assert_counted(end(4001))
-    visitor.context.unroute_all()
-    visitor.assert_delivered(page, end(4001), after=10)
-    assert len(visitor.sent) == 2
-
-
 def test_one_request_is_in_flight_at_a_time(visitor: Visitor) -> None:
     pending: list[Route] = []
 
