@@ -16,11 +16,9 @@ from exporter.errors import (
 )
 from exporter.ingest.event import Rejection
 from exporter.metrics.collector import zero_series
-from exporter.streampixel.builds import EVENTS, build_series
-from exporter.streampixel.webhook import decode
+from exporter.streampixel.builds import EVENTS, build_series, decode
 from tests.metrics.still_ledger import two_systems
-from tests.streampixel.payloads import STATUS, TEST_BODY, body
-from tests.streampixel.webhook import JSON, NOW, TOKEN, Webhook
+from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
 TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
 TEN_MINUTES_AGO = NOW - 600

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess, Reply
-from tests.streampixel.payloads import TEST_BODY, body
-from tests.streampixel.webhook import TOKEN, token_file
+from tests.streampixel.webhook import TEST_BODY, TOKEN, body, token_file
 
 JSON = {"Content-Type": "application/json"}
 
