@@ -176,7 +176,11 @@ class FollowedFile(Source):
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
                 return
-            self._remember(seen)
+            grown = seen.head_size > self.checkpoint.head_size
+            self.checkpoint = seen
+            # Before the first response, only its beginning distinguishes the file from the next one.
+            if grown and not seen.offset:
+                self.save(seen)
             at_end = finished and len(block) < MAX_CHARACTERS
             for line in io.BytesIO(block):
                 if not (line.endswith(b"\n") or len(line) == MAX_CHARACTERS or at_end):
@@ -196,13 +200,6 @@ class FollowedFile(Source):
             if not finished:
                 self._idle()
                 time.sleep(POLL)
-
-    def _remember(self, seen: Checkpoint) -> None:
-        grown = seen.head_size > self.checkpoint.head_size
-        self.checkpoint = seen
-        # Before the first response, only its beginning distinguishes the file from the next one.
-        if grown and not seen.offset:
-            self.save(seen)
 
     def _idle(self) -> None:
         self.on_idle()

@@ -123,26 +123,18 @@ class BuildWebhook:
             return None
         try:
             build = decode(body)
-            at = self._checked_time(build)
+            at, now = build.timestamp.timestamp(), self.clock()
+            if at > now + self.max_clock_skew:
+                limit = f"at most {self.max_clock_skew:g} s are allowed"
+                raise Rejected("clock_skew", f"timestamp: {at - now:.0f} s in the future; {limit}")
         except Rejected as error:
             self.own.rejected.labels(error.reason).inc()
             self.rejected(error.reason, error.message)
             rejection = Rejection(0, error.reason, error.message)
             raise NothingValid(error.message, [rejection]) from None
-        duplicates = await self._commit(build, at)
+        duplicates = await self._commit(build, min(at, now))
         reply = {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
         return answer(msgspec.json.encode(reply), _NO_STORE)
-
-    def _checked_time(self, build: BuildEvent) -> float:
-        """The time of the event, at most the present time (Unix seconds)."""
-        at, now = build.timestamp.timestamp(), self.clock()
-        if at > now + self.max_clock_skew:
-            raise Rejected(
-                "clock_skew",
-                f"timestamp: {at - now:.0f} s in the future; "
-                f"at most {self.max_clock_skew:g} s are allowed",
-            )
-        return min(at, now)
 
     async def _commit(self, build: BuildEvent, at: float) -> int:
         """Count the event; 1 if it is a duplicate, else 0."""
