@@ -56,7 +56,9 @@ class ScriptRoute:
             (b"cross-origin-resource-policy", b"cross-origin"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if _matches(request.headers.get(b"if-none-match", b""), tag):
+        # If-None-Match compares weakly: `W/` makes no difference.
+        known = request.headers.get(b"if-none-match", b"").split(b",")
+        if {part.strip().removeprefix(b"W/") for part in known} & {tag, b"*"}:
             return 304, headers, b""
         body = self.script.packed if packed else self.script.body
         headers += [
@@ -66,9 +68,3 @@ class ScriptRoute:
         if packed:
             headers.append((b"content-encoding", b"gzip"))
         return 200, headers, body
-
-
-def _matches(if_none_match: bytes, tag: bytes) -> bool:
-    """If-None-Match compares weakly: `W/` makes no difference."""
-    tags = [part.strip().removeprefix(b"W/") for part in if_none_match.split(b",")]
-    return tag in tags or if_none_match.strip() == b"*"

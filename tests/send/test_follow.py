@@ -85,6 +85,21 @@ def test_file_is_known_before_its_first_answer(follower: Follower) -> None:
     assert len(follower.notes) == 2
 
 
+def test_first_line_of_an_empty_file_keeps_its_id(follower: Follower) -> None:
+    """The process was killed after the exporter counted the line, and before its answer."""
+
+    def write() -> None:
+        follower.path.write_text(lines(1))
+
+    follower.path.touch()
+    source = FollowedFile(follower.path)
+    source.on_idle = write
+    event = next(events(source, Report(), follower.notes.append))
+    follower.counted[json.loads(event.body)["id"]] = "1"
+    assert follower.run((nothing, ["1"])) == ["1"]
+    assert len(follower.counted) == 1
+
+
 def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     with follower.path.open("r+b") as writer:
