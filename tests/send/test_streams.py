@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -66,20 +66,17 @@ def test_what_was_read_from_a_pipe_is_retried_without_end(
 
     waits: list[float] = []
     monkeypatch.setattr("exporter.send.command.send", deliver)
-    with ExitStack() as stack:
-        ends: list[Any] = [stack.enter_context(open(__file__))]
-        if kind == "pipe":
-            ends = [
-                stack.enter_context(open(end, mode))
-                for end, mode in zip(os.pipe(), "rw", strict=True)
-            ]
-        elif kind == "socket":
-            ends = [stack.enter_context(end) for end in socket.socketpair()]
-        monkeypatch.setattr(sys, "stdin", ends[0])
+    descriptors = {
+        "pipe": os.pipe,
+        "socket": lambda: [end.detach() for end in socket.socketpair()],
+        "file": lambda: [os.open(__file__, os.O_RDONLY)],
+    }[kind]()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: descriptors[0]))
+    for path, wait in ((STDIN, given), (Path("a.csv"), None)):
         with pytest.raises(typer.Exit):
-            send([STDIN], max_wait=given)
-        with pytest.raises(typer.Exit):
-            send([Path("a.csv")])
+            send([path], max_wait=wait)
+    for descriptor in descriptors:
+        os.close(descriptor)
     assert waits == [max_wait, 300]
 
 
