@@ -21,24 +21,6 @@ class Delayed(Stream):
         return await super().receive()
 
 
-def batches_at_once(browsers: Browsers, clients: list[str]) -> list[Answer]:
-    """The answers to a hundred events from each client, all admitted before a body arrives."""
-
-    async def run() -> list[Answer]:
-        bodies = [
-            json.dumps([{"id": f"{place}-{number}"} for number in range(100)]).encode()
-            for place in range(len(clients))
-        ]
-        return await asyncio.gather(
-            *(
-                browsers.answer(Delayed([body]), client=client)
-                for body, client in zip(bodies, clients, strict=True)
-            )
-        )
-
-    return asyncio.run(run())
-
-
 def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) -> None:
     """Fails without the rate limit per address."""
     assert browsers.statuses(21) == [204] * 20 + [429]
@@ -128,7 +110,19 @@ def test_simultaneous_batches_make_one_debt(
 ) -> None:
     """Fails when admitted requests are charged without a check, or only to the bucket of the address: a
     hundred addresses sent 10,000 events, and the other visitors of the site were refused for minutes."""
-    answers = batches_at_once(browsers, clients)
+
+    async def post_at_once() -> list[Answer]:
+        """A hundred events from each client, all admitted before a body arrives."""
+        bodies = [[{"id": f"{place}-{n}"} for n in range(100)] for place in range(len(clients))]
+        streams = [Delayed([json.dumps(body).encode()]) for body in bodies]
+        return await asyncio.gather(
+            *(
+                browsers.answer(stream, client=client)
+                for stream, client in zip(streams, clients, strict=True)
+            )
+        )
+
+    answers = asyncio.run(post_at_once())
     assert [answer.status for answer in answers] == [204] + [429] * (len(clients) - 1)
     refused = answers[-1]
     assert refused.json["reason"] == "rate_limited"

@@ -33,18 +33,9 @@ def settings_of(server: StatsServer, folder: Path) -> dict[str, Any]:
 def test_live_stats_are_exported_and_log_nothing(server: StatsServer, tmp_path: Path) -> None:
     settings = settings_of(server, tmp_path) | {"live_stats_projects": "p1", "log_level": "debug"}
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
-
-        def values() -> dict[str, float]:
-            wanted = frozenset(LABELS.items())
-            return {
-                name: value
-                for (name, labels), value in exporter.metrics().items()
-                if labels == wanted
-            }
-
-        exported = wait_for(lambda: names.QUEUED_USERS in values() and values())
-        assert (exported[names.LIVE_USERS], exported[names.QUEUED_USERS]) == (7, 2)
-        assert exported[names.LIVE_STATS_SUCCESS] > 1_700_000_000
+        wait_for(lambda: exporter.total(names.QUEUED_USERS, **LABELS) == 2)
+        assert exporter.total(names.LIVE_USERS, **LABELS) == 7
+        assert exporter.total(names.LIVE_STATS_SUCCESS, **LABELS) > 1_700_000_000
         for reason in REASONS:
             assert exporter.total(names.LIVE_STATS_FAILURES, reason=reason) == 0
         assert exporter.log == ""
