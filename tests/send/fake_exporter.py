@@ -33,6 +33,7 @@ class FakeExporter(FaultyServer):
         self.target = ""
         self.connections = self.largest = 0
         self.max_events = 1000
+        self.token = ""
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -68,6 +69,8 @@ class Handler(faulty_server.Handler):
             self.answer(404, {"title": "No such path"})
         elif server.faults and (fault := server.faults.popleft()):
             fault(self)
+        elif server.token and self.headers["Authorization"] != f"Bearer {server.token}":
+            self.answer(401, {"title": "No valid token"})
         elif len(events) > server.max_events or "huge" in server.requests[-1]:
             self.answer(413, {"title": "Too large"})
         else:
