@@ -44,10 +44,9 @@ from exporter.server.refusals import Refusals
 from exporter.server.refusing import Limits
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
-from exporter.streampixel import webhook
-from exporter.streampixel.builds import BuildsCollector, build_series
+from exporter.streampixel import builds
+from exporter.streampixel.builds import BuildsCollector, BuildWebhook, build_series
 from exporter.streampixel.live_stats import live_stats
-from exporter.streampixel.webhook import BuildWebhook
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator
@@ -209,9 +208,7 @@ def _ingest(
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(
-            Guard(
-                Authenticator(tokens), webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"
-            ),
+            Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
             ledger,
             own,
             build_series(settings.labels),

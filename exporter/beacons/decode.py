@@ -70,11 +70,14 @@ def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tup
             "invalid_field",
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         )
+    code, reason = value.get("code"), value.get("reason")
+    if not isinstance(reason, str | None):
+        raise wrong_type("reason", "a string", reason)
     event = from_json(
         {
             **value,
             "system": site.system,
-            "code": _code(value),
+            "code": reason if code in (None, "") else code,
             # A page could create a series per phase for every code and label.
             "phase": None,
             "labels": _labels(value.get("labels"), site),
@@ -104,14 +107,6 @@ def _hashed(id_: str) -> str:
     if not 0 < len(text) <= _ID_BYTES:
         raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
     return hashlib.blake2b(text, digest_size=32).hexdigest()
-
-
-def _code(value: dict[str, Any]) -> Any:
-    """The code, or the reason in words when there is no code."""
-    code, reason = value.get("code"), value.get("reason")
-    if not isinstance(reason, str | None):
-        raise wrong_type("reason", "a string", reason)
-    return reason if code in (None, "") else code
 
 
 def _labels(value: Any, site: Site) -> Any:

@@ -9,13 +9,7 @@ import msgspec
 
 from exporter.beacons.decode import decode
 from exporter.beacons.sites import Site, Sites, hash_key
-from exporter.errors import (
-    OriginNotAllowed,
-    QueueFull,
-    RateLimited,
-    Refused,
-    UnknownKey,
-)
+from exporter.errors import OriginNotAllowed, QueueFull, RateLimited, Refused, UnknownKey
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
@@ -108,8 +102,26 @@ class BeaconRoute:
     async def _answer(
         self, request: Request, site: Site, cors: list[tuple[bytes, bytes]]
     ) -> Answer | None:
-        address = client_host(request.client)
-        self._take_token(address, site)
+        buckets = (
+            (self._addresses, client_host(request.client), self.address_limit, "from one address"),
+            (self._site_rates, site.name, site.limit, "with its keys"),
+        )
+        for table, name, limit, scope in buckets:
+            if (wait := table.take(name, limit)) is not None:
+                rule = f"at most {limit.rate:g} events/s {scope}{_SIZE}"
+                raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
+
+        def charge(tokens: int, size: str) -> None:
+            """Take the tokens of all but the first event or KiB. Raises `RateLimited`.
+
+            Without this check, a hundred concurrent requests, each admitted for one token, could count ten
+            thousand events, and the site's other browsers would be refused for minutes.
+            """
+            for table, name, limit, _ in buckets:
+                if (wait := table.charge(name, limit, tokens)) is not None:
+                    rule = f"{size} in one beacon, but an earlier beacon used up the limit{_SIZE}"
+                    raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
+
         self.guard.admit(request.method, request.headers, request.client)
         # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
         media_type(request.headers.get(b"content-type", b"text/plain"), _TYPES)
@@ -119,42 +131,16 @@ class BeaconRoute:
         # Bytes are charged before decoding: a body that can't be decoded costs time too.
         size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
         if size:
-            self._charge(size, f"{len(body)} bytes", address, site)
+            charge(size, f"{len(body)} bytes")
         decoded = decode(body, site, self.wall(), self.max_depth)
         more = decoded.total - 1 - size
         if more > 0 and size:
             # The charge for bytes may have left a debt, which must not refuse the same request.
-            self._addresses.force(address, self.address_limit, more)
-            self._site_rates.force(site.name, site.limit, more)
+            for table, name, limit, _ in buckets:
+                table.force(name, limit, more)
         elif more > 0:
-            self._charge(more, f"{decoded.total} events", address, site)
+            charge(more, f"{decoded.total} events")
         return await self._count(decoded, cors)
-
-    def _take_token(self, address: str, site: Site) -> None:
-        wait = self._addresses.take(address, self.address_limit)
-        rate, scope = self.address_limit.rate, "from one address"
-        if wait is None:
-            wait = self._site_rates.take(site.name, site.limit)
-            rate, scope = site.limit.rate, "with its keys"
-        if wait is not None:
-            raise RateLimited(
-                f"site {site.name!r}: at most {rate:g} events/s {scope}{_SIZE}", retry_after=wait
-            )
-
-    def _charge(self, tokens: int, size: str, address: str, site: Site) -> None:
-        """Take the tokens of all but the first event or KiB. Raises `RateLimited`.
-
-        Without this check, a hundred concurrent requests, each admitted for one token, could count ten
-        thousand events, and the site's other browsers would be refused for minutes.
-        """
-        wait = self._addresses.charge(address, self.address_limit, tokens)
-        if wait is None:
-            wait = self._site_rates.charge(site.name, site.limit, tokens)
-        if wait is not None:
-            raise RateLimited(
-                f"site {site.name!r}: {size} in one beacon, but an earlier beacon used up the limit{_SIZE}",
-                retry_after=wait,
-            )
 
     async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
         if self._waiting and self._waiting + decoded.total > self.queue_events:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,18 +36,17 @@ def load(path: Path = FILE) -> Script:
     )
 
 
+@dataclass
 class ScriptRoute:
     """Answers any page with the script as it was at the start."""
 
+    script: Script
     methods: tuple[str, ...] = ("GET", "HEAD")
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
 
     async def take(self, request: Request) -> Answer:
         packed = takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1"))
         # Two representations of one resource need two strong tags (RFC 9110 8.8.3).
-        tag = f'"{self._script.version}{"-gzip" if packed else ""}"'.encode()
+        tag = f'"{self.script.version}{"-gzip" if packed else ""}"'.encode()
         headers = [
             (b"etag", tag),
             (b"cache-control", b"public, max-age=%d" % _MAX_AGE),
@@ -56,9 +56,11 @@ class ScriptRoute:
             (b"cross-origin-resource-policy", b"cross-origin"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if _matches(request.headers.get(b"if-none-match", b""), tag):
+        # If-None-Match compares weakly: `W/` makes no difference.
+        known = request.headers.get(b"if-none-match", b"").split(b",")
+        if {part.strip().removeprefix(b"W/") for part in known} & {tag, b"*"}:
             return 304, headers, b""
-        body = self._script.packed if packed else self._script.body
+        body = self.script.packed if packed else self.script.body
         headers += [
             (b"content-type", b"text/javascript; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
@@ -66,9 +68,3 @@ class ScriptRoute:
         if packed:
             headers.append((b"content-encoding", b"gzip"))
         return 200, headers, body
-
-
-def _matches(if_none_match: bytes, tag: bytes) -> bool:
-    """If-None-Match compares weakly: `W/` makes no difference."""
-    tags = [part.strip().removeprefix(b"W/") for part in if_none_match.split(b",")]
-    return tag in tags or if_none_match.strip() == b"*"

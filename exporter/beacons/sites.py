@@ -28,7 +28,7 @@ NAME_RULE: Final = (
     "is not a site's name; allowed are lower-case letters, digits, '.', '_' and '-', starting with a "
     "letter or digit"
 )
-HASH: Final = re.compile("sha256:[0-9a-f]{64}")
+_HASH: Final = re.compile("sha256:[0-9a-f]{64}")
 ORIGIN: Final = re.compile(
     r"(?:http(?!s?://[^/]*:80$)|https(?!://[^/]*:443$))://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
@@ -38,12 +38,12 @@ ORIGIN_RULE: Final = (
     "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
     "without default port, path or wildcard, such as https://shop.example"
 )
-LEAST_RATE: Final = 0.001
+_LEAST_RATE: Final = 0.001
 """Events a second, one in 17 minutes."""
 _KEY_BYTES: Final = 18
 """144 bits, 24 characters of base64: out of reach of guesses, so that a fast hash is enough."""
-LONGEST_NAME: Final = 64
-MAX_CHARS: Final = 128
+_LONGEST_NAME: Final = 64
+_MAX_CHARS: Final = 128
 _MAX_COMBINATIONS: Final = 200
 """Most combinations of label values of a site. Anyone with the public key can create a series for each
 combination and code, and series are never deleted."""
@@ -118,7 +118,7 @@ class Loader:
 
     def _site(self, entry: yaml_mapping.Mapping) -> Site:
         entry.expect(REQUIRED, OPTIONAL)
-        name = entry.text("site", longest=LONGEST_NAME)
+        name = entry.text("site", longest=_LONGEST_NAME)
         if name and not NAME.fullmatch(name):
             entry.wrong("site", f"site {name!r} {NAME_RULE}")
         return Site(
@@ -130,7 +130,7 @@ class Loader:
         )
 
     def _site_limit(self, entry: yaml_mapping.Mapping) -> Limit:
-        rate = entry.number("rate", least=LEAST_RATE)
+        rate = entry.number("rate", least=_LEAST_RATE)
         burst = entry.number("burst", least=1)
         if burst is not None and not burst.is_integer():
             entry.wrong("burst", f"burst in {entry.what} must be a whole number")
@@ -149,7 +149,7 @@ class Loader:
                     f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
                     f"{configured}",
                 )
-            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=MAX_CHARS))
+            allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
         # Any other value is counted as `other`, and a label that is not sent as empty.
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
         if combinations > _MAX_COMBINATIONS:
@@ -163,8 +163,8 @@ class Loader:
 
 def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
-    for key in entry.texts("keys", longest=MAX_CHARS):
-        if key.value and not HASH.fullmatch(key.value):
+    for key in entry.texts("keys", longest=_MAX_CHARS):
+        if key.value and not _HASH.fullmatch(key.value):
             # The message omits the value: it may be the key itself instead of its hash.
             entry.wrong(
                 key.line,
@@ -180,7 +180,7 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
 
 def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
     origins = []
-    for origin in entry.texts("origins", longest=MAX_CHARS):
+    for origin in entry.texts("origins", longest=_MAX_CHARS):
         if origin.value and not ORIGIN.fullmatch(origin.value):
             entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {ORIGIN_RULE}")
         elif origin.value:

@@ -13,7 +13,7 @@ from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 from exporter.ingest.event import MAX_DURATION, MAX_USER
-from exporter.streampixel.webhook import BuildEvent
+from exporter.streampixel.builds import BuildEvent
 from exporter.taxonomy.model import PHASES
 
 Named = Annotated[str, Field(min_length=1, max_length=128)]

@@ -19,7 +19,7 @@ from exporter.beacons.route import MAX_BODY as MAX_BEACON
 from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings
-from exporter.streampixel.webhook import MAX_BODY as MAX_BUILD
+from exporter.streampixel.builds import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
 
 Json = dict[str, Any]

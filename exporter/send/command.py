@@ -1,6 +1,6 @@
 """`session-end-exporter send FILE…`, without the parsing of its flags."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -49,7 +49,14 @@ def send(
     started = clock.monotonic()
     sources: Sequence[Source] = ()
     try:
-        sources = _sources(files, options, print_line)
+        columns = parse_columns(options.columns)
+        if options.follow and list(files) != [STDIN]:
+            if len(files) > 1 or options.format == "json":
+                raise ConfigError("--follow: takes a single file of NDJSON or CSV")
+            sources = [FollowedFile(files[0], options.format, columns, print_line)]
+        else:
+            check(files)
+            sources = [Source(path, options.format, columns) for path in files]
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end
         with (
@@ -78,15 +85,3 @@ def send(
     else:
         note(report.summary())
     return report
-
-
-def _sources(
-    files: Sequence[Path], options: Options, on_loss: Callable[[str], None]
-) -> Sequence[Source]:
-    columns = parse_columns(options.columns)
-    if options.follow and list(files) != [STDIN]:
-        if len(files) > 1 or options.format == "json":
-            raise ConfigError("--follow: takes a single file of NDJSON or CSV")
-        return [FollowedFile(files[0], options.format, columns, on_loss)]
-    check(files)
-    return [Source(path, options.format, columns) for path in files]

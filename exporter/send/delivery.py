@@ -26,10 +26,10 @@ _LONGEST_RETRY_AFTER: Final = 60.0
 class Clock:
     """Time and random numbers, replaced in tests."""
 
-    monotonic: Callable[[], float] = field(default=time.monotonic)
-    wall: Callable[[], float] = field(default=time.time)
-    sleep: Callable[[float], None] = field(default=time.sleep)
-    uniform: Callable[[float, float], float] = field(default=random.uniform)
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    uniform: Callable[[float, float], float] = random.uniform
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Delivery:
     options: Options
     report: Report
     clock: Clock = field(default_factory=Clock)
-    progress: Callable[[], None] = field(default=lambda: None)
-    note: Callable[[str], None] = field(default=lambda _: None)
-    save: Callable[[Checkpoint], None] = field(default=lambda _: None)
+    progress: Callable[[], None] = lambda: None
+    note: Callable[[str], None] = lambda _: None
+    save: Callable[[Checkpoint], None] = lambda _: None
     _batch: list[Event] = field(default_factory=list)
 
     def deliver(self, events: Iterable[Event]) -> None:

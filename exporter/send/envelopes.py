@@ -53,7 +53,11 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
     keys = names.keys(record)
     if "system" in keys:
         # An event may have lists of its own.
-        arrays = {key: value for key, value in arrays.items() if any(map(_is_object, value))}
+        arrays = {
+            key: items
+            for key, items in arrays.items()
+            if any(isinstance(item, dict) for item in items)
+        }
         if not arrays or "code" in keys:
             return None
     name, *others = [key for key, value in arrays.items() if value] or arrays
@@ -69,10 +73,6 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
         return _rows(arrays[name], names)
     system = {keys["system"]: record[keys["system"]]} if "system" in keys else {}
     return (fields_of(_with_default(item, system, names), names) for item in arrays[name])
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Record:

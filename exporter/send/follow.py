@@ -19,7 +19,7 @@ from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
-from exporter.send.rotation import Checkpoint, digest, holder, longer_tail, next_file, tail
+from exporter.send.rotation import TAIL, Checkpoint, digest, holder, next_file, tail
 from exporter.send.sources import Source
 
 POLL: Final = 0.2
@@ -176,14 +176,18 @@ class FollowedFile(Source):
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
                 return
-            self._remember(seen)
+            grown = seen.head_size > self.checkpoint.head_size
+            self.checkpoint = seen
+            # Before the first response, only its beginning distinguishes the file from the next one.
+            if grown and not seen.offset:
+                self.save(seen)
             at_end = finished and len(block) < MAX_CHARACTERS
             for line in io.BytesIO(block):
                 if not (line.endswith(b"\n") or len(line) == MAX_CHARACTERS or at_end):
                     break
                 self._offset += len(line)
                 self._line += 1
-                self._tail = longer_tail(self._tail, line)
+                self._tail = (self._tail + line)[-TAIL:]
                 # A writer that does not append leaves a hole of zeros where the file was truncated.
                 text = line.lstrip(b"\0")
                 yield text.decode("utf-8-sig" if self._line == 1 else "utf-8", "surrogateescape")
@@ -196,13 +200,6 @@ class FollowedFile(Source):
             if not finished:
                 self._idle()
                 time.sleep(POLL)
-
-    def _remember(self, seen: Checkpoint) -> None:
-        grown = seen.head_size > self.checkpoint.head_size
-        self.checkpoint = seen
-        # Before the first response, only its beginning distinguishes the file from the next one.
-        if grown and not seen.offset:
-            self.save(seen)
 
     def _idle(self) -> None:
         self.on_idle()

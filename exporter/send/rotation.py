@@ -13,7 +13,7 @@ import msgspec
 from exporter.send.options import Format
 
 _HEAD: Final = 1024
-_TAIL: Final = 256
+TAIL: Final = 256
 """Bytes at the beginning and before the position, by which a file is recognized: inode numbers are
 reused."""
 
@@ -148,13 +148,8 @@ def _age(status: os.stat_result) -> tuple[int, int]:
 
 def tail(file: BinaryIO, offset: int) -> bytes:
     """The bytes before an offset; fewer if the file is shorter."""
-    length = min(offset, _TAIL)
+    length = min(offset, TAIL)
     return os.pread(file.fileno(), length, offset - length)
-
-
-def longer_tail(before: bytes, line: bytes) -> bytes:
-    """The result of `tail` after the next line."""
-    return (before + line)[-_TAIL:]
 
 
 def digest(content: bytes) -> str:

@@ -1,13 +1,18 @@
 """Inputs: opened, decompressed, their format detected, and read record by record."""
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import select
 import stat
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -15,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.send import compression
 from exporter.send.csv_rows import CsvRows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
@@ -27,6 +31,14 @@ STDIN: Final = Path("-")
 _BUFFER: Final = 64 * 1024
 _HEADER: Final = re.compile(r"[,;\t]|sep=")
 """A CSV header has one of these; a log line before the first JSON line may have none."""
+_ERRORS: Final = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+"""Errors of reading a damaged or encrypted file, besides OSError."""
+_UNREADABLE: Final = {
+    b"\x28\xb5\x2f\xfd": "zstd: unpack it, zstd -dc FILE | session-end-exporter send -",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (xls): save it as CSV UTF-8",
+    b"PAR1": "Parquet: export it as CSV or NDJSON",
+}
+_WORKBOOKS: Final = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a spreadsheet (ods)"}
 
 
 def check(files: Sequence[Path]) -> None:
@@ -85,7 +97,7 @@ class Source:
                 yield line, record
         except Rejected as error:
             yield line + 1, error
-        except (OSError, csv.Error, UnicodeError, *compression.ERRORS) as error:
+        except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
             reason = getattr(error, "strerror", None) or str(error)
             yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
         for text in self.names.unseen_columns():
@@ -96,8 +108,7 @@ class Source:
         raw = _Input(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
         raw.on_idle = self.on_idle
         with io.BufferedReader(raw, _BUFFER) as self._file:
-            stream: Any
-            stream, name = compression.decompressed(self._file, self._path)
+            stream, name = _decompressed(self._file, self._path)
             head: bytes = stream.peek(_BUFFER)
             encoding, errors = _encoding(head)
             start = head.decode(encoding, "replace")
@@ -139,6 +150,42 @@ class _Input(io.FileIO):
         if not poll.poll(0):
             self.on_idle()
         return super().readinto(buffer)
+
+
+def _decompressed(file: "io.BufferedReader[_Input]", path: Path) -> tuple[Any, str]:
+    """The content of a file, and the file's name without a compression suffix.
+
+    Raises `Rejected` for formats that cannot be read, with the remedy.
+    """
+    head = file.peek(8)
+    name = path.name.lower()
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=file), name.removesuffix(".gz")
+    if head.startswith(b"BZh"):
+        return bz2.BZ2File(file), name.removesuffix(".bz2")
+    if head.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMAFile(file), name.removesuffix(".xz")
+    if head.startswith(b"PK\x03\x04"):
+        return _only_member(file)
+    for magic, remedy in _UNREADABLE.items():
+        if head.startswith(magic):
+            raise Rejected("invalid_json", f"the file is {remedy}")
+    return file, name
+
+
+def _only_member(file: "io.BufferedReader[_Input]") -> tuple[Any, str]:
+    if not file.seekable():
+        raise Rejected("invalid_json", "zip can't be read from a pipe: name the file, or unpack it")
+    archive = zipfile.ZipFile(file)
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    for part, workbook in _WORKBOOKS.items():
+        if part in names:
+            raise Rejected("invalid_json", f"the file is {workbook}: save it as CSV UTF-8")
+    names = [name for name in names if not name.startswith("__MACOSX/")]
+    if len(names) != 1:
+        rule = f"a zip with {len(names)} files, but a zip must have a single file: unpack it"
+        raise Rejected("invalid_json", rule)
+    return archive.open(names[0]), names[0].lower()
 
 
 def _encoding(head: bytes) -> tuple[str, str]:

@@ -1,14 +1,29 @@
-"""Streampixel's build events, their series, and the metrics made from the ledger's totals."""
+"""Streampixel's build events: `POST /v1/webhooks/streampixel/{token}`, their series and metrics."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal, get_args
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
 
+import msgspec
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from exporter import names
-from exporter.ledger.contract import Family, Ledger, Series, Totals
+from exporter.errors import NothingValid, Rejected, Unparseable
+from exporter.ingest.app import Answer, Request, answer
+from exporter.ingest.event import Rejection, parsed_time
+from exporter.ingest.guard import Guard
+from exporter.ingest.media import media_type
+from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Family, Ledger, Series, Totals
+from exporter.logs import Log
+from exporter.metrics.own import OwnMetrics
+
+log = Log("exporter.streampixel")
 
 SYSTEM: Final = "streampixel"
 EventName = Literal[
@@ -26,6 +41,115 @@ EventName = Literal[
 The test button of Streampixel's dashboard sends `webhook.test`.
 """
 EVENTS: Final[tuple[str, ...]] = get_args(EventName)
+MAX_BODY: Final = 64 * 1024
+"""Bytes; a documented payload has about 300."""
+BUDGET: Final = 16 * MAX_BODY
+"""Bytes of bodies that may be read at the same time."""
+_TYPES: Final = ("application/json",)
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
+"""Equal for all events: a repeated delivery is a duplicate, never a conflict."""
+_SEED: Final = xxh3_64_intdigest(f"{SYSTEM}\0webhook".encode())
+"""Keeps the ids of build events apart from the ids of session ends."""
+
+_Id = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def _time(value: Any) -> Any:
+    # pydantic takes "0" for a time too.
+    return parsed_time("timestamp", value) if isinstance(value, str) else value
+
+
+class BuildEvent(BaseModel):
+    """One step of a Streampixel build. Other fields are not read."""
+
+    # Most exporters have no webhook: the validator is built at the first request.
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    event: EventName
+    projectId: _Id  # noqa: N815 (Streampixel's spelling)
+    uploadId: _Id | None = None  # noqa: N815
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_time)] = Field(
+        description="When it happened; the same for each delivery."
+    )
+
+    def key(self) -> bytes:
+        """Equal for repeated deliveries. A rollback distributes the same upload at another time."""
+        parts = (self.event, self.projectId, self.uploadId, self.timestamp.timestamp())
+        return xxh3_128_digest(msgspec.msgpack.encode(parts), _SEED)
+
+
+def decode(body: bytes) -> BuildEvent:
+    """The event in a body. Raises `Unparseable`, or `Rejected` with the field and its rule."""
+    try:
+        return BuildEvent.model_validate_json(body)
+    except ValidationError as error:
+        (mistake, *_) = error.errors(include_url=False, include_input=False)
+        if mistake["type"] == "json_invalid":
+            raise Unparseable(f"not JSON: {mistake['msg']}") from None
+        if not mistake["loc"]:
+            raise Rejected("not_an_object", "a build event is a JSON object") from None
+        raise Rejected("invalid_field", f"{mistake['loc'][0]}: {mistake['msg']}") from None
+
+
+@dataclass
+class BuildWebhook:
+    """A route that counts each build event once; see `exporter.ingest.app.Route`.
+
+    The token at the end of the path is the sender's only secret: no log line and no answer contains it.
+    The guard checks it as it checks a bearer token, before the body is read.
+    """
+
+    guard: Guard
+    ledger: Ledger
+    own: OwnMetrics
+    series: Mapping[str, Series]
+    max_clock_skew: float
+    rejected: Callable[[str, str], None]
+    clock: Callable[[], float] = time.time
+    methods: tuple[str, ...] = ("POST",)
+
+    def __post_init__(self) -> None:
+        self._commit_lock = asyncio.Lock()
+
+    async def take(self, request: Request) -> Answer | None:
+        """200 once the event is on disk, also for a repeated delivery."""
+        token = request.rest.encode("utf-8", "replace")
+        headers = {**request.headers, b"authorization": b"Bearer " + token}
+        self.guard.admit(request.method, headers, request.client)
+        media_type(headers.get(b"content-type", b""), _TYPES)
+        body = await self.guard.read(request.headers, request.receive)
+        if body is None:
+            return None
+        try:
+            build = decode(body)
+            at, now = build.timestamp.timestamp(), self.clock()
+            if at > now + self.max_clock_skew:
+                limit = f"at most {self.max_clock_skew:g} s are allowed"
+                raise Rejected("clock_skew", f"timestamp: {at - now:.0f} s in the future; {limit}")
+        except Rejected as error:
+            self.own.rejected.labels(error.reason).inc()
+            self.rejected(error.reason, error.message)
+            rejection = Rejection(0, error.reason, error.message)
+            raise NothingValid(error.message, [rejection]) from None
+        duplicates = await self._commit(build, min(at, now))
+        reply = {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
+        return answer(msgspec.json.encode(reply), _NO_STORE)
+
+    async def _commit(self, build: BuildEvent, at: float) -> int:
+        """Count the event; 1 if it is a duplicate, else 0."""
+        # Without the lock, two commits would read the same last time, and the earlier time could win.
+        async with self._commit_lock:
+            # Events may arrive out of order: an earlier event must not replace the last time.
+            known = last_build_times(self.ledger.totals()).get(build.event, 0.0)
+            last = repr(max(at, known))
+            batch = Batch([self.series[build.event]], build.key(), _NO_FINGERPRINT, None, [last])
+            duplicates = (await self.ledger.commit(batch)).duplicates
+        if duplicates:
+            self.own.duplicates.inc()
+        else:
+            log.info("build event counted", system=SYSTEM, build_event=build.event)
+        return duplicates
 
 
 def build_series(label_names: Sequence[str]) -> dict[str, Series]:

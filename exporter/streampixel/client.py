@@ -15,12 +15,13 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.streampixel.poller import PollFailed, Users
+from exporter.streampixel.live_stats import PollFailed, Users
 
 MAX_BODY: Final = 64 * 1024
 """Bytes of an answer; a documented answer has 30."""
 _MAX_RETRY_AFTER: Final = 3600.0
 _REASONS: Final = {401: "unauthorized", 403: "unauthorized", 404: "not_found", 429: "throttled"}
+_INVALID: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _Count = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
@@ -57,8 +58,8 @@ class StatsClient:
             },
             # The system's certificates, or those of SSL_CERT_FILE, instead of certifi's.
             verify=ssl.create_default_context(),
-            timeout=timeout,
-            follow_redirects=False,
+            # `users` has a timeout. This one applies to each read: a byte a second would pass it.
+            timeout=None,  # noqa: S113
             trust_env=False,
         )
 
@@ -67,17 +68,21 @@ class StatsClient:
         key = self._key()
         self._http.cookies.clear()
         try:
-            # httpx's timeout applies to each read: a server that sends a byte a second would pass it.
             async with asyncio.timeout(self._timeout):
                 return await self._request(project, key)
-        except (TimeoutError, httpx.TimeoutException):
-            reason, detail = "timeout", f"no complete answer within {self._timeout:g} s"
-        except httpx.RemoteProtocolError as error:
-            closed = "without sending" in str(error)
-            reason, detail = "connection" if closed else "bad_answer", str(error)
+        except PollFailed as error:
+            failure = error
+        except TimeoutError:
+            failure = PollFailed("timeout", f"no complete answer within {self._timeout:g} s")
         except httpx.HTTPError as error:
-            reason, detail = "connection", str(error)
-        raise PollFailed(reason, _redact(key, detail))
+            invalid = isinstance(error, httpx.RemoteProtocolError)
+            closed = "without sending" in str(error)
+            reason = "bad_answer" if invalid and not closed else "connection"
+            failure = PollFailed(reason, str(error))
+        # Servers echo the request's URL, with the key plain or percent-encoded.
+        pattern = "".join(f"(?:{re.escape(char)}|%(?i:{ord(char):02x}))" for char in key)
+        failure.detail = re.sub(pattern, "***", failure.detail)
+        raise failure
 
     async def _request(self, project: str, key: str) -> Users:
         url = f"{self._url}/projects/userStats/{project}"
@@ -88,30 +93,18 @@ class StatsClient:
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise PollFailed("bad_answer", f"the answer has more than {MAX_BODY:,} bytes")
-        if (status := response.status_code) != 200:
-            reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")
-            detail = _redact(key, f"status {status}: {_message(body)}").rstrip(": ")
-            raise PollFailed(reason, detail, _retry_after(response))
+        status = response.status_code
         try:
-            stats = msgspec.json.decode(body, type=_Stats)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise PollFailed("bad_answer", _redact(key, f"status 200: {error}")) from None
-        return stats.liveUser, stats.queueUser
-
-
-def _message(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Error).message
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-
-
-def _retry_after(response: httpx.Response) -> float:
-    text = response.headers.get("retry-after", "").strip()
-    return min(float(text[:9]), _MAX_RETRY_AFTER) if text.isascii() and text.isdigit() else 0.0
-
-
-def _redact(key: str, text: str) -> str:
-    """The text without the key, plain or percent-encoded: servers echo the request's URL."""
-    pattern = "".join(f"(?:{re.escape(char)}|%(?i:{ord(char):02x}))" for char in key)
-    return re.sub(pattern, "***", text)
+            if status == 200:
+                stats = msgspec.json.decode(body, type=_Stats)
+                return stats.liveUser, stats.queueUser
+            message = msgspec.json.decode(body, type=_Error).message
+        except _INVALID as error:
+            if status == 200:
+                raise PollFailed("bad_answer", f"status 200: {error}") from None
+            message = ""
+        reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")
+        text = response.headers.get("retry-after", "").strip()
+        seconds = float(text[:9]) if text.isascii() and text.isdigit() else 0.0
+        detail = f"status {status}: {message}".rstrip(": ")
+        raise PollFailed(reason, detail, min(seconds, _MAX_RETRY_AFTER))

@@ -1,24 +1,159 @@
-"""Live stats: the API key's file, and the poller beside the listeners."""
+"""Live stats: polls the users of each project, one project at a time, and exports them.
+
+A failure is counted and logged and delays the next poll; it never affects ingest.
+"""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from exporter import names
 from exporter.errors import ConfigError
+from exporter.logs import Log
 from exporter.secret_file import is_word, secrets
 from exporter.settings import Settings
 from exporter.streampixel.builds import SYSTEM
-from exporter.streampixel.poller import REASONS, Poller
 from exporter.watched import Watched
 
+log = Log("exporter.streampixel")
+
+REASONS: Final = (
+    "timeout",
+    "connection",
+    "unauthorized",
+    "not_found",
+    "throttled",
+    "server_error",
+    "bad_answer",
+    "internal",
+)
+"""Why a poll failed; docs/builds.md describes each."""
+MAX_DELAY: Final = 600.0
+"""Seconds between polls of a project that fails: recovery is seen within ten minutes."""
+FRESH_INTERVALS: Final = 3
+"""Poll intervals after which numbers are not exported: a queue of an hour ago would mislead."""
 TIMEOUT: Final = 10.0
 """Seconds for a request, from the connection to the end of the answer."""
+
+Users = tuple[float, float]
+"""Users of a project: streaming now, and waiting for a worker."""
+
+
+@dataclass(eq=False)
+class PollFailed(Exception):
+    """A poll that failed.
+
+    `reason` is one of `REASONS`. `detail` is for the log and never contains the key. `retry_after` is the
+    platform's minimum delay in seconds.
+    """
+
+    reason: str
+    detail: str
+    retry_after: float = 0.0
+
+
+@dataclass(slots=True)
+class Project:
+    """A project that is polled.
+
+    `due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0. The event loop
+    changes a project; scrapes read it in another thread.
+    """
+
+    id: str
+    due: float
+    users: Users | None = None
+    answered: float = 0.0
+    last_success: float = 0.0
+    failures: int = 0
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class Poller(Collector):
+    """Calls `fetch` with each project's id every `interval` seconds, and `on_failure` with each failure's
+    reason. Polls of several projects are spread evenly over the interval."""
+
+    ids: Sequence[str]
+    interval: float
+    fetch: Callable[[str], Awaitable[Users]]
+    on_failure: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        start, distance = self.clock(), self.interval / len(self.ids)
+        self.projects = [Project(name, start + i * distance) for i, name in enumerate(self.ids)]
+
+    def collect(self) -> Iterable[Metric]:
+        """The gauges of all projects. Users that are unknown or too old have no sample."""
+        families = live, queued, success = [
+            GaugeMetricFamily(name, text, labels=(names.SYSTEM, names.PROJECT))
+            for name, text in (
+                (names.LIVE_USERS, "Users streaming now, as the platform reports them."),
+                (names.QUEUED_USERS, "Users waiting for a worker, as the platform reports them."),
+                (names.LIVE_STATS_SUCCESS, "Unix time of the last successful poll; 0 for never."),
+            )
+        ]
+        for project in self.projects:
+            labels = (SYSTEM, project.id)
+            success.add_metric(labels, project.last_success)
+            age = self.clock() - project.answered
+            if project.users and age <= FRESH_INTERVALS * self.interval:
+                for family, users in zip((live, queued), project.users, strict=True):
+                    family.add_metric(labels, users)
+        return families
+
+    async def run(self) -> None:
+        """Poll until the task is cancelled."""
+        while True:
+            project = min(self.projects, key=lambda project: project.due)
+            await self.sleep(max(0.0, project.due - self.clock()))
+            await self.poll(project)
+
+    async def poll(self, project: Project) -> None:
+        """Poll one project now."""
+        start = self.clock()
+        try:
+            users = await self.fetch(project.id)
+        except PollFailed as failure:
+            self._fail(project, failure)
+        except Exception:
+            # An exception would end the task, and the metrics would keep their last values.
+            log.error("defect", exc_info=True)
+            self._fail(project, PollFailed("internal", "a defect of the exporter"))
+        else:
+            if project.failures:
+                log.info("live stats recovered", project=project.id, failures=project.failures)
+            project.users, project.answered = users, self.clock()
+            project.last_success = time.time()
+            project.failures, project.reason = 0, ""
+            project.due = start + self.interval
+
+    def _fail(self, project: Project, failure: PollFailed) -> None:
+        self.on_failure(failure.reason)
+        delay = self.interval * 2.0 ** min(project.failures, 10)
+        delay = max(min(delay, max(MAX_DELAY, self.interval)), failure.retry_after)
+        # Jitter, so that two exporters do not poll at the same time.
+        project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
+        project.failures += 1
+        if failure.reason == "throttled":
+            # Streampixel's rate limits are per account.
+            for other in self.projects:
+                other.due = max(other.due, project.due)
+        if project.reason != failure.reason:
+            project.reason = failure.reason
+            fields = {"reason": failure.reason, "detail": failure.detail}
+            log.warning("live stats failed", project=project.id, **fields)
 
 
 @asynccontextmanager

@@ -53,6 +53,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
             '"occurred_at":"2026-11-20T19:00:00Z"',
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         ),
+        ('"code":1', "id: required in a beacon, the same in each retry"),
         ('"id":null', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
@@ -63,7 +64,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
 )
 def test_invalid_field_is_rejected_with_its_rule(event: str, message: str) -> None:
     """Fails without the bound on durations, and when a browser's `occurred_at` is used or ignored."""
-    prefix = "" if event.startswith('"id"') else '"id":"a",'
+    prefix = "" if "id: " in message else '"id":"a",'
     (rejection,) = read(f"{{{prefix}{event}}}".encode()).rejected
     assert (rejection.reason, rejection.message) == ("invalid_field", message)
 
@@ -71,11 +72,8 @@ def test_invalid_field_is_rejected_with_its_rule(event: str, message: str) -> No
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"[5]", "not_an_object"),
-        (b'{"code":4001}', "invalid_field"),
         (b'{"id":"a","id":"b"}', "duplicate_key"),
         (b'{"id":"a","x":' + b"[" * 40 + b"]" * 40 + b"}", "too_deep"),
-        (b'{"id":"a","system":"softdrive"}', "foreign_system"),
     ],
 )
 def test_invalid_event_is_rejected(body: bytes, reason: str) -> None:

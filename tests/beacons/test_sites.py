@@ -6,6 +6,7 @@ import pytest
 
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
 from exporter.beacons.sites import Loader, Sites, hash_key, make_key
+from exporter.commands.beacon_key import beacon_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
 
@@ -145,35 +146,32 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     assert lines == ["2", "3", "6"]
 
 
-def test_missing_file_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't be read: No such file or directory"):
-        LOADER(tmp_path / "none.yaml")
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        *("https://a", "http://localhost:3000", "https://x-1.example:8443", "http://[::1]"),
-        *("https://shop.example:80", "http://shop.example:443", "https://xn--bcher-kva.example"),
-    ],
+VALID = (
+    *("https://a", "http://localhost:3000", "https://x-1.example:8443", "http://[::1]"),
+    *("https://shop.example:80", "http://shop.example:443", "https://xn--bcher-kva.example"),
 )
-def test_origin_as_browsers_send_it_is_valid(origin: str) -> None:
-    assert VALID_ORIGIN.fullmatch(origin)
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        *("null", "a.b", "ftp://a", "https://", "https://A.example", "https://bücher.example"),
-        *("https://a/", "https://*.a", "https://u@a", "https://a?b", "https://a\n", " https://a"),
-        *("https://a:443", "http://a:80", "https://a:0", "https://a:", "https://.a"),
-    ],
+INVALID = (
+    *("null", "a.b", "ftp://a", "https://", "https://A.example", "https://bücher.example"),
+    *("https://a/", "https://*.a", "https://u@a", "https://a?b", "https://a\n", " https://a"),
+    *("https://a:443", "http://a:80", "https://a:0", "https://a:", "https://.a"),
 )
-def test_other_origins_are_invalid(origin: str) -> None:
-    assert not VALID_ORIGIN.fullmatch(origin)
+
+
+@pytest.mark.parametrize("origin", VALID + INVALID)
+def test_origin_is_valid_as_browsers_send_it(origin: str) -> None:
+    assert bool(VALID_ORIGIN.fullmatch(origin)) == (origin in VALID)
 
 
 def test_keys_are_long_unique_and_need_no_escaping() -> None:
     keys = {make_key() for _ in range(100)}
     assert len(keys) == 100
     assert all(len(key) == 24 and key.replace("-", "").replace("_", "").isalnum() for key in keys)
+
+
+def test_command_names_every_mistake() -> None:
+    with pytest.raises(ConfigError) as caught:
+        beacon_key("A b", [ORIGIN, f"{ORIGIN}/"], "x")
+    site, origin, system = caught.value.mistakes
+    assert site.startswith("--site 'A b' is not a site's name")
+    assert origin.startswith(f"--origin '{ORIGIN}/' is not an origin as browsers send it")
+    assert system == "--system 'x' is not loaded; loaded are softdrive, streampixel"

@@ -62,24 +62,18 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         tags = {name: f'{script} data-key="{key}"></script>' for name, key in keys.items()}
         shop = tags["shop"]
         frame = f'<iframe id="player" src="{site.player}/player"></iframe>'
-        framed = f' data-frame="#player" data-origin="{site.player}"></script>'
-        site.pages = {
-            "/": HEAD + shop + APP,
-            "/labelled": HEAD + shop.replace("></", ' data-project="configurator"></') + APP,
-            "/twice": HEAD
-            + shop
-            + APP
-            + shop
-            + "<script>SessionEndCollector.streampixel(sdk)</script>",
-            "/slow": HEAD + tags["slow"] + APP,
-            "/frame": HEAD
-            + shop.replace("></script>", framed)
-            + frame
-            + frame.replace("player", "other", 1),
-            "/no-frame": HEAD + shop.replace("></script>", framed),
-            "/bare": HEAD + f"{script}></script><script>const KEY = '{keys['shop']}'</script>",
-            "/elsewhere": HEAD,
+        framed = shop.replace("></", f' data-frame="#player" data-origin="{site.player}"></')
+        pages = {
+            "/": shop + APP,
+            "/labelled": shop.replace("></", ' data-project="configurator"></') + APP,
+            "/twice": f"{shop}{APP}{shop}<script>SessionEndCollector.streampixel(sdk)</script>",
+            "/slow": tags["slow"] + APP,
+            "/frame": framed + frame + frame.replace("player", "other", 1),
+            "/no-frame": framed,
+            "/bare": f"{script}></script><script>const KEY = '{keys['shop']}'</script>",
+            "/elsewhere": "",
         }
+        site.pages = {path: HEAD + page for path, page in pages.items()}
         yield running
 
 

@@ -1,9 +1,7 @@
 """A site on loopback, with a stand-in for the Web SDK as its documentation describes it."""
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-from deploy.demo.program import BackgroundServer
+from tests import faulty_server
+from tests.faulty_server import FaultyServer
 
 SDK = """\
 // What StreamPixelApplication resolves to, with the events and times of its documentation.
@@ -43,7 +41,7 @@ PLAYER = """\
 """
 
 
-class Site(BackgroundServer):
+class Site(FaultyServer):
     """Serves `pages` (path to HTML).
 
     `origin` is the origin of its pages, `player` that of the stream's iframe. `plain` is no secure context,
@@ -51,30 +49,21 @@ class Site(BackgroundServer):
     """
 
     def __init__(self) -> None:
+        super().__init__(Handler)
         self.pages: dict[str, str] = {}
-        site = self
+        self.origin = f"http://localhost:{self.server_port}"
+        self.player = f"http://127.0.0.1:{self.server_port}"
+        self.plain = f"http://shop.test:{self.server_port}"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site._answer(self)
 
-            def log_message(self, *_: Any) -> None:
-                pass
+class Handler(faulty_server.Handler):
+    server: Site
+    # The browser keeps no connection, for which the exit would wait.
+    protocol_version = "HTTP/1.0"
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        super().__init__(server)
-        port = server.server_port
-        self.origin = f"http://localhost:{port}"
-        self.player = f"http://127.0.0.1:{port}"
-        self.plain = f"http://shop.test:{port}"
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = request.path.partition("?")[0]
-        page = {"/player": PLAYER, "/sdk.js": SDK, **self.pages}.get(path)
-        body = (page or "").encode()
-        request.send_response(404 if page is None else 200)
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        page = {"/player": PLAYER, "/sdk.js": SDK, **self.server.pages}.get(path)
         content_type = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
-        request.send_header("content-type", content_type)
-        request.send_header("content-length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
+        status = 404 if page is None else 200
+        self.answer(status, (page or "").encode(), content_type=content_type)

@@ -46,18 +46,6 @@ def test_unsent_end_is_sent_on_the_next_visit(visitor: Visitor) -> None:
     visitor.assert_counted(end(1001))
 
 
-def test_end_with_a_lost_answer_counts_once(visitor: Visitor) -> None:
-    visitor.lose_next_answer()
-    page = visitor.open()
-    page.evaluate("sdk.play(); sdk.close(4001)")
-    with page.expect_event("requestfailed"):
-        visitor.advance(page, 1)
-    visitor.assert_counted(end(4001))
-    visitor.context.unroute_all()
-    visitor.assert_delivered(page, end(4001), after=10)
-    assert len(visitor.sent) == 2
-
-
 def test_one_request_is_in_flight_at_a_time(visitor: Visitor) -> None:
     pending: list[Route] = []
 
@@ -285,3 +273,29 @@ def test_invalid_storage_is_ignored(visitor: Visitor) -> None:
     page.evaluate("sdk.play(); sdk.close(1000)")
     visitor.advance(page, 1)
     visitor.assert_counted(end(1000))
+
+
+# --- pages without the script --------------------------------------------------------------------
+
+SEND = {
+    "text": "navigator.sendBeacon(url, text)",
+    "text Blob": "navigator.sendBeacon(url, new Blob([text], { type: 'text/plain' }))",
+    "JSON Blob": "navigator.sendBeacon(url, new Blob([text], { type: 'application/json' }))",
+    "bytes": "navigator.sendBeacon(url, new TextEncoder().encode(text).buffer)",
+    "fetch": """fetch(url, {
+        method: "POST", body: text, credentials: "include", headers: { "Content-Type": "application/json" },
+    }).then(({ status }) => status === 204)""",
+}
+
+
+def test_event_of_a_page_is_delivered_with_credentials(
+    visitor: Visitor, exporter: ExporterProcess
+) -> None:
+    """Fails without Access-Control-Allow-Credentials: the browser drops a JSON Blob silently."""
+    page = visitor.open("/bare")
+    url = f"http://127.0.0.1:{exporter.ports['ingest']}/v1/beacons/{page.evaluate('KEY')}"
+    for number, send in enumerate(SEND.values(), 1):
+        event = "{ id: crypto.randomUUID(), code: 4001 }"
+        script = f"(url) => {{ const text = JSON.stringify({event}); return {send}; }}"
+        assert page.evaluate(script, url) is True
+        visitor.assert_counted(end(4001, number))

@@ -61,7 +61,7 @@ def _play(route: Route) -> None:
     route.fulfill(content_type="text/html", body=PLAYER)
 
 
-def test_tables_list_fields_and_settings_of_the_script(visitor: Visitor) -> None:
+def test_tables_list_fields_and_settings_of_the_script() -> None:
     sent, options = section(TEXT, "What is sent"), section(TEXT, "Add it to your page")
     (rows,) = tables(sent)
     assert {quoted(row[0])[0] for row in rows} == FIELDS

@@ -48,7 +48,6 @@ ENDS = {
     INACTIVE + "fire('afkWarningDeactivate'); " + LOST: ["end 4007"],
 }
 WARNED = "sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'));"
-DISCONNECTED = "fire('webRtcDisconnected', { eventString: '%s', allowClickToReconnect: %s });"
 EXPECTED = (
     end(1000, 2) | end(4001) | end(4004, 4) | end(4007, 5) | end("unknown") | interruption(1005, 2)
 )
@@ -74,20 +73,21 @@ TWO_STREAMS = """() => {
 
 
 @pytest.mark.parametrize(
-    ("script", "counted"),
+    ("path", "script", "counted"),
     [
-        ("sdk.say({ status: 'connecting' }); sdk.close(4001); " * 2, end(4001, 2)),
-        ("sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
+        ("/", "sdk.say({ status: 'connecting' }); sdk.close(4001); " * 2, end(4001, 2)),
+        ("/", "sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
         # A failure without a number is 4007 only after a drop.
-        (FAILED, end(4001)),
-        (WEBSOCKET, end(4004)),
-        ("SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
-        (TWO_STREAMS, end(1000) | end(4006)),
+        ("/", FAILED, end(4001)),
+        ("/", WEBSOCKET, end(4004)),
+        ("/", "SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
+        ("/", TWO_STREAMS, end(1000) | end(4006)),
+        ("/twice", "sdk.play(); sdk.close(4006)", end(4006)),
     ],
-    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions"],
+    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions", "two scripts"],
 )
-def test_end_is_counted_once(visitor: Visitor, script: str, counted: Counts) -> None:
-    page = visitor.open()
+def test_end_is_counted_once(visitor: Visitor, path: str, script: str, counted: Counts) -> None:
+    page = visitor.open(path)
     page.evaluate(script)
     visitor.assert_delivered(page, counted)
 

@@ -23,15 +23,6 @@ _SAMPLE = re.compile(
 )
 
 
-def counts(exporter: ExporterProcess) -> Counter[tuple[str, str]]:
-    """All counts for Streampixel. Parsing all metrics would take half of a test's time."""
-    counted: Counter[tuple[str, str]] = Counter()
-    text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
-    for name, code, value in _SAMPLE.findall(text):
-        counted[name, code] += int(float(value))
-    return counted
-
-
 class Visitor:
     """A fresh browser profile. Its exit asserts that no script failed and the console stayed empty.
 
@@ -52,7 +43,7 @@ class Visitor:
         self.context.on("request", self._note)
         self.context.on("weberror", lambda error: self.faults.append(str(error.error)))
         self.context.on("console", self._note_console)
-        self._before = counts(exporter)
+        self._before = self._counts()
 
     def __enter__(self) -> Self:
         if self._clock:
@@ -117,16 +108,20 @@ class Visitor:
         self.wait_until_sent(page)
         self.assert_counted(expected)
 
-    def counts(self) -> Counts:
-        """Events counted since this visitor was created."""
-        return dict(counts(self._exporter) - self._before)
+    def _counts(self) -> Counter[tuple[str, str]]:
+        """All counts for Streampixel. Parsing all metrics would take half of a test's time."""
+        counted: Counter[tuple[str, str]] = Counter()
+        text = self._exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
+        for name, code, value in _SAMPLE.findall(text):
+            counted[name, code] += int(float(value))
+        return counted
 
     def assert_counted(self, expected: Counts) -> None:
-        """Wait until exactly `expected` was counted."""
+        """Wait until exactly `expected` was counted since this visitor was created."""
         try:
-            wait_for(lambda: self.counts() == expected)
+            wait_for(lambda: self._counts() - self._before == expected)
         except AssertionError:
-            assert self.counts() == expected
+            assert self._counts() - self._before == expected
 
 
 def end(code: int | str, times: int = 1) -> Counts:

@@ -29,9 +29,8 @@ from tests.e2e.prometheus_process import PrometheusProcess
 from tests.lab.runs import trial
 from tests.promql.history import write_blocks
 from tests.rule_groups import RULES, groups
-from tests.streampixel.payloads import body
 from tests.streampixel.stats_server import USER, StatsServer, key_file
-from tests.streampixel.webhook import TOKEN, token_file
+from tests.streampixel.webhook import TOKEN, body, token_file
 
 HOURS = 2.5
 MINUTE = 60.0

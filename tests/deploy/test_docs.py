@@ -17,7 +17,7 @@ from exporter.ledger.recovery import Plan
 from exporter.ledger.window import Window
 from exporter.settings import Settings, load
 from exporter.streampixel.builds import EVENTS
-from exporter.streampixel.poller import REASONS
+from exporter.streampixel.live_stats import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for

@@ -28,8 +28,7 @@ from exporter.metrics.state import StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
-from exporter.streampixel.live_stats import failure_counter
-from exporter.streampixel.poller import Poller, Users
+from exporter.streampixel.live_stats import Poller, Users, failure_counter
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
 

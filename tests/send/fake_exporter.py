@@ -8,13 +8,12 @@ import gzip
 import json
 import socket
 import struct
-import threading
 from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.names import INGEST_PATH
 from tests import faulty_server
-from tests.faulty_server import Fault, FaultyServer
+from tests.faulty_server import FaultyServer
 
 Events = list[dict[str, Any]]
 
@@ -106,15 +105,3 @@ def closes_after_responding(handler: Handler) -> None:
     """Closes the connection without announcing it, as servers close idle connections."""
     handler.answer(*handler.count())
     handler.close_connection = True
-
-
-def responds_after(event: threading.Event) -> Fault:
-    """Counts the events and responds when `event` is set, or after 10 s."""
-
-    def fault(handler: Handler) -> None:
-        outcome = handler.count()
-        event.wait(10)
-        handler.close_connection = True
-        handler.answer(*outcome)
-
-    return fault

@@ -95,3 +95,8 @@ class Follower:
 
 def nothing() -> None:
     pass
+
+
+def tick() -> None:
+    """Wait: the file system's clock advances only every few milliseconds."""
+    time.sleep(0.02)

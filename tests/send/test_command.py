@@ -63,14 +63,6 @@ def test_every_missing_input_is_named_and_nothing_is_sent(sender: Sender, tmp_pa
     assert f"{tmp_path}: is a directory" in sender.output
 
 
-def test_exit_code_depends_on_delivered_and_rejected_events(sender: Sender) -> None:
-    assert [sender.lines(ROW).exit_code for _ in range(2)] == [0, 0]
-    assert sender.lines(ROW + "x\n").exit_code == 1
-    assert sender.lines('{"system": "nope"}').exit_code == 1
-    sender.faults += [answers(400)]
-    assert sender.lines(ROW + "x\n").exit_code == 2
-
-
 @pytest.mark.parametrize("content", ["x\n", '{"system": "nope"}\n'])
 def test_first_twenty_mistakes_are_printed_and_the_others_counted(
     content: str, sender: Sender

@@ -12,7 +12,7 @@ from exporter.send.options import Options
 from tests.faulty_server import answers
 
 from .conftest import Sender
-from .fake_exporter import closes_after_responding, resets_after_counting, responds_after
+from .fake_exporter import Handler, closes_after_responding, resets_after_counting
 
 TOO_HIGH_INDEX = {"accepted": 2, "duplicates": 0, "rejected": [{"index": 3, "message": "m"}]}
 
@@ -60,9 +60,16 @@ def test_events_counted_before_a_reset_are_duplicates_of_the_retry(sender: Sende
 
 
 def test_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender) -> None:
+
+    def respond_late(handler: Handler) -> None:
+        outcome = handler.count()
+        late.wait(10)
+        handler.close_connection = True
+        handler.answer(*outcome)
+
     late = threading.Event()
     sender.clock.on_sleep = late.set
-    sender.faults += [responds_after(late)]
+    sender.faults += [respond_late]
     report = sender.lines(rows(3), timeout=0.5)
     assert (report.accepted, report.duplicates) == (0, 3)
     assert report.retries >= 1  # more on a busy machine, where the second response is late too
@@ -152,11 +159,10 @@ def test_response_without_answers_stops_at_once(
 
 
 def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
-    sender.server.token = "secret"
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
-    assert sender.lines(rows(3), token_file=token).accepted == 3
-    sender.server.token = "another"
+    sender.faults += [answers(401)]
     report = sender.lines(rows(3), token_file=token)
+    assert sender.server.headers["Authorization"] == "Bearer secret"
     assert (report.exit_code, report.retries) == (2, 0)
     assert "secret" not in sender.output + report.error + repr(report)
     assert caplog.records == []

@@ -104,10 +104,6 @@ def test_events_of_a_wrapped_export_are_read(
     ]
 
 
-def test_each_page_of_an_export_may_be_a_line(read: Read) -> None:
-    assert len(read(f"{json.dumps({'events': EVENTS})}\n" * 2).events) == 4
-
-
 def test_event_with_a_list_of_its_own_is_not_an_export(read: Read) -> None:
     lists = ['{"system": "a", "events": [1]}\n\n', '{"items": [1], "system": "a"}\n\n']
     for content in ("".join(lists), "".join(reversed(lists))):

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from exporter.send import follow
 from exporter.send.connection import Undelivered
 from exporter.send.events import events
 from exporter.send.follow import FollowedFile
@@ -40,21 +39,6 @@ def test_restart_continues_at_the_checkpoint(follower: Follower) -> None:
     assert follower.notes == []
 
 
-def test_repeat_has_the_ids_of_the_first_time(follower: Follower) -> None:
-    """The process was killed between the answer and the checkpoint, so the checkpoint is older."""
-    follower.path.write_text(lines(1))
-    follower.run((nothing, ["1"]))
-    before = follower.checkpoint.read_bytes()
-    follower.run(
-        follower.write(lines(2, 2), 2, 2),
-        (follower.rename, ["2", "2"]),
-        follower.write(lines(1, 2), 2, 2, 1, 2),
-    )
-    follower.checkpoint.write_bytes(before)
-    assert follower.run((nothing, ["2", "2", "1", "2"])) == ["2", "2", "1", "2"]
-    assert sorted(follower.counted.values()) == ["1", "1", "2", "2", "2"]
-
-
 def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> None:
     """Machines made from one image have equal paths, inode numbers and lines, but another random part of
     ids."""
@@ -63,23 +47,6 @@ def test_equal_lines_of_another_machine_have_other_ids(follower: Follower) -> No
     follower.checkpoint.unlink()
     follower.run((nothing, ["1", "2"]))
     assert len(follower.counted) == 4
-
-
-def test_rotated_file_is_finished_before_the_next_one(
-    follower: Follower, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The writer may still append to the rotated file after the next file was begun."""
-    monkeypatch.setattr(follow, "QUIET", 5)
-    follower.path.write_text(lines(1))
-    sent = follower.run(
-        (follower.rename, ["1"]),
-        follower.write(lines(2), 1, 2, to="ends.log.1"),
-        (follower.write(lines(4))[0], ["1", "2"]),
-        follower.write(lines(3), 1, 2, 3, to="ends.log.1"),
-    )
-    assert sent == ["1", "2", "3"]
-    monkeypatch.setattr(follow, "QUIET", 0.02)
-    assert follower.run((nothing, ["4"])) == ["4"]
 
 
 def test_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> None:
@@ -118,47 +85,19 @@ def test_file_is_known_before_its_first_answer(follower: Follower) -> None:
     assert len(follower.notes) == 2
 
 
-def test_rotated_file_that_is_gone_is_reported(follower: Follower) -> None:
-    follower.path.write_text(lines(1, 2))
-    follower.run((nothing, ["1", "2"]))
-    follower.rename("gone")
-    follower.path.write_text(lines(2, 1))
-    assert follower.run((nothing, ["2", "1"])) == ["2", "1"]
-    assert len(follower.counted) == 4
-    [note] = follower.notes
-    assert note.endswith("ends.log: was truncated or replaced: lines after line 2 may be lost")
+def test_first_line_of_an_empty_file_keeps_its_id(follower: Follower) -> None:
+    """The process was killed after the exporter counted the line, and before its answer."""
 
+    def write() -> None:
+        follower.path.write_text(lines(1))
 
-@pytest.mark.parametrize("codes", [[1], [3, 1, 1, 1]])
-def test_truncated_file_is_read_from_its_beginning(codes: list[int], follower: Follower) -> None:
-    """This holds even if the file has grown beyond its old length before it is read again."""
-    again = list(map(str, codes))
-    follower.path.write_text(lines(1, 2))
-
-    def truncate() -> None:
-        follower.path.write_text(lines(*codes))
-
-    assert follower.run((nothing, ["1", "2"]), (truncate, ["1", "2", *again]))[2:] == again
-    follower.path.write_text(lines(2, 2))
-    assert follower.run((nothing, ["2", "2"])) == ["2", "2"]
-    assert len(follower.counted) == 4 + len(codes)
-    assert len(follower.notes) == 2
-
-
-def test_lines_before_a_copy_and_truncation_are_read_from_the_copy(follower: Follower) -> None:
-    follower.path.write_text(lines(1))
-
-    def rotate(before: int, after: int) -> None:
-        follower.write(lines(before))[0]()
-        follower.copy_and_truncate()
-        follower.write(lines(after))[0]()
-
-    sent = follower.run((nothing, ["1"]), (lambda: rotate(2, 3), ["1", "2", "3"]))
-    assert sent == ["1", "2", "3"]
-    rotate(4, 5)
-    assert follower.run((nothing, ["4", "5"])) == ["4", "5"]
-    assert len(follower.counted) == 5
-    assert follower.notes == []
+    follower.path.touch()
+    source = FollowedFile(follower.path)
+    source.on_idle = write
+    event = next(events(source, Report(), follower.notes.append))
+    follower.counted[json.loads(event.body)["id"]] = "1"
+    assert follower.run((nothing, ["1"])) == ["1"]
+    assert len(follower.counted) == 1
 
 
 def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
@@ -211,3 +150,95 @@ def test_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) 
     follower.checkpoint.mkdir()
     with pytest.raises(Undelivered, match=r"ends\.log\.checkpoint: Is a directory"):
         list(events(source, Report(), follower.notes.append))
+
+
+# --- formats and headers -------------------------------------------------------------------------
+
+HEADER = b"system;Dur\xe9e;Code\n"
+"""A header with a byte that is not UTF-8."""
+
+
+def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
+    follower.path.write_text("system;Code\nsoftdrive;1\n")
+    columns = {"format": "csv"}
+    assert follower.run((nothing, ["1"]), **columns) == ["1"]
+    sent = follower.run(
+        follower.write("softdrive;2\n", 2),
+        (follower.rename, ["2"]),
+        follower.write("sep=,\n", 2),
+        follower.write("code,shop,system\n3,x,softdrive\n", 2, 3),
+        **columns,
+    )
+    assert sent == ["2", "3"]
+    assert follower.notes[-1].endswith("ignored, as events have no such field: shop")
+    assert follower.run(follower.write("4,x,softdrive\n", 4), **columns) == ["4"]
+
+
+@pytest.mark.parametrize("first", [HEADER, b"", b"drive;7\n"])
+def test_truncated_table_needs_no_header(first: bytes, follower: Follower) -> None:
+    """The writer may write the header only when it starts. The first line may be the rest of a row."""
+    follower.path.write_bytes(HEADER + b"softdrive;x;1\n")
+
+    def truncate(code: int) -> None:
+        follower.copy_and_truncate()
+        with follower.path.open("ab") as file:
+            file.write(first + b"softdrive;x;%d\n" % code)
+
+    assert follower.run((nothing, ["1"]), (lambda: truncate(2), ["1", "2"])) == ["1", "2"]
+    truncate(3)
+    more = follower.write("softdrive;x;4\n", 3, 4)
+    assert follower.run(more) == ["3", "4"]
+    assert follower.run(follower.write("softdrive;x;5\n", 5)) == ["5"]
+    assert len(follower.counted) == 5
+
+
+def test_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Follower) -> None:
+    follower.path.write_text("system;code\nsoftdrive;1\n")
+    follower.run((nothing, ["1"]))
+    for number, text in ((2, "\n"), (1, "softdrive;3\n")):
+        follower.rename(f"ends.log.{number}")
+        follower.path.write_text(text)
+        os.utime(follower.path, (2e9 - number, 2e9 - number))
+    assert follower.run((nothing, ["3"])) == ["3"]
+
+
+@pytest.mark.parametrize("first", ["4001}\n", "Restarted at noon, code 7\n"])
+def test_truncated_log_of_objects_may_begin_with_something_else(
+    first: str, follower: Follower
+) -> None:
+    follower.path.write_text(lines(1))
+
+    def truncate(code: int) -> None:
+        follower.copy_and_truncate()
+        follower.path.write_text(first + lines(code))
+
+    assert follower.run((nothing, ["1"]), (lambda: truncate(2), ["1", "2"])) == ["1", "2"]
+    truncate(3)
+    assert follower.run((nothing, ["3"])) == ["3"]
+
+
+@pytest.mark.parametrize("name", ["ends.ndjson", "ends.JSONL"])
+def test_name_of_a_file_decides_its_format(name: str, tmp_path: Path) -> None:
+    follower = Follower(tmp_path / name)
+    follower.path.write_text("Started\n" + lines(1))
+    assert follower.run((nothing, ["1"])) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("x" * 200_000 + "\n", "the rest cannot be read: "),
+        ("system,code\rsoftdrive,1\r\n", "the rest cannot be read: "),
+        (
+            "system,error_code\nsoftdrive,1\n",
+            "the header has no column `code`; `error_code` is near",
+        ),
+    ],
+)
+def test_line_that_is_no_header_ends_the_command(
+    header: str, message: str, follower: Follower, sender: Sender
+) -> None:
+    follower.path.write_text(header)
+    report = sender(follower.path, follow=True)
+    assert (report.exit_code, sender.requests) == (1, [])
+    assert f"ends.log:1: skipped: {message}" in sender.output

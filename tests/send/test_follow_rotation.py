@@ -10,12 +10,7 @@ import pytest
 from exporter.send import follow
 
 from .conftest import Sender
-from .following import Follower, lines, nothing
-
-
-def tick() -> None:
-    """Wait: the file system's clock advances only every few milliseconds."""
-    time.sleep(0.02)
+from .following import Follower, lines, nothing, tick
 
 
 @pytest.mark.parametrize("copied", [True, False])

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -28,7 +28,7 @@ from tests.e2e.exporter_process import wait_for
 from tests.faulty_server import answers
 
 from .conftest import Sender
-from .following import Ended, Follower
+from .following import Ended, Follower, tick
 
 ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "40"))
 """Kills of `send` in the endurance test: `make test` has a short version."""
@@ -66,20 +66,17 @@ def test_what_was_read_from_a_pipe_is_retried_without_end(
 
     waits: list[float] = []
     monkeypatch.setattr("exporter.send.command.send", deliver)
-    with ExitStack() as stack:
-        ends: list[Any] = [stack.enter_context(open(__file__))]
-        if kind == "pipe":
-            ends = [
-                stack.enter_context(open(end, mode))
-                for end, mode in zip(os.pipe(), "rw", strict=True)
-            ]
-        elif kind == "socket":
-            ends = [stack.enter_context(end) for end in socket.socketpair()]
-        monkeypatch.setattr(sys, "stdin", ends[0])
+    descriptors = {
+        "pipe": os.pipe,
+        "socket": lambda: [end.detach() for end in socket.socketpair()],
+        "file": lambda: [os.open(__file__, os.O_RDONLY)],
+    }[kind]()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: descriptors[0]))
+    for path, wait in ((STDIN, given), (Path("a.csv"), None)):
         with pytest.raises(typer.Exit):
-            send([STDIN], max_wait=given)
-        with pytest.raises(typer.Exit):
-            send([Path("a.csv")])
+            send([path], max_wait=wait)
+    for descriptor in descriptors:
+        os.close(descriptor)
     assert waits == [max_wait, 300]
 
 
@@ -121,31 +118,6 @@ def test_followed_file_is_sent_on_after_a_kill(sender: Sender, tmp_path: Path) -
             process.kill()
 
 
-class Log:
-    """A log file whose writer appends events and rotates it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.written = 0
-        self.rotations = 0
-
-    def write(self, count: int) -> None:
-        """Append events. Every third is equal to others, except the first of a file."""
-        with self.path.open("a") as file:
-            for _ in range(count):
-                self.written += 1
-                alike = self.written % 3 == 0 and file.tell() > 0
-                session = {} if alike else {"session_id": f"s-{self.written}"}
-                file.write(json.dumps({"system": "streampixel", "code": 4001, **session}) + "\n")
-
-    def rotate(self) -> None:
-        self.rotations += 1
-        self.path.rename(self.path.with_name(f"{self.path.name}.{self.rotations}"))
-        # The file system's clock advances only every few milliseconds.
-        time.sleep(0.02)
-        self.path.touch()
-
-
 def test_every_line_is_counted_once_over_kills_and_rotations(follower: Follower) -> None:
     """For a longer run: FOLLOW_ROUNDS=1000 pytest tests/send/test_streams.py.
 
@@ -153,20 +125,36 @@ def test_every_line_is_counted_once_over_kills_and_rotations(follower: Follower)
     log is rotated at any event, also while `send` does not run.
     """
     rng = random.Random(1)
-    log = Log(follower.path)
-    log.write(10)
+    written = rotations = 0
     counted: set[str] = set()
+
+    def write(count: int) -> None:
+        """Append events. Every third is equal to others, except the first of a file."""
+        nonlocal written
+        with follower.path.open("a") as file:
+            for _ in range(count):
+                written += 1
+                alike = written % 3 == 0 and file.tell() > 0
+                session = {} if alike else {"session_id": f"s-{written}"}
+                file.write(json.dumps({"system": "streampixel", "code": 4001, **session}) + "\n")
+
+    def rotate() -> None:
+        nonlocal rotations
+        rotations += 1
+        follower.rename(f"ends.log.{rotations}")
+        tick()
+        write(rng.randint(1, 20))
 
     def follow(kill: float) -> None:
         """Follow until the kill, or until every line is counted."""
         deadline = time.monotonic() + 20
 
         def idle() -> None:
-            assert time.monotonic() < deadline, (len(counted), log.written)
-            if len(counted) == log.written:
+            assert time.monotonic() < deadline, (len(counted), written)
+            if len(counted) == written:
                 raise Ended
 
-        source = FollowedFile(log.path)
+        source = FollowedFile(follower.path)
         source.on_idle = idle
         for event in events(source, Report(), lambda _: None):
             counted.add(json.loads(event.body)["id"])
@@ -176,21 +164,20 @@ def test_every_line_is_counted_once_over_kills_and_rotations(follower: Follower)
                 assert event.checkpoint
                 source.save(event.checkpoint)
             if rng.random() < 0.02:
-                log.rotate()
-                log.write(rng.randint(1, 20))
+                rotate()
 
+    write(10)
     for _ in range(ROUNDS):
-        log.write(rng.randint(1, 20))
+        write(rng.randint(1, 20))
         if rng.random() < 0.3:
-            log.rotate()
-            log.write(rng.randint(1, 20))
+            rotate()
         with suppress(Ended):
             follow(kill=0.1)
         if rng.random() < 0.1:
             # A truncation loses lines that were not read before, so all lines are read first.
             with suppress(Ended):
                 follow(kill=0)
-            os.truncate(log.path, 0)
+            os.truncate(follower.path, 0)
     with suppress(Ended):
         follow(kill=0)
-    assert len(counted) == log.written
+    assert len(counted) == written

@@ -72,7 +72,8 @@ class Handler(faulty_server.Handler):
         elif counts is None:
             self.answer(404, {"message": "Project not found"})
         else:
-            self.answer(200, dict(zip(("liveUser", "queueUser"), counts, strict=True)))
+            # Further fields are ignored.
+            self.answer(200, {"liveUser": counts[0], "queueUser": counts[1], "region": {"eu": 7}})
 
 
 def sends(raw: bytes, *, hang: bool = False) -> Fault:

@@ -1,6 +1,7 @@
-"""The webhook's route with a real ledger, without a socket; the clock stands still."""
+"""The webhook's route with a real ledger, without a socket, and payloads as Streampixel documents them."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,15 +14,44 @@ from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics
-from exporter.streampixel import webhook
-from exporter.streampixel.builds import BuildsCollector, build_series
-from exporter.streampixel.webhook import BuildWebhook
+from exporter.streampixel import builds
+from exporter.streampixel.builds import BuildsCollector, BuildWebhook, build_series
 from exporter.tokens import Authenticator
 
 NOW = 1_795_201_200.0
 """2026-11-20T19:00:00Z."""
 TOKEN = "hook-0123456789abcdef"
 JSON = {b"content-type": b"application/json"}
+STATUS = {
+    "build.uploaded": "pending",
+    "build.downloading": "Downloading Files",
+    "build.extracting": "Extracting & Scanning",
+    "build.saving": "Saving to Repository",
+    "build.distributing": "Distribute",
+    "build.approved": "Approved",
+    "build.rejected": "Reject",
+}
+"""The status of each build event."""
+PROJECT = "664f1a2b3c4d5e6f7a8b9c0d"
+UPLOAD = "665a2b3c4d5e6f7a8b9c0e1f"
+
+
+def body(event: str = "build.approved", **fields: Any) -> bytes:
+    """A complete payload; `fields` replace fields, None as null."""
+    build = event in STATUS
+    payload = {
+        "event": event,
+        "projectId": PROJECT,
+        "uploadId": UPLOAD if build else None,
+        "fileUrl": "https://your-bucket.s3.amazonaws.com/builds/v1.2.0.zip" if build else None,
+        "status": STATUS.get(event, "Test"),
+        "objection": "Unsupported file formats." if event == "build.rejected" else None,
+        "timestamp": "2026-11-20T18:50:00.000Z",
+    }
+    return json.dumps(payload | fields).encode()
+
+
+TEST_BODY = body("webhook.test")
 
 
 def token_file(folder: Path, *tokens: str) -> Path:
@@ -32,7 +62,7 @@ def token_file(folder: Path, *tokens: str) -> Path:
 
 
 class Webhook:
-    """The route inside a `with` block. `rejections` are reasons and messages."""
+    """The route inside a `with` block; its clock stands still. `rejections` are reasons and messages."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +78,7 @@ class Webhook:
         self.registry.register(BuildsCollector(self._ledger))
         authenticator = Authenticator(token_file(self._folder))
         self._route = BuildWebhook(
-            Guard(authenticator, webhook.MAX_BODY, webhook.BUDGET, "the limit of a webhook"),
+            Guard(authenticator, builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
             self._ledger,
             OwnMetrics(self.registry, (), ()),
             series,

@@ -16,11 +16,9 @@ from exporter.errors import (
 )
 from exporter.ingest.event import Rejection
 from exporter.metrics.collector import zero_series
-from exporter.streampixel.builds import EVENTS, build_series
-from exporter.streampixel.webhook import decode
+from exporter.streampixel.builds import EVENTS, build_series, decode
 from tests.metrics.still_ledger import two_systems
-from tests.streampixel.payloads import STATUS, TEST_BODY, body
-from tests.streampixel.webhook import JSON, NOW, TOKEN, Webhook
+from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
 TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
 TEN_MINUTES_AGO = NOW - 600
@@ -46,7 +44,8 @@ def test_every_event_is_zero_initialized_and_counted(hook: Webhook) -> None:
 
 
 def test_repeated_delivery_is_a_duplicate(hook: Webhook) -> None:
-    for delivery in (body(), body(), body(status="Released")):
+    again = body(fileUrl=None, status="?", attempt=2, timestamp="2026-11-20T19:50:00+01:00")
+    for delivery in (body(), body(), again):
         assert hook.post(delivery) == 200
     assert count_and_time(hook) == (1, TEN_MINUTES_AGO)
     assert hook.value(names.DUPLICATE_EVENTS) == 2
@@ -136,17 +135,11 @@ def test_another_event_project_upload_or_time_has_another_key(other: dict[str, o
     assert decode(body(**{"event": "build.approved", **other})).key() != decode(body()).key()
 
 
-def test_repeated_delivery_has_the_same_key() -> None:
-    again = body(fileUrl=None, status="?", attempt=2, timestamp="2026-11-20T19:50:00+01:00")
-    assert decode(again).key() == decode(body()).key()
-
-
 @pytest.mark.parametrize(
     ("sent", "message"),
     [
         (b"{}", "event: Field required"),
         (body("build.exploded"), "event: Input should be 'build.uploaded', 'build.downloading', "),
-        (body(event=None), "event: Input should be 'build.uploaded', 'build.downloading', "),
         (body(projectId=""), "projectId: String should have at least 1 character"),
         (body(projectId=5), "projectId: Input should be a valid string"),
         (body(uploadId="x" * 129), "uploadId: String should have at most 128 characters"),
