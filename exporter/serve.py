@@ -41,8 +41,7 @@ from exporter.server.certificates import Certificate, export_certificates
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Address, Listener, serve
 from exporter.server.notify import report
-from exporter.server.refusals import Refusals
-from exporter.server.refusing import Limits
+from exporter.server.refusals import Limits, Refusals
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.settings import Settings
 from exporter.streampixel import webhook

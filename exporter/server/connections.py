@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from exporter.errors import TooManyConnections
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusals import Refusals, refusal
+from exporter.server.refusals import Limits, refusal
 
 READ: Final = 56 * 1024
 """Bytes per read. uvloop's own buffer takes 256,000 bytes before any limit is checked. Reads of 32 KiB cost
@@ -75,7 +75,7 @@ class Connections:
     minutes. Without an idle connection, the new connection is refused and counted.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
-    when `accept` fails. With `context`, TLS is required, with `timeout` seconds for handshake and shutdown.
+    when `accept` fails. With `context`, TLS is required, with `receive_timeout` for handshake and shutdown.
     """
 
     def __init__(
@@ -83,19 +83,18 @@ class Connections:
         sockets: Sequence[socket.socket],
         make: Callable[[], GuardedProtocol],
         limit: int,
-        refusals: Refusals,
+        limits: Limits,
         context: ssl.SSLContext | None,
-        timeout: float,
     ) -> None:
         self._sockets = sockets
         self._make = make
         self._limit = limit
-        self._refusals = refusals
+        self._refusals = limits.refusals
         self._tls: dict[str, Any] = {}
         if context is not None:
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
-            timeouts = dict.fromkeys(("ssl_handshake_timeout", "ssl_shutdown_timeout"), timeout)
-            self._tls = {"ssl": context, **timeouts}
+            timeouts = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
+            self._tls = {"ssl": context, **dict.fromkeys(timeouts, limits.receive_timeout)}
         self._loop = asyncio.get_running_loop()
         # By age: dictionaries keep their order and sets do not.
         self._open: dict[BufferedConnection, None] = {}

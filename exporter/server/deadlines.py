@@ -1,12 +1,14 @@
-"""The deadlines of a connection: for a request, for the reading of its answer, and for the next request."""
+"""Refuses requests, and enforces the deadlines of a request, of its answer and of the next request."""
 
 import asyncio
 import math
+from typing import Any, cast
 
-from exporter.errors import RequestTimeout
+from exporter.errors import Refused, RequestTimeout
 from exporter.names import LOGS_PATH
-from exporter.server.closing import BODY, IDLE
-from exporter.server.refusing import RefusingProtocol
+from exporter.problem import REFUSED
+from exporter.server.closing import BODY, IDLE, ClosingProtocol
+from exporter.server.refusals import Limits, refusal
 
 
 class _OtlpTimeout(RequestTimeout):
@@ -15,13 +17,20 @@ class _OtlpTimeout(RequestTimeout):
     status = 503
 
 
-class TimedProtocol(RefusingProtocol):
-    """Enforces all deadlines of a connection with one timer, which no request starts or cancels."""
+class TimedProtocol(ClosingProtocol):
+    """Enforces all deadlines of a connection with one timer, which no request starts or cancels.
+
+    Refuses requests that are late, or that a subclass finds to break one of the `limits`.
+    """
 
     _read_deadline = math.inf
     _write_deadline = math.inf
     _idle_deadline = math.inf
     _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.limits = limits
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -97,3 +106,28 @@ class TimedProtocol(RefusingProtocol):
             otlp = self._phase == BODY and self.cycle.scope["path"] == LOGS_PATH
             error = _OtlpTimeout if otlp else RequestTimeout
             self._refuse(error(f"the {part} took more than {timeout:g} s (receive_timeout)"))
+
+    def _refuse(self, error: Refused) -> None:
+        """Refuse with `error` and end the connection; answers if no earlier request waits for an answer."""
+        cycle = self.cycle
+        pending = cycle is not None and not cycle.response_complete
+        in_body = self._phase == BODY
+        queued = bool(self.pipeline)
+        answered = not queued and (not pending or (in_body and not cycle.response_started))
+        self.limits.refusals.refused(error, self._peer(), answered)
+        self._phase = IDLE
+        if answered:
+            if pending:
+                # Tells the application, which reads the body, not to count this as a disconnect.
+                cast("dict[str, object]", cycle.scope)[REFUSED] = True
+                cycle.disconnected = True
+                cycle.message_event.set()
+            self.transport.write(refusal(error, self.server_state.default_headers))
+            self._finish()
+        elif in_body and not queued:
+            self.transport.abort()
+        else:
+            # The sender would take this answer for the answer to an earlier request, which was counted.
+            self._ignores_input = True
+            if in_body:
+                self.pipeline.popleft()

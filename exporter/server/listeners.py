@@ -13,9 +13,9 @@ import uvicorn
 
 from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
-from exporter.server.known_heads import KnownHeads
+from exporter.server.direct import KnownHeads
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusing import Limits
+from exporter.server.refusals import Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75
@@ -123,11 +123,10 @@ class _Server(uvicorn.Server):
         await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
-            lambda: GuardedProtocol(known_heads, limits, self.config, state, self.lifespan.state),
+            lambda: GuardedProtocol(limits, known_heads, self.config, state, self.lifespan.state),
             self.listener.max_connections,
-            limits.refusals,
+            limits,
             certificate.context if certificate is not None else None,
-            limits.receive_timeout,
         )
         self.servers = [accepting]  # type: ignore[list-item]
         self.started = True

@@ -6,7 +6,7 @@ closed. At most `READ_AHEAD` bytes of a body and one read wait for the applicati
 """
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import httptools
 
@@ -15,7 +15,6 @@ from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
 from exporter.server.hosts import host_of
-from exporter.server.known_heads import KnownHeads
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
@@ -37,10 +36,6 @@ class GuardedProtocol(TimedProtocol):
     _body_arrived = False
     _upgrade = False
     _refused_in_parser: Refused | None = None
-
-    def __init__(self, known_heads: KnownHeads, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known_heads = known_heads
 
     def data_received(self, data: bytes | memoryview) -> None:
         if self._ignores_input:
@@ -80,9 +75,8 @@ class GuardedProtocol(TimedProtocol):
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
             return False
-        (start, headers, _), body = known
         self._phase, self._idle_deadline = IDLE, math.inf
-        self._start_direct(DirectRequest(self, start, headers, body))
+        self._start_direct(DirectRequest(self, *known))
         return True
 
     def _request_continues(self, size: int, in_head: bool) -> None:

@@ -1,6 +1,7 @@
-"""Requests that the connections of a listener refuse: their answer, their count and their log line."""
+"""Requests that the connections of a listener refuse: by which limits, with which answer and log line."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -8,6 +9,7 @@ from exporter.errors import Refused
 from exporter.logs import Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import Header, problem
+from exporter.server.hosts import AllowedHosts
 
 
 class Refusals:
@@ -30,6 +32,20 @@ class Refusals:
         self._sampler.warning(
             "unread", "connection closed: the answer was not read in time", client=client
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of each connection of a listener.
+
+    `max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
+    `hosts` is None on a listener with tokens, which answers for any host.
+    """
+
+    max_header: int
+    receive_timeout: float
+    refusals: Refusals
+    hosts: AllowedHosts | None = None
 
 
 def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:

@@ -22,8 +22,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 from exporter.server.listeners import Listener, serve
-from exporter.server.refusals import Refusals
-from exporter.server.refusing import Limits
+from exporter.server.refusals import Limits, Refusals
 
 DEADLINE = 60.0
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
