@@ -1,70 +1,50 @@
 """Bytes read ahead of the application and after an early answer, and answers that the client does not
 read."""
 
-import asyncio
 import logging
 import socket
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.server import closing, listeners, sockets
+from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
     CHUNKED,
+    CHUNKED_REFUSED,
     DEADLINE,
+    MIB,
+    Files,
     Start,
     answer,
-    plain_and_tls,
+    ask,
     post,
-    respond,
     rest,
     status,
 )
 
-MIB = 1024**2
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
 
-@plain_and_tls
-def test_body_is_read_less_than_64_kib_ahead_of_the_application(
-    start: Start, pair: tuple[Path, Path], with_tls: bool
-) -> None:
+def test_body_is_read_less_than_64_kib_ahead_of_the_application(start: Start, files: Files) -> None:
     """Fails without `READ_AHEAD`, and without the own buffer: uvloop then reads 256,000 bytes at a time."""
-    go = threading.Event()
-    sizes: list[int] = []
-
-    async def late(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.to_thread(go.wait, DEADLINE)
-        sizes.append(len((await receive())["body"]))
-
-    client = start(late, files=pair if with_tls else ()).connect_tls(with_tls)
+    server = start(files=files)
+    client = server.client()
     client.settimeout(0.5)
-    client.sendall(CHUNKED)
+    client.sendall(CHUNKED.replace(b"/", b"/wait", 1))
     with pytest.raises(TimeoutError):
         # More bytes than all buffers between client and application hold.
         client.sendall(CHUNK * 1000)
-    go.set()
-    client.settimeout(DEADLINE)
-    rest(client)
-    assert len(sizes) == 1
-    assert 0 < sizes[0] <= 64 * 1024
+    server.received.go.set()
+    wait_for(lambda: server.received.reads)
+    assert 0 < server.received.reads[0] <= 64 * 1024
 
 
-async def refuse(scope: Any, receive: Any, send: Any) -> None:
-    """Answers 413 before it has read anything."""
-    await respond(send, b"no", 413, (b"connection", b"close"))
-
-
-@plain_and_tls
-def test_little_of_a_body_is_read_after_a_refusal(
-    start: Start, pair: tuple[Path, Path], with_tls: bool
-) -> None:
+def test_little_of_a_body_is_read_after_a_refusal(start: Start, files: Files) -> None:
     """Fails without `_lingers`: over TLS 260 MB were read and discarded after the answer."""
-    client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
+    client = start(files=files).client()
     sent = 0
-    client.sendall(CHUNKED)
+    client.sendall(CHUNKED_REFUSED)
     try:
         while sent < 256 * MIB:
             client.sendall(CHUNK)
@@ -75,15 +55,14 @@ def test_little_of_a_body_is_read_after_a_refusal(
     assert sent < 64 * MIB
 
 
-@plain_and_tls
 def test_large_body_is_not_reset_while_its_sender_may_read_the_refusal(
-    start: Start, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, with_tls: bool
+    start: Start, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when `_discard` aborts a connection that lingers."""
     monkeypatch.setattr(closing, "LINGER", 3600.0)
-    client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
+    client = start(files=files).client()
     client.settimeout(0.5)
-    client.sendall(CHUNKED)
+    client.sendall(CHUNKED_REFUSED)
     with pytest.raises(TimeoutError):
         client.sendall(CHUNK * 1000)
     assert status(client.recv(1000)) == 413
@@ -91,21 +70,17 @@ def test_large_body_is_not_reset_while_its_sender_may_read_the_refusal(
 
 def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
     """Fails without `_lingers`: closing with unread bytes resets the connection."""
-    client = start(refuse).connect()
-    client.sendall(CHUNKED + CHUNK)
-    assert answer(client).endswith(b"no")
+    client = start().connect()
+    assert ask(client, CHUNKED_REFUSED + CHUNK).endswith(b"no")
     assert client.recv(1) == b""
 
 
-@plain_and_tls
-def test_upload_that_continues_after_its_answer_is_closed(
-    start: Start, pair: tuple[Path, Path], with_tls: bool
-) -> None:
+def test_upload_that_continues_after_its_answer_is_closed(start: Start, files: Files) -> None:
     """Fails without `_discard`: uvicorn reads and discards any number of bytes."""
-    client = start(files=pair if with_tls else ()).connect_tls(with_tls)
+    client = start(files=files).client()
     sent = 0
-    client.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
-    assert status(answer(client)) == 200
+    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n"
+    assert status(ask(client, early)) == 200
     try:
         while sent < 256 * MIB:
             sent += client.send(bytes(65536))
@@ -129,8 +104,7 @@ def test_unread_pipelined_answers_raise_nothing(
         other = server.connect()
         for _ in range(5):
             # Iterations of the loop in which the other answers would be written.
-            other.sendall(post(b"x"))
-            answer(other)
+            ask(other, post(b"x"))
     assert not caplog.records
 
 

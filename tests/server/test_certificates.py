@@ -11,7 +11,8 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.server import certificates
 from exporter.server.certificates import Certificate
-from tests.server.conftest import Start, answer, eventually, openssl, post, self_signed
+from tests.e2e.exporter_process import wait_for
+from tests.server.conftest import Start, ask, openssl, post, self_signed
 
 Pair = tuple[Path, Path]
 
@@ -81,14 +82,12 @@ def test_changed_certificate_is_served_and_open_connections_stay(
         (tmp_path / name).symlink_to(f"..data/{name}")
     server = start(files=(tmp_path / "cert.pem", tmp_path / "key.pem"))
     assert served(server.address) == (tmp_path / "..1/cert.pem").read_text()
-    client = server.connect_tls()
-    client.sendall(post(b"before"))
-    assert answer(client).endswith(b"before")
+    client = server.client()
+    assert ask(client, post(b"before")).endswith(b"before")
     (tmp_path / "..data_tmp").symlink_to("..2")
     os.replace(tmp_path / "..data_tmp", tmp_path / "..data")
-    eventually(lambda: served(server.address) == new.read_text())
-    client.sendall(post(b"after"))
-    assert answer(client).endswith(b"after")
+    wait_for(lambda: served(server.address) == new.read_text())
+    assert ask(client, post(b"after")).endswith(b"after")
 
 
 @pytest.mark.usefixtures("quick")
@@ -111,13 +110,13 @@ def test_unusable_new_certificate_leaves_the_previous_one_in_use(
         key.unlink()
     else:
         put(cert, new[:200] if kind == "part of a certificate" else new)
-    eventually(lambda: mistakes() != [])
+    wait_for(lambda: mistakes() != [])
     for _ in range(10):
         assert served(server.address) == old
     put(cert, new)
     put(key, new_key.read_text())
-    eventually(lambda: served(server.address) == new)
-    eventually(lambda: "certificate reloaded" in caplog.messages)
+    wait_for(lambda: served(server.address) == new)
+    wait_for(lambda: "certificate reloaded" in caplog.messages)
     # A mistake is logged once. There may be two: the new certificate is there before its key.
     assert len(set(mistakes())) == len(mistakes()) <= 2
     assert all("ingest_tls_" in mistake for mistake in mistakes())
