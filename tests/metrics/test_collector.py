@@ -34,7 +34,7 @@ def test_buckets_are_cumulative() -> None:
     buckets = values(registry, "session_duration_seconds_bucket", "le")
     assert list(buckets) == [*map(str, BUCKETS), "+Inf"]
     assert list(buckets.values()) == [1, 3, 3, *[7] * 10]
-    for name, value in (("count", 7), ("sum", 99.5)):
+    for name, value in (("count", 7), ("sum", 99.5), ("created", CREATED)):
         shown = values(registry, f"session_duration_seconds_{name}", "system", "outcome")
         assert shown == {"alpha failure": value}
 

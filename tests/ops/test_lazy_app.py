@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,16 +9,11 @@ import pytest
 from exporter.ledger.contract import Totals
 from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
+from tests.e2e.exporter_process import wait_for
 from tests.metrics.still_ledger import StillLedger, total
 
 
 async def no_app(scope: Any, receive: Any, send: Any) -> None: ...
-
-
-async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (another thread makes it true)
-            await asyncio.sleep(0.001)
 
 
 def test_sampling_goes_on_after_a_failed_sample() -> None:
@@ -36,7 +30,7 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         LazyApp(StillLedger(), lambda: no_app, History(totals), minute=0.01).prepare()
-        await wait_until(lambda: reads > 4)
+        await asyncio.to_thread(wait_for, lambda: reads > 4)
 
     asyncio.run(run())
 
@@ -86,7 +80,7 @@ def test_sampling_starts_once() -> None:
         app = LazyApp(StillLedger(), lambda: no_app, history, minute=0.2)
         for _ in range(3):
             app.prepare()
-        await wait_until(lambda: samples > 0)
+        await asyncio.to_thread(wait_for, lambda: samples > 0)
 
     asyncio.run(run())
     assert samples == 1

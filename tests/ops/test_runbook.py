@@ -110,10 +110,13 @@ def test_each_alert_has_a_page_with_its_rule() -> None:
         assert flat(alert.expr) in text
 
 
-def test_list_of_alerts_is_complete() -> None:
+def test_list_of_alerts_is_complete_and_has_summaries_and_severities() -> None:
     html = Ops().get("/alerts").text
     for alert in alerts():
         assert html.count(f">{alert.name}<") == 1
+    text = Page(html).text
+    assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
+    assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
 
 
 def test_page_of_unknown_shows_the_codes_as_sent() -> None:

@@ -69,7 +69,7 @@ def test_large_body_is_not_reset_while_its_sender_may_read_the_refusal(
 
 
 def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
-    """Fails without `_lingers`: closing with unread bytes resets the connection."""
+    """Fails without `write_eof` in `_linger`: closing with unread bytes resets the connection."""
     client = start().connect()
     assert ask(client, CHUNKED_REFUSED + CHUNK).endswith(b"no")
     assert client.recv(1) == b""

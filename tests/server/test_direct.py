@@ -1,4 +1,4 @@
-"""Requests without an ASGI task, through real sockets. The answer says whether a task ran."""
+"""Requests without an ASGI task, through real sockets."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from exporter.server.direct import (
     Start,
 )
 from tests.e2e.exporter_process import wait_for
-from tests.server.conftest import DEADLINE, answer, ask, post, refuses, respond, rest, status
+from tests.server.conftest import DEADLINE, Echo, answer, ask, post, refuses, rest, status
 from tests.server.conftest import Start as StartServer
 
 DIRECT = b"POST /direct HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n%s"
@@ -41,15 +41,16 @@ def until(client: socket.socket, last: bytes) -> bytes:
     return received
 
 
-class TwoWays:
-    """Answers with "direct" or "task" and the body; answers to requests with `X-Hold` wait for `release`.
+class TwoWays(Echo):
+    """Answers without a task with "direct" and the body; an answer to `X-Hold` waits for `release`.
 
-    `asked` counts the heads that were parsed.
+    `asked` counts the heads that were parsed; `started` are the bodies of requests without a task.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked = 0
-        self.begun: list[bytes] = []
+        self.started: list[bytes] = []
         self.clients: list[str] = []
         self._waiting: list[Callable[[], object]] = []
 
@@ -69,14 +70,7 @@ class TwoWays:
             self._waiting.append(lambda: loop.call_soon_threadsafe(respond, code, lines, text))
         else:
             loop.call_soon(respond, code, lines, text)
-        self.begun.append(body)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        await respond(send, b"task " + body)
+        self.started.append(body)
 
     def release(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -111,19 +105,20 @@ def test_small_complete_request_takes_no_task(start: StartServer) -> None:
     ids=["large", "expect", "1.0", "1.0 keep-alive", "close", "upgrade", "PUT", "path", "chunked"],
 )
 def test_other_request_takes_a_task(start: StartServer, request_bytes: bytes) -> None:
-    client = start(TwoWays()).connect()
-    client.sendall(request_bytes)
-    assert b"direct" not in until(client, b"\r\n\r\ntask ")
+    server = start(TwoWays())
+    server.connect().sendall(request_bytes)
+    wait_for(lambda: server.received.bodies)
+    assert not server.received.started
 
 
 def test_pipelined_requests_of_both_ways_are_answered_in_order(start: StartServer) -> None:
     server = start(TwoWays())
     client = server.connect()
     client.sendall(direct(b"000", HOLD) + post(b"001") + direct(b"002") + post(b"003"))
-    wait_for(lambda: server.received.begun == [b"000"])
+    wait_for(lambda: server.received.started == [b"000"])
     server.received.release()
-    ways = re.findall(rb"\r\n\r\n(\w+) (\d{3})", until(client, b"003"))
-    assert ways == [(b"direct", b"000"), (b"task", b"001"), (b"task", b"002"), (b"task", b"003")]
+    answers = re.findall(rb"\r\n\r\n([^/]*)(?:HTTP|$)", until(client, b"003"))
+    assert answers == [b"direct 000", b"001", b"002", b"003"]
 
 
 def test_answer_that_closes_ends_the_connection(start: StartServer) -> None:
@@ -142,7 +137,7 @@ def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
     second = direct(b"second", HOLD)
     assert ask(client, direct(b"first") + second[:20]).endswith(b"direct first")
     client.sendall(second[20:])
-    wait_for(lambda: server.received.begun == [b"first", b"second"])
+    wait_for(lambda: server.received.started == [b"first", b"second"])
     assert status(rest(server.connect())) == 503
     server.received.release()
     assert answer(client).endswith(b"direct second")
@@ -152,7 +147,7 @@ def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
     server = start(TwoWays())
     with server.connect() as client:
         client.sendall(direct(b"gone", HOLD))
-        wait_for(lambda: server.received.begun == [b"gone"])
+        wait_for(lambda: server.received.started == [b"gone"])
     server.received.release()
     assert ask(server.connect(), direct(b"here")).endswith(b"direct here")
 
@@ -173,7 +168,7 @@ def test_stop_waits_for_the_answer(start: StartServer) -> None:
     server = start(TwoWays(), shutdown_timeout=DEADLINE)
     client = server.connect()
     client.sendall(direct(b"counted", HOLD))
-    wait_for(lambda: server.received.begun == [b"counted"])
+    wait_for(lambda: server.received.started == [b"counted"])
     server.stop()
     # The listening socket is closed by then.
     wait_for(lambda: refuses(server.address))
@@ -206,7 +201,7 @@ def test_known_head_in_two_reads_waits_for_the_rest(start: StartServer, at: int)
         client.sendall(whole[:at])
         # Until the server has read the first part.
         assert select.select([client], [], [], 0.02)[0] == []
-        assert ask(client, whole[at:]).partition(b"\r\n\r\n")[2] in (b"task other", b"direct other")
+        assert ask(client, whole[at:]).endswith(b"other")
 
 
 def test_known_head_behind_an_open_request_waits_for_its_answer(start: StartServer) -> None:
@@ -217,13 +212,13 @@ def test_known_head_behind_an_open_request_waits_for_its_answer(start: StartServ
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     assert ask(client, direct(b"abc")).endswith(b"direct abc")
     client.sendall(direct(b"held", HOLD))
-    wait_for(lambda: server.received.begun == [b"abc", b"held"])
+    wait_for(lambda: server.received.started == [b"abc", b"held"])
     client.sendall(direct(b"xyz"))
     # The server has read the request above when it answers another connection.
     other = server.connect()
     assert ask(other, direct(b"other")).endswith(b"direct other")
     server.received.release()
-    assert b"direct held" in until(client, b" xyz")
+    assert b"direct held" in until(client, b"xyz")
 
 
 def test_known_head_of_a_request_makes_its_connection_busy(start: StartServer) -> None:
@@ -234,7 +229,7 @@ def test_known_head_of_a_request_makes_its_connection_busy(start: StartServer) -
     held = direct(b"held", HOLD)
     for count in (1, 2):
         client.sendall(held)
-        wait_for(lambda count=count: len(server.received.begun) == count)
+        wait_for(lambda count=count: len(server.received.started) == count)
         assert status(rest(server.connect())) == 503
         server.received.release()
         assert answer(client).endswith(b"direct held")
