@@ -39,10 +39,10 @@ from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate, export_certificates
 from exporter.server.hosts import AllowedHosts
-from exporter.server.listeners import Address, Listener, serve
+from exporter.server.listener import Listener
 from exporter.server.notify import report
-from exporter.server.refusals import Limits, Refusals
 from exporter.server.resources import connection_limits, return_large_blocks
+from exporter.server.serving import Address, serve
 from exporter.settings import Settings
 from exporter.streampixel import webhook
 from exporter.streampixel.builds import BuildsCollector, build_series
@@ -235,12 +235,15 @@ def _listener(
     if token_file is None:
         host = address.rpartition(":")[0]
         hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
-    refusals = Refusals(own, sampler, ingest=name == "ingest")
     return Listener(
         name,
         address,
         app,
-        Limits(settings.max_header, settings.receive_timeout, refusals, hosts),
-        Certificate(name, cert, key) if cert and key else None,
+        own,
+        sampler,
+        max_header=settings.max_header,
+        receive_timeout=settings.receive_timeout,
         max_connections=connections,
+        hosts=hosts,
+        certificate=Certificate(name, cert, key) if cert and key else None,
     )

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from exporter.errors import TooManyConnections
+from exporter.server.listener import Listener, refusal
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusals import Limits, refusal
 
 READ: Final = 56 * 1024
 """Bytes per read. uvloop's own buffer takes 256,000 bytes before any limit is checked. Reads of 32 KiB cost
@@ -69,32 +68,30 @@ class BufferedConnection(asyncio.BufferedProtocol):
 
 
 class Connections:
-    """Accepts connections from the `sockets` of a listener; at most `limit` are open at a time.
+    """Accepts connections from the `sockets` of a listener; at most `max_connections` are open at a time.
 
     At the limit, a new connection replaces the oldest idle connection, because browsers keep connections for
     minutes. Without an idle connection, the new connection is refused and counted.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
-    when `accept` fails. With `context`, TLS is required, with `receive_timeout` for handshake and shutdown.
+    when `accept` fails. With a certificate, TLS is required; `receive_timeout` limits handshake and shutdown.
     """
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
         make: Callable[[], GuardedProtocol],
-        limit: int,
-        limits: Limits,
-        context: ssl.SSLContext | None,
+        listener: Listener,
     ) -> None:
         self._sockets = sockets
         self._make = make
-        self._limit = limit
-        self._refusals = limits.refusals
+        self._listener = listener
         self._tls: dict[str, Any] = {}
-        if context is not None:
+        if listener.certificate is not None:
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             timeouts = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
-            self._tls = {"ssl": context, **dict.fromkeys(timeouts, limits.receive_timeout)}
+            self._tls = dict.fromkeys(timeouts, listener.receive_timeout)
+            self._tls["ssl"] = listener.certificate.context
         self._loop = asyncio.get_running_loop()
         # By age: dictionaries keep their order and sets do not.
         self._open: dict[BufferedConnection, None] = {}
@@ -103,7 +100,8 @@ class Connections:
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._error = TooManyConnections(
-            f"the listener has {limit} open connections (max_connections): try again later"
+            f"the listener has {listener.max_connections} open connections (max_connections): "
+            "try again later"
         )
         for listening in sockets:
             self._listen(listening)
@@ -134,7 +132,7 @@ class Connections:
                 self._loop.call_later(_PAUSE, self._listen, listening)
                 return
             accepted.setblocking(False)
-            if len(self._open) >= self._limit and not self._close_idle():
+            if len(self._open) >= self._listener.max_connections and not self._close_idle():
                 self._refuse(accepted, peer[0])
                 continue
             connection = BufferedConnection(self._make, self._buffer, self._ended)
@@ -172,4 +170,4 @@ class Connections:
                 accepted.shutdown(socket.SHUT_WR)
                 # Closing with unread bytes would make the kernel send a reset.
                 accepted.recv(READ)
-        self._refusals.refused(self._error, client, answered)
+        self._listener.refused(self._error, client, answered)

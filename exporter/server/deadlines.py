@@ -8,7 +8,7 @@ from exporter.errors import Refused, RequestTimeout
 from exporter.names import LOGS_PATH
 from exporter.problem import REFUSED
 from exporter.server.closing import BODY, IDLE, ClosingProtocol
-from exporter.server.refusals import Limits, refusal
+from exporter.server.listener import Listener, refusal
 
 
 class _OtlpTimeout(RequestTimeout):
@@ -20,7 +20,7 @@ class _OtlpTimeout(RequestTimeout):
 class TimedProtocol(ClosingProtocol):
     """Enforces all deadlines of a connection with one timer, which no request starts or cancels.
 
-    Refuses requests that are late, or that a subclass finds to break one of the `limits`.
+    Refuses requests that are late, or that a subclass finds to break a limit of the listener.
     """
 
     _read_deadline = math.inf
@@ -28,13 +28,13 @@ class TimedProtocol(ClosingProtocol):
     _idle_deadline = math.inf
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, listener: Listener, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.limits = limits
+        self.listener = listener
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._read_deadline = self.loop.time() + self.limits.receive_timeout
+        self._read_deadline = self.loop.time() + self.listener.receive_timeout
         self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,7 +44,7 @@ class TimedProtocol(ClosingProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_deadline = self.loop.time() + self.limits.receive_timeout
+        self._write_deadline = self.loop.time() + self.listener.receive_timeout
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -72,14 +72,14 @@ class TimedProtocol(ClosingProtocol):
 
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a period ahead."""
-        now, timeout = self.loop.time(), self.limits.receive_timeout
+        now, timeout = self.loop.time(), self.listener.receive_timeout
         if now >= self._idle_deadline:
             # The checks go on: the last answer may be unread, and the close waits for the peer.
             self._idle_deadline = math.inf
             self.transport.close()
         if now >= self._write_deadline:
             self.transport.abort()
-            self.limits.refusals.unread(self._peer())
+            self.listener.unread(self._peer())
             return
         try:
             if self._phase != IDLE and now >= self._read_deadline:
@@ -93,7 +93,7 @@ class TimedProtocol(ClosingProtocol):
             self._timer = self.loop.call_at(at, self._check)
 
     def _period(self) -> float:
-        return min(self.limits.receive_timeout, self.timeout_keep_alive)
+        return min(self.listener.receive_timeout, self.timeout_keep_alive)
 
     def _refuse_late(self, timeout: float) -> None:
         if self.flow.read_paused:
@@ -114,7 +114,7 @@ class TimedProtocol(ClosingProtocol):
         in_body = self._phase == BODY
         queued = bool(self.pipeline)
         answered = not queued and (not pending or (in_body and not cycle.response_started))
-        self.limits.refusals.refused(error, self._peer(), answered)
+        self.listener.refused(error, self._peer(), answered)
         self._phase = IDLE
         if answered:
             if pending:

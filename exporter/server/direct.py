@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.problem import Header
-from exporter.server.refusals import serialized
+from exporter.server.listener import serialized
 
 MAX_BODY: Final = 4 * 1024
 """Bytes of a body up to which the event loop may decode it at once."""

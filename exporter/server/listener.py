@@ -1,7 +1,8 @@
-"""Requests that the connections of a listener refuse: by which limits, with which answer and log line."""
+"""A listener: its application and limits, and how it refuses requests that exceed them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -9,43 +10,41 @@ from exporter.errors import Refused
 from exporter.logs import Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.problem import Header, problem
+from exporter.server.certificates import Certificate
 from exporter.server.hosts import AllowedHosts
 
 
-class Refusals:
-    """Counts and logs the refused requests. `requests{status}` counts requests of ingest only."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An application at `address` (HOST:PORT), the setting `name`; over TLS if it has a `certificate`.
 
-    def __init__(self, own: OwnMetrics, sampler: Sampler, *, ingest: bool) -> None:
-        self._own = own
-        self._sampler = sampler
-        self._ingest = ingest
+    `max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
+    `hosts` is None on a listener with tokens, which answers for any host. `own` and `sampler` count and log
+    refused requests; `requests{status}` counts requests of ingest only.
+    """
+
+    name: str
+    address: str
+    app: Any
+    own: OwnMetrics
+    sampler: Sampler
+    max_header: int
+    receive_timeout: float
+    max_connections: int
+    hosts: AllowedHosts | None = None
+    certificate: Certificate | None = None
 
     def refused(self, error: Refused, client: str, answered: bool) -> None:
         """Count and log a request that never reached the application; `answered`: the peer got an answer."""
-        self._own.refused.labels(error.reason).inc()
-        if answered and self._ingest:
-            self._own.requests.labels(error.status).inc()
-        self._sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
+        self.own.refused.labels(error.reason).inc()
+        if answered and self.name == "ingest":
+            self.own.requests.labels(error.status).inc()
+        self.sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
 
     def unread(self, client: str) -> None:
         """Log a connection that was closed because its answer was not read in time."""
-        self._sampler.warning(
-            "unread", "connection closed: the answer was not read in time", client=client
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of each connection of a listener.
-
-    `max_header` is in bytes. `receive_timeout`, in seconds, is for a head, for a body and for an answer.
-    `hosts` is None on a listener with tokens, which answers for any host.
-    """
-
-    max_header: int
-    receive_timeout: float
-    refusals: Refusals
-    hosts: AllowedHosts | None = None
+        text = "connection closed: the answer was not read in time"
+        self.sampler.warning("unread", text, client=client)
 
 
 def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:

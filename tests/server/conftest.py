@@ -20,9 +20,8 @@ from prometheus_client import CollectorRegistry
 from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
-from exporter.server.hosts import AllowedHosts
-from exporter.server.listeners import Listener, serve
-from exporter.server.refusals import Limits, Refusals
+from exporter.server.listener import Listener
+from exporter.server.serving import serve
 
 DEADLINE = 60.0
 MIB = 1024**2
@@ -89,17 +88,14 @@ def make_listener(
     registry: CollectorRegistry | None = None,
     address: str = "127.0.0.1:0",
     files: Files = (),
-    receive_timeout: float = 10.0,
-    max_header: int = 16384,
-    hosts: AllowedHosts | None = None,
-    max_connections: int = 400,
+    **changed: Any,
 ) -> Listener:
     """By default with the limits of the product."""
     own = OwnMetrics(registry or CollectorRegistry(), (), ())
-    refusals = Refusals(own, Sampler(Log("exporter.test"), time.monotonic), ingest=True)
-    limits = Limits(max_header, receive_timeout, refusals, hosts)
+    sampler = Sampler(Log("exporter.test"), time.monotonic)
+    limits = {"max_header": 16384, "receive_timeout": 10.0, "max_connections": 400, **changed}
     certificate = Certificate(name, *files) if files else None
-    return Listener(name, address, app, limits, certificate, max_connections)
+    return Listener(name, address, app, own, sampler, **limits, certificate=certificate)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> None:

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from exporter.server import closing, listeners, sockets
+from exporter.server import closing, serving, sockets
 from exporter.server.closing import LingeringTransport
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
@@ -117,7 +117,7 @@ def test_small_unread_answer_closes_the_connection(
     """Fails without `pause_writing`, and without `set_write_buffer_limits`: unread answers of less than 64
     KiB were never noticed. With a short keep-alive, fails when `_check` ends with the close of an idle
     connection."""
-    monkeypatch.setattr(listeners, "KEEP_ALIVE", keep_alive)
+    monkeypatch.setattr(serving, "KEEP_ALIVE", keep_alive)
     listen = sockets._listen
 
     def small_buffers(*given: Any) -> socket.socket:

@@ -223,8 +223,7 @@ def test_connection_that_starts_during_the_close_is_lost() -> None:
 
         with ExitStack() as opened:
             sockets = [opened.enter_context(each) for each in bind("ingest", "127.0.0.1:0")]
-            limits = make_listener(None).limits
-            connections = Connections(sockets, make, 9, limits, None)
+            connections = Connections(sockets, make, make_listener(None))
             opened.enter_context(socket.create_connection(sockets[0].getsockname(), DEADLINE))
             async with asyncio.timeout(DEADLINE):
                 await lost.wait()

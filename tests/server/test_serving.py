@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.server.listeners import serve
+from exporter.server.serving import serve
 from exporter.server.sockets import bind
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.server.conftest import (
@@ -130,7 +130,7 @@ def test_connection_that_never_reads_does_not_delay_the_end(start: Start) -> Non
 _PROGRAM = """
 import asyncio
 from tests.server.conftest import make_listener, run
-from exporter.server.listeners import serve
+from exporter.server.serving import serve
 async def stuck(scope, receive, send):
     print("stuck", flush=True)
     await asyncio.Event().wait()
