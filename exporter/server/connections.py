@@ -23,21 +23,15 @@ waiting connection again at once, and the event loop would do nothing else."""
 class BufferedConnection(asyncio.BufferedProtocol):
     """Passes what a transport reads to its `GuardedProtocol`, as a view of the listener's `buffer`.
 
-    A separate object, because uvloop ignores `get_buffer` of uvicorn's `asyncio.Protocol`. `make` creates
-    the protocol when there is a transport: a failed TLS handshake costs none. `ended` is called at the end.
+    A separate object, because uvloop ignores `get_buffer` of uvicorn's `asyncio.Protocol`. The protocol is
+    made when there is a transport: a failed TLS handshake costs none.
     """
 
     _protocol: GuardedProtocol | None = None
 
-    def __init__(
-        self,
-        make: Callable[[], GuardedProtocol],
-        buffer: memoryview,
-        ended: "Callable[[BufferedConnection], None]",
-    ) -> None:
-        self._make = make
-        self._buffer = buffer
-        self._ended = ended
+    def __init__(self, connections: "Connections") -> None:
+        self._connections = connections
+        self._buffer = connections.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -47,11 +41,11 @@ class BufferedConnection(asyncio.BufferedProtocol):
         self._protocol.data_received(self._buffer[:nbytes])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._protocol = self._make()
+        self._protocol = self._connections.make()
         self._protocol.connection_made(cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended(self)
+        self._connections.ended(self)
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
 
@@ -84,7 +78,7 @@ class Connections:
         listener: Listener,
     ) -> None:
         self._sockets = sockets
-        self._make = make
+        self.make = make
         self._listener = listener
         self._tls: dict[str, Any] = {}
         if listener.certificate is not None:
@@ -96,7 +90,7 @@ class Connections:
         # By age: dictionaries keep their order and sets do not.
         self._open: dict[BufferedConnection, None] = {}
         # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
-        self._buffer = memoryview(bytearray(READ))
+        self.buffer = memoryview(bytearray(READ))
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._error = TooManyConnections(
@@ -135,7 +129,7 @@ class Connections:
             if len(self._open) >= self._listener.max_connections and not self._close_idle():
                 self._refuse(accepted, peer[0])
                 continue
-            connection = BufferedConnection(self._make, self._buffer, self._ended)
+            connection = BufferedConnection(self)
             self._open[connection] = None
             task = self._loop.create_task(self._start(accepted, connection))
             self._starting.add(task)
@@ -149,14 +143,14 @@ class Connections:
             # `connection_lost` after `close` cancelled the start, and the server waited for the connection.
             connection.connection_lost(None)
 
-    def _ended(self, connection: BufferedConnection) -> None:
+    def ended(self, connection: BufferedConnection) -> None:
         self._open.pop(connection, None)
 
     def _close_idle(self) -> bool:
         """Close the oldest idle connection; returns whether there was one."""
         for connection in self._open:
             if connection.close_if_idle():
-                self._ended(connection)
+                self.ended(connection)
                 return True
         return False
 

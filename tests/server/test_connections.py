@@ -105,7 +105,7 @@ def test_closed_connection_is_freed_without_the_collector(
 def test_failed_handshake_is_freed_and_no_longer_counted(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without `_ended`
+    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without `ended`
     in `Connections._start`."""
     server = start(files=pair, max_connections=2)
     for _ in range(5):
