@@ -33,8 +33,7 @@ from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger
 from exporter.logs import Log, Sampler
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate, export_certificates

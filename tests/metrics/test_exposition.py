@@ -22,8 +22,7 @@ from exporter.metrics.exposition import (
     takes_gzip,
     wants_openmetrics,
 )
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series

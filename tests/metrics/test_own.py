@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 import exporter
 from exporter import names
 from exporter.ledger.contract import Status
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import StateCollector
 from tests.metrics.still_ledger import StillLedger
 
 WINDOW = (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN)

@@ -22,7 +22,7 @@ def served(address: tuple[str, int]) -> str:
     return ssl.get_server_certificate(address, timeout=15)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "RECHECK", 0.005)
 
@@ -69,7 +69,6 @@ def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> Non
 # --- when the files change ------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("quick")
 def test_changed_certificate_is_served_and_open_connections_stay(
     start: Start, tmp_path: Path
 ) -> None:
@@ -90,7 +89,6 @@ def test_changed_certificate_is_served_and_open_connections_stay(
     assert ask(client, post(b"after")).endswith(b"after")
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["part of a certificate", "other key", "no file"])
 def test_unusable_new_certificate_leaves_the_previous_one_in_use(
     start: Start, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """Requests that are served or refused, through real sockets; test_deadlines.py tests deadlines."""
 
+import contextlib
 import re
 import select
 
@@ -92,11 +93,9 @@ def test_head_over_the_limit_is_answered_431(start: Start, head: bytes, parts: i
     """Fails without the checks in `on_headers_complete` (one part) and `_request_continues` (several)."""
     server = start(max_header=4096)
     with server.connect() as client:
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in batched(head, parts):
                 client.sendall(part)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         reply = rest(client)
     assert status(reply) == 431
     assert problem_of(reply)["reason"] == "headers_too_large"
