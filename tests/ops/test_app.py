@@ -5,13 +5,13 @@ import gzip
 import subprocess
 import sys
 import threading
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from starlette.requests import Request
+from uvicorn import Config
+from uvicorn.lifespan.on import LifespanOn
 
 from exporter import names
 from exporter.ledger.contract import Status, Totals
@@ -218,15 +218,12 @@ def test_fastapi_sends_no_telemetry(
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    messages = iter(("lifespan.startup", "lifespan.shutdown"))
-    answers: list[str] = []
+    lifespan = LifespanOn(Config(Ops().app, log_config=None))
 
-    async def receive() -> dict[str, str]:
-        return {"type": next(messages)}
+    async def run() -> None:
+        await lifespan.startup()
+        await lifespan.shutdown()
 
-    async def send(message: MutableMapping[str, Any]) -> None:
-        answers.append(message["type"])
-
-    asyncio.run(Ops().app({"type": "lifespan", "state": {}}, receive, send))
-    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    asyncio.run(run())
+    assert not lifespan.should_exit
     assert [record.getMessage() for record in caplog.records if record.name == "fastapi"] == []
