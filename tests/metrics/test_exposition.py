@@ -1,7 +1,6 @@
 """/metrics: negotiation, and any text in labels."""
 
 import re
-import subprocess
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -30,6 +29,7 @@ from exporter.streampixel.live_stats import failure_counter
 from exporter.streampixel.poller import Poller, Users
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
+from tests.programs import finished
 
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -149,13 +149,9 @@ async def never(_project: str) -> Users:
 
 
 def test_promtool_has_no_complaint() -> None:
-    done = subprocess.run(
-        ["promtool", "check", "metrics"],
-        input=render(full_registry(), None)[0],
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+    body, _ = render(full_registry(), None)
+    done = finished("promtool", "check", "metrics", input=body.decode())
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_every_named_metric_is_exported() -> None:

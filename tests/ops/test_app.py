@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from exporter.metrics.exposition import OPENMETRICS, TEXT
 from exporter.settings import Settings
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops
+from tests.programs import output
 
 PATHS = (
     "/",
@@ -159,7 +159,7 @@ def test_modules_are_imported_when_they_are_needed() -> None:
         "import exporter.ops.runbook_index\n"
         "assert 'rich' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    output(sys.executable, "-c", program)
 
 
 # --- health --------------------------------------------------------------------------------------

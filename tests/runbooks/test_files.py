@@ -2,7 +2,6 @@
 
 import html
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests import rule_groups
 from tests.dashboards.shipped import metrics
+from tests.programs import output
 from tests.taxonomy.test_loader import VALID
 
 TAXONOMY = load()
@@ -146,11 +146,7 @@ def test_promtool_accepts_every_query(tmp_path: Path) -> None:
     rules = [{"record": f"runbook:{i}", "expr": query} for i, query in enumerate(QUERIES)]
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}))
-    done = subprocess.run(
-        ["promtool", "check", "rules", path], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{len(QUERIES)} rules found" in done.stdout
+    assert f"{len(QUERIES)} rules found" in output("promtool", "check", "rules", path)
 
 
 def test_every_metric_of_a_query_exists() -> None:

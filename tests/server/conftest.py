@@ -5,7 +5,6 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -22,6 +21,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
 from exporter.server.listener import Listener
 from exporter.server.serving import serve
+from tests.programs import output
 
 DEADLINE = 60.0
 MIB = 1024**2
@@ -250,8 +250,8 @@ def problem_of(reply: bytes) -> Any:
     return json.loads(body)
 
 
-def openssl(arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
+def openssl(arguments: str) -> str:
+    return output("openssl", *arguments.split())
 
 
 def self_signed(folder: Path, days: int = 2, name: str = "localhost") -> tuple[Path, Path]:

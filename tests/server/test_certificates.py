@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,12 +55,7 @@ def test_unusable_key_names_both_settings(pair: Pair, tmp_path: Path) -> None:
 @pytest.mark.parametrize("days", [2, 20_000], ids=["UTCTime", "GeneralizedTime: after 2049"])
 def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> None:
     cert, key = self_signed(tmp_path, days)
-    printed = subprocess.run(
-        ["openssl", "x509", "-noout", "-enddate", "-in", cert],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    printed = openssl(f"x509 -noout -enddate -in {cert}").strip()
     end = datetime.strptime(printed, "notAfter=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
     assert Certificate("ops", cert, key).expires == end.timestamp()
 
@@ -73,7 +67,7 @@ def test_changed_certificate_is_served_and_open_connections_stay(
     start: Start, tmp_path: Path
 ) -> None:
     """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
-    update replaces. Fails without `watch` in `listeners.serve`."""
+    update replaces. Fails without `watch` in `serving.serve`."""
     self_signed(tmp_path / "..1", name="old")
     new, _ = self_signed(tmp_path / "..2", name="new")
     (tmp_path / "..data").symlink_to("..1")
