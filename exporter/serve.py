@@ -32,17 +32,15 @@ from exporter.ledger.backends import open_backend
 from exporter.ledger.contract import Ledger
 from exporter.logs import Log, Sampler
 from exporter.metrics.collector import LedgerCollector, zero_durations, zero_series
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate, export_certificates
 from exporter.server.hosts import AllowedHosts
-from exporter.server.listeners import Address, Listener, serve
+from exporter.server.listener import Listener
 from exporter.server.notify import report
-from exporter.server.refusals import Refusals
-from exporter.server.refusing import Limits
 from exporter.server.resources import connection_limits, return_large_blocks
+from exporter.server.serving import Address, serve
 from exporter.settings import Settings
 from exporter.streampixel import builds
 from exporter.streampixel.builds import BuildsCollector, BuildWebhook, build_series
@@ -232,12 +230,15 @@ def _listener(
     if token_file is None:
         host = address.rpartition(":")[0]
         hosts = AllowedHosts(settings.allowed_hosts, host, _OPEN_PATHS[name])
-    refusals = Refusals(own, sampler, ingest=name == "ingest")
     return Listener(
         name,
         address,
         app,
-        Limits(settings.max_header, settings.receive_timeout, refusals, hosts),
-        Certificate(name, cert, key) if cert and key else None,
+        own,
+        sampler,
+        max_header=settings.max_header,
+        receive_timeout=settings.receive_timeout,
         max_connections=connections,
+        hosts=hosts,
+        certificate=Certificate(name, cert, key) if cert and key else None,
     )

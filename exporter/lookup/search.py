@@ -64,8 +64,8 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
     return sorted(matches, key=lambda code: not _has_words(normalize(code.name), query))
 
 
-def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
-    """Suggestions for a query without matches, the best first. Each suggestion has matches."""
+def near(taxonomy: Taxonomy, words: Sequence[str]) -> list[str]:
+    """At most 4 suggestions for a query without matches, the best first. Each suggestion has matches."""
     systems, query = scope(taxonomy, words)
     if len(systems) < len(taxonomy.systems):
         if elsewhere := spelled(taxonomy, [query]):
@@ -81,7 +81,7 @@ def near(taxonomy: Taxonomy, words: Sequence[str], most: int = 4) -> list[str]:
             return [corrected]
     known = dict.fromkeys(spelling for system in systems for spelling in system.spellings)
     # With a lower cutoff, every short number is close to every other: 05 to 1005.
-    close = get_close_matches(query, known, n=most, cutoff=0.75)
+    close = get_close_matches(query, known, n=4, cutoff=0.75)
     return [prefix + spelling for spelling in close]
 
 

@@ -1,1 +1,1 @@
-"""The metrics: session ends (`collector`), the taxonomy, and the exporter itself (`own`, `state`)."""
+"""The metrics: session ends (`collector`), the taxonomy, and the exporter itself (`own`)."""

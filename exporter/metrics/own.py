@@ -1,16 +1,24 @@
 """Self-metrics. Every code path that loses, refuses or delays an event increments one of them."""
 
+import platform
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import apsw
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
 
-from exporter import names
+import exporter
+from exporter import logs, names
 from exporter.errors import IGNORED_REASONS, REFUSED_REASONS, REJECTED_REASONS
+from exporter.ledger.contract import MISCONFIGURATIONS, Ledger, Status
 
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds, from the fsync of a flash disk (0.5 ms) to a disk that hangs."""
 _DELAY_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
 """Seconds, from live senders to yesterday's file; 900 s is the default `max_event_age`."""
+_BOUNDS = ("age", "ids")
+"""Why an id left the deduplication window: too old, or too many ids."""
 _STATUSES = (200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 431, 500, 503)
 
 
@@ -98,3 +106,72 @@ class OwnMetrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
             registry=registry,
         )
+
+
+class StateCollector(Collector):
+    """Exports `ledger.status()` and the versions of the build."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._build = InfoMetricFamily(
+            names.BUILD_INFO.removesuffix("_info"),
+            "Versions of the exporter, Python and SQLite.",
+            {
+                names.VERSION: exporter.__version__,
+                names.PYTHON: platform.python_version(),
+                names.SQLITE: apsw.sqlite_lib_version(),
+            },
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._ledger.status()
+        for name, text, value in _gauges(status):
+            yield GaugeMetricFamily(name, text, value)
+        yield CounterMetricFamily(
+            names.LOG_LOST_LINES,
+            "Log lines that could not be written to stderr.",
+            logs.lost_lines(),
+        )
+        yield CounterMetricFamily(
+            names.LEDGER_LOST,
+            "Counted events that were lost in a failover of Redis.",
+            status.lost_events,
+        )
+        misconfigured = GaugeMetricFamily(
+            names.LEDGER_MISCONFIGURED,
+            "1 if a setting of Redis can lose counts or ids.",
+            labels=(names.SETTING,),
+        )
+        for setting in MISCONFIGURATIONS:
+            misconfigured.add_metric((setting,), float(setting in status.misconfigured))
+        yield misconfigured
+        expired = CounterMetricFamily(
+            names.WINDOW_EXPIRED,
+            "Ids that left the deduplication window, by the bound that they reached.",
+            labels=(names.BOUND,),
+        )
+        for bound in _BOUNDS:
+            expired.add_metric((bound,), status.window_expired.get(bound, 0))
+        yield expired
+        yield self._build
+
+
+def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
+    writable = "1 when the ledger takes events, 0 when requests with events are answered 503."
+    damaged = "Unix time when a damaged ledger was last moved aside; 0 for never."
+    yield names.LEDGER_WRITABLE, writable, float(status.problem is None)
+    yield (
+        names.LEDGER_SIZE,
+        "Bytes of the ledger, on disk or in Redis.",
+        status.size_bytes,
+    )
+    yield names.LEDGER_DAMAGED, damaged, status.damaged_at
+    yield names.QUEUE_EVENTS, "Events waiting for the ledger.", status.queue_events
+    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the ledger.", status.queue_bytes
+    # Redis forgets ids by age only: its window has no capacity, and a gauge of 0 would mean "empty".
+    if status.window_capacity:
+        capacity = "Ids that the deduplication window can hold."
+        span = "Age of the oldest id in the deduplication window."
+        yield names.WINDOW_IDS, "Ids in the deduplication window.", status.window_ids
+        yield names.WINDOW_CAPACITY, capacity, status.window_capacity
+        yield names.WINDOW_SPAN, span, status.window_span

@@ -1,14 +1,11 @@
 """Counters that are sums over series of the ledger, added up at each scrape.
 
-The rows of each series are found when the series change, so that a scrape only adds: 10,000 series with two
+The series of each sum are found when the series change, so that a scrape only adds: 10,000 series with two
 labels take 1 ms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from exporter import names
 from exporter.ledger.contract import Series
@@ -19,13 +16,11 @@ Row = tuple[str, ...]
 
 
 class _Layout(NamedTuple):
-    """The rows of a list of series: `sources` are places in the list, `rows` the row that each adds to."""
+    """The sums of a list of series: the places in the list that each sum adds, by its name and labels."""
 
     ledger: str
     series: Sequence[Series]
-    heads: Sequence[str]
-    sources: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
+    places: dict[str, list[int]]
 
 
 class Sums:
@@ -49,24 +44,21 @@ class Sums:
         layout = self._layout
         if layout is None or layout.ledger != ledger or layout.series != series:
             layout = self._layout = self._arranged(ledger, series)
-        # Floats are exact to 2**53.
-        weights = np.array(values, np.float64)[layout.sources]
-        sums = np.bincount(layout.rows, weights, len(layout.heads)).tolist()
 
         def write(openmetrics: bool) -> Sequence[bytes]:
             header = counter_header(self._name, self._documentation, openmetrics)
-            lines = "".join(map("{} {:.0f}\n".format, layout.heads, sums))
-            return header, lines.encode("utf-8", "replace")
+            lines = [
+                f"{head} {sum(map(values.__getitem__, places))}\n"
+                for head, places in layout.places.items()
+            ]
+            return header, "".join(lines).encode("utf-8", "replace")
 
         return WrittenFamily(self._name, self._documentation, "counter", write)
 
     def _arranged(self, ledger: str, series: Sequence[Series]) -> _Layout:
-        numbers: dict[Row, int] = {}
-        pairs = [
-            (source, numbers.setdefault((*row, ledger), len(numbers)))
-            for source, each in enumerate(series)
-            for row in self._rows(each)
-        ]
-        heads = [f"{self._name}_total{label_text(self._label_names, row)}" for row in numbers]
-        sources, rows = np.array(pairs, np.int64).reshape(-1, 2).T
-        return _Layout(ledger, series, heads, sources, rows)
+        rows: dict[Row, list[int]] = {}
+        for place, each in enumerate(series):
+            for row in self._rows(each):
+                rows.setdefault((*row, ledger), []).append(place)
+        heads = (f"{self._name}_total{label_text(self._label_names, row)}" for row in rows)
+        return _Layout(ledger, series, dict(zip(heads, rows.values(), strict=True)))

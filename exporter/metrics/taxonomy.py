@@ -1,6 +1,7 @@
 """The taxonomy as series: rules, dashboards and notifications read its texts from Prometheus."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -9,6 +10,12 @@ from prometheus_client.registry import Collector
 from exporter import names
 from exporter.metrics.family import constant
 from exporter.taxonomy.model import Code, Taxonomy
+
+_OF_CODE: Final = (
+    *(names.SYSTEM, names.CODE, names.NAME, names.PHASE, names.CATEGORY),
+    *(names.OUTCOME, names.OWNER, names.SEVERITY),
+)
+"""Labels that have the names of fields of `Code`."""
 
 
 class TaxonomyCollector(Collector):
@@ -65,16 +72,6 @@ def _info(codes: Iterable[Code]) -> Metric:
         "Name, phase, category, outcome, owner and severity of each code.",
     )
     for code in codes:
-        labels = {
-            names.SYSTEM: code.system,
-            names.CODE: code.code,
-            names.NAME: code.name,
-            names.PHASE: code.phase,
-            names.CATEGORY: code.category,
-            names.OUTCOME: code.outcome.value,
-            names.OWNER: code.owner.value,
-            names.SEVERITY: code.severity.value,
-            names.PLANNED: "true" if code.planned else "false",
-        }
-        metric.add_metric((), labels)
+        labels = {name: str(getattr(code, name)) for name in _OF_CODE}
+        metric.add_metric((), labels | {names.PLANNED: "true" if code.planned else "false"})
     return metric

@@ -30,7 +30,7 @@ from exporter.metrics import exposition
 from exporter.metrics.own import OwnMetrics
 from exporter.ops.history import Recent
 from exporter.ops.landing_page import landing_page
-from exporter.ops.render import POLICY, render
+from exporter.ops.render import render
 from exporter.ops.security import SecurityMiddleware, refusal
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
@@ -63,7 +63,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.add_middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL)
-    app.add_middleware(SecurityMiddleware, authenticator=authenticator, policy=POLICY)
+    app.add_middleware(SecurityMiddleware, authenticator=authenticator)
     app.add_exception_handler(HTTPException, partial(_not_routed, settings))
     app.add_exception_handler(Exception, _defect)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -37,11 +37,12 @@ class Recent:
 
     def ends(self, key: Key) -> list[int]:
         """Final ends of a code per minute, without late ends."""
-        return _ends(self.minutes, key)
+        ends = (_ENDS, *key)
+        return [minute.get(ends, 0) for minute in self.minutes]
 
     def ended(self, key: Key, minutes: int) -> int:
         """Final ends of a code in the last whole `minutes` and the running minute, without late ends."""
-        return sum(_ends(self.minutes[-minutes - 1 :], key))
+        return sum(self.ends(key)[-minutes - 1 :])
 
     def events(self) -> list[int]:
         """Events of all families per minute."""
@@ -58,11 +59,6 @@ class Recent:
             return "the last hour"
         passed = f"{minutes} minute{'s' * (minutes > 1)}" if minutes else f"{self.seconds:.0f} s"
         return f"the {passed} since the exporter started"
-
-
-def _ends(minutes: Sequence[Counts], key: Key) -> list[int]:
-    ends = (_ENDS, *key)
-    return [minute.get(ends, 0) for minute in minutes]
 
 
 class History:

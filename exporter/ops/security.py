@@ -9,25 +9,26 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.errors import Refused, Unauthorized
+from exporter.ops.render import POLICY
 from exporter.problem import problem
 from exporter.tokens import Authenticator
 
 _BASIC: Final = (b"www-authenticate", b'Basic realm="session-end-exporter", charset="UTF-8"')
 """Makes a browser ask for a password when a runbook link is opened."""
+_HEADERS: Final = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
 
 
 class SecurityMiddleware:
     """Requires a token, also on paths without a route, as Bearer or as the password of any user."""
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, policy: str) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
         self._app = app
         self._authenticator = authenticator
-        self._headers = {
-            "content-security-policy": policy,
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
-            "cache-control": "no-store",
-        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +37,7 @@ class SecurityMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         values = [value for name, value in scope["headers"] if name == b"authorization"]

@@ -78,11 +78,11 @@ class Certificate:
 
     def _serve(self, pair: list[bytes]) -> None:
         try:
-            with _in_memory(pair) as paths:
+            with _in_memory(pair[0]) as cert, _in_memory(pair[1]) as key:
                 # A key that does not match would leave the served context with the new certificate only.
-                _load(_new_context(), *paths)
+                _load(_new_context(), cert, key)
                 expires = _expiry(pair[0])
-                _load(self.context, *paths)
+                _load(self.context, cert, key)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or str(error)
             settings = " and ".join(f"{name} = '{path}'" for name, path in self._files.items())
@@ -120,15 +120,11 @@ def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
 
 
 @contextlib.contextmanager
-def _in_memory(contents: list[bytes]) -> Iterator[list[str]]:
-    """Paths of the contents for OpenSSL: the operator's files may change before it reads them."""
-    with contextlib.ExitStack() as opened:
-        paths = []
-        for content in contents:
-            file = opened.enter_context(open(os.memfd_create("pem"), "wb", buffering=0))
-            file.write(content)
-            paths.append(f"/proc/self/fd/{file.fileno()}")
-        yield paths
+def _in_memory(content: bytes) -> Iterator[str]:
+    """A path of the content for OpenSSL: the operator's files may change before it reads them."""
+    with open(os.memfd_create("pem"), "wb", buffering=0) as file:
+        file.write(content)
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _expiry(chain: bytes) -> float:

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from exporter.errors import TooManyConnections
+from exporter.server.listener import Listener, refusal
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusals import Refusals, refusal
 
 READ: Final = 56 * 1024
 """Bytes per read. uvloop's own buffer takes 256,000 bytes before any limit is checked. Reads of 32 KiB cost
@@ -24,21 +23,15 @@ waiting connection again at once, and the event loop would do nothing else."""
 class BufferedConnection(asyncio.BufferedProtocol):
     """Passes what a transport reads to its `GuardedProtocol`, as a view of the listener's `buffer`.
 
-    A separate object, because uvloop ignores `get_buffer` of uvicorn's `asyncio.Protocol`. `make` creates
-    the protocol when there is a transport: a failed TLS handshake costs none. `ended` is called at the end.
+    A separate object, because uvloop ignores `get_buffer` of uvicorn's `asyncio.Protocol`. The protocol is
+    made when there is a transport: a failed TLS handshake costs none.
     """
 
     _protocol: GuardedProtocol | None = None
 
-    def __init__(
-        self,
-        make: Callable[[], GuardedProtocol],
-        buffer: memoryview,
-        ended: "Callable[[BufferedConnection], None]",
-    ) -> None:
-        self._make = make
-        self._buffer = buffer
-        self._ended = ended
+    def __init__(self, connections: "Connections") -> None:
+        self._connections = connections
+        self._buffer = connections.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -48,11 +41,11 @@ class BufferedConnection(asyncio.BufferedProtocol):
         self._protocol.data_received(self._buffer[:nbytes])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._protocol = self._make()
+        self._protocol = self._connections.make()
         self._protocol.connection_made(cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended(self)
+        self._connections.ended(self)
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
 
@@ -69,42 +62,40 @@ class BufferedConnection(asyncio.BufferedProtocol):
 
 
 class Connections:
-    """Accepts connections from the `sockets` of a listener; at most `limit` are open at a time.
+    """Accepts connections from the `sockets` of a listener; at most `max_connections` are open at a time.
 
     At the limit, a new connection replaces the oldest idle connection, because browsers keep connections for
     minutes. Without an idle connection, the new connection is refused and counted.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
-    when `accept` fails. With `context`, TLS is required, with `timeout` seconds for handshake and shutdown.
+    when `accept` fails. With a certificate, TLS is required; `receive_timeout` limits handshake and shutdown.
     """
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
         make: Callable[[], GuardedProtocol],
-        limit: int,
-        refusals: Refusals,
-        context: ssl.SSLContext | None,
-        timeout: float,
+        listener: Listener,
     ) -> None:
         self._sockets = sockets
-        self._make = make
-        self._limit = limit
-        self._refusals = refusals
+        self.make = make
+        self._listener = listener
         self._tls: dict[str, Any] = {}
-        if context is not None:
+        if listener.certificate is not None:
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
-            timeouts = dict.fromkeys(("ssl_handshake_timeout", "ssl_shutdown_timeout"), timeout)
-            self._tls = {"ssl": context, **timeouts}
+            timeouts = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
+            self._tls = dict.fromkeys(timeouts, listener.receive_timeout)
+            self._tls["ssl"] = listener.certificate.context
         self._loop = asyncio.get_running_loop()
         # By age: dictionaries keep their order and sets do not.
         self._open: dict[BufferedConnection, None] = {}
         # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
-        self._buffer = memoryview(bytearray(READ))
+        self.buffer = memoryview(bytearray(READ))
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._error = TooManyConnections(
-            f"the listener has {limit} open connections (max_connections): try again later"
+            f"the listener has {listener.max_connections} open connections (max_connections): "
+            "try again later"
         )
         for listening in sockets:
             self._listen(listening)
@@ -135,10 +126,10 @@ class Connections:
                 self._loop.call_later(_PAUSE, self._listen, listening)
                 return
             accepted.setblocking(False)
-            if len(self._open) >= self._limit and not self._close_idle():
+            if len(self._open) >= self._listener.max_connections and not self._close_idle():
                 self._refuse(accepted, peer[0])
                 continue
-            connection = BufferedConnection(self._make, self._buffer, self._ended)
+            connection = BufferedConnection(self)
             self._open[connection] = None
             task = self._loop.create_task(self._start(accepted, connection))
             self._starting.add(task)
@@ -152,14 +143,14 @@ class Connections:
             # `connection_lost` after `close` cancelled the start, and the server waited for the connection.
             connection.connection_lost(None)
 
-    def _ended(self, connection: BufferedConnection) -> None:
+    def ended(self, connection: BufferedConnection) -> None:
         self._open.pop(connection, None)
 
     def _close_idle(self) -> bool:
         """Close the oldest idle connection; returns whether there was one."""
         for connection in self._open:
             if connection.close_if_idle():
-                self._ended(connection)
+                self.ended(connection)
                 return True
         return False
 
@@ -173,4 +164,4 @@ class Connections:
                 accepted.shutdown(socket.SHUT_WR)
                 # Closing with unread bytes would make the kernel send a reset.
                 accepted.recv(READ)
-        self._refusals.refused(self._error, client, answered)
+        self._listener.refused(self._error, client, answered)

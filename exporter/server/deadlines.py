@@ -1,12 +1,14 @@
-"""The deadlines of a connection: for a request, for the reading of its answer, and for the next request."""
+"""Refuses requests, and enforces the deadlines of a request, of its answer and of the next request."""
 
 import asyncio
 import math
+from typing import Any, cast
 
-from exporter.errors import RequestTimeout
+from exporter.errors import Refused, RequestTimeout
 from exporter.names import LOGS_PATH
-from exporter.server.closing import BODY, IDLE
-from exporter.server.refusing import RefusingProtocol
+from exporter.problem import REFUSED
+from exporter.server.closing import BODY, IDLE, ClosingProtocol
+from exporter.server.listener import Listener, refusal
 
 
 class _OtlpTimeout(RequestTimeout):
@@ -15,17 +17,24 @@ class _OtlpTimeout(RequestTimeout):
     status = 503
 
 
-class TimedProtocol(RefusingProtocol):
-    """Enforces all deadlines of a connection with one timer, which no request starts or cancels."""
+class TimedProtocol(ClosingProtocol):
+    """Enforces all deadlines of a connection with one timer, which no request starts or cancels.
+
+    Refuses requests that are late, or that a subclass finds to break a limit of the listener.
+    """
 
     _read_deadline = math.inf
     _write_deadline = math.inf
     _idle_deadline = math.inf
     _timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, listener: Listener, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.listener = listener
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._read_deadline = self.loop.time() + self.limits.receive_timeout
+        self._read_deadline = self.loop.time() + self.listener.receive_timeout
         self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -35,7 +44,7 @@ class TimedProtocol(RefusingProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_deadline = self.loop.time() + self.limits.receive_timeout
+        self._write_deadline = self.loop.time() + self.listener.receive_timeout
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -63,14 +72,14 @@ class TimedProtocol(RefusingProtocol):
 
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a period ahead."""
-        now, timeout = self.loop.time(), self.limits.receive_timeout
+        now, timeout = self.loop.time(), self.listener.receive_timeout
         if now >= self._idle_deadline:
             # The checks go on: the last answer may be unread, and the close waits for the peer.
             self._idle_deadline = math.inf
             self.transport.close()
         if now >= self._write_deadline:
             self.transport.abort()
-            self.limits.refusals.unread(self._peer())
+            self.listener.unread(self._peer())
             return
         try:
             if self._phase != IDLE and now >= self._read_deadline:
@@ -84,7 +93,7 @@ class TimedProtocol(RefusingProtocol):
             self._timer = self.loop.call_at(at, self._check)
 
     def _period(self) -> float:
-        return min(self.limits.receive_timeout, self.timeout_keep_alive)
+        return min(self.listener.receive_timeout, self.timeout_keep_alive)
 
     def _refuse_late(self, timeout: float) -> None:
         if self.flow.read_paused:
@@ -97,3 +106,28 @@ class TimedProtocol(RefusingProtocol):
             otlp = self._phase == BODY and self.cycle.scope["path"] == LOGS_PATH
             error = _OtlpTimeout if otlp else RequestTimeout
             self._refuse(error(f"the {part} took more than {timeout:g} s (receive_timeout)"))
+
+    def _refuse(self, error: Refused) -> None:
+        """Refuse with `error` and end the connection; answers if no earlier request waits for an answer."""
+        cycle = self.cycle
+        pending = cycle is not None and not cycle.response_complete
+        in_body = self._phase == BODY
+        queued = bool(self.pipeline)
+        answered = not queued and (not pending or (in_body and not cycle.response_started))
+        self.listener.refused(error, self._peer(), answered)
+        self._phase = IDLE
+        if answered:
+            if pending:
+                # Tells the application, which reads the body, not to count this as a disconnect.
+                cast("dict[str, object]", cycle.scope)[REFUSED] = True
+                cycle.disconnected = True
+                cycle.message_event.set()
+            self.transport.write(refusal(error, self.server_state.default_headers))
+            self._finish()
+        elif in_body and not queued:
+            self.transport.abort()
+        else:
+            # The sender would take this answer for the answer to an earlier request, which was counted.
+            self._ignores_input = True
+            if in_body:
+                self.pipeline.popleft()

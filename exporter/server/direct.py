@@ -13,10 +13,15 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.problem import Header
-from exporter.server.refusals import serialized
+from exporter.server.listener import serialized
 
 MAX_BODY: Final = 4 * 1024
 """Bytes of a body up to which the event loop may decode it at once."""
+MAX_HEAD: Final = 1024
+"""Bytes of a head that is remembered."""
+MAX_HEADS: Final = 256
+"""Heads of a listener that are remembered. They differ by sender and by the length of the body."""
+_END: Final = b"\r\n\r\n"
 
 Headers = dict[bytes, bytes]
 """Lower-case names, and the last value of a repeated header."""
@@ -61,14 +66,45 @@ class DirectRequest:
         protocol.on_response_complete()
 
 
+class KnownHeads:
+    """The heads of requests that a listener answered without a task: a sender repeats its head.
+
+    Parsing a head and checking its Host took more time than counting an event.
+    """
+
+    def __init__(self) -> None:
+        # The length is that of the body.
+        self._heads: dict[bytes, tuple[Start, Headers, int]] = {}
+
+    def find(self, data: bytes | memoryview) -> tuple[Start, Headers, bytes] | None:
+        """Start, headers and body if `data` is exactly one request whose head is known."""
+        if len(data) > MAX_HEAD + MAX_BODY:
+            return None
+        head, _, body = bytes(data).partition(_END)
+        known = self._heads.get(head)
+        return (known[0], known[1], body) if known is not None and known[2] == len(body) else None
+
+    def remember(self, data: bytes | memoryview, request: DirectRequest) -> None:
+        """Remember the head of a `request` that was complete in one read, `data`."""
+        end = len(data) - len(request.body)
+        head = bytes(data[: max(0, end)])
+        # Not if lines precede or follow the request, or if its head ends in another way that llhttp accepts.
+        if end <= MAX_HEAD and head.find(_END) == end - len(_END):
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            known = (request.handler, request.headers, len(request.body))
+            self._heads[head[: -len(_END)]] = known
+
+
 class DirectProtocol(HttpToolsProtocol):
     """Answers small requests without a task if the application supports it, others as uvicorn does."""
 
     _incomplete: DirectRequest | None = None
     """A request that needs no task if its body turns out to be small."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, known_heads: KnownHeads, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._known_heads = known_heads
         self._direct: Direct | None = getattr(self.app, "direct", None)
 
     def _begin_request(self) -> None:

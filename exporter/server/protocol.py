@@ -1,12 +1,12 @@
 """HTTP/1.1 connections: uvicorn's, with limits that uvicorn leaves to a reverse proxy.
 
-A request is refused when its head exceeds `Limits.max_header`, when head or body take longer than
-`Limits.receive_timeout`, or when it is not HTTP. A connection whose answer is not read in that time is
+A request is refused when its head exceeds `max_header`, when head or body take longer than
+`receive_timeout`, or when it is not HTTP. A connection whose answer is not read in that time is
 closed. At most `READ_AHEAD` bytes of a body and one read wait for the application, 64 KiB together.
 """
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import httptools
 
@@ -15,7 +15,6 @@ from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
 from exporter.server.hosts import host_of
-from exporter.server.known_heads import KnownHeads
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
@@ -38,10 +37,6 @@ class GuardedProtocol(TimedProtocol):
     _upgrade = False
     _refused_in_parser: Refused | None = None
 
-    def __init__(self, known_heads: KnownHeads, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known_heads = known_heads
-
     def data_received(self, data: bytes | memoryview) -> None:
         if self._ignores_input:
             self._discard(len(data))
@@ -55,7 +50,7 @@ class GuardedProtocol(TimedProtocol):
             self._head_bytes = self._discarded = 0
             self._idle_deadline = math.inf
         in_head = self._phase == HEAD
-        self._may_exceed_head = self._head_bytes + len(data) > self.limits.max_header
+        self._may_exceed_head = self._head_bytes + len(data) > self.listener.max_header
         self._request_ended = self._body_arrived = False
         try:
             self.parser.feed_data(data)
@@ -80,16 +75,15 @@ class GuardedProtocol(TimedProtocol):
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
             return False
-        (start, headers, _), body = known
         self._phase, self._idle_deadline = IDLE, math.inf
-        self._start_direct(DirectRequest(self, start, headers, body))
+        self._start_direct(DirectRequest(self, *known))
         return True
 
     def _request_continues(self, size: int, in_head: bool) -> None:
         """Start the deadline of an unfinished request, and count its bytes that are no body."""
         if self._deadline_due:
             self._deadline_due = False
-            self._read_deadline = self.loop.time() + self.limits.receive_timeout
+            self._read_deadline = self.loop.time() + self.listener.receive_timeout
         if self._phase == BODY:
             if self.cycle.response_complete:
                 self._discard(size)
@@ -102,7 +96,7 @@ class GuardedProtocol(TimedProtocol):
             self._head_bytes += size
         else:
             self._head_bytes = self._head_size()
-        if self._head_bytes > self.limits.max_header:
+        if self._head_bytes > self.listener.max_header:
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
@@ -112,7 +106,7 @@ class GuardedProtocol(TimedProtocol):
             self._phase, self._deadline_due = HEAD, True
 
     def on_headers_complete(self) -> None:
-        if self._may_exceed_head and self._head_size() > self.limits.max_header:
+        if self._may_exceed_head and self._head_size() > self.listener.max_header:
             self._refused_in_parser = self._too_large()
             raise _StopError
         if len(self.pipeline) >= MAX_PIPELINE:
@@ -123,8 +117,8 @@ class GuardedProtocol(TimedProtocol):
             return
         try:
             host = host_of(self.headers, self.parser.get_http_version(), self.url)
-            if self.limits.hosts is not None:
-                self.limits.hosts.check(host, self.url)
+            if self.listener.hosts is not None:
+                self.listener.hosts.check(host, self.url)
         except Refused as refused:
             self._refused_in_parser = refused
             raise _StopError from None
@@ -165,5 +159,5 @@ class GuardedProtocol(TimedProtocol):
 
     def _too_large(self) -> Refused:
         return HeadersTooLarge(
-            f"request line and headers exceed {self.limits.max_header} bytes (max_header)"
+            f"request line and headers exceed {self.listener.max_header} bytes (max_header)"
         )

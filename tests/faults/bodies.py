@@ -64,7 +64,7 @@ def __init__(self, authenticator, max_body, budget):
 guard.Guard.__init__ = __init__
 """
 _WHOLE_READS: Final = patched(
-    "exporter.server.connections.BufferedConnection", "lambda make, buffer, ended: make()"
+    "exporter.server.connections.BufferedConnection", "lambda connections: connections.make()"
 )
 
 

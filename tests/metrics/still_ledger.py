@@ -55,8 +55,19 @@ def code(system: str, spelling: str, outcome: Outcome = Outcome.FAILURE) -> Code
     )
 
 
-def taxonomy(**systems: tuple[Code, ...]) -> Taxonomy:
-    """A taxonomy; the first code of each system is the normal one."""
+def two_systems() -> Taxonomy:
+    """`alpha` has all three outcomes. `beta` also has a code 1001, and no neutral code.
+
+    The first code of each system is the normal one.
+    """
+    systems = {
+        "alpha": (
+            code("alpha", "none", Outcome.SUCCESS),
+            code("alpha", "1001"),
+            code("alpha", "10", Outcome.NEUTRAL),
+        ),
+        "beta": (code("beta", "1000", Outcome.SUCCESS), code("beta", "1001", Outcome.SUCCESS)),
+    }
     return Taxonomy(
         {
             name: System(
@@ -72,18 +83,6 @@ def taxonomy(**systems: tuple[Code, ...]) -> Taxonomy:
             )
             for name, codes in systems.items()
         }
-    )
-
-
-def two_systems() -> Taxonomy:
-    """`alpha` has all three outcomes. `beta` also has a code 1001, and no neutral code."""
-    return taxonomy(
-        alpha=(
-            code("alpha", "none", Outcome.SUCCESS),
-            code("alpha", "1001"),
-            code("alpha", "10", Outcome.NEUTRAL),
-        ),
-        beta=(code("beta", "1000", Outcome.SUCCESS), code("beta", "1001", Outcome.SUCCESS)),
     )
 
 

@@ -9,8 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.ingest.unknown import UnknownCodes
 from exporter.metrics.collector import LedgerCollector
-from exporter.metrics.own import OwnMetrics
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.ops.app import create_app
 from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp

@@ -2,16 +2,15 @@
 
 import asyncio
 import gzip
-import subprocess
 import sys
 import threading
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from starlette.requests import Request
+from uvicorn import Config
+from uvicorn.lifespan.on import LifespanOn
 
 from exporter import names
 from exporter.ledger.contract import Status, Totals
@@ -19,6 +18,7 @@ from exporter.metrics.exposition import OPENMETRICS, TEXT
 from exporter.settings import Settings
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops
+from tests.programs import output
 
 PATHS = (
     "/",
@@ -159,7 +159,7 @@ def test_modules_are_imported_when_they_are_needed() -> None:
         "import exporter.ops.runbook_index\n"
         "assert 'rich' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    output(sys.executable, "-c", program)
 
 
 # --- health --------------------------------------------------------------------------------------
@@ -218,15 +218,12 @@ def test_fastapi_sends_no_telemetry(
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    messages = iter(("lifespan.startup", "lifespan.shutdown"))
-    answers: list[str] = []
+    lifespan = LifespanOn(Config(Ops().app, log_config=None))
 
-    async def receive() -> dict[str, str]:
-        return {"type": next(messages)}
+    async def run() -> None:
+        await lifespan.startup()
+        await lifespan.shutdown()
 
-    async def send(message: MutableMapping[str, Any]) -> None:
-        answers.append(message["type"])
-
-    asyncio.run(Ops().app({"type": "lifespan", "state": {}}, receive, send))
-    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    asyncio.run(run())
+    assert not lifespan.should_exit
     assert [record.getMessage() for record in caplog.records if record.name == "fastapi"] == []

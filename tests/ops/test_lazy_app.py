@@ -2,41 +2,32 @@
 
 import asyncio
 import errno
-from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from exporter.ledger.contract import Totals
 from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
+from tests.e2e.exporter_process import wait_for
 from tests.metrics.still_ledger import StillLedger, total
+
+REQUEST: Any = ({"path": "/metrics", "type": "http"}, None, None)
 
 
 async def no_app(scope: Any, receive: Any, send: Any) -> None: ...
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (another thread makes it true)
-            await asyncio.sleep(0.001)
-
-
 def test_sampling_goes_on_after_a_failed_sample() -> None:
     """Fails if the timer ends: pages would show no session ends until a restart."""
-    reads = 0
-
-    def totals() -> Totals:
-        nonlocal reads
-        reads += 1
-        if reads == 2:
-            raise RuntimeError("once")
-        return StillLedger().totals()
+    counts = StillLedger().totals()
+    totals = Mock(side_effect=chain([counts, RuntimeError("once")], repeat(counts)))
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         LazyApp(StillLedger(), lambda: no_app, History(totals), minute=0.01).prepare()
-        await wait_until(lambda: reads > 4)
+        await asyncio.to_thread(wait_for, lambda: totals.call_count > 4)
 
     asyncio.run(run())
 
@@ -45,48 +36,33 @@ def test_first_minute_begins_when_the_app_is_constructed() -> None:
     ledger = StillLedger([total(5)])
     app = LazyApp(ledger, lambda: no_app)
     ledger.series = [total(12)]
-    scope: Any = {"path": "/metrics", "type": "http"}
-    asyncio.run(app(scope, None, None))  # type: ignore[arg-type]
-    assert scope["state"]["history"].read().events() == [7]
+    asyncio.run(app(*REQUEST))
+    assert REQUEST[0]["state"]["history"].read().events() == [7]
 
 
 def test_failed_creation_is_repeated_at_the_next_request() -> None:
     """Fails if the failure is kept: every request would be answered 500 until a restart."""
-    calls = 0
-
-    def create() -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return no_app
+    create = Mock(side_effect=[OSError(errno.EMFILE, "Too many open files"), no_app])
 
     async def run() -> None:
         app = LazyApp(StillLedger(), create)
-        request: Any = ({"path": "/metrics", "type": "http"}, None, None)
         with pytest.raises(OSError, match="Too many open files"):
-            await app(*request)
-        await app(*request)
-        await app(*request)
+            await app(*REQUEST)
+        await app(*REQUEST)
+        await app(*REQUEST)
 
     asyncio.run(run())
-    assert calls == 2
+    assert create.call_count == 2
 
 
 def test_sampling_starts_once() -> None:
-    samples = 0
-
-    class CountingHistory(History):
-        def sample(self) -> None:
-            nonlocal samples
-            samples += 1
+    history = Mock()
 
     async def run() -> None:
-        history = CountingHistory(StillLedger().totals)
         app = LazyApp(StillLedger(), lambda: no_app, history, minute=0.2)
         for _ in range(3):
             app.prepare()
-        await wait_until(lambda: samples > 0)
+        await asyncio.to_thread(wait_for, lambda: history.sample.called)
 
     asyncio.run(run())
-    assert samples == 1
+    assert history.sample.call_count == 1

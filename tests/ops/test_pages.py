@@ -73,22 +73,18 @@ def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
         assert not re.search(r" (style|on\w+)=", answer.text)
 
 
-def test_landing_page_links_to_metrics_codes_and_alerts() -> None:
-    refs = Page(Ops().get("/").text).refs
-    assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(refs)
-
-
-def test_landing_page_shows_totals() -> None:
+def test_landing_page_shows_totals_and_links() -> None:
     ledger = StillLedger(
         [total(1234567), total(5, family=Family.LATE), total(7, family=Family.INTERRUPTIONS)],
         ledger="k3f9",
     )
     ops = Ops(ledger)
     ops.own.accepted.inc(42)
-    text = landing(ops)
+    page = Page(ops.get("/").text)
     for fact in ("Ready:", "1,234,572", "k3f9", "42", "Alpha", "7"):
-        assert fact in text
-    assert "Warning" not in text
+        assert fact in page.text
+    assert "Warning" not in page.text
+    assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(page.refs)
 
 
 def test_landing_page_shows_events_and_failures_of_the_last_minutes() -> None:
@@ -204,12 +200,6 @@ def test_docs_show_every_path_and_field() -> None:
         "429 Too many requests (throttled)",
     ):
         assert words in text
-
-
-def test_list_of_alerts_shows_summary_and_severity() -> None:
-    text = Page(Ops().get(names.ALERTS_PATH).text).text
-    assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
-    assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
 
 
 def test_missing_template_value_is_an_error() -> None:

@@ -1,15 +1,59 @@
-"""An exporter process, and Debian's Chromium."""
+"""An exporter process, Debian's Chromium, and visits that record faults and requests."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.e2e.exporter_process import ExporterProcess
-from tests.pages.visit import Visit
+
+PHONE = {"width": 390, "height": 844}
+LAPTOP = {"width": 1366, "height": 768}
+
+
+class Visit:
+    """Its exit asserts that the console is empty, no script failed, and all requests were to the exporter.
+
+    Requests to other hosts are recorded and aborted. `options` are those of the context.
+    """
+
+    def __init__(self, browser: Browser, base: str, **options: Any) -> None:
+        self.base = base
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self._context = browser.new_context(**{"viewport": LAPTOP, "base_url": base} | options)
+        self._context.route("**", self._record)
+        self.page: Page = self._context.new_page()
+        self.page.on("console", lambda line: self.faults.append(f"{line.type}: {line.text}"))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
+        self.page.set_default_timeout(20_000)
+
+    def _record(self, route: Route) -> None:
+        self.requests.append(route.request.url)
+        if route.request.url.startswith(self.base + "/"):
+            route.continue_()
+        else:
+            route.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._context.close()
+        if kind is None:
+            assert self.faults == []
+            assert [url for url in self.requests if not url.startswith(self.base + "/")] == []
+
+    def grant(self, *permissions: str) -> None:
+        self._context.grant_permissions(list(permissions))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from exporter.taxonomy.loader import load
 from tests.e2e.exporter_process import ExporterProcess
-from tests.pages.visit import LAPTOP, PHONE, Visit
+from tests.pages.conftest import LAPTOP, PHONE, Visit
 
 PAGES = (
     "/",
@@ -135,15 +135,21 @@ def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> 
 # --- search ---------------------------------------------------------------------------------------
 
 
+def search(visit: Visit, text: str) -> Page:
+    """The page of codes after the keys of a search, without Enter."""
+    page = visit.open("/codes")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type(text)
+    return page
+
+
 def visible(page: Page) -> list[str]:
     return page.locator("#codes tbody tr:visible th").all_inner_texts()
 
 
 def test_slash_letters_and_enter_open_the_code(visit: Visit) -> None:
-    page = visit.open("/codes")
-    page.keyboard.press("/")
-    expect(page.get_by_role("searchbox")).to_be_focused()
-    page.keyboard.type("free worker")
+    page = search(visit, "free worker")
     assert visible(page) == ["4001"]
     expect(page.get_by_role("status")).to_have_text("1 of 38 codes")
     page.keyboard.press("Enter")
@@ -161,9 +167,7 @@ def test_enter_opens_the_spelled_code(visit: Visit) -> None:
         "guest-agent": "/codes/softdrive/guest_agent",
         "monitor": "/codes/softdrive/08",
     }.items():
-        page = visit.open("/codes")
-        page.keyboard.press("/")
-        page.keyboard.type(spelling)
+        page = search(visit, spelling)
         page.keyboard.press("Enter")
         page.wait_for_url(f"**{path}")
 
@@ -181,17 +185,13 @@ def test_query_filters_the_table(visit: Visit) -> None:
         "400": [f"400{last}" for last in range(8)],
         "closed / crashed": ["4006"],
     }.items():
-        page = visit.open("/codes")
-        page.keyboard.press("/")
-        page.keyboard.type(query)
+        page = search(visit, query)
         expect(page.get_by_role("searchbox")).to_have_value(query)
         assert visible(page) == codes
 
 
 def test_enter_without_matches_shows_suggestions(visit: Visit) -> None:
-    page = visit.open("/codes")
-    page.keyboard.press("/")
-    page.keyboard.type("timout")
+    page = search(visit, "timout")
     assert visible(page) == []
     expect(page.get_by_text("No code matches.")).to_be_visible()
     page.keyboard.press("Enter")

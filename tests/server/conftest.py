@@ -5,10 +5,9 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,38 +19,60 @@ from prometheus_client import CollectorRegistry
 from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
 from exporter.server.certificates import Certificate
-from exporter.server.hosts import AllowedHosts
-from exporter.server.listeners import Listener, serve
-from exporter.server.refusals import Refusals
-from exporter.server.refusing import Limits
+from exporter.server.listener import Listener
+from exporter.server.serving import serve
+from tests.programs import output
 
 DEADLINE = 60.0
-POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
+MIB = 1024**2
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED_REFUSED = CHUNKED.replace(b"/", b"/refuse", 1)
 Files = tuple[Path, Path] | tuple[()]
-
-plain_and_tls = pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
+"""Certificate and key, or neither for a server without TLS."""
 
 
 class Echo:
-    """Answers with the request's body, `/big` with 32 MiB, and `/early` before it has read the body."""
+    """Answers with the request's body; other paths differ from this.
+
+    `/big` is answered with 32 MiB, `/early` before the body is read, `/refuse` with 413 before the body is
+    read, and `/wait` after `go`. `reads` are the sizes of the parts of the bodies.
+    """
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.headers: list[dict[bytes, bytes]] = []
+        self.reads: list[int] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.cancelled = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        more = scope["path"] != "/early"
+        path, body = scope["path"], b""
+        if path == "/refuse":
+            await respond(send, b"no", 413, (b"connection", b"close"))
+            return
+        if path == "/wait":
+            await self._wait()
+        more = path != "/early"
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body += message["body"]
+            self.reads.append(len(message["body"]))
             more = message["more_body"]
         self.bodies.append(body)
         self.headers.append(dict(scope["headers"]))
-        await respond(send, bytes(32 * 1024**2) if scope["path"] == "/big" else body)
+        await respond(send, bytes(32 * MIB) if path == "/big" else body)
+
+    async def _wait(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.to_thread(self.go.wait, DEADLINE)
+        except asyncio.CancelledError:
+            self.go.set()
+            await asyncio.sleep(0.05)
+            self.cancelled = True
+            raise
 
 
 async def respond(send: Any, body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
@@ -67,67 +88,78 @@ def make_listener(
     registry: CollectorRegistry | None = None,
     address: str = "127.0.0.1:0",
     files: Files = (),
-    receive_timeout: float = 10.0,
-    max_header: int = 16384,
-    hosts: AllowedHosts | None = None,
-    max_connections: int = 400,
+    **changed: Any,
 ) -> Listener:
     """By default with the limits of the product."""
     own = OwnMetrics(registry or CollectorRegistry(), (), ())
-    refusals = Refusals(own, Sampler(Log("exporter.test"), time.monotonic), ingest=True)
-    limits = Limits(max_header, receive_timeout, refusals, hosts)
+    sampler = Sampler(Log("exporter.test"), time.monotonic)
+    limits = {"max_header": 16384, "receive_timeout": 10.0, "max_connections": 400, **changed}
     certificate = Certificate(name, *files) if files else None
-    return Listener(name, address, app, limits, certificate, max_connections)
+    return Listener(name, address, app, own, sampler, **limits, certificate=certificate)
+
+
+def run(main: Coroutine[Any, Any, Any]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
 
 
 class Running:
-    """A server under test, already started."""
+    """A server under test, already started; `others` are listeners beside the ingest listener."""
 
-    def __init__(self, app: Any = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        app: Any = None,
+        *others: Listener,
+        shutdown_timeout: float = 0.3,
+        files: Files = (),
+        **settings: Any,
+    ) -> None:
         self.received = app or Echo()
         self._registry = CollectorRegistry()
         self._opened = ExitStack()
-        self._stop: Callable[[], object] = lambda: None
-        self._failure: BaseException | None = None
-        listener = make_listener(self.received, registry=self._registry, **settings)
+        self._with_tls = bool(files)
+        listener = make_listener(self.received, registry=self._registry, files=files, **settings)
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(listener, ready))
-        self._thread.start()
-        assert ready.wait(DEADLINE)
 
-    def _run(self, listener: Listener, ready: threading.Event) -> None:
         async def main() -> None:
             loop, stop = asyncio.get_running_loop(), asyncio.Event()
             self._stop = lambda: loop.call_soon_threadsafe(stop.set)
 
             def on_ready(bound: Any) -> None:
-                self.address = bound["ingest"]
+                self.bound, self.address = bound, bound["ingest"]
                 ready.set()
 
-            await serve([listener], 0.3, on_ready, stop)
+            await serve([listener, *others], shutdown_timeout, on_ready, stop)
+            self._ended = True
 
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main())
-        except BaseException as error:
-            self._failure = error
+        self._ended = False
+        self._thread = threading.Thread(target=lambda: run(main()))
+        self._thread.start()
+        assert ready.wait(DEADLINE)
+
+    def stop(self) -> None:
+        """Begin to stop, without waiting."""
+        if self._thread.is_alive():
+            self._stop()
+
+    def join(self) -> None:
+        self._thread.join(DEADLINE)
+        assert self._ended
 
     def end(self) -> None:
         self._opened.close()
-        self._stop()
-        self._thread.join(DEADLINE)
-        assert not self._thread.is_alive()
-        assert self._failure is None
+        self.stop()
+        self.join()
 
     def connect(self) -> socket.socket:
+        """A connection without a TLS handshake."""
         connection = socket.create_connection(self.address, timeout=DEADLINE)
         return self._opened.enter_context(connection)
 
-    def connect_tls(self, with_tls: bool = True) -> socket.socket:
-        """A connection with or without TLS."""
-        if not with_tls:
-            return self.connect()
-        return self._opened.enter_context(tls(self.connect()))
+    def client(self) -> socket.socket:
+        """A connection, with TLS if the server has a certificate."""
+        connection = self.connect()
+        return self._opened.enter_context(tls(connection)) if self._with_tls else connection
 
     def exchange(self, request: bytes) -> bytes:
         """Send a request; returns all bytes until the server closes the connection."""
@@ -153,8 +185,8 @@ def start() -> Iterator[Start]:
     """Starts servers that end with the test."""
     servers: list[Running] = []
 
-    def begin(app: Any = None, **settings: Any) -> Running:
-        servers.append(Running(app, **settings))
+    def begin(*apps: Any, **settings: Any) -> Running:
+        servers.append(Running(*apps, **settings))
         return servers[-1]
 
     yield begin
@@ -186,11 +218,10 @@ def answer(client: socket.socket) -> bytes:
         received += part
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "not within the deadline"
-        time.sleep(0.005)
+def ask(client: socket.socket, request: bytes) -> bytes:
+    """Send a request; returns its answer."""
+    client.sendall(request)
+    return answer(client)
 
 
 def refuses(address: Any) -> bool:
@@ -202,8 +233,9 @@ def refuses(address: Any) -> bool:
     return False
 
 
-def post(body: bytes) -> bytes:
-    return POST % (len(body), body)
+def post(body: bytes, path: bytes = b"/") -> bytes:
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    return head % (path, len(body)) + body
 
 
 def status(reply: bytes) -> int:
@@ -218,8 +250,8 @@ def problem_of(reply: bytes) -> Any:
     return json.loads(body)
 
 
-def openssl(arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
+def openssl(arguments: str) -> str:
+    return output("openssl", *arguments.split())
 
 
 def self_signed(folder: Path, days: int = 2, name: str = "localhost") -> tuple[Path, Path]:
@@ -242,3 +274,8 @@ def tls(connection: socket.socket) -> ssl.SSLSocket:
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def files(request: pytest.FixtureRequest, pair: tuple[Path, Path]) -> Files:
+    return pair if request.param == "TLS" else ()

@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.server import certificates
 from exporter.server.certificates import Certificate
-from tests.server.conftest import Start, answer, eventually, openssl, post, self_signed
+from tests.e2e.exporter_process import wait_for
+from tests.server.conftest import Start, ask, openssl, post, self_signed
 
 Pair = tuple[Path, Path]
 
@@ -21,7 +21,7 @@ def served(address: tuple[str, int]) -> str:
     return ssl.get_server_certificate(address, timeout=15)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "RECHECK", 0.005)
 
@@ -55,12 +55,7 @@ def test_unusable_key_names_both_settings(pair: Pair, tmp_path: Path) -> None:
 @pytest.mark.parametrize("days", [2, 20_000], ids=["UTCTime", "GeneralizedTime: after 2049"])
 def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> None:
     cert, key = self_signed(tmp_path, days)
-    printed = subprocess.run(
-        ["openssl", "x509", "-noout", "-enddate", "-in", cert],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    printed = openssl(f"x509 -noout -enddate -in {cert}").strip()
     end = datetime.strptime(printed, "notAfter=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
     assert Certificate("ops", cert, key).expires == end.timestamp()
 
@@ -68,12 +63,11 @@ def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> Non
 # --- when the files change ------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("quick")
 def test_changed_certificate_is_served_and_open_connections_stay(
     start: Start, tmp_path: Path
 ) -> None:
     """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
-    update replaces. Fails without `watch` in `listeners.serve`."""
+    update replaces. Fails without `watch` in `serving.serve`."""
     self_signed(tmp_path / "..1", name="old")
     new, _ = self_signed(tmp_path / "..2", name="new")
     (tmp_path / "..data").symlink_to("..1")
@@ -81,17 +75,14 @@ def test_changed_certificate_is_served_and_open_connections_stay(
         (tmp_path / name).symlink_to(f"..data/{name}")
     server = start(files=(tmp_path / "cert.pem", tmp_path / "key.pem"))
     assert served(server.address) == (tmp_path / "..1/cert.pem").read_text()
-    client = server.connect_tls()
-    client.sendall(post(b"before"))
-    assert answer(client).endswith(b"before")
+    client = server.client()
+    assert ask(client, post(b"before")).endswith(b"before")
     (tmp_path / "..data_tmp").symlink_to("..2")
     os.replace(tmp_path / "..data_tmp", tmp_path / "..data")
-    eventually(lambda: served(server.address) == new.read_text())
-    client.sendall(post(b"after"))
-    assert answer(client).endswith(b"after")
+    wait_for(lambda: served(server.address) == new.read_text())
+    assert ask(client, post(b"after")).endswith(b"after")
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["part of a certificate", "other key", "no file"])
 def test_unusable_new_certificate_leaves_the_previous_one_in_use(
     start: Start, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -111,13 +102,13 @@ def test_unusable_new_certificate_leaves_the_previous_one_in_use(
         key.unlink()
     else:
         put(cert, new[:200] if kind == "part of a certificate" else new)
-    eventually(lambda: mistakes() != [])
+    wait_for(lambda: mistakes() != [])
     for _ in range(10):
         assert served(server.address) == old
     put(cert, new)
     put(key, new_key.read_text())
-    eventually(lambda: served(server.address) == new)
-    eventually(lambda: "certificate reloaded" in caplog.messages)
+    wait_for(lambda: served(server.address) == new)
+    wait_for(lambda: "certificate reloaded" in caplog.messages)
     # A mistake is logged once. There may be two: the new certificate is there before its key.
     assert len(set(mistakes())) == len(mistakes()) <= 2
     assert all("ingest_tls_" in mistake for mistake in mistakes())

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import struct
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from exporter.server import closing
 from exporter.server.connections import Connections
 from exporter.server.sockets import bind
+from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
-    CHUNKED,
+    CHUNKED_REFUSED,
     DEADLINE,
+    Files,
     Start,
-    answer,
-    eventually,
+    ask,
     make_listener,
-    plain_and_tls,
     post,
-    respond,
     rest,
+    run,
     status,
     tls,
 )
@@ -76,40 +74,44 @@ USES: dict[str, tuple[bytes, bool, bool]] = {
     "a large head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000, True, False),
 }
 """The request of a client, whether it reads the answer, and whether it ends with a reset."""
+OF_TLS_ONLY = (CHUNKED_REFUSED + b"80000\r\n" + bytes(400_000), True, False)
+"""Without TLS, a connection stops reading after such an answer, and does not notice the client's close."""
 
 
 @pytest.mark.usefixtures("no_collector")
-@plain_and_tls
 def test_closed_connection_is_freed_without_the_collector(
-    start: Start, pair: tuple[Path, Path], with_tls: bool
+    start: Start, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when `connection_lost` does not release the transport, cancel the timers, clear the pipeline or
-    drop the cycle."""
-    server = start(files=pair if with_tls else ())
-    clients = [server.connect_tls(with_tls) for _ in USES]
-    for client, (request, reads, resets) in zip(clients, USES.values(), strict=True):
+    drop the cycle, and when TLS stops reading: 100 closed connections with 300 kB each waited for the timer
+    of a connection that lingers."""
+    monkeypatch.setattr(closing, "LINGER", 3600.0)
+    server = start(files=files)
+    uses = [*USES.values(), *([OF_TLS_ONLY] if files else [])]
+    clients = [server.client() for _ in uses]
+    for client, (request, reads, resets) in zip(clients, uses, strict=True):
         client.sendall(request)
         if reads:
             assert client.recv(1000)
         if resets:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert OF_A_CONNECTION - alive().keys() == (set() if with_tls else OF_TLS)
+    assert OF_A_CONNECTION - alive().keys() == (set() if files else OF_TLS)
     for client in clients:
         client.close()
-    eventually(lambda: not alive())
+    wait_for(lambda: not alive())
 
 
 @pytest.mark.usefixtures("no_collector")
 def test_failed_handshake_is_freed_and_no_longer_counted(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without `_ended`
+    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without `ended`
     in `Connections._start`."""
     server = start(files=pair, max_connections=2)
     for _ in range(5):
         server.exchange(b"GET / HTTP/1.1\r\n\r\n")
-    eventually(lambda: not alive())
-    eventually(lambda: accepts_tls(server.connect()))
+    wait_for(lambda: not alive())
+    wait_for(lambda: accepts_tls(server.connect()))
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -117,55 +119,15 @@ def test_request_that_runs_on_keeps_no_buffers_of_its_closed_connection(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
     """Fails when `release` keeps the transport, or uvicorn's flow control keeps another reference to it."""
-    begun, go = threading.Event(), threading.Event()
-
-    async def late(scope: Any, receive: Any, send: Any) -> None:
-        begun.set()
-        await asyncio.to_thread(go.wait, 60)
-
-    client = start(late, files=pair).connect_tls()
-    try:
-        client.sendall(post(b"x"))
-        assert begun.wait(60)
-        client.close()
-        eventually(lambda: not alive().keys() & OF_TLS)
-        assert alive()["RequestResponseCycle"]
-    finally:
-        go.set()
-    eventually(lambda: not alive())
-
-
-NO_HTTP = (b"\x00\x01\r\n\r\n", 400)
-PART_OF_A_BODY = (CHUNKED + b"80000\r\n" + bytes(400_000), 401)
-"""A request and the status of its answer."""
-
-
-async def refuse(scope: Any, receive: Any, send: Any) -> None:
-    await respond(send, b"no", 401, (b"connection", b"close"))
-
-
-@pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize(
-    ("with_tls", "request_", "expected"),
-    [(False, *NO_HTTP), (True, *NO_HTTP), (True, *PART_OF_A_BODY)],
-    ids=["plain, no HTTP", "TLS, no HTTP", "TLS, part of a body"],
-)
-def test_closed_connection_does_not_wait_for_its_linger_timer(
-    start: Start,
-    pair: tuple[Path, Path],
-    monkeypatch: pytest.MonkeyPatch,
-    with_tls: bool,
-    request_: bytes,
-    expected: int,
-) -> None:
-    """Fails when `connection_lost` leaves the timer of a connection that lingers, and when TLS stops reading:
-    100 closed connections with 300 kB each waited for the timer."""
-    monkeypatch.setattr(closing, "LINGER", 3600.0)
-    client = start(refuse, files=pair if with_tls else ()).connect_tls(with_tls)
-    client.sendall(request_)
-    assert status(answer(client)) == expected
+    server = start(files=pair)
+    client = server.client()
+    client.sendall(post(b"x", b"/wait"))
+    assert server.received.begun.wait(DEADLINE)
     client.close()
-    eventually(lambda: not alive())
+    wait_for(lambda: not alive().keys() & OF_TLS)
+    assert alive()["RequestResponseCycle"]
+    server.received.go.set()
+    wait_for(lambda: not alive())
 
 
 # --- the limit ------------------------------------------------------------------------------------
@@ -189,8 +151,7 @@ def accepts_tls(connection: socket.socket) -> bool:
 
 
 def is_answered(client: socket.socket, request: bytes) -> bool:
-    client.sendall(request)
-    return status(answer(client)) == 200
+    return status(ask(client, request)) == 200
 
 
 def test_connection_over_the_limit_is_refused_and_counted(start: Start) -> None:
@@ -202,11 +163,11 @@ def test_connection_over_the_limit_is_refused_and_counted(start: Start) -> None:
         assert status(reply) == 503
         assert b'"reason":"too_many_connections"' in reply
         assert b"retry-after: 1\r\n" in reply
-    eventually(lambda: server.refused("too_many_connections") == server.requests(503) == 2)
+    wait_for(lambda: server.refused("too_many_connections") == server.requests(503) == 2)
     assert all(is_answered(client, b"x") for client in clients)
     clients[0].close()
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    eventually(lambda: status(server.exchange(last)) == 200)
+    wait_for(lambda: status(server.exchange(last)) == 200)
 
 
 def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
@@ -216,11 +177,11 @@ def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
     server = start(files=pair, max_connections=2)
     clients = [server.connect() for _ in range(2)]
     assert rest(server.connect()) == b""
-    eventually(lambda: server.refused("too_many_connections") == 1)
+    wait_for(lambda: server.refused("too_many_connections") == 1)
     assert server.requests(503) == 0
     for client in clients:
         client.close()
-    eventually(lambda: accepts_tls(server.connect()))
+    wait_for(lambda: accepts_tls(server.connect()))
 
 
 def test_oldest_idle_connection_is_replaced_at_the_limit(start: Start) -> None:
@@ -262,11 +223,9 @@ def test_connection_that_starts_during_the_close_is_lost() -> None:
 
         with ExitStack() as opened:
             sockets = [opened.enter_context(each) for each in bind("ingest", "127.0.0.1:0")]
-            limits = make_listener(None).limits
-            connections = Connections(sockets, make, 9, limits.refusals, None, DEADLINE)
+            connections = Connections(sockets, make, make_listener(None))
             opened.enter_context(socket.create_connection(sockets[0].getsockname(), DEADLINE))
             async with asyncio.timeout(DEADLINE):
                 await lost.wait()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+    run(main())

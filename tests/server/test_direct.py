@@ -1,50 +1,65 @@
-"""Requests without an ASGI task, through real sockets. The answer says whether a task ran."""
+"""Requests without an ASGI task, through real sockets."""
 
 import asyncio
 import re
+import select
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
-import uvloop
 
-from exporter.server.direct import MAX_BODY, Headers, Respond, Start
-from exporter.server.listeners import serve
-from tests.server.conftest import (
-    DEADLINE,
-    answer,
-    eventually,
-    make_listener,
-    post,
-    refuses,
-    respond,
-    rest,
-    status,
+from exporter.server.direct import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_HEADS,
+    DirectRequest,
+    Headers,
+    KnownHeads,
+    Respond,
+    Start,
 )
+from tests.e2e.exporter_process import wait_for
+from tests.server.conftest import DEADLINE, Echo, answer, ask, post, refuses, rest, status
 from tests.server.conftest import Start as StartServer
 
 DIRECT = b"POST /direct HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n%s"
+HOLD = b"X-Hold: 1\r\n"
 
 
 def direct(body: bytes, header: bytes = b"") -> bytes:
     return DIRECT % (header, len(body), body)
 
 
-class TwoWays:
-    """Answers with "direct" or "task" and the body; answers to requests with `X-Hold` wait for `release`."""
+def until(client: socket.socket, last: bytes) -> bytes:
+    """All bytes up to and with `last`."""
+    received = b""
+    while last not in received:
+        part = client.recv(65536)
+        assert part, received
+        received += part
+    return received
+
+
+class TwoWays(Echo):
+    """Answers without a task with "direct" and the body; an answer to `X-Hold` waits for `release`.
+
+    `asked` counts the heads that were parsed; `started` are the bodies of requests without a task.
+    """
 
     def __init__(self) -> None:
-        self.begun: list[bytes] = []
+        super().__init__()
+        self.asked = 0
+        self.started: list[bytes] = []
         self.clients: list[str] = []
         self._waiting: list[Callable[[], object]] = []
 
     def direct(self, target: bytes, headers: Headers) -> Start | None:
+        self.asked += 1
         return self._start if target == b"/direct" else None
 
     def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
         loop = asyncio.get_running_loop()
-        self.begun.append(body)
         self.clients.append(client)
         text = b"direct " + body
         lines = [(b"content-length", b"%d" % len(text))]
@@ -52,18 +67,10 @@ class TwoWays:
             lines.append((b"connection", b"close"))
         code = 413 if b"x-close" in headers else 200
         if b"x-hold" in headers:
-            self._waiting.append(
-                lambda: loop.call_soon_threadsafe(respond, code, lines, text),
-            )
+            self._waiting.append(lambda: loop.call_soon_threadsafe(respond, code, lines, text))
         else:
             loop.call_soon(respond, code, lines, text)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        await respond(send, b"task " + body)
+        self.started.append(body)
 
     def release(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -75,8 +82,7 @@ def test_small_complete_request_takes_no_task(start: StartServer) -> None:
     server = start(TwoWays())
     client = server.connect()
     for body in (b"first", b"", b"x" * MAX_BODY):
-        client.sendall(direct(body))
-        received = answer(client)
+        received = ask(client, direct(body))
         assert received.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
         assert received.endswith(b"\r\n\r\ndirect " + body)
         assert b"connection: close" not in received
@@ -99,42 +105,20 @@ def test_small_complete_request_takes_no_task(start: StartServer) -> None:
     ids=["large", "expect", "1.0", "1.0 keep-alive", "close", "upgrade", "PUT", "path", "chunked"],
 )
 def test_other_request_takes_a_task(start: StartServer, request_bytes: bytes) -> None:
-    client = start(TwoWays()).connect()
-    client.sendall(request_bytes)
-    received = b""
-    while b"\r\n\r\ntask " not in received:
-        received += client.recv(65536)
-    assert b"direct" not in received
-
-
-@pytest.mark.parametrize("at", [20, 60, -1])
-def test_request_in_two_reads_takes_a_task(start: StartServer, at: int) -> None:
-    """The head ends at byte 53. A request whose head is in the second read is complete at that read."""
     server = start(TwoWays())
-    client = server.connect()
-    whole = direct(b"in two parts")
-    client.sendall(whole[:at])
-    eventually(lambda: not server.received.begun)
-    client.sendall(whole[at:])
-    assert answer(client).partition(b"\r\n\r\n")[2] in (
-        b"task in two parts",
-        b"direct in two parts",
-    )
-    client.sendall(direct(b"next"))
-    assert answer(client).endswith(b"direct next")
+    server.connect().sendall(request_bytes)
+    wait_for(lambda: server.received.bodies)
+    assert not server.received.started
 
 
 def test_pipelined_requests_of_both_ways_are_answered_in_order(start: StartServer) -> None:
     server = start(TwoWays())
     client = server.connect()
-    client.sendall(direct(b"000", b"X-Hold: 1\r\n") + post(b"001") + direct(b"002") + post(b"003"))
-    eventually(lambda: server.received.begun == [b"000"])
+    client.sendall(direct(b"000", HOLD) + post(b"001") + direct(b"002") + post(b"003"))
+    wait_for(lambda: server.received.started == [b"000"])
     server.received.release()
-    received = b""
-    while not received.endswith(b"003"):
-        received += client.recv(65536)
-    ways = re.findall(rb"\r\n\r\n(\w+) (\d{3})", received)
-    assert ways == [(b"direct", b"000"), (b"task", b"001"), (b"task", b"002"), (b"task", b"003")]
+    answers = re.findall(rb"\r\n\r\n([^/]*)(?:HTTP|$)", until(client, b"003"))
+    assert answers == [b"direct 000", b"001", b"002", b"003"]
 
 
 def test_answer_that_closes_ends_the_connection(start: StartServer) -> None:
@@ -150,11 +134,10 @@ def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
     """Fails when the earlier answer makes the connection idle: the counted event got no answer."""
     server = start(TwoWays(), max_connections=1)
     client = server.connect()
-    second = direct(b"second", b"X-Hold: 1\r\n")
-    client.sendall(direct(b"first") + second[:20])
-    assert answer(client).endswith(b"direct first")
+    second = direct(b"second", HOLD)
+    assert ask(client, direct(b"first") + second[:20]).endswith(b"direct first")
     client.sendall(second[20:])
-    eventually(lambda: server.received.begun == [b"first", b"second"])
+    wait_for(lambda: server.received.started == [b"first", b"second"])
     assert status(rest(server.connect())) == 503
     server.received.release()
     assert answer(client).endswith(b"direct second")
@@ -163,45 +146,133 @@ def test_connection_with_a_request_is_not_replaced_after_an_answer_in_its_head(
 def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
     server = start(TwoWays())
     with server.connect() as client:
-        client.sendall(direct(b"gone", b"X-Hold: 1\r\n"))
-        eventually(lambda: server.received.begun == [b"gone"])
+        client.sendall(direct(b"gone", HOLD))
+        wait_for(lambda: server.received.started == [b"gone"])
     server.received.release()
-    other = server.connect()
-    other.sendall(direct(b"here"))
-    assert answer(other).endswith(b"direct here")
+    assert ask(server.connect(), direct(b"here")).endswith(b"direct here")
 
 
 def test_malformed_request_does_not_take_the_answer_of_a_held_one(start: StartServer) -> None:
     server = start(TwoWays())
     client = server.connect()
-    client.sendall(direct(b"counted", b"X-Hold: 1\r\n") + b"not http\r\n\r\n")
-    eventually(lambda: server.refused("unparseable") == 1)
+    client.sendall(direct(b"counted", HOLD) + b"not http\r\n\r\n")
+    wait_for(lambda: server.refused("unparseable") == 1)
     server.received.release()
     received = rest(client)
     assert received.count(b"HTTP/1.1") == 1
     assert received.endswith(b"direct counted")
 
 
-def test_stop_waits_for_the_answer() -> None:
+def test_stop_waits_for_the_answer(start: StartServer) -> None:
     """Fails when the request is not set as the protocol's cycle: the connection closed without an answer."""
-    app = TwoWays()
+    server = start(TwoWays(), shutdown_timeout=DEADLINE)
+    client = server.connect()
+    client.sendall(direct(b"counted", HOLD))
+    wait_for(lambda: server.received.started == [b"counted"])
+    server.stop()
+    # The listening socket is closed by then.
+    wait_for(lambda: refuses(server.address))
+    server.received.release()
+    received = rest(client)
+    assert received.count(b"connection: close") == 1
+    assert received.endswith(b"direct counted")
 
-    async def main() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        ready: asyncio.Future[Any] = loop.create_future()
-        serving = asyncio.create_task(serve([make_listener(app)], DEADLINE, ready.set_result, stop))
-        with socket.create_connection((await ready)["ingest"], DEADLINE) as client:
-            client.sendall(direct(b"counted", b"X-Hold: 1\r\n"))
-            await asyncio.to_thread(eventually, lambda: app.begun == [b"counted"])
-            stop.set()
-            # The listening socket is closed by then.
-            await asyncio.to_thread(eventually, lambda: refuses(client.getpeername()))
-            assert not serving.done()
-            app.release()
-            received = await asyncio.to_thread(rest, client)
-        assert received.count(b"connection: close") == 1
-        assert received.endswith(b"direct counted")
-        await serving
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+# --- known heads ----------------------------------------------------------------------------------
+
+
+def test_repeated_head_is_parsed_once_for_all_connections(start: StartServer) -> None:
+    server = start(TwoWays())
+    for _ in range(2):
+        client = server.connect()
+        for body in (b"one", b"two", b""):
+            assert ask(client, direct(body)).endswith(b"direct " + body)
+    assert server.received.asked == 2, "one head for three bytes, one for none"
+
+
+@pytest.mark.parametrize("at", [20, 53, 55, -1])
+def test_known_head_in_two_reads_waits_for_the_rest(start: StartServer, at: int) -> None:
+    """The head ends at byte 53. Fails without the check of the body's length. A request whose head is in the
+    second read is complete at that read."""
+    client = start(TwoWays()).connect()
+    for body in (b"first", b"next"):
+        assert ask(client, direct(body)).endswith(b"direct " + body)
+        whole = direct(b"other")
+        client.sendall(whole[:at])
+        # Until the server has read the first part.
+        assert select.select([client], [], [], 0.02)[0] == []
+        assert ask(client, whole[at:]).endswith(b"other")
+
+
+def test_known_head_behind_an_open_request_waits_for_its_answer(start: StartServer) -> None:
+    """Fails when a request with a known head starts while the previous request has no answer."""
+    server = start(TwoWays())
+    client = server.connect()
+    # Otherwise the kernel sends the third request only when the second one is acknowledged.
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    assert ask(client, direct(b"abc")).endswith(b"direct abc")
+    client.sendall(direct(b"held", HOLD))
+    wait_for(lambda: server.received.started == [b"abc", b"held"])
+    client.sendall(direct(b"xyz"))
+    # The server has read the request above when it answers another connection.
+    other = server.connect()
+    assert ask(other, direct(b"other")).endswith(b"direct other")
+    server.received.release()
+    assert b"direct held" in until(client, b"xyz")
+
+
+def test_known_head_of_a_request_makes_its_connection_busy(start: StartServer) -> None:
+    """Fails when the connection stays idle: a new connection replaced it, and a counted event got no
+    answer."""
+    server = start(TwoWays(), max_connections=1)
+    client = server.connect()
+    held = direct(b"held", HOLD)
+    for count in (1, 2):
+        client.sendall(held)
+        wait_for(lambda count=count: len(server.received.started) == count)
+        assert status(rest(server.connect())) == 503
+        server.received.release()
+        assert answer(client).endswith(b"direct held")
+    assert server.received.asked == 1
+
+
+def remembered(data: bytes, body: bytes) -> KnownHeads:
+    heads = KnownHeads()
+    request = DirectRequest(cast("Any", None), cast("Any", None), {b"host": b"a"}, body)
+    heads.remember(data, request)
+    return heads
+
+
+def test_head_is_found_with_another_body_of_the_same_length() -> None:
+    heads = remembered(direct(b"abc"), b"abc")
+    assert heads.find(memoryview(direct(b"xyz"))) == (None, {b"host": b"a"}, b"xyz")
+    assert heads.find(direct(b"xyz") + b"\r\n") is None
+    assert heads.find(direct(b"xyz")[:-1]) is None
+    assert heads.find(direct(b"x")) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\n" + direct(b"abc"),
+        direct(b"abc") + b"\r\n",
+        direct(b"abc") + direct(b"abc"),
+        direct(b"abc").replace(b"\r\n", b"\n"),
+        direct(b"abc", b"X: " + b"x" * MAX_HEAD + b"\r\n"),
+    ],
+    ids=["lines before", "line after", "two requests", "bare newlines", "long head"],
+)
+def test_read_that_is_not_one_plain_request_is_not_remembered(data: bytes) -> None:
+    heads = remembered(data, b"abc")
+    assert heads.find(data) is None
+    assert heads.find(direct(b"abc")) is None
+    assert heads.find(data[:-7] + b"\r\n\r\nabc") is None
+
+
+def test_number_of_known_heads_is_bounded() -> None:
+    """Fails without `MAX_HEADS`: a sender with a new header in each request filled the memory."""
+    heads = KnownHeads()
+    texts = [direct(b"abc", b"X: %d\r\n" % number) for number in range(2 * MAX_HEADS)]
+    for text in texts:
+        heads.remember(text, DirectRequest(cast("Any", None), cast("Any", None), {}, b"abc"))
+    assert 0 < sum(heads.find(text) is not None for text in texts) <= MAX_HEADS

@@ -19,11 +19,10 @@ FULL = Status(problem="the disk is full")
 
 
 class Manager:
-    """The socket that NOTIFY_SOCKET names."""
+    """Reads the socket that NOTIFY_SOCKET names."""
 
-    def __init__(self, address: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
+    def __init__(self, bound: socket.socket) -> None:
+        self._socket = bound
 
     def next(self, seconds: float = 30) -> list[str]:
         """The lines of the next message. Raises `TimeoutError` when none comes."""
@@ -45,9 +44,6 @@ class Manager:
             return True
         return False
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 @pytest.fixture(params=["@{}/notify"])
 def manager(
@@ -56,9 +52,9 @@ def manager(
     address = request.param.format(tmp_path)
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG * 1e6)))
-    manager = Manager(address)
-    yield manager
-    manager.close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+        bound.bind("\0" + address[1:] if address.startswith("@") else address)
+        yield Manager(bound)
 
 
 def during_report(status: Callable[[], Status], work: Callable[[], Awaitable[None]]) -> None:

@@ -1,11 +1,12 @@
 """Requests that are served or refused, through real sockets; test_deadlines.py tests deadlines."""
 
+import contextlib
 import re
 import select
 
 import pytest
 
-from tests.server.conftest import CHUNKED, Start, answer, post, problem_of, rest, status
+from tests.server.conftest import CHUNKED, Start, answer, ask, post, problem_of, rest, status
 
 
 def batched(request: bytes, parts: int) -> list[bytes]:
@@ -16,37 +17,11 @@ def batched(request: bytes, parts: int) -> list[bytes]:
 # --- requests that are served ---------------------------------------------------------------------
 
 
-def test_connection_is_kept_for_the_next_request(start: Start) -> None:
-    server = start()
-    client = server.connect()
-    for body in (b"first", b"second"):
-        client.sendall(post(body))
-        assert answer(client).endswith(b"\r\n\r\n" + body)
-    assert server.received.bodies == [b"first", b"second"]
-
-
-def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
-    client = start().connect()
-    client.sendall(b"".join(post(b"%03d" % number) for number in range(50)))
-    received = b""
-    while received.count(b"\r\n\r\n") < 50 or not received.endswith(b"049"):
-        received += client.recv(65536)
-    assert re.findall(rb"\r\n\r\n(\d{3})", received) == [b"%03d" % number for number in range(50)]
-
-
 def test_chunked_body_arrives_whole(start: Start) -> None:
     client = start().connect()
-    for part in (CHUNKED, b"5\r\nhello\r\n", b"6\r\n world\r\n0\r\n\r\n"):
+    for part in (CHUNKED, b"5\r\nhello\r\n"):
         client.sendall(part)
-    assert answer(client).endswith(b"hello world")
-
-
-def test_expect_100_continue_is_answered_before_the_body(start: Start) -> None:
-    client = start().connect()
-    client.sendall(post(b"ok").replace(b"\r\n\r\nok", b"\r\nExpect: 100-continue\r\n\r\n"))
-    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-    client.sendall(b"ok")
-    assert answer(client).endswith(b"ok")
+    assert ask(client, b"6\r\n world\r\n0\r\n\r\n").endswith(b"hello world")
 
 
 def test_body_does_not_count_against_the_header_limit(start: Start) -> None:
@@ -54,13 +29,10 @@ def test_body_does_not_count_against_the_header_limit(start: Start) -> None:
     client = start(max_header=1024).connect()
     body = b"x" * 300_000
     for _ in range(3):
-        client.sendall(post(body))
-        assert answer(client).endswith(body)
+        assert ask(client, post(body)).endswith(body)
     both = post(body) + post(b"next")
-    client.sendall(both[:-40])
-    assert answer(client).endswith(body)
-    client.sendall(both[-40:])
-    assert answer(client).endswith(b"next")
+    assert ask(client, both[:-40]).endswith(body)
+    assert ask(client, both[-40:]).endswith(b"next")
 
 
 def test_heads_in_parts_are_counted_separately(start: Start) -> None:
@@ -71,8 +43,7 @@ def test_heads_in_parts_are_counted_separately(start: Start) -> None:
         client.sendall(head[:500])
         # Until the server has read the first part.
         assert select.select([client], [], [], 0.02)[0] == []
-        client.sendall(head[500:])
-        assert status(answer(client)) == 200
+        assert status(ask(client, head[500:])) == 200
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -90,16 +61,14 @@ def test_upgrade_request_is_served_without_upgrade(start: Start, parts: int) -> 
     assert answer(client).endswith(b"hello")
     assert b"upgrade" not in server.received.headers[0]
     assert server.received.headers[0][b"x-kept"] == b"yes"
-    client.sendall(post(b"again"))
-    assert answer(client).endswith(b"again")
+    assert ask(client, post(b"again")).endswith(b"again")
 
 
 def test_early_answer_to_a_small_body_keeps_the_connection(start: Start) -> None:
     client = start().connect()
-    client.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
-    assert status(answer(client)) == 200
-    client.sendall(b"x" * 100_000 + post(b"next"))
-    assert answer(client).endswith(b"next")
+    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+    assert status(ask(client, early)) == 200
+    assert ask(client, b"x" * 100_000 + post(b"next")).endswith(b"next")
 
 
 # --- the header limit -----------------------------------------------------------------------------
@@ -124,11 +93,9 @@ def test_head_over_the_limit_is_answered_431(start: Start, head: bytes, parts: i
     """Fails without the checks in `on_headers_complete` (one part) and `_request_continues` (several)."""
     server = start(max_header=4096)
     with server.connect() as client:
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in batched(head, parts):
                 client.sendall(part)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         reply = rest(client)
     assert status(reply) == 431
     assert problem_of(reply)["reason"] == "headers_too_large"
@@ -143,11 +110,9 @@ def test_head_at_the_limit_is_served(start: Start) -> None:
 
 
 def test_trailers_do_not_become_headers(start: Start) -> None:
-    """Fails without the new list in `on_headers_complete`."""
+    """Fails without the new list in `_start_task`."""
     server = start()
-    client = server.connect()
-    client.sendall(CHUNKED + b"0\r\nAuthorization: Bearer forged\r\n\r\n")
-    answer(client)
+    ask(server.connect(), CHUNKED + b"0\r\nAuthorization: Bearer forged\r\n\r\n")
     assert b"authorization" not in server.received.headers[0]
 
 

@@ -8,8 +8,10 @@ from prometheus_client import CollectorRegistry
 import exporter
 from exporter import names
 from exporter.ledger.contract import Status
-from exporter.metrics.state import StateCollector
+from exporter.metrics.own import StateCollector
 from tests.metrics.still_ledger import StillLedger
+
+WINDOW = (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN)
 
 
 def registry_of(status: Status) -> CollectorRegistry:
@@ -19,16 +21,14 @@ def registry_of(status: Status) -> CollectorRegistry:
 
 
 def test_each_number_of_the_status_is_a_gauge() -> None:
-    registry = registry_of(
-        Status(
-            size_bytes=1,
-            damaged_at=2.5,
-            queue_events=3,
-            queue_bytes=4,
-            window_ids=5,
-            window_capacity=6,
-            window_span=7.5,
-        )
+    status = Status(
+        size_bytes=1,
+        damaged_at=2.5,
+        queue_events=3,
+        queue_bytes=4,
+        window_ids=5,
+        window_capacity=6,
+        window_span=7.5,
     )
     gauges = {
         names.LEDGER_WRITABLE: 1,
@@ -36,10 +36,9 @@ def test_each_number_of_the_status_is_a_gauge() -> None:
         names.LEDGER_DAMAGED: 2.5,
         names.QUEUE_EVENTS: 3,
         names.QUEUE_BYTES: 4,
-        names.WINDOW_IDS: 5,
-        names.WINDOW_CAPACITY: 6,
-        names.WINDOW_SPAN: 7.5,
+        **dict(zip(WINDOW, (5, 6, 7.5), strict=True)),
     }
+    registry = registry_of(status)
     assert {name: registry.get_sample_value(name) for name in gauges} == gauges
 
 
@@ -50,8 +49,7 @@ def test_ledger_with_a_problem_is_not_writable() -> None:
 def test_window_without_a_capacity_has_no_gauges() -> None:
     """Without a capacity, ids expire by age only. A gauge of 0 would mean that no id is remembered."""
     registry = registry_of(Status(window_ids=0, window_capacity=0))
-    for name in (names.WINDOW_IDS, names.WINDOW_CAPACITY, names.WINDOW_SPAN):
-        assert registry.get_sample_value(name) is None
+    assert [registry.get_sample_value(name) for name in WINDOW] == [None] * 3
 
 
 def test_series_with_a_closed_label_set_are_zero_initialized() -> None:

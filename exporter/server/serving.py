@@ -6,16 +6,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
 
-from exporter.server.certificates import Certificate
 from exporter.server.connections import Connections
-from exporter.server.known_heads import KnownHeads
+from exporter.server.direct import KnownHeads
+from exporter.server.listener import Listener
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.refusing import Limits
 from exporter.server.sockets import bind
 
 KEEP_ALIVE: Final = 75
@@ -25,18 +23,6 @@ _CANCEL_TIMEOUT: Final = 1.0
 
 Address = tuple[str, int]
 """Host and port."""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """An application at `address` (HOST:PORT), the setting `name`; over TLS if it has a `certificate`."""
-
-    name: str
-    address: str
-    app: Any
-    limits: Limits
-    certificate: Certificate | None = None
-    max_connections: int = 400
 
 
 async def serve(
@@ -118,16 +104,12 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        limits, certificate = self.listener.limits, self.listener.certificate
-        known_heads, state = KnownHeads(), self.server_state
+        listener, known_heads, state = self.listener, KnownHeads(), self.server_state
         await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
-            lambda: GuardedProtocol(known_heads, limits, self.config, state, self.lifespan.state),
-            self.listener.max_connections,
-            limits.refusals,
-            certificate.context if certificate is not None else None,
-            limits.receive_timeout,
+            lambda: GuardedProtocol(listener, known_heads, self.config, state, self.lifespan.state),
+            listener,
         )
         self.servers = [accepting]  # type: ignore[list-item]
         self.started = True

@@ -1,0 +1,164 @@
+"""Two listeners in one process: their start, their end, and errors that prevent a start."""
+
+import asyncio
+import contextlib
+import errno
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.server.serving import serve
+from exporter.server.sockets import bind
+from tests.e2e.exporter_process import ROOT, wait_for
+from tests.server.conftest import (
+    DEADLINE,
+    MIB,
+    Echo,
+    Start,
+    ask,
+    make_listener,
+    post,
+    refuses,
+    rest,
+    run,
+)
+
+
+def test_both_listeners_answer_and_free_their_ports(start: Start) -> None:
+    server = start(None, make_listener(Echo(), "ops"))
+    for name, address in server.bound.items():
+        with socket.create_connection(address, timeout=DEADLINE) as client:
+            reply = ask(client, post(name.encode()))
+        assert reply.endswith(b"\r\n\r\n" + name.encode())
+        assert re.search(rb"\r\ndate: ", reply)
+        assert b"\r\nserver:" not in reply
+    server.end()
+    assert all(refuses(address) for address in server.bound.values())
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("no-such-host.invalid:80", "the host is unknown: "),
+        ("192.0.2.1:80", "this machine has no such address"),
+        (f"{'a' * 70}.b:80", "the host is unknown: "),
+    ],
+)
+def test_unusable_address_names_the_setting(address: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        bind("ops", address)
+    assert str(caught.value).startswith(f"ops = '{address}': {text}")
+
+
+def test_port_in_use_names_the_setting_and_frees_the_other_listener() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            free = listening.getsockname()[1]
+        address = f"127.0.0.1:{used.getsockname()[1]}"
+        ingest = make_listener(Echo(), address=f"127.0.0.1:{free}")
+        both = [ingest, make_listener(Echo(), "ops", address=address)]
+        with pytest.raises(ConfigError) as caught:
+            run(serve(both, 1.0, print, asyncio.Event()))
+        assert str(caught.value).startswith(f"ops = '{address}': the port is in use: ")
+        socket.create_server(("127.0.0.1", free)).close()
+
+
+def test_localhost_is_every_loopback_address(start: Start) -> None:
+    server = start(address="localhost:0")
+    with socket.create_connection(("localhost", server.address[1]), timeout=DEADLINE) as client:
+        assert ask(client, post(b"x")).endswith(b"x")
+
+
+def test_check_of_an_address_accepts_no_connection() -> None:
+    """Otherwise the connection of a sender that retries during a restart would be reset."""
+    (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
+    with bound, socket.socket() as client:
+        assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
+
+
+def test_stalled_handshake_is_closed(start: Start, pair: tuple[Path, Path]) -> None:
+    """Fails without `ssl_handshake_timeout`: a silent peer stays for 60 s."""
+    assert rest(start(files=pair, receive_timeout=0.5).connect()) == b""
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def test_stop_closes_idle_connections_and_waits_for_requests(start: Start) -> None:
+    server = start(shutdown_timeout=DEADLINE)
+    idle, busy = server.connect(), server.connect()
+    assert ask(idle, post(b"idle")).endswith(b"idle")
+    busy.sendall(post(b"busy", b"/wait"))
+    assert server.received.begun.wait(DEADLINE)
+    server.stop()
+    assert rest(idle) == b""
+    assert refuses(server.address)
+    assert server.received.bodies == [b"idle"]
+    server.received.go.set()
+    assert rest(busy).endswith(b"busy")
+    server.join()
+
+
+def test_request_that_does_not_end_is_cancelled_before_serve_returns(start: Start) -> None:
+    """Fails without the wait in `shutdown`: uvicorn returns while the cancelled task still runs, and the
+    caller then closes the ledger."""
+    server = start(shutdown_timeout=0.1)
+    server.connect().sendall(post(b"", b"/wait"))
+    assert server.received.begun.wait(DEADLINE)
+    server.stop()
+    server.join()
+    assert server.received.cancelled
+
+
+def test_connection_that_never_reads_does_not_delay_the_end(start: Start) -> None:
+    """Fails without the abort in `shutdown`."""
+    server = start(shutdown_timeout=0.1)
+    client = server.connect()
+    client.sendall(post(b"", b"/big"))
+    client.recv(10)
+    server.stop()
+    server.join()
+    assert len(rest(client)) < 32 * MIB
+
+
+_PROGRAM = """
+import asyncio
+from tests.server.conftest import make_listener, run
+from exporter.server.serving import serve
+async def stuck(scope, receive, send):
+    print("stuck", flush=True)
+    await asyncio.Event().wait()
+async def main():
+    ready = lambda bound: print(bound["ingest"][1], flush=True)
+    both = [make_listener(stuck), make_listener(stuck, "ops")]
+    await serve(both, 600.0, ready, asyncio.Event())
+    print("ledger closed", flush=True)
+run(main())
+"""
+
+
+def test_second_interrupt_does_not_wait_for_requests() -> None:
+    """Fails without `force_exit`: the program waits 600 s; and without `capture_signals`: uvicorn raises the
+    signal again and kills the process."""
+    program = [sys.executable, "-c", _PROGRAM]
+    with (
+        subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT) as running,
+        contextlib.ExitStack() as opened,
+    ):
+        opened.callback(running.kill)
+        assert running.stdout is not None
+        address = ("127.0.0.1", int(running.stdout.readline()))
+        client = opened.enter_context(socket.create_connection(address, timeout=DEADLINE))
+        client.sendall(post(b""))
+        assert running.stdout.readline() == "stuck\n"
+        running.send_signal(signal.SIGINT)
+        wait_for(lambda: refuses(address))
+        running.send_signal(signal.SIGINT)
+        assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
+        assert running.returncode == 0
