@@ -21,8 +21,7 @@ from exporter.promql.expression import (
 )
 from exporter.promql.results import Result, expression_result, written
 from exporter.promql.rulefile import Rule
-from exporter.promql.samples import Samples, Store
-from exporter.promql.selector import LOOKBACK
+from exporter.promql.samples import LOOKBACK, Samples, Store
 from exporter.promql.value import Labels, Times
 
 _LONGEST_SPAN: Final = 4096
@@ -46,7 +45,7 @@ def recursive_result(
     rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
     reach = _reach(rule.tree)
     results = _Results(rule, times)
-    reasons = once.reasons
+    reason = once.reason
     begin, size, carry = 0, 1, True
     while begin < len(times):
         columns = slice(begin, min(begin + size, len(times)))
@@ -58,7 +57,7 @@ def recursive_result(
         evaluation = Evaluation(store, times[columns], step, index, columns)
         evaluation.failed |= once.failed[columns]
         outcome = expression_result(rule, evaluation)
-        reasons += outcome.reasons[:1]
+        reason = reason or outcome.reason
         changed = results.put(columns, outcome)
         if changed is None:
             begin = columns.stop
@@ -71,7 +70,7 @@ def recursive_result(
     final = results.written(0, len(times))
     store.discard(index)
     store.add(final, index)
-    return Result(final, results.failed, reasons)
+    return Result(final, results.failed, reason)
 
 
 def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:

@@ -1,22 +1,23 @@
 """Rule files over a history: the recorded series, and when each alert fires."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from exporter.promql.dependencies import Dependencies
 from exporter.promql.evaluate import STEP, Evaluation, parse_supported
+from exporter.promql.expression import Selector
 from exporter.promql.recursion import recursive_result
-from exporter.promql.results import Result, firings, result
+from exporter.promql.results import Result, result
 from exporter.promql.rulefile import Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import Times, Vector, vector
+from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, which fires from `start` to `end`, Unix seconds.
+    """An alert with these labels, which fires from `start` to before `end`, Unix seconds.
 
     `end` is None if the alert fires at the last evaluation.
     """
@@ -89,28 +90,35 @@ class Run:
         evaluation = Evaluation(self._store, times, self._step)
         result = vector(evaluation.value(parse_supported(text)))
         if evaluation.failed.any():
-            raise ValueError(evaluation.reasons[0])
+            raise ValueError(evaluation.reason)
         return result
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
         if index in dependencies.reads[index]:
-            return recursive_result(
-                rule,
-                index,
-                times,
-                self._store,
-                self._step,
-                lambda selector: index in dependencies.writers(selector),
-            )
+
+            def reads_itself(selector: Selector) -> bool:
+                return index in dependencies.writers(selector)
+
+            return recursive_result(rule, index, times, self._store, self._step, reads_itself)
         outcome = result(rule, Evaluation(self._store, times, self._step, index))
         self._store.add(outcome.samples, index)
         return outcome
 
     def _note(self, rule: Rule, outcome: Result) -> None:
-        written, failed = outcome.samples, outcome.failed
-        if failed.any():
-            self.failures.append(Failure(rule, int(failed.sum()), outcome.reasons[0]))
+        if outcome.failed.any():
+            self.failures.append(Failure(rule, int(outcome.failed.sum()), outcome.reason))
         if rule.alert:
-            for row, start, end in firings(written):
-                over = None if end is None else end / 1000
-                self.firings.append(Firing(rule, dict(row), start / 1000, over))
+            self.firings += _firings(rule, outcome.samples)
+
+
+def _firings(rule: Rule, written: Samples) -> Iterator[Firing]:
+    """The firings in an alerting rule's samples; a failed evaluation is not an end."""
+    evaluated = (written.present | written.stale).all(axis=0)
+    times = (written.times[evaluated] / 1000).tolist()
+    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
+        if ("alertstate", "firing") in row:
+            names = dict(drop(row, (METRIC_NAME, "alertstate")))
+            edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()
+            for begin, end in zip(edges[::2], edges[1::2], strict=True):
+                over = times[end] if end < len(times) else None
+                yield Firing(rule, names, times[begin], over)

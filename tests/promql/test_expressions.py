@@ -85,7 +85,7 @@ def compare(prometheus: PrometheusProcess, store: Store, text: str) -> None:
         assert theirs.startswith("execution: "), (text, theirs)
         assert evaluation.failed.any(), (text, theirs)
         return
-    assert not evaluation.failed.any(), (text, evaluation.reasons)
+    assert not evaluation.failed.any(), (text, evaluation.reason)
     ours = {
         (labels, int(AT[column])): float(result.values[row, column])
         for row, labels in enumerate(map(frozenset, result.labels))
