@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporter.backtest import files as files_module
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.files import Files
+from exporter.backtest.files import Files, Repeats
 from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
@@ -24,12 +25,10 @@ def seen() -> Iterator[Seen]:
         yield seen
 
 
-def read(seen: Seen, *paths: Path, only: str | None = None) -> tuple[Files, list[str]]:
-    files = Files(TAXONOMY, seen, NOW, only)
+def read(seen: Seen, path: Path, **options: Any) -> tuple[Files, list[str]]:
     notes: list[str] = []
-    files.counts.note = notes.append
-    for path in paths:
-        files.read(Source(path), notes.append, lambda: None)
+    files = Files(TAXONOMY, seen, NOW, notes.append, **options)
+    files.read(Source(path), lambda: None)
     return files, notes
 
 
@@ -105,8 +104,10 @@ def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: See
 
 
 def test_events_without_a_key_count_each_time(tmp_path: Path, seen: Seen) -> None:
-    files, _ = read(seen, write(tmp_path / "a.ndjson", [event(1.0, id=None)] * 3))
-    assert totals(files) == {"4001": 3}
+    events = [event(1.0, id=None)] * 2 + [event(1.0)] * 2 + [event(1.0, id=None)]
+    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    assert totals(files) == {"4001": 4}
+    assert files.counts.duplicates == 1
 
 
 def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Seen) -> None:
@@ -146,19 +147,39 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, s
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
 
 
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(
+    tmp_path: Path, seen: Seen, asked: bool
+) -> None:
     """Counted are the first five labels of an event, and twenty values of each label."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    path = write(tmp_path / "a.ndjson", sent)
-    for asked in (False, True):
-        with Seen() as seen:
-            files = Files(TAXONOMY, seen, NOW, labels=asked)
-            files.read(Source(path), lambda _: None, lambda: None)
-        counters = files.ends["streampixel"].counters(EventCounts())
-        assert counters is not None
-        by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
-        expected = {("region", f"r{value}"): 2 for value in range(20)}
-        expected |= {("region", "other"): 6}
-        expected |= {(f"x{number}", "1"): 46 for number in range(4)}
-        assert by_label == (expected if asked else {})
+    files, _ = read(seen, write(tmp_path / "a.ndjson", sent), labels=asked)
+    counters = files.ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
+    expected = {("region", f"r{value}"): 2 for value in range(20)}
+    expected |= {("region", "other"): 6}
+    expected |= {(f"x{number}", "1"): 46 for number in range(4)}
+    assert by_label == (expected if asked else {})
+
+
+def test_repeats_follow_within_15_minutes_in_any_order_of_the_file() -> None:
+    users = Repeats()
+    times = [10_000.0, 10_800.0, 10_900.0, 9_101.0, 8_000.0]
+    assert [users.add("s", "1", "u", at) for at in times] == [False, True, False, False, False]
+    assert [users.add("s", "1", "u", at) for at in (8_899.0, 7_101.0)] == [True, True]
+
+
+def test_repeats_distinguish_system_code_and_user() -> None:
+    users = Repeats()
+    keys = [("s", "1", "u"), ("t", "1", "u"), ("s", "2", "u"), ("s", "1", "v")]
+    assert [users.add(*key, 0.0) for key in keys] == [False] * 4
+    assert [users.add(*key, 1.0) for key in keys] == [True] * 4
+
+
+def test_oldest_user_is_forgotten_past_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_module, "_MOST_USERS", 2)
+    users = Repeats()
+    assert not any(users.add("s", "1", user, 0.0) for user in "abc")
+    assert [users.add("s", "1", user, 1.0) for user in "cba"] == [True, True, False]

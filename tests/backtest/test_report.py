@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from exporter.backtest.replay import load_rules
 from exporter.backtest.report import rate, share, span, summary
-from exporter.promql.rulefile import load
+from exporter.promql.expression import parse
+from exporter.promql.rulefile import Rule
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from tests.backtest.histories import event, run, write
@@ -107,38 +107,30 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
 
 NAME = "{{ x }} {y"
 LABELS = {"system": "streampixel", "code": "4001", "name": NAME, "other": "z"}
+UNLESS = '{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike'
+UNLESS_NAME = "{{ if ne $labels.code $labels.name }}{{ $labels.code }} {{ end }}spike"
+UNLESS_BOTH = (
+    '{{ if and (ne $labels.code "unknown") (ne $labels.code $labels.name) }}'
+    "{{ $labels.code }} {{ end }}spike"
+)
 
 
 @pytest.mark.parametrize(
     ("template", "code", "expected"),
     [
         ("{{ $labels.name }} on {{$labels.system}}", "4001", "{{ x }} {y on streampixel"),
-        (
-            '{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike',
-            "4001",
-            "4001 spike",
-        ),
-        ('{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike', "unknown", "spike"),
-        (
-            '{{ if and (ne $labels.code "unknown") (ne $labels.code $labels.name) }}'
-            "{{ $labels.code }} {{ end }}spike",
-            "4001",
-            "4001 spike",
-        ),
-        ("{{ if ne $labels.code $labels.name }}{{ $labels.code }} {{ end }}spike", NAME, "spike"),
+        (UNLESS, "4001", "4001 spike"),
+        (UNLESS, "unknown", "spike"),
+        (UNLESS_BOTH, "4001", "4001 spike"),
+        (UNLESS_NAME, NAME, "spike"),
         ("{{ $labels.gone }}missing", "4001", "missing"),
         ("{{ $value }} on {{ $labels.system }}", "4001", "Mine on streampixel"),
         ("", "4001", "Mine on streampixel"),
     ],
 )
-def test_summary_contains_the_labels_of_the_alert(
-    tmp_path: Path, template: str, code: str, expected: str
-) -> None:
-    path = tmp_path / "mine.yml"
-    rule = {"alert": "Mine", "expr": "up", "annotations": {"summary": template}}
-    path.write_text(yaml.safe_dump({"groups": [{"name": "mine", "rules": [rule]}]}))
-    (group,) = load([path])
-    assert summary(Firing(group.rules[0], LABELS | {"code": code}, 0, None)) == expected
+def test_summary_contains_the_labels_of_the_alert(template: str, code: str, expected: str) -> None:
+    rule = Rule("", "Mine", True, parse("up"), {}, {"summary": template}, 0, 0)
+    assert summary(Firing(rule, LABELS | {"code": code}, 0, None)) == expected
 
 
 def test_shipped_summaries_can_be_filled_in() -> None:
@@ -146,14 +138,9 @@ def test_shipped_summaries_can_be_filled_in() -> None:
         assert rule.name not in summary(Firing(rule, {**LABELS, **rule.labels}, 0, None))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, "0m"), (89, "1m"), (3599, "1h 00m"), (5400, "1h 30m"), (90_000, "1d 1h")],
-)
-def test_span_has_its_two_largest_units(seconds: float, expected: str) -> None:
-    assert span(seconds) == expected
-
-
-def test_small_numbers_are_not_rounded_to_zero() -> None:
+def test_numbers_are_shown_with_two_units_or_digits() -> None:
+    """A small number is not rounded to zero."""
+    assert [span(seconds) for seconds in (0, 89, 3599)] == ["0m", "1m", "1h 00m"]
+    assert [span(seconds) for seconds in (5400, 90_000)] == ["1h 30m", "1d 1h"]
     assert [rate(number) for number in (0.24, 9.0, 12.3, 1234.0)] == ["0.2", "9.0", "12", "1,234"]
     assert [share(part) for part in (0.5, 0.0123, 0.00001)] == ["50.0%", "1.2%", "0.001%"]
