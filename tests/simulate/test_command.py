@@ -1,7 +1,6 @@
 """`simulate`: events to an exporter, events to files, and wrong usage."""
 
 import io
-import json
 import math
 import os
 import subprocess
@@ -123,32 +122,11 @@ def test_undelivered_events_exit_with_2(fake: FakeExporter, tmp_path: Path) -> N
     assert (refused.exit_code, "401" in refused.log) == (2, True)
 
 
-def test_same_flags_write_the_same_files_and_log_the_incidents(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"seed": 4, "start": START, "incidents": ["stop@30m"]}
-    logs = {InProcess(ndjson=tmp_path / name, **options).log for name in ("a", "b")}
-    text = (tmp_path / "a").read_text()
-    assert (tmp_path / "b").read_text() == text
-    (log,) = logs
-    assert log.splitlines() == [
-        f"To repeat this run: --seed 4 --start {START}",
-        "2026-01-05T08:30:00Z to 2026-01-05T09:00:00Z: "
-        "stop on streampixel (expected alert: stopped page)",
-        f"streampixel: {len(text.splitlines()):,} ends until 2026-01-05T09:00:00Z",
-    ]
-
-
 def test_openmetrics_directory_is_created_with_a_file_per_day(tmp_path: Path) -> None:
     folder = tmp_path / "past"
     assert InProcess(openmetrics=folder, seed=4, start=START, duration="1d").exit_code == 0
     assert sorted(path.name for path in folder.iterdir()) == ["2026-01-05.om", "2026-01-06.om"]
     assert InProcess(openmetrics=folder / "2026-01-05.om").exit_code == 2
-
-
-def test_standard_output_has_the_events_alone() -> None:
-    done = call("simulate", "--ndjson", "-", "--seed", 1, "--start", START)
-    assert done.returncode == 0
-    assert {json.loads(line)["system"] for line in done.stdout.splitlines()} == {"streampixel"}
-    assert len(done.stderr.splitlines()) == 2
 
 
 def test_closed_standard_output_leaves_no_traceback() -> None:
