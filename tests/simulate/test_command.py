@@ -28,19 +28,21 @@ START = "2026-01-05T08:00:00Z"
 class InProcess:
     """Runs the command in this process; has its `exit_code`, its `log`, and the seconds that it slept.
 
-    Ctrl-C is pressed once it has slept for `interrupt` seconds.
+    Ctrl-C is pressed once it has slept for `interrupt` seconds. The first answer takes `delay` seconds.
     """
 
-    def __init__(self, *, wall: float = NOW, interrupt: float = math.inf, **options: Any) -> None:
+    def __init__(self, *, interrupt: float = math.inf, delay: float = 0, **options: Any) -> None:
         self.slept = 0.0
         self._interrupt = interrupt
+        self._delay = delay
         out = io.StringIO()
-        clock = Clock(lambda: self.slept, lambda: wall, self._sleep, lambda low, high: high)
+        clock = Clock(lambda: self.slept, lambda: NOW, self._sleep, lambda low, high: high)
         self.exit_code = simulate(Options(**options), out, clock)
         self.log = out.getvalue()
 
     def _sleep(self, seconds: float) -> None:
-        self.slept += seconds
+        self.slept += seconds + self._delay
+        self._delay = 0
         if self.slept > self._interrupt:
             raise KeyboardInterrupt
 
@@ -61,8 +63,8 @@ def test_posting_twice_with_a_seed_gives_duplicates_only(
     tmp_path: Path, running: ExporterProcess
 ) -> None:
     """Fails when events contain the time of posting: repeated events would be conflicts."""
-    options: dict[str, Any] = {"url": url(running), "system": "both", "seed": 4}
-    first, second = (InProcess(**options, incidents=["capacity-large@10m"]) for _ in range(2))
+    options: dict[str, Any] = {"system": "both", "seed": 4, "incidents": ["capacity-large@10m"]}
+    first, second = (InProcess(url=url(running), **options) for _ in range(2))
     assert (first.exit_code, second.exit_code) == (0, 0)
     read, accepted, duplicates = first.counted()
     assert read == accepted > 1000
@@ -73,6 +75,8 @@ def test_posting_twice_with_a_seed_gives_duplicates_only(
     assert running.total("session_ends_total", system="streampixel", code="4001") > 20
     assert running.total("session_ends_total", system="softdrive", code="18") > 20
     file = tmp_path / "ends.ndjson"
+    InProcess(ndjson=file, start=START, **options)
+    assert len(file.read_text().splitlines()) == read
     assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
     sent = call("send", file, "--url", url(running), "--json")
     assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
@@ -103,11 +107,13 @@ def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(fake: FakeExp
     assert "Interrupted; events posted until now:" in posted.log
 
 
-def test_real_time_events_carry_their_time(fake: FakeExporter) -> None:
-    """Fails when events in real time have no `occurred_at`, or do not start now."""
-    InProcess(url=fake.url, speed=1.0, duration="15s", ends_per_hour=1e5)
+@pytest.mark.parametrize("delay", [0.0, 10.0])
+def test_real_time_events_carry_their_time(fake: FakeExporter, delay: float) -> None:
+    """A slow answer delays no later event: a run of 15 s ends after 15 s."""
+    posted = InProcess(url=fake.url, speed=1.0, duration="15s", ends_per_hour=1e5, delay=delay)
+    assert posted.slept == pytest.approx(15)
     times = [datetime.fromisoformat(event["occurred_at"]) for event in fake.counted.values()]
-    assert len(times) > 50
+    assert len(times) == posted.counted()[0] > 50
     assert NOW <= min(times).timestamp() < max(times).timestamp() < NOW + 15
 
 
