@@ -134,15 +134,18 @@ def test_missing_rules_events_or_times_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_invalid_lines_are_printed_besides_the_report(tmp_path: Path) -> None:
+def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", outage())
     path.write_text(path.read_text() + '{"system": "mine\\u001b[2J"}\n{"system"\n')
-    done = run([path])
+    done = run([path, path])
     assert done.code == 0
-    first, second = done.errors.splitlines()
+    first, second, *_ = done.errors.splitlines()
     assert first.startswith(f"{path}:361: skipped: system: 'mine<U+001B>[2J' is not loaded")
     assert second.startswith(f"{path}:362: skipped: not JSON")
-    assert "1 skipped: rejected by the exporter (unknown_system)" in done.text
+    lines = [line.strip() for line in done.text.splitlines()]
+    assert "360 ends counted of 724 events in 2 files" in lines
+    assert "360 skipped: duplicates of earlier events" in lines
+    assert "2 skipped: rejected by the exporter (unknown_system)" in lines
 
 
 def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:

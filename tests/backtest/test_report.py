@@ -1,4 +1,4 @@
-"""The report in 80 columns, and the summaries of its alerts."""
+"""The report in 80 columns, and the summaries of its alerts. docs/backtest.md has a whole report."""
 
 import re
 from pathlib import Path
@@ -12,40 +12,6 @@ from exporter.promql.rulefile import Rule
 from exporter.promql.run import Firing
 from exporter.rule_files import folder
 from tests.backtest.histories import event, run, write
-
-MINUTE = 60.0
-
-
-@pytest.fixture(scope="module")
-def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six hours with an end per 10 s. Every second end is 4001 from 4:00 to 4:30 and in the last minutes."""
-    events = []
-    for at in range(0, 6 * 3600, 10):
-        out = 240 * MINUTE <= at < 270 * MINUTE or at >= 350 * MINUTE
-        events.append(event(float(at), "4001" if out and at % 20 else "1000"))
-    return write(tmp_path_factory.mktemp("outage") / "a.ndjson", events)
-
-
-def test_report_has_pages_load_noise_and_skipped_events(outage: Path) -> None:
-    done = run([outage, outage])
-    assert (done.code, done.errors) == (0, "")
-    lines = [line.rstrip() for line in done.text.splitlines()]
-    assert max(map(len, lines)) <= 80
-    assert lines[0] == (
-        "streampixel  2,160 ends in 6h 00m, 2026-01-05 00:00 to 2026-01-05 06:00 UTC"
-    )
-    assert lines[2:4] == ["Would have paged: 2", "Begin, UTC        For  Alert"]
-    spike = "4001 No Worker Node Available spike on streampixel"
-    assert re.fullmatch(rf"Mon 05 Jan 04:0\d  3\dm  {spike}", lines[4])
-    assert re.fullmatch(rf"Mon 05 Jan 05:5\d  \dm\+  {spike}", lines[5])
-    assert "+: still firing at the last event." in lines
-    load = lines.index("Load")
-    assert lines[load + 2].split() == ["streampixel", "pages", "2", "2"]
-    noisy = lines.index("Noisy codes")
-    row = r"4001  No Worker Node Available +2 +1 +5\.6% +2\.\d h"
-    assert re.fullmatch(row, lines[noisy + 2])
-    assert "2,160 ends counted of 4,320 events in 2 files" in lines
-    assert "    2,160 skipped: duplicates of earlier events" in lines
 
 
 def test_ticket_that_the_page_inhibits_is_marked(tmp_path: Path) -> None:
