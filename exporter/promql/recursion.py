@@ -1,8 +1,8 @@
 """Evaluation of a rule that reads its own earlier results, or an alert its own state."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -75,20 +75,22 @@ def recursive_result(
 
 def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:
     """The tree with the values of all parts that do not read the rule's own results."""
-    if isinstance(node, Selector | Call | Aggregate | Binary) and not any(
-        map(reads_itself, selectors(node))
-    ):
-        return Evaluated(once.value(node))
-    if isinstance(node, Selector | Range | Subquery):
+    if not isinstance(node, Selector | Call | Aggregate | Binary):
         return node
-    parts: dict[str, Any] = {}
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if isinstance(value, Node):
-            parts[field.name] = _evaluated(value, once, reads_itself)
-        elif isinstance(node, Call) and isinstance(value, tuple):
-            parts[field.name] = tuple(_evaluated(part, once, reads_itself) for part in value)
-    return replace(node, **parts)
+    if not any(map(reads_itself, selectors(node))):
+        return Evaluated(once.value(node))
+
+    def inside(part: Node) -> Node:
+        return _evaluated(part, once, reads_itself)
+
+    match node:
+        case Binary():
+            return replace(node, left=inside(node.left), right=inside(node.right))
+        case Aggregate():
+            return replace(node, inner=inside(node.inner))
+        case Call():
+            return replace(node, arguments=tuple(map(inside, node.arguments)))
+    return node
 
 
 class _Results:

@@ -91,7 +91,7 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
     for begin, end in pairwise(edges if len(times) else []):
         if present[begin]:
             since = int(times[begin]) if since is None else since
-            first = begin if fires else max(begin, int(np.searchsorted(times, since + rule.wait)))
+            first = max(begin, int(np.searchsorted(times, since + rule.wait)))
             active[begin:end] = since
             firing[first:end] = True
             fires = first < end
@@ -101,5 +101,5 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
             active[begin:over] = since
             firing[begin:over] = True
             if over < end:
-                since, fires = None, False
+                since = None
     return active, firing
