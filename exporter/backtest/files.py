@@ -5,7 +5,7 @@ from itertools import islice
 from math import inf
 from typing import Final
 
-from exporter.backtest.ends import ALL, REPEATS, Ends
+from exporter.backtest.counters import ALL, REPEATS, Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier

@@ -10,10 +10,9 @@ from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
 from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
-from exporter.promql.dependencies import Dependencies
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
-from exporter.promql.run import Failure, Firing, Run
+from exporter.promql.run import Dependencies, Failure, Firing, Run
 from exporter.taxonomy.model import System
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")

@@ -54,38 +54,33 @@ def histogram_quantile(quantile: float, vector: Vector) -> Vector:
         rows = [ascending[member] for member in members]
         edges = np.array([bounds[row] for row in rows])
         present[index] = vector.present[rows].any(axis=0)
-        values[index] = _of_buckets(edges, vector.values[rows], vector.present[rows], quantile)
+        for column in range(shape[1]):
+            there = vector.present[rows, column]
+            counts = vector.values[rows, column][there]
+            values[index, column] = _of_buckets(edges[there], counts, quantile)
     return Vector(tuple(groups), values, present)
 
 
-def _of_buckets(bounds: Floats, counts: Floats, present: Flags, quantile: float) -> Floats:
-    """(instants,): the quantile of a histogram with a row per bucket, bounds ascending.
+def _of_buckets(bounds: Floats, counts: Floats, quantile: float) -> float:
+    """The quantile of a histogram with these buckets, as `bucketQuantile` of Prometheus.
 
-    NaN without a bucket +Inf, as `bucketQuantile` of Prometheus.
+    Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative. NaN
+    without a bucket +Inf.
     """
-    result = np.full(counts.shape[1], np.nan)
-    # Buckets appear and disappear together: there are few different sets of them.
-    sets, members = np.unique(np.packbits(present, axis=0), axis=1, return_inverse=True)
-    for number in range(sets.shape[1]):
-        columns = np.flatnonzero(members.reshape(-1) == number)
-        rows = np.flatnonzero(present[:, columns[0]])
-        if len(rows) > 1 and np.isposinf(bounds[rows[-1]]):
-            result[columns] = _interpolated(bounds[rows], counts[np.ix_(rows, columns)], quantile)
-    return result
-
-
-def _interpolated(bounds: Floats, counts: Floats, quantile: float) -> Floats:
-    """Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative."""
-    counts = np.maximum.accumulate(counts, axis=0)
+    if len(bounds) < 2 or not np.isposinf(bounds[-1]):
+        return np.nan
+    counts = np.maximum.accumulate(counts)
+    if counts[-1] == 0:
+        return np.nan
     rank = quantile * counts[-1]
-    bucket = (counts[:-1] < rank).sum(axis=0)
-    column = np.arange(counts.shape[1])
-    start = np.where(bucket > 0, bounds[bucket - 1], 0.0)
-    before = np.where(bucket > 0, counts[bucket - 1, column], 0.0)
-    inside = start + (bounds[bucket] - start) * (rank - before) / (counts[bucket, column] - before)
-    inside = np.where((bucket == 0) & (bounds[0] <= 0), bounds[0], inside)
-    inside = np.where(bucket == len(bounds) - 1, bounds[-2], inside)
-    return np.where(counts[-1] == 0, np.nan, inside)
+    bucket = int((counts[:-1] < rank).sum())
+    if bucket == len(bounds) - 1:
+        return float(bounds[-2])
+    if bucket == 0 and bounds[0] <= 0:
+        return float(bounds[0])
+    start, before = (bounds[bucket - 1], counts[bucket - 1]) if bucket else (0.0, 0.0)
+    part = (rank - before) / (counts[bucket] - before)
+    return float(start + (bounds[bucket] - start) * part)
 
 
 def _sum(values: Floats, present: Flags) -> Floats:

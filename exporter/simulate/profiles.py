@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.errors import ConfigError
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Code, Outcome, System
+from exporter.taxonomy.model import Code, Outcome
 
 STREAMPIXEL: Final[Mapping[str, float]] = {
     "1000": 0.8225,
@@ -105,11 +105,7 @@ def with_failures(system: str, failing: float | None) -> Mapping[str, float]:
 
 
 @cache
-def taxonomy(system: str) -> System:
-    """The shipped taxonomy of a system that has a profile."""
-    return load().systems[system]
-
-
 def codes(system: str) -> tuple[Code, ...]:
-    """Every code of the system, and `unknown` last."""
-    return (*taxonomy(system).codes, taxonomy(system).unknown)
+    """Every code of a shipped system, and `unknown` last."""
+    taxonomy = load().systems[system]
+    return (*taxonomy.codes, taxonomy.unknown)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporter.backtest.ends import Ends
+from exporter.backtest.counters import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.notifications import PAGE
 from exporter.simulate.history import Incident

@@ -9,8 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters
-from exporter.backtest.ends import STEP
+from exporter.backtest.counters import STEP, Counters
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import folder
 from exporter.simulate.history import Counts, History
