@@ -1,38 +1,17 @@
-"""Whole histories: repeatable for a seed, and the standard month."""
+"""Whole histories, and the standard month."""
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
-from exporter.simulate.profiles import SYSTEMS, codes
+from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, STANDARD, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 
 PLAN = [("capacity-large", 2 * HOUR), ("duplicate-burst", 4 * HOUR)]
-
-
-def test_same_arguments_give_the_same_history_and_others_another() -> None:
-    arguments: dict[str, Any] = {"traffic": Traffic(), "days": 0.5, "incidents": PLAN, "seed": 5}
-    first, again = simulate("streampixel", **arguments), simulate("streampixel", **arguments)
-    for name in ("ends", "expected", "scraped"):
-        assert np.array_equal(getattr(first, name), getattr(again, name))
-    assert first.incidents == again.incidents
-    for change in ({"seed": 6}, {"traffic": Traffic(1001.0)}, {"start": MONDAY + HOUR}):
-        other = simulate("streampixel", **{**arguments, **change})
-        assert not np.array_equal(first.ends, other.ends)
-
-
-def test_history_has_a_column_per_code_and_a_row_per_scrape() -> None:
-    history = simulate("softdrive", days=2)
-    assert history.codes == tuple(code.code for code in codes("softdrive"))
-    assert history.codes[-1] == "unknown"
-    assert history.ends.shape == history.expected.shape == (2 * 5760, len(history.codes))
-    assert history.scraped.shape == (2 * 5760,)
-    assert history.end == MONDAY + 2 * DAY
 
 
 def test_week_has_the_ends_of_its_rate() -> None:
@@ -62,6 +41,7 @@ def test_incident_starts_and_ends_with_a_bin() -> None:
     history = simulate("streampixel", days=0.5, incidents=[("stop", HOUR + 4)])
     (incident,) = history.incidents
     assert (incident.start, incident.end) == (MONDAY + HOUR, MONDAY + 3 * HOUR)
+    assert (len(history.ends), history.end) == (2880, MONDAY + DAY / 2)
     bins = history.bins(incident.start, incident.end)
     assert (bins.start, bins.stop) == (240, 720)
     assert history.ends[bins].sum() == 0
