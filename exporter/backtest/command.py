@@ -13,7 +13,7 @@ from rich.console import Console
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
-from exporter.backtest.replay import Replay, load_rules, read_labels, reads_unknown_codes
+from exporter.backtest.replay import load_rules, read_labels, reads_unknown_codes, replays
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
@@ -77,32 +77,24 @@ def backtest(
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
-    replays = [
-        replay
-        for counters in all_counters
-        if (
-            replay := Replay.of(
-                known.systems[counters.system], counters, groups, begin, end, all_counters
-            )
-        )
-    ]
-    if not replays:
+    replayed = replays(known, all_counters, groups, begin, end)
+    if not replayed:
         periods = ", ".join(
             f"{counters.system}: {_rfc3339(counters.start)} to {_rfc3339(counters.end)}"
             for counters in all_counters
         )
         note(f"error: --since, --until: no part of the history ({periods})")
         return 2
-    for failure in (failure for replay in replays for failure in replay.failures):
+    for failure in (failure for replay in replayed for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
-    sent = [notification for replay in replays for notification in replay.notifications]
+    sent = [notification for replay in replayed for notification in replay.notifications]
     if json:
-        firings = [firing for replay in replays for firing in replay.firings]
+        firings = [firing for replay in replayed for firing in replay.firings]
         print(as_json(firings, sent, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
-        Report(replays, sent, events, len(files), console).show()
+        Report(replayed, sent, events, len(files), console).show()
     return 0
 
 

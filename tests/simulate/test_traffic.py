@@ -36,14 +36,6 @@ def test_load_falls_on_weekends_without_a_step_at_midnight() -> None:
     assert np.abs(np.diff(np.log(load(WEEK, Traffic(), WORKING)))).max() < 0.001
 
 
-def test_means_have_the_given_shares_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "DRIFT", 0.0)
-    rates = sampled(Traffic(), WEEK[:5760])
-    assert rates / rates.sum(axis=1, keepdims=True) == pytest.approx(
-        np.broadcast_to(list(SHARES.values()), rates.shape)
-    )
-
-
 def test_drift_moves_shares_at_the_expense_of_successes() -> None:
     """The standard deviation of 200 normal steps is within five of its standard errors."""
     times = MONDAY + np.array([0.0, DAY])
