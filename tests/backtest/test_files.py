@@ -1,6 +1,5 @@
 """Which events of a file are counted."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,11 @@ from tests.backtest.histories import NOW, START, event, write
 TAXONOMY = load()
 
 
-@pytest.fixture
-def seen() -> Iterator[Seen]:
-    with Seen() as seen:
-        yield seen
-
-
-def read(seen: Seen, path: Path, **options: Any) -> tuple[Files, list[str]]:
+def read(path: Path, **options: Any) -> tuple[Files, list[str]]:
     notes: list[str] = []
-    files = Files(TAXONOMY, seen, NOW, notes.append, **options)
-    files.read(Source(path), lambda: None)
+    with Seen() as seen:
+        files = Files(TAXONOMY, seen, NOW, notes.append, **options)
+        files.read(Source(path), lambda: None)
     return files, notes
 
 
@@ -39,19 +33,19 @@ def totals(files: Files, system: str = "streampixel") -> dict[str, int]:
     return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
 
 
-def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: Seen) -> None:
+def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path) -> None:
     spellings: tuple[Any, ...] = ("1", "01", 1.0, "1.0", "Error Code 01 - TLSHandshakeFailed")
     events = [
         event(float(at), code, system="softdrive", id=f"s-{at}")
         for at, code in enumerate(spellings)
     ]
     events += [event(5.0, "", system="softdrive"), event(6.0, "4711", system="softdrive")]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    files, _ = read(write(tmp_path / "a.ndjson", events))
     assert totals(files, "softdrive") == {"none": 1, "01": 5, "unknown": 1}
     assert files.counts.unknown_codes == {"softdrive": {"4711": 1}}
 
 
-def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> None:
+def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
     events = [
         event(0.0),
         event(1.0, final=False),
@@ -67,7 +61,7 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
         event(10.0, occurred_at="\ud800"),
     ]
     path = write(tmp_path / "a.ndjson", events)
-    files, notes = read(seen, path)
+    files, notes = read(path)
     assert totals(files) == {"4001": 1}
     counts = files.counts
     assert (counts.read, counts.counted) == (12, 1)
@@ -84,9 +78,9 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
 
 
-def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Seen) -> None:
+def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
-    files, notes = read(seen, write(tmp_path / "a.ndjson", [first, other, other, first]))
+    files, notes = read(write(tmp_path / "a.ndjson", [first, other, other, first]))
     assert totals(files) == {"4001": 1}
     assert (files.counts.duplicates, files.counts.rejected) == (1, {"conflict": 2})
     assert notes[0].endswith(
@@ -94,33 +88,33 @@ def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Se
     )
 
 
-def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Seen) -> None:
+def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path) -> None:
     """Fails without the bound: a file whose code column contains ids would fill the memory."""
     events = [event(0.0, f"x{number}", **{f"f{number}": 1}) for number in range(10_050)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    files, _ = read(write(tmp_path / "a.ndjson", events))
     counts = files.counts
     assert counts.unknown == {"streampixel": 10_050}
     assert (len(counts.unknown_codes["streampixel"]), len(counts.ignored)) == (10_000, 1000)
 
 
-def test_events_without_a_key_count_each_time(tmp_path: Path, seen: Seen) -> None:
+def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:
     events = [event(1.0, id=None)] * 2 + [event(1.0)] * 2 + [event(1.0, id=None)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    files, _ = read(write(tmp_path / "a.ndjson", events))
     assert totals(files) == {"4001": 4}
     assert files.counts.duplicates == 1
 
 
-def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Seen) -> None:
+def test_events_of_other_systems_are_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "08", system="softdrive")])
-    files, notes = read(seen, path, only="softdrive")
+    files, notes = read(path, only="softdrive")
     assert list(files.ends) == ["softdrive"]
     assert totals(files, "softdrive") == {"08": 1}
     assert (files.counts.other_systems, notes) == (1, [])
 
 
-def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> None:
+def test_repeated_mistake_is_printed_three_times(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(float(at), system="mine") for at in range(50)])
-    files, notes = read(seen, path)
+    files, notes = read(path)
     assert files.counts.rejected == {"unknown_system": 50}
     assert len(notes) == 4
     assert (
@@ -128,18 +122,18 @@ def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> 
     )
 
 
-def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) -> None:
+def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path) -> None:
     allowed = Settings.model_fields["max_clock_skew"].default
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", ends))
+    files, _ = read(write(tmp_path / "a.ndjson", ends))
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
 
 
-def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
+def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -> None:
     """The 15 minutes begin with an end that is not a repeat."""
     mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
+    files, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
     counters = files.ends["streampixel"].counters(EventCounts())
     assert counters is not None
     assert counters.repeats is not None
@@ -148,13 +142,11 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(
-    tmp_path: Path, seen: Seen, asked: bool
-) -> None:
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, asked: bool) -> None:
     """Counted are the first five labels of an event, and twenty values of each label."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", sent), labels=asked)
+    files, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
     counters = files.ends["streampixel"].counters(EventCounts())
     assert counters is not None
     by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
