@@ -150,11 +150,15 @@ class Ends:
         """
         columns = np.array([self._columns[code] for code in codes], np.intp)
         bins = np.floor(np.array(times) / STEP).astype(np.int64)
-        blocks = bins // _BLOCK
-        for block in np.unique(blocks).tolist():
-            inside = blocks == block
-            counted = self._block(part, block)
-            np.add.at(counted, (bins[inside] - block * _BLOCK, columns[inside]), 1)
+        blocks = self._blocks.setdefault(part, {})
+        numbers = bins // _BLOCK
+        for number in np.unique(numbers).tolist():
+            if number not in blocks:
+                if len(blocks) >= _MOST_BLOCKS:
+                    raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
+                blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
+            inside = numbers == number
+            np.add.at(blocks[number], (bins[inside] - number * _BLOCK, columns[inside]), 1)
 
     def counters(self, events: EventCounts) -> Counters | None:
         """The counters from the first to the last bin with an end, for codes that occurred.
@@ -191,14 +195,6 @@ class Ends:
             totals(REPEATS) if REPEATS in self._blocks else None,
             {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
         )
-
-    def _block(self, part: tuple[str, str], number: int) -> NDArray[np.int32]:
-        blocks = self._blocks.setdefault(part, {})
-        if number not in blocks:
-            if len(blocks) >= _MOST_BLOCKS:
-                raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
-            blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
-        return blocks[number]
 
     def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The bins with an end, in order of time, and (bins, codes) their ends."""
