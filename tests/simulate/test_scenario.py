@@ -22,6 +22,7 @@ def test_week_has_the_ends_of_its_rate() -> None:
     deviation = np.sqrt(2.5 * minutes.sum() + (0.25**2 * minutes**2).sum())
     assert history.expected.sum() == pytest.approx(168 * ends_per_hour, rel=1e-5)
     assert abs(history.ends.sum() - 168 * ends_per_hour) < 5 * deviation
+    assert 0 < history.repeats.sum() < 0.02 * history.ends.sum()
 
 
 def test_expected_includes_nuisances_and_excludes_other_incidents() -> None:
