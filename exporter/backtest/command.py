@@ -3,9 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
-from exporter.backtest.replay import Replay, load_rules, read_labels, reads_unknown_codes
+from exporter.backtest.replay import load_rules, read_labels, reads_unknown_codes, replays
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
@@ -26,98 +25,76 @@ from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
-from exporter.taxonomy.model import Taxonomy
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The flags as given; None if a flag was not given. `columns` are values of `--column`."""
-
-    taxonomy: Sequence[Path] = ()
-    rules: Path | None = None
-    system: str | None = None
-    format: Format | None = None
-    columns: Sequence[str] = ()
-    since: str | None = None
-    until: str | None = None
-    json: bool = False
 
 
 def backtest(
     files: Sequence[Path],
-    options: Options,
     console: Console,
     errors: Console,
     *,
+    taxonomy: Sequence[Path] = (),
+    rules: Path | None = None,
+    system: str | None = None,
+    format: Format | None = None,
+    columns: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    json: bool = False,
     now: Callable[[], float] = time.time,
 ) -> int:
     """Reads events, replays the rules over them and prints the report; returns the exit code.
 
-    0: report printed. 1: a file cannot be read, or there is no end with a time. 2: invalid option. The
-    report goes to `console`, or as JSON to standard output; mistakes in files and the progress go to
-    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files.
+    0: report printed. 2: invalid option. The options are the flags as given; None if a flag was not given.
+    The report goes to `console`, or as JSON to standard output; mistakes in files and the progress go to
+    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files, for a file that cannot be read,
+    and without any end that has a time.
     """
 
     def note(text: str) -> None:
         errors.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def failed(error: ConfigError, code: int) -> int:
-        for mistake in error.mistakes:
-            note(f"error: {mistake}")
-        return code
-
-    taxonomy = load_taxonomy(options.taxonomy)
-    groups = load_rules(options.rules or folder())
+    known = load_taxonomy(taxonomy)
+    groups = load_rules(rules or folder())
     try:
-        since, until = _time("--since", options.since), _time("--until", options.until)
-        if since is not None and until is not None and since >= until:
-            raise ConfigError(f"--since {options.since} is not before --until {options.until}")
-        if options.system is not None and options.system not in taxonomy.systems:
+        begin, end = _time("--since", since), _time("--until", until)
+        if begin is not None and end is not None and begin >= end:
+            raise ConfigError(f"--since {since} is not before --until {until}")
+        if system is not None and system not in known.systems:
             raise ConfigError(
-                f"--system = {options.system!r}: must be one of {', '.join(taxonomy.systems)}; "
+                f"--system = {system!r}: must be one of {', '.join(known.systems)}; "
                 "load another system with --taxonomy"
             )
-        columns = parse_columns(options.columns)
+        fields = parse_columns(columns)
     except ConfigError as error:
-        return failed(error, 2)
-    try:
-        check(files)
-        labels = read_labels(groups)
-        read = _read(files, options, columns, taxonomy, errors, note, now(), labels)
-        events = read.counts
-        all_counters = [
-            counters for ends in read.ends.values() if (counters := ends.counters(events))
-        ]
-        if not all_counters:
-            skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
-            raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
-    except ConfigError as error:
-        return failed(error, 1)
-    replays = [
-        replay
-        for counters in all_counters
-        if (
-            replay := Replay.of(
-                taxonomy.systems[counters.system], counters, groups, since, until, all_counters
-            )
-        )
-    ]
-    if not replays:
+        note(f"error: {error}")
+        return 2
+    check(files)
+    with Seen() as seen:
+        read = Files(known, seen, now(), note, system, read_labels(groups))
+        _read([Source(path, format, fields) for path in files], read, errors)
+    events = read.counts
+    all_counters = [counters for ends in read.ends.values() if (counters := ends.counters(events))]
+    if not all_counters:
+        skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
+        raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
+    replayed = replays(known, all_counters, groups, begin, end)
+    if not replayed:
         periods = ", ".join(
             f"{counters.system}: {_rfc3339(counters.start)} to {_rfc3339(counters.end)}"
             for counters in all_counters
         )
-        return failed(ConfigError(f"--since, --until: no part of the history ({periods})"), 2)
-    for failure in (failure for replay in replays for failure in replay.failures):
+        note(f"error: --since, --until: no part of the history ({periods})")
+        return 2
+    for failure in (failure for replay in replayed for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
-    sent = [notification for replay in replays for notification in replay.notifications]
-    if options.json:
-        firings = [firing for replay in replays for firing in replay.firings]
+    sent = [notification for replay in replayed for notification in replay.notifications]
+    if json:
+        firings = [firing for replay in replayed for firing in replay.firings]
         print(as_json(firings, sent, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
-        Report(replays, sent, events, len(files), console).show()
+        Report(replayed, sent, events, len(files), console).show()
     return 0
 
 
@@ -145,33 +122,19 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
     return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
-def _read(
-    files: Sequence[Path],
-    options: Options,
-    columns: Mapping[str, str],
-    taxonomy: Taxonomy,
-    errors: Console,
-    note: Callable[[str], None],
-    now: float,
-    labels: bool,
-) -> Files:
-    shown = errors.status("reading …") if errors.is_terminal else nullcontext()
-    with Seen() as seen, shown as status:
-        read = Files(taxonomy, seen, now, options.system, labels)
-        read.counts.note = note
+def _read(sources: Sequence[Source], files: Files, errors: Console) -> None:
+    with errors.status("reading …") if errors.is_terminal else nullcontext() as status:
 
         def progress() -> None:
             if status:
-                status.update(f"reading … {read.counts.read:,} events")
+                status.update(f"reading … {files.counts.read:,} events")
 
-        for path in files:
-            source = Source(path, options.format, columns)
-            read.read(source, note, progress)
+        for source in sources:
+            files.read(source, progress)
             if unseen := source.names.unseen_columns():
                 raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
             for line in source.names.without_code_lines():
-                note(f"{source.name}: {line}")
-    return read
+                files.counts.note(f"{source.name}: {line}")
 
 
 def _rfc3339(at: float) -> str:

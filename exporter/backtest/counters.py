@@ -1,13 +1,16 @@
-"""One system's counters, and the series that Prometheus would have scraped from its exporter."""
+"""One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter import names
+from exporter.backtest.event_counts import EventCounts
+from exporter.errors import ConfigError
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
@@ -15,6 +18,20 @@ from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
 
 Totals = NDArray[np.int64]
+STEP: Final = 30
+"""Seconds between scrapes: the shortest interval of the shipped rules."""
+_MEMORY: Final = 8 * 86400
+"""Seconds. The shipped rules read nothing older: a baseline is seven days of shares of a day."""
+_MOST_BINS: Final = 200 * 2880
+"""200 days of 30 s. The rules' arrays then take 3 GB with 25 codes (measured)."""
+_OUTLIERS: Final = 0.01
+"""The share of a system's ends that may be outliers."""
+_BLOCK: Final = 2880
+_MOST_BLOCKS: Final = 2 * _MOST_BINS // _BLOCK
+"""A file of random times would otherwise create a block of 300 kB for each event."""
+ALL: Final = ("", "")
+REPEATS: Final = ("repeats", "")
+"""Parts of the ends besides a label and its value."""
 _TARGET: Final = {"job": "session-end-exporter", "instance": "backtest"}
 
 
@@ -110,3 +127,112 @@ class Counters:
             np.broadcast_to(values, shape),
             np.broadcast_to(self.present, shape),
         )
+
+
+class Ends:
+    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends.
+
+    A part is `ALL`, `REPEATS`, or a label and its value; an end is added to all of its parts.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._codes = tuple(code.code for code in (*system.codes, system.unknown))
+        self._columns = {code: column for column, code in enumerate(self._codes)}
+        self._blocks: dict[tuple[str, str], dict[int, NDArray[np.int32]]] = {ALL: {}}
+
+    def add(
+        self, codes: Sequence[str], times: Sequence[float], part: tuple[str, str] = ALL
+    ) -> None:
+        """Adds an end per code to a part, at the Unix time in the same position.
+
+        Raises `ConfigError` if the times are on more different days than a history may have.
+        """
+        columns = np.array([self._columns[code] for code in codes], np.intp)
+        bins = np.floor(np.array(times) / STEP).astype(np.int64)
+        blocks = self._blocks.setdefault(part, {})
+        numbers = bins // _BLOCK
+        for number in np.unique(numbers).tolist():
+            if number not in blocks:
+                if len(blocks) >= _MOST_BLOCKS:
+                    raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
+                blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
+            inside = numbers == number
+            np.add.at(blocks[number], (bins[inside] - number * _BLOCK, columns[inside]), 1)
+
+    def counters(self, events: EventCounts) -> Counters | None:
+        """The counters from the first to the last bin with an end, for codes that occurred.
+
+        None without an end. A wrong clock would extend the history by years, so ends are removed, and noted
+        in `events`, if a gap longer than the rules' memory separates them from the others and they are few.
+        Raises `ConfigError` if the rest is too long.
+        """
+        bins, ends = self._counted(ALL)
+        if not len(bins):
+            return None
+        first, last = _without_outliers(bins, ends.sum(axis=1), events)
+        bins, ends = bins[first:last], ends[first:last]
+        count = int(bins[-1] - bins[0]) + 1
+        if count > _MOST_BINS:
+            raise self._too_long(bins)
+        occurred = np.flatnonzero(ends.any(axis=0))
+
+        def totals(part: tuple[str, str]) -> NDArray[np.int64]:
+            """Each code is 0 before its first end, as on the exporter."""
+            result = np.zeros((count + 1, len(occurred)), np.int64)
+            rows, counted = self._counted(part)
+            inside = (rows >= bins[0]) & (rows <= bins[-1])
+            result[rows[inside] - bins[0] + 1] = counted[inside][:, occurred]
+            return np.cumsum(result, axis=0, out=result)
+
+        return Counters(
+            self.system.system,
+            float(bins[0] * STEP),
+            STEP,
+            tuple(self._codes[column] for column in occurred),
+            totals(ALL),
+            np.ones(count + 1, np.bool_),
+            totals(REPEATS) if REPEATS in self._blocks else None,
+            {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
+        )
+
+    def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The bins with an end, in order of time, and (bins, codes) their ends."""
+        bins = [np.zeros(0, np.int64)]
+        ends = [np.zeros((0, len(self._codes)), np.int32)]
+        for number, block in sorted(self._blocks.get(part, {}).items()):
+            rows = np.flatnonzero(block.any(axis=1))
+            bins.append(rows + number * _BLOCK)
+            ends.append(block[rows])
+        return np.concatenate(bins), np.concatenate(ends)
+
+    def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
+        first, last = (
+            datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
+            for number in (bins[0], bins[-1])
+        )
+        days = _MOST_BINS * STEP // 86400
+        return ConfigError(
+            f"{self.system.system}: ends from {first} to {last}, and at most {days} days can be "
+            "replayed: split the files, or check the clocks of the senders"
+        )
+
+
+def _without_outliers(
+    bins: NDArray[np.int64], ends: NDArray[np.int64], events: EventCounts
+) -> tuple[int, int]:
+    """The range of `bins` without outliers."""
+    gaps = np.flatnonzero(np.diff(bins) * STEP > _MEMORY) + 1
+    edges = [0, *gaps.tolist(), len(bins)]
+    allowed = _OUTLIERS * int(ends.sum())
+    while len(edges) > 2:
+        outer = [(edges[0], edges[1]), (edges[-2], edges[-1])]
+        begin, end = min(outer, key=lambda part: int(ends[part[0] : part[1]].sum()))
+        removed = int(ends[begin:end].sum())
+        allowed -= removed
+        if allowed < 0:
+            break
+        edges = edges[1:] if begin == edges[0] else edges[:-1]
+        first, last = (bins[[begin, end - 1]] * float(STEP)).tolist()
+        events.remove_outliers(removed, first, last)
+    return edges[0], edges[-1]

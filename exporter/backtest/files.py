@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from itertools import islice
+from math import inf
 from typing import Final
 
-from exporter.backtest.ends import ALL, REPEATS, Ends
+from exporter.backtest.counters import ALL, REPEATS, Ends
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.repeats import Repeats
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import Columns, Decoded, Event, from_json
@@ -17,6 +17,7 @@ from exporter.ledger.contract import (
     DUPLICATE,
     FINGERPRINT_BYTES,
     KEY_BYTES,
+    REPEAT_WINDOW,
     Family,
 )
 from exporter.names import OTHER
@@ -35,15 +36,17 @@ _NEVER_LATE: Final = 1e10
 _MOST_LABELS: Final = 5
 _MOST_VALUES: Final = 20
 """Counted separately, as each takes as much memory as all ends; further values are `other`."""
+_MOST_USERS: Final = 1_000_000
+"""Pairs of user and code, which take 250 MB. Beyond this number the oldest pair is forgotten."""
 Labels = Mapping[str, str]
 
 
 class Files:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
-    `only` is the only system to count, None for all. `now` is in Unix seconds; later events are rejected, as
-    by the exporter. `seen` has the keys of earlier events, of all files, with their fingerprints.
-    `labels` tells whether ends are also counted by label.
+    `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
+    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes. `only` is
+    the only system to count, None for all. `labels` tells whether ends are also counted by label.
     """
 
     def __init__(
@@ -51,10 +54,11 @@ class Files:
         taxonomy: Taxonomy,
         seen: Seen,
         now: float,
+        note: Callable[[str], None],
         only: str | None = None,
         labels: bool = False,
     ) -> None:
-        self.counts = EventCounts()
+        self.counts = EventCounts(note=note)
         self.ends = {
             name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
         }
@@ -65,14 +69,12 @@ class Files:
         self._repeats = Repeats()
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
-    def read(
-        self, source: Source, note: Callable[[str], None], progress: Callable[[], None]
-    ) -> None:
+    def read(self, source: Source, progress: Callable[[], None]) -> None:
         """Counts all events of an input; calls `progress` every few thousand events.
 
         Raises `ConfigError` for times that are too far apart.
         """
-        records = source.read(note)
+        records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)
             progress()
@@ -150,18 +152,32 @@ class Files:
 
     def _verdicts(self, classified: Classified) -> list[int]:
         """The ledger's verdict on each event; an event without a key is always accepted."""
-        keys, fingerprints = (
-            [data[at : at + size] for at in range(0, len(data), size)]
-            for data, size in (
-                (classified.batch.keys, KEY_BYTES),
-                (classified.batch.fingerprints, FINGERPRINT_BYTES),
-            )
-        )
-        verdicts = list(map(self._verdict, keys, fingerprints))
-        return verdicts + [ACCEPTED] * (len(classified.resolved) - len(keys))
+        keys, fingerprints = classified.batch.keys, classified.batch.fingerprints
+        verdicts = [ACCEPTED] * len(classified.resolved)
+        for index in range(len(keys) // KEY_BYTES):
+            key = keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
+            content = fingerprints[index * FINGERPRINT_BYTES : (index + 1) * FINGERPRINT_BYTES]
+            times, first = self._seen.add(key, content)
+            if times > 1:
+                verdicts[index] = DUPLICATE if first == content else CONFLICT
+        return verdicts
 
-    def _verdict(self, key: bytes, fingerprint: bytes) -> int:
-        n, first = self._seen.add(key, fingerprint)
-        if n == 1:
-            return ACCEPTED
-        return DUPLICATE if first == fingerprint else CONFLICT
+
+class Repeats:
+    """For each user and code, the latest end that is not a repeat, as in `exporter.ledger.repeats`.
+
+    The time is that of the ends, and may go backwards.
+    """
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str, str], float] = {}
+
+    def add(self, system: str, code: str, user: str, time: float) -> bool:
+        """Whether an end at `time` (Unix seconds) is a repeat."""
+        key = (system, code, user)
+        counted = self._counted.pop(key, -inf)
+        repeat = abs(time - counted) < REPEAT_WINDOW
+        self._counted[key] = counted if repeat else time
+        if len(self._counted) > _MOST_USERS:
+            del self._counted[next(iter(self._counted))]
+        return repeat

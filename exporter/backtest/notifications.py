@@ -93,11 +93,8 @@ def _times(
         if first.start < end:
             continue
         # The group is new: Alertmanager forgets a group without alerts.
-        at, notified, last = (
-            first.start + timing.wait,
-            frozenset[frozenset[tuple[str, str]]](),
-            -inf,
-        )
+        at, last = first.start + timing.wait, -inf
+        notified: frozenset[frozenset[tuple[str, str]]] = frozenset()
         while at <= until:
             others = [alert.labels for alert in alerts if _fires(alert, at)]
             firing = {

@@ -10,11 +10,10 @@ from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
 from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
-from exporter.promql.dependencies import Dependencies
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
-from exporter.promql.run import Failure, Firing, Run
-from exporter.taxonomy.model import System
+from exporter.promql.run import Dependencies, Failure, Firing, Run
+from exporter.taxonomy.model import System, Taxonomy
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
 """The `signal` of alerts about the exporter. Events show only one of their causes: unknown codes."""
@@ -74,35 +73,6 @@ class Replay:
     since: float
     until: float
 
-    @classmethod
-    def of(
-        cls,
-        system: System,
-        counters: Counters,
-        groups: Sequence[Group],
-        since: float | None = None,
-        until: float | None = None,
-        all_counters: Sequence[Counters] = (),
-    ) -> "Replay | None":
-        """Replays the rules; None if no part of the history is between `since` and `until`.
-
-        `all_counters` are those of all systems, for alerts about the exporter.
-        """
-        begin = counters.start if since is None else max(counters.start, since)
-        end = counters.end if until is None else min(counters.end, until)
-        if begin >= end:
-            return None
-        # The last evaluation is at the end itself: an alert that begins there belongs to the history.
-        limit = end + counters.step if end == counters.end else end
-        series = [*counters.series(system), *counters.exporter_series(all_counters)]
-        run = Run(groups, series, counters.start, counters.end)
-        firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
-        # From all alerts: an earlier alert may be in the same notification.
-        sent = tuple(
-            message for message in notifications(run.firings, counters.end) if message.at >= begin
-        )
-        return cls(system, counters, firings, sent, tuple(run.failures), begin, end)
-
     def ends(self) -> dict[str, int]:
         """Ends by code between `since` and `until`."""
         counters = self.counters
@@ -113,3 +83,32 @@ class Replay:
     def seconds(self, firing: Firing) -> float:
         """How long the alert fired, at most until the end of the history."""
         return (self.counters.end if firing.end is None else firing.end) - firing.start
+
+
+def replays(
+    taxonomy: Taxonomy,
+    all_counters: Sequence[Counters],
+    groups: Sequence[Group],
+    since: float | None = None,
+    until: float | None = None,
+) -> list[Replay]:
+    """Replays the rules over each history of which a part is between `since` and `until`."""
+    result = []
+    for counters in all_counters:
+        begin = counters.start if since is None else max(counters.start, since)
+        end = counters.end if until is None else min(counters.end, until)
+        if begin >= end:
+            continue
+        # The last evaluation is at the end itself: an alert that begins there belongs to the history.
+        limit = end + counters.step if end == counters.end else end
+        system = taxonomy.systems[counters.system]
+        series = [*counters.series(system), *counters.exporter_series(all_counters)]
+        run = Run(groups, series, counters.start, counters.end)
+        firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
+        # From all alerts: an earlier alert may be in the same notification.
+        sent = tuple(
+            message for message in notifications(run.firings, counters.end) if message.at >= begin
+        )
+        failures = tuple(run.failures)
+        result.append(Replay(system, counters, firings, sent, failures, begin, end))
+    return result

@@ -44,7 +44,8 @@ class Report:
                 for at in (replay.since, replay.until)
             )
             text = f"  {ends:,} ends in {period}, {begin} to {end} UTC"
-            self._print(Text.assemble((replay.system.system, "bold"), text))
+            line = Text.assemble((replay.system.system, "bold"), text)
+            self.console.print(line, soft_wrap=True)
         self._pages()
         self._tickets()
         self._load()
@@ -91,7 +92,7 @@ class Report:
         if tickets:
             self.console.print(table)
         if any(firing.end is None for replay in self.replays for firing in replay.firings):
-            self._print(Text(f"{_STILL}: still firing at the last event.", style="dim"))
+            self._print(f"{_STILL}: still firing at the last event.", "dim")
 
     def _sent(self, firing: Firing) -> bool:
         """False for an alert that was inhibited, or ended before the notification."""
@@ -116,7 +117,7 @@ class Report:
                 table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
         self.console.print(table)
         text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."
-        self._print(Text(text, style="dim"))
+        self._print(text, "dim")
 
     def _noise(self) -> None:
         """A row per code with an alert, and a row per system for its alerts without a code."""
@@ -161,36 +162,34 @@ class Report:
                 table.add_row(f"{count:,}", Text(printable(code)))
             self.console.print(table)
             if len(codes) > MOST_SHOWN:
-                self._print(Text(f"… and {len(codes) - MOST_SHOWN:,} more", style="dim"))
+                self._print(f"… and {len(codes) - MOST_SHOWN:,} more", "dim")
             alerts = {
                 firing.rule.name
                 for replay in self.replays
                 for firing in replay.firings
                 if replay.system.system == system and reads_unknown_codes(firing.rule)
             }
-            self._print(Text(f"{', '.join(alerts) or 'No alert about their number'} fires."))
-            self._print(
-                Text("Correct the codes, or add each to a YAML file of --taxonomy that begins")
-            )
-            self._print(Text(f'with "extends: {system}".'))
+            self._print(f"{', '.join(alerts) or 'No alert about their number'} fires.")
+            self._print("Correct the codes, or add each to a YAML file of --taxonomy that begins")
+            self._print(f'with "extends: {system}".')
 
     def _events(self) -> None:
         events = self.events
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         self._heading(f"{events.counted:,} ends counted of {events.read:,} events in {files}")
         for count, reason in events.skipped():
-            self._print(Text(f"{count:>9,} skipped: {reason}"))
+            self._print(f"{count:>9,} skipped: {reason}")
         if events.ignored:
-            self._print(Text(f"Ignored fields: {events.ignored_fields()}"))
+            self._print(f"Ignored fields: {events.ignored_fields()}")
         text = "Other alerts about the exporter do not depend on events and are not evaluated."
-        self._print(Text(text, style="dim"))
+        self._print(text, "dim")
 
     def _heading(self, text: str) -> None:
         self.console.print()
-        self._print(Text(text, style="bold"))
+        self._print(text, "bold")
 
-    def _print(self, text: Text) -> None:
-        self.console.print(text, soft_wrap=True)
+    def _print(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style), soft_wrap=True)
 
 
 def summary(firing: Firing) -> str:

@@ -54,10 +54,12 @@ def backtest(
         raise ConfigError(
             "backtest needs the package promql-parser: pip install 'session-end-exporter[backtest]'"
         )
-    from exporter.backtest.command import Options
     from exporter.backtest.command import backtest as replay
 
-    options = Options(
+    code = replay(
+        files,
+        Console(),
+        Console(stderr=True),
         taxonomy=taxonomy or (),
         rules=rules,
         system=system,
@@ -67,4 +69,4 @@ def backtest(
         until=until,
         json=json,
     )
-    raise typer.Exit(replay(files, options, Console(), Console(stderr=True)))
+    raise typer.Exit(code)

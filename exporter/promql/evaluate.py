@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporter.promql import aggregation, binary, functions, ranges
+from exporter.promql import binary, functions, ranges
 from exporter.promql.expression import (
     Aggregate,
     Binary,
@@ -20,8 +20,8 @@ from exporter.promql.expression import (
     parse,
     walk,
 )
+from exporter.promql.ranges import Windows
 from exporter.promql.samples import Samples, Store
-from exporter.promql.selector import Windows, instant, windows
 from exporter.promql.value import METRIC_NAME, Flags, Times, Value, Vector, drop, stacked, vector
 
 STEP: Final = 60_000
@@ -47,8 +47,8 @@ def parse_supported(text: str) -> Node:
                 raise Unsupported(f"function '{node.function}'", FUNCTIONS)
             case Call() if node.function in _WITH_QUANTILE and not _is_quantile(node.arguments[0]):
                 raise Unsupported(f"{node.function} without a number from 0 to 1")
-            case Aggregate() if node.operator not in aggregation.OPERATORS:
-                raise Unsupported(f"aggregation '{node.operator}'", aggregation.OPERATORS)
+            case Aggregate() if node.operator not in functions.AGGREGATIONS:
+                raise Unsupported(f"aggregation '{node.operator}'", functions.AGGREGATIONS)
             case Aggregate("topk") if not isinstance(node.parameter, Number):
                 raise Unsupported("topk without a number")
             case Binary() if node.operator not in binary.OPERATORS:
@@ -78,7 +78,7 @@ class Evaluation:
     ) -> None:
         self.at = at
         self.failed: Flags = np.zeros(len(at), np.bool_)
-        self.reasons: list[str] = []
+        self.reason = ""
         self._store, self._step, self._rule, self._part = store, step, rule, part
 
     def value(self, tree: Node) -> Value:
@@ -89,7 +89,7 @@ class Evaluation:
     def fail(self, at: Flags, reason: str) -> None:
         if at.any():
             self.failed |= at
-            self.reasons.append(reason)
+            self.reason = self.reason or reason
 
     def _value(self, node: Node) -> Any:  # noqa: PLR0911, PLR0912
         match node:
@@ -100,14 +100,14 @@ class Evaluation:
             case Evaluated(np.ndarray() as value):
                 return value[self._part]
             case Selector():
-                return instant(self._store, node, self.at, self._rule)
+                return self._store.instant(node, self.at, self._rule)
             case Binary():
                 left, right = self._value(node.left), self._value(node.right)
                 return binary.binary(node, left, right, self.fail)
             case Aggregate("topk", inner, Number(count), names):
-                return aggregation.topk(count, self._value(inner), names)
+                return functions.topk(count, self._value(inner), names)
             case Aggregate(operator, inner, _, names):
-                return aggregation.aggregated(operator, self._value(inner), names)
+                return functions.aggregated(operator, self._value(inner), names)
             case Call("time"):
                 return self.at / 1000
             case Call("vector", (argument,)):
@@ -128,7 +128,11 @@ class Evaluation:
     def _over_range(self, function: str, arguments: tuple[Node, ...]) -> Vector:
         range_ = arguments[-1]
         if isinstance(range_, Range):
-            each = windows(self._store, range_, self.at, self._rule)
+            end = self.at - range_.selector.offset
+            selected = self._store.select(range_.selector, self.at, self._rule)
+            each = [
+                Windows.of(samples, end, visible, range_.length) for samples, visible in selected
+            ]
         else:
             assert isinstance(range_, Subquery)
             each = self._subquery(range_)
@@ -163,5 +167,5 @@ class Evaluation:
         )
         if inner.failed.any():
             counted = np.append(0, np.cumsum(inner.failed))
-            self.fail(counted[result.high] > counted[result.low], inner.reasons[0])
+            self.fail(counted[result.high] > counted[result.low], inner.reason)
         return [result]

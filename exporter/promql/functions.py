@@ -1,4 +1,4 @@
-"""Functions of instant vectors and scalars, as in Prometheus' promql/functions.go."""
+"""Functions and aggregations of instant vectors, as in Prometheus' promql/functions.go."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from exporter.promql.expression import Selector
-from exporter.promql.value import METRIC_NAME, Flags, Floats, Vector, drop, grouped, labels
+from exporter.promql.value import METRIC_NAME, Flags, Floats, Vector, drop, grouped, keep, labels
 
 
 def _round(values: Floats, nearest: Floats | float = 1.0) -> Floats:
@@ -54,35 +54,67 @@ def histogram_quantile(quantile: float, vector: Vector) -> Vector:
         rows = [ascending[member] for member in members]
         edges = np.array([bounds[row] for row in rows])
         present[index] = vector.present[rows].any(axis=0)
-        values[index] = _of_buckets(edges, vector.values[rows], vector.present[rows], quantile)
+        for column in range(shape[1]):
+            there = vector.present[rows, column]
+            counts = vector.values[rows, column][there]
+            values[index, column] = _of_buckets(edges[there], counts, quantile)
     return Vector(tuple(groups), values, present)
 
 
-def _of_buckets(bounds: Floats, counts: Floats, present: Flags, quantile: float) -> Floats:
-    """(instants,): the quantile of a histogram with a row per bucket, bounds ascending.
+def _of_buckets(bounds: Floats, counts: Floats, quantile: float) -> float:
+    """The quantile of a histogram with these buckets, as `bucketQuantile` of Prometheus.
 
-    NaN without a bucket +Inf, as `bucketQuantile` of Prometheus.
+    Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative. NaN
+    without a bucket +Inf.
     """
-    result = np.full(counts.shape[1], np.nan)
-    # Buckets appear and disappear together: there are few different sets of them.
-    sets, members = np.unique(np.packbits(present, axis=0), axis=1, return_inverse=True)
-    for number in range(sets.shape[1]):
-        columns = np.flatnonzero(members.reshape(-1) == number)
-        rows = np.flatnonzero(present[:, columns[0]])
-        if len(rows) > 1 and np.isposinf(bounds[rows[-1]]):
-            result[columns] = _interpolated(bounds[rows], counts[np.ix_(rows, columns)], quantile)
-    return result
-
-
-def _interpolated(bounds: Floats, counts: Floats, quantile: float) -> Floats:
-    """Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative."""
-    counts = np.maximum.accumulate(counts, axis=0)
+    if len(bounds) < 2 or not np.isposinf(bounds[-1]):
+        return np.nan
+    counts = np.maximum.accumulate(counts)
+    if counts[-1] == 0:
+        return np.nan
     rank = quantile * counts[-1]
-    bucket = (counts[:-1] < rank).sum(axis=0)
-    column = np.arange(counts.shape[1])
-    start = np.where(bucket > 0, bounds[bucket - 1], 0.0)
-    before = np.where(bucket > 0, counts[bucket - 1, column], 0.0)
-    inside = start + (bounds[bucket] - start) * (rank - before) / (counts[bucket, column] - before)
-    inside = np.where((bucket == 0) & (bounds[0] <= 0), bounds[0], inside)
-    inside = np.where(bucket == len(bounds) - 1, bounds[-2], inside)
-    return np.where(counts[-1] == 0, np.nan, inside)
+    bucket = int((counts[:-1] < rank).sum())
+    if bucket == len(bounds) - 1:
+        return float(bounds[-2])
+    if bucket == 0 and bounds[0] <= 0:
+        return float(bounds[0])
+    start, before = (bounds[bucket - 1], counts[bucket - 1]) if bucket else (0.0, 0.0)
+    part = (rank - before) / (counts[bucket] - before)
+    return float(start + (bounds[bucket] - start) * part)
+
+
+def _sum(values: Floats, present: Flags) -> Floats:
+    return np.asarray(np.add.reduce(np.where(present, values, 0.0), axis=0))
+
+
+REDUCTIONS: Final[dict[str, Callable[[Floats, Flags], Floats]]] = {
+    "sum": _sum,
+    "count": lambda _, present: np.asarray(present.sum(axis=0), np.float64),
+    "avg": lambda values, present: np.asarray(_sum(values, present) / present.sum(axis=0)),
+    "min": lambda values, present: np.fmin.reduce(np.where(present, values, np.nan), axis=0),
+    "max": lambda values, present: np.fmax.reduce(np.where(present, values, np.nan), axis=0),
+    "group": lambda values, _: np.ones(values.shape[1]),
+}
+AGGREGATIONS: Final = frozenset((*REDUCTIONS, "topk"))
+
+
+def aggregated(operator: str, vector: Vector, names: tuple[str, ...]) -> Vector:
+    """An operator of `REDUCTIONS`, by the labels `names`."""
+    groups = grouped(keep(row, names) for row in vector.labels)
+    shape = len(groups), vector.values.shape[1]
+    values, present = np.empty(shape), np.empty(shape, np.bool_)
+    for index, rows in enumerate(groups.values()):
+        part, part_present = vector.values[rows], vector.present[rows]
+        present[index] = part_present.any(axis=0)
+        values[index] = REDUCTIONS[operator](part, part_present)
+    return Vector(tuple(groups), values, present)
+
+
+def topk(count: float, vector: Vector, names: tuple[str, ...]) -> Vector:
+    """The `count` largest series by the labels `names`. NaN is smallest; of equal series, the later one."""
+    present = np.zeros_like(vector.present)
+    for rows in grouped(keep(row, names) for row in vector.labels).values():
+        values, there = vector.values[rows], vector.present[rows]
+        order = np.lexsort((np.where(there, -values, 0.0), ~there), axis=0)
+        present[rows] = there & (np.argsort(order, axis=0) < int(count))
+    return Vector(vector.labels, vector.values, present)

@@ -1,8 +1,8 @@
 """Evaluation of a rule that reads its own earlier results, or an alert its own state."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -21,8 +21,7 @@ from exporter.promql.expression import (
 )
 from exporter.promql.results import Result, expression_result, written
 from exporter.promql.rulefile import Rule
-from exporter.promql.samples import Samples, Store
-from exporter.promql.selector import LOOKBACK
+from exporter.promql.samples import LOOKBACK, Samples, Store
 from exporter.promql.value import Labels, Times
 
 _LONGEST_SPAN: Final = 4096
@@ -46,7 +45,7 @@ def recursive_result(
     rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
     reach = _reach(rule.tree)
     results = _Results(rule, times)
-    reasons = once.reasons
+    reason = once.reason
     begin, size, carry = 0, 1, True
     while begin < len(times):
         columns = slice(begin, min(begin + size, len(times)))
@@ -58,7 +57,7 @@ def recursive_result(
         evaluation = Evaluation(store, times[columns], step, index, columns)
         evaluation.failed |= once.failed[columns]
         outcome = expression_result(rule, evaluation)
-        reasons += outcome.reasons[:1]
+        reason = reason or outcome.reason
         changed = results.put(columns, outcome)
         if changed is None:
             begin = columns.stop
@@ -71,25 +70,27 @@ def recursive_result(
     final = results.written(0, len(times))
     store.discard(index)
     store.add(final, index)
-    return Result(final, results.failed, reasons)
+    return Result(final, results.failed, reason)
 
 
 def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:
     """The tree with the values of all parts that do not read the rule's own results."""
-    if isinstance(node, Selector | Call | Aggregate | Binary) and not any(
-        map(reads_itself, selectors(node))
-    ):
-        return Evaluated(once.value(node))
-    if isinstance(node, Selector | Range | Subquery):
+    if not isinstance(node, Selector | Call | Aggregate | Binary):
         return node
-    parts: dict[str, Any] = {}
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if isinstance(value, Node):
-            parts[field.name] = _evaluated(value, once, reads_itself)
-        elif isinstance(node, Call) and isinstance(value, tuple):
-            parts[field.name] = tuple(_evaluated(part, once, reads_itself) for part in value)
-    return replace(node, **parts)
+    if not any(map(reads_itself, selectors(node))):
+        return Evaluated(once.value(node))
+
+    def inside(part: Node) -> Node:
+        return _evaluated(part, once, reads_itself)
+
+    match node:
+        case Binary():
+            return replace(node, left=inside(node.left), right=inside(node.right))
+        case Aggregate():
+            return replace(node, inner=inside(node.inner))
+        case Call():
+            return replace(node, arguments=tuple(map(inside, node.arguments)))
+    return node
 
 
 class _Results:

@@ -1,6 +1,5 @@
 """The samples that Prometheus would write for a rule: its results, or the states of its alerts."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
@@ -10,18 +9,18 @@ import numpy as np
 from exporter.promql.evaluate import Evaluation
 from exporter.promql.rulefile import ALERTS, FOR_STATE, Rule
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME, Flags, Labels, Times, Vector, drop, labels, vector
+from exporter.promql.value import METRIC_NAME, Flags, Labels, Times, Vector, labels, vector
 
 _INACTIVE: Final = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The samples that a rule writes; `failed`, (instants,), tells where it failed, and `reasons` why."""
+    """The samples that a rule writes; `failed`, (instants,), tells where it failed; `reason` is the first."""
 
     samples: Samples
     failed: Flags
-    reasons: Sequence[str]
+    reason: str
 
 
 def result(rule: Rule, evaluation: Evaluation) -> Result:
@@ -33,17 +32,15 @@ def result(rule: Rule, evaluation: Evaluation) -> Result:
 def expression_result(rule: Rule, evaluation: Evaluation) -> Result:
     """The result of the rule's expression, with the rule's name and labels."""
     value = rule.labeled(vector(evaluation.value(rule.tree)), evaluation.fail)
-    return Result(
-        _samples(value, evaluation.failed, evaluation.at), evaluation.failed, evaluation.reasons
-    )
+    samples = _samples(value, evaluation.failed, evaluation.at)
+    return Result(samples, evaluation.failed, evaluation.reason)
 
 
 def written(rule: Rule, results: Samples, failed: Flags) -> Samples:
     """The samples that Prometheus writes: the results of the expression, or the states of the alerts."""
     if not rule.alert:
         return results
-    states = _alert_series(rule, results, failed)
-    return _samples(states, failed, results.times)
+    return _samples(_alert_series(rule, results, failed), failed, results.times)
 
 
 def _samples(value: Vector, failed: Flags, times: Times) -> Samples:
@@ -94,7 +91,7 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
     for begin, end in pairwise(edges if len(times) else []):
         if present[begin]:
             since = int(times[begin]) if since is None else since
-            first = begin if fires else max(begin, int(np.searchsorted(times, since + rule.wait)))
+            first = max(begin, int(np.searchsorted(times, since + rule.wait)))
             active[begin:end] = since
             firing[first:end] = True
             fires = first < end
@@ -104,22 +101,5 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
             active[begin:over] = since
             firing[begin:over] = True
             if over < end:
-                since, fires = None, False
+                since = None
     return active, firing
-
-
-def firings(written: Samples) -> Iterator[tuple[Labels, int, int | None]]:
-    """The firings in an alerting rule's samples: labels, start, and end.
-
-    `start` is the first instant of firing and `end` the first instant after it, in milliseconds. `end` is
-    None if the alert fires at the last evaluation.
-    """
-    evaluated = (written.present | written.stale).all(axis=0)
-    times = written.times[evaluated]
-    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
-        if ("alertstate", "firing") not in row:
-            continue
-        edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()
-        for begin, end in zip(edges[::2], edges[1::2], strict=True):
-            over = int(times[end]) if end < len(times) else None
-            yield drop(row, (METRIC_NAME, "alertstate")), int(times[begin]), over

@@ -92,7 +92,11 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     groups: list[Group] = []
     mistakes: list[str] = []
     for path in paths:
-        for group in _read(path).groups or ():
+        try:
+            file = msgspec.convert(yaml_file.load(path), _File)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        for group in file.groups or ():
             rules = []
             place = f"{path}: group '{group.name}'"
             for entry in group.rules or ():
@@ -105,13 +109,6 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     if mistakes:
         raise UnsupportedRule(*mistakes)
     return tuple(groups)
-
-
-def _read(path: Path) -> _File:
-    try:
-        return msgspec.convert(yaml_file.load(path), _File)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def _rule(place: str, entry: _Entry) -> Rule:

@@ -1,22 +1,23 @@
 """Rule files over a history: the recorded series, and when each alert fires."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.promql.dependencies import Dependencies
+from exporter.errors import UnsupportedRule
 from exporter.promql.evaluate import STEP, Evaluation, parse_supported
+from exporter.promql.expression import Node, Selector, Subquery, children, selectors
 from exporter.promql.recursion import recursive_result
-from exporter.promql.results import Result, firings, result
-from exporter.promql.rulefile import Group, Rule
+from exporter.promql.results import Result, result
+from exporter.promql.rulefile import ALERTNAME, Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import Times, Vector, vector
+from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, which fires from `start` to `end`, Unix seconds.
+    """An alert with these labels, which fires from `start` to before `end`, Unix seconds.
 
     `end` is None if the alert fires at the last evaluation.
     """
@@ -34,6 +35,71 @@ class Failure:
     rule: Rule
     instants: int
     reason: str
+
+
+class Dependencies:
+    """Dependencies between rules. A rule's index is its place in Prometheus' order of evaluation.
+
+    `order` has each rule after the rules that it reads. Raises `UnsupportedRule` for rules that read each
+    other in a cycle, and for a rule with a subquery over its own or a later rule's results.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._writers: dict[str, list[int]] = {}
+        for index, rule in enumerate(rules):
+            for name in rule.metrics:
+                self._writers.setdefault(name, []).append(index)
+        self.reads = [
+            {other for selector in selectors(rule.tree) for other in self.writers(selector)}
+            for rule in rules
+        ]
+        mistakes = [
+            f"{rule}: a subquery over the rule's own or a later rule's results is not supported"
+            for index, rule in enumerate(rules)
+            if any(
+                writer >= index
+                for selector in _in_subqueries(rule.tree)
+                for writer in self.writers(selector)
+            )
+        ]
+        if mistakes:
+            raise UnsupportedRule(*mistakes)
+        self.order = self._order()
+
+    def writers(self, selector: Selector) -> Iterator[int]:
+        """The rules that may write series that match."""
+        for name in self._writers if selector.name is None else (selector.name,):
+            for index in self._writers.get(name, ()):
+                rule = self._rules[index]
+                known = {**rule.labels, METRIC_NAME: name}
+                if rule.alert:
+                    known[ALERTNAME] = rule.name
+                if all(
+                    matcher.name not in known or matcher.matches(known[matcher.name])
+                    for matcher in selector.matchers
+                ):
+                    yield index
+
+    def _order(self) -> list[int]:
+        """The order of evaluation, with each rule's inputs just before it: few results are in memory at once.
+
+        Starts at the rules that no other rule reads.
+        """
+        order: list[int] = []
+
+        def visit(index: int, path: tuple[int, ...]) -> None:
+            if index in path:
+                raise UnsupportedRule(f"{self._rules[index]}: a cycle of rules is not supported")
+            for other in sorted(self.reads[index] - {index, *order}):
+                visit(other, (*path, index))
+            if index not in order:
+                order.append(index)
+
+        read: set[int] = set().union(*self.reads)
+        for index in sorted(range(len(self._rules)), key=lambda index: index in read):
+            visit(index, ())
+        return order
 
 
 class Run:
@@ -89,28 +155,49 @@ class Run:
         evaluation = Evaluation(self._store, times, self._step)
         result = vector(evaluation.value(parse_supported(text)))
         if evaluation.failed.any():
-            raise ValueError(evaluation.reasons[0])
+            raise ValueError(evaluation.reason)
         return result
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
         if index in dependencies.reads[index]:
-            return recursive_result(
-                rule,
-                index,
-                times,
-                self._store,
-                self._step,
-                lambda selector: index in dependencies.writers(selector),
-            )
+
+            def reads_itself(selector: Selector) -> bool:
+                return index in dependencies.writers(selector)
+
+            return recursive_result(rule, index, times, self._store, self._step, reads_itself)
         outcome = result(rule, Evaluation(self._store, times, self._step, index))
         self._store.add(outcome.samples, index)
         return outcome
 
     def _note(self, rule: Rule, outcome: Result) -> None:
-        written, failed = outcome.samples, outcome.failed
-        if failed.any():
-            self.failures.append(Failure(rule, int(failed.sum()), outcome.reasons[0]))
+        if outcome.failed.any():
+            self.failures.append(Failure(rule, int(outcome.failed.sum()), outcome.reason))
         if rule.alert:
-            for row, start, end in firings(written):
-                over = None if end is None else end / 1000
-                self.firings.append(Firing(rule, dict(row), start / 1000, over))
+            self.firings += _firings(rule, outcome.samples)
+
+
+def _firings(rule: Rule, written: Samples) -> Iterator[Firing]:
+    """The firings in an alerting rule's samples; a failed evaluation is not an end."""
+    evaluated = (written.present | written.stale).all(axis=0)
+    times = (written.times[evaluated] / 1000).tolist()
+    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
+        if ("alertstate", "firing") in row:
+            names = dict(drop(row, (METRIC_NAME, "alertstate")))
+            edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()
+            for begin, end in zip(edges[::2], edges[1::2], strict=True):
+                over = times[end] if end < len(times) else None
+                yield Firing(rule, names, times[begin], over)
+
+
+def _in_subqueries(node: Node, inside: bool = False) -> Iterator[Selector]:
+    """Selectors in subqueries, without selectors that an offset moves into the past."""
+    if isinstance(node, Selector):
+        if inside and not node.offset:
+            yield node
+        return
+    if isinstance(node, Subquery):
+        if node.offset:
+            return
+        inside = True
+    for child in children(node):
+        yield from _in_subqueries(child, inside)

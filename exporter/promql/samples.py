@@ -3,14 +3,27 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
 from exporter.promql.expression import Selector
-from exporter.promql.value import METRIC_NAME, Flags, Floats, Indexes, Labels, Times
+from exporter.promql.value import (
+    METRIC_NAME,
+    Flags,
+    Floats,
+    Indexes,
+    Labels,
+    Times,
+    Vector,
+    stacked,
+    take,
+)
 
-SCRAPED = -1
+SCRAPED: Final = -1
 """The writer of samples that no rule writes."""
+LOOKBACK: Final = 5 * 60 * 1000
+"""Milliseconds; the default of Prometheus."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +96,16 @@ class Store:
         for written in self._samples.values():
             written.pop(writer, None)
 
-    def select(self, selector: Selector) -> Iterator[tuple[int, Samples]]:
-        """The writer and the samples of the series that match."""
-        names = self._samples if selector.name is None else (selector.name,)
-        for name in names:
+    def select(
+        self, selector: Selector, at: Times, rule: int | None
+    ) -> Iterator[tuple[Samples, Times]]:
+        """The samples of the series that match, and the latest visible time at each instant.
+
+        The rule with index `rule` does not see samples that it or a later rule writes at the same instant.
+        """
+        for name in self._samples if selector.name is None else (selector.name,):
             for writer, written in self._samples.get(name, {}).items():
+                later = rule is not None and writer >= rule and selector.offset == 0
                 for samples in written:
                     rows = [
                         row
@@ -98,7 +116,21 @@ class Store:
                         )
                     ]
                     if rows:
-                        yield writer, samples.rows(rows)
+                        yield samples.rows(rows), at - selector.offset - int(later)
+
+    def instant(self, selector: Selector, at: Times, rule: int | None) -> Vector:
+        """The last sample of each series within the lookback, unless a stale marker follows it."""
+        parts = []
+        for samples, visible in self.select(selector, at, rule):
+            column = np.searchsorted(samples.times, visible, side="right") - 1
+            last = np.where(
+                column >= 0, take(samples.last_known, np.maximum(column, 0)[np.newaxis]), -1
+            )
+            age = at - selector.offset - samples.times[last]
+            present = (last >= 0) & (age <= LOOKBACK) & take(samples.present, np.maximum(last, 0))
+            values = take(samples.values, np.maximum(last, 0))
+            parts.append(Vector(samples.labels, values, present))
+        return stacked(parts, len(at))
 
 
 def _last_true(flags: Flags) -> Indexes:

@@ -1,26 +1,30 @@
 """`session-end-exporter simulate`, after its flags are parsed."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
+
 from exporter.errors import ConfigError
-from exporter.send.connection import Connection
+from exporter.send.connection import Connection, Undelivered
 from exporter.send.delivery import Clock, Delivery
+from exporter.send.events import Event
 from exporter.send.options import Options as SendOptions
 from exporter.send.report import Report
-from exporter.simulate.events import ndjson
+from exporter.simulate.events import merged, ndjson
 from exporter.simulate.history import expected_alert
 from exporter.simulate.incidents import DESCRIPTIONS, KINDS
 from exporter.simulate.openmetrics import daily
 from exporter.simulate.options import Options, Run, rfc3339
-from exporter.simulate.posting import post
 
 STDOUT: Final = Path("-")
 _SEEDS: Final = 1_000_000
+_INTERVAL: Final = 0.5
+"""Seconds between two requests: several per scrape, and few enough to keep a machine idle."""
 
 
 def simulate(options: Options, out: TextIO, clock: Clock | None = None) -> int:
@@ -43,7 +47,7 @@ def simulate(options: Options, out: TextIO, clock: Clock | None = None) -> int:
         posting = SendOptions(url=options.url, token_file=options.token_file)
         report = Report(print_line=log)
         with closing(Connection(posting)) as connection:
-            post(run, Delivery(connection, posting, report, clock, note=log))
+            _post(run, Delivery(connection, posting, report, clock, note=log))
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -87,3 +91,52 @@ def _write_file(flag: str, path: Path, text: Iterable[str]) -> None:
             file.writelines(text)
     except OSError as error:
         raise ConfigError(f"{flag} {path}: {error.strerror or error}") from None
+
+
+def _post(run: Run, delivery: Delivery) -> None:
+    """Posts the whole run, or until Ctrl-C, which is not an error.
+
+    Incidents go to the delivery's `note`. The report's `error` tells why events could not be delivered.
+    """
+    began = delivery.clock.monotonic()
+    try:
+        _play(run, delivery)
+    except Undelivered as error:
+        delivery.report.error = str(error)
+    except KeyboardInterrupt:
+        delivery.note("Interrupted; events posted until now:")
+    delivery.report.seconds = delivery.clock.monotonic() - began
+
+
+def _play(run: Run, delivery: Delivery) -> None:
+    """Posts due events every `_INTERVAL` seconds. A slow exporter delays events and drops none."""
+    histories = run.histories()
+    messages = sorted(
+        (time, f"{rfc3339(time)} {change}: {incident}")
+        for history in histories
+        for incident in history.incidents
+        for time, change in ((incident.start, "start"), (incident.end, "end"))
+    )
+    events = merged(histories, run.seed, dated=run.dated)
+    following = next(events, None)
+
+    def due(time: float) -> Iterator[Event]:
+        """The events before `time` that have not been read yet."""
+        nonlocal following
+        while following is not None and following[0] < time:
+            event = following[1]
+            delivery.report.read += 1
+            yield Event(f"simulated event {event['id']}", msgspec.json.encode(event))
+            following = next(events, None)
+
+    clock = delivery.clock
+    began = clock.monotonic()
+    passed = 0.0
+    while passed < run.seconds:
+        passed = min(passed + run.speed * _INTERVAL, run.seconds)
+        early = passed / run.speed - (clock.monotonic() - began)
+        if early > 0:
+            clock.sleep(early)
+        delivery.deliver(due(run.start + passed))
+        while messages and messages[0][0] <= run.start + passed:
+            delivery.note(messages.pop(0)[1])

@@ -1,13 +1,13 @@
 """Ordinary traffic of the two systems. Vendors publish no figures: each share is an assumption."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from exporter.errors import ConfigError
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Code, Outcome, System
+from exporter.taxonomy.model import Code, Outcome
 
 STREAMPIXEL: Final[Mapping[str, float]] = {
     "1000": 0.8225,
@@ -61,13 +61,11 @@ class Profile:
     """Shares of all session ends by code, and the load over a day and a week.
 
     `peak_hour` is in UTC. `weekend` is the load of a weekend day as a multiple of a working day's.
-    `hours` as in `exporter.simulate.traffic.Traffic`.
     """
 
     shares: Mapping[str, float]
     peak_hour: float
     weekend: float
-    hours: Sequence[tuple[float, float]] = ()
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
@@ -79,18 +77,14 @@ PROFILES: Final[Mapping[str, Profile]] = {
 SYSTEMS: Final = tuple(PROFILES)
 
 
-def profile(system: str, failing: float | None = None, weekend: float | None = None) -> Profile:
-    """The system's profile, with another share of failures or another weekend load.
+def with_failures(system: str, failing: float | None) -> Mapping[str, float]:
+    """The system's shares with failures scaled to `failing`, at the expense of successes; None: as they are.
 
     Raises `ConfigError` when failures and successes together are less than `failing`.
     """
-    known = PROFILES[system]
-    shares = known.shares if failing is None else _with_failures(known.shares, failing, system)
-    return Profile(shares, known.peak_hour, known.weekend if weekend is None else weekend)
-
-
-def _with_failures(shares: Mapping[str, float], failing: float, system: str) -> dict[str, float]:
-    """`shares` with failures scaled to `failing`, at the expense of successes."""
+    shares = PROFILES[system].shares
+    if failing is None:
+        return shares
     outcomes = {code.code: code.outcome for code in codes(system)}
 
     def total(outcome: Outcome) -> float:
@@ -111,11 +105,7 @@ def _with_failures(shares: Mapping[str, float], failing: float, system: str) -> 
 
 
 @cache
-def taxonomy(system: str) -> System:
-    """The shipped taxonomy of a system that has a profile."""
-    return load().systems[system]
-
-
 def codes(system: str) -> tuple[Code, ...]:
-    """Every code of the system, and `unknown` last."""
-    return (*taxonomy(system).codes, taxonomy(system).unknown)
+    """Every code of a shipped system, and `unknown` last."""
+    taxonomy = load().systems[system]
+    return (*taxonomy.codes, taxonomy.unknown)

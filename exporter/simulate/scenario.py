@@ -1,17 +1,15 @@
 """Simulates a history from traffic, incidents, noise and scrapes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from exporter.simulate.history import DAY, HOUR, STEP, History, Incident
-from exporter.simulate.incidents import KINDS, Kind
+from exporter.simulate.incidents import KINDS, Kind, Window
 from exporter.simulate.noise import counts, scrape
-from exporter.simulate.profiles import codes, profile
+from exporter.simulate.profiles import PROFILES, codes, with_failures
 from exporter.simulate.traffic import Traffic, load, means
-from exporter.simulate.window import Window
 from exporter.taxonomy.model import Outcome
 
 MONDAY: Final = 1767571200.0
@@ -74,16 +72,17 @@ def simulate(
     """
     traffic = traffic or Traffic()
     bins = round(days * DAY / step)
-    known = profile(system, traffic.failing, traffic.weekend)
-    ordinary = replace(known, shares={**known.shares, **traffic.shares}, hours=traffic.hours)
+    profile = PROFILES[system]
+    by_code = {**with_failures(system, traffic.failing), **traffic.shares}
+    names = tuple(code.code for code in codes(system))
     outcomes = [code.outcome for code in codes(system)]
     successes = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.SUCCESS]
     failures = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.FAILURE]
-    names = tuple(code.code for code in codes(system))
     random = np.random.Generator(np.random.PCG64([seed, *system.encode()]))
     seconds = (np.arange(bins, dtype=np.float64) + 0.5) * step
     times = start + seconds
-    rates = means(times, step, traffic, ordinary, names, successes, random)
+    shares = np.array([by_code[name] for name in names])
+    rates = means(times, step, traffic, profile, shares, successes, random)
     exact = np.zeros(rates.shape, dtype=np.int64)
     repeats = np.zeros_like(exact)
 
@@ -103,7 +102,7 @@ def simulate(
                 repeats=repeats[changed],
                 codes=[names.index(code) for code in kind.codes[system]],
                 successes=successes,
-                load=lambda at: load(at, traffic.daily_ratio, ordinary),
+                load=lambda at: load(at, traffic, profile),
                 random=random,
             )
         )

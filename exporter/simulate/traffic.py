@@ -45,21 +45,22 @@ class Traffic:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-def load(times: Floats, daily_ratio: float, profile: Profile) -> Floats:
+def load(times: Floats, traffic: Traffic, profile: Profile) -> Floats:
     """The load at `times` (Unix seconds, UTC), relative to the mean of a week."""
     week = np.arange(0, 7 * DAY, 600.0) + 300.0
-    mean = _unscaled(week, daily_ratio, profile).mean()
-    return np.asarray(_unscaled(times, daily_ratio, profile) / mean, dtype=np.float64)
+    mean = _unscaled(week, traffic, profile).mean()
+    return np.asarray(_unscaled(times, traffic, profile) / mean, dtype=np.float64)
 
 
-def _unscaled(times: Floats, daily_ratio: float, profile: Profile) -> Floats:
+def _unscaled(times: Floats, traffic: Traffic, profile: Profile) -> Floats:
     days = np.arange(7)
-    factors = np.where(days < 5, 1.0, profile.weekend)
-    if profile.hours:
-        daily = np.interp(times / HOUR % 24, *np.transpose(profile.hours))
+    weekend = profile.weekend if traffic.weekend is None else traffic.weekend
+    factors = np.where(days < 5, 1.0, weekend)
+    if traffic.hours:
+        daily = np.interp(times / HOUR % 24, *np.transpose(traffic.hours))
         today = (times // DAY).astype(np.intp) + _EPOCH_WEEKDAY
         return np.asarray(daily * factors[today % 7], dtype=np.float64)
-    amplitude = math.log(daily_ratio) / 2
+    amplitude = math.log(traffic.daily_ratio) / 2
     hours = times / HOUR - profile.peak_hour
     daily = np.exp(amplitude * np.cos(2 * np.pi * hours / 24))
     # Interpolated between noons: a step at midnight would look like an incident.
@@ -72,17 +73,17 @@ def means(
     step: float,
     traffic: Traffic,
     profile: Profile,
-    codes: Sequence[str],
-    successes: list[int],
+    shares: Floats,
+    successes: Sequence[int],
     random: np.random.Generator,
 ) -> Floats:
     """(times, codes): the mean count of each bin of `step` seconds around `times`, with drifting shares.
 
-    `successes` are the columns that receive the remainder when other shares drift.
+    `shares` are those of the codes; `successes` are the columns that receive the remainder when other shares
+    drift.
     """
-    shares = np.array([profile.shares.get(code, 0.0) for code in codes])
-    total = traffic.ends_per_hour * step / HOUR * load(times, traffic.daily_ratio, profile)
-    drifted = shares * np.exp(_random_walks(times, len(codes), random))
+    total = traffic.ends_per_hour * step / HOUR * load(times, traffic, profile)
+    drifted = shares * np.exp(_random_walks(times, len(shares), random))
     drifted[:, successes] = 0.0
     remainder = np.maximum(1.0 - drifted.sum(axis=1), 0.0)
     success = shares[successes]

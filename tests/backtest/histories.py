@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from exporter.backtest.command import Options, backtest
+from exporter.backtest.command import backtest
 
 START = 1767571200.0
 """2026-01-05T00:00:00Z, a Monday."""
@@ -44,7 +44,6 @@ class Done:
 
 def run(files: Sequence[Path], **options: Any) -> Done:
     """Run `backtest` in a terminal of 80 columns."""
-    text, errors = StringIO(), StringIO()
-    report, mistakes = Console(file=text, width=80), Console(file=errors, width=80)
-    code = backtest(files, Options(**options), report, mistakes, now=lambda: NOW)
-    return Done(code, text.getvalue(), errors.getvalue())
+    consoles = [Console(file=StringIO(), width=80) for _ in range(2)]
+    code = backtest(files, *consoles, now=lambda: NOW, **options)
+    return Done(code, *(console.file.getvalue() for console in consoles))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,6 +15,7 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.scenario import MONDAY
 from tests.backtest.histories import event, rfc3339, run, write
+from tests.commands.running import call, environment
 
 
 def alerts_of(
@@ -104,8 +106,7 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
     assert "Would have paged: 0" in done.text
 
 
-def test_unsupported_rule_is_named(tmp_path: Path) -> None:
-    """The error comes before the events are read: the file of events does not exist."""
+def test_unsupported_rule_is_named_before_the_events_are_read(tmp_path: Path) -> None:
     rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
     with pytest.raises(ConfigError, match=r"/own\.yml: group 'own', rule 'Mine': function 'pred"):
         run([tmp_path / "missing.ndjson"], rules=rules)
@@ -119,42 +120,32 @@ def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
     assert done.errors.startswith(f"{rules}/own.yml: group 'own', rule 'Mine': fails at ")
 
 
-def test_directory_without_rule_files_is_refused(tmp_path: Path) -> None:
+def test_missing_rules_events_or_times_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", [event(0.0, occurred_at=None)] * 2)
     with pytest.raises(ConfigError, match="no rule file"):
-        run([write(tmp_path / "a.ndjson", outage())], rules=tmp_path)
-
-
-def test_standard_input_is_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with write(tmp_path / "a.ndjson", outage()).open() as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        assert alerts_of(Path("-"), capsys)
-
-
-def test_unreadable_file_or_no_end_with_a_time_exits_with_1(tmp_path: Path) -> None:
-    done = run([tmp_path / "none.ndjson"])
-    assert (done.code, done.text) == (1, "")
-    assert done.errors == f"error: {tmp_path / 'none.ndjson'}: no such file\n"
-    undated = write(tmp_path / "a.ndjson", [event(0.0, occurred_at=None)] * 2)
-    done = run([undated])
-    assert (done.code, done.text) == (1, "")
-    assert done.errors == (
-        "error: no end to replay in 2 events; 1 skipped: without occurred_at; "
-        "1 skipped: duplicates of earlier events\n"
+        run([path], rules=tmp_path)
+    with pytest.raises(ConfigError, match="/none: no such file"):
+        run([tmp_path / "none"])
+    with pytest.raises(ConfigError) as error:
+        run([path])
+    assert str(error.value) == (
+        "no end to replay in 2 events; 1 skipped: without occurred_at; "
+        "1 skipped: duplicates of earlier events"
     )
 
 
-def test_invalid_lines_are_printed_besides_the_report(tmp_path: Path) -> None:
-    path = tmp_path / "a.ndjson"
-    write(path, outage())
+def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", outage())
     path.write_text(path.read_text() + '{"system": "mine\\u001b[2J"}\n{"system"\n')
-    done = run([path])
+    done = run([path, path])
     assert done.code == 0
-    first, second = done.errors.splitlines()
+    first, second, *_ = done.errors.splitlines()
     assert first.startswith(f"{path}:361: skipped: system: 'mine<U+001B>[2J' is not loaded")
     assert second.startswith(f"{path}:362: skipped: not JSON")
-    assert "1 skipped: rejected by the exporter (unknown_system)" in done.text
+    lines = [line.strip() for line in done.text.splitlines()]
+    assert "360 ends counted of 724 events in 2 files" in lines
+    assert "360 skipped: duplicates of earlier events" in lines
+    assert "2 skipped: rejected by the exporter (unknown_system)" in lines
 
 
 def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
@@ -174,8 +165,9 @@ def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
         ({"since": "2026-01-06", "until": "2026-01-05"}, "--since 2026-01-06 is not before"),
         ({"since": "2026-01-06"}, "--since, --until: no part of the history (streampixel: "),
         ({"system": "mine"}, "--system = 'mine': must be one of softdrive, streampixel"),
+        ({"columns": ["cod=x"]}, "--column cod=x: must be FIELD=COLUMN"),
     ],
-    ids=["no time", "no time zone", "reversed", "outside", "unknown system"],
+    ids=["no time", "no time zone", "reversed", "outside", "unknown system", "unknown field"],
 )
 def test_invalid_option_exits_with_2_and_its_rule(
     tmp_path: Path, options: dict[str, Any], message: str
@@ -197,3 +189,54 @@ def test_since_takes_a_date_in_utc_or_a_time_with_an_offset(
     late = alerts_of(path, capsys, since=later.isoformat())
     assert late == [alert for alert in every if alert["start"] > first]
     assert 0 < len(late) < len(every)
+
+
+def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("system,error_code,Time\nstreampixel,4001,2026-01-05T00:00:00Z\n")
+    with pytest.raises(ConfigError, match="no end to replay"):
+        run([table])
+    done = run([table], columns=("code=error_code", "occurred_at=Time"))
+    assert (done.code, done.errors) == (0, "")
+    assert "1 ends" in done.text
+
+
+def test_column_option_for_a_key_that_no_record_has_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", [event(0.0)])
+    with pytest.raises(ConfigError, match=r"a\.ndjson: --column code=error_code: no record has"):
+        run([path], columns=("code=error_code",))
+
+
+def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", [event(0.0, None, errorCode=4001)])
+    expected = "without `code`, counted as normal ends, but with 'errorCode': 1; "
+    assert expected in run([path]).errors
+
+
+def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
+    data = {"system": "streampixel", "code": 4001}
+    envelope = {"specversion": "1.0", "id": "1", "type": "t", "time": event(0.0)["occurred_at"]}
+    sources = ("/a", "/b", "/a")
+    path = write(tmp_path / "a.json", ({**envelope, "source": s, "data": data} for s in sources))
+    text = run([path]).text
+    assert "2 ends" in text
+    assert "1 skipped: duplicates of earlier events" in " ".join(text.split())
+
+
+def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "promql_parser", None)
+    done = call("backtest", __file__)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: backtest needs the package promql-parser: "
+        "pip install 'session-end-exporter[backtest]'\n"
+    )
+
+
+def test_other_commands_do_not_import_the_packages_of_simulate_and_backtest() -> None:
+    """Fails when `--help` or `codes` imports numpy, or when `serve` imports an optional package."""
+    code = (
+        "import sys, exporter.cli; assert 'numpy' not in sys.modules\n"
+        "import exporter.serve; assert 'promql_parser' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment())

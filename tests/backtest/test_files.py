@@ -1,14 +1,14 @@
 """Which events of a file are counted."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from exporter.backtest import files as files_module
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.files import Files
+from exporter.backtest.files import Files, Repeats
 from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
@@ -18,18 +18,11 @@ from tests.backtest.histories import NOW, START, event, write
 TAXONOMY = load()
 
 
-@pytest.fixture
-def seen() -> Iterator[Seen]:
-    with Seen() as seen:
-        yield seen
-
-
-def read(seen: Seen, *paths: Path, only: str | None = None) -> tuple[Files, list[str]]:
-    files = Files(TAXONOMY, seen, NOW, only)
+def read(path: Path, **options: Any) -> tuple[Files, list[str]]:
     notes: list[str] = []
-    files.counts.note = notes.append
-    for path in paths:
-        files.read(Source(path), notes.append, lambda: None)
+    with Seen() as seen:
+        files = Files(TAXONOMY, seen, NOW, notes.append, **options)
+        files.read(Source(path), lambda: None)
     return files, notes
 
 
@@ -40,19 +33,19 @@ def totals(files: Files, system: str = "streampixel") -> dict[str, int]:
     return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
 
 
-def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path, seen: Seen) -> None:
+def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path) -> None:
     spellings: tuple[Any, ...] = ("1", "01", 1.0, "1.0", "Error Code 01 - TLSHandshakeFailed")
     events = [
         event(float(at), code, system="softdrive", id=f"s-{at}")
         for at, code in enumerate(spellings)
     ]
     events += [event(5.0, "", system="softdrive"), event(6.0, "4711", system="softdrive")]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    files, _ = read(write(tmp_path / "a.ndjson", events))
     assert totals(files, "softdrive") == {"none": 1, "01": 5, "unknown": 1}
     assert files.counts.unknown_codes == {"softdrive": {"4711": 1}}
 
 
-def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> None:
+def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
     events = [
         event(0.0),
         event(1.0, final=False),
@@ -68,7 +61,7 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
         event(10.0, occurred_at="\ud800"),
     ]
     path = write(tmp_path / "a.ndjson", events)
-    files, notes = read(seen, path)
+    files, notes = read(path)
     assert totals(files) == {"4001": 1}
     counts = files.counts
     assert (counts.read, counts.counted) == (12, 1)
@@ -85,9 +78,9 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path, seen: Seen) -> Non
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
 
 
-def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Seen) -> None:
+def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
-    files, notes = read(seen, write(tmp_path / "a.ndjson", [first, other, other, first]))
+    files, notes = read(write(tmp_path / "a.ndjson", [first, other, other, first]))
     assert totals(files) == {"4001": 1}
     assert (files.counts.duplicates, files.counts.rejected) == (1, {"conflict": 2})
     assert notes[0].endswith(
@@ -95,31 +88,33 @@ def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path, seen: Se
     )
 
 
-def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path, seen: Seen) -> None:
+def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path) -> None:
     """Fails without the bound: a file whose code column contains ids would fill the memory."""
     events = [event(0.0, f"x{number}", **{f"f{number}": 1}) for number in range(10_050)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", events))
+    files, _ = read(write(tmp_path / "a.ndjson", events))
     counts = files.counts
     assert counts.unknown == {"streampixel": 10_050}
     assert (len(counts.unknown_codes["streampixel"]), len(counts.ignored)) == (10_000, 1000)
 
 
-def test_events_without_a_key_count_each_time(tmp_path: Path, seen: Seen) -> None:
-    files, _ = read(seen, write(tmp_path / "a.ndjson", [event(1.0, id=None)] * 3))
-    assert totals(files) == {"4001": 3}
+def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:
+    events = [event(1.0, id=None)] * 2 + [event(1.0)] * 2 + [event(1.0, id=None)]
+    files, _ = read(write(tmp_path / "a.ndjson", events))
+    assert totals(files) == {"4001": 4}
+    assert files.counts.duplicates == 1
 
 
-def test_events_of_other_systems_are_skipped(tmp_path: Path, seen: Seen) -> None:
+def test_events_of_other_systems_are_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "08", system="softdrive")])
-    files, notes = read(seen, path, only="softdrive")
+    files, notes = read(path, only="softdrive")
     assert list(files.ends) == ["softdrive"]
     assert totals(files, "softdrive") == {"08": 1}
     assert (files.counts.other_systems, notes) == (1, [])
 
 
-def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> None:
+def test_repeated_mistake_is_printed_three_times(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(float(at), system="mine") for at in range(50)])
-    files, notes = read(seen, path)
+    files, notes = read(path)
     assert files.counts.rejected == {"unknown_system": 50}
     assert len(notes) == 4
     assert (
@@ -127,18 +122,18 @@ def test_repeated_mistake_is_printed_three_times(tmp_path: Path, seen: Seen) -> 
     )
 
 
-def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path, seen: Seen) -> None:
+def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path) -> None:
     allowed = Settings.model_fields["max_clock_skew"].default
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", ends))
+    files, _ = read(write(tmp_path / "a.ndjson", ends))
     assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
 
 
-def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, seen: Seen) -> None:
+def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -> None:
     """The 15 minutes begin with an end that is not a repeat."""
     mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
-    files, _ = read(seen, write(tmp_path / "a.ndjson", [*mine, *others]))
+    files, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
     counters = files.ends["streampixel"].counters(EventCounts())
     assert counters is not None
     assert counters.repeats is not None
@@ -146,19 +141,37 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path, s
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 0]))] == [20, 29]
 
 
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, asked: bool) -> None:
     """Counted are the first five labels of an event, and twenty values of each label."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    path = write(tmp_path / "a.ndjson", sent)
-    for asked in (False, True):
-        with Seen() as seen:
-            files = Files(TAXONOMY, seen, NOW, labels=asked)
-            files.read(Source(path), lambda _: None, lambda: None)
-        counters = files.ends["streampixel"].counters(EventCounts())
-        assert counters is not None
-        by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
-        expected = {("region", f"r{value}"): 2 for value in range(20)}
-        expected |= {("region", "other"): 6}
-        expected |= {(f"x{number}", "1"): 46 for number in range(4)}
-        assert by_label == (expected if asked else {})
+    files, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
+    counters = files.ends["streampixel"].counters(EventCounts())
+    assert counters is not None
+    by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
+    expected = {("region", f"r{value}"): 2 for value in range(20)}
+    expected |= {("region", "other"): 6}
+    expected |= {(f"x{number}", "1"): 46 for number in range(4)}
+    assert by_label == (expected if asked else {})
+
+
+def test_repeats_follow_within_15_minutes_in_any_order_of_the_file() -> None:
+    users = Repeats()
+    times = [10_000.0, 10_800.0, 10_900.0, 9_101.0, 8_000.0]
+    assert [users.add("s", "1", "u", at) for at in times] == [False, True, False, False, False]
+    assert [users.add("s", "1", "u", at) for at in (8_899.0, 7_101.0)] == [True, True]
+
+
+def test_repeats_distinguish_system_code_and_user() -> None:
+    users = Repeats()
+    keys = [("s", "1", "u"), ("t", "1", "u"), ("s", "2", "u"), ("s", "1", "v")]
+    assert [users.add(*key, 0.0) for key in keys] == [False] * 4
+    assert [users.add(*key, 1.0) for key in keys] == [True] * 4
+
+
+def test_oldest_user_is_forgotten_past_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_module, "_MOST_USERS", 2)
+    users = Repeats()
+    assert not any(users.add("s", "1", user, 0.0) for user in "abc")
+    assert [users.add("s", "1", user, 1.0) for user in "cba"] == [True, True, False]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.replay import Replay, load_rules, read_labels
+from exporter.backtest.replay import Replay, load_rules, read_labels, replays
 from exporter.promql.run import Run
 from exporter.rule_files import folder
 from exporter.taxonomy.loader import load
 
-SYSTEM, GROUPS = load().systems["streampixel"], load_rules(folder())
+TAXONOMY, GROUPS = load(), load_rules(folder())
 HOUR = 3600.0
 ROWS = 24 * 120 + 1
 
@@ -24,8 +24,7 @@ def replay(since: float | None = None, until: float | None = None) -> Replay:
     ends[2820:, 1] = 4
     totals, present = np.cumsum(ends, axis=0), np.ones(ROWS, np.bool_)
     counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present)
-    result = Replay.of(SYSTEM, counters, GROUPS, since, until)
-    assert result is not None
+    (result,) = replays(TAXONOMY, [counters], GROUPS, since, until)
     return result
 
 
@@ -63,7 +62,7 @@ def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
     plain = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_))
 
     def value(scraped: Counters, query: str) -> list[float]:
-        run = Run((), scraped.series(SYSTEM), scraped.start, scraped.end)
+        run = Run((), scraped.series(TAXONOMY.systems["streampixel"]), scraped.start, scraped.end)
         return run.query(query, [60.0]).values[:, 0].tolist()
 
     labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'

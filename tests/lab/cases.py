@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from exporter.simulate.history import DAY, HOUR, History
-from exporter.simulate.incidents import KINDS, Kind
+from exporter.simulate.incidents import KINDS, Kind, Window
 from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, Plan, simulate
 from exporter.simulate.traffic import Traffic
-from exporter.simulate.window import Window
 
 STANDARD_CASE: Final = "standard"
 BURSTIER: Final = "standard, noise half as bursty again"

@@ -144,17 +144,13 @@ def burn_rate(plain: Plain) -> Iterator[Alarm]:
 def z_score(plain: Plain) -> Iterator[Alarm]:
     """Ends in 5 min five standard deviations above the mean of a day, at least three; all ends five below."""
 
+    # pandas takes 0.6 s of each process that collects tests.
+    import pandas as pd
+
     def deviations(count: Floats) -> Floats:
-        sums, squares = (
-            np.pad(np.cumsum(values, axis=0), ((1, 0), (0, 0))) for values in (count, count**2)
-        )
-        rows = np.arange(len(count))
-        first = np.maximum(rows - 1440, 0)
-        many = np.maximum(rows - first, 1)[:, np.newaxis]
-        mean = (sums[rows] - sums[first]) / many
-        spread = np.sqrt(np.maximum((squares[rows] - squares[first]) / many - mean**2, 0))
-        scores = np.divide(count - mean, spread, out=np.zeros(count.shape), where=spread > 0)
-        return np.asarray(scores, np.float64)
+        before = pd.DataFrame(count).shift().rolling(1440, min_periods=1)
+        spread = before.std(ddof=0)
+        return ((count - before.mean()) / spread.where(spread > 0)).to_numpy()
 
     count = plain.increase(300)
     yield from plain.per_code((deviations(count) > 5) & (count > 2.5))

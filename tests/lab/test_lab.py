@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.backtest.replay import load_rules
 from exporter.rule_files import folder
-from tests.lab.cases import BUDGET_KEPT
+from tests.lab.cases import BUDGET_KEPT, CASES
+from tests.lab.families import SPIKE, ours
 from tests.lab.recorded import short, worse
-from tests.lab.runs import cases
+from tests.lab.runs import cases, trial
 from tests.rule_groups import groups, keep_alerts
 
 SHIPPED = (folder() / "session-ends.yml").read_text()
@@ -72,3 +74,11 @@ def test_kept_budget_opens_few_tickets(tmp_path: Path) -> None:
 
     assert "keep_firing_for: 1d" in SHIPPED
     assert 0 < tickets("1d") <= 2 * 8 < tickets("15m")
+
+
+def test_spikes_name_the_failing_region() -> None:
+    """The place is read from the queries in the description of the shipped rule."""
+    (history,) = CASES["region 10%"].histories(1_000, 1)
+    item = trial(history, regions=True)
+    alarms = ours(item.counters, item.system, load_rules(folder()))
+    assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}

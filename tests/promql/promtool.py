@@ -1,10 +1,9 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import json
-import math
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ import yaml
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME
+from tests.rules.series import series
 
-Series = dict[int, dict[frozenset[tuple[str, str]], float]]
+Values = dict[Hashable, float]
+Series = dict[int, Values]
 """Values by instant in seconds, and by labels."""
 _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
 _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
@@ -40,7 +41,7 @@ def evaluated(
         "tests": [
             {
                 "interval": f"{step}s",
-                "input_series": [series for samples in scraped for series in _inputs(samples)],
+                "input_series": [row for samples in scraped for row in _inputs(samples)],
                 "promql_expr_test": [
                     {"expr": '{__name__=~".+"}', "eval_time": f"{at}s", "exp_samples": []}
                     for at in instants
@@ -67,33 +68,33 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
     rows = []
     for row, labels in enumerate(samples.labels):
         pairs = dict(labels)
-        name = pairs.pop(METRIC_NAME)
-        inner = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
         texts = np.where(samples.stale[row], "stale", "_").tolist()
         for column in np.flatnonzero(samples.present[row]).tolist():
             texts[column] = f"{samples.values[row, column]:.17g}"
-        rows.append({"series": f"{name}{{{inner}}}", "values": " ".join(texts)})
+        rows.append({"series": series(pairs.pop(METRIC_NAME), pairs), "values": " ".join(texts)})
     return rows
 
 
 def differences(run: Run, theirs: Series) -> list[str]:
     """Differences at all instants of `theirs`, for all series including scraped series."""
     ours = run.query('{__name__=~".+"}', theirs)
-    rows = {frozenset(labels): row for row, labels in enumerate(ours.labels)}
-    assert len(rows) == len(ours.labels)
     lines = []
-    for column, (at, series) in enumerate(theirs.items()):
-        here = {key for key, row in rows.items() if ours.present[row, column]}
-        lines += [f"{at} s: only here: {dict(key)}" for key in here - series.keys()]
-        lines += [f"{at} s: only in promtool: {dict(key)}" for key in series.keys() - here]
-        for key in here & series.keys():
-            value, other = float(ours.values[rows[key], column]), series[key]
-            if not same(value, other):
-                lines.append(f"{at} s: {dict(key)}: {value}, in promtool {other}")
+    for column, (at, expected) in enumerate(theirs.items()):
+        rows = np.flatnonzero(ours.present[:, column]).tolist()
+        here = {frozenset(ours.labels[row]): float(ours.values[row, column]) for row in rows}
+        assert len(here) == len(rows)
+        lines += unequal(f"{at} s", here, expected)
     return lines
 
 
-def same(value: float, other: float) -> bool:
-    """Equal except for rounding; NaN equals NaN."""
-    both_nan = math.isnan(value) and math.isnan(other)
-    return both_nan or math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-9)
+def unequal(place: str, ours: Values, theirs: Values) -> list[str]:
+    """A line per series that only one of them has, or whose values differ by more than rounding."""
+    return [
+        f"{place}: {key}: here {ours.get(key)}, expected {theirs.get(key)}"
+        for key in ours.keys() | theirs.keys()
+        if not (
+            key in ours
+            and key in theirs
+            and np.isclose(ours[key], theirs[key], rtol=1e-9, atol=1e-9, equal_nan=True)
+        )
+    ]

@@ -16,15 +16,12 @@ from exporter.promql.value import vector
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.grammar import expressions
 from tests.promql.history import COUNT, START, STEP, history, write_blocks
-from tests.promql.promtool import same
+from tests.promql.promtool import Values, unequal
 
 EVERY = 97
 FIRST = START + 600
 LAST = START + COUNT * STEP + 420
 AT = np.arange(FIRST, LAST, EVERY, dtype=np.int64) * 1000
-Answer = dict[tuple[frozenset[tuple[str, str]], int], float]
-"""Values by labels and time in milliseconds."""
-
 EDGES = (
     'abs({__name__=~"queue|limit"})',
     '{__name__=~"queue|limit"} > noise',
@@ -59,8 +56,8 @@ def store() -> Store:
     return Store(history())
 
 
-def answer(prometheus: PrometheusProcess, text: str) -> Answer | str:
-    """The values of a range query, or the error of an expression that Prometheus refuses."""
+def answer(prometheus: PrometheusProcess, text: str) -> Values | str:
+    """The values of a range query by labels and time in milliseconds, or the error of Prometheus."""
     try:
         data = prometheus.get("query_range", query=text, start=FIRST, end=LAST - 1, step=EVERY)
     except urllib.error.HTTPError as error:
@@ -85,15 +82,13 @@ def compare(prometheus: PrometheusProcess, store: Store, text: str) -> None:
         assert theirs.startswith("execution: "), (text, theirs)
         assert evaluation.failed.any(), (text, theirs)
         return
-    assert not evaluation.failed.any(), (text, evaluation.reasons)
+    assert not evaluation.failed.any(), (text, evaluation.reason)
     ours = {
         (labels, int(AT[column])): float(result.values[row, column])
         for row, labels in enumerate(map(frozenset, result.labels))
         for column in np.flatnonzero(result.present[row]).tolist()
     }
-    assert ours.keys() == theirs.keys(), text
-    different = {key: (ours[key], theirs[key]) for key in ours if not same(ours[key], theirs[key])}
-    assert not different, text
+    assert unequal(text, ours, theirs) == []
 
 
 def test_edge_cases_have_the_values_of_prometheus(

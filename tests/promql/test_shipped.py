@@ -1,22 +1,81 @@
 """The shipped rules in exporter.promql and in promtool: the same series at every instant."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from exporter.promql.rulefile import load
 from exporter.promql.run import Run
+from exporter.promql.samples import Samples
+from exporter.promql.value import Floats
 from exporter.rule_files import folder
-from tests.promql.eventful import STEP, eventful
 from tests.promql.promtool import differences, evaluated
+from tests.rules.series import CODES, code_texts, ends, parsed, scraped
 
-ROWS = 280
+STEP, ROWS = 30, 280
 ORDER = ("words", "windows", "stopped", "budget", "long", "snapshots", "baseline")
 """Groups that read each other's results, in an order in which each result is written before it is read."""
-CODES = {"softdrive": ("none", "13", "01", "04", "1002")}
-"""Only softdrive has a planned code."""
+SOFTDRIVE = ("none", "13", "01", "04", "1002")
+"""The first is the normal code, the second is planned, the last is new."""
+INSTANCES = ("exporter:1", "exporter:2")
 DURATION = re.compile(r"(?<=[\[ :])((?:\d+[smhd])+)(?=[\]:) \n]|$)", re.M)
+
+
+def eventful() -> list[Samples]:
+    """Outages, a new code, a stop, failed scrapes and a growing queue.
+
+    The second replica restarts from zero and is absent for a while.
+    """
+    random = np.random.default_rng(2)
+    times = np.arange(ROWS, dtype=np.int64) * STEP * 1000
+    present = np.ones((2, ROWS), np.bool_)
+    for scrapes in present:
+        for start in random.integers(20, ROWS, 12):
+            scrapes[start : start + random.integers(1, 4)] = False
+    present[1, ROWS // 2 : ROWS // 2 + 50] = False
+    result: list[Samples] = []
+
+    def add(series: str, values: Floats) -> None:
+        row = parsed(series)
+        scrapes = present[INSTANCES.index(dict(row)["instance"])]
+        result.append(Samples.of(times, [row], values[np.newaxis], scrapes[np.newaxis]))
+
+    for place, total in enumerate(totals(random)):
+        code = CODES["softdrive", SOFTDRIVE[place]]
+        restarted = total.copy()
+        restarted[ROWS // 3 + place :] -= total[ROWS // 3 + place]
+        for instance, counted in zip(INSTANCES, (total, restarted), strict=True):
+            add(ends(code, instance=instance), counted)
+            for text in code_texts(replace(code, name=f"{code.name} {instance}"), instance):
+                add(text, np.ones(ROWS))
+    for number, instance in enumerate(INSTANCES):
+        add(scraped("process_start_time_seconds", instance), np.full(ROWS, 1000.0 * (number + 1)))
+        objective = scraped("session_end_objective", instance, system="softdrive")
+        add(objective, np.full(ROWS, 0.995))
+        waiting = random.poisson(1.0, ROWS).astype(np.float64)
+        waiting[ROWS // 6 : ROWS // 5] += np.arange(ROWS // 5 - ROWS // 6)
+        queue = scraped("session_queued_users", instance, system="streampixel", project="shop")
+        add(queue, waiting)
+    return result
+
+
+def totals(random: np.random.Generator) -> Floats:
+    """(codes, rows): counters of ends."""
+    rates = np.full((len(SOFTDRIVE), ROWS), 0.05)
+    rates[0] = 12.0
+    rates[-1] = 0.0
+    for begin, end, code, rate in (
+        (0.34, 0.41, 1, 6.0),
+        (0.34, 0.41, 2, 1.0),
+        (0.57, 0.75, 3, 0.7),
+        (0.68, 0.75, -1, 0.2),
+        (0.76, 0.88, slice(None), 0.0),
+    ):
+        rates[code, int(begin * ROWS) : int(end * ROWS)] = rate
+    return np.cumsum(random.poisson(rates), axis=1).astype(np.float64)
 
 
 def shorter(match: re.Match[str]) -> str:
@@ -45,11 +104,11 @@ def test_shipped_rules_write_the_samples_of_promtool(tmp_path: Path) -> None:
         load(files),
         key=lambda group: order.index(group.name) if group.name in order else len(order),
     )
-    scraped = eventful(CODES, 2, ROWS)
-    run = Run(groups, scraped, 0.0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    series = eventful()
+    run = Run(groups, series, 0.0, (ROWS - 1) * STEP, interval=STEP, keep=None)
     assert not run.failures
     names = [group.name for group in groups]
-    theirs = evaluated(tmp_path, files, names, scraped, STEP)
+    theirs = evaluated(tmp_path, files, names, series, STEP)
     assert differences(run, theirs) == []
     signals = {firing.labels["signal"] for firing in run.firings}
     assert signals == {"budget", "elevated", "new", "overrun", "queue", "spike", "stopped"}

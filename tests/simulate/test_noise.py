@@ -17,45 +17,35 @@ from exporter.simulate.traffic import Traffic
 
 STEP = 15.0
 BINS = 20_000
-MINUTES = BINS // 4
-SEEDS = range(40)
 DAY_BINS = 5760
 
 
-def drawn(traffic: Traffic, means: tuple[float, float], seed: int) -> np.ndarray:
-    """(bins, 2): successes and failures around constant means of a bin."""
-    grid = np.tile(np.array(means), (BINS, 1))
-    return counts(grid, STEP, traffic, [1], np.random.default_rng(seed))[0]
+def drawn(successes: float, failures: float, traffic: Traffic) -> tuple[np.ndarray, np.ndarray]:
+    """(minutes, 2): ends and repeats, of which bins have these means; only failures are retried."""
+    grid = np.tile(np.array([successes, failures]), (BINS, 1))
+    drawn = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
+    ends, repeats = (part.reshape(-1, 4, 2).sum(axis=1) for part in drawn)
+    return ends, repeats
 
 
-def variance(traffic: Traffic, means: tuple[float, float]) -> float:
-    """The variance of the sum of all ends, by the law of total variance.
+@pytest.mark.parametrize("burst_scale", [0.0, 1.0, 1.5])
+def test_counts_keep_the_mean_and_vary_with_noise_and_retries(burst_scale: float) -> None:
+    """By the law of total variance: Poisson, times a gamma factor per minute.
 
-    Poisson in each bin, times gamma factors that the four bins of a minute share. A failed first attempt
-    stands for 1 + B * G ends: B Bernoulli(chance), G geometric with mean m, E[G²] = m + 2m².
+    A failed first attempt stands for 1 + B * G ends: B Bernoulli(chance), G geometric with mean m,
+    E[G²] = m + 2m². Retries in the next minutes lower the variance of a minute.
     """
-    level = (LEVEL_NOISE * traffic.burst_scale) ** 2
-    code = (CODE_NOISE * traffic.burst_scale) ** 2
-    minute = 4 * np.array(means)
-    gamma = level * minute.sum() ** 2 + (1 + level) * code * (minute**2).sum()
-    chance, m = BURST_CHANCE, BURST_SIZE * traffic.burst_scale
-    attempt = 1 + 2 * chance * m + chance * (m + 2 * m**2)
-    return MINUTES * float(gamma + minute[0] + minute[1] * attempt / (1 + chance * m))
-
-
-@pytest.mark.parametrize(
-    ("means", "burst_scale"), [((500.0, 60.0), 0.0), ((0.05, 0.01), 1.0), ((5.0, 0.5), 1.5)]
-)
-def test_counts_keep_the_mean_and_have_the_computed_variance(
-    means: tuple[float, float], burst_scale: float
-) -> None:
-    """The squared deviations of 40 runs, in variances, are chi-squared with 40 degrees of freedom: the
-    quantiles 0.00001 and 0.99999 are 13.1 and 91.6."""
-    traffic = Traffic(burst_scale=burst_scale)
-    totals = np.array([drawn(traffic, means, seed).sum() for seed in SEEDS])
-    scaled = (totals - BINS * sum(means)) / np.sqrt(variance(traffic, means))
-    assert 13.1 < (scaled**2).sum() < 91.6
-    assert abs(scaled.mean()) < 5 / np.sqrt(len(SEEDS))
+    ends, repeats = drawn(10.0, 2.0, Traffic(burst_scale=burst_scale))
+    assert ends.mean(axis=0) == pytest.approx([40.0, 8.0], rel=0.02)
+    level, code = (LEVEL_NOISE * burst_scale) ** 2, (CODE_NOISE * burst_scale) ** 2
+    chance, m = BURST_CHANCE, BURST_SIZE * burst_scale
+    attempt = (1 + 2 * chance * m + chance * (m + 2 * m**2)) / (1 + chance * m)
+    gamma = (level + code + level * code) * np.array([40.0, 8.0])
+    expected = gamma + np.array([1, attempt])
+    assert ends.var(axis=0) / ends.mean(axis=0) == pytest.approx(expected, rel=0.2)
+    assert repeats[:, 0].sum() == 0
+    part = chance * m / (1 + chance * m)
+    assert repeats[:, 1].sum() / ends[:, 1].sum() == pytest.approx(part, rel=0.05)
 
 
 def test_retries_end_within_about_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,21 +89,8 @@ def test_failed_scrape_changes_no_counts() -> None:
     assert abs((~scraped).sum() - 576) < 5 * np.sqrt(DAY_BINS * 0.1 * 0.9)
 
 
-def test_retries_are_the_repeats_of_failures() -> None:
-    """A failure stands for 1 + BURST_CHANCE * BURST_SIZE ends."""
-    grid = np.tile(np.array([5.0, 5.0]), (BINS, 1))
-    ends, repeats = counts(grid, STEP, Traffic(), [1], np.random.default_rng(1))
-    assert (repeats <= ends).all()
-    assert not repeats[:, 0].any()
-    retries = BURST_CHANCE * BURST_SIZE
-    part = repeats[:, 1].sum() / ends[:, 1].sum()
-    assert part == pytest.approx(retries / (1 + retries), rel=0.05)
-
-
 def test_swings_vary_periods_of_five_minutes_and_keep_the_mean() -> None:
-    grid = np.tile(np.array([500.0, 0.0]), (40_000, 1))
-    traffic = Traffic(burst_scale=0.0, swings=0.9)
-    ends, _ = counts(grid, STEP, traffic, [1], np.random.default_rng(1))
-    periods = ends[:, 0].reshape(-1, 20).sum(axis=1)
+    ends, _ = drawn(500.0, 0.0, Traffic(burst_scale=0.0, swings=0.9))
+    periods = ends[:, 0].reshape(-1, 5).sum(axis=1)
     assert periods.mean() == pytest.approx(10_000, rel=0.1)
     assert periods.std() / periods.mean() == pytest.approx(0.9, rel=0.15)

@@ -40,27 +40,22 @@ def samples(text: str) -> Samples:
     return dict(pairs)
 
 
-def test_labels_are_those_of_a_scrape(histories: list[History]) -> None:
-    target = {("ledger", LEDGER), ("job", JOB), ("instance", INSTANCE)}
-    assert {labels for labels, _ in samples("".join(openmetrics(histories)))} == {
-        frozenset({*zip(SERIES_LABELS, series.key[1:], strict=True), *target})
-        for series in zero_series(load(), ())
-        if series.family is Family.ENDS
-    }
-
-
 def test_samples_are_the_totals_at_each_scrape_after_a_zero(histories: list[History]) -> None:
-    by_code: dict[tuple[str, str], dict[float, float]] = {}
-    for (labels, at), value in samples("".join(openmetrics(histories))).items():
-        named = dict(labels)
-        by_code.setdefault((named["system"], named["code"]), {})[at] = value
-    for history in histories:
+    """Their labels are those of a scrape."""
+    target = {("ledger", LEDGER), ("job", JOB), ("instance", INSTANCE)}
+    expected: Samples = {}
+    for series in zero_series(load(), ()):
+        if series.family is not Family.ENDS:
+            continue
+        pairs = dict(zip(SERIES_LABELS, series.key[1:], strict=True))
+        labels = frozenset({*pairs.items(), *target})
+        history = histories[SYSTEMS.index(pairs["system"])]
         assert not history.scraped.all()
-        times = history.start + (np.arange(len(history.ends)) + 1) * history.step
-        totals = np.cumsum(history.ends, axis=0)[history.scraped]
-        for code, column in zip(history.codes, totals.T.tolist(), strict=True):
-            shown = dict(zip(times[history.scraped].tolist(), column, strict=True))
-            assert by_code[history.system, code] == {history.start: 0, **shown}
+        expected[labels, history.start] = 0
+        totals = np.cumsum(history.ends[:, history.codes.index(pairs["code"])])
+        for scrape in np.flatnonzero(history.scraped).tolist():
+            expected[labels, history.start + (scrape + 1) * history.step] = totals[scrape]
+    assert samples("".join(openmetrics(histories))) == expected
 
 
 def test_daily_files_together_have_all_samples(histories: list[History]) -> None:

@@ -1,39 +1,17 @@
-"""Whole histories: repeatable for a seed, and the standard month."""
+"""Whole histories, and the standard month."""
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
-from exporter.simulate.profiles import SYSTEMS, codes
+from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, STANDARD, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 
 PLAN = [("capacity-large", 2 * HOUR), ("duplicate-burst", 4 * HOUR)]
-
-
-def test_same_arguments_give_the_same_history_and_others_another() -> None:
-    arguments: dict[str, Any] = {"traffic": Traffic(), "days": 0.5, "incidents": PLAN, "seed": 5}
-    first, again = simulate("streampixel", **arguments), simulate("streampixel", **arguments)
-    for name in ("ends", "expected", "scraped"):
-        assert np.array_equal(getattr(first, name), getattr(again, name))
-    assert first.incidents == again.incidents
-    for change in ({"seed": 6}, {"traffic": Traffic(1001.0)}, {"start": MONDAY + HOUR}):
-        other = simulate("streampixel", **{**arguments, **change})
-        assert not np.array_equal(first.ends, other.ends)
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_history_has_a_column_per_code_and_a_row_per_scrape(system: str) -> None:
-    history = simulate(system, days=2)
-    assert history.codes == tuple(code.code for code in codes(system))
-    assert history.codes[-1] == "unknown"
-    assert history.ends.shape == history.expected.shape == (2 * 5760, len(history.codes))
-    assert history.scraped.shape == (2 * 5760,)
-    assert history.end == MONDAY + 2 * DAY
 
 
 def test_week_has_the_ends_of_its_rate() -> None:
@@ -44,22 +22,40 @@ def test_week_has_the_ends_of_its_rate() -> None:
     deviation = np.sqrt(2.5 * minutes.sum() + (0.25**2 * minutes**2).sum())
     assert history.expected.sum() == pytest.approx(168 * ends_per_hour, rel=1e-5)
     assert abs(history.ends.sum() - 168 * ends_per_hour) < 5 * deviation
+    assert 0 < history.repeats.sum() < 0.02 * history.ends.sum()
 
 
 def test_expected_includes_nuisances_and_excludes_other_incidents() -> None:
-    plain, both = (simulate("streampixel", days=0.5, incidents=plan) for plan in ((), PLAN))
+    plain, both = (
+        simulate("streampixel", Traffic(burst_scale=0.0), days=0.5, incidents=plan)
+        for plan in ((), PLAN)
+    )
     outage = both.bins(MONDAY + 2 * HOUR, MONDAY + 3 * HOUR)
     assert both.expected[outage] == pytest.approx(plain.expected[outage])
-    assert (both.expected - plain.expected)[outage.stop :].sum() >= 20
+    burst = (both.expected - plain.expected).round()
+    assert burst[outage.stop :].sum() == burst.sum() >= 20
+    assert (both.ends >= burst).all()
+    assert (both.repeats.sum(), plain.repeats.sum()) == (burst.sum() - 1, 0)
 
 
 def test_incident_starts_and_ends_with_a_bin() -> None:
     history = simulate("streampixel", days=0.5, incidents=[("stop", HOUR + 4)])
     (incident,) = history.incidents
     assert (incident.start, incident.end) == (MONDAY + HOUR, MONDAY + 3 * HOUR)
+    assert (len(history.ends), history.end) == (2880, MONDAY + DAY / 2)
     bins = history.bins(incident.start, incident.end)
     assert (bins.start, bins.stop) == (240, 720)
     assert history.ends[bins].sum() == 0
+
+
+def test_clock_change_moves_every_later_day_an_hour_ahead() -> None:
+    """Fails when the shift ends with the label."""
+    changed, ordinary = (
+        simulate("softdrive", Traffic(1e6), 4.0, plan, step=60.0).expected.sum(axis=1)
+        for plan in ([("clock-change", DAY)], ())
+    )
+    assert changed[:1440] == pytest.approx(ordinary[:1440])
+    assert changed[1440:-60] == pytest.approx(ordinary[1500:])
 
 
 def test_every_incident_can_start_in_the_last_bin() -> None:

@@ -6,7 +6,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.simulate import traffic
 from exporter.simulate.history import DAY, HOUR
-from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, profile
+from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, with_failures
 from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic, load, means
 from exporter.taxonomy import Outcome
@@ -18,30 +18,22 @@ WORKING = Profile(SHARES, peak_hour=15.0, weekend=0.35)
 
 
 def sampled(given: Traffic, times: np.ndarray = WEEK, seed: int = 1) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    return means(times, STEP, given, WORKING, tuple(SHARES), [0, 1], random)
+    shares = np.array(list(SHARES.values()))
+    return means(times, STEP, given, WORKING, shares, [0, 1], np.random.default_rng(seed))
 
 
 def test_load_varies_by_the_daily_ratio_and_peaks_at_the_hour() -> None:
     times = MONDAY + np.arange(0, DAY, 60.0)
-    shape = load(times, 4.0, Profile(SHARES, 15.0, weekend=1.0))
+    shape = load(times, Traffic(weekend=1.0), WORKING)
     assert shape.max() / shape.min() == pytest.approx(4.0)
     assert times[shape.argmax()] - MONDAY == 15 * HOUR
 
 
 def test_load_falls_on_weekends_without_a_step_at_midnight() -> None:
     """Fails when the factor of a weekend day starts at midnight."""
-    wednesday, saturday = load(MONDAY + np.array([2, 5]) * DAY + 12 * HOUR, 4.0, WORKING)
+    wednesday, saturday = load(MONDAY + np.array([2, 5]) * DAY + 12 * HOUR, Traffic(), WORKING)
     assert saturday == pytest.approx(0.35 * wednesday)
-    assert np.abs(np.diff(np.log(load(WEEK, 4.0, WORKING)))).max() < 0.001
-
-
-def test_means_have_the_given_shares_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "DRIFT", 0.0)
-    rates = sampled(Traffic(), WEEK[:5760])
-    assert rates / rates.sum(axis=1, keepdims=True) == pytest.approx(
-        np.broadcast_to(list(SHARES.values()), rates.shape)
-    )
+    assert np.abs(np.diff(np.log(load(WEEK, Traffic(), WORKING)))).max() < 0.001
 
 
 def test_drift_moves_shares_at_the_expense_of_successes() -> None:
@@ -76,7 +68,7 @@ def test_profile_has_every_code_and_85_to_93_percent_successes(system: str) -> N
 
 @pytest.mark.parametrize(("system", "failing"), [("softdrive", 0.3), ("streampixel", 0.0)])
 def test_profile_scales_failures_and_keeps_neutral_ends(system: str, failing: float) -> None:
-    before, after = PROFILES[system].shares, profile(system, failing).shares
+    before, after = PROFILES[system].shares, with_failures(system, failing)
     failures = [code.code for code in codes(system) if code.outcome is Outcome.FAILURE]
     assert sum(after.values()) == pytest.approx(1.0)
     total = sum(before[code] for code in failures)
@@ -89,16 +81,15 @@ def test_profile_scales_failures_and_keeps_neutral_ends(system: str, failing: fl
 
 def test_profile_refuses_more_failures_than_there_are_sessions() -> None:
     with pytest.raises(ConfigError, match=r"--failing = 0\.99: use at most 0\.958 for streampixel"):
-        profile("streampixel", 0.99)
+        with_failures("streampixel", 0.99)
 
 
 def test_hours_replace_the_smooth_day_and_weekend() -> None:
     """Fails when the weekend's factor does not begin at midnight, or the epoch's weekday is wrong."""
-    office = Profile(SHARES, 15.0, weekend=0.1, hours=((0, 1.0), (12, 3.0), (24, 1.0)))
+    office = Traffic(weekend=0.1, hours=((0, 1.0), (12, 3.0), (24, 1.0)))
     at = MONDAY + np.array([0.0, 6.0, 12.0, 5 * 24 - 0.01, 5 * 24 + 0.01, 5 * 24 + 12]) * HOUR
-    assert load(at, 4.0, office) / load(at, 4.0, office)[0] == pytest.approx(
-        [1.0, 2.0, 3.0, 1.0, 0.1, 0.3], rel=0.01
-    )
+    loads = load(at, office, WORKING)
+    assert loads / loads[0] == pytest.approx([1.0, 2.0, 3.0, 1.0, 0.1, 0.3], rel=0.01)
 
 
 def test_shares_of_codes_are_replaced_at_the_expense_of_successes() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.backtest.ends import Ends
+from exporter.backtest.counters import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import ConfigError
 from exporter.taxonomy.loader import load
