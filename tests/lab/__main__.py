@@ -28,6 +28,9 @@ def main() -> int:
         default=[],
         help="only the case or the flights with this name, or all whose names begin so",
     )
+    parser.add_argument(
+        "--real", type=Path, help="a folder of recordings: *.csv.gz and labels.json"
+    )
     parser.add_argument("--volume", type=float, action="append", help="instead of the cases' own")
     parser.add_argument("--others", action="store_true", help="the other families of rules too")
     parser.add_argument("--users", action="store_true", help="senders give users")
@@ -42,6 +45,7 @@ def main() -> int:
     known = (*CASES, "flights H1" if chosen.tuning else "flights H2")
     begins = tuple(text for text in chosen.case if text not in known)
     names = [name for name in known if name in chosen.case or name.startswith(begins)]
+    names += sorted(map(str, chosen.real.glob("*.csv.gz"))) if chosen.real else []
     every = not names
     families = (OURS, *OTHERS) if chosen.others or every else (OURS,)
     scores = cases(names or known, seeds, families, chosen.rules, chosen.users, chosen.volume or ())

@@ -1,8 +1,11 @@
-"""Real series with labeled incidents: flights from New York in 2013."""
+"""Real series with labeled incidents: flights from New York in 2013, and files of counts."""
 
+import csv
+import gzip
 import importlib.util
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +13,6 @@ import numpy as np
 
 from exporter.backtest.counters import Ends
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.notifications import PAGE
 from exporter.simulate.history import Incident
 from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.observer import log_tail
@@ -23,6 +25,8 @@ FLIGHTS: Final = {
 }
 _CALM: Final = 3
 """Hours from one part of a storm to the next."""
+_DOWN: Final = 5
+"""Minutes without traffic that are a page."""
 
 
 def flights(half: str) -> Trial:
@@ -46,13 +50,9 @@ def flights(half: str) -> Trial:
     cancelled, diverted = table["dep_time"].isna(), table["arr_delay"].isna()
     codes = np.select([cancelled, diverted], ["4001", "1006"], "1000")
     times = scheduled + pd.to_timedelta(table["dep_delay"].fillna(0), "min")
-    system = load_taxonomy().systems[SYSTEM]
-    ends = Ends(system)
-    ends.add(codes.tolist(), _seconds(times).tolist())
-    counters = ends.counters(EventCounts())
-    assert counters
-    storms = _storms(_seconds(scheduled), cancelled.to_numpy())
-    return Trial(system, counters, dict.fromkeys(storms, math.nan))
+    return _trial(
+        codes.tolist(), _seconds(times).tolist(), _storms(_seconds(scheduled), cancelled.to_numpy())
+    )
 
 
 def _seconds(times: Any) -> Any:
@@ -98,5 +98,43 @@ def _storms(scheduled: Any, cancelled: Any) -> Iterator[Incident]:
             (times >= (first + begin) * 3600) & (times < (first + end + 1) * 3600)
         ].tolist()
         until = max(storm[-1], storm[0] + 3600)
-        signals = ("spike", "stopped")
-        yield Incident("storm", SYSTEM, ("4001",), storm[0], until, PAGE, signals)
+        yield _incident(storm[0], until, "4001", "spike", "stopped")
+
+
+def recording(path: Path) -> Trial:
+    """A file with rows `t,code,n`; its incidents are in labels.json beside it."""
+    with gzip.open(path, "rt") as file:
+        rows = [(float(row["t"]), row["code"], int(row["n"])) for row in csv.DictReader(file)]
+    codes = [code for _, code, n in rows for _ in range(n)]
+    times = [at for at, _, n in rows for _ in range(n)]
+    labels = json.loads(path.with_name("labels.json").read_text())
+    return _trial(codes, times, _labeled(labels.get(path.name.removesuffix(".csv.gz"), [])))
+
+
+def _labeled(labels: Iterable[dict[str, Any]]) -> Iterator[Incident]:
+    """A fall of traffic expects a page while traffic is down; during the rest of its time a page is
+    allowed."""
+    for label in labels:
+        code = " ".join(label["codes"])
+        if code:
+            yield _incident(label["start"], label["end"], code, "spike")
+            continue
+        yield _incident(label["start"], label["end"], "")
+        start, minutes = label["down"]
+        if minutes >= _DOWN:
+            yield _incident(start, start + 60 * minutes, "", "stopped")
+
+
+def _incident(start: float, end: float, code: str, *signals: str) -> Incident:
+    expects = "page" if signals else "nothing"
+    return Incident("labeled", SYSTEM, tuple(code.split()), start, end, expects, signals)
+
+
+def _trial(codes: list[str], times: list[float], incidents: Iterable[Incident]) -> Trial:
+    system = load_taxonomy().systems[SYSTEM]
+    ends = Ends(system)
+    ends.add(codes, times)
+    counters = ends.counters(EventCounts())
+    assert counters
+    best = {incident: math.nan if incident.signals else None for incident in incidents}
+    return Trial(system, counters, best)

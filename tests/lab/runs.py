@@ -18,7 +18,7 @@ from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
 from tests.lab.observer import seen_after
 from tests.lab.places import REGION, by_region
-from tests.lab.recordings import FLIGHTS, flights
+from tests.lab.recordings import FLIGHTS, flights, recording
 from tests.lab.score import Score, Trial, score_of
 
 OURS: Final = "ours"
@@ -66,26 +66,34 @@ _taxonomy = cache(load_taxonomy)
 _groups = cache(load_rules)
 
 
-def scored(
-    case: tuple[str, float, int], users: bool, places: bool, rules: Path, families: Sequence[str]
-) -> dict[str, Score]:
-    """Each family's score on the histories of a case's name, volume and seed, or on flights."""
-    name, volume, seed = case
-    if name in FLIGHTS:
-        trials: Iterable[Trial] = [flights(name)]
-    else:
-        regions = places and (name == "later" or name.startswith(REGION))
-        histories = CASES[name].histories(volume, seed)
-        trials = (trial(history, users=users, regions=regions) for history in histories)
+def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dict[str, Score]:
+    """Each family's score on all trials together."""
     result = {family: Score() for family in families}
     for item in trials:
+        plain = Plain(item.counters, item.system)
         for family, score in result.items():
             if family == OURS:
                 alarms = ours(item.counters, item.system, _groups(rules))
             else:
-                alarms = list(OTHERS[family](Plain(item.counters, item.system)))
+                alarms = list(OTHERS[family](plain))
             score.add(score_of(item, alarms))
     return result
+
+
+def scored(
+    case: tuple[str, float, int], users: bool, places: bool, rules: Path, families: Sequence[str]
+) -> dict[str, Score]:
+    """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
+    name, volume, seed = case
+    if name in FLIGHTS:
+        trials: Iterable[Trial] = [flights(name)]
+    elif name not in CASES:
+        trials = [recording(Path(name))]
+    else:
+        histories = CASES[name].histories(volume, seed)
+        regions = places and (name == "later" or name.startswith(REGION))
+        trials = (trial(history, users=users, regions=regions) for history in histories)
+    return scores(trials, rules, families)
 
 
 def cases(
@@ -100,7 +108,7 @@ def cases(
     """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own.
 
     Without `places` no session has a region: such cases take a third of the time. A name is that of a
-    case, or of a half-year of flights with volume and seed 0.
+    case, of a half-year of flights, or a path; the last two have volume and seed 0.
     """
     wanted: list[tuple[str, float, int]] = []
     for name in names:

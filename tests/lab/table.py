@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isnan
+from pathlib import Path
 from statistics import fmean, median
 
 from rich.box import SIMPLE_HEAD
@@ -55,5 +56,5 @@ def show(scores: Mapping[tuple[str, str, float], Score], title: str) -> None:
         table.add_column(heading, justify="right")
     for (name, family, volume), score in scores.items():
         ends = f"{volume:,.0f}" if volume else "–"
-        table.add_row(name, family, ends, *cells(score).values())
+        table.add_row(Path(name).name, family, ends, *cells(score).values())
     Console(width=230).print(table)
