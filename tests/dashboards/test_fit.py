@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from playwright.sync_api import sync_playwright
 
-from dashboards.source.alert_list import SUMMARIES
+from dashboards.source.shared import SUMMARIES
 from dashboards.source.style import title
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Outcome, Owner, Phase

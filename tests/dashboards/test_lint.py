@@ -6,10 +6,10 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.source.alert_list import SUMMARIES
 from dashboards.source.layout import MARK
 from dashboards.source.queries import SHIPPED
 from dashboards.source.self_monitoring import LATE_QUANTILE, LATE_SECONDS
+from dashboards.source.shared import SUMMARIES
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
 from exporter import names

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboards.source.data_state import STATES as DATA_STATES
+from dashboards.source.shared import STATES as DATA_STATES
 from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
 from tests.dashboards.states import STATES, WORDS, States
 
