@@ -1,7 +1,8 @@
 """Runs each command of the server section of docs/install.md, in order, in a scratch root.
 
 Then an outage is posted, and each link of its page is opened. For the outage, durations of rules, Prometheus
-and Alertmanager are divided by 15. Prints what happened as JSON; tests/deploy/test_server.py compares.
+and Alertmanager are divided by 15. Fails at the first difference; prints for how long Prometheus keeps
+samples. tests/deploy/test_server.py runs this module.
 """
 
 import contextlib
@@ -38,13 +39,17 @@ LONG: Final = 240.0
 NAME: Final = "monitoring.example.com"
 SLACK: Final = "hooks.slack.example"
 SECRETS: Final = Path("/etc/prometheus/secrets")
-SHOWN: Final = (
-    *("/etc/session-end-exporter", "/etc/session-end-exporter/environment"),
-    *("/etc/session-end-exporter/ingest-tokens", "/var/lib/session-end-exporter"),
-    *(str(SECRETS), f"{SECRETS}/slack-page", f"{SECRETS}/slack-ticket"),
-)
-
-
+OWNERS: Final = {
+    "/etc/session-end-exporter": "root session-end-exporter 750",
+    "/etc/session-end-exporter/environment": "root session-end-exporter 640",
+    "/etc/session-end-exporter/ingest-tokens": "session-end-exporter root 400",
+    "/var/lib/session-end-exporter": "session-end-exporter session-end-exporter 700",
+    f"{SECRETS}": "root prometheus 750",
+    f"{SECRETS}/slack-page": "prometheus root 400",
+    f"{SECRETS}/slack-ticket": "prometheus root 400",
+}
+"""User, group and mode of each file that a service reads or writes."""
+RUNBOOK: Final = f"http://{NAME}:10401/codes/streampixel/4001"
 HTTP: Final = httpx.Client(trust_env=False, timeout=30)
 """The HTTP client that all requests share: creating one takes 26 ms of processor time."""
 
@@ -81,20 +86,18 @@ class Server(BackgroundServer):
 
 
 class Person:
-    """A user who runs the blocks of commands in the repository; `printed` has their outputs."""
+    """A user who runs the blocks of commands in the repository."""
 
     def __init__(self) -> None:
         text = (ROOT / "docs/install.md").read_text(encoding="utf-8")
         section = text.partition("\n## A server\n")[2].partition("\n## ")[0]
         self._blocks = iter(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
-        self.printed: list[str] = []
 
-    def run(self, expected: str) -> str:
-        """Run the next block and return it. Fails unless the block contains the text `expected`."""
+    def run(self, expected: str) -> tuple[str, str]:
+        """The next block and its output. Fails unless the block contains the text `expected`."""
         block = next(self._blocks)
         assert expected in block, block
-        self.printed.append(self.succeed(block))
-        return block
+        return block, self.succeed(block)
 
     def succeed(self, commands: str) -> str:
         code, printed = self.shell(commands)
@@ -190,18 +193,19 @@ def traffic(numbers: Iterator[int], codes: list[int | None]) -> Iterator[None]:
         thread.join()
 
 
-def opened(url: str) -> list[Any]:
-    """A URL, the status of its page, and the heading of the page."""
-    try:
-        answer = HTTP.get(url.partition("#")[0], follow_redirects=True)
-    except httpx.HTTPError as error:
-        return [url, 0, str(error)]
-    heading = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
-    return [url, answer.status_code, re.sub(r"<[^>]+>|\s+", " ", heading[1]) if heading else ""]
+def heading(url: str) -> str:
+    """The heading of a page, which must open."""
+    answer = HTTP.get(url.partition("#")[0], follow_redirects=True)
+    assert answer.status_code == 200, url
+    match = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
+    return re.sub(r"<[^>]+>|\s+", " ", match[1]) if match else ""
 
 
-def received(slack: Server, mail: MailReceiver, title: str) -> dict[str, Any]:
-    """The notification whose title contains a text, in Slack and as e-mail, with its opened links."""
+def received(slack: Server, mail: MailReceiver, title: str) -> Any:
+    """The page in Slack whose title contains a text. The mail has the same title, and each link opens.
+
+    Fails when one of the exporter's URLs or Alertmanager's external URL is not set.
+    """
 
     def in_slack() -> tuple[str, Any] | None:
         path, body = slack.posts.get(timeout=LONG)
@@ -213,16 +217,20 @@ def received(slack: Server, mail: MailReceiver, title: str) -> dict[str, Any]:
     while title not in message["Subject"]:
         message = mail.next()
     text = message.get_body(("html",)).get_content()
+    assert (path, attachment["title"]) == ("/page", message["Subject"])
     links = re.findall(r"<(http[^|>]+)\|(\w+)>", attachment["text"])
     links.append((attachment["title_link"], "Title"))
     links += [(link, f"Mail {name}") for link, name in re.findall(r'href="([^"]+)">(\w+)', text)]
-    return {
-        "path": path,
-        "title": attachment["title"],
-        "text": attachment["text"],
-        "subject": str(message["Subject"]),
-        "links": {name: opened(html.unescape(link)) for link, name in links},
-    }
+    urls = {name: html.unescape(link) for link, name in links}
+    assert urls.keys() == {"Title", "Runbook", "Dashboard", "Mail Runbook", "Mail Dashboard"}
+    headings = {name: heading(url) for name, url in urls.items()}
+    assert all(url.startswith(f"http://{NAME}:") for url in urls.values()), urls
+    for kind in ("Runbook", "Mail Runbook"):
+        assert urls[kind] == RUNBOOK
+        assert headings[kind] == "Streampixel 4001: No Worker Node Available"
+    assert "/d/session-end-code?var-system=streampixel&var-code=4001" in urls["Dashboard"]
+    assert urls["Title"].endswith(":9093/#/alerts?receiver=page")
+    return attachment
 
 
 def wait_until_ready(*ports: int) -> None:
@@ -252,7 +260,7 @@ def main() -> None:
         acme.partition("```yaml\n")[2].partition("```")[0]
     )
     boards = (json.loads(path.read_text())["uid"] for path in (ROOT / "dashboards").glob("*.json"))
-    person, numbers, facts = Person(), itertools.count(), dict[str, Any]()
+    person, numbers = Person(), itertools.count()
     with (
         Server(443, ("/page", "/ticket"), make_certificate()) as slack,
         Server(3000, tuple(f"/d/{uid}" for uid in boards)),
@@ -262,47 +270,53 @@ def main() -> None:
         person.run("ingest-tokens")
         person.run("RUNBOOK_URL")
         person.run("promtool check config")
-        facts["files"] = output("stat", "--format=%n %U %G %a", *SHOWN).splitlines()
+        owners = output("stat", "--format=%U %G %a", *OWNERS).splitlines()
+        assert owners == [*OWNERS.values()]
         wait_until_ready(9090)
-        facts["flags"] = HTTP.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
+        flags = HTTP.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
         page_by_mail_too(mail)
         shorten_durations()
         person.succeed("systemctl restart prometheus.service prometheus-alertmanager.service")
         wait_until_ready(9090, 9093)
-        person.run("test-page")
-        facts["test page"] = received(slack, mail, "TEST PAGE")
+        _, printed = person.run("test-page")
+        assert printed.endswith("notified: email, slack\n")
+        title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
+        assert received(slack, mail, "TEST PAGE")["title"] == title
         person.run("SESSION_EXPORTER_TAXONOMY")
-        facts["own code"] = opened(f"http://{NAME}:10401/codes/acme/07")
+        assert heading(f"http://{NAME}:10401/codes/acme/07") == "Acme Streaming 07: Link Lost"
         with traffic(numbers, [1000] * 19 + [4001]):
             time.sleep(20)  # a baseline of five minutes
         with traffic(numbers, [1000] * 10 + [4001] * 10):
-            facts["page"] = received(slack, mail, "4001 No Worker Node Available spike")
+            page = received(slack, mail, "4001 No Worker Node Available spike on streampixel: ")
+            assert "Fix: Check the status of workers and GPUs" in page["text"]
         exemplars = HTTP.get(
             "http://127.0.0.1:9090/api/v1/query_exemplars",
             params={"query": "session_ends_total", "start": time.time() - 600, "end": time.time()},
         ).json()["data"]
-        facts["series with exemplars"] = len(exemplars)
+        assert exemplars
         person.run("backup")
         before = counted()
+        # A restoration loses these events. A second restoration keeps all files.
         post(numbers, [1000] * 5)
-        restore = person.run("systemctl stop")
-        facts["restored"] = [before, counted()]
+        restore, _ = person.run("systemctl stop")
+        assert 0 < before == counted()
         time.sleep(1)  # The names of the files contain the time in seconds.
         person.succeed(restore)
         kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
-        facts["ledgers before a restoration"] = len([*kept])
+        assert len([*kept]) == 2
         person.run("git pull")
-        facts["upgraded"] = [counted(), post(itertools.count(), [1000] * 3)["duplicates"]]
+        assert counted() == before
+        assert post(itertools.count(), [1000] * 3)["duplicates"] == 3
         person.end()
         # amtool accepts the configuration without the file of a secret.
         (SECRETS / "slack-page").unlink()
-        check = "amtool check-config /etc/prometheus/alertmanager.yml"
-        facts["amtool without a secret"] = person.shell(check)[0]
-        facts["test page without a secret"] = person.shell(
+        person.succeed("amtool check-config /etc/prometheus/alertmanager.yml")
+        code, printed = person.shell(
             ".venv/bin/session-end-exporter test-page --alertmanager http://127.0.0.1:9093"
         )
-    facts["printed"] = person.printed
-    print(json.dumps(facts))
+        assert code == 1
+        assert "notified: email\nerror: Alertmanager could not notify by slack. " in printed
+    print(flags["storage.tsdb.retention.time"])
     # The services end with the process namespace.
     sys.stdout.flush()
     os._exit(0)
