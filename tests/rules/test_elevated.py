@@ -45,4 +45,4 @@ def test_elevated_is_silent_after_trouble_because_of_each_clause(
 ) -> None:
     case = history([NO_WORKERS], 100, (QUIET, 0), *parts, normal=5)
     span = (QUIET + first, QUIET + last)
-    check_guard(tmp_path, RULES, case, ELEVATED, without(tmp_path, clause), span)
+    check_guard(tmp_path, RULES, case, ELEVATED, without(clause), span)
