@@ -83,6 +83,7 @@ def test_totals_add_clusters_up_and_count_replicas_and_jobs_once(states: States)
         ("Codes spiking", "A"): 1,
         ("Burn rate", "A"): 100 / 1180 / 0.005,
         # Of 2.5 hours.
+        ("Error budget remaining", "A"): 1 - 100 / (1080 * 2.5 + 100) / 0.005,
         ("Budget used by code", "A"): 100 / (1080 * 2.5 + 100) / 0.005,
         ("Ends against threshold (5m)", "C"): 25,
         ("Ends against threshold (5m)", "D"): threshold,
