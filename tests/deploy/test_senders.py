@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from exporter import names
 from exporter.settings import Settings, load
 from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, passed, refused
+from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
 from tests.faulty_server import Fault
 from tests.programs import finished, output
@@ -174,7 +175,7 @@ def test_error_is_reported_and_not_retried(
 
 
 def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = blocks(README, "console")
     examples = [*shown(block)]
     assert len(examples) == 2
     with ExporterProcess(tmp_path / "data") as running:
@@ -272,7 +273,7 @@ def test_otlp_forwarders_retry_forever_within_the_limits_of_the_exporter() -> No
 @pytest.mark.parametrize("media", ["application/json", "application/x-ndjson"])
 def test_forwarded_event_counts_once(exporter: ExporterProcess, media: str) -> None:
     """Vector posts an array as application/json, Fluent Bit json_lines as application/x-ndjson."""
-    (line,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (line,) = blocks(README, "json")
     event = {name: json.loads(line)[key] for name, key in FIELDS.items()}
     event |= {"id": media, "occurred_at": None}
     body = json.dumps([event] if media == "application/json" else event).encode()

@@ -14,8 +14,7 @@ import yaml
 
 import exporter
 from exporter.settings import PREFIX, load
-from tests.deploy.helm.chart import CHART, README, VALUES
-from tests.deploy.helm.programs import kustomize, rendered, run
+from tests.deploy.helm.chart import CHART, README, VALUES, kustomize, rendered, run
 from tests.deploy.kubernetes.kustomize import Object, identity
 from tests.deploy.kubernetes.manifests import (
     CUSTOM,
