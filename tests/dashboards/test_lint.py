@@ -185,12 +185,6 @@ def test_link_of_every_alert_leads_to_a_dashboard_with_its_variables() -> None:
         assert set(re.findall(r"var-(\w+)=", url)) <= set(variables(uid)), name
 
 
-def test_build_annotations_leave_out_the_test_event_of_the_webhook() -> None:
-    for uid in ("session-ends", "session-end-code"):
-        _, builds = DASHBOARDS[uid]["annotations"]["list"]
-        assert 'event!="webhook.test"' in builds["expr"]
-
-
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:
     """Grafana takes a table of one row for a series, so the transformation names the query."""
     panel = find("session-ends", "Top 10 codes")

@@ -183,6 +183,7 @@ def test_builds_are_annotations_at_their_time_within_the_range(states: States, u
     """Fails without `$__from`: marks also appear for a missing event and for an event of last year."""
     _, annotation = DASHBOARDS[uid]["annotations"]["list"]
     assert annotation["useValueForTime"] is True
+    assert 'event!="webhook.test"' in annotation["expr"]
     now = 1000 * time.time()
     ((labels, at),) = states.ask(annotation["expr"], "traffic").items()
     assert dict(labels) == {"system": "streampixel", "event": "build.approved"}
