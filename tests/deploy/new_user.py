@@ -10,8 +10,8 @@ import html
 import itertools
 import json
 import os
-import queue
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from deploy.demo.program import BackgroundServer
 from deploy.demo.stack import compressed
 from tests.alertmanager import shipped
 from tests.deploy.scratch_root import REPOSITORY, STUBS
-from tests.e2e.alertmanager_process import MailReceiver
+from tests.e2e.alertmanager_process import MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.programs import output
 
@@ -54,35 +54,26 @@ HTTP: Final = httpx.Client(trust_env=False, timeout=30)
 """The HTTP client that all requests share: creating one takes 26 ms of processor time."""
 
 
-class Server(BackgroundServer):
-    """Keeps the JSON of each POST by path; answers a GET of `paths` with 200. HTTPS with a certificate."""
+class Slack(WebhookReceiver):
+    """Slack's host, with a certificate that programs in this root trust."""
 
-    def __init__(self, port: int, paths: tuple[str, ...] = (), certificate: str = "") -> None:
-        self.posts = posts = queue.Queue[tuple[str, Any]]()
+    def __init__(self, certificate: str) -> None:
+        super().__init__()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._server.socket.close()
+        listener = socket.create_server(("127.0.0.1", 443))
+        self._server.socket = context.wrap_socket(listener, server_side=True)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200 if self.path.partition("?")[0] in paths else 404)
-                self.end_headers()
-                # The answer of Slack: Alertmanager 0.28 treats any other text as an error.
-                self.wfile.write(b"ok")
 
-            def do_POST(self) -> None:
-                posts.put(
-                    (self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                )
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Requests are not logged."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        server.daemon_threads = True
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        super().__init__(server)
+def grafana() -> BackgroundServer:
+    """A server with a page for each dashboard."""
+    pages = Path("/run/grafana/d")
+    pages.mkdir(parents=True)
+    for path in (ROOT / "dashboards").glob("*.json"):
+        (pages / json.loads(path.read_text())["uid"]).touch()
+    handler = partial(SimpleHTTPRequestHandler, directory=pages.parent)
+    return BackgroundServer(ThreadingHTTPServer(("127.0.0.1", 3000), handler))
 
 
 class Person:
@@ -140,8 +131,8 @@ def make_certificate() -> str:
         *("-keyout", file, "-out", "/etc/slack.crt"),
     )
     text = Path("/etc/slack.crt").read_text()
-    for path, mode in ((file, "a"), ("/etc/ssl/certs/ca-certificates.crt", "a")):
-        with open(path, mode) as target:
+    for path in (file, "/etc/ssl/certs/ca-certificates.crt"):
+        with open(path, "a") as target:
             target.write(text)
     return file
 
@@ -201,14 +192,14 @@ def heading(url: str) -> str:
     return re.sub(r"<[^>]+>|\s+", " ", match[1]) if match else ""
 
 
-def received(slack: Server, mail: MailReceiver, title: str) -> Any:
+def received(slack: Slack, mail: MailReceiver, title: str) -> Any:
     """The page in Slack whose title contains a text. The mail has the same title, and each link opens.
 
     Fails when one of the exporter's URLs or Alertmanager's external URL is not set.
     """
 
     def in_slack() -> tuple[str, Any] | None:
-        path, body = slack.posts.get(timeout=LONG)
+        path, body = slack.notifications.get(timeout=LONG)
         (attachment,) = body["attachments"]
         return (path, attachment) if title in attachment["title"] else None
 
@@ -259,13 +250,8 @@ def main() -> None:
     (REPOSITORY / "my-codes/acme.yaml").write_text(
         acme.partition("```yaml\n")[2].partition("```")[0]
     )
-    boards = (json.loads(path.read_text())["uid"] for path in (ROOT / "dashboards").glob("*.json"))
     person, numbers = Person(), itertools.count()
-    with (
-        Server(443, ("/page", "/ticket"), make_certificate()) as slack,
-        Server(3000, tuple(f"/d/{uid}" for uid in boards)),
-        MailReceiver() as mail,
-    ):
+    with Slack(make_certificate()) as slack, grafana(), MailReceiver() as mail:
         person.run("session-end-exporter.sysusers.conf")
         person.run("ingest-tokens")
         person.run("RUNBOOK_URL")
