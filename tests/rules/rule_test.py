@@ -166,22 +166,6 @@ def without(clause: str, instead: str = "", rules: str = "") -> str:
     return text.replace(clause, instead)
 
 
-def check_guard(
-    folder: Path,
-    rule_set: RuleSet,
-    case: Case,
-    alert: str,
-    unguarded: str,
-    span: tuple[float, float] | None = None,
-    rules: str = "",
-) -> None:
-    """The alert is silent in the span, by default always, and fires with the unguarded rules."""
-    for session_ends, fires in ((rules, False), (unguarded, True)):
-        case.queries.clear()
-        case.fires_between(*(span or (-1, case.minutes)), alert, fires)
-        rule_set.check(folder, case, session_ends=session_ends)
-
-
 def _yaml(document: object) -> str:
     return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000_000)
 
