@@ -13,7 +13,6 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -32,7 +31,7 @@ from tests.alertmanager import shipped
 from tests.deploy.scratch_root import REPOSITORY, STUBS
 from tests.e2e.alertmanager_process import MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
-from tests.programs import output
+from tests.programs import finished, output
 
 SPEED: Final = 15
 LONG: Final = 240.0
@@ -96,21 +95,10 @@ class Person:
         return printed
 
     def shell(self, commands: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ["sh", "-eu"],
-            input=commands,
-            cwd=REPOSITORY,
-            env={
-                "PATH": f"{STUBS}:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": "/root",
-                "LANG": "C.UTF-8",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        path = f"{STUBS}:/usr/sbin:/usr/bin:/sbin:/bin"
+        environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"}
+        done = finished("sh", "-eu", input=commands, cwd=REPOSITORY, env=environment)
+        return done.returncode, done.stdout + done.stderr
 
     def end(self) -> None:
         assert list(self._blocks) == [], "a block of the section was not run"
