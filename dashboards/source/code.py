@@ -3,13 +3,11 @@
 from typing import Final
 
 from dashboards.source import queries, style, variables
-from dashboards.source.alert_list import alert_list
-from dashboards.source.breakdown import by_value, place_list
-from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
 from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector, total
+from dashboards.source.shared import alert_list, by_value, data_state, place_list
 from exporter import names
 
 NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
@@ -23,7 +21,6 @@ TEXTS: Final = (
     ("Owner", names.RULE_CODE_INFO, names.OWNER),
 )
 """Row, record and label of each text."""
-HAS_CODE: Final = f"and on ({names.SYSTEM}) {queries.code_info(queries.ONE_CODE)}"
 
 
 def dashboard() -> Dashboard:
@@ -222,8 +219,9 @@ def _durations() -> Panel:
 
 
 def _capacity() -> list[Panel]:
+    has_code = f"and on ({names.SYSTEM}) {queries.code_info(queries.ONE_CODE)}"
     users, queued = (
-        f"max by ({names.SYSTEM}, {names.PROJECT}) ({selector(metric, SYSTEMS)}) {HAS_CODE}"
+        f"max by ({names.SYSTEM}, {names.PROJECT}) ({selector(metric, SYSTEMS)}) {has_code}"
         for metric in (names.LIVE_USERS, names.QUEUED_USERS)
     )
     return [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from dashboards.source.links import TAG, dashboard_links
+from dashboards.source.links import RUNBOOKS
 from dashboards.source.panels import SOURCE, Panel
 from dashboards.source.queries import ALERTS, FIRING, SHIPPED, SYSTEMS, selector
 from dashboards.source.variables import Variable, datasource, runbooks
@@ -11,7 +11,29 @@ from exporter import names
 
 Dashboard = dict[str, Any]
 COLUMNS: Final = 24
+TAG: Final = "session-ends"
 MARK: Final = "DO NOT EDIT: written by `make dashboards`."
+
+
+LINKS: Final = [
+    {
+        "title": "Session ends",
+        "type": "dashboards",
+        "icon": "external link",
+        "tags": [TAG],
+        "includeVars": True,
+        "keepTime": True,
+    },
+    {
+        "title": "Runbooks",
+        "type": "link",
+        "icon": "doc",
+        "tooltip": "All codes with meaning, causes and fix",
+        "url": f"{RUNBOOKS}{names.CODES_PATH}",
+        "targetBlank": True,
+    },
+]
+"""Links to the other dashboards, and to the runbooks of all codes."""
 
 
 class Strip(NamedTuple):
@@ -63,7 +85,7 @@ def build(
         "panels": placed,
         "templating": {"list": [datasource(), *variables, runbooks()]},
         "annotations": {"list": [_alerts(alerts), *([_builds()] if builds else [])]},
-        "links": dashboard_links(),
+        "links": LINKS,
     }
 
 

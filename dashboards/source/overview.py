@@ -2,12 +2,8 @@
 
 from typing import Final
 
-from dashboards.source import panels, queries, style
-from dashboards.source.alert_list import alert_list
-from dashboards.source.breakdown import place_list
-from dashboards.source.data_state import data_state
+from dashboards.source import links, panels, queries, style
 from dashboards.source.layout import Dashboard, Strip, build
-from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Panel
 from dashboards.source.queries import (
     FAILURE,
@@ -18,6 +14,7 @@ from dashboards.source.queries import (
     selector,
     total,
 )
+from dashboards.source.shared import alert_list, data_state, place_list
 from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_owner
 from dashboards.source.variables import system
 from exporter import names
@@ -26,7 +23,7 @@ from exporter.taxonomy.model import PHASES
 COUNT: Final = queries.count("1h")
 TOP_COLUMNS: Final[panels.Columns] = {
     names.SYSTEM: ("System", {"custom.width": 95}),
-    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": [to_code(), to_code_runbook()]}),
+    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": links.OF_CODE}),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
     "Value #B": ("Share", {**panels.percent(1), "custom.width": 70}),
@@ -88,7 +85,6 @@ def _counts() -> list[Panel]:
     spikes = selector(queries.ALERTS, queries.FIRING, 'alertname="SessionEndSpike"', SYSTEMS)
     # 0 only for codes that have a baseline.
     known = selector(names.RULE_SHARE, SYSTEMS)
-    large = f"{queries.ends('1h')} >= 10000"
     return [
         panels.number(
             "Codes spiking",
@@ -114,7 +110,7 @@ def _counts() -> list[Panel]:
             "Sessions ended (1h)",
             "All session ends of the last hour, with any outcome. Exact below 10,000, then rounded.",
             Query(f"{queries.ends('1h')} < 10000", "{{system}}", instant=True),
-            Query(large, "{{system}}", instant=True),
+            Query(f"{queries.ends('1h')} >= 10000", "{{system}}", instant=True),
             decimals=0,
             # Without decimals the unit rounds to three digits.
             overrides=[style.by_query("B", {"unit": "short", "decimals": None})],

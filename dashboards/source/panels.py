@@ -232,21 +232,18 @@ def _panel(
         "description": description,
         "datasource": SOURCE,
         "targets": [
-            _target(ref, query) for ref, query in zip(ascii_uppercase, queries, strict=False)
+            {
+                "refId": ref,
+                "expr": query.expr,
+                "legendFormat": query.legend,
+                "datasource": SOURCE,
+                "instant": query.instant,
+                "range": not query.instant,
+                "format": "table" if query.table else "time_series",
+                "exemplar": query.exemplars,
+            }
+            for ref, query in zip(ascii_uppercase, queries, strict=False)
         ],
         "fieldConfig": {"defaults": defaults, "overrides": [*overrides]},
         "options": options,
-    }
-
-
-def _target(ref: str, query: Query) -> dict[str, object]:
-    return {
-        "refId": ref,
-        "expr": query.expr,
-        "legendFormat": query.legend,
-        "datasource": SOURCE,
-        "instant": query.instant,
-        "range": not query.instant,
-        "format": "table" if query.table else "time_series",
-        "exemplar": query.exemplars,
     }

@@ -147,9 +147,9 @@ def ends(window: str, by: str = names.SYSTEM) -> str:
     return total(by, selector(names.RULE_COUNT + window, SYSTEMS))
 
 
-def share(window: str, matchers: str = THIS_CODE) -> str:
-    """The share of each code in all ends of its system, in each cluster; nothing while there are none."""
-    record = selector(names.RULE_COUNT + window, matchers)
+def share(window: str) -> str:
+    """The share of the code in all ends of its system, in each cluster; nothing while there are none."""
+    record = selector(names.RULE_COUNT + window, THIS_CODE)
     return f"{record} / on ({SYSTEM_KEYS}) group_left () ({ends(window, SYSTEM_KEYS)} > 0)"
 
 
@@ -165,10 +165,10 @@ def of_threshold(window: str, matchers: str) -> str:
     return f"{record} / {selector(names.RULE_THRESHOLD + window, matchers)}"
 
 
-def worst_of_threshold(matchers: str = SYSTEMS) -> str:
+def worst_of_threshold() -> str:
     """The count as a part of its threshold, the largest of all spike windows and clusters."""
     parts = (
-        with_label(of_threshold(window, matchers), "window", window) for window in SPIKE_WINDOWS
+        with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
     )
     return f"max by ({KEYS}) (\n  " + "\n  or ".join(parts) + "\n)"
 

@@ -3,10 +3,10 @@
 from typing import Final
 
 from dashboards.source import queries, style
-from dashboards.source.data_state import data_state
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import COUNT, Panel, graph, number, percent
 from dashboards.source.queries import INSTANCES, Query, exporter_gauge, exporter_rate, selector
+from dashboards.source.shared import data_state
 from dashboards.source.variables import instance
 from exporter import names
 

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from dashboards.source import queries, style
-from dashboards.source.data_state import data_state
+from dashboards.source import links, queries, style
 from dashboards.source.layout import Dashboard, Strip, build
-from dashboards.source.links import to_code, to_code_runbook
 from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
 from dashboards.source.queries import ALLOWED, OBJECTIVE, PERIOD, SYSTEMS, Query, selector, total
+from dashboards.source.shared import data_state
 from dashboards.source.variables import system
 from exporter import names
 
@@ -17,14 +16,15 @@ MET_OR_MISSED: Final = style.by_queries((style.GOOD, style.BAD))
 """A query for each color: the thresholds of a panel would be the same for every system."""
 STEP: Final = "1h"
 """A table of a month in steps of 5 minutes would take too long."""
-RECORD: Final = selector(names.RULE_COUNT + STEP, SYSTEMS)
-COUNTS: Final = total(queries.KEYS, f"sum_over_time({RECORD}[{PERIOD}:{STEP}])")
-NO_FAILURE: Final = f"No failure in {PERIOD}, or see the panel Data."
+COUNTS: Final = total(
+    queries.KEYS,
+    f"sum_over_time({selector(names.RULE_COUNT + STEP, SYSTEMS)}[{PERIOD}:{STEP}])",
+)
 BUDGET_COLUMNS: Final[Columns] = {
     names.SYSTEM: ("System", {"custom.width": 120}),
     "title": (
         "Code",
-        {**style.TEXT, "custom.minWidth": 310, "links": [to_code(), to_code_runbook()]},
+        {**style.TEXT, "custom.minWidth": 310, "links": links.OF_CODE},
     ),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #B": ("Failures", {"decimals": 0, "custom.width": 95}),
@@ -170,7 +170,7 @@ def _budget_by_code() -> Panel:
         dropped=[names.NAME],
         hidden=[style.HIDDEN_CODE],
         sort=[("Share of budget", True)],
-        empty=NO_FAILURE,
+        empty=f"No failure in {PERIOD}, or see the panel Data.",
     )
 
 

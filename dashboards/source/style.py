@@ -84,11 +84,6 @@ def mappings(shown: Mapping[str, Properties]) -> dict[str, object]:
     return {"mappings": [{"type": "value", "options": options}]}
 
 
-def value_colors(colors: Mapping[str, str]) -> dict[str, object]:
-    shown = {value: {"color": color} for value, color in colors.items()}
-    return {**mappings(shown), "custom.cellOptions": {"type": "color-text"}}
-
-
 def title(identifier: str) -> str:
     """The title of an identifier: "Customer network" for `customer_network`."""
     return identifier.replace("pre_", "pre-").replace("_", " ").capitalize()

@@ -1,6 +1,7 @@
 """Slack messages and mails that a real Alertmanager sent with the shipped templates."""
 
 import re
+from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
@@ -42,38 +43,39 @@ ENDED = r"\d+ \w+ \d\d:\d\d to (\d+ \w+ )?\d\d:\d\d UTC"
 INVISIBLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
 
 
-@pytest.fixture
-def slack(tmp_path):
-    with (
-        WebhookReceiver() as receiver,
-        AlertmanagerProcess(shipped.with_slack(tmp_path, receiver.url)) as manager,
-    ):
+@contextmanager
+def running(receiver, config, read):
+    """A function that sends alerts with this configuration, and returns what `read` makes of the next
+    notification."""
+    with receiver, AlertmanagerProcess(config) as manager:
 
         def send(*sent):
             manager.post(*sent)
-            path, body = receiver.next()
-            (attachment,) = body["attachments"]
-            return path, attachment
+            return read(receiver.next())
 
         yield send
 
 
 @pytest.fixture
+def slack(tmp_path):
+    def read(request):
+        path, body = request
+        (attachment,) = body["attachments"]
+        return path, attachment
+
+    receiver = WebhookReceiver()
+    with running(receiver, shipped.with_slack(tmp_path, receiver.url), read) as send:
+        yield send
+
+
+@pytest.fixture
 def mail(tmp_path):
-    with (
-        MailReceiver() as receiver,
-        AlertmanagerProcess(shipped.with_mail(tmp_path, receiver.address)) as manager,
-    ):
+    def read(message):
+        bodies = [message.get_body((kind,)).get_content() for kind in ("plain", "html")]
+        return message, *(body.replace("\r\n", "\n") for body in bodies)
 
-        def send(*sent):
-            manager.post(*sent)
-            message = receiver.next()
-            text, markup = (
-                message.get_body((kind,)).get_content().replace("\r\n", "\n")
-                for kind in ("plain", "html")
-            )
-            return message, text, markup
-
+    receiver = MailReceiver()
+    with running(receiver, shipped.with_mail(tmp_path, receiver.address), read) as send:
         yield send
 
 
@@ -235,25 +237,20 @@ def test_hostile_text_is_inert_in_a_mail(mail):
 @pytest.fixture
 def others(tmp_path):
     """PagerDuty's block, and the templates of SNS and Teams as title and text of a webhook."""
-    with WebhookReceiver() as receiver:
-        config = shipped.with_slack(tmp_path, receiver.url)
-        document = yaml.safe_load(config.read_text())
-        blocks = shipped.shipped_receivers()
-        (pagerduty,) = blocks["pagerduty"]["pagerduty_configs"]
-        pagerduty["url"] = f"{receiver.url}/pagerduty"
-        pagerduty["routing_key_file"] = str(tmp_path / "slack-page")
-        (page,) = document["receivers"][0]["slack_configs"]
-        page["title"] = blocks["sns"]["sns_configs"][0]["subject"]
-        page["text"] = blocks["teams"]["msteamsv2_configs"][0]["text"]
-        document["receivers"][0]["pagerduty_configs"] = [pagerduty]
-        config.write_text(yaml.safe_dump(document))
-        with AlertmanagerProcess(config) as manager:
-
-            def send(*sent):
-                manager.post(*sent)
-                return dict(receiver.next() for _ in range(2))
-
-            yield send
+    receiver = WebhookReceiver()
+    config = shipped.with_slack(tmp_path, receiver.url)
+    document = yaml.safe_load(config.read_text())
+    blocks = shipped.shipped_receivers()
+    (pagerduty,) = blocks["pagerduty"]["pagerduty_configs"]
+    pagerduty["url"] = f"{receiver.url}/pagerduty"
+    pagerduty["routing_key_file"] = str(tmp_path / "slack-page")
+    (page,) = document["receivers"][0]["slack_configs"]
+    page["title"] = blocks["sns"]["sns_configs"][0]["subject"]
+    page["text"] = blocks["teams"]["msteamsv2_configs"][0]["text"]
+    document["receivers"][0]["pagerduty_configs"] = [pagerduty]
+    config.write_text(yaml.safe_dump(document))
+    with running(receiver, config, lambda first: dict([first, receiver.next()])) as send:
+        yield send
 
 
 def test_pagerduty_sns_and_teams_get_texts_that_they_accept(others):

@@ -12,11 +12,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source.__main__ import texts
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Severity
-from tests.dashboards.shipped import FOLDER, UIDS, panels
+from tests.dashboards.shipped import DASHBOARDS, FOLDER, UIDS, panels
 
-BEYOND_THE_SDK = {"titleFormat", "textFormat", "tagKeys", "useValueForTime"} | {
-    "__inputs",
-    "__requires",
+BEYOND_THE_SDK = {
+    *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires"),
 }
 """Keys of annotations that Grafana's Prometheus data source reads, and those of an import."""
 
@@ -43,9 +42,8 @@ def test_dashboards_name_no_system_and_no_code() -> None:
 @pytest.mark.parametrize("uid", UIDS)
 def test_dashboard_loads_through_the_sdk_unchanged(uid: str) -> None:
     register_default_plugins()
-    document = json.loads((FOLDER / f"{uid}.json").read_text())
-    loaded = json.loads(json.dumps(Dashboard.from_json(document), cls=JSONEncoder))
-    assert missing(document, loaded) <= BEYOND_THE_SDK
+    loaded = json.loads(json.dumps(Dashboard.from_json(DASHBOARDS[uid]), cls=JSONEncoder))
+    assert missing(DASHBOARDS[uid], loaded) <= BEYOND_THE_SDK
 
 
 def missing(part: Any, whole: Any) -> set[str]:
@@ -62,7 +60,7 @@ def missing(part: Any, whole: Any) -> set[str]:
 @pytest.mark.parametrize("uid", UIDS)
 def test_dashboard_can_be_imported_and_not_edited_where_it_is_provisioned(uid: str) -> None:
     """Without an id Grafana creates a dashboard. 39 is the schema of Grafana 10.4."""
-    document = json.loads((FOLDER / f"{uid}.json").read_text())
+    document = DASHBOARDS[uid]
     assert "id" not in document
     assert document["schemaVersion"] == 39
     assert document["editable"] is False

@@ -6,10 +6,10 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.source.alert_list import SUMMARIES
 from dashboards.source.layout import MARK
 from dashboards.source.queries import SHIPPED
 from dashboards.source.self_monitoring import LATE_QUANTILE, LATE_SECONDS
+from dashboards.source.shared import SUMMARIES
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
 from exporter import names
@@ -183,12 +183,6 @@ def test_link_of_every_alert_leads_to_a_dashboard_with_its_variables() -> None:
         url = rule["annotations"]["dashboard_url"]
         uid = re.search(r"/d/([\w-]+)", url)[1]
         assert set(re.findall(r"var-(\w+)=", url)) <= set(variables(uid)), name
-
-
-def test_build_annotations_leave_out_the_test_event_of_the_webhook() -> None:
-    for uid in ("session-ends", "session-end-code"):
-        _, builds = DASHBOARDS[uid]["annotations"]["list"]
-        assert 'event!="webhook.test"' in builds["expr"]
 
 
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:

@@ -1,13 +1,15 @@
 """All queries in each state of an installation, and with two clusters whose exporters two jobs scrape."""
 
 import re
-from collections.abc import Iterator
+import time
 
 import pytest
 
-from dashboards.source.data_state import STATES as DATA_STATES
-from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of, variables
-from tests.dashboards.states import STATES, WORDS, States
+from dashboards.source.shared import STATES as DATA_STATES
+from exporter import names
+from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of
+from tests.dashboards.states import STATES, States
+from tests.rules.series import CODES
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")
 """Panels that show a result even with an empty Prometheus."""
@@ -16,17 +18,12 @@ WITHOUT_DATA = {
     ("Success ratio (30d)", "A"): "the objective is missed",
     ("Sessions ended (1h)", "B"): "fewer than 10,000",
     ("Ends per minute by $label (5m)", "B"): "every end has a region",
+    ("Damaged ledger moved aside", "A"): "no ledger was ever damaged",
 }
-
+CODE = CODES["streampixel", "4001"]
+"""The code with an outage, a failure."""
 OF_OUTCOME = re.compile(r"Ends against|Share of all ends \(5m|Ends per minute$|Queued users")
 """Panels of a code with queries A to C for success, neutral and failure."""
-
-
-@pytest.fixture(scope="module")
-def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[States]:
-    built = States(tmp_path_factory.mktemp("states"))
-    with built.prometheus:
-        yield built
 
 
 def test_empty_prometheus_gives_no_error_and_no_data(states: States) -> None:
@@ -50,13 +47,14 @@ def test_data_state_distinguishes_missing_exporter_rules_and_traffic(states: Sta
     assert states.ask(of_uid["session-end-exporter"], "exporter") == {frozenset(): len(DATA_STATES)}
 
 
-def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States) -> None:
-    """Panels of a code have a query, and so a color, for each outcome; the only code here is a failure."""
+@pytest.mark.parametrize("system", [CODE.system, "(softdrive|streampixel)", ".+"])
+def test_every_query_has_data_with_two_clusters_and_two_jobs(states: States, system: str) -> None:
+    """Panels of a code have a query, and so a color, for each outcome; the code is a failure."""
     for query in QUERIES:
         of_other = query.ref in "AB" and OF_OUTCOME.match(query.panel)
-        other_phase = "Failures by phase" in query.panel and "stream" not in query.expr
+        other_phase = "Failures by phase" in query.panel and CODE.phase not in query.expr
         silent = of_other or other_phase or (query.panel, query.ref) in WITHOUT_DATA
-        assert bool(states.ask(query, "traffic")) != bool(silent), query
+        assert bool(states.ask(query, "traffic", system=system)) != bool(silent), query
 
 
 def column(label: str, rows: dict[frozenset, float]) -> dict[str, float]:
@@ -68,26 +66,32 @@ def ask(states: States, title: str, ref: str = "A", uid: str = "") -> dict[froze
 
 
 def test_totals_add_clusters_up_and_count_replicas_and_jobs_once(states: States) -> None:
-    """Each cluster has 100 ends an hour, 10 of them failures with code 20."""
+    """In an hour, each cluster has 1,080 successes, 60 neutral ends and 100 failures without repeats."""
+    ((share, *_), (threshold, *_)) = (
+        [*states.ask(f'{record}{{system="$system", code="$code"}}', "traffic").values()]
+        for record in (names.RULE_SHARE, f"{names.RULE_THRESHOLD}5m")
+    )
     expected = {
-        ("Sessions ended", "A"): 200,
-        ("Failures by category", "A"): 20,
-        ("Failures by owner", "A"): 20,
-        ("Failures by phase", "D"): 20,
-        ("Top 10 codes", "A"): 20,
-        ("Top 10 codes", "B"): 0.1,
-        # The baseline is 1 % of 200.
-        ("Top 10 codes", "C"): 10,
+        ("Sessions ended", "A"): 2480,
+        ("Failures by category", "A"): 200,
+        ("Failures by owner", "A"): 200,
+        # Phases are in the counters, which include repeats.
+        ("Failures by phase", "B"): 240,
+        ("Top 10 codes", "A"): 200,
+        ("Top 10 codes", "B"): 200 / 2480,
+        ("Top 10 codes", "C"): 200 / (share * 2480),
         ("Codes spiking", "A"): 1,
-        ("Burn rate", "A"): 0.1 / 0.005,
-        ("Budget used by code", "A"): 0.1 / 0.005,
-        ("Ends against threshold (5m)", "C"): 10,
-        ("Ends against threshold (5m)", "D"): 5,
-        # 1 % of 100.
-        ("Ends against threshold (5m)", "E"): 1,
-        ("Ends per minute", "C"): 20 / 60,
-        ("Users streaming", "A"): 3,
-        ("Repeats per minute (5m)", "A"): 200 / 60,
+        ("Burn rate", "A"): 100 / 1180 / 0.005,
+        # Of 2.5 hours.
+        ("Error budget remaining", "A"): 1 - 100 / (1080 * 2.5 + 100) / 0.005,
+        ("Budget used by code", "A"): 100 / (1080 * 2.5 + 100) / 0.005,
+        ("Ends against threshold (5m)", "C"): 25,
+        ("Ends against threshold (5m)", "D"): threshold,
+        ("Ends against threshold (5m)", "E"): share * (90 + 5 + 25),
+        ("Ends per minute", "C"): 12,
+        ("Users streaming", "A"): 7,
+        ("Queued users and ends (5m)", "D"): 2,
+        ("Repeats per minute (5m)", "A"): 6,
     }
     for (title, ref), value in expected.items():
         query = next(
@@ -95,14 +99,42 @@ def test_totals_add_clusters_up_and_count_replicas_and_jobs_once(states: States)
             for query in QUERIES
             if re.sub(r" [(](1h|30d).*", "", query.panel) == title and query.ref == ref
         )
-        rows = [row for row in states.ask(query, "traffic").values() if row]
+        rows = [
+            count
+            for row, count in states.ask(query, "traffic").items()
+            if count and "4004" not in str(row)
+        ]
         assert rows == pytest.approx([value] * len(rows), rel=0.02), title
         assert rows, title
 
 
 def test_breakdowns_have_titles_of_categories_and_names_of_owners(states: States) -> None:
-    assert list(column("title", ask(states, "Failures by category"))) == ["Network"]
-    assert list(column("owner", ask(states, "Failures by owner (1h)"))) == [WORDS["owner"]]
+    assert list(column("title", ask(states, "Failures by category"))) == ["Capacity"]
+    assert list(column("owner", ask(states, "Failures by owner (1h)"))) == [CODE.owner]
+
+
+def test_top_codes_have_names_owners_and_fixes_and_mark_neutral_codes(states: States) -> None:
+    columns = [column("key", ask(states, "Top 10 codes", ref)) for ref in "ABCD"]
+    assert [set(rows) for rows in columns] == [{"streampixel/4001", "streampixel/4004"}] * 4
+    failure, neutral = sorted(map(dict, ask(states, "Top 10 codes")), key=lambda row: row["code"])
+    assert failure == {
+        "system": "streampixel",
+        "code": "4001",
+        "name": CODE.name,
+        "title": f"4001 {CODE.name}",
+        "outcome": "failure",
+        "key": "streampixel/4001",
+        "owner": CODE.owner,
+        "fix": CODE.fix,
+    }
+    assert neutral["title"] == f"4004 {CODES['streampixel', '4004'].name} (neutral)"
+
+
+def test_code_dashboard_shows_texts_in_order(states: States) -> None:
+    rows = ask(states, "Name, causes")
+    shown = [dict(row) for row in sorted(rows, key=rows.__getitem__)]
+    texts = [("Name", CODE.name), ("Causes", CODE.causes), ("Fix", CODE.fix), ("Owner", CODE.owner)]
+    assert [(row["about"], row["text"]) for row in shown] == texts
 
 
 def test_counts_against_thresholds_and_ratios_are_shown_per_cluster(states: States) -> None:
@@ -123,7 +155,7 @@ def test_counts_against_thresholds_and_ratios_are_shown_per_cluster(states: Stat
 def test_places_have_counts_shares_and_the_share_of_all_ends(states: States) -> None:
     for title in ("Failures by label value", "Ends by label value"):
         counts, shares, every = (column("key", ask(states, title, ref)) for ref in "ABC")
-        assert counts == pytest.approx({"region/ap": 15, "region/eu": 5}, rel=0.02)
+        assert counts == pytest.approx({"region/ap": 180, "region/eu": 60}, rel=0.02)
         assert shares == pytest.approx({"region/ap": 0.75, "region/eu": 0.25})
         assert every == pytest.approx({"region/ap": 0.75, "region/eu": 0.25})
 
@@ -132,47 +164,44 @@ def test_ends_without_the_label_are_shown_as_none(states: States) -> None:
     """No series has the label `project`, so all ends are in "(none)"."""
     rest = query_of("Ends per minute by $label", "B")
     shown = column("value", states.ask(rest, "traffic", label="project"))
-    assert shown == pytest.approx({"(none)": 20 / 60}, rel=0.02)
+    assert shown == pytest.approx({"(none)": 12}, rel=0.02)
 
 
 def test_alert_list_names_the_cluster_of_each_alert(states: States) -> None:
-    titles = column("title", ask(states, "Alert list", uid="session-ends"))
-    assert set(titles) == {f"20 Name spike on alpha {cluster}" for cluster in "ab"}
+    titles = column("title", ask(states, "Alert list", uid="session-end-code"))
+    assert set(titles) == {f"4001 {CODE.name} spike on streampixel {cluster}" for cluster in "ab"}
 
 
 @pytest.mark.parametrize("uid", ["session-ends", "session-end-code"])
 def test_page_shades_the_graphs(states: States, uid: str) -> None:
     shades = DASHBOARDS[uid]["annotations"]["list"][0]["expr"]
-    assert column("code", states.ask(shades, "traffic")) == {"20": 1}
+    assert column("code", states.ask(shades, "traffic")) == {"4001": 1}
+
+
+@pytest.mark.parametrize("uid", ["session-ends", "session-end-code"])
+def test_builds_are_annotations_at_their_time_within_the_range(states: States, uid: str) -> None:
+    """Fails without `$__from`: marks also appear for a missing event and for an event of last year."""
+    _, annotation = DASHBOARDS[uid]["annotations"]["list"]
+    assert annotation["useValueForTime"] is True
+    assert 'event!="webhook.test"' in annotation["expr"]
+    now = 1000 * time.time()
+    ((labels, at),) = states.ask(annotation["expr"], "traffic").items()
+    assert dict(labels) == {"system": "streampixel", "event": "build.approved"}
+    assert now - 24 * 3_600_000 < at <= now
+    for values in ({"__from": f"{now + 60_000:.0f}"}, {"system": "softdrive"}):
+        assert states.ask(annotation["expr"], "traffic", **values) == {}
 
 
 def test_timeline_says_that_there_is_no_baseline_only_while_there_is_none(states: States) -> None:
     query = query_of("Count against threshold, ")
     assert list(column("name", states.ask(query, "exporter"))) == ["No code has a baseline yet"]
-    assert {row["name"] for row in states.ask_range(query, "exporter", "traffic")} == {"Name"}
+    shown = states.ask_range(query, "exporter", "traffic", system=".+")
+    watched = {key for key, code in CODES.items() if code.severity != "none"}
+    assert {(row["system"], row["code"]) for row in shown} == watched
+    assert {row["name"] for row in shown} == {CODES[key].name for key in watched}
 
 
 def test_codes_spiking_is_0_without_spikes_and_empty_without_rules(states: States) -> None:
     spiking = query_of("Codes spiking")
     assert states.ask(spiking, "exporter") == {}
     assert states.ask(spiking, "rules") == {frozenset(): 0}
-
-
-def test_runbook_links_use_the_setting_of_the_exporter_or_the_default(states: States) -> None:
-    variable = variables("session-ends")["runbooks"]
-    expr = variable["query"].removeprefix("query_result(").removesuffix(")")
-    shown = [list(column("runbooks", states.ask(expr, at))) for at in ("empty", "traffic")]
-    assert shown == [["http://127.0.0.1:10401"], ["http://runbooks.example"]]
-    assert (variable["hide"], variable["current"]["value"]) == (2, *shown[0])
-
-
-def test_first_code_of_the_variable_is_furthest_above_its_threshold(states: States) -> None:
-    query = variables("session-end-code")["code"]
-    assert query["sort"] == 0
-    expr = query["query"].removeprefix("query_result(").removesuffix(")")
-    rows = states.ask(expr, "traffic")
-    ranked = sorted(rows, key=rows.__getitem__, reverse=True)
-    # 90 ends of code 10 and 10 of code 20, each of a threshold of 5.
-    assert [dict(row)["title"] for row in ranked] == ["10 Name", "20 Name", "30 Name"]
-    before = states.ask(expr, "rules")
-    assert len(before) == 3

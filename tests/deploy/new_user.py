@@ -1,7 +1,8 @@
 """Runs each command of the server section of docs/install.md, in order, in a scratch root.
 
 Then an outage is posted, and each link of its page is opened. For the outage, durations of rules, Prometheus
-and Alertmanager are divided by 15. Prints what happened as JSON; tests/deploy/test_server.py compares.
+and Alertmanager are divided by 15. Fails at the first difference; prints for how long Prometheus keeps
+samples. tests/deploy/test_server.py runs this module.
 """
 
 import contextlib
@@ -9,16 +10,15 @@ import html
 import itertools
 import json
 import os
-import queue
 import re
+import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,72 +29,65 @@ from deploy.demo.program import BackgroundServer
 from deploy.demo.stack import compressed
 from tests.alertmanager import shipped
 from tests.deploy.scratch_root import REPOSITORY, STUBS
-from tests.e2e.alertmanager_process import MailReceiver
+from tests.e2e.alertmanager_process import MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
-from tests.programs import output
+from tests.programs import finished, output
 
 SPEED: Final = 15
 LONG: Final = 240.0
 NAME: Final = "monitoring.example.com"
 SLACK: Final = "hooks.slack.example"
 SECRETS: Final = Path("/etc/prometheus/secrets")
-SHOWN: Final = (
-    *("/etc/session-end-exporter", "/etc/session-end-exporter/environment"),
-    *("/etc/session-end-exporter/ingest-tokens", "/var/lib/session-end-exporter"),
-    *(str(SECRETS), f"{SECRETS}/slack-page", f"{SECRETS}/slack-ticket"),
-)
-
-
+OWNERS: Final = {
+    "/etc/session-end-exporter": "root session-end-exporter 750",
+    "/etc/session-end-exporter/environment": "root session-end-exporter 640",
+    "/etc/session-end-exporter/ingest-tokens": "session-end-exporter root 400",
+    "/var/lib/session-end-exporter": "session-end-exporter session-end-exporter 700",
+    f"{SECRETS}": "root prometheus 750",
+    f"{SECRETS}/slack-page": "prometheus root 400",
+    f"{SECRETS}/slack-ticket": "prometheus root 400",
+}
+"""User, group and mode of each file that a service reads or writes."""
+RUNBOOK: Final = f"http://{NAME}:10401/codes/streampixel/4001"
 HTTP: Final = httpx.Client(trust_env=False, timeout=30)
 """The HTTP client that all requests share: creating one takes 26 ms of processor time."""
 
 
-class Server(BackgroundServer):
-    """Keeps the JSON of each POST by path; answers a GET of `paths` with 200. HTTPS with a certificate."""
+class Slack(WebhookReceiver):
+    """Slack's host, with a certificate that programs in this root trust."""
 
-    def __init__(self, port: int, paths: tuple[str, ...] = (), certificate: str = "") -> None:
-        self.posts = posts = queue.Queue[tuple[str, Any]]()
+    def __init__(self, certificate: str) -> None:
+        super().__init__()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._server.socket.close()
+        listener = socket.create_server(("127.0.0.1", 443))
+        self._server.socket = context.wrap_socket(listener, server_side=True)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200 if self.path.partition("?")[0] in paths else 404)
-                self.end_headers()
-                # The answer of Slack: Alertmanager 0.28 treats any other text as an error.
-                self.wfile.write(b"ok")
 
-            def do_POST(self) -> None:
-                posts.put(
-                    (self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                )
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Requests are not logged."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        server.daemon_threads = True
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        super().__init__(server)
+def grafana() -> BackgroundServer:
+    """A server with a page for each dashboard."""
+    pages = Path("/run/grafana/d")
+    pages.mkdir(parents=True)
+    for path in (ROOT / "dashboards").glob("*.json"):
+        (pages / json.loads(path.read_text())["uid"]).touch()
+    handler = partial(SimpleHTTPRequestHandler, directory=pages.parent)
+    return BackgroundServer(ThreadingHTTPServer(("127.0.0.1", 3000), handler))
 
 
 class Person:
-    """A user who runs the blocks of commands in the repository; `printed` has their outputs."""
+    """A user who runs the blocks of commands in the repository."""
 
     def __init__(self) -> None:
         text = (ROOT / "docs/install.md").read_text(encoding="utf-8")
         section = text.partition("\n## A server\n")[2].partition("\n## ")[0]
         self._blocks = iter(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
-        self.printed: list[str] = []
 
-    def run(self, expected: str) -> str:
-        """Run the next block and return it. Fails unless the block contains the text `expected`."""
+    def run(self, expected: str) -> tuple[str, str]:
+        """The next block and its output. Fails unless the block contains the text `expected`."""
         block = next(self._blocks)
         assert expected in block, block
-        self.printed.append(self.succeed(block))
-        return block
+        return block, self.succeed(block)
 
     def succeed(self, commands: str) -> str:
         code, printed = self.shell(commands)
@@ -102,21 +95,10 @@ class Person:
         return printed
 
     def shell(self, commands: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ["sh", "-eu"],
-            input=commands,
-            cwd=REPOSITORY,
-            env={
-                "PATH": f"{STUBS}:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": "/root",
-                "LANG": "C.UTF-8",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        path = f"{STUBS}:/usr/sbin:/usr/bin:/sbin:/bin"
+        environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"}
+        done = finished("sh", "-eu", input=commands, cwd=REPOSITORY, env=environment)
+        return done.returncode, done.stdout + done.stderr
 
     def end(self) -> None:
         assert list(self._blocks) == [], "a block of the section was not run"
@@ -137,8 +119,8 @@ def make_certificate() -> str:
         *("-keyout", file, "-out", "/etc/slack.crt"),
     )
     text = Path("/etc/slack.crt").read_text()
-    for path, mode in ((file, "a"), ("/etc/ssl/certs/ca-certificates.crt", "a")):
-        with open(path, mode) as target:
+    for path in (file, "/etc/ssl/certs/ca-certificates.crt"):
+        with open(path, "a") as target:
             target.write(text)
     return file
 
@@ -190,21 +172,22 @@ def traffic(numbers: Iterator[int], codes: list[int | None]) -> Iterator[None]:
         thread.join()
 
 
-def opened(url: str) -> list[Any]:
-    """A URL, the status of its page, and the heading of the page."""
-    try:
-        answer = HTTP.get(url.partition("#")[0], follow_redirects=True)
-    except httpx.HTTPError as error:
-        return [url, 0, str(error)]
-    heading = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
-    return [url, answer.status_code, re.sub(r"<[^>]+>|\s+", " ", heading[1]) if heading else ""]
+def heading(url: str) -> str:
+    """The heading of a page, which must open."""
+    answer = HTTP.get(url.partition("#")[0], follow_redirects=True)
+    assert answer.status_code == 200, url
+    match = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
+    return re.sub(r"<[^>]+>|\s+", " ", match[1]) if match else ""
 
 
-def received(slack: Server, mail: MailReceiver, title: str) -> dict[str, Any]:
-    """The notification whose title contains a text, in Slack and as e-mail, with its opened links."""
+def received(slack: Slack, mail: MailReceiver, title: str) -> Any:
+    """The page in Slack whose title contains a text. The mail has the same title, and each link opens.
+
+    Fails when one of the exporter's URLs or Alertmanager's external URL is not set.
+    """
 
     def in_slack() -> tuple[str, Any] | None:
-        path, body = slack.posts.get(timeout=LONG)
+        path, body = slack.notifications.get(timeout=LONG)
         (attachment,) = body["attachments"]
         return (path, attachment) if title in attachment["title"] else None
 
@@ -213,16 +196,20 @@ def received(slack: Server, mail: MailReceiver, title: str) -> dict[str, Any]:
     while title not in message["Subject"]:
         message = mail.next()
     text = message.get_body(("html",)).get_content()
+    assert (path, attachment["title"]) == ("/page", message["Subject"])
     links = re.findall(r"<(http[^|>]+)\|(\w+)>", attachment["text"])
     links.append((attachment["title_link"], "Title"))
     links += [(link, f"Mail {name}") for link, name in re.findall(r'href="([^"]+)">(\w+)', text)]
-    return {
-        "path": path,
-        "title": attachment["title"],
-        "text": attachment["text"],
-        "subject": str(message["Subject"]),
-        "links": {name: opened(html.unescape(link)) for link, name in links},
-    }
+    urls = {name: html.unescape(link) for link, name in links}
+    assert urls.keys() == {"Title", "Runbook", "Dashboard", "Mail Runbook", "Mail Dashboard"}
+    headings = {name: heading(url) for name, url in urls.items()}
+    assert all(url.startswith(f"http://{NAME}:") for url in urls.values()), urls
+    for kind in ("Runbook", "Mail Runbook"):
+        assert urls[kind] == RUNBOOK
+        assert headings[kind] == "Streampixel 4001: No Worker Node Available"
+    assert "/d/session-end-code?var-system=streampixel&var-code=4001" in urls["Dashboard"]
+    assert urls["Title"].endswith(":9093/#/alerts?receiver=page")
+    return attachment
 
 
 def wait_until_ready(*ports: int) -> None:
@@ -251,58 +238,59 @@ def main() -> None:
     (REPOSITORY / "my-codes/acme.yaml").write_text(
         acme.partition("```yaml\n")[2].partition("```")[0]
     )
-    boards = (json.loads(path.read_text())["uid"] for path in (ROOT / "dashboards").glob("*.json"))
-    person, numbers, facts = Person(), itertools.count(), dict[str, Any]()
-    with (
-        Server(443, ("/page", "/ticket"), make_certificate()) as slack,
-        Server(3000, tuple(f"/d/{uid}" for uid in boards)),
-        MailReceiver() as mail,
-    ):
+    person, numbers = Person(), itertools.count()
+    with Slack(make_certificate()) as slack, grafana(), MailReceiver() as mail:
         person.run("session-end-exporter.sysusers.conf")
         person.run("ingest-tokens")
         person.run("RUNBOOK_URL")
         person.run("promtool check config")
-        facts["files"] = output("stat", "--format=%n %U %G %a", *SHOWN).splitlines()
+        owners = output("stat", "--format=%U %G %a", *OWNERS).splitlines()
+        assert owners == [*OWNERS.values()]
         wait_until_ready(9090)
-        facts["flags"] = HTTP.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
+        flags = HTTP.get("http://127.0.0.1:9090/api/v1/status/flags").json()["data"]
         page_by_mail_too(mail)
         shorten_durations()
         person.succeed("systemctl restart prometheus.service prometheus-alertmanager.service")
         wait_until_ready(9090, 9093)
-        person.run("test-page")
-        facts["test page"] = received(slack, mail, "TEST PAGE")
+        _, printed = person.run("test-page")
+        assert printed.endswith("notified: email, slack\n")
+        title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
+        assert received(slack, mail, "TEST PAGE")["title"] == title
         person.run("SESSION_EXPORTER_TAXONOMY")
-        facts["own code"] = opened(f"http://{NAME}:10401/codes/acme/07")
+        assert heading(f"http://{NAME}:10401/codes/acme/07") == "Acme Streaming 07: Link Lost"
         with traffic(numbers, [1000] * 19 + [4001]):
             time.sleep(20)  # a baseline of five minutes
         with traffic(numbers, [1000] * 10 + [4001] * 10):
-            facts["page"] = received(slack, mail, "4001 No Worker Node Available spike")
+            page = received(slack, mail, "4001 No Worker Node Available spike on streampixel: ")
+            assert "Fix: Check the status of workers and GPUs" in page["text"]
         exemplars = HTTP.get(
             "http://127.0.0.1:9090/api/v1/query_exemplars",
             params={"query": "session_ends_total", "start": time.time() - 600, "end": time.time()},
         ).json()["data"]
-        facts["series with exemplars"] = len(exemplars)
+        assert exemplars
         person.run("backup")
         before = counted()
+        # A restoration loses these events. A second restoration keeps all files.
         post(numbers, [1000] * 5)
-        restore = person.run("systemctl stop")
-        facts["restored"] = [before, counted()]
+        restore, _ = person.run("systemctl stop")
+        assert 0 < before == counted()
         time.sleep(1)  # The names of the files contain the time in seconds.
         person.succeed(restore)
         kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
-        facts["ledgers before a restoration"] = len([*kept])
+        assert len([*kept]) == 2
         person.run("git pull")
-        facts["upgraded"] = [counted(), post(itertools.count(), [1000] * 3)["duplicates"]]
+        assert counted() == before
+        assert post(itertools.count(), [1000] * 3)["duplicates"] == 3
         person.end()
         # amtool accepts the configuration without the file of a secret.
         (SECRETS / "slack-page").unlink()
-        check = "amtool check-config /etc/prometheus/alertmanager.yml"
-        facts["amtool without a secret"] = person.shell(check)[0]
-        facts["test page without a secret"] = person.shell(
+        person.succeed("amtool check-config /etc/prometheus/alertmanager.yml")
+        code, printed = person.shell(
             ".venv/bin/session-end-exporter test-page --alertmanager http://127.0.0.1:9093"
         )
-    facts["printed"] = person.printed
-    print(json.dumps(facts))
+        assert code == 1
+        assert "notified: email\nerror: Alertmanager could not notify by slack. " in printed
+    print(flags["storage.tsdb.retention.time"])
     # The services end with the process namespace.
     sys.stdout.flush()
     os._exit(0)

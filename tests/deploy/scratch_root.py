@@ -49,7 +49,9 @@ ip link set lo up
 pivot_root . mnt
 umount --lazy mnt
 cd "$repository"
-exec "$python" "$@"
+# Without exec: the shell, as the first process, collects the exit codes of services that stop.
+"$python" "$@"
+exit $?
 """
 
 

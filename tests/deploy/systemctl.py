@@ -1,109 +1,78 @@
-"""`systemctl` for a scratch root: starts and stops services as their unit files say, without the sandbox."""
+"""`systemctl` for a scratch root: Debian's start-stop-daemon runs services as their unit files say, without
+the sandbox."""
 
 import os
-import pwd
 import re
 import shlex
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
-RUN = Path("/run")
+Settings = dict[str, list[str]]
 
 
-class Unit:
-    """A unit file with its drop-ins."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        folders = [Path("/etc/systemd/system"), Path("/lib/systemd/system")]
-        (path, *_) = (folder / name for folder in folders if (folder / name).exists())
-        files = [path, *sorted(Path(f"/etc/systemd/system/{name}.d").glob("*.conf"))]
-        self.settings: dict[str, list[str]] = defaultdict(list)
-        for file in files:
-            for key, value in re.findall(r"^(\w+)=(.*)$", file.read_text(), re.MULTILINE):
-                self.settings[key].append(value)
-        self._pid = RUN / f"{name}.pid"
-
-    def start(self) -> None:
-        user = pwd.getpwnam(self.settings["User"][0])
-        environment = {"PATH": os.environ["PATH"], "HOME": user.pw_dir, **self._environment()}
-        for name in self.settings["StateDirectory"]:
-            state = Path("/var/lib") / name
-            state.mkdir(exist_ok=True)
-            state.chmod(int(self.settings["StateDirectoryMode"][0], 8))
-            os.chown(state, user.pw_uid, user.pw_gid)
-        notify = RUN / f"{self.name}.notify"
-        notify.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(str(notify))
-            ready.settimeout(60)
-            notify.chmod(0o777)
-            waits = self.settings["Type"] == ["notify"]
-            if waits:
-                environment["NOTIFY_SOCKET"] = str(notify)
-            for line in [*self.settings["ExecStartPre"], *self.settings["ExecStart"]]:
-                words = [
-                    word
-                    for part in shlex.split(line)
-                    for word in (shlex.split(environment[part[1:]]) if part[0] == "$" else [part])
-                ]
-                with (RUN / f"{self.name}.log").open("ab") as log:
-                    process = subprocess.Popen(
-                        words,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        user=user.pw_uid,
-                        group=user.pw_gid,
-                        extra_groups=[],
-                        umask=int((self.settings["UMask"] or ["0022"])[0], 8),
-                        start_new_session=True,
-                        cwd="/",
-                    )
-                if line in self.settings["ExecStartPre"] and process.wait():
-                    sys.exit(f"{self.name}: {line} failed")
-            self._pid.write_text(str(process.pid))
-            while waits and b"READY=1" not in ready.recv(4096).split(b"\n"):
-                continue
-
-    def _environment(self) -> dict[str, str]:
-        text = "\n".join(self.settings["Environment"]) + "\n"
-        for name in self.settings["EnvironmentFile"]:
-            text += Path(name.lstrip("-")).read_text() + "\n"
-        lines = re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
-        return {name: "".join(shlex.split(value)) for name, value in lines}
-
-    def stop(self) -> None:
-        if not self._pid.exists():
-            return
-        pid = int(self._pid.read_text())
-        self._pid.unlink()
-        os.kill(pid, signal.SIGTERM)
-        while _runs(pid):
-            time.sleep(0.05)
+def settings(name: str) -> Settings:
+    """The values of each key in a unit file and its drop-ins."""
+    folders = [Path("/etc/systemd/system"), Path("/lib/systemd/system")]
+    (path, *_) = (folder / name for folder in folders if (folder / name).exists())
+    unit: Settings = defaultdict(list)
+    for file in [path, *sorted(Path(f"/etc/systemd/system/{name}.d").glob("*.conf"))]:
+        for key, value in re.findall(r"^(\w+)=(.*)$", file.read_text(), re.MULTILINE):
+            unit[key].append(value)
+    return unit
 
 
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def variables(unit: Settings) -> dict[str, str]:
+    texts = [
+        *unit["Environment"],
+        *(Path(f.lstrip("-")).read_text() for f in unit["EnvironmentFile"]),
+    ]
+    lines = re.findall(r"^(\w+)=(.*)$", "\n".join(texts), re.MULTILINE)
+    return {name: "".join(shlex.split(value)) for name, value in lines}
+
+
+def daemon(name: str, *arguments: str, **environment: str) -> None:
+    command = ["start-stop-daemon", "--pidfile", f"/run/{name}.pid", *arguments]
+    subprocess.run(
+        command,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+def start(name: str) -> None:
+    unit = settings(name)
+    (user,) = unit["User"]
+    environment = {"HOME": os.path.expanduser(f"~{user}"), **variables(unit)}
+    for folder in unit["StateDirectory"]:
+        (mode,) = unit["StateDirectoryMode"]
+        owner = ["-o", user, "-g", user, "-m", mode]
+        subprocess.run(["install", "-d", *owner, f"/var/lib/{folder}"], check=True)
+    background = ["--background", "--make-pidfile", "--output", f"/run/{name}.log"]
+    if unit["Type"] == ["notify"]:
+        background += ["--notify-await", "--notify-timeout", "60"]
+    for key, options in (("ExecStartPre", []), ("ExecStart", background)):
+        for line in unit[key]:
+            program, *arguments = [
+                word
+                for part in shlex.split(line)
+                for word in (shlex.split(environment[part[1:]]) if part[0] == "$" else [part])
+            ]
+            limits = ["--chuid", user, "--umask", *(unit["UMask"] or ["022"]), "--chdir", "/"]
+            command = ["--startas", program, "--", *arguments]
+            daemon(name, "--start", *limits, *options, *command, **environment)
 
 
 def main(verb: str, *arguments: str) -> None:
-    units = [Unit(name) for name in arguments if not name.startswith("-")]
+    units = [name for name in arguments if not name.startswith("-")]
     if verb in ("stop", "restart"):
-        for unit in units:
-            unit.stop()
+        for name in units:
+            daemon(name, "--stop", "--oknodo", "--remove-pidfile", "--retry", "TERM/60")
     if verb in ("start", "restart") or "--now" in arguments:
-        for unit in units:
-            unit.start()
+        for name in units:
+            start(name)
     assert verb in ("daemon-reload", "enable", "disable", "start", "stop", "restart"), verb
 
 

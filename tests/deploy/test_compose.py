@@ -86,9 +86,8 @@ def test_every_service_is_confined_and_has_a_health_check(stack: Service) -> Non
 def test_exporters_are_built_as_the_version_of_the_image() -> None:
     (labels,) = texts("LABEL", IMAGE)
     (version,) = re.findall(r'image\.version="([^"]+)"', labels)
-    exporters = [SINGLE["services"]["exporter"]]
-    exporters += [REPLICAS["services"][name] for name in EXPORTERS]
-    for service in exporters:
+    # The exporters of REPLICAS are alike, as another test says.
+    for service in (SINGLE["services"]["exporter"], REPLICAS["services"]["exporter"]):
         assert service["image"] == f"session-end-exporter:{version}"
         context = (FOLDER / service["build"]["context"]).resolve()
         assert context == ROOT
@@ -119,7 +118,7 @@ def test_only_the_ingest_port_is_published_on_loopback() -> None:
     assert pages == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
 
 
-def test_published_services_are_on_a_network_that_is_not_internal() -> None:
+def test_published_services_are_on_an_outer_network_and_the_ledger_on_its_own() -> None:
     """Compose ignores ports of a service whose networks are all internal."""
     for stack, internal in ((SINGLE, {"monitoring"}), (REPLICAS, {"monitoring", "ledger"})):
         networks = stack["networks"].items()
@@ -132,16 +131,13 @@ def test_published_services_are_on_a_network_that_is_not_internal() -> None:
                 assert joined - internal, name
     for name in ("grafana", "prometheus"):
         assert SINGLE["services"][name]["networks"] == ["monitoring"]
+    on_ledger = {name: item["networks"] for name, item in services(REPLICAS).items()}
+    for name in (*NODES, FORM):
+        assert on_ledger.pop(name) == ["ledger"]
+    assert {name for name, networks in on_ledger.items() if "ledger" in networks} == {*EXPORTERS}
     # The network has no connection to the internet, so Grafana must not try to download.
     grafana = SINGLE["services"]["grafana"]["environment"]
     assert grafana["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
-
-
-def test_only_exporters_and_nodes_reach_the_ledger() -> None:
-    on_network = {name for name, item in services(REPLICAS).items() if "ledger" in item["networks"]}
-    assert on_network == {*EXPORTERS, *NODES, FORM}
-    for name in (*NODES, FORM):
-        assert REPLICAS["services"][name]["networks"] == ["ledger"]
 
 
 @STACKS
@@ -161,13 +157,10 @@ def test_secrets_are_files_outside_of_the_repository(stack: Service) -> None:
                 assert value in {f"/run/secrets/{secret}" for secret in mounted}, key
 
 
-def test_alertmanager_secrets_are_mounted_where_it_reads_them() -> None:
+def test_files_are_mounted_where_the_programs_read_them() -> None:
     config = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text()
     targets = {secret["target"] for secret in SINGLE["services"]["alertmanager"]["secrets"]}
     assert targets == set(re.findall(r"api_url_file: (\S+)", config))
-
-
-def test_files_are_mounted_where_prometheus_and_grafana_read_them() -> None:
     mounted = {(name, path): target for name, path, target, _ in mounts(SINGLE)}
     prometheus = mounted["prometheus", FOLDER / "prometheus.yml"]
     assert f"--config.file={prometheus}" in SINGLE["services"]["prometheus"]["command"]

@@ -1,13 +1,12 @@
 """deploy/compose/haproxy.cfg: the real program in front of real exporters over one real ledger."""
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from deploy.demo.program import Program
 from exporter import names
 from tests.deploy.test_compose import EXPORTERS, FOLDER, REPLICAS
-from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
 from tests.faults.replicas import Replicas
 from tests.ledger.redis_server import RedisServer
@@ -43,12 +42,8 @@ class Entry(Program):
         """The status of the path that compose's health check requests."""
         return self.request("ingest", "GET", MONITOR).status
 
-    def post(self, events: Any) -> Reply:
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps(events).encode()
-        return self.request("ingest", "POST", names.INGEST_PATH, body, headers)
-
     request = ExporterProcess.request
+    post = ExporterProcess.post
 
 
 def counts(exporters: list[ExporterProcess]) -> set[float]:

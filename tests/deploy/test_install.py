@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import exporter
+from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT
 from tests.programs import output
 from tests.root import as_root, names, owned, read, root_owned
@@ -23,10 +24,6 @@ from tests.root import as_root, names, owned, read, root_owned
 TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 REPLACED = ("make", "docker", "pipx", "uvx")
-
-
-def blocks(section: str) -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
 
 
 class Machine:
@@ -70,7 +67,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with root_owned(tmp_path_factory.mktemp("machine")) as folder:
         machine = Machine(folder)
         for title, section in SECTIONS.items():
-            for block in blocks(section) if title != "A server" else ():
+            for block in blocks(section, "sh") if title != "A server" else ():
                 machine.run(block)
         yield machine
 

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -97,16 +96,6 @@ def test_source_distribution_builds_the_same_bytes_on_another_day(
     again = build(source, tmp_path / "dist", umask=0o077, **variables)
     assert again.wheel.read_bytes() == built.wheel.read_bytes()
     assert again.sdist.read_bytes() == built.sdist.read_bytes()
-
-
-def test_files_have_the_time_of_source_date_epoch(checkout: Path, tmp_path: Path) -> None:
-    moment = 1_700_000_000
-    dated = build(checkout, tmp_path, SOURCE_DATE_EPOCH=str(moment))
-    with ZipFile(dated.wheel) as archive:
-        times = {item.date_time for item in archive.infolist()}
-    assert times == {datetime.fromtimestamp(moment, UTC).timetuple()[:6]}
-    with tarfile.open(dated.sdist) as files:
-        assert {member.mtime for member in files} == {moment}
 
 
 def interpreters() -> Iterator[str]:

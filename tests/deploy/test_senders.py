@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from exporter import names
 from exporter.settings import Settings, load
 from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, passed, refused
-from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.deploy.test_docs import blocks
+from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
 from tests.faulty_server import Fault
 from tests.programs import finished, output
 from tests.test_readme import shown
@@ -174,7 +175,7 @@ def test_error_is_reported_and_not_retried(
 
 
 def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = blocks(README, "console")
     examples = [*shown(block)]
     assert len(examples) == 2
     with ExporterProcess(tmp_path / "data") as running:
@@ -202,19 +203,13 @@ FIELDS = {
 """The key in a log line for each field of an event."""
 
 
-def test_vector_makes_events_of_log_lines() -> None:
-    source = VECTOR["transforms"]["ends"]["source"]
-    assert dict(re.findall(r'"(\w+)": line\.(\w+)', source)) == FIELDS
-    assert 'if line.event != "session_end" { abort }' in source
-
-
-def test_fluent_bit_makes_events_of_log_lines() -> None:
-    grep, keep, modify = FLUENT_BIT["pipeline"]["filters"]
-    assert (grep["name"], grep["regex"]) == ("grep", "event ^session_end$")
-    assert keep["name"] == "record_modifier"
-    assert set(keep["allowlist_key"]) == set(FIELDS.values())
-    assert modify["name"] == "modify"
-    assert (modify["copy"], modify["rename"]) == ("session_id id", "time occurred_at")
+def forward(exporter: ExporterProcess, path: str, media: str, body: bytes) -> Reply:
+    headers = {
+        "Content-Type": media,
+        "Content-Encoding": "gzip",
+        "Authorization": f"Bearer {TOKEN}",
+    }
+    return exporter.request("ingest", "POST", path, gzip.compress(body), headers)
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
@@ -226,15 +221,9 @@ def test_forwarded_log_line_is_one_end_in_its_series(exporter: ExporterProcess, 
     text = json.dumps(PAYLOADS[name]).replace("2026-11-20T19:00:00Z", now.isoformat())
     text = text.replace("1795201200000000000", f"{now.timestamp():.0f}000000000")
     text = text.replace("sessions/0/42", f"{name}/0/42").replace("s-91", f"s-{name}")
-    message = ParseDict(json.loads(text), ExportLogsServiceRequest())
-    headers = {
-        "Content-Type": "application/x-protobuf",
-        "Content-Encoding": "gzip",
-        "Authorization": f"Bearer {TOKEN}",
-    }
+    body = ParseDict(json.loads(text), ExportLogsServiceRequest()).SerializeToString()
     for _ in range(2):
-        body = gzip.compress(message.SerializeToString())
-        reply = exporter.request("ingest", "POST", names.LOGS_PATH, body, headers)
+        reply = forward(exporter, names.LOGS_PATH, "application/x-protobuf", body)
         assert (reply.status, reply.body) == (200, b"")
     assert exporter.total(names.SESSION_ENDS, system="streampixel", code="4001") == before + 1
 
@@ -284,23 +273,19 @@ def test_otlp_forwarders_retry_forever_within_the_limits_of_the_exporter() -> No
 @pytest.mark.parametrize("media", ["application/json", "application/x-ndjson"])
 def test_forwarded_event_counts_once(exporter: ExporterProcess, media: str) -> None:
     """Vector posts an array as application/json, Fluent Bit json_lines as application/x-ndjson."""
-    (line,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (line,) = blocks(README, "json")
     event = {name: json.loads(line)[key] for name, key in FIELDS.items()}
     event |= {"id": media, "occurred_at": None}
-    text = json.dumps([event] if media == "application/json" else event)
-    headers = {
-        "Content-Type": media,
-        "Content-Encoding": "gzip",
-        "Authorization": f"Bearer {TOKEN}",
-    }
+    body = json.dumps([event] if media == "application/json" else event).encode()
     for accepted in (1, 0):
-        reply = exporter.request(
-            "ingest", "POST", names.INGEST_PATH, gzip.compress(text.encode()), headers
-        )
+        reply = forward(exporter, names.INGEST_PATH, media, body)
         assert reply.json == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": []}
 
 
-def test_vector_retries_forever_within_the_limits_of_the_exporter() -> None:
+def test_vector_makes_events_and_retries_forever_within_the_limits_of_the_exporter() -> None:
+    source = VECTOR["transforms"]["ends"]["source"]
+    assert dict(re.findall(r'"(\w+)": line\.(\w+)', source)) == FIELDS
+    assert 'if line.event != "session_end" { abort }' in source
     sink = VECTOR["sinks"]["exporter"]
     assert sink["uri"] == f"http://{Settings().ingest}{names.INGEST_PATH}"
     assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
@@ -311,7 +296,13 @@ def test_vector_retries_forever_within_the_limits_of_the_exporter() -> None:
     assert "retry_attempts" not in sink["request"], "the default is to retry forever"
 
 
-def test_fluent_bit_retries_forever_from_its_disk() -> None:
+def test_fluent_bit_makes_events_and_retries_forever_from_its_disk() -> None:
+    grep, keep, modify = FLUENT_BIT["pipeline"]["filters"]
+    assert (grep["name"], grep["regex"]) == ("grep", "event ^session_end$")
+    assert keep["name"] == "record_modifier"
+    assert set(keep["allowlist_key"]) == set(FIELDS.values())
+    assert modify["name"] == "modify"
+    assert (modify["copy"], modify["rename"]) == ("session_id id", "time occurred_at")
     (source,), (output,) = (FLUENT_BIT["pipeline"][name] for name in ("inputs", "outputs"))
     assert f"{output['host']}:{output['port']}{output['uri']}" == (
         Settings().ingest + names.INGEST_PATH

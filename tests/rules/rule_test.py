@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -141,9 +140,12 @@ class RuleSet:
     files: tuple[str, ...] = (SESSION_ENDS,)
     step: float = 1
 
-    def check(self, folder: Path, *cases: Case, rules: Path = RULES) -> None:
-        """Fails with all differences between the rules in the folder `rules` and the cases."""
-        chosen = {file: groups(rules)[file] for file in self.files}
+    def check(self, folder: Path, *cases: Case, session_ends: str = "") -> None:
+        """Fails with all differences between the rules and the cases; `session_ends` replaces a rule file."""
+        shipped = groups()
+        if session_ends:
+            shipped[SESSION_ENDS] = yaml.load(session_ends, yaml.CSafeLoader)["groups"]
+        chosen = {file: shipped[file] for file in self.files}
         if self.alerts:
             inputs = {name.partition("{")[0] for case in cases for name in case.inputs}
             keep_alerts(self.alerts, chosen, inputs)
@@ -157,33 +159,11 @@ class RuleSet:
             _promtool(folder / "test.yml", paths, self.step, with_texts)
 
 
-def without(folder: Path, *clauses: str, instead: str = "", rules: Path = RULES) -> Path:
-    """A new folder with the rules, in which each clause is replaced."""
-    changed = Path(mkdtemp(dir=folder))
-    for path in rules.glob("*.yml"):
-        text = path.read_text()
-        if path.name == SESSION_ENDS:
-            for clause in clauses:
-                assert clause in text, clause
-                text = text.replace(clause, instead)
-        (changed / path.name).write_text(text)
-    return changed
-
-
-def check_guard(
-    folder: Path,
-    rule_set: RuleSet,
-    case: Case,
-    alert: str,
-    unguarded: Path,
-    span: tuple[float, float] | None = None,
-    rules: Path = RULES,
-) -> None:
-    """The alert is silent in the span, by default always, and fires with the unguarded rules."""
-    for folder_of_rules, fires in ((rules, False), (unguarded, True)):
-        case.queries.clear()
-        case.fires_between(*(span or (-1, case.minutes)), alert, fires)
-        rule_set.check(folder, case, rules=folder_of_rules)
+def without(clause: str, instead: str = "", rules: str = "") -> str:
+    """The text of session-ends.yml, or of `rules`, in which the clause is replaced."""
+    text = rules or (RULES / SESSION_ENDS).read_text()
+    assert clause in text, clause
+    return text.replace(clause, instead)
 
 
 def _yaml(document: object) -> str:

@@ -1,4 +1,4 @@
-"""The rule files: promtool accepts them, and alerts, runbooks and cases have the same names."""
+"""The rule files: promtool accepts them; alerts, runbooks and cases have the same names; a mixin has all."""
 
 import re
 
@@ -24,6 +24,15 @@ def test_promtool_accepts_the_rules() -> None:
     files = [RULES / name for name in groups()]
     done = finished("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_mixin_imports_every_rule_file_and_dashboard() -> None:
+    root = RULES.parent
+    imported = re.findall(
+        r"import(?:str)? '\.\./(.*?)'", (root / "deploy/mixin.libsonnet").read_text()
+    )
+    files = [*root.glob("rules/*.yml"), *root.glob("dashboards/*.json")]
+    assert sorted(imported) == sorted(str(path.relative_to(root)) for path in files)
 
 
 def test_groups_are_within_the_default_limits_of_rulers() -> None:

@@ -3,19 +3,12 @@
 import pytest
 
 from tests.deploy.kubernetes.kustomize import Object
-from tests.deploy.kubernetes.manifests import FOLDER, NAME, Objects, built
+from tests.deploy.kubernetes.manifests import NAME, Objects, built, with_ingress
 
 
 @pytest.fixture(scope="session")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
-    folder = tmp_path_factory.mktemp("overlay")
-    # kustomize takes no absolute path.
-    shipped = "../" * len(folder.resolve().parts) + str(FOLDER)[1:]
-    (folder / "kustomization.yaml").write_text(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-        f"resources: [{shipped}]\ncomponents: [{shipped}/components/ingress]\n"
-    )
-    return built(folder)
+    return built(with_ingress(tmp_path_factory.mktemp("overlay")))
 
 
 @pytest.fixture

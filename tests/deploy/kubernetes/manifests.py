@@ -13,6 +13,7 @@ import jsonschema_rs
 import yaml
 
 from tests.deploy.kubernetes.kustomize import LOADER, Object, build, identity
+from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT
 from tests.programs import output
 
@@ -90,11 +91,22 @@ def assert_confined(pod: Object) -> None:
     assert re.search(r":\d+\.\d+\.\d+$", container["image"])
 
 
+def with_ingress(folder: Path) -> Path:
+    """Writes an overlay of deploy/kubernetes with the Ingress into `folder`."""
+    # kustomize takes no absolute path.
+    shipped = "../" * len(folder.resolve().parts) + str(FOLDER)[1:]
+    (folder / "kustomization.yaml").write_text(
+        f"kind: Kustomization\nnamespace: {NAME}\nresources: [{shipped}]\n"
+        f"components: [{shipped}/components/ingress]\n"
+    )
+    return folder
+
+
 def overlay(readme: str, folder: Path) -> Objects:
     """The objects of the overlay of a README, with its additions, beside a copy of deploy/kubernetes."""
     shutil.copytree(FOLDER, folder / "kubernetes")
     document: dict[str, Any] = {}
-    for block in re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+    for block in blocks(readme, "yaml"):
         for key, value in yaml.safe_load(block).items():
             document[key] = document[key] + value if key in document else value
     codes = folder / "overlay" / "my-codes"
