@@ -51,7 +51,7 @@ def main() -> None:
         app()
     except (ConfigError, LedgerError) as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {streams.printable(line)}", file=sys.stderr)
         if isinstance(error, LedgerBroken):
             # A thread may wait for a disk that hangs. The thread would crash if the disk came back while the
             # interpreter ends.

@@ -11,6 +11,7 @@ import exporter as package
 from exporter.cli import app
 from exporter.export import SETS
 from exporter.settings import Settings
+from tests.commands.running import call
 
 PROGRAM = "session-end-exporter"
 CONFIGURED = "--config --ingest --ops --data-dir --ledger --taxonomy"
@@ -94,3 +95,10 @@ def test_wrong_usage_exits_with_2(arguments: Sequence[str]) -> None:
     shown = invoke(*arguments)
     assert shown.exit_code == 2
     assert "Usage:" in shown.output
+
+
+def test_error_escapes_characters_that_move_the_cursor() -> None:
+    done = call("check", "--taxonomy", "codes\x1b[2J")
+    assert done.returncode == 1
+    assert "codes\\x1b[2J" in done.stderr
+    assert "\x1b" not in done.stderr

@@ -11,7 +11,7 @@ import promql_parser
 from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import parse_supported
-from exporter.promql.expression import Node, Unsupported, milliseconds
+from exporter.promql.expression import Node, Range, Subquery, Text, Unsupported, milliseconds
 from exporter.promql.value import METRIC_NAME, Fail, Vector, labels
 
 ALERTNAME: Final = "alertname"
@@ -117,11 +117,14 @@ def _rule(place: str, entry: _Entry) -> Rule:
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")
+    tree = parse_supported(str(entry.expr))
+    if isinstance(tree, Range | Subquery | Text):
+        raise ValueError("the expression of a rule must be an instant vector or a number")
     return Rule(
         place,
         entry.alert or entry.record,
         bool(entry.alert),
-        parse_supported(str(entry.expr)),
+        tree,
         own,
         {name: str(text) for name, text in (entry.annotations or {}).items()},
         _milliseconds(entry.wait),

@@ -34,6 +34,9 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ("quantile_over_time(2, x[1h])", "quantile_over_time without a number from 0 to 1 is not"),
         ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
+        ("x[5m]", "must be an instant vector or a number"),
+        ("x[5m:]", "must be an instant vector or a number"),
+        ("'x'", "must be an instant vector or a number"),
     ],
 )
 def test_unsupported_expression_is_named(tmp_path: Path, expr: str, message: str) -> None:
