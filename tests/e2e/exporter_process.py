@@ -191,6 +191,11 @@ class ExporterProcess:
         sent = {"Content-Type": "application/json", **named}
         return self.request("ingest", "POST", "/v1/session-ends", body, sent, timeout)
 
+    def ready(self) -> bool:
+        status = self.request("ops", "GET", "/-/ready").status
+        assert status in (200, 503)
+        return status == 200
+
     def metrics(self, name: str = "") -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Every sample of /metrics by name and labels, or those whose names begin with `name`."""
         from prometheus_client.parser import text_string_to_metric_families

@@ -89,7 +89,7 @@ def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
     shutil.copy(file, folder / "data" / "ledger.db")
     sent = [sender.sent for sender in load.senders]
     with ExporterProcess(folder / "data") as exporter:
-        if exporter.request("ops", "GET", names.READY_PATH).status != 200:
+        if not exporter.ready():
             raise Missed("the restored ledger is damaged")
         counted = int(exporter.total(names.SESSION_ENDS))
         ids = int(exporter.total(names.WINDOW_IDS))
@@ -115,9 +115,10 @@ def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Four senders post; each backup is restored on another exporter, where all events are sent again."""
     backups = []
-    with ExporterProcess(folder / "data", mutant=_OFTEN + mutant) as exporter:
-        load = Load(lambda: exporter.ports.get("ingest"), batch=_BATCH)
-        load.start()
+    with (
+        ExporterProcess(folder / "data", mutant=_OFTEN + mutant) as exporter,
+        Load([exporter], batch=_BATCH) as load,
+    ):
         began = time.monotonic()
         # These mutants fail at the first backup.
         once = mutant in (_WITHOUT_WAL, _LATE)
@@ -132,7 +133,6 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             before = [sender.acknowledged_until(until) for sender in load.senders]
             backups.append((file, before))
         rate = load.acknowledged / (time.monotonic() - began)
-        load.finish()
     for number, (file, before) in enumerate(backups):
         _restore(file, folder / f"restored-{number}", load, before)
     return reached(

@@ -82,7 +82,7 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
             nonlocal acknowledged
             try:
                 if idle:
-                    return exporter.request("ops", "GET", "/-/ready").status == 503
+                    return not exporter.ready()
                 event = {"id": str(acknowledged), "system": "softdrive"}
                 acknowledged += exporter.post(event).status == 200
                 return not acknowledged or acknowledged > _MOST_POSTS
@@ -93,7 +93,7 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
         seconds = time.monotonic() - began
         if not acknowledged:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                assert exporter.request("ops", "GET", "/-/ready").status == 503
+                assert not exporter.ready()
             assert exporter.wait() == 1
             last = exporter.log.strip().splitlines()[-1]
             assert str(exporter.data_dir) in last, last
@@ -190,7 +190,7 @@ def _kill_first_starts(folder: Path, count: int) -> Counter[str]:
             exporter.wait()
             results["unfinished"] += not (exporter.data_dir / "ledger.db").exists()
             exporter.start()
-            ready = exporter.request("ops", "GET", "/-/ready").status == 200
+            ready = exporter.ready()
             accepted = exporter.post({"id": "a", "system": "softdrive"}).json["accepted"]
             results["damaged"] += not ready or accepted != 1
             results["with leftovers"] += _leftovers(exporter.data_dir)

@@ -55,7 +55,7 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
 
     def ready() -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return exporter.request("ops", "GET", "/-/ready").status == 200
+            return exporter.ready()
         return False
 
     try:

@@ -15,7 +15,7 @@ import numpy as np
 
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.order import PRAGMA
+from tests.faults.acknowledgements import PRAGMA
 from tests.faults.senders import post
 from tests.faults.table import Mutant, reached, row
 from tests.faults.usage import MIB, resident

@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from tests.e2e.exporter_process import ROOT
-from tests.faults.senders import stop_senders
 from tests.programs import output
 
 Run = Callable[..., str]
@@ -61,17 +59,7 @@ def patched(name: str, value: str) -> str:
 def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], Row]:
     """Makes a function a row of the table."""
 
-    def register(run: Run) -> Row:
-        def run_alone(*arguments: Any) -> str:
-            try:
-                return run(*arguments)
-            finally:
-                # Senders of a failed row would post to a later test that has the same port.
-                stop_senders()
-
-        return Row(number, case, goal, run_alone, mutants)
-
-    return register
+    return lambda run: Row(number, case, goal, run, mutants)
 
 
 def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
