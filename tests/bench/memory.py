@@ -1,12 +1,12 @@
 """Memory of the deduplication window per id, and the time of a start with and without ids."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from tests.bench.setup import Setup
-from tests.bench.turns import Open, Sample
+from tests.bench.turns import Measure, Sample
 from tests.bench.wrk import fill
 from tests.faults.usage import resident
 
@@ -15,7 +15,7 @@ IDS: Final = 2_000_000
 
 
 @contextmanager
-def per_id(setup: Setup) -> Iterator[Callable[[], Sample]]:
+def per_id(setup: Setup) -> Iterator[Measure]:
     """Bytes per id: memory with a full window, minus memory with a window of 1,000 ids, after as many events.
 
     Each id was replaced once, so memory that is still allocated for expired ids is included.
@@ -31,22 +31,18 @@ def per_id(setup: Setup) -> Iterator[Callable[[], Sample]]:
     yield lambda: Sample((memory(ids) - other) / ids)
 
 
-def start(ids: int) -> Open:
+@contextmanager
+def start(setup: Setup, ids: int) -> Iterator[Measure]:
     """Seconds from exec to ready with that many ids in the ledger."""
+    folder = setup.new_folder() / "data"
+    with setup.exporter(data_dir=folder) as exporter:
+        fill(exporter, setup.scaled(ids) if ids else 0)
+        exporter.stop()
 
-    @contextmanager
-    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
-        folder = setup.new_folder() / "data"
+    def turn() -> Sample:
+        began = time.monotonic()
         with setup.exporter(data_dir=folder) as exporter:
-            fill(exporter, setup.scaled(ids) if ids else 0)
-            exporter.stop()
+            assert exporter.ready()
+            return Sample(time.monotonic() - began)
 
-        def turn() -> Sample:
-            began = time.monotonic()
-            with setup.exporter(data_dir=folder) as exporter:
-                assert exporter.request("ops", "GET", "/-/ready").status == 200
-                return Sample(time.monotonic() - began)
-
-        yield turn
-
-    return opened
+    yield turn

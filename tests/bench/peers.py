@@ -19,12 +19,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from deploy.demo.program import Program
 from exporter.ingest.event import Event
 from tests.bench.setup import Setup
-from tests.bench.turns import Sample, Unavailable
+from tests.bench.turns import Measure, Sample, Unavailable
 from tests.bench.wrk import wrk
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.e2e.prometheus_process import free_port
 
-Measure = Callable[[], Sample]
 STATSD: Final = ROOT / "build" / "statsd_exporter"
 """`make bench` builds it where there is Go 1.24 or later."""
 _PAGE: Final = 4096

@@ -2,16 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from statistics import median
 from typing import Final
 
-from tests.bench.counters import series
 from tests.bench.setup import Setup
-from tests.bench.turns import Open, Sample
-from tests.bench.wrk import running
+from tests.bench.turns import Measure, Sample
+from tests.bench.wrk import running, series
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 SETTINGS: Final = {"labels": "region", "max_label_values": 10_000, "first_seen_zero_for": 0}
@@ -20,29 +18,34 @@ SERIES_PER_VALUE: Final = 8
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
-def durations(number: int) -> Open:
-    """Milliseconds that /metrics takes, as Prometheus asks for it."""
-    return _opened(number, lambda exporter, _: median(scrape(exporter) for _ in range(5)))
+@contextmanager
+def durations(setup: Setup, number: int) -> Iterator[Measure]:
+    """Milliseconds that /metrics with this number of series takes, as Prometheus asks for it."""
+    with _many_series(setup, number) as (exporter, note):
+        yield lambda: Sample(1000 * median(scrape(exporter) for _ in range(5)), note=note)
 
 
-def waits(number: int, *, scraping: bool) -> Open:
+@contextmanager
+def waits(setup: Setup, number: int, scraping: bool) -> Iterator[Measure]:
     """The longest wait among 100 events in milliseconds, with continuous scrapes or without scrapes."""
-    return _opened(number, partial(_longest_wait, scraping=scraping))
+    with _many_series(setup, number) as (exporter, note):
+        posts = setup.scaled(100)
+
+        def turn() -> Sample:
+            # The median of seven rounds: the machine may stall in one of them.
+            with _scrapes(exporter) if scraping else nullcontext():
+                longest = median(max(_wait(exporter) for _ in range(posts)) for _ in range(7))
+            return Sample(1000 * longest, note=note)
+
+        yield turn
 
 
-def _opened(number: int, seconds: Callable[[ExporterProcess, int], float]) -> Open:
-    @contextmanager
-    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
-        with setup.exporter(SETTINGS) as exporter:
-            shown, _ = add_series(exporter, setup.scaled(number))
-
-            def turn() -> Sample:
-                posts = setup.scaled(100)
-                return Sample(seconds(exporter, posts) * 1000, note=f"{shown:,} series of counters")
-
-            yield turn
-
-    return opened
+@contextmanager
+def _many_series(setup: Setup, number: int) -> Iterator[tuple[ExporterProcess, str]]:
+    """An exporter with this number of further series, and a note with the number of all."""
+    with setup.exporter(SETTINGS) as exporter:
+        shown, _ = add_series(exporter, setup.scaled(number))
+        yield exporter, f"{shown:,} series of counters"
 
 
 def add_series(exporter: ExporterProcess, more: int) -> tuple[int, int]:
@@ -63,7 +66,7 @@ def scrape(exporter: ExporterProcess) -> float:
 
 
 @contextmanager
-def page(setup: Setup) -> Iterator[Callable[[], Sample]]:
+def page(setup: Setup) -> Iterator[Measure]:
     """Milliseconds that the page of all codes takes."""
     with setup.exporter() as exporter:
         yield lambda: Sample(
@@ -79,12 +82,6 @@ def _seconds(
     reply = exporter.request("ops", "GET", path, headers=headers)
     assert reply.body.endswith(end), reply.body[-20:]
     return time.perf_counter() - began
-
-
-def _longest_wait(exporter: ExporterProcess, posts: int, *, scraping: bool) -> float:
-    """The median of the longest waits of seven rounds: the machine may stall in one of them."""
-    with _scrapes(exporter) if scraping else nullcontext():
-        return median(max(_wait(exporter) for _ in range(posts)) for _ in range(7))
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from exporter import names
-from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.e2e.prometheus_process import PrometheusProcess
+from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 from tests.faults.replicas import agreed, replicas
 from tests.faults.senders import Load
 from tests.ledger.redis_server import RedisServer
@@ -12,16 +12,13 @@ from tests.ledger.redis_server import RedisServer
 
 def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
     """A fifth of the requests is sent again, to another replica. Rules are evaluated each second."""
-    text = (ROOT / "rules/session-ends.yml").read_text()
-    rules = tmp_path / "session-ends.yml"
-    rules.write_text(text.replace("interval: 30s", "interval: 1s"))
     with (
         RedisServer(tmp_path / "redis") as server,
         replicas(tmp_path, server.url, 3) as exporters,
         PrometheusProcess(
             tmp_path / "prometheus",
             [f"127.0.0.1:{exporter.ports['ops']}" for exporter in exporters],
-            rules=[rules],
+            rules=rules_every_second(tmp_path / "rules"),
         ) as prometheus,
     ):
         wait_for(lambda: len(prometheus.query("up == 1")) == 3, what="three scrapes")
