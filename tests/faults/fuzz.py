@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.errors import REJECTED_REASONS, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.event import MAX_DURATION, Decoded
+from exporter.ingest.event import MAX_DURATION
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Receipt, Totals
@@ -138,7 +138,7 @@ class Target:
             given.media, given.body
         )
         total = decoded.total
-        classified = self._classified(0, decoded)
+        classified = self._classifiers[0].classify(decoded, NOW.timestamp())
         report.classified += 1
         report.events += len(classified.resolved)
         report.rejected += len(classified.rejected)
@@ -162,10 +162,7 @@ class Target:
             if "digits" in error.detail:
                 return None
             raise
-        return self._classified(1, decoded)
-
-    def _classified(self, which: int, decoded: Decoded) -> Classified:
-        return self._classifiers[which].classify(decoded, NOW.timestamp())
+        return self._classifiers[1].classify(decoded, NOW.timestamp())
 
     def _check(self, classified: Classified, total: int) -> None:
         batch, count = classified.batch, len(classified.resolved)

@@ -15,24 +15,22 @@ from tests.faults import (
     exposition,
     files,
     floods,
-    foreign_host,
     fuzz,
     kills,
-    long_durations,
     lost_log,
     power_cut,
     redis_kills,
-    slow_peers,
+    refusals,
     soak,
     tests_elsewhere,
 )
 from tests.faults.table import Row, rows_of
 
-ATTACKS: Final = (bodies, connections, descriptors, floods, foreign_host, slow_peers)
+ATTACKS: Final = (bodies, connections, descriptors, floods)
 DURABILITY: Final = (acknowledgements, backups, disks, files, kills, power_cut)
 OPERATION: Final = (
     *(certificate, configuration, double_scrape, exposition),
-    *(long_durations, lost_log, soak),
+    *(lost_log, refusals, soak),
 )
 REDIS: Final = (redis_kills,)
 ROWS: Final[tuple[Row, ...]] = rows_of(
