@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.benches import BENCHES
-from tests.bench.otlp import write_body
+from tests.bench.peers import write_otlp_body
 from tests.bench.setup import Setup, working_folder
 from tests.bench.turns import Bench, Line, measure, show
 
@@ -46,7 +46,7 @@ def main() -> str | None:
     if shutil.which("wrk") is None:
         return "wrk is not installed, and all loads come from it. `make bench` installs it."
     with working_folder() as folder:
-        write_body(folder)
+        write_otlp_body(folder)
         setup = Setup(folder, 1 if chosen.quick else 3, chosen.quick)
         runs = 1 if chosen.quick else chosen.runs
         against = chosen.against and chosen.against.resolve()

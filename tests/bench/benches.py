@@ -4,11 +4,10 @@ import os
 from functools import partial
 from typing import Final
 
+from tests.bench.costs import durations, page, per_id, start, waits
 from tests.bench.load import over_redis, posting, replicas, waiting
-from tests.bench.memory import per_id, start
 from tests.bench.peers import decoding, fdatasync, parsing, pushgateway, statsd, uvicorn
 from tests.bench.rules import evaluation
-from tests.bench.scrape import durations, page, waits
 from tests.bench.turns import Bench, Peer
 
 # On fewer cores, replicas, Cluster and senders would compete for the cores.
@@ -18,92 +17,78 @@ BENCHES: Final = (
     Bench(
         "singles",
         "single durable events/s, 64 connections",
-        partial(posting, script="single.lua", connections=64),
+        partial(posting, "single.lua", 64),
         (Peer("uvicorn", uvicorn, "≥ × 0.50"), Peer("Pushgateway", pushgateway, "≥ × 6")),
     ),
     Bench(
         "one",
         "single durable events/s, one connection",
-        partial(posting, script="single.lua", connections=1),
+        partial(posting, "single.lua", 1),
         (Peer("fdatasync", fdatasync, "≥ × 0.6"),),
     ),
     Bench(
         "batches",
         "events/s in batches of 1,000 new ids",
-        partial(posting, script="batch.lua", connections=8),
+        partial(posting, "batch.lua", 8),
         (Peer("msgspec", decoding, "≥ × 0.30"), Peer("statsd_exporter", statsd)),
     ),
     Bench(
         "otlp",
         "OTLP records/s in batches of 1,000",
-        partial(posting, script="otlp.lua", connections=4),
+        partial(posting, "otlp.lua", 4),
         (Peer("opentelemetry-proto", parsing),),
         "≥ 100,000",
     ),
     Bench(
-        "p99",
-        "p99 ms of an event beside batches",
-        partial(waiting, script="batch.lua", connections=8),
-        goal="≤ 15",
+        "p99", "p99 ms of an event beside batches", partial(waiting, "batch.lua", 8), goal="≤ 15"
     ),
     Bench(
-        "p99-otlp",
-        "p99 ms of an event beside OTLP",
-        partial(waiting, script="otlp.lua", connections=4),
-        goal="≤ 50",
+        "p99-otlp", "p99 ms of an event beside OTLP", partial(waiting, "otlp.lua", 4), goal="≤ 50"
     ),
     Bench("memory", "bytes of memory per id", per_id, goal="≤ 40"),
-    Bench("start", "s from start to ready, no ids", partial(start, ids=0), goal="≤ 0.4"),
+    Bench("start", "s from start to ready, no ids", partial(start, 0), goal="≤ 0.4"),
     Bench(
-        "start-ids",
-        "s from start to ready, 1,000,000 ids",
-        partial(start, ids=1_000_000),
-        goal="≤ 0.6",
+        "start-ids", "s from start to ready, 1,000,000 ids", partial(start, 1_000_000), goal="≤ 0.6"
     ),
-    Bench(
-        "scrape", "ms for /metrics, 10,000 series", partial(durations, number=10_000), goal="≤ 15"
-    ),
+    Bench("scrape", "ms for /metrics, 10,000 series", partial(durations, 10_000), goal="≤ 15"),
     Bench(
         "scrape-wait",
         "ms longest wait of an event for a scrape",
-        partial(waits, number=10_000, scraping=True),
-        (Peer("no scrape", partial(waits, number=10_000, scraping=False), "≤ 10 more"),),
+        partial(waits, 10_000, True),
+        (Peer("no scrape", partial(waits, 10_000, False), "≤ 10 more"),),
     ),
     Bench("page", "ms for the page of all codes", page, goal="≤ 5"),
     Bench(
-        "rules-1",
-        "ms to evaluate all rules, 1 label value",
-        partial(evaluation, values=1),
-        goal="≤ 60",
+        "rules-1", "ms to evaluate all rules, 1 label value", partial(evaluation, 1), goal="≤ 60"
     ),
     Bench(
         "rules-10",
         "ms to evaluate all rules, 10 label values",
-        partial(evaluation, values=10),
+        partial(evaluation, 10),
         goal="≤ 60",
     ),
     Bench(
         "rules-50",
         "ms to evaluate all rules, 50 label values",
-        partial(evaluation, values=50),
+        partial(evaluation, 50),
         goal="≤ 100",
     ),
     Bench(
         "redis",
         "single events/s in Redis, 64 connections",
-        partial(over_redis, script="single.lua", connections=64),
-        (Peer("in a file", partial(posting, script="single.lua", connections=64), "≥ × 0.5"),),
+        partial(over_redis, "single.lua", 64),
+        (Peer("in a file", partial(posting, "single.lua", 64), "≥ × 0.5"),),
     ),
     Bench(
         "redis-batches",
         "events/s in Redis, batches of 1,000 new ids",
-        partial(over_redis, script="batch.lua", connections=8),
+        partial(over_redis, "batch.lua", 8),
         goal="≥ 150,000",
     ),
     Bench(
         "replicas",
         "events/s of two replicas, Redis Cluster",
-        partial(replicas, number=2),
-        (Peer("one", partial(replicas, number=1), _REPLICAS),),
+        partial(replicas, 2),
+        (Peer("one", partial(replicas, 1), _REPLICAS),),
     ),
 )

@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from tests.bench.costs import SETTINGS, add_series, scrape
 from tests.bench.load import posted
-from tests.bench.scrape import SETTINGS, add_series, scrape
 from tests.bench.setup import Setup, working_folder
 from tests.bench.turns import Sample
 from tests.bench.wrk import fill

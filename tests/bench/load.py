@@ -15,7 +15,7 @@ from tests.ledger.redis_server import RedisCluster, RedisServer
 
 
 @contextmanager
-def posting(setup: Setup, script: str, connections: int) -> Iterator[Measure]:
+def posting(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
     """Events per second with one of this folder's wrk scripts."""
     with setup.exporter() as exporter:
         fill(exporter, 1, script)
@@ -23,7 +23,7 @@ def posting(setup: Setup, script: str, connections: int) -> Iterator[Measure]:
 
 
 @contextmanager
-def over_redis(setup: Setup, script: str, connections: int) -> Iterator[Measure]:
+def over_redis(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
     """The same over a Redis on this machine, with `appendfsync everysec` as Redis comes."""
     with (
         RedisServer(setup.new_folder() / "redis") as server,
@@ -34,7 +34,7 @@ def over_redis(setup: Setup, script: str, connections: int) -> Iterator[Measure]
 
 
 @contextmanager
-def replicas(setup: Setup, number: int) -> Iterator[Measure]:
+def replicas(number: int, setup: Setup) -> Iterator[Measure]:
     """Events per second of batches to `number` exporters over a Cluster of 3 masters and 3 replicas."""
     with RedisCluster(setup.new_folder()) as cluster, ExitStack() as stack:
         exporters = [
@@ -83,7 +83,7 @@ def _spent(pids: Sequence[int]) -> float:
 
 
 @contextmanager
-def waiting(setup: Setup, script: str, connections: int) -> Iterator[Measure]:
+def waiting(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
     """p99 of a single event, ms, while batches arrive at full speed and /metrics is scraped each second."""
     with setup.exporter() as exporter:
 

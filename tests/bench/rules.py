@@ -25,7 +25,7 @@ EVALUATIONS: Final = 2
 
 
 @contextmanager
-def evaluation(setup: Setup, values: int) -> Iterator[Measure]:
+def evaluation(values: int, setup: Setup) -> Iterator[Measure]:
     """Milliseconds of one evaluation of all groups, over every code with that many values of a label."""
     folder = setup.new_folder()
     settings = {"labels": "region", "max_label_values": 100, "first_seen_zero_for": 0}

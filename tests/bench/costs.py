@@ -1,4 +1,4 @@
-"""The duration of a scrape of many series and of a page, and how long a scrape delays an event."""
+"""Memory per id, the times of a start, a scrape and a page, and how long a scrape delays an event."""
 
 import subprocess
 import time
@@ -9,24 +9,61 @@ from typing import Final
 
 from tests.bench.setup import Setup
 from tests.bench.turns import Measure, Sample
-from tests.bench.wrk import running, series
+from tests.bench.wrk import fill, running, series
 from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.faults.usage import resident
 
 SETTINGS: Final = {"labels": "region", "max_label_values": 10_000, "first_seen_zero_for": 0}
 SERIES_PER_VALUE: Final = 8
 """batch.lua sends each label value with four codes: four series of ends, and four series of sums by label."""
+_IDS: Final = 2_000_000
+"""Few enough to be posted within seconds, and enough to outweigh the exporter's other memory."""
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
 @contextmanager
-def durations(setup: Setup, number: int) -> Iterator[Measure]:
+def per_id(setup: Setup) -> Iterator[Measure]:
+    """Bytes per id: memory with a full window, minus memory with a window of 1,000 ids, after as many events.
+
+    Each id was replaced once, so memory that is still allocated for expired ids is included.
+    """
+    ids = setup.scaled(_IDS)
+
+    def memory(window: int) -> int:
+        with setup.exporter({"dedup_window_ids": window}) as exporter:
+            fill(exporter, 2 * ids)
+            return resident(exporter)
+
+    other = memory(1000)
+    yield lambda: Sample((memory(ids) - other) / ids)
+
+
+@contextmanager
+def start(ids: int, setup: Setup) -> Iterator[Measure]:
+    """Seconds from exec to ready with that many ids in the ledger."""
+    folder = setup.new_folder() / "data"
+    with setup.exporter(data_dir=folder) as exporter:
+        fill(exporter, setup.scaled(ids) if ids else 0)
+        exporter.stop()
+
+    def turn() -> Sample:
+        began = time.monotonic()
+        with setup.exporter(data_dir=folder) as exporter:
+            assert exporter.ready()
+            return Sample(time.monotonic() - began)
+
+    yield turn
+
+
+@contextmanager
+def durations(number: int, setup: Setup) -> Iterator[Measure]:
     """Milliseconds that /metrics with this number of series takes, as Prometheus asks for it."""
     with _many_series(setup, number) as (exporter, note):
         yield lambda: Sample(1000 * median(scrape(exporter) for _ in range(5)), note=note)
 
 
 @contextmanager
-def waits(setup: Setup, number: int, scraping: bool) -> Iterator[Measure]:
+def waits(number: int, scraping: bool, setup: Setup) -> Iterator[Measure]:
     """The longest wait among 100 events in milliseconds, with continuous scrapes or without scrapes."""
     with _many_series(setup, number) as (exporter, note):
         posts = setup.scaled(100)
