@@ -10,6 +10,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,33 +78,26 @@ class Traffic:
                 self.errors.append(error)
 
 
+@dataclass
 class Pager:
-    """The running programs, and the pages (not tickets) that Alertmanager sent."""
+    """The running programs, and the pages (not tickets) that Alertmanager sent.
 
-    def __init__(
-        self,
-        exporter: ExporterProcess,
-        prometheus: PrometheusProcess,
-        traffic: Traffic,
-        webhook: WebhookReceiver,
-        mail: MailReceiver,
-        taxonomy: Path,
-    ) -> None:
-        self.exporter = exporter
-        self.ops = f"127.0.0.1:{exporter.ports['ops']}"
-        self.prometheus = prometheus
-        self.traffic = traffic
-        self.taxonomy = taxonomy
-        self.mail = mail
-        """The same pages as e-mail."""
-        self.slack: list[Any] = []
-        """The same pages as Slack attachments, after a call of `pages`."""
-        self._webhook = webhook
-        self._pages: list[Any] = []
+    `mail` receives the same pages as e-mail, `slack` has them as attachments after a call of `pages`.
+    """
+
+    exporter: ExporterProcess
+    prometheus: PrometheusProcess
+    traffic: Traffic
+    webhook: WebhookReceiver
+    mail: MailReceiver
+    taxonomy: Path
+    ops: str
+    slack: list[Any] = field(default_factory=list)
+    _pages: list[Any] = field(default_factory=list)
 
     def pages(self, system: str | None = None) -> list[Any]:
         """The pages so far about a system, or about the exporter itself when `system` is None."""
-        for path, body in self._webhook.rest():
+        for path, body in self.webhook.rest():
             if path == "/page":
                 self._pages.append(body)
             elif path == "/slack":
@@ -173,7 +167,7 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         past.backfill(ops, PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data")
         traffic = running.enter_context(Traffic(exporter, ends))
         running.enter_context(prometheus)
-        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy)
+        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy, ops)
         compared = 'system_outcome:session_ends:increase1h{outcome="success"} offset 15s'
         wait_for(pager.present(compared), LONG, "baselines")
         words = "system_code:session_end_code_info:newest"
