@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from exporter import names
-from tests.e2e.exporter_process import ExporterProcess, wait_for
+from tests.e2e.exporter_process import wait_for
 from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 from tests.faults.replicas import agreed, replicas
 from tests.faults.senders import Load
@@ -27,6 +27,7 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
         with Load(exporters, 3, batch=50) as load:
             load.wait_for_acknowledged(3000)
         assert agreed(exporters) == load.sent
+        assert not exporters[0].data_dir.exists(), "a shared ledger needs no folder"
         [ledger] = {
             dict(labels)["ledger"]
             for exporter in exporters
@@ -66,31 +67,3 @@ def test_kill_9_of_a_replica_loses_and_doubles_nothing(tmp_path: Path) -> None:
                 )
         assert load.retries > 0, "the kills interrupted no request"
         assert agreed(exporters) == load.sent
-
-
-def test_replica_is_ready_while_redis_answers(tmp_path: Path) -> None:
-    with (
-        RedisServer(tmp_path / "redis") as server,
-        ExporterProcess(
-            tmp_path / "data", settings={"ledger": server.url, "ledger_timeout": 1}
-        ) as exporter,
-    ):
-        event = {"id": "a", "system": "streampixel", "code": 4001}
-        assert exporter.post(event).json["accepted"] == 1
-        assert exporter.ready()
-        server.pause()
-        try:
-            wait_for(lambda: not exporter.ready())
-            refused = exporter.post(event)
-            assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
-            assert refused.json["reason"] == "ledger_unavailable"
-            assert exporter.total(names.SESSION_ENDS, code="4001") == 1
-            assert exporter.total(names.LEDGER_WRITABLE) == 0
-        finally:
-            server.resume()
-        wait_for(exporter.ready)
-        assert exporter.post(event).json["duplicates"] == 1
-        assert not exporter.data_dir.exists(), "a shared ledger needs no folder"
-        assert exporter.stop() == 0
-        events = {line["event"] for line in exporter.lines()}
-        assert {"ledger_unavailable", "ledger_recovered"} <= events
