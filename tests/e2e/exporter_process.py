@@ -76,7 +76,6 @@ class ExporterProcess:
         self._settings = {
             f"SESSION_EXPORTER_{key.upper()}": str(value) for key, value in (settings or {}).items()
         }
-        self._process: subprocess.Popen[str] | None = None
         self.ports: dict[str, int] = {}
         self.announced = ""
 
@@ -88,8 +87,7 @@ class ExporterProcess:
 
     def start(self) -> Self:
         self.launch()
-        assert self._process is not None
-        assert self._process.stdout is not None
+        assert self._process.stdout
         self.announced = ""
         while "curl" not in self.announced:
             line = self._process.stdout.readline()
@@ -117,7 +115,6 @@ class ExporterProcess:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
         return self._process.pid
 
     @property
@@ -135,8 +132,7 @@ class ExporterProcess:
 
     def terminate(self) -> None:
         """Send SIGTERM without waiting."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
 
     def stop_traced(self) -> None:
         """Send SIGTERM to the exporter, the child of a tracer that ends with it."""
@@ -144,29 +140,23 @@ class ExporterProcess:
         self.wait()
 
     def wait(self, seconds: float = 30.0) -> int:
-        assert self._process is not None
         code = self._process.wait(seconds)
-        self._close()
+        assert self._process.stdout
+        self._process.stdout.close()
         return code
 
     def kill(self) -> None:
         """Send SIGKILL if the exporter still runs."""
-        if self._process is not None:
-            # Children first: a killed strace leaves the traced program running.
-            if self._process.poll() is None:
-                for child in self._children():
-                    os.kill(child, signal.SIGKILL)
-            self._process.kill()
-            self._process.wait()
-            self._close()
+        # Children first: a killed strace leaves the traced program running.
+        if self._process.poll() is None:
+            for child in self._children():
+                os.kill(child, signal.SIGKILL)
+        self._process.kill()
+        self.wait()
 
     def _children(self) -> list[int]:
         text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in text.split()]
-
-    def _close(self) -> None:
-        if self._process is not None and self._process.stdout is not None:
-            self._process.stdout.close()
 
     def request(
         self,

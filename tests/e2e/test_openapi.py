@@ -42,13 +42,6 @@ OPS = (
     names.DOCS_PATH,
     names.OPENAPI_PATH,
 )
-INGEST = (
-    names.INGEST_PATH,
-    names.LOGS_PATH,
-    names.BEACONS_PATH + "{key}",
-    names.COLLECTOR_PATH,
-    names.BUILDS_PATH + "{token}",
-)
 KEY = "k" * 24
 ORIGIN = "https://pages.example"
 PAGES_BY_NAME = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
@@ -184,7 +177,8 @@ def test_posts_are_answered_as_described(
 @pytest.mark.parametrize("path", OPS)
 def test_ops_paths_answer_as_described(exporter: ExporterProcess, path: str) -> None:
     document = described(exporter)
-    assert set(document["paths"]) == {*OPS, *PAGES_BY_NAME, *INGEST}
+    ingest = {path for path, _ in REQUESTS} | {names.LOGS_PATH, names.COLLECTOR_PATH}
+    assert set(document["paths"]) == {*OPS, *PAGES_BY_NAME, *ingest}
     target = operation(exporter, document, "ops", path)
     assert statuses_of(target, POSITIVE, 3) == {200}
 

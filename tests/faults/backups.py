@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -68,17 +69,16 @@ def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> tuple[Path
     return Path(file), datetime.fromisoformat(until.rpartition(" ")[2]).timestamp()
 
 
-def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> dict[str, int]:
+def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> Counter[str]:
     """Post the first `counts` events of each sender again, and return the sums of the answers."""
-    sums = {"accepted": 0, "duplicates": 0}
+    sums = Counter[str]()
     for sender, count in zip(senders, counts, strict=True):
         for first in range(0, count, 1000):
             events = [sender.event(number) for number in range(first, min(first + 1000, count))]
             reply = exporter.post(json.dumps(events).encode())
             if reply.status != 200:
                 raise Missed(f"a retry was answered {reply.status}")
-            for name in sums:
-                sums[name] += reply.json[name]
+            sums.update({name: reply.json[name] for name in ("accepted", "duplicates")})
     return sums
 
 

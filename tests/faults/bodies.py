@@ -4,7 +4,6 @@ import functools
 import gzip
 import os
 import signal
-import socket
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 
 from exporter.names import REFUSED_REQUESTS
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.senders import POST_HEAD
+from tests.faults.senders import POST_HEAD, connect
 from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import MIB, bytes_read, peak
 
@@ -37,7 +36,7 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     first = POST_HEAD + framing + b"\r\n\r\n" + piece * 20
     os.kill(exporter.pid, signal.SIGSTOP)
     try:
-        client = socket.create_connection(("127.0.0.1", exporter.ports["ingest"]), timeout=30)
+        client = connect(exporter.ports["ingest"])
         client.sendall(first)
     finally:
         os.kill(exporter.pid, signal.SIGCONT)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.server.resources import OPS_CONNECTIONS
+from tests.commands.running import write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.honest import honest, p99
 from tests.faults.senders import POST_HEAD, connect
@@ -165,8 +166,8 @@ def _connection_flood(
 ) -> tuple[Counter[int], int, int]:
     """All statuses, and resident memory before and after a flood. The exporter requires a token."""
     folder.mkdir()
-    settings = {"ingest_token_file": folder / "tokens"}
-    settings["ingest_token_file"].write_text("a-token-that-only-honest-senders-have\n")
+    tokens = write(folder / "tokens", "a-token-that-only-honest-senders-have")
+    settings = {"ingest_token_file": tokens}
     if tls:
         cert, key = self_signed(folder)
         settings |= {"ingest_tls_cert": cert, "ingest_tls_key": key}

@@ -179,8 +179,8 @@ def _kill_first_starts(folder: Path, count: int) -> Counter[str]:
     for number in range(count):
         exporter = ExporterProcess(folder / str(number) / "data")
         with contextlib.ExitStack() as stack:
-            stack.callback(exporter.kill)
             process = exporter.launch()
+            stack.callback(exporter.kill)
             _wait_for_lock(exporter.data_dir)
             time.sleep(rng.uniform(0, _WITHIN))  # a random point of the start
             process.send_signal(_SIGNALS[number % 2])

@@ -58,9 +58,9 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
             return exporter.ready()
         return False
 
+    process = exporter.launch()
+    exporter.ports = ports
     try:
-        process = exporter.launch()
-        exporter.ports = ports
         wait_for(lambda: ready() or process.poll() is not None, 60.0, "a ready exporter")
         accepted = refused = 0
         for number in range(rounds):

@@ -1,8 +1,10 @@
 """Rows 22 and 23 of the fault table: Redis is killed under load, alone and as masters of a Cluster."""
 
+import contextlib
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exporter import names
@@ -63,27 +65,17 @@ def killed(folder: Path, quick: bool, mutant: str = "") -> str:
 # over loopback is too fast to lose many events; tests/ledger/test_redis_totals.py tests a loss.
 
 
-class _Watch(threading.Thread):
-    """Reads the totals of an exporter repeatedly, and counts totals that went down."""
-
-    def __init__(self, exporter: ExporterProcess) -> None:
-        super().__init__(daemon=True)
-        self._exporter = exporter
-        self._over = threading.Event()
-        self.reads = self.decreases = 0
-
-    def run(self) -> None:
-        last: dict[object, float] = {}
-        while not self._over.wait(0.05):
-            samples = self._exporter.metrics().items()
-            totals = {key: value for key, value in samples if key[0] == names.SESSION_ENDS}
-            self.decreases += sum(value < last.get(key, 0) for key, value in totals.items())
-            self.reads += 1
-            last = totals
-
-    def end(self) -> None:
-        self._over.set()
-        self.join(30)
+def _decreases(exporter: ExporterProcess, over: threading.Event, least_reads: int) -> int:
+    """Read the totals of an exporter until `over` is set: how many went down from one read to the next."""
+    last: dict[object, float] = {}
+    reads = decreases = 0
+    while not over.wait(0.05):
+        totals = exporter.metrics(names.SESSION_ENDS)
+        decreases += sum(value < last.get(key, 0) for key, value in totals.items())
+        reads += 1
+        last = totals
+    assert reads > least_reads
+    return decreases
 
 
 @row(23, "Redis failover, 3 + 3", "100: loss measured, no total goes down")
@@ -95,10 +87,12 @@ def failed_over(folder: Path, quick: bool) -> str:
     with (
         RedisCluster(folder / "cluster") as cluster,
         replicas(folder, cluster.url, 2, ledger_timeout=1) as exporters,
+        ThreadPoolExecutor() as threads,
+        contextlib.ExitStack() as ended,
     ):
-        watches = [_Watch(exporter) for exporter in exporters]
-        for watch in watches:
-            watch.start()
+        over = threading.Event()
+        ended.callback(over.set)
+        watches = [threads.submit(_decreases, exporter, over, failovers) for exporter in exporters]
         with Load(exporters) as load:
             for _ in range(failovers):
                 load.wait_for_random_point(100)
@@ -114,13 +108,11 @@ def failed_over(folder: Path, quick: bool) -> str:
                 slowest = max(slowest, time.monotonic() - began)
                 master.start()
                 wait_for(cluster.settled, 60, "a Cluster with all its replicas")
-        for watch in watches:
-            watch.end()
-            assert watch.reads > failovers
+        over.set()
+        decreases = sum(watch.result() for watch in watches)
         total = agreed(exporters)
         noticed = int(exporters[0].total(names.LEDGER_LOST))
         ids, counted = _stored(cluster)
-    decreases = sum(watch.decreases for watch in watches)
     figure = (
         f"{failovers} failovers, {load.sent:,} events: {load.sent - counted:,} lost ({noticed:,} noticed), "
         f"{decreases} totals went down, {counted - ids} counted twice; back in {slowest:.1f} s"

@@ -8,8 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, Self
 
@@ -36,14 +35,13 @@ def post(connection: http.client.HTTPConnection, body: str | bytes) -> tuple[int
     return response.status, response.read()
 
 
-@contextmanager
-def connect(port: int, receive_buffer: int = 0) -> Iterator[socket.socket]:
-    with socket.socket() as client:
-        if receive_buffer:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        client.settimeout(30)
-        client.connect(("127.0.0.1", port))
-        yield client
+def connect(port: int, receive_buffer: int = 0) -> socket.socket:
+    client = socket.socket()
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", port))
+    return client
 
 
 USER_EVENTS = 40
