@@ -125,10 +125,10 @@ class ExporterProcess:
         """The log's JSON lines."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def stop(self) -> int:
         """Send SIGTERM, and return the exit code."""
         self.terminate()
-        return self.wait(seconds)
+        return self.wait()
 
     def terminate(self) -> None:
         """Send SIGTERM without waiting."""

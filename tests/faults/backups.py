@@ -11,25 +11,17 @@ from typing import Final
 from exporter import names
 from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
 from tests.faults.senders import Load, Sender
-from tests.faults.table import Missed, Mutant, reached, row
+from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.programs import finished
 
 _BATCH: Final = 40
 """The maximum number of events per request, with which four senders reach 5,000 events/s."""
-_SLOW: Final = """
-import time
-from exporter.ledger import backup
-copied = backup.copyfile
-def slow(source, target):
-    copied(source, target)
-    time.sleep(0.3)
-backup.copyfile = slow
-"""
+_SLOW: Final = "\nimport time" + patched(
+    "exporter.ledger.backup.copyfile",
+    "lambda source, target: (original(source, target), time.sleep(0.3))",
+)
 """Copying each file takes as long as for a large ledger, so checkpoints become due during a copy."""
-_OFTEN: Final = """
-from exporter.ledger import checkpoints
-checkpoints.PAGES = 50
-"""
+_OFTEN: Final = patched("exporter.ledger.checkpoints.PAGES", "50")
 """Checkpoints are so frequent that several would happen during each copy."""
 _WITHOUT_WAL: Final = """
 from exporter.ledger import backup, checkpoints

@@ -55,13 +55,10 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     return int(answer[9:12] or 0), bytes_read(exporter) - before
 
 
-_UNLIMITED: Final = """
-from exporter.ingest import guard
-made = guard.Guard.__init__
-def __init__(self, authenticator, max_body, budget):
-    made(self, authenticator, 1 << 40, 1 << 40)
-guard.Guard.__init__ = __init__
-"""
+_UNLIMITED: Final = patched(
+    "exporter.ingest.guard.Guard.__init__",
+    "lambda self, tokens, *_: original(self, tokens, 1 << 40, 1 << 40)",
+)
 _WHOLE_READS: Final = patched(
     "exporter.server.connections.BufferedConnection", "lambda make, buffer, ended: make()"
 )
@@ -113,15 +110,10 @@ def _bomb(unpacked: int) -> bytes:
     return gzip.compress(b"")[:10] + block * count + end
 
 
-_GREEDY: Final = """
-import gzip
-from exporter.ingest.guard import Guard
-unpack = Guard._unpack
-def _unpack(self, body):
-    gzip.decompress(body)
-    return unpack(self, body)
-Guard._unpack = _unpack
-"""
+_GREEDY: Final = "import gzip" + patched(
+    "exporter.ingest.guard.Guard._unpack",
+    "lambda self, body: gzip.decompress(body) and original(self, body)",
+)
 
 
 @row(

@@ -11,7 +11,7 @@ from typing import Final
 from exporter.names import CERTIFICATE_EXPIRY, CERTIFICATE_RELOADED
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import post
-from tests.faults.table import Missed, Mutant, reached, row
+from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.server.conftest import self_signed
 
 
@@ -30,20 +30,14 @@ def _served(port: int) -> bytes:
         return b""
 
 
-_RECHECK: Final = """
-from exporter.server import certificates
-certificates.RECHECK = 0.1
-"""
+_RECHECK: Final = patched("exporter.server.certificates.RECHECK", "0.1")
 """Quick versions check the files every 0.1 s instead of every 5 s."""
-_WITHOUT_WATCH: Final = """
-import asyncio
-from exporter.server.certificates import Certificate
-Certificate.watch = lambda self: asyncio.sleep(3600)
-"""
-_WITHOUT_TRIAL: Final = """
-contexts = [certificates._new_context()]
-certificates._new_context = lambda: contexts[0]
-"""
+_WITHOUT_WATCH: Final = "\nimport asyncio" + patched(
+    "exporter.server.certificates.Certificate.watch", "lambda self: asyncio.sleep(3600)"
+)
+_WITHOUT_TRIAL: Final = patched(
+    "exporter.server.certificates._new_context", "lambda context=original(): context"
+)
 
 
 @row(

@@ -135,12 +135,10 @@ _TRUST_ALL: Final = """
 import os
 os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
 """
-_AT_ONCE: Final = """
-from dataclasses import replace
-from exporter.ledger.sqlite import SqliteLedger
-commit = SqliteLedger.commit
-SqliteLedger.commit = lambda self, batch: commit(self, replace(batch, deferrable=False))
-"""
+_AT_ONCE: Final = "from dataclasses import replace" + patched(
+    "exporter.ledger.sqlite.SqliteLedger.commit",
+    "lambda self, batch: original(self, replace(batch, deferrable=False))",
+)
 _NO_LIMIT: Final = patched("exporter.token_bucket.TokenBuckets.take", "lambda *_: None")
 
 

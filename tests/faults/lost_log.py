@@ -80,14 +80,10 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
         exporter.kill()
 
 
-_LOG_RAISES: Final = """
-import sys
-from exporter import logs
-def emit(self, record):
-    sys.stderr.write(logs._line(record) + "\\n")
-    sys.stderr.flush()
-logs._Stderr.emit = emit
-"""
+_LOG_RAISES: Final = "import sys\nfrom exporter import logs" + patched(
+    "exporter.logs._Stderr.emit",
+    "lambda self, record: print(logs._line(record), file=sys.stderr, flush=True)",
+)
 _STATE_LAST: Final = """
 from exporter.ledger import sqlite
 class Log:

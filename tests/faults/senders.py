@@ -15,7 +15,6 @@ from typing import Any, Self
 from exporter.names import INGEST_PATH
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
-HEADERS = {"Content-Type": "application/json"}
 CODES = (4001, 1000, 1006, 4005)
 POST_HEAD = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
@@ -30,7 +29,7 @@ def ends(prefix: str, first: int, count: int) -> list[dict[str, Any]]:
 
 def post(connection: http.client.HTTPConnection, body: str | bytes) -> tuple[int, bytes]:
     """Status and body of the answer to a request."""
-    connection.request("POST", INGEST_PATH, body, HEADERS)
+    connection.request("POST", INGEST_PATH, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     return response.status, response.read()
 

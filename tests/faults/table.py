@@ -51,9 +51,13 @@ class Row:
 
 
 def patched(name: str, value: str) -> str:
-    """The code of a mutant that replaces `name` in the program by an expression."""
+    """The code of a mutant that replaces `name` in the program by an expression, which may use `original`."""
     owner, _, attribute = name.rpartition(".")
-    return f"\nimport pkgutil\nsetattr(pkgutil.resolve_name({owner!r}), {attribute!r}, {value})\n"
+    return f"""
+import pkgutil
+owner = pkgutil.resolve_name({owner!r})
+owner.{attribute} = (lambda original: {value})(owner.{attribute})
+"""
 
 
 def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], Row]:
