@@ -1,7 +1,7 @@
 """Rows 12 and 27 of the fault table: slow connections, and thousands of short connections."""
 
+import asyncio
 import contextlib
-import selectors
 import socket
 import ssl
 import time
@@ -43,49 +43,40 @@ sockets._listen = _listen
 """Without this, loopback buffers 2.5 MB of unread answers per socket, 1 GB for all sockets with answers."""
 
 
-def _open_slowly(exporter: ExporterProcess, sockets: int, patience: float) -> float:
+async def _open_slowly(exporter: ExporterProcess, sockets: int, patience: float) -> float:
     """Open slow sockets, a third of each kind. Returns the seconds until all are closed, or infinity."""
     with contextlib.ExitStack() as opened:
         before = descriptors(exporter)
-        dripping = opened.enter_context(selectors.DefaultSelector())
+        dripping = []
         began = time.monotonic()
         for number in range(sockets):
             kind = number % 3
-            port = exporter.ports["ops" if kind == 2 else "ingest"]
-            client = opened.enter_context(connect(port, receive_buffer=4096))
+            client = connect(exporter.ports["ops" if kind == 2 else "ingest"], receive_buffer=4096)
             client.sendall(_SLOW[kind])
-            client.setblocking(False)
-            if kind < 2:
-                dripping.register(client, selectors.EVENT_READ, client)
+            if kind == 2:
+                opened.enter_context(client)
+            else:
+                dripping.append(asyncio.create_task(_drip(client)))
         # The ops listener immediately refuses connections above its own limit.
         accepted = sockets - max(0, sockets // 3 - OPS_CONNECTIONS)
         wait_for(lambda: descriptors(exporter) - before > 0.9 * accepted, what="connections")
-        next_drip = time.monotonic() + _DRIP
-        while (now := time.monotonic()) < began + patience:
+        while (seconds := time.monotonic() - began) < patience:
             if descriptors(exporter) <= before:
-                return now - began
-            for key, _ in dripping.select(0.05):
-                if _ended(key.data):
-                    dripping.unregister(key.fileobj)
-            if now >= next_drip:
-                next_drip += _DRIP
-                for key in list(dripping.get_map().values()):
-                    with contextlib.suppress(OSError):
-                        key.data.send(b"1")
+                return seconds
+            await asyncio.sleep(0.05)
     return float("inf")
 
 
-def _ended(client: socket.socket) -> bool:
-    """Read the available bytes. At the end of the connection, close it as an honest client would."""
-    try:
-        if client.recv(4096):
-            return False
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    client.close()
-    return True
+async def _drip(client: socket.socket) -> None:
+    """Send bytes until the end of the connection, and close it then as an honest client would."""
+    reader, writer = await asyncio.open_connection(sock=client)
+    with contextlib.closing(writer), contextlib.suppress(OSError):
+        while True:
+            try:
+                if not await asyncio.wait_for(reader.read(4096), _DRIP):
+                    break
+            except TimeoutError:
+                writer.write(b"1")
 
 
 _PROTOCOL: Final = "exporter.server.protocol.GuardedProtocol"
@@ -117,7 +108,7 @@ def slow(folder: Path, quick: bool, mutant: str = "") -> str:
         ) as exporter,
         honest(exporter.ports["ingest"]) as latencies,
     ):
-        gone = _open_slowly(exporter, sockets, patience)
+        gone = asyncio.run(_open_slowly(exporter, sockets, patience))
     figure = (
         f"{sockets} sockets, a third each, gone in {gone:.1f} s (receive_timeout {timeout} s); "
         f"p99 of {len(latencies)} others {p99(latencies) * 1000:.0f} ms"
