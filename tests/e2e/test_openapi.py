@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from exporter import names
-from exporter.beacons.sites import hash_key
 from exporter.names import ALERTS_PATH
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.exposition import assert_parses
+from tests.faults.floods import KEY, ORIGIN, beacon_sites
 from tests.streampixel.webhook import TOKEN, token_file
 
 EXAMPLES = 30
@@ -42,8 +42,6 @@ OPS = (
     names.DOCS_PATH,
     names.OPENAPI_PATH,
 )
-KEY = "k" * 24
-ORIGIN = "https://pages.example"
 PAGES_BY_NAME = (names.CODES_PATH + "/{system}/{code}", ALERTS_PATH + "/{name}")
 """Pages whose path has a name: generated names seldom exist."""
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
@@ -76,13 +74,10 @@ def _lines(_: object, value: Any) -> bytes:
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
     folder = tmp_path_factory.mktemp("openapi")
-    (folder / "sites.yaml").write_text(
-        f"sites: [{{site: a, system: softdrive, origins: [{ORIGIN}], keys: ['{hash_key(KEY)}']}}]\n"
-    )
     settings = {
         "labels": "region",
         "max_label_values": 5,
-        "beacon_keys_file": folder / "sites.yaml",
+        "beacon_keys_file": beacon_sites(folder),
         "beacon_rate": 10_000,
         "beacon_address_rate": 10_000,
         "streampixel_webhook_token_file": token_file(folder),
