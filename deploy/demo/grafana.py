@@ -52,26 +52,26 @@ def _major(program: Path) -> int:
     return int(version[1]) if version else 0
 
 
-def configure(folder: Path, prometheus: str) -> None:
-    """Writes the shipped provisioning with the demo's Prometheus (HOST:PORT) and short intervals."""
-    target = shutil.copytree(_ROOT / "deploy/grafana/provisioning", folder / "provisioning")
-    for path in target.glob("*/*.yaml"):
+def program(folder: Path, installed: tuple[Path, Path], address: str, prometheus: str) -> Program:
+    """Grafana on `address` with `prometheus` (HOST:PORT each), not started; its files are in `folder`.
+
+    It has the shipped provisioning with short intervals.
+    """
+    provisioning = folder / "provisioning"
+    shutil.copytree(_ROOT / "deploy/grafana/provisioning", provisioning)
+    for path in provisioning.glob("*/*.yaml"):
         text = compressed(path.read_text("utf-8")).replace(
             "$PROMETHEUS_URL", f"http://{prometheus}"
         )
         shipped = "/var/lib/grafana/dashboards/session-ends"
         path.write_text(text.replace(shipped, str(_ROOT / "dashboards")), "utf-8")
-
-
-def program(folder: Path, installed: tuple[Path, Path], address: str) -> Program:
-    """Grafana on `address` (HOST:PORT), not started; `folder` is configured and takes its database."""
     command, home = installed
     host, _, port = address.rpartition(":")
     settings = {
         "paths.data": folder / "data",
         "paths.logs": folder / "logs",
         "paths.plugins": folder / "plugins",
-        "paths.provisioning": folder / "provisioning",
+        "paths.provisioning": provisioning,
         "server.http_addr": host,
         "server.http_port": port,
         "auth.anonymous.enabled": "true",

@@ -15,7 +15,7 @@ import httpx
 import typer
 
 from deploy.demo import grafana, past, stack
-from deploy.demo.program import STOP_SIGNALS, Program, Receiver, until
+from deploy.demo.program import STOP_SIGNALS, Receiver, until
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.settings import PREFIX
@@ -89,7 +89,12 @@ def _run(once: bool, installed: tuple[Path, Path] | None) -> None:
         began = time.monotonic()
         running.enter_context(prometheus)
         if installed:
-            running.enter_context(_grafana(Path(folder, "grafana"), installed, listeners))
+            address = listeners["grafana"]
+            _log(f"Dashboards in Grafana: {grafana.dashboard(address)}")
+            place = Path(folder, "grafana")
+            running.enter_context(
+                grafana.program(place, installed, address, listeners["prometheus"])
+            )
         alerts = _Alerts(client, receiver, listeners)
 
         def post() -> None:
@@ -119,13 +124,6 @@ def _run(once: bool, installed: tuple[Path, Path] | None) -> None:
         _log("Done." if once else "The demo continues until Ctrl-C.")
         while not once:
             page()
-
-
-def _grafana(folder: Path, installed: tuple[Path, Path], listeners: dict[str, str]) -> Program:
-    folder.mkdir()
-    grafana.configure(folder, listeners["prometheus"])
-    _log(f"Dashboards in Grafana: {grafana.dashboard(listeners['grafana'])}")
-    return grafana.program(folder, installed, listeners["grafana"])
 
 
 def _log(text: str) -> None:

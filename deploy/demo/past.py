@@ -32,27 +32,6 @@ InfoSeries = Sequence[tuple[str, Mapping[str, str], float]]
 """Metric, labels and value of each series that never changes."""
 
 
-def exported(ops: str) -> Counts:
-    """The counts on /metrics of the listener `ops` (HOST:PORT), with the labels that Prometheus adds."""
-    return [
-        ({**sample.labels, "job": JOB, "instance": ops}, int(sample.value))
-        for sample in _samples(ops)
-        if sample.name == names.SESSION_ENDS
-    ]
-
-
-def info_series(ops: str) -> InfoSeries:
-    """Names, texts and objectives on /metrics, and their records."""
-    series: list[tuple[str, Mapping[str, str], float]] = []
-    for sample in _samples(ops):
-        if sample.name in RECORDED:
-            scraped = {**sample.labels, "job": JOB, "instance": ops}
-            series.append((sample.name, scraped, sample.value))
-            if record := RECORDED[sample.name]:
-                series.append((record, sample.labels, sample.value))
-    return sorted(series, key=lambda row: row[0])
-
-
 def _samples(ops: str) -> Iterator[Sample]:
     text = httpx.get(f"http://{ops}{names.METRICS_PATH}", timeout=30, trust_env=False).text
     for family in text_string_to_metric_families(text):
@@ -91,16 +70,25 @@ def openmetrics(
 
 def total(ops: str) -> int:
     """The number of session ends on /metrics of the listener `ops` (HOST:PORT)."""
-    return sum(count for _, count in exported(ops))
+    return sum(int(sample.value) for sample in _samples(ops) if sample.name == names.SESSION_ENDS)
 
 
 def backfill(ops: str, steps: int, interval: int, database: Path) -> None:
     """Imports counts and info series of the listener `ops` into Prometheus' `database`, as past scrapes."""
+    counts: Counts = []
+    info: list[tuple[str, Mapping[str, str], float]] = []
+    for sample in _samples(ops):
+        scraped = {**sample.labels, "job": JOB, "instance": ops}
+        if sample.name == names.SESSION_ENDS:
+            counts.append((scraped, int(sample.value)))
+        elif sample.name in RECORDED:
+            info.append((sample.name, scraped, sample.value))
+            if record := RECORDED[sample.name]:
+                info.append((record, sample.labels, sample.value))
+    info.sort(key=lambda row: row[0])
     file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(
-            openmetrics(exported(ops), steps, interval, int(time.time()), info_series(ops))
-        )
+        out.writelines(openmetrics(counts, steps, interval, int(time.time()), info))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:

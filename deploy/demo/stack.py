@@ -56,19 +56,19 @@ def compressed(text: str, speed: int = SPEED) -> str:
     return re.sub(r"\b(?:\d+[smhd])+\b", shorter, text)
 
 
-def configure(folder: Path, listeners: dict[str, str], receiver: str) -> None:
+def configure(folder: Path, listeners: dict[str, str], receiver: str, speed: int = SPEED) -> None:
     """Writes the shipped files with short durations, these addresses, and `receiver` in place of Slack."""
     shutil.copytree(rule_files.folder(), folder / "rules")
     shutil.copytree(_SHIPPED / "alertmanager", folder, dirs_exist_ok=True)
     shutil.copy(_SHIPPED / "prometheus" / "prometheus.yml", folder)
     for name in ("slack-page", "slack-ticket"):
         (folder / name).write_text(f"{receiver}/{name}")
-    replaced = {f"127.0.0.1:{port}": listeners[name] for name, port in _PORTS.items()}
+    replaced = {f"127.0.0.1:{_PORTS[name]}": address for name, address in listeners.items()}
     replaced |= {"../../rules": "rules", "/etc/prometheus/secrets": str(folder)}
     # The demo shows tickets at any time.
     replaced["active_time_intervals: [office-hours]"] = ""
     for path in (*folder.glob("*.yml"), *folder.glob("rules/*.yml")):
-        text = compressed(path.read_text("utf-8"))
+        text = compressed(path.read_text("utf-8"), speed)
         for shipped, own in replaced.items():
             text = text.replace(shipped, own)
         path.write_text(text, "utf-8")

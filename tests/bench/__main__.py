@@ -4,6 +4,7 @@ Takes about ten minutes of a quiet machine. Exits with 1 when a row misses its g
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.benches import BENCHES
-from tests.bench.otlp import write_body
+from tests.bench.peers import write_otlp_body
 from tests.bench.setup import Setup, working_folder
-from tests.bench.table import Line, show
-from tests.bench.turns import Bench, measure
-from tests.bench.wrk import missing
+from tests.bench.turns import Bench, Line, measure, show
 
 
 def _chosen(text: str) -> list[Bench]:
@@ -44,10 +43,10 @@ def main() -> str | None:
     chosen = parser.parse_args()
     if chosen.against and not (chosen.against / "exporter" / "serve.py").is_file():
         parser.error(f"{chosen.against} is no checkout of session-end-exporter")
-    if missing():
+    if shutil.which("wrk") is None:
         return "wrk is not installed, and all loads come from it. `make bench` installs it."
     with working_folder() as folder:
-        write_body(folder)
+        write_otlp_body(folder)
         setup = Setup(folder, 1 if chosen.quick else 3, chosen.quick)
         runs = 1 if chosen.quick else chosen.runs
         against = chosen.against and chosen.against.resolve()

@@ -4,6 +4,7 @@ Prints a Markdown table, and draws it. Takes about ten minutes of a quiet machin
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,11 +14,11 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from tests.bench.costs import SETTINGS, add_series, scrape
 from tests.bench.load import posted
-from tests.bench.scrape import SETTINGS, add_series, scrape
 from tests.bench.setup import Setup, working_folder
 from tests.bench.turns import Sample
-from tests.bench.wrk import fill, missing
+from tests.bench.wrk import fill
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.usage import MIB, resident
 
@@ -28,6 +29,15 @@ CONNECTIONS: Final = (1, 4, 16, 64, 256, 1024)
 HEADINGS: Final = (
     *("", "", "single events/s", "µs each", "p99 ms", "events/s in batches", "µs each"),
     *("MiB", "ms for /metrics"),
+)
+
+SINGLES, P99, BATCHES, MEMORY, SCRAPE = 0, 2, 3, 5, 6
+"""Positions in a row of figures."""
+COLORS: Final = {"single events": "#c2185b", "batches of 1,000": "#00796b"}
+LOWER: Final = (
+    (MEMORY, "Memory of the exporter (MiB)"),
+    (SCRAPE, "Time for /metrics (ms)"),
+    (P99, "p99 of a single event (ms)"),
 )
 
 
@@ -100,7 +110,7 @@ def main() -> str | None:
     parser.add_argument("--runs", type=int, default=5, help="turns of each state (default 5)")
     parser.add_argument("--quick", action="store_true", help="short: the figures mean nothing")
     chosen = parser.parse_args()
-    if missing():
+    if shutil.which("wrk") is None:
         return "wrk is not installed, and all loads come from it. `make bench-growth` installs it."
     runs, seconds, ids = (1, 1, 0) if chosen.quick else (chosen.runs, 3, chosen.ids)
     figures: dict[str, dict[str, tuple[float | None, ...]]] = {}
@@ -123,9 +133,6 @@ def main() -> str | None:
                 figures[axis] = {point.label: point.row() for point in points}
             _show(axis, figures[axis])
     if chosen.plot:
-        # matplotlib takes 0.7 s of each process that collects tests.
-        from tests.bench.growth_plot import draw
-
         draw(figures, chosen.plot)
     return None
 
@@ -134,6 +141,47 @@ def _show(axis: str, rows: Mapping[str, tuple[float | None, ...]]) -> None:
     for label, row in rows.items():
         cells = ("" if value is None else f"{value:,.{0 if value >= 100 else 1}f}" for value in row)
         print(f"| {axis} | {label} | {' | '.join(cells)} |", flush=True)
+
+
+def draw(figures: Mapping[str, Mapping[str, tuple[float | None, ...]]], path: Path) -> None:
+    """An SVG with a column per axis, rates in the upper row and their costs in the lower row.
+
+    It has the same bytes for the same figures.
+    """
+    # matplotlib takes 0.7 s of each process that collects tests.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
+
+    with mpl.rc_context({"svg.hashsalt": "growth", "font.size": 9, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
+        parts = figure.subplots(2, 3)
+        for upper, lower, (position, title), (axis, rows) in zip(
+            *parts, LOWER, figures.items(), strict=True
+        ):
+            places = range(len(rows))
+            for name, column in (("single events", SINGLES), ("batches of 1,000", BATCHES)):
+                values = [row[column] for row in rows.values()]
+                if None not in values:
+                    upper.plot(places, values, marker="o", label=name, color=COLORS[name])
+            # A factor is the same distance everywhere: both rates can be read in one part.
+            upper.set_yscale("log")
+            upper.set_ylim(100, 10_000_000)
+            upper.yaxis.set_major_formatter(EngFormatter(sep=" "))
+            upper.set_title(f"Events/s by {axis}")
+            upper.set_xticks(places, list(rows))
+            # Linear: a cost in proportion is a straight line.
+            amounts = [float(label.replace(",", "")) for label in rows]
+            lower.plot(amounts, [row[position] for row in rows.values()], "ko-")
+            lower.set_ylim(bottom=0)
+            lower.xaxis.set_major_formatter(EngFormatter(sep=" "))
+            lower.set_title(title)
+            for part in (upper, lower):
+                part.set_xlabel(axis)
+                part.grid(alpha=0.3)
+        parts[0][0].legend(loc="lower left", fontsize=8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 if __name__ == "__main__":

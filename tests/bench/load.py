@@ -1,29 +1,47 @@
-"""Events per second that an exporter acknowledges, and the latency of a single event while batches arrive."""
+"""Events per second that exporters acknowledge, and the latency of a single event while batches arrive."""
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from tests.bench.counters import accepted
 from tests.bench.setup import Setup
-from tests.bench.turns import Open, Sample
-from tests.bench.wrk import EVENTS, Run, command, fill, read, running
+from tests.bench.turns import Measure, Sample
+from tests.bench.wrk import EVENTS, Run, accepted, command, fill, read, running
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.usage import processor_seconds
+from tests.ledger.redis_server import RedisCluster, RedisServer
 
 
-def posting(script: str, connections: int) -> Open:
-    """Starts a bench of events per second with one of this folder's wrk scripts."""
+@contextmanager
+def posting(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
+    """Events per second with one of this folder's wrk scripts."""
+    with setup.exporter() as exporter:
+        fill(exporter, 1, script)
+        yield partial(posted, [exporter], script, connections, setup.seconds)
 
-    @contextmanager
-    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
-        with setup.exporter() as exporter:
-            fill(exporter, 1, script)
-            yield partial(posted, [exporter], script, connections, setup.seconds)
 
-    return opened
+@contextmanager
+def over_redis(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
+    """The same over a Redis on this machine, with `appendfsync everysec` as Redis comes."""
+    with (
+        RedisServer(setup.new_folder() / "redis") as server,
+        setup.exporter({"ledger": server.url}) as exporter,
+    ):
+        fill(exporter, 1, script)
+        yield partial(posted, [exporter], script, connections, setup.seconds, [server.pid])
+
+
+@contextmanager
+def replicas(number: int, setup: Setup) -> Iterator[Measure]:
+    """Events per second of batches to `number` exporters over a Cluster of 3 masters and 3 replicas."""
+    with RedisCluster(setup.new_folder()) as cluster, ExitStack() as stack:
+        exporters = [
+            stack.enter_context(setup.exporter({"ledger": cluster.url})) for _ in range(number)
+        ]
+        stores = [node.pid for node in cluster.nodes]
+        yield partial(posted, exporters, "batch.lua", 8, setup.seconds, stores)
 
 
 def posted(
@@ -64,23 +82,19 @@ def _spent(pids: Sequence[int]) -> float:
     return sum(map(processor_seconds, pids))
 
 
-def waiting(script: str, connections: int) -> Open:
+@contextmanager
+def waiting(script: str, connections: int, setup: Setup) -> Iterator[Measure]:
     """p99 of a single event, ms, while batches arrive at full speed and /metrics is scraped each second."""
+    with setup.exporter() as exporter:
 
-    @contextmanager
-    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
-        with setup.exporter() as exporter:
+        def turn() -> Sample:
+            with running(script, exporter.ports["ingest"], connections):
+                before = accepted(exporter)
+                wait_for(lambda: accepted(exporter) > before, what="the first batch")
+                run = _beside(exporter, setup.seconds)
+            return Sample(run.p99 * 1000, note=f"{run.rate:.0f} single events/s")
 
-            def turn() -> Sample:
-                with running(script, exporter.ports["ingest"], connections):
-                    before = accepted(exporter)
-                    wait_for(lambda: accepted(exporter) > before, what="the first batch")
-                    run = _beside(exporter, setup.seconds)
-                return Sample(run.p99 * 1000, note=f"{run.rate:.0f} single events/s")
-
-            yield turn
-
-    return opened
+        yield turn
 
 
 def _beside(exporter: ExporterProcess, seconds: int) -> Run:

@@ -6,27 +6,28 @@ import shutil
 import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import httpx
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from deploy.demo.program import Program
 from exporter.ingest.event import Event
 from tests.bench.setup import Setup
-from tests.bench.turns import Sample, Unavailable
+from tests.bench.turns import Measure, Sample, Unavailable
 from tests.bench.wrk import wrk
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.e2e.prometheus_process import free_port
 
-Measure = Callable[[], Sample]
 STATSD: Final = ROOT / "build" / "statsd_exporter"
 """`make bench` builds it where there is Go 1.24 or later."""
+_MARK: Final = "MARK" * 6
+"""otlp.lua replaces it in each id; the text that replaces it has the same length."""
 _PAGE: Final = 4096
 _PREALLOCATED: Final = 16 * 1024**2
 
@@ -90,6 +91,26 @@ def decoding(_setup: Setup) -> Iterator[Measure]:
     yield lambda: _rate(decode, 0.5, 1000)
 
 
+def write_otlp_body(folder: Path) -> None:
+    """Write the request that otlp.lua sends and `parsing` reads: 1,000 records, as an SDK writes them."""
+    message = ExportLogsServiceRequest()
+    logs = message.resource_logs.add()
+    logs.resource.attributes.add(key="service.name").value.string_value = "streampixel"
+    records = logs.scope_logs.add().log_records
+    for number in range(1000):
+        now = time.time_ns()
+        record = records.add(
+            time_unix_nano=now, observed_time_unix_nano=now, event_name="session.end"
+        )
+        uid = f"{_MARK}-{number}"
+        for key, text in (("session.id", f"s-{number}"), ("log.record.uid", uid)):
+            record.attributes.add(key=key).value.string_value = text
+        record.attributes.add(key="code").value.int_value = (4001, 1000, 1006, 4006)[number % 4]
+    file = folder / "otlp.bin"
+    file.write_bytes(message.SerializeToString())
+    os.environ["OTLP_BODY"] = str(file)
+
+
 @contextmanager
 def parsing(_setup: Setup) -> Iterator[Measure]:
     """OTLP records per second of opentelemetry-proto."""
@@ -136,6 +157,5 @@ def statsd(setup: Setup) -> Iterator[Measure]:
 
 
 def _statsd_events(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-        text = response.read().decode()
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
     return sum(map(float, re.findall(r"^session_ends\{.*\} (\S+)$", text, re.MULTILINE)))

@@ -3,11 +3,11 @@
 Prometheus has a week of the records that the rules read.
 """
 
-import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -16,34 +16,31 @@ from deploy.demo.past import SUM_LABELS
 from exporter import names
 from exporter.taxonomy.loader import load
 from tests.bench.setup import Setup
-from tests.bench.turns import Open, Sample
+from tests.bench.turns import Measure, Sample
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.e2e.prometheus_process import PrometheusProcess
+from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 
 EVALUATIONS: Final = 2
 """Of each group in a turn."""
 
 
-def evaluation(values: int) -> Open:
+@contextmanager
+def evaluation(values: int, setup: Setup) -> Iterator[Measure]:
     """Milliseconds of one evaluation of all groups, over every code with that many values of a label."""
-
-    @contextmanager
-    def opened(setup: Setup) -> Iterator[Callable[[], Sample]]:
-        folder = setup.new_folder()
-        settings = {"labels": "region", "max_label_values": 100, "first_seen_zero_for": 0}
-        with setup.exporter(settings) as exporter:
-            _post(exporter, setup.scaled(values))
-            target = f"127.0.0.1:{exporter.ports['ops']}"
-            rules = list(_every_second(setup.root / "rules", folder))
-            prometheus = PrometheusProcess(folder / "prometheus", [target], rules=rules)
-            every = 1500 if setup.quick else 30
-            _write_week(exporter, folder / "prometheus" / "data", target, every)
-            with prometheus:
-                known = "count(system_code:session_ends:threshold5m)"
-                wait_for(lambda: prometheus.query(known), 60, "an evaluation of all groups")
-                yield lambda: _evaluated(prometheus)
-
-    return opened
+    folder = setup.new_folder()
+    settings = {"labels": "region", "max_label_values": 100, "first_seen_zero_for": 0}
+    with setup.exporter(settings) as exporter:
+        _post(exporter, setup.scaled(values))
+        target = f"127.0.0.1:{exporter.ports['ops']}"
+        # An evaluation costs the same each second, and comes sooner.
+        rules = rules_every_second(folder / "rules", r"\w+", setup.root / "rules")
+        prometheus = PrometheusProcess(folder / "prometheus", [target], rules=rules)
+        every = 1500 if setup.quick else 30
+        _write_week(exporter, folder / "prometheus" / "data", target, every)
+        with prometheus:
+            known = "count(system_code:session_ends:threshold5m)"
+            wait_for(lambda: prometheus.query(known), 60, "an evaluation of all groups")
+            yield partial(_evaluated, prometheus)
 
 
 def _post(exporter: ExporterProcess, values: int) -> None:
@@ -106,11 +103,3 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
     text.write_text("\n".join([*lines, "# EOF", ""]))
     create = ("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=24h")
     subprocess.run([*create, str(text), str(data)], check=True, capture_output=True)
-
-
-def _every_second(rules: Path, folder: Path) -> Iterator[Path]:
-    """The shipped rules with intervals of a second: an evaluation costs the same and comes sooner."""
-    for path in sorted(rules.glob("*.yml")):
-        copy = folder / path.name
-        copy.write_text(re.sub(r"interval: \S+", "interval: 1s", path.read_text()))
-        yield copy

@@ -1,7 +1,6 @@
-"""One run of wrk against a loopback port."""
+"""Runs of wrk against a loopback port, and what the exporter counted."""
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.counters import accepted
+from exporter import names
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 EVENTS: Final = {"single.lua": 1, "push.lua": 1, "batch.lua": 1000, "otlp.lua": 1000}
@@ -28,8 +27,22 @@ class Run:
     p99: float
 
 
-def missing() -> bool:
-    return shutil.which("wrk") is None
+def accepted(exporter: ExporterProcess) -> float:
+    """The events that were counted so far."""
+    values = re.findall(rf"^{names.ACCEPTED_EVENTS}\S* (\S+)$", _text(exporter), re.MULTILINE)
+    return sum(map(float, values))
+
+
+def series(exporter: ExporterProcess) -> int:
+    """The number of series of counters."""
+    return len(re.findall(r"^session_\w+_total\b", _text(exporter), re.MULTILINE))
+
+
+def _text(exporter: ExporterProcess) -> str:
+    """The text of /metrics: a parser needs seconds for 50,000 series."""
+    reply = exporter.request("ops", "GET", "/metrics")
+    assert reply.status == 200, reply.body
+    return reply.body.decode()
 
 
 def command(script: str, port: int, connections: int, seconds: int, values: int = 0) -> list[str]:
@@ -75,10 +88,10 @@ def read(printed: str) -> Run:
     """Raises AssertionError when a request failed: a quick refusal must not count as speed."""
     requests = re.search(r"(\d+) requests in", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    slow = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", printed)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", printed)
     assert requests, printed
     assert rate, printed
-    assert slow, printed
+    assert p99, printed
     assert "Non-2xx" not in printed, printed
     assert "Socket errors" not in printed, printed
-    return Run(int(requests[1]), float(rate[1]), float(slow[1]) * _SECONDS[slow[2]])
+    return Run(int(requests[1]), float(rate[1]), float(p99[1]) * _SECONDS[p99[2]])

@@ -27,9 +27,8 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.history import write_blocks
 from tests.rule_groups import RULES
-from tests.streampixel.payloads import body
 from tests.streampixel.stats_server import USER, StatsServer, key_file
-from tests.streampixel.webhook import TOKEN, token_file
+from tests.streampixel.webhook import TOKEN, body, token_file
 
 HOUR = 3600
 MINUTE = 60

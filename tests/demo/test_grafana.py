@@ -63,8 +63,9 @@ def test_grafana_starts_with_the_dashboards_and_the_prometheus_of_the_demo(tmp_p
     install(tmp_path / "home")
     installed = grafana.find(tmp_path / "home")
     assert installed
-    grafana.configure(tmp_path, "127.0.0.1:9999")
-    provisioning = tmp_path / "provisioning"
+    address = f"127.0.0.1:{free_port()}"
+    started = grafana.program(tmp_path / "files", installed, address, "127.0.0.1:9999")
+    provisioning = tmp_path / "files" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
         "datasources"
     ]
@@ -74,8 +75,7 @@ def test_grafana_starts_with_the_dashboards_and_the_prometheus_of_the_demo(tmp_p
         "providers"
     ]
     assert Path(provider["options"]["path"]) == FOLDER
-    address = f"127.0.0.1:{free_port()}"
-    with grafana.program(tmp_path, installed, address):
+    with started:
         assert httpx.get(f"http://{address}/api/health", trust_env=False).is_success
     path, _, times = grafana.dashboard(address).removeprefix(f"http://{address}/d/").partition("?")
     assert path in UIDS

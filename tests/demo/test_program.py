@@ -22,28 +22,21 @@ def served(folder: Path, port: int, *command: str) -> Program:
     return Program(command, folder / "log", f"http://127.0.0.1:{port}/")
 
 
-def running(port: int) -> list[int]:
-    """Processes that were started for this port."""
-    pids = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            arguments = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"http.server" in arguments and str(port).encode() in arguments:
-            pids.append(int(path.parent.name))
-    return pids
+def runs(pid: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def test_program_runs_while_its_block_lasts(tmp_path: Path) -> None:
     """The program is outside the process group that receives Ctrl-C: Prometheus would stop before the
     demo."""
-    port = free_port()
-    with served(tmp_path, port) as program:
-        (pid,) = running(port)
+    with served(tmp_path, free_port()) as program:
+        pid = program._process.pid
         assert os.getpgid(pid) != os.getpgid(0)
         program.check()
-    assert running(port) == []
+    assert not runs(pid)
 
 
 def test_program_that_exits_early_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -53,9 +46,8 @@ def test_program_that_exits_early_is_reported_with_the_end_of_its_log(tmp_path: 
 
 
 def test_check_reports_a_program_that_was_killed(tmp_path: Path) -> None:
-    port = free_port()
-    with served(tmp_path, port) as program:
-        (pid,) = running(port)
+    with served(tmp_path, free_port()) as program:
+        pid = program._process.pid
         os.kill(pid, signal.SIGKILL)
         # Wait until the kernel has marked the process as exited.
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -82,21 +74,20 @@ def test_program_stops_when_ctrl_c_comes_during_its_start(
 
 def test_program_stops_when_the_demo_is_killed(tmp_path: Path) -> None:
     """Fails without `setpriv --pdeathsig`."""
-    port = free_port()
     code = f"""
         import time
         from pathlib import Path
         from tests.demo.test_program import served
-        with served(Path({str(tmp_path)!r}), {port}):
-            print("ready", flush=True)
+        with served(Path({str(tmp_path)!r}), {free_port()}) as program:
+            print(program._process.pid, flush=True)
             time.sleep(60)
     """
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, cwd=ROOT
     ) as demo:
         assert demo.stdout is not None
-        assert demo.stdout.readline() == b"ready\n"
-        assert running(port)
+        pid = int(demo.stdout.readline())
+        assert runs(pid)
         demo.kill()
         demo.wait()
-        wait_for(lambda: not running(port), what="the end of the program")
+        wait_for(lambda: not runs(pid), what="the end of the program")

@@ -8,7 +8,7 @@ from exporter import names
 from tests.deploy.test_compose import EXPORTERS, FOLDER, REPLICAS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import free_port
-from tests.faults.replicas import Replicas
+from tests.faults.replicas import replicas
 from tests.ledger.redis_server import RedisServer
 
 CONFIG: Final = FOLDER / "haproxy.cfg"
@@ -53,10 +53,9 @@ def counts(exporters: list[ExporterProcess]) -> set[float]:
 def test_events_count_once_while_exporters_stop(tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path / "redis") as server,
-        Replicas(tmp_path, server.url, 3) as replicas,
-        Entry(tmp_path, replicas.exporters) as entry,
+        replicas(tmp_path, server.url, 3) as exporters,
+        Entry(tmp_path, exporters) as entry,
     ):
-        exporters = replicas.exporters
         assert entry.status() == 200
         posted = []
 
@@ -88,10 +87,10 @@ def test_exporter_without_its_ledger_gets_no_events(tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path / "redis") as server,
         RedisServer(tmp_path / "other") as other,
-        Replicas(tmp_path, server.url, 1) as replicas,
+        replicas(tmp_path, server.url, 1) as exporters,
     ):
         alone = ExporterProcess(tmp_path / "alone", settings={"ledger": other.url})
-        with alone, Entry(tmp_path, [*replicas.exporters * 2, alone]) as entry:
+        with alone, Entry(tmp_path, [*exporters * 2, alone]) as entry:
             other.pause()
             wait_for(
                 lambda: alone.request("ops", "GET", names.READY_PATH).status == 503,

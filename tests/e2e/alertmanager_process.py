@@ -2,15 +2,14 @@
 
 import email
 import email.policy
-import json
 import queue
 import socketserver
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
+
+import httpx
 
 from deploy.demo.program import BackgroundServer, Program, Receiver
 from tests.e2e.prometheus_process import free_port
@@ -37,19 +36,14 @@ class AlertmanagerProcess(Program):
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
         """Sends alerts as Prometheus does, with `labels`, `annotations`, `startsAt`, `endsAt`."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v2/alerts",
-            json.dumps(alerts).encode(),
-            {"Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request, timeout=30).close()
+        url = f"http://127.0.0.1:{self.port}/api/v2/alerts"
+        httpx.post(url, json=alerts, timeout=30, trust_env=False).raise_for_status()
 
     def get(self, path: str, **parameters: str) -> Any:
         """The answer of API v2."""
-        query = urllib.parse.urlencode(parameters)
-        url = f"http://127.0.0.1:{self.port}/api/v2/{path}?{query}"
-        with urllib.request.urlopen(url, timeout=30) as response:
-            return json.load(response)
+        url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
+        reply = httpx.get(url, params=parameters, timeout=30, trust_env=False)
+        return reply.raise_for_status().json()
 
 
 class WebhookReceiver(Receiver):

@@ -76,7 +76,6 @@ class ExporterProcess:
         self._settings = {
             f"SESSION_EXPORTER_{key.upper()}": str(value) for key, value in (settings or {}).items()
         }
-        self._process: subprocess.Popen[str] | None = None
         self.ports: dict[str, int] = {}
         self.announced = ""
 
@@ -88,8 +87,7 @@ class ExporterProcess:
 
     def start(self) -> Self:
         self.launch()
-        assert self._process is not None
-        assert self._process.stdout is not None
+        assert self._process.stdout
         self.announced = ""
         while "curl" not in self.announced:
             line = self._process.stdout.readline()
@@ -117,7 +115,6 @@ class ExporterProcess:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
         return self._process.pid
 
     @property
@@ -128,15 +125,14 @@ class ExporterProcess:
         """The log's JSON lines."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def stop(self) -> int:
         """Send SIGTERM, and return the exit code."""
         self.terminate()
-        return self.wait(seconds)
+        return self.wait()
 
     def terminate(self) -> None:
         """Send SIGTERM without waiting."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
 
     def stop_traced(self) -> None:
         """Send SIGTERM to the exporter, the child of a tracer that ends with it."""
@@ -144,29 +140,23 @@ class ExporterProcess:
         self.wait()
 
     def wait(self, seconds: float = 30.0) -> int:
-        assert self._process is not None
         code = self._process.wait(seconds)
-        self._close()
+        assert self._process.stdout
+        self._process.stdout.close()
         return code
 
     def kill(self) -> None:
         """Send SIGKILL if the exporter still runs."""
-        if self._process is not None:
-            # Children first: a killed strace leaves the traced program running.
-            if self._process.poll() is None:
-                for child in self._children():
-                    os.kill(child, signal.SIGKILL)
-            self._process.kill()
-            self._process.wait()
-            self._close()
+        # Children first: a killed strace leaves the traced program running.
+        if self._process.poll() is None:
+            for child in self._children():
+                os.kill(child, signal.SIGKILL)
+        self._process.kill()
+        self.wait()
 
     def _children(self) -> list[int]:
         text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in text.split()]
-
-    def _close(self) -> None:
-        if self._process is not None and self._process.stdout is not None:
-            self._process.stdout.close()
 
     def request(
         self,
@@ -190,6 +180,11 @@ class ExporterProcess:
         body = events if isinstance(events, bytes) else json.dumps(events).encode()
         sent = {"Content-Type": "application/json", **named}
         return self.request("ingest", "POST", "/v1/session-ends", body, sent, timeout)
+
+    def ready(self) -> bool:
+        status = self.request("ops", "GET", "/-/ready").status
+        assert status in (200, 503)
+        return status == 200
 
     def metrics(self, name: str = "") -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Every sample of /metrics by name and labels, or those whose names begin with `name`."""

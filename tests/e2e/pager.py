@@ -10,12 +10,11 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.demo import past
-from deploy.demo.stack import compressed
-from exporter import rule_files
+from deploy.demo import past, stack
 from tests.alertmanager import shipped
 from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
@@ -79,33 +78,26 @@ class Traffic:
                 self.errors.append(error)
 
 
+@dataclass
 class Pager:
-    """The running programs, and the pages (not tickets) that Alertmanager sent."""
+    """The running programs, and the pages (not tickets) that Alertmanager sent.
 
-    def __init__(
-        self,
-        exporter: ExporterProcess,
-        prometheus: PrometheusProcess,
-        traffic: Traffic,
-        webhook: WebhookReceiver,
-        mail: MailReceiver,
-        taxonomy: Path,
-    ) -> None:
-        self.exporter = exporter
-        self.ops = f"127.0.0.1:{exporter.ports['ops']}"
-        self.prometheus = prometheus
-        self.traffic = traffic
-        self.taxonomy = taxonomy
-        self.mail = mail
-        """The same pages as e-mail."""
-        self.slack: list[Any] = []
-        """The same pages as Slack attachments, after a call of `pages`."""
-        self._webhook = webhook
-        self._pages: list[Any] = []
+    `mail` receives the same pages as e-mail, `slack` has them as attachments after a call of `pages`.
+    """
+
+    exporter: ExporterProcess
+    prometheus: PrometheusProcess
+    traffic: Traffic
+    webhook: WebhookReceiver
+    mail: MailReceiver
+    taxonomy: Path
+    ops: str
+    slack: list[Any] = field(default_factory=list)
+    _pages: list[Any] = field(default_factory=list)
 
     def pages(self, system: str | None = None) -> list[Any]:
         """The pages so far about a system, or about the exporter itself when `system` is None."""
-        for path, body in self._webhook.rest():
+        for path, body in self.webhook.rest():
             if path == "/page":
                 self._pages.append(body)
             elif path == "/slack":
@@ -150,14 +142,14 @@ def running_pager(folder: Path) -> Iterator[Pager]:
     # A folder of taxonomies must not be empty.
     (taxonomy / "other.yaml").write_text(ACME.replace("system: acme", "system: other"))
     flags = ("--ops", f"127.0.0.1:{free_port()}", "--ingest", f"127.0.0.1:{free_port()}")
-    with contextlib.ExitStack() as stack:
-        webhook = stack.enter_context(WebhookReceiver())
-        mail = stack.enter_context(MailReceiver())
+    with contextlib.ExitStack() as running:
+        webhook = running.enter_context(WebhookReceiver())
+        mail = running.enter_context(MailReceiver())
         config = shipped.with_webhooks(manager, webhook.url, mail.address)
         # Longer than an evaluation of the rules, on a busy machine too.
         config.write_text(re.sub(r"\bgroup_wait: \w+", "group_wait: 4s", config.read_text()))
-        alertmanager = stack.enter_context(AlertmanagerProcess(config))
-        exporter = stack.enter_context(
+        alertmanager = running.enter_context(AlertmanagerProcess(config))
+        exporter = running.enter_context(
             ExporterProcess(folder / "data", *flags, "--taxonomy", str(taxonomy))
         )
         ends = PAST * PER_SECOND
@@ -167,11 +159,15 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         wait_for(lambda: exporter.total("session_ends_total") == 2 * ends, what="the past's ends")
         ops = f"127.0.0.1:{exporter.ports['ops']}"
         prometheus = PrometheusProcess(folder / "prometheus", [])
-        _configure(folder / "prometheus", ops, alertmanager.port)
+        listeners = {"ops": ops, "alertmanager": f"127.0.0.1:{alertmanager.port}"}
+        stack.configure(folder / "prometheus", listeners, webhook.url, SPEED)
+        for path in (folder / "prometheus" / "rules").glob("*.yml"):
+            # An evaluation each second instead of every two: a spike is seen in time.
+            path.write_text(path.read_text().replace("interval: 2s", "interval: 1s"))
         past.backfill(ops, PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data")
-        traffic = stack.enter_context(Traffic(exporter, ends))
-        stack.enter_context(prometheus)
-        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy)
+        traffic = running.enter_context(Traffic(exporter, ends))
+        running.enter_context(prometheus)
+        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy, ops)
         compared = 'system_outcome:session_ends:increase1h{outcome="success"} offset 15s'
         wait_for(pager.present(compared), LONG, "baselines")
         words = "system_code:session_end_code_info:newest"
@@ -179,21 +175,3 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         pages = 'ALERTS{severity="page"}'
         wait_for(lambda: not prometheus.query(pages), LONG, "no active page")
         yield pager
-
-
-def _configure(folder: Path, ops: str, alertmanager: int) -> None:
-    """Writes the shipped rules and prometheus.yml with shorter durations and these addresses."""
-    (folder / "rules").mkdir()
-    for path in rule_files.folder().glob("*.yml"):
-        # An evaluation each second instead of every two: a spike is seen in time.
-        text = compressed(path.read_text(), SPEED).replace("interval: 2s", "interval: 1s")
-        (folder / "rules" / path.name).write_text(text)
-    text = compressed((ROOT / "deploy/prometheus/prometheus.yml").read_text(), SPEED)
-    for address, own in (
-        ("../../rules", "rules"),
-        ("127.0.0.1:10401", ops),
-        ("127.0.0.1:9093", f"127.0.0.1:{alertmanager}"),
-    ):
-        assert address in text
-        text = text.replace(address, own)
-    (folder / "prometheus.yml").write_text(text)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import re
 import socket
 import urllib.parse
 import urllib.request
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo.program import Program
+from exporter import rule_files
 
 _PORTS = (11_000, 32_768)
 
@@ -27,6 +29,19 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def rules_every_second(
+    folder: Path, interval: str = "30s", shipped: Path | None = None
+) -> list[Path]:
+    """Copies in `folder` of the shipped rule files, where groups with this interval, a pattern, have 1 s."""
+    folder.mkdir()
+    copies = []
+    for path in sorted((shipped or rule_files.folder()).glob("*.yml")):
+        copies.append(folder / path.name)
+        text = re.sub(rf"interval: {interval}\b", "interval: 1s", path.read_text())
+        copies[-1].write_text(text)
+    return copies
 
 
 class PrometheusProcess(Program):

@@ -16,43 +16,35 @@ LONG = 420.0
 """Seconds; the demo takes 60 on an idle machine."""
 
 
-class Demo:
-    """A running demo with its files in `folder`."""
+def output(folder: Path) -> str:
+    return (folder / "output").read_text()
 
-    def __init__(self, folder: Path, process: "subprocess.Popen[str]") -> None:
-        self._folder = folder
-        self.process = process
 
-    @property
-    def output(self) -> str:
-        return (self._folder / "output").read_text()
-
-    def processes(self) -> list[str]:
-        """Command lines of the processes that use `folder`."""
-        lines = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        return [line for line in lines if f"{self._folder}/" in line]
+def processes(folder: Path) -> list[str]:
+    """Command lines of the processes that use `folder`."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if f"{folder}/" in line]
 
 
 @contextlib.contextmanager
-def demo(folder: Path, *flags: str, **environment: str) -> Iterator[Demo]:
-    """A demo that runs until its end or the end of the block."""
+def demo(folder: Path, *flags: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A demo with its files in `folder`, which runs until its end or the end of the block."""
     # Tests in the background ignore SIGINT, and children inherit that setting.
     command = ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "deploy.demo"]
     variables = {**os.environ, "TMPDIR": str(folder), **environment}
     with (folder / "output").open("w") as out:
         process = subprocess.Popen(
-            [*command, *flags], stdout=out, stderr=out, text=True, cwd=ROOT, env=variables
+            [*command, *flags], stdout=out, stderr=out, cwd=ROOT, env=variables
         )
-    running = Demo(folder, process)
     try:
-        yield running
+        yield process
     finally:
         process.kill()
         process.wait()
-        wait_for(lambda: not running.processes(), what="no process of the demo")
+        wait_for(lambda: not processes(folder), what="no process of the demo")
 
 
 def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: Path) -> None:
@@ -61,10 +53,10 @@ def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: P
         for port in (10400, 10401, 9090, 9093):
             with contextlib.suppress(OSError):  # Another program uses the port.
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
-        with demo(tmp_path, "--once") as running:
-            assert running.process.wait(LONG) == 0, running.output
-            assert running.processes() == []
-            text = running.output
+        with demo(tmp_path, "--once") as process:
+            assert process.wait(LONG) == 0, output(tmp_path)
+            assert processes(tmp_path) == []
+            text = output(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
     assert re.search(r"baseline: http://127\.0\.0\.1:(?!9090/)\d+/alerts", text)
     spike = "4001 No Worker Node Available spike on streampixel"
@@ -94,19 +86,19 @@ def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: P
 def test_demo_stops_every_program_on_ctrl_c(tmp_path: Path) -> None:
     """The environment names a token file, which the exporter of the demo ignores."""
     tokens = str(tmp_path / "no-such-file")
-    with demo(tmp_path, SESSION_EXPORTER_INGEST_TOKEN_FILE=tokens) as running:
+    with demo(tmp_path, SESSION_EXPORTER_INGEST_TOKEN_FILE=tokens) as process:
         commands = ("exporter serve", "/prometheus.yml", "/alertmanager.yml")
         wait_for(
-            lambda: all(command in "\n".join(running.processes()) for command in commands),
+            lambda: all(command in "\n".join(processes(tmp_path)) for command in commands),
             *(LONG, "all programs"),
         )
-        running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(60) == 0, running.output
-        assert running.processes() == []
-        assert running.output.splitlines()[-1].startswith("Stopped: all programs of the demo")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0, output(tmp_path)
+        assert processes(tmp_path) == []
+        assert output(tmp_path).splitlines()[-1].startswith("Stopped: all programs of the demo")
 
 
 def test_demo_starts_nothing_when_a_program_is_missing(tmp_path: Path) -> None:
-    with demo(tmp_path, PATH=str(tmp_path)) as running:
-        assert running.process.wait(60) == 1
-        assert running.output.startswith("error: prometheus: not installed")
+    with demo(tmp_path, PATH=str(tmp_path)) as process:
+        assert process.wait(60) == 1
+        assert output(tmp_path).startswith("error: prometheus: not installed")

@@ -61,35 +61,6 @@ def test_title_in_slack_and_mail_names_the_worst_code_and_then_resolved(incident
     assert mails[-1].get_body(("plain",)).get_content().startswith(summary)
 
 
-def test_page_has_labels_cause_and_fix(incidents: Pager) -> None:
-    page = incidents.wait("firing", *ALL, system="streampixel")
-    assert page["receiver"] == "page"
-    (alert,) = (alert for alert in page["alerts"] if alert["labels"]["code"] == "4001")
-    assert alert["labels"] == {
-        "alertname": "SessionEndSpike",
-        "severity": "page",
-        "signal": "spike",
-        "system": "streampixel",
-        "code": "4001",
-        "name": "No Worker Node Available",
-        "phase": "connect",
-        "category": "capacity",
-        "owner": "capacity",
-    }
-    texts = alert["annotations"]
-    assert texts["summary"] == "4001 No Worker Node Available spike on streampixel"
-    numbers = re.fullmatch(
-        r"(\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends, since \d\d:\d\d UTC\.",
-        texts["description"],
-    )
-    assert numbers, texts["description"]
-    assert int(numbers[1]) > 5 * float(numbers[2]) > 0
-    assert texts["causes"].startswith("All worker nodes are busy, GPU resources do not suffice")
-    assert texts["fix"].startswith("Check the status of workers and GPUs, then the capacity mode: ")
-    assert texts["runbook_url"] == f"http://{incidents.ops}/codes/streampixel/4001"
-    assert texts["dashboard_url"] == ""
-
-
 def test_missing_successes_page_for_their_system(incidents: Pager) -> None:
     """Shows that SessionEndsStopped, which a killed exporter must not cause, can fire here."""
     incidents.wait("resolved", "SessionEndsStopped", system="softdrive")

@@ -1,47 +1,42 @@
 """Replicas over one shared ledger, with senders, a real Prometheus and the shipped rules."""
 
-import random
-import time
 from pathlib import Path
 
 from exporter import names
-from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
-from tests.e2e.prometheus_process import PrometheusProcess
-from tests.faults.replicas import Replicas
+from tests.e2e.exporter_process import wait_for
+from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
+from tests.faults.replicas import agreed, replicas
+from tests.faults.senders import Load
 from tests.ledger.redis_server import RedisServer
 
 
 def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
     """A fifth of the requests is sent again, to another replica. Rules are evaluated each second."""
-    text = (ROOT / "rules/session-ends.yml").read_text()
-    rules = tmp_path / "session-ends.yml"
-    rules.write_text(text.replace("interval: 30s", "interval: 1s"))
     with (
         RedisServer(tmp_path / "redis") as server,
-        Replicas(tmp_path, server.url, 3) as replicas,
+        replicas(tmp_path, server.url, 3) as exporters,
         PrometheusProcess(
             tmp_path / "prometheus",
-            [f"127.0.0.1:{exporter.ports['ops']}" for exporter in replicas.exporters],
-            rules=[rules],
+            [f"127.0.0.1:{exporter.ports['ops']}" for exporter in exporters],
+            rules=rules_every_second(tmp_path / "rules"),
         ) as prometheus,
     ):
         wait_for(lambda: len(prometheus.query("up == 1")) == 3, what="three scrapes")
         per_instance = f"sum by (instance) ({names.RULE_SUM})"
         wait_for(lambda: len(prometheus.query(per_instance)) == 3, what="zeros of three replicas")
-        load = replicas.load(senders=3, batch=50)
-        load.start()
-        load.wait_for_acknowledged(3000)
-        load.finish()
-        assert replicas.agree() == load.sent
+        with Load(exporters, 3, batch=50) as load:
+            load.wait_for_acknowledged(3000)
+        assert agreed(exporters) == load.sent
+        assert not exporters[0].data_dir.exists(), "a shared ledger needs no folder"
         [ledger] = {
             dict(labels)["ledger"]
-            for exporter in replicas.exporters
+            for exporter in exporters
             for (name, labels) in exporter.metrics()
             if name == names.SESSION_ENDS
         }
         assert len(ledger) == 8
         # Some events have users: the records do not count their repeats.
-        ends = load.sent - replicas.exporters[0].total(names.SESSION_END_REPEATS)
+        ends = load.sent - exporters[0].total(names.SESSION_END_REPEATS)
         expected = [ends] * 3
         wait_for(
             lambda: list(prometheus.query(per_instance).values()) == expected,
@@ -57,51 +52,18 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
 
 
 def test_kill_9_of_a_replica_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    rng = random.Random(1)
     with (
         RedisServer(tmp_path / "redis") as server,
-        Replicas(tmp_path, server.url, 2) as replicas,
+        replicas(tmp_path, server.url, 2) as exporters,
     ):
-        load = replicas.load()
-        load.start()
-        for killed in replicas.exporters:
-            load.wait_for_acknowledged(1)
-            time.sleep(rng.uniform(0.0, 0.1))  # when in its work the process is hit is random
-            killed.ports = {}
-            killed.kill()
-            acknowledged = load.acknowledged
-            killed.start()
-            assert acknowledged <= killed.total(names.SESSION_ENDS), (
-                "exported from the first scrape"
-            )
-        load.finish()
+        with Load(exporters) as load:
+            for killed in exporters:
+                load.wait_for_random_point()
+                killed.kill()
+                acknowledged = load.acknowledged
+                killed.start()
+                assert acknowledged <= killed.total(names.SESSION_ENDS), (
+                    "exported from the first scrape"
+                )
         assert load.retries > 0, "the kills interrupted no request"
-        assert replicas.agree() == load.sent
-
-
-def test_replica_is_ready_while_redis_answers(tmp_path: Path) -> None:
-    with (
-        RedisServer(tmp_path / "redis") as server,
-        ExporterProcess(
-            tmp_path / "data", settings={"ledger": server.url, "ledger_timeout": 1}
-        ) as exporter,
-    ):
-        event = {"id": "a", "system": "streampixel", "code": 4001}
-        assert exporter.post(event).json["accepted"] == 1
-        assert exporter.request("ops", "GET", "/-/ready").status == 200
-        server.pause()
-        try:
-            wait_for(lambda: exporter.request("ops", "GET", "/-/ready").status == 503)
-            refused = exporter.post(event)
-            assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
-            assert refused.json["reason"] == "ledger_unavailable"
-            assert exporter.total(names.SESSION_ENDS, code="4001") == 1
-            assert exporter.total(names.LEDGER_WRITABLE) == 0
-        finally:
-            server.resume()
-        wait_for(lambda: exporter.request("ops", "GET", "/-/ready").status == 200)
-        assert exporter.post(event).json["duplicates"] == 1
-        assert not exporter.data_dir.exists(), "a shared ledger needs no folder"
-        assert exporter.stop() == 0
-        events = {line["event"] for line in exporter.lines()}
-        assert {"ledger_unavailable", "ledger_recovered"} <= events
+        assert agreed(exporters) == load.sent

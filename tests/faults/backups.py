@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -10,25 +11,17 @@ from typing import Final
 from exporter import names
 from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
 from tests.faults.senders import Load, Sender
-from tests.faults.table import Missed, Mutant, reached, row
+from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.programs import finished
 
 _BATCH: Final = 40
 """The maximum number of events per request, with which four senders reach 5,000 events/s."""
-_SLOW: Final = """
-import time
-from exporter.ledger import backup
-copied = backup.copyfile
-def slow(source, target):
-    copied(source, target)
-    time.sleep(0.3)
-backup.copyfile = slow
-"""
+_SLOW: Final = "\nimport time" + patched(
+    "exporter.ledger.backup.copyfile",
+    "lambda source, target: (original(source, target), time.sleep(0.3))",
+)
 """Copying each file takes as long as for a large ledger, so checkpoints become due during a copy."""
-_OFTEN: Final = """
-from exporter.ledger import files
-files.CHECKPOINT_PAGES = 50
-"""
+_OFTEN: Final = patched("exporter.ledger.files.CHECKPOINT_PAGES", "50")
 """Checkpoints are so frequent that several would happen during each copy."""
 _WITHOUT_WAL: Final = """
 from exporter.ledger import backup, files
@@ -68,17 +61,16 @@ def _back_up(exporter: ExporterProcess, folder: Path, mutant: str) -> tuple[Path
     return Path(file), datetime.fromisoformat(until.rpartition(" ")[2]).timestamp()
 
 
-def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> dict[str, int]:
+def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -> Counter[str]:
     """Post the first `counts` events of each sender again, and return the sums of the answers."""
-    sums = {"accepted": 0, "duplicates": 0}
+    sums = Counter[str]()
     for sender, count in zip(senders, counts, strict=True):
         for first in range(0, count, 1000):
             events = [sender.event(number) for number in range(first, min(first + 1000, count))]
             reply = exporter.post(json.dumps(events).encode())
             if reply.status != 200:
                 raise Missed(f"a retry was answered {reply.status}")
-            for name in sums:
-                sums[name] += reply.json[name]
+            sums.update({name: reply.json[name] for name in ("accepted", "duplicates")})
     return sums
 
 
@@ -89,7 +81,7 @@ def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
     shutil.copy(file, folder / "data" / "ledger.db")
     sent = [sender.sent for sender in load.senders]
     with ExporterProcess(folder / "data") as exporter:
-        if exporter.request("ops", "GET", names.READY_PATH).status != 200:
+        if not exporter.ready():
             raise Missed("the restored ledger is damaged")
         counted = int(exporter.total(names.SESSION_ENDS))
         ids = int(exporter.total(names.WINDOW_IDS))
@@ -115,9 +107,10 @@ def _restore(file: Path, folder: Path, load: Load, before: list[int]) -> None:
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Four senders post; each backup is restored on another exporter, where all events are sent again."""
     backups = []
-    with ExporterProcess(folder / "data", mutant=_OFTEN + mutant) as exporter:
-        load = Load(lambda: exporter.ports.get("ingest"), batch=_BATCH)
-        load.start()
+    with (
+        ExporterProcess(folder / "data", mutant=_OFTEN + mutant) as exporter,
+        Load([exporter], batch=_BATCH) as load,
+    ):
         began = time.monotonic()
         # These mutants fail at the first backup.
         once = mutant in (_WITHOUT_WAL, _LATE)
@@ -132,7 +125,6 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             before = [sender.acknowledged_until(until) for sender in load.senders]
             backups.append((file, before))
         rate = load.acknowledged / (time.monotonic() - began)
-        load.finish()
     for number, (file, before) in enumerate(backups):
         _restore(file, folder / f"restored-{number}", load, before)
     return reached(

@@ -4,7 +4,6 @@ import functools
 import gzip
 import os
 import signal
-import socket
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 
 from exporter.names import REFUSED_REQUESTS
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.senders import POST_HEAD
+from tests.faults.senders import POST_HEAD, connect
 from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import MIB, bytes_read, peak
 
@@ -37,7 +36,7 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     first = POST_HEAD + framing + b"\r\n\r\n" + piece * 20
     os.kill(exporter.pid, signal.SIGSTOP)
     try:
-        client = socket.create_connection(("127.0.0.1", exporter.ports["ingest"]), timeout=30)
+        client = connect(exporter.ports["ingest"])
         client.sendall(first)
     finally:
         os.kill(exporter.pid, signal.SIGCONT)
@@ -56,13 +55,10 @@ def _endless(exporter: ExporterProcess, size: int, framing: bytes, piece: bytes)
     return int(answer[9:12] or 0), bytes_read(exporter) - before
 
 
-_UNLIMITED: Final = """
-from exporter.ingest import guard
-made = guard.Guard.__init__
-def __init__(self, authenticator, max_body, budget):
-    made(self, authenticator, 1 << 40, 1 << 40)
-guard.Guard.__init__ = __init__
-"""
+_UNLIMITED: Final = patched(
+    "exporter.ingest.guard.Guard.__init__",
+    "lambda self, tokens, *_: original(self, tokens, 1 << 40, 1 << 40)",
+)
 _WHOLE_READS: Final = patched(
     "exporter.server.connections.BufferedConnection", "lambda connections: connections.make()"
 )
@@ -114,15 +110,10 @@ def _bomb(unpacked: int) -> bytes:
     return gzip.compress(b"")[:10] + block * count + end
 
 
-_GREEDY: Final = """
-import gzip
-from exporter.ingest.guard import Guard
-unpack = Guard._unpack
-def _unpack(self, body):
-    gzip.decompress(body)
-    return unpack(self, body)
-Guard._unpack = _unpack
-"""
+_GREEDY: Final = "import gzip" + patched(
+    "exporter.ingest.guard.Guard._unpack",
+    "lambda self, body: gzip.decompress(body) and original(self, body)",
+)
 
 
 @row(

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import os
 import ssl
 import time
 from pathlib import Path
@@ -12,19 +11,8 @@ from typing import Final
 from exporter.names import CERTIFICATE_EXPIRY, CERTIFICATE_RELOADED
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import post
-from tests.faults.table import Missed, Mutant, reached, row
+from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.server.conftest import self_signed
-
-
-def _make(folder: Path, days: int) -> tuple[bytes, bytes]:
-    cert, key = self_signed(folder, days)
-    return cert.read_bytes(), key.read_bytes()
-
-
-def _put(path: Path, content: bytes) -> None:
-    new = path.with_suffix(".new")
-    new.write_bytes(content)
-    os.replace(new, path)
 
 
 def _post(client: http.client.HTTPSConnection, number: int) -> bool:
@@ -42,20 +30,14 @@ def _served(port: int) -> bytes:
         return b""
 
 
-_RECHECK: Final = """
-from exporter.server import certificates
-certificates.RECHECK = 0.1
-"""
+_RECHECK: Final = patched("exporter.server.certificates.RECHECK", "0.1")
 """Quick versions check the files every 0.1 s instead of every 5 s."""
-_WITHOUT_WATCH: Final = """
-import asyncio
-from exporter.server.certificates import Certificate
-Certificate.watch = lambda self: asyncio.sleep(3600)
-"""
-_WITHOUT_TRIAL: Final = """
-contexts = [certificates._new_context()]
-certificates._new_context = lambda: contexts[0]
-"""
+_WITHOUT_WATCH: Final = "\nimport asyncio" + patched(
+    "exporter.server.certificates.Certificate.watch", "lambda self: asyncio.sleep(3600)"
+)
+_WITHOUT_TRIAL: Final = patched(
+    "exporter.server.certificates._new_context", "lambda context=original(): context"
+)
 
 
 @row(
@@ -70,10 +52,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
     later."""
     rounds = 1 if quick else 10
     patience = 3.0 if mutant else 60.0
-    cert, key = folder / "tls.crt", folder / "tls.key"
-    pair = _make(folder, 1)
-    _put(cert, pair[0])
-    _put(key, pair[1])
+    cert, key = self_signed(folder, 1)
     settings = {"ingest_tls_cert": cert, "ingest_tls_key": key}
     slowest, mixed, kept, failures = 0.0, 0, 0, 0
     with (
@@ -91,9 +70,10 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         assert _post(client, -1)
         first = client.sock
         for number in range(rounds):
-            new = _make(folder, number + 2)
+            new_cert, new_key = self_signed(folder / "new", number + 2)
+            old, new = cert.read_bytes(), new_cert.read_bytes()
             expiry = exporter.total(CERTIFICATE_EXPIRY, listener="ingest")
-            _put(cert, new[0])
+            new_cert.replace(cert)
             try:
                 wait_for(
                     lambda: not exporter.total(CERTIFICATE_RELOADED, listener="ingest"), patience
@@ -101,15 +81,14 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             except AssertionError:
                 raise Missed(f"a failed renewal was not noticed in {patience:g} s") from None
             failures += exporter.total(CERTIFICATE_EXPIRY, listener="ingest") == expiry
-            mixed += _served(port) != pair[0]
-            _put(key, new[1])
+            mixed += _served(port) != old
+            new_key.replace(key)
             began = time.monotonic()
-            while (now := _served(port)) != new[0]:
-                mixed += now != pair[0]
+            while (now := _served(port)) != new:
+                mixed += now != old
                 assert time.monotonic() < began + 60
                 time.sleep(0.02)
             slowest = max(slowest, time.monotonic() - began)
-            pair = new
             kept += _post(client, number) and client.sock is first
     figure = (
         f"{rounds} renewals, served in {slowest:.1f} s at most; {mixed} new connections without a whole "

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import json
 import os
 import resource
 import subprocess
@@ -11,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from exporter.names import INGEST_PATH, REFUSED_REQUESTS
+from exporter.names import REFUSED_REQUESTS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.senders import HEADERS, connect
+from tests.faults.senders import connect
 from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import descriptors, processor_seconds
 
@@ -26,31 +25,26 @@ _IDLE_SHARE: Final = 0.15
 """Processor time of a listener without descriptors while connections wait, for each second of a busy loop."""
 
 
-def _status(
-    exporter: ExporterProcess, listener: str, method: str, path: str, body: str = ""
-) -> int:
-    """The status of an answer on a new connection; 0 when none came."""
-    port = exporter.ports[listener]
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=3)) as connection:
-        try:
-            connection.request(method, path, body or None, HEADERS)
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return 0
-
-
 def _scrape(exporter: ExporterProcess) -> int:
-    return _status(exporter, "ops", "GET", "/metrics")
+    """The status of an answer on a new connection; 0 when none came."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return exporter.request("ops", "GET", "/metrics", timeout=3).status
+    return 0
+
+
+def _post(exporter: ExporterProcess) -> int:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return exporter.post({"system": "softdrive", "code": "01"}, timeout=3).status
+    return 0
 
 
 def _recovers(exporter: ExporterProcess, patience: float) -> tuple[int, int]:
     """The statuses of a scrape and of an event: both 200, or the last ones after `patience` seconds."""
-    event = json.dumps({"system": "softdrive", "code": "01"})
     statuses = (0, 0)
 
     def recovered() -> bool:
         nonlocal statuses
-        statuses = _scrape(exporter), _status(exporter, "ingest", "POST", INGEST_PATH, event)
+        statuses = _scrape(exporter), _post(exporter)
         return statuses == (200, 200)
 
     with contextlib.suppress(AssertionError):
@@ -138,6 +132,8 @@ _UNLIMITED: Final = patched(
     'lambda wanted: {"ingest": 100_000, "ops": 100_000}',
 )
 _IMPORT_ONCE: Final = patched("exporter.ops.lazy_app._failed", "lambda app: False")
+
+
 _PAUSE: Final = "exporter.server.connections._PAUSE"
 _WITHOUT_PAUSE: Final = patched(_PAUSE, "0")
 

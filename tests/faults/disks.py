@@ -15,10 +15,6 @@ from tests.faults.table import Missed, Mutant, reached, row
 _SENDERS: Final = 8
 
 
-def _ready(exporter: ExporterProcess) -> bool:
-    return exporter.request("ops", "GET", "/-/ready").status == 200
-
-
 # --- row 5: a full disk --------------------------------------------------------------------------
 
 
@@ -59,7 +55,7 @@ def _fill_and_free(folder: Path, mutant: str) -> float:
         retry = ends("event", taken, 500)
         wait_for(lambda: exporter.post(retry).status == 200, what="an accepted retry")
         seconds = time.monotonic() - began
-        assert _ready(exporter)
+        assert exporter.ready()
         assert exporter.post(retry).json["duplicates"] == 500
         assert exporter.total(names.SESSION_ENDS) == taken + 500
         assert (exporter.pid, exporter.stop()) == (pid, 0)
@@ -151,7 +147,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         wait_for(lambda: time.monotonic() - began >= seconds, seconds + 30, "the end of the hang")
         thaw(disk)
         began = time.monotonic()
-        wait_for(lambda: _ready(exporter), what="readiness after the thaw")
+        wait_for(exporter.ready, what="readiness after the thaw")
         back = time.monotonic() - began
         events = ends("event", 0, _SENDERS + 1)
         assert exporter.post(events).status == 200
@@ -171,7 +167,7 @@ def hanging(folder: Path, quick: bool, mutant: str = "") -> str:
         freeze(disk)
         began = time.monotonic()
         last = senders.submit(post, len(events))
-        wait_for(lambda: not _ready(exporter), what="a hang")
+        wait_for(lambda: not exporter.ready(), what="a hang")
         exporter.terminate()
         wait_for(
             lambda: "restart the exporter: it reads" in exporter.log,

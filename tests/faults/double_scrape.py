@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from exporter import names, rule_files
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.e2e.prometheus_process import PrometheusProcess
+from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 from tests.faults.senders import ends
 from tests.faults.table import Missed, Mutant, reached, row
 
@@ -25,11 +25,9 @@ def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, flo
 
     Raises `Missed` when an alert fires.
     """
-    rules = folder / "rules"
-    rules.mkdir()
-    for path in rule_files.folder().glob("*.yml"):
-        text = path.read_text().replace("interval: 30s", "interval: 1s")
-        (rules / path.name).write_text(text.replace(mutant, "") if mutant else text)
+    rules = rules_every_second(folder / "rules")
+    for path in rules if mutant else ():
+        path.write_text(path.read_text().replace(mutant, ""))
     with ExitStack() as stack:
         exporter = stack.enter_context(ExporterProcess(folder / "data"))
 
@@ -41,7 +39,7 @@ def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, flo
             (folder / name / "prometheus.yml").write_text(json.dumps(document))
             return stack.enter_context(prometheus)
 
-        files = {"rule_files": [f"{rules}/*.yml"]}
+        files = {"rule_files": [*map(str, rules)]}
         started = {
             name: server(name, *jobs, **files)
             for name, jobs in (("one job", [_JOB]), ("two jobs", [_JOB, "again"]))

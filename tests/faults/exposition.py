@@ -22,6 +22,14 @@ SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
+def families(text: bytes, openmetrics: bytes) -> tuple[int, int]:
+    """The number of metric families in both formats of /metrics. ValueError if a text does not parse."""
+    return (
+        len(list(text_families(text.decode()))),
+        len(list(openmetrics_families(openmetrics.decode()))),
+    )
+
+
 def assert_parses(exporter: ExporterProcess, promtool: bool = False) -> None:
     """Parse /metrics in both formats; `promtool` checks it as well. Raises `Missed`."""
     text = exporter.request("ops", "GET", "/metrics")
@@ -29,8 +37,7 @@ def assert_parses(exporter: ExporterProcess, promtool: bool = False) -> None:
     assert (text.status, openmetrics.status) == (200, 200)
     assert "openmetrics" in openmetrics.headers["Content-Type"]
     try:
-        assert len(list(text_families(text.body.decode()))) > 20
-        assert len(list(openmetrics_families(openmetrics.body.decode()))) > 20
+        assert min(families(text.body, openmetrics.body)) > 20
     except ValueError as error:
         raise Missed(f"/metrics does not parse: {error}") from None
     if promtool:
@@ -45,26 +52,15 @@ def wait_for_ends(exporter: ExporterProcess, ends: int) -> None:
 
 # --- row 17: poisonous texts ---------------------------------------------------------------------
 
-FORBIDDEN: Final = {
-    "NUL": "\0",
-    "newline": "\n",
-    "carriage return": "\r",
-    "tab": "\t",
-    "escape": "\x1b[31m",
-    "delete": "\x7f",
-    "C1": "\x85",
-    "bidi override": "\u202e",
-    "bidi isolate": "\u2066",
-    "bidi mark": "\u200f",
-    "line separator": "\u2028",
-    "high surrogate": "\ud800",
-    "low surrogate": "\udfff",
-    "129 bytes": "x" * 129,
-    "129 bytes of astral": "\U0001f600" * 33,
-    "a number": 1,
-    "an object": {"a": "b"},
-    "a list": ["a"],
-}
+_FORBIDDEN: Final[tuple[object, ...]] = (
+    # Control characters, also of C1.
+    *("\0", "\n", "\r", "\t", "\x1b[31m", "\x7f", "\x85"),
+    # Overrides and isolates of directions, line separators, surrogates.
+    *("\u202e", "\u2066", "\u200f", "\u2028", "\ud800", "\udfff"),
+    # 129 and 132 bytes.
+    *("x" * 129, "\U0001f600" * 33),
+    *(1, {"a": "b"}, ["a"]),
+)
 PERMITTED: Final = (
     'quote " quote',
     "back\\slash",
@@ -83,7 +79,7 @@ _OTHERS: Final = ("phase", "system", "occurred_at")
 
 def _text(rng: random.Random) -> object:
     """A text with one or several odd or forbidden values."""
-    values = PERMITTED if rng.random() < 0.7 else (*FORBIDDEN.values(), *PERMITTED)
+    values = PERMITTED if rng.random() < 0.7 else (*_FORBIDDEN, *PERMITTED)
     if rng.random() < 0.5:
         return rng.choice(values)
     return "".join(str(rng.choice(values))[:20] for _ in range(rng.choice((2, 3, 5))))

@@ -1,29 +1,24 @@
-"""Rows 7, 28 and 33 of the fault table: other processes and the ledger's files.
-
-`python -m tests.faults.files FOLDER KILLS [--in-place]` counts the states that killed creations of ledgers
-left.
-"""
+"""Rows 7, 28 and 33 of the fault table: other processes and the ledger's files."""
 
 import contextlib
 import http.client
-import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from exporter.ledger import recovery
 from exporter.ledger.recovery import Plan, open_ledger
 from exporter.ledger.store import Meta, Store
-from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.table import Mutant, patched, reached, row
-from tests.programs import output
 
 # --- row 7: a second writer ----------------------------------------------------------------------
 
@@ -82,7 +77,7 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
             nonlocal acknowledged
             try:
                 if idle:
-                    return exporter.request("ops", "GET", "/-/ready").status == 503
+                    return not exporter.ready()
                 event = {"id": str(acknowledged), "system": "softdrive"}
                 acknowledged += exporter.post(event).status == 200
                 return not acknowledged or acknowledged > _MOST_POSTS
@@ -93,7 +88,7 @@ def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[int, fl
         seconds = time.monotonic() - began
         if not acknowledged:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                assert exporter.request("ops", "GET", "/-/ready").status == 503
+                assert not exporter.ready()
             assert exporter.wait() == 1
             last = exporter.log.strip().splitlines()[-1]
             assert str(exporter.data_dir) in last, last
@@ -151,8 +146,10 @@ def _leftovers(data: Path) -> bool:
     return any(".new" in path.name or ".damaged-" in path.name for path in data.iterdir())
 
 
-def _kill_creations(folder: Path, count: int) -> Counter[str]:
+def _kill_creations(folder: Path, count: int, in_place: bool) -> Counter[str]:
     """Kill forked processes that only create a ledger, so that every kill hits the creation."""
+    if in_place:
+        recovery.create = _create_in_place  # type: ignore[attr-defined]
     rng, results = random.Random("first starts"), Counter[str]()
     began = time.monotonic()
     open_ledger(Plan(folder / "timed")).close()
@@ -182,15 +179,15 @@ def _kill_first_starts(folder: Path, count: int) -> Counter[str]:
     for number in range(count):
         exporter = ExporterProcess(folder / str(number) / "data")
         with contextlib.ExitStack() as stack:
-            stack.callback(exporter.kill)
             process = exporter.launch()
+            stack.callback(exporter.kill)
             _wait_for_lock(exporter.data_dir)
             time.sleep(rng.uniform(0, _WITHIN))  # a random point of the start
             process.send_signal(_SIGNALS[number % 2])
             exporter.wait()
             results["unfinished"] += not (exporter.data_dir / "ledger.db").exists()
             exporter.start()
-            ready = exporter.request("ops", "GET", "/-/ready").status == 200
+            ready = exporter.ready()
             accepted = exporter.post({"id": "a", "system": "softdrive"}).json["accepted"]
             results["damaged"] += not ready or accepted != 1
             results["with leftovers"] += _leftovers(exporter.data_dir)
@@ -207,16 +204,17 @@ def _create_in_place(path: Path, meta: Meta) -> None:
     33,
     "first start killed",
     "200 times, next start clean",
-    # The code of this mutant is an option of this module.
-    Mutant("creation under another name", "--in-place", "100 creations.* [1-9][0-9]* damaged"),
+    # The code of this mutant only says that the ledger is created in place.
+    Mutant("creation under another name", "in place", "100 creations.* [1-9][0-9]* damaged"),
 )
 def first_start(folder: Path, quick: bool, mutant: str = "") -> str:
     starts, creations = (1, 40) if quick else (200, 2000)
     if mutant:
         starts, creations = 0, 100
-    program = (sys.executable, "-m", "tests.faults.files")
-    printed = output(*program, folder / "creations", str(creations), *mutant.split(), cwd=ROOT)
-    created = Counter[str](json.loads(printed.splitlines()[-1]))
+    # A process without threads: forks of it are safe.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        creating = processes.submit(_kill_creations, folder / "creations", creations, bool(mutant))
+        created = creating.result()
     started = _kill_first_starts(folder / "starts", starts)
     figure = "; ".join(
         ", ".join([what, *(f"{number} {state}" for state, number in results.items())])
@@ -228,9 +226,3 @@ def first_start(folder: Path, quick: bool, mutant: str = "") -> str:
     assert mutant or created["unfinished"], "no kill hit a creation"
     both = created + started
     return reached(figure, not (both["damaged"] or both["with leftovers"]))
-
-
-if __name__ == "__main__":
-    if "--in-place" in sys.argv:
-        recovery.create = _create_in_place  # type: ignore[attr-defined]
-    print(json.dumps(_kill_creations(Path(sys.argv[1]), int(sys.argv[2]))))

@@ -12,6 +12,7 @@ from exporter.beacons.route import BYTES_PER_EVENT, MAX_BODY
 from exporter.beacons.sites import hash_key
 from exporter.ledger.queued import LONGEST_WAIT
 from exporter.names import BEACONS_PATH, INGEST_PATH
+from tests.commands.running import write
 from tests.e2e.exporter_process import ExporterProcess
 from tests.faults.honest import WORKERS, Flood, flooded, rounds
 from tests.faults.table import Mutant, patched, reached, row
@@ -37,19 +38,13 @@ def beacon_sites(folder: Path) -> Path:
     return sites
 
 
-def _token_file(path: Path, token: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(token + "\n")
-    path.chmod(0o600)
-    return path
-
-
 def _exporter(folder: Path, mutant: str, **settings: object) -> ExporterProcess:
     """An exporter with tokens for senders and scrapers, and sites with public keys."""
+    sites = beacon_sites(folder)
     settings = {
-        "ingest_token_file": _token_file(folder / "ingest", _TOKEN),
-        "ops_token_file": _token_file(folder / "ops", _SCRAPER),
-        "beacon_keys_file": beacon_sites(folder),
+        "ingest_token_file": write(folder / "ingest", _TOKEN),
+        "ops_token_file": write(folder / "ops", _SCRAPER),
+        "beacon_keys_file": sites,
         "beacon_rate": _ALLOWED,
         **settings,
     }
@@ -140,12 +135,10 @@ _TRUST_ALL: Final = """
 import os
 os.environ["SESSION_EXPORTER_TRUSTED_PROXIES"] = "127.0.0.0/8"
 """
-_AT_ONCE: Final = """
-from dataclasses import replace
-from exporter.ledger.sqlite import SqliteLedger
-commit = SqliteLedger.commit
-SqliteLedger.commit = lambda self, batch: commit(self, replace(batch, deferrable=False))
-"""
+_AT_ONCE: Final = "from dataclasses import replace" + patched(
+    "exporter.ledger.sqlite.SqliteLedger.commit",
+    "lambda self, batch: original(self, replace(batch, deferrable=False))",
+)
 _NO_LIMIT: Final = patched("exporter.token_bucket.TokenBuckets.take", "lambda *_: None")
 
 
@@ -261,7 +254,8 @@ _GUESSES: Final = 500
 )
 def password_flood(folder: Path, quick: bool, mutant: str = "") -> str:
     def flood(place: Path, seconds: float) -> Flood:
-        settings = {"ingest_token_file": _token_file(place / "token", _TOKEN)}
+        place.mkdir()
+        settings = {"ingest_token_file": write(place / "token", _TOKEN)}
         with ExporterProcess(place / "data", settings=settings, mutant=mutant) as exporter:
 
             def guess(_worker: int, number: int) -> int:

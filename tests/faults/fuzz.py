@@ -5,6 +5,7 @@ batch that breaks the ledger's contract, a status other than 200 and 4xx, or a /
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
@@ -15,15 +16,11 @@ from random import Random
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.openmetrics.parser import (
-    text_string_to_metric_families as openmetrics_families,
-)
-from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.errors import REJECTED_REASONS, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.event import MAX_DURATION, Decoded
+from exporter.ingest.event import MAX_DURATION
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.media import Media
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Receipt, Totals
@@ -32,6 +29,7 @@ from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import render
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
+from tests.faults.exposition import families
 from tests.faults.mutator import Input, Mutator, packed
 from tests.faults.table import row
 from tests.ingest.listener import LABELS, NOW, Listener, Stream
@@ -50,10 +48,6 @@ TYPES = {
     Media.CLOUDEVENT_BATCH: b"application/cloudevents-batch+json",
     Media.CLOUDEVENT_BINARY: b"application/json",
 }
-
-
-class Defect(AssertionError):
-    """A defect; the text has the input that causes it."""
 
 
 @dataclass
@@ -88,7 +82,8 @@ class ShownLedger(MemoryLedger):
 
 
 class Target:
-    """Decoder, classifier, application and exposition under attack. Raises `Defect`."""
+    """Decoder, classifier, application and exposition under attack. A defect raises any exception, whose note
+    is the input."""
 
     def __init__(self, taxonomy: Taxonomy, rng: Random) -> None:
         self._taxonomy = taxonomy
@@ -111,7 +106,8 @@ class Target:
             if report.inputs % (PER_REQUEST * PER_SCRAPE) == 0:
                 self._scrape()
         except Exception as error:
-            raise Defect(f"{type(error).__name__}: {error}\ninput {given}") from error
+            error.add_note(f"input {given}")
+            raise
         if report.inputs % PER_RENEWAL == 0:
             self._renew()
 
@@ -137,12 +133,11 @@ class Target:
         fast = given.media in (Media.JSON, Media.NDJSON) and self._decoder._decode_fast(
             given.media, given.body
         )
-        total = decoded.total
-        classified = self._classified(0, decoded)
+        classified = self._classifiers[0].classify(decoded, NOW.timestamp())
         report.classified += 1
         report.events += len(classified.resolved)
         report.rejected += len(classified.rejected)
-        self._check(classified, total)
+        self._check(classified, decoded.total)
         if fast:
             report.fast += 1
             strict = self._strictly(given)
@@ -162,10 +157,7 @@ class Target:
             if "digits" in error.detail:
                 return None
             raise
-        return self._classified(1, decoded)
-
-    def _classified(self, which: int, decoded: Decoded) -> Classified:
-        return self._classifiers[which].classify(decoded, NOW.timestamp())
+        return self._classifiers[1].classify(decoded, NOW.timestamp())
 
     def _check(self, classified: Classified, total: int) -> None:
         batch, count = classified.batch, len(classified.resolved)
@@ -200,9 +192,8 @@ class Target:
 
     def _scrape(self) -> None:
         text, _ = render(self._registry, None)
-        assert len(list(text_string_to_metric_families(text.decode()))) >= 4
-        text, _ = render(self._registry, "application/openmetrics-text")
-        assert len(list(openmetrics_families(text.decode()))) >= 4
+        openmetrics, _ = render(self._registry, "application/openmetrics-text")
+        assert min(families(text, openmetrics)) >= 4
         self.report.scrapes += 1
 
 
@@ -228,14 +219,11 @@ def _pieces(body: bytes, rng: Random) -> Iterable[bytes]:
 
 
 def fuzz(count: int, seed: int, taxonomy: Taxonomy | None = None) -> Report:
-    """`count` inputs from `seed`. Raises `Defect`."""
-    target = Target(taxonomy or load(), Random(seed))
+    """`count` inputs from `seed`."""
     mutator = Mutator(seed)
-    try:
+    with contextlib.closing(Target(taxonomy or load(), Random(seed))) as target:
         for _ in range(count):
             target.take(mutator.next())
-    finally:
-        target.close()
     return target.report
 
 

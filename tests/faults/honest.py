@@ -1,28 +1,23 @@
-"""An honest sender in a process of its own, whose latencies show what a flood costs other senders.
-
-`python -m tests.faults.honest PORT [TOKEN]` posts an event every 5 ms over one connection until stdin ends,
-then prints the latencies in seconds as a JSON array.
-"""
+"""An honest sender in a process of its own, whose latencies show what a flood costs other senders."""
 
 import contextlib
 import http.client
 import json
 import math
+import multiprocessing
 import os
-import select
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.e2e.exporter_process import ExporterProcess
 
 _PAUSE: Final = 0.005
 WORKERS: Final = 4
@@ -36,28 +31,47 @@ def p99(latencies: Iterable[float]) -> float:
 
 @contextlib.contextmanager
 def honest(port: int, token: str = "") -> Iterator[list[float]]:
-    """Send while the block runs. The list has the latencies in seconds once the block has ended.
+    """Post an event every 5 ms while the block runs. The list has the latencies in seconds once the block has
+    ended.
 
     Fails when any answer was not 200.
     """
     latencies: list[float] = []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.honest", str(port), token],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_send_until_told, args=(port, token, theirs))
+    process.start()
+    # The end of the process then ends every `recv`.
+    theirs.close()
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
+        assert ours.recv() == "up"
         yield latencies
-        printed, _ = process.communicate(timeout=30)
-        assert process.returncode == 0
-        latencies += json.loads(printed)
+        ours.send("end")
+        latencies += ours.recv()
     finally:
         process.kill()
-        process.communicate()
+        process.join()
+
+
+def _send_until_told(port: int, token: str, parent: Connection) -> None:
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    latencies: list[float] = []
+    while not parent.poll(_PAUSE):
+        event = {"id": f"{os.getpid()}-{len(latencies)}", "system": "softdrive", "code": "01"}
+        began = time.perf_counter()
+        connection.request("POST", "/v1/session-ends", json.dumps(event), headers)
+        reply = connection.getresponse()
+        body = reply.read()
+        latencies.append(time.perf_counter() - began)
+        assert reply.status == 200, body
+        if len(latencies) == 1:
+            # The first request also opened the connection.
+            latencies[0] = 0.0
+            parent.send("up")
+    parent.send(latencies)
 
 
 # --- floods beside an honest sender ----------------------------------------------------------------
@@ -134,29 +148,3 @@ def rounds(
         [latency for each in floods for latency in each.before],
         [latency for each in floods for latency in each.during],
     )
-
-
-def _send_until_stdin_ends(port: int, token: str) -> list[float]:
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    latencies: list[float] = []
-    while not select.select([sys.stdin], [], [], _PAUSE)[0]:
-        event = {"id": f"{os.getpid()}-{len(latencies)}", "system": "softdrive", "code": "01"}
-        began = time.perf_counter()
-        connection.request("POST", "/v1/session-ends", json.dumps(event), headers)
-        reply = connection.getresponse()
-        body = reply.read()
-        latencies.append(time.perf_counter() - began)
-        assert reply.status == 200, body
-        if len(latencies) == 1:
-            # The first request also opened the connection.
-            latencies[0] = 0.0
-            print("up", flush=True)
-    connection.close()
-    return latencies
-
-
-if __name__ == "__main__":
-    print(json.dumps(_send_until_stdin_ends(int(sys.argv[1]), *sys.argv[2:3] or [""])))

@@ -55,12 +55,12 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
 
     def ready() -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return exporter.request("ops", "GET", "/-/ready").status == 200
+            return exporter.ready()
         return False
 
+    process = exporter.launch()
+    exporter.ports = ports
     try:
-        process = exporter.launch()
-        exporter.ports = ports
         wait_for(lambda: ready() or process.poll() is not None, 60.0, "a ready exporter")
         accepted = refused = 0
         for number in range(rounds):
@@ -80,14 +80,10 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
         exporter.kill()
 
 
-_LOG_RAISES: Final = """
-import sys
-from exporter import logs
-def emit(self, record):
-    sys.stderr.write(logs._line(record) + "\\n")
-    sys.stderr.flush()
-logs._Stderr.emit = emit
-"""
+_LOG_RAISES: Final = "import sys\nfrom exporter import logs" + patched(
+    "exporter.logs._Stderr.emit",
+    "lambda self, record: print(logs._line(record), file=sys.stderr, flush=True)",
+)
 _STATE_LAST: Final = """
 from exporter.ledger import sqlite
 class Log:

@@ -28,15 +28,31 @@ class Input:
         return f"{self.media.name} {self.headers!r} {self.body[:4000]!r}"
 
 
+def damaged(body: bytes, rng: Random) -> bytes:
+    """A body with some other bits or bytes, or cut off."""
+    data = bytearray(body)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        kind = rng.randrange(4)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del data[at:]
+        elif kind == 2:
+            data[at:at] = rng.choice((b"\x00", b"\xff", b'"', b"\\", b"\n", b"\xf0\x9f"))
+        else:
+            data[at] = rng.randrange(256)
+    return bytes(data)
+
+
 def packed(body: bytes, rng: Random) -> bytes:
     """gzip of a body, undamaged in half of all cases."""
     data = gzip.compress(body, rng.choice((0, 1, 9)), mtime=0)
     kind = rng.randrange(8)
-    if kind == 0:
-        return data[: rng.randrange(len(data))]
-    if kind == 1:
-        at = rng.randrange(len(data))
-        return data[:at] + bytes((data[at] ^ 1 << rng.randrange(8),)) + data[at + 1 :]
+    if kind <= 1:
+        return damaged(data, rng)
     if kind == 2:
         return data * rng.choice((2, 3, 150))
     if kind == 3:
@@ -61,7 +77,7 @@ class Mutator:
             self._mutate(media, tokens)
         body = b"".join(tokens)
         if rng.random() < 0.05:
-            body = self._damage_bytes(body)
+            body = damaged(body, rng)
         return Input(media, body, self._headers(media))
 
     def _mutate(self, media: Media, tokens: list[bytes]) -> None:
@@ -69,7 +85,8 @@ class Mutator:
         kind = rng.randrange(10)
         at = rng.randrange(len(tokens) + 1)
         if kind <= 2:
-            self._replace(tokens)
+            value = self._value(tokens)
+            tokens[value : value + 1] = [rng.choice(rng.choice(HOSTILE))]
         elif kind == 3:
             tokens.insert(at, rng.choice(rng.choice(HOSTILE)))
         elif kind == 4:
@@ -91,12 +108,10 @@ class Mutator:
             spaces = (b" ", b"\t", b"\n", b"\r\n", b"\r", b"\n\n", b" " * 3000)
             tokens.insert(at, rng.choice(spaces))
 
-    def _replace(self, tokens: list[bytes]) -> None:
-        """Replace a value, which follows a colon."""
-        rng = self._random
+    def _value(self, tokens: list[bytes]) -> int:
+        """The place of a value, which follows a colon."""
         values = [index + 1 for index, token in enumerate(tokens[:-1]) if token == b":"]
-        at = rng.choice(values) if values else 0
-        tokens[at : at + 1] = [rng.choice(rng.choice(HOSTILE))]
+        return self._random.choice(values) if values else 0
 
     def _pair(self, tokens: list[bytes]) -> None:
         """Insert a key and a value; the object may already have the key."""
@@ -108,42 +123,19 @@ class Mutator:
 
     def _nest(self, tokens: list[bytes]) -> None:
         rng = self._random
-        values = [index + 1 for index, token in enumerate(tokens[:-1]) if token == b":"]
-        at = rng.choice(values) if values else 0
+        at = self._value(tokens)
         depth = rng.choice(DEPTHS) if rng.random() < 0.3 else rng.choice((2, 3))
         first, last = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"id":', b"}]")))
         tokens.insert(at, first * depth)
         if rng.random() < 0.9:
             tokens.insert(at + 2, last * depth)
 
-    def _damage_bytes(self, body: bytes) -> bytes:
-        rng = self._random
-        data = bytearray(body)
-        for _ in range(rng.choice((1, 1, 2, 8))):
-            if not data:
-                break
-            at = rng.randrange(len(data))
-            kind = rng.randrange(4)
-            if kind == 0:
-                data[at] ^= 1 << rng.randrange(8)
-            elif kind == 1:
-                del data[at:]
-            elif kind == 2:
-                data[at:at] = rng.choice((b"\x00", b"\xff", b'"', b"\\", b"\n", b"\xf0\x9f"))
-            else:
-                data[at] = rng.randrange(256)
-        return bytes(data)
-
     def _headers(self, media: Media) -> dict[bytes, bytes]:
         rng = self._random
-        headers: dict[bytes, bytes] = {}
+        headers = {}
         if media is Media.CLOUDEVENT_BINARY:
-            headers = {
-                b"ce-id": b"e1",
-                b"ce-source": b"/kiosk",
-                b"ce-type": b"end",
-                b"ce-specversion": b"1.0",
-            }
+            headers = {b"ce-id": b"e1", b"ce-source": b"/kiosk"}
+            headers |= {b"ce-type": b"end", b"ce-specversion": b"1.0"}
             if rng.random() < 0.3:
                 headers[rng.choice((*headers, b"ce-time"))] = rng.choice(ATTRIBUTES)
         if rng.random() < 0.05:

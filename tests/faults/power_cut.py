@@ -8,11 +8,12 @@ the disk is honest about syncs and that directory entries are durable.
 import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from unittest.mock import patch
 
 import apsw
@@ -32,22 +33,71 @@ _SENDERS: Final = 4
 _BASE: Final = apsw.vfs_names()[0]
 
 
-class Step(NamedTuple):
-    """A change of `file`, or an acknowledgement.
-
-    `kind` is "write" (`data` at `offset`), "truncate" (to `offset` bytes), "sync", "delete", "rename" (to
-    `target`) or "acknowledge" (`ids`).
-    """
-
-    kind: str
-    file: str = ""
-    offset: int = 0
-    data: bytes = b""
-    target: str = ""
-    ids: tuple[int, ...] = ()
+Change = tuple[int, bytes | None]
+"""A write of bytes at an offset; without bytes, a truncation to that size."""
 
 
-Journal = list[Step]
+@dataclass
+class Disk:
+    """The durable content of each file, and the later changes of it, in order."""
+
+    durable: dict[str, bytearray] = field(default_factory=dict)
+    pending: dict[str, list[Change]] = field(default_factory=dict)
+    acknowledged: set[int] = field(default_factory=set)
+
+    def change(self, file: str, offset: int, data: bytes | None) -> None:
+        self.pending.setdefault(file, []).append((offset, data))
+
+    def sync(self, file: str) -> None:
+        for change in self.pending.pop(file, ()):
+            _apply(self.durable.setdefault(file, bytearray()), *change)
+
+    def delete(self, file: str) -> None:
+        self.durable.pop(file, None)
+        self.pending.pop(file, None)
+
+    def rename(self, file: str, target: str) -> None:
+        self.durable[target] = self.durable.pop(file)
+        self.pending[target] = self.pending.pop(file, [])
+
+    def acknowledge(self, *ids: int) -> None:
+        self.acknowledged.update(ids)
+
+    def cut(self, rng: random.Random) -> dict[str, bytearray]:
+        """The files after a power cut: the durable content, and any part of the pending changes."""
+        files = {name: bytearray(content) for name, content in self.durable.items()}
+        for name, changes in self.pending.items():
+            content = files.setdefault(name, bytearray())
+            share = rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+            for change in changes:
+                for piece in _sectors(*change):
+                    if rng.random() < share:
+                        _apply(content, *piece)
+        return files
+
+
+def _sectors(offset: int, data: bytes | None) -> Iterator[Change]:
+    """The parts of a write that a disk writes one by one."""
+    if data is None:
+        yield offset, None
+        return
+    end = offset + len(data)
+    while offset < end:
+        stop = min(end, (offset // _SECTOR + 1) * _SECTOR)
+        yield offset, data[len(data) - end + offset : len(data) - end + stop]
+        offset = stop
+
+
+def _apply(content: bytearray, offset: int, data: bytes | None) -> None:
+    content.extend(bytes(max(0, offset - len(content))))
+    if data is None:
+        del content[offset:]
+    else:
+        content[offset : offset + len(data)] = data
+
+
+Journal = list[tuple[Callable[..., None], *tuple[Any, ...]]]
+"""The methods of `Disk` that repeat what happened, and their arguments."""
 
 
 class _RecordedFile(apsw.VFSFile):
@@ -58,15 +108,15 @@ class _RecordedFile(apsw.VFSFile):
 
     def xWrite(self, data: bytes, offset: int) -> None:
         super().xWrite(data, offset)
-        self._journal.append(Step("write", self._name, offset, bytes(data)))
+        self._journal.append((Disk.change, self._name, offset, bytes(data)))
 
     def xTruncate(self, size: int) -> None:
         super().xTruncate(size)
-        self._journal.append(Step("truncate", self._name, size))
+        self._journal.append((Disk.change, self._name, size, None))
 
     def xSync(self, flags: int) -> None:
         super().xSync(flags)
-        self._journal.append(Step("sync", self._name))
+        self._journal.append((Disk.sync, self._name))
 
 
 class _RecordingVFS(apsw.VFS):
@@ -79,7 +129,7 @@ class _RecordingVFS(apsw.VFS):
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         super().xDelete(filename, syncdir)
-        self._journal.append(Step("delete", Path(filename).name))
+        self._journal.append((Disk.delete, Path(filename).name))
 
 
 @contextmanager
@@ -92,7 +142,7 @@ def _recorded(pragma: str) -> Iterator[Journal]:
         def write(self, commit: int) -> None:
             super().write(commit)
             content = Path(f"/proc/self/fd/{self._file}").read_bytes()
-            journal.append(Step("write", "ledger.marker", 0, content))
+            journal.append((Disk.change, "ledger.marker", 0, content))
 
     class MutantStore(Store):
         def __init__(self, *arguments: Any) -> None:
@@ -102,7 +152,7 @@ def _recorded(pragma: str) -> Iterator[Journal]:
 
     def replace(source: Path, target: Path) -> None:
         os_replace(source, target)
-        journal.append(Step("rename", source.name, target=target.name))
+        journal.append((Disk.rename, source.name, target.name))
 
     vfs = _RecordingVFS(journal)
     try:
@@ -132,7 +182,7 @@ async def _record(folder: Path, ids: int, pragma: str) -> Journal:
                     count = rng.choice((1, 5, 50, 200))
                     mine, remaining[:count] = remaining[:count], []
                     await ledger.commit(batch(mine))
-                    journal.append(Step("acknowledge", ids=tuple(mine)))
+                    journal.append((Disk.acknowledge, *mine))
                     if rng.random() < 0.2:
                         await ledger.commit(batch(mine))
 
@@ -141,87 +191,23 @@ async def _record(folder: Path, ids: int, pragma: str) -> Journal:
     return journal
 
 
-@dataclass
-class Disk:
-    """The durable content of each file, and the later writes to it, in order."""
-
-    durable: dict[str, bytearray] = field(default_factory=dict)
-    pending: dict[str, Journal] = field(default_factory=dict)
-    acknowledged: set[int] = field(default_factory=set)
-
-    def take(self, step: Step) -> None:
-        file = step.file
-        match step.kind:
-            case "acknowledge":
-                self.acknowledged.update(step.ids)
-            case "sync":
-                for change in self.pending.pop(file, ()):
-                    _apply(self.durable.setdefault(file, bytearray()), change)
-            case "delete":
-                self.durable.pop(file, None)
-                self.pending.pop(file, None)
-            case "rename":
-                self.durable[step.target] = self.durable.pop(file)
-                self.pending[step.target] = self.pending.pop(file, [])
-            case _:
-                self.pending.setdefault(file, []).append(step)
-
-    def cut(self, rng: random.Random) -> dict[str, bytearray]:
-        """The files after a power cut: the durable content, and any part of the pending writes."""
-        files = {name: bytearray(content) for name, content in self.durable.items()}
-        for name, changes in self.pending.items():
-            content = files.setdefault(name, bytearray())
-            share = rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
-            for change in changes:
-                for piece in _sectors(change):
-                    if rng.random() < share:
-                        _apply(content, piece)
-        return files
-
-
-def _sectors(change: Step) -> Iterator[Step]:
-    """The parts of a write that a disk writes one by one."""
-    if change.kind == "truncate":
-        yield change
-    offset, end = change.offset, change.offset + len(change.data)
-    while offset < end:
-        stop = min(end, (offset // _SECTOR + 1) * _SECTOR)
-        data = change.data[offset - change.offset : stop - change.offset]
-        yield change._replace(offset=offset, data=data)
-        offset = stop
-
-
-def _apply(content: bytearray, change: Step) -> None:
-    content.extend(bytes(max(0, change.offset - len(content))))
-    end = None if change.kind == "truncate" else change.offset + len(change.data)
-    content[change.offset : end] = change.data
-
-
-@dataclass
-class Losses:
-    """Acknowledged ids that are not counted, ids that count twice, and ledgers given up as damaged."""
-
-    lost: int = 0
-    doubled: int = 0
-    damaged: int = 0
-
-
-async def _open(folder: Path, acknowledged: set[int], ids: list[int], losses: Losses) -> None:
+async def _open(folder: Path, acknowledged: set[int], ids: int, losses: Counter[str]) -> None:
+    """Add acknowledged ids that are not counted, ids that count twice, and ledgers given up as damaged."""
     ledger = await SqliteLedger.open(Plan(folder))
     try:
-        losses.damaged += ledger.status().damaged is not None
+        losses["damaged"] += ledger.status().damaged is not None
         survived = value(ledger)
-        for first in range(0, len(ids), 1000):
-            numbers = ids[first : first + 1000]
+        for first in range(0, ids, 1000):
+            numbers = range(first, first + 1000)
             receipt = await ledger.commit(batch(numbers))
             verdicts = receipt.verdicts or bytes(len(numbers))
-            losses.lost += sum(
+            losses["lost"] += sum(
                 number in acknowledged and not verdict
                 for number, verdict in zip(numbers, verdicts, strict=True)
             )
             survived -= receipt.duplicates
         # An id that survived and is no duplicate now, or is counted without being sent, counts twice.
-        losses.doubled += abs(survived) + abs(value(ledger) - len(ids))
+        losses["doubled"] += abs(survived) + abs(value(ledger) - ids)
     finally:
         await ledger.close()
 
@@ -238,16 +224,15 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
     """Cut the power at random places, half of them right after an acknowledgement, and open the ledgers."""
 
     async def campaign() -> str:
-        cuts = 20 if quick else 100
-        journal = await _record(folder / "written", 6000 if quick else 100_000, mutant)
+        cuts, ids = (20, 6000) if quick else (100, 100_000)
+        journal = await _record(folder / "written", ids, mutant)
         rng = random.Random(2)
-        after = [at + 1 for at, step in enumerate(journal) if step.ids]
+        after = [at + 1 for at, step in enumerate(journal) if step[0] is Disk.acknowledge]
         places = rng.sample(after, cuts // 2) + rng.sample(range(len(journal)), cuts - cuts // 2)
-        ids = sorted({number for step in journal for number in step.ids})
-        disk, losses, torn, at = Disk(), Losses(), 0, 0
+        disk, losses, torn, at = Disk(), Counter[str](), 0, 0
         for number, place in enumerate(sorted(places)):
-            for step in journal[at:place]:
-                disk.take(step)
+            for happen, *arguments in journal[at:place]:
+                happen(disk, *arguments)
             at = place
             data = folder / "cut" / str(number)
             data.mkdir(parents=True)
@@ -255,11 +240,9 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
                 (data / name).write_bytes(content)
             torn += any(disk.pending.values())
             await _open(data, disk.acknowledged, ids, losses)
-        figure = (
-            f"{cuts} cuts, {torn} with writes on their way: {losses.lost} lost, "
-            f"{losses.doubled} doubled, {losses.damaged} damaged"
-        )
+        counts = ", ".join(f"{losses[name]} {name}" for name in ("lost", "doubled", "damaged"))
+        figure = f"{cuts} cuts, {torn} with writes on their way: {counts}"
         assert torn > cuts // 2, figure
-        return reached(figure, losses == Losses())
+        return reached(figure, not losses.total())
 
     return asyncio.run(campaign())

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.faults import (
+    acknowledgements,
     backups,
     bodies,
     certificate,
@@ -12,32 +13,26 @@ from tests.faults import (
     disks,
     double_scrape,
     exposition,
-    failovers,
     files,
     floods,
-    foreign_host,
     fuzz,
     kills,
-    long_durations,
     lost_log,
-    order,
-    otlp,
     power_cut,
     redis_kills,
-    retry_storm,
-    slow_peers,
+    refusals,
     soak,
     tests_elsewhere,
 )
 from tests.faults.table import Row, rows_of
 
-ATTACKS: Final = (bodies, connections, descriptors, floods, foreign_host, slow_peers)
-DURABILITY: Final = (backups, disks, files, kills, order, otlp, power_cut, retry_storm)
+ATTACKS: Final = (bodies, connections, descriptors, floods)
+DURABILITY: Final = (acknowledgements, backups, disks, files, kills, power_cut)
 OPERATION: Final = (
     *(certificate, configuration, double_scrape, exposition),
-    *(long_durations, lost_log, soak),
+    *(lost_log, refusals, soak),
 )
-REDIS: Final = (failovers, redis_kills)
+REDIS: Final = (redis_kills,)
 ROWS: Final[tuple[Row, ...]] = rows_of(
     *(*ATTACKS, *DURABILITY, *OPERATION, *REDIS, fuzz, tests_elsewhere)
 )

@@ -8,14 +8,13 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any, Self
 
 from exporter.names import INGEST_PATH
-from tests.e2e.exporter_process import wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 
-HEADERS = {"Content-Type": "application/json"}
 CODES = (4001, 1000, 1006, 4005)
 POST_HEAD = b"POST /v1/session-ends HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
@@ -30,19 +29,18 @@ def ends(prefix: str, first: int, count: int) -> list[dict[str, Any]]:
 
 def post(connection: http.client.HTTPConnection, body: str | bytes) -> tuple[int, bytes]:
     """Status and body of the answer to a request."""
-    connection.request("POST", INGEST_PATH, body, HEADERS)
+    connection.request("POST", INGEST_PATH, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     return response.status, response.read()
 
 
-@contextmanager
-def connect(port: int, receive_buffer: int = 0) -> Iterator[socket.socket]:
-    with socket.socket() as client:
-        if receive_buffer:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        client.settimeout(30)
-        client.connect(("127.0.0.1", port))
-        yield client
+def connect(port: int, receive_buffer: int = 0) -> socket.socket:
+    client = socket.socket()
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", port))
+    return client
 
 
 USER_EVENTS = 40
@@ -53,16 +51,16 @@ class Sender(threading.Thread):
     """Posts batches over one connection until `finishing` is set; sends a fifth of the batches twice on
     purpose.
 
-    `port` is called for each connection, because a restarted exporter has another port. `sent` counts the
-    events that left this process, `acknowledged` those that a 200 named accepted or duplicate.
+    A request goes to the next of `exporters`, and so does its retry. `sent` counts the events that left this
+    process, `acknowledged` those that a 200 named accepted or duplicate.
     """
 
-    def __init__(self, name: str, port: Callable[[], int | None], seed: int, batch: int) -> None:
-        super().__init__(name=name, daemon=True)
-        self.port = port
-        self._random = random.Random(seed)
+    def __init__(self, number: int, exporters: Sequence[ExporterProcess], batch: int) -> None:
+        super().__init__(name=f"sender-{number}", daemon=True)
+        self._exporters = cycle(exporters)
+        self._random = random.Random(number)
         self._batch = batch
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection = http.client.HTTPConnection("127.0.0.1", timeout=10)
         self.finishing, self.abandoned = threading.Event(), threading.Event()
         self.acknowledged = self.sent = self.retries = 0
         self._acknowledged_at: list[tuple[float, int]] = []
@@ -78,7 +76,7 @@ class Sender(threading.Thread):
             self._acknowledged_at.append((time.time(), self.acknowledged))
             if self._random.random() < 0.2:
                 self._until_acknowledged(body, count)
-        self._close()
+        self._connection.close()
 
     def acknowledged_until(self, instant: float) -> int:
         """The events that were acknowledged at `instant`, Unix time."""
@@ -104,61 +102,60 @@ class Sender(threading.Thread):
 
     def _post(self, body: str) -> tuple[int, dict[str, int]]:
         """Status and JSON; status 0 when no answer came."""
-        port = self.port()
+        # A restarted exporter has another port.
+        port = next(self._exporters).ports.get("ingest")
         if port is None:
             return 0, {}
+        if self._connection.port != port:
+            self._connection.close()
+            self._connection.port = port
         try:
-            if self._connection is not None and self._connection.port != port:
-                self._close()
-            if self._connection is None:
-                self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             status, reply = post(self._connection, body)
             return status, json.loads(reply)
         except (OSError, http.client.HTTPException, ValueError):
-            self._close()
+            self._connection.close()
             return 0, {}
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            with suppress(OSError):
-                self._connection.close()
-        self._connection = None
-
-
-def stop_senders() -> None:
-    """Stop the senders that still run, without another retry."""
-    senders = [thread for thread in threading.enumerate() if isinstance(thread, Sender)]
-    for sender in senders:
-        sender.finishing.set()
-        sender.abandoned.set()
-    for sender in senders:
-        sender.join(30)
 
 
 class Load:
-    """`count` senders to an exporter that may restart."""
+    """`count` senders to exporters that may restart, while the `with` block runs.
 
-    def __init__(self, port: Callable[[], int | None], count: int = 4, batch: int = 20) -> None:
-        self.senders = [Sender(f"sender-{n}", port, n, batch) for n in range(count)]
+    The end of the block waits until every event is acknowledged, so an exporter must be up then.
+    """
 
-    def start(self) -> None:
+    def __init__(
+        self, exporters: Sequence[ExporterProcess], count: int = 4, batch: int = 20
+    ) -> None:
+        self.senders = [Sender(number, exporters, batch) for number in range(count)]
+        self._random = random.Random(1)
+
+    def __enter__(self) -> Self:
         for sender in self.senders:
             sender.start()
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        for sender in self.senders:
+            sender.finishing.set()
+            if error:
+                # Senders of a failed row would post to a later test that has the same port.
+                sender.abandoned.set()
+        for sender in self.senders:
+            sender.join(60)
+            sender.abandoned.set()
+            assert error or not sender.is_alive(), f"{sender.name} has unacknowledged events"
+        problems = [problem for sender in self.senders for problem in sender.problems]
+        assert error or not problems, problems[:3]
 
     def wait_for_acknowledged(self, events: int) -> None:
         """Wait until this number of further events is acknowledged."""
         goal = self.acknowledged + events
         wait_for(lambda: self.acknowledged >= goal, what="acknowledged events")
 
-    def finish(self) -> None:
-        """Wait until every event is acknowledged; the exporter must be up."""
-        for sender in self.senders:
-            sender.finishing.set()
-        for sender in self.senders:
-            sender.join(60)
-            assert not sender.is_alive(), f"{sender.name} still has unacknowledged events"
-        problems = [problem for sender in self.senders for problem in sender.problems]
-        assert not problems, problems[:3]
+    def wait_for_random_point(self, events: int = 1) -> None:
+        """Wait as above, and then until a random point in the work of exporter and ledger."""
+        self.wait_for_acknowledged(events)
+        time.sleep(self._random.uniform(0.0, 0.15))
 
     @property
     def acknowledged(self) -> int:

@@ -15,9 +15,9 @@ import numpy as np
 
 from exporter import names
 from tests.e2e.exporter_process import ExporterProcess
-from tests.faults.order import PRAGMA
+from tests.faults.acknowledgements import PRAGMA
 from tests.faults.senders import post
-from tests.faults.table import Mutant, reached, row
+from tests.faults.table import Mutant, patched, reached, row
 from tests.faults.usage import MIB, resident
 
 _MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "20"))
@@ -54,14 +54,10 @@ def _slope(times: Sequence[float], memory: Sequence[int]) -> float:
     return float(per_second) * 3600 / MIB
 
 
-_LEAK: Final = """
-from exporter.ledger.group import Group
-made, kept = Group.receipts, []
-def receipts(self):
-    kept.append(b"x" * (1 << 19))
-    return made(self)
-Group.receipts = receipts
-"""
+_LEAK: Final = patched(
+    "exporter.ledger.group.Group.receipts",
+    'lambda self, kept=[]: kept.append(b"x" * (1 << 19)) or original(self)',
+)
 
 
 @row(

@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from tests.e2e.exporter_process import ROOT
-from tests.faults.senders import stop_senders
 from tests.programs import output
 
 Run = Callable[..., str]
@@ -53,25 +51,19 @@ class Row:
 
 
 def patched(name: str, value: str) -> str:
-    """The code of a mutant that replaces `name` in the program by an expression."""
+    """The code of a mutant that replaces `name` in the program by an expression, which may use `original`."""
     owner, _, attribute = name.rpartition(".")
-    return f"\nimport pkgutil\nsetattr(pkgutil.resolve_name({owner!r}), {attribute!r}, {value})\n"
+    return f"""
+import pkgutil
+owner = pkgutil.resolve_name({owner!r})
+owner.{attribute} = (lambda original: {value})(owner.{attribute})
+"""
 
 
 def row(number: int, case: str, goal: str, *mutants: Mutant) -> Callable[[Run], Row]:
     """Makes a function a row of the table."""
 
-    def register(run: Run) -> Row:
-        def run_alone(*arguments: Any) -> str:
-            try:
-                return run(*arguments)
-            finally:
-                # Senders of a failed row would post to a later test that has the same port.
-                stop_senders()
-
-        return Row(number, case, goal, run_alone, mutants)
-
-    return register
+    return lambda run: Row(number, case, goal, run, mutants)
 
 
 def rows_of(*modules: ModuleType) -> tuple[Row, ...]:
