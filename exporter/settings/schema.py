@@ -1,41 +1,34 @@
-"""Writes the JSON Schema of a settings file, for editors: `python -m exporter.settings.schema`.
+"""The JSON Schema of the settings in a TOML file, for editors.
 
 Rules about several settings are missing: a variable or a flag may set the other settings.
 """
 
-import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from exporter.json_schema import document
 from exporter.settings.model import Settings
 
-FILE: Final = Path(__file__).parents[1] / "schemas/settings.schema.json"
 
-
-def text() -> str:
-    """The content of the file: the same model gives the same bytes."""
-    schema = Settings.model_json_schema()
-    schema["properties"] = {
-        name: _property(**value) for name, value in schema["properties"].items()
-    }
-    document = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "DO NOT EDIT: `make schemas` writes this file.",
-        **schema,
-        "description": "See docs/settings.md.",
-        "title": "Settings of session-end-exporter",
-    }
-    return json.dumps(document, indent=2) + "\n"
-
-
-def _property(title: str, **schema: Any) -> dict[str, Any]:
+class _Toml(GenerateJsonSchema):
     """TOML has no null: a setting that is None by default is left out of a file."""
-    if schema["default"] is None:
-        del schema["default"]
-        value, _null = schema.pop("anyOf")
-        schema |= value
-    return dict(sorted(schema.items()))
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+def settings() -> dict[str, Any]:
+    """The schema of a settings file."""
+    schema = Settings.model_json_schema(schema_generator=_Toml)
+    return document(
+        "Settings of session-end-exporter", schema | {"description": "See docs/settings.md."}
+    )

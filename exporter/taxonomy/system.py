@@ -25,6 +25,7 @@ from exporter.taxonomy.spellings import compact, normalize
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import Mapping
 
+PHASE_SOURCES: Final = ("vendor", "derived")
 SYSTEM_KEYS: Final = ("system", "title", "source", "phase_source", "normal", "categories", "codes")
 OPTIONAL_SYSTEM_KEYS: Final = ("objective",)
 OVERLAY_KEYS: Final = ("extends", "objective", "codes")
@@ -33,23 +34,25 @@ CODE_KEYS: Final = tuple(
     field.name for field in fields(Code) if field.default is MISSING and field.name != "system"
 )
 OPTIONAL_CODE_KEYS: Final = ("aliases", "planned", "spike_floor")
-_LONGEST_NAME: Final = 64
+LONGEST_NAME: Final = 64
+LONGEST_SOURCE: Final = 256
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-_NAME_RULE: Final = "allowed are lower-case letters, digits and _, starting with a letter"
+NAME_RULE: Final = "allowed are lower-case letters, digits and _, starting with a letter"
 CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """A code is a path segment of its runbook and part of file names: no slash, no space."""
+CODE_RULE: Final = "allowed are letters, digits, '.', '_' and '-', starting with a letter or digit"
 _RESERVED: Final = "is reserved for undocumented codes"
 
 
 def read_system(document: Mapping, merged: Iterable[Mapping]) -> System | None:
     """The system in a file with its overlays. Use it only if no mistake was reported."""
     document.expect(SYSTEM_KEYS, optional=OPTIONAL_SYSTEM_KEYS)
-    name = document.text("system", longest=_LONGEST_NAME)
+    name = document.text("system", longest=LONGEST_NAME)
     if name and not NAME.fullmatch(name):
-        document.wrong("system", f"system {name!r} is not a system's name; {_NAME_RULE}")
+        document.wrong("system", f"system {name!r} is not a system's name; {NAME_RULE}")
     title = document.text("title", longest=LONGEST_SPELLING)
-    source = document.text("source", longest=256)
-    phase_source = document.one_of("phase_source", ("vendor", "derived"))
+    source = document.text("source", longest=LONGEST_SOURCE)
+    phase_source = document.one_of("phase_source", PHASE_SOURCES)
     categories = _categories(document)
     rows = {
         code: row for row in merged if (code := _code(row, document, name, categories)) is not None
@@ -81,7 +84,7 @@ def _categories(document: Mapping) -> dict[str, str]:
         return {}
     for name in headings.names():
         if not NAME.fullmatch(name):
-            headings.wrong(name, f"category {name!r} is not a category's name; {_NAME_RULE}")
+            headings.wrong(name, f"category {name!r} is not a category's name; {NAME_RULE}")
         elif name == UNKNOWN:
             headings.wrong(name, f"category {UNKNOWN!r} {_RESERVED}")
     return {name: headings.text(name, longest=LONGEST_SPELLING) for name in headings.names()}
@@ -89,7 +92,7 @@ def _categories(document: Mapping) -> dict[str, str]:
 
 def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, str]) -> Code | None:
     """The code of a row; None after some mistakes."""
-    code = row.text("code", longest=_LONGEST_NAME)
+    code = row.text("code", longest=LONGEST_NAME)
     if code:
         row.what = f"code {code!r}"
     if normalize(code) == UNKNOWN:
@@ -128,8 +131,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
     if code and not CODE.fullmatch(code):
         row.wrong(
             "code",
-            f"code {code!r} can't be part of a path; allowed are letters, digits, '.', '_' and '-', "
-            "starting with a letter or digit",
+            f"code {code!r} can't be part of a path; {CODE_RULE}",
         )
     return read_code if code else None
 
@@ -193,7 +195,7 @@ def _line_of(row: Mapping, spelling: str) -> Line:
 
 
 def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:
-    name = document.text("normal", longest=_LONGEST_NAME)
+    name = document.text("normal", longest=LONGEST_NAME)
     if not name or not rows:
         return None
     code = next((code for code in rows if code.code == name), None)
