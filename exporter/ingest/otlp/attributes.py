@@ -40,9 +40,9 @@ class Attributes(dict[str, str | None]):
         self._slots: dict[str, str] = {}
         defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
         defaults |= {LABEL + label: (label,) for label in labels}
-        # What the operator wrote wins over a default for another field.
-        for field, attributes in (configured | defaults | configured).items():
-            for rank, attribute in enumerate(attributes):
+        # Configured attributes come first: they win over a default of another field.
+        for field in configured | defaults:
+            for rank, attribute in enumerate(configured.get(field) or defaults[field]):
                 slot = f"{field}/{rank}" if rank else field
                 if self._slots.setdefault(attribute_key(attribute), slot) == slot and rank:
                     self.fallbacks[slot] = field
