@@ -117,6 +117,8 @@ def test_compressed_file_is_read(name: str, content: bytes, read: Read) -> None:
         (b"BZh91AY&SY" + bytes(100), "the rest cannot be read: Invalid data stream"),
         (b"\xfd7zXZ\0xxxxxxxxx", "the rest cannot be read: "),
     ],
+    # Compressed content contains the time.
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_file_that_is_no_text_is_named_with_the_remedy(
     content: bytes, message: str, read: Read
