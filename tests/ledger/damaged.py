@@ -99,7 +99,7 @@ def moved_aside(sample: Sample, folder: Path, logged: list[str]) -> bool:
         assert opened.meta.ledger != sample.totals.ledger
         assert opened.meta.damaged_at == 1_800_000_000.0
         assert digests(folder, opened.moved_to.name.removeprefix("ledger.db")) == before
-        assert str(opened.moved_to) in logged.pop()
+        assert str(opened.moved_to) in logged[-1]
         return True
     finally:
         opened.close()

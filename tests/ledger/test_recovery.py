@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -97,29 +98,38 @@ def _break_utf8(folder: Path) -> None:
     (folder / "ledger.db").write_bytes(data.replace(b'"streampixel"', b'"\xfftreampixel"'))
 
 
+def _leave_wal_mode(folder: Path) -> None:
+    data = bytearray((folder / "ledger.db").read_bytes())
+    # The write and read version of the file format: 2 is WAL, 1 a rollback journal.
+    data[18:20] = b"\x01\x01"
+    (folder / "ledger.db").write_bytes(data)
+
+
 @pytest.mark.parametrize(
-    ("where", "damage"),
+    ("where", "damage", "reason"),
     [
-        pytest.param("both", _delete("ledger.db"), id="no database"),
-        pytest.param("both", _empty_database, id="empty database"),
-        pytest.param("both", _delete("ledger.db", "ledger.marker"), id="no database, no marker"),
-        pytest.param("both", _delete("ledger.db-wal"), id="no WAL"),
-        pytest.param("wal", _cut_100_frames, id="many frames less"),
-        pytest.param("database", lose_a_counter, id="a counter less"),
-        pytest.param("database", _break_utf8, id="invalid UTF-8"),
+        ("both", _delete("ledger.db"), "ledger.db is gone, but commit 80 was acknowledged"),
+        ("both", _empty_database, "ledger.db is empty, but commit 80 was acknowledged"),
+        ("both", _delete("ledger.db", "ledger.marker"), "gone, but .*/ledger.db-wal is there"),
+        ("both", _delete("ledger.db-wal"), "ends at commit 40, but commit 80 was acknowledged"),
+        ("wal", _cut_100_frames, r"ends at commit \d+, but commit 80 was acknowledged"),
+        ("database", lose_a_counter, "quick_check says"),
+        ("database", _break_utf8, "not UTF-8"),
+        ("database", _leave_wal_mode, "is not in WAL mode"),
     ],
 )
 def test_lost_commits_and_rows_are_detected(
     samples: dict[str, Sample],
     where: str,
     damage: Callable[[Path], None],
+    reason: str,
     tmp_path: Path,
     logged: list[str],
 ) -> None:
-    """Fails without the marker, quick_check, or the handling of UnicodeDecodeError."""
     folder = copied(samples[where], tmp_path / "l")
     damage(folder)
     assert moved_aside(samples[where], folder, logged)
+    assert re.search(reason, str(logged)), logged
 
 
 @pytest.mark.parametrize("content", [None, b"\x05", b"garbage, 16 byte", bytes(16)])
