@@ -3,12 +3,17 @@
 import socket
 import struct
 import threading
+from contextlib import closing
 
 import pytest
 
 from exporter.names import INGEST_PATH
 from exporter.send.connection import Connection
+from exporter.send.delivery import Delivery
+from exporter.send.events import Event
 from exporter.send.options import Options
+from exporter.send.report import Report
+from exporter.send.rotation import Checkpoint
 from tests.faulty_server import answers
 
 from .conftest import Sender
@@ -31,6 +36,18 @@ def test_events_are_sent_in_batches_over_a_single_connection(sender: Sender) -> 
     sender.server.largest = 0
     sender.lines(rows(100), max_bytes=2000)
     assert 1000 < sender.server.largest <= 2000
+
+
+def test_position_is_saved_after_each_response(sender: Sender) -> None:
+    saved: list[Checkpoint] = []
+    body = b'{"system": "softdrive", "id": "%d"}'
+    options = Options(sender.url, batch=2, max_wait=1)
+    events = (
+        Event("a:1", body % offset, checkpoint=Checkpoint("f", 0, 1, offset)) for offset in range(5)
+    )
+    with closing(Connection(options)) as connection:
+        Delivery(connection, options, Report(), save=saved.append).deliver(events)
+    assert [position.offset for position in saved] == [1, 3, 4]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])

@@ -166,3 +166,16 @@ def test_rename_while_the_folder_is_listed_hides_no_file(
     monkeypatch.setattr(Path, "iterdir", rotate_after_listing)
     assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
     assert follower.notes == []
+
+
+def test_rotated_file_is_read_to_its_end_in_several_reads(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "MAX_CHARACTERS", len(lines(1)) + 1)
+    monkeypatch.setattr(follow, "QUIET", -1)
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    follower.write(lines(2, 3, 4, 5))[0]()
+    follower.rename()
+    follower.path.write_text(lines(6))
+    assert follower.run((nothing, ["2", "3", "4", "5", "6"])) == ["2", "3", "4", "5", "6"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,8 +16,9 @@ from exporter.errors import (
     WrongMediaType,
 )
 from exporter.ingest.event import Rejection
+from exporter.ledger.contract import Totals
 from exporter.metrics.collector import zero_series
-from exporter.streampixel.builds import EVENTS, build_series, decode
+from exporter.streampixel.builds import EVENTS, BuildsCollector, build_series, decode
 from tests.metrics.still_ledger import two_systems
 from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
@@ -98,6 +100,11 @@ def test_body_over_64_kib_is_refused(hook: Webhook) -> None:
 def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> None:
     with pytest.raises(WrongMediaType):
         hook.post(body(), headers={} if media is None else {b"content-type": media})
+
+
+def test_ledger_without_series_of_builds_exports_no_metric() -> None:
+    ledger = Mock(totals=lambda: Totals("l", [], []))
+    assert [*BuildsCollector(ledger).collect()] == []
 
 
 def test_builds_are_not_counted_as_session_ends(hook: Webhook) -> None:
