@@ -102,6 +102,10 @@ def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> 
         hook.post(body(), headers={} if media is None else {b"content-type": media})
 
 
+def test_sender_that_leaves_gets_no_answer(hook: Webhook) -> None:
+    assert hook.post(None) == 0
+
+
 def test_ledger_without_series_of_builds_exports_no_metric() -> None:
     ledger = Mock(totals=lambda: Totals("l", [], []))
     assert [*BuildsCollector(ledger).collect()] == []

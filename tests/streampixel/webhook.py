@@ -92,8 +92,10 @@ class Webhook:
         self._runner.run(self._ledger.close())
         self._runner.close()
 
-    def post(self, body: bytes, token: str = TOKEN, headers: dict[bytes, bytes] = JSON) -> int:
-        """The status of the answer."""
+    def post(
+        self, body: bytes | None, token: str = TOKEN, headers: dict[bytes, bytes] = JSON
+    ) -> int:
+        """The status of the answer; 0 for no answer. Without a body, the sender leaves."""
         return self._runner.run(self._post(body, token, headers))
 
     def post_together(self, *bodies: bytes) -> None:
@@ -102,13 +104,14 @@ class Webhook:
 
         self._runner.run(post())
 
-    async def _post(self, body: bytes, token: str, headers: dict[bytes, bytes]) -> int:
+    async def _post(self, body: bytes | None, token: str, headers: dict[bytes, bytes]) -> int:
         async def receive() -> Message:
+            if body is None:
+                return {"type": "http.disconnect"}
             return {"type": "http.request", "body": body, "more_body": False}
 
         answer = await self._route.take(Request("POST", token, headers, "192.0.2.1", receive))
-        assert answer is not None
-        return answer[0]
+        return answer[0] if answer else 0
 
     def value(self, name: str, **labels: Any) -> float | None:
         """The sum of a metric's series with these labels."""
