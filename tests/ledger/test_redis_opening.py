@@ -8,7 +8,7 @@ import pytest
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
 from exporter.ledger.redis.connection import Plan
-from exporter.ledger.redis.health import check
+from exporter.ledger.redis.health import check, misconfigured
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 from tests.e2e.prometheus_process import free_port
@@ -132,6 +132,13 @@ async def test_password_is_read_from_its_file_and_never_shown(
         server.password = None
 
 
+async def test_ledger_of_another_format_is_refused(home: RedisHome, server: RedisServer) -> None:
+    await (await home.open()).close()
+    server.command("HSET", "{0}:ledger", "format", "2")
+    with pytest.raises(LedgerError, match="has format 2, this program writes 1: use the version"):
+        await home.open()
+
+
 async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None:
     home.url = home.url.replace("redis://", "redis+cluster://")
     with pytest.raises(LedgerError, match="cluster support disabled"):
@@ -152,3 +159,10 @@ def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
     with pytest.raises(LedgerError, match=re.escape(error)):
         check([{"redis_version": "7.2.4", **info}], plan)
     check([{"redis_version": "7.2.4"}], plan)
+
+
+def test_redis_that_became_too_old_is_named() -> None:
+    fit = {"redis_version": "7.2.4", "aof_enabled": "1", "maxmemory_policy": "noeviction"}
+    assert misconfigured([fit]) == {}
+    old = misconfigured([fit, {**fit, "redis_version": "6.2.14"}])
+    assert old == {"version": "The ledger's Redis is 6.2.14: 7.0 or later is needed."}

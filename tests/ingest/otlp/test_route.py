@@ -20,7 +20,7 @@ from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown,
 from exporter.ingest.otlp import route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy import Taxonomy
-from tests.ingest.listener import JSON, Answer, Listener, Refusing
+from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
 from tests.ingest.otlp.messages import END, PROTOBUF, as_json, record, request
 
 Headers = dict[bytes, bytes]
@@ -217,3 +217,8 @@ def test_import_of_protobuf_does_not_delay_a_start() -> None:
     """Fails with the import at the top of the route: a start took 60 ms longer."""
     code = "import sys, exporter.serve; print('google.protobuf' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_sender_that_leaves_gets_no_answer(listener: Listener) -> None:
+    assert listener.post(Stream([]), PROTOBUF, path=LOGS_PATH).status == 0
+    assert listener.total("requests_total") == 0
