@@ -153,7 +153,7 @@ class Load:
         wait_for(lambda: self.acknowledged >= goal, what="acknowledged events")
 
     def wait_for_random_point(self, events: int = 1) -> None:
-        """Wait as above, and then until a random point in the work of exporter and ledger."""
+        """Wait for acknowledged events, then until a random point in the work of exporter and ledger."""
         self.wait_for_acknowledged(events)
         time.sleep(self._random.uniform(0.0, 0.15))
 
