@@ -16,6 +16,8 @@ Every `Refused` and `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASO
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
+from exporter.streams import printable
+
 REJECTED_REASONS: Final = (
     "invalid_json",
     "not_an_object",
@@ -36,11 +38,8 @@ IGNORED_REASONS: Final = ("no_event_name", "other_event")
 
 
 def quoted(text: str, longest: int = 80) -> str:
-    """A sender's text for an error message: cut, in quotes, with invisible characters as `<U+200B>`."""
-    shown = text if len(text) <= longest else text[:longest] + "…"
-    if not shown.isprintable():
-        shown = "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in shown)
-    return f"'{shown}'"
+    """A sender's text for an error message: cut, printable, in quotes."""
+    return f"'{printable(text if len(text) <= longest else text[:longest] + '…')}'"
 
 
 class ExporterError(Exception):

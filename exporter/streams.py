@@ -31,13 +31,13 @@ def release() -> None:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with invisible characters escaped, except those in `keep`.
+    """`text` with invisible characters as `<U+200B>`, except those in `keep`.
 
     A sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or hide a space.
     """
     return "".join(
         character
         if character.isprintable() or character in keep
-        else character.encode("unicode_escape").decode()
+        else f"<U+{ord(character):04X}>"
         for character in text
     )

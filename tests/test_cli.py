@@ -100,5 +100,5 @@ def test_wrong_usage_exits_with_2(arguments: Sequence[str]) -> None:
 def test_error_escapes_characters_that_move_the_cursor() -> None:
     done = call("check", "--taxonomy", "codes\x1b[2J")
     assert done.returncode == 1
-    assert "codes\\x1b[2J" in done.stderr
+    assert "codes<U+001B>[2J" in done.stderr
     assert "\x1b" not in done.stderr

@@ -153,7 +153,7 @@ def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
     path.write_text("system,code,occurred_at,\x1b[2J\nstreampixel,,2026-01-05T00:00:00Z,\n")
     done = run([path])
     assert done.code == 0
-    assert "no such field: \\x1b[2J" in done.errors
+    assert "no such field: <U+001B>[2J" in done.errors
     assert "\x1b" not in done.errors
 
 

@@ -42,7 +42,7 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert any(re.search(r"1  1h [34]\dm\+?  Unknown codes on streampixel", line) for line in lines)
     begin = lines.index("Unknown codes: 1,200 ends of streampixel, counted as failures")
-    assert lines[begin + 1 : begin + 4] == ["Ends  Code", " 600  [red]\\u202e", "  50  c0"]
+    assert lines[begin + 1 : begin + 4] == ["Ends  Code", " 600  [red]<U+202E>", "  50  c0"]
     assert lines[begin + 12 : begin + 16] == [
         "… and 3 more",
         "SessionEndExporterUnknownCodes fires.",

@@ -183,7 +183,7 @@ def test_page_of_unknown_shows_the_codes_as_sent() -> None:
     assert EVIL in Page(html).text
     assert "elsewhere" not in html
     assert "2026-09-21 14:13:20 UTC" in html
-    assert "<code>evil\\u202e40\\u200b01\\n?</code>" in html
+    assert "<code>evil&lt;U+202E&gt;40&lt;U+200B&gt;01&lt;U+000A&gt;?</code>" in html
 
 
 def test_texts_of_a_taxonomy_are_escaped() -> None:
