@@ -36,8 +36,6 @@ def printable(text: str, keep: str = "") -> str:
     A sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or hide a space.
     """
     return "".join(
-        character
-        if character.isprintable() or character in keep
-        else f"<U+{ord(character):04X}>"
+        character if character.isprintable() or character in keep else f"<U+{ord(character):04X}>"
         for character in text
     )

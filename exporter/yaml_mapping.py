@@ -125,8 +125,9 @@ class Mapping:
         return otherwise
 
     def texts(self, key: str, *, longest: int) -> list[Text]:
-        """A list of single-line texts."""
-        return [self._text(node, line_of(node), key, longest) for node in self._items(key)]
+        """The texts of a list that are right, each a single line."""
+        texts = (self._text(node, line_of(node), key, longest) for node in self._items(key))
+        return [text for text in texts if text.value]
 
     def scalar(self, key: str) -> str | None:
         """A value as written; None if the key is missing or has a list or mapping. Reports no mistake."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -56,8 +57,8 @@ def backtest(
     known = load_taxonomy(taxonomy)
     groups = load_rules(rules or folder())
     try:
-        begin, end = _time("--since", since), _time("--until", until)
-        if begin is not None and end is not None and begin >= end:
+        begin, end = _time("--since", since, -inf), _time("--until", until, inf)
+        if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
         if system is not None and system not in known.systems:
             raise ConfigError(
@@ -141,10 +142,10 @@ def _rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _time(flag: str, text: str | None) -> float | None:
-    """Unix seconds. Raises `ConfigError`."""
+def _time(flag: str, text: str | None, otherwise: float) -> float:
+    """Unix seconds; `otherwise` without a text. Raises `ConfigError`."""
     if text is None:
-        return None
+        return otherwise
     try:
         # A date first: datetime.fromisoformat accepts it too, but in the machine's time zone.
         return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp()

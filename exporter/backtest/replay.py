@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -89,14 +90,13 @@ def replays(
     taxonomy: Taxonomy,
     all_counters: Sequence[Counters],
     groups: Sequence[Group],
-    since: float | None = None,
-    until: float | None = None,
+    since: float = -inf,
+    until: float = inf,
 ) -> list[Replay]:
     """Replays the rules over each history of which a part is between `since` and `until`."""
     result = []
     for counters in all_counters:
-        begin = counters.start if since is None else max(counters.start, since)
-        end = counters.end if until is None else min(counters.end, until)
+        begin, end = max(counters.start, since), min(counters.end, until)
         if begin >= end:
             continue
         # The last evaluation is at the end itself: an alert that begins there belongs to the history.

@@ -164,7 +164,7 @@ class Loader:
 def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     keys = []
     for key in entry.texts("keys", longest=_MAX_CHARS):
-        if key.value and not _HASH.fullmatch(key.value):
+        if not _HASH.fullmatch(key.value):
             # The message omits the value: it may be the key itself instead of its hash.
             entry.wrong(
                 key.line,
@@ -173,19 +173,17 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
             )
         elif key.value == hash_key(""):
             entry.wrong(key.line, f"a key in {entry.what} is the hash of an empty key")
-        elif key.value:
+        else:
             keys.append(key.value)
     return keys
 
 
 def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
-    origins = []
-    for origin in entry.texts("origins", longest=_MAX_CHARS):
-        if origin.value and not ORIGIN.fullmatch(origin.value):
-            entry.wrong(origin.line, f"origin {origin.value!r} in {entry.what} {ORIGIN_RULE}")
-        elif origin.value:
-            origins.append(origin.value.encode())
-    return origins
+    origins = entry.texts("origins", longest=_MAX_CHARS)
+    for origin, line in origins:
+        if not ORIGIN.fullmatch(origin):
+            entry.wrong(line, f"origin {origin!r} in {entry.what} {ORIGIN_RULE}")
+    return [origin.value.encode() for origin in origins]
 
 
 def schema() -> json_schema.Schema:

@@ -1,5 +1,6 @@
 """The reported part of a replay, while the rules see the whole history."""
 
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ HOUR = 3600.0
 ROWS = 24 * 120 + 1
 
 
-def replay(since: float | None = None, until: float | None = None) -> Replay:
+def replay(since: float = -inf, until: float = inf) -> Replay:
     """A day with ten ends per 30 s and two outages: from 06:00 to 06:30, and from 23:30 on."""
     ends = np.zeros((ROWS, 2), np.int64)
     ends[1:, 0] = 10
