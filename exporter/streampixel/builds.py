@@ -44,7 +44,6 @@ MAX_BODY: Final = 64 * 1024
 """Bytes; a documented payload has about 300."""
 BUDGET: Final = 16 * MAX_BODY
 """Bytes of bodies that may be read at the same time."""
-_TYPES: Final = ("application/json",)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Equal for all events: a repeated delivery is a duplicate, never a conflict."""
@@ -113,11 +112,11 @@ class BuildWebhook:
 
     async def take(self, request: Request) -> Answer | None:
         """200 once the event is on disk, also for a repeated delivery."""
-        token = request.rest.encode("utf-8", "replace")
-        headers = {**request.headers, b"authorization": b"Bearer " + token}
-        self.guard.admit(request.method, headers, request.client)
-        media_type(headers.get(b"content-type", b""), _TYPES)
-        body = await self.guard.read(request.headers, request.receive)
+        headers = request.headers
+        bearer = b"Bearer " + request.rest.encode("utf-8", "replace")
+        self.guard.admit(request.method, headers | {b"authorization": bearer}, request.client)
+        media_type(headers.get(b"content-type", b""), ("application/json",))
+        body = await self.guard.read(headers, request.receive)
         if body is None:
             return None
         try:
