@@ -208,7 +208,6 @@ def _ingest(
         routes[names.BUILDS_PATH] = BuildWebhook(
             Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
             ledger,
-            own,
             build_series(settings.labels),
             settings.max_clock_skew,
             rejected=log_as("build rejected"),

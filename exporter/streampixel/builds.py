@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
@@ -21,7 +21,6 @@ from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Family, Ledger, Series, Totals
 from exporter.logs import Log
-from exporter.metrics.own import OwnMetrics
 
 log = Log("exporter.streampixel")
 
@@ -45,7 +44,6 @@ MAX_BODY: Final = 64 * 1024
 """Bytes; a documented payload has about 300."""
 BUDGET: Final = 16 * MAX_BODY
 """Bytes of bodies that may be read at the same time."""
-_TYPES: Final = ("application/json",)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 """Equal for all events: a repeated delivery is a duplicate, never a conflict."""
@@ -96,29 +94,29 @@ def decode(body: bytes) -> BuildEvent:
 class BuildWebhook:
     """A route that counts each build event once; see `exporter.ingest.app.Route`.
 
+    A build is no session end: only its own series, requests and refused requests are counted. `rejected` is
+    called with reason and message of an invalid event.
+
     The token at the end of the path is the sender's only secret: no log line and no answer contains it.
     The guard checks it as it checks a bearer token, before the body is read.
     """
 
     guard: Guard
     ledger: Ledger
-    own: OwnMetrics
     series: Mapping[str, Series]
     max_clock_skew: float
     rejected: Callable[[str, str], None]
     clock: Callable[[], float] = time.time
     methods: tuple[str, ...] = ("POST",)
-
-    def __post_init__(self) -> None:
-        self._commit_lock = asyncio.Lock()
+    _commit_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def take(self, request: Request) -> Answer | None:
         """200 once the event is on disk, also for a repeated delivery."""
-        token = request.rest.encode("utf-8", "replace")
-        headers = {**request.headers, b"authorization": b"Bearer " + token}
-        self.guard.admit(request.method, headers, request.client)
-        media_type(headers.get(b"content-type", b""), _TYPES)
-        body = await self.guard.read(request.headers, request.receive)
+        headers = request.headers
+        bearer = b"Bearer " + request.rest.encode("utf-8", "replace")
+        self.guard.admit(request.method, headers | {b"authorization": bearer}, request.client)
+        media_type(headers.get(b"content-type", b""), ("application/json",))
+        body = await self.guard.read(headers, request.receive)
         if body is None:
             return None
         try:
@@ -128,28 +126,23 @@ class BuildWebhook:
                 limit = f"at most {self.max_clock_skew:g} s are allowed"
                 raise Rejected("clock_skew", f"timestamp: {at - now:.0f} s in the future; {limit}")
         except Rejected as error:
-            self.own.rejected.labels(error.reason).inc()
             self.rejected(error.reason, error.message)
             rejection = Rejection(0, error.reason, error.message)
             raise NothingValid(error.message, [rejection]) from None
-        duplicates = await self._commit(build, min(at, now))
-        reply = {"accepted": 1 - duplicates, "duplicates": duplicates, "rejected": []}
-        return answer(msgspec.json.encode(reply), _NO_STORE)
+        return await self._commit(build, min(at, now))
 
-    async def _commit(self, build: BuildEvent, at: float) -> int:
-        """Count the event; 1 if it is a duplicate, else 0."""
+    async def _commit(self, build: BuildEvent, at: float) -> Answer:
         # Without the lock, two commits would read the same last time, and the earlier time could win.
         async with self._commit_lock:
             # Events may arrive out of order: an earlier event must not replace the last time.
             known = last_build_times(self.ledger.totals()).get(build.event, 0.0)
             last = repr(max(at, known))
             batch = Batch([self.series[build.event]], build.key(), _NO_FINGERPRINT, None, [last])
-            duplicates = (await self.ledger.commit(batch)).duplicates
-        if duplicates:
-            self.own.duplicates.inc()
-        else:
+            receipt = await self.ledger.commit(batch)
+        if receipt.accepted:
             log.info("build event counted", system=SYSTEM, build_event=build.event)
-        return duplicates
+        reply = {"accepted": receipt.accepted, "duplicates": receipt.duplicates, "rejected": []}
+        return answer(msgspec.json.encode(reply), _NO_STORE)
 
 
 def build_series(label_names: Sequence[str]) -> dict[str, Series]:

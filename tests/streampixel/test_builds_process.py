@@ -50,6 +50,9 @@ def test_builds_are_counted_once_across_a_kill_and_the_token_is_never_shown(tmp_
         assert last == 1_795_200_600
         assert exporter.total(names.REFUSED_REQUESTS) == 8
         assert exporter.total(names.REFUSED_REQUESTS, reason="nothing_valid") == 2
+        # The alert about rejected events compares these metrics: all of them ignore builds.
+        of_events = (names.ACCEPTED_EVENTS, names.DUPLICATE_EVENTS, names.REJECTED_EVENTS)
+        assert [exporter.total(name) for name in of_events] == [0, 0, 0]
         # The landing page ignores the series of builds.
         page = exporter.request("ops", "GET", "/")
         assert page.status == 200

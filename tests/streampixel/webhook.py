@@ -13,7 +13,6 @@ from exporter.ingest.guard import Guard
 from exporter.ledger.recovery import Plan
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.collector import LedgerCollector
-from exporter.metrics.own import OwnMetrics
 from exporter.streampixel import builds
 from exporter.streampixel.builds import BuildsCollector, BuildWebhook, build_series
 from exporter.tokens import Authenticator
@@ -80,7 +79,6 @@ class Webhook:
         self._route = BuildWebhook(
             Guard(authenticator, builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
             self._ledger,
-            OwnMetrics(self.registry, (), ()),
             series,
             300,
             rejected=lambda reason, message: self.rejections.append((reason, message)),

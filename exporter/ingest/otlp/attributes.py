@@ -7,7 +7,6 @@ from exporter.event_fields import MAPPABLE, attribute_key, nearest_field
 
 EVENT: Final = "event"
 """The slot of the event's name."""
-LABEL: Final = "labels."
 _CONVENTIONS: Final = {
     EVENT: ("event.name",),
     "system": ("system", "service.name"),
@@ -15,9 +14,10 @@ _CONVENTIONS: Final = {
     "user": ("user", "user.id", "enduser.id"),
 }
 """Attributes by OpenTelemetry's semantic conventions, in order of precedence. `session.id` needs no entry."""
-_LONGEST: Final = 256
-_REMEMBERED: Final = 10_000
-_MAX_NAMES: Final = 100
+_MAX_LENGTH: Final = 256
+"""Characters of a name: longer names have no meaning and are not remembered."""
+_MAX_REMEMBERED: Final = 10_000
+_MAX_COMPARED: Final = 100
 """Names of a request that are compared: senders choose them, and a comparison takes 50 µs."""
 
 
@@ -25,7 +25,8 @@ class Attributes(dict[str, str | None]):
     """The slot of an attribute by its name; None for an attribute that has no meaning.
 
     A slot is a field, `event` or `labels.NAME`. The second attribute of a field has a slot of its own,
-    which `fallbacks` maps to the field, in order of precedence. `mapped` are the settings FIELD=ATTRIBUTE.
+    which `fallbacks` maps to the field, in order of precedence. `labels` maps slots to configured labels.
+    `mapped` are the settings FIELD=ATTRIBUTE.
     Names are matched without regard to case, `_`, `-`, `.` and spaces.
     """
 
@@ -35,11 +36,11 @@ class Attributes(dict[str, str | None]):
         for pair in mapped:
             field, _, attribute = pair.partition("=")
             configured[field] = (*configured.get(field, ()), attribute)
-        self.labels = tuple(LABEL + label for label in labels)
+        self.labels = {f"labels.{label}": label for label in labels}
         self.fallbacks: dict[str, str] = {}
         self._slots: dict[str, str] = {}
         defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
-        defaults |= {LABEL + label: (label,) for label in labels}
+        defaults |= {slot: (label,) for slot, label in self.labels.items()}
         # Configured attributes come first: they win over a default of another field.
         for field in configured | defaults:
             for rank, attribute in enumerate(configured.get(field) or defaults[field]):
@@ -48,9 +49,9 @@ class Attributes(dict[str, str | None]):
                     self.fallbacks[slot] = field
 
     def __missing__(self, name: str) -> str | None:
-        if len(name) > _LONGEST:
+        if len(name) > _MAX_LENGTH:
             return None
-        if len(self) >= _REMEMBERED:
+        if len(self) >= _MAX_REMEMBERED:
             self.clear()
         slot = self[name] = self._slots.get(attribute_key(name))
         return slot
@@ -63,7 +64,7 @@ class NearCode(dict[str, bool]):
     """
 
     def __missing__(self, name: str) -> bool:
-        if len(self) >= _MAX_NAMES:
+        if len(self) >= _MAX_COMPARED:
             return False
         # `code.function.name` is a place in a program, `http.response.status_code` is not a session's code.
         other = name.startswith("code.") or name.endswith(".status_code")

@@ -3,7 +3,9 @@
 protobuf's own JSON parser is written in Python and takes many times as long.
 """
 
-from typing import Final
+import json
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -73,6 +75,7 @@ class Request(msgspec.Struct, rename="camel", frozen=True):
 
 _decoder: Final = msgspec.json.Decoder(Request, strict=False)
 encode: Final = msgspec.json.Encoder().encode
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def parse(body: bytes) -> Request:
@@ -81,8 +84,29 @@ def parse(body: bytes) -> Request:
         if not body.isascii():
             # msgspec does not validate text that it skips.
             body.decode()
-        return _decoder.decode(body)
+        try:
+            return _decoder.decode(body)
+        except msgspec.DecodeError:
+            return _decoder.decode(_normalized(body))
     except RecursionError:
         raise Unparseable("nested too deep to be parsed") from None
-    except (msgspec.MsgspecError, ValueError) as error:
+    except ValueError as error:
         raise Unparseable(f"not an OTLP logs request as JSON: {error}") from None
+
+
+def _normalized(body: bytes) -> bytes:
+    """The JSON with U+FFFD for lone surrogates and without null fields: msgspec refuses the whole request.
+
+    JavaScript writes a lone surrogate when it cuts a text inside an emoji. In ProtoJSON, null is a field's
+    default. A body that is not JSON is returned unchanged, so that msgspec's error names its byte.
+    """
+    try:
+        request = json.loads(body.decode(), object_hook=_without_nulls)
+        text = json.dumps(request, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return body
+    return _SURROGATE.sub("\ufffd", text).encode()
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

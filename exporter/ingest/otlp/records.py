@@ -142,7 +142,7 @@ class Records:
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)
         slots = self.attributes.labels
-        labels = {slot.partition(".")[2]: fields.pop(slot) for slot in slots if slot in fields}
+        labels = {name: fields.pop(slot) for slot, name in slots.items() if slot in fields}
         if labels:
             fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
 

@@ -21,7 +21,7 @@ from exporter.ingest.otlp import route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
-from tests.ingest.otlp.messages import END, PROTOBUF, as_json, record, request
+from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, request
 
 Headers = dict[bytes, bytes]
 both_forms = pytest.mark.parametrize("headers", [PROTOBUF, JSON], ids=["protobuf", "json"])
@@ -84,6 +84,23 @@ def test_record_and_posted_event_with_one_id_count_once(listener: Listener) -> N
     given = record({**END, "log.record.uid": "u-1", "region": "eu"})
     assert partial(export(listener, request(given))) == ExportLogsPartialSuccess()
     assert listener.value("duplicate_events_total") == 1
+
+
+@pytest.mark.parametrize("text", [rb'"stringValue": "hi \ud83d"', b'"stringValue": null'])
+def test_lone_surrogate_or_null_changes_no_id_and_refuses_nothing(
+    listener: Listener, text: bytes
+) -> None:
+    """Fails when the request is refused, because clients drop all records after a 400, or with other ids."""
+    alone = as_json(request(record()))
+    others = request(record(name="x", body="text"), record(time=TIME + 1, body="text"))
+    together = {"resourceLogs": alone["resourceLogs"] + as_json(others)["resourceLogs"]}
+    sent = json.dumps(together).encode().replace(b'"stringValue": "text"', text)
+    for body in (sent, sent, json.dumps(alone).encode()):
+        answer = listener.post(body, JSON, path=LOGS_PATH)
+        assert (answer.status, answer.body) == (200, b"{}")
+    assert listener.value("accepted_events_total") == 2
+    assert listener.value("duplicate_events_total") == 3
+    assert listener.value("ignored_log_records_total", reason="other_event") == 2
 
 
 @both_forms
