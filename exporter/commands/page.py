@@ -41,6 +41,9 @@ def send_test_page(
     The alert has the severity of a page, so it takes the routes, receivers and templates of a page. Its title
     begins with TEST PAGE. It ends by itself after 5 minutes. No session end is counted.
 
+    Its label cluster is new each time: where group_by has cluster, as in the shipped file, the page delays no
+    real page. A route for one cluster does not match it.
+
     Waits for the notification. Exits with 1 when Alertmanager does not accept the alert, and when it could
     not send the notification, for example because the file of a secret is missing.
 
@@ -62,12 +65,8 @@ def send_test_page(
         if answer["labels"] == alert["labels"]:
             typer.echo(f"receivers: {', '.join(item['name'] for item in answer['receivers'])}")
             suppressed = answer["status"]["state"] == "suppressed"
-    typer.echo(
-        f"The alert ends at {alert['endsAt'][11:16]} UTC. Until then, the same command sends no further page."
-    )
     if suppressed:
         raise ConfigError("a silence or an inhibition suppresses the page")
-    typer.echo("waiting for the group_wait of the route (shipped file: 40 s)")
     made, failed = _new_attempts(url, before, wait)
     hints = f'Look for "Notify" in the log of Alertmanager, and for {_NAME} at {url}/#/alerts'
     if not made:
@@ -105,34 +104,39 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     from exporter.taxonomy.loader import load as load_taxonomy
 
     systems = load_taxonomy(settings.taxonomy).systems
-    if system is not None and system not in systems:
-        raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
-    if code is not None and system is None:
-        raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
-    labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
-    labels |= {"system": system} if system else {}
-    subject, page, texts = system or "session-end-exporter", "/alerts", {}
-    dashboard = "session-ends"
-    if system and code is not None:
-        match = systems[system].match(code)
-        if match is systems[system].unknown:
-            raise ConfigError(f"--code {code!r}: not in `session-end-exporter codes {system}`")
-        labels |= {"code": match.code, "name": match.name, "owner": match.owner.value}
-        labels |= {"phase": match.phase, "category": match.category}
-        texts = {"causes": match.causes, "fix": match.fix}
-        subject, page = f"{match.code} {match.name} on {system}", match.runbook
-        # The same link as in the alerts of the code.
-        dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
     now = datetime.now(UTC)
+    labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
+    # A group of its own. In the group [cluster, system] of a page, this page or the next real page would wait
+    # for group_interval.
+    labels["cluster"] = f"test-page {now.isoformat()}"
+    subject, page, texts = "session-end-exporter", "/alerts", {}
+    dashboard = "session-ends"
+    if system is not None:
+        if system not in systems:
+            raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
+        labels["system"] = subject = system
+        if code is not None:
+            match = systems[system].match(code)
+            if match is systems[system].unknown:
+                raise ConfigError(f"--code {code!r}: not in `session-end-exporter codes {system}`")
+            labels |= {"code": match.code, "name": match.name, "owner": match.owner.value}
+            labels |= {"phase": match.phase, "category": match.category}
+            texts = {"causes": match.causes, "fix": match.fix}
+            subject, page = f"{match.code} {match.name} on {system}", match.runbook
+            # The same link as in the alerts of the code.
+            dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
+    elif code is not None:
+        raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
     texts |= {
         "summary": f"TEST PAGE: {subject}",
-        "description": "This is a test: no session failed, and there is nothing to do. "
+        "description": f"Test since {now:%H:%M} UTC: no session failed, and there is nothing to do. "
         f"The alert ends by itself at {now + _LASTS:%H:%M} UTC.",
         "runbook_url": f"{settings.runbooks}{page}",
     }
     if settings.dashboard_url:
         texts["dashboard_url"] = f"{settings.dashboard_url}/d/{dashboard}"
-    times = {"startsAt": now.isoformat(), "endsAt": (now + _LASTS).isoformat()}
+    # Alertmanager sends an alert that is older than group_wait at once.
+    times = {"startsAt": (now - _LASTS).isoformat(), "endsAt": (now + _LASTS).isoformat()}
     return {"labels": labels, "annotations": texts, **times}
 
 
