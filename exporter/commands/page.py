@@ -40,7 +40,8 @@ def send_test_page(
     """Send a test alert to Alertmanager, to see a page arrive.
 
     The alert has the severity of a page, so it takes the routes, receivers and templates of a page. Its title
-    begins with TEST PAGE. It ends by itself after 5 minutes. No session end is counted.
+    begins with TEST PAGE. Its links come from the settings, so give the command the settings of the exporter.
+    It ends by itself after 5 minutes. No session end is counted.
 
     Its label cluster is new each time: where group_by has cluster, as in the shipped file, the page delays no
     real page. A route for one cluster does not match it.
