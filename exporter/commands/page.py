@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _ALERTS: Final = "/api/v2/alerts"
 _NAME: Final = "SessionEndTestPage"
 _LASTS: Final = timedelta(minutes=5)
-_OTHER_INTEGRATIONS: Final = 2.0
-"""Seconds to wait, after the first attempt, for the attempts of the receiver's other integrations."""
 _ATTEMPTS: Final = re.compile(
-    r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)".*\} (\S+)$', re.M
+    r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)"'
+    # Only with Alertmanager's feature receiver-name-in-metrics.
+    r'(?:.*?receiver_name="(.*?)")?.*\} (\S+)$',
+    re.M,
 )
 
 
@@ -39,7 +40,11 @@ def send_test_page(
     """Send a test alert to Alertmanager, to see a page arrive.
 
     The alert has the severity of a page, so it takes the routes, receivers and templates of a page. Its title
-    begins with TEST PAGE. It ends by itself after 5 minutes. No session end is counted.
+    begins with TEST PAGE. Its links come from the settings, so give the command the settings of the exporter.
+    It ends by itself after 5 minutes. No session end is counted.
+
+    Its label cluster is new each time: where group_by has cluster, as in the shipped file, the page delays no
+    real page. A route for one cluster does not match it.
 
     Waits for the notification. Exits with 1 when Alertmanager does not accept the alert, and when it could
     not send the notification, for example because the file of a secret is missing.
@@ -52,52 +57,69 @@ def send_test_page(
     """
     alert = _alert(load(config, taxonomy=taxonomy), system, code)
     url = alertmanager.rstrip("/")
-    before = _attempts(url)
-    _request("POST", f"{url}{_ALERTS}", json=[alert])
+    before = _request("GET", url, "/metrics").text
+    _request("POST", url, _ALERTS, json=[alert])
     typer.echo(f"sent: {alert['annotations']['summary']}")
-    suppressed = False
-    for answer in _request(
-        "GET", f"{url}{_ALERTS}", params={"filter": f'alertname="{_NAME}"'}
-    ).json():
-        if answer["labels"] == alert["labels"]:
-            typer.echo(f"receivers: {', '.join(item['name'] for item in answer['receivers'])}")
-            suppressed = answer["status"]["state"] == "suppressed"
-    typer.echo(
-        f"The alert ends at {alert['endsAt'][11:16]} UTC. Until then, the same command sends no further page."
-    )
-    if suppressed:
+    same = {"filter": f'cluster="{alert["labels"]["cluster"]}"'}
+    answers = _request("GET", url, _ALERTS, params=same).json()
+    receivers = [item["name"] for answer in answers for item in answer["receivers"]]
+    typer.echo(f"receivers: {', '.join(receivers)}")
+    if any(answer["status"]["state"] == "suppressed" for answer in answers):
         raise ConfigError("a silence or an inhibition suppresses the page")
-    typer.echo("waiting for the group_wait of the route (shipped file: 40 s)")
-    made, failed = _new_attempts(url, before, wait)
-    hints = f'Look for "Notify" in the log of Alertmanager, and for {_NAME} at {url}/#/alerts'
-    if not made:
-        raise ConfigError(f"Alertmanager sent no notification within {wait:g} s. {hints}")
-    if delivered := [name for name in made if made[name] > failed[name]]:
+    expected = _integrations(url, receivers)
+    if not expected:
+        raise ConfigError("the receivers have no slack_configs, email_configs or the like")
+    typer.echo(f"waiting up to {wait:g} s for {', '.join(sorted(expected))}")
+    undelivered = _undelivered(url, before, receivers, expected, wait)
+    if delivered := expected.keys() - undelivered:
         typer.echo(f"notified: {', '.join(sorted(delivered))}")
-    if undelivered := sorted(made.keys() - delivered):
-        raise ConfigError(f"Alertmanager could not notify by {', '.join(undelivered)}. {hints}")
+    if undelivered:
+        raise ConfigError(
+            f"Alertmanager could not notify by {', '.join(sorted(undelivered))}. Look for "
+            f'"Notify" in the log of Alertmanager, and for {_NAME} at {url}/#/alerts'
+        )
 
 
-def _attempts(url: str) -> tuple[Counter[str], Counter[str]]:
-    """All notification attempts and the failed ones, by integration (slack, email, …)."""
-    made, failed = Counter[str](), Counter[str]()
-    for failure, integration, count in _ATTEMPTS.findall(_request("GET", f"{url}/metrics").text):
-        (failed if failure else made)[integration] += round(float(count))
-    return made, failed
+def _integrations(url: str, receivers: list[str]) -> Counter[str]:
+    """How many notifications an alert to these receivers causes, by integration (slack, email, …)."""
+    import yaml
+
+    config = yaml.safe_load(_request("GET", url, "/api/v2/status").json()["config"]["original"])
+    return Counter(
+        key.removesuffix("_configs")
+        for receiver in config["receivers"]
+        for key, blocks in receiver.items()
+        if receiver["name"] in receivers and key.endswith("_configs")
+        for _ in blocks
+    )
 
 
-def _new_attempts(
-    url: str, before: tuple[Counter[str], Counter[str]], wait: float
-) -> tuple[Counter[str], Counter[str]]:
-    """The attempts since `before`: returned soon after the first one, or empty after `wait` seconds."""
-    deadline = time.monotonic() + wait
+def _undelivered(
+    url: str, before: str, receivers: list[str], expected: Counter[str], wait: float
+) -> set[str]:
+    """The expected integrations with fewer attempts since the metrics `before`, or with a failed attempt.
+
+    Returns soon after the expected attempts, or after `wait` seconds.
+    """
+    deadline, complete = time.monotonic() + wait, False
     while True:
-        made, failed = (now - then for now, then in zip(_attempts(url), before, strict=True))
-        if time.monotonic() >= deadline:
-            return made, failed
-        if made and deadline > time.monotonic() + _OTHER_INTEGRATIONS:
-            deadline = time.monotonic() + _OTHER_INTEGRATIONS
+        metrics = _request("GET", url, "/metrics").text
+        new = _attempts(metrics, receivers) - _attempts(before, receivers)
+        missing = expected - new
+        if complete or time.monotonic() >= deadline:
+            return {*missing, *(name for name in expected if new[f"failed_{name}"])}
+        # One more reading: Alertmanager counts a failed attempt after all attempts.
+        complete = not missing
         time.sleep(0.5)
+
+
+def _attempts(metrics: str, receivers: list[str]) -> Counter[str]:
+    """All attempts to notify, such as `slack`, and the failed attempts, such as `failed_slack`."""
+    counts = Counter[str]()
+    for failed, integration, receiver, count in _ATTEMPTS.findall(metrics):
+        if not receiver or receiver in receivers:
+            counts[failed + integration] += round(float(count))
+    return counts
 
 
 def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str, Any]:
@@ -105,52 +127,56 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     from exporter.taxonomy.loader import load as load_taxonomy
 
     systems = load_taxonomy(settings.taxonomy).systems
-    if system is not None and system not in systems:
-        raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
-    if code is not None and system is None:
-        raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
-    labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
-    labels |= {"system": system} if system else {}
-    subject, page, texts = system or "session-end-exporter", "/alerts", {}
-    dashboard = "session-ends"
-    if system and code is not None:
-        match = systems[system].match(code)
-        if match is systems[system].unknown:
-            raise ConfigError(f"--code {code!r}: not in `session-end-exporter codes {system}`")
-        labels |= {"code": match.code, "name": match.name, "owner": match.owner.value}
-        labels |= {"phase": match.phase, "category": match.category}
-        texts = {"causes": match.causes, "fix": match.fix}
-        subject, page = f"{match.code} {match.name} on {system}", match.runbook
-        # The same link as in the alerts of the code.
-        dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
     now = datetime.now(UTC)
+    labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
+    # A group of its own. In the group [cluster, system] of a page, this page or the next real page would wait
+    # for group_interval.
+    labels["cluster"] = f"test-page {now.isoformat()}"
+    subject, page, texts = "session-end-exporter", "/alerts", {}
+    dashboard = "session-ends"
+    if system is not None:
+        if system not in systems:
+            raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
+        labels["system"] = subject = system
+        if code is not None:
+            match = systems[system].match(code)
+            if match is systems[system].unknown:
+                raise ConfigError(f"--code {code!r}: not in `session-end-exporter codes {system}`")
+            labels |= {"code": match.code, "name": match.name, "owner": match.owner.value}
+            labels |= {"phase": match.phase, "category": match.category}
+            texts = {"causes": match.causes, "fix": match.fix}
+            subject, page = f"{match.code} {match.name} on {system}", match.runbook
+            # The same link as in the alerts of the code.
+            dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
+    elif code is not None:
+        raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
     texts |= {
         "summary": f"TEST PAGE: {subject}",
-        "description": "This is a test: no session failed, and there is nothing to do. "
+        "description": f"Test since {now:%H:%M} UTC: no session failed, and there is nothing to do. "
         f"The alert ends by itself at {now + _LASTS:%H:%M} UTC.",
         "runbook_url": f"{settings.runbooks}{page}",
     }
     if settings.dashboard_url:
         texts["dashboard_url"] = f"{settings.dashboard_url}/d/{dashboard}"
-    times = {"startsAt": now.isoformat(), "endsAt": (now + _LASTS).isoformat()}
+    # Alertmanager sends an alert that is older than group_wait at once.
+    times = {"startsAt": (now - _LASTS).isoformat(), "endsAt": (now + _LASTS).isoformat()}
     return {"labels": labels, "annotations": texts, **times}
 
 
-def _request(method: str, url: str, **content: Any) -> "httpx.Response":
+def _request(method: str, base: str, path: str, **content: Any) -> "httpx.Response":
     """An answer of Alertmanager. Raises `ConfigError` with URL and remedy."""
     import httpx
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        answer = httpx.request(method, url, timeout=10, **content)
+        answer = httpx.request(method, base + path, timeout=10, **content)
         if answer.is_success:
             return answer
         fault = f"HTTP {answer.status_code} {answer.reason_phrase}"
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
         fault = "not a URL such as http://127.0.0.1:9093"
     except (httpx.HTTPError, ValueError) as error:
-        fault = str(error) or type(error).__name__
-    base = url.removesuffix(_ALERTS).removesuffix("/metrics")
+        fault = str(error)
     raise ConfigError(
         f"--alertmanager {base!r}: {fault}. Give the address on which Alertmanager listens, with its "
         "--web.route-prefix if it has one"

@@ -1,21 +1,38 @@
 """`test-page`: a real Alertmanager notifies of the test alert, and errors say what to do."""
 
+import itertools
 import re
+import socket
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.cli import app
 from exporter.errors import ConfigError
 from tests.alertmanager import shipped
 from tests.commands.running import call
 from tests.e2e.alertmanager_process import AlertmanagerProcess, WebhookReceiver
+from tests.faulty_server import FaultyServer, Handler
+
+
+def edited(config: Path, old: str, new: str) -> Path:
+    """The configuration with another text in all places."""
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    return config
 
 
 def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> None:
     with (
         WebhookReceiver() as receiver,
-        AlertmanagerProcess(shipped.with_slack(tmp_path, receiver.url)) as manager,
+        AlertmanagerProcess(
+            # The page is sent without this wait.
+            edited(
+                shipped.with_slack(tmp_path, receiver.url), "group_wait: 500ms", "group_wait: 4m"
+            )
+        ) as manager,
     ):
         url = f"http://127.0.0.1:{manager.port}"
         options = ("--system", "streampixel", "--code", "no worker node available")
@@ -26,11 +43,11 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
         wrong = call("test-page", "--alertmanager", f"{url}/prefix/")
     title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith(f"sent: {title}\nreceivers: page\n")
-    assert shown.stdout.endswith("\nnotified: slack\n")
+    waiting = "receivers: page\nwaiting up to 90 s for slack\n"
+    assert shown.stdout == f"sent: {title}\n{waiting}notified: slack\n"
     # amtool accepts the configuration without the file.
     assert unsent.returncode == 1
-    assert "notified" not in unsent.stdout
+    assert unsent.stdout == f"sent: TEST PAGE: softdrive\n{waiting}"
     hints = f'Look for "Notify" in the log of Alertmanager, and for SessionEndTestPage at {url}/#/alerts'
     assert unsent.stderr == f"error: Alertmanager could not notify by slack. {hints}\n"
     assert (wrong.returncode, wrong.stdout) == (1, "")
@@ -39,20 +56,114 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
     )
     (attachment,) = message["attachments"]
     assert (path, attachment["title"]) == ("/slack-page", title)
-    for text in ("> This is a test", "> Causes: All worker nodes", "Owner: capacity", "|Runbook>"):
+    for text in ("> Test since", "> Causes: All worker nodes", "Owner: capacity", "|Runbook>"):
         assert text in attachment["text"]
 
 
-def test_page_that_alertmanager_does_not_send_in_time_is_an_error(tmp_path: Path) -> None:
-    config = shipped.with_slack(tmp_path, "http://127.0.0.1:1")
-    config.write_text(config.read_text().replace("group_wait: 500ms", "group_wait: 1h"))
-    with AlertmanagerProcess(config) as manager:
-        late = call(
-            "test-page", "--alertmanager", f"http://127.0.0.1:{manager.port}", "--wait", "0.1"
-        )
+def test_page_and_real_page_of_its_system_after_it_arrive_at_once(tmp_path: Path) -> None:
+    with WebhookReceiver() as receiver:
+        config = shipped.with_slack(tmp_path, receiver.url)
+        with AlertmanagerProcess(edited(config, "interval: 3s", "interval: 1h")) as manager:
+            command = ("test-page", "--alertmanager", f"http://127.0.0.1:{manager.port}")
+            options = ("--system", "streampixel", "--wait", "20")
+            pages = [call(*command, *options) for _ in range(2)]
+            manager.post(shipped.alert("spike", "4001"))
+            titles = [receiver.next()[1]["attachments"][0]["title"] for _ in range(3)]
+            labels = [alert["labels"] for alert in manager.get("alerts", filter='signal="test"')]
+    assert [page.stderr for page in pages] == ["", ""]
+    assert titles == ["TEST PAGE: streampixel"] * 2 + ["streampixel4001spike"]
+    assert [label["system"] for label in labels] == ["streampixel"] * 2
+
+
+def test_page_is_late_although_another_receiver_is_notified(tmp_path: Path) -> None:
+    with WebhookReceiver() as receiver:
+        config = shipped.with_slack(tmp_path, "http://127.0.0.1:1")
+        document = yaml.safe_load(config.read_text())
+        watchdog, page, _ = document["route"]["routes"]
+        page["group_wait"] = "1h"
+        watchdog |= {"group_interval": "200ms", "repeat_interval": "200ms"}
+        document["receivers"][2]["webhook_configs"] = [{"url": receiver.url}]
+        config.write_text(yaml.safe_dump(document))
+        with AlertmanagerProcess(config) as manager:
+            url = f"http://127.0.0.1:{manager.port}"
+            manager.post(shipped.alert("watchdog", alertname="SessionEndWatchdog", system=None))
+            receiver.next()
+            late = call("test-page", "--alertmanager", url, "--wait", "2")
+            assert receiver.rest()
     assert late.returncode == 1
-    assert late.stdout.startswith("sent: TEST PAGE: session-end-exporter\nreceivers: page\n")
-    assert late.stderr.startswith("error: Alertmanager sent no notification within 0.1 s. Look for")
+    assert late.stdout == (
+        "sent: TEST PAGE: session-end-exporter\nreceivers: page\nwaiting up to 2 s for slack\n"
+    )
+    assert late.stderr.startswith("error: Alertmanager could not notify by slack. Look for")
+
+
+@pytest.mark.parametrize("fault", ["secret missing", "no answer"])
+def test_page_needs_every_block_of_its_receiver(tmp_path: Path, fault: str) -> None:
+    with (
+        WebhookReceiver() as receiver,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        config = shipped.with_slack(tmp_path, receiver.url)
+        document = yaml.safe_load(config.read_text())
+        (block,) = document["receivers"][0]["slack_configs"]
+        secret = tmp_path / "second"
+        if fault == "no answer":
+            secret.write_text(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        document["receivers"][0]["slack_configs"] = [block, block | {"api_url_file": str(secret)}]
+        config.write_text(yaml.safe_dump(document))
+        with AlertmanagerProcess(config) as manager:
+            url = f"http://127.0.0.1:{manager.port}"
+            page = call("test-page", "--alertmanager", url, "--wait", "2")
+            receiver.next()
+    assert page.returncode == 1
+    assert page.stderr.startswith("error: Alertmanager could not notify by slack. Look for")
+
+
+@pytest.mark.parametrize(
+    ("notified", "failing", "code"),
+    [("page", False, 0), ("page", True, 1), ("watchdog", False, 1)],
+    ids=["notified", "failure counted after the attempt", "another receiver notified"],
+)
+def test_page_takes_attempts_with_the_name_of_its_receiver(
+    notified: str, failing: bool, code: int
+) -> None:
+    """Fixed answers, as of Alertmanager 0.28 with the feature receiver-name-in-metrics."""
+    blocks = [{"name": name, "webhook_configs": [{}]} for name in ("page", "watchdog")]
+    readings = itertools.count()
+
+    class Alertmanager(Handler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(200, {})
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            answers: dict[str, object] = {
+                "/api/v2/alerts": [
+                    {"receivers": [{"name": "page"}], "status": {"state": "active"}}
+                ],
+                "/api/v2/status": {"config": {"original": yaml.safe_dump({"receivers": blocks})}},
+            }
+            self.answer(200, answers[path] if path in answers else self.metrics(next(readings)))
+
+        def metrics(self, made: int) -> bytes:
+            name = "alertmanager_notification_requests_"
+            labels = f'{{integration="webhook",receiver_name="{notified}"}}'
+            failed = max(made - 1, 0) if failing else 0
+            text = f"{name}failed_total{labels} {failed}\n{name}total{labels} {made}\n"
+            return text.encode()
+
+    with FaultyServer(Alertmanager) as server:
+        page = call("test-page", "--alertmanager", server.url, "--wait", "2")
+    assert page.returncode == code
+
+
+def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> None:
+    config = shipped.with_slack(tmp_path, "http://127.0.0.1:1")
+    with AlertmanagerProcess(edited(config, "receiver: page", "receiver: watchdog")) as manager:
+        page = call("test-page", "--alertmanager", f"http://127.0.0.1:{manager.port}")
+    assert page.stdout.endswith("\nreceivers: watchdog\n")
+    assert page.stderr == "error: the receivers have no slack_configs, email_configs or the like\n"
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,8 @@ def main() -> None:
         shorten_durations()
         person.succeed("systemctl restart prometheus.service prometheus-alertmanager.service")
         wait_until_ready(9090, 9093)
-        _, printed = person.run("test-page")
+        block, printed = person.run("test-page")
+        assert block in (ROOT / "docs/alertmanager.md").read_text(encoding="utf-8")
         assert printed.endswith("notified: email, slack\n")
         title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
         assert received(slack, mail, "TEST PAGE")["title"] == title
