@@ -134,8 +134,8 @@ async def test_password_is_read_from_its_file_and_never_shown(
 
 async def test_ledger_of_another_format_is_refused(home: RedisHome, server: RedisServer) -> None:
     await (await home.open()).close()
-    server.command("HSET", "{0}:ledger", "format", "2")
-    with pytest.raises(LedgerError, match="has format 2, this program writes 1: use the version"):
+    server.command("HSET", "{0}:ledger", "format", "1")
+    with pytest.raises(LedgerError, match="has format 1, this program writes 2: use the version"):
         await home.open()
 
 

@@ -175,7 +175,7 @@ async def test_ledger_begun_by_another_replica_during_a_rejoin_is_not_adopted(
 
     async def race(client: ClusterClient, calls, **options):
         if {"{0}:series", "{0}:ledger"} <= set(calls[0][1]):
-            shape = ("format", 1, "shards", 16, "ledger", "ffffffff")
+            shape = ("format", 2, "shards", 16, "ledger", "ffffffff")
             server.command("HSET", "{0}:ledger", *shape)
         return await run(client, calls, **options)
 

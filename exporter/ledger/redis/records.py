@@ -22,13 +22,13 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 class Record:
     """The record of a series in one shard, as exported.
 
-    `count` is not below the count that was exported before a failover lost events. `first_seen` is in
-    milliseconds of Redis' clock, 0 for a series that is known from the start.
+    `count` is not below the count that was exported before a failover lost events. `shown_at` is the end
+    of the first-seen delay in milliseconds of Redis' clock, 0 for a series that is known from the start.
     """
 
     count: int
     created: float
-    first_seen: int
+    shown_at: int
     exemplar: Exemplar | None
 
     @classmethod
@@ -36,14 +36,14 @@ class Record:
         """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return _GONE
-        count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
+        count, mark, created, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(max(int(count), int(mark)), float(created), int(first_seen), exemplar)
+        return cls(max(int(count), int(mark)), float(created), int(shown_at), exemplar)
 
     def text(self) -> bytes:
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.count} 0 {self.created!r} {self.first_seen} {exemplar}".encode()
+        return f"{self.count} 0 {self.created!r} {self.shown_at} {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
         """This record, if it is not below the earlier record; else a record with the earlier count."""

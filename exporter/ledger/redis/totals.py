@@ -64,11 +64,11 @@ class SharedTotals:
 
     def __init__(self, plan: Plan, names: Names) -> None:
         self._names, self._on_labels = names, plan.on_labels
-        self._delay = plan.first_seen_delay
+        self._delay_end = plan.delay_end
         self._shards = [_Shard(names) for _ in range(plan.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
-        self._first_seen: dict[Series, int] = {}
+        self._shown_at: dict[Series, int] = {}
         self._fields: dict[Series, set[bytes]] = {}
 
     def last_commit(self, shard: int) -> bytes:
@@ -77,36 +77,26 @@ class SharedTotals:
 
     def series(self, now: float) -> list[Total]:
         """All series; `delayed` are those in their first-seen delay at `now` (Redis' clock, seconds)."""
-        first_seen, totals = self._first_seen, list(self._totals.values())
-        if not first_seen:
+        shown_at, totals = self._shown_at, list(self._totals.values())
+        if not shown_at:
             return totals
-        since = self._since(now)
         return [
-            replace(total, delayed=True) if first_seen.get(total.series, 0) > since else total
+            replace(total, delayed=True) if shown_at.get(total.series, 0) > now * 1000 else total
             for total in totals
         ]
 
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def restart_delays(self, now: float) -> list[list[bytes]]:
-        """Restart the running delays now; returns the names of their series by shard."""
-        since, names = self._since(now), self._names
-        delayed = {series for series, at in self._first_seen.items() if at > since}
-        self._first_seen |= dict.fromkeys(delayed, round(now * 1000))
-        return [
-            [name for name in shard.series.records if names.series(name) in delayed]
-            for shard in self._shards
-        ]
-
     def end_delays(self, now: float) -> None:
         """Forget delays that are over.
 
-        After Redis' clock was set back, a series may be first seen in the future: its delay starts now.
+        After Redis' clock was set back, or with a shorter delay than before, no delay lasts longer than a
+        delay that starts now.
         """
-        since, latest = self._since(now), round(now * 1000)
-        self._first_seen = {
-            series: min(at, latest) for series, at in self._first_seen.items() if at > since
+        latest = self._delay_end(now)
+        self._shown_at = {
+            series: min(at, latest) for series, at in self._shown_at.items() if at > now * 1000
         }
 
     def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
@@ -136,9 +126,6 @@ class SharedTotals:
         for lost in self.lost(shard):
             lost.clear()
 
-    def _since(self, now: float) -> float:
-        return (now - self._delay) * 1000
-
     def _add_up(self, names: Iterable[bytes], cell_names: Iterable[bytes]) -> None:
         changed = {}
         for name in names:
@@ -161,11 +148,11 @@ class SharedTotals:
             for shard in self._shards
             if (record := shard.series.records.get(name)) is not None
         ]
-        first_seen = min(record.first_seen for record in records)
-        if series in self._first_seen:
-            self._first_seen[series] = min(first_seen, self._first_seen[series])
-        elif first_seen and series not in self._totals and series.family is not Family.REPEATS:
-            self._first_seen[series] = first_seen
+        shown_at = min(record.shown_at for record in records)
+        if series in self._shown_at:
+            self._shown_at[series] = min(shown_at, self._shown_at[series])
+        elif shown_at and series not in self._totals and series.family is not Family.REPEATS:
+            self._shown_at[series] = shown_at
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
         return Total(
             series,
