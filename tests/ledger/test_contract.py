@@ -295,6 +295,9 @@ async def test_last_session_of_a_series_is_its_exemplar(home: Home) -> None:
     await ledger.commit(batch([5], sessions=["c"]))
     assert total(ledger).exemplar == Exemplar("c", home.wall.now)
     assert total(ledger).created == created
+    home.wall.advance(5)
+    await ledger.commit(batch([6, 7], users=[USER] * 2, sessions=[None, "repeat"]))
+    assert total(ledger).exemplar == Exemplar("repeat", home.wall.now)
 
 
 async def test_known_series_start_at_zero_without_a_delay(home: Home) -> None:
@@ -328,7 +331,7 @@ async def test_restart_starts_the_delay_of_a_delayed_series_again(home: Home) ->
     await ledger.commit(batch([1]))
     home.monotonic.advance(76)
     # Two shards of a shared ledger.
-    await ledger.commit(batch([2, 6], of=OTHER))
+    await ledger.commit(batch([2, 6], of=OTHER, users=[USER] * 2))
     await until(lambda: not total(ledger).delayed)
     home.monotonic.advance(74)
     await ledger.close()

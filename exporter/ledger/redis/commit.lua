@@ -72,12 +72,15 @@ for t = 1, #taken do
   local i = taken[t]
   local low, high = byte(places, 2 * i - 1, 2 * i)
   local place = low + 256 * high + 1
-  counts[place] = (counts[place] or 0) + 1
   if again ~= '' then
     low, high = byte(again, 2 * i - 1, 2 * i)
-    place = low + 256 * high
-    if place > 0 then counts[place] = (counts[place] or 0) + 1 end
+    if low + 256 * high > 0 then
+      -- The series of the end gets the exemplar.
+      counts[place] = counts[place] or 0
+      place = low + 256 * high
+    end
   end
+  counts[place] = (counts[place] or 0) + 1
   accepted[i] = true
   if n_cells > 0 then
     local a, b, c, d = byte(cells, 4 * i - 3, 4 * i)
@@ -105,6 +108,8 @@ end
 
 -- A series' record: count, high-water mark, created, end of the first-seen delay (0: known from the
 -- start) and its exemplar. A value of another form was not written by a ledger, and is not overwritten.
+-- A repeat counts in the series of repeats only: readers add repeats to ends. If the series of ends
+-- included repeats, ends less repeats would decrease after a loss, while ends stay at their mark.
 local series, rows = {}, {}
 chunked(1, n_series, function(from, to)
   local stored = call('HMGET', KEYS[1], unpack(ARGV, 15 + from, 15 + to))

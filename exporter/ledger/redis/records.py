@@ -22,8 +22,9 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 class Record:
     """The record of a series in one shard, as exported.
 
-    `count` is not below the count that was exported before a failover lost events. `shown_at` is the end
-    of the first-seen delay in milliseconds of Redis' clock, 0 for a series that is known from the start.
+    `count` is not below the count that was exported before a failover lost events. A count of ends does not
+    include repeats. `shown_at` is the end of the first-seen delay in milliseconds of Redis' clock, 0 for a
+    series that is known from the start.
     """
 
     count: int
@@ -102,10 +103,10 @@ class Names:
             self._series.setdefault(name, self._by_key.setdefault(series.key, series))
         return name
 
-    def repeats(self, series: Series) -> Series:
-        """The series of the repeats among the ends of a series."""
-        key = (Family.REPEATS.value, *series.key[1:])
-        return self._by_key.get(key) or self._by_key.setdefault(key, series.of_repeats())
+    def of_family(self, series: Series, family: Family) -> Series:
+        """The series of another family with the same labels."""
+        key = (family.value, *series.key[1:])
+        return self._by_key.get(key) or self._by_key.setdefault(key, replace(series, family=family))
 
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""

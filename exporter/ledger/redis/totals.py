@@ -130,8 +130,13 @@ class SharedTotals:
         changed = {}
         for name in names:
             if series := self._names.series(name):
-                self._fields.setdefault(series, set()).add(name)
-                changed[series] = True
+                counters = [series]
+                if series.family is Family.REPEATS:
+                    # The record of ends does not include repeats, see commit.lua.
+                    counters.append(self._names.of_family(series, Family.ENDS))
+                for counter in counters:
+                    self._fields.setdefault(counter, set()).add(name)
+                    changed[counter] = True
         for series in changed:
             if series not in self._totals:
                 self._on_labels(series.labels)
