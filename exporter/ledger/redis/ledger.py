@@ -48,7 +48,7 @@ _RETRY_AFTER: Final = 2
 class RedisLedger(QueuedLedger):
     """The contract of `exporter.ledger.contract` in Redis or Valkey; made by `RedisLedger.open`.
 
-    `on_broken` is called when another ledger has taken the place of this one.
+    `on_broken` is called when Redis was emptied or has another ledger.
     """
 
     def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
@@ -158,12 +158,13 @@ class RedisLedger(QueuedLedger):
         try:
             if self._problem is not None:
                 await replica.probe()
-            # Before `note_losses`, which would write into another ledger.
+            await replica.read()
+            # After `read`, which finds losses: `note_losses` would write them into another ledger.
             ledger = await replica.heartbeat()
             if ledger != replica.ledger:
-                self._break(f"the shared ledger {replica.ledger} has become {ledger}")
+                state = f"has become {ledger}" if ledger else "is gone: Redis was emptied"
+                self._break(f"the shared ledger {replica.ledger} {state}")
                 return None
-            await replica.read()
             await replica.note_losses()
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL

@@ -137,14 +137,11 @@ class Replica:
         successes(replies)
         await self.read()
 
-    async def heartbeat(self) -> str:
-        """Send a heartbeat; returns the id of the ledger in Redis. Joins again after Redis was emptied."""
+    async def heartbeat(self) -> str | None:
+        """Send a heartbeat; returns the id of the ledger in Redis, None after Redis was emptied."""
         arguments = (self.plan.clock_argument(), self._id)
         ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
-        if ledger is not None:
-            return str(ledger.decode())
-        log.error("ledger_emptied", ledger=self.ledger)
-        return (await self._register())[0]
+        return None if ledger is None else str(ledger.decode())
 
     async def leave(self) -> None:
         """Leave the ledger and close all connections. Never raises."""
@@ -173,7 +170,7 @@ class Replica:
         plan = self.plan
         arguments = (
             *(plan.clock_argument(), self._commit_name(), self._id, _SILENT, _FORMAT, plan.shards),
-            *(self.ledger or secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
+            *(secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
             *map(self._names.of, plan.zero),
             *map(cell_name, plan.zero_durations),
         )
