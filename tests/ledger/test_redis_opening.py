@@ -139,6 +139,28 @@ async def test_ledger_of_another_format_is_refused(home: RedisHome, server: Redi
         await home.open()
 
 
+@pytest.mark.parametrize("value", ["not a record", "1 0 1.0 x -"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("{3}:series", "COUNT MARK CREATED SHOWN_AT EXEMPLAR"),
+        ("{3}:durations", "CREATED SUM COUNTS|MARKS"),
+    ],
+)
+async def test_damaged_record_is_refused_with_its_place_and_form(
+    home: RedisHome, server: RedisServer, name: str, form: str, value: str
+) -> None:
+    """Fails when a start ends with a traceback."""
+    ledger = await home.open()
+    await ledger.commit(batch(range(100), durations=[1.0] * 100))
+    await ledger.close()
+    [field] = server.command("HKEYS", name)
+    server.command("HSET", name, field, value)
+    expected = f"{name} is damaged: the record of {field.decode()} is {value!r}, not {form}"
+    with pytest.raises(LedgerError, match=re.escape(expected)):
+        await home.open()
+
+
 async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None:
     home.url = home.url.replace("redis://", "redis+cluster://")
     with pytest.raises(LedgerError, match="cluster support disabled"):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
@@ -26,6 +26,8 @@ class Record:
     include repeats. `shown_at` is the end of the first-seen delay in milliseconds of Redis' clock, 0 for a
     series that is known from the start.
     """
+
+    FORM: ClassVar = "COUNT MARK CREATED SHOWN_AT EXEMPLAR"
 
     count: int
     created: float
@@ -59,6 +61,8 @@ _GONE: Final = Record(0, 0.0, 0, None)
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
+
+    FORM: ClassVar = "CREATED SUM COUNTS|MARKS"
 
     created: float
     numbers: tuple[float, ...]

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from exporter.errors import LedgerError
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
+from exporter.ledger.redis.client import key
 from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.records import Histogram, Names, Record, cell_name, cell_of
@@ -15,15 +17,15 @@ R = TypeVar("R", Record, Histogram)
 
 
 class _Hash(Generic[R]):
-    """A Redis hash of one shard, as it was read last.
+    """The Redis hash `key` of one shard, as it was read last.
 
     A record that is lower than before, or gone, keeps its old value here; it is in `lost` until Redis has
     its high-water mark.
     """
 
-    def __init__(self, parse: Callable[[bytes], R], known: Callable[[bytes], object]) -> None:
-        self._parse: Callable[[bytes], R] = parse
-        self._known = known
+    def __init__(self, key: str, kind: type[R], known: Callable[[bytes], object]) -> None:
+        self._key, self._known = key, known
+        self._kind: type[R] = kind
         self._texts: dict[bytes, bytes] = {}
         self.records: dict[bytes, R] = {}
         self.lost: dict[bytes, bytes] = {}
@@ -34,12 +36,22 @@ class _Hash(Generic[R]):
         return self.update((gone | dict(rows)).items())
 
     def update(self, rows: Rows) -> list[bytes]:
-        """Take over some records; returns the names whose records have changed."""
+        """Take over some records; returns the names whose records have changed.
+
+        Raises `LedgerError` for a record that no ledger wrote.
+        """
         changed = []
         for name, text in rows:
             if text == self._texts.get(name, b"") or self._known(name) is None:
                 continue
-            record, earlier = self._parse(text), self.records.get(name)
+            try:
+                record, earlier = self._kind.parse(text), self.records.get(name)
+            except ValueError:
+                field, value = (part.decode("utf-8", "replace") for part in (name, text))
+                raise LedgerError(
+                    f"the shared ledger's key {self._key} is damaged: the record of {field} is "
+                    f"{value[:80]!r}, not {self._kind.FORM}. Restore Redis, or delete this field"
+                ) from None
             if earlier is not None and (raised := record.raised_to(earlier)) is not record:
                 self.lost.setdefault(name, earlier.text())
                 record = raised
@@ -49,10 +61,10 @@ class _Hash(Generic[R]):
 
 
 class _Shard:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, shard: int, names: Names) -> None:
         self.commit = b"?"
-        self.series = _Hash(Record.parse, names.series)
-        self.cells = _Hash(Histogram.parse, cell_of)
+        self.series = _Hash(key(shard, "series"), Record, names.series)
+        self.cells = _Hash(key(shard, "durations"), Histogram, cell_of)
 
 
 class SharedTotals:
@@ -65,7 +77,7 @@ class SharedTotals:
     def __init__(self, plan: Plan, names: Names) -> None:
         self._names, self._on_labels = names, plan.on_labels
         self._delay_end = plan.delay_end
-        self._shards = [_Shard(names) for _ in range(plan.shards)]
+        self._shards = [_Shard(shard, names) for shard in range(plan.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
         self._shown_at: dict[Series, int] = {}
