@@ -305,6 +305,25 @@ def test_copy_of_a_running_exporter_is_damaged(
         assert copy.total(names.SESSION_ENDS) == 0
 
 
+def test_restored_shared_ledger_continues_as_another_ledger(tmp_path: Path) -> None:
+    [command] = blocks(section(TEXTS["operate"], "Back up, restore, move"), "sh")
+    with (
+        RedisServer(tmp_path / "redis") as server,
+        ExporterProcess(tmp_path / "data", settings={"ledger": server.url}) as exporter,
+    ):
+        assert exporter.post(event("a")).json["accepted"] == 1
+        before = ledger(exporter)
+        assert "redis://cache.example.com:6379" in command
+        command = command.replace("redis://cache.example.com:6379", server.url)
+        subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
+        assert exporter.wait() == 1
+        assert "has become" in exporter.log
+        exporter.start()
+        assert ledger(exporter).isdisjoint(before)
+        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.post(event("a")).json["duplicates"] == 1
+
+
 def test_emptied_redis_begins_a_ledger_with_another_label(tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path / "redis") as server,

@@ -7,8 +7,9 @@ may have failed, the batch gets `LedgerUnavailable`. Sent again, its events with
 (events that were counted are duplicates); events without a key may be counted again.
 
 **Durable** depends on Redis: `appendfsync always` survives a power cut, `everysec` may lose a second, and
-a failover may lose writes that the Redis replica had not received. `wait` reduces that loss.
-`Status.lost_events` counts it; exported totals stay unchanged until the counts reach them again.
+a failover may lose writes that the Redis replica had not received. `wait` reduces that loss. While a replica
+runs, `Status.lost_events` counts the loss, and exported totals stay unchanged until the counts reach them
+again.
 
 **Repeats.** Each replica remembers the users of its own commits. In a group of events, an event is a repeat
 of an earlier event even when the earlier event is a duplicate or fails.
