@@ -21,6 +21,7 @@ from exporter.streampixel.live_stats import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
+from tests.ledger.redis_server import RedisServer
 from tests.settings_table import MARKED, default, table, write
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import token_file
@@ -302,6 +303,41 @@ def test_copy_of_a_running_exporter_is_damaged(
     with ExporterProcess(folder / "moved") as copy:
         assert copy.request("ops", "GET", names.READY_PATH).status == 503
         assert copy.total(names.SESSION_ENDS) == 0
+
+
+def test_restored_shared_ledger_continues_as_another_ledger(tmp_path: Path) -> None:
+    [command] = blocks(section(TEXTS["operate"], "Back up, restore, move"), "sh")
+    with (
+        RedisServer(tmp_path / "redis") as server,
+        ExporterProcess(tmp_path / "data", settings={"ledger": server.url}) as exporter,
+    ):
+        assert exporter.post(event("a")).json["accepted"] == 1
+        before = ledger(exporter)
+        assert "redis://cache.example.com:6379" in command
+        command = command.replace("redis://cache.example.com:6379", server.url)
+        subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
+        assert exporter.wait() == 1
+        assert "has become" in exporter.log
+        exporter.start()
+        assert ledger(exporter).isdisjoint(before)
+        assert exporter.total(names.SESSION_ENDS) == 1
+        assert exporter.post(event("a")).json["duplicates"] == 1
+
+
+def test_emptied_redis_begins_a_ledger_with_another_label(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "redis") as server,
+        ExporterProcess(tmp_path / "data", settings={"ledger": server.url}) as exporter,
+    ):
+        assert exporter.post(event("a")).json["accepted"] == 1
+        before = ledger(exporter)
+        server.empty()
+        assert exporter.wait() == 1
+        assert "is gone: Redis was emptied" in exporter.log
+        exporter.start()
+        assert exporter.request("ops", "GET", names.READY_PATH).status == 200
+        assert ledger(exporter).isdisjoint(before)
+        assert exporter.total(names.SESSION_ENDS) == 0
 
 
 def test_data_folder_has_the_listed_files(filled: tuple[ExporterProcess, Terminal]) -> None:

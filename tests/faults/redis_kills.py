@@ -139,10 +139,6 @@ def _stored(cluster: RedisCluster) -> tuple[int, int]:
             part = name.partition(b"}:")[2]
             ids += len(part) == KEY_BYTES
             if part == b"series":
-                records = node.command("HGETALL", name)
-                counted += sum(
-                    int(record.split(b" ")[0])
-                    for series, record in records.items()
-                    if b'"repeats"' not in series
-                )
+                records = node.command("HVALS", name)
+                counted += sum(int(record.split(b" ")[0]) for record in records)
     return ids, counted

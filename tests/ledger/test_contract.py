@@ -295,6 +295,9 @@ async def test_last_session_of_a_series_is_its_exemplar(home: Home) -> None:
     await ledger.commit(batch([5], sessions=["c"]))
     assert total(ledger).exemplar == Exemplar("c", home.wall.now)
     assert total(ledger).created == created
+    home.wall.advance(5)
+    await ledger.commit(batch([6, 7], users=[USER] * 2, sessions=[None, "repeat"]))
+    assert total(ledger).exemplar == Exemplar("repeat", home.wall.now)
 
 
 async def test_known_series_start_at_zero_without_a_delay(home: Home) -> None:
@@ -327,7 +330,8 @@ async def test_restart_starts_the_delay_of_a_delayed_series_again(home: Home) ->
     ledger = await home.open(first_seen_delay=75.0)
     await ledger.commit(batch([1]))
     home.monotonic.advance(76)
-    await ledger.commit(batch([2], of=OTHER))
+    # Two shards of a shared ledger.
+    await ledger.commit(batch([2, 6], of=OTHER, users=[USER] * 2))
     await until(lambda: not total(ledger).delayed)
     home.monotonic.advance(74)
     await ledger.close()
@@ -340,3 +344,15 @@ async def test_restart_starts_the_delay_of_a_delayed_series_again(home: Home) ->
     home.monotonic.advance(2)
     await ledger.commit(batch([5]))
     await until(lambda: not total(ledger, OTHER).delayed)
+
+
+async def test_longer_delay_does_not_hide_a_shown_total(home: Home) -> None:
+    """Fails when the delay is computed from the present setting: 3000 → 0 → 3000 is a counter reset."""
+    ledger = await home.open(first_seen_delay=5.0)
+    await ledger.commit(batch([1]))
+    home.monotonic.advance(6)
+    await ledger.commit(batch([2], of=OTHER))
+    await until(lambda: not total(ledger).delayed)
+    await ledger.close()
+    ledger = await home.open(first_seen_delay=75.0)
+    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)

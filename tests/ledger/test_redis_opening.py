@@ -134,8 +134,30 @@ async def test_password_is_read_from_its_file_and_never_shown(
 
 async def test_ledger_of_another_format_is_refused(home: RedisHome, server: RedisServer) -> None:
     await (await home.open()).close()
-    server.command("HSET", "{0}:ledger", "format", "2")
-    with pytest.raises(LedgerError, match="has format 2, this program writes 1: use the version"):
+    server.command("HSET", "{0}:ledger", "format", "1")
+    with pytest.raises(LedgerError, match="has format 1, this program writes 2: use the version"):
+        await home.open()
+
+
+@pytest.mark.parametrize("value", ["not a record", "1 0 1.0 x -"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("{3}:series", "COUNT MARK CREATED SHOWN_AT EXEMPLAR"),
+        ("{3}:durations", "CREATED SUM COUNTS|MARKS"),
+    ],
+)
+async def test_damaged_record_is_refused_with_its_place_and_form(
+    home: RedisHome, server: RedisServer, name: str, form: str, value: str
+) -> None:
+    """Fails when a start ends with a traceback."""
+    ledger = await home.open()
+    await ledger.commit(batch(range(100), durations=[1.0] * 100))
+    await ledger.close()
+    [field] = server.command("HKEYS", name)
+    server.command("HSET", name, field, value)
+    expected = f"{name} is damaged: the record of {field.decode()} is {value!r}, not {form}"
+    with pytest.raises(LedgerError, match=re.escape(expected)):
         await home.open()
 
 

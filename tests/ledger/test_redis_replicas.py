@@ -138,48 +138,47 @@ async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
     assert (await ledger.commit(batch([1]))).accepted == 1
 
 
-async def test_another_ledger_breaks_this_one_before_the_first_log_line(
-    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+EMPTY = """
+redis.call('FLUSHALL')
+if ARGV[1] ~= '' then
+  redis.call('HSET', '{0}:ledger', 'format', 2, 'shards', 16, 'ledger', ARGV[1])
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("id_", "problem"),
+    [("", "is gone: Redis was emptied"), ("ffffffff", "has become ffffffff")],
+)
+async def test_emptied_redis_breaks_the_ledger_before_the_first_log_line(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch, id_: str, problem: str
 ) -> None:
-    """Fails when the problem is set, or `on_broken` called, after the log line, and when high-water marks are
-    written into the new ledger before its id is compared."""
+    """Fails when the problem is set, or `on_broken` called, after the log line, when high-water marks are
+    written before the id is compared, and when the old id is used again: an empty ledger with the totals of
+    the old ledger would hide all new events."""
     broken: list[bool] = []
     lines: list[tuple[str, bool, bool]] = []
     old = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
     await old.commit(batch(range(100)))
+    name = old.totals().ledger
 
     def error(event: str, **_: object) -> None:
         lines.append((event, old.status().problem is not None, bool(broken)))
 
     monkeypatch.setattr("exporter.ledger.redis.ledger.log.error", error)
-    server.command("FLUSHALL")
-    new = await home.open(zero=[FAILURE])
-    await until(lambda: lines)
-    assert lines == [("ledger_broken", True, True)]
-    assert f"has become {new.totals().ledger}" in str(old.status().problem)
-    await new.commit(batch([1000]))
-    await until(lambda: value(new) == 1)
-    assert new.status().lost_events == 0
-    await old.close()
-    assert broken == [True]
+    run, emptied = ClusterClient.run, []
 
-
-async def test_ledger_begun_by_another_replica_during_a_rejoin_is_not_adopted(
-    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails when the replica adopts the id of the other ledger."""
-    broken: list[bool] = []
-    ledger = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
-    await ledger.commit(batch(range(100)))
-    run = ClusterClient.run
-
-    async def race(client: ClusterClient, calls, **options):
-        if {"{0}:series", "{0}:ledger"} <= set(calls[0][1]):
-            shape = ("format", 1, "shards", 16, "ledger", "ffffffff")
-            server.command("HSET", "{0}:ledger", *shape)
+    async def empty_before_a_read(client: ClusterClient, calls, **options):
+        if "{0}:lost" in calls[0][1] and not emptied:
+            emptied.append(server.command("EVAL", EMPTY, 0, id_))
         return await run(client, calls, **options)
 
-    monkeypatch.setattr(ClusterClient, "run", race)
-    server.command("FLUSHALL")
-    await until(lambda: broken)
-    assert server.command("EXISTS", "{0}:lost") == 0
+    monkeypatch.setattr(ClusterClient, "run", empty_before_a_read)
+    await until(lambda: lines)
+    assert lines == [("ledger_broken", True, True)]
+    assert old.status().problem == f"the shared ledger {name} {problem}"
+    await old.close()
+    assert broken == [True]
+    new = await home.open(zero=[FAILURE])
+    assert new.totals().ledger != name
+    assert (value(new), new.status().lost_events) == (0, 0)

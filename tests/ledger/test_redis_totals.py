@@ -17,18 +17,34 @@ from tests.ledger.batches import FAILURE, LATE, OTHER, batch
 from tests.ledger.home import RedisHome, total, until, value
 from tests.ledger.redis_server import RedisServer
 
+RESTORE = """
+for _, name in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', name) end
+for i = 1, #KEYS do redis.call('RESTORE', KEYS[i], 0, ARGV[i]) end
+"""
+State = dict[bytes, bytes]
+
+
+def saved(server: RedisServer) -> State:
+    return {name: server.command("DUMP", name) for name in server.command("KEYS", "*")}
+
+
+def lose(server: RedisServer, earlier: State) -> None:
+    """Restore an earlier state, as a failover does. Row 23 has real failovers."""
+    server.command("EVAL", RESTORE, len(earlier), *earlier, *earlier.values())
+
 
 async def test_lost_events_do_not_lower_totals_and_are_counted(
     home: RedisHome, server: RedisServer
 ) -> None:
     ledger = await home.open(zero=[FAILURE, LATE], zero_durations=[("streampixel", "failure")])
     other = await home.open(zero=[FAILURE, LATE])
+    empty = saved(server)
     columns = {"durations": [1.0] * 40, "sessions": ["s"] * 40, "users": [b"one user"] * 40}
     await ledger.commit(batch(range(40), **columns))
     await ledger.commit(batch([100, 101], of=LATE))
     await until(lambda: value(other) == 40 and value(other, LATE) == 2)
     name = ledger.totals().ledger
-    server.command("FLUSHALL")
+    lose(server, empty)
     await until(lambda: ledger.status().lost_events == other.status().lost_events == 42)
     for replica in (ledger, other):
         assert (value(replica), value(replica, LATE)) == (40, 2)
@@ -46,24 +62,16 @@ async def test_lost_events_do_not_lower_totals_and_are_counted(
     assert again.status().lost_events == 42
 
 
-RESTORE = """
-for _, name in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', name) end
-for i = 1, #KEYS do redis.call('RESTORE', KEYS[i], 0, ARGV[i]) end
-"""
-
-
 async def test_loss_of_a_failover_is_counted_and_totals_stay(
     home: RedisHome, server: RedisServer
 ) -> None:
-    """Fails without high-water marks. An earlier state is restored; row 23 has real failovers."""
+    """Fails without high-water marks."""
     ledger = await home.open(zero=[FAILURE], shards=1)
     await ledger.commit(batch(range(20)))
-    await until(lambda: server.command("EXISTS", "{0}:replicas"))
-    names = server.command("KEYS", "*")
-    state = {name: server.command("DUMP", name) for name in names}
+    earlier = saved(server)
     await ledger.commit(batch(range(60, 100)))
     assert value(ledger) == 60
-    server.command("EVAL", RESTORE, len(names), *names, *state.values())
+    lose(server, earlier)
     await until(lambda: ledger.status().lost_events == 40)
     # The ids are lost too, so a late retry counts once; the total stays, as it has been this high before.
     assert (await ledger.commit(batch(range(60, 100)))).accepted == 40
@@ -73,6 +81,34 @@ async def test_loss_of_a_failover_is_counted_and_totals_stay(
     for replica in (ledger, again):
         assert value(replica) == 70
         assert replica.status().lost_events == 40
+
+
+@pytest.mark.parametrize("marked", [False, True])
+async def test_ends_less_repeats_do_not_decrease_after_a_loss(
+    home: RedisHome, server: RedisServer, marked: bool
+) -> None:
+    """The rules take `increase()` of this difference.
+
+    Fails when the lost first ends of many users are made up for by the repeats of one user.
+    """
+    ledger, other = await home.open(zero=[FAILURE]), await home.open()
+    empty = saved(server)
+    await ledger.commit(batch(range(100)))
+    await until(lambda: value(other) == 100)
+    lose(server, empty)
+    if marked:
+        await until(lambda: other.status().lost_events == ledger.status().lost_events == 100)
+    shown: dict[RedisLedger, list[tuple[int, int]]] = {ledger: [], other: []}
+    for number in range(1000, 1030):
+        await ledger.commit(batch([number], users=[b"one user"]))
+        for replica, values in shown.items():
+            repeats = value(replica, FAILURE.of_repeats())
+            values.append((value(replica) - repeats, repeats))
+    assert shown[ledger][-1] == (100, 29)
+    for replica, values in shown.items():
+        assert all(list(column) == sorted(column) for column in zip(*values, strict=True))
+        await until(lambda replica=replica: value(replica) == 129)
+        await until(lambda replica=replica: value(replica, FAILURE.of_repeats()) == 29)
 
 
 def test_second_loss_is_marked_with_the_exported_values() -> None:
@@ -171,7 +207,7 @@ def test_end_and_its_repeat_are_shown_at_once(monkeypatch: pytest.MonkeyPatch) -
         return Total(*parts, **others)
 
     monkeypatch.setattr("exporter.ledger.redis.totals.Total", total)
-    rows = [(FAILURE, b"2 0 1.0 0 -"), (FAILURE.of_repeats(), b"1 0 1.0 0 -")]
+    rows = [(FAILURE, b"1 0 1.0 0 -"), (FAILURE.of_repeats(), b"1 0 1.0 0 -")]
     totals.read(0, b"1", [(names.of(of), text) for of, text in rows], [])
     assert seen == [0, 0]
     assert [total.value for total in totals.series(0.0)] == [2, 1]

@@ -9,21 +9,22 @@
 --       3 `created` of new records, Unix seconds
 --       4 this commit's name
 --       5 "always" to write the commit's name even when all events are duplicates
---       6 "repeats" when a key may occur twice in this call
---       7 keys, 16 bytes an event; 8 fingerprints, 8 bytes an event
---       9 the number of each event's series, 2 bytes; events beyond the keys have none
---      10 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
---      11 the duration of each event, a double
---      12 the number of each event's series of repeats from 1 (0 for none), 2 bytes; "" for no repeats
---      13 how many series, 14 how many cells; then their names, then three for each exemplar:
+--       6 milliseconds of the first-seen delay of new series
+--       7 "repeats" when a key may occur twice in this call
+--       8 keys, 16 bytes an event; 9 fingerprints, 8 bytes an event
+--      10 the number of each event's series, 2 bytes; events beyond the keys have none
+--      11 the number of each event's duration cell from 1 (0 for none) and its bucket, 2 × 2 bytes
+--      12 the duration of each event, a double
+--      13 the number of each event's series of repeats from 1 (0 for none), 2 bytes; "" for no repeats
+--      14 how many series, 15 how many cells; then their names, then three for each exemplar:
 --         the number of its series, of its event, and the session
 -- Reply 1 the commit before this one, 2 the last commit now, 3 milliseconds of the clock,
 --       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
 local created, name = ARGV[3], ARGV[4]
-local repeats = ARGV[6] ~= ''
-local keys, fingerprints, places, cells, seconds = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local again = ARGV[12]
-local n_series, n_cells = tonumber(ARGV[13]), tonumber(ARGV[14])
+local repeats = ARGV[7] ~= ''
+local keys, fingerprints, places, cells, seconds = ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local again = ARGV[13]
+local n_series, n_cells = tonumber(ARGV[14]), tonumber(ARGV[15])
 local prefix = string.match(KEYS[3], '^{.-}:')
 local sub, byte, call = string.sub, string.byte, redis.call
 local MOST = 9007199254740992
@@ -31,6 +32,7 @@ local MOST = 9007199254740992
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local clock = ARGV[1] ~= '' and ARGV[1] or string.format('%.0f', now)
+local shown_at = string.format('%.0f', clock + ARGV[6])
 
 -- Lua can unpack no more than some thousands of values.
 local function chunked(first, last, run)
@@ -70,12 +72,15 @@ for t = 1, #taken do
   local i = taken[t]
   local low, high = byte(places, 2 * i - 1, 2 * i)
   local place = low + 256 * high + 1
-  counts[place] = (counts[place] or 0) + 1
   if again ~= '' then
     low, high = byte(again, 2 * i - 1, 2 * i)
-    place = low + 256 * high
-    if place > 0 then counts[place] = (counts[place] or 0) + 1 end
+    if low + 256 * high > 0 then
+      -- The series of the end gets the exemplar.
+      counts[place] = counts[place] or 0
+      place = low + 256 * high
+    end
   end
+  counts[place] = (counts[place] or 0) + 1
   accepted[i] = true
   if n_cells > 0 then
     local a, b, c, d = byte(cells, 4 * i - 3, 4 * i)
@@ -94,22 +99,24 @@ for t = 1, #taken do
 end
 
 local exemplars = {}
-for at = 15 + n_series + n_cells, #ARGV, 3 do
+for at = 16 + n_series + n_cells, #ARGV, 3 do
   local place = tonumber(ARGV[at]) + 1
   if not exemplars[place] and accepted[tonumber(ARGV[at + 1]) + 1] then
     exemplars[place] = created .. ' ' .. ARGV[at + 2]
   end
 end
 
--- A series' record: count, high-water mark, created, when first seen (0: known from the start) and
--- its exemplar. A value of another form was not written by a ledger, and is not overwritten.
+-- A series' record: count, high-water mark, created, end of the first-seen delay (0: known from the
+-- start) and its exemplar. A value of another form was not written by a ledger, and is not overwritten.
+-- A repeat counts in the series of repeats only: readers add repeats to ends. If the series of ends
+-- included repeats, ends less repeats would decrease after a loss, while ends stay at their mark.
 local series, rows = {}, {}
 chunked(1, n_series, function(from, to)
-  local stored = call('HMGET', KEYS[1], unpack(ARGV, 14 + from, 14 + to))
+  local stored = call('HMGET', KEYS[1], unpack(ARGV, 15 + from, 15 + to))
   for i = 1, #stored do
     local place, record = from + i - 1, stored[i]
     if counts[place] then
-      local count, kept, exemplar = '0', '0 ' .. created .. ' ' .. clock, '-'
+      local count, kept, exemplar = '0', '0 ' .. created .. ' ' .. shown_at, '-'
       if record then
         count, kept, exemplar = string.match(record, '^(%d+) (%d+ %S+ %d+) (.*)$')
       end
@@ -118,7 +125,7 @@ chunked(1, n_series, function(from, to)
       end
       record = string.format('%.0f %s ', tonumber(count) + counts[place], kept)
         .. (exemplars[place] or exemplar)
-      rows[#rows + 1] = ARGV[14 + place]
+      rows[#rows + 1] = ARGV[15 + place]
       rows[#rows + 1] = record
     end
     series[place] = record or ''
@@ -128,7 +135,7 @@ end)
 -- A cell's record: created, sum, counts of the buckets; after the bar its high-water mark.
 local durations, lines = {}, {}
 for cell = 1, n_cells do
-  local field = ARGV[14 + n_series + cell]
+  local field = ARGV[15 + n_series + cell]
   local record = call('HGET', KEYS[2], field)
   local added = observed[cell]
   if added then

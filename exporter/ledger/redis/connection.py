@@ -54,6 +54,10 @@ class Plan:
         """Milliseconds of `clock` for a script; empty for Redis' own clock."""
         return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
 
+    def delay_end(self, now: float) -> int:
+        """The end of a first-seen delay that starts `now`, in milliseconds of the clock of `now`."""
+        return round((now + self.first_seen_delay) * 1000)
+
 
 class CallFailed(Exception):
     """No usable reply: the server refused the call, or it is unknown whether the server ran it.

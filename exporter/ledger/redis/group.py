@@ -50,11 +50,6 @@ class ShardPart:
         events = self.positions + self.unkeyed
         of = group.events.series
         numbers = [self.series[of[event]] for event in events]
-        # The reply has the ends of other replicas too, and must have their repeats: otherwise a scrape shows
-        # these repeats as first ends until the next read, and the number of first ends then falls.
-        for series in list(self.series):
-            if series.family is Family.ENDS:
-                self.series[names.repeats(series)]
         cells, seconds = self._durations(group, events)
         again = self._repeats(group, events, names)
         return [
@@ -76,9 +71,9 @@ class ShardPart:
         """The number of the series of repeats of each event that is a repeat."""
         if not any(group.repeats):
             return b""
-        series = group.events.series
+        of, repeats = group.events.series, group.repeats
         numbers = [
-            self.series[names.repeats(series[event])] + 1 if group.repeats[event] else 0
+            self.series[names.of_family(of[event], Family.REPEATS)] + 1 if repeats[event] else 0
             for event in events
         ]
         return struct.pack(f"<{len(numbers)}H", *numbers)

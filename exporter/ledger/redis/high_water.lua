@@ -19,9 +19,7 @@ for i = 3, series, 2 do
     now, old = tonumber(now), tonumber(old)
   end
   if shown > math.max(now, old) then
-    -- A repeat is counted in the series of its end, too.
-    local repeats = string.find(ARGV[i], '"family": "repeats"', 1, true)
-    if not repeats then lost = lost + shown - math.max(now, old) end
+    lost = lost + shown - math.max(now, old)
     rows[#rows + 1] = ARGV[i]
     rows[#rows + 1] = string.format('%.0f %.0f %s', now, shown, rest)
   end

@@ -7,8 +7,9 @@ may have failed, the batch gets `LedgerUnavailable`. Sent again, its events with
 (events that were counted are duplicates); events without a key may be counted again.
 
 **Durable** depends on Redis: `appendfsync always` survives a power cut, `everysec` may lose a second, and
-a failover may lose writes that the Redis replica had not received. `wait` reduces that loss.
-`Status.lost_events` counts it; exported totals stay unchanged until the counts reach them again.
+a failover may lose writes that the Redis replica had not received. `wait` reduces that loss. While a replica
+runs, `Status.lost_events` counts the loss, and exported totals stay unchanged until the counts reach them
+again.
 
 **Repeats.** Each replica remembers the users of its own commits. In a group of events, an event is a repeat
 of an earlier event even when the earlier event is a duplicate or fails.
@@ -48,7 +49,7 @@ _RETRY_AFTER: Final = 2
 class RedisLedger(QueuedLedger):
     """The contract of `exporter.ledger.contract` in Redis or Valkey; made by `RedisLedger.open`.
 
-    `on_broken` is called when another ledger has taken the place of this one.
+    `on_broken` is called when Redis was emptied or has another ledger.
     """
 
     def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
@@ -158,12 +159,13 @@ class RedisLedger(QueuedLedger):
         try:
             if self._problem is not None:
                 await replica.probe()
-            # Before `note_losses`, which would write into another ledger.
+            await replica.read()
+            # After `read`, which finds losses: `note_losses` would write them into another ledger.
             ledger = await replica.heartbeat()
             if ledger != replica.ledger:
-                self._break(f"the shared ledger {replica.ledger} has become {ledger}")
+                state = f"has become {ledger}" if ledger else "is gone: Redis was emptied"
+                self._break(f"the shared ledger {replica.ledger} {state}")
                 return None
-            await replica.read()
             await replica.note_losses()
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
@@ -22,13 +22,16 @@ _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 class Record:
     """The record of a series in one shard, as exported.
 
-    `count` is not below the count that was exported before a failover lost events. `first_seen` is in
-    milliseconds of Redis' clock, 0 for a series that is known from the start.
+    `count` is not below the count that was exported before a failover lost events. A count of ends does not
+    include repeats. `shown_at` is the end of the first-seen delay in milliseconds of Redis' clock, 0 for a
+    series that is known from the start.
     """
+
+    FORM: ClassVar = "COUNT MARK CREATED SHOWN_AT EXEMPLAR"
 
     count: int
     created: float
-    first_seen: int
+    shown_at: int
     exemplar: Exemplar | None
 
     @classmethod
@@ -36,14 +39,14 @@ class Record:
         """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return _GONE
-        count, mark, created, first_seen, rest = text.decode("utf-8", "replace").split(" ", 4)
+        count, mark, created, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(max(int(count), int(mark)), float(created), int(first_seen), exemplar)
+        return cls(max(int(count), int(mark)), float(created), int(shown_at), exemplar)
 
     def text(self) -> bytes:
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.count} 0 {self.created!r} {self.first_seen} {exemplar}".encode()
+        return f"{self.count} 0 {self.created!r} {self.shown_at} {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
         """This record, if it is not below the earlier record; else a record with the earlier count."""
@@ -58,6 +61,8 @@ _GONE: Final = Record(0, 0.0, 0, None)
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
+
+    FORM: ClassVar = "CREATED SUM COUNTS|MARKS"
 
     created: float
     numbers: tuple[float, ...]
@@ -102,10 +107,10 @@ class Names:
             self._series.setdefault(name, self._by_key.setdefault(series.key, series))
         return name
 
-    def repeats(self, series: Series) -> Series:
-        """The series of the repeats among the ends of a series."""
-        key = (Family.REPEATS.value, *series.key[1:])
-        return self._by_key.get(key) or self._by_key.setdefault(key, series.of_repeats())
+    def of_family(self, series: Series, family: Family) -> Series:
+        """The series of another family with the same labels."""
+        key = (family.value, *series.key[1:])
+        return self._by_key.get(key) or self._by_key.setdefault(key, replace(series, family=family))
 
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""

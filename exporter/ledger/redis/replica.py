@@ -18,7 +18,7 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _SILENT: Final = 5000
 """Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
 of a usual scrape interval."""
@@ -137,14 +137,11 @@ class Replica:
         successes(replies)
         await self.read()
 
-    async def heartbeat(self) -> str:
-        """Send a heartbeat; returns the id of the ledger in Redis. Joins again after Redis was emptied."""
+    async def heartbeat(self) -> str | None:
+        """Send a heartbeat; returns the id of the ledger in Redis, None after Redis was emptied."""
         arguments = (self.plan.clock_argument(), self._id)
         ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
-        if ledger is not None:
-            return str(ledger.decode())
-        log.error("ledger_emptied", ledger=self.ledger)
-        return (await self._register())[0]
+        return None if ledger is None else str(ledger.decode())
 
     async def leave(self) -> None:
         """Leave the ledger and close all connections. Never raises."""
@@ -159,9 +156,9 @@ class Replica:
         infos = await self.client.infos()
         health.check(infos, self.plan)
         self.ledger, others = await self._register()
-        await self.read()
         if not others:
             await self._restart_delays()
+        await self.read()
         log.info("ledger_joined", ledger=self.ledger, others=others)
         return infos
 
@@ -173,7 +170,7 @@ class Replica:
         plan = self.plan
         arguments = (
             *(plan.clock_argument(), self._commit_name(), self._id, _SILENT, _FORMAT, plan.shards),
-            *(self.ledger or secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
+            *(secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
             *map(self._names.of, plan.zero),
             *map(cell_name, plan.zero_durations),
         )
@@ -194,15 +191,11 @@ class Replica:
 
     async def _restart_delays(self) -> None:
         """Restart the delays that ran when the last replica left: the 0 may never have been scraped."""
-        now = self.now()
-        calls = []
-        for shard, names in enumerate(self.totals.restart_delays(now)):
-            if names:
-                arguments = (b"%d" % round(now * 1000), self._commit_name(), *names)
-                calls.append(script_call("restart_delays", shard, ("series", "commit"), arguments))
-        if calls:
-            successes(await self.client.run(calls))
-            await self.read()
+        now, keys = self.now(), ("series", "commit")
+        arguments = (self._commit_name(), round(now * 1000), self.plan.delay_end(now))
+        shards = range(self.plan.shards)
+        calls = [script_call("restart_delays", shard, keys, arguments) for shard in shards]
+        successes(await self.client.run(calls))
 
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """The reply of a script on the first shard."""
@@ -218,6 +211,7 @@ class Replica:
             self._commit_name(),
             # WAIT confirms this connection's last write, so a retry with only duplicates writes too.
             "always" if always or plan.wait is not None else "",
+            round(plan.first_seen_delay * 1000),
             *part.arguments(group, self._names),
         )
         return script_call("commit", part.shard, ("series", "durations", "commit"), arguments)

@@ -1,16 +1,15 @@
 #!lua
--- Restarts first-seen delays: no replica was there to be scraped until their end.
+-- Restarts the first-seen delays that still run: no replica was there to be scraped.
 --
 -- KEYS  1 series, 2 the shard's last commit
--- ARGV  1 milliseconds of the clock; 2 this commit's name; then names of series
-local records = {}
+-- ARGV  1 this commit's name; 2 milliseconds of the clock; 3 the new end of the delays
+local rows = redis.call('HGETALL', KEYS[1])
 redis.call('GET', KEYS[2])
-for i = 3, #ARGV do records[i] = redis.call('HGET', KEYS[1], ARGV[i]) end
-for i = 3, #ARGV do
-  local head, exemplar = string.match(records[i] or '', '^(%d+ %d+ %S+) [1-9]%d* (.*)$')
-  if head then
-    redis.call('HSET', KEYS[1], ARGV[i], head .. ' ' .. ARGV[1] .. ' ' .. exemplar)
+for i = 1, #rows, 2 do
+  local head, shown_at, exemplar = string.match(rows[i + 1], '^(%d+ %d+ %S+) (%d+) (.*)$')
+  if head and tonumber(shown_at) > tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[1], rows[i], head .. ' ' .. ARGV[3] .. ' ' .. exemplar)
   end
 end
-redis.call('SET', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1])
 return redis.status_reply('OK')

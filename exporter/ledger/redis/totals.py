@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from exporter.errors import LedgerError
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
+from exporter.ledger.redis.client import key
 from exporter.ledger.redis.connection import Plan
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.records import Histogram, Names, Record, cell_name, cell_of
@@ -15,15 +17,15 @@ R = TypeVar("R", Record, Histogram)
 
 
 class _Hash(Generic[R]):
-    """A Redis hash of one shard, as it was read last.
+    """The Redis hash `key` of one shard, as it was read last.
 
     A record that is lower than before, or gone, keeps its old value here; it is in `lost` until Redis has
     its high-water mark.
     """
 
-    def __init__(self, parse: Callable[[bytes], R], known: Callable[[bytes], object]) -> None:
-        self._parse: Callable[[bytes], R] = parse
-        self._known = known
+    def __init__(self, key: str, kind: type[R], known: Callable[[bytes], object]) -> None:
+        self._key, self._known = key, known
+        self._kind: type[R] = kind
         self._texts: dict[bytes, bytes] = {}
         self.records: dict[bytes, R] = {}
         self.lost: dict[bytes, bytes] = {}
@@ -34,12 +36,22 @@ class _Hash(Generic[R]):
         return self.update((gone | dict(rows)).items())
 
     def update(self, rows: Rows) -> list[bytes]:
-        """Take over some records; returns the names whose records have changed."""
+        """Take over some records; returns the names whose records have changed.
+
+        Raises `LedgerError` for a record that no ledger wrote.
+        """
         changed = []
         for name, text in rows:
             if text == self._texts.get(name, b"") or self._known(name) is None:
                 continue
-            record, earlier = self._parse(text), self.records.get(name)
+            try:
+                record, earlier = self._kind.parse(text), self.records.get(name)
+            except ValueError:
+                field, value = (part.decode("utf-8", "replace") for part in (name, text))
+                raise LedgerError(
+                    f"the shared ledger's key {self._key} is damaged: the record of {field} is "
+                    f"{value[:80]!r}, not {self._kind.FORM}. Restore Redis, or delete this field"
+                ) from None
             if earlier is not None and (raised := record.raised_to(earlier)) is not record:
                 self.lost.setdefault(name, earlier.text())
                 record = raised
@@ -49,10 +61,10 @@ class _Hash(Generic[R]):
 
 
 class _Shard:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, shard: int, names: Names) -> None:
         self.commit = b"?"
-        self.series = _Hash(Record.parse, names.series)
-        self.cells = _Hash(Histogram.parse, cell_of)
+        self.series = _Hash(key(shard, "series"), Record, names.series)
+        self.cells = _Hash(key(shard, "durations"), Histogram, cell_of)
 
 
 class SharedTotals:
@@ -64,11 +76,11 @@ class SharedTotals:
 
     def __init__(self, plan: Plan, names: Names) -> None:
         self._names, self._on_labels = names, plan.on_labels
-        self._delay = plan.first_seen_delay
-        self._shards = [_Shard(names) for _ in range(plan.shards)]
+        self._delay_end = plan.delay_end
+        self._shards = [_Shard(shard, names) for shard in range(plan.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
-        self._first_seen: dict[Series, int] = {}
+        self._shown_at: dict[Series, int] = {}
         self._fields: dict[Series, set[bytes]] = {}
 
     def last_commit(self, shard: int) -> bytes:
@@ -77,36 +89,26 @@ class SharedTotals:
 
     def series(self, now: float) -> list[Total]:
         """All series; `delayed` are those in their first-seen delay at `now` (Redis' clock, seconds)."""
-        first_seen, totals = self._first_seen, list(self._totals.values())
-        if not first_seen:
+        shown_at, totals = self._shown_at, list(self._totals.values())
+        if not shown_at:
             return totals
-        since = self._since(now)
         return [
-            replace(total, delayed=True) if first_seen.get(total.series, 0) > since else total
+            replace(total, delayed=True) if shown_at.get(total.series, 0) > now * 1000 else total
             for total in totals
         ]
 
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def restart_delays(self, now: float) -> list[list[bytes]]:
-        """Restart the running delays now; returns the names of their series by shard."""
-        since, names = self._since(now), self._names
-        delayed = {series for series, at in self._first_seen.items() if at > since}
-        self._first_seen |= dict.fromkeys(delayed, round(now * 1000))
-        return [
-            [name for name in shard.series.records if names.series(name) in delayed]
-            for shard in self._shards
-        ]
-
     def end_delays(self, now: float) -> None:
         """Forget delays that are over.
 
-        After Redis' clock was set back, a series may be first seen in the future: its delay starts now.
+        After Redis' clock was set back, or with a shorter delay than before, no delay lasts longer than a
+        delay that starts now.
         """
-        since, latest = self._since(now), round(now * 1000)
-        self._first_seen = {
-            series: min(at, latest) for series, at in self._first_seen.items() if at > since
+        latest = self._delay_end(now)
+        self._shown_at = {
+            series: min(at, latest) for series, at in self._shown_at.items() if at > now * 1000
         }
 
     def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
@@ -136,15 +138,17 @@ class SharedTotals:
         for lost in self.lost(shard):
             lost.clear()
 
-    def _since(self, now: float) -> float:
-        return (now - self._delay) * 1000
-
     def _add_up(self, names: Iterable[bytes], cell_names: Iterable[bytes]) -> None:
         changed = {}
         for name in names:
             if series := self._names.series(name):
-                self._fields.setdefault(series, set()).add(name)
-                changed[series] = True
+                counters = [series]
+                if series.family is Family.REPEATS:
+                    # The record of ends does not include repeats, see commit.lua.
+                    counters.append(self._names.of_family(series, Family.ENDS))
+                for counter in counters:
+                    self._fields.setdefault(counter, set()).add(name)
+                    changed[counter] = True
         for series in changed:
             if series not in self._totals:
                 self._on_labels(series.labels)
@@ -161,11 +165,11 @@ class SharedTotals:
             for shard in self._shards
             if (record := shard.series.records.get(name)) is not None
         ]
-        first_seen = min(record.first_seen for record in records)
-        if series in self._first_seen:
-            self._first_seen[series] = min(first_seen, self._first_seen[series])
-        elif first_seen and series not in self._totals and series.family is not Family.REPEATS:
-            self._first_seen[series] = first_seen
+        shown_at = min(record.shown_at for record in records)
+        if series in self._shown_at:
+            self._shown_at[series] = min(shown_at, self._shown_at[series])
+        elif shown_at and series not in self._totals and series.family is not Family.REPEATS:
+            self._shown_at[series] = shown_at
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
         return Total(
             series,
