@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.beacons.sites import Loader
 from exporter.errors import ConfigError
-from exporter.secret_file import open_mode, password
+from exporter.secret_file import OPEN, open_mode, password
 from exporter.server.certificates import Certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
@@ -62,7 +62,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         except ConfigError as error:
             mistakes += error.mistakes
         if name != "beacon_keys_file" and open_mode(path):
-            warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
+            warnings.append(f"{path}: {OPEN}")
     for name in ("ingest", "ops"):
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:

@@ -5,8 +5,13 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.commands.running import call, errors, run, write
+import pytest
 
+from tests.commands.running import call, errors, run, write
+from tests.root import give, root_owned
+
+OWN, OTHER = 12345, 54321
+"""Ids of users."""
 KEY_FILE = "sites:\n  - site: Shop\n    system: softdrive\n    origins: []\n    keys: []\n"
 
 
@@ -89,20 +94,41 @@ def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> No
         assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
 
 
-def test_check_warns_of_secrets_that_other_users_can_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("owner", "user", "mode", "open_"),
+    [
+        (OWN, OWN, 0o640, True),
+        (OTHER, OWN, 0o640, False),
+        (OTHER, OWN, 0o660, True),
+        (OTHER, OWN, 0o644, True),
+        # Root runs `check` by hand, for a service of another user.
+        (0, 0, 0o640, False),
+    ],
+    ids=["own", "read by the group", "written by the group", "read by all", "of root"],
+)
+def test_check_warns_of_secrets_that_other_users_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, mode: int, open_: bool
+) -> None:
+    """After chmod 600 alone, the exporter could not read the file of another owner."""
     tokens = write(tmp_path / "tokens", "0123456789abcdef\n")
-    tokens.chmod(0o640)
-    assert warnings(ingest_token_file=tokens) == (
-        f"warning: {tokens}: other users can read this file: run chmod 600 {tokens}\n"
-    )
+    tokens.chmod(mode)
+    with root_owned(tmp_path):
+        give(tokens, owner, os.getegid())
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        warning = (
+            f"warning: {tokens}: other users can read this file: run chown to the exporter's user, "
+            "then chmod 600\n"
+        )
+        assert warnings(ingest_token_file=tokens) == (warning if open_ else "")
 
 
 def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
     """`serve` reads a secret twice: the second read of a pipe would be empty or block the start."""
     pipe = tmp_path / "tokens"
-    os.mkfifo(pipe, 0o600)
-    message = f"ingest_token_file = '{pipe}': write the path of a regular file"
-    assert errors(check(ingest_token_file=pipe)) == [message]
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    message = f"error: ingest_token_file = '{pipe}': write the path of a regular file\n"
+    assert check(ingest_token_file=pipe).stderr == message
 
 
 def test_check_warns_of_runbook_links_to_loopback() -> None:
