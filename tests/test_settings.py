@@ -87,6 +87,10 @@ def test_paths_in_the_file_are_relative_to_it(
     assert (settings.ops_tls_cert, settings.ops_tls_key) == (Path("cert.pem"), Path("key.pem"))
     assert load(toml('taxonomy = "a, b"\n')).taxonomy == (tmp_path / "a", tmp_path / "b")
     assert load(toml("")).data_dir == Path("data")
+    path = toml('ops_token_file = ""\n')
+    assert mistakes(path) == [
+        f"{path}: ops_token_file = '': write a path, or leave out the setting"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,10 @@ def test_variable_is_parsed(
         assert getattr(load(), name) == value, text
 
 
+STRAY = (
+    "remove spaces at the ends and control characters, such as the \\r of a file with Windows line "
+    "ends (CRLF)"
+)
 ROWS: list[tuple[str, Any, str]] = [
     # A setting, its value, and the instruction
     ("max_events", 0, "write at least 1"),
@@ -125,6 +133,9 @@ ROWS: list[tuple[str, Any, str]] = [
     ("ops", "a:70000", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ops", 5, "write text in quotes"),
     ("data_dir", 5, "write a path in quotes"),
+    ("data_dir", "", "write a path, or leave out the setting"),
+    ("data_dir", "/var/lib/ledger\r", STRAY),
+    ("taxonomy", ["codes", "codes\r"], STRAY),
     ("labels", 5, "write a list"),
     ("labels", "a,b,a", "'a' is listed twice; write it once"),
     ("log_level", "loud", "write 'debug', 'info', 'warning' or 'error'"),

@@ -13,6 +13,8 @@ from exporter.settings.values import (
     AttributeNames,
     BaseUrl,
     Count,
+    Directory,
+    File,
     HostNames,
     Id,
     Ids,
@@ -31,8 +33,6 @@ from exporter.settings.values import (
     is_loopback,
 )
 
-File = Path | None
-
 
 def _setting(default: object, description: str, **limits: int) -> Any:
     return Field(default, description=description, **limits)  # type: ignore[call-overload]
@@ -48,7 +48,7 @@ class Settings(BaseModel):
 
     ingest: Listener = _setting("127.0.0.1:10400", "address where senders post events")
     ops: Listener = _setting("127.0.0.1:10401", "address of metrics, health and pages")
-    data_dir: Path = _setting(Path("data"), "directory of the ledger")
+    data_dir: Directory = _setting(Path("data"), "directory of the ledger")
     ledger: LedgerUrl | None = _setting(
         None, "URL of Redis or Valkey for a ledger that replicas share: redis://HOST"
     )

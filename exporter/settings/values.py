@@ -26,6 +26,7 @@ _LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 _LABEL_FIELD: Final = re.compile(rf"labels\.{_LABEL.pattern}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_STRAY: Final = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
@@ -61,6 +62,25 @@ def split(value: object) -> object:
     if not isinstance(value, str):
         return value
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _path(value: object) -> object:
+    """A path or a list of paths as it is: pathlib would make the working directory of an empty text."""
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if item == "":
+            raise ValueError("write a path, or leave out the setting")
+        if isinstance(item, str):
+            _clean(item)
+    return value
+
+
+def _clean(value: str) -> str:
+    if _STRAY.search(value):
+        raise ValueError(
+            "remove spaces at the ends and control characters, such as the \\r of a file with Windows "
+            "line ends (CRLF)"
+        )
+    return value
 
 
 def _anonymous(value: object) -> object:
@@ -159,6 +179,7 @@ def _duration(**limits: float) -> WithJsonSchema:
 
 
 _SIZE_TEXT: Final = r"\d{1,18}\s*([KkMmGg][Ii][Bb]|[Bb]?)"
+_PATH: Final = _text(r"[^\x00-\x1f\x7f]+")
 _LOOPBACK_URL: Final = rf"http://({_LOOPBACK.pattern})(:\d+)?(/[^?#@]*)?"
 
 Seconds = Annotated[
@@ -225,4 +246,11 @@ Network = Annotated[
 Networks = Annotated[tuple[Network, ...], BeforeValidator(split)]
 HostName = Annotated[str, AfterValidator(_host_name), WithJsonSchema(_text(_HOST_NAME.pattern))]
 HostNames = Annotated[tuple[HostName, ...], BeforeValidator(split)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]
+Directory = Annotated[Path, BeforeValidator(_path), WithJsonSchema(_PATH)]
+File = Annotated[Path | None, BeforeValidator(_path), WithJsonSchema(_PATH)]
+Paths = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_path),
+    BeforeValidator(split),
+    WithJsonSchema({"type": "array", "items": _PATH}),
+]

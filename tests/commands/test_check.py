@@ -131,6 +131,14 @@ def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
     assert check(ingest_token_file=pipe).stderr == message
 
 
+def test_empty_path_is_refused() -> None:
+    """It used to be the working directory: the ledger was written there, and chmod 600 advised for it."""
+    text = " = '': write a path, or leave out the setting"
+    shown = check("--data-dir", "", ops_token_file="")
+    assert errors(shown) == [f"data_dir{text}", f"SESSION_EXPORTER_OPS_TOKEN_FILE{text}"]
+    assert "warning" not in shown.stderr
+
+
 def test_check_warns_of_runbook_links_to_loopback() -> None:
     settings = {"ops": "0.0.0.0:0", "allow_anonymous": "ops"}
     assert warnings(**settings) == (
