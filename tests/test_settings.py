@@ -115,6 +115,10 @@ STRAY = (
     "remove spaces at the ends and control characters, such as the \\r of a file with Windows line "
     "ends (CRLF)"
 )
+API_URL = (
+    "write an https:// URL without a query; http:// is for loopback only, because the API key is sent "
+    "to this URL"
+)
 ROWS: list[tuple[str, Any, str]] = [
     # A setting, its value, and the instruction
     ("max_events", 0, "write at least 1"),
@@ -131,6 +135,8 @@ ROWS: list[tuple[str, Any, str]] = [
     ("beacon_rate", "fast", "write a number"),
     ("ingest", "10400", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ops", "a:70000", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ingest", "http://127.0.0.1:10400", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ingest", " 127.0.0.1:10400", STRAY),
     ("ops", 5, "write text in quotes"),
     ("data_dir", 5, "write a path in quotes"),
     ("data_dir", "", "write a path, or leave out the setting"),
@@ -140,7 +146,18 @@ ROWS: list[tuple[str, Any, str]] = [
     ("labels", "a,b,a", "'a' is listed twice; write it once"),
     ("log_level", "loud", "write 'debug', 'info', 'warning' or 'error'"),
     ("allow_anonymous", "maybe", "write 'none', 'ingest', 'ops' or 'both'"),
-    ("dashboard_url", "a.example", "write a URL without a query, such as https://ops.example.com"),
+    *(
+        ("runbook_url", url, "write a URL without a query, such as https://ops.example.com")
+        for url in (
+            *("a.example", "http://", "http://h:0", "http://h:99999", "http://h:10401abc"),
+            *("http://a b.example", 'http://h/"', "http://h/<b>"),
+        )
+    ),
+    ("dashboard_url", "http://h:3000\r", STRAY),
+    ("prometheus_url", "http://h:9090 ", STRAY),
+    ("ledger", "redis://h\r", STRAY),
+    ("live_stats_url", "https://h:99999", API_URL),
+    ("live_stats_url", "http://api.example", API_URL),
     ("live_stats_projects", ["p"] * 51, "list at most 50 items"),
     ("otlp_attributes", ["code=x", "labels.region=cloud.region"], "add 'region' to labels"),
     (
