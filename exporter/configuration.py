@@ -79,9 +79,11 @@ def unusable_addresses(settings: Settings) -> list[str]:
     # `settings.read` already reports two equal addresses.
     names = {settings.ops: "ops"} | {settings.ingest: "ingest"}
     with ExitStack() as opened:
-        for address, name in sorted(names.items(), key=lambda item: item[1]):
+        for address, name in names.items():
             try:
-                for bound in bind(name, address, listen=False):
+                # Overlapping addresses can all be bound until one of them listens. Only ops does: a sender
+                # that retries must not connect to a socket that is closed at once.
+                for bound in bind(name, address, listen=name == "ops"):
                     opened.callback(bound.close)
             except ConfigError as error:
                 failures += error.mistakes

@@ -165,6 +165,8 @@ ROWS: list[tuple[str, Any, str]] = [
         ["code=app.status", "phase=App_Status", "code=app.status"],
         "'App_Status' is for code and phase; write one of them",
     ),
+    ("ops", "127.0.0.1:10400", "ingest has the same port; choose another port"),
+    ("ops", "localhost:10400", "ingest has the same port; choose another port"),
     ("ingest_tls_key", "/k", "set ingest_tls_cert too"),
     (
         "ops",
@@ -174,6 +176,10 @@ ROWS: list[tuple[str, Any, str]] = [
 ]
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     *(({name: value}, f"{name} = {value!r}: {rule}") for name, value, rule in ROWS),
+    (
+        {"ops": "0.0.0.0:10400", "allow_anonymous": "ops"},
+        "ops = '0.0.0.0:10400': ingest has the same port; choose another port",
+    ),
     (
         {"labels": "a,9a"},
         "labels[1] = '9a': write a label name: letters, digits and _, not starting with a digit or __",

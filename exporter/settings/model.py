@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,8 @@ from exporter.settings.values import (
     Texts,
     is_loopback,
 )
+
+_EVERY_ADDRESS: Final = frozenset(("0.0.0.0", "[::]", "::"))  # noqa: S104
 
 
 def _setting(default: object, description: str, **limits: int) -> Any:
@@ -170,7 +172,7 @@ class Settings(BaseModel):
         """The URL of a listener; `localhost` for a listener on all addresses."""
         host, _, port = getattr(self, listener).rpartition(":")
         scheme = "https" if getattr(self, f"{listener}_tls_cert") else "http"
-        shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+        shown = "localhost" if host in _EVERY_ADDRESS else host
         return f"{scheme}://{shown}:{port}"
 
     @property
@@ -202,8 +204,13 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         if len(given) == 1:
             (missing,) = set(pair) - set(given)
             yield (*given, missing), f"set {missing} too"
-    if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
-        yield ("ops", "ingest"), "ingest has the same address; choose another port"
+    (ops, port), (ingest, other) = (
+        address.rsplit(":", 1) for address in (settings.ops, settings.ingest)
+    )
+    hosts = {ops, ingest}
+    overlap = len(hosts) == 1 or hosts & _EVERY_ADDRESS or hosts == {"localhost", "127.0.0.1"}
+    if overlap and port == other != "0":
+        yield ("ops", "ingest"), "ingest has the same port; choose another port"
     fields: dict[str, str] = {}
     for mapped in settings.otlp_attributes:
         field, _, attribute = mapped.partition("=")

@@ -61,7 +61,7 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
         "SESSION_EXPORTER_LOG_LEVEL = 'loud': write 'debug', 'info', 'warning' or 'error'",
         f"{config}: opps: no such setting; similar: ops",
         f"{config}: ledger_wait = 'aof': needs ledger: set it to the URL of Redis or Valkey",
-        f"{config}: ops = '127.0.0.1:10400': ingest has the same address; choose another port",
+        f"{config}: ops = '127.0.0.1:10400': ingest has the same port; choose another port",
     ]
     shown = call("check", "--config", config, **variables)
     assert "secret" not in shown.stderr
@@ -92,6 +92,14 @@ def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> No
         free = ("--ingest", "127.0.0.1:0")
         served = run("serve", *free, "--ops", address, SESSION_EXPORTER_INGEST_TOKEN_FILE=str(bad))
         assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
+
+
+def test_check_warns_of_two_names_of_one_address() -> None:
+    """Fails when ops does not listen: both addresses can be bound, and `serve` could not start."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    shown = warnings(ingest=f"127.0.0.1:{port}", ops=f"127.1:{port}", allow_anonymous="ops")
+    assert shown.startswith(f"warning: ingest = '127.0.0.1:{port}': the port is in use")
 
 
 @pytest.mark.parametrize(

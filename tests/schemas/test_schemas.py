@@ -179,6 +179,7 @@ SETTINGS_NOT_IN_SCHEMA = {
     "is not loopback and needs a token": "the token can be set by a variable",
     "add 'region' to labels": "labels can be set by a variable",
     "is for code and phase": "names of attributes differ in case and punctuation",
+    "ingest has the same port": "the other address can be set by a variable",
     "set ingest_tls_cert too": "the certificate can be set by a variable",
 }
 """Parts of the messages of mistakes in settings that a schema can't express, and why."""
