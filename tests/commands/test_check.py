@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import call, errors, run, write
+from tests.commands.running import arguments, call, environment, errors, run, write
+from tests.programs import finished
 from tests.root import give, root_owned
 
 OWN, OTHER = 12345, 54321
@@ -137,6 +138,41 @@ def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
     pipe.chmod(0o644)
     message = f"error: ingest_token_file = '{pipe}': write the path of a regular file\n"
     assert check(ingest_token_file=pipe).stderr == message
+
+
+@pytest.mark.parametrize(
+    ("command", "data_dir", "name", "mode"),
+    [
+        ("check", "", "ledger.db", 0o444),
+        ("check", "", "ledger.db-wal", 0o444),
+        ("serve", "", "ledger.lock", 0o444),
+        ("serve", "", "ledger.marker", 0o444),
+        ("serve", "", "", 0o555),
+        ("serve", "", "", 0o600),
+        ("check", "new/folder", "", 0o555),
+    ],
+)
+def test_check_and_serve_name_the_file_of_a_ledger_that_they_cannot_write(
+    tmp_path: Path, command: str, data_dir: str, name: str, mode: int
+) -> None:
+    """The errors used to be "unable to open database file", "disk I/O error" and "Permission denied"."""
+    ledger = tmp_path / "ledger"
+    ledger.mkdir()
+    for file in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker"):
+        (ledger / file).touch()
+    path, folder = ledger / name, ledger / data_dir
+    path.chmod(mode)
+    given = arguments(
+        command, "--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", "--data-dir", folder
+    )
+    # Without these capabilities, root respects the modes of its files.
+    privileges = "-dac_override,-dac_read_search"
+    drop = ("setpriv", "--bounding-set", privileges) if os.geteuid() == 0 else ()
+    assert finished(*drop, *given, env=environment(), timeout=60).stderr == (
+        f"{'warning' if command == 'check' else 'error'}: user {os.geteuid()} can't write {path}: data_dir "
+        f"{folder} and its files must belong to this user (chown -R), with mode 700 and 600\n"
+    )
+    path.chmod(0o700)
 
 
 def test_empty_path_is_refused() -> None:
