@@ -71,6 +71,11 @@ def test_variable_names_the_file_which_must_be_toml(
     assert mistake.startswith(f"{path}: not TOML: ")
 
 
+def test_file_may_begin_with_a_byte_order_mark(toml: Toml) -> None:
+    """As Windows' editors write it."""
+    assert load(toml("\ufeffmax_events = 7\n")).max_events == 7
+
+
 def test_paths_in_the_file_are_relative_to_it(
     toml: Toml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
 def _table(path: Path, mistakes: list[str]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         mistakes.append(f"{path}: {error.strerror}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
