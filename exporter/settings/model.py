@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from exporter.event_fields import attribute_key
 from exporter.settings.values import (
@@ -167,6 +167,15 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "lowest level that is logged: debug, info, warning or error"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic would take `true` for the number 1."""
+        number = cls.model_fields[str(info.field_name)].annotation in (int, float)
+        if number and isinstance(value, bool):
+            raise ValueError("write a number")
+        return value
 
     def url(self, listener: Literal["ingest", "ops"]) -> str:
         """The URL of a listener; `localhost` for a listener on all addresses."""
