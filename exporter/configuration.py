@@ -1,10 +1,12 @@
 """Reads settings, taxonomies and the files that settings name, and collects every mistake in them."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from exporter.beacons.sites import Loader
 from exporter.errors import ConfigError
@@ -16,6 +18,9 @@ from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.tokens import read_tokens
+
+_SOON: Final = 14 * 86400
+"""Seconds before the end of a certificate from which a warning asks to renew it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,11 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:
             try:
-                Certificate(name, cert, key)
+                expires = Certificate(name, cert, key).expires
+                if expires < time.time() + _SOON:
+                    day = datetime.fromtimestamp(expires, UTC).date()
+                    verb = "expired" if expires < time.time() else "expires"
+                    warnings.append(f"{name}_tls_cert = '{cert}': {verb} on {day}: renew it")
             except ConfigError as error:
                 mistakes += error.mistakes
     return Configuration(settings, taxonomy, mistakes, warnings)
