@@ -1,14 +1,16 @@
 """Reads settings, taxonomies and the files that settings name, and collects every mistake in them."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from exporter.beacons.sites import Loader
 from exporter.errors import ConfigError
-from exporter.secret_file import open_mode, password
+from exporter.secret_file import OPEN, open_mode, password
 from exporter.server.certificates import Certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
@@ -16,6 +18,9 @@ from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.tokens import read_tokens
+
+_SOON: Final = 14 * 86400
+"""Seconds before the end of a certificate from which a warning asks to renew it."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,16 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         except ConfigError as error:
             mistakes += error.mistakes
         if name != "beacon_keys_file" and open_mode(path):
-            warnings.append(f"{path}: other users can read this file: run chmod 600 {path}")
+            warnings.append(f"{path}: {OPEN}")
     for name in ("ingest", "ops"):
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:
             try:
-                Certificate(name, cert, key)
+                expires = Certificate(name, cert, key).expires
+                if expires < time.time() + _SOON:
+                    day = datetime.fromtimestamp(expires, UTC).date()
+                    verb = "expired" if expires < time.time() else "expires"
+                    warnings.append(f"{name}_tls_cert = '{cert}': {verb} on {day}: renew it")
             except ConfigError as error:
                 mistakes += error.mistakes
     return Configuration(settings, taxonomy, mistakes, warnings)
@@ -79,9 +88,11 @@ def unusable_addresses(settings: Settings) -> list[str]:
     # `settings.read` already reports two equal addresses.
     names = {settings.ops: "ops"} | {settings.ingest: "ingest"}
     with ExitStack() as opened:
-        for address, name in sorted(names.items(), key=lambda item: item[1]):
+        for address, name in names.items():
             try:
-                for bound in bind(name, address, listen=False):
+                # Overlapping addresses can all be bound until one of them listens. Only ops does: a sender
+                # that retries must not connect to a socket that is closed at once.
+                for bound in bind(name, address, listen=name == "ops"):
                     opened.callback(bound.close)
             except ConfigError as error:
                 failures += error.mistakes

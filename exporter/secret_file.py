@@ -1,10 +1,15 @@
 """Files of secrets: one per line, readable by the exporter's user only, never logged."""
 
+import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from exporter.errors import ConfigError
 from exporter.logs import Log
+
+OPEN: Final = "other users can read this file: run chown to the exporter's user, then chmod 600"
+"""Both commands: after chmod alone, the exporter could not read a file of another owner."""
 
 _log = Log("exporter.secrets")
 
@@ -17,9 +22,7 @@ def secrets(path: Path, what: str = "") -> list[tuple[int, str]]:
     """
     text = _text(path)
     if what and (mode := open_mode(path)):
-        _log.warning(
-            f"{what} is accessible to other users: run chmod 600", path=str(path), mode=mode
-        )
+        _log.warning(f"{what}: {OPEN}", path=str(path), mode=mode)
     lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
 
@@ -42,12 +45,17 @@ def _text(path: Path) -> str:
 
 
 def open_mode(path: Path) -> str:
-    """The mode of a file that other users can read or write, such as "0640"; otherwise empty."""
+    """The mode of a regular file that other users can read or write, such as "0644"; otherwise empty.
+
+    The group may read a file of root or of another owner: the exporter reads it through its group.
+    """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        status = path.stat()
     except OSError:
         return ""
-    return f"{mode:04o}" if mode & (stat.S_IRWXG | stat.S_IRWXO) else ""
+    closed = 0o077 if status.st_uid == os.geteuid() != 0 else 0o037
+    is_open = stat.S_ISREG(status.st_mode) and status.st_mode & closed
+    return f"{stat.S_IMODE(status.st_mode):04o}" if is_open else ""
 
 
 def is_word(secret: str) -> bool:

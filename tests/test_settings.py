@@ -71,6 +71,11 @@ def test_variable_names_the_file_which_must_be_toml(
     assert mistake.startswith(f"{path}: not TOML: ")
 
 
+def test_file_may_begin_with_a_byte_order_mark(toml: Toml) -> None:
+    """As Windows' editors write it."""
+    assert load(toml("\ufeffmax_events = 7\n")).max_events == 7
+
+
 def test_paths_in_the_file_are_relative_to_it(
     toml: Toml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +92,10 @@ def test_paths_in_the_file_are_relative_to_it(
     assert (settings.ops_tls_cert, settings.ops_tls_key) == (Path("cert.pem"), Path("key.pem"))
     assert load(toml('taxonomy = "a, b"\n')).taxonomy == (tmp_path / "a", tmp_path / "b")
     assert load(toml("")).data_dir == Path("data")
+    path = toml('ops_token_file = ""\n')
+    assert mistakes(path) == [
+        f"{path}: ops_token_file = '': write a path, or leave out the setting"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +116,20 @@ def test_variable_is_parsed(
         assert getattr(load(), name) == value, text
 
 
+STRAY = (
+    "remove spaces at the ends and control characters, such as the \\r of a file with Windows line "
+    "ends (CRLF)"
+)
+API_URL = (
+    "write an https:// URL without a query; http:// is for loopback only, because the API key is sent "
+    "to this URL"
+)
 ROWS: list[tuple[str, Any, str]] = [
     # A setting, its value, and the instruction
     ("max_events", 0, "write at least 1"),
     ("max_events", 1.5, "write a whole number"),
     ("max_events", 10**6, "write at most 50000"),
+    ("max_events", True, "write a number"),
     ("max_event_age", "soon", "write seconds or a duration such as 15m"),
     ("max_event_age", 0, "write more than 0s"),
     ("max_event_age", "800000d", "write at most 316224000s"),
@@ -120,16 +138,33 @@ ROWS: list[tuple[str, Any, str]] = [
     ("max_body", "1MB", "write bytes or a size such as 1MiB"),
     ("max_body", 0, "write at least 1"),
     ("beacon_rate", 0, "write more than 0"),
+    ("beacon_rate", True, "write a number"),
     ("beacon_rate", "fast", "write a number"),
     ("ingest", "10400", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ops", "a:70000", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ingest", "http://127.0.0.1:10400", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ingest", " 127.0.0.1:10400", STRAY),
     ("ops", 5, "write text in quotes"),
     ("data_dir", 5, "write a path in quotes"),
+    ("data_dir", "", "write a path, or leave out the setting"),
+    ("data_dir", "/var/lib/ledger\r", STRAY),
+    ("taxonomy", ["codes", "codes\r"], STRAY),
     ("labels", 5, "write a list"),
     ("labels", "a,b,a", "'a' is listed twice; write it once"),
     ("log_level", "loud", "write 'debug', 'info', 'warning' or 'error'"),
     ("allow_anonymous", "maybe", "write 'none', 'ingest', 'ops' or 'both'"),
-    ("dashboard_url", "a.example", "write a URL without a query, such as https://ops.example.com"),
+    *(
+        ("runbook_url", url, "write a URL without a query, such as https://ops.example.com")
+        for url in (
+            *("a.example", "http://", "http://h:0", "http://h:99999", "http://h:10401abc"),
+            *("http://a b.example", 'http://h/"', "http://h/<b>"),
+        )
+    ),
+    ("dashboard_url", "http://h:3000\r", STRAY),
+    ("prometheus_url", "http://h:9090 ", STRAY),
+    ("ledger", "redis://h\r", STRAY),
+    ("live_stats_url", "https://h:99999", API_URL),
+    ("live_stats_url", "http://api.example", API_URL),
     ("live_stats_projects", ["p"] * 51, "list at most 50 items"),
     ("otlp_attributes", ["code=x", "labels.region=cloud.region"], "add 'region' to labels"),
     (
@@ -137,6 +172,8 @@ ROWS: list[tuple[str, Any, str]] = [
         ["code=app.status", "phase=App_Status", "code=app.status"],
         "'App_Status' is for code and phase; write one of them",
     ),
+    ("ops", "127.0.0.1:10400", "ingest has the same port; choose another port"),
+    ("ops", "localhost:10400", "ingest has the same port; choose another port"),
     ("ingest_tls_key", "/k", "set ingest_tls_cert too"),
     (
         "ops",
@@ -146,6 +183,10 @@ ROWS: list[tuple[str, Any, str]] = [
 ]
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     *(({name: value}, f"{name} = {value!r}: {rule}") for name, value, rule in ROWS),
+    (
+        {"ops": "0.0.0.0:10400", "allow_anonymous": "ops"},
+        "ops = '0.0.0.0:10400': ingest has the same port; choose another port",
+    ),
     (
         {"labels": "a,9a"},
         "labels[1] = '9a': write a label name: letters, digits and _, not starting with a digit or __",

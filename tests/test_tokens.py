@@ -74,12 +74,12 @@ def test_wrong_token_file_is_reported_by_line_without_a_token(
 def test_token_file_open_to_other_users_is_logged(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(path, FIRST).chmod(0o640)
+    write(path, FIRST).chmod(0o644)
     read_tokens(path)
     path.chmod(0o600)
     read_tokens(path)
     (record,) = caplog.records
-    assert vars(record)["fields"] == {"path": str(path), "mode": "0640"}
+    assert vars(record)["fields"] == {"path": str(path), "mode": "0644"}
 
 
 def test_tokens_rotate_without_a_restart(path: Path, clock: Clock) -> None:

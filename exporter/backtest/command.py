@@ -14,7 +14,13 @@ from rich.console import Console
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import Files
 from exporter.backtest.notifications import Notification
-from exporter.backtest.replay import load_rules, read_labels, reads_unknown_codes, replays
+from exporter.backtest.replay import (
+    absent_metrics,
+    load_rules,
+    read_labels,
+    reads_unknown_codes,
+    replays,
+)
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
@@ -69,6 +75,11 @@ def backtest(
     except ConfigError as error:
         note(f"error: {error}")
         return 2
+    if absent := absent_metrics(groups):
+        note(
+            f"warning: rules read {', '.join(absent)}, which no rule records and the exporter does not "
+            "export: is a rule file missing?"
+        )
     check(files)
     with Seen() as seen:
         read = Files(known, seen, now(), note, system, read_labels(groups))

@@ -6,6 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import Final
 
+from exporter import names
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
@@ -18,6 +19,14 @@ from exporter.taxonomy.model import System, Taxonomy
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
 """The `signal` of alerts about the exporter. Events show only one of their causes: unknown codes."""
+
+_EXPORTED: Final = {"up"} | {
+    f"{name}{suffix}"
+    for name in vars(names).values()
+    if isinstance(name, str) and ":" not in name
+    for suffix in ("", "_bucket", "_sum", "_count")
+}
+_PROCESS: Final = ("process_", "scrape_")
 
 
 def load_rules(folder: Path) -> tuple[Group, ...]:
@@ -52,6 +61,14 @@ def reads_unknown_codes(rule: Rule) -> bool:
 
 def read_labels(groups: Sequence[Group]) -> bool:
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
+
+
+def absent_metrics(groups: Sequence[Group]) -> list[str]:
+    """The metrics that rules read, and that neither a rule records nor an exporter exports, sorted."""
+    rules = [rule for group in groups for rule in group.rules]
+    known = {metric for rule in rules for metric in rule.metrics} | _EXPORTED
+    read = {selector.name for rule in rules for selector in selectors(rule.tree)}
+    return sorted(name for name in read - known if name and not name.startswith(_PROCESS))
 
 
 def _reads(rule: Rule, metric: str) -> bool:

@@ -23,7 +23,8 @@ Config = Annotated[
 ]
 Ingest = Annotated[str | None, _setting("ingest", "HOST:PORT")]
 Ops = Annotated[str | None, _setting("ops", "HOST:PORT")]
-DataDir = Annotated[Path | None, _setting("data_dir", "DIR")]
+# Not `Path`, which makes the working directory of an empty text.
+DataDir = Annotated[str | None, _setting("data_dir", "DIR")]
 Ledger = Annotated[str | None, _setting("ledger", "URL")]
 Folders = Annotated[
     list[Path] | None,

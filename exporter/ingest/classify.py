@@ -171,7 +171,7 @@ class Classifier:
             raise Rejected(
                 "clock_skew",
                 f"occurred_at: more than {self._max_skew.total_seconds():g} s in the future "
-                "(max_clock_skew); check the sender's clock",
+                "(max_clock_skew); compare the clocks of sender and exporter",
             )
         oldest = min(times)
         if oldest < _EARLIEST:

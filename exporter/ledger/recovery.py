@@ -1,5 +1,6 @@
 """Opens a ledger: lock the folder, verify and read the file, or move it aside and start a new one."""
 
+import errno
 import os
 import secrets
 import time
@@ -82,6 +83,8 @@ def open_ledger(plan: Plan) -> Opened:
     folder = plan.folder
     with ExitStack() as undo:
         try:
+            if problem := not_ours(folder):
+                raise LedgerError(problem)
             if folder.exists() and not folder.is_dir():
                 raise LedgerError(f"data_dir {folder} is not a directory")
             folder.mkdir(parents=True, exist_ok=True)
@@ -99,6 +102,25 @@ def open_ledger(plan: Plan) -> Opened:
             raise LedgerError(f"data_dir {folder}: {reason}") from None
         undo.pop_all()
         return opened
+
+
+def not_ours(folder: Path) -> str:
+    """Which file of a data_dir the exporter's user can't write, and what to do; "" if it can write all.
+
+    In place of a missing folder, the nearest folder above it.
+    """
+    existing = (path for path in (folder, *folder.parents) if os.path.exists(path))
+    present = next(existing, Path("/"))
+    if os.statvfs(present).f_flag & os.ST_RDONLY:
+        return f"data_dir {folder}: {os.strerror(errno.EROFS)}"
+    names = (*(f"ledger.db{suffix}" for suffix in SUFFIXES), "ledger.lock", "ledger.marker")
+    for path in (present, *filter(os.path.exists, (folder / name for name in names))):
+        if not os.access(path, os.W_OK | os.X_OK * path.is_dir()):
+            return (
+                f"user {os.geteuid()} can't write {path}: data_dir {folder} and its files "
+                "must belong to this user (chown -R), with mode 700 and 600"
+            )
+    return ""
 
 
 def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:

@@ -63,7 +63,7 @@ class Group:
 _Text = str | int | float | bool
 
 
-class _Entry(msgspec.Struct, rename={"wait": "for"}):
+class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}):
     expr: str | int | float
     record: str = ""
     alert: str = ""
@@ -73,13 +73,18 @@ class _Entry(msgspec.Struct, rename={"wait": "for"}):
     annotations: dict[str, _Text] | None = None
 
 
-class _Group(msgspec.Struct):
+class _Group(msgspec.Struct, forbid_unknown_fields=True):
+    """`limit` and `query_offset` have no effect here."""
+
     name: str
     interval: str | None = None
+    query_offset: str | int | None = None
+    limit: int = 0
+    labels: dict[str, _Text] | None = None
     rules: list[_Entry] | None = None
 
 
-class _File(msgspec.Struct):
+class _File(msgspec.Struct, forbid_unknown_fields=True):
     groups: list[_Group] | None = None
 
 
@@ -95,13 +100,13 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
         try:
             file = msgspec.convert(yaml_file.load(path), _File)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {error}") from None
+            raise ConfigError(f"{path}: {error}{_allowed(str(error))}") from None
         for group in file.groups or ():
             rules = []
             place = f"{path}: group '{group.name}'"
             for entry in group.rules or ():
                 try:
-                    rules.append(_rule(place, entry))
+                    rules.append(_rule(place, entry, group.labels or {}))
                 except (Unsupported, ValueError) as error:
                     mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
             interval = None if group.interval is None else _milliseconds(group.interval)
@@ -111,9 +116,17 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _rule(place: str, entry: _Entry) -> Rule:
+def _allowed(mistake: str) -> str:
+    """The keys that Prometheus allows in place of an unknown key; "" for another mistake."""
+    if "unknown field" not in mistake:
+        return ""
+    kind = _Entry if ".rules[" in mistake else _Group if ".groups[" in mistake else _File
+    return f"; allowed are {', '.join(kind.__struct_encode_fields__)}"
+
+
+def _rule(place: str, entry: _Entry, group_labels: dict[str, _Text]) -> Rule:
     """The rule of an entry. Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
-    own = {name: str(text) for name, text in (entry.labels or {}).items()}
+    own = {name: str(text) for name, text in (group_labels | (entry.labels or {})).items()}
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")

@@ -10,7 +10,7 @@ _PORT: Final = 6379
 _URL: Final = re.compile(r"redis(s)?(\+cluster)?://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
 _WAIT: Final = re.compile(r"aof|replicas:([1-9]\d?)")
-URL_PATTERN: Final = r"rediss?(\+cluster)?://([^:@/]*@)?[^@/?#]+(/\d*)?"
+URL_PATTERN: Final = r"rediss?(\+cluster)?://([^:@/]*@)?[^\s@/?#]+(/\d*)?"
 """For editors. `parse` is stricter."""
 WAIT_PATTERN: Final = _WAIT.pattern
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from exporter.event_fields import attribute_key
 from exporter.settings.values import (
@@ -13,6 +13,8 @@ from exporter.settings.values import (
     AttributeNames,
     BaseUrl,
     Count,
+    Directory,
+    File,
     HostNames,
     Id,
     Ids,
@@ -31,7 +33,7 @@ from exporter.settings.values import (
     is_loopback,
 )
 
-File = Path | None
+_EVERY_ADDRESS: Final = frozenset(("0.0.0.0", "[::]", "::"))  # noqa: S104
 
 
 def _setting(default: object, description: str, **limits: int) -> Any:
@@ -48,7 +50,7 @@ class Settings(BaseModel):
 
     ingest: Listener = _setting("127.0.0.1:10400", "address where senders post events")
     ops: Listener = _setting("127.0.0.1:10401", "address of metrics, health and pages")
-    data_dir: Path = _setting(Path("data"), "directory of the ledger")
+    data_dir: Directory = _setting(Path("data"), "directory of the ledger")
     ledger: LedgerUrl | None = _setting(
         None, "URL of Redis or Valkey for a ledger that replicas share: redis://HOST"
     )
@@ -166,11 +168,20 @@ class Settings(BaseModel):
         "info", "lowest level that is logged: debug, info, warning or error"
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic would take `true` for the number 1."""
+        number = cls.model_fields[str(info.field_name)].annotation in (int, float)
+        if number and isinstance(value, bool):
+            raise ValueError("write a number")
+        return value
+
     def url(self, listener: Literal["ingest", "ops"]) -> str:
         """The URL of a listener; `localhost` for a listener on all addresses."""
         host, _, port = getattr(self, listener).rpartition(":")
         scheme = "https" if getattr(self, f"{listener}_tls_cert") else "http"
-        shown = "localhost" if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+        shown = "localhost" if host in _EVERY_ADDRESS else host
         return f"{scheme}://{shown}:{port}"
 
     @property
@@ -202,8 +213,13 @@ def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         if len(given) == 1:
             (missing,) = set(pair) - set(given)
             yield (*given, missing), f"set {missing} too"
-    if settings.ops == settings.ingest and not settings.ops.endswith(":0"):
-        yield ("ops", "ingest"), "ingest has the same address; choose another port"
+    (ops, port), (ingest, other) = (
+        address.rsplit(":", 1) for address in (settings.ops, settings.ingest)
+    )
+    hosts = {ops, ingest}
+    overlap = len(hosts) == 1 or hosts & _EVERY_ADDRESS or hosts == {"localhost", "127.0.0.1"}
+    if overlap and port == other != "0":
+        yield ("ops", "ingest"), "ingest has the same port; choose another port"
     fields: dict[str, str] = {}
     for mapped in settings.otlp_attributes:
         field, _, attribute = mapped.partition("=")

@@ -78,7 +78,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
 def _table(path: Path, mistakes: list[str]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         mistakes.append(f"{path}: {error.strerror}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -93,7 +93,7 @@ def _relative_to(folder: Path, value: Any) -> Any:
     """A path, or each path of a list, relative to `folder`; other values are mistakes to be found later."""
     if isinstance(value, list):
         return [_relative_to(folder, item) for item in value]
-    return str(folder / value) if isinstance(value, str) else value
+    return str(folder / value) if value and isinstance(value, str) else value
 
 
 def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from collections import Counter
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
@@ -26,6 +25,12 @@ _LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 _LABEL_FIELD: Final = re.compile(rf"labels\.{_LABEL.pattern}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_STRAY: Final = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")
+_LISTENER: Final = re.compile(r"[^\s/]+:([0-9]{1,5})")
+_UNSAFE: Final = r"\s\\?#@\x22'<>`{|}^"
+_HTTP_URL: Final = re.compile(
+    rf"https?://([^:/\[\]{_UNSAFE}]+|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{{0,4}}))?(?:/[^{_UNSAFE}]*)?"
+)
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?")
 
 
@@ -63,6 +68,25 @@ def split(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def _path(value: object) -> object:
+    """A path or a list of paths as it is: pathlib would make the working directory of an empty text."""
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if item == "":
+            raise ValueError("write a path, or leave out the setting")
+        if isinstance(item, str):
+            _clean(item)
+    return value
+
+
+def _clean(value: str) -> str:
+    if _STRAY.search(value):
+        raise ValueError(
+            "remove spaces at the ends and control characters, such as the \\r of a file with Windows "
+            "line ends (CRLF)"
+        )
+    return value
+
+
 def _anonymous(value: object) -> object:
     """`true` means both listeners and `false` none."""
     return {"true": "both", "false": "none"}.get(str(value).lower(), value)
@@ -87,8 +111,8 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _listener(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    match = _LISTENER.fullmatch(value)
+    if not match or int(match[1]) > 65535:
         raise ValueError("write HOST:PORT, such as 127.0.0.1:10400")
     return value
 
@@ -123,11 +147,15 @@ def _id(value: str) -> str:
     return value
 
 
+def _http_host(value: str) -> str:
+    """The host of an http or https URL to which a path can be appended; empty for other texts."""
+    match = _HTTP_URL.fullmatch(value)
+    return match[1] if match and int(match[2] or 1) <= 65535 else ""
+
+
 def _api_url(value: str) -> str:
-    parts = urlsplit(value)
-    host = parts.hostname or ""
-    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    if not safe or not host or parts.port == 0 or set("?#@") & set(value):
+    host = _http_host(value)
+    if not host or not (value.startswith("https") or is_loopback(host)):
         raise ValueError(
             "write an https:// URL without a query; http:// is for loopback only, because the API "
             "key is sent to this URL"
@@ -136,10 +164,7 @@ def _api_url(value: str) -> str:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (
-        parts.scheme not in ("http", "https") or not parts.hostname or set("?#@") & set(value)
-    ):
+    if value and not _http_host(value):
         raise ValueError("write a URL without a query, such as https://ops.example.com")
     return value.rstrip("/")
 
@@ -159,6 +184,7 @@ def _duration(**limits: float) -> WithJsonSchema:
 
 
 _SIZE_TEXT: Final = r"\d{1,18}\s*([KkMmGg][Ii][Bb]|[Bb]?)"
+_PATH: Final = _text(r"[^\x00-\x1f\x7f]+")
 _LOOPBACK_URL: Final = rf"http://({_LOOPBACK.pattern})(:\d+)?(/[^?#@]*)?"
 
 Seconds = Annotated[
@@ -179,21 +205,29 @@ Size = Annotated[
 ]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
-Listener = Annotated[str, AfterValidator(_listener), WithJsonSchema(_text(r".+:\d{1,5}"))]
+Listener = Annotated[
+    str, AfterValidator(_clean), AfterValidator(_listener), WithJsonSchema(_text(_LISTENER.pattern))
+]
 AnonymousListeners = Annotated[
     Literal["none", "ingest", "ops", "both"],
     BeforeValidator(_anonymous),
     WithJsonSchema({"enum": ["none", "ingest", "ops", "both", True, False]}),
 ]
-LedgerUrl = Annotated[str, AfterValidator(check_url), WithJsonSchema(_text(URL_PATTERN))]
+LedgerUrl = Annotated[
+    str, AfterValidator(_clean), AfterValidator(check_url), WithJsonSchema(_text(URL_PATTERN))
+]
 LedgerWait = Annotated[str, AfterValidator(check_wait), WithJsonSchema(_text(WAIT_PATTERN))]
 ApiUrl = Annotated[
     str,
+    AfterValidator(_clean),
     AfterValidator(_api_url),
     WithJsonSchema(_text(rf"https://[^/?#@][^?#@]*|{_LOOPBACK_URL}")),
 ]
 BaseUrl = Annotated[
-    str, AfterValidator(_base_url), WithJsonSchema(_text(r"(https?://[^/?#@][^?#@]*)?"))
+    str,
+    AfterValidator(_clean),
+    AfterValidator(_base_url),
+    WithJsonSchema(_text(f"({_HTTP_URL.pattern})?")),
 ]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema(_text(_ID.pattern))]
 Texts = Annotated[
@@ -225,4 +259,11 @@ Network = Annotated[
 Networks = Annotated[tuple[Network, ...], BeforeValidator(split)]
 HostName = Annotated[str, AfterValidator(_host_name), WithJsonSchema(_text(_HOST_NAME.pattern))]
 HostNames = Annotated[tuple[HostName, ...], BeforeValidator(split)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]
+Directory = Annotated[Path, BeforeValidator(_path), WithJsonSchema(_PATH)]
+File = Annotated[Path | None, BeforeValidator(_path), WithJsonSchema(_PATH)]
+Paths = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_path),
+    BeforeValidator(split),
+    WithJsonSchema({"type": "array", "items": _PATH}),
+]

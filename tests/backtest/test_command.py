@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from exporter.errors import ConfigError
+from exporter.rule_files import folder
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.scenario import MONDAY
 from tests.backtest.histories import event, rfc3339, run, write
@@ -118,6 +120,18 @@ def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
     done = run([path], rules=rules)
     assert done.code == 0
     assert done.errors.startswith(f"{rules}/own.yml: group 'own', rule 'Mine': fails at ")
+
+
+def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
+    """Without baseline.yml no spike is found, and the report used to say "Would have paged: 0"."""
+    path, rules = write(tmp_path / "a.ndjson", outage()), tmp_path / "rules"
+    shutil.copytree(folder(), rules)
+    assert run([path], rules=rules).errors == ""
+    (rules / "baseline.yml").unlink()
+    assert run([path], rules=rules).errors == (
+        "warning: rules read system_code:session_ends:share, system_code:session_ends:share6h, which no "
+        "rule records and the exporter does not export: is a rule file missing?\n"
+    )
 
 
 def test_missing_rules_events_or_times_are_refused(tmp_path: Path) -> None:

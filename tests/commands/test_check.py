@@ -3,10 +3,19 @@
 import os
 import socket
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.commands.running import call, errors, run, write
+import pytest
 
+from exporter.server.certificates import Certificate
+from tests.commands.running import arguments, call, environment, errors, run, write
+from tests.programs import finished
+from tests.root import give, root_owned
+from tests.server.conftest import openssl, self_signed
+
+OWN, OTHER = 12345, 54321
+"""Ids of users."""
 KEY_FILE = "sites:\n  - site: Shop\n    system: softdrive\n    origins: []\n    keys: []\n"
 
 
@@ -56,7 +65,7 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
         "SESSION_EXPORTER_LOG_LEVEL = 'loud': write 'debug', 'info', 'warning' or 'error'",
         f"{config}: opps: no such setting; similar: ops",
         f"{config}: ledger_wait = 'aof': needs ledger: set it to the URL of Redis or Valkey",
-        f"{config}: ops = '127.0.0.1:10400': ingest has the same address; choose another port",
+        f"{config}: ops = '127.0.0.1:10400': ingest has the same port; choose another port",
     ]
     shown = call("check", "--config", config, **variables)
     assert "secret" not in shown.stderr
@@ -89,20 +98,103 @@ def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> No
         assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
 
 
-def test_check_warns_of_secrets_that_other_users_can_read(tmp_path: Path) -> None:
+def test_check_warns_of_two_names_of_one_address() -> None:
+    """Fails when ops does not listen: both addresses can be bound, and `serve` could not start."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    shown = warnings(ingest=f"127.0.0.1:{port}", ops=f"127.1:{port}", allow_anonymous="ops")
+    assert shown.startswith(f"warning: ingest = '127.0.0.1:{port}': the port is in use")
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "mode", "open_"),
+    [
+        (OWN, OWN, 0o640, True),
+        (OTHER, OWN, 0o640, False),
+        (OTHER, OWN, 0o660, True),
+        (OTHER, OWN, 0o644, True),
+        # Root runs `check` by hand, for a service of another user.
+        (0, 0, 0o640, False),
+    ],
+    ids=["own", "read by the group", "written by the group", "read by all", "of root"],
+)
+def test_check_warns_of_secrets_that_other_users_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, mode: int, open_: bool
+) -> None:
+    """After chmod 600 alone, the exporter could not read the file of another owner."""
     tokens = write(tmp_path / "tokens", "0123456789abcdef\n")
-    tokens.chmod(0o640)
-    assert warnings(ingest_token_file=tokens) == (
-        f"warning: {tokens}: other users can read this file: run chmod 600 {tokens}\n"
-    )
+    tokens.chmod(mode)
+    with root_owned(tmp_path):
+        give(tokens, owner, os.getegid())
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        warning = (
+            f"warning: {tokens}: other users can read this file: run chown to the exporter's user, "
+            "then chmod 600\n"
+        )
+        assert warnings(ingest_token_file=tokens) == (warning if open_ else "")
 
 
 def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
     """`serve` reads a secret twice: the second read of a pipe would be empty or block the start."""
     pipe = tmp_path / "tokens"
-    os.mkfifo(pipe, 0o600)
-    message = f"ingest_token_file = '{pipe}': write the path of a regular file"
-    assert errors(check(ingest_token_file=pipe)) == [message]
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    message = f"error: ingest_token_file = '{pipe}': write the path of a regular file\n"
+    assert check(ingest_token_file=pipe).stderr == message
+
+
+@pytest.mark.parametrize(
+    ("command", "data_dir", "name", "mode"),
+    [
+        ("check", "", "ledger.db", 0o444),
+        ("check", "", "ledger.db-wal", 0o444),
+        ("serve", "", "ledger.lock", 0o444),
+        ("serve", "", "ledger.marker", 0o444),
+        ("serve", "", "", 0o555),
+        ("serve", "", "", 0o600),
+        ("check", "new/folder", "", 0o555),
+    ],
+)
+def test_check_and_serve_name_the_file_of_a_ledger_that_they_cannot_write(
+    tmp_path: Path, command: str, data_dir: str, name: str, mode: int
+) -> None:
+    """The errors used to be "unable to open database file", "disk I/O error" and "Permission denied"."""
+    ledger = tmp_path / "ledger"
+    ledger.mkdir()
+    for file in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker"):
+        (ledger / file).touch()
+    path, folder = ledger / name, ledger / data_dir
+    path.chmod(mode)
+    given = arguments(
+        command, "--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", "--data-dir", folder
+    )
+    # Without these capabilities, root respects the modes of its files.
+    privileges = "-dac_override,-dac_read_search"
+    drop = ("setpriv", "--bounding-set", privileges) if os.geteuid() == 0 else ()
+    assert finished(*drop, *given, env=environment(), timeout=60).stderr == (
+        f"{'warning' if command == 'check' else 'error'}: user {os.geteuid()} can't write {path}: data_dir "
+        f"{folder} and its files must belong to this user (chown -R), with mode 700 and 600\n"
+    )
+    path.chmod(0o700)
+
+
+def test_empty_path_is_refused() -> None:
+    """It used to be the working directory: the ledger was written there, and chmod 600 advised for it."""
+    text = " = '': write a path, or leave out the setting"
+    shown = check("--data-dir", "", ops_token_file="")
+    assert errors(shown) == [f"data_dir{text}", f"SESSION_EXPORTER_OPS_TOKEN_FILE{text}"]
+    assert "warning" not in shown.stderr
+
+
+@pytest.mark.parametrize(("days", "verb"), [(-1, "expired"), (13, "expires"), (15, "")])
+def test_check_warns_of_a_certificate_that_expired_or_expires_soon(
+    tmp_path: Path, days: int, verb: str
+) -> None:
+    cert, key = self_signed(tmp_path)
+    openssl(f"x509 -in {cert} -signkey {key} -days {days} -out {cert}")
+    end = datetime.fromtimestamp(Certificate("ops", cert, key).expires, UTC)
+    text = f"warning: ops_tls_cert = '{cert}': {verb} on {end:%Y-%m-%d}: renew it\n"
+    assert warnings(ops_tls_cert=cert, ops_tls_key=key) == (text if verb else "")
 
 
 def test_check_warns_of_runbook_links_to_loopback() -> None:

@@ -36,7 +36,8 @@ def test_time_beyond_clock_skew_is_rejected(classifier: Classifier) -> None:
     (rejection,) = classify_one(classifier, occurred_at=at(MAX_SKEW + 0.001)).rejected
     assert rejection.reason == "clock_skew"
     assert rejection.message == (
-        "occurred_at: more than 300 s in the future (max_clock_skew); check the sender's clock"
+        "occurred_at: more than 300 s in the future (max_clock_skew); compare the clocks of sender and "
+        "exporter"
     )
 
 

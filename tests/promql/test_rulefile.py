@@ -88,3 +88,39 @@ def test_invalid_or_missing_file_is_named(tmp_path: Path, text: str | None) -> N
         path.write_text(text)
     with pytest.raises(ConfigError, match=r"rules\.yml"):
         load([path])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("grups: []", "Object contains unknown field `grups`; allowed are groups"),
+        (
+            "groups: [{name: g, partial_response_strategy: warn}]",
+            "Object contains unknown field `partial_response_strategy` - at `$.groups[0]`; allowed are name, "
+            "interval, query_offset, limit, labels, rules",
+        ),
+        (
+            "groups: [{name: g, rules: [{alert: A, expr: 1, keep_fireing_for: 5m}]}]",
+            "Object contains unknown field `keep_fireing_for` - at `$.groups[0].rules[0]`; allowed are expr, "
+            "record, alert, for, keep_firing_for, labels, annotations",
+        ),
+    ],
+)
+def test_unknown_key_is_refused_as_prometheus_does(tmp_path: Path, text: str, message: str) -> None:
+    """It used to be ignored: an alert ended early, or a file had no rule."""
+    path = tmp_path / "rules.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load([path])
+    assert str(error.value) == f"{path}: {message}"
+
+
+def test_labels_of_a_group_are_those_of_its_rules_without_them(tmp_path: Path) -> None:
+    """The other keys of a group have no effect. Prometheus knows the labels of a group since 3.0."""
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups: [{name: g, interval: 1m, limit: 5, query_offset: 1m, labels: {a: x, b: y}, rules: "
+        "[{record: r, expr: 1, labels: {b: z}}]}]"
+    )
+    ((rule,),) = (group.rules for group in load([path]))
+    assert rule.labels == {"a": "x", "b": "z"}

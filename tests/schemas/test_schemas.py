@@ -174,10 +174,12 @@ def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
 SETTINGS_NOT_IN_SCHEMA = {
     "'800000d': write at most": "a limit of a text with a unit",
     "'a:70000'": "a limit of a part of a text",
+    ":99999'": "a limit of a part of a text",
     "'10.0.0.1/8'": "bits of an address",
     "is not loopback and needs a token": "the token can be set by a variable",
     "add 'region' to labels": "labels can be set by a variable",
     "is for code and phase": "names of attributes differ in case and punctuation",
+    "ingest has the same port": "the other address can be set by a variable",
     "set ingest_tls_cert too": "the certificate can be set by a variable",
 }
 """Parts of the messages of mistakes in settings that a schema can't express, and why."""
