@@ -1,9 +1,9 @@
 """The series of an event: system and code resolved by the taxonomy, remembered per spelling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -89,32 +89,8 @@ class Resolver(dict[Spelling, ResolvedCode]):
 
     def resolve(self, events: Columns, labels: Sequence[tuple[str, ...]]) -> list[ResolvedCode]:
         """The resolved code of each event; `labels` are their label values. Raises `Rejected`."""
-        systems, phases, finals = events.system, events.phase, events.final
-        if len(labels) > 1 and all(map(_constant, (labels, systems, phases, finals))):
-            system, phase, final, values = systems[0], phases[0], finals[0], labels[0]
-            codes = _Codes(lambda code: self[system, code, phase, final, values])
-            return list(map(codes.__getitem__, events.code))
-        spellings = zip(systems, events.code, phases, finals, labels, strict=True)
+        spellings = zip(events.system, events.code, events.phase, events.final, labels, strict=True)
         return list(map(self.__getitem__, spellings))
-
-
-def _constant(column: Sequence[Any]) -> bool:
-    # Compares the last value first: labels often differ, and then no other value is compared.
-    return column[0] == column[-1] and column.count(column[0]) == len(column)
-
-
-class _Codes(dict[Code, ResolvedCode]):
-    """Resolved codes of a batch whose events differ in their code only: a short key is looked up faster."""
-
-    def __init__(self, resolve: Callable[[Code], ResolvedCode]) -> None:
-        super().__init__()
-        self._resolve = resolve
-
-    def __missing__(self, code: Code) -> ResolvedCode:
-        resolved = self._resolve(code)
-        if _can_be_remembered(code):
-            self[code] = resolved
-        return resolved
 
 
 def _can_be_remembered(code: Code) -> bool:
