@@ -21,8 +21,8 @@ _CODE_CHARS: Final = 128
 _HASH_BITS: Final = 60
 """Python's hash of an integer is its remainder by 2**61 - 1."""
 
-Code = str | int | None
-Spelling = tuple[str, Code, str | None, bool | None, tuple[str, ...]]
+RawCode = str | int | None
+Spelling = tuple[str, RawCode, str | None, bool | None, tuple[str, ...]]
 """system, code, phase, final and label values as sent."""
 
 
@@ -93,7 +93,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
         return list(map(self.__getitem__, spellings))
 
 
-def _can_be_remembered(code: Code) -> bool:
+def _can_be_remembered(code: RawCode) -> bool:
     """Whether a code may be remembered: not a long text, and not an integer of more than 60 bits.
 
     Long texts would fill the memory. Larger integers can have equal hashes: a sender could send many of
@@ -104,7 +104,7 @@ def _can_be_remembered(code: Code) -> bool:
     return len(code or "") <= _CODE_CHARS
 
 
-def _text(code: Code) -> str:
+def _text(code: RawCode) -> str:
     """A code as text, cut to 128 characters: no documented code is longer."""
     if isinstance(code, int):
         # Python refuses to write more than 4,300 digits.
