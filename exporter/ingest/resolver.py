@@ -1,6 +1,6 @@
 """The series of an event: system and code resolved by the taxonomy, remembered per spelling."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -10,6 +10,7 @@ from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, quoted
 from exporter.ingest.event import Columns
+from exporter.ingest.labels import Values
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
@@ -22,7 +23,7 @@ _HASH_BITS: Final = 60
 """Python's hash of an integer is its remainder by 2**61 - 1."""
 
 RawCode = str | int | None
-Spelling = tuple[str, RawCode, str | None, bool | None, tuple[str, ...]]
+Spelling = tuple[str, RawCode, str | None, bool | None, Values]
 """system, code, phase, final and label values as sent."""
 
 
@@ -45,11 +46,15 @@ class ResolvedCode:
 
 
 class Resolver(dict[Spelling, ResolvedCode]):
-    """Resolved codes by spelling; series are interned, so equal ones are the same object."""
+    """Resolved codes by spelling; series are interned, so equal ones are the same object.
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    `admit` gets the label values of each new spelling.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, admit: Callable[[Values], None]) -> None:
         super().__init__()
         self._systems = taxonomy.systems
+        self._admit = admit
         self._series = cache(Series)
 
     def __missing__(self, spelling: Spelling) -> ResolvedCode:
@@ -65,6 +70,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
             raise Rejected(
                 "invalid_field", f"phase: {quoted(phase)} is not one of {', '.join(PHASES)}"
             )
+        self._admit(labels)
         text = _text(raw)
         code = system.match(raw)
         row = (name, code.code, phase or code.phase, code.category, code.outcome.value)
@@ -87,7 +93,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
             self[spelling] = resolved
         return resolved
 
-    def resolve(self, events: Columns, labels: Sequence[tuple[str, ...]]) -> list[ResolvedCode]:
+    def resolve(self, events: Columns, labels: Iterable[Values]) -> list[ResolvedCode]:
         """The resolved code of each event; `labels` are their label values. Raises `Rejected`."""
         spellings = zip(events.system, events.code, events.phase, events.final, labels, strict=True)
         return list(map(self.__getitem__, spellings))
