@@ -38,7 +38,7 @@ class Decoder:
         # PowerShell and spreadsheets write this mark in front of JSON; RFC 8259 8.1 allows ignoring it.
         body = body.removeprefix(BOM_UTF8)
         if media in (Media.JSON, Media.NDJSON):
-            return self._decode_fast(media, body) or self._decode_strict(media, body)
+            return self.decode_plain(media, body) or self._decode_strict(media, body)
         parsed = strict_json.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
@@ -54,8 +54,10 @@ class Decoder:
         read = partial(cloudevents.event, ignored=ignored, max_depth=self.max_depth)
         return decode_items(items, read, self.max_depth, ignored)
 
-    def _decode_fast(self, media: Media, body: bytes) -> Decoded | None:
-        """The events, or None when the body has to be decoded strictly."""
+    def decode_plain(self, media: Media, body: bytes) -> Decoded | None:
+        """The events of a plain body, which takes little time; None for any other body."""
+        if media not in (Media.JSON, Media.NDJSON):
+            return None
         try:
             if not body.isascii():
                 # msgspec does not validate the UTF-8 of labels, which stay raw.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
+from exporter.ingest.large_bodies import LARGE
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
@@ -134,6 +135,7 @@ def test_idempotency_key_is_the_id_of_a_single_event(listener: Listener, key: st
     headers = {b"idempotency-key": key.encode()}
     assert listener.post(b"[" + text + b"]", {**JSON, **headers}).json["duplicates"] == 1
     assert listener.post(b"\n" + text, {**NDJSON, **headers}).json["duplicates"] == 1
+    assert listener.post(text + b" " * LARGE, {**JSON, **headers}).json["duplicates"] == 1
 
 
 def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listener) -> None:
