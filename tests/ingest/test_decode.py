@@ -171,7 +171,8 @@ def test_empty_text_means_absent() -> None:
         (b'{"duration_seconds":-Infinity}', "not JSON: -Infinity is not a JSON number"),
         (b'{"code":' + b"9" * 5000 + b"}", "not JSON: Exceeds the limit"),
         (b'{"id":"a\nb"}', "not JSON: Invalid control character"),
-        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep to be parsed"),
+        (b'{"x":' + b"[" * 99_999 + b"]" * 99_999 + b"}", "nested too deep to be parsed"),
+        (b'{"x":[' + b"[]," * 99_999 + b"1]}", "more than 100,000 arrays and objects"),
     ],
 )
 def test_body_that_is_not_json_is_unparseable(body: bytes, detail: str) -> None:
