@@ -7,7 +7,7 @@ from typing import Any, Final
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, Unparseable
-from exporter.ingest.event import wrong_type
+from exporter.ingest.event import label_object
 from exporter.ingest.strict_json import Parsed, parse, type_name
 from exporter.names import OTHER
 
@@ -45,7 +45,7 @@ class LabelValues(dict[bytes, Values]):
         if not text:
             return self.none
         # Depth and duplicates first, as in the strict parser: both reject a body for the same reason.
-        labels = _object(_parse(text).checked(self._max_depth - 1))
+        labels = label_object(_parse(text).checked(self._max_depth - 1))
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
         # A cached value that is not admitted yet could be admitted later, past the bound.
@@ -89,7 +89,7 @@ class _Fingerprints(dict[bytes, int]):
     """Fingerprints by text; those of texts too long to be remembered are computed each time."""
 
     def __missing__(self, text: bytes) -> int:
-        return _fingerprint(_object(_parse(text).value)) if text else 0
+        return _fingerprint(label_object(_parse(text).value)) if text else 0
 
 
 def _fingerprint(labels: dict[str, Any]) -> int:
@@ -107,14 +107,6 @@ def _parse(text: bytes) -> Parsed:
         return parse(text)
     except Unparseable as error:
         raise Rejected("invalid_json", f"labels: {error.detail}") from None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, dict):
-        raise wrong_type("labels", "an object", value)
-    return value
 
 
 def _checked(name: str, value: Any) -> str:
