@@ -15,6 +15,7 @@ from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Reject
 from exporter.ingest.media import Media
 from exporter.ingest.strict_json import Parsed
 
+_OF_EVENTS: Final = (Media.JSON, Media.NDJSON)
 _LINES: Final = re.compile(rb"\r?\n")
 
 
@@ -37,8 +38,11 @@ class Decoder:
         """
         # PowerShell and spreadsheets write this mark in front of JSON; RFC 8259 8.1 allows ignoring it.
         body = body.removeprefix(BOM_UTF8)
-        if media in (Media.JSON, Media.NDJSON):
-            return self.decode_plain(media, body) or self._decode_strict(media, body)
+        decoded = self.decode_plain(media, body)
+        if decoded is not None:
+            return decoded
+        if media in _OF_EVENTS:
+            return self._decode_strict(media, body)
         parsed = strict_json.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
@@ -56,7 +60,7 @@ class Decoder:
 
     def decode_plain(self, media: Media, body: bytes) -> Decoded | None:
         """The events of a plain body, which takes little time; None for any other body."""
-        if media not in (Media.JSON, Media.NDJSON):
+        if media not in _OF_EVENTS:
             return None
         try:
             if not body.isascii():
