@@ -176,7 +176,7 @@ def _ingest(
             settings.max_queue_bytes,
             BESIDE_THREAD if settings.ledger is None else WITHOUT_THREAD,
         ),
-        refused=log_as("event rejected"),
+        rejected=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )
     records = Records(

@@ -47,7 +47,7 @@ class Counted(NamedTuple):
 class Pipeline:
     """Counts the events of requests.
 
-    `refused` is called with reason and message of each rejected event. `clock` is Unix time.
+    `rejected` is called with reason and message of each rejected event. `clock` is Unix time.
     """
 
     guard: Guard
@@ -59,7 +59,7 @@ class Pipeline:
     label_names: tuple[str, ...]
     large: LargeBodies
     clock: Callable[[], float] = time.time
-    refused: Callable[[str, str], None] = lambda _reason, _message: None
+    rejected: Callable[[str, str], None] = lambda _reason, _message: None
     debug: bool = False
 
     async def take(
@@ -217,7 +217,7 @@ class Pipeline:
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:
             self.own.rejected.labels(rejection.reason).inc()
-            self.refused(rejection.reason, rejection.message)
+            self.rejected(rejection.reason, rejection.message)
 
     def _log(self, classified: Classified, receipt: Receipt) -> None:
         verdicts = receipt.verdicts or bytes(receipt.events)
