@@ -114,7 +114,7 @@ class BuildWebhook:
 
     async def take(self, request: Request) -> Answer | None:
         """200 once the event is on disk, also for a repeated delivery."""
-        token = request.rest.encode("utf-8", "replace")
+        token = request.last_segment.encode("utf-8", "replace")
         headers = {**request.headers, b"authorization": b"Bearer " + token}
         self.guard.admit(request.method, headers, request.client)
         media_type(headers.get(b"content-type", b""), _TYPES)
