@@ -12,7 +12,7 @@ from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
     Decoded,
     Event,
-    IgnoredFields,
+    FieldMatcher,
     checked_number,
     from_json,
     wrong_type,
@@ -48,18 +48,18 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     parsed = strict_json.parse(body)
     check_count(parsed.value, MAX_EVENTS, "beacon")
     # Never strict: a browser does not correct an event, so a rejected end would be lost.
-    ignored = IgnoredFields(beacon=True)
-    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC), ignored=ignored)
-    decoded = decode_items(parsed.items(max_depth), read, max_depth, ignored)
+    matcher = FieldMatcher(beacon=True)
+    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC))
+    decoded = decode_items(parsed.items(max_depth), read, max_depth, matcher)
     decoded.relative_time = True
     return decoded
 
 
-def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tuple[Event, str]:
+def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tuple[Event, str]:
     """The event in a JSON value, and a source that keeps its key apart from the keys of other senders."""
     if not isinstance(value, dict):
         return from_json(value), ""  # which raises `Rejected`
-    value = ignored.match(value)
+    value = matcher.match(value)
     if value.get("system") not in (None, "", site.system):
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
     if value.get("id") in (None, ""):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.ingest.event import MAX_DURATION, Columns, Decoded, IgnoredFields, Rejection
+from exporter.ingest.event import MAX_DURATION, Columns, Decoded, FieldMatcher, Rejection
 from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, user_hashes
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
@@ -39,7 +39,7 @@ class Classified:
     late: int
     received: float
     delay: float | None
-    ignored: IgnoredFields | None
+    ignored: FieldMatcher | None
 
 
 class Classifier:

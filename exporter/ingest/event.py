@@ -92,12 +92,12 @@ class Rejection:
 
 
 @dataclass
-class IgnoredFields:
-    """The keys of a request's events that mean no field.
+class FieldMatcher:
+    """Matches the keys of a request's events to fields, and counts the keys that match none.
 
-    `count` is the number of all such keys. `names` has the first 10 different keys, cut to 64 characters,
-    each with its nearest field. With `strict`, an event with such a key is rejected, and the key is not
-    counted. A `beacon` has further fields.
+    `count` is the number of all keys without a field. `names` has the first 10 different keys, cut to 64
+    characters, each with its nearest field. With `strict`, an event with such a key is rejected, and the key
+    is not counted. A `beacon` has further fields.
     """
 
     strict: bool = False
@@ -152,7 +152,7 @@ class Decoded:
     places: Sequence[int] | None = None
     sources: Sequence[str] | None = None
     relative_time: bool = False
-    ignored: IgnoredFields | None = None
+    ignored: FieldMatcher | None = None
 
 
 def from_json(value: Any) -> Event:
