@@ -86,7 +86,7 @@ class IngestApp:
         try:
             answered = await self._answer(scope, receive)
         except Exception as error:
-            if isinstance(error, Refused) and REFUSED in scope:
+            if REFUSED in scope:
                 return
             answered = self._refuse(error, dict(scope["headers"]))
         if answered is None:
