@@ -22,7 +22,7 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Guard
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.large_bodies import BESIDE_THREAD, WITHOUT_THREAD, LargeBodies
+from exporter.ingest.large_bodies import MOST_WITH_REDIS, MOST_WITH_SQLITE, LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
@@ -174,9 +174,9 @@ def _ingest(
         settings.labels,
         LargeBodies(
             settings.max_queue_bytes,
-            BESIDE_THREAD if settings.ledger is None else WITHOUT_THREAD,
+            MOST_WITH_SQLITE if settings.ledger is None else MOST_WITH_REDIS,
         ),
-        refused=log_as("event rejected"),
+        rejected=log_as("event rejected"),
         debug=settings.log_level == "debug",
     )
     records = Records(

@@ -12,7 +12,7 @@ from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
     Decoded,
     Event,
-    IgnoredFields,
+    FieldMatcher,
     checked_number,
     from_json,
     wrong_type,
@@ -48,23 +48,20 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     parsed = strict_json.parse(body)
     check_count(parsed.value, MAX_EVENTS, "beacon")
     # Never strict: a browser does not correct an event, so a rejected end would be lost.
-    ignored = IgnoredFields(beacon=True)
-    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC), ignored=ignored)
-    decoded = decode_items(parsed.items(max_depth), read, max_depth, ignored)
+    matcher = FieldMatcher(beacon=True)
+    read = partial(_event, site=site, now=datetime.fromtimestamp(now, UTC))
+    decoded = decode_items(parsed.items(max_depth), read, max_depth, matcher)
     decoded.relative_time = True
     return decoded
 
 
-def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tuple[Event, str]:
+def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tuple[Event, str]:
     """The event in a JSON value, and a source that keeps its key apart from the keys of other senders."""
     if not isinstance(value, dict):
         return from_json(value), ""  # which raises `Rejected`
-    value = ignored.match(value)
+    value = matcher.match(value)
     if value.get("system") not in (None, "", site.system):
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
-    if value.get("id") in (None, ""):
-        # A browser sends an event again when it could not read the answer.
-        raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if value.get("occurred_at") not in (None, ""):
         raise Rejected(
             "invalid_field",
@@ -83,6 +80,9 @@ def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tup
             "labels": _labels(value.get("labels"), site),
         }
     )
+    if event.id is None:
+        # A browser sends an event again when it could not read the answer.
+        raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
         raise Rejected(
             "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a week) in a beacon"
@@ -90,7 +90,7 @@ def _event(value: Any, site: Site, now: datetime, ignored: IgnoredFields) -> tup
     age = checked_number("age_seconds", value.get("age_seconds")) or 0
     if not 0 <= age <= MAX_AGE:
         raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
-    event.id = _hashed(event.id or "")
+    event.id = _hashed(event.id)
     event.occurred_at = now - timedelta(seconds=age)
     if event.user is not None:
         event.user = f"beacon:{site.name}\0{event.user}"
@@ -104,7 +104,7 @@ def _hashed(id_: str) -> str:
     sender's next id. The event of the trusted sender would then be rejected as a conflict.
     """
     text = id_.encode()
-    if not 0 < len(text) <= _ID_BYTES:
+    if len(text) > _ID_BYTES:
         raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
     return hashlib.blake2b(text, digest_size=32).hexdigest()
 

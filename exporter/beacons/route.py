@@ -66,7 +66,7 @@ class BeaconRoute:
 
         No answer says whether an event was counted before: a reader of the key could abuse it.
         """
-        site = self.sites.now().get(hash_key(request.rest))
+        site = self.sites.now().get(hash_key(request.last_segment))
         if site is None:
             raise UnknownKey(
                 "no site has this key: it may have been replaced since the page loaded"

@@ -37,13 +37,13 @@ _OF_BROWSERS: Final = (OriginNotAllowed, RateLimited, UnknownKey)
 class Request(NamedTuple):
     """A request to a route.
 
-    `rest` is the last segment of a path such as `/v1/beacons/{key}`, percent-decoded; empty for a fixed path.
+    `last_segment` of a path such as `/v1/beacons/{key}` is percent-decoded; it is empty for a fixed path.
     `headers` have lower-case names, and the last value of a repeated header. `client` is the sender's
     address without port.
     """
 
     method: str
-    rest: str
+    last_segment: str
     headers: Headers
     client: str
     receive: Receive
@@ -86,7 +86,7 @@ class IngestApp:
         try:
             answered = await self._answer(scope, receive)
         except Exception as error:
-            if isinstance(error, Refused) and REFUSED in scope:
+            if REFUSED in scope:
                 return
             answered = self._refuse(error, dict(scope["headers"]))
         if answered is None:
@@ -121,8 +121,8 @@ class IngestApp:
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
         client = scope["client"][0] if scope["client"] else ""
         if path != names.INGEST_PATH:
-            route, rest = find_route(self.routes, method, path)
-            return await route.take(Request(method, rest, headers, client, receive))
+            route, segment = find_route(self.routes, method, path)
+            return await route.take(Request(method, segment, headers, client, receive))
         if method == "OPTIONS" and (origin := headers.get(b"webhook-request-origin")):
             return _allow_webhook(origin)
         body = await self.pipeline.take(method, headers, client, receive)
@@ -157,10 +157,10 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
 
     A path of `routes` that ends in `/` takes exactly one further segment, which is not empty.
     """
-    prefix, slash, rest = path.rpartition("/")
-    route = routes.get(prefix + slash) if rest else None
-    if route is None and rest:
-        route, rest = routes.get(path), ""
+    prefix, slash, segment = path.rpartition("/")
+    route = routes.get(prefix + slash) if segment else None
+    if route is None and segment:
+        route, segment = routes.get(path), ""
     if route is None:
         raise NotFound(
             f"no such path; session ends are sent to {names.INGEST_PATH} or {names.LOGS_PATH}"
@@ -169,7 +169,7 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
         raise MethodNotAllowed(
             f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
         )
-    return route, rest
+    return route, segment
 
 
 def _allow_webhook(origin: bytes) -> Answer:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.ingest.event import MAX_DURATION, Columns, Decoded, IgnoredFields, Rejection
+from exporter.ingest.event import MAX_DURATION, Columns, Decoded, FieldMatcher, Rejection
 from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, user_hashes
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
@@ -39,7 +39,7 @@ class Classified:
     late: int
     received: float
     delay: float | None
-    ignored: IgnoredFields | None
+    ignored: FieldMatcher | None
 
 
 class Classifier:
@@ -48,7 +48,7 @@ class Classifier:
     def __init__(
         self, taxonomy: Taxonomy, labels: LabelValues, max_age: float, max_skew: float
     ) -> None:
-        self._resolver = Resolver(taxonomy)
+        self._resolver = Resolver(taxonomy, labels.admit)
         self._labels = labels
         self._user_key = secrets.token_bytes(32)
         self._max_age = timedelta(seconds=max_age)
@@ -150,12 +150,6 @@ class Classifier:
         self, events: Columns, now: datetime
     ) -> tuple[list[ResolvedCode], datetime | None]:
         """The resolved code of each event, and the oldest time. Raises `Rejected` for an invalid event."""
-        labels = (
-            [self._labels.none] * len(events.labels)
-            if events.labels.count(b"") == len(events.labels)
-            else list(map(self._labels.__getitem__, events.labels))
-        )
-        resolved = self._resolver.resolve(events, labels)
         if not _valid_ids(events.id):
             raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")
         if events.duration_seconds.count(None) < len(events.duration_seconds):
@@ -165,18 +159,23 @@ class Classifier:
                     "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a year)"
                 )
         times = list(filter(None, events.occurred_at))
-        if not times:
-            return resolved, None
-        if max(times) > now + self._max_skew:
+        if times and max(times) > now + self._max_skew:
             raise Rejected(
                 "clock_skew",
                 f"occurred_at: more than {self._max_skew.total_seconds():g} s in the future "
                 "(max_clock_skew); compare the clocks of sender and exporter",
             )
-        oldest = min(times)
-        if oldest < _EARLIEST:
+        oldest = min(times, default=None)
+        if oldest and oldest < _EARLIEST:
             raise Rejected("invalid_field", "occurred_at: must be 0001-01-02 or later")
-        return resolved, oldest
+        # Last, and event by event: the resolver admits the label values of a valid event, and they count
+        # toward the bound for the next event. If the ledger refuses the batch, its retry has the same values.
+        labels = (
+            [self._labels.none] * len(events.labels)
+            if events.labels.count(b"") == len(events.labels)
+            else map(self._labels.__getitem__, events.labels)
+        )
+        return self._resolver.resolve(events, labels), oldest
 
     def _partition(
         self, events: Columns, places: Sequence[int], now: datetime

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from exporter.errors import Rejected, Unparseable, quoted
 from exporter.ingest import strict_json
-from exporter.ingest.event import Event, IgnoredFields, from_json, parsed_time
+from exporter.ingest.event import Event, FieldMatcher, from_json, parsed_time
 from exporter.ingest.strict_json import type_name
 
 _REQUIRED: Final = ("id", "source", "type", "specversion")
@@ -27,7 +27,7 @@ def from_headers(headers: dict[bytes, bytes], data: Any) -> dict[str, Any]:
     return {**attributes, "data": data}
 
 
-def event(envelope: Any, ignored: IgnoredFields, max_depth: int) -> tuple[Event, str]:
+def event(envelope: Any, matcher: FieldMatcher, max_depth: int) -> tuple[Event, str]:
     """The session-end event in an envelope, and the envelope's source. Raises `Rejected`.
 
     The envelope's id replaces an `id` in the data; its `time` is used where the data has no `occurred_at`.
@@ -41,7 +41,7 @@ def event(envelope: Any, ignored: IgnoredFields, max_depth: int) -> tuple[Event,
             raise _invalid(f"{name}: required, a non-empty string")
     if envelope["specversion"] != "1.0":
         raise _invalid(f"specversion: {quoted(envelope['specversion'], 20)} is not '1.0'")
-    fields = ignored.match(_data(envelope, max_depth))
+    fields = matcher.match(_data(envelope, max_depth))
     session_end = from_json({**fields, "id": envelope["id"]})
     time = envelope.get("time")
     if session_end.occurred_at is None and time is not None:

@@ -11,10 +11,11 @@ import msgspec
 
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import cloudevents, plain, strict_json
-from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Rejection, from_json
+from exporter.ingest.event import Columns, Decoded, Event, FieldMatcher, Rejection, from_json
 from exporter.ingest.media import Media
 from exporter.ingest.strict_json import Parsed
 
+_OF_EVENTS: Final = (Media.JSON, Media.NDJSON)
 _LINES: Final = re.compile(rb"\r?\n")
 
 
@@ -37,8 +38,11 @@ class Decoder:
         """
         # PowerShell and spreadsheets write this mark in front of JSON; RFC 8259 8.1 allows ignoring it.
         body = body.removeprefix(BOM_UTF8)
-        if media in (Media.JSON, Media.NDJSON):
-            return self._decode_fast(media, body) or self._decode_strict(media, body)
+        decoded = self.decode_plain(media, body)
+        if decoded is not None:
+            return decoded
+        if media in _OF_EVENTS:
+            return self._decode_strict(media, body)
         parsed = strict_json.parse(body)
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
@@ -50,12 +54,13 @@ class Decoder:
             )
         else:
             items = self._items(parsed)
-        ignored = IgnoredFields(strict=self.strict_fields)
-        read = partial(cloudevents.event, ignored=ignored, max_depth=self.max_depth)
-        return decode_items(items, read, self.max_depth, ignored)
+        read = partial(cloudevents.event, max_depth=self.max_depth)
+        return decode_items(items, read, self.max_depth, FieldMatcher(strict=self.strict_fields))
 
-    def _decode_fast(self, media: Media, body: bytes) -> Decoded | None:
-        """The events, or None when the body has to be decoded strictly."""
+    def decode_plain(self, media: Media, body: bytes) -> Decoded | None:
+        """The events of a plain body, which takes little time; None for any other body."""
+        if media not in _OF_EVENTS:
+            return None
         try:
             if not body.isascii():
                 # msgspec does not validate the UTF-8 of labels, which stay raw.
@@ -66,17 +71,16 @@ class Decoder:
         return Decoded(columns, len(columns.system)) if columns is not None else None
 
     def _decode_strict(self, media: Media, body: bytes) -> Decoded:
-        ignored = IgnoredFields(strict=self.strict_fields)
-        read = partial(_event, ignored=ignored)
+        matcher = FieldMatcher(strict=self.strict_fields)
         if media is Media.JSON:
             items = self._items(strict_json.parse(body))
-            return decode_items(items, read, self.max_depth, ignored)
+            return decode_items(items, _event, self.max_depth, matcher)
         lines = [line for line in _LINES.split(body) if line.strip()]
         check_count(lines, self.max_events, "request (max_events)")
         parsed = [_parse_line(line) for line in lines]
         if all(isinstance(line.value, Unparseable) for line in parsed):
             raise Unparseable(f"no line is JSON; first line: {parsed[0].value}")
-        return decode_items(parsed, read, self.max_depth, ignored)
+        return decode_items(parsed, _event, self.max_depth, matcher)
 
     def _items(self, parsed: Parsed) -> list[Parsed]:
         check_count(parsed.value, self.max_events, "request (max_events)")
@@ -93,18 +97,18 @@ def check_count(value: Any, max_events: int, scope: str) -> None:
 
 def decode_items(
     items: list[Parsed],
-    read: Callable[[Any], tuple[Event, str]],
+    read: Callable[[Any, FieldMatcher], tuple[Event, str]],
     max_depth: int,
-    ignored: IgnoredFields,
+    matcher: FieldMatcher,
 ) -> Decoded:
-    """The events and sources that `read` returns for the values; it adds ignored keys to `ignored`."""
+    """The events and sources that `read` returns for the values, with `matcher`."""
     events: list[Event] = []
     sources: list[str] = []
     places: list[int] = []
     rejected: list[Rejection] = []
     for place, item in enumerate(items):
         try:
-            event, source = read(item.checked(max_depth))
+            event, source = read(item.checked(max_depth), matcher)
         except Rejected as error:
             rejected.append(Rejection(place, error.reason, error.message))
         else:
@@ -117,14 +121,14 @@ def decode_items(
         rejected,
         places if rejected else None,
         sources if any(sources) else None,
-        ignored=ignored,
+        ignored=matcher,
     )
 
 
-def _event(value: Any, ignored: IgnoredFields) -> tuple[Event, str]:
+def _event(value: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    return from_json(ignored.match(value) if isinstance(value, dict) else value), ""
+    return from_json(matcher.match(value) if isinstance(value, dict) else value), ""
 
 
 def _parse_line(line: bytes) -> Parsed:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, Unparseable
-from exporter.ingest.event import wrong_type
+from exporter.ingest.event import label_object
 from exporter.ingest.strict_json import Parsed, parse, type_name
 from exporter.names import OTHER
 
@@ -27,15 +27,16 @@ class LabelValues(dict[bytes, Values]):
     """Label values by the JSON text of an event's `labels`: a known text is one look-up.
 
     `names` are in the settings' order, each with at most `max_values` values, in text nested at most
-    `max_depth` levels.
+    `max_depth` levels. A new value counts toward the bound when it is admitted: otherwise events that are
+    rejected could use up the bound.
     """
 
     def __init__(self, names: Sequence[str], max_values: int, max_depth: int) -> None:
         super().__init__()
         self._names = tuple(names)
-        self._max_values = max_values
         self._max_depth = max_depth
-        self._known: tuple[set[str], ...] = tuple(set() for _ in self._names)
+        self._known = tuple({"", OTHER} for _ in self._names)
+        self._max_known = max_values + len(("", OTHER))
         self._fingerprints = _Fingerprints()
         self.none: Values = ("",) * len(self._names)
 
@@ -44,11 +45,12 @@ class LabelValues(dict[bytes, Values]):
         if not text:
             return self.none
         # Depth and duplicates first, as in the strict parser: both reject a body for the same reason.
-        labels = _object(_parse(text).checked(self._max_depth - 1))
+        labels = label_object(_parse(text).checked(self._max_depth - 1))
         checked = [_checked(name, labels.get(name)) for name in self._names]
         values = tuple(map(self._bound, self._known, checked))
-        if len(text) <= _CACHED_BYTES:
-            if len(self) >= _CACHED_TEXTS:
+        # A cached value that is not admitted yet could be admitted later, past the bound.
+        if len(text) <= _CACHED_BYTES and self._admitted(values):
+            if len(self._fingerprints) >= _CACHED_TEXTS:
                 self.clear()
                 self._fingerprints.clear()
             self[text] = values
@@ -64,28 +66,30 @@ class LabelValues(dict[bytes, Values]):
             return None
         return list(map(self._fingerprints.__getitem__, texts))
 
+    def admit(self, values: Values) -> None:
+        """Admit the values of a valid event, before the next text is looked up."""
+        for known, value in zip(self._known, values, strict=True):
+            known.add(value)
+
     def learn(self, values: Values) -> None:
         """Admit the values of a series in the ledger, even beyond the bound: the series exists anyway."""
-        for known, value in zip(self._known, values, strict=True):
-            if value not in ("", OTHER) and value not in known:
-                known.add(value)
-                # The value may have become `other` in cached texts: from now on it is kept.
-                self.clear()
+        if not self._admitted(values):
+            self.admit(values)
+            # A value may have become `other` in cached texts: from now on it is kept.
+            self.clear()
+
+    def _admitted(self, values: Values) -> bool:
+        return all(map(set.__contains__, self._known, values))
 
     def _bound(self, known: set[str], value: str) -> str:
-        if not value or value in known or value == OTHER:
-            return value
-        if len(known) >= self._max_values:
-            return OTHER
-        known.add(value)
-        return value
+        return value if value in known or len(known) < self._max_known else OTHER
 
 
 class _Fingerprints(dict[bytes, int]):
     """Fingerprints by text; those of texts too long to be remembered are computed each time."""
 
     def __missing__(self, text: bytes) -> int:
-        return _fingerprint(_object(_parse(text).value)) if text else 0
+        return _fingerprint(label_object(_parse(text).value)) if text else 0
 
 
 def _fingerprint(labels: dict[str, Any]) -> int:
@@ -103,14 +107,6 @@ def _parse(text: bytes) -> Parsed:
         return parse(text)
     except Unparseable as error:
         raise Rejected("invalid_json", f"labels: {error.detail}") from None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, dict):
-        raise wrong_type("labels", "an object", value)
-    return value
 
 
 def _checked(name: str, value: Any) -> str:

@@ -9,24 +9,24 @@ from exporter.errors import QueueFull
 
 LARGE: Final = 16 * 1024
 """Bytes of a body from which on decoding it takes longer than a single event may wait."""
-BESIDE_THREAD: Final = 4
+MOST_WITH_SQLITE: Final = 4
 """Bodies that are decoded or committed at a time while a thread of the ledger commits: they compete with a
 single event for the interpreter lock. Beside eight connections with batches of 1,000 events, the event takes
 14 ms (p99) with 4 bodies, and 21 to 27 ms without a bound. The batches take 5 to 9 % longer with 4 bodies,
 13 % with 3."""
-WITHOUT_THREAD: Final = 16
+MOST_WITH_REDIS: Final = 16
 """The same number for Redis, which has its own process: with 4 bodies, batches took 9 % longer."""
 
 
 class LargeBodies:
-    """At most `turns` bodies are decoded or committed, and at most `budget` bytes of bodies wait for that.
+    """At most `most` bodies are decoded or committed, and at most `budget` bytes of bodies wait for that.
 
     `decoding` is the lock for decoding one body at a time.
     """
 
-    def __init__(self, budget: int, turns: int = BESIDE_THREAD) -> None:
+    def __init__(self, budget: int, most: int = MOST_WITH_SQLITE) -> None:
         self._budget, self._waiting = budget, 0
-        self._turns, self.decoding = asyncio.Semaphore(turns), asyncio.Lock()
+        self._turns, self.decoding = asyncio.Semaphore(most), asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:

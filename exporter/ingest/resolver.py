@@ -1,15 +1,16 @@
 """The series of an event: system and code resolved by the taxonomy, remembered per spelling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, quoted
 from exporter.ingest.event import Columns
+from exporter.ingest.labels import Values
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
@@ -21,8 +22,8 @@ _CODE_CHARS: Final = 128
 _HASH_BITS: Final = 60
 """Python's hash of an integer is its remainder by 2**61 - 1."""
 
-Code = str | int | None
-Spelling = tuple[str, Code, str | None, bool | None, tuple[str, ...]]
+RawCode = str | int | None
+Spelling = tuple[str, RawCode, str | None, bool | None, Values]
 """system, code, phase, final and label values as sent."""
 
 
@@ -45,11 +46,15 @@ class ResolvedCode:
 
 
 class Resolver(dict[Spelling, ResolvedCode]):
-    """Resolved codes by spelling; series are interned, so equal ones are the same object."""
+    """Resolved codes by spelling; series are interned, so equal ones are the same object.
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    `admit` gets the label values of each new spelling.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, admit: Callable[[Values], None]) -> None:
         super().__init__()
         self._systems = taxonomy.systems
+        self._admit = admit
         self._series = cache(Series)
 
     def __missing__(self, spelling: Spelling) -> ResolvedCode:
@@ -65,6 +70,7 @@ class Resolver(dict[Spelling, ResolvedCode]):
             raise Rejected(
                 "invalid_field", f"phase: {quoted(phase)} is not one of {', '.join(PHASES)}"
             )
+        self._admit(labels)
         text = _text(raw)
         code = system.match(raw)
         row = (name, code.code, phase or code.phase, code.category, code.outcome.value)
@@ -87,37 +93,13 @@ class Resolver(dict[Spelling, ResolvedCode]):
             self[spelling] = resolved
         return resolved
 
-    def resolve(self, events: Columns, labels: Sequence[tuple[str, ...]]) -> list[ResolvedCode]:
+    def resolve(self, events: Columns, labels: Iterable[Values]) -> list[ResolvedCode]:
         """The resolved code of each event; `labels` are their label values. Raises `Rejected`."""
-        systems, phases, finals = events.system, events.phase, events.final
-        if len(labels) > 1 and all(map(_constant, (labels, systems, phases, finals))):
-            system, phase, final, values = systems[0], phases[0], finals[0], labels[0]
-            codes = _Codes(lambda code: self[system, code, phase, final, values])
-            return list(map(codes.__getitem__, events.code))
-        spellings = zip(systems, events.code, phases, finals, labels, strict=True)
+        spellings = zip(events.system, events.code, events.phase, events.final, labels, strict=True)
         return list(map(self.__getitem__, spellings))
 
 
-def _constant(column: Sequence[Any]) -> bool:
-    # Compares the last value first: labels often differ, and then no other value is compared.
-    return column[0] == column[-1] and column.count(column[0]) == len(column)
-
-
-class _Codes(dict[Code, ResolvedCode]):
-    """Resolved codes of a batch whose events differ in their code only: a short key is looked up faster."""
-
-    def __init__(self, resolve: Callable[[Code], ResolvedCode]) -> None:
-        super().__init__()
-        self._resolve = resolve
-
-    def __missing__(self, code: Code) -> ResolvedCode:
-        resolved = self._resolve(code)
-        if _can_be_remembered(code):
-            self[code] = resolved
-        return resolved
-
-
-def _can_be_remembered(code: Code) -> bool:
+def _can_be_remembered(code: RawCode) -> bool:
     """Whether a code may be remembered: not a long text, and not an integer of more than 60 bits.
 
     Long texts would fill the memory. Larger integers can have equal hashes: a sender could send many of
@@ -128,7 +110,7 @@ def _can_be_remembered(code: Code) -> bool:
     return len(code or "") <= _CODE_CHARS
 
 
-def _text(code: Code) -> str:
+def _text(code: RawCode) -> str:
     """A code as text, cut to 128 characters: no documented code is longer."""
     if isinstance(code, int):
         # Python refuses to write more than 4,300 digits.

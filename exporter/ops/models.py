@@ -12,7 +12,7 @@ from pydantic import AnyUrl, BaseModel, Field
 from exporter.beacons.decode import MAX_AGE
 from exporter.beacons.decode import MAX_DURATION as MAX_BEACON_DURATION
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
-from exporter.ingest.event import MAX_DURATION, MAX_USER
+from exporter.ingest.event import MAX_DURATION, MAX_LABELS, MAX_USER
 from exporter.streampixel.builds import BuildEvent
 from exporter.taxonomy.model import PHASES
 
@@ -67,6 +67,7 @@ class Event(BaseModel):
     user: User = None
     labels: dict[str, Any] | None = Field(
         None,
+        max_length=MAX_LABELS,
         description="Names that are not configured are ignored. Values have at most 128 bytes and no control "
         "or bidirectional characters; past `max_label_values` a new value is counted as `other`.",
     )

@@ -9,7 +9,7 @@ import msgspec
 from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
 from exporter.ingest import cloudevents
-from exporter.ingest.event import IgnoredFields
+from exporter.ingest.event import FieldMatcher
 from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
 
@@ -110,7 +110,7 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
 def _cloudevent(envelope: dict[str, Any], names: FieldNames) -> CloudEvent:
     if isinstance(data := envelope.get("data"), dict):
         envelope = envelope | {"data": names.record(data)}
-    event, source = cloudevents.event(envelope, IgnoredFields(strict=False), _MAX_DEPTH)
+    event, source = cloudevents.event(envelope, FieldMatcher(strict=False), _MAX_DEPTH)
     fields = CloudEvent({name: getattr(event, name) for name in FIELDS})
     fields.attributes = {"specversion": "1.0", "type": "session.end", "source": source}
     fields.attributes["id"] = event.id or ""

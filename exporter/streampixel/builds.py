@@ -113,7 +113,7 @@ class BuildWebhook:
     async def take(self, request: Request) -> Answer | None:
         """200 once the event is on disk, also for a repeated delivery."""
         headers = request.headers
-        bearer = b"Bearer " + request.rest.encode("utf-8", "replace")
+        bearer = b"Bearer " + request.last_segment.encode("utf-8", "replace")
         self.guard.admit(request.method, headers | {b"authorization": bearer}, request.client)
         media_type(headers.get(b"content-type", b""), ("application/json",))
         body = await self.guard.read(headers, request.receive)

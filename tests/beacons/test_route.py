@@ -171,6 +171,14 @@ def test_beacons_fill_only_their_share_of_the_queue(
     assert more.headers[ALLOW] == SHOP.encode()
 
 
+def test_beacon_of_more_events_than_its_share_is_counted_while_no_other_waits(
+    taxonomy: Taxonomy, tmp_path: Path
+) -> None:
+    """Fails when the share bounds a beacon that waits alone: each retry would be refused too."""
+    browsers = Browsers(taxonomy, tmp_path, queue_events=10)
+    assert browsers.post([{"id": str(number)} for number in range(11)]).status == 204
+
+
 # --- origins and headers -------------------------------------------------------------------------
 
 CREDENTIALS = b"access-control-allow-credentials"

@@ -130,9 +130,7 @@ class Target:
         except Refused:
             report.refused += 1
             return
-        fast = given.media in (Media.JSON, Media.NDJSON) and self._decoder._decode_fast(
-            given.media, given.body
-        )
+        fast = self._decoder.decode_plain(given.media, given.body)
         classified = self._classifiers[0].classify(decoded, NOW.timestamp())
         report.classified += 1
         report.events += len(classified.resolved)

@@ -113,7 +113,7 @@ class Listener:
             LABELS,
             LargeBodies(budget),
             clock=lambda: self.now,
-            refused=lambda reason, _message: self.logged.append(reason),
+            rejected=lambda reason, _message: self.logged.append(reason),
         )
         records = Records(Attributes(LABELS), frozenset({"session.end"}), 1000)
         self.app = IngestApp(

@@ -61,13 +61,13 @@ ROUTES = {"/v1/fixed": FIXED, "/v1/prefix/": PREFIX}
 
 
 @pytest.mark.parametrize(
-    ("path", "route", "rest"),
+    ("path", "route", "segment"),
     [("/v1/fixed", FIXED, ""), ("/v1/prefix/k\u00e9y", PREFIX, "k\u00e9y")],
 )
 def test_route_is_fixed_path_or_prefix_and_one_segment(
-    path: str, route: RefusingRoute, rest: str
+    path: str, route: RefusingRoute, segment: str
 ) -> None:
-    assert find_route(ROUTES, "POST", path) == (route, rest)
+    assert find_route(ROUTES, "POST", path) == (route, segment)
 
 
 @pytest.mark.parametrize(

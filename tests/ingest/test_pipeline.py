@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
+from exporter.ingest.large_bodies import LARGE
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
@@ -134,6 +135,7 @@ def test_idempotency_key_is_the_id_of_a_single_event(listener: Listener, key: st
     headers = {b"idempotency-key": key.encode()}
     assert listener.post(b"[" + text + b"]", {**JSON, **headers}).json["duplicates"] == 1
     assert listener.post(b"\n" + text, {**NDJSON, **headers}).json["duplicates"] == 1
+    assert listener.post(text + b" " * LARGE, {**JSON, **headers}).json["duplicates"] == 1
 
 
 def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listener) -> None:
@@ -201,6 +203,34 @@ def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:
     assert listener.value("capped_label_values_total", label="project") == 0
     (batch,) = listener.memory.batches
     assert [series.labels[0] for series in batch.series] == ["r0", "r1", "other", "other", "other"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"system": "nope"},
+        {"phase": "x"},
+        {"id": "x" * 129},
+        {"duration_seconds": -1},
+        {"occurred_at": "2026-11-20T20:00:00Z"},
+        {"occurred_at": "0001-01-01T00:00:00Z"},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+@pytest.mark.parametrize("valid", [0, 1])
+def test_label_values_of_rejected_events_do_not_count_toward_the_bound(
+    taxonomy: Taxonomy, fault: dict[str, Any], valid: int
+) -> None:
+    """Fails when a value is admitted before the whole event is checked: one request whose events are all
+    rejected made every later region `other`."""
+    listener = Listener(taxonomy, max_values=3)
+    rejected = [keyless(labels={"region": f"r{n}"}, **fault) for n in range(9)]
+    listener.send(*rejected[:5], *[keyless(labels={"region": "eu"})] * valid, *rejected[5:])
+    listener.send(rejected[0])
+    for region in ("eu", "us", "asia", "mars"):
+        listener.send(keyless(labels={"region": region}))
+    regions = [series.labels[0] for batch in listener.memory.batches for series in batch.series]
+    assert regions == ["eu"] * valid + ["eu", "us", "asia", "other"]
 
 
 def test_late_events_are_counted_without_interruptions(listener: Listener) -> None:

@@ -110,7 +110,7 @@ def test_only_old_events_of_a_request_are_late(classifier: Classifier) -> None:
 
 def test_remembered_spellings_are_bounded_and_series_stay_interned(taxonomy: Taxonomy) -> None:
     """Fails without the bound on the cache: senders may invent any number of codes."""
-    resolver = Resolver(taxonomy)
+    resolver = Resolver(taxonomy, lambda _labels: None)
     first = resolver[spelling("01")]
     for number in range(10_050):
         resolver[spelling(f"x{number}")]
@@ -125,7 +125,7 @@ def test_remembered_spellings_are_bounded_and_series_stay_interned(taxonomy: Tax
 def test_long_spellings_are_not_remembered(taxonomy: Taxonomy, code: str | int) -> None:
     """Fails without the check: senders could send 10,000 codes of 1 MB, or integers chosen to have one
     hash."""
-    resolver = Resolver(taxonomy)
+    resolver = Resolver(taxonomy, lambda _labels: None)
     assert resolver[spelling(code)].code == UNKNOWN
     assert not resolver
 

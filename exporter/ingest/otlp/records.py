@@ -12,7 +12,7 @@ import msgspec
 from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
 from exporter.errors import IGNORED_REASONS, Rejected, TooManyEvents
-from exporter.ingest.event import Columns, Decoded, Event, IgnoredFields, Rejection, from_json
+from exporter.ingest.event import Columns, Decoded, Event, FieldMatcher, Rejection, from_json
 from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
 
 _NO_EVENT_NAME, _OTHER_EVENT = IGNORED_REASONS
@@ -47,7 +47,7 @@ class Records:
         """
         self._check_count(request)
         ignored: Counter[str] = Counter()
-        ignored_fields, near = IgnoredFields(strict=self.strict_fields), NearCode()
+        ignored_fields, near = FieldMatcher(strict=self.strict_fields), NearCode()
         ends: list[Fields] = []
         places: list[int] = []
         rejected: list[Rejection] = []
