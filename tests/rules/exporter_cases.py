@@ -55,9 +55,9 @@ ALERTS = {
         63,
         INSTANCE,
         "The exporter exporter:1 is down",
-        "Prometheus cannot scrape exporter:1. Senders keep their events and retry. No alert about "
-        "its systems can fire until it is back, unless a replica shows the same counts. Check its "
-        "process and its log.",
+        "Prometheus cannot scrape exporter:1. Check whether its process runs, read the end of its log, then "
+        "start it. Senders keep their events and retry. Until it is back, no alert about its systems can "
+        'fire, and a "Resolved" of its systems is not an all-clear, unless a replica shows the same counts.',
         {UP: "1x60 0x1 1x140"},
     ),
     "SessionEndExporterAbsent": ExporterAlert(
@@ -65,8 +65,9 @@ ALERTS = {
         66,
         {"job": "session-end-exporter"},
         "Prometheus has no exporter among its targets",
-        'No target has job="session-end-exporter": nothing counts session ends, and no other '
-        "alert can fire. Check Prometheus' scrape configuration and its service discovery.",
+        'No target has job="session-end-exporter". Open the targets page of Prometheus: the scrape job is '
+        "missing, or service discovery finds no target. Until a target is back, no alert on session ends "
+        'can fire, and a "Resolved" is not an all-clear.',
         {UP: "1x60 0x140"},
     ),
     "SessionEndExporterCountsMissing": ExporterAlert(
@@ -94,8 +95,9 @@ ALERTS = {
         62,
         INSTANCE,
         "The ledger of exporter:1 takes no events",
-        "Events are answered 503 and wait with their senders. Check the disk (full, read-only, "
-        "hanging or failing), or Redis for a shared ledger. The log names the error.",
+        "Events are answered 503 and wait with their senders. Check the disk (full, read-only, hanging or "
+        "failing), or Redis for a shared ledger. The log names the error. Until events are counted again, "
+        'a "Resolved" is not an all-clear.',
         {WRITABLE: "1x60 0 1x140"},
     ),
     "SessionEndExporterLedgerDamaged": ExporterAlert(
