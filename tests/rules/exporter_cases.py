@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from exporter import names
-from tests.rules.rule_test import EXPORTER, Case, RuleSet
+from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
 from tests.rules.series import DASHBOARDS, RUNBOOKS, in_cluster, scraped, series
 
-EXPORTER_RULES = RuleSet(files=(EXPORTER,))
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
 PAGES = ("Down", "Absent", "LedgerNotWritable")
 """Alerts that page; the others are tickets."""
@@ -192,6 +191,9 @@ ALERTS = {
 }
 
 
+EXPORTER_RULES = RuleSet((*ALERTS, "SessionEndWatchdog"), files=(SESSION_ENDS, EXPORTER))
+
+
 def cases_of(alert: str) -> list[Case]:
     expected = ALERTS[alert]
     near = Case(expected.near)
@@ -200,22 +202,30 @@ def cases_of(alert: str) -> list[Case]:
     # What is absent has no cluster.
     if alert != "SessionEndExporterAbsent":
         inputs = in_cluster("eu", expected.inputs) | in_cluster("us", expected.near)
-        cases.append(firing_in(alert, Case(inputs), cluster="eu"))
+        inputs |= {links_of("us"): "1x200", links_of("eu"): "1x60 stale"}
+        cases.append(firing_in(alert, Case(inputs), "eu"))
     return cases
 
 
-def firing_in(alert: str, case: Case, **cluster: str) -> Case:
+def links_of(cluster: str) -> str:
+    addresses = {"runbooks": f"{RUNBOOKS}/{cluster}", "dashboards": f"{DASHBOARDS}/{cluster}"}
+    return scraped(names.LINKS_INFO, cluster=cluster, **addresses)
+
+
+def firing_in(alert: str, case: Case, cluster: str = "") -> Case:
     """The case with the alert in this cluster, and in no other."""
     expected = ALERTS[alert]
     case.silent(expected.minute - 1, alert)
     severity = "page" if alert.removeprefix("SessionEndExporter") in PAGES else "ticket"
-    labels = {"severity": severity, "signal": "exporter"} | expected.labels | cluster
-    place = "".join(f" in {name}" for name in cluster.values())
+    labels = {"severity": severity, "signal": "exporter"} | expected.labels
+    place = path = ""
+    if cluster:
+        labels["cluster"], place, path = cluster, f" in {cluster}", f"/{cluster}"
     texts = {
         "summary": expected.summary.format(place=place),
         "description": expected.description,
-        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
-        "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
+        "runbook_url": f"{RUNBOOKS}{path}/alerts/{alert}",
+        "dashboard_url": f"{DASHBOARDS}{path}/d/session-end-exporter",
     }
     case.fires_with(expected.minute, alert, labels, texts)
     return case

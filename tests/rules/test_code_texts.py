@@ -1,4 +1,4 @@
-"""Texts of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
+"""Texts of codes in alerts: hostile texts, rolling upgrades, the age of the last build; and links."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,10 +15,20 @@ from tests.rules.code_cases import (
     SUCCESS,
     all_fire,
 )
-from tests.rules.rule_test import Case
-from tests.rules.series import CODES, code_texts, counter, ends, scraped, share
+from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.series import (
+    CODES,
+    DASHBOARDS,
+    RUNBOOKS,
+    code_texts,
+    counter,
+    ends,
+    scraped,
+    share,
+)
 
 STEPS = 70
+LINK_RULES = RuleSet(("SessionEndExporterDown",), files=(SESSION_ENDS, EXPORTER))
 QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
 HOSTILE = (
     "{{ $labels.instance }} {{ $value }} $labels.code $value",
@@ -180,3 +190,34 @@ def test_texts_of_two_servers_that_mark_their_copies_are_read_once(tmp_path: Pat
     for record in (names.RULE_CODE_INFO, names.RULE_CODE_HELP):
         case.query(66, f"count by (cluster) ({record})", {"{}": 1, '{cluster="two"}': 1})
     OVERRUN_RULES.check(tmp_path, case)
+
+
+def links(runbooks: str, values: str, started: int | None = None, **labels: str) -> dict[str, str]:
+    """The links of an exporter, and its start time in seconds."""
+    inputs = {scraped(names.LINKS_INFO, runbooks, runbooks=runbooks, **labels): values}
+    if started is not None:
+        times = values.replace("1x", f"{started}x")
+        inputs[scraped("process_start_time_seconds", runbooks, **labels)] = times
+    return inputs
+
+
+def test_links_are_those_of_an_exporter_that_answers_or_answered_last(tmp_path: Path) -> None:
+    """Of the exporters in two clusters, `a` or `b` started last. Without start times, and without an exporter
+    that answers, the last answer counts."""
+    case = Case(
+        {scraped(names.LINKS_INFO, runbooks=RUNBOOKS, dashboards=DASHBOARDS): "_"}
+        | links("a", "1x100 stale", 1000)
+        | links("b", "_x20 1x20 stale", 2000)
+        | links("a", "1x40 stale", 2000, cluster="two")
+        | links("b", "1x100 stale", 1000, cluster="two")
+        | links("a", "1x100 stale", cluster="three")
+        | links("b", "1x40 stale", cluster="three")
+    )
+    shown = f"group by (cluster, runbooks) ({names.RULE_LINKS}{{cluster!='three'}})"
+    for minute, first, second in ((10, "a", "a"), (30, "b", "a"), (45, "a", "b"), (200, "a", "b")):
+        runbooks = {f'{{runbooks="{first}"}}': 1.0, f'{{cluster="two", runbooks="{second}"}}': 1.0}
+        case.query(minute, shown, runbooks)
+    last = f"group by (runbooks) ({names.RULE_LINKS}{{cluster='three'}})"
+    case.query(1540, last, {'{runbooks="a"}': 1})
+    case.query(1541, names.RULE_LINKS, {})
+    LINK_RULES.check(tmp_path, case)
