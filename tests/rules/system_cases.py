@@ -40,11 +40,11 @@ def burn_texts(system: str, description: str) -> dict[str, str]:
     }
 
 
-def queue_texts(users: int, since: str) -> dict[str, str]:
+def queue_texts(users: int) -> dict[str, str]:
     return {
         "summary": "The queue for a worker grows on streampixel",
         "description": f"{users} users wait for a worker (mean of 5 min, in projects whose queue grew by "
-        f"half and by 3 users in 15 min), since {since} UTC. No capacity code spikes yet.",
+        "half and by 3 users in 15 min). No capacity code spikes yet.",
         "runbook_url": f"{RUNBOOKS}/alerts/{QUEUE}",
         "dashboard_url": f"{DASHBOARDS}/d/session-ends?var-system=streampixel",
     }
@@ -65,7 +65,7 @@ def stops() -> list[Case]:
     labels = {"severity": "page", "signal": "stopped", "system": "streampixel"}
     texts = {
         "summary": "Successful session ends stopped on streampixel",
-        "description": "Fewer than 7 % of the successes of the hours before, since 02:02 UTC. Either "
+        "description": "Fewer than 7 % of the successes of the hours before. Either "
         "sessions no longer reach a normal end, or their ends no longer reach the exporter. "
         "Ends of any kind in 5 min: 45.",
         "excess": "000000060",
@@ -85,8 +85,7 @@ def burns(system: str) -> list[Case]:
     case = by_minute(system, [18.0] * 130, [0.0] * 70 + [2.0] * 60)
     case.silent(100, BURN)
     description = (
-        "3.226% of the sessions that count failed; the objective allows 0.5% over 30 days. "
-        "Since 01:39 UTC."
+        "3.226% of the sessions that count failed; the objective allows 0.5% over 30 days."
     )
     case.fires_with(101, BURN, burn_labels(system), burn_texts(system, description))
     below = by_minute(system, [1000.0] * 130, [4.9] * 130)
@@ -106,7 +105,7 @@ def queue_grows() -> list[Case]:
     # 8 users wait from 30 min on: the mean of six samples at 32 min, 24 / 6, is the first above 3.
     case = Case({queued(): "0x29 8x20"})
     case.silent(32, QUEUE)
-    case.fires_with(33, QUEUE, QUEUE_LABELS, queue_texts(5, "00:32"))
+    case.fires_with(33, QUEUE, QUEUE_LABELS, queue_texts(5))
     near = [
         Case({queued(): values})
         for values in (
