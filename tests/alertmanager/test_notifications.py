@@ -152,3 +152,13 @@ def test_exporter_with_missing_counts_is_one_page(manager, receiver, cause):
     ]
     names = {labels["alertname"] for labels in inhibited(manager)}
     assert names == {MISSING["alertname"], "streampixelNonestopped"}
+
+
+def test_exporter_that_is_down_inhibits_missing_counts_of_its_cluster_only(manager, receiver):
+    """Fails without `equal` in the inhibition: nobody learns that `stopped` of the other cluster is muted."""
+    manager.post(alert("exporter", **DOWN, cluster="eu"))
+    assert notification(receiver) == EXPORTER_PAGE
+    manager.post(*(alert("exporter", **MISSING, cluster=cluster) for cluster in ("eu", "us")))
+    path, ticket = receiver.next()
+    assert (path, ticket["groupLabels"]["cluster"]) == ("/ticket", "us")
+    assert [labels["cluster"] for labels in inhibited(manager)] == ["eu"]

@@ -15,7 +15,7 @@ from tests.rule_groups import alerts
 
 RUNBOOK = "https://runbooks.example.org/codes/streampixel/4001?a=1&b=2"
 DASHBOARD = "https://grafana.example.org/d/session-end-code?var-system=streampixel&var-code=4001"
-COUNT = "48 in 5 min (expected 1.2), 16.8% of all session ends, since 14:05 UTC."
+COUNT = "48 in 5 min (expected 1.2), 16.8% of all session ends."
 PLACE = "Where: region ap 92 %."
 NO_WORKERS = {
     "summary": "4001 No Worker Node Available spike on streampixel",
@@ -83,10 +83,10 @@ def _no_workers(**options):
     return alert("spike", "4001", owner="capacity", annotations=NO_WORKERS, **options)
 
 
-def _date(sent):
-    """The start date of an alert, as notifications show it."""
+def _since(sent):
+    """The start of an alert, as notifications show it."""
     at = datetime.fromisoformat(sent["startsAt"])
-    return f"{at.day} {at:%b}"
+    return f"since {at.day} {at:%b %H:%M} UTC"
 
 
 def _assert_lines_begin(text, *beginnings):
@@ -105,7 +105,7 @@ def test_slack_shows_a_page_in_few_lines_and_its_resolution(slack):
         f"> {PLACE}",
         "> Causes: every worker is busy.",
         "> Fix: add workers &amp; wait.",
-        f"Owner: capacity · {_date(sent)} "
+        f"Owner: capacity · {_since(sent)} "
         f"· <{RUNBOOK.replace('&', '&amp;')}|Runbook> · <{DASHBOARD.replace('&', '&amp;')}|Dashboard>",
     ]
     _, shown = slack(_no_workers(resolved=True))
@@ -122,8 +122,7 @@ def test_slack_shows_the_other_alerts_of_a_group_under_their_summaries(slack):
     assert shown["color"] == "warning"
     assert shown["title"] == f"{TITLE} (+1 more)"
     assert shown["text"].startswith("> 48 in")
-    day, time = _date(sent), sent["startsAt"][11:16]
-    last = f"> 3 in 1 h, none in the 7 days before.\nOwner: capacity · since {time} UTC, {day}"
+    last = f"> 3 in 1 h, none in the 7 days before.\nOwner: capacity · {_since(sent)}"
     assert shown["text"].strip().endswith(f"*4099 &lt;new&gt;*\n{last}")
 
 
@@ -206,7 +205,7 @@ def test_mail_shows_a_page_in_few_lines_and_its_resolution(mail):
         f"> {PLACE}",
         "> Causes: every worker is busy.",
         "> Fix: add workers & wait.",
-        f"Owner: capacity · {_date(sent)}",
+        f"Owner: capacity · {_since(sent)}",
         f"Runbook: {RUNBOOK}",
         f"Dashboard: {DASHBOARD}",
     ]

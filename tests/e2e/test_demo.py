@@ -72,7 +72,7 @@ def test_demo_logs_an_outage_until_it_is_resolved_and_leaves_nothing(tmp_path: P
     places = [text.index(step) for step in steps]
     assert places == sorted(places), text
     counted = re.search(
-        r"> (\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends, since \d", text
+        r"> (\d+) in 5 min \(expected (\d+\.\d)\), [\d.]+% of all session ends\.", text
     )
     assert counted, text
     assert int(counted[1]) > 5 * float(counted[2]) > 0

@@ -55,6 +55,8 @@ def eventful() -> list[Samples]:
         add(scraped("process_start_time_seconds", instance), np.full(ROWS, 1000.0 * (number + 1)))
         objective = scraped("session_end_objective", instance, system="softdrive")
         add(objective, np.full(ROWS, 0.995))
+        links = scraped("session_exporter_links_info", instance, runbooks=f"http://{instance}")
+        add(links, np.ones(ROWS))
         waiting = random.poisson(1.0, ROWS).astype(np.float64)
         waiting[ROWS // 6 : ROWS // 5] += np.arange(ROWS // 5 - ROWS // 6)
         queue = scraped("session_queued_users", instance, system="streampixel", project="shop")

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from exporter import names
-from tests.rules.rule_test import EXPORTER, Case, RuleSet
-from tests.rules.series import DASHBOARDS, RUNBOOKS, scraped, series
+from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.series import DASHBOARDS, RUNBOOKS, in_cluster, scraped, series
 
-EXPORTER_RULES = RuleSet(files=(EXPORTER,))
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
 PAGES = ("Down", "Absent", "LedgerNotWritable")
 """Alerts that page; the others are tickets."""
@@ -39,7 +38,7 @@ def delays(*steps: float) -> dict[str, str]:
 @dataclass(frozen=True)
 class ExporterAlert:
     """An alert: inputs, the first minute at which it fires on them, labels and texts. It never fires on the
-    inputs `near`."""
+    inputs `near`. `{place}` in the summary is " in" and the cluster, if the inputs have one."""
 
     inputs: dict[str, str]
     minute: int
@@ -54,10 +53,10 @@ ALERTS = {
         {UP: "1x60 0x20"},
         63,
         INSTANCE,
-        "The exporter exporter:1 is down",
-        "Prometheus cannot scrape exporter:1. Senders keep their events and retry. No alert about "
-        "its systems can fire until it is back, unless a replica shows the same counts. Check its "
-        "process and its log.",
+        "The exporter exporter:1{place} is down",
+        "Prometheus cannot scrape exporter:1. Check whether its process runs, read the end of its log, then "
+        "start it. Senders keep their events and retry. Until it is back, no alert about its systems can "
+        'fire, and a "Resolved" of its systems is not an all-clear, unless a replica shows the same counts.',
         {UP: "1x60 0x1 1x140"},
     ),
     "SessionEndExporterAbsent": ExporterAlert(
@@ -65,15 +64,16 @@ ALERTS = {
         66,
         {"job": "session-end-exporter"},
         "Prometheus has no exporter among its targets",
-        'No target has job="session-end-exporter": nothing counts session ends, and no other '
-        "alert can fire. Check Prometheus' scrape configuration and its service discovery.",
+        'No target has job="session-end-exporter". Open the targets page of Prometheus: the scrape job is '
+        "missing, or service discovery finds no target. Until a target is back, no alert on session ends "
+        'can fire, and a "Resolved" is not an all-clear.',
         {UP: "1x60 0x140"},
     ),
     "SessionEndExporterCountsMissing": ExporterAlert(
         {COUNTS: "1x60 stale", WRITABLE: "1x60 stale"},
         62,
         {"system": "softdrive", "ledger": "a"},
-        "Counts of softdrive are missing",
+        "Counts of softdrive{place} are missing",
         "No exporter that takes events shows ledger a, or none did for a part of the last 10 min. "
         "Sums over softdrive are too low, and SessionEndsStopped is muted for it. Check for an "
         "exporter that is down or no longer among the targets of Prometheus.",
@@ -84,7 +84,7 @@ ALERTS = {
         {ACCEPTED: "0+10x60 600x140"},
         185,
         {},
-        "The exporter receives no events",
+        "The exporter{place} receives no events",
         "No event in 2 h, and more than 500 in the day before. Check the senders, their tokens "
         "and the network to the ingest listener.",
         {ACCEPTED: "0+8x60 480x140"},
@@ -93,16 +93,17 @@ ALERTS = {
         {WRITABLE: "1x60 0x20"},
         62,
         INSTANCE,
-        "The ledger of exporter:1 takes no events",
-        "Events are answered 503 and wait with their senders. Check the disk (full, read-only, "
-        "hanging or failing), or Redis for a shared ledger. The log names the error.",
+        "The ledger of exporter:1{place} takes no events",
+        "Events are answered 503 and wait with their senders. Check the disk (full, read-only, hanging or "
+        "failing), or Redis for a shared ledger. The log names the error. Until events are counted again, "
+        'a "Resolved" is not an all-clear.',
         {WRITABLE: "1x60 0 1x140"},
     ),
     "SessionEndExporterLedgerDamaged": ExporterAlert(
         {DAMAGED: "0x60 3600x20"},
         61,
         INSTANCE,
-        "A damaged ledger of exporter:1 was moved aside",
+        "A damaged ledger of exporter:1{place} was moved aside",
         "Moved aside at 1970-01-01 01:00:00 +0000 UTC. A new ledger began at zero: the counts and "
         "the deduplication window from before are in the damaged file only, and a retry of an "
         "older event counts again. Keep the file, check the disk, read the log.",
@@ -113,7 +114,7 @@ ALERTS = {
         {LOST: "0x60 40x140", LOST.replace("exporter:1", "exporter:2"): "0x60 40x140"},
         61,
         {},
-        "A failover of the shared ledger lost counts",
+        "A failover of the shared ledger{place} lost counts",
         "40 events of the last day were answered 200 and are no longer in the ledger. Totals "
         "stand still until new events reach them again, and retries of these events may count "
         "twice. Check the failover of Redis, and the setting ledger_wait.",
@@ -124,7 +125,7 @@ ALERTS = {
         {MISCONFIGURED: "0x60 1x140"},
         66,
         {"setting": "appendonly"},
-        "Redis may lose counts of the shared ledger: appendonly",
+        "Redis may lose counts of the shared ledger{place}: appendonly",
         "The setting appendonly of Redis is not what a ledger needs. Events are counted all the "
         "same. The exporter's start page and its log say what to change.",
         {MISCONFIGURED: "0x60 1x4 0x130"},
@@ -134,7 +135,7 @@ ALERTS = {
         {ANSWERED: "0+100x60 6094+94x40", REFUSED: "0x60 6+6x40", UNAUTHORIZED: "0x60 6+6x40"},
         83,
         {},
-        "The exporter refuses requests",
+        "The exporter{place} refuses requests",
         "90 requests in 15 min were refused; nothing in them was counted. "
         "session_exporter_refused_requests_total by reason says why, the log says which sender.",
         # 5 of 100.
@@ -144,7 +145,7 @@ ALERTS = {
         {ACCEPTED: "0+100x100", REJECTED: "0x60 2+2x40"},
         78,
         {},
-        "The exporter rejects events",
+        "The exporter{place} rejects events",
         "30 events in 15 min broke a rule and were not counted. "
         "session_exporter_rejected_events_total by reason says which rule, the log says which "
         "sender.",
@@ -154,7 +155,7 @@ ALERTS = {
         {ACCEPTED: "0+10x100", UNKNOWN: "0x60 1+1x40"},
         69,
         {"system": "softdrive"},
-        "Unknown codes on softdrive",
+        "Unknown codes on softdrive{place}",
         "9 events in 1 h had a code that the taxonomy does not have; they were counted as "
         "unknown. /api/unknown-codes of the exporter lists the codes as they came. Add each as an alias or a "
         'new code in a YAML file that begins with "extends: softdrive".',
@@ -164,7 +165,7 @@ ALERTS = {
         {ACCEPTED: "0+100x100", SKEWED: "0x60 1+1x40"},
         76,
         {},
-        "Events come from the future",
+        "Events{place} come from the future",
         "15 events in 15 min were rejected because they end later than now. Compare the clocks of "
         "the senders and the exporter.",
         {ACCEPTED: "0+100x200", SKEWED: "0x60 5x140"},
@@ -173,7 +174,7 @@ ALERTS = {
         delays(5, 8, 10, 10),
         31,
         {},
-        "Events arrive late",
+        "Events{place} arrive late",
         "1 in 10 requests has events older than 10m 0s: alerts see incidents that much later. "
         "Check the queues of the senders.",
         delays(5, 9.2, 10, 10),
@@ -182,7 +183,7 @@ ALERTS = {
         {EXPIRED: "0x60 10+10x20"},
         61,
         INSTANCE | {"bound": "ids"},
-        "The deduplication window of exporter:1 is full",
+        "The deduplication window of exporter:1{place} is full",
         "10 ids left the window in 1 h for lack of room; an event that is sent again after that "
         "counts again. Raise dedup_window_ids.",
         {EXPIRED: "700x200"},
@@ -190,22 +191,44 @@ ALERTS = {
 }
 
 
+EXPORTER_RULES = RuleSet((*ALERTS, "SessionEndWatchdog"), files=(SESSION_ENDS, EXPORTER))
+
+
 def cases_of(alert: str) -> list[Case]:
     expected = ALERTS[alert]
-    case = Case(expected.inputs)
+    near = Case(expected.near)
+    near.never_fires(alert)
+    cases = [firing_in(alert, Case(expected.inputs)), near]
+    # What is absent has no cluster.
+    if alert != "SessionEndExporterAbsent":
+        inputs = in_cluster("eu", expected.inputs) | in_cluster("us", expected.near)
+        inputs |= {links_of("us"): "1x200", links_of("eu"): "1x60 stale"}
+        cases.append(firing_in(alert, Case(inputs), "eu"))
+    return cases
+
+
+def links_of(cluster: str) -> str:
+    addresses = {"runbooks": f"{RUNBOOKS}/{cluster}", "dashboards": f"{DASHBOARDS}/{cluster}"}
+    return scraped(names.LINKS_INFO, cluster=cluster, **addresses)
+
+
+def firing_in(alert: str, case: Case, cluster: str = "") -> Case:
+    """The case with the alert in this cluster, and in no other."""
+    expected = ALERTS[alert]
     case.silent(expected.minute - 1, alert)
     severity = "page" if alert.removeprefix("SessionEndExporter") in PAGES else "ticket"
     labels = {"severity": severity, "signal": "exporter"} | expected.labels
+    place = path = ""
+    if cluster:
+        labels["cluster"], place, path = cluster, f" in {cluster}", f"/{cluster}"
     texts = {
-        "summary": expected.summary,
+        "summary": expected.summary.format(place=place),
         "description": expected.description,
-        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
-        "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
+        "runbook_url": f"{RUNBOOKS}{path}/alerts/{alert}",
+        "dashboard_url": f"{DASHBOARDS}{path}/d/session-end-exporter",
     }
     case.fires_with(expected.minute, alert, labels, texts)
-    near = Case(expected.near)
-    near.never_fires(alert)
-    return [case, near]
+    return case
 
 
 def watchdog() -> Case:

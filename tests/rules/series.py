@@ -33,6 +33,11 @@ def scraped(metric: str, instance: str = "exporter:1", **labels: str) -> str:
     return series(metric, {**labels, "instance": instance, "job": "session-end-exporter"})
 
 
+def in_cluster(cluster: str, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The inputs with the label `cluster` of their scrape targets."""
+    return {name.replace("{", f'{{cluster="{cluster}", ', 1): inputs[name] for name in inputs}
+
+
 def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: str) -> str:
     """The exporter's counter of a code."""
     of_code = {"system": code.system, "code": code.code, "phase": code.phase}

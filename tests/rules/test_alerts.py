@@ -53,7 +53,7 @@ def test_code_is_new_again_a_week_after_its_last_end(tmp_path: Path, hour: int, 
 def test_queue_alert_counts_replicas_once_and_adds_projects(tmp_path: Path) -> None:
     both = [queued(project, instance) for project in ("p1", "p2") for instance in ("a:1", "b:1")]
     case = Case(dict.fromkeys(both, "0x29 8x20"))
-    case.fires_with(40, QUEUE, QUEUE_LABELS, queue_texts(16, "00:32"))
+    case.fires_with(40, QUEUE, QUEUE_LABELS, queue_texts(16))
     QUEUE_RULES.check(tmp_path, case)
 
 

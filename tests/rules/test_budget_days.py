@@ -60,14 +60,15 @@ def test_three_days_above_the_objective_with_ten_failures_are_a_ticket(
 
 
 def test_bad_day_after_two_good_days_is_a_ticket_with_texts(tmp_path: Path) -> None:
-    """1.6 % fail from the fourth day on: the ratio of three days is 0.5 % after 1,351 minutes."""
+    """1.6 % fail from the fourth day on: the ratio of three days is 0.5 % after 1,351 minutes. The ratio of
+    an hour without sessions is not a number."""
     case = days((3 * DAY, 0), (DAY, 0.016))
+    for outcome in ("failure", "success"):
+        hour = {"system": SYSTEM, "outcome": outcome}
+        case.inputs[series(names.RULE_COUNT_BY_OUTCOME + "1h", hour)] = f"0x{2 * DAY}"
     case.silent(3 * DAY + 1352, BURN)
-    description = (
-        "0.5027% of the sessions that count failed; the objective allows 0.5% over 30 days. "
-        "Since 22:32 UTC."
-    )
-    case.fires_with(3 * DAY + 1356, BURN, burn_labels(SYSTEM), burn_texts(SYSTEM, description))
+    texts = burn_texts(SYSTEM, "unknown in 1 h, 1.60 % in 6 h and 0.50 % in 3 d")
+    case.fires_with(3 * DAY + 1356, BURN, burn_labels(SYSTEM), texts)
     RULES.check(tmp_path, case)
 
 

@@ -1,4 +1,4 @@
-"""Texts of codes in alerts: hostile texts, rolling upgrades, and the age of the last build."""
+"""Texts of codes in alerts: hostile texts, rolling upgrades, the age of the last build; and links."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,10 +15,21 @@ from tests.rules.code_cases import (
     SUCCESS,
     all_fire,
 )
-from tests.rules.rule_test import Case
-from tests.rules.series import CODES, code_texts, counter, ends, scraped, share
+from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.series import (
+    CODES,
+    DASHBOARDS,
+    RUNBOOKS,
+    code_texts,
+    counter,
+    ends,
+    scraped,
+    share,
+)
 
 STEPS = 70
+NUMBERS = "201 in 5 min (expected 5.0), 4% of all session ends."
+LINK_RULES = RuleSet(("SessionEndExporterDown",), files=(SESSION_ENDS, EXPORTER))
 QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
 HOSTILE = (
     "{{ $labels.instance }} {{ $value }} $labels.code $value",
@@ -47,10 +58,6 @@ def outage(codes: Sequence[Code]) -> Case:
     return case
 
 
-def numbers(since: str) -> str:
-    return f"201 in 5 min (expected 5.0), 4% of all session ends, since {since} UTC."
-
-
 def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> None:
     base = replace(CODES["streampixel", "4005"], system="evil")
     codes = [
@@ -60,7 +67,7 @@ def test_alerts_show_hostile_texts_of_a_taxonomy_unchanged(tmp_path: Path) -> No
     codes.append(replace(base, code="Broken", name="Broken"))  # the name is written once
     case = outage(codes)
     # 2 minutes after their first, 80 of 2,240: the threshold is 4 + 3 * 2.2 + 4 * sqrt(2.2) + 34.
-    all_fire(case, codes, SPIKE, 65, numbers("01:02"), "000000196")
+    all_fire(case, codes, SPIKE, 65, NUMBERS, "000000196")
     OVERRUN_RULES.check(tmp_path, case)
 
 
@@ -92,7 +99,7 @@ def test_spike_of_an_application_code_names_the_age_of_the_last_build(tmp_path: 
                 labels = {"system": codes[0].system, "event": event}
                 case.inputs[scraped(names.PLATFORM_LAST_BUILD, instance, **labels)] = f"{at}x70"
         advice = f" A build was approved or distributed {age} ago: check that build first."
-        texts = numbers("01:03") + (advice if age else "")
+        texts = NUMBERS + (advice if age else "")
         all_fire(case, codes, SPIKE, 65, texts, "000000196")
     OVERRUN_RULES.check(tmp_path, case)
 
@@ -180,3 +187,34 @@ def test_texts_of_two_servers_that_mark_their_copies_are_read_once(tmp_path: Pat
     for record in (names.RULE_CODE_INFO, names.RULE_CODE_HELP):
         case.query(66, f"count by (cluster) ({record})", {"{}": 1, '{cluster="two"}': 1})
     OVERRUN_RULES.check(tmp_path, case)
+
+
+def links(runbooks: str, values: str, started: int | None = None, **labels: str) -> dict[str, str]:
+    """The links of an exporter, and its start time in seconds."""
+    inputs = {scraped(names.LINKS_INFO, runbooks, runbooks=runbooks, **labels): values}
+    if started is not None:
+        times = values.replace("1x", f"{started}x")
+        inputs[scraped("process_start_time_seconds", runbooks, **labels)] = times
+    return inputs
+
+
+def test_links_are_those_of_an_exporter_that_answers_or_answered_last(tmp_path: Path) -> None:
+    """Of the exporters in two clusters, `a` or `b` started last. Without start times, and without an exporter
+    that answers, the last answer counts."""
+    case = Case(
+        {scraped(names.LINKS_INFO, runbooks=RUNBOOKS, dashboards=DASHBOARDS): "_"}
+        | links("a", "1x100 stale", 1000)
+        | links("b", "_x20 1x20 stale", 2000)
+        | links("a", "1x40 stale", 2000, cluster="two")
+        | links("b", "1x100 stale", 1000, cluster="two")
+        | links("a", "1x100 stale", cluster="three")
+        | links("b", "1x40 stale", cluster="three")
+    )
+    shown = f"group by (cluster, runbooks) ({names.RULE_LINKS}{{cluster!='three'}})"
+    for minute, first, second in ((10, "a", "a"), (30, "b", "a"), (45, "a", "b"), (200, "a", "b")):
+        runbooks = {f'{{runbooks="{first}"}}': 1.0, f'{{cluster="two", runbooks="{second}"}}': 1.0}
+        case.query(minute, shown, runbooks)
+    last = f"group by (runbooks) ({names.RULE_LINKS}{{cluster='three'}})"
+    case.query(1540, last, {'{runbooks="a"}': 1})
+    case.query(1541, names.RULE_LINKS, {})
+    LINK_RULES.check(tmp_path, case)

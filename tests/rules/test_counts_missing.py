@@ -10,7 +10,7 @@ import pytest
 from exporter import names
 from tests.rules.code_cases import SUCCESS
 from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet, firing
-from tests.rules.series import CODES, ends, scraped, series
+from tests.rules.series import CODES, ends, in_cluster, scraped, series
 
 MISSING = "SessionEndExporterCountsMissing"
 RULES = RuleSet(files=(SESSION_ENDS, EXPORTER))
@@ -164,13 +164,12 @@ def test_new_ledger_fires_as_documented(tmp_path: Path) -> None:
 def test_exporter_of_another_cluster_does_not_hide_missing_counts(tmp_path: Path) -> None:
     """Both exporters have the same address. Alertmanager inhibits SessionEndsStopped by cluster and
     system."""
-    inputs = {}
+    inputs: dict[str, str] = {}
     for cluster, ledger, parts in (
         ("one", "a", ((KNOWN, 9.0), (30, 0))),
         ("two", "b", ((KNOWN + 30, 9.0),)),
     ):
-        for name, text in exporter("exporter:1", ledger, *parts).items():
-            inputs[name.replace("{", f'{{cluster="{cluster}", ', 1)] = text
+        inputs |= in_cluster(cluster, exporter("exporter:1", ledger, *parts))
     case = Case(inputs)
     case.query(KNOWN + 20, f"count by (cluster) ({firing(MISSING)})", {'{cluster="one"}': 1})
     RULES.check(tmp_path, case)
