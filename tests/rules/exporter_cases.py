@@ -22,6 +22,9 @@ DAMAGED = scraped(names.LEDGER_DAMAGED)
 LOST = scraped(names.LEDGER_LOST)
 MISCONFIGURED = scraped(names.LEDGER_MISCONFIGURED, setting="appendonly")
 EXPIRED = scraped(names.WINDOW_EXPIRED, bound="ids")
+EXPIRY = scraped(names.CERTIFICATE_EXPIRY, listener="ingest")
+RELOADED = scraped(names.CERTIFICATE_RELOADED, listener="ingest")
+DAYS = 86400
 OF_SYSTEM = {"system": "softdrive", "code": "07", "outcome": "failure"}
 COUNTS = series(names.RULE_SUM, {"ledger": "a", "instance": "exporter:1", **OF_SYSTEM})
 
@@ -187,6 +190,17 @@ ALERTS = {
         "10 ids left the window in 1 h for lack of room; an event that is sent again after that "
         "counts again. Raise dedup_window_ids.",
         {EXPIRED: "700x200"},
+    ),
+    # Time begins with 1970.
+    "SessionEndExporterCertificate": ExporterAlert(
+        {EXPIRY: f"{14 * DAYS + 3600}x200", RELOADED: "1x60 0x140"},
+        66,
+        INSTANCE | {"listener": "ingest"},
+        "Renew the certificate of the ingest listener of exporter:1{place}",
+        "It expires at 1970-01-15 01:00:00 +0000 UTC. The files of a new certificate cannot be loaded: the "
+        "log of the exporter says why. After that time, no sender or browser that checks certificates can "
+        "connect.",
+        {EXPIRY: f"{15 * DAYS}x200", RELOADED: "1x60 0x3 1x137"},
     ),
 }
 
