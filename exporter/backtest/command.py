@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
 from math import inf
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.timestamps import option_seconds, rfc3339
 
 
 def backtest(
@@ -57,7 +57,8 @@ def backtest(
     known = load_taxonomy(taxonomy)
     groups = load_rules(rules or folder())
     try:
-        begin, end = _time("--since", since, -inf), _time("--until", until, inf)
+        begin = -inf if since is None else option_seconds("--since", since)
+        end = inf if until is None else option_seconds("--until", until)
         if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
         if system is not None and system not in known.systems:
@@ -81,7 +82,7 @@ def backtest(
     replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(
-            f"{counters.system}: {_rfc3339(counters.start)} to {_rfc3339(counters.end)}"
+            f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
             for counters in all_counters
         )
         note(f"error: --since, --until: no part of the history ({periods})")
@@ -110,10 +111,10 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
     for firing in sorted(firings, key=lambda firing: firing.start):
         row: dict[str, object] = {
             "labels": firing.labels,
-            "start": _rfc3339(firing.start),
-            "end": None if firing.end is None else _rfc3339(firing.end),
+            "start": rfc3339(firing.start),
+            "end": None if firing.end is None else rfc3339(firing.end),
             "notified": next(
-                (_rfc3339(message.at) for message in sent if message.names(firing)), None
+                (rfc3339(message.at) for message in sent if message.names(firing)), None
             ),
         }
         if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
@@ -136,28 +137,3 @@ def _read(sources: Sequence[Source], files: Files, errors: Console) -> None:
                 raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
             for line in source.names.without_code_lines():
                 files.counts.note(f"{source.name}: {line}")
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(flag: str, text: str | None, otherwise: float) -> float:
-    """Unix seconds; `otherwise` without a text. Raises `ConfigError`."""
-    if text is None:
-        return otherwise
-    try:
-        # A date first: datetime.fromisoformat accepts it too, but in the machine's time zone.
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp()
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ConfigError(
-            f"{flag} = {text!r}: must be a date such as 2026-01-05, or RFC 3339 such as "
-            "2026-01-05T08:00:00Z"
-        )
-    return at.timestamp()

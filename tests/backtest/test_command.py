@@ -14,7 +14,8 @@ import yaml
 from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.scenario import MONDAY
-from tests.backtest.histories import event, rfc3339, run, write
+from exporter.timestamps import rfc3339
+from tests.backtest.histories import event, run, write
 from tests.commands.running import call, environment
 
 
