@@ -18,7 +18,7 @@ from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.send.field_names import parse_columns
 from exporter.send.options import Format
 from exporter.send.seen import Seen
@@ -55,7 +55,7 @@ def backtest(
         errors.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     known = load_taxonomy(taxonomy)
-    groups = load_rules(rules or folder())
+    groups = load_rules(rules or RULES)
     try:
         begin = -inf if since is None else option_seconds("--since", since)
         end = inf if until is None else option_seconds("--until", until)

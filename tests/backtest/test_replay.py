@@ -9,10 +9,10 @@ import pytest
 from exporter.backtest.counters import Counters
 from exporter.backtest.replay import Replay, load_rules, read_labels, replays
 from exporter.promql.run import Run
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
 
-TAXONOMY, GROUPS = load(), load_rules(folder())
+TAXONOMY, GROUPS = load(), load_rules(RULES)
 HOUR = 3600.0
 ROWS = 24 * 120 + 1
 

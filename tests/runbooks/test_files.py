@@ -21,7 +21,7 @@ from tests.programs import output
 from tests.taxonomy.test_loader import VALID
 
 TAXONOMY = load()
-SHIPPED = files.shipped()
+SHIPPED = files.SHIPPED
 CODES = [(system, code) for system in TAXONOMY.systems.values() for code in system.codes]
 SECTIONS = ["Meaning", "Impact", "Mitigation", "Diagnosis"]
 PAGES = sorted({*SHIPPED.rglob("*.md")} - {SHIPPED / "diagnosis.md"})
