@@ -133,7 +133,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)
         for family in (*OF_SESSIONS, Family.REPEATS)
         for name, system in taxonomy.systems.items()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
     ]
 
 
@@ -143,5 +143,5 @@ def zero_durations(taxonomy: Taxonomy) -> list[Cell]:
         (name, outcome.value)
         for name, system in taxonomy.systems.items()
         for outcome in Outcome
-        if outcome in {code.outcome for code in (*system.codes, system.unknown)}
+        if outcome in {code.outcome for code in system.all_codes}
     ]

@@ -62,7 +62,7 @@ def _failures(taxonomy: Taxonomy, recent: Recent) -> list[tuple[int, Code]]:
     failures = [
         (ended, code)
         for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
         if code.outcome is Outcome.FAILURE and (ended := recent.ended((code.system, code.code), 5))
     ]
     return sorted(failures, key=lambda failure: -failure[0])

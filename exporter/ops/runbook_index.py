@@ -44,9 +44,7 @@ class RunbookIndex:
         self._unknown_codes = unknown_codes
         self._links = QueryLinks(settings.prometheus_url, settings.dashboard_url)
         self._rows = [
-            _row(system, code)
-            for system in taxonomy.systems.values()
-            for code in (*system.codes, system.unknown)
+            _row(system, code) for system in taxonomy.systems.values() for code in system.all_codes
         ]
 
     def codes(self, recent: Recent, text: str) -> Response:
@@ -67,7 +65,7 @@ class RunbookIndex:
         owner = self._taxonomy.systems.get(system)
         if owner is None:
             return self._code_not_found(system, code)
-        for candidate in (*owner.codes, owner.unknown):
+        for candidate in owner.all_codes:
             if candidate.code == code:
                 return self._runbook(owner, candidate, recent)
         if (match := owner.match(code)) is not owner.unknown:

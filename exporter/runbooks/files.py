@@ -49,7 +49,7 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
     names = {
         f"{system.system}/{code.code}.md"
         for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
     }
     for folder in folders:
         runbooks = folder / "runbooks"
