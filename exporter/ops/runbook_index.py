@@ -62,13 +62,13 @@ class RunbookIndex:
 
     def code(self, recent: Recent, system: str, code: str) -> Response:
         """The runbook of a code; another accepted spelling redirects to it."""
-        owner = self._taxonomy.systems.get(system)
-        if owner is None:
+        loaded = self._taxonomy.systems.get(system)
+        if loaded is None:
             return self._code_not_found(system, code)
-        for candidate in owner.all_codes:
+        for candidate in loaded.all_codes:
             if candidate.code == code:
-                return self._runbook(owner, candidate, recent)
-        if (match := owner.match(code)) is not owner.unknown:
+                return self._runbook(loaded, candidate, recent)
+        if (match := loaded.match(code)) is not loaded.unknown:
             return RedirectResponse(match.runbook)
         return self._code_not_found(system, code)
 

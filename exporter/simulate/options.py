@@ -11,7 +11,7 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, Plan, simulate, standard_plan
+from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, IncidentPlan, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
 from exporter.timestamps import option_seconds
 
@@ -28,7 +28,7 @@ class Run:
     traffic: Traffic
     seconds: float
     start: float
-    incidents: Plan
+    incidents: IncidentPlan
     seed: int
     speed: float
     dated: bool
@@ -105,7 +105,7 @@ class Options:
             return MONDAY + 8 * HOUR if self.url else default
         return option_seconds("--start", self.start)
 
-    def _plan(self, systems: Sequence[str], seconds: float) -> Plan:
+    def _plan(self, systems: Sequence[str], seconds: float) -> IncidentPlan:
         """Incidents without an offset are spread over the middle half of the run."""
         if "standard" in self.incidents:
             if len(self.incidents) > 1:

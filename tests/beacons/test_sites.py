@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
-from exporter.beacons.sites import Loader, Sites, hash_key, make_key
+from exporter.beacons.sites import Sites, SitesLoader, hash_key, make_key
 from exporter.commands.beacon_key import beacon_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
@@ -18,7 +18,7 @@ sites:
     origins: [https://shop.example]
     keys: ["{HASH}"]
 """
-LOADER = Loader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
+LOADER = SitesLoader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
 
 
 def read(folder: Path, text: str) -> Sites:

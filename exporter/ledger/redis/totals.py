@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.records import Histogram, Names, Record, cell_name, cell_of
 
@@ -62,10 +62,10 @@ class SharedTotals:
     whole and never altered.
     """
 
-    def __init__(self, plan: Plan, names: Names) -> None:
-        self._names, self._on_labels = names, plan.on_labels
-        self._delay = plan.first_seen_delay
-        self._shards = [_Shard(names) for _ in range(plan.shards)]
+    def __init__(self, settings: RedisSettings, names: Names) -> None:
+        self._names, self._on_labels = names, settings.on_labels
+        self._delay = settings.first_seen_delay
+        self._shards = [_Shard(names) for _ in range(settings.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
         self._first_seen: dict[Series, int] = {}
