@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source import code, overview, self_monitoring, slo
 
 FOLDER: Final = Path(__file__).parents[1]
-UNKNOWN_TO_GRAFANA_10: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
+TOO_NEW: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
 """Keys that the SDK adds and Grafana 10.4 does not know."""
 
 
@@ -35,9 +35,7 @@ def _with_defaults(source: Any, loaded: Any) -> Any:
         return source
     given = {key: value for key, value in source.items() if value is not None}
     own = {key: _with_defaults(value, loaded.get(key)) for key, value in given.items()}
-    return own | {
-        key: loaded[key] for key in loaded if key not in UNKNOWN_TO_GRAFANA_10 | own.keys()
-    }
+    return own | {key: loaded[key] for key in loaded if key not in TOO_NEW | own.keys()}
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) ->
     assert (answer.status, answer.headers[b"retry-after"]) == (429, b"1")
     assert answer.json["reason"] == "rate_limited"
     assert answer.json["detail"] == (
-        "site 'shop': at most 5 events/s from one address; each started KiB of a beacon counts as an "
-        "event"
+        "site 'shop': at most 5 events/s from one address; every KiB of a beacon, or part of one, "
+        "counts as an event"
     )
     assert b"connection" not in answer.headers
     assert answer.headers[ALLOW] == SHOP.encode()
