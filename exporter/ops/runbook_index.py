@@ -7,9 +7,9 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from exporter.ingest.unknown import UnknownCodes
-from exporter.lookup.page import facts
+from exporter.lookup.facts import facts
 from exporter.lookup.search import near, row_text, search
-from exporter.ops.history import Recent
+from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of

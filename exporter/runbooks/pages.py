@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
-from exporter.lookup.page import OWNERS
+from exporter.lookup.facts import OWNERS
 from exporter.runbooks import files
 from exporter.taxonomy.model import Code, System
 
