@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
-from exporter.backtest.files import Files
+from exporter.backtest.files import EventReader
 from exporter.backtest.notifications import Notification
-from exporter.backtest.replay import load_rules, read_labels, reads_unknown_codes, replays
+from exporter.backtest.replay import load_rules, reads_label_counts, reads_unknown_codes, replays
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
@@ -72,10 +72,12 @@ def backtest(
         return 2
     check(files)
     with Seen() as seen:
-        read = Files(known, seen, now(), note, system, read_labels(groups))
-        _read([Source(path, format, fields) for path in files], read, errors)
-    events = read.counts
-    all_counters = [counters for ends in read.ends.values() if (counters := ends.counters(events))]
+        reader = EventReader(known, seen, now(), note, system, reads_label_counts(groups))
+        _read([Source(path, format, fields) for path in files], reader, errors)
+    events = reader.counts
+    all_counters = [
+        counters for ends in reader.ends.values() if (counters := ends.counters(events))
+    ]
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
@@ -124,16 +126,16 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
     return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
-def _read(sources: Sequence[Source], files: Files, errors: Console) -> None:
+def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> None:
     with errors.status("reading …") if errors.is_terminal else nullcontext() as status:
 
         def progress() -> None:
             if status:
-                status.update(f"reading … {files.counts.read:,} events")
+                status.update(f"reading … {reader.counts.read:,} events")
 
         for source in sources:
-            files.read(source, progress)
+            reader.read(source, progress)
             if unseen := source.names.unseen_columns():
                 raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
             for line in source.names.without_code_lines():
-                files.counts.note(f"{source.name}: {line}")
+                reader.counts.note(f"{source.name}: {line}")

@@ -50,7 +50,8 @@ def reads_unknown_codes(rule: Rule) -> bool:
     return _reads(rule, UNKNOWN_CODE_EVENTS)
 
 
-def read_labels(groups: Sequence[Group]) -> bool:
+def reads_label_counts(groups: Sequence[Group]) -> bool:
+    """Whether a rule reads the counts by configured label."""
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
 
 
