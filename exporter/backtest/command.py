@@ -61,7 +61,7 @@ def backtest(
         end = inf if until is None else option_seconds("--until", until)
         if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
-        if system is not None and system not in known.systems:
+        if system not in (None, *known.systems):
             raise ConfigError(
                 f"--system = {system!r}: must be one of {', '.join(known.systems)}; "
                 "load another system with --taxonomy"
@@ -91,14 +91,14 @@ def backtest(
         return 2
     for failure in (failure for replay in replayed for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
-    sent = [notification for replay in replayed for notification in replay.notifications]
     if json:
+        sent = [notification for replay in replayed for notification in replay.notifications]
         firings = [firing for replay in replayed for firing in replay.firings]
         print(as_json(firings, sent, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
-        Report(replayed, sent, events, len(files), console).show()
+        Report(replayed, events, len(files), console).show()
     return 0
 
 

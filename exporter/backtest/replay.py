@@ -82,6 +82,10 @@ class Replay:
         before, after = counters.totals[rows]
         return dict(zip(counters.codes, (after - before).tolist(), strict=True))
 
+    def sent(self, firing: Firing) -> bool:
+        """False for an alert that was inhibited, or ended before the notification."""
+        return any(notification.names(firing) for notification in self.notifications)
+
     def seconds(self, firing: Firing) -> float:
         """How long the alert fired, at most until the end of the history."""
         return (self.counters.end if firing.end is None else firing.end) - firing.start
@@ -100,12 +104,10 @@ def replays(
         begin, end = max(counters.start, since), min(counters.end, until)
         if begin >= end:
             continue
-        # The last evaluation is at the end itself: an alert that begins there belongs to the history.
-        limit = end + counters.step if end == counters.end else end
         system = taxonomy.systems[counters.system]
         series = [*counters.series(system), *counters.exporter_series(all_counters)]
         run = Run(groups, series, counters.start, counters.end)
-        firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
+        firings = tuple(firing for firing in run.firings if begin <= firing.start < until)
         # From all alerts: an earlier alert may be in the same notification.
         sent = tuple(
             message for message in notifications(run.firings, counters.end) if message.at >= begin

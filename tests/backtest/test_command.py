@@ -17,6 +17,7 @@ from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
 from tests.backtest.histories import event, run, write
 from tests.commands.running import call, environment
+from tests.taxonomy.mistakes import VALID
 
 
 def alerts_of(
@@ -74,14 +75,12 @@ def test_json_names_unknown_codes_in_their_alert(
 ) -> None:
     events = [event(at * 20.0, "4001 nodes", **{"Error Code": "x"}) for at in range(360)]
     path = write(tmp_path / "a.ndjson", events)
-    (alert,) = (
-        alert
-        for alert in alerts_of(path, capsys)
-        if alert["labels"]["alertname"] == "SessionEndExporterUnknownCodes"
-    )
+    alerts = {alert["labels"]["alertname"]: alert for alert in alerts_of(path, capsys)}
+    alert = alerts["SessionEndExporterUnknownCodes"]
     assert alert["labels"]["severity"] == "ticket"
     assert alert["labels"]["system"] == "streampixel"
     assert alert["unknown_codes"] == {"4001 nodes": 360}
+    assert alerts["SessionEndElevated"]["unknown_codes"] == {"4001 nodes": 360}
     errors = run([path], json=True).errors
     assert errors.splitlines()[-2:] == [
         "ignored fields: Error Code (near code)",
@@ -222,6 +221,16 @@ def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
     text = run([path]).text
     assert "2 ends" in text
     assert "1 skipped: duplicates of earlier events" in " ".join(text.split())
+
+
+def test_options_select_a_system_of_another_taxonomy(tmp_path: Path) -> None:
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "acme.yaml").write_text(VALID)
+    path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "07", system="acme")])
+    done = call("backtest", path, "--taxonomy", tmp_path / "codes", "--system", "acme")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 ends counted of 2 events" in done.stdout
+    assert "1 skipped: of other systems than --system" in done.stdout
 
 
 def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,3 +175,12 @@ def test_oldest_user_is_forgotten_past_the_bound(monkeypatch: pytest.MonkeyPatch
     users = Repeats()
     assert not any(users.add("s", "1", user, 0.0) for user in "abc")
     assert [users.add("s", "1", user, 1.0) for user in "cba"] == [True, True, False]
+
+
+def test_remembered_codes_are_counted_when_no_more_are_remembered() -> None:
+    """Fails without the limit: a column of ids that is mistaken for codes would fill the memory."""
+    counts = EventCounts()
+    for code in (*range(10_001), 0):
+        counts.count_unknown("streampixel", str(code))
+    codes = counts.unknown_codes["streampixel"]
+    assert (len(codes), codes["0"], counts.unknown["streampixel"]) == (10_000, 2, 10_002)

@@ -60,6 +60,11 @@ def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:
     assert "SessionEndExporterUnknownCodes fires." in run([path]).text
     write(path, [*events, *normal])
     assert "No alert about their number fires." in run([path]).text
+    unknown = [event(at * 50.0, "x", id=f"u-{at}", system="softdrive") for at in range(80)]
+    write(path, [*events, *normal, *unknown])
+    text = run([path]).text
+    assert text.index("No alert about their number fires.") < text.index("80 ends of softdrive")
+    assert text.count("SessionEndExporterUnknownCodes fires.") == 1
 
 
 def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
