@@ -197,9 +197,7 @@ def successes(replies: list[Any]) -> list[Any]:
 
 def _result(reply: Any) -> Any:
     """A reply, with a server's error as a `CallFailed`."""
-    if isinstance(reply, Exception) and not isinstance(reply, CallFailed):
-        return CallFailed(_described(reply))
-    return reply
+    return CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
 
 
 def _master(slots: _Slots, shard: int) -> Any:
