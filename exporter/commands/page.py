@@ -95,8 +95,8 @@ def _new_attempts(
         made, failed = (now - then for now, then in zip(_attempts(url), before, strict=True))
         if time.monotonic() >= deadline:
             return made, failed
-        if made and deadline > time.monotonic() + _OTHER_INTEGRATIONS:
-            deadline = time.monotonic() + _OTHER_INTEGRATIONS
+        if made:
+            deadline = min(deadline, time.monotonic() + _OTHER_INTEGRATIONS)
         time.sleep(0.5)
 
 
@@ -107,13 +107,13 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     systems = load_taxonomy(settings.taxonomy).systems
     if system is not None and system not in systems:
         raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
-    if code is not None and system is None:
-        raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
     labels = {"alertname": _NAME, "severity": "page", "signal": "test"}
     labels |= {"system": system} if system else {}
     subject, page, texts = system or "session-end-exporter", "/alerts", {}
     dashboard = "session-ends"
-    if system and code is not None:
+    if code is not None:
+        if system is None:
+            raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
         match = systems[system].match(code)
         if match is systems[system].unknown:
             raise ConfigError(f"--code {code!r}: not in `session-end-exporter codes {system}`")
@@ -149,7 +149,7 @@ def _request(method: str, url: str, **content: Any) -> "httpx.Response":
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
         fault = "not a URL such as http://127.0.0.1:9093"
     except (httpx.HTTPError, ValueError) as error:
-        fault = str(error) or type(error).__name__
+        fault = str(error)
     base = url.removesuffix(_ALERTS).removesuffix("/metrics")
     raise ConfigError(
         f"--alertmanager {base!r}: {fault}. Give the address on which Alertmanager listens, with its "
