@@ -101,19 +101,23 @@ def test_events_and_their_bytes_are_not_charged_twice(browsers: Browsers) -> Non
 
 
 @pytest.mark.parametrize(
-    ("clients", "retry_after", "paid"),
-    [(["192.0.2.7"] * 20, b"20", 1), ([f"192.0.2.{number}" for number in range(100)], b"2", 3)],
-    ids=["of an address", "of many addresses"],
+    ("clients", "events", "retry_after", "paid"),
+    [
+        (["192.0.2.7"] * 20, 100, b"20", 1),
+        (["192.0.2.7"] * 20, 60, b"12", 1),
+        ([f"192.0.2.{number}" for number in range(100)], 100, b"2", 3),
+    ],
+    ids=["of an address", "of less than a KiB", "of many addresses"],
 )
 def test_simultaneous_batches_make_one_debt(
-    browsers: Browsers, clients: list[str], retry_after: bytes, paid: float
+    browsers: Browsers, clients: list[str], events: int, retry_after: bytes, paid: float
 ) -> None:
     """Fails when admitted requests are charged without a check, or only to the bucket of the address: a
     hundred addresses sent 10,000 events, and the other visitors of the site were refused for minutes."""
 
     async def post_at_once() -> list[Answer]:
-        """A hundred events from each client, all admitted before a body arrives."""
-        bodies = [[{"id": f"{place}-{n}"} for n in range(100)] for place in range(len(clients))]
+        """Many events from each client, all admitted before a body arrives."""
+        bodies = [[{"id": f"{place}-{n}"} for n in range(events)] for place in range(len(clients))]
         streams = [Delayed([json.dumps(body).encode()]) for body in bodies]
         return await asyncio.gather(
             *(
@@ -129,6 +133,6 @@ def test_simultaneous_batches_make_one_debt(
     assert refused.headers[b"retry-after"] == retry_after
     assert "in one beacon, but an earlier beacon used up the limit" in refused.json["detail"]
     assert refused.headers[ALLOW] == SHOP.encode()
-    assert len(browsers.ends()) == 100
+    assert len(browsers.ends()) == events
     browsers.now += paid
     assert browsers.post({"id": "a visitor's"}, client="198.51.100.1").status == 204

@@ -76,9 +76,9 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "labels",
         ),
         (
-            "    system: streampixel\n",
+            "site: shop\n    ",
             "",
-            "2: key 'system' is missing in sites[1]; required are site, system, origins, keys",
+            "2: key 'site' is missing in sites[1]; required are site, system, origins, keys",
         ),
         (
             "shop\n",
