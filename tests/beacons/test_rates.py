@@ -80,7 +80,9 @@ def test_events_of_a_batch_cost_a_token_each(browsers: Browsers) -> None:
 
 
 @pytest.mark.parametrize("extra", [{"x": "y" * 9000}, {"x": [[]] * 3000}])
-def test_each_started_kib_costs_a_token(browsers: Browsers, extra: dict[str, object]) -> None:
+def test_each_kib_or_part_of_one_costs_a_token(
+    browsers: Browsers, extra: dict[str, object]
+) -> None:
     """Row 31. Fails when only events are charged: 64 KiB in an ignored field cost one token."""
     body = json.dumps({"id": "a", **extra}).encode()
     assert browsers.post(body).status == 204
