@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.beacons.sites import Loader
+from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
 from exporter.secret_file import OPEN, open_mode, password
 from exporter.server.certificates import Certificate
@@ -51,7 +51,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         "streampixel_webhook_token_file": read_tokens,
         "live_stats_key_file": read_key,
         "ledger_password_file": password,
-        "beacon_keys_file": Loader.of(settings, taxonomy),
+        "beacon_keys_file": SitesLoader.of(settings, taxonomy),
     }
     for name, reader in readers.items():
         path = getattr(settings, name)

@@ -1,4 +1,4 @@
-"""Every error that the exporter raises on purpose.
+"""The errors that several parts of the exporter use.
 
     ExporterError
     ├── ConfigError              a setting or a file of the operator is wrong; commands exit with 1
@@ -9,8 +9,8 @@
     ├── Rejected                 one event is not counted; `reason` is a metric label
     └── Refused                  a request is not counted; a subclass for each `status` and `reason`
 
-Every `Refused` and `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the
-`reason` labels.
+Errors of one package are defined there, such as `exporter.ledger.damage.Damaged`. Every `Refused` and
+`Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the `reason` labels.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def quoted(text: str, longest: int = 80) -> str:
 
 
 class ExporterError(Exception):
-    """The root of the errors that are raised on purpose. Any other exception is a defect."""
+    """The root of these errors."""
 
 
 class ConfigError(ExporterError):

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import yaml
@@ -11,6 +10,8 @@ import yaml
 from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, Owner, Severity
 
+RULES: Final = shipped("rules")
+"""The folder of the rule files."""
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _ACTION: Final = re.compile(r"\{\{ if ne .*?\{\{ end \}\}|\{\{.*?\}\}")
 """Actions of Prometheus' templates. The name of the cluster is left out: most installations have one."""
@@ -32,15 +33,10 @@ class Alert:
     summary: str
 
 
-def folder() -> Path:
-    """The folder of the rule files."""
-    return shipped("rules")
-
-
 @cache
 def alerts() -> tuple[Alert, ...]:
     """Every alert, in the order of the files."""
-    paths = [folder() / f"{name}.yml" for name in ("session-ends", "exporter")]
+    paths = [RULES / f"{name}.yml" for name in ("session-ends", "exporter")]
     return tuple(
         Alert(
             name=rule["alert"],

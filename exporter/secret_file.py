@@ -1,4 +1,4 @@
-"""Files of secrets: one per line, readable by the exporter's user only, never logged."""
+"""Files of secrets, one per line. Their content is never logged."""
 
 import os
 import stat

@@ -15,7 +15,7 @@ from exporter import names
 from exporter.beacons import script
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
-from exporter.beacons.sites import Loader
+from exporter.beacons.sites import SitesLoader
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp, Route
 from exporter.ingest.classify import Classifier
@@ -58,7 +58,7 @@ _SWITCH_INTERVAL: Final = 0.001
 _GC_THRESHOLD: Final = 50_000
 """New objects between garbage collections. A batch of 1,000 events makes some 10,000 objects. With
 Python's default of 700, garbage collection took most of the time of decoding."""
-_BEACON_SHARE: Final = 4
+_BEACON_DIVISOR: Final = 4
 """Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
@@ -190,19 +190,19 @@ def _ingest(
         names.COLLECTOR_PATH: ScriptRoute(script.load()),
     }
     if settings.beacon_keys_file is not None:
-        loader = Loader.of(settings, taxonomy)
+        loader = SitesLoader.of(settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
             Watched(settings.beacon_keys_file, loader, "file of beacon keys", time.monotonic),
             pipeline,
             Guard(
                 Authenticator(None),
                 MAX_BODY,
-                settings.max_queue_bytes // _BEACON_SHARE,
+                settings.max_queue_bytes // _BEACON_DIVISOR,
                 "the limit of a beacon",
             ),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
             settings.max_depth,
-            settings.max_queue_events // _BEACON_SHARE,
+            settings.max_queue_events // _BEACON_DIVISOR,
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(

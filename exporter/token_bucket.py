@@ -81,7 +81,7 @@ class TokenBuckets:
         return _SHARED
 
 
-def client_host(address: str) -> str:
+def bucket_name(address: str) -> str:
     """The name of a client's bucket: its IPv4 address, or its /64 network, of which a host can use all."""
     # A proxy may pass on any text of a client as its address: the table must stay small.
     address = address[:_LONGEST_ADDRESS]

@@ -10,7 +10,7 @@ from typing import Final
 
 from exporter.errors import ConfigError, TooManyRequests, Unauthorized
 from exporter.secret_file import is_word, secrets
-from exporter.token_bucket import Limit, TokenBuckets, client_host
+from exporter.token_bucket import Limit, TokenBuckets, bucket_name
 from exporter.watched import Watched
 
 _MIN_LENGTH: Final = 16
@@ -70,7 +70,7 @@ class Authenticator:
         scheme, _, token = (authorization or b"").partition(b" ")
         if scheme.lower() == b"bearer" and self.accepts(token.strip()):
             return
-        wait = self._failures.take(client_host(client), self._limit)
+        wait = self._failures.take(bucket_name(client), self._limit)
         if wait is not None:
             raise TooManyRequests("too many wrong tokens from this address", retry_after=wait)
         raise Unauthorized(
@@ -79,7 +79,7 @@ class Authenticator:
 
     def accepts(self, token: bytes) -> bool:
         """Whether `token` is valid; takes the same time for any token."""
-        given, digests = self._digest(token), self._digests.now() if self._digests else []
+        given, digests = self._digest(token), self._digests.current() if self._digests else []
         # Not `any`, which ends at the first match.
         return sum(hmac.compare_digest(given, digest) for digest in digests) > 0
 

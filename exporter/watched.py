@@ -33,7 +33,7 @@ class Watched(Generic[T]):
         self._loaded = load(path)
         self._next = clock() + _RECHECK
 
-    def now(self) -> T:
+    def current(self) -> T:
         """The current result; checks the file at most once a second."""
         now = self._clock()
         if now < self._next:

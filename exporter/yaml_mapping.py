@@ -18,7 +18,7 @@ class Text(NamedTuple):
     line: Line
 
 
-class Mapping:
+class YamlMapping:
     """The keys of a YAML mapping. `what` names it in messages; mistakes are appended to `mistakes`.
 
     After a mistake, and for a missing key, a getter returns an empty value: one run finds all mistakes.
@@ -64,7 +64,7 @@ class Mapping:
             return [line_of(item) for item in node.value]
         return [self.line_of(key)]
 
-    def take(self, key: str, other: "Mapping") -> None:
+    def take(self, key: str, other: "YamlMapping") -> None:
         """Copy a key, with its line, from another mapping. Lists are joined, other values replaced."""
         mine, theirs = self._nodes.get(key), other._nodes[key]
         if isinstance(mine, SequenceNode) and isinstance(theirs, SequenceNode):
@@ -134,10 +134,10 @@ class Mapping:
         node = self._nodes.get(key)
         return node.value if isinstance(node, ScalarNode) else None
 
-    def mapping(self, key: str) -> "Mapping | None":
+    def mapping(self, key: str) -> "YamlMapping | None":
         return self._mapping(self._nodes.get(key), key)
 
-    def mappings(self, key: str) -> Iterator["Mapping"]:
+    def mappings(self, key: str) -> Iterator["YamlMapping"]:
         """A list of mappings, named by key and place: `codes[1]`."""
         for place, node in enumerate(self._items(key), start=1):
             if (item := self._mapping(node, f"{key}[{place}]")) is not None:
@@ -161,9 +161,9 @@ class Mapping:
         node = self._nodes.get(key)
         return self._content(node, SequenceNode, f"{key} in {self.what}", "a list")
 
-    def _mapping(self, node: Any, name: str) -> "Mapping | None":
+    def _mapping(self, node: Any, name: str) -> "YamlMapping | None":
         self._content(node, MappingNode, name, "a mapping of keys")
-        return Mapping(node, name, self._mistakes) if isinstance(node, MappingNode) else None
+        return YamlMapping(node, name, self._mistakes) if isinstance(node, MappingNode) else None
 
     def _content(
         self, node: Any, kind: type[CollectionNode], name: str, expected: str
@@ -176,7 +176,7 @@ class Mapping:
         return list(node.value) if isinstance(node, kind) else []
 
 
-def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
+def read(path: Path, what: str, mistakes: list[str]) -> YamlMapping | None:
     """The mapping in a file, named `what` in messages; None after a mistake."""
     try:
         node = compose(path)
@@ -184,7 +184,7 @@ def read(path: Path, what: str, mistakes: list[str]) -> Mapping | None:
         mistakes += error.mistakes
         return None
     if isinstance(node, MappingNode):
-        return Mapping(node, what, mistakes)
+        return YamlMapping(node, what, mistakes)
     mistakes.append(f"{path}:1: {what} must be a mapping of keys, not {kind_of(node)}")
     return None
 

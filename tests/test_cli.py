@@ -97,6 +97,13 @@ def test_wrong_usage_exits_with_2(arguments: Sequence[str]) -> None:
     assert "Usage:" in shown.output
 
 
+@pytest.mark.parametrize("command", ["send", "backtest"])
+def test_option_column_reaches_the_command(command: str) -> None:
+    done = call(command, __file__, "--column", "cod=x")
+    assert done.returncode == 2
+    assert "--column cod=x: must be FIELD=COLUMN" in done.stdout + done.stderr
+
+
 def test_error_escapes_characters_that_move_the_cursor() -> None:
     done = call("check", "--taxonomy", "codes\x1b[2J")
     assert done.returncode == 1

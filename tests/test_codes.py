@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from exporter.lookup.page import OUTCOMES, OWNERS, SEVERITIES, as_json, facts
+from exporter.lookup.facts import OUTCOMES, OWNERS, SEVERITIES, as_json, facts
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.loader import load

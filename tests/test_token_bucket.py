@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.token_bucket import Limit, TokenBuckets, client_host
+from exporter.token_bucket import Limit, TokenBuckets, bucket_name
 from tests.clock import Clock
 
 
@@ -84,9 +84,9 @@ def test_flood_of_names_neither_resets_nor_drains_a_bucket(clock: Clock) -> None
 )
 def test_ipv6_network_is_one_host(addresses: list[str], hosts: int) -> None:
     """Fails when each IPv6 address has its own bucket: one host has 2**64 addresses."""
-    assert len(set(map(client_host, addresses))) == hosts
+    assert len(set(map(bucket_name, addresses))) == hosts
 
 
 def test_bucket_name_of_any_client_text_is_short() -> None:
     """A proxy may pass on 16 KiB of a client's text as an address: 10,000 such names fill the memory."""
-    assert {len(client_host("x" * size)) for size in (45, 16_000)} == {45}
+    assert {len(bucket_name("x" * size)) for size in (45, 16_000)} == {45}

@@ -44,16 +44,16 @@ def test_watched_file_is_reloaded_within_a_second_of_a_change(
     watched = Watched(path, load, "file", clock)
     write(path, "later")
     clock.now += 0.99
-    assert watched.now() == "first"
+    assert watched.current() == "first"
     clock.now += 0.01
-    assert watched.now() == "later"
+    assert watched.current() == "later"
     assert caplog.messages == ["file reloaded"]
     write(path, "newer")
     clock.now += 0.99
-    assert watched.now() == "later"
+    assert watched.current() == "later"
     for _ in range(5):
         clock.now += 1
-        assert watched.now() == "newer"
+        assert watched.current() == "newer"
     assert load.count == 3
 
 
@@ -69,11 +69,11 @@ def test_wrong_version_is_logged_once_and_the_previous_one_stays(
         write(path, text)
     for _ in range(3):
         clock.now += 1
-        assert watched.now() == "first"
+        assert watched.current() == "first"
     assert caplog.messages == ["file is wrong, the previous version stays in use"]
     write(path, "later")
     clock.now += 1
-    assert watched.now() == "later"
+    assert watched.current() == "later"
 
 
 def test_wrong_first_version_is_an_error(path: Path) -> None:
@@ -89,5 +89,5 @@ def test_change_of_mode_is_a_change(path: Path) -> None:
     watched = Watched(path, load, "file", clock)
     path.chmod(0o644)
     clock.now += 1
-    watched.now()
+    watched.current()
     assert load.count == 2

@@ -11,8 +11,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source import code, overview, self_monitoring, slo
 
 FOLDER: Final = Path(__file__).parents[1]
-LATER: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
-"""Default values of the SDK that Grafana 10.4 does not know."""
+TOO_NEW: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
+"""Keys that the SDK adds and Grafana 10.4 does not know."""
 
 
 def texts() -> dict[str, str]:
@@ -35,7 +35,7 @@ def _with_defaults(source: Any, loaded: Any) -> Any:
         return source
     given = {key: value for key, value in source.items() if value is not None}
     own = {key: _with_defaults(value, loaded.get(key)) for key, value in given.items()}
-    return own | {key: loaded[key] for key in loaded if key not in LATER | own.keys()}
+    return own | {key: loaded[key] for key in loaded if key not in TOO_NEW | own.keys()}
 
 
 if __name__ == "__main__":

@@ -174,10 +174,12 @@ def _ends() -> Panel:
     return graph(
         "Ends per minute",
         "A dot is an example session; its tooltip has the session id. Repeats: the same user again within "
-        "15 minutes. Healed interruptions are not session ends. Late ends arrived too late for alerts.",
+        "15 minutes. Recovered interruptions are not session ends. Late ends arrived too late for alerts.",
         *_by_outcome(rate(names.SESSION_ENDS), "{{system}} ends", exemplars=True),
         Query(rate(names.SESSION_END_REPEATS), "{{system}} repeats"),
-        Query(rate(names.SESSION_INTERRUPTIONS), "{{system}} healed interruptions", exemplars=True),
+        Query(
+            rate(names.SESSION_INTERRUPTIONS), "{{system}} recovered interruptions", exemplars=True
+        ),
         Query(rate(names.SESSION_ENDS_LATE), "{{system}} late", exemplars=True),
         decimals=1,
         overrides=style.by_queries((*style.OUTCOMES.values(), "purple", "blue", "yellow")),

@@ -58,7 +58,7 @@ def compressed(text: str, speed: int = SPEED) -> str:
 
 def configure(folder: Path, listeners: dict[str, str], receiver: str, speed: int = SPEED) -> None:
     """Writes the shipped files with short durations, these addresses, and `receiver` in place of Slack."""
-    shutil.copytree(rule_files.folder(), folder / "rules")
+    shutil.copytree(rule_files.RULES, folder / "rules")
     shutil.copytree(_SHIPPED / "alertmanager", folder, dirs_exist_ok=True)
     shutil.copy(_SHIPPED / "prometheus" / "prometheus.yml", folder)
     for name in ("slack-page", "slack-ticket"):

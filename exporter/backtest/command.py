@@ -5,19 +5,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
 from math import inf
 from pathlib import Path
 
 from rich.console import Console
 
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
-from exporter.backtest.files import Files
+from exporter.backtest.files import EventReader
 from exporter.backtest.notifications import Notification
 from exporter.backtest.replay import (
     absent_metrics,
     load_rules,
-    read_labels,
+    reads_label_counts,
     reads_unknown_codes,
     replays,
 )
@@ -25,13 +24,14 @@ from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.send.field_names import parse_columns
 from exporter.send.options import Format
 from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.timestamps import option_seconds, rfc3339
 
 
 def backtest(
@@ -61,12 +61,13 @@ def backtest(
         errors.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     known = load_taxonomy(taxonomy)
-    groups = load_rules(rules or folder())
+    groups = load_rules(rules or RULES)
     try:
-        begin, end = _time("--since", since, -inf), _time("--until", until, inf)
+        begin = -inf if since is None else option_seconds("--since", since)
+        end = inf if until is None else option_seconds("--until", until)
         if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
-        if system is not None and system not in known.systems:
+        if system not in (None, *known.systems):
             raise ConfigError(
                 f"--system = {system!r}: must be one of {', '.join(known.systems)}; "
                 "load another system with --taxonomy"
@@ -82,31 +83,33 @@ def backtest(
         )
     check(files)
     with Seen() as seen:
-        read = Files(known, seen, now(), note, system, read_labels(groups))
-        _read([Source(path, format, fields) for path in files], read, errors)
-    events = read.counts
-    all_counters = [counters for ends in read.ends.values() if (counters := ends.counters(events))]
+        reader = EventReader(known, seen, now(), note, system, reads_label_counts(groups))
+        _read([Source(path, format, fields) for path in files], reader, errors)
+    events = reader.counts
+    all_counters = [
+        counters for ends in reader.ends.values() if (counters := ends.counters(events))
+    ]
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
     replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(
-            f"{counters.system}: {_rfc3339(counters.start)} to {_rfc3339(counters.end)}"
+            f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
             for counters in all_counters
         )
         note(f"error: --since, --until: no part of the history ({periods})")
         return 2
     for failure in (failure for replay in replayed for failure in replay.failures):
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
-    sent = [notification for replay in replayed for notification in replay.notifications]
     if json:
+        sent = [notification for replay in replayed for notification in replay.notifications]
         firings = [firing for replay in replayed for firing in replay.firings]
         print(as_json(firings, sent, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
-        Report(replayed, sent, events, len(files), console).show()
+        Report(replayed, events, len(files), console).show()
     return 0
 
 
@@ -121,10 +124,10 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
     for firing in sorted(firings, key=lambda firing: firing.start):
         row: dict[str, object] = {
             "labels": firing.labels,
-            "start": _rfc3339(firing.start),
-            "end": None if firing.end is None else _rfc3339(firing.end),
+            "start": rfc3339(firing.start),
+            "end": None if firing.end is None else rfc3339(firing.end),
             "notified": next(
-                (_rfc3339(message.at) for message in sent if message.names(firing)), None
+                (rfc3339(message.at) for message in sent if message.names(firing)), None
             ),
         }
         if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
@@ -134,41 +137,16 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
     return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
-def _read(sources: Sequence[Source], files: Files, errors: Console) -> None:
+def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> None:
     with errors.status("reading …") if errors.is_terminal else nullcontext() as status:
 
         def progress() -> None:
             if status:
-                status.update(f"reading … {files.counts.read:,} events")
+                status.update(f"reading … {reader.counts.read:,} events")
 
         for source in sources:
-            files.read(source, progress)
+            reader.read(source, progress)
             if unseen := source.names.unseen_columns():
                 raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
             for line in source.names.without_code_lines():
-                files.counts.note(f"{source.name}: {line}")
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(flag: str, text: str | None, otherwise: float) -> float:
-    """Unix seconds; `otherwise` without a text. Raises `ConfigError`."""
-    if text is None:
-        return otherwise
-    try:
-        # A date first: datetime.fromisoformat accepts it too, but in the machine's time zone.
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp()
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ConfigError(
-            f"{flag} = {text!r}: must be a date such as 2026-01-05, or RFC 3339 such as "
-            "2026-01-05T08:00:00Z"
-        )
-    return at.timestamp()
+                reader.counts.note(f"{source.name}: {line}")

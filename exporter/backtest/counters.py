@@ -61,7 +61,7 @@ class Counters:
 
     def series(self, system: System) -> list[Samples]:
         """The counters, and what the exporter exports about their codes: names, severities, objective."""
-        known = {code.code: code for code in (*system.codes, system.unknown)}
+        known = {code.code: code for code in system.all_codes}
         ends = [
             {
                 names.SYSTEM: system.system,
@@ -137,7 +137,7 @@ class Ends:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self._codes = tuple(code.code for code in (*system.codes, system.unknown))
+        self._codes = tuple(code.code for code in system.all_codes)
         self._columns = {code: column for column, code in enumerate(self._codes)}
         self._blocks: dict[tuple[str, str], dict[int, NDArray[np.int32]]] = {ALL: {}}
 

@@ -41,7 +41,7 @@ _MOST_USERS: Final = 1_000_000
 Labels = Mapping[str, str]
 
 
-class Files:
+class EventReader:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;

@@ -59,7 +59,8 @@ def reads_unknown_codes(rule: Rule) -> bool:
     return _reads(rule, UNKNOWN_CODE_EVENTS)
 
 
-def read_labels(groups: Sequence[Group]) -> bool:
+def reads_label_counts(groups: Sequence[Group]) -> bool:
+    """Whether a rule reads the counts by configured label."""
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
 
 
@@ -98,6 +99,10 @@ class Replay:
         before, after = counters.totals[rows]
         return dict(zip(counters.codes, (after - before).tolist(), strict=True))
 
+    def sent(self, firing: Firing) -> bool:
+        """False for an alert that was inhibited, or ended before the notification."""
+        return any(notification.names(firing) for notification in self.notifications)
+
     def seconds(self, firing: Firing) -> float:
         """How long the alert fired, at most until the end of the history."""
         return (self.counters.end if firing.end is None else firing.end) - firing.start
@@ -116,12 +121,10 @@ def replays(
         begin, end = max(counters.start, since), min(counters.end, until)
         if begin >= end:
             continue
-        # The last evaluation is at the end itself: an alert that begins there belongs to the history.
-        limit = end + counters.step if end == counters.end else end
         system = taxonomy.systems[counters.system]
         series = [*counters.series(system), *counters.exporter_series(all_counters)]
         run = Run(groups, series, counters.start, counters.end)
-        firings = tuple(firing for firing in run.firings if begin <= firing.start < limit)
+        firings = tuple(firing for firing in run.firings if begin <= firing.start < until)
         # From all alerts: an earlier alert may be in the same notification.
         sent = tuple(
             message for message in notifications(run.firings, counters.end) if message.at >= begin

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
-from exporter.backtest.notifications import PAGE, TICKET, Notification, severity
+from exporter.backtest.notifications import PAGE, TICKET, severity
 from exporter.backtest.replay import Replay, reads_unknown_codes
 from exporter.names import CODE, NAME, SYSTEM
 from exporter.promql.run import Firing
@@ -28,10 +28,9 @@ _UNEQUAL: Final = re.compile(r'ne \$labels\.(\w+) (?:"([^"]*)"|\$labels\.(\w+))'
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`notifications` are those of all replays; `files` is the number of files."""
+    """`files` is the number of files."""
 
     replays: Sequence[Replay]
-    notifications: Sequence[Notification]
     events: EventCounts
     files: int
     console: Console
@@ -69,7 +68,7 @@ class Report:
         for replay, firing in pages:
             still = _STILL if firing.end is None else ""
             lasted = span(replay.seconds(firing)) + still
-            text = f"{summary(firing)}{'' if self._sent(firing) else ' (not sent)'}"
+            text = f"{summary(firing)}{'' if replay.sent(firing) else ' (not sent)'}"
             table.add_row(_minute(firing), lasted, Text(text, style="red"))
         if pages:
             self.console.print(table)
@@ -84,7 +83,7 @@ class Report:
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(firing.end is None for _, firing in group) else ""
-            unsent = sum(not self._sent(firing) for _, firing in group)
+            unsent = sum(not replay.sent(firing) for replay, firing in group)
             text = f"{alert} ({unsent:,} not sent)" if unsent else alert
             table.add_row(
                 _minute(group[0][1]), f"{len(group):,}", span(seconds) + still, Text(text)
@@ -94,10 +93,6 @@ class Report:
         if any(firing.end is None for replay in self.replays for firing in replay.firings):
             self._print(f"{_STILL}: still firing at the last event.", "dim")
 
-    def _sent(self, firing: Firing) -> bool:
-        """False for an alert that was inhibited, or ended before the notification."""
-        return any(notification.names(firing) for notification in self.notifications)
-
     def _load(self) -> None:
         self._heading("Load")
         # One page in ten days is three in a month; a page in an hour says nothing about a month.
@@ -105,15 +100,12 @@ class Report:
         numbers = ("Alerts", "Sent", *(("Alerts / 30 days", "Sent / 30 days") if long else ()))
         table = _table("System", "", *numbers, right=numbers)
         for replay in self.replays:
-            name, months = replay.system.system, (replay.until - replay.since) / _MONTH
+            months = (replay.until - replay.since) / _MONTH
             for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
                 alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                sent = sum(
-                    notification.system == name and notification.severity == level
-                    for notification in self.notifications
-                )
+                sent = sum(message.severity == level for message in replay.notifications)
                 monthly = [rate(count / months) for count in (alerts, sent)] if long else []
-                system = Text(name if level == PAGE else "")
+                system = Text(replay.system.system if level == PAGE else "")
                 table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
         self.console.print(table)
         text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."

@@ -15,19 +15,19 @@ from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard
 from exporter.ingest.media import media_type
 from exporter.ingest.pipeline import Pipeline
-from exporter.token_bucket import Limit, TokenBuckets, client_host
+from exporter.token_bucket import Limit, TokenBuckets, bucket_name
 from exporter.watched import Watched
 
 MAX_BODY: Final = 64 * 1024
 """Bytes: browsers send no more with `sendBeacon`, or with `fetch` and `keepalive` (the Fetch standard)."""
 BYTES_PER_EVENT: Final = 1024
-"""Each started KiB of a beacon costs a token, as an event does; the collector's events are smaller.
+"""Every KiB of a beacon, or part of one, costs a token like an event. The collector's events are smaller.
 
 Otherwise 64 KiB in an ignored field would cost one token, and decoding them would delay all other senders.
 """
 _TYPES: Final = ("text/plain", "application/json")
 """Browsers send text/plain, and bytes without a type, to other origins without a preflight."""
-_SIZE: Final = "; each started KiB of a beacon counts as an event"
+_SIZE: Final = "; every KiB of a beacon, or part of one, counts as an event"
 _VARY: Final = (b"vary", b"origin")
 _PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"POST"),
@@ -66,7 +66,7 @@ class BeaconRoute:
 
         No answer says whether an event was counted before: a reader of the key could abuse it.
         """
-        site = self.sites.now().get(hash_key(request.last_segment))
+        site = self.sites.current().get(hash_key(request.last_segment))
         if site is None:
             raise UnknownKey(
                 "no site has this key: it may have been replaced since the page loaded"
@@ -103,7 +103,7 @@ class BeaconRoute:
         self, request: Request, site: Site, cors: list[tuple[bytes, bytes]]
     ) -> Answer | None:
         buckets = (
-            (self._addresses, client_host(request.client), self.address_limit, "from one address"),
+            (self._addresses, bucket_name(request.client), self.address_limit, "from one address"),
             (self._site_rates, site.name, site.limit, "with its keys"),
         )
         for table, name, limit, scope in buckets:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter import json_schema, yaml_mapping
+from exporter import json_schema
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.yaml_file import Line
+from exporter.yaml_mapping import YamlMapping, read
 
 _REQUIRED: Final = ("site", "system", "origins", "keys")
 _OPTIONAL: Final = ("rate", "burst", "labels")
@@ -75,7 +76,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Loader:
+class SitesLoader:
     """Reads files of sites; `limit` is for sites without a limit of their own."""
 
     systems: Sequence[str]
@@ -83,7 +84,7 @@ class Loader:
     limit: Limit
 
     @classmethod
-    def of(cls, settings: Settings, taxonomy: Taxonomy) -> "Loader":
+    def of(cls, settings: Settings, taxonomy: Taxonomy) -> "SitesLoader":
         """A loader with the systems, labels and limit of the settings."""
         limit = Limit(settings.beacon_rate, settings.beacon_burst)
         return cls(tuple(taxonomy.systems), settings.labels, limit)
@@ -92,7 +93,7 @@ class Loader:
         """The sites of a file. Raises `ConfigError` with a line for each mistake: place, value, rule."""
         mistakes: list[str] = []
         sites: dict[str, Site] = {}
-        file = yaml_mapping.read(path, "the file", mistakes)
+        file = read(path, "the file", mistakes)
         if file is not None:
             file.expect(("sites",))
             lines: dict[str, Line] = {}
@@ -116,7 +117,7 @@ class Loader:
             raise ConfigError(*mistakes)
         return sites
 
-    def _site(self, entry: yaml_mapping.Mapping) -> Site:
+    def _site(self, entry: YamlMapping) -> Site:
         entry.expect(_REQUIRED, _OPTIONAL)
         name = entry.text("site", longest=_LONGEST_NAME)
         if name and not NAME.fullmatch(name):
@@ -129,14 +130,14 @@ class Loader:
             self._label_values(entry),
         )
 
-    def _site_limit(self, entry: yaml_mapping.Mapping) -> Limit:
+    def _site_limit(self, entry: YamlMapping) -> Limit:
         rate = entry.number("rate", least=_LEAST_RATE)
         burst = entry.number("burst", least=1)
         if burst is not None and not burst.is_integer():
             entry.wrong("burst", f"burst in {entry.what} must be a whole number")
         return Limit(rate or self.limit.rate, int(burst or self.limit.burst))
 
-    def _label_values(self, entry: yaml_mapping.Mapping) -> dict[str, frozenset[str]]:
+    def _label_values(self, entry: YamlMapping) -> dict[str, frozenset[str]]:
         allowed: dict[str, frozenset[str]] = {}
         labels = entry.mapping("labels")
         if labels is None:
@@ -161,7 +162,7 @@ class Loader:
         return allowed
 
 
-def _keys(entry: yaml_mapping.Mapping) -> list[str]:
+def _keys(entry: YamlMapping) -> list[str]:
     keys = []
     for key in entry.texts("keys", longest=_MAX_CHARS):
         if not _HASH.fullmatch(key.value):
@@ -178,7 +179,7 @@ def _keys(entry: yaml_mapping.Mapping) -> list[str]:
     return keys
 
 
-def _origins(entry: yaml_mapping.Mapping) -> list[bytes]:
+def _origins(entry: YamlMapping) -> list[bytes]:
     origins = entry.texts("origins", longest=_MAX_CHARS)
     for origin, line in origins:
         if not ORIGIN.fullmatch(origin):

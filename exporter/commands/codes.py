@@ -28,7 +28,7 @@ def codes(
     """
     from rich.console import Console
 
-    from exporter.lookup.page import as_json
+    from exporter.lookup.facts import as_json
     from exporter.lookup.search import search
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy

@@ -82,7 +82,7 @@ def check(
     """
     from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses
-    from exporter.ledger.recovery import not_ours
+    from exporter.ledger.backends import unwritable
     from exporter.runbooks.files import warnings as runbook_warnings
 
     # Warnings about files are printed below, as text.
@@ -93,7 +93,7 @@ def check(
     settings, systems = configuration.settings, configuration.taxonomy.systems
     warnings = configuration.warnings + unusable_addresses(settings)
     if not configuration.mistakes:
-        if settings.ledger is None and (problem := not_ours(settings.data_dir)):
+        if problem := unwritable(settings):
             warnings.append(problem)
         warnings += _unreachable_runbooks(settings)
         warnings += runbook_warnings(configuration.taxonomy, settings.taxonomy)

@@ -38,7 +38,7 @@ def simulate(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="start of the simulated time, RFC 3339"),
+        typer.Option(metavar="TIME", help="start of the simulated time: 2026-01-05, or RFC 3339"),
     ] = None,
     incident: Annotated[
         list[str] | None,

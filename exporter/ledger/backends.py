@@ -37,10 +37,10 @@ async def open_backend(
         "on_broken": on_broken,
     }
     if settings.ledger is not None:
-        from exporter.ledger.redis.connection import Plan as RedisPlan
+        from exporter.ledger.redis.connection import RedisSettings
         from exporter.ledger.redis.ledger import RedisLedger
 
-        shared = RedisPlan(
+        shared = RedisSettings(
             ledger_address.parse(settings.ledger),
             settings.labels,
             zero,
@@ -55,10 +55,10 @@ async def open_backend(
         )
         return await RedisLedger.open(shared, **options)
 
-    from exporter.ledger.recovery import Plan
+    from exporter.ledger.recovery import LedgerSettings
     from exporter.ledger.sqlite import SqliteLedger
 
-    local = Plan(
+    local = LedgerSettings(
         settings.data_dir,
         settings.labels,
         zero,
@@ -72,6 +72,15 @@ async def open_backend(
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger
+
+
+def unwritable(settings: Settings) -> str:
+    """What the exporter's user can't write in `data_dir`, and what to do; "" if it can, or with Redis."""
+    if settings.ledger is not None:
+        return ""
+    from exporter.ledger.recovery import not_ours
+
+    return not_ours(settings.data_dir)
 
 
 def back_up(settings: Settings, folder: Path) -> "Backup":

@@ -83,7 +83,7 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
         copy = Path(unfinished) / file.name
         until, acknowledged = _copy(database, marker, copy)
         meta = _finish(copy, acknowledged)
-        _give(copy, database.stat())
+        _restrict(copy, database.stat())
         copy.replace(file)
         sync_folder(folder)
     return Backup(file, meta.ledger, meta.commit, file.stat().st_size, until)
@@ -140,8 +140,8 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
     return meta
 
 
-def _give(copy: Path, original: os.stat_result) -> None:
-    """Make the copy durable and readable for the owner of the original only."""
+def _restrict(copy: Path, original: os.stat_result) -> None:
+    """Make the copy durable, and accessible only to the owner of the original."""
     # The owner of the folder could put a link in place of the file, and root would chown its target.
     descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

@@ -73,7 +73,7 @@ class CommitMarker:
         self._file = _open(path)
 
     def write(self, commit: int) -> None:
-        """Name a durable commit."""
+        """Write the number of a commit that is durable."""
         try:
             os.pwrite(self._file, _MARKER.pack(commit, _check(commit)), 0)
         except OSError:

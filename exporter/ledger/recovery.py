@@ -31,7 +31,7 @@ _CHUNK: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LedgerSettings:
     """The folder of a ledger, and the settings that it is opened with.
 
     The series of `zero` and `zero_durations` exist from the first scrape. `ids` and `age` (seconds) bound
@@ -75,12 +75,12 @@ class Opened:
             self.store.close()
 
 
-def open_ledger(plan: Plan) -> Opened:
-    """Open the ledger in the folder of the plan, or create it; a damaged ledger is moved aside first.
+def open_ledger(settings: LedgerSettings) -> Opened:
+    """Open the ledger in `settings.folder`, or create it; a damaged ledger is moved aside first.
 
     Raises `LedgerInUse`, and `LedgerError` when the folder cannot be used.
     """
-    folder = plan.folder
+    folder = settings.folder
     with ExitStack() as undo:
         try:
             if problem := not_ours(folder):
@@ -94,7 +94,7 @@ def open_ledger(plan: Plan) -> Opened:
             undo.callback(marker.close)
             for suffix in SUFFIXES:
                 (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
-            opened = _read_or_replace(plan, marker, lock)
+            opened = _read_or_replace(settings, marker, lock)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {folder} is full") from None
         except (OSError, apsw.Error) as error:
@@ -123,24 +123,26 @@ def not_ours(folder: Path) -> str:
     return ""
 
 
-def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
+def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:
     new = Meta(ledger=secrets.token_hex(4))
     try:
-        return _read(plan, marker, lock, new, read_marker(plan.folder / "ledger.marker"))
+        return _read(settings, marker, lock, new, read_marker(settings.folder / "ledger.marker"))
     except Damaged as damage:
-        now = plan.wall()
-        aside = move_aside(plan.folder / "ledger.db", now)
+        now = settings.wall()
+        aside = move_aside(settings.folder / "ledger.db", now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
-        opened = replace(_read(plan, marker, lock, new, 0), moved_to=aside)
+        opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
         marker.write(0)
         return opened
 
 
-def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int) -> Opened:
+def _read(
+    settings: LedgerSettings, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int
+) -> Opened:
     """Read the ledger, or create it with `new`. Raises `Damaged`, also for a lost acknowledged commit."""
-    path = plan.folder / "ledger.db"
+    path = settings.folder / "ledger.db"
     if not _size(path):
         # Checked before SQLite opens the file: SQLite deletes a WAL beside an empty database.
         absent = f"{path} is {'empty' if path.exists() else 'gone'}"
@@ -151,7 +153,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
         create(path, new)
     with ExitStack() as undo:
         try:
-            store = Store(path, plan.label_names)
+            store = Store(path, settings.label_names)
             undo.callback(store.abandon)
             store.check()
             meta = store.meta()
@@ -160,7 +162,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                     f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
                 )
             totals, renamed = _totals(store)
-            window, segments, last_ids = _window(store, plan)
+            window, segments, last_ids = _window(store, settings)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
             # checkpoint everything that was read is durable, also after a failed fsync.
             try:
@@ -170,9 +172,9 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                 log.warning("ledger_disk_full", at="start")
             if renamed:
                 store.replace_series(totals.series())
-            sync_folder(plan.folder)
+            sync_folder(settings.folder)
             names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
-            files = OpenFiles(plan.folder, names, plan.wall)
+            files = OpenFiles(settings.folder, names, settings.wall)
         except apsw.Error as error:
             if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None
@@ -230,9 +232,9 @@ def _sum(first: Total, second: Total) -> Total:
     )
 
 
-def _window(store: Store, plan: Plan) -> tuple[Window, Segments, Ids | None]:
-    window = Window(plan.ids, plan.slack)
-    segments = Segments(plan.ids, plan.age, window.size)
+def _window(store: Store, settings: LedgerSettings) -> tuple[Window, Segments, Ids | None]:
+    window = Window(settings.ids, settings.slack)
+    segments = Segments(settings.ids, settings.age, window.size)
     last = None
     for rows in _chunks(store, window.size):
         count = sum(ids.count for ids in rows)

@@ -14,8 +14,8 @@ from exporter.ledger.window import Window
 ROW_IDS: Final = 128
 """Ids up to which small commits share a row: 200,000 rows took 2 s to read at start, and 128 ids fit a
 page."""
-SHARE: Final = 24
-"""A shared row covers at most 1/24 of each bound of the window, because a row expires as a whole."""
+ROWS_PER_BOUND: Final = 24
+"""A row that commits share covers at most 1/24 of each bound of the window: it expires as a whole."""
 _MOST_BY_AGE: Final = 8
 """Rows that expire by age in one transaction, so that it stays short."""
 
@@ -44,7 +44,7 @@ class Segments:
 
     def __init__(self, ids: int, age: float, capacity: int) -> None:
         self._bound, self._age, self._capacity = ids, age, capacity
-        self._row_ids = min(ROW_IDS, ids // SHARE, (capacity - ids) // 2)
+        self._row_ids = min(ROW_IDS, ids // ROWS_PER_BOUND, (capacity - ids) // 2)
         self._segments: deque[Segment] = deque()
         self._ids = 0
         self.expired = {"age": 0, "ids": 0}
@@ -54,7 +54,7 @@ class Segments:
         if self._segments:
             last = self._segments[-1]
             total = last.count + count
-            if total <= self._row_ids and age - last.first <= self._age / SHARE:
+            if total <= self._row_ids and age - last.first <= self._age / ROWS_PER_BOUND:
                 return Segment(last.number, total, last.first, age)
         return Segment(number, count, age, age)
 

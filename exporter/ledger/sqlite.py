@@ -18,7 +18,7 @@ from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Receipt, Status, Totals
 from exporter.ledger.files import Replaced
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
-from exporter.ledger.recovery import Opened, Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, Opened, open_ledger
 from exporter.ledger.writer import Writer
 from exporter.logs import Log
 
@@ -41,26 +41,27 @@ class SqliteLedger(QueuedLedger):
     `on_commit` and `on_failure` are called on the writer's thread.
     """
 
-    def __init__(self, opened: Opened, plan: Plan, **options: Any) -> None:
+    def __init__(self, opened: Opened, settings: LedgerSettings, **options: Any) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
         super().__init__(**options)
-        self._folder, self._files, self._monotonic = plan.folder, opened.files, plan.monotonic
+        self._folder, self._monotonic = settings.folder, settings.monotonic
+        self._files = opened.files
         # When the writer began its present work; None while it waits for batches.
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
-        self._writer = Writer(opened, plan, self._committed)
+        self._writer = Writer(opened, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep()
         self._thread.start()
         self._watch = self._loop.call_later(_TICK, self._watch_writer)
 
     @classmethod
-    async def open(cls, plan: Plan, **options: Any) -> "SqliteLedger":
+    async def open(cls, settings: LedgerSettings, **options: Any) -> "SqliteLedger":
         """Read the ledger on another thread; raises as `open_ledger`."""
-        opened = await asyncio.get_running_loop().run_in_executor(None, open_ledger, plan)
-        return cls(opened, plan, **options)
+        opened = await asyncio.get_running_loop().run_in_executor(None, open_ledger, settings)
+        return cls(opened, settings, **options)
 
     # --- on the event loop ---------------------------------------------------------------------
 

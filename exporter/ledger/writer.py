@@ -10,7 +10,7 @@ import msgspec
 
 from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
 from exporter.ledger.group import Group
-from exporter.ledger.recovery import Opened, Plan
+from exporter.ledger.recovery import LedgerSettings, Opened
 from exporter.ledger.repeats import RecentUsers
 from exporter.ledger.store import Ids
 from exporter.ledger.totals import Changes
@@ -27,12 +27,14 @@ class Writer:
     seconds of each transaction.
     """
 
-    def __init__(self, opened: Opened, plan: Plan, on_commit: Callable[[float], None]) -> None:
-        self._opened, self._plan, self._on_commit = opened, plan, on_commit
+    def __init__(
+        self, opened: Opened, settings: LedgerSettings, on_commit: Callable[[float], None]
+    ) -> None:
+        self._opened, self._settings, self._on_commit = opened, settings, on_commit
         self._meta, self._size = opened.meta, 0
-        self._started = plan.monotonic()
+        self._started = settings.monotonic()
         self._last_ids = opened.last_ids
-        self._recent = RecentUsers(plan.monotonic)
+        self._recent = RecentUsers(settings.monotonic)
         # The last process may have ended before a delayed series was scraped as 0: its delay starts again.
         self._delay_ends: dict[Series, float] = {}
         self._delay(opened.totals.series())
@@ -41,7 +43,7 @@ class Writer:
         """Count a group of batches in one transaction; returns their receipts."""
         opened = self._opened
         group = Group(batches, opened.window)
-        now = self._plan.wall()
+        now = self._settings.wall()
         events = group.accepted
         repeats = self._recent.repeats(events.users) if events.users else []
         changes = opened.totals.change(events, now, list(compress(events.series, repeats)))
@@ -61,13 +63,13 @@ class Writer:
 
         After a failure, an empty transaction shows whether the disk has space again.
         """
-        opened, plan = self._opened, self._plan
+        opened, settings = self._opened, self._settings
         opened.files.check()
         self._size = opened.store.size()
         if after_failure and not opened.lock.has_space():
             return
-        now, wall = self._plan.monotonic(), plan.wall()
-        changes = opened.totals.missing(plan.zero, plan.zero_durations, wall)
+        now, wall = self._settings.monotonic(), settings.wall()
+        changes = opened.totals.missing(settings.zero, settings.zero_durations, wall)
         due = [series for series, end in self._delay_ends.items() if now >= end]
         changes.series.extend(opened.totals.end_delays(due).series)
         expiring = opened.segments.due(self._age(), 0).segments
@@ -99,7 +101,7 @@ class Writer:
             damaged=str(opened.moved_to) if opened.moved_to else None,
             damaged_at=self._meta.damaged_at,
             window_ids=len(opened.window),
-            window_capacity=self._plan.ids,
+            window_capacity=self._settings.ids,
             window_span=opened.segments.span(self._age()),
             window_expired=dict(opened.segments.expired),
             size_bytes=self._size,
@@ -135,11 +137,11 @@ class Writer:
         self._on_commit(seconds)
 
     def _delay(self, totals: Sequence[Total]) -> None:
-        end = self._plan.monotonic() + self._plan.first_seen_delay
+        end = self._settings.monotonic() + self._settings.first_seen_delay
         for total in totals:
             if total.delayed:
                 self._delay_ends.setdefault(total.series, end)
 
     def _age(self) -> float:
         """The ledger's own clock in seconds: it stands still between processes."""
-        return self._opened.meta.age + self._plan.monotonic() - self._started
+        return self._opened.meta.age + self._settings.monotonic() - self._started

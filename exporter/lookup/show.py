@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.lookup.page import facts
+from exporter.lookup.facts import facts
 from exporter.lookup.search import near, number, scope, search, spelled
 from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -38,13 +38,6 @@ _COUNTERS: Final = {
 _BOUNDS: Final = (*(str(bound) for bound in BUCKETS), "+Inf")
 
 
-class _Places(NamedTuple):
-    """The places of each family's series in the ledger's list of series."""
-
-    series: Sequence[Series]
-    by_family: dict[Family, list[int]]
-
-
 class LedgerCollector(Collector):
     """Exports one snapshot of `ledger.totals()` per scrape. Thread-safe.
 
@@ -58,7 +51,6 @@ class LedgerCollector(Collector):
             family: CounterLines(name, text, label_names)
             for family, (name, text) in _COUNTERS.items()
         }
-        self._places = _Places((), {})
         of_code = (names.SYSTEM, names.CODE, names.OUTCOME)
         self._repeats = Sums(
             names.SESSION_END_REPEATS,
@@ -79,7 +71,9 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         totals = self._ledger.totals()
-        families = self._by_family(totals.series)
+        families: dict[Family, list[Total]] = {family: [] for family in Family}
+        for total in totals.series:
+            families[total.series.family].append(total)
         for family, counter in self._counters.items():
             yield counter.family(totals.ledger, families[family])
         if self._label_names:
@@ -97,19 +91,6 @@ class LedgerCollector(Collector):
             "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
         )
-
-    def _by_family(self, totals: Sequence[Total]) -> dict[Family, list[Total]]:
-        """The totals of each family. Their places are kept while the ledger's series stay the same."""
-        series = [total.series for total in totals]
-        places = self._places
-        if places.series != series:
-            by_family: dict[Family, list[int]] = {family: [] for family in Family}
-            for place, each in enumerate(series):
-                by_family[each.family].append(place)
-            places = self._places = _Places(series, by_family)
-        return {
-            family: list(map(totals.__getitem__, rows)) for family, rows in places.by_family.items()
-        }
 
     def _repeats_of(self, ledger: str, families: dict[Family, list[Total]]) -> Metric:
         """The repeats among the ends that this scrape exports: their difference never goes down."""
@@ -152,7 +133,7 @@ def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)
         for family in (*OF_SESSIONS, Family.REPEATS)
         for name, system in taxonomy.systems.items()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
     ]
 
 
@@ -162,5 +143,5 @@ def zero_durations(taxonomy: Taxonomy) -> list[Cell]:
         (name, outcome.value)
         for name, system in taxonomy.systems.items()
         for outcome in Outcome
-        if outcome in {code.outcome for code in (*system.codes, system.unknown)}
+        if outcome in {code.outcome for code in system.all_codes}
     ]

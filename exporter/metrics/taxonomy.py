@@ -26,7 +26,7 @@ class TaxonomyCollector(Collector):
 
     def __init__(self, taxonomy: Taxonomy, runbooks: str, dashboards: str) -> None:
         systems = taxonomy.systems
-        codes = [code for system in systems.values() for code in (*system.codes, system.unknown)]
+        codes = [code for system in systems.values() for code in system.all_codes]
         objective = GaugeMetricFamily(
             names.SESSION_END_OBJECTIVE,
             "Target of the success ratio, success / (success + failure).",

@@ -28,8 +28,8 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics import exposition
 from exporter.metrics.own import OwnMetrics
-from exporter.ops.history import Recent
 from exporter.ops.landing_page import landing_page
+from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.ops.security import SecurityMiddleware, refusal
 from exporter.settings import Settings
@@ -52,7 +52,7 @@ def create_app(
     unknown_codes: UnknownCodes,
     authenticator: Authenticator,
 ) -> FastAPI:
-    """The ASGI app, without lifespan. `LazyApp` passes the history in the state of each request."""
+    """The ASGI app, without lifespan. `LazyApp` passes the recent ends in the state of each request."""
     # No request leaves the host: FastAPI's telemetry would send to OTEL_* of the environment, and its
     # docs page loads scripts from a CDN.
     app = FastAPI(
@@ -127,7 +127,7 @@ def create_app(
 
 
 def _recent(request: Request) -> Recent:
-    recent: Recent = request.state.history.read()
+    recent: Recent = request.state.recent_ends.read()
     return recent
 
 

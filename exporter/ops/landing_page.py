@@ -14,7 +14,7 @@ from exporter.beacons import script
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
-from exporter.ops.history import Recent
+from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.settings import Settings, is_loopback
 from exporter.taxonomy.model import Code, Outcome, Taxonomy
@@ -62,8 +62,9 @@ def _failures(taxonomy: Taxonomy, recent: Recent) -> list[tuple[int, Code]]:
     failures = [
         (ended, code)
         for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
-        if code.outcome is Outcome.FAILURE and (ended := recent.ended((code.system, code.code), 5))
+        for code in system.all_codes
+        if code.outcome is Outcome.FAILURE
+        and (ended := recent.ends_within((code.system, code.code), 5))
     ]
     return sorted(failures, key=lambda failure: -failure[0])
 

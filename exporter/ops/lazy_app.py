@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter import names
 from exporter.errors import LedgerUnavailable, MethodNotAllowed
 from exporter.ledger.contract import Ledger
-from exporter.ops.history import History
+from exporter.ops.recent_ends import RecentEnds
 from exporter.problem import problem
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -23,19 +23,19 @@ class LazyApp:
     """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
     Other requests go to the app that `create` returns, called in a thread by `prepare` or at the first
-    request. The app gets the history, sampled every minute, as `request.state.history`.
+    request. The app gets the recent ends, sampled every minute, as `request.state.recent_ends`.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         create: Callable[[], ASGIApp],
-        history: History | None = None,
+        recent_ends: RecentEnds | None = None,
         minute: float = 60,
     ) -> None:
         self._ledger = ledger
         self._create = create
-        self._history = history or History(ledger.totals)
+        self._recent_ends = recent_ends or RecentEnds(ledger.totals)
         self._minute = minute
         self._app: asyncio.Future[ASGIApp] | None = None
         self._sampling: asyncio.TimerHandle | None = None
@@ -51,7 +51,7 @@ class LazyApp:
         """Sample in a thread: adding up many series takes longer than an event may wait."""
         loop = asyncio.get_running_loop()
         self._sampling = loop.call_later(self._minute, self._sample)
-        loop.run_in_executor(None, self._history.sample)
+        loop.run_in_executor(None, self._recent_ends.sample)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in (names.HEALTHY_PATH, names.READY_PATH):
@@ -63,7 +63,7 @@ class LazyApp:
         self.prepare()
         assert self._app is not None
         app = await asyncio.shield(self._app)
-        scope.setdefault("state", {})["history"] = self._history
+        scope.setdefault("state", {})["recent_ends"] = self._recent_ends
         await app(scope, receive, send)
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -7,9 +7,9 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from exporter.ingest.unknown import UnknownCodes
-from exporter.lookup.page import facts
+from exporter.lookup.facts import facts
 from exporter.lookup.search import near, row_text, search
-from exporter.ops.history import Recent
+from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
@@ -44,9 +44,7 @@ class RunbookIndex:
         self._unknown_codes = unknown_codes
         self._links = QueryLinks(settings.prometheus_url, settings.dashboard_url)
         self._rows = [
-            _row(system, code)
-            for system in taxonomy.systems.values()
-            for code in (*system.codes, system.unknown)
+            _row(system, code) for system in taxonomy.systems.values() for code in system.all_codes
         ]
 
     def codes(self, recent: Recent, text: str) -> Response:
@@ -64,13 +62,13 @@ class RunbookIndex:
 
     def code(self, recent: Recent, system: str, code: str) -> Response:
         """The runbook of a code; another accepted spelling redirects to it."""
-        owner = self._taxonomy.systems.get(system)
-        if owner is None:
+        loaded = self._taxonomy.systems.get(system)
+        if loaded is None:
             return self._code_not_found(system, code)
-        for candidate in (*owner.codes, owner.unknown):
+        for candidate in loaded.all_codes:
             if candidate.code == code:
-                return self._runbook(owner, candidate, recent)
-        if (match := owner.match(code)) is not owner.unknown:
+                return self._runbook(loaded, candidate, recent)
+        if (match := loaded.match(code)) is not loaded.unknown:
             return RedirectResponse(match.runbook)
         return self._code_not_found(system, code)
 

@@ -16,8 +16,6 @@ def _round(values: Floats, nearest: Floats | float = 1.0) -> Floats:
 
 
 ELEMENTWISE: Final[dict[str, Callable[..., Floats]]] = {
-    "abs": np.abs,
-    "clamp_max": np.minimum,
     "clamp_min": np.maximum,
     "round": _round,
     "sqrt": np.sqrt,
@@ -83,15 +81,9 @@ def _of_buckets(bounds: Floats, counts: Floats, quantile: float) -> float:
     return float(start + (bounds[bucket] - start) * part)
 
 
-def _sum(values: Floats, present: Flags) -> Floats:
-    return np.asarray(np.add.reduce(np.where(present, values, 0.0), axis=0))
-
-
 REDUCTIONS: Final[dict[str, Callable[[Floats, Flags], Floats]]] = {
-    "sum": _sum,
+    "sum": lambda values, present: np.add.reduce(np.where(present, values, 0.0), axis=0),
     "count": lambda _, present: np.asarray(present.sum(axis=0), np.float64),
-    "avg": lambda values, present: np.asarray(_sum(values, present) / present.sum(axis=0)),
-    "min": lambda values, present: np.fmin.reduce(np.where(present, values, np.nan), axis=0),
     "max": lambda values, present: np.fmax.reduce(np.where(present, values, np.nan), axis=0),
     "group": lambda values, _: np.ones(values.shape[1]),
 }

@@ -14,8 +14,8 @@ _NEAR: Final = 1.1
 """Largest distance to the range's edge for full extrapolation, in average sample distances."""
 
 CAPS_FIRST = False
-"""Whether the cap for an edge far from its sample is applied before the limit at 0, as in Prometheus 2.53.
-False: the order of Prometheus 2.42."""
+"""Whether the cap for an edge far from its sample is applied before the limit at 0: Prometheus 2.42 applies
+it after the limit, 2.53 before. Only tests set it, to what the installed Prometheus does."""
 
 
 @dataclass(frozen=True, slots=True)

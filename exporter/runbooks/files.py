@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
-from exporter import rule_files
 from exporter.names import UNKNOWN
+from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, System, Taxonomy
 
-
-def shipped() -> Path:
-    """The folder of the shipped files."""
-    return rule_files.folder() / "runbooks"
+SHIPPED: Final = shipped("rules/runbooks")
+"""The folder of the shipped files."""
 
 
 def of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | None:
@@ -20,17 +19,17 @@ def of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | 
     shipped files, the last folder first. Codes with the same name share the file of the first code.
     """
     first = next((row.code for row in system.codes if row.name == code.name), code.code)
-    for folder in (*(path / "runbooks" for path in reversed(folders)), shipped()):
+    for folder in (*(path / "runbooks" for path in reversed(folders)), SHIPPED):
         for name in (code.code, first):
             path = folder / system.system / f"{name}.md"
             if path.is_file():
                 return path
-    return shipped() / "unknown.md" if code.code == UNKNOWN else None
+    return SHIPPED / "unknown.md" if code.code == UNKNOWN else None
 
 
 def of_alert(name: str) -> Path:
     """The file of an alert of the shipped rules."""
-    return shipped() / "alerts" / f"{name}.md"
+    return SHIPPED / "alerts" / f"{name}.md"
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
@@ -39,7 +38,7 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
     A code that an overlay adds needs no file: its page shows the taxonomy's texts.
     """
     for system in taxonomy.systems.values():
-        if not (shipped() / system.system).is_dir():
+        if not (SHIPPED / system.system).is_dir():
             continue
         for code in system.codes:
             if of_code(system, code, folders) is None and not code.changed_by:
@@ -50,7 +49,7 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
     names = {
         f"{system.system}/{code.code}.md"
         for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
     }
     for folder in folders:
         runbooks = folder / "runbooks"

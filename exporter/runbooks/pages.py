@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
-from exporter.lookup.page import OWNERS
+from exporter.lookup.facts import OWNERS
 from exporter.runbooks import files
 from exporter.taxonomy.model import Code, System
 
@@ -63,8 +63,8 @@ def of_code(
     system: System, code: Code, folders: Sequence[Path], links: QueryLinks
 ) -> tuple[Rendered, Rendered]:
     """The code's own runbook, and the diagnosis that is common to all codes."""
-    own = files.of_code(system, code, folders) or files.shipped() / "default.md"
-    shared = files.shipped() / "diagnosis.md"
+    own = files.of_code(system, code, folders) or files.SHIPPED / "default.md"
+    shared = files.SHIPPED / "diagnosis.md"
     return (
         render(_read(own), values(code), links),
         render(_read(shared), values(code), links, "shared-query"),

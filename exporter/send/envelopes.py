@@ -13,7 +13,7 @@ from exporter.ingest.event import FieldMatcher
 from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
 
-_MAX_DEPTH: Final = 16
+_MAX_DEPTH: Final = 32
 """Levels of JSON inside base64; the exporter's default `max_depth`."""
 
 

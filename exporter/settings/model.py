@@ -98,7 +98,8 @@ class Settings(BaseModel):
         None, "file with the public keys of sites whose browsers send events, YAML"
     )
     beacon_rate: Rate = _setting(
-        50, "events per second from the browsers of a site; each started KiB counts as an event"
+        50,
+        "events per second from the browsers of a site; every KiB, or part of one, counts as an event",
     )
     beacon_burst: Count = _setting(500, "events that a site may send at once")
     beacon_address_rate: Rate = _setting(
@@ -191,9 +192,9 @@ class Settings(BaseModel):
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The settings of each rule about several settings that `settings` break, and what to do.
+    """For each broken rule about several settings: the settings involved, and what to do.
 
-    The value of the first setting is shown.
+    Messages show the value of the first.
     """
     for name in ("ledger_password_file", "ledger_wait"):
         if settings.ledger is None and getattr(settings, name) is not None:

@@ -19,7 +19,8 @@ from exporter.simulate.events import merged, ndjson
 from exporter.simulate.history import expected_alert
 from exporter.simulate.incidents import DESCRIPTIONS, KINDS
 from exporter.simulate.openmetrics import daily
-from exporter.simulate.options import Options, Run, rfc3339
+from exporter.simulate.options import Options, Run
+from exporter.timestamps import rfc3339
 
 STDOUT: Final = Path("-")
 _SEEDS: Final = 1_000_000

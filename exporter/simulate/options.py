@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +11,9 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, Plan, simulate, standard_plan
+from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, IncidentPlan, simulate, standard_plan
 from exporter.simulate.traffic import Traffic
+from exporter.timestamps import option_seconds
 
 REAL_TIME: Final = 1.0
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": HOUR, "d": DAY}
@@ -28,7 +28,7 @@ class Run:
     traffic: Traffic
     seconds: float
     start: float
-    incidents: Plan
+    incidents: IncidentPlan
     seed: int
     speed: float
     dated: bool
@@ -103,15 +103,9 @@ class Options:
     def _start(self, default: float) -> float:
         if self.start is None:
             return MONDAY + 8 * HOUR if self.url else default
-        try:
-            start = datetime.fromisoformat(self.start)
-        except ValueError:
-            raise ConfigError(
-                f"--start = {self.start!r}: use RFC 3339, such as 2026-01-05T08:00:00Z"
-            ) from None
-        return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
+        return option_seconds("--start", self.start)
 
-    def _plan(self, systems: Sequence[str], seconds: float) -> Plan:
+    def _plan(self, systems: Sequence[str], seconds: float) -> IncidentPlan:
         """Incidents without an offset are spread over the middle half of the run."""
         if "standard" in self.incidents:
             if len(self.incidents) > 1:
@@ -132,11 +126,6 @@ class Options:
                 raise ConfigError(f"--incident {text}: starts after the end of the simulation")
             plan.append((name, onset))
         return plan
-
-
-def rfc3339(time: float) -> str:
-    """Unix seconds as `--start` accepts them."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _duration(flag: str, text: str) -> float:

@@ -108,4 +108,4 @@ def with_failures(system: str, failing: float | None) -> Mapping[str, float]:
 def codes(system: str) -> tuple[Code, ...]:
     """Every code of a shipped system, and `unknown` last."""
     taxonomy = load().systems[system]
-    return (*taxonomy.codes, taxonomy.unknown)
+    return taxonomy.all_codes

@@ -16,7 +16,7 @@ MONDAY: Final = 1767571200.0
 """2026-01-05T00:00:00Z, so that the hours of the standard plan are hours of the day."""
 STANDARD_DAYS: Final = 28
 
-Plan = Sequence[tuple[str, float]]
+IncidentPlan = Sequence[tuple[str, float]]
 """Names of incidents, and seconds from the start of the history to each onset."""
 
 # Day and hour. Incidents that expect an alert are at least 8 h apart, at all hours, on working days and
@@ -42,13 +42,13 @@ _STANDARD: Final[Mapping[str, Sequence[tuple[int, float]]]] = {
     "launch-day": ((26, 8),),
     "clock-change": ((27, 1),),
 }
-STANDARD: Final[Plan] = tuple(
+STANDARD: Final[IncidentPlan] = tuple(
     (name, day * DAY + hour * HOUR) for name, onsets in _STANDARD.items() for day, hour in onsets
 )
 """28 days from a Monday, with 20 expected alerts on streampixel and 22 on softdrive."""
 
 
-def standard_plan(seconds: float) -> Plan:
+def standard_plan(seconds: float) -> IncidentPlan:
     """The incidents of `STANDARD` that end within `seconds`."""
     needed = {name: STEP if kind.permanent else kind.seconds for name, kind in KINDS.items()}
     return [(name, onset) for name, onset in STANDARD if onset + needed[name] <= seconds]
@@ -58,7 +58,7 @@ def simulate(
     system: str,
     traffic: Traffic | None = None,
     days: float = STANDARD_DAYS,
-    incidents: Plan = (),
+    incidents: IncidentPlan = (),
     seed: int = 1,
     start: float = MONDAY,
     step: float = STEP,

@@ -170,7 +170,7 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
     poller = Poller(
         settings.live_stats_projects,
         settings.live_stats_interval,
-        StatsClient(settings.live_stats_url, user, key.now, TIMEOUT).users,
+        StatsClient(settings.live_stats_url, user, key.current, TIMEOUT).users,
         lambda reason: failures.labels(SYSTEM, reason).inc(),
     )
     registry.register(poller)

@@ -9,7 +9,7 @@ from exporter.taxonomy.model import Taxonomy
 from exporter.taxonomy.spellings import normalize
 from exporter.taxonomy.system import OVERLAY_KEYS, read_system
 from exporter.yaml_file import Line
-from exporter.yaml_mapping import Mapping, read
+from exporter.yaml_mapping import YamlMapping, read
 
 _SHIPPED: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -22,8 +22,8 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     Raises `ConfigError` with every mistake of every file, each as `path:line: message`.
     """
     mistakes: list[str] = []
-    documents: dict[str, Mapping] = {}
-    overlays: list[Mapping] = []
+    documents: dict[str, YamlMapping] = {}
+    overlays: list[YamlMapping] = []
     for path in _files([_SHIPPED, *folders], mistakes):
         document = read(path, "the system", mistakes)
         if document is None:
@@ -40,7 +40,7 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
             )
         else:
             documents[name] = document
-    changes: dict[str, list[Mapping]] = {name: [] for name in documents}
+    changes: dict[str, list[YamlMapping]] = {name: [] for name in documents}
     for overlay in overlays:
         overlay.what = "the overlay"
         overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
@@ -70,12 +70,12 @@ def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
         yield from paths
 
 
-def merge(document: Mapping, overlays: Sequence[Mapping]) -> Iterator[Mapping]:
+def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[YamlMapping]:
     """The rows of a system's codes, with the changes of its overlays.
 
     `document` takes the overlays' objective. Each key keeps its file and line, for messages.
     """
-    rows: dict[str, Mapping] = {}
+    rows: dict[str, YamlMapping] = {}
     for source in (document, *overlays):
         if source is not document and "objective" in source:
             _take(document, "objective", source, document)
@@ -98,7 +98,7 @@ def merge(document: Mapping, overlays: Sequence[Mapping]) -> Iterator[Mapping]:
     yield from rows.values()
 
 
-def _take(target: Mapping, key: str, source: Mapping, document: Mapping) -> None:
+def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapping) -> None:
     """Copy a key, and report two overlays with different values of it."""
     line, other = source.line_of(key), target.line_of(key)
     replaces = key in target and other.path != document.line.path and key != "aliases"

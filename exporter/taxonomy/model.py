@@ -109,6 +109,11 @@ class System:
     compact: dict[str, frozenset[str]] = field(default_factory=dict)
     objective: float = DEFAULT_OBJECTIVE
 
+    @property
+    def all_codes(self) -> tuple[Code, ...]:
+        """`codes`, then `unknown`."""
+        return (*self.codes, self.unknown)
+
     def match(self, raw: str | int | None) -> Code:
         """The code of a spelling; `normal` for no spelling, `unknown` if no code has it. Never raises."""
         if raw is None or raw == "":

@@ -23,7 +23,7 @@ from exporter.taxonomy.model import (
 )
 from exporter.taxonomy.spellings import compact, normalize
 from exporter.yaml_file import Line
-from exporter.yaml_mapping import Mapping
+from exporter.yaml_mapping import YamlMapping
 
 PHASE_SOURCES: Final = ("vendor", "derived")
 SYSTEM_KEYS: Final = ("system", "title", "source", "phase_source", "normal", "categories", "codes")
@@ -44,7 +44,7 @@ CODE_RULE: Final = "allowed are letters, digits, '.', '_' and '-', starting with
 _RESERVED: Final = "is reserved for undocumented codes"
 
 
-def read_system(document: Mapping, merged: Iterable[Mapping]) -> System | None:
+def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System | None:
     """The system in a file with its overlays. Use it only if no mistake was reported."""
     document.expect(SYSTEM_KEYS, optional=OPTIONAL_SYSTEM_KEYS)
     name = document.text("system", longest=LONGEST_NAME)
@@ -78,7 +78,7 @@ def read_system(document: Mapping, merged: Iterable[Mapping]) -> System | None:
     )
 
 
-def _categories(document: Mapping) -> dict[str, str]:
+def _categories(document: YamlMapping) -> dict[str, str]:
     headings = document.mapping("categories")
     if headings is None:
         return {}
@@ -90,7 +90,9 @@ def _categories(document: Mapping) -> dict[str, str]:
     return {name: headings.text(name, longest=LONGEST_SPELLING) for name in headings.names()}
 
 
-def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, str]) -> Code | None:
+def _code(
+    row: YamlMapping, document: YamlMapping, system: str, categories: dict[str, str]
+) -> Code | None:
     """The code of a row; None after some mistakes."""
     code = row.text("code", longest=LONGEST_NAME)
     if code:
@@ -136,7 +138,7 @@ def _code(row: Mapping, document: Mapping, system: str, categories: dict[str, st
     return read_code if code else None
 
 
-def _changed_by(row: Mapping, document: Mapping) -> str:
+def _changed_by(row: YamlMapping, document: YamlMapping) -> str:
     """The lines and keys of overlays that change a row: `mine.yaml:7 (severity, aliases)`."""
     changes = sorted(
         (line.path, line.number, key)
@@ -152,7 +154,7 @@ def _changed_by(row: Mapping, document: Mapping) -> str:
     return "; ".join(parts)
 
 
-def _aliases(row: Mapping) -> tuple[str, ...]:
+def _aliases(row: YamlMapping) -> tuple[str, ...]:
     first: dict[str, Line] = {}
     aliases = []
     for alias, line in row.texts("aliases", longest=LONGEST_SPELLING):
@@ -170,7 +172,7 @@ def _aliases(row: Mapping) -> tuple[str, ...]:
     return tuple(aliases)
 
 
-def _index(document: Mapping, rows: dict[Code, Mapping]) -> Index:
+def _index(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Index:
     spellings = index(tuple(rows))
     for (first, second), shared in spellings.clashes.items():
         lines = [(_line_of(rows[code], shared[0]), code.code) for code in (second, first)]
@@ -185,7 +187,7 @@ def _index(document: Mapping, rows: dict[Code, Mapping]) -> Index:
     return spellings
 
 
-def _line_of(row: Mapping, spelling: str) -> Line:
+def _line_of(row: YamlMapping, spelling: str) -> Line:
     """The line of the alias, name or code that a spelling comes from."""
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
         if compact(alias.value) == compact(spelling):
@@ -194,7 +196,7 @@ def _line_of(row: Mapping, spelling: str) -> Line:
     return row.line_of("name" if compact(name) == compact(spelling) else "code")
 
 
-def _normal(document: Mapping, rows: dict[Code, Mapping]) -> Code | None:
+def _normal(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Code | None:
     name = document.text("normal", longest=LONGEST_NAME)
     if not name or not rows:
         return None

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from exporter.backtest.command import backtest
+from exporter.timestamps import rfc3339
 
 START = 1767571200.0
 """2026-01-05T00:00:00Z, a Monday."""
 NOW = START + 300 * 86400.0
-
-
-def rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def event(at: float, code: Any = "4001", **fields: Any) -> dict[str, Any]:

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from exporter.errors import ConfigError
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.scenario import MONDAY
-from tests.backtest.histories import event, rfc3339, run, write
+from exporter.timestamps import rfc3339
+from tests.backtest.histories import event, run, write
 from tests.commands.running import call, environment
+from tests.taxonomy.mistakes import VALID
 
 
 def alerts_of(
@@ -75,14 +77,12 @@ def test_json_names_unknown_codes_in_their_alert(
 ) -> None:
     events = [event(at * 20.0, "4001 nodes", **{"Error Code": "x"}) for at in range(360)]
     path = write(tmp_path / "a.ndjson", events)
-    (alert,) = (
-        alert
-        for alert in alerts_of(path, capsys)
-        if alert["labels"]["alertname"] == "SessionEndExporterUnknownCodes"
-    )
+    alerts = {alert["labels"]["alertname"]: alert for alert in alerts_of(path, capsys)}
+    alert = alerts["SessionEndExporterUnknownCodes"]
     assert alert["labels"]["severity"] == "ticket"
     assert alert["labels"]["system"] == "streampixel"
     assert alert["unknown_codes"] == {"4001 nodes": 360}
+    assert alerts["SessionEndElevated"]["unknown_codes"] == {"4001 nodes": 360}
     errors = run([path], json=True).errors
     assert errors.splitlines()[-2:] == [
         "ignored fields: Error Code (near code)",
@@ -105,6 +105,8 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
     done = run([path], rules=rules)
     assert (done.code, done.errors) == (0, "")
     assert re.search(r"1  1h 59m\+  Mine on", done.text)
+    # Sent as well, in a group without a system.
+    assert re.search(r"tickets +1 +1\n", done.text)
     assert "Would have paged: 0" in done.text
 
 
@@ -125,7 +127,7 @@ def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
 def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
     """Without baseline.yml no spike is found, and the report used to say "Would have paged: 0"."""
     path, rules = write(tmp_path / "a.ndjson", outage()), tmp_path / "rules"
-    shutil.copytree(folder(), rules)
+    shutil.copytree(RULES, rules)
     assert run([path], rules=rules).errors == ""
     (rules / "baseline.yml").unlink()
     assert run([path], rules=rules).errors == (
@@ -235,6 +237,16 @@ def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
     text = run([path]).text
     assert "2 ends" in text
     assert "1 skipped: duplicates of earlier events" in " ".join(text.split())
+
+
+def test_options_select_a_system_of_another_taxonomy(tmp_path: Path) -> None:
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "acme.yaml").write_text(VALID)
+    path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "07", system="acme")])
+    done = call("backtest", path, "--taxonomy", tmp_path / "codes", "--system", "acme")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 ends counted of 2 events" in done.stdout
+    assert "1 skipped: of other systems than --system" in done.stdout
 
 
 def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.backtest import files as files_module
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.files import Files, Repeats
+from exporter.backtest.files import EventReader, Repeats
 from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
@@ -18,16 +18,16 @@ from tests.backtest.histories import NOW, START, event, write
 TAXONOMY = load()
 
 
-def read(path: Path, **options: Any) -> tuple[Files, list[str]]:
+def read(path: Path, **options: Any) -> tuple[EventReader, list[str]]:
     notes: list[str] = []
     with Seen() as seen:
-        files = Files(TAXONOMY, seen, NOW, notes.append, **options)
-        files.read(Source(path), lambda: None)
-    return files, notes
+        reader = EventReader(TAXONOMY, seen, NOW, notes.append, **options)
+        reader.read(Source(path), lambda: None)
+    return reader, notes
 
 
-def totals(files: Files, system: str = "streampixel") -> dict[str, int]:
-    counters = files.ends[system].counters(EventCounts())
+def totals(reader: EventReader, system: str = "streampixel") -> dict[str, int]:
+    counters = reader.ends[system].counters(EventCounts())
     if counters is None:
         return {}
     return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
@@ -40,9 +40,9 @@ def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path) -> None
         for at, code in enumerate(spellings)
     ]
     events += [event(5.0, "", system="softdrive"), event(6.0, "4711", system="softdrive")]
-    files, _ = read(write(tmp_path / "a.ndjson", events))
-    assert totals(files, "softdrive") == {"none": 1, "01": 5, "unknown": 1}
-    assert files.counts.unknown_codes == {"softdrive": {"4711": 1}}
+    reader, _ = read(write(tmp_path / "a.ndjson", events))
+    assert totals(reader, "softdrive") == {"none": 1, "01": 5, "unknown": 1}
+    assert reader.counts.unknown_codes == {"softdrive": {"4711": 1}}
 
 
 def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
         event(10.0, occurred_at="\ud800"),
     ]
     path = write(tmp_path / "a.ndjson", events)
-    files, notes = read(path)
-    assert totals(files) == {"4001": 1}
-    counts = files.counts
+    reader, notes = read(path)
+    assert totals(reader) == {"4001": 1}
+    counts = reader.counts
     assert (counts.read, counts.counted) == (12, 1)
     assert (counts.interruptions, counts.undated, counts.duplicates) == (1, 1, 1)
     assert counts.rejected == {
@@ -80,9 +80,9 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
 
 def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
-    files, notes = read(write(tmp_path / "a.ndjson", [first, other, other, first]))
-    assert totals(files) == {"4001": 1}
-    assert (files.counts.duplicates, files.counts.rejected) == (1, {"conflict": 2})
+    reader, notes = read(write(tmp_path / "a.ndjson", [first, other, other, first]))
+    assert totals(reader) == {"4001": 1}
+    assert (reader.counts.duplicates, reader.counts.rejected) == (1, {"conflict": 2})
     assert notes[0].endswith(
         "a.ndjson:2: skipped: id: counted before with other content; the first event stands"
     )
@@ -91,31 +91,31 @@ def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
 def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path) -> None:
     """Fails without the bound: a file whose code column contains ids would fill the memory."""
     events = [event(0.0, f"x{number}", **{f"f{number}": 1}) for number in range(10_050)]
-    files, _ = read(write(tmp_path / "a.ndjson", events))
-    counts = files.counts
+    reader, _ = read(write(tmp_path / "a.ndjson", events))
+    counts = reader.counts
     assert counts.unknown == {"streampixel": 10_050}
     assert (len(counts.unknown_codes["streampixel"]), len(counts.ignored)) == (10_000, 1000)
 
 
 def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:
     events = [event(1.0, id=None)] * 2 + [event(1.0)] * 2 + [event(1.0, id=None)]
-    files, _ = read(write(tmp_path / "a.ndjson", events))
-    assert totals(files) == {"4001": 4}
-    assert files.counts.duplicates == 1
+    reader, _ = read(write(tmp_path / "a.ndjson", events))
+    assert totals(reader) == {"4001": 4}
+    assert reader.counts.duplicates == 1
 
 
 def test_events_of_other_systems_are_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "08", system="softdrive")])
-    files, notes = read(path, only="softdrive")
-    assert list(files.ends) == ["softdrive"]
-    assert totals(files, "softdrive") == {"08": 1}
-    assert (files.counts.other_systems, notes) == (1, [])
+    reader, notes = read(path, only="softdrive")
+    assert list(reader.ends) == ["softdrive"]
+    assert totals(reader, "softdrive") == {"08": 1}
+    assert (reader.counts.other_systems, notes) == (1, [])
 
 
 def test_repeated_mistake_is_printed_three_times(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(float(at), system="mine") for at in range(50)])
-    files, notes = read(path)
-    assert files.counts.rejected == {"unknown_system": 50}
+    reader, notes = read(path)
+    assert reader.counts.rejected == {"unknown_system": 50}
     assert len(notes) == 4
     assert (
         notes[-1] == f"{path}:4: skipped, as are further events with this mistake (unknown_system)"
@@ -125,16 +125,16 @@ def test_repeated_mistake_is_printed_three_times(tmp_path: Path) -> None:
 def test_clock_skew_is_allowed_as_by_the_exporter(tmp_path: Path) -> None:
     allowed = Settings.model_fields["max_clock_skew"].default
     ends = [event(NOW - START + allowed + more) for more in (-1.0, 1.0)]
-    files, _ = read(write(tmp_path / "a.ndjson", ends))
-    assert (files.counts.counted, files.counts.rejected) == (1, {"clock_skew": 1})
+    reader, _ = read(write(tmp_path / "a.ndjson", ends))
+    assert (reader.counts.counted, reader.counts.rejected) == (1, {"clock_skew": 1})
 
 
 def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -> None:
     """The 15 minutes begin with an end that is not a repeat."""
     mine = [event(at, user="u") for at in (0.0, 600.0, 890.0, 901.0)]
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
-    files, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
-    counters = files.ends["streampixel"].counters(EventCounts())
+    reader, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
+    counters = reader.ends["streampixel"].counters(EventCounts())
     assert counters is not None
     assert counters.repeats is not None
     assert (counters.codes, counters.repeats[-1].tolist()) == (("4001", "4002"), [2, 0])
@@ -146,8 +146,8 @@ def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, ask
     """Counted are the first five labels of an event, and twenty values of each label."""
     same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
     sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    files, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
-    counters = files.ends["streampixel"].counters(EventCounts())
+    reader, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
+    counters = reader.ends["streampixel"].counters(EventCounts())
     assert counters is not None
     by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
     expected = {("region", f"r{value}"): 2 for value in range(20)}
@@ -175,3 +175,12 @@ def test_oldest_user_is_forgotten_past_the_bound(monkeypatch: pytest.MonkeyPatch
     users = Repeats()
     assert not any(users.add("s", "1", user, 0.0) for user in "abc")
     assert [users.add("s", "1", user, 1.0) for user in "cba"] == [True, True, False]
+
+
+def test_remembered_codes_are_counted_when_no_more_are_remembered() -> None:
+    """Fails without the limit: a column of ids that is mistaken for codes would fill the memory."""
+    counts = EventCounts()
+    for code in (*range(10_001), 0):
+        counts.count_unknown("streampixel", str(code))
+    codes = counts.unknown_codes["streampixel"]
+    assert (len(codes), codes["0"], counts.unknown["streampixel"]) == (10_000, 2, 10_002)

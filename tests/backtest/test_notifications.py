@@ -85,17 +85,21 @@ def test_each_system_and_severity_is_a_group_with_codes_of_any_owner() -> None:
 
 def test_page_inhibits_the_ticket_of_its_code() -> None:
     assert minutes(sent((WORKERS, 0, 90), (ELEVATED, 30, 200))) == [0.67, 95.0]
+    other = (ELEVATED[0], ELEVATED[1], "softdrive", "4001")
+    for alert in (other, (*ELEVATED[:3], "4005")):
+        assert minutes(sent((WORKERS, 0, 90), (alert, 30, 200))) == [0.67, 35.0]
     sent_before = sent((ELEVATED, 0, 300), (WORKERS, 50, 100))
     assert [notification.severity for notification in sent_before] == ["ticket", "page"]
 
 
 def test_notification_names_the_firings_it_is_about() -> None:
     page, first, second = (WORKERS, 10, 90), (ELEVATED, 30, 80), (ELEVATED, 95, 200)
-    notified = sent(page, first, second)
+    other = (REMOTE, 5, 20)
+    notified = sent(other, page, first, second)
     assert [
         [notification.names(firing(*alert)) for notification in notified]
-        for alert in (page, first, second)
-    ] == [[True, False], [False, False], [False, True]]
+        for alert in (other, page, first, second)
+    ] == [[True, False, False], [False, True, False], [False] * 3, [False, False, True]]
 
 
 def test_ticket_is_repeated_after_three_days() -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from exporter.backtest.counters import Counters
-from exporter.backtest.replay import Replay, load_rules, read_labels, replays
+from exporter.backtest.replay import Replay, load_rules, reads_label_counts, replays
 from exporter.promql.run import Run
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
 
-TAXONOMY, GROUPS = load(), load_rules(folder())
+TAXONOMY, GROUPS = load(), load_rules(RULES)
 HOUR = 3600.0
 ROWS = 24 * 120 + 1
 
@@ -86,4 +86,4 @@ def test_alerts_about_the_exporter_itself_are_left_out(tmp_path: Path, signal: s
 def test_labels_are_read_if_a_rule_selects_their_series(tmp_path: Path, metric: str) -> None:
     rule = f"{{record: 'a:b', expr: 'sum(rate({metric}[5m]))'}}"
     (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rule}]}}]")
-    assert read_labels(load_rules(tmp_path)) == ("label" in metric)
+    assert reads_label_counts(load_rules(tmp_path)) == ("label" in metric)

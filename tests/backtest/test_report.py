@@ -10,7 +10,7 @@ from exporter.backtest.report import rate, share, span, summary
 from exporter.promql.expression import parse
 from exporter.promql.rulefile import Rule
 from exporter.promql.run import Firing
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from tests.backtest.histories import event, run, write
 
 
@@ -60,6 +60,11 @@ def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:
     assert "SessionEndExporterUnknownCodes fires." in run([path]).text
     write(path, [*events, *normal])
     assert "No alert about their number fires." in run([path]).text
+    unknown = [event(at * 50.0, "x", id=f"u-{at}", system="softdrive") for at in range(80)]
+    write(path, [*events, *normal, *unknown])
+    text = run([path]).text
+    assert text.index("No alert about their number fires.") < text.index("80 ends of softdrive")
+    assert text.count("SessionEndExporterUnknownCodes fires.") == 1
 
 
 def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_summary_contains_the_labels_of_the_alert(template: str, code: str, expe
 
 
 def test_shipped_summaries_can_be_filled_in() -> None:
-    for rule in (rule for group in load_rules(folder()) for rule in group.rules if rule.alert):
+    for rule in (rule for group in load_rules(RULES) for rule in group.rules if rule.alert):
         assert rule.name not in summary(Firing(rule, {**LABELS, **rule.labels}, 0, None))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.beacons.route import MAX_BODY, BeaconRoute
-from exporter.beacons.sites import Loader, hash_key
+from exporter.beacons.sites import SitesLoader, hash_key
 from exporter.ingest.app import IngestApp
 from exporter.ingest.guard import Guard
 from exporter.names import BEACONS_PATH
@@ -56,7 +56,7 @@ class Browsers:
         route = BeaconRoute(
             Watched(
                 self.file,
-                Loader(tuple(taxonomy.systems), LABELS, site_limit),
+                SitesLoader(tuple(taxonomy.systems), LABELS, site_limit),
                 "file of beacon keys",
                 lambda: self.now,
             ),

@@ -30,8 +30,8 @@ def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) ->
     assert (answer.status, answer.headers[b"retry-after"]) == (429, b"1")
     assert answer.json["reason"] == "rate_limited"
     assert answer.json["detail"] == (
-        "site 'shop': at most 5 events/s from one address; each started KiB of a beacon counts as an "
-        "event"
+        "site 'shop': at most 5 events/s from one address; every KiB of a beacon, or part of one, "
+        "counts as an event"
     )
     assert b"connection" not in answer.headers
     assert answer.headers[ALLOW] == SHOP.encode()
@@ -80,7 +80,9 @@ def test_events_of_a_batch_cost_a_token_each(browsers: Browsers) -> None:
 
 
 @pytest.mark.parametrize("extra", [{"x": "y" * 9000}, {"x": [[]] * 3000}])
-def test_each_started_kib_costs_a_token(browsers: Browsers, extra: dict[str, object]) -> None:
+def test_each_kib_or_part_of_one_costs_a_token(
+    browsers: Browsers, extra: dict[str, object]
+) -> None:
     """Row 31. Fails when only events are charged: 64 KiB in an ignored field cost one token."""
     body = json.dumps({"id": "a", **extra}).encode()
     assert browsers.post(body).status == 204

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
-from exporter.beacons.sites import Loader, Sites, hash_key, make_key
+from exporter.beacons.sites import Sites, SitesLoader, hash_key, make_key
 from exporter.commands.beacon_key import beacon_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
@@ -18,7 +18,7 @@ sites:
     origins: [https://shop.example]
     keys: ["{HASH}"]
 """
-LOADER = Loader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
+LOADER = SitesLoader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
 
 
 def read(folder: Path, text: str) -> Sites:
@@ -76,9 +76,9 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "labels",
         ),
         (
-            "    system: streampixel\n",
+            "site: shop\n    ",
             "",
-            "2: key 'system' is missing in sites[1]; required are site, system, origins, keys",
+            "2: key 'site' is missing in sites[1]; required are site, system, origins, keys",
         ),
         (
             "shop\n",

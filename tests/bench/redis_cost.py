@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exporter import names
 from exporter.ledger.contract import Batch, Family, Series
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.settings.ledger_address import parse
 from tests.bench.wrk import wrk
@@ -57,7 +57,9 @@ async def memory(folder: Path) -> list[float]:
     with RedisServer(folder, "--cluster-enabled", "yes", "--appendonly", "no") as server:
         server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         wait_for(lambda: b"state:ok" in server.command("CLUSTER", "INFO"), what="a Cluster of one")
-        ledger = await RedisLedger.open(Plan(parse(f"redis+cluster://127.0.0.1:{server.port}")))
+        ledger = await RedisLedger.open(
+            RedisSettings(parse(f"redis+cluster://127.0.0.1:{server.port}"))
+        )
         empty = server.command("INFO", "memory")["used_memory"]
         per_id = []
         for number in range(1, 1101):

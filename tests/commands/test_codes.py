@@ -9,6 +9,8 @@ from tests.taxonomy.mistakes import VALID
 
 def test_codes_exits_with_1_without_a_match() -> None:
     assert call("codes", 4001).returncode == 0
+    every = call("codes", "--json")
+    assert (every.returncode, len(json.loads(every.stdout))) == (0, 24 + 12)
     shown = call("codes", "nonsense")
     assert (shown.returncode, shown.stdout.partition("\n")[0]) == (1, "No code matches 'nonsense'.")
     shown = call("codes", "nonsense", "--json")
@@ -22,6 +24,7 @@ def test_codes_include_configured_systems(tmp_path: Path) -> None:
     config = write(tmp_path / "s.toml", f"taxonomy = ['{folder}']\n")
     for shown in (
         call("codes", "acme", "--taxonomy", folder),
+        call("codes", "acme", "--config", config),
         call("codes", "acme", SESSION_EXPORTER_CONFIG=str(config)),
     ):
         assert (shown.returncode, shown.stderr) == (0, "")

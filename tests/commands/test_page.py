@@ -5,6 +5,7 @@ import re
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -24,6 +25,15 @@ def edited(config: Path, old: str, new: str) -> Path:
     return config
 
 
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": "SessionEndTestPage", "isRegex": False}],
+    "startsAt": "2026-01-01T00:00:00Z",
+    "endsAt": "2126-01-01T00:00:00Z",
+    "createdBy": "a test",
+    "comment": "",
+}
+
+
 def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> None:
     with (
         WebhookReceiver() as receiver,
@@ -36,10 +46,14 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
     ):
         url = f"http://127.0.0.1:{manager.port}"
         options = ("--system", "streampixel", "--code", "no worker node available")
-        shown = call("test-page", "--alertmanager", url, *options)
+        dashboards = {"SESSION_EXPORTER_DASHBOARD_URL": "https://grafana.example"}
+        shown = call("test-page", "--alertmanager", url, *options, **dashboards)
         path, message = receiver.next()
         (tmp_path / "slack-page").unlink()
         unsent = call("test-page", "--alertmanager", url, "--system", "softdrive")
+        alerts = manager.get("alerts", filter='system="softdrive"')
+        httpx.post(f"{url}/api/v2/silences", json=SILENCE, trust_env=False).raise_for_status()
+        silenced = call("test-page", "--alertmanager", url)
         wrong = call("test-page", "--alertmanager", f"{url}/prefix/")
     title = "TEST PAGE: 4001 No Worker Node Available on streampixel"
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -50,13 +64,22 @@ def test_page_of_a_code_arrives_through_the_routes_of_a_page(tmp_path: Path) -> 
     assert unsent.stdout == f"sent: TEST PAGE: softdrive\n{waiting}"
     hints = f'Look for "Notify" in the log of Alertmanager, and for SessionEndTestPage at {url}/#/alerts'
     assert unsent.stderr == f"error: Alertmanager could not notify by slack. {hints}\n"
+    assert len(alerts) == 1
+    assert silenced.returncode == 1
+    assert silenced.stderr == "error: a silence or an inhibition suppresses the page\n"
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.startswith(
         f"error: --alertmanager '{url}/prefix': HTTP 404 Not Found. Give"
     )
     (attachment,) = message["attachments"]
     assert (path, attachment["title"]) == ("/slack-page", title)
-    for text in ("> Test since", "> Causes: All worker nodes", "Owner: capacity", "|Runbook>"):
+    for text in (
+        "> Test since",
+        "> Causes: All worker nodes",
+        "Owner: capacity",
+        "|Runbook>",
+        "|Dashboard>",
+    ):
         assert text in attachment["text"]
 
 

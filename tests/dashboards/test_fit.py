@@ -18,7 +18,7 @@ from exporter.taxonomy.model import Outcome, Owner, Phase
 from tests.dashboards.shipped import DASHBOARDS, PANELS, Json, find
 
 SYSTEMS = loader.load().systems.values()
-CODES = [code for system in SYSTEMS for code in (*system.codes, system.unknown)]
+CODES = [code for system in SYSTEMS for code in system.all_codes]
 CONTENT = {"1920": 1588, "1366": 1334, "390": 358}
 """Width of the panels by screen."""
 EDGES = 18

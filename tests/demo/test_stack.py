@@ -20,7 +20,7 @@ def seconds(duration: str) -> int:
 
 def test_compressed_rules_have_every_duration_divided_and_nothing_else_changed() -> None:
     """Fails when the speed makes a duration a fraction of a second: rounding would change its window."""
-    for path in rule_files.folder().glob("*.yml"):
+    for path in rule_files.RULES.glob("*.yml"):
         before, after = path.read_text(), compressed(path.read_text())
         assert DURATION.sub("", before) == DURATION.sub("", after)
         for long, short in zip(DURATION.findall(before), DURATION.findall(after), strict=True):
@@ -35,7 +35,7 @@ def test_compressed_alertmanager_waits_longer_than_an_evaluation_of_the_rules() 
     (page,) = (inner for inner in route["routes"] if inner["receiver"] == "page")
     waits = [level[key] for level in (route, page) for key in ("group_wait", "group_interval")]
     assert [seconds(wait) for wait in waits] == [10, 120, 2, 20]
-    rules = compressed((rule_files.folder() / "session-ends.yml").read_text())
+    rules = compressed((rule_files.RULES / "session-ends.yml").read_text())
     intervals = {group["name"]: group["interval"] for group in yaml.safe_load(rules)["groups"]}
     assert min(map(seconds, waits)) > seconds(intervals["session-ends-windows"])
 

@@ -13,7 +13,7 @@ from exporter import names
 from exporter.errors import REFUSALS, REJECTED_REASONS
 from exporter.ingest.event import Event
 from exporter.ledger.queued import GROUP_EVENTS
-from exporter.ledger.recovery import Plan
+from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.window import Window
 from exporter.settings import Settings, load
 from exporter.streampixel.builds import EVENTS
@@ -375,7 +375,7 @@ def test_window_memory_and_rate_are_correct() -> None:
         megabytes = sum(getattr(part, "nbytes", 0) for part in parts) / 1024**2
         assert int(rate.split()[0].replace(",", "")) == count // 86400
         assert float(memory.split()[0].replace(",", "")) == pytest.approx(megabytes, rel=0.01)
-    assert Plan(Path()).ids == settings.dedup_window_ids
+    assert LedgerSettings(Path()).ids == settings.dedup_window_ids
     assert f"{settings.max_queue_bytes // 1024**2} MiB" in TEXTS["scale"]
     assert f"{settings.max_label_values} values;" in TEXTS["scale"]
 

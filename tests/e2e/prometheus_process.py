@@ -37,7 +37,7 @@ def rules_every_second(
     """Copies in `folder` of the shipped rule files, where groups with this interval, a pattern, have 1 s."""
     folder.mkdir()
     copies = []
-    for path in sorted((shipped or rule_files.folder()).glob("*.yml")):
+    for path in sorted((shipped or rule_files.RULES).glob("*.yml")):
         copies.append(folder / path.name)
         text = re.sub(rf"interval: {interval}\b", "interval: 1s", path.read_text())
         copies[-1].write_text(text)

@@ -83,7 +83,7 @@ def _counted(folder: Path, servers: Sequence[str], mutant: str) -> dict[str, flo
     Mutant("maximum over jobs", "job, replica, prometheus_replica, ", "× [12]"),
 )
 def run(folder: Path, quick: bool, mutant: str = "") -> str:
-    assert mutant in (rule_files.folder() / "session-ends.yml").read_text()
+    assert mutant in (rule_files.RULES / "session-ends.yml").read_text()
     servers = ["two jobs"] if mutant else ["two jobs", "HA pair"]
     counts = _counted(folder, servers if quick else ["one job", *servers], mutant)
     # On each server, increase() extrapolates over a different part of a scrape interval.

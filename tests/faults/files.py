@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.ledger import recovery
-from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.store import Meta, Store
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.table import Mutant, patched, reached, row
@@ -152,13 +152,13 @@ def _kill_creations(folder: Path, count: int, in_place: bool) -> Counter[str]:
         recovery.create = _create_in_place  # type: ignore[attr-defined]
     rng, results = random.Random("first starts"), Counter[str]()
     began = time.monotonic()
-    open_ledger(Plan(folder / "timed")).close()
+    open_ledger(LedgerSettings(folder / "timed")).close()
     within = time.monotonic() - began
     for number in range(count):
         data = folder / str(number)
         pid = os.fork()
         if not pid:
-            open_ledger(Plan(data))
+            open_ledger(LedgerSettings(data))
             time.sleep(60)
             os._exit(0)
         _wait_for_lock(data)
@@ -166,7 +166,7 @@ def _kill_creations(folder: Path, count: int, in_place: bool) -> Counter[str]:
         os.kill(pid, rng.choice(_SIGNALS))
         os.waitpid(pid, 0)
         results["unfinished"] += not (data / "ledger.db").exists()
-        opened = open_ledger(Plan(data))
+        opened = open_ledger(LedgerSettings(data))
         opened.close()
         results["damaged"] += opened.moved_to is not None
         results["with leftovers"] += _leftovers(data)

@@ -20,7 +20,7 @@ import apsw
 
 from exporter.ledger import recovery
 from exporter.ledger.files import CommitMarker
-from exporter.ledger.recovery import Plan
+from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
 from tests.faults.table import Mutant, reached, row
@@ -174,7 +174,7 @@ async def _record(folder: Path, ids: int, pragma: str) -> Journal:
     rng = random.Random(1)
     with _recorded(pragma) as journal:
         for half in (range(ids // 2), range(ids // 2, ids)):
-            ledger = await SqliteLedger.open(Plan(folder))
+            ledger = await SqliteLedger.open(LedgerSettings(folder))
             remaining = list(half)
 
             async def send(ledger: SqliteLedger = ledger, remaining: list[int] = remaining) -> None:
@@ -193,7 +193,7 @@ async def _record(folder: Path, ids: int, pragma: str) -> Journal:
 
 async def _open(folder: Path, acknowledged: set[int], ids: int, losses: Counter[str]) -> None:
     """Add acknowledged ids that are not counted, ids that count twice, and ledgers given up as damaged."""
-    ledger = await SqliteLedger.open(Plan(folder))
+    ledger = await SqliteLedger.open(LedgerSettings(folder))
     try:
         losses["damaged"] += ledger.status().damaged is not None
         survived = value(ledger)

@@ -10,7 +10,7 @@ import numpy as np
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.incidents import KINDS, Kind, Window
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, Plan, simulate
+from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, IncidentPlan, simulate
 from exporter.simulate.traffic import Traffic
 
 STANDARD_CASE: Final = "standard"
@@ -78,7 +78,7 @@ def _standard(volume: float, seed: int, **traffic: Any) -> Iterator[History]:
 
 
 def _from(
-    hour: float, days: float, plan: Plan, volume: float, seed: int, **traffic: Any
+    hour: float, days: float, plan: IncidentPlan, volume: float, seed: int, **traffic: Any
 ) -> History:
     """`plan` has onsets in hours after the start, which is at `hour` of a Monday."""
     onsets = [(name, onset * HOUR) for name, onset in plan]
@@ -87,7 +87,7 @@ def _from(
 
 
 def _case(
-    days: float, plan: Plan = (), volumes: Sequence[float] = (100, 1_000), **traffic: Any
+    days: float, plan: IncidentPlan = (), volumes: Sequence[float] = (100, 1_000), **traffic: Any
 ) -> Case:
     """One history per seed."""
 

@@ -71,7 +71,7 @@ class Plain:
         rows = np.arange(0, len(counters.present), self.step // counters.step)
         self.times = (counters.start + rows * float(counters.step)).tolist()
         self.learned = LEARNING // self.step
-        outcomes = {code.code: code.outcome for code in (*system.codes, system.unknown)}
+        outcomes = {code.code: code.outcome for code in system.all_codes}
         known = np.array([outcomes[code] for code in counters.codes])
         self.failing = np.flatnonzero(known == Outcome.FAILURE)
         self.success = known == Outcome.SUCCESS

@@ -21,7 +21,7 @@ def seen_after(history: History, incident: Incident, system: System) -> float | 
     if incident.codes:
         columns = [history.codes.index(code) for code in incident.codes]
     else:
-        outcomes = {code.code: code.outcome for code in (*system.codes, system.unknown)}
+        outcomes = {code.code: code.outcome for code in system.all_codes}
         columns = [
             column for column, code in enumerate(history.codes) if outcomes[code] is Outcome.SUCCESS
         ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from exporter.backtest.counters import STEP, Counters
 from exporter.backtest.replay import load_rules
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from exporter.simulate.history import Counts, History
 from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.cases import CASES
@@ -118,7 +118,7 @@ def cases(
             wanted.append((name, 0, 0))
     result = {(name, family, volume): Score() for family in families for name, volume, _ in wanted}
     here = partial(
-        scored, users=users, places=places, rules=rules or folder(), families=tuple(families)
+        scored, users=users, places=places, rules=rules or RULES, families=tuple(families)
     )
     with ProcessPoolExecutor() as pool:
         for (name, volume, _), by_family in zip(wanted, pool.map(here, wanted), strict=True):

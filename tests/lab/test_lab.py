@@ -8,21 +8,21 @@ import pytest
 import yaml
 
 from exporter.backtest.replay import load_rules
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from tests.lab.cases import BUDGET_KEPT, CASES
 from tests.lab.families import SPIKE, ours
 from tests.lab.recorded import short, worse
 from tests.lab.runs import cases, trial
 from tests.rule_groups import groups, keep_alerts
 
-SHIPPED = (folder() / "session-ends.yml").read_text()
+SHIPPED = (RULES / "session-ends.yml").read_text()
 
 
 def changed(target: Path, pattern: str, replacement: str) -> Path:
     """Writes the shipped rules with a replacement in session-ends.yml to the folder, and returns it."""
     text, count = re.subn(pattern, replacement, SHIPPED)
     assert count, pattern
-    shutil.copytree(folder(), target, dirs_exist_ok=True)
+    shutil.copytree(RULES, target, dirs_exist_ok=True)
     (target / "session-ends.yml").write_text(text)
     return target
 
@@ -80,5 +80,5 @@ def test_spikes_name_the_failing_region() -> None:
     """The place is read from the queries in the description of the shipped rule."""
     (history,) = CASES["region 10%"].histories(1_000, 1)
     item = trial(history, regions=True)
-    alarms = ours(item.counters, item.system, load_rules(folder()))
+    alarms = ours(item.counters, item.system, load_rules(RULES))
     assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from exporter.errors import LedgerError, LedgerUnavailable
-from exporter.ledger.recovery import Plan
+from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.batches import batch
 
@@ -20,7 +20,7 @@ def say(line: str) -> None:
 
 async def count(folder: Path, events: int) -> int:
     try:
-        ledger = await SqliteLedger.open(Plan(folder), on_broken=lambda: say("broken"))
+        ledger = await SqliteLedger.open(LedgerSettings(folder), on_broken=lambda: say("broken"))
     except LedgerError as error:
         say(f"unopened {error}")
         return 1

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Total, Totals
-from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.window import words
 from tests.ledger.batches import FAILURE, LATE, OTHER, batch, fingerprint, key
 from tests.ledger.home import Clock, SqliteHome, crash
@@ -84,7 +84,7 @@ def moved_aside(sample: Sample, folder: Path, logged: list[str]) -> bool:
     A ledger that was moved aside must be unchanged and named in log and status.
     """
     before = digests(folder)
-    opened = open_ledger(Plan(folder, ids=5000, wall=Clock(1_800_000_000.0)))
+    opened = open_ledger(LedgerSettings(folder, ids=5000, wall=Clock(1_800_000_000.0)))
     try:
         if opened.moved_to is None:
             assert opened.meta.ledger == sample.totals.ledger

@@ -11,8 +11,8 @@ import pytest
 
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.contract import Ledger, Series, Total
-from exporter.ledger.recovery import Plan
-from exporter.ledger.redis.connection import Plan as RedisPlan
+from exporter.ledger.recovery import LedgerSettings
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.settings.ledger_address import parse
@@ -31,13 +31,15 @@ class SqliteHome:
         self.wall = Clock(1_800_000_000.0)
         self.monotonic = Clock(1000.0)
 
-    def plan(self, **options: Any) -> Plan:
+    def settings(self, **options: Any) -> LedgerSettings:
         clocks = {"wall": self.wall, "monotonic": self.monotonic}
-        return Plan(self.folder, **{"ids": 1000, **clocks, **options})
+        return LedgerSettings(self.folder, **{"ids": 1000, **clocks, **options})
 
     async def open(self, **options: Any) -> SqliteLedger:
-        plan = {name: options.pop(name) for name in Plan.__annotations__ if name in options}
-        return tracked(await SqliteLedger.open(self.plan(**plan), **options))
+        settings = {
+            name: options.pop(name) for name in LedgerSettings.__annotations__ if name in options
+        }
+        return tracked(await SqliteLedger.open(self.settings(**settings), **options))
 
 
 class RedisHome:
@@ -50,9 +52,13 @@ class RedisHome:
 
     async def open(self, *, ids: int = 1000, **options: Any) -> RedisLedger:
         """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
-        plan = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
-        plan |= {name: options.pop(name) for name in RedisPlan.__annotations__ if name in options}
-        return tracked(await RedisLedger.open(RedisPlan(parse(self.url), **plan), **options))
+        settings = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
+        settings |= {
+            name: options.pop(name) for name in RedisSettings.__annotations__ if name in options
+        }
+        return tracked(
+            await RedisLedger.open(RedisSettings(parse(self.url), **settings), **options)
+        )
 
 
 def tracked(ledger: L) -> L:

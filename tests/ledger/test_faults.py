@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LedgerError, LedgerUnavailable
-from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
 from tests.ledger.batches import batch
@@ -61,17 +61,17 @@ async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(volume: Path) ->
 def test_new_ledger_on_a_full_disk_is_refused(volume: Path) -> None:
     fill(volume)
     with pytest.raises(LedgerError, match=r"the disk of data_dir .* is full|No space left"):
-        open_ledger(Plan(volume))
+        open_ledger(LedgerSettings(volume))
 
 
 def test_read_only_data_dir_is_named_and_left_unchanged(volume: Path) -> None:
-    open_ledger(Plan(volume / "data")).close()
+    open_ledger(LedgerSettings(volume / "data")).close()
     remount(volume, "ro")
     for name in ("data", "new"):
         with pytest.raises(LedgerError, match=r"data_dir .*: Read-only file system"):
-            open_ledger(Plan(volume / name))
+            open_ledger(LedgerSettings(volume / name))
     remount(volume, "rw")
-    opened = open_ledger(Plan(volume / "data"))
+    opened = open_ledger(LedgerSettings(volume / "data"))
     assert opened.moved_to is None
     opened.close()
 
@@ -109,7 +109,7 @@ async def _fail_fsync(folder: Path, point: int, events: int) -> None:
         assert output.count("broken") == 1
         # All events before the fault, none after it.
         assert acknowledged + refused == list(range(events))
-    ledger = await SqliteLedger.open(Plan(folder))
+    ledger = await SqliteLedger.open(LedgerSettings(folder))
     assert ledger.status().damaged is None
     survived = value(ledger)
     assert len(acknowledged) <= survived <= events

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.errors import LedgerError, LedgerInUse, LedgerUnavailable
 from exporter.ledger.files import OpenFiles, Replaced
-from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, until, value
 
@@ -97,10 +97,10 @@ async def test_open_ledger_cannot_be_opened_again(home: SqliteHome) -> None:
     """Row 7. Fails without the lock file: SQLite's own lock has another message."""
     ledger = await home.open()
     with pytest.raises(LedgerInUse, match="in use by another process: two exporters need two data"):
-        open_ledger(home.plan())
+        open_ledger(home.settings())
     assert (await ledger.commit(batch([1]))).accepted == 1
     await ledger.close()
-    open_ledger(home.plan()).close()
+    open_ledger(home.settings()).close()
 
 
 async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> None:
@@ -115,6 +115,6 @@ async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> Non
 def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LedgerError, match=r"data_dir .*/file is not a directory"):
-        open_ledger(Plan(tmp_path / "file"))
+        open_ledger(LedgerSettings(tmp_path / "file"))
     with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
-        open_ledger(Plan(tmp_path / "file" / "below"))
+        open_ledger(LedgerSettings(tmp_path / "file" / "below"))

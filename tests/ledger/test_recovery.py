@@ -13,7 +13,7 @@ import pytest
 
 from exporter.errors import LedgerError, LedgerInUse
 from exporter.ledger.damage import checksum, is_damage, move_aside
-from exporter.ledger.recovery import Plan, open_ledger
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes
 from tests.ledger.batches import batch
@@ -183,15 +183,15 @@ def test_start_that_ends_after_moving_aside_is_not_forgotten(
     with monkeypatch.context() as patch:
         patch.setattr("exporter.ledger.store.Store.create", die)
         with pytest.raises(KeyboardInterrupt):
-            open_ledger(Plan(folder))
-    opened = open_ledger(Plan(folder))
+            open_ledger(LedgerSettings(folder))
+    opened = open_ledger(LedgerSettings(folder))
     assert opened.moved_to is not None
     assert opened.meta.damaged_at > 0
     opened.close()
 
 
 def test_newer_format_is_refused_unchanged_and_leaves_no_file_open(home: SqliteHome) -> None:
-    open_ledger(home.plan()).close()
+    open_ledger(home.settings()).close()
     connection = apsw.Connection(str(home.folder / "ledger.db"))
     document = connection.execute("SELECT document FROM meta").get
     document = document.replace('"version":1', '"version":2')
@@ -200,7 +200,7 @@ def test_newer_format_is_refused_unchanged_and_leaves_no_file_open(home: SqliteH
     before, files = digests(home.folder), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         with pytest.raises(LedgerError, match="has format 2, this program writes 1"):
-            open_ledger(home.plan())
+            open_ledger(home.settings())
     assert digests(home.folder) == before
     assert len(list(Path("/proc/self/fd").iterdir())) == files
 
@@ -212,9 +212,9 @@ def test_database_locked_by_another_program_is_refused_undamaged(
     connection = apsw.Connection(str(folder / "ledger.db"))
     connection.execute("BEGIN EXCLUSIVE")
     with pytest.raises(LedgerInUse, match=r"ledger\.db is in use by another process"):
-        open_ledger(Plan(folder))
+        open_ledger(LedgerSettings(folder))
     connection.close()
-    open_ledger(Plan(folder)).close()
+    open_ledger(LedgerSettings(folder)).close()
 
 
 def test_damaged_file_never_overwrites_an_earlier_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from exporter.ledger.redis.client import ClusterClient
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.settings.ledger_address import Address
 from tests.e2e.exporter_process import wait_for
@@ -193,7 +193,7 @@ async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
     hosts = [f"127.0.2.{number}" for number in range(1, 5)]
     async with await asyncio.start_server(answer, hosts, 0) as server:
         configured, *others = sorted(socket.getsockname() for socket in server.sockets)
-        client = ClusterClient(Plan(Address((configured,), cluster=True), shards=2))
+        client = ClusterClient(RedisSettings(Address((configured,), cluster=True), shards=2))
         for left in others:
             members[:] = [configured, left]
             client._masters = []

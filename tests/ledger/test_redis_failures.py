@@ -6,7 +6,7 @@ import time
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.redis.connection import Plan, ServerConnection
+from exporter.ledger.redis.connection import RedisSettings, ServerConnection
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import FAILURE, batch, key
@@ -156,7 +156,9 @@ async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
 
 
 async def test_reply_of_a_cancelled_call_is_not_read_by_the_next(server: RedisServer) -> None:
-    connection = ServerConnection("127.0.0.1", server.port, Plan(parse(server.url), timeout=30.0))
+    connection = ServerConnection(
+        "127.0.0.1", server.port, RedisSettings(parse(server.url), timeout=30.0)
+    )
     task = asyncio.create_task(connection.run([("BLPOP", "list", 0)]))
     await until(lambda: server.command("INFO", "clients")["blocked_clients"])
     task.cancel()

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.health import check, misconfigured
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
@@ -64,17 +64,17 @@ def test_wait_is_parsed(wait: str, number: int) -> None:
 
 def test_password_file_has_one_line_and_is_read_each_time(tmp_path: Path) -> None:
     file = tmp_path / "password"
-    plan = Plan(parse("redis://cache"), password_file=file)
+    settings = RedisSettings(parse("redis://cache"), password_file=file)
     with pytest.raises(ConfigError, match="No such file"):
-        plan.password()
+        settings.password()
     for text, password in (("a b\n", "a b"), ("c", "c"), ("\ufeff#d\r\n", "#d")):
         file.write_text(text, encoding="utf-8", newline="")
-        assert plan.password() == password
+        assert settings.password() == password
     for text in ("", "\n", "a\nb\n", "a\rb"):
         file.write_text(text, newline="")
         with pytest.raises(ConfigError, match="a password is one line"):
-            plan.password()
-    assert Plan(parse("redis://cache")).password() is None
+            settings.password()
+    assert RedisSettings(parse("redis://cache")).password() is None
 
 
 async def test_misconfiguration_is_reported_at_start_and_later(
@@ -177,10 +177,10 @@ async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None
 )
 def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
     """Fails if a Cluster's node is accepted as a single server: it would refuse most shards permanently."""
-    plan = Plan(parse("redis://cache"), wait=0)
+    settings = RedisSettings(parse("redis://cache"), wait=0)
     with pytest.raises(LedgerError, match=re.escape(error)):
-        check([{"redis_version": "7.2.4", **info}], plan)
-    check([{"redis_version": "7.2.4"}], plan)
+        check([{"redis_version": "7.2.4", **info}], settings)
+    check([{"redis_version": "7.2.4"}], settings)
 
 
 def test_redis_that_became_too_old_is_named() -> None:

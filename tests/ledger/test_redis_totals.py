@@ -8,7 +8,7 @@ import pytest
 
 from exporter.ledger.contract import Total
 from exporter.ledger.redis.client import ClusterClient
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
@@ -113,9 +113,9 @@ async def test_ends_less_repeats_do_not_decrease_after_a_loss(
 
 def test_second_loss_is_marked_with_the_exported_values() -> None:
     """Fails when a failover that also lost the marks is answered with lower values than those exported."""
-    plan, cell = Plan(parse("redis://cache"), shards=1), ("streampixel", "failure")
+    settings, cell = RedisSettings(parse("redis://cache"), shards=1), ("streampixel", "failure")
     names = Names(())
-    totals, name = SharedTotals(plan, names), names.of(FAILURE)
+    totals, name = SharedTotals(settings, names), names.of(FAILURE)
     for commit, count in ((b"1", 10), (b"2", 3), (b"3", 2)):
         totals.marked(0)
         numbers = b" ".join([b"%d" % count] * 14)
@@ -163,10 +163,10 @@ async def test_clock_of_the_first_shards_server_is_used(
         return replies
 
     monkeypatch.setattr(ClusterClient, "run", with_other_clocks)
-    ledger = await RedisLedger.open(Plan(parse(server.url), first_seen_delay=75.0))
+    ledger = await RedisLedger.open(RedisSettings(parse(server.url), first_seen_delay=75.0))
     await ledger.commit(batch(range(100), of=OTHER))
     assert total(ledger, OTHER).delayed
-    other = await RedisLedger.open(Plan(parse(server.url), first_seen_delay=75.0))
+    other = await RedisLedger.open(RedisSettings(parse(server.url), first_seen_delay=75.0))
     assert total(other, OTHER).delayed
     assert abs(total(other, OTHER).created - time.time()) < 60
     await asyncio.gather(ledger.close(), other.close())
@@ -199,7 +199,7 @@ async def test_clock_set_back_does_not_prolong_a_delay(
 def test_end_and_its_repeat_are_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails when the two are not published together: ends without repeats would decrease between scrapes."""
     names = Names(())
-    totals = SharedTotals(Plan(parse("redis://cache"), shards=1), names)
+    totals = SharedTotals(RedisSettings(parse("redis://cache"), shards=1), names)
     seen: list[int] = []
 
     def total(*parts: Any, **others: Any) -> Total:

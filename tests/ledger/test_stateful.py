@@ -26,7 +26,7 @@ from tests.ledger.home import SqliteHome, crash
 IDS, AGE, WINDOW = 30, 100.0, 90.0
 SLACK = 4 * 12
 """The most ids of a group: four batches at once."""
-ROW_IDS, SHARE = 4, 2
+ROW_IDS, ROWS_PER_BOUND = 4, 2
 """Few ids per row, so that short histories have many rows."""
 FULL = os.environ.get("FAULTS") == "full"
 SERIES = st.sampled_from([FAILURE, OTHER, LATE])
@@ -46,7 +46,7 @@ class AnyHistory(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(segments, "ROW_IDS", ROW_IDS)
-        self.patch.setattr(segments, "SHARE", SHARE)
+        self.patch.setattr(segments, "ROWS_PER_BOUND", ROWS_PER_BOUND)
         self.patch.setattr(repeats, "REPEAT_WINDOW", WINDOW)
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
@@ -61,8 +61,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     def opened(self) -> SqliteLedger:
         self.users.clear()
-        plan = self.home.plan(ids=IDS, age=AGE, slack=SLACK)
-        return self.loop.run_until_complete(SqliteLedger.open(plan))
+        settings = self.home.settings(ids=IDS, age=AGE, slack=SLACK)
+        return self.loop.run_until_complete(SqliteLedger.open(settings))
 
     def judge(self, events: list[Event], verdicts: bytes) -> int:
         """Compare verdicts with the model, and update the model. Returns the number of accepted events.

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.ledger.contract import ACCEPTED, DUPLICATE
-from exporter.ledger.segments import ROW_IDS, SHARE, Segment, Segments
+from exporter.ledger.segments import ROW_IDS, ROWS_PER_BOUND, Segment, Segments
 from exporter.ledger.window import Window, Words
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome
@@ -175,18 +175,18 @@ def test_few_rows_expire_by_age_in_one_transaction() -> None:
 
 
 def test_ids_of_a_shared_row_count_once_against_the_bound() -> None:
-    segments = filled([1], ids=2 * SHARE, slack=10)
+    segments = filled([1], ids=2 * ROWS_PER_BOUND, slack=10)
     segments.add(segments.extended(2, 1, 1.0))
-    assert segments.due(1.0, 2 * SHARE - 1).segments == 0
-    assert segments.due(1.0, 2 * SHARE).segments == 1
+    assert segments.due(1.0, 2 * ROWS_PER_BOUND - 1).segments == 0
+    assert segments.due(1.0, 2 * ROWS_PER_BOUND).segments == 1
 
 
 @pytest.mark.parametrize(
     ("count", "ids", "age", "slack"),
     [
         (ROW_IDS, 100_000, 86400.0, 10_000),
-        (1, 2 * SHARE - 1, 86400.0, 1000),
-        (1, 100_000, SHARE, 1000),
+        (1, 2 * ROWS_PER_BOUND - 1, 86400.0, 1000),
+        (1, 100_000, ROWS_PER_BOUND, 1000),
         (1, 100_000, 86400.0, 3),
     ],
     ids=["full row", "ids", "age", "slack"],

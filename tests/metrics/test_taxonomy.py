@@ -41,7 +41,7 @@ def test_info_and_help_have_every_code() -> None:
     codes = [
         (system.system, code.code)
         for system in taxonomy.systems.values()
-        for code in (*system.codes, system.unknown)
+        for code in system.all_codes
     ]
     series = scrape(taxonomy)
     for name in (names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP):

@@ -11,8 +11,8 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.ops.app import create_app
-from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
+from exporter.ops.recent_ends import RecentEnds
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
@@ -31,7 +31,7 @@ class Ops:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.history = History(self.ledger.totals, self.clock, wall=lambda: 1_790_000_000.0)
+        self.recent_ends = RecentEnds(self.ledger.totals, self.clock, wall=lambda: 1_790_000_000.0)
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry, self.taxonomy.systems, self.settings.labels)
         self.registry.register(LedgerCollector(self.settings.labels, self.ledger))
@@ -50,7 +50,7 @@ class Ops:
     def wait(self, minutes: int) -> None:
         for _ in range(minutes):
             self.clock.now += 60
-            self.history.sample()
+            self.recent_ends.sample()
 
     def get(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
         """One request; the header `accept_encoding` is Accept-Encoding."""
@@ -60,7 +60,7 @@ class Ops:
     async def send(
         self, path: str, method: str = "GET", headers: list[tuple[str, str]] | None = None
     ) -> httpx.Response:
-        app = LazyApp(self.ledger, lambda: self.app, self.history)
+        app = LazyApp(self.ledger, lambda: self.app, self.recent_ends)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport) as client:
             client.headers.clear()

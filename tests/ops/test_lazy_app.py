@@ -8,8 +8,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from exporter.ops.history import History
 from exporter.ops.lazy_app import LazyApp
+from exporter.ops.recent_ends import RecentEnds
 from tests.e2e.exporter_process import wait_for
 from tests.metrics.still_ledger import StillLedger, total
 
@@ -26,7 +26,7 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        LazyApp(StillLedger(), lambda: no_app, History(totals), minute=0.01).prepare()
+        LazyApp(StillLedger(), lambda: no_app, RecentEnds(totals), minute=0.01).prepare()
         await asyncio.to_thread(wait_for, lambda: totals.call_count > 4)
 
     asyncio.run(run())
@@ -37,7 +37,7 @@ def test_first_minute_begins_when_the_app_is_constructed() -> None:
     app = LazyApp(ledger, lambda: no_app)
     ledger.series = [total(12)]
     asyncio.run(app(*REQUEST))
-    assert REQUEST[0]["state"]["history"].read().events() == [7]
+    assert REQUEST[0]["state"]["recent_ends"].read().events_by_minute() == [7]
 
 
 def test_failed_creation_is_repeated_at_the_next_request() -> None:
@@ -56,13 +56,13 @@ def test_failed_creation_is_repeated_at_the_next_request() -> None:
 
 
 def test_sampling_starts_once() -> None:
-    history = Mock()
+    recent_ends = Mock()
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), lambda: no_app, history, minute=0.2)
+        app = LazyApp(StillLedger(), lambda: no_app, recent_ends, minute=0.2)
         for _ in range(3):
             app.prepare()
-        await asyncio.to_thread(wait_for, lambda: history.sample.called)
+        await asyncio.to_thread(wait_for, lambda: recent_ends.sample.called)
 
     asyncio.run(run())
-    assert history.sample.call_count == 1
+    assert recent_ends.sample.call_count == 1

@@ -18,7 +18,7 @@ from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops, Page
 
 SHIPPED = load(())
-CODES = [code for system in SHIPPED.systems.values() for code in (*system.codes, system.unknown)]
+CODES = [code for system in SHIPPED.systems.values() for code in system.all_codes]
 SECTIONS = ("meaning", "impact", "mitigation", "diagnosis", "shared", "alerts", "facts")
 EVIL = "<script>alert(1)</script>&\"'"
 ROW = re.compile(r'<tr data-spellings="([^"]*)" data-words="[^"]*"( hidden)?>(.*?)</tr>', re.S)

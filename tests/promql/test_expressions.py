@@ -23,11 +23,11 @@ FIRST = START + 600
 LAST = START + COUNT * STEP + 420
 AT = np.arange(FIRST, LAST, EVERY, dtype=np.int64) * 1000
 EDGES = (
-    'abs({__name__=~"queue|limit"})',
+    'sqrt({__name__=~"queue|limit"})',
     '{__name__=~"queue|limit"} > noise',
     "queue * on (system) limit",
     "queue == on (system) group_left (code) limit",
-    "max(queue) or min by (system) (queue)",
+    "max(queue) or max by (system) (queue)",
     'histogram_quantile(0.9, delay_seconds_bucket{le!="+Inf"})',
     "histogram_quantile(0.9, queue)",
     "rate(ends_total[1h:2m] offset 3m)",

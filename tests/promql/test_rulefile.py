@@ -22,7 +22,7 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
     [
         ("holt_winters(x[5m], 0.5, 0.5)", "function 'holt_winters' is not supported; supported: "),
         ("predict_linear(x[5m], 60)", "function 'predict_linear' is not supported; supported: "),
-        ("count_values('v', x)", "aggregation 'count_values' is not supported; supported: avg, "),
+        ("count_values('v', x)", "aggregation 'count_values' is not supported; supported: count, "),
         ("x atan2 y", "operator 'atan2' is not supported; supported: !=, *, "),
         ("x @ end()", "modifier '@' is not supported"),
         ("x[5m:] @ 60", "modifier '@' is not supported"),

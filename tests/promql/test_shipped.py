@@ -11,7 +11,7 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import Floats
-from exporter.rule_files import folder
+from exporter.rule_files import RULES
 from tests.promql.promtool import differences, evaluated
 from tests.rules.series import CODES, code_texts, ends, parsed, scraped
 
@@ -94,7 +94,7 @@ def shorter(match: re.Match[str]) -> str:
 def test_shipped_rules_write_the_samples_of_promtool(tmp_path: Path) -> None:
     files = []
     # `backtest` leaves out the rules about the exporter itself.
-    for path in sorted({*folder().glob("*.yml")} - {folder() / "exporter.yml"}):
+    for path in sorted({*RULES.glob("*.yml")} - {RULES / "exporter.yml"}):
         document = yaml.safe_load(DURATION.sub(shorter, path.read_text()))
         for rule in (rule for group in document["groups"] for rule in group["rules"]):
             # promtool would expand annotations at each evaluation.

@@ -16,7 +16,7 @@ TAXONOMY = load_taxonomy()
 CODES = {
     (name, code.code): code
     for name, system in TAXONOMY.systems.items()
-    for code in (*system.codes, system.unknown)
+    for code in system.all_codes
 }
 MISSING = math.nan
 STALE = math.inf

@@ -21,7 +21,7 @@ from tests.programs import output
 from tests.taxonomy.test_loader import VALID
 
 TAXONOMY = load()
-SHIPPED = files.shipped()
+SHIPPED = files.SHIPPED
 CODES = [(system, code) for system in TAXONOMY.systems.values() for code in system.codes]
 SECTIONS = ["Meaning", "Impact", "Mitigation", "Diagnosis"]
 PAGES = sorted({*SHIPPED.rglob("*.md")} - {SHIPPED / "diagnosis.md"})
@@ -130,7 +130,7 @@ def queries(*runbooks: Rendered) -> list[str]:
 OF_CODES = {
     (code.system, code.code): queries(*pages.of_code(system, code, (), QueryLinks()))
     for system in TAXONOMY.systems.values()
-    for code in (*system.codes, system.unknown)
+    for code in system.all_codes
 }
 OF_ALERTS = [queries(pages.of_alert(alert.name, QueryLinks())) for alert in alerts()]
 DEFAULT = (SHIPPED / "default.md").read_text()
@@ -177,7 +177,7 @@ def folder(tmp_path: Path) -> Path:
 
 def first_of(folder: Path, code: str) -> str:
     system = load([folder]).systems["acme"]
-    (row,) = (row for row in (*system.codes, system.unknown) if row.code == code)
+    (row,) = (row for row in system.all_codes if row.code == code)
     return pages.of_code(system, row, [folder], QueryLinks())[0].first
 
 

@@ -14,7 +14,7 @@ import yaml
 from jsonschema_rs import Draft202012Validator, ValidationError, meta
 
 from exporter import schemas
-from exporter.beacons.sites import Loader
+from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
 from exporter.settings import read
 from exporter.settings.values import split
@@ -160,7 +160,7 @@ def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
         SOUND + COMBINATIONS,
     )
     documents = (document, *changed(document), *map(yaml.safe_load, texts))
-    load = Loader(("streampixel",), ("region", "project"), Limit(50, 500))
+    load = SitesLoader(("streampixel",), ("region", "project"), Limit(50, 500))
     assert min(compare("sites", documents, load, tmp_path / "sites.yaml")) > 15
 
 

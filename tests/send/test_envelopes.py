@@ -12,6 +12,7 @@ from exporter.ingest.media import Media
 from exporter.send import records
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
+from exporter.settings import Settings
 
 from .conftest import Read, Sender
 
@@ -60,6 +61,15 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
 def test_invalid_cloudevent_is_skipped(change: dict[str, Any], message: str, read: Read) -> None:
     sent = read(json.dumps(CLOUDEVENT | change) + "\n" + json.dumps(CLOUDEVENT))
     assert (sent.lines, sent.skipped) == ([2], [f"1: {message}"])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_base64_data_has_the_depth_that_the_exporter_accepts(read: Read, more: int) -> None:
+    depth = Settings.model_fields["max_depth"].default + more
+    data = json.dumps(DATA)[:-1] + ', "x": ' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
+    envelope = CLOUDEVENT | {"data": None, "data_base64": base64.b64encode(data.encode()).decode()}
+    skipped = read(json.dumps(envelope)).skipped
+    assert skipped == [f"1: nested deeper than {depth - 1} levels (max_depth)"] * more
 
 
 def test_columns_are_mapped_in_the_data_of_a_cloudevent(read: Read) -> None:

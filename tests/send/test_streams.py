@@ -57,7 +57,7 @@ def test_each_line_of_a_pipe_is_sent_within_a_second(sender: Sender) -> None:
     ("kind", "given", "max_wait"),
     [("pipe", None, math.inf), ("socket", None, math.inf), ("file", None, 300), ("pipe", 5, 5)],
 )
-def test_what_was_read_from_a_pipe_is_retried_without_end(
+def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
     kind: str, given: float | None, max_wait: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deliver(files: object, options: Options, console: object) -> Report:
@@ -72,12 +72,16 @@ def test_what_was_read_from_a_pipe_is_retried_without_end(
         "file": lambda: [os.open(__file__, os.O_RDONLY)],
     }[kind]()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: descriptors[0]))
-    for path, wait in ((STDIN, given), (Path("a.csv"), None)):
+    for path, wait, follow in (
+        (STDIN, given, False),
+        (Path("a.csv"), None, False),
+        (Path("a.csv"), None, True),
+    ):
         with pytest.raises(typer.Exit):
-            send([path], max_wait=wait)
+            send([path], max_wait=wait, follow=follow)
     for descriptor in descriptors:
         os.close(descriptor)
-    assert waits == [max_wait, 300]
+    assert waits == [max_wait, 300, math.inf]
 
 
 @contextmanager

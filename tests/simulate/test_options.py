@@ -7,8 +7,9 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR
-from exporter.simulate.options import Options, Run, rfc3339
+from exporter.simulate.options import Options, Run
 from exporter.simulate.scenario import MONDAY, STANDARD
+from exporter.timestamps import rfc3339
 
 NOW = 1_800_000_000.5
 FILE = Path("out.ndjson")
@@ -96,7 +97,8 @@ def test_only_openmetrics_has_missed_scrapes_and_restarts() -> None:
         ({"token_file": FILE}, "--token-file: use it with --url only"),
         ({"duration": "soon"}, "--for: 'soon' is not a duration; use 90s, 45m, 6h or 2d"),
         ({"duration": "91d"}, "--for 91d: use a duration from 15s to 90d"),
-        ({"start": "yesterday"}, "--start = 'yesterday': use RFC 3339, such as 2026-01-05T08"),
+        ({"start": "yesterday"}, "--start = 'yesterday': must be a date such as 2026-01-05"),
+        ({"start": "2026-01-05T08:00:00"}, "--start = '2026-01-05T08:00:00': must be a date such"),
         ({"incidents": ["nonsense"]}, "--incident nonsense: unknown; use one of capacity-small, "),
         ({"incidents": ["stop@"]}, "--incident stop@: '' is not a duration"),
         ({"incidents": ["stop@2h"]}, "--incident stop@2h: starts after the end of the simulation"),

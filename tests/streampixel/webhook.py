@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from exporter.ingest.app import Request
 from exporter.ingest.guard import Guard
-from exporter.ledger.recovery import Plan
+from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.metrics.collector import LedgerCollector
 from exporter.streampixel import builds
@@ -70,8 +70,8 @@ class Webhook:
     def __enter__(self) -> Self:
         self._runner = asyncio.Runner()
         series = build_series(("region",))
-        plan = Plan(self._folder / "ledger", ("region",), list(series.values()))
-        self._ledger = self._runner.run(SqliteLedger.open(plan))
+        settings = LedgerSettings(self._folder / "ledger", ("region",), list(series.values()))
+        self._ledger = self._runner.run(SqliteLedger.open(settings))
         self.registry = CollectorRegistry()
         self.registry.register(LedgerCollector(("region",), self._ledger))
         self.registry.register(BuildsCollector(self._ledger))

@@ -17,7 +17,7 @@ from redis.exceptions import (
 )
 
 from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, Command, Plan, ServerConnection
+from exporter.ledger.redis.connection import CallFailed, Command, RedisSettings, ServerConnection
 
 _ROUNDS: Final = 3
 """Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
@@ -52,19 +52,19 @@ def script_call(script: str, shard: int, keys: Sequence[str], arguments: Sequenc
 class ClusterClient:
     """Calls to one server or to the masters of a Cluster. Used by one task at a time."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan, self._wait = plan, plan.wait
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings, self._wait = settings, settings.wait
         self._connections: dict[_Node, ServerConnection] = {}
         # The master of each shard; empty when unknown, so that the next call asks the Cluster.
         self._masters: list[ServerConnection] = []
         self._nodes: set[_Node] = set()
-        milliseconds = int(plan.timeout * _WAIT_SHARE * 1000)
+        milliseconds = int(settings.timeout * _WAIT_SHARE * 1000)
         self._confirm: Command = (
-            ("WAIT", plan.wait, milliseconds) if plan.wait else ("WAITAOF", 1, 0, milliseconds)
+            ("WAIT", self._wait, milliseconds) if self._wait else ("WAITAOF", 1, 0, milliseconds)
         )
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
-        """A reply or a `CallFailed` for each call; with `confirmed`, replies mean that `Plan.wait` is met."""
+        """A reply or a `CallFailed` for each call; with `confirmed`, replies mean that `wait` is met."""
         replies: dict[int, Any] = {}
         pending = dict(enumerate(calls))
         for _ in range(_ROUNDS):
@@ -97,11 +97,11 @@ class ClusterClient:
 
     async def masters(self) -> list[ServerConnection]:
         """The master of each shard, by shard. Raises `CallFailed`."""
-        address = self._plan.address
+        address = self._settings.address
         if not self._masters and address.cluster:
             await self._discover()
         elif not self._masters:
-            await self._connect([address.hosts[0]] * self._plan.shards)
+            await self._connect([address.hosts[0]] * self._settings.shards)
         return self._masters
 
     async def _send(
@@ -141,13 +141,13 @@ class ClusterClient:
     async def _discover(self) -> None:
         problem = CallFailed("the Cluster has no node")
         # All at once: one after the other, each silent node would take a whole timeout.
-        nodes = self._nodes.union(self._plan.address.hosts)
+        nodes = self._nodes.union(self._settings.address.hosts)
         tasks = [asyncio.create_task(self._slots(node)) for node in nodes]
         try:
             for answer in asyncio.as_completed(tasks):
                 try:
                     slots = await answer
-                    shards = range(self._plan.shards)
+                    shards = range(self._settings.shards)
                     await self._connect([_master(slots, shard) for shard in shards])
                 except CallFailed as error:
                     problem = error
@@ -166,7 +166,7 @@ class ClusterClient:
 
     async def _slots(self, node: _Node) -> _Slots:
         """The slots as one node sees them. Raises `CallFailed`."""
-        connection = ServerConnection(*node, self._plan)
+        connection = ServerConnection(*node, self._settings)
         try:
             [reply] = await connection.run([("CLUSTER", "SLOTS")])
         finally:
@@ -181,7 +181,7 @@ class ClusterClient:
         previous, self._connections = self._connections, {}
         for node in masters:
             connection = previous.pop(node, None) or self._connections.get(node)
-            self._connections[node] = connection or ServerConnection(*node, self._plan)
+            self._connections[node] = connection or ServerConnection(*node, self._settings)
         self._masters = [self._connections[node] for node in masters]
         for connection in previous.values():
             await connection.close()
@@ -197,9 +197,7 @@ def successes(replies: list[Any]) -> list[Any]:
 
 def _result(reply: Any) -> Any:
     """A reply, with a server's error as a `CallFailed`."""
-    if isinstance(reply, Exception) and not isinstance(reply, CallFailed):
-        return CallFailed(_described(reply))
-    return reply
+    return CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
 
 
 def _master(slots: _Slots, shard: int) -> Any:

@@ -22,7 +22,7 @@ Command = tuple[bytes | str | int | float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RedisSettings:
     """The settings that a shared ledger is opened with; times in seconds.
 
     `zero` and `zero_durations` exist from the first scrape. An id is remembered for `age`. `timeout` is
@@ -73,10 +73,10 @@ class ServerConnection:
     events would be answered as duplicates; WAIT must follow its writes on the same connection.
     """
 
-    def __init__(self, host: str, port: int, plan: Plan) -> None:
+    def __init__(self, host: str, port: int, settings: RedisSettings) -> None:
         self.name = f"{host}:{port}"
         self.host = host
-        self._port, self._plan = port, plan
+        self._port, self._settings = port, settings
         self._connection: Connection | None = None
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
@@ -85,10 +85,10 @@ class ServerConnection:
         Raises `CallFailed` unless all replies come within the timeout.
         """
         try:
-            async with asyncio.timeout(self._plan.timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 return await self._run(commands)
         except TimeoutError:
-            problem = f"does not answer within {self._plan.timeout:g} s"
+            problem = f"does not answer within {self._settings.timeout:g} s"
         except (ConfigError, RedisError, OSError) as error:
             text = str(error.__cause__ or error).strip().rstrip(".")
             problem = f"fails: {type(error).__name__}: {text[:160]}"
@@ -121,7 +121,7 @@ class ServerConnection:
         return replies
 
     def _connect(self) -> Connection:
-        address = self._plan.address
+        address = self._settings.address
         connection = SSLConnection if address.tls else Connection
         return connection(
             host=self.host,
@@ -129,10 +129,10 @@ class ServerConnection:
             db=address.database,
             username=address.username,
             # Read at each connection: the password in the file may change.
-            password=self._plan.password(),
+            password=self._settings.password(),
             protocol=2,
             socket_timeout=None,
-            socket_connect_timeout=self._plan.timeout,
+            socket_connect_timeout=self._settings.timeout,
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
         )

@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import MISCONFIGURATIONS
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 
 VERSION, APPENDONLY, MAXMEMORY_POLICY = MISCONFIGURATIONS
 Info = dict[str, str]
@@ -21,7 +21,7 @@ def parse(info: bytes) -> Info:
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
-def check(infos: Iterable[Info], plan: Plan) -> None:
+def check(infos: Iterable[Info], settings: RedisSettings) -> None:
     """Raises `LedgerError` when a server can't hold the ledger."""
     for info in infos:
         version = info.get("redis_version", "unknown")
@@ -29,12 +29,12 @@ def check(infos: Iterable[Info], plan: Plan) -> None:
             raise LedgerError(
                 f"the shared ledger needs Redis 7.0 or later, or Valkey; this is {version}"
             )
-        if plan.wait == 0 and _version(info) < _OLDEST_WAITAOF:
+        if settings.wait == 0 and _version(info) < _OLDEST_WAITAOF:
             raise LedgerError(
                 f"ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is {version}"
             )
-        if info.get("cluster_enabled") == "1" and not plan.address.cluster:
-            host, port = plan.address.hosts[0]
+        if info.get("cluster_enabled") == "1" and not settings.address.cluster:
+            host, port = settings.address.hosts[0]
             raise LedgerError(
                 f"ledger: {host}:{port} is a node of a Cluster; its scheme is redis+cluster://"
             )

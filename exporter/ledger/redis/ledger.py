@@ -29,7 +29,7 @@ from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, Plan
+from exporter.ledger.redis.connection import CallFailed, RedisSettings
 from exporter.ledger.redis.group import Group
 from exporter.ledger.redis.replica import Replica
 from exporter.logs import Log
@@ -65,9 +65,9 @@ class RedisLedger(QueuedLedger):
         self._task = self._loop.create_task(self._run())
 
     @classmethod
-    async def open(cls, plan: Plan, **options: Any) -> "RedisLedger":
+    async def open(cls, settings: RedisSettings, **options: Any) -> "RedisLedger":
         """Join the ledger; raises as `Replica.join`."""
-        replica = Replica(plan)
+        replica = Replica(settings)
         return cls(replica, await replica.join(), **options)
 
     def totals(self) -> Totals:
@@ -139,7 +139,7 @@ class RedisLedger(QueuedLedger):
 
     async def _count(self, batches: Sequence[Batch]) -> list[Receipt | None]:
         """Write the batches, then show them. Returns receipts, None for a batch with a failed part."""
-        shards = self._replica.plan.shards
+        shards = self._replica.settings.shards
         self._spare = (self._spare + 1) % shards
         group = Group(batches, shards, self._spare, self._replica.recent)
         began = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from exporter.errors import LedgerError
 from exporter.ledger.redis import health
 from exporter.ledger.redis.client import Call, ClusterClient, key, script_call, successes
-from exporter.ledger.redis.connection import CallFailed, Plan
+from exporter.ledger.redis.connection import CallFailed, RedisSettings
 from exporter.ledger.redis.group import Group, ShardPart
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
@@ -33,14 +33,14 @@ class Replica:
     Methods raise `CallFailed` where their docstrings do not say otherwise.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.totals = SharedTotals(plan, names := Names(plan.label_names, plan.zero))
+    def __init__(self, settings: RedisSettings) -> None:
+        self.settings = settings
+        self.totals = SharedTotals(settings, names := Names(settings.label_names, settings.zero))
         self.ledger = ""
         self.lost: dict[int, int] = {}
-        self.recent = RecentUsers(plan.clock or time.monotonic)
+        self.recent = RecentUsers(settings.clock or time.monotonic)
         self._names = names
-        self.client = ClusterClient(plan)
+        self.client = ClusterClient(settings)
         self._id = secrets.token_hex(6)
         self._commits = 0
         # Redis' clock less this machine's monotonic clock, seconds.
@@ -48,7 +48,7 @@ class Replica:
 
     def now(self) -> float:
         """Redis' clock, Unix seconds."""
-        return self.plan.clock() if self.plan.clock else time.monotonic() + self._offset
+        return self.settings.clock() if self.settings.clock else time.monotonic() + self._offset
 
     async def join(self) -> list[health.Info]:
         """Join the ledger, or create it; returns INFO of each server.
@@ -56,8 +56,8 @@ class Replica:
         Raises `LedgerError` when Redis can't be reached or can't hold the ledger, and `ConfigError` for
         the password's file.
         """
-        self.plan.password()
-        deadline = time.monotonic() + self.plan.start_timeout
+        self.settings.password()
+        deadline = time.monotonic() + self.settings.start_timeout
         try:
             while True:
                 try:
@@ -91,14 +91,14 @@ class Replica:
 
     async def probe(self) -> None:
         """Write to each shard, as a commit does."""
-        empty = Group([], self.plan.shards, 0, self.recent)
-        shards = range(self.plan.shards)
+        empty = Group([], self.settings.shards, 0, self.recent)
+        shards = range(self.settings.shards)
         calls = [self._commit(empty, ShardPart(shard), always=True) for shard in shards]
         successes(await self.client.run(calls, confirmed=True))
 
     async def read(self) -> None:
         """Read the shards that have changed, as far as they can be read."""
-        clock, shards = self.plan.clock_argument(), range(self.plan.shards)
+        clock, shards = self.settings.clock_argument(), range(self.settings.shards)
         calls = [
             script_call("read", shard, _SHARD, (clock, self.totals.last_commit(shard)))
             for shard in shards
@@ -118,7 +118,7 @@ class Replica:
     async def note_losses(self) -> None:
         """Write the high-water marks of records that a failover took back."""
         calls = []
-        for shard in range(self.plan.shards):
+        for shard in range(self.settings.shards):
             series, cells = self.totals.lost(shard)
             if series or cells:
                 rows = [text for pair in (*series.items(), *cells.items()) for text in pair]
@@ -139,7 +139,7 @@ class Replica:
 
     async def heartbeat(self) -> str | None:
         """Send a heartbeat; returns the id of the ledger in Redis, None after Redis was emptied."""
-        arguments = (self.plan.clock_argument(), self._id)
+        arguments = (self.settings.clock_argument(), self._id)
         ledger = await self._run("heartbeat", ("ledger", "replicas"), arguments)
         return None if ledger is None else str(ledger.decode())
 
@@ -154,7 +154,7 @@ class Replica:
 
     async def _join(self) -> list[health.Info]:
         infos = await self.client.infos()
-        health.check(infos, self.plan)
+        health.check(infos, self.settings)
         self.ledger, others = await self._register()
         if not others:
             await self._restart_delays()
@@ -167,12 +167,19 @@ class Replica:
 
         Raises `LedgerError` when it has another format or number of shards.
         """
-        plan = self.plan
+        settings = self.settings
         arguments = (
-            *(plan.clock_argument(), self._commit_name(), self._id, _SILENT, _FORMAT, plan.shards),
-            *(secrets.token_hex(4), repr(plan.wall()), len(plan.zero)),
-            *map(self._names.of, plan.zero),
-            *map(cell_name, plan.zero_durations),
+            *(
+                settings.clock_argument(),
+                self._commit_name(),
+                self._id,
+                _SILENT,
+                _FORMAT,
+                settings.shards,
+            ),
+            *(secrets.token_hex(4), repr(settings.wall()), len(settings.zero)),
+            *map(self._names.of, settings.zero),
+            *map(cell_name, settings.zero_durations),
         )
         keys = ("series", "durations", "commit", "ledger", "replicas")
         written, shards, ledger, others, clock = await self._run("register", keys, arguments)
@@ -181,9 +188,9 @@ class Replica:
                 f"the shared ledger has format {int(written)}, this program writes {_FORMAT}: use the "
                 "version that wrote it"
             )
-        if int(shards) != plan.shards:
+        if int(shards) != settings.shards:
             raise LedgerError(
-                f"ledger_shards = {plan.shards}: the shared ledger has {int(shards)} shards, and "
+                f"ledger_shards = {settings.shards}: the shared ledger has {int(shards)} shards, and "
                 "their number can't change"
             )
         self._set_clock(clock)
@@ -192,8 +199,8 @@ class Replica:
     async def _restart_delays(self) -> None:
         """Restart the delays that ran when the last replica left: the 0 may never have been scraped."""
         now, keys = self.now(), ("series", "commit")
-        arguments = (self._commit_name(), round(now * 1000), self.plan.delay_end(now))
-        shards = range(self.plan.shards)
+        arguments = (self._commit_name(), round(now * 1000), self.settings.delay_end(now))
+        shards = range(self.settings.shards)
         calls = [script_call("restart_delays", shard, keys, arguments) for shard in shards]
         successes(await self.client.run(calls))
 
@@ -203,15 +210,15 @@ class Replica:
         return reply
 
     def _commit(self, group: Group, part: ShardPart, *, always: bool = False) -> Call:
-        plan = self.plan
+        settings = self.settings
         arguments = (
-            plan.clock_argument(),
-            max(1, round(plan.age * 1000)),
-            repr(plan.wall()),
+            settings.clock_argument(),
+            max(1, round(settings.age * 1000)),
+            repr(settings.wall()),
             self._commit_name(),
             # WAIT confirms this connection's last write, so a retry with only duplicates writes too.
-            "always" if always or plan.wait is not None else "",
-            round(plan.first_seen_delay * 1000),
+            "always" if always or settings.wait is not None else "",
+            round(settings.first_seen_delay * 1000),
             *part.arguments(group, self._names),
         )
         return script_call("commit", part.shard, ("series", "durations", "commit"), arguments)

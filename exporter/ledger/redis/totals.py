@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from exporter.errors import LedgerError
 from exporter.ledger.contract import Cell, DurationTotal, Family, Series, Total
 from exporter.ledger.redis.client import key
-from exporter.ledger.redis.connection import Plan
+from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.group import ShardPart
 from exporter.ledger.redis.records import Histogram, Names, Record, cell_name, cell_of
 
@@ -74,10 +74,10 @@ class SharedTotals:
     whole and never altered.
     """
 
-    def __init__(self, plan: Plan, names: Names) -> None:
-        self._names, self._on_labels = names, plan.on_labels
-        self._delay_end = plan.delay_end
-        self._shards = [_Shard(shard, names) for shard in range(plan.shards)]
+    def __init__(self, settings: RedisSettings, names: Names) -> None:
+        self._names, self._on_labels = names, settings.on_labels
+        self._delay_end = settings.delay_end
+        self._shards = [_Shard(shard, names) for shard in range(settings.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
         self._shown_at: dict[Series, int] = {}

@@ -31,20 +31,20 @@ class Recent:
     totals: Counts
     minutes: tuple[Counts, ...]
 
-    def counted(self, key: Key) -> int:
+    def all_ends(self, key: Key) -> int:
         """Final ends of a code, late ends included."""
         return self.totals[_ENDS, *key] + self.totals[_LATE, *key]
 
-    def ends(self, key: Key) -> list[int]:
+    def ends_by_minute(self, key: Key) -> list[int]:
         """Final ends of a code per minute, without late ends."""
         ends = (_ENDS, *key)
         return [minute.get(ends, 0) for minute in self.minutes]
 
-    def ended(self, key: Key, minutes: int) -> int:
+    def ends_within(self, key: Key, minutes: int) -> int:
         """Final ends of a code in the last whole `minutes` and the running minute, without late ends."""
-        return sum(self.ends(key)[-minutes - 1 :])
+        return sum(self.ends_by_minute(key)[-minutes - 1 :])
 
-    def events(self) -> list[int]:
+    def events_by_minute(self) -> list[int]:
         """Events of all families per minute."""
         return [
             sum(count for (family, *_), count in minute.items() if family in OF_SESSIONS)
@@ -61,7 +61,7 @@ class Recent:
         return f"the {passed} since the exporter started"
 
 
-class History:
+class RecentEnds:
     """Differences of a ledger's totals from sample to sample, from the creation on. Thread-safe.
 
     The owner samples once a minute. `monotonic` does not change when the time is set.
