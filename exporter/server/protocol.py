@@ -48,7 +48,6 @@ class GuardedProtocol(TimedProtocol):
             # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = HEAD, True
             self._head_bytes = self._discarded = 0
-            self._idle_deadline = math.inf
         in_head = self._phase == HEAD
         self._may_exceed_head = self._head_bytes + len(data) > self.listener.max_header
         self._request_ended = self._body_arrived = False
@@ -75,7 +74,7 @@ class GuardedProtocol(TimedProtocol):
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
             return False
-        self._phase, self._idle_deadline = IDLE, math.inf
+        self._phase, self.waiting_since = IDLE, math.inf
         self._start_direct(DirectRequest(self, *known))
         return True
 
@@ -124,8 +123,7 @@ class GuardedProtocol(TimedProtocol):
             raise _StopError from None
         self._begin_request()
         self._phase, self._deadline_due = BODY, True
-        # The previous answer may have been sent while this head arrived.
-        self._idle_deadline = math.inf
+        self.waiting_since = math.inf
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True
