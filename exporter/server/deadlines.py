@@ -69,6 +69,13 @@ class TimedProtocol(ClosingProtocol):
         self.transport.abort()
         return self._phase in (ACCEPTED, HEAD)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open after the peer's last byte: complete requests are answered.
+
+        Not over TLS, which closes at once, whatever is returned.
+        """
+        return self.transport.can_write_eof() and self._drop_unfinished()
+
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.listener.receive_timeout
@@ -111,10 +118,8 @@ class TimedProtocol(ClosingProtocol):
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY
-        queued = bool(self.pipeline)
-        answered = not queued and (not pending or (in_body and not cycle.response_started))
+        answered = not self.pipeline and (not pending or (in_body and not cycle.response_started))
         self.listener.refused(error, self._peer(), answered)
-        self._phase = IDLE
         if answered:
             if pending:
                 # Tells the application, which reads the body, not to count this as a disconnect.
@@ -124,10 +129,17 @@ class TimedProtocol(ClosingProtocol):
             self.transport.write(refusal(error, self.server_state.default_headers))
             self.waiting_since = self.loop.time()
             self._finish()
-        elif in_body and not queued:
+        # The sender would take this answer for the answer to an earlier request, which was counted.
+        elif not self._drop_unfinished():
             self.transport.abort()
-        else:
-            # The sender would take this answer for the answer to an earlier request, which was counted.
-            self._ignores_input = True
-            if in_body:
-                self.pipeline.popleft()
+
+    def _drop_unfinished(self) -> bool:
+        """Ignore further input and an incomplete request; returns whether complete requests need answers."""
+        in_body = self._phase == BODY
+        queued = bool(self.pipeline)
+        self._ignores_input, self._phase = True, IDLE
+        if in_body and queued:
+            self.pipeline.popleft()
+        cycle = self.cycle
+        answered = cycle is None or cycle.response_complete or cycle.disconnected
+        return queued or not (in_body or answered)
