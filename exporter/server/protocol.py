@@ -1,8 +1,9 @@
 """HTTP/1.1 connections: uvicorn's, with limits that uvicorn leaves to a reverse proxy.
 
 A request is refused when its head exceeds `max_header`, when head or body take longer than
-`receive_timeout`, or when it is not HTTP. A connection whose answer is not read in that time is
-closed. At most `READ_AHEAD` bytes of a body and one read wait for the application, 64 KiB together.
+`receive_timeout`, when `MAX_PIPELINE` requests wait before it, or when it is not HTTP. A connection
+whose answer is not read in that time is closed. At most `READ_AHEAD` bytes of a body and one read wait
+for the application, 64 KiB together.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Final
 
 import httptools
 
-from exporter.errors import HeadersTooLarge, Refused, Unparseable
+from exporter.errors import HeadersTooLarge, Refused, TooManyRequests, Unparseable
 from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
@@ -57,8 +58,7 @@ class GuardedProtocol(TimedProtocol):
             self._continue_without_upgrade(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:
             self._fall_back_to_task()
-            if not self._ignores_input:
-                self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
+            self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
         else:
             self._fall_back_to_task()
             if self._phase >= HEAD:
@@ -105,16 +105,14 @@ class GuardedProtocol(TimedProtocol):
             self._phase, self._deadline_due = HEAD, True
 
     def on_headers_complete(self) -> None:
-        if self._may_exceed_head and self._head_size() > self.listener.max_header:
-            self._refused_in_parser = self._too_large()
-            raise _StopError
-        if len(self.pipeline) >= MAX_PIPELINE:
-            self._ignores_input = True
-            raise _StopError
-        if self.parser.should_upgrade():
-            self._upgrade = True
-            return
         try:
+            if self._may_exceed_head and self._head_size() > self.listener.max_header:
+                raise self._too_large()
+            if len(self.pipeline) >= MAX_PIPELINE:
+                raise TooManyRequests(f"more than {MAX_PIPELINE} requests wait behind an answer")
+            if self.parser.should_upgrade():
+                self._upgrade = True
+                return
             host = host_of(self.headers, self.parser.get_http_version(), self.url)
             if self.listener.hosts is not None:
                 self.listener.hosts.check(host, self.url)

@@ -166,5 +166,7 @@ def test_malformed_body_after_pipelined_requests_ends_the_connection(start: Star
 @pytest.mark.parametrize("upgrade", [b"", b"Connection: upgrade\r\nUpgrade: h2c\r\n"])
 def test_pipelined_requests_are_limited(start: Start, upgrade: bytes) -> None:
     """Fails without `MAX_PIPELINE`: a single read of 250 KB made 14,000 requests."""
-    received = start().exchange(b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % upgrade * 10_000)
+    server = start()
+    received = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % upgrade * 10_000)
     assert 0 < received.count(b"HTTP/1.1 200") <= 66
+    assert server.refused("throttled") == 1
