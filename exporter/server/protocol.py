@@ -113,6 +113,9 @@ class GuardedProtocol(TimedProtocol):
             if self.parser.should_upgrade():
                 self._upgrade = True
                 return
+            for name, value in self.headers:
+                if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                    raise Unparseable("Transfer-Encoding must be chunked: use Content-Encoding")
             host = host_of(self.headers, self.parser.get_http_version(), self.url)
             if self.listener.hosts is not None:
                 self.listener.hosts.check(host, self.url)

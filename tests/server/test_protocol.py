@@ -141,6 +141,26 @@ def test_input_that_is_not_http_is_answered_400(start: Start, request_bytes: byt
     assert not server.received.bodies
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Transfer-Encoding: gzip, chunked",
+        b"TRANSFER-ENCODING: GZIP, CHUNKED",
+        b"transfer-encoding: gzip\r\ntransfer-encoding: chunked",
+        b"Transfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\nUpgrade: h2c",
+    ],
+    ids=["one line", "upper case", "two lines", "upgrade"],
+)
+def test_transfer_encoding_other_than_chunked_is_answered_400(start: Start, header: bytes) -> None:
+    """Fails without the check in `on_headers_complete`: the application read the compressed bytes."""
+    server = start()
+    reply = server.exchange(CHUNKED.replace(b"Transfer-Encoding: chunked", header) + b"0\r\n\r\n")
+    assert status(reply) == 400
+    assert b"Transfer-Encoding must be chunked" in reply
+    assert server.refused("unparseable") == 1
+    assert not server.received.bodies
+
+
 def test_malformed_request_does_not_take_the_answer_of_the_one_before(start: Start) -> None:
     """Fails without `pending` in `_refuse`: a sender would drop events that were counted."""
     server = start()
