@@ -120,7 +120,8 @@ class GuardedProtocol(TimedProtocol):
             if self.listener.hosts is not None:
                 self.listener.hosts.check(host, self.url)
         except Refused as refused:
-            self._refused_in_parser = refused
+            # Its traceback would keep the closed connection until the garbage collector runs.
+            self._refused_in_parser = refused.with_traceback(None)
             raise _StopError from None
         self._begin_request()
         self._phase, self._deadline_due = BODY, True
