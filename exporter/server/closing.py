@@ -91,7 +91,7 @@ class ClosingProtocol(DirectProtocol):
         self.cycle = None  # type: ignore[assignment]
 
     def shutdown(self) -> None:
-        if self._ignores_input and (self.cycle is None or self.cycle.disconnected):
+        if self._linger_timer is not None:
             self.transport.close()
         else:
             super().shutdown()

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 from exporter.errors import TooManyConnections
@@ -29,9 +31,11 @@ class BufferedConnection(asyncio.BufferedProtocol):
 
     _protocol: GuardedProtocol | None = None
 
-    def __init__(self, connections: "Connections") -> None:
+    def __init__(self, connections: "Connections", accepted_at: float, client: str) -> None:
         self._connections = connections
         self._buffer = connections.buffer
+        self._accepted_at = accepted_at
+        self.client = client
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -43,14 +47,25 @@ class BufferedConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._protocol = self._connections.make()
         self._protocol.connection_made(cast("asyncio.Transport", transport))
+        self._protocol.waiting_since = self._accepted_at
+
+    def eof_received(self) -> bool:
+        return self._protocol is not None and self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.ended(self)
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
 
-    def close_if_idle(self) -> bool:
-        return self._protocol is not None and self._protocol.close_if_idle()
+    def waiting_since(self) -> float:
+        """When the wait for a request began, by the loop's clock; infinity while there is a request."""
+        if self._protocol is None:
+            return self._accepted_at
+        return math.inf if self._protocol.flow.write_paused else self._protocol.waiting_since
+
+    def abort(self) -> bool:
+        """Close at once, if it has started; returns whether a first or unfinished request is lost."""
+        return self._protocol is None or self._protocol.abort()
 
     def pause_writing(self) -> None:
         if self._protocol is not None:
@@ -64,8 +79,10 @@ class BufferedConnection(asyncio.BufferedProtocol):
 class Connections:
     """Accepts connections from the `sockets` of a listener; at most `max_connections` are open at a time.
 
-    At the limit, a new connection replaces the oldest idle connection, because browsers keep connections for
-    minutes. Without an idle connection, the new connection is refused and counted.
+    At the limit, a new connection replaces the connection that has waited longest for a request: since it was
+    accepted, without a complete head, or since its last answer was sent. If all have requests, the new
+    connection is refused and counted. A replaced connection is counted too, like a head that is late, unless
+    it had an answer and has sent nothing since.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
     when `accept` fails. With a certificate, TLS is required; `receive_timeout` limits handshake and shutdown.
@@ -87,11 +104,10 @@ class Connections:
             self._tls = dict.fromkeys(timeouts, listener.receive_timeout)
             self._tls["ssl"] = listener.certificate.context
         self._loop = asyncio.get_running_loop()
-        # By age: dictionaries keep their order and sets do not.
-        self._open: dict[BufferedConnection, None] = {}
+        # Each with its start, which asyncio itself does not keep alive.
+        self._open: dict[BufferedConnection, asyncio.Task[Any]] = {}
         # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
         self.buffer = memoryview(bytearray(READ))
-        self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._error = TooManyConnections(
             f"the listener has {listener.max_connections} open connections (max_connections): "
@@ -105,8 +121,8 @@ class Connections:
         self._closed = True
         for listening in self._sockets:
             self._loop.remove_reader(listening)
-        for task in self._starting:
-            task.cancel()
+        for start in self._open.values():
+            start.cancel()
 
     async def wait_closed(self) -> None:
         """uvicorn itself waits for the connections."""
@@ -126,33 +142,40 @@ class Connections:
                 self._loop.call_later(_PAUSE, self._listen, listening)
                 return
             accepted.setblocking(False)
-            if len(self._open) >= self._listener.max_connections and not self._close_idle():
+            if len(self._open) >= self._listener.max_connections and not self._make_room():
                 self._refuse(accepted, peer[0])
-                continue
-            connection = BufferedConnection(self)
-            self._open[connection] = None
-            task = self._loop.create_task(self._start(accepted, connection))
-            self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            else:
+                self._start(accepted, BufferedConnection(self, self._loop.time(), peer[0]))
 
-    async def _start(self, accepted: socket.socket, connection: BufferedConnection) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
-        except (OSError, asyncio.CancelledError):
+    def _start(self, accepted: socket.socket, connection: BufferedConnection) -> None:
+        start = self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
+        self._open[connection] = task = self._loop.create_task(start)
+        task.add_done_callback(partial(self._started, accepted, connection))
+
+    def _started(
+        self, accepted: socket.socket, connection: BufferedConnection, start: asyncio.Task[Any]
+    ) -> None:
+        if start.cancelled() or isinstance(start.exception(), OSError):
             # A peer that disconnects, or whose handshake fails, is no defect. uvloop itself does not call
-            # `connection_lost` after `close` cancelled the start, and the server waited for the connection.
+            # `connection_lost` after the start was cancelled, and the server waited for the connection.
+            accepted.close()
             connection.connection_lost(None)
+        else:
+            # Raises a defect.
+            start.result()
 
     def ended(self, connection: BufferedConnection) -> None:
         self._open.pop(connection, None)
 
-    def _close_idle(self) -> bool:
-        """Close the oldest idle connection; returns whether there was one."""
-        for connection in self._open:
-            if connection.close_if_idle():
-                self.ended(connection)
-                return True
-        return False
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest; returns False if all have requests."""
+        connection = min(self._open, key=BufferedConnection.waiting_since)
+        if connection.waiting_since() == math.inf:
+            return False
+        self._open.pop(connection).cancel()
+        if connection.abort():
+            self._listener.refused(self._error, connection.client, answered=False)
+        return True
 
     def _refuse(self, accepted: socket.socket, client: str) -> None:
         """Refuse a connection and close it at once; without TLS, the peer usually gets an answer."""

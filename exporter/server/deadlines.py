@@ -7,7 +7,7 @@ from typing import Any, cast
 from exporter.errors import Refused, RequestTimeout
 from exporter.names import LOGS_PATH
 from exporter.problem import REFUSED
-from exporter.server.closing import BODY, IDLE, ClosingProtocol
+from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE, ClosingProtocol
 from exporter.server.listener import Listener, refusal
 
 
@@ -25,8 +25,9 @@ class TimedProtocol(ClosingProtocol):
 
     _read_deadline = math.inf
     _write_deadline = math.inf
-    _idle_deadline = math.inf
     _timer: asyncio.TimerHandle | None = None
+    waiting_since = math.inf
+    """When the connection was accepted or its last answer completed; infinity while there is a request."""
 
     def __init__(self, listener: Listener, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,24 +59,29 @@ class TimedProtocol(ClosingProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
                 return
-            self._idle_deadline = self.loop.time() + self.timeout_keep_alive
+        # Also while it closes: over TLS, a close waits for the peer.
+        self.waiting_since = self.loop.time()
         if self._ignores_input and not self.pipeline:
             self._finish()
 
-    def close_if_idle(self) -> bool:
-        """Close if the connection has no request and its last answer was sent; returns whether it closed."""
-        idle = self._idle_deadline < math.inf or self._linger_timer is not None
-        if not idle or self.flow.write_paused:
-            return False
+    def abort(self) -> bool:
+        """Close at once; returns whether a first or unfinished request is lost."""
         self.transport.abort()
-        return True
+        return self._phase in (ACCEPTED, HEAD)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open after the peer's last byte: complete requests are answered.
+
+        Not over TLS, which closes at once, whatever is returned.
+        """
+        return self.transport.can_write_eof() and self._drop_unfinished()
 
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a period ahead."""
         now, timeout = self.loop.time(), self.listener.receive_timeout
-        if now >= self._idle_deadline:
+        if self._phase == IDLE and now >= self.waiting_since + self.timeout_keep_alive:
             # The checks go on: the last answer may be unread, and the close waits for the peer.
-            self._idle_deadline = math.inf
+            self.waiting_since = now
             self.transport.close()
         if now >= self._write_deadline:
             self.transport.abort()
@@ -87,9 +93,9 @@ class TimedProtocol(ClosingProtocol):
                 self._read_deadline = now + timeout
                 self._refuse_late(timeout)
         finally:
-            read_deadline = self._read_deadline if self._phase != IDLE else math.inf
-            deadlines = (read_deadline, self._write_deadline, self._idle_deadline)
-            at = min(*deadlines, now + self._period())
+            idle_deadline = self.waiting_since + self.timeout_keep_alive
+            deadline = idle_deadline if self._phase == IDLE else self._read_deadline
+            at = min(deadline, self._write_deadline, now + self._period())
             self._timer = self.loop.call_at(at, self._check)
 
     def _period(self) -> float:
@@ -112,10 +118,8 @@ class TimedProtocol(ClosingProtocol):
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY
-        queued = bool(self.pipeline)
-        answered = not queued and (not pending or (in_body and not cycle.response_started))
+        answered = not self.pipeline and (not pending or (in_body and not cycle.response_started))
         self.listener.refused(error, self._peer(), answered)
-        self._phase = IDLE
         if answered:
             if pending:
                 # Tells the application, which reads the body, not to count this as a disconnect.
@@ -123,11 +127,19 @@ class TimedProtocol(ClosingProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
             self.transport.write(refusal(error, self.server_state.default_headers))
+            self.waiting_since = self.loop.time()
             self._finish()
-        elif in_body and not queued:
+        # The sender would take this answer for the answer to an earlier request, which was counted.
+        elif not self._drop_unfinished():
             self.transport.abort()
-        else:
-            # The sender would take this answer for the answer to an earlier request, which was counted.
-            self._ignores_input = True
-            if in_body:
-                self.pipeline.popleft()
+
+    def _drop_unfinished(self) -> bool:
+        """Ignore further input and an incomplete request; returns whether complete requests need answers."""
+        in_body = self._phase == BODY
+        queued = bool(self.pipeline)
+        self._ignores_input, self._phase = True, IDLE
+        if in_body and queued:
+            self.pipeline.popleft()
+        cycle = self.cycle
+        answered = cycle is None or cycle.response_complete or cycle.disconnected
+        return queued or not (in_body or answered)

@@ -1,8 +1,9 @@
 """HTTP/1.1 connections: uvicorn's, with limits that uvicorn leaves to a reverse proxy.
 
 A request is refused when its head exceeds `max_header`, when head or body take longer than
-`receive_timeout`, or when it is not HTTP. A connection whose answer is not read in that time is
-closed. At most `READ_AHEAD` bytes of a body and one read wait for the application, 64 KiB together.
+`receive_timeout`, when `MAX_PIPELINE` requests wait before it, or when it is not HTTP. A connection
+whose answer is not read in that time is closed. At most `READ_AHEAD` bytes of a body and one read wait
+for the application, 64 KiB together.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Final
 
 import httptools
 
-from exporter.errors import HeadersTooLarge, Refused, Unparseable
+from exporter.errors import HeadersTooLarge, Refused, TooManyRequests, Unparseable
 from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
@@ -48,7 +49,6 @@ class GuardedProtocol(TimedProtocol):
             # Any byte starts the deadline, also blank lines before a request.
             self._phase, self._deadline_due = HEAD, True
             self._head_bytes = self._discarded = 0
-            self._idle_deadline = math.inf
         in_head = self._phase == HEAD
         self._may_exceed_head = self._head_bytes + len(data) > self.listener.max_header
         self._request_ended = self._body_arrived = False
@@ -58,8 +58,7 @@ class GuardedProtocol(TimedProtocol):
             self._continue_without_upgrade(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:
             self._fall_back_to_task()
-            if not self._ignores_input:
-                self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
+            self._refuse(self._refused_in_parser or Unparseable(f"not HTTP: {error}"))
         else:
             self._fall_back_to_task()
             if self._phase >= HEAD:
@@ -75,7 +74,7 @@ class GuardedProtocol(TimedProtocol):
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
             return False
-        self._phase, self._idle_deadline = IDLE, math.inf
+        self._phase, self.waiting_since = IDLE, math.inf
         self._start_direct(DirectRequest(self, *known))
         return True
 
@@ -106,26 +105,27 @@ class GuardedProtocol(TimedProtocol):
             self._phase, self._deadline_due = HEAD, True
 
     def on_headers_complete(self) -> None:
-        if self._may_exceed_head and self._head_size() > self.listener.max_header:
-            self._refused_in_parser = self._too_large()
-            raise _StopError
-        if len(self.pipeline) >= MAX_PIPELINE:
-            self._ignores_input = True
-            raise _StopError
-        if self.parser.should_upgrade():
-            self._upgrade = True
-            return
         try:
+            if self._may_exceed_head and self._head_size() > self.listener.max_header:
+                raise self._too_large()
+            if len(self.pipeline) >= MAX_PIPELINE:
+                raise TooManyRequests(f"more than {MAX_PIPELINE} requests wait behind an answer")
+            if self.parser.should_upgrade():
+                self._upgrade = True
+                return
+            for name, value in self.headers:
+                if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                    raise Unparseable("Transfer-Encoding must be chunked: use Content-Encoding")
             host = host_of(self.headers, self.parser.get_http_version(), self.url)
             if self.listener.hosts is not None:
                 self.listener.hosts.check(host, self.url)
         except Refused as refused:
-            self._refused_in_parser = refused
+            # Its traceback would keep the closed connection until the garbage collector runs.
+            self._refused_in_parser = refused.with_traceback(None)
             raise _StopError from None
         self._begin_request()
         self._phase, self._deadline_due = BODY, True
-        # The previous answer may have been sent while this head arrived.
-        self._idle_deadline = math.inf
+        self.waiting_since = math.inf
 
     def on_body(self, body: bytes) -> None:
         self._body_arrived = True

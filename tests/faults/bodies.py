@@ -60,7 +60,7 @@ _UNLIMITED: Final = patched(
     "lambda self, tokens, *_: original(self, tokens, 1 << 40, 1 << 40)",
 )
 _WHOLE_READS: Final = patched(
-    "exporter.server.connections.BufferedConnection", "lambda connections: connections.make()"
+    "exporter.server.connections.BufferedConnection", "lambda connections, *_: connections.make()"
 )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,8 +18,11 @@ from exporter.server.connections import Connections
 from exporter.server.sockets import bind
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
+    CHUNKED,
     CHUNKED_REFUSED,
     DEADLINE,
+    MIB,
+    Echo,
     Files,
     Start,
     ask,
@@ -71,6 +75,8 @@ USES: dict[str, tuple[bytes, bool, bool]] = {
     "unread pipelined answers": (BIG * 5, True, False),
     "no HTTP": (b"\x00\x01\r\n\r\n", True, False),
     "an upgrade": (UPGRADE, True, False),
+    "no Host": (b"GET / HTTP/1.1\r\n\r\n", True, False),
+    "a malformed body": (CHUNKED + b"zz\r\n", True, False),
     "a large head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000, True, False),
 }
 """The request of a client, whether it reads the answer, and whether it ends with a reset."""
@@ -83,8 +89,9 @@ def test_closed_connection_is_freed_without_the_collector(
     start: Start, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when `connection_lost` does not release the transport, cancel the timers, clear the pipeline or
-    drop the cycle, and when TLS stops reading: 100 closed connections with 300 kB each waited for the timer
-    of a connection that lingers."""
+    drop the cycle, when TLS stops reading, when a refusal keeps its traceback, and when a refused request
+    keeps its connection open after the client's close: 100 closed connections with 300 kB each waited for
+    the timer of a connection that lingers."""
     monkeypatch.setattr(closing, "LINGER", 3600.0)
     server = start(files=files)
     uses = [*USES.values(), *([OF_TLS_ONLY] if files else [])]
@@ -105,8 +112,8 @@ def test_closed_connection_is_freed_without_the_collector(
 def test_failed_handshake_is_freed_and_no_longer_counted(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without `ended`
-    in `Connections._start`."""
+    """Fails when `BufferedConnection` makes its protocol before there is a transport, and without
+    `connection_lost` in `Connections._started`."""
     server = start(files=pair, max_connections=2)
     for _ in range(5):
         server.exchange(b"GET / HTTP/1.1\r\n\r\n")
@@ -155,7 +162,7 @@ def is_answered(client: socket.socket, request: bytes) -> bool:
 
 
 def test_connection_over_the_limit_is_refused_and_counted(start: Start) -> None:
-    """Fails without the check of `limit` in `_accept`."""
+    """Fails without the check of `max_connections` in `_accept`."""
     server = start(max_connections=2)
     clients = [busy(server.connect()) for _ in range(2)]
     for _ in range(2):
@@ -173,9 +180,8 @@ def test_connection_over_the_limit_is_refused_and_counted(start: Start) -> None:
 def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
     start: Start, pair: tuple[Path, Path]
 ) -> None:
-    """Fails when only connections with a finished handshake are counted."""
     server = start(files=pair, max_connections=2)
-    clients = [server.connect() for _ in range(2)]
+    clients = [busy(server.client()) for _ in range(2)]
     assert rest(server.connect()) == b""
     wait_for(lambda: server.refused("too_many_connections") == 1)
     assert server.requests(503) == 0
@@ -184,13 +190,14 @@ def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
     wait_for(lambda: accepts_tls(server.connect()))
 
 
-def test_oldest_idle_connection_is_replaced_at_the_limit(start: Start) -> None:
-    """Fails without `_close_idle`: a browser keeps a connection for minutes after a single request."""
-    server = start(max_connections=3)
+def test_connection_that_is_idle_longest_is_replaced_at_the_limit(start: Start) -> None:
+    """Fails without `_make_room`: a browser keeps a connection for minutes after a single request."""
+    server = start(max_connections=4)
     in_request = busy(server.connect())
     older, newer = server.connect(), server.connect()
     assert is_answered(older, post(b"x"))
     assert is_answered(newer, post(b"x"))
+    server.connect()
     assert is_answered(server.connect(), post(b"y"))
     assert older.recv(1) == b""
     assert is_answered(newer, post(b"z"))
@@ -198,13 +205,88 @@ def test_oldest_idle_connection_is_replaced_at_the_limit(start: Start) -> None:
     assert server.refused("too_many_connections") == 0
 
 
-def test_connection_with_an_early_answer_is_idle(start: Start) -> None:
-    """Fails when `close_if_idle` checks keep-alive only: 400 uploads without a token blocked the listener
-    for a second."""
-    server = start(max_connections=2)
-    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
-    assert all(is_answered(server.connect(), early) for _ in range(6))
+@pytest.mark.parametrize("begun", [b"", b"P"], ids=["silent", "part of a head"])
+def test_connection_without_a_request_is_replaced_and_counted(
+    start: Start, files: Files, begun: bytes
+) -> None:
+    """Fails when only a connection that had an answer is replaced: 450 silent sockets stopped ingest. A TLS
+    client does not finish its handshake."""
+    server = start(files=files, max_connections=2)
+    sender, silent = server.client(), server.connect()
+    for number in range(3):
+        silent.sendall(begun)
+        make_newer(sender)
+        replaced, silent = silent, server.connect()
+        assert rest(replaced) == b""
+        assert server.refused("too_many_connections") == number + 1
+    make_newer(sender)
+    assert is_answered(server.client(), post(b"y"))
+    assert server.requests(503) == 0
+
+
+def make_newer(sender: socket.socket) -> None:
+    """Let the sender wait for less time than all other connections do."""
+    # With this answer, the server has accepted the others.
+    assert is_answered(sender, post(b"x"))
+    # The event loop's clock counts milliseconds.
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() > began + 0.001)
+    assert is_answered(sender, post(b"x"))
+
+
+@pytest.mark.parametrize("path", [b"/early", b"/"], ids=["early", "complete"])
+def test_connection_that_closes_is_replaced(start: Start, files: Files, path: bytes) -> None:
+    """Fails when `on_response_complete` sets no time while the connection closes: 400 requests without a
+    token blocked the listener for a second after early answers, and over TLS for `receive_timeout`."""
+    server = start(files=files, max_connections=2)
+    body = b"x" if path == b"/" else b""
+    last = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\n%s"
+    assert all(is_answered(server.client(), last % (path, body)) for _ in range(6))
     assert server.refused("too_many_connections") == 0
+
+
+def test_connection_with_an_unread_answer_is_not_replaced(start: Start) -> None:
+    """Fails without `write_paused` in `waiting_since`: the rest of the answer was lost."""
+    server = start(max_connections=1)
+    client = server.connect()
+    client.sendall(BIG)
+    first = client.recv(100)
+    assert status(first) == 200
+    assert status(server.exchange(b"")) == 503
+    client.shutdown(socket.SHUT_WR)
+    assert len(first + rest(client)) > 32 * MIB
+
+
+def test_connection_with_a_refused_body_is_replaced(start: Start) -> None:
+    """Fails when `_refuse` sets no time: the refused request counted as one that is being read."""
+    server = start(max_connections=2)
+    for _ in range(6):
+        assert status(ask(server.connect(), CHUNKED + b"zz\r\n")) == 400
+    assert server.refused("too_many_connections") == 0
+
+
+class Blocking(Echo):
+    """Blocks the event loop until `go`."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/block":
+            self.begun.set()
+            self.go.wait(DEADLINE)
+        await super().__call__(scope, receive, send)
+
+
+def test_connection_is_replaced_before_its_start_has_run(start: Start) -> None:
+    """Fails without `accepted.close` in `_started`: nothing closed the socket."""
+    server = start(Blocking(), max_connections=2)
+    first = server.connect()
+    first.sendall(post(b"", b"/block"))
+    assert server.received.begun.wait(DEADLINE)
+    # Accepted together: the second of them replaces `first`, and the third replaces the first of them.
+    clients = [server.connect() for _ in range(3)]
+    server.received.go.set()
+    assert all(is_answered(client, post(b"x")) for client in clients[1:])
+    assert rest(clients[0]) == b""
+    assert server.refused("too_many_connections") == 1
 
 
 def test_connection_that_starts_during_the_close_is_lost() -> None:

@@ -125,3 +125,16 @@ def test_idle_connection_is_closed_after_the_keep_alive_time(
     client = start().connect()
     assert ask(client, post(b"x")).endswith(b"x")
     assert rest(client) == b""
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT"], ids=["nothing", "part of a head"])
+def test_keep_alive_time_is_no_limit_for_a_request(
+    start: Start, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    """Fails without `IDLE` in `_check`: the connection closed without an answer."""
+    monkeypatch.setattr(serving, "KEEP_ALIVE", 0.1)
+    client = start(receive_timeout=0.5).connect()
+    if begun:
+        ask(client, post(b"x"))
+    client.sendall(begun)
+    assert status(rest(client)) == 408

@@ -163,6 +163,27 @@ def test_malformed_request_does_not_take_the_answer_of_a_held_one(start: StartSe
     assert received.endswith(b"direct counted")
 
 
+def test_half_closed_sender_gets_its_answer(start: StartServer) -> None:
+    server = start(TwoWays())
+    client = server.connect()
+    client.sendall(direct(b"counted", HOLD))
+    wait_for(lambda: server.received.started == [b"counted"])
+    client.shutdown(socket.SHUT_WR)
+    # The server has read the end of the input when it answers another connection.
+    ask(server.connect(), post(b"other"))
+    server.received.release()
+    assert rest(client).endswith(b"direct counted")
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 1\r\n"], ids=["chunked", "length too"])
+def test_request_with_a_transfer_encoding_is_not_started(start: StartServer, length: bytes) -> None:
+    server = start(TwoWays())
+    head = b"POST /direct HTTP/1.1\r\nHost: a\r\n%sTransfer-Encoding: gzip, chunked\r\n\r\n"
+    assert status(server.exchange(head % length + b"1\r\nx\r\n0\r\n\r\n")) == 400
+    assert not server.received.started
+    assert not server.received.bodies
+
+
 def test_stop_waits_for_the_answer(start: StartServer) -> None:
     """Fails when the request is not set as the protocol's cycle: the connection closed without an answer."""
     server = start(TwoWays(), shutdown_timeout=DEADLINE)

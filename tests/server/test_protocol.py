@@ -141,6 +141,26 @@ def test_input_that_is_not_http_is_answered_400(start: Start, request_bytes: byt
     assert not server.received.bodies
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Transfer-Encoding: gzip, chunked",
+        b"TRANSFER-ENCODING: GZIP, CHUNKED",
+        b"transfer-encoding: gzip\r\ntransfer-encoding: chunked",
+        b"Transfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\nUpgrade: h2c",
+    ],
+    ids=["one line", "upper case", "two lines", "upgrade"],
+)
+def test_transfer_encoding_other_than_chunked_is_answered_400(start: Start, header: bytes) -> None:
+    """Fails without the check in `on_headers_complete`: the application read the compressed bytes."""
+    server = start()
+    reply = server.exchange(CHUNKED.replace(b"Transfer-Encoding: chunked", header) + b"0\r\n\r\n")
+    assert status(reply) == 400
+    assert b"Transfer-Encoding must be chunked" in reply
+    assert server.refused("unparseable") == 1
+    assert not server.received.bodies
+
+
 def test_malformed_request_does_not_take_the_answer_of_the_one_before(start: Start) -> None:
     """Fails without `pending` in `_refuse`: a sender would drop events that were counted."""
     server = start()
@@ -166,5 +186,7 @@ def test_malformed_body_after_pipelined_requests_ends_the_connection(start: Star
 @pytest.mark.parametrize("upgrade", [b"", b"Connection: upgrade\r\nUpgrade: h2c\r\n"])
 def test_pipelined_requests_are_limited(start: Start, upgrade: bytes) -> None:
     """Fails without `MAX_PIPELINE`: a single read of 250 KB made 14,000 requests."""
-    received = start().exchange(b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % upgrade * 10_000)
+    server = start()
+    received = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % upgrade * 10_000)
     assert 0 < received.count(b"HTTP/1.1 200") <= 66
+    assert server.refused("throttled") == 1
