@@ -88,7 +88,7 @@ UDP = ("TCP 9260 and 443", "9250–9254", "58000–59000", "both ways", "EDR", "
                 "Worker Node Unavailable",
             ),
         ),
-        ("streampixel/4004", ("30 minutes", "1 to 1440", "no documented code")),
+        ("streampixel/4004", ("30 minutes", "1 to 1440", "no documented code", "AFK timeout")),
         ("streampixel/4005", ("No streamer connected", "worker did not register")),
         ("streampixel/4007", ("1005 and 1006 only", "retries after 5 s", "60 s")),
         ("softdrive/03", UDP),
