@@ -133,5 +133,5 @@ def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
 def _row(system: System, code: Code) -> Row:
     accepted = [spelling for spelling, match in system.spellings.items() if match is code]
     spellings = "|".join(dict.fromkeys((*accepted, normalize(code.code))))
-    names_of_system = normalize(f"{system.system} {system.title} {code.severity}")
+    names_of_system = normalize(f"{system.system} {system.title} {code.worst_severity}")
     return Row(code, system.title, spellings, f"{names_of_system} {row_text(system, code)}")

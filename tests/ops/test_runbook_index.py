@@ -127,6 +127,21 @@ def test_alerts_of_a_code_can_fire_for_it(system: str, code: str, signals: list[
     assert [alert.signal for alert in alerts_of(row)] == signals
 
 
+@pytest.mark.parametrize(
+    ("path", "effect"),
+    [
+        ("/codes/softdrive/07", "wakes on-call"),
+        ("/codes/softdrive/13", "opens a ticket"),
+        ("/codes/streampixel/1000", "wakes nobody"),
+        ("/alerts/SessionEndWatchdog", "wakes nobody"),
+        ("/alerts/SessionEndSpike", "severity of the code"),
+    ],
+)
+def test_subtitle_says_what_the_worst_alert_does(ops: Ops, path: str, effect: str) -> None:
+    (subtitle,) = re.findall(r'<p class="subtitle">(.*?)</p>', ops.get(path).text, re.S)
+    assert Page(subtitle).text.endswith(f"· {effect}")
+
+
 def test_page_shows_the_counts_of_its_code() -> None:
     ops = Ops(StillLedger([total(2000)]))
     ops.ledger.series = [
@@ -171,6 +186,7 @@ def test_list_of_alerts_is_complete_and_has_summaries_and_severities() -> None:
     text = Page(html).text
     assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
     assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
+    assert "SessionEndWatchdog Alerts on session ends reach this receiver wakes nobody" in text
 
 
 def test_page_of_unknown_shows_the_codes_as_sent() -> None:
