@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.ledger.contract import Family
+from exporter.ledger.contract import Family, Status
 from exporter.lookup.search import search
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import pages
@@ -161,6 +161,16 @@ def test_page_shows_the_counts_of_its_code() -> None:
     assert "7 interruptions that recovered." in text
     assert "As of 2026-09-21 14:13:20 UTC" in text
     assert "A restart of the exporter empties this chart" in text
+
+
+def test_page_says_that_counts_are_incomplete_while_the_exporter_is_not_ready() -> None:
+    """Fails if the page shows 0 ends in an outage, and nothing is counted because the disk is full."""
+    ops = Ops()
+    assert "Not ready" not in ops.get("/codes/alpha/1001").text
+    ops.ledger.state = Status(problem=f"the disk is full {EVIL}")
+    html = ops.get("/codes/alpha/1001").text
+    assert "<script>alert" not in html
+    assert f"Not ready, so counts are incomplete: the disk is full {EVIL}" in Page(html).text
 
 
 @pytest.mark.parametrize("path", ["/codes/softdrive/8", "/codes/softdrive/MonitorTopologyFail"])
