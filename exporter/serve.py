@@ -161,6 +161,9 @@ def _ingest(
     def log_as(event: str) -> Callable[[str, str], None]:
         return lambda reason, message: sampler.warning(reason, event, detail=message)
 
+    def refused(reason: str, detail: str, client: str) -> None:
+        sampler.warning(reason, "request refused", client=client, detail=detail)
+
     guard = Guard(
         Authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
     )
@@ -212,7 +215,7 @@ def _ingest(
             settings.max_clock_skew,
             rejected=log_as("build rejected"),
         )
-    app: Any = IngestApp(pipeline, own, log_as("request refused"), routes=routes)
+    app: Any = IngestApp(pipeline, own, refused, routes=routes)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app

@@ -196,6 +196,15 @@ def test_every_owner_outcome_and_severity_has_a_text() -> None:
     assert set(SEVERITIES) == set(Severity)
 
 
+def test_planned_code_wakes_nobody() -> None:
+    softdrive = TAXONOMY.systems["softdrive"]
+    code = softdrive.match("13")
+    assert (code.severity, code.planned) == (Severity.PAGE, True)
+    assert dict(facts(softdrive, code))["Wakes someone"] == "no, alerts open tickets"
+    (row,) = (line for line in printed("restart")[1].splitlines() if line.startswith("13 "))
+    assert row.split()[-1] == "ticket"
+
+
 def test_json_has_every_field_and_the_runbook() -> None:
     code = TAXONOMY.systems["streampixel"].match("4001")
     (row,) = json.loads(as_json([code]))

@@ -69,13 +69,13 @@ class Route(Protocol):
 class IngestApp:
     """Plain ASGI: with FastAPI's parsing, a request takes four times as long.
 
-    Session ends go to `pipeline`, other paths to their `routes`. A refused request is counted by its reason,
-    and passed to `refused` with its detail.
+    Session ends go to `pipeline`, other paths to their `routes`. A refused request is counted by its reason.
+    `refused` is called with reason, detail and the sender's address, which is "" for a browser's beacon.
     """
 
     pipeline: Pipeline
     own: OwnMetrics
-    refused: Callable[[str, str], None] = lambda _reason, _message: None
+    refused: Callable[[str, str, str], None] = lambda _reason, _detail, _client: None
     routes: Mapping[str, Route] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,10 @@ class IngestApp:
         except Exception as error:
             if REFUSED in scope:
                 return
-            answered = self._refuse(error, dict(scope["headers"]))
+            # A viewer's address is personal data, and docs/browser.md says that it is not stored.
+            beacon = scope["path"].startswith(names.BEACONS_PATH)
+            client = "" if beacon else _client(scope)
+            answered = self._refuse(error, dict(scope["headers"]), client)
         if answered is None:
             return
         status, headers, body = answered
@@ -103,7 +106,9 @@ class IngestApp:
     def _start(self, headers: Headers, client: str, body: bytes, respond: Respond) -> None:
         def done(result: bytes | Exception) -> None:
             answered = (
-                answer(result) if isinstance(result, bytes) else self._refuse(result, headers)
+                answer(result)
+                if isinstance(result, bytes)
+                else self._refuse(result, headers, client)
             )
             self._count(answered[0])
             respond(*answered)
@@ -119,21 +124,20 @@ class IngestApp:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         """None when the sender went away. Raises a `Refused`."""
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
-        client = scope["client"][0] if scope["client"] else ""
         if path != names.INGEST_PATH:
             route, segment = find_route(self.routes, method, path)
-            return await route.take(Request(method, segment, headers, client, receive))
+            return await route.take(Request(method, segment, headers, _client(scope), receive))
         if method == "OPTIONS" and (origin := headers.get(b"webhook-request-origin")):
             return _allow_webhook(origin)
-        body = await self.pipeline.take(method, headers, client, receive)
+        body = await self.pipeline.take(method, headers, _client(scope), receive)
         return None if body is None else answer(body)
 
-    def _refuse(self, error: Exception, sent: Headers) -> Answer:
+    def _refuse(self, error: Exception, sent: Headers, client: str) -> Answer:
         if not isinstance(error, Refused):
             log.error("defect", exc_info=error)
             error = Internal("a defect of the exporter; its log has the details")
         self.own.refused.labels(error.reason).inc()
-        self.refused(error.reason, error.detail)
+        self.refused(error.reason, error.detail, client)
         status, headers, body = problem(error)
         # Closing ends the upload of a large body. A browser's body is small, and a new connection for each
         # request of a flood costs 206 µs of CPU time instead of 144. After `Expect` the body may never come,
@@ -142,6 +146,10 @@ class IngestApp:
         if status in _LEAVES_BODY and not small:
             headers.append((b"connection", b"close"))
         return status, headers, body
+
+
+def _client(scope: Scope) -> str:
+    return scope["client"][0] if scope["client"] else ""
 
 
 def answer(

@@ -22,7 +22,7 @@ OWNERS: Final = {
 }
 SEVERITIES: Final = {
     Severity.PAGE: "yes, a spike wakes on-call",
-    Severity.TICKET: "no, a spike opens a ticket",
+    Severity.TICKET: "no, alerts open tickets",
     Severity.NONE: "never",
 }
 OUTCOMES: Final = {
@@ -41,7 +41,7 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
         ("Causes", code.causes),
         ("Fix", code.fix),
         ("Who acts", f"{code.owner}: {OWNERS[code.owner]}"),
-        ("Wakes someone", SEVERITIES[code.severity]),
+        ("Wakes someone", SEVERITIES[code.worst_severity]),
         ("Outcome", OUTCOMES[code.outcome]),
         ("Phase", _phase(system, code)),
         ("Category", f"{heading} ({code.category})" if heading else code.category),

@@ -70,8 +70,9 @@ def _print_table(console: Console, system: System, codes: Sequence[Code]) -> Non
         cells = [Text(code.code, style="bold"), Text(code.name), Text(code.phase)]
         if wide:
             cells.append(Text(code.outcome, style=_STYLES[code.outcome]))
-        spike = Text(code.severity, style="red" if code.severity is Severity.PAGE else "")
-        table.add_row(*cells, Text(code.owner), spike)
+        severity = code.worst_severity
+        style = "red" if severity is Severity.PAGE else ""
+        table.add_row(*cells, Text(code.owner), Text(severity, style=style))
     console.print(table)
 
 

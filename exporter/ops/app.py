@@ -101,7 +101,7 @@ def create_app(
             _recent(request), request.query_params.get("q", "")
         ),
         names.CODES_PATH + "/{system}/{code}": lambda request: runbook_index().code(
-            _recent(request), **request.path_params
+            _recent(request), ledger.status().unready(), **request.path_params
         ),
         names.ALERTS_PATH: lambda _: runbook_index().alerts(),
         names.ALERTS_PATH + "/{name}": lambda request: runbook_index().alert(**request.path_params),

@@ -19,6 +19,12 @@ _NO_STORE = (b"cache-control", b"no-store")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
+class _NotReady(LedgerUnavailable):
+    """A new ledger takes events after a damaged one was moved aside, but the exporter is not ready."""
+
+    title = "The exporter is not ready"
+
+
 class LazyApp:
     """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
@@ -73,7 +79,7 @@ class LazyApp:
         ledger, ready = self._ledger.status(), scope["path"] == names.READY_PATH
         reason = ledger.unready() if ready else ledger.stopped()
         if reason is not None:
-            status, headers, body = problem(LedgerUnavailable(reason))
+            status, headers, body = problem(_NotReady(reason))
             return status, [*headers, _NOSNIFF], body
         body = b"ready" if ready else b"ok"
         length = (b"content-length", b"%d" % len(body))

@@ -60,14 +60,17 @@ class RunbookIndex:
             suggestions=[] if matches else near(self._taxonomy, [query]),
         )
 
-    def code(self, recent: Recent, system: str, code: str) -> Response:
-        """The runbook of a code; another accepted spelling redirects to it."""
+    def code(self, recent: Recent, problem: str | None, system: str, code: str) -> Response:
+        """The runbook of a code; another accepted spelling redirects to it.
+
+        `problem` is why the exporter is not ready: the page then has incomplete counts.
+        """
         loaded = self._taxonomy.systems.get(system)
         if loaded is None:
             return self._code_not_found(system, code)
         for candidate in loaded.all_codes:
             if candidate.code == code:
-                return self._runbook(loaded, candidate, recent)
+                return self._runbook(loaded, candidate, recent, problem)
         if (match := loaded.match(code)) is not loaded.unknown:
             return RedirectResponse(match.runbook)
         return self._code_not_found(system, code)
@@ -87,7 +90,7 @@ class RunbookIndex:
         )
         return render("alert_not_found.html", status_code=404, name=name, similar=similar)
 
-    def _runbook(self, system: System, code: Code, recent: Recent) -> Response:
+    def _runbook(self, system: System, code: Code, recent: Recent, problem: str | None) -> Response:
         raw = [
             (printable(row.code), row.count, row.last_seen)
             for row in sorted(self._unknown_codes.snapshot(), key=lambda row: -row.count)
@@ -100,6 +103,7 @@ class RunbookIndex:
             code=code,
             category=system.categories.get(code.category, code.category),
             recent=recent,
+            problem=problem,
             raw=raw[:_MAX_RAW],
             runbook=runbook,
             diagnosis=diagnosis,
@@ -133,5 +137,5 @@ def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
 def _row(system: System, code: Code) -> Row:
     accepted = [spelling for spelling, match in system.spellings.items() if match is code]
     spellings = "|".join(dict.fromkeys((*accepted, normalize(code.code))))
-    names_of_system = normalize(f"{system.system} {system.title} {code.severity}")
+    names_of_system = normalize(f"{system.system} {system.title} {code.worst_severity}")
     return Row(code, system.title, spellings, f"{names_of_system} {row_text(system, code)}")

@@ -107,7 +107,7 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
 
 @cache
 def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     markdown.add_render_rule("fence", _fence)
     return markdown
 

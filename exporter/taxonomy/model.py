@@ -86,6 +86,12 @@ class Code:
         """The path of the code's runbook on the ops listener."""
         return f"{CODES_PATH}/{self.system}/{self.code}"
 
+    @property
+    def worst_severity(self) -> Severity:
+        """The highest severity of the code's alerts: no alert pages for a planned code."""
+        planned_page = self.planned and self.severity is Severity.PAGE
+        return Severity.TICKET if planned_page else self.severity
+
 
 @dataclass(frozen=True, slots=True)
 class System:

@@ -71,7 +71,7 @@ class Browsers:
         self.listener.app = IngestApp(
             self.listener.pipeline,
             self.listener.own,
-            lambda reason, _detail: self.listener.logged.append(reason),
+            self.listener.refused,
             routes={BEACONS_PATH: route},
         )
 
@@ -115,5 +115,6 @@ class Browsers:
         assert (answer.status, answer.json["reason"]) == (status, reason)
         assert self.listener.value("refused_requests_total", reason=reason) == 1
         assert self.listener.value("requests_total", status=str(status)) == 1
-        assert self.listener.logged[-1] == reason
+        # docs/browser.md: the exporter does not store a browser's address.
+        assert (self.listener.logged[-1], self.listener.clients[-1]) == (reason, "")
         assert self.ends() == []

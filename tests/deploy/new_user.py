@@ -27,6 +27,7 @@ import yaml
 
 from deploy.demo.program import BackgroundServer
 from deploy.demo.stack import compressed
+from exporter.runbooks.files import of_alert
 from tests.alertmanager import shipped
 from tests.deploy.scratch_root import REPOSITORY, STUBS
 from tests.e2e.alertmanager_process import MailReceiver, WebhookReceiver
@@ -271,12 +272,14 @@ def main() -> None:
         assert exemplars
         person.run("backup")
         before = counted()
-        # A restoration loses these events. A second restoration keeps all files.
+        # A restoration loses these events. A second restoration, by the runbook, keeps all files.
         post(numbers, [1000] * 5)
-        restore, _ = person.run("systemctl stop")
+        person.run("systemctl stop")
         assert 0 < before == counted()
-        time.sleep(1)  # The names of the files contain the time in seconds.
-        person.succeed(restore)
+        runbook = of_alert("SessionEndExporterLedgerDamaged").read_text(encoding="utf-8")
+        restore = runbook.partition("```sh\n")[2].partition("```")[0]
+        latest = '"$(ls /var/backups/session-end-exporter/ledger-*.db | tail -n 1)"'
+        person.succeed(restore.replace("BACKUP", latest))
         kept = Path("/var/backups/session-end-exporter").glob("before-*/ledger.db")
         assert len([*kept]) == 2
         person.run("git pull")

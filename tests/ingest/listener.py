@@ -102,6 +102,7 @@ class Listener:
         self.own = OwnMetrics(self.registry, taxonomy.systems, LABELS)
         self.unknown = UnknownCodes(taxonomy.systems)
         self.logged: list[str] = []
+        self.clients: list[str] = []
         guard = Guard(authenticator, 1024**2, 64 * 1024**2)
         self.pipeline = Pipeline(
             guard,
@@ -119,9 +120,13 @@ class Listener:
         self.app = IngestApp(
             self.pipeline,
             self.own,
-            lambda reason, _detail: self.logged.append(reason),
+            self.refused,
             routes={LOGS_PATH: LogsRoute(guard, records, self.pipeline, self.own)},
         )
+
+    def refused(self, reason: str, _detail: str, client: str) -> None:
+        self.logged.append(reason)
+        self.clients.append(client)
 
     async def answer(
         self,

@@ -50,7 +50,7 @@ def assert_problem(listener: Listener, answer: Answer, status: int, reason: str)
     assert listener.value("refused_requests_total", reason=reason) == 1
     assert listener.total("refused_requests_total") == 1
     assert listener.value("requests_total", status=str(status)) == 1
-    assert listener.logged[-1] == reason
+    assert (listener.logged[-1], listener.clients[-1]) == (reason, "127.0.0.1")
     assert not listener.memory.batches
 
 

@@ -66,7 +66,7 @@ def seen(listener: Listener) -> tuple[Any, ...]:
         for sample in metric.samples
         if not sample.name.endswith("_created")
     ]
-    return batches, samples, listener.logged, listener.unknown.snapshot()
+    return batches, samples, listener.logged, listener.clients, listener.unknown.snapshot()
 
 
 def test_requests_with_and_without_a_task_are_alike(taxonomy: Taxonomy, tmp_path: Path) -> None:

@@ -185,6 +185,8 @@ def test_ready_names_the_problem_with_503() -> None:
         assert answer.status_code == 503
         assert reason in answer.json()["detail"]
         assert "/var/lib" not in answer.json()["detail"]
+        # Events are taken after a damaged ledger was moved aside.
+        assert answer.json()["title"] == "The exporter is not ready"
     ops.ledger.state = Status(damaged_at=1.0)
     assert ops.get(names.READY_PATH).status_code == 200, "a damage before the last restart"
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.ledger.contract import Family
+from exporter.ledger.contract import Family, Status
 from exporter.lookup.search import search
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import pages
@@ -127,6 +127,21 @@ def test_alerts_of_a_code_can_fire_for_it(system: str, code: str, signals: list[
     assert [alert.signal for alert in alerts_of(row)] == signals
 
 
+@pytest.mark.parametrize(
+    ("path", "effect"),
+    [
+        ("/codes/softdrive/07", "wakes on-call"),
+        ("/codes/softdrive/13", "opens a ticket"),
+        ("/codes/streampixel/1000", "wakes nobody"),
+        ("/alerts/SessionEndWatchdog", "wakes nobody"),
+        ("/alerts/SessionEndSpike", "severity of the code"),
+    ],
+)
+def test_subtitle_says_what_the_worst_alert_does(ops: Ops, path: str, effect: str) -> None:
+    (subtitle,) = re.findall(r'<p class="subtitle">(.*?)</p>', ops.get(path).text, re.S)
+    assert Page(subtitle).text.endswith(f"· {effect}")
+
+
 def test_page_shows_the_counts_of_its_code() -> None:
     ops = Ops(StillLedger([total(2000)]))
     ops.ledger.series = [
@@ -146,6 +161,16 @@ def test_page_shows_the_counts_of_its_code() -> None:
     assert "7 interruptions that recovered." in text
     assert "As of 2026-09-21 14:13:20 UTC" in text
     assert "A restart of the exporter empties this chart" in text
+
+
+def test_page_says_that_counts_are_incomplete_while_the_exporter_is_not_ready() -> None:
+    """Fails if the page shows 0 ends in an outage, and nothing is counted because the disk is full."""
+    ops = Ops()
+    assert "Not ready" not in ops.get("/codes/alpha/1001").text
+    ops.ledger.state = Status(problem=f"the disk is full {EVIL}")
+    html = ops.get("/codes/alpha/1001").text
+    assert "<script>alert" not in html
+    assert f"Not ready, so counts are incomplete: the disk is full {EVIL}" in Page(html).text
 
 
 @pytest.mark.parametrize("path", ["/codes/softdrive/8", "/codes/softdrive/MonitorTopologyFail"])
@@ -171,6 +196,7 @@ def test_list_of_alerts_is_complete_and_has_summaries_and_severities() -> None:
     text = Page(html).text
     assert "SessionEndSpike <code> <name> spike on <system> severity of the code" in text
     assert "SessionEndExporterDown The exporter <instance> is down wakes on-call" in text
+    assert "SessionEndWatchdog Alerts on session ends reach this receiver wakes nobody" in text
 
 
 def test_page_of_unknown_shows_the_codes_as_sent() -> None:

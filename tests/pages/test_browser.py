@@ -17,6 +17,7 @@ PAGES = (
     "/codes/softdrive/99",
     "/alerts",
     "/alerts/SessionEndSpike",
+    "/alerts/SessionEndExporterRequestsRefused",
     "/docs",
 )
 CUT = """() => [...document.querySelectorAll("html, body *")]

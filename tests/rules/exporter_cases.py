@@ -150,8 +150,8 @@ ALERTS = {
         {},
         "The exporter{place} rejects events",
         "30 events in 15 min broke a rule and were not counted. "
-        "session_exporter_rejected_events_total by reason says which rule, the log says which "
-        "sender.",
+        "session_exporter_rejected_events_total by reason says which rule, the log has each "
+        "message.",
         {ACCEPTED: "0+100x200", REJECTED: "0+1x200"},
     ),
     "SessionEndExporterUnknownCodes": ExporterAlert(
