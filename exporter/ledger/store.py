@@ -15,9 +15,9 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
+from exporter.ledger.checkpoints import checkpoint_hook
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
-from exporter.ledger.files import checkpoint_hook
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 

@@ -14,7 +14,7 @@ import pytest
 from exporter.errors import LedgerError
 from exporter.ledger import backup
 from exporter.ledger.backup import Backup, back_up
-from exporter.ledger.files import paused
+from exporter.ledger.checkpoints import paused
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import remount
 from tests.ledger.batches import batch
@@ -27,7 +27,7 @@ Step = Callable[[], Coroutine[Any, Any, None]]
 @pytest.fixture(autouse=True)
 def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint becomes due after a few commits."""
-    monkeypatch.setattr("exporter.ledger.files.CHECKPOINT_PAGES", PAGES)
+    monkeypatch.setattr("exporter.ledger.checkpoints.CHECKPOINT_PAGES", PAGES)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the limit: the WAL then fills the disk of the ledger."""
-    monkeypatch.setattr("exporter.ledger.files.MOST_PAGES", 4 * PAGES)
+    monkeypatch.setattr("exporter.ledger.checkpoints.MOST_PAGES", 4 * PAGES)
     numbers = Numbers(await home.open())
     database = home.folder / "ledger.db"
     before = modified(database)

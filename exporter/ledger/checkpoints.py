@@ -1,0 +1,59 @@
+"""Checkpoints of a ledger while it is open, and the lock with which a backup pauses them."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from shutil import disk_usage
+from typing import Final
+
+import apsw
+
+CHECKPOINT_PAGES: Final = 1000
+"""Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
+MOST_PAGES: Final = 65_536
+"""Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
+not fill the disk of the ledger. The backup notices the change and copies again."""
+LEAST_FREE: Final = 64 * 1024**2
+"""Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
+
+
+def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
+    """The hook of SQLite after each commit, in place of its automatic checkpoint. Pauses during a backup.
+
+    Between two checkpoints the database file does not change and the WAL grows at its end only, so another
+    process can copy both files while commits continue. The lock is `flock` on the commit marker: a backup
+    holds it shared, a checkpoint exclusively. It ends with the process that holds it.
+    """
+
+    def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
+        if pages >= CHECKPOINT_PAGES:
+            # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
+            with suppress(apsw.Error, OSError):
+                if pages >= MOST_PAGES or disk_usage(marker).free < LEAST_FREE:
+                    connection.wal_checkpoint(database)
+                else:
+                    with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                        connection.wal_checkpoint(database)
+        return apsw.SQLITE_OK
+
+    return after_commit
+
+
+def paused(marker: Path) -> AbstractContextManager[None]:
+    """No automatic checkpoint changes the database file, unless the WAL is large or its disk nearly full."""
+    return _locked(marker, fcntl.LOCK_SH)
+
+
+@contextmanager
+def _locked(path: Path, operation: int) -> Iterator[None]:
+    # Opened each time: the lock belongs to the open file, which could later be that of a moved ledger.
+    # NFS refuses an exclusive lock on a file that is open for reading only. A backup may only read.
+    access = os.O_RDWR if operation & fcntl.LOCK_EX else os.O_RDONLY
+    descriptor = os.open(path, access | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        os.close(descriptor)
