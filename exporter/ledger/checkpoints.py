@@ -3,12 +3,14 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import disk_usage
 from typing import Final
 
 import apsw
+
+from exporter.ledger.files import OpenFiles
 
 CHECKPOINT_PAGES: Final = 1000
 """Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
@@ -19,7 +21,10 @@ LEAST_FREE: Final = 64 * 1024**2
 """Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
 
 
-def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
+Hook = Callable[[apsw.Connection, str, int], int]
+
+
+def checkpoint_hook(marker: Path, files: OpenFiles) -> Hook:
     """The hook of SQLite after each commit, in place of its automatic checkpoint. Pauses during a backup.
 
     Between two checkpoints the database file does not change and the WAL grows at its end only, so another
@@ -28,14 +33,14 @@ def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
     """
 
     def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
+        files.wal_pages = pages
         if pages >= CHECKPOINT_PAGES:
             # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
-            with suppress(apsw.Error, OSError):
-                if pages >= MOST_PAGES or disk_usage(marker).free < LEAST_FREE:
-                    connection.wal_checkpoint(database)
-                else:
-                    with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                        connection.wal_checkpoint(database)
+            with suppress(apsw.Error, OSError), ExitStack() as context:
+                if pages < MOST_PAGES and disk_usage(marker).free >= LEAST_FREE:
+                    context.enter_context(_locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                context.enter_context(files.checkpoint())
+                connection.wal_checkpoint(database)
         return apsw.SQLITE_OK
 
     return after_commit

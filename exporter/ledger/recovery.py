@@ -70,7 +70,7 @@ class Opened:
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with closing(self.lock), closing(self.marker):
+        with closing(self.lock), closing(self.marker), closing(self.files):
             self.store.close()
 
 
@@ -149,8 +149,7 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
             if renamed:
                 store.replace_series(totals.series())
             sync_folder(plan.folder)
-            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
-            files = OpenFiles(plan.folder, names, plan.wall)
+            files = OpenFiles(plan.folder, plan.wall)
         except apsw.Error as error:
             if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None

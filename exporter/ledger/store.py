@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.checkpoints import checkpoint_hook
+from exporter.ledger.checkpoints import Hook
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
@@ -150,6 +150,10 @@ class Store:
             self._execute("DELETE FROM series")
             self._put_series(totals)
 
+    def after_commits(self, hook: Hook) -> None:
+        """Call `hook` after each commit, in place of SQLite's automatic checkpoint."""
+        self._connection.set_wal_hook(hook)
+
     def checkpoint(self) -> None:
         """Move the WAL into the database and empty it."""
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -213,7 +217,6 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
-        connection.set_wal_hook(checkpoint_hook(path.with_name("ledger.marker")))
     except (apsw.BusyError, apsw.LockedError):
         connection.close()
         raise LedgerInUse(f"{path} is in use by another process") from None

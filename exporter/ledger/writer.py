@@ -8,6 +8,7 @@ from itertools import compress
 import apsw
 import msgspec
 
+from exporter.ledger.checkpoints import checkpoint_hook
 from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import Opened, Plan
@@ -30,6 +31,7 @@ class Writer:
     def __init__(self, opened: Opened, plan: Plan, on_commit: Callable[[float], None]) -> None:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
+        opened.store.after_commits(checkpoint_hook(plan.folder / "ledger.marker", opened.files))
         self._started = plan.monotonic()
         self._last_ids = opened.last_ids
         self._recent = RecentUsers(plan.monotonic)
