@@ -59,7 +59,7 @@ class CommitMarker:
 
     To SQLite, a WAL that lost its end looks like transactions that never happened. The marker shows the
     loss. It is written after the commit's fsync and needs no fsync: after a power cut it may be older than
-    the database, never newer.
+    the database, never newer. Only `reset` has an fsync, for a new database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,6 +72,11 @@ class CommitMarker:
         except OSError:
             # A full disk may refuse even 16 bytes. The commit is durable; an old marker only detects less.
             return
+
+    def reset(self) -> None:
+        """Name no commit, durably: the old marker would show that a new database lost all its commits."""
+        os.pwrite(self._file, _MARKER.pack(0, _check(0)), 0)
+        os.fsync(self._file)
 
     def close(self) -> None:
         os.close(self._file)

@@ -112,7 +112,7 @@ def _read_or_replace(plan: Plan, marker: CommitMarker, lock: Lock) -> Opened:
         new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(plan, marker, lock, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
-        marker.write(0)
+        marker.reset()
         return opened
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, until, value
+from tests.programs import output
 
 
 async def _commit_until_refused(ledger: SqliteLedger) -> None:
@@ -125,3 +127,18 @@ async def test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once(
     """Row 4. Fails when an I/O error is handled like a full disk, or the batch in flight gets a receipt."""
     for point in range(1, 51) if full else (1, 3, 5, 9, 14):
         await _fail_fsync(tmp_path / str(point), point, 60 if full else 16)
+
+
+def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_path: Path) -> None:
+    """Row 6. Fails without the fsync: a power cut brings the marker of the damaged ledger back, and the next
+    start takes the new ledger for one that lost its commits."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger.db").write_bytes(b"x" * 5000)
+    trace = tmp_path / "trace"
+    strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fsync,write"]
+    child = [sys.executable, "-m", "tests.ledger.child", str(tmp_path / "data"), "1"]
+    assert "ack 0" in output(*strace, *child)
+    steps = trace.read_text().splitlines()
+    [synced] = [n for n, line in enumerate(steps) if re.search(r"fsync\(.*ledger\.marker>", line)]
+    [counted] = [n for n, line in enumerate(steps) if '"ack 0' in line]
+    assert synced < counted
