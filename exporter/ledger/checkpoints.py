@@ -11,6 +11,7 @@ from typing import Final
 import apsw
 
 from exporter.ledger.files import OpenFiles
+from exporter.ledger.store import Store
 
 CHECKPOINT_PAGES: Final = 1000
 """Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
@@ -24,13 +25,15 @@ LEAST_FREE: Final = 64 * 1024**2
 Hook = Callable[[apsw.Connection, str, int], int]
 
 
-def checkpoint_hook(marker: Path, files: OpenFiles) -> Hook:
+def checkpoint_hook(store: Store, files: OpenFiles) -> Hook:
     """The hook of SQLite after each commit, in place of its automatic checkpoint. Pauses during a backup.
 
     Between two checkpoints the database file does not change and the WAL grows at its end only, so another
     process can copy both files while commits continue. The lock is `flock` on the commit marker: a backup
     holds it shared, a checkpoint exclusively. It ends with the process that holds it.
     """
+
+    marker = store.path.with_name("ledger.marker")
 
     def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
         files.wal_pages = pages
@@ -40,7 +43,7 @@ def checkpoint_hook(marker: Path, files: OpenFiles) -> Hook:
                 if pages < MOST_PAGES and disk_usage(marker).free >= LEAST_FREE:
                     context.enter_context(_locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB))
                 context.enter_context(files.checkpoint())
-                connection.wal_checkpoint(database)
+                store.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return apsw.SQLITE_OK
 
     return after_commit

@@ -5,7 +5,7 @@ apsw instead of the standard library's sqlite3: it includes an SQLite with the f
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,8 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
-from exporter.ledger.checkpoints import Hook
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
-from exporter.ledger.damage import Damaged, checksum
+from exporter.ledger.damage import Damaged, checksum, is_full
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
@@ -74,8 +73,8 @@ class Ids:
 class Store:
     """A connection to the file, used by one thread at a time.
 
-    Raises the errors of apsw: `apsw.FullError` for a full disk, `apsw.IOError` when the disk fails. Methods
-    that read raise `Damaged` too.
+    Raises the errors of apsw: `apsw.FullError` for a full disk or quota, `apsw.IOError` when the disk fails.
+    Methods that read raise `Damaged` too.
     """
 
     def __init__(self, path: Path, label_names: tuple[str, ...] = ()) -> None:
@@ -150,13 +149,16 @@ class Store:
             self._execute("DELETE FROM series")
             self._put_series(totals)
 
-    def after_commits(self, hook: Hook) -> None:
+    def after_commits(self, hook: Callable[[apsw.Connection, str, int], int]) -> None:
         """Call `hook` after each commit, in place of SQLite's automatic checkpoint."""
         self._connection.set_wal_hook(hook)
 
-    def checkpoint(self) -> None:
-        """Move the WAL into the database and empty it."""
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def checkpoint(self, mode: int = apsw.SQLITE_CHECKPOINT_TRUNCATE) -> None:
+        """Move the WAL into the database, and empty it unless `mode` is SQLITE_CHECKPOINT_PASSIVE."""
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except apsw.IOError as error:
+            raise self._cause(error) from None
 
     def size(self) -> int:
         """Bytes of the database and its WAL."""
@@ -178,10 +180,15 @@ class Store:
         try:
             yield
             self._execute("COMMIT")
+        except apsw.IOError as error:
+            raise self._cause(error) from None
         finally:
             # SQLite rolls back by itself after some errors, for example on a full disk.
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
+
+    def _cause(self, error: apsw.IOError) -> apsw.Error:
+        return apsw.FullError(str(error)) if is_full(error, self._connection) else error
 
     def _put(self, table: str, *row: Any) -> None:
         self._execute(_PUT[table], (*row, checksum(*row)))

@@ -31,7 +31,7 @@ class Writer:
     def __init__(self, opened: Opened, plan: Plan, on_commit: Callable[[float], None]) -> None:
         self._opened, self._plan, self._on_commit = opened, plan, on_commit
         self._meta, self._size = opened.meta, 0
-        opened.store.after_commits(checkpoint_hook(plan.folder / "ledger.marker", opened.files))
+        opened.store.after_commits(checkpoint_hook(opened.store, opened.files))
         self._started = plan.monotonic()
         self._last_ids = opened.last_ids
         self._recent = RecentUsers(plan.monotonic)
