@@ -16,6 +16,7 @@ from exporter.ledger.files import OpenFiles, Replaced
 from exporter.ledger.recovery import Plan, create, open_ledger
 from exporter.ledger.store import Meta
 from tests.ledger.batches import batch
+from tests.ledger.faulty_disk import faulty_disk
 from tests.ledger.home import SqliteHome, unavailable, until, value
 
 
@@ -143,50 +144,25 @@ async def test_checkpoint_does_not_hide_an_overwritten_database(
         await ledger.commit(batch([2]))
 
 
-BASE = apsw.vfs_names()[0]
-
-
-class CopyOnWrite(apsw.VFS):
-    """A file system that needs space to overwrite a page too. The header of a WAL still fits when `full`."""
-
-    full = False
-
-    def __init__(self) -> None:
-        super().__init__("copy-on-write", BASE, makedefault=True)
-
-    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
-        vfs = self
-
-        class File(apsw.VFSFile):
-            def xWrite(self, data: bytes, offset: int) -> None:
-                if vfs.full and len(data) > 32:
-                    raise apsw.FullError
-                super().xWrite(data, offset)
-
-        return File(BASE, name, flags)
-
-
 async def test_checkpoint_and_refused_write_are_not_taken_for_another_program(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when the database after a checkpoint is not remembered, and when the WAL is expected to keep a
     commit that the checkpoint moved: the refused write replaces the WAL's header."""
     monkeypatch.setattr("exporter.ledger.checkpoints.CHECKPOINT_PAGES", 1)
-    disk = CopyOnWrite()
-    try:
+    with faulty_disk() as disk:
         ledger = await home.open()
         await ledger.commit(batch([1]))
-        disk.full = True
+        # As when a page needs space to be overwritten, and a header still fits.
+        disk.name, disk.error, disk.most = "ledger.db-wal", apsw.FullError(), 32
         await unavailable(ledger, 2)
         home.monotonic.advance(1.1)
         # The second refusal comes after the housekeeping that follows the first.
         await unavailable(ledger, 2)
         assert "is full" in str(await unavailable(ledger, 2))
-        disk.full = False
+        disk.error = None
         assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([1, 0])
         await ledger.close()
-    finally:
-        disk.unregister()
 
 
 async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
