@@ -148,6 +148,10 @@ def _read(plan: Plan, marker: CommitMarker, lock: Lock, new: Meta, acknowledged:
                 log.warning("ledger_disk_full", at="start")
             if renamed:
                 store.replace_series(totals.series())
+            if not meta.ledger:
+                # A restored backup.
+                meta = msgspec.structs.replace(meta, ledger=new.ledger)
+                store.write(meta, Changes([], []))
             sync_folder(plan.folder)
             files = OpenFiles(plan.folder, plan.wall)
         except apsw.Error as error:

@@ -39,7 +39,7 @@ _PUT: Final = {
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """The row about the ledger itself.
+    """The row about the ledger itself. `ledger` is its id; a backup has none until it is first opened.
 
     `commit` counts transactions, `age` is the time that the ledger was open (seconds). An earlier ledger was
     moved aside at `damaged_at` (Unix seconds).
