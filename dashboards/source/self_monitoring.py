@@ -57,7 +57,7 @@ def _state() -> list[Panel]:
         ),
         number(
             "Failed commits per second",
-            "Failed ledger transactions. Their events got status 503 and were not counted. Normal is 0.",
+            "Failed ledger transactions, whose events got status 503, and failed checkpoints. Normal is 0.",
             exporter_rate(names.COMMIT_FAILURES),
             steps=style.above(0.001),
             decimals=2,

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import tempfile
 import time
 from collections import deque
@@ -16,8 +15,9 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
+from exporter.ledger.checkpoints import paused
 from exporter.ledger.damage import Damaged, is_damage
-from exporter.ledger.files import paused, read_marker, sync_folder
+from exporter.ledger.files import read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
@@ -27,7 +27,7 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A finished backup: its file, the id that its ledger has, and the last commit in it.
+    """A finished backup: its file, the id of the ledger that was copied, and the last commit in it.
 
     `until` is Unix time: the file has all events that were acknowledged before, and may have later ones.
     """
@@ -46,10 +46,9 @@ def back_up(data_dir: Path, folder: Path) -> Backup:
     `Backup.until`. It is verified, durable, and complete from the moment it has its name. Raises
     `LedgerError`.
 
-    Its ledger has an id of its own, so that Prometheus sees new series when the backup is restored. With the
-    old id, the lower counts would be a counter reset, and all restored ends would be counted as new ends. An
-    exporter with the backup, beside the original, would count for nothing, because rules take the maximum of
-    exporters with the same id.
+    Its ledger has no id: each start of a restored copy chooses a new one, so that Prometheus sees new series.
+    With an old id, the lower counts would be a counter reset, and all restored ends would be counted as new
+    ends. Of two exporters with the same id, one would count for nothing, because rules take their maximum.
     """
     database = data_dir / "ledger.db"
     try:
@@ -126,7 +125,7 @@ def _header(wal: Path) -> bytes:
 
 
 def _finish(copy: Path, acknowledged: int) -> Meta:
-    """Verify all rows, give the ledger its new id, and move the WAL into the database."""
+    """Verify all rows, remove the ledger's id, and move the WAL into the database."""
     with closing(Store(copy)) as store:
         store.check()
         meta = store.meta()
@@ -134,8 +133,7 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
             raise Damaged(f"it ends at commit {meta.commit}, but {acknowledged} was acknowledged")
         for rows in (store.series().values(), store.durations(), store.ids()):
             deque(rows, maxlen=0)
-        meta = msgspec.structs.replace(meta, ledger=secrets.token_hex(4))
-        store.write(meta, Changes([], []))
+        store.write(msgspec.structs.replace(meta, ledger=""), Changes([], []))
         store.checkpoint()
     return meta
 

@@ -3,6 +3,7 @@
 SQLite detects a broken page, but not a flipped bit in a number: each row has a checksum.
 """
 
+import errno
 import os
 import time
 from itertools import count
@@ -39,6 +40,15 @@ def is_damage(error: apsw.Error, database: Path) -> bool:
         # A short read means that the file was cut. Other I/O errors come from the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
     return not isinstance(error, _NOT_DAMAGE)
+
+
+def is_full(error: apsw.IOError, connection: apsw.Connection) -> bool:
+    """Whether a disk quota refused a write. SQLite reports only a full disk as `apsw.FullError`.
+
+    Not at an fsync: the commit may be on the disk then.
+    """
+    wrote = error.extendedresult == apsw.SQLITE_IOERR_WRITE  # type: ignore[attr-defined]
+    return bool(wrote and connection.system_errno == errno.EDQUOT)
 
 
 def checksum(*values: object) -> int:

@@ -1,32 +1,25 @@
-"""The files of a ledger: a lock, the commit marker, a check that no file was replaced, and checkpoints."""
+"""The files of a ledger: a lock, the commit marker, and a check that nothing else changed them."""
 
 import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from shutil import disk_usage
 from typing import Final
 
-import apsw
 import xxhash
 
 from exporter.errors import LedgerError, LedgerInUse
 
 _SPACE: Final = 1024**2
 """Bytes that must be free before a full disk counts as usable again: a large group commit."""
+_HEAD: Final = 8192
+"""Bytes of the first two pages: the file's header, and the table `meta`, which each commit changes."""
 _MARKER: Final = struct.Struct("<QQ")
 _TIME_STEP: Final = 2.0
 """Seconds between two times that a file system can tell apart: 2 in FAT, 0.01 in ext4."""
-CHECKPOINT_PAGES: Final = 1000
-"""Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
-MOST_PAGES: Final = 65_536
-"""Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
-not fill the disk of the ledger. The backup notices the change and copies again."""
-LEAST_FREE: Final = 64 * 1024**2
-"""Free bytes below which a checkpoint does not wait either: the WAL would fill a small disk earlier."""
 
 
 class Lock:
@@ -66,7 +59,7 @@ class CommitMarker:
 
     To SQLite, a WAL that lost its end looks like transactions that never happened. The marker shows the
     loss. It is written after the commit's fsync and needs no fsync: after a power cut it may be older than
-    the database, never newer.
+    the database, never newer. Only `reset` has an fsync, for a new database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +72,11 @@ class CommitMarker:
         except OSError:
             # A full disk may refuse even 16 bytes. The commit is durable; an old marker only detects less.
             return
+
+    def reset(self) -> None:
+        """Name no commit, durably: the old marker would show that a new database lost all its commits."""
+        os.pwrite(self._file, _MARKER.pack(0, _check(0)), 0)
+        os.fsync(self._file)
 
     def close(self) -> None:
         os.close(self._file)
@@ -94,25 +92,72 @@ def read_marker(marker: Path) -> int:
 
 
 class Replaced(LedgerError):
-    """A path no longer leads to the open file; the text names the path."""
+    """A file of the ledger was moved, deleted, replaced or overwritten; the text names its path."""
 
 
 class OpenFiles:
-    """Compares the paths of files in a folder with the files that are open now.
+    """Compares the files of an open ledger with what the ledger left of them: their paths and contents.
 
-    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path.
+    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path. A
+    commit to a file that was overwritten in place is lost too.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], wall: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, wall: Callable[[], float]) -> None:
+        names = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
         self._folder, self._wall = str(folder), wall
         self._files = [(str(folder / name), _identity(os.stat(folder / name))) for name in names]
         self._unchanged: tuple[int, ...] | None = None
+        # Closed after SQLite has closed the database: before, it would release SQLite's locks.
+        self._database, self._wal = (
+            os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in names[:2]
+        )
+        self._checkpointed = self._head()
+        self.wal_pages = 0
+        """Pages of the WAL after the last commit; 0 after a checkpoint, when the database has them all."""
+
+    def close(self) -> None:
+        os.close(self._database)
+        os.close(self._wal)
 
     def check(self) -> None:
-        """Raises `Replaced` when a path leads to another file, or to none."""
+        """Raises `Replaced` when a path leads to another file or to none, or a file was overwritten."""
         for path, opened in self._files:
             if _identity(_present(path)) != opened:
                 raise Replaced(f"{path} is another file now")
+        (database, _), (wal, _), *_ = self._files
+        if self._head() != self._checkpointed:
+            raise Replaced(f"{database} was overwritten by another program")
+        if self.wal_pages and not self._has_last_commit():
+            raise Replaced(f"{wal} was overwritten by another program")
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[None]:
+        """The context of a checkpoint: outside of it, nothing changes the database.
+
+        A checkpoint would make an overwritten database look intact, so the check comes first.
+        """
+        self.check()
+        try:
+            yield
+        finally:
+            self._checkpointed, self.wal_pages = self._head(), 0
+
+    def _head(self) -> tuple[int, bytes]:
+        """The database's size and first pages, with the ledger's id and the last commit before a checkpoint.
+
+        The time of the last change proves less: it may be coarse, and network shares set it late.
+        """
+        return os.fstat(self._database).st_size, os.pread(self._database, _HEAD, 0)
+
+    def _has_last_commit(self) -> bool:
+        """Whether the WAL's last page has the salt of the WAL's header.
+
+        A size would prove nothing: the next commit after a truncation extends the file again.
+        """
+        header = os.pread(self._wal, 32, 0)
+        page_size, salt = int.from_bytes(header[8:12], "big"), header[16:24]
+        frame = os.pread(self._wal, 24, 32 + (self.wal_pages - 1) * (24 + page_size))
+        return any(salt) and salt == frame[8:16]
 
     def check_changes(self) -> None:
         """`check`, if a file was created, renamed or deleted in the folder since the last check.
@@ -129,51 +174,11 @@ class OpenFiles:
             self._unchanged = state if settled else None
 
 
-def checkpoint_hook(marker: Path) -> Callable[[apsw.Connection, str, int], int]:
-    """The hook of SQLite after each commit, in place of its automatic checkpoint. Pauses during a backup.
-
-    Between two checkpoints the database file does not change and the WAL grows at its end only, so another
-    process can copy both files while commits continue. The lock is `flock` on the commit marker: a backup
-    holds it shared, a checkpoint exclusively. It ends with the process that holds it.
-    """
-
-    def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
-        if pages >= CHECKPOINT_PAGES:
-            # As in SQLite: an error of a checkpoint is no error of the commit, and the next one tries again.
-            with suppress(apsw.Error, OSError):
-                if pages >= MOST_PAGES or disk_usage(marker).free < LEAST_FREE:
-                    connection.wal_checkpoint(database)
-                else:
-                    with _locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                        connection.wal_checkpoint(database)
-        return apsw.SQLITE_OK
-
-    return after_commit
-
-
-def paused(marker: Path) -> AbstractContextManager[None]:
-    """No automatic checkpoint changes the database file, unless the WAL is large or its disk nearly full."""
-    return _locked(marker, fcntl.LOCK_SH)
-
-
 def sync_folder(folder: Path) -> None:
     """Make the names of the files durable. SQLite does so too, but ignores errors."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _locked(path: Path, operation: int) -> Iterator[None]:
-    # Opened each time: the lock belongs to the open file, which could later be that of a moved ledger.
-    # NFS refuses an exclusive lock on a file that is open for reading only. A backup may only read.
-    access = os.O_RDWR if operation & fcntl.LOCK_EX else os.O_RDONLY
-    descriptor = os.open(path, access | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, operation)
-        yield
     finally:
         os.close(descriptor)
 

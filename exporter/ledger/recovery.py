@@ -71,7 +71,7 @@ class Opened:
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with closing(self.lock), closing(self.marker):
+        with closing(self.lock), closing(self.marker), closing(self.files):
             self.store.close()
 
 
@@ -134,7 +134,7 @@ def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock)
         new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
-        marker.write(0)
+        marker.reset()
         return opened
 
 
@@ -172,9 +172,12 @@ def _read(
                 log.warning("ledger_disk_full", at="start")
             if renamed:
                 store.replace_series(totals.series())
+            if not meta.ledger:
+                # A restored backup.
+                meta = msgspec.structs.replace(meta, ledger=new.ledger)
+                store.write(meta, Changes([], []))
             sync_folder(settings.folder)
-            names = (path.name, f"{path.name}-wal", "ledger.lock", "ledger.marker")
-            files = OpenFiles(settings.folder, names, settings.wall)
+            files = OpenFiles(settings.folder, settings.wall)
         except apsw.Error as error:
             if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None

@@ -5,7 +5,7 @@ apsw instead of the standard library's sqlite3: it includes an SQLite with the f
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,7 @@ import msgspec
 
 from exporter.errors import LedgerError, LedgerInUse
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
-from exporter.ledger.damage import Damaged, checksum
-from exporter.ledger.files import checkpoint_hook
+from exporter.ledger.damage import Damaged, checksum, is_full
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
@@ -40,7 +39,7 @@ _PUT: Final = {
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """The row about the ledger itself.
+    """The row about the ledger itself. `ledger` is its id; a backup has none until it is first opened.
 
     `commit` counts transactions, `age` is the time that the ledger was open (seconds). An earlier ledger was
     moved aside at `damaged_at` (Unix seconds).
@@ -74,8 +73,8 @@ class Ids:
 class Store:
     """A connection to the file, used by one thread at a time.
 
-    Raises the errors of apsw: `apsw.FullError` for a full disk, `apsw.IOError` when the disk fails. Methods
-    that read raise `Damaged` too.
+    Raises the errors of apsw: `apsw.FullError` for a full disk or quota, `apsw.IOError` when the disk fails.
+    Methods that read raise `Damaged` too.
     """
 
     def __init__(self, path: Path, label_names: tuple[str, ...] = ()) -> None:
@@ -150,9 +149,16 @@ class Store:
             self._execute("DELETE FROM series")
             self._put_series(totals)
 
-    def checkpoint(self) -> None:
-        """Move the WAL into the database and empty it."""
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def after_commits(self, hook: Callable[[apsw.Connection, str, int], int]) -> None:
+        """Call `hook` after each commit, in place of SQLite's automatic checkpoint."""
+        self._connection.set_wal_hook(hook)
+
+    def checkpoint(self, mode: int = apsw.SQLITE_CHECKPOINT_TRUNCATE) -> None:
+        """Move the WAL into the database, and empty it unless `mode` is SQLITE_CHECKPOINT_PASSIVE."""
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except apsw.IOError as error:
+            raise self._cause(error) from None
 
     def size(self) -> int:
         """Bytes of the database and its WAL."""
@@ -174,10 +180,15 @@ class Store:
         try:
             yield
             self._execute("COMMIT")
+        except apsw.IOError as error:
+            raise self._cause(error) from None
         finally:
             # SQLite rolls back by itself after some errors, for example on a full disk.
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
+
+    def _cause(self, error: apsw.IOError) -> apsw.Error:
+        return apsw.FullError(str(error)) if is_full(error, self._connection) else error
 
     def _put(self, table: str, *row: Any) -> None:
         self._execute(_PUT[table], (*row, checksum(*row)))
@@ -213,7 +224,6 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
-        connection.set_wal_hook(checkpoint_hook(path.with_name("ledger.marker")))
     except (apsw.BusyError, apsw.LockedError):
         connection.close()
         raise LedgerInUse(f"{path} is in use by another process") from None

@@ -8,6 +8,7 @@ from itertools import compress
 import apsw
 import msgspec
 
+from exporter.ledger.checkpoints import checkpoint_hook
 from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import LedgerSettings, Opened
@@ -24,14 +25,19 @@ class Writer:
 
     A write raises `apsw.FullError` when nothing was written. After any other error SQLite may have written
     the transaction or not ("ghost commit"): only a restart from the disk shows it. `on_commit` gets the
-    seconds of each transaction.
+    seconds of each transaction, `on_failure` is called for each failed checkpoint.
     """
 
     def __init__(
-        self, opened: Opened, settings: LedgerSettings, on_commit: Callable[[float], None]
+        self,
+        opened: Opened,
+        settings: LedgerSettings,
+        on_commit: Callable[[float], None],
+        on_failure: Callable[[], None],
     ) -> None:
         self._opened, self._settings, self._on_commit = opened, settings, on_commit
         self._meta, self._size = opened.meta, 0
+        opened.store.after_commits(checkpoint_hook(opened.store, opened.files, on_failure))
         self._started = settings.monotonic()
         self._last_ids = opened.last_ids
         self._recent = RecentUsers(settings.monotonic)

@@ -86,7 +86,7 @@ class OwnMetrics:
         )
         self.commit_failures = counter(
             names.COMMIT_FAILURES,
-            "Ledger transactions that failed; their events were answered 503.",
+            "Ledger transactions that failed, whose events were answered 503, and failed checkpoints.",
         )
         self.commit_seconds = Histogram(
             names.COMMIT_SECONDS,

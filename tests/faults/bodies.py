@@ -59,6 +59,8 @@ _UNLIMITED: Final = patched(
     "exporter.ingest.guard.Guard.__init__",
     "lambda self, tokens, *_: original(self, tokens, 1 << 40, 1 << 40)",
 )
+_NO_LEDGER_READS: Final = patched("exporter.ledger.files.OpenFiles.check", "lambda *_: None")
+"""Without the ledger's check of its own files, the process reads bodies only."""
 _WHOLE_READS: Final = patched(
     "exporter.server.connections.BufferedConnection", "lambda connections, *_: connections.make()"
 )
@@ -74,7 +76,7 @@ _WHOLE_READS: Final = patched(
 def endless_body(folder: Path, quick: bool, mutant: str = "") -> str:
     # The mutant without the limit decodes the whole body, which is not JSON: a smaller body suffices.
     size = 64 * MIB if mutant else 1024 * MIB
-    with ExporterProcess(folder / "data", mutant=mutant) as exporter:
+    with ExporterProcess(folder / "data", mutant=_NO_LEDGER_READS + mutant) as exporter:
         chunked = (b"Transfer-Encoding: chunked", b"10000\r\n" + _CHUNK + b"\r\n")
         results = [_endless(exporter, size, *chunked) for _ in range(1 if quick else 20)]
         statuses = {status for status, _ in results}

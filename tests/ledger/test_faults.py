@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
 from tests.ledger.batches import batch
-from tests.ledger.home import SqliteHome, until, value
+from tests.ledger.home import SqliteHome, crash, until, value
+from tests.programs import finished, output
 
 
 async def _commit_until_refused(ledger: SqliteLedger) -> None:
@@ -87,11 +89,11 @@ def _ids(output: str, answer: str) -> list[int]:
     return [int(line[1]) for line in lines if line[0] == answer]
 
 
-async def _fail_fsync(folder: Path, point: int, events: int) -> None:
+async def _fail_fsync(folder: Path, point: int, events: int, error: str = "EIO") -> None:
     """Let the `point`-th sync of a process fail, then send all events again."""
     trace = Path(f"{folder}.trace")
     strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fdatasync,fsync"]
-    inject = ["-e", f"inject=fdatasync,fsync:error=EIO:when={point}"]
+    inject = ["-e", f"inject=fdatasync,fsync:error={error}:when={point}"]
     child = [sys.executable, "-m", "tests.ledger.child", str(folder), str(events)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = await asyncio.create_subprocess_exec(*strace, *inject, *child, **pipes)
@@ -125,3 +127,51 @@ async def test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once(
     """Row 4. Fails when an I/O error is handled like a full disk, or the batch in flight gets a receipt."""
     for point in range(1, 51) if full else (1, 3, 5, 9, 14):
         await _fail_fsync(tmp_path / str(point), point, 60 if full else 16)
+    # Unlike a refused write, it may have written the commit.
+    await _fail_fsync(tmp_path / "quota", 14, 16, "EDQUOT")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "refusals"),
+    [
+        ("ledger.db-wal", "EDQUOT:when=1", 1),
+        ("ledger.db-wal", "EDQUOT:when=6", 1),
+        ("ledger.db", "EDQUOT", 0),
+        ("ledger.db-wal", "EIO:when=6", 15),
+    ],
+    ids=["header of the WAL", "WAL", "database", "other error"],
+)
+async def test_disk_quota_is_a_full_disk(
+    home: SqliteHome, tmp_path: Path, name: str, fault: str, refusals: int
+) -> None:
+    """Row 5. Fails when EDQUOT is an I/O error: the exporter then ended at each event, or did not start."""
+    await (await home.open()).commit(batch([0]))
+    folder = tmp_path / "crashed"
+    crash(home.folder, folder)
+    strace = ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), "-P", str(folder / name)]
+    inject = ["-e", "trace=pwrite64", "-e", f"inject=pwrite64:error={fault}"]
+    child = [sys.executable, "-m", "tests.ledger.child", str(folder), "16"]
+    printed = (await asyncio.to_thread(finished, *strace, *inject, *child)).stdout
+    assert "(INJECTED)" in (tmp_path / "trace").read_text()
+    acknowledged, refused = _ids(printed, "ack"), _ids(printed, "refused")
+    assert sorted(acknowledged + refused) == list(range(16)), printed
+    assert len(refused) == refusals
+    assert ("broken" in printed) == ("EIO" in fault)
+    ledger = await SqliteLedger.open(LedgerSettings(folder))
+    assert value(ledger) == len(acknowledged)
+    await ledger.close()
+
+
+def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_path: Path) -> None:
+    """Row 6. Fails without the fsync: a power cut brings the marker of the damaged ledger back, and the next
+    start takes the new ledger for one that lost its commits."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger.db").write_bytes(b"x" * 5000)
+    trace = tmp_path / "trace"
+    strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fsync,write"]
+    child = [sys.executable, "-m", "tests.ledger.child", str(tmp_path / "data"), "1"]
+    assert "ack 0" in output(*strace, *child)
+    steps = trace.read_text().splitlines()
+    [synced] = [n for n, line in enumerate(steps) if re.search(r"fsync\(.*ledger\.marker>", line)]
+    [counted] = [n for n, line in enumerate(steps) if '"ack 0' in line]
+    assert synced < counted

@@ -1,0 +1,47 @@
+"""A disk that refuses writes of SQLite. Everything above it is real."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+_BASE: Final = apsw.vfs_names()[0]
+
+
+class FaultyDisk(apsw.VFS):
+    """While `error` is set, a write of more than `most` bytes to the file `name` raises it."""
+
+    name = "ledger.db"
+    error: apsw.Error | None = None
+    most = 0
+
+    def __init__(self) -> None:
+        super().__init__("faulty", _BASE, makedefault=True)
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
+        return _File(self, name, flags)
+
+
+class _File(apsw.VFSFile):
+    def __init__(self, disk: FaultyDisk, name: Any, flags: list[int]) -> None:
+        super().__init__(_BASE, name, flags)
+        path = name.filename() if isinstance(name, apsw.URIFilename) else name
+        self._disk, self._name = disk, Path(path or "").name
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        disk = self._disk
+        if disk.error and self._name == disk.name and len(data) > disk.most:
+            raise disk.error
+        super().xWrite(data, offset)
+
+
+@contextmanager
+def faulty_disk() -> Iterator[FaultyDisk]:
+    """The disk of the ledgers that are opened in this context."""
+    disk = FaultyDisk()
+    try:
+        yield disk
+    finally:
+        disk.unregister()
