@@ -163,6 +163,7 @@ def _read(
                 )
             totals, renamed = _totals(store)
             window, segments, last_ids = _window(store, settings)
+            store.check_rows(meta)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
             # checkpoint everything that was read is durable, also after a failed fsync.
             try:
@@ -170,12 +171,10 @@ def _read(
             except apsw.FullError:
                 # The WAL can be read all the same, and the writer tries again.
                 log.warning("ledger_disk_full", at="start")
-            if renamed:
-                store.replace_series(totals.series())
-            if not meta.ledger:
-                # A restored backup.
-                meta = msgspec.structs.replace(meta, ledger=new.ledger)
-                store.write(meta, Changes([], []))
+            # A restored backup has no id.
+            if renamed or not meta.ledger:
+                meta.ledger = meta.ledger or new.ledger
+                store.write(meta, Changes(totals.series() if renamed else [], [], renamed))
             sync_folder(settings.folder)
             files = OpenFiles(settings.folder, settings.wall)
         except apsw.Error as error:
@@ -209,8 +208,8 @@ def create(path: Path, meta: Meta) -> None:
     os.replace(store.path, path)
 
 
-def _totals(store: Store) -> tuple[RunningTotals, bool]:
-    """The totals, and whether the configured labels changed and with them the names of series.
+def _totals(store: Store) -> tuple[RunningTotals, list[str]]:
+    """The totals, and the stored names of series that have another name now, because the labels changed.
 
     If a series kept its old name, the next start would add it to the series of the new name again.
     """
@@ -221,7 +220,7 @@ def _totals(store: Store) -> tuple[RunningTotals, bool]:
         merged[total.series.key] = _sum(same, total) if same else total
     totals = RunningTotals()
     totals.publish(Changes(list(merged.values()), store.durations()))
-    return totals, any(store.name(total.series) != name for name, total in stored.items())
+    return totals, [name for name, total in stored.items() if store.name(total.series) != name]
 
 
 def _sum(first: Total, second: Total) -> Total:

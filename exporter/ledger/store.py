@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,7 @@ from exporter.ledger.damage import Damaged, checksum, is_full
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
-VERSION: Final = 1
+VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT, checksum INTEGER);
 CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, delayed INTEGER,
@@ -36,13 +38,15 @@ _PUT: Final = {
     "durations": "INSERT OR REPLACE INTO durations VALUES (?,?,?,?,?,?)",
     "ids": "INSERT OR REPLACE INTO ids VALUES (?,?,?,?,?,?)",
 }
+_EXPIRE: Final = "DELETE FROM ids WHERE number <= ? RETURNING number, checksum"
+_FORGET: Final = "DELETE FROM series WHERE key = ? RETURNING key, checksum"
 
 
-class Meta(msgspec.Struct, frozen=True):
+class Meta(msgspec.Struct):
     """The row about the ledger itself. `ledger` is its id; a backup has none until it is first opened.
 
     `commit` counts transactions, `age` is the time that the ledger was open (seconds). An earlier ledger was
-    moved aside at `damaged_at` (Unix seconds).
+    moved aside at `damaged_at` (Unix seconds). `rows` is the XOR of the checksums of all other rows.
     """
 
     ledger: str
@@ -50,6 +54,7 @@ class Meta(msgspec.Struct, frozen=True):
     commit: int = 0
     age: float = 0.0
     damaged_at: float = 0.0
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class Store:
         self._label_names = label_names
         self._connection = _open(path)
         self._execute = self._connection.execute
+        # The checksums of all rows by primary key, which has another type in each table.
+        self._checksums: dict[object, int] = {}
 
     def create(self, meta: Meta) -> None:
         with self._transaction():
@@ -127,27 +134,44 @@ class Store:
     def name(self, series: Series) -> str:
         return name_of(series, self._label_names)
 
+    def check_rows(self, meta: Meta) -> None:
+        """Raises `Damaged` when a row is lost, or older than the last commit. All rows were read before."""
+        if reduce(xor, self._checksums.values(), 0) != meta.rows:
+            raise Damaged("a row is lost, or older than the last commit")
+
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
         """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.
 
-        Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
+        Updates `meta.rows`. Times are floats: SQLite returns the integers of a REAL column as floats, which
+        fail the checksum.
         """
+        new: dict[object, int] = {}
+        gone: dict[object, int] = {}
         with self._transaction():
             if expired:
-                self._execute("DELETE FROM ids WHERE number <= ?", (expired,))
+                gone |= self._execute(_EXPIRE, (expired,))
+            for name in changes.renamed:
+                gone |= self._execute(_FORGET, (name,))
             if ids is not None:
-                self._put("ids", ids.number, ids.received, ids.age, ids.keys, ids.fingerprints)
-            self._put_series(changes.series)
+                row: Any = (ids.received, ids.age, ids.keys, ids.fingerprints)
+                new[ids.number] = self._put("ids", ids.number, *row)
+            for total in changes.series:
+                name, last = self.name(total.series), total.exemplar
+                session = (last.session_id, last.at) if last else (None, None)
+                row = (total.value, total.created, int(total.delayed), *session)
+                new[name] = self._put("series", name, *row)
             for each in changes.durations:
-                row = (each.system, each.outcome, json.dumps(each.counts), each.total, each.created)
-                self._put("durations", *row)
+                cell = (each.system, each.outcome)
+                row = (json.dumps(each.counts), each.total, each.created)
+                new[cell] = self._put("durations", *cell, *row)
+            for key, check in new.items():
+                meta.rows ^= check ^ (0 if key in gone else self._checksums.get(key, 0))
+            for check in gone.values():
+                meta.rows ^= check
             self._put_meta(meta)
-
-    def replace_series(self, totals: Iterable[Total]) -> None:
-        """Replace all counters, after the configured labels changed."""
-        with self._transaction():
-            self._execute("DELETE FROM series")
-            self._put_series(totals)
+        for key in gone:
+            del self._checksums[key]
+        self._checksums |= new
 
     def after_commits(self, hook: Callable[[apsw.Connection, str, int], int]) -> None:
         """Call `hook` after each commit, in place of SQLite's automatic checkpoint."""
@@ -190,23 +214,22 @@ class Store:
     def _cause(self, error: apsw.IOError) -> apsw.Error:
         return apsw.FullError(str(error)) if is_full(error, self._connection) else error
 
-    def _put(self, table: str, *row: Any) -> None:
-        self._execute(_PUT[table], (*row, checksum(*row)))
+    def _put(self, table: str, *row: Any) -> int:
+        """Write a row. Returns its checksum."""
+        check = checksum(*row)
+        self._execute(_PUT[table], (*row, check))
+        return check
 
     def _put_meta(self, meta: Meta) -> None:
         self._put("meta", msgspec.json.encode(meta).decode())
-
-    def _put_series(self, totals: Iterable[Total]) -> None:
-        for total in totals:
-            name, last = self.name(total.series), total.exemplar
-            session = (last.session_id, last.at) if last else (None, None)
-            self._put("series", name, total.value, total.created, int(total.delayed), *session)
 
     def _rows(self, table: str, columns: str = "*") -> Iterator[list[Any]]:
         """The rows of a table in the order of the primary key, without their checksums."""
         for *row, expected in self._execute(f"SELECT {columns} FROM {table} ORDER BY 1"):  # noqa: S608
             if checksum(*row) != expected:
                 raise Damaged(f"a row of the table {table} fails its checksum: {row[0]!r}")
+            if table != "meta":
+                self._checksums[(row[0], row[1]) if table == "durations" else row[0]] = expected
             yield row
 
 

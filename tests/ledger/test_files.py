@@ -163,6 +163,7 @@ async def test_checkpoint_and_refused_write_are_not_taken_for_another_program(
         disk.error = None
         assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([1, 0])
         await ledger.close()
+        assert (await home.open()).status().damaged is None
 
 
 async def test_deleted_folder_prevents_receipts_for_duplicates(home: SqliteHome) -> None:
