@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import re
 import socket
@@ -14,11 +15,15 @@ from typing import Any
 from deploy.demo.program import Program
 from exporter import rule_files
 
-_PORTS = (11_000, 32_768)
+# Each worker of pytest-xdist has ports of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = (11_000 + _WORKER, 32_768, _WORKERS)
+_chosen: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port without a listener.
+    """A loopback port without a listener, which this function did not return before.
 
     The port is below the kernel's ephemeral ports: a connection could take an ephemeral port before the
     program listens.
@@ -28,7 +33,9 @@ def free_port() -> int:
         port = random.SystemRandom().randrange(*_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _chosen:
+                _chosen.add(port)
+                return port
 
 
 def rules_every_second(
