@@ -115,7 +115,7 @@ def not_ours(folder: Path) -> str:
         return f"data_dir {folder}: {os.strerror(errno.EROFS)}"
     names = (*(f"ledger.db{suffix}" for suffix in SUFFIXES), "ledger.lock", "ledger.marker")
     for path in (present, *filter(os.path.exists, (folder / name for name in names))):
-        if not os.access(path, os.W_OK | os.X_OK * path.is_dir()):
+        if not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK):
             return (
                 f"user {os.geteuid()} can't write {path}: data_dir {folder} and its files "
                 "must belong to this user (chown -R), with mode 700 and 600"

@@ -193,11 +193,11 @@ ALERTS = {
     ),
     # Time begins with 1970.
     "SessionEndExporterCertificate": ExporterAlert(
-        {EXPIRY: f"{14 * DAYS + 3600}x200", RELOADED: "1x60 0x140"},
+        {EXPIRY: f"{15 * DAYS}x200", RELOADED: "1x60 0x140"},
         66,
         INSTANCE | {"listener": "ingest"},
         "Renew the certificate of the ingest listener of exporter:1{place}",
-        "It expires at 1970-01-15 01:00:00 +0000 UTC. The files of a new certificate cannot be loaded: the "
+        "It expires at 1970-01-16 00:00:00 +0000 UTC. The files of a new certificate cannot be loaded: the "
         "log of the exporter says why. After that time, no sender or browser that checks certificates can "
         "connect.",
         {EXPIRY: f"{15 * DAYS}x200", RELOADED: "1x60 0x3 1x137"},
@@ -260,7 +260,24 @@ def watchdog() -> Case:
     return case
 
 
+def certificate_that_expires() -> Case:
+    """Fires 14 days before the expiry, although the files can be loaded."""
+    alert = "SessionEndExporterCertificate"
+    case = Case({EXPIRY: f"{14 * DAYS + 3600}x200", RELOADED: "1x200"})
+    case.silent(65, alert)
+    labels = {"severity": "ticket", "signal": "exporter", "listener": "ingest"} | INSTANCE
+    texts = {
+        "summary": "Renew the certificate of the ingest listener of exporter:1",
+        "description": "It expires at 1970-01-15 01:00:00 +0000 UTC. After that time, no sender or browser "
+        "that checks certificates can connect.",
+        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
+        "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
+    }
+    case.fires_with(66, alert, labels, texts)
+    return case
+
+
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
     """All cases, for one run of promtool."""
     known = [case for alert in ALERTS for case in cases_of(alert)]
-    return {"exporter": (EXPORTER_RULES, [*known, watchdog()])}
+    return {"exporter": (EXPORTER_RULES, [*known, certificate_that_expires(), watchdog()])}
