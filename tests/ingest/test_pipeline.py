@@ -233,15 +233,6 @@ def test_label_values_of_rejected_events_do_not_count_toward_the_bound(
     assert regions == ["eu"] * valid + ["eu", "us", "asia", "other"]
 
 
-def test_late_events_are_counted_without_interruptions(listener: Listener) -> None:
-    listener.send(
-        {**EVENT, "occurred_at": OLD},
-        {**EVENT, "id": "e-2", "occurred_at": OLD, "final": False},
-        {**EVENT, "id": "e-3"},
-    )
-    assert listener.value("late_events_total") == 1
-
-
 def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:
     """Fails when duplicates are recorded: a retry storm would look like new codes from the vendor."""
     listener = Listener(taxonomy, max_values=1)
