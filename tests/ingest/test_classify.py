@@ -14,7 +14,6 @@ from exporter.taxonomy import Taxonomy
 from tests.faults.fuzz import fuzz
 from tests.faults.mutator import Mutator
 from tests.ingest.conftest import (
-    BASE,
     MAX_SKEW,
     at,
     classify,
@@ -75,14 +74,6 @@ def test_other_durations_are_rejected(classifier: Classifier, seconds: str, unkn
         "duration_seconds: must be 0 to 31622400 (a year)",
         "duration_seconds: must be finite",
     )
-
-
-def test_empty_columns_are_none_in_the_batch(classifier: Classifier) -> None:
-    batch = classify_one(classifier).batch
-    assert (batch.durations, batch.sessions) == (None, None)
-    batch = classify(classifier, {"system": "softdrive"}, BASE).batch
-    assert batch.durations == [12.5, None]
-    assert batch.sessions == ["s-1", None]
 
 
 def test_session_id_too_long_for_an_exemplar_is_none(classifier: Classifier) -> None:
