@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.samples import Sample
 
 from exporter import names
-from exporter.ledger.contract import OF_SESSIONS, Family, Total
+from exporter.ledger.contract import OF_SESSIONS, Exemplar, Family, Series, Total
 from exporter.metrics.collector import zero_series
 from exporter.metrics.exposition import (
     OPENMETRICS,
@@ -40,11 +41,36 @@ PROMETHEUS_3 = (
 )
 PROMETHEUS_3_TEXT_FIRST = "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.1"
 
-ODD = ('"', "\\", "\n", '\\n"', "\0", "\r", "\U0001f600", "a\u2028b", '"} 1\nfake_total 9', "# EOF")
-"""Texts of labels and session ids."""
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
+    ('"', "\\", "\n", '\\n"', "\0", "\r", "\U0001f600", "a\u2028b", '"} 1\nfake_total 9', "# EOF")
+)
 COUNTERS = (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS)
 LABEL_NAMES = (*names.SERIES_LABELS, "region", "project", names.LEDGER)
 Parser = Callable[[str], Iterable[Metric]]
+
+moments = st.floats(min_value=0, max_value=4e9, allow_subnormal=False)
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> list[Total]:
+    """Totals with two configured labels and any text in labels and session ids."""
+    series = draw(
+        st.lists(
+            st.builds(Series, st.sampled_from(Family), *[texts] * 5, st.tuples(texts, texts)),
+            max_size=6,
+            unique_by=lambda series: series.key,
+        )
+    )
+    return [
+        Total(
+            each,
+            draw(st.integers(0, 2**63)),
+            draw(moments),
+            draw(st.booleans()),
+            draw(st.none() | st.builds(Exemplar, texts | st.text("x", min_size=116), moments)),
+        )
+        for each in series
+    ]
 
 
 def samples(body: str, parse: Parser) -> list[Sample]:
@@ -69,11 +95,11 @@ def openmetrics(total: Total) -> str:
 @pytest.mark.parametrize(
     ("accept", "parse"), [(None, parse_text), (PROMETHEUS_3, parse_openmetrics)]
 )
-def test_totals_are_parsed_as_they_are(accept: str | None, parse: Parser) -> None:
-    given_totals = [
-        total(number, text, "", family=family, delayed=number % 3 == 0, session=text)
-        for number, (family, text) in enumerate(product(Family, ODD))
-    ]
+@settings(deadline=None, max_examples=30)
+@given(given_totals=totals())
+def test_totals_are_parsed_as_they_are(
+    accept: str | None, parse: Parser, given_totals: list[Total]
+) -> None:
     registry = registry_of(StillLedger(given_totals), "region", "project")
     written = samples(render(registry, accept)[0].decode(), parse)
     counters = dict(zip(OF_SESSIONS, COUNTERS, strict=True))
@@ -185,8 +211,11 @@ def test_zero_initialized_series_has_no_exemplar() -> None:
         ("application/openmetrics-text;q=much", False),
         ("application/openmetrics-text;q=nan", False),
         ("application/openmetrics-text;version=2.0.0", False),
+        ("application/openmetrics-text;version=abc", False),
+        ("application/vnd.google.protobuf;encoding=delimited", False),
         ("text/plain;version=1.0.0;escaping=allow-utf-8", False),
         ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("*/*", False),
         (";;,,=;q", False),
         ("", False),
         (None, False),

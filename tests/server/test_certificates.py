@@ -11,7 +11,7 @@ from exporter.errors import ConfigError
 from exporter.server import certificates
 from exporter.server.certificates import Certificate
 from tests.e2e.exporter_process import wait_for
-from tests.server.conftest import Start, openssl, self_signed
+from tests.server.conftest import Start, ask, openssl, post, self_signed
 
 Pair = tuple[Path, Path]
 
@@ -61,6 +61,26 @@ def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> Non
 
 
 # --- when the files change ------------------------------------------------------------------------
+
+
+def test_changed_certificate_is_served_and_open_connections_stay(
+    start: Start, tmp_path: Path
+) -> None:
+    """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
+    update replaces. Fails without `watch` in `serving.serve`."""
+    self_signed(tmp_path / "..1", name="old")
+    new, _ = self_signed(tmp_path / "..2", name="new")
+    (tmp_path / "..data").symlink_to("..1")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    server = start(files=(tmp_path / "cert.pem", tmp_path / "key.pem"))
+    assert served(server.address) == (tmp_path / "..1/cert.pem").read_text()
+    client = server.client()
+    assert ask(client, post(b"before")).endswith(b"before")
+    (tmp_path / "..data_tmp").symlink_to("..2")
+    os.replace(tmp_path / "..data_tmp", tmp_path / "..data")
+    wait_for(lambda: served(server.address) == new.read_text())
+    assert ask(client, post(b"after")).endswith(b"after")
 
 
 @pytest.mark.parametrize("kind", ["part of a certificate", "other key", "no file"])
