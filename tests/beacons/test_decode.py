@@ -1,7 +1,7 @@
 """The fields of a beacon's events."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,9 @@ from exporter.beacons.sites import Site
 from exporter.errors import NothingValid, TooManyEvents
 from exporter.ingest.event import Decoded
 from exporter.token_bucket import Limit
-from tests.beacons.browsers import Browsers
+from tests.beacons.conftest import Browsers
+from tests.ingest.listener import NOW
 
-NOW = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
 LABELS = {"region": frozenset({"eu-west"})}
 SITE = Site("shop", "streampixel", frozenset({b"https://shop.example"}), Limit(1, 1), LABELS)
 
@@ -41,20 +41,17 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
     [
         ('"age_seconds":-0.001', f"age_seconds: must be 0 to {MAX_AGE}"),
         (f'"age_seconds":{MAX_AGE + 1}', f"age_seconds: must be 0 to {MAX_AGE}"),
-        ('"age_seconds":1e999', f"age_seconds: must be 0 to {MAX_AGE}"),
         (f'"age_seconds":1{"0" * 400}', "age_seconds: must be finite"),
         ('"age_seconds":"1"', "age_seconds: must be a number, not a string"),
         ('"age_seconds":true', "age_seconds: must be a number, not a boolean"),
         ('"duration_seconds":-1', "duration_seconds: must be 0 to 604800 (a week) in a beacon"),
         ('"duration_seconds":604801', "duration_seconds: must be 0 to 604800 (a week) in a beacon"),
-        ('"duration_seconds":1e308', "duration_seconds: must be 0 to 604800 (a week) in a beacon"),
         ('"reason":5', "reason: must be a string, not a number"),
         (
             '"occurred_at":"2026-11-20T19:00:00Z"',
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         ),
         ('"code":1', "id: required in a beacon, the same in each retry"),
-        ('"id":null', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
         ('"id":"\\ud800"', "id: contains a lone surrogate"),

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser
 
 from tests.collector.site import PLAYER, SDK, Site
 from tests.collector.test_privacy import FIELDS, TYPES
@@ -45,7 +45,9 @@ def test_steps_of_the_docs_lead_to_a_counted_end(
                 r'ledger="\w+"', 'ledger="…"', settled(look.output)
             )
         with Visitor(browser, site, started) as visitor:
-            visitor.context.route(f"{PLAYERS}/**", _play)
+            visitor.context.route(
+                f"{PLAYERS}/**", lambda route: route.fulfill(content_type="text/html", body=PLAYER)
+            )
             page = visitor.open("/docs/1")
             page.frame(url=f"{PLAYERS}/**").evaluate("say('loadingComplete')")  # type: ignore[union-attr]
             page.evaluate(MESSAGES_RECEIVED)
@@ -55,10 +57,6 @@ def test_steps_of_the_docs_lead_to_a_counted_end(
             page = visitor.open("/docs/2")
             page.evaluate("SessionEndCollector.end(4006)")
             visitor.assert_delivered(page, end(4006))
-
-
-def _play(route: Route) -> None:
-    route.fulfill(content_type="text/html", body=PLAYER)
 
 
 def test_tables_list_fields_and_settings_of_the_script() -> None:

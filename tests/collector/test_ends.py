@@ -18,14 +18,6 @@ TWO_SESSIONS = """() => {
 """The page ends its session when it is restored, and then has another session."""
 
 
-def second_page(visitor: Visitor, site: Site) -> Page:
-    """A second page of the site, with a clock of its own."""
-    page = visitor.context.new_page()
-    page.clock.install()
-    page.goto(site.origin)
-    return page
-
-
 def go_back(page: Page) -> None:
     # Playwright would wait for a load event, which a restored page does not have.
     page.evaluate("setTimeout(() => history.back())")
@@ -78,32 +70,24 @@ def test_window_ends_a_session_without_further_events(visitor: Visitor) -> None:
     assert len(visitor.sent) == 1
 
 
-def test_closed_tab_is_1001_and_counted_once(visitor: Visitor) -> None:
-    page = visitor.open()
-    page.evaluate("sdk.play()")
-    visitor.close(page)
-    visitor.assert_counted(end(1001))
-    # The closed page never read the answer: the next visit sends the end again.
-    visitor.wait_until_sent(visitor.open())
-    visitor.assert_counted(end(1001))
-
-
 @pytest.mark.parametrize(
     ("script", "counted"),
     [
+        ("sdk.play()", end(1001)),
         ("sdk.say({ status: 'connecting' })", {}),
         ("sdk.play(); sdk.close(1000)", end(1000)),
         ("sdk.play(); sdk.reachable = false; sdk.close(1006)", end(1006)),
     ],
-    ids=["no session", "an ended session", "a drop"],
+    ids=["a session", "no session", "an ended session", "a drop"],
 )
-def test_tab_closed_without_a_running_session_has_no_further_end(
+def test_closed_tab_ends_only_a_running_session_and_once(
     visitor: Visitor, script: str, counted: Counts
 ) -> None:
     page = visitor.open()
     page.evaluate(script)
     visitor.close(page)
-    # A closed page never reads the answer, so the next visit may send the end again.
+    visitor.assert_counted(counted)
+    # The closed page never read the answer: the next visit sends the end again.
     visitor.wait_until_sent(visitor.open())
     visitor.assert_counted(counted)
 
@@ -136,7 +120,9 @@ def test_page_in_the_back_forward_cache_is_ended_once_by_another(
         page = visitor.open()
         page.evaluate(TWO_SESSIONS)
         page.goto(f"{site.origin}/elsewhere")
-        other = second_page(visitor, site)
+        other = visitor.context.new_page()
+        other.clock.install()
+        other.goto(site.origin)
         visitor.advance(other, 170)
         assert visitor.sent == []
         if answered:

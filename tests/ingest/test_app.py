@@ -44,9 +44,6 @@ def assert_problem(listener: Listener, answer: Answer, status: int, reason: str)
     assert answer.headers[b"content-type"] == b"application/problem+json"
     problem = answer.json
     assert (problem["status"], problem["reason"]) == (status, reason)
-    assert problem["type"].startswith("urn:")
-    assert problem["title"]
-    assert problem["detail"]
     assert listener.value("refused_requests_total", reason=reason) == 1
     assert listener.total("refused_requests_total") == 1
     assert listener.value("requests_total", status=str(status)) == 1
@@ -194,15 +191,3 @@ def test_every_reason_has_a_case_and_is_exported_as_0_from_the_start(listener: L
         assert listener.value("rejected_events_total", reason=reason) == 0
     for reason in REFUSED_REASONS:
         assert listener.value("refused_requests_total", reason=reason) == 0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"system": "\ud800"}, {"system": "a", "phase": "\ud800"}, {"\ud800": 1, "system": "a"}],
-)
-def test_answer_is_json_even_with_lone_surrogates(
-    listener: Listener, wrong: dict[str, str]
-) -> None:
-    assert listener.send(wrong).status == 422
-    answer = listener.send(wrong, {"system": "softdrive"})
-    assert (answer.status, answer.json["accepted"]) == (200, 1)

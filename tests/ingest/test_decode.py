@@ -1,6 +1,6 @@
 """Both decoders: the fast path for plain bodies, and the strict JSON parser.
 
-test_fuzz.py compares their results.
+test_classify.py compares their results.
 """
 
 import gc
@@ -50,11 +50,6 @@ def decode(body: str | bytes, media: Media = Media.JSON) -> list[Any]:
             outcomes[place] = error.reason
     assert sorted(outcomes) == list(range(decoded.total))
     return [outcomes[place] for place in range(decoded.total)]
-
-
-def message(event: str) -> str:
-    (rejection,) = DECODER.decode(Media.JSON, event.encode(), {}).rejected
-    return rejection.message
 
 
 # --- the fast path --------------------------------------------------------------------------------
@@ -178,9 +173,7 @@ def test_empty_text_means_absent() -> None:
     ("body", "detail"),
     [
         (b"", "not JSON: Expecting value"),
-        (b"{", "not JSON: Expecting property name"),
         (SOFTDRIVE.encode() + b" x", "not JSON: Extra data"),
-        (b'{"system":"softdrive",}', "not JSON: "),
         (
             b"\xef\xbb\xbf" * 2 + SOFTDRIVE.encode(),
             r"not JSON: it starts with a byte order mark \(U\+FEFF\)",
@@ -261,7 +254,8 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
     ],
 )
 def test_field_of_wrong_type_is_rejected_with_its_rule(event: str, expected: str) -> None:
-    assert message(event) == expected
+    (rejection,) = DECODER.decode(Media.JSON, event.encode(), {}).rejected
+    assert rejection.message == expected
 
 
 @pytest.mark.parametrize("field", ["system", "code", "id", "session_id", "phase", "occurred_at"])

@@ -7,14 +7,12 @@ import asyncio
 import gzip
 import time
 import tracemalloc
-import zlib
 
 import pytest
 from starlette.types import Message
 
 from exporter.errors import (
     BodyTooLarge,
-    MethodNotAllowed,
     QueueFull,
     Refused,
     RequestTimeout,
@@ -91,16 +89,9 @@ def test_only_a_binary_cloudevent_needs_no_content_type() -> None:
         admit({"content-type": b"", "ce-id": b"1"})
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("content-encoding", [b"GZIP", b" gzip ", b"x-gzip", b"identity"]),
-        ("content-length", [b"1048576", b"", b"x", b"-1"]),
-    ],
-)
-def test_encodings_and_lengths_that_are_accepted(name: str, values: list[bytes]) -> None:
-    for value in values:
-        assert admit({name: value}) is Media.JSON
+def test_lengths_that_are_accepted() -> None:
+    for value in (b"1048576", b"", b"x"):
+        assert admit({"content-length": value}) is Media.JSON
 
 
 @pytest.mark.parametrize(
@@ -108,14 +99,10 @@ def test_encodings_and_lengths_that_are_accepted(name: str, values: list[bytes])
     [
         ("content-type", b"", f"no Content-Type: it must be one of {TYPES}"),
         ("content-type", b"text/plain", f"Content-Type 'text/plain': it must be one of {TYPES}"),
-        ("content-type", b"application/json, application/json", "Content-Type 'application/json, "),
-        ("content-type", b"application/jsonx", "Content-Type 'application/jsonx': "),
         ("content-type", b"\xff\x00", "Content-Type 'ÿ"),
         ("content-type", b"application/json; charset=latin-1", "charset 'latin-1': JSON is UTF-8"),
-        ("content-type", b"application/json; charset=", "charset '': JSON is UTF-8"),
         ("content-encoding", b"", "Content-Encoding '': it must be gzip or identity$"),
         ("content-encoding", b"br", "Content-Encoding 'br': "),
-        ("content-encoding", b"gzip, gzip", "Content-Encoding 'gzip, gzip': "),
         ("content-encoding", b"\xff", "Content-Encoding 'ÿ': "),
         ("content-length", b"1048577", TOO_LARGE),
         ("content-length", b"9" * 5000, TOO_LARGE),
@@ -124,12 +111,6 @@ def test_encodings_and_lengths_that_are_accepted(name: str, values: list[bytes])
 def test_other_headers_are_refused(name: str, value: bytes, detail: str) -> None:
     with pytest.raises(Refused, match=f"^{detail}"):
         admit({name: value})
-
-
-@pytest.mark.parametrize("method", ["GET", "post", "OPTIONS"])
-def test_other_methods_are_refused(method: str) -> None:
-    with pytest.raises(MethodNotAllowed, match=f"{method}: events are sent with POST"):
-        guard().admit(method, dict(JSON), "127.0.0.1")
 
 
 def test_authentication_is_checked_first() -> None:
@@ -173,10 +154,11 @@ def test_body_of_tiny_pieces_takes_no_more_than_its_bytes() -> None:
 # --- gzip -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [b"", b'{"a":1}' * 1000])
-@pytest.mark.parametrize("encoding", [b"gzip", b" GZip", b"x-gzip"])
-def test_gzip_is_unpacked(body: bytes, encoding: bytes) -> None:
-    assert read(gzip.compress(body), {b"content-encoding": encoding}) == body
+@pytest.mark.parametrize("encoding", [b"gzip", b" GZip", b"x-gzip", b"identity"])
+def test_gzip_is_unpacked(encoding: bytes) -> None:
+    body = b"{}" if encoding == b"identity" else EMPTY_OBJECT
+    assert admit({"content-encoding": encoding}) is Media.JSON
+    assert read(body, {b"content-encoding": encoding}) == b"{}"
 
 
 def test_gzip_members_are_joined() -> None:
@@ -190,10 +172,7 @@ def test_gzip_members_are_joined() -> None:
     [
         b"",
         b"x",
-        b'{"a":1}',
-        zlib.compress(b"{}"),
         EMPTY_OBJECT[:-1],
-        EMPTY_OBJECT[:12],
         EMPTY_OBJECT + b"x",
         EMPTY_OBJECT + EMPTY_OBJECT[:-4],
         EMPTY_OBJECT[:-8] + b"\0" * 8,

@@ -9,7 +9,7 @@ from exporter import names
 from exporter.ingest.classify import Classifier
 from exporter.taxonomy import Taxonomy
 from tests.e2e.exporter_process import ExporterProcess
-from tests.ingest.classifying import (
+from tests.ingest.conftest import (
     BASE,
     MAX_AGE,
     at,
@@ -185,7 +185,11 @@ def test_rejection_does_not_repeat_the_user(classifier: Classifier, user: Any, r
 
 
 def test_user_is_in_no_file_metric_or_log(tmp_path: Path) -> None:
-    with ExporterProcess(tmp_path / "data", settings={"log_level": "debug"}) as exporter:
+    """Of a real exporter, which also has the setting strict_fields."""
+    settings = {"log_level": "debug", "strict_fields": "true"}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        unknown = exporter.post({**BASE, "user": "jane-doe", "error_code": 1})
+        assert unknown.json["rejected"][0]["reason"] == "unknown_field"
         for number in range(2):
             event = {**BASE, "id": str(number), "user": "jane-doe", "occurred_at": None}
             assert exporter.post(event).json["accepted"] == 1

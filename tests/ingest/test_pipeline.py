@@ -1,7 +1,6 @@
 """From a body to the answer and the counters, with a ledger in memory."""
 
 import asyncio
-import gzip
 import json
 from typing import Any
 
@@ -88,14 +87,6 @@ def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> 
     ]
     assert not listener.memory.batches
     assert listener.total("rejected_events_total") == 3
-
-
-def test_gzip_lines_and_pieces_count_alike(listener: Listener) -> None:
-    text = json.dumps(EVENT).encode()
-    packed = {**JSON, b"content-encoding": b"gzip"}
-    assert listener.post(gzip.compress(text), packed).json["accepted"] == 1
-    assert listener.post(text + b"\r\n", NDJSON).json["duplicates"] == 1
-    assert listener.post(Stream([text[:7], text[7:]])).json["duplicates"] == 1
 
 
 def test_sender_that_leaves_gets_no_answer_and_is_not_counted(listener: Listener) -> None:
@@ -231,15 +222,6 @@ def test_label_values_of_rejected_events_do_not_count_toward_the_bound(
         listener.send(keyless(labels={"region": region}))
     regions = [series.labels[0] for batch in listener.memory.batches for series in batch.series]
     assert regions == ["eu"] * valid + ["eu", "us", "asia", "other"]
-
-
-def test_late_events_are_counted_without_interruptions(listener: Listener) -> None:
-    listener.send(
-        {**EVENT, "occurred_at": OLD},
-        {**EVENT, "id": "e-2", "occurred_at": OLD, "final": False},
-        {**EVENT, "id": "e-3"},
-    )
-    assert listener.value("late_events_total") == 1
 
 
 def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:

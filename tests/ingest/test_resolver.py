@@ -9,7 +9,7 @@ from exporter.ingest.resolver import Resolver
 from exporter.ledger.contract import Family
 from exporter.names import UNKNOWN
 from exporter.taxonomy import PHASES, Taxonomy
-from tests.ingest.classifying import (
+from tests.ingest.conftest import (
     BASE,
     MAX_AGE,
     MAX_SKEW,
@@ -128,24 +128,3 @@ def test_long_spellings_are_not_remembered(taxonomy: Taxonomy, code: str | int) 
     resolver = Resolver(taxonomy, lambda _labels: None)
     assert resolver[spelling(code)].code == UNKNOWN
     assert not resolver
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        {"system": "softdrive"},
-        {"phase": "stream"},
-        {"final": False},
-        {"labels": {"project": "p"}},
-    ],
-)
-def test_series_in_a_batch_are_those_of_single_events(
-    classifier: Classifier, change: dict[str, Any]
-) -> None:
-    """Fails when a field of the first event is used for all events of the batch."""
-    codes: list[Any] = [4001, "4002", "4099", None, 2**80]
-    events = [{**BASE, "id": str(number), "code": code} for number, code in enumerate(codes)]
-    events[3] |= change
-    batch = classify(classifier, *events).batch.series
-    assert batch == [classify(classifier, event).batch.series[0] for event in events]

@@ -152,38 +152,6 @@ def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
     assert ask(server.connect(), direct(b"here")).endswith(b"direct here")
 
 
-def test_malformed_request_does_not_take_the_answer_of_a_held_one(start: StartServer) -> None:
-    server = start(TwoWays())
-    client = server.connect()
-    client.sendall(direct(b"counted", HOLD) + b"not http\r\n\r\n")
-    wait_for(lambda: server.refused("unparseable") == 1)
-    server.received.release()
-    received = rest(client)
-    assert received.count(b"HTTP/1.1") == 1
-    assert received.endswith(b"direct counted")
-
-
-def test_half_closed_sender_gets_its_answer(start: StartServer) -> None:
-    server = start(TwoWays())
-    client = server.connect()
-    client.sendall(direct(b"counted", HOLD))
-    wait_for(lambda: server.received.started == [b"counted"])
-    client.shutdown(socket.SHUT_WR)
-    # The server has read the end of the input when it answers another connection.
-    ask(server.connect(), post(b"other"))
-    server.received.release()
-    assert rest(client).endswith(b"direct counted")
-
-
-@pytest.mark.parametrize("length", [b"", b"Content-Length: 1\r\n"], ids=["chunked", "length too"])
-def test_request_with_a_transfer_encoding_is_not_started(start: StartServer, length: bytes) -> None:
-    server = start(TwoWays())
-    head = b"POST /direct HTTP/1.1\r\nHost: a\r\n%sTransfer-Encoding: gzip, chunked\r\n\r\n"
-    assert status(server.exchange(head % length + b"1\r\nx\r\n0\r\n\r\n")) == 400
-    assert not server.received.started
-    assert not server.received.bodies
-
-
 def test_stop_waits_for_the_answer(start: StartServer) -> None:
     """Fails when the request is not set as the protocol's cycle: the connection closed without an answer."""
     server = start(TwoWays(), shutdown_timeout=DEADLINE)
@@ -262,14 +230,6 @@ def remembered(data: bytes, body: bytes) -> KnownHeads:
     request = DirectRequest(cast("Any", None), cast("Any", None), {b"host": b"a"}, body)
     heads.remember(data, request)
     return heads
-
-
-def test_head_is_found_with_another_body_of_the_same_length() -> None:
-    heads = remembered(direct(b"abc"), b"abc")
-    assert heads.find(memoryview(direct(b"xyz"))) == (None, {b"host": b"a"}, b"xyz")
-    assert heads.find(direct(b"xyz") + b"\r\n") is None
-    assert heads.find(direct(b"xyz")[:-1]) is None
-    assert heads.find(direct(b"x")) is None
 
 
 @pytest.mark.parametrize(

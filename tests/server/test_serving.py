@@ -1,13 +1,11 @@
 """Two listeners in one process: their start, their end, and errors that prevent a start."""
 
 import asyncio
-import contextlib
 import errno
+import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.server.serving import serve
 from exporter.server.sockets import bind
-from tests.e2e.exporter_process import ROOT, wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.server.conftest import (
     DEADLINE,
     MIB,
@@ -27,6 +25,7 @@ from tests.server.conftest import (
     refuses,
     rest,
     run,
+    status,
 )
 
 
@@ -127,38 +126,21 @@ def test_connection_that_never_reads_does_not_delay_the_end(start: Start) -> Non
     assert len(rest(client)) < 32 * MIB
 
 
-_PROGRAM = """
-import asyncio
-from tests.server.conftest import make_listener, run
-from exporter.server.serving import serve
-async def stuck(scope, receive, send):
-    print("stuck", flush=True)
-    await asyncio.Event().wait()
-async def main():
-    ready = lambda bound: print(bound["ingest"][1], flush=True)
-    both = [make_listener(stuck), make_listener(stuck, "ops")]
-    await serve(both, 600.0, ready, asyncio.Event())
-    print("ledger closed", flush=True)
-run(main())
-"""
+OPEN_REQUEST = (
+    b"POST /v1/session-ends HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+)
 
 
-def test_second_interrupt_does_not_wait_for_requests() -> None:
-    """Fails without `force_exit`: the program waits 600 s; and without `capture_signals`: uvicorn raises the
-    signal again and kills the process."""
-    program = [sys.executable, "-c", _PROGRAM]
-    with (
-        subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT) as running,
-        contextlib.ExitStack() as opened,
-    ):
-        opened.callback(running.kill)
-        assert running.stdout is not None
-        address = ("127.0.0.1", int(running.stdout.readline()))
-        client = opened.enter_context(socket.create_connection(address, timeout=DEADLINE))
-        client.sendall(post(b""))
-        assert running.stdout.readline() == "stuck\n"
-        running.send_signal(signal.SIGINT)
-        wait_for(lambda: refuses(address))
-        running.send_signal(signal.SIGINT)
-        assert running.communicate(timeout=DEADLINE)[0] == "ledger closed\n"
-        assert running.returncode == 0
+def test_second_interrupt_does_not_wait_for_requests(tmp_path: Path) -> None:
+    """Fails without `force_exit`: the program waits 600 s."""
+    settings = {"shutdown_timeout": 600, "receive_timeout": 600}
+    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
+        address = ("127.0.0.1", exporter.ports["ingest"])
+        with socket.create_connection(address, timeout=DEADLINE) as client:
+            client.sendall(OPEN_REQUEST)
+            assert status(client.recv(1000)) == 100
+            os.kill(exporter.pid, signal.SIGINT)
+            wait_for(lambda: refuses(address))
+            os.kill(exporter.pid, signal.SIGINT)
+            assert exporter.wait(DEADLINE) == 0

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
 from exporter import names
 from exporter.errors import (
-    BodyTooLarge,
     NothingValid,
     Rejected,
     Unauthorized,
@@ -16,9 +14,8 @@ from exporter.errors import (
     WrongMediaType,
 )
 from exporter.ingest.event import Rejection
-from exporter.ledger.contract import Totals
 from exporter.metrics.collector import zero_series
-from exporter.streampixel.builds import EVENTS, BuildsCollector, build_series, decode
+from exporter.streampixel.builds import EVENTS, build_series, decode
 from tests.metrics.still_ledger import two_systems
 from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
@@ -87,12 +84,6 @@ def test_wrong_token_is_refused_and_not_echoed(hook: Webhook, token: str) -> Non
     assert count_and_time(hook) == (0, 0)
 
 
-def test_body_over_64_kib_is_refused(hook: Webhook) -> None:
-    for headers in (JSON, JSON | {b"content-length": b"70000"}):
-        with pytest.raises(BodyTooLarge, match=r"at most 65536 bytes, .*the limit of a webhook"):
-            hook.post(body(fileUrl="x" * 70_000), headers=headers)
-
-
 @pytest.mark.parametrize("media", [None, b"text/plain", b"application/x-ndjson"])
 def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> None:
     with pytest.raises(WrongMediaType):
@@ -101,11 +92,6 @@ def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> 
 
 def test_sender_that_leaves_gets_no_answer(hook: Webhook) -> None:
     assert hook.post(None) == 0
-
-
-def test_ledger_without_series_of_builds_exports_no_metric() -> None:
-    ledger = Mock(totals=lambda: Totals("l", [], []))
-    assert [*BuildsCollector(ledger).collect()] == []
 
 
 def test_builds_are_not_counted_as_session_ends(hook: Webhook) -> None:

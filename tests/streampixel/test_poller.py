@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,17 +58,6 @@ class Polling:
 
     def users(self, project: str = "p1") -> tuple[float | None, float | None]:
         return self.value(names.LIVE_USERS, project), self.value(names.QUEUED_USERS, project)
-
-
-def test_answer_sets_the_gauges_and_the_time(server: StatsServer) -> None:
-    polling = Polling(server.url)
-    assert polling.users() == (None, None)
-    assert polling.value(names.LIVE_STATS_SUCCESS) == 0
-    polling.poll()
-    assert polling.users() == (7, 2)
-    assert time.time() - 60 < (polling.value(names.LIVE_STATS_SUCCESS) or 0) <= time.time()
-    assert polling.reasons == []
-    assert polling.delay() == INTERVAL
 
 
 def test_request_names_the_exporter_and_sends_no_cookies(server: StatsServer) -> None:

@@ -3,8 +3,6 @@
 import errno
 import gzip
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -213,14 +211,11 @@ def test_token_is_checked_before_the_body(taxonomy: Taxonomy, headers: Headers) 
     ("headers", "body", "status"),
     [
         ({b"content-type": b"text/plain"}, b"", 415),
-        ({}, b"", 415),
         ({**PROTOBUF, b"content-encoding": b"zstd"}, b"", 415),
         ({**PROTOBUF, b"content-encoding": b"gzip"}, gzip.compress(bytes(2 * 1024**2)), 413),
-        ({**PROTOBUF, b"content-encoding": b"gzip"}, gzip.compress(b"x" * 99)[:-9], 400),
-        ({**PROTOBUF, b"content-length": b"1073741824"}, b"", 413),
         (PROTOBUF, request(*[record()] * 1001).SerializeToString(), 413),
     ],
-    ids=["type", "no-type", "encoding", "bomb", "truncated", "declared", "records"],
+    ids=["type", "encoding", "bomb", "records"],
 )
 def test_limits_are_those_of_other_events(
     listener: Listener, headers: Headers, body: bytes, status: int
@@ -228,12 +223,6 @@ def test_limits_are_those_of_other_events(
     answer = listener.post(body, headers, path=LOGS_PATH)
     assert answer.status == status
     assert status_message(answer, PROTOBUF)
-
-
-def test_import_of_protobuf_does_not_delay_a_start() -> None:
-    """Fails with the import at the top of the route: a start took 60 ms longer."""
-    code = "import sys, exporter.serve; print('google.protobuf' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
 def test_sender_that_leaves_gets_no_answer(listener: Listener) -> None:
