@@ -23,20 +23,16 @@ def find(homepath: Path | None) -> tuple[Path, Path] | None:
     None if Grafana is not installed. Raises `ConfigError` if `homepath` has no Grafana, or if it is too old.
     """
     if homepath is None:
-        on_path = shutil.which("grafana")
-        if on_path is None:
+        command = shutil.which("grafana") or shutil.which("grafana-server")
+        if command is None:
             return None
-        program = Path(on_path).resolve()
+        program = Path(command).resolve()
         homepath = next((path for path in program.parents if _is_home(path)), _PACKAGED)
     else:
         program = homepath / "bin" / "grafana"
     if not _is_home(homepath) or not program.is_file():
         raise ConfigError(f"{homepath}: not the home path of a Grafana with bin/grafana and conf/")
-    command = [str(program), "--version"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
-    version = re.search(r"version (\d+)\.", done.stdout, re.IGNORECASE)
-    major = int(version[1]) if version else 0
-    if major < OLDEST:
+    if (major := _major(program)) < OLDEST:
         raise ConfigError(
             f"{program}: version {major}; the dashboards need Grafana {OLDEST} or later"
         )
@@ -45,6 +41,15 @@ def find(homepath: Path | None) -> tuple[Path, Path] | None:
 
 def _is_home(path: Path) -> bool:
     return (path / "conf" / "defaults.ini").is_file()
+
+
+def _major(program: Path) -> int:
+    command = (
+        [str(program), "-v"] if program.name == "grafana-server" else [str(program), "--version"]
+    )
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    version = re.search(r"version (\d+)\.", done.stdout, re.IGNORECASE)
+    return int(version[1]) if version else 0
 
 
 def program(folder: Path, installed: tuple[Path, Path], address: str, prometheus: str) -> Program:
@@ -76,9 +81,10 @@ def program(folder: Path, installed: tuple[Path, Path], address: str, prometheus
         "plugins.preinstall_disabled": "true",
         "news.news_feed_enabled": "false",
     }
+    server = () if command.name == "grafana-server" else ("server",)
     flags = (f"cfg:default.{name}={value}" for name, value in settings.items())
     return Program(
-        [str(command), "server", f"--homepath={home}", *flags],
+        [str(command), *server, f"--homepath={home}", *flags],
         folder / "grafana.log",
         f"http://{address}/api/health",
     )
